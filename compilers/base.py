@@ -1,0 +1,182 @@
+"""The values that cross between discovery, the compilers, the sandbox and their caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from kiok.compiled import CompiledFile
+from kiok.errors import Diagnostic, KiokError
+from kiok.spec import DagSpec
+
+
+class Kind(StrEnum):
+    """The kind of a source file, told by its ending."""
+
+    YAML = "yaml"
+    PYTHON = "python"
+    JAR = "jar"
+
+
+class FileStatus(StrEnum):
+    """What became of one source file. "Gone" is no status: a file that is gone is not listed."""
+
+    COMPILED = "compiled"
+    FAILED = "failed"
+    NOT_A_DAG = "not_a_dag"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One entry of a commit's tree. `path` is POSIX, from the repository's root.
+
+    `mode` is git's (`100644`, `100755`, `120000` symlink, `160000` submodule); `size` is in bytes, 0 for
+    a submodule.
+    """
+
+    path: str
+    mode: str
+    blob: str
+    size: int
+
+    @property
+    def is_file(self) -> bool:
+        return self.mode in ("100644", "100755", "100664")
+
+
+class Tree(Protocol):
+    """One commit's tree, read straight from git's object store."""
+
+    @property
+    def commit(self) -> str: ...
+
+    @property
+    def entries(self) -> Sequence[TreeEntry]:
+        """Every blob, symlink and submodule of the commit, sorted by path (bytewise)."""
+
+    def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
+        """Each entry with its content, in the order asked for. Raises the git package's error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A discovered source file."""
+
+    path: str
+    kind: Kind
+    blob: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An entry that is not read, with the reason (`symlink`, `submodule`, `.kiokignore`, ...)."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """The outcome of one source file on the host, after validation.
+
+    `text` is the source as authored (None for a jar); `image` the digest of the image that
+    compiled it (None where no container was needed). `proven` is False for a file that is taken for
+    no DAG only because it could not be loaded.
+    """
+
+    source: Source
+    status: FileStatus
+    dags: tuple[DagSpec, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    keyed: bool = True
+    text: str | None = None
+    image: str | None = None
+    seconds: float = 0.0
+    proven: bool = True
+
+
+class CompilerError(KiokError):
+    """Base of the errors of this package that are not about one source file."""
+
+
+class SandboxUnavailable(CompilerError):
+    """No container can be had. The message says why and what the operator should do."""
+
+
+class Outcome(StrEnum):
+    """How one file's process in the sandbox ended, as the driver saw it."""
+
+    OK = "ok"  # it delivered a payload
+    TIMEOUT = "timeout"  # killed: over the time limit for one file
+    KILLED = "killed"  # died by a signal (detail: its number); 9 mostly means out of memory
+    EXITED = "exited"  # ended without a payload (detail: exit status)
+    TOO_LARGE = "too_large"  # its payload passed the limit (detail: the limit)
+    LOST = "lost"  # the container ended or garbled its stream before this file's result
+
+
+@dataclass(frozen=True, slots=True)
+class RawResult:
+    """What came out of the sandbox for one file: hostile bytes and the driver's account.
+
+    `payload` is the JSON text of a `CompiledFile`, unparsed. `output` is the tail of what the file
+    printed, decoded with replacement. `detail` explains `outcome` in words.
+    """
+
+    path: str
+    outcome: Outcome
+    payload: bytes = b""
+    output: str = ""
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxJob:
+    """One container's work: one language, one commit of one repository.
+
+    `files` are the paths to compile, in order; `entries` everything to lay under /src (already vetted
+    regular files, `files` among them); `tree` reads them. `import_roots` are folders from the
+    repository's root ("" is the root) that follow the file's own folder on `sys.path`. `labels` name service,
+    repository and sync on the container.
+    """
+
+    kind: Kind
+    files: Sequence[str]
+    entries: Sequence[TreeEntry]
+    tree: Tree
+    import_roots: Sequence[str] = ("",)
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+class Sandbox(Protocol):
+    """Runs untrusted source files, each in a process of its own, in a throwaway container."""
+
+    def image_digest(self, kind: Kind) -> str:
+        """The digest of the image that compiles this kind. Raises SandboxUnavailable."""
+
+    def run(self, job: SandboxJob) -> Iterator[RawResult]:
+        """Exactly one result per file of the job, in its order, as they come.
+
+        Raises SandboxUnavailable before the first result when no container can be started.
+        """
+
+
+__all__ = [
+    "CompiledFile",
+    "CompilerError",
+    "FileResult",
+    "FileStatus",
+    "Ignored",
+    "Kind",
+    "Outcome",
+    "RawResult",
+    "Sandbox",
+    "SandboxJob",
+    "SandboxUnavailable",
+    "Source",
+    "Tree",
+    "TreeEntry",
+]

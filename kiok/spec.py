@@ -1,0 +1,83 @@
+"""DagSpec: the one compiled form of a DAG, whatever it was written in.
+
+Shapes follow docs/authors.md ("The compiled form"). A `DagSpec` object is always valid:
+`kiok.validation.validate` is the only place that makes one from untrusted data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+TASK_TYPES = ("shell", "python", "http", "livy", "trino", "ontul", "python_callable", "java")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task. `timeout_ms` is in milliseconds; `config` maps names to strings."""
+
+    id: str
+    type: str = "shell"
+    script: str | None = None
+    requires: tuple[str, ...] = ()
+    timeout_ms: int | None = None
+    config: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_json(self) -> dict[str, Any]:
+        """The task as its wire object; every key is present."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "script": self.script,
+            "requires": list(self.requires),
+            "timeoutMs": self.timeout_ms,
+            "config": dict(self.config),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DagSpec:
+    """One DAG. `default_timeout_ms` is in milliseconds; `tasks` keep the authored order."""
+
+    id: str
+    name: str
+    tasks: tuple[TaskSpec, ...]
+    description: str | None = None
+    schedule: str | None = None
+    catchup: bool = False
+    default_timeout_ms: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The DAG as its wire object; every key is present."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "schedule": self.schedule,
+            "catchup": self.catchup,
+            "defaultTimeoutMs": self.default_timeout_ms,
+            "tasks": [task.to_json() for task in self.tasks],
+        }
+
+    def canonical_json(self) -> str:
+        """The one text form: keys sorted, no white space, non-ASCII characters as they are.
+
+        Equal DAGs give equal bytes in every authoring format, so a version grows only when
+        the DAG really changed.
+        """
+        return json.dumps(
+            self.to_json(),
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the canonical JSON in UTF-8."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
