@@ -46,6 +46,14 @@ class TreeEntry:
         return self.mode in ("100644", "100755", "100664")
 
 
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An entry that is not read, with the reason (`symlink`, `submodule`, `.kiokignore`, ...)."""
+
+    path: str
+    reason: str
+
+
 class Tree(Protocol):
     """One commit's tree, read straight from git's object store."""
 
@@ -54,7 +62,15 @@ class Tree(Protocol):
 
     @property
     def entries(self) -> Sequence[TreeEntry]:
-        """Every blob, symlink and submodule of the commit, sorted by path (bytewise)."""
+        """Every blob, symlink and submodule of the commit, sorted by path (bytewise), less the two below."""
+
+    @property
+    def refused(self) -> Sequence[Ignored]:
+        """Entries whose name cannot be a source path (the name escaped), with the reason."""
+
+    @property
+    def oversized(self) -> Sequence[TreeEntry]:
+        """Files over the size that is read. They are there: nobody may take them for gone."""
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
         """Each entry with its content, in the order asked for. Raises the git package's error."""
@@ -71,20 +87,13 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
-    """An entry that is not read, with the reason (`symlink`, `submodule`, `.kiokignore`, ...)."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class FileResult:
     """The outcome of one source file on the host, after validation.
 
     `text` is the source as authored (None for a jar); `image` the digest of the image that
     compiled it (None where no container was needed). `proven` is False for a file that is taken for
-    no DAG only because it could not be loaded.
+    no DAG only because it could not be loaded; `retry` is True when the same file may well fare
+    otherwise next time (no engine, a time-out, a lost answer).
     """
 
     source: Source
@@ -96,10 +105,16 @@ class FileResult:
     image: str | None = None
     seconds: float = 0.0
     proven: bool = True
+    retry: bool = False
 
 
 class CompilerError(KiokError):
-    """Base of the errors of this package that are not about one source file."""
+    """Base of the errors of this package that are not about one source file.
+
+    CompilerError
+    ├── SandboxUnavailable      the operator: no engine, no image
+    └── (the sandbox's own)     the author or the operator: a tree over a limit, ...
+    """
 
 
 class SandboxUnavailable(CompilerError):
@@ -151,6 +166,26 @@ class SandboxJob:
     labels: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a compiler is given: sources of its kind out of one commit, and where to compile them.
+
+    `subpath` is the scanned folder ("" for the whole repository); `labels` go on the containers.
+    """
+
+    sources: Sequence[Source]
+    tree: Tree
+    subpath: str
+    sandbox: Sandbox
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+class Compiler(Protocol):
+    """One source format. Every source of the batch gets exactly one result, in any order."""
+
+    def __call__(self, batch: Batch) -> Iterator[FileResult]: ...
+
+
 class Sandbox(Protocol):
     """Runs untrusted source files, each in a process of its own, in a throwaway container."""
 
@@ -165,7 +200,9 @@ class Sandbox(Protocol):
 
 
 __all__ = [
+    "Batch",
     "CompiledFile",
+    "Compiler",
     "CompilerError",
     "FileResult",
     "FileStatus",

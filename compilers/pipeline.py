@@ -1,0 +1,72 @@
+"""A source tree in, one result per source file out. No Django, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from compilers import jar_dag, python_dag, yaml_dag
+from compilers.base import (
+    Batch,
+    Compiler,
+    FileResult,
+    FileStatus,
+    Ignored,
+    Kind,
+    Sandbox,
+    Source,
+    Tree,
+)
+from compilers.discovery import discover
+from compilers.results import failed
+
+COMPILERS: Mapping[Kind, Compiler] = {
+    Kind.YAML: yaml_dag.compile_batch,
+    Kind.PYTHON: python_dag.compile_batch,
+    Kind.JAR: jar_dag.compile_batch,
+}
+
+Progress = Callable[[int, int], None]
+"""Told (files done, files in all) after each file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """The outcome of a whole tree: every discovered source exactly once, sorted by path."""
+
+    files: tuple[FileResult, ...]
+    ignored: tuple[Ignored, ...]
+
+    @property
+    def failed(self) -> tuple[FileResult, ...]:
+        return tuple(file for file in self.files if file.status is FileStatus.FAILED)
+
+
+def compile_tree(
+    tree: Tree,
+    *,
+    sandbox: Sandbox,
+    subpath: str = "",
+    labels: tuple[tuple[str, str], ...] = (),
+    progress: Progress = lambda _done, _total: None,
+) -> Compilation:
+    """Discover and compile every DAG source of the tree under `subpath`.
+
+    One file's problem is that file's result. Raises what the tree raises when git fails, and
+    CompilerError when the tree cannot be judged as a whole.
+    """
+    discovery = discover(tree, subpath)
+    results = {source.path: failed(source, why) for source, why in discovery.refused}
+    batches: dict[Kind, list[Source]] = {kind: [] for kind in COMPILERS}
+    for source in discovery.sources:
+        batches[source.kind].append(source)
+    total = len(discovery.sources) + len(results)
+    for kind, sources in batches.items():
+        if sources:
+            for result in COMPILERS[kind](Batch(sources, tree, subpath, sandbox, labels)):
+                results[result.source.path] = result
+                progress(len(results), total)
+    for source in discovery.sources:
+        if source.path not in results:
+            results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)
+    return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=discovery.ignored)

@@ -1,0 +1,96 @@
+"""From what a compiler or a container says to a `FileResult` the rest of the service can trust."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from compilers.base import FileResult, FileStatus, Outcome, RawResult, Source
+from kiok.compiled import CompiledFile, CompiledFileError, decode
+from kiok.errors import Diagnostic
+
+TRANSIENT = (Outcome.TIMEOUT, Outcome.LOST)
+
+
+def readable(content: bytes | str) -> str:
+    """Hostile bytes or text as text PostgreSQL can hold.
+
+    Undecodable bytes, lone surrogates and NUL become U+FFFD.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8", "replace")
+    return content.decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def _clean(diagnostic: Diagnostic, path: str) -> Diagnostic:
+    """The diagnostic under its file's own path, with nothing a database refuses."""
+
+    def text(value: str | None) -> str | None:
+        return None if value is None else readable(value)
+
+    return replace(
+        diagnostic,
+        message=readable(diagnostic.message),
+        path=path,
+        dag=text(diagnostic.dag),
+        task=text(diagnostic.task),
+        key=text(diagnostic.key),
+        output=text(diagnostic.output),
+    )
+
+
+def result_of(
+    source: Source,
+    compiled: CompiledFile,
+    *,
+    text: str | None = None,
+    image: str | None = None,
+    output: str = "",
+    seconds: float = 0.0,
+) -> FileResult:
+    """The result of a file that was compiled to the end, with or without problems.
+
+    Diagnostics are put under the source's own path whatever path they claim, and the first carries the
+    tail of what the file printed.
+    """
+    diagnostics = tuple(_clean(item, source.path) for item in compiled.diagnostics)
+    if diagnostics and output:
+        diagnostics = (replace(diagnostics[0], output=output), *diagnostics[1:])
+    status = FileStatus.COMPILED if compiled.dags else FileStatus.NOT_A_DAG
+    if diagnostics:
+        status = FileStatus.FAILED
+    return FileResult(
+        source,
+        status,
+        dags=compiled.dags,
+        diagnostics=diagnostics,
+        keyed=compiled.keyed,
+        text=text,
+        image=image,
+        seconds=seconds,
+    )
+
+
+def failed(
+    source: Source, message: str, *, output: str = "", text: str | None = None, retry: bool = False
+) -> FileResult:
+    """A file that gave nothing, and why."""
+    diagnostic = Diagnostic(message, path=source.path, output=output or None)
+    return FileResult(source, FileStatus.FAILED, diagnostics=(diagnostic,), text=text, retry=retry)
+
+
+def result_of_raw(source: Source, raw: RawResult, *, text: str | None, image: str) -> tuple[FileResult, bool]:
+    """Judge what came out of a container: (the result, whether the file could not even be loaded)."""
+    output = readable(raw.output)
+    if raw.outcome is not Outcome.OK:
+        message = readable(raw.detail or f"ended as {raw.outcome.value}")
+        retry = raw.outcome in TRANSIENT
+        return replace(
+            failed(source, message, output=output, text=text, retry=retry), seconds=raw.seconds
+        ), True
+    try:
+        compiled = decode(raw.payload)
+    except CompiledFileError as exc:
+        message = f"what the compiler of this file delivered is no valid result: {exc}"
+        return failed(source, message, output=output, text=text), True
+    result = result_of(source, compiled, text=text, image=image, output=output, seconds=raw.seconds)
+    return result, compiled.import_failed

@@ -1,0 +1,52 @@
+"""What Python and jar sources share: one container for all of them, one judged result each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from compilers.base import (
+    Batch,
+    CompilerError,
+    FileResult,
+    Kind,
+    SandboxJob,
+    SandboxUnavailable,
+    TreeEntry,
+)
+from compilers.results import failed, result_of_raw
+
+
+def run_batch(
+    batch: Batch,
+    kind: Kind,
+    entries: Sequence[TreeEntry],
+    texts: Mapping[str, str],
+) -> Iterator[tuple[FileResult, bool]]:
+    """Compile the batch in one container that holds `entries`.
+
+    Gives (result, could not be loaded at all) per source. Without an engine or an image every source fails
+    with "sandbox unavailable"; untrusted code never runs on the host. A tree over the sandbox's limits
+    fails every source with that limit's message.
+    """
+    waiting = {source.path: source for source in batch.sources}
+    job = SandboxJob(
+        kind=kind,
+        files=[source.path for source in batch.sources],
+        entries=entries,
+        tree=batch.tree,
+        import_roots=list(dict.fromkeys((batch.subpath, ""))),
+        labels=batch.labels,
+    )
+    try:
+        image = batch.sandbox.image_digest(kind)
+        for raw in batch.sandbox.run(job):
+            source = waiting.pop(raw.path)
+            yield result_of_raw(source, raw, text=texts.get(raw.path), image=image)
+    except SandboxUnavailable as exc:
+        message, retry = f"sandbox unavailable: {exc}", True
+    except CompilerError as exc:
+        message, retry = str(exc), False
+    else:
+        message, retry = "the sandbox gave no answer for this file", True
+    for source in waiting.values():
+        yield failed(source, message, text=texts.get(source.path), retry=retry), False

@@ -1,0 +1,31 @@
+"""YAML sources: compiled in process, since strict parsing runs no code."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+from compilers.base import Batch, FileResult
+from compilers.results import failed, readable, result_of
+from kiok.yaml_dag import compile_yaml
+
+log = logging.getLogger(__name__)
+
+
+def compile_batch(batch: Batch) -> Iterator[FileResult]:
+    """Compile every YAML source of the batch."""
+    wanted = {source.path: source for source in batch.sources}
+    entries = [entry for entry in batch.tree.entries if entry.path in wanted]
+    for entry, content in batch.tree.read(entries):
+        started = time.monotonic()
+        source, text = wanted[entry.path], readable(content)
+        try:
+            compiled = compile_yaml(content, entry.path)
+        except Exception as exc:  # a fault of ours, met by this file: it must not stop the others
+            log.exception("the YAML compiler failed on %s", entry.path)
+            yield failed(
+                source, f"a fault of the YAML compiler itself: {type(exc).__name__}", text=text, retry=True
+            )
+        else:
+            yield result_of(source, compiled, text=text, seconds=time.monotonic() - started)

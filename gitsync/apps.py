@@ -1,0 +1,19 @@
+"""Git Sync: from a git repository to the metadata store."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class GitsyncConfig(AppConfig):
+    name = "gitsync"
+    label = "gitsync"
+    verbose_name = "Git Sync"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from gitsync import tasks
+
+        tasks.connect()
+        post_migrate.connect(tasks.ensure_schedule, sender=self)

@@ -1,0 +1,102 @@
+"""Changes to which repositories there are: declared ones, edits, removal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from gitsync.conf import properties
+from gitsync.git.errors import GitError
+from gitsync.models import ManagedBy, Repository
+from gitsync.remote import mirror_of
+from kiok.connections.models import Connection
+from kiok.metadata.models import Dag, Origin
+
+log = logging.getLogger(__name__)
+
+DECLARING = ("kiok.gitsync.repos", "kiok.gitsync.repos.file")
+
+
+class DeclarationError(Exception):
+    """A declared repository cannot be taken over. The message names it and what to do."""
+
+
+def follow_declaration() -> list[str]:
+    """Make the declared repositories exist as declared, and remove those no longer declared.
+
+    Where neither property is given at all nothing is touched: a process started without its configuration must
+    not delete what another was configured with. Returns the names that changed. Raises DeclarationError.
+    """
+    config = properties()
+    if not any(name in config.sources for name in DECLARING):
+        return []
+    changed = []
+    declared = {item.name: item for item in config.repositories}
+    for item in declared.values():
+        values = {
+            "url": item.url,
+            "ref": item.ref,
+            "subpath": item.subpath,
+            "credential_id": _known_connection(item.name, item.credential_connection_id),
+            "enabled": item.enabled,
+            "interval_ms": item.interval_ms,
+            "managed_by": ManagedBy.CONFIG,
+        }
+        if _declare(item.name, values):
+            changed.append(item.name)
+    for repository in Repository.objects.filter(managed_by=ManagedBy.CONFIG).exclude(name__in=declared):
+        log.info("repository %s is no longer declared; it is removed with its DAGs", repository.name)
+        remove_repository(repository)
+        changed.append(repository.name)
+    return changed
+
+
+def look_at_once(repository: Repository) -> None:
+    """After an edit: due now, with the pauses after failures forgotten. Does not save."""
+    repository.next_due_at = timezone.now()
+    repository.consecutive_failures = 0
+
+
+def remove_repository(repository: Repository) -> int:
+    """Delete a repository and the DAGs it registered, in one transaction; how many DAGs went.
+
+    Needs no remote. Versions and run history stay, so both go on if it is ever added again. A sync under way
+    is fenced out, since its claim is gone with the row.
+    """
+    repository_id = repository.pk
+    with transaction.atomic():
+        Repository.objects.select_for_update().filter(pk=repository_id).first()
+        pruned, _ = Dag.objects.filter(origin=Origin.GIT, repository=repository.name).delete()
+        repository.delete()
+    try:
+        mirror_of(repository_id).discard()
+    except GitError as exc:
+        log.warning("the mirror of %s stays behind: %s", repository.name, exc)
+    return pruned
+
+
+def _declare(name: str, values: Mapping[str, object]) -> bool:
+    """Create or update one declared repository; whether anything changed."""
+    with transaction.atomic():
+        repository = Repository.objects.select_for_update().filter(name=name).first()
+        if repository is None:
+            repository = Repository(name=name)
+        elif all(getattr(repository, field) == value for field, value in values.items()):
+            return False
+        for field, value in values.items():
+            setattr(repository, field, value)
+        look_at_once(repository)
+        repository.save()
+    return True
+
+
+def _known_connection(repository: str, connection_id: str | None) -> str | None:
+    if connection_id and not Connection.objects.filter(pk=connection_id).exists():
+        raise DeclarationError(
+            f"repository {repository!r} names the connection {connection_id!r}, which does not exist. "
+            "Add it in the admin under Connections, or correct credentialConnectionId"
+        )
+    return connection_id or None

@@ -1,0 +1,76 @@
+"""The compile sandbox as the properties describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from compilers.base import Kind, SandboxUnavailable
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.reaper import remove_orphans
+from gitsync.conf import properties
+from gitsync.models import SyncRun, SyncState
+
+SERVICE = "kiok-gitsync"
+
+
+@lru_cache(maxsize=1)
+def sandbox() -> DockerSandbox:
+    """The sandbox of this process; it serves all threads."""
+    config = properties()
+    return DockerSandbox(
+        SandboxConfig(
+            images={Kind.PYTHON: config.sandbox_image_python, Kind.JAR: config.sandbox_image_java},
+            limits=_limits(),
+            runtime=config.sandbox_runtime or None,
+        )
+    )
+
+
+def labels(repository: str, sync: object) -> tuple[tuple[str, str], ...]:
+    """What a container of ours says about itself."""
+    return ((LABEL_SERVICE, SERVICE), ("kiok.repository", repository), ("kiok.sync", str(sync)))
+
+
+def image_digests(kinds: Iterable[Kind]) -> dict[Kind, str]:
+    """Digest by kind of those images that can be had now; kinds without one are missing."""
+    digests = {}
+    for kind in kinds:
+        try:
+            digests[kind] = sandbox().image_digest(kind)
+        except SandboxUnavailable:
+            continue
+    return digests
+
+
+def limits_fingerprint() -> str:
+    """Differs when a sandbox limit that can change a result differs."""
+    return _limits().fingerprint()
+
+
+def sweep() -> int:
+    """Remove the containers of syncs that are over; how many there were. No engine: none."""
+    running = set(SyncRun.objects.filter(state=SyncState.RUNNING).values_list("pk", flat=True))
+    try:
+        return len(remove_orphans(sandbox().engine, SERVICE, lambda sync: sync in map(str, running)))
+    except SandboxUnavailable:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _limits() -> SandboxLimits:
+    config = properties()
+    return SandboxLimits(
+        file_timeout_seconds=config.sandbox_file_timeout_ms / 1000,
+        jar_timeout_seconds=config.sandbox_jar_timeout_ms / 1000,
+        container_deadline_seconds=config.sandbox_deadline_ms / 1000,
+        memory_bytes=config.sandbox_memory_bytes,
+        pids=config.sandbox_pids,
+        max_payload_bytes=config.sandbox_payload_bytes,
+        max_output_bytes=config.sandbox_output_bytes,
+        src_bytes=config.sandbox_src_bytes,
+        src_inodes=config.sandbox_src_inodes,
+        tmp_bytes=config.sandbox_tmp_bytes,
+    )

@@ -1,0 +1,86 @@
+"""What can go wrong with a sync as a whole.
+
+KiokError
+├── gitsync.git.errors.GitError     the remote, the network or the configuration; has its own reasons
+├── compilers.base.CompilerError    the commit cannot be judged as a whole
+├── kiok.connections errors         the credential cannot be had
+└── SyncError                       this package's own; `reason` says which, `transient` who acts
+    ├── SubpathMissing              a person: the folder has never been there
+    ├── TooManyDags                 a person: over kiok.gitsync.max.dags
+    ├── LeaseLost                   nobody: another worker took over
+    ├── ConfigurationChanged        nobody: the next sync uses the new one
+    └── Busy                        nobody: another sync of this repository is under way
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from kiok.errors import KiokError
+
+
+class SyncReason(StrEnum):
+    """Stable names of this package's own reasons, as stored and shown."""
+
+    SUBPATH_MISSING = "subpath_missing"
+    """The commit has no such folder, and no earlier sync saw it there."""
+    TOO_MANY_DAGS = "too_many_dags"
+    """The repository holds more DAGs than kiok.gitsync.max.dags allows."""
+    LEASE_LOST = "lease_lost"
+    """Another worker has taken over this repository; this sync committed nothing."""
+    CONFIGURATION_CHANGED = "configuration_changed"
+    """The repository was edited while it synced; nothing was committed, the next sync follows at once."""
+    BUSY = "busy"
+    """Another sync of the repository is under way."""
+    FILES_FAILED = "files_failed"
+    """The sync succeeded, but some files failed; their last good DAGs still serve."""
+    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
+    """Python or jar files could not be compiled for want of an engine or image."""
+    COMPILE_FAILED = "compile_failed"
+    """The commit as a whole cannot be judged, for example for an unreadable .kiokignore."""
+    CREDENTIAL = "credential"
+    """The connection that holds the credential cannot be used."""
+    DISABLED = "disabled"
+    """The repository is switched off."""
+    INTERNAL = "internal"
+    """A fault of this service; the log has the details."""
+
+
+class SyncError(KiokError):
+    """A sync ended without effect. `transient` ones are tried again with growing pauses."""
+
+    reason = SyncReason.INTERNAL
+    transient = False
+
+
+class SubpathMissing(SyncError):
+    """The configured folder is not in the commit and never was."""
+
+    reason = SyncReason.SUBPATH_MISSING
+
+
+class TooManyDags(SyncError):
+    """Over the limit of DAGs in one repository."""
+
+    reason = SyncReason.TOO_MANY_DAGS
+
+
+class LeaseLost(SyncError):
+    """The claim is no longer ours."""
+
+    reason = SyncReason.LEASE_LOST
+    transient = True
+
+
+class ConfigurationChanged(SyncError):
+    """The repository row was edited after the claim."""
+
+    reason = SyncReason.CONFIGURATION_CHANGED
+    transient = True
+
+
+class Busy(SyncError):
+    """Somebody else holds the claim."""
+
+    reason = SyncReason.BUSY
+    transient = True

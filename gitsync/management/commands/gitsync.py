@@ -1,0 +1,90 @@
+"""`manage.py gitsync`: sync now, preview, list."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gitsync import terminal
+from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.models import Repository, Trigger
+from gitsync.sync.report import SyncReport
+from gitsync.sync.run import Request, sync_repository
+
+USAGE_ERROR = 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Sync repositories now and say what happened. Exit status 0: every repository is in sync and no file "
+        "failed; 1: something failed (what could be registered is); 2: usage or configuration error."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        action = parser.add_mutually_exclusive_group(required=True)
+        action.add_argument("--now", action="store_true", help="sync and wait for the result")
+        action.add_argument("--list", action="store_true", help="show the repositories and how they stand")
+        parser.add_argument(
+            "--repo",
+            action="append",
+            metavar="NAME",
+            help="only this repository; may be given more than once",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="show what a sync would do; write nothing")
+        parser.add_argument("--full", action="store_true", help="compile even what has not changed")
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            follow_declaration()
+        except DeclarationError as exc:
+            raise CommandError(str(exc), returncode=USAGE_ERROR) from exc
+        repositories = self._chosen(options["repo"])
+        if options["list"]:
+            self._list(repositories, options["json"])
+            return
+        request = Request(
+            trigger=Trigger.COMMAND, full=options["full"], dry_run=options["dry_run"], wait=True
+        )
+        reports = self._sync(repositories, request, quiet=options["json"])
+        if options["json"]:
+            self.stdout.write(json.dumps({"repositories": [report.to_json() for report in reports]}))
+        else:
+            terminal.show_reports(reports, dry_run=options["dry_run"])
+        if not all(report.ok for report in reports):
+            sys.exit(1)
+
+    def _chosen(self, names: list[str] | None) -> list[Repository]:
+        if names is None:
+            return list(Repository.objects.filter(enabled=True))
+        found = {repository.name: repository for repository in Repository.objects.filter(name__in=names)}
+        unknown = [name for name in names if name not in found]
+        if unknown:
+            known = ", ".join(Repository.objects.values_list("name", flat=True)[:20]) or "none yet"
+            raise CommandError(
+                f"no repository named {', '.join(map(repr, unknown))}. Configured: {known}",
+                returncode=USAGE_ERROR,
+            )
+        return list(found.values())
+
+    def _sync(self, repositories: list[Repository], request: Request, *, quiet: bool) -> list[SyncReport]:
+        reports = []
+        with terminal.progress(quiet) as show:
+            for repository in repositories:
+                step = show(repository.name)
+                try:
+                    reports.append(sync_repository(repository.pk, request, step))
+                except Repository.DoesNotExist:
+                    continue  # removed meanwhile
+        return reports
+
+    def _list(self, repositories: list[Repository], as_json: bool) -> None:
+        if as_json:
+            rows = [terminal.repository_json(repository) for repository in repositories]
+            self.stdout.write(json.dumps({"repositories": rows}))
+        else:
+            terminal.show_repositories(repositories)

@@ -1,0 +1,21 @@
+"""Who leads: the one row that says which process looks for due repositories."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Leadership(models.Model):
+    """The leader's lease, a single row (id 1)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    holder = models.CharField(max_length=200, blank=True)
+    number = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "leadership"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_leadership_row")]
+
+    def __str__(self) -> str:
+        return f"leader {self.holder or '(none)'}"

@@ -1,0 +1,166 @@
+"""A configured repository: what to sync, and what the last look at it found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from gitsync.conf import properties
+from gitsync.git.errors import GitError
+from gitsync.git.ref import parse_ref
+from gitsync.git.subpath import parse_subpath
+from gitsync.git.url import check_host, parse_url
+from kiok.connections.models import Connection
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}\Z"
+
+
+class ManagedBy(models.TextChoices):
+    """Who owns a repository's configuration."""
+
+    ADMIN = "admin", "admin"
+    CONFIG = "config", "configuration"
+
+
+class RepositoryState(models.TextChoices):
+    """How the repository stands after the last look at it."""
+
+    NEVER = "never", "never synced"
+    IN_SYNC = "in_sync", "in sync"
+    DEGRADED = "degraded", "in sync, with failed files"
+    FAILING = "failing", "failing"
+
+
+class Repository(models.Model):
+    """One git repository to sync. Observed fields are written by the steps of `gitsync.sync` only."""
+
+    name = models.CharField(
+        max_length=63,
+        unique=True,
+        validators=[
+            RegexValidator(
+                NAME_PATTERN, "Use 1 to 63 of a-z, 0-9, '.', '_', '-'; the first a letter or digit."
+            )
+        ],
+        help_text="Part of every DAG's unique id, so it never changes once the repository has synced.",
+    )
+    url = models.CharField(
+        max_length=2000,
+        help_text="https://…, ssh://… or user@host:path. Credentials belong in a connection, not in the url.",
+    )
+    ref = models.CharField(
+        "branch or tag", max_length=300, default="main", help_text="A branch, or tag:<name> for a tag."
+    )
+    subpath = models.CharField(
+        max_length=1024, blank=True, help_text="Folder that holds the DAGs; empty for the whole repository."
+    )
+    credential = models.ForeignKey(
+        Connection,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        verbose_name="credential",
+        help_text="credentialConnectionId: the connection that holds the key, password or token.",
+    )
+    enabled = models.BooleanField(default=True)
+    interval_ms = models.PositiveIntegerField(
+        "interval (ms)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1000)],
+        help_text="Time between two looks; empty for kiok.gitsync.interval.ms. At least 1000.",
+    )
+    managed_by = models.CharField(
+        max_length=10, choices=ManagedBy.choices, default=ManagedBy.ADMIN, editable=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    # Observed.
+    state = models.CharField(
+        max_length=10, choices=RepositoryState.choices, default=RepositoryState.NEVER, editable=False
+    )
+    reason = models.CharField(max_length=40, blank=True, editable=False)
+    message = models.TextField(blank=True, editable=False)
+    last_commit = models.CharField("last attempted commit", max_length=64, blank=True, editable=False)
+    last_good_commit = models.CharField(max_length=64, blank=True, editable=False)
+    last_good_at = models.DateTimeField(null=True, editable=False)
+    checked_at = models.DateTimeField("last checked", null=True, editable=False)
+    consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
+    next_due_at = models.DateTimeField("next check", default=timezone.now, editable=False)
+    synced_location = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="Digest of url, ref and subpath at the last good sync: that place is known to have existed.",
+    )
+    judgement = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="How the last sync that came to an end judged, and under what: commit, config, images, "
+        "state, reason, message. Empty when the same commit may well fare otherwise next time.",
+    )
+
+    # The claim: one sync at a time.
+    lease_holder = models.CharField(max_length=200, blank=True, editable=False)
+    lease_number = models.PositiveBigIntegerField(default=0, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, editable=False)
+    queued_until = models.DateTimeField(
+        null=True, editable=False, help_text="A worker has been asked to sync it; not asked again before."
+    )
+    follow_up = models.CharField(
+        max_length=12, blank=True, editable=False, help_text="Trigger of the request that came meanwhile."
+    )
+
+    class Meta:
+        verbose_name_plural = "repositories"
+        ordering = ["name"]
+        indexes = [models.Index(fields=["enabled", "next_due_at"], name="repository_due")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Validate url, ref and subpath by the git package's own rules, each error at its field."""
+        errors: dict[str, str] = {}
+        config = properties()
+        try:
+            check_host(
+                parse_url(self.url, allow_protocols=frozenset(config.gitsync_allow_protocols)),
+                frozenset(config.gitsync_allow_private_hosts),
+            )
+        except GitError as error:
+            errors["url"] = str(error)
+        for name, parse in (("ref", parse_ref), ("subpath", parse_subpath)):
+            try:
+                parse(getattr(self, name))
+            except GitError as error:
+                errors[name] = str(error)
+        if self.pk and self.last_good_commit:
+            before = Repository.objects.filter(pk=self.pk).values_list("name", flat=True).first()
+            if before not in (None, self.name):
+                errors["name"] = f"It has synced as {before!r}, and its DAGs' ids carry that name."
+        if errors:
+            raise ValidationError(errors)
+
+    @property
+    def location(self) -> str:
+        """Digest of where the DAGs are: url, ref, subpath."""
+        return _digest(self.url, self.ref, self.subpath)
+
+    @property
+    def config_hash(self) -> str:
+        """Digest of all configuration that decides what a sync registers."""
+        return _digest(self.name, self.url, self.ref, self.subpath, self.credential_id, self.enabled)
+
+    @property
+    def effective_interval_ms(self) -> int:
+        return self.interval_ms or properties().gitsync_interval_ms
+
+
+def _digest(*values: object) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()

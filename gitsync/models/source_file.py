@@ -1,0 +1,40 @@
+"""What is known of each file of a repository that was looked at."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from gitsync.models.repository import Repository
+
+
+class FileState(models.TextChoices):
+    """What became of a file at the last commit. A file that is gone has no row."""
+
+    COMPILED = "compiled", "compiled"
+    FAILED = "failed", "failed"
+    NOT_A_DAG = "not_a_dag", "not a DAG"
+    IGNORED = "ignored", "ignored"
+
+
+class SourceFile(models.Model):
+    """One file of one repository."""
+
+    repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="files")
+    path = models.CharField(max_length=1024)
+    kind = models.CharField(max_length=10, blank=True)
+    blob_sha = models.CharField("blob", max_length=64, blank=True)
+    state = models.CharField(max_length=10, choices=FileState.choices)
+    dags = models.PositiveIntegerField("DAGs", default=0)
+    diagnostics = models.JSONField(default=list, help_text="Problems, as kiok.errors.Diagnostic objects.")
+    image_digest = models.CharField(max_length=128, blank=True)
+    seconds = models.FloatField("compile time (s)", default=0)
+    first_failed_at = models.DateTimeField(null=True)
+    last_failed_at = models.DateTimeField(null=True)
+    commit_sha = models.CharField("seen at commit", max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["repository", "path"]
+        constraints = [models.UniqueConstraint(fields=["repository", "path"], name="one_row_per_file")]
+
+    def __str__(self) -> str:
+        return f"{self.repository_id}:{self.path}"

@@ -1,0 +1,59 @@
+"""The record of each sync that had something to do, or failed."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from gitsync.models.repository import Repository
+
+
+class Trigger(models.TextChoices):
+    """What asked for a sync."""
+
+    SCHEDULE = "schedule", "schedule"
+    COMMAND = "command", "command line"
+    ADMIN = "admin", "admin"
+    WEBHOOK = "webhook", "webhook"
+
+
+class SyncState(models.TextChoices):
+    """How a sync stands or ended."""
+
+    RUNNING = "running", "running"
+    SUCCEEDED = "succeeded", "succeeded"
+    PARTIAL = "partial", "succeeded, with failed files"
+    FAILED = "failed", "failed"
+    ABANDONED = "abandoned", "abandoned"
+
+
+class SyncRun(models.Model):
+    """One sync of one repository. `changes` maps created, updated, pruned, stale to lists of uids."""
+
+    repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="syncs")
+    lease_number = models.PositiveBigIntegerField()
+    trigger = models.CharField(max_length=12, choices=Trigger.choices)
+    requested_by = models.CharField(max_length=150, blank=True)
+    full = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=SyncState.choices, default=SyncState.RUNNING)
+    step = models.CharField(
+        max_length=12, blank=True, help_text="The step under way, or the one that failed."
+    )
+    reason = models.CharField(max_length=40, blank=True)
+    message = models.TextField(blank=True)
+    from_commit = models.CharField(max_length=64, blank=True)
+    to_commit = models.CharField(max_length=64, blank=True)
+    changes = models.JSONField(default=dict)
+    unchanged = models.PositiveIntegerField(default=0)
+    failed_files = models.JSONField(default=list)
+    timings = models.JSONField(default=dict, help_text="Seconds per step.")
+    repeats = models.PositiveIntegerField(default=0, help_text="How often the same failure was seen again.")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "sync"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["repository", "-id"], name="sync_newest_first")]
+
+    def __str__(self) -> str:
+        return f"sync {self.pk} of {self.repository_id}"

@@ -1,0 +1,228 @@
+"""Step "apply": the whole plan in one transaction, fenced.
+
+Readers see the old commit or the new one. The number of statements per 1 000 rows is constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from compilers.base import FileStatus, Ignored
+from gitsync.errors import ConfigurationChanged
+from gitsync.models import FileState, Repository, SourceFile
+from gitsync.sync.claim import Claim, owned
+from gitsync.sync.plan import Found, Plan, Recorded
+from kiok.metadata.models import Dag, DagVersion, Origin
+
+BATCH = 1000
+
+T = TypeVar("T")
+
+
+def recorded_dags(repository: str) -> list[Recorded]:
+    """The DAGs of a repository as the store has them."""
+    rows = Dag.objects.filter(origin=Origin.GIT, repository=repository).values_list(
+        "uid", "dag_id", "source_path", "spec_hash", "version", "stale_reason", "source", "image_digest"
+    )
+    return [Recorded(*row) for row in rows]
+
+
+def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
+    """Those of `uids` that belong to a DAG not of this repository, with a description of the owner."""
+    taken: dict[str, str] = {}
+    for chunk in _chunks(uids):
+        rows = Dag.objects.filter(uid__in=chunk).exclude(origin=Origin.GIT, repository=repository)
+        taken.update({uid: f"a DAG of origin {origin}" for uid, origin in rows.values_list("uid", "origin")})
+    return taken
+
+
+def apply(plan: Plan, held: Claim, commit: str, ignored: Sequence[Ignored]) -> None:
+    """Commit the plan. Raises LeaseLost or ConfigurationChanged, and then nothing has changed."""
+    with transaction.atomic():
+        repository = owned(held)
+        if repository.config_hash != held.config_hash:
+            raise ConfigurationChanged("the repository was edited while it synced; it is synced again")
+        now = timezone.now()
+        _create(plan.created, repository.name, commit, now)
+        _update(plan.updated, repository.name, commit, now)
+        _refresh(plan.refreshed, repository.name, commit, now)
+        _mark_stale(plan, now)
+        for chunk in _chunks(plan.pruned):
+            Dag.objects.filter(uid__in=chunk, origin=Origin.GIT, repository=repository.name).delete()
+        _record_files(repository, plan, ignored, commit, now)
+
+
+def _create(created: Sequence[Found], repository: str, commit: str, now: datetime) -> None:
+    for chunk in _chunks(created):
+        last = dict(
+            DagVersion.objects.filter(uid__in=[item.uid for item in chunk])
+            .values("uid")
+            .annotate(last=Max("version"))
+            .values_list("uid", "last")
+        )
+        rows = [_row(item, repository, last.get(item.uid, 0) + 1, commit, now) for item in chunk]
+        Dag.objects.bulk_create(rows)
+        _add_versions(rows, now)
+
+
+def _update(updated: Sequence[tuple[Found, Recorded]], repository: str, commit: str, now: datetime) -> None:
+    for chunk in _chunks(updated):
+        rows = [_row(item, repository, before.version + 1, commit, now) for item, before in chunk]
+        _overwrite(rows)
+        _add_versions(rows, now)
+
+
+def _refresh(
+    refreshed: Sequence[tuple[Found, Recorded]], repository: str, commit: str, now: datetime
+) -> None:
+    for chunk in _chunks(refreshed):
+        _overwrite([_row(item, repository, before.version, commit, now) for item, before in chunk])
+
+
+def _overwrite(rows: Sequence[Dag]) -> None:
+    """Update existing rows in place. An upsert, for `bulk_update` is many times slower."""
+    Dag.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["uid"], update_fields=_WRITTEN_BY_A_COMMIT
+    )
+
+
+_WRITTEN_BY_A_COMMIT = (
+    "dag_id",
+    "name",
+    "description",
+    "schedule",
+    "spec",
+    "spec_hash",
+    "version",
+    "commit_sha",
+    "source",
+    "image_digest",
+    "stale_since",
+    "stale_reason",
+    "updated_at",
+)
+
+
+def _row(item: Found, repository: str, version: int, commit: str, now: datetime) -> Dag:
+    spec = item.spec
+    return Dag(
+        uid=item.uid,
+        dag_id=spec.id,
+        name=spec.name,
+        description=spec.description,
+        origin=Origin.GIT,
+        repository=repository,
+        source_path=item.source_path,
+        schedule=spec.schedule,
+        spec=spec.to_json(),
+        spec_hash=item.spec_hash,
+        version=version,
+        commit_sha=commit,
+        source=item.file.text,
+        image_digest=item.file.image or "",
+        stale_since=None,
+        stale_reason=None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _add_versions(rows: Sequence[Dag], now: datetime) -> None:
+    DagVersion.objects.bulk_create(
+        DagVersion(
+            uid=row.uid,
+            version=row.version,
+            spec=row.spec,
+            spec_hash=row.spec_hash,
+            commit_sha=row.commit_sha,
+            created_at=now,
+        )
+        for row in rows
+    )
+
+
+def _mark_stale(plan: Plan, now: datetime) -> None:
+    """Record why, keeping since when. Rows that already say so are not written."""
+    for chunk in _chunks(plan.stale):
+        reasons = {item.uid: item.reason for item in chunk}
+        changed = []
+        for row in Dag.objects.filter(uid__in=reasons).only("uid", "stale_since", "stale_reason"):
+            if row.stale_reason != reasons[row.uid]:
+                row.stale_since = row.stale_since or now
+                row.stale_reason = reasons[row.uid]
+                changed.append(row)
+        Dag.objects.bulk_update(changed, ["stale_since", "stale_reason"])
+
+
+_COMPARED = ("kind", "blob_sha", "state", "dags", "diagnostics", "image_digest")
+
+
+def _record_files(
+    repository: Repository, plan: Plan, ignored: Sequence[Ignored], commit: str, now: datetime
+) -> None:
+    """Bring the repository's file rows in line, touching only those whose outcome changed."""
+    before = {row.path: row for row in SourceFile.objects.filter(repository=repository)}
+    created, changed, seen_again = [], [], []
+    for row in _file_rows(repository, plan, ignored, commit, now):
+        old = before.pop(row.path, None)
+        if old is None:
+            created.append(row)
+        elif any(getattr(old, name) != getattr(row, name) for name in _COMPARED):
+            row.pk = old.pk
+            if row.state == FileState.FAILED:
+                row.first_failed_at = old.first_failed_at or now
+            changed.append(row)
+        elif row.state == FileState.FAILED:
+            seen_again.append(old.pk)
+    for created_chunk in _chunks(created):
+        SourceFile.objects.bulk_create(created_chunk)
+    for changed_chunk in _chunks(changed):
+        SourceFile.objects.bulk_update(
+            changed_chunk, [*_COMPARED, "seconds", "first_failed_at", "last_failed_at", "commit_sha"]
+        )
+    for again_chunk in _chunks(seen_again):
+        SourceFile.objects.filter(pk__in=again_chunk).update(last_failed_at=now)
+    for gone_chunk in _chunks(row.pk for row in before.values()):
+        SourceFile.objects.filter(pk__in=gone_chunk).delete()
+
+
+def _file_rows(
+    repository: Repository, plan: Plan, ignored: Sequence[Ignored], commit: str, now: datetime
+) -> Iterable[SourceFile]:
+    for file in plan.files:
+        failed_at = now if file.status is FileStatus.FAILED else None
+        yield SourceFile(
+            repository=repository,
+            path=file.source.path,
+            kind=file.source.kind,
+            blob_sha=file.source.blob,
+            state=FileState(file.status.value),
+            dags=len(file.dags),
+            diagnostics=[diagnostic.to_json() for diagnostic in file.diagnostics],
+            image_digest=file.image or "",
+            seconds=file.seconds,
+            first_failed_at=failed_at,
+            last_failed_at=failed_at,
+            commit_sha=commit,
+        )
+    for item in ignored:
+        yield SourceFile(
+            repository=repository,
+            path=item.path,
+            state=FileState.IGNORED,
+            diagnostics=[{"message": f"ignored: {item.reason}"}],
+            commit_sha=commit,
+        )
+
+
+def _chunks(items: Iterable[T]) -> Iterable[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, BATCH)):
+        yield chunk

@@ -1,0 +1,138 @@
+"""Step "claim": one sync at a time per repository, by conditional update with a lease and a number.
+
+The number grows with every claim (a fencing token: Kleppmann, "How to do distributed locking"); apply and
+finish write only while it is still theirs. The lease is short and renewed from a thread, so a killed worker
+holds a repository up for seconds; on the same machine its death is seen at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from gitsync.errors import LeaseLost
+from gitsync.models import Repository, SyncRun, SyncState
+from gitsync.process import is_dead, process_name
+
+LEASE_SECONDS = 30.0
+RENEW_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to sync one repository, as of one configuration."""
+
+    repository_id: int
+    holder: str
+    number: int
+    config_hash: str
+
+
+def claim(repository_id: int) -> Claim | None:
+    """Take the repository, or None while somebody alive holds it.
+
+    Syncs a dead predecessor left running are marked abandoned.
+    """
+    me = process_name()
+    free = Q(lease_holder="") | Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+    held_by = Repository.objects.filter(pk=repository_id).values_list("lease_holder", flat=True).first() or ""
+    if held_by and is_dead(held_by):
+        free |= Q(lease_holder=held_by)
+    won = Repository.objects.filter(free, pk=repository_id).update(
+        lease_holder=me,
+        lease_number=F("lease_number") + 1,
+        lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS),
+        queued_until=None,
+    )
+    if not won:
+        return None
+    repository = Repository.objects.get(pk=repository_id)
+    if repository.lease_holder != me:
+        return None
+    SyncRun.objects.filter(
+        repository_id=repository_id, state=SyncState.RUNNING, lease_number__lt=repository.lease_number
+    ).update(
+        state=SyncState.ABANDONED,
+        finished_at=Now(),
+        message="The process that ran this sync is gone. Nothing of it was committed.",
+    )
+    return Claim(repository_id, me, repository.lease_number, repository.config_hash)
+
+
+def release(held: Claim) -> str:
+    """Give the repository back. Returns the trigger of a request that came meanwhile, or ""."""
+    with transaction.atomic():
+        try:
+            row = owned(held)
+        except LeaseLost:
+            return ""
+        asked, row.follow_up = row.follow_up, ""
+        row.lease_holder, row.lease_expires_at = "", None
+        row.save(update_fields=["follow_up", "lease_holder", "lease_expires_at"])
+    return asked
+
+
+def ask_for_follow_up(repository_id: int, trigger: str) -> bool:
+    """Leave a request with the sync under way. False when none is, so that the caller may claim."""
+    return bool(
+        Repository.objects.filter(pk=repository_id, lease_expires_at__gt=Now())
+        .exclude(lease_holder="")
+        .update(follow_up=trigger)
+    )
+
+
+def owned(held: Claim) -> Repository:
+    """The repository row, locked for the rest of the transaction, if the claim still stands.
+
+    Raises LeaseLost otherwise.
+    """
+    row = (
+        Repository.objects.select_for_update()
+        .filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number)
+        .first()
+    )
+    if row is None:
+        raise LeaseLost("another worker has taken this repository over; this sync commits nothing")
+    return row
+
+
+@contextmanager
+def renewed(held: Claim, limit_seconds: float) -> Iterator[None]:
+    """Keep the lease alive from a thread while the block runs, for at most `limit_seconds`."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_renew, args=(held, limit_seconds, stop), name=f"lease-{held.repository_id}", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _renew(held: Claim, limit_seconds: float, stop: threading.Event) -> None:
+    elapsed = 0.0
+    try:
+        while elapsed < limit_seconds and not stop.wait(RENEW_SECONDS):
+            elapsed += RENEW_SECONDS
+            try:
+                Repository.objects.filter(pk=held.repository_id, lease_number=held.number).update(
+                    lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS)
+                )
+            except DatabaseError as exc:
+                # The lease has seconds left, and the fence decides in the end: try again.
+                log.warning("cannot renew the lease of repository %s: %s", held.repository_id, exc)
+                connection.close()
+    finally:
+        connection.close()

@@ -1,0 +1,181 @@
+"""Step "plan": what a commit means for the metadata store. Pure: no database, no clock.
+
+The rules are the invariants (ARCHITECTURE.md): only what is provably gone is pruned, and a file that
+fails keeps the DAGs it last gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from compilers.base import FileResult, FileStatus
+from compilers.results import failed
+from kiok.errors import Diagnostic
+from kiok.spec import DagSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A DAG of this repository as the store has it."""
+
+    uid: str
+    dag_id: str
+    source_path: str
+    spec_hash: str
+    version: int
+    stale_reason: str | None = None
+    text: str | None = None
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A valid DAG of the commit."""
+
+    uid: str
+    spec: DagSpec
+    spec_hash: str
+    file: FileResult
+
+    @property
+    def source_path(self) -> str:
+        return self.file.source.path
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A DAG that keeps serving what its file said before it failed."""
+
+    uid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do. `refreshed` DAGs keep their spec and version, but text, image or staleness changed."""
+
+    created: tuple[Found, ...] = ()
+    updated: tuple[tuple[Found, Recorded], ...] = ()
+    refreshed: tuple[tuple[Found, Recorded], ...] = ()
+    unchanged: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()
+    stale: tuple[Stale, ...] = ()
+    files: tuple[FileResult, ...] = ()
+
+    @property
+    def failed_files(self) -> tuple[FileResult, ...]:
+        return tuple(file for file in self.files if file.status is FileStatus.FAILED)
+
+    @property
+    def changes(self) -> dict[str, list[str]]:
+        """Uids by what happens to them, for people and for the record."""
+        return {
+            "created": [found.uid for found in self.created],
+            "updated": [found.uid for found, _ in self.updated],
+            "pruned": list(self.pruned),
+            "stale": [stale.uid for stale in self.stale],
+        }
+
+
+def make_plan(
+    repository: str,
+    files: Sequence[FileResult],
+    recorded: Iterable[Recorded],
+    taken: Mapping[str, str] | None = None,
+) -> Plan:
+    """Compare a commit's files with the recorded DAGs of the same repository.
+
+    `taken` maps uids that belong to somebody else (another origin) to a description of the owner; a file that
+    would claim one fails with that message.
+    """
+    known = {item.uid: item for item in recorded}
+    paths = {item.source_path for item in known.values()}
+    judged = [_judge(repository, file, paths, taken or {}) for file in files]
+    found = {item.uid: item for file in judged for item in _found_in(repository, file)}
+
+    created, updated, refreshed, unchanged = [], [], [], []
+    for item in found.values():
+        before = known.get(item.uid)
+        if before is None:
+            created.append(item)
+        elif before.spec_hash != item.spec_hash:
+            updated.append((item, before))
+        elif _needs_refresh(item, before):
+            refreshed.append((item, before))
+        else:
+            unchanged.append(item.uid)
+
+    stale, pruned = _sort_the_missing(known, found, judged)
+    return Plan(
+        created=tuple(created),
+        updated=tuple(updated),
+        refreshed=tuple(refreshed),
+        unchanged=tuple(unchanged),
+        pruned=tuple(pruned),
+        stale=tuple(stale),
+        files=tuple(judged),
+    )
+
+
+def uid_of(repository: str, source_path: str, dag_id: str | None) -> str:
+    """A DAG's unique id (docs/authors.md, "Identity"). `dag_id` None: the file holds one DAG."""
+    base = f"{repository}/{source_path}"
+    return base if dag_id is None else f"{base}::{dag_id}"
+
+
+def _judge(
+    repository: str, file: FileResult, recorded_paths: set[str], taken: Mapping[str, str]
+) -> FileResult:
+    """The file as the plan takes it, with doubt turned into failure."""
+    if file.status is FileStatus.NOT_A_DAG and not file.proven and file.source.path in recorded_paths:
+        # It gave DAGs before and cannot even be loaded now: that proves nothing.
+        return replace(file, status=FileStatus.FAILED)
+    for item in _found_in(repository, file):
+        if item.uid in taken:
+            return failed(file.source, f"the id {item.uid!r} belongs to {taken[item.uid]}", text=file.text)
+    return file
+
+
+def _found_in(repository: str, file: FileResult) -> list[Found]:
+    return [
+        Found(uid_of(repository, file.source.path, spec.id if file.keyed else None), spec, spec.sha256, file)
+        for spec in file.dags
+    ]
+
+
+def _needs_refresh(item: Found, before: Recorded) -> bool:
+    return (
+        before.stale_reason is not None
+        or item.file.text != before.text
+        or (item.file.image or "") != before.image
+    )
+
+
+def _sort_the_missing(
+    known: Mapping[str, Recorded], found: Mapping[str, Found], files: Sequence[FileResult]
+) -> tuple[list[Stale], list[str]]:
+    """Recorded DAGs the commit did not give: stale where their file failed, else pruned.
+
+    A file that gains or loses a second YAML document renames its DAGs' uids. Where it fails in part, the
+    recorded DAG whose id was found under its new uid is superseded, not stale: else it would serve twice.
+    """
+    failures = {file.source.path: file for file in files if file.status is FileStatus.FAILED}
+    given = {(item.source_path, item.spec.id) for item in found.values()}
+    stale, pruned = [], []
+    for uid, item in known.items():
+        if uid in found:
+            continue
+        failure = failures.get(item.source_path)
+        if failure is None or (item.source_path, item.dag_id) in given:
+            pruned.append(uid)
+        else:
+            stale.append(Stale(uid, _reason(failure.diagnostics)))
+    return stale, pruned
+
+
+def _reason(diagnostics: Sequence[Diagnostic]) -> str:
+    if not diagnostics:
+        return "its file failed"
+    rest = len(diagnostics) - 1
+    return str(diagnostics[0]) + (f" (and {rest} more)" if rest else "")

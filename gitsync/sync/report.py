@@ -1,0 +1,146 @@
+"""What a sync tells whoever asked for it. The JSON form is a public contract (docs/operators.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compilers.base import FileStatus, Ignored
+from gitsync.models import FileState, Repository, RepositoryState
+from gitsync.sync.plan import Plan
+from kiok.metadata.models import Dag, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFile:
+    """A file that failed: its first problem, and how many more there are."""
+
+    path: str
+    line: int | None
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": self.path, "line": self.line, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """One repository after a sync. `seconds` is wall time; uids are sorted by source path."""
+
+    name: str
+    state: str
+    reason: str = ""
+    message: str = ""
+    from_commit: str = ""
+    to_commit: str = ""
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    unchanged: int = 0
+    failed: tuple[FailedFile, ...] = ()
+    not_a_dag: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """In sync, and no file failed."""
+        return self.state == RepositoryState.IN_SYNC and not self.failed
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "state": self.state,
+            "reason": self.reason,
+            "message": self.message,
+            "from_commit": self.from_commit,
+            "to_commit": self.to_commit,
+            "created": list(self.created),
+            "updated": list(self.updated),
+            "pruned": list(self.pruned),
+            "stale": list(self.stale),
+            "unchanged": self.unchanged,
+            "failed": [item.to_json() for item in self.failed],
+            "not_a_dag": list(self.not_a_dag),
+            "ignored": list(self.ignored),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def failed_files(plan: Plan) -> tuple[FailedFile, ...]:
+    """Every diagnostic of every failed file of the plan, in the order of paths and lines."""
+    return tuple(
+        FailedFile(file.source.path, item.line, _subject(item.dag, item.task, item.key) + item.message)
+        for file in plan.failed_files
+        for item in file.diagnostics
+    )
+
+
+def report_of_plan(
+    repository: Repository, plan: Plan, ignored: Sequence[Ignored], *, to_commit: str, seconds: float
+) -> SyncReport:
+    """What the plan does, done or (in a dry run) only planned."""
+    failures = failed_files(plan)
+    return SyncReport(
+        name=repository.name,
+        state=RepositoryState.DEGRADED if failures else RepositoryState.IN_SYNC,
+        reason="files_failed" if failures else "",
+        message=failure_summary(len(plan.failed_files), len(plan.stale)) if failures else "",
+        from_commit=repository.last_good_commit,
+        to_commit=to_commit,
+        created=tuple(found.uid for found in plan.created),
+        updated=tuple(found.uid for found, _ in plan.updated),
+        pruned=plan.pruned,
+        stale=tuple(item.uid for item in plan.stale),
+        unchanged=len(plan.unchanged) + len(plan.refreshed),
+        failed=failures,
+        not_a_dag=tuple(file.source.path for file in plan.files if file.status is FileStatus.NOT_A_DAG),
+        ignored=tuple(item.path for item in ignored),
+        seconds=seconds,
+    )
+
+
+def report_of_record(repository: Repository, *, seconds: float) -> SyncReport:
+    """How the repository stands according to the store, when a look found nothing new."""
+    dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
+    files = list(repository.files.exclude(state=FileState.COMPILED).order_by("path"))
+    failures = tuple(
+        FailedFile(
+            row.path,
+            item.get("line"),
+            _subject(item.get("dag"), item.get("task"), item.get("key")) + str(item.get("message", "")),
+        )
+        for row in files
+        if row.state == FileState.FAILED
+        for item in row.diagnostics
+    )
+    stale = tuple(dags.filter(stale_since__isnull=False).values_list("uid", flat=True))
+    return SyncReport(
+        name=repository.name,
+        state=repository.state,
+        reason=repository.reason,
+        message=repository.message,
+        from_commit=repository.last_good_commit,
+        to_commit=repository.last_good_commit,
+        stale=stale,
+        unchanged=dags.count() - len(stale),
+        failed=failures,
+        not_a_dag=tuple(row.path for row in files if row.state == FileState.NOT_A_DAG),
+        ignored=tuple(row.path for row in files if row.state == FileState.IGNORED),
+        seconds=seconds,
+    )
+
+
+def failure_summary(files: int, stale: int) -> str:
+    """One line for people."""
+    text = f"{files} file{'s' if files != 1 else ''} failed"
+    if stale:
+        text += f"; {stale} DAG{'s' if stale != 1 else ''} still served as they were before"
+    return text
+
+
+def _subject(dag: str | None, task: str | None, key: str | None) -> str:
+    parts = [f"{what} {value!r}" for what, value in (("DAG", dag), ("task", task), ("key", key)) if value]
+    return ", ".join(parts) + ": " if parts else ""

@@ -1,0 +1,305 @@
+"""`sync_repository`: the one function under every trigger. It walks the steps and reports."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from compilers.pipeline import Compilation, compile_tree
+from gitsync import containers
+from gitsync.conf import properties
+from gitsync.errors import Busy, ConfigurationChanged, LeaseLost, SyncError, SyncReason, TooManyDags
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
+from gitsync.remote import remote_of
+from gitsync.sync import apply as store
+from gitsync.sync import finish
+from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
+from gitsync.sync.fetch import fetch_commit, read_tree
+from gitsync.sync.plan import Plan, make_plan, uid_of
+from gitsync.sync.probe import is_judged, mark_checked
+from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, str], None]
+"""Told (step, detail) as a sync goes on."""
+
+WAIT_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for. `full` recompiles even what has not changed; `dry_run` writes nothing.
+
+    `wait`: where another sync of the repository is under way, wait for it and sync then, instead of leaving
+    the request with it.
+    """
+
+    trigger: Trigger = Trigger.COMMAND
+    requested_by: str = ""
+    full: bool = False
+    dry_run: bool = False
+    wait: bool = False
+
+
+def sync_repository(
+    repository_id: int,
+    request: Request = Request(),
+    progress: Progress = lambda _step, _detail: None,
+) -> SyncReport:
+    """Bring the metadata store in line with a repository, if anything changed, and say what was done.
+
+    Never raises for what is wrong with the repository, its remote or its files: that is in the report. Raises
+    Repository.DoesNotExist, and database errors.
+    """
+    started = time.monotonic()
+    repository = Repository.objects.select_related("credential").get(pk=repository_id)
+    if not repository.enabled:
+        return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
+    if request.dry_run:
+        return _dry_run(repository, progress, started)
+    if not request.full:
+        settled = _look(repository, request, progress, started)
+        if settled:
+            return settled
+    try:
+        held = _claim(repository_id, request)
+    except Busy as exc:
+        return _report(repository, exc.reason, str(exc), started)
+    report = _sync_while_asked(held, request, progress)
+    return replace(report, seconds=time.monotonic() - started)
+
+
+def look(repository_id: int) -> bool:
+    """The leader's look: whether the repository needs a sync by a worker.
+
+    A look that settles the matter (nothing new, out of reach) records so. Raises Repository.DoesNotExist.
+    """
+    repository = Repository.objects.select_related("credential").get(pk=repository_id)
+    request = Request(trigger=Trigger.SCHEDULE)
+    return _look(repository, request, lambda _step, _detail: None, time.monotonic()) is None
+
+
+def _look(repository: Repository, request: Request, progress: Progress, started: float) -> SyncReport | None:
+    """Step probe: a report if that settles it, None if there is work to do."""
+    progress("probe", "")
+    try:
+        commit = remote_of(repository).probe()
+    except DatabaseError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
+        failure = _noted(exc, repository)
+        finish.fail_unreached(repository, failure, request.trigger, request.requested_by)
+        repository.refresh_from_db()
+        return report_of_record(repository, seconds=time.monotonic() - started)
+    if not is_judged(repository, commit):
+        return None
+    mark_checked(repository)
+    return report_of_record(repository, seconds=time.monotonic() - started)
+
+
+def _claim(repository_id: int, request: Request) -> Claim:
+    """Claim, or wait for it, or leave the request with the holder. Raises Busy."""
+    deadline = time.monotonic() + properties().gitsync_sync_timeout_ms / 1000
+    while True:
+        held = claim(repository_id)
+        if held:
+            return held
+        if not request.wait and ask_for_follow_up(repository_id, request.trigger):
+            raise Busy(
+                "a sync of this repository is under way; it is followed by another one for this request"
+            )
+        if time.monotonic() > deadline:
+            raise Busy("another sync of this repository has been under way for too long; try again later")
+        time.sleep(WAIT_POLL_SECONDS)
+
+
+def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> SyncReport:
+    """One sync under the claim; then another where a request came meanwhile or the configuration changed."""
+    while True:
+        again = ""
+        try:
+            report = _sync(held, request, progress)
+            if report.reason == SyncReason.CONFIGURATION_CHANGED:
+                again = request.trigger
+        finally:
+            asked = release(held)
+        again = again or asked
+        if not again:
+            return report
+        follower = claim(held.repository_id)
+        if follower is None:
+            return report
+        held, request = follower, replace(request, trigger=Trigger(again), full=False)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where a sync stands: the step under way, the commit reached, the seconds of each step."""
+
+    run: SyncRun | None
+    progress: Progress
+    commit: str = ""
+    timings: dict[str, float] = field(default_factory=dict)
+    _step: str = ""
+    _since: float = 0.0
+
+    def enter(self, step: str) -> None:
+        now = time.monotonic()
+        if self._step:
+            self.timings[self._step] = round(now - self._since, 4)
+        self._step, self._since = step, now
+        if step:
+            self.progress(step, "")
+            if self.run:
+                SyncRun.objects.filter(pk=self.run.pk).update(step=step)
+                self.run.step = step
+
+
+def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
+    repository = Repository.objects.select_related("credential").get(pk=held.repository_id)
+    run = SyncRun.objects.create(
+        repository=repository,
+        lease_number=held.number,
+        trigger=request.trigger,
+        requested_by=request.requested_by,
+        full=request.full,
+        from_commit=repository.last_good_commit,
+        started_at=timezone.now(),
+    )
+    walk = _Walk(run, progress)
+    started = time.monotonic()
+    limit = properties().gitsync_sync_timeout_ms / 1000
+    try:
+        with renewed(held, limit):
+            plan, compilation = _judge(repository, walk)
+            walk.enter("apply")
+            store.apply(plan, held, walk.commit, compilation.ignored)
+            walk.enter("finish")
+            report = report_of_plan(
+                repository,
+                plan,
+                compilation.ignored,
+                to_commit=walk.commit,
+                seconds=time.monotonic() - started,
+            )
+            finish.succeed(held, run, plan, report, walk.timings)
+    except LeaseLost as exc:
+        _abandon(run, exc)
+        return _report(repository, exc.reason, str(exc), started)
+    except DatabaseError:
+        raise  # the store itself is in trouble: nothing can be written about it
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
+        walk.enter("")
+        return _failed(held, run, exc, walk, repository, started)
+    else:
+        log.info("synced %s to %s: %s", repository.name, walk.commit[:12], _counts(report))
+        return report
+
+
+def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
+    """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet."""
+    walk.enter("fetch")
+    remote = remote_of(repository)
+    walk.commit = fetch_commit(remote)
+    walk.enter("discover")
+    tree = read_tree(remote, repository, walk.commit)
+    walk.enter("compile")
+    compilation = compile_tree(
+        tree,
+        sandbox=containers.sandbox(),
+        subpath=remote.subpath,
+        labels=containers.labels(repository.name, walk.run.pk if walk.run else "dry-run"),
+        progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
+    )
+    walk.enter("plan")
+    return _plan(repository, compilation), compilation
+
+
+def _plan(repository: Repository, compilation: Compilation) -> Plan:
+    limit = properties().gitsync_max_dags
+    uids = [
+        uid_of(repository.name, file.source.path, spec.id if file.keyed else None)
+        for file in compilation.files
+        for spec in file.dags
+    ]
+    if len(uids) > limit:
+        raise TooManyDags(
+            f"the commit holds {len(uids)} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
+        )
+    return make_plan(
+        repository.name,
+        compilation.files,
+        store.recorded_dags(repository.name),
+        store.taken_uids(repository.name, uids),
+    )
+
+
+def _dry_run(repository: Repository, progress: Progress, started: float) -> SyncReport:
+    """What a sync would do now. Writes nothing to the store."""
+    walk = _Walk(None, progress)
+    try:
+        plan, compilation = _judge(repository, walk)
+    except DatabaseError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
+        failure = _noted(exc, repository)
+        return _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
+    return report_of_plan(
+        repository, plan, compilation.ignored, to_commit=walk.commit, seconds=time.monotonic() - started
+    )
+
+
+def _failed(
+    held: Claim, run: SyncRun, error: Exception, walk: _Walk, repository: Repository, started: float
+) -> SyncReport:
+    failure = _noted(error, repository)
+    if isinstance(error, ConfigurationChanged):
+        _abandon(run, error)
+        return _report(repository, failure.reason, failure.message, started)
+    try:
+        finish.fail(held, run, failure, walk.commit, walk.timings)
+    except LeaseLost as exc:
+        _abandon(run, exc)
+    return _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
+
+
+def _noted(error: Exception, repository: Repository) -> finish.Failure:
+    failure = finish.failure_of(error)
+    if failure.reason == SyncReason.INTERNAL:
+        log.error("sync of %s failed unexpectedly", repository.name, exc_info=error)
+    else:
+        log.warning("sync of %s failed (%s): %s", repository.name, failure.reason, failure.message)
+    return failure
+
+
+def _abandon(run: SyncRun, error: SyncError) -> None:
+    SyncRun.objects.filter(pk=run.pk, state=SyncState.RUNNING).update(
+        state=SyncState.ABANDONED, reason=error.reason, message=str(error), finished_at=timezone.now()
+    )
+
+
+def _report(
+    repository: Repository, reason: str, message: str, started: float, *, to_commit: str = ""
+) -> SyncReport:
+    return SyncReport(
+        name=repository.name,
+        state=RepositoryState.FAILING,
+        reason=str(reason),
+        message=message,
+        from_commit=repository.last_good_commit,
+        to_commit=to_commit,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _counts(report: SyncReport) -> str:
+    return (
+        f"{len(report.created)} created, {len(report.updated)} updated, {len(report.pruned)} pruned, "
+        f"{len(report.stale)} stale, {report.unchanged} unchanged, {len(report.failed)} problems"
+    )

@@ -1,0 +1,39 @@
+"""When a repository is looked at next."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime, timedelta
+
+from gitsync.models import Repository
+
+MAX_BACKOFF_SECONDS = 15 * 60
+SPREAD = 0.1
+"""Share of the interval over which repositories are spread, so that a thousand do not ask at once."""
+
+
+def next_due(repository: Repository, now: datetime) -> datetime:
+    """The next point of the repository's own grid after `now`.
+
+    The grid is kept, not restarted, so a slow look does not shift later ones. It is laid once, at the first look,
+    with an offset by name.
+    """
+    interval = timedelta(milliseconds=repository.effective_interval_ms)
+    if repository.checked_at is None:
+        share = zlib.crc32(repository.name.encode()) / 2**32
+        return now + interval - interval * SPREAD * share
+    behind = now - repository.next_due_at
+    if behind < timedelta(0):
+        # Asked for out of turn (a command, the admin, a webhook): the grid stands.
+        return min(repository.next_due_at, now + interval)
+    return repository.next_due_at + interval * (behind // interval + 1)
+
+
+def after_failure(repository: Repository, failures: int, now: datetime) -> datetime:
+    """The pause after the nth transient failure in a row: the interval, doubled each time, at most 15 min.
+
+    Source: git-hardening rules, "Failure handling".
+    """
+    interval = repository.effective_interval_ms / 1000
+    seconds = min(interval * 2 ** min(failures - 1, 20), max(MAX_BACKOFF_SECONDS, interval))
+    return now + timedelta(seconds=seconds)

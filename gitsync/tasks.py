@@ -1,0 +1,94 @@
+"""The edges to django-q2: tasks, the schedule, the candidate for leader in every worker.
+
+Tasks take primary keys and may be delivered twice; what they call is fenced.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django_q.models import Schedule
+from django_q.signals import post_spawn
+from django_q.tasks import async_task
+
+from gitsync.conf import properties
+from gitsync.models import Repository, Trigger
+
+LEADER_SCHEDULE = "git sync leader"
+LEAD = "gitsync.tasks.lead"
+SYNC = "gitsync.tasks.sync"
+
+
+def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
+    """Have a worker sync a repository once the current transaction is committed. Returns the task's id."""
+    return str(
+        async_task(
+            SYNC,
+            repository_id,
+            str(trigger),
+            full,
+            requested_by,
+            q_options={"group": f"sync {repository_id}", "task_name": f"sync {repository_id}"},
+        )
+    )
+
+
+def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str = "") -> str:
+    """Task: sync one repository. The result is a line for people, free of secrets."""
+    from gitsync.sync.run import Request, sync_repository
+
+    request = Request(trigger=Trigger(trigger), full=full, requested_by=requested_by)
+    try:
+        report = sync_repository(repository_id, request)
+    except Repository.DoesNotExist:
+        return f"repository {repository_id} is gone"
+    return f"{report.name}: {report.state} {report.message}".strip()
+
+
+def lead() -> str:
+    """Task: have this worker process stand for leader, if it does not yet."""
+    from gitsync.leader import Candidate
+
+    global _candidate
+    if _candidate is None or not _candidate.is_alive():
+        _candidate = Candidate(_hand_to_worker)
+        _candidate.start()
+    return "standing for leader"
+
+
+_candidate: Any = None
+
+
+def connect() -> None:
+    """Have every worker process stand for leader as soon as it is spawned."""
+    post_spawn.connect(_on_spawn, dispatch_uid="gitsync.lead")
+
+
+def _on_spawn(**_: Any) -> None:
+    lead()
+
+
+def ensure_schedule(**_: Any) -> None:
+    """The schedule that keeps a leader alive: each minute some worker makes sure that it stands for it."""
+    Schedule.objects.get_or_create(
+        name=LEADER_SCHEDULE,
+        defaults={
+            "func": LEAD,
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+            "repeats": -1,
+            "kwargs": "q_options={'save': False}",
+        },
+    )
+
+
+def _hand_to_worker(repository_id: int) -> None:
+    """Enqueue a scheduled sync, unless one waits for a worker already."""
+    until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
+    with transaction.atomic():
+        waiting = Repository.objects.filter(pk=repository_id, queued_until__gt=Now())
+        if Repository.objects.filter(pk=repository_id).exclude(pk__in=waiting).update(queued_until=until):
+            enqueue_sync(repository_id, Trigger.SCHEDULE)

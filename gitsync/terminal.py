@@ -1,0 +1,161 @@
+"""What `manage.py gitsync` shows a person: progress while it runs, then tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gitsync.models import Repository, RepositoryState
+from gitsync.sync.report import SyncReport
+
+COLOURS = {
+    RepositoryState.IN_SYNC: "green",
+    RepositoryState.DEGRADED: "yellow",
+    RepositoryState.FAILING: "red",
+    RepositoryState.NEVER: "dim",
+}
+SIGNS = (
+    ("created", "+", "green"),
+    ("updated", "~", "cyan"),
+    ("pruned", "-", "red"),
+    ("stale", "!", "yellow"),
+)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, str], None]]]:
+    """A line per repository, with its step, while the block runs. On no terminal, or `quiet`, nothing.
+
+    Gives a function from a repository's name to the function that is told (step, detail).
+    """
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(finished_text="·"),
+        TextColumn("{task.fields[name]}"),
+        TextColumn("{task.description}", style="dim"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as shown:
+
+        def start(name: str) -> Callable[[str, str], None]:
+            task = shown.add_task("", total=None, name=escape(name))
+
+            def step(step: str, detail: str) -> None:
+                shown.update(task, description=f"{step} {detail}".strip())
+
+            return step
+
+        yield start
+
+
+def show_reports(reports: Sequence[SyncReport], *, dry_run: bool) -> None:
+    """A table of all repositories, then what changed and what failed, one line each."""
+    console = Console()
+    if not reports:
+        console.print(
+            "No repository is configured. Add one in the admin, or declare it in kiok.gitsync.repos."
+        )
+        return
+    table = Table(title="Dry run: nothing was written" if dry_run else None, title_justify="left")
+    table.add_column("repository")
+    table.add_column("state")
+    table.add_column("commit")
+    for name in ("created", "updated", "pruned", "stale", "unchanged", "failed"):
+        table.add_column(name, justify="right")
+    table.add_column("seconds", justify="right")
+    for report in reports:
+        colour = COLOURS.get(RepositoryState(report.state), "")
+        table.add_row(
+            escape(report.name),
+            f"[{colour}]{RepositoryState(report.state).label}[/]",
+            report.to_commit[:10],
+            str(len(report.created)),
+            str(len(report.updated)),
+            str(len(report.pruned)),
+            str(len(report.stale)),
+            str(report.unchanged),
+            str(len({item.path for item in report.failed})),
+            f"{report.seconds:.1f}",
+        )
+    console.print(table)
+    for report in reports:
+        _show_details(console, report)
+
+
+def _show_details(console: Console, report: SyncReport) -> None:
+    for name, sign, colour in SIGNS:
+        for uid in getattr(report, name):
+            console.print(f"[{colour}]{sign} {name:8}[/] {escape(uid)}", highlight=False, soft_wrap=True)
+    for item in report.failed:
+        place = f"{report.name}/{item.path}" + (f":{item.line}" if item.line else "")
+        console.print(
+            f"[red]✗ {'failed':8}[/] {escape(place)}: {escape(item.message)}", highlight=False, soft_wrap=True
+        )
+    if report.state == RepositoryState.FAILING:
+        console.print(
+            f"[red]✗ {escape(report.name)}[/] ({escape(report.reason)}): {escape(report.message)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def show_repositories(repositories: Sequence[Repository]) -> None:
+    """How each repository stands."""
+    console = Console()
+    if not repositories:
+        console.print(
+            "No repository is configured. Add one in the admin, or declare it in kiok.gitsync.repos."
+        )
+        return
+    table = Table()
+    for name in (
+        "repository",
+        "state",
+        "reason",
+        "ref",
+        "subpath",
+        "last good commit",
+        "last checked",
+        "managed by",
+    ):
+        table.add_column(name)
+    for row in repositories:
+        state = RepositoryState(row.state)
+        table.add_row(
+            escape(row.name),
+            f"[{COLOURS[state]}]{state.label}[/]" if row.enabled else "switched off",
+            row.reason,
+            escape(row.ref),
+            escape(row.subpath),
+            row.last_good_commit[:10],
+            row.checked_at.isoformat(timespec="seconds") if row.checked_at else "never",
+            row.managed_by,
+        )
+    console.print(table)
+
+
+def repository_json(row: Repository) -> dict[str, Any]:
+    """One repository for `--list --json`."""
+    return {
+        "name": row.name,
+        "url": row.url,
+        "ref": row.ref,
+        "subpath": row.subpath,
+        "credentialConnectionId": row.credential_id,
+        "enabled": row.enabled,
+        "managed_by": row.managed_by,
+        "state": row.state,
+        "reason": row.reason,
+        "message": row.message,
+        "last_commit": row.last_commit,
+        "last_good_commit": row.last_good_commit,
+        "last_good_at": row.last_good_at.isoformat() if row.last_good_at else None,
+        "checked_at": row.checked_at.isoformat() if row.checked_at else None,
+        "consecutive_failures": row.consecutive_failures,
+    }

@@ -1,0 +1,10 @@
+"""The metadata store: which DAGs are registered, their versions and their runs."""
+
+from django.apps import AppConfig
+
+
+class MetadataConfig(AppConfig):
+    name = "kiok.metadata"
+    label = "metadata"
+    verbose_name = "DAGs and runs"
+    default_auto_field = "django.db.models.BigAutoField"

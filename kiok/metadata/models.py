@@ -1,0 +1,133 @@
+"""What is registered (`Dag`), what it was (`DagVersion`), and what ran (`DagRun`, `TaskRun`).
+
+Versions and runs carry a DAG's uid as plain text, never as a foreign key, so both survive the
+removal of the DAG and continue when it returns.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), with room
+
+
+class Origin(models.TextChoices):
+    """Where a DAG came from. Only its origin may change or remove it."""
+
+    GIT = "git", "git"
+    MANUAL = "manual", "manual"
+    BUNDLE = "bundle", "bundle"
+
+
+class RunState(models.TextChoices):
+    """The life of a run: PENDING, RUNNING, then one of the three ends."""
+
+    PENDING = "PENDING", "pending"
+    RUNNING = "RUNNING", "running"
+    SUCCESS = "SUCCESS", "success"
+    FAILED = "FAILED", "failed"
+    CANCELLED = "CANCELLED", "cancelled"
+
+
+class Dag(models.Model):
+    """One registered DAG, as it is served now."""
+
+    uid = models.CharField(
+        "unique id",
+        max_length=UID_LENGTH,
+        primary_key=True,
+        help_text="<repository>/<source path>, followed by ::<DAG id> where a file may hold several.",
+    )
+    dag_id = models.CharField("DAG id", max_length=250, help_text="As the author wrote it.")
+    name = models.TextField()
+    description = models.TextField(null=True, blank=True)
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    repository = models.CharField(max_length=63, blank=True, help_text="Name of the git repository.")
+    source_path = models.CharField(
+        max_length=1024, blank=True, help_text="Path of the source file from the repository's root."
+    )
+    schedule = models.TextField(null=True, blank=True)
+    spec = models.JSONField(help_text="The compiled DagSpec.")
+    spec_hash = models.CharField(max_length=64, help_text="sha256 of the spec's canonical JSON.")
+    version = models.PositiveIntegerField(help_text="Grows by one whenever the spec changes.")
+    commit_sha = models.CharField(
+        "commit", max_length=64, blank=True, help_text="Commit at which this source and spec were registered."
+    )
+    source = models.TextField(null=True, blank=True, help_text="The source as authored; none for a jar.")
+    image_digest = models.CharField(
+        max_length=128, blank=True, help_text="Digest of the sandbox image that compiled it; none for YAML."
+    )
+    stale_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it no longer says what its file says."
+    )
+    stale_reason = models.TextField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "DAG"
+        verbose_name_plural = "DAGs"
+        ordering = ["uid"]
+        indexes = [models.Index(fields=["repository", "source_path"], name="dag_by_source")]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class DagVersion(models.Model):
+    """What a DAG was at one version. Outlives the DAG."""
+
+    uid = models.CharField("DAG uid", max_length=UID_LENGTH)
+    version = models.PositiveIntegerField()
+    spec = models.JSONField()
+    spec_hash = models.CharField(max_length=64)
+    commit_sha = models.CharField("commit", max_length=64, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "DAG version"
+        ordering = ["uid", "-version"]
+        constraints = [models.UniqueConstraint(fields=["uid", "version"], name="one_row_per_dag_version")]
+
+    def __str__(self) -> str:
+        return f"{self.uid} v{self.version}"
+
+
+class DagRun(models.Model):
+    """One run of a DAG at one version. Outlives the DAG."""
+
+    uid = models.CharField("DAG uid", max_length=UID_LENGTH, db_index=True)
+    version = models.PositiveIntegerField(help_text="The DAG's version that ran.")
+    trigger = models.CharField(max_length=32, help_text="What started it: schedule, manual, ...")
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.PENDING)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "DAG run"
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} of {self.uid}"
+
+
+class TaskRun(models.Model):
+    """One task's part in a run."""
+
+    dag_run = models.ForeignKey(DagRun, on_delete=models.CASCADE, related_name="task_runs")
+    uid = models.CharField("DAG uid", max_length=UID_LENGTH, db_index=True)
+    task_id = models.CharField(max_length=250)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.PENDING)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    exit_code = models.IntegerField(null=True, blank=True)
+    log = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "task run"
+        ordering = ["dag_run", "id"]
+        constraints = [models.UniqueConstraint(fields=["dag_run", "task_id"], name="one_row_per_task_of_run")]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} of run {self.dag_run_id}"

@@ -1,0 +1,39 @@
+"""What every test runs on: a data folder and an embedded PostgreSQL of its own.
+
+A plugin named on pytest's command line (pyproject.toml), since settings are read before any conftest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="kiok-tests-"))
+os.environ.update(
+    KIOK_BASE_DATA_DIR=str(DATA_DIR),
+    KIOK_GITSYNC_ALLOW_PROTOCOLS="https,ssh,file",
+    KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS="127.0.0.1,localhost",
+    KIOK_MASTER_KEY="a master key that only the tests use",
+)
+for _name in ("DATABASE_URL", "KIOK_CONFIG", "DJANGO_SECRET_KEY"):
+    os.environ.pop(_name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from kiok.server import embedded
+
+    embedded.ensure(DATA_DIR, durable=False)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    from django.db import connections
+
+    from kiok.server import embedded
+
+    connections.close_all()
+    embedded.release(DATA_DIR)
+    shutil.rmtree(DATA_DIR, ignore_errors=True)
