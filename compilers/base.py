@@ -126,9 +126,9 @@ class Outcome(StrEnum):
 
     OK = "ok"  # it delivered a payload
     TIMEOUT = "timeout"  # killed: over the time limit for one file
-    KILLED = "killed"  # died by a signal (detail: its number); 9 mostly means out of memory
-    EXITED = "exited"  # ended without a payload (detail: exit status)
-    TOO_LARGE = "too_large"  # its payload passed the limit (detail: the limit)
+    KILLED = "killed"  # died by a signal
+    EXITED = "exited"  # ended without a payload
+    TOO_LARGE = "too_large"  # its payload passed the limit
     LOST = "lost"  # the container ended or garbled its stream before this file's result
 
 
@@ -137,7 +137,7 @@ class RawResult:
     """What came out of the sandbox for one file: hostile bytes and the driver's account.
 
     `payload` is the JSON text of a `CompiledFile`, unparsed. `output` is the tail of what the file
-    printed, decoded with replacement. `detail` explains `outcome` in words.
+    printed, decoded with replacement. `detail` explains `outcome` in a sentence, with numbers and limits.
     """
 
     path: str

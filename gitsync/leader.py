@@ -129,17 +129,20 @@ class Looks:
     def start_due(self) -> None:
         """Start a look at each due repository for which there is room, the longest due first."""
         self._under_way = {pk: thread for pk, thread in self._under_way.items() if thread.is_alive()}
-        room = self._parallelism - len(self._under_way)
-        if room <= 0:
+        if len(self._under_way) >= self._parallelism:
             return
         due = (
             Repository.objects.filter(enabled=True, next_due_at__lte=Now())
-            .filter(Q(lease_holder="") | Q(lease_expires_at__lt=Now()))
             .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
+            .annotate(is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""))
             .exclude(pk__in=self._under_way)
             .order_by("next_due_at")
         )
-        for pk in due.values_list("pk", flat=True)[:room]:
+        for pk, is_leased, holder in due.values_list("pk", "is_leased", "lease_holder"):
+            if is_leased and not is_dead(holder):
+                continue  # it syncs at this moment
+            if len(self._under_way) >= self._parallelism:
+                break
             # Daemon threads: a hanging remote must not hold up the end of the process either.
             thread = threading.Thread(target=self._look, args=(pk,), name=f"look-{pk}", daemon=True)
             self._under_way[pk] = thread

@@ -1,19 +1,29 @@
 """What compiling one source file gives: DAGs, problems, or neither.
 
-It crosses the sandbox's boundary as JSON (`to_json`, `from_json`), where whoever reads it
-must take it for hostile: `from_json` checks every shape and validates every DAG again.
+It crosses the sandbox's boundary as JSON (`to_json`, then `decode`), where whoever reads it must
+take it for hostile: bytes, JSON and shapes are checked, and every DAG is validated again.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kiok.errors import Diagnostic, KiokError
+from kiok.hostile_json import HostileJsonError, parse
 from kiok.spec import DagSpec
-from kiok.validation import validate
+from kiok.text import printable, shown
+from kiok.validation import authored_id, validate
 
 MAX_DIAGNOSTICS = 200
+MAX_LINE = 2**31 - 1  # what a PostgreSQL integer holds
+
+# Characters kept of each text of a diagnostic that comes from an untrusted source.
+_MAX_TEXT = {"message": 4_000, "path": 4_096, "dag": 250, "task": 250, "key": 250, "output": 8_192}
+_KEYS = frozenset({"dags", "diagnostics", "keyed", "importFailed"})
 
 
 class CompiledFileError(KiokError):
@@ -47,11 +57,107 @@ class CompiledFile:
             "importFailed": self.import_failed,
         }
 
+    def encode(self) -> bytes:
+        """`to_json` as JSON text in UTF-8, for `decode` on the other side."""
+        return json.dumps(self.to_json(), separators=(",", ":")).encode()
+
     @classmethod
     def from_json(cls, value: object) -> CompiledFile:
         """Read `to_json`'s form from an untrusted source.
 
-        A DAG that does not validate becomes diagnostics. Raises CompiledFileError when the
-        outer shape is wrong.
+        `keyed` and `importFailed` may be missing. A DAG that does not validate becomes diagnostics, and so
+        do DAGs of one id: none of them is taken. Diagnostics are cut to bounded texts and at most 200.
+        Raises CompiledFileError when the outer shape is wrong.
         """
-        raise NotImplementedError
+        if not isinstance(value, dict):
+            raise CompiledFileError(f"a compiled file must be a JSON object, found {shown(value)}")
+        unknown = [key for key in value if key not in _KEYS]
+        if unknown:
+            raise CompiledFileError(f"unknown key {shown(unknown[0])}; allowed: {', '.join(sorted(_KEYS))}")
+        dags = _list(value, "dags")
+        diagnostics = [_diagnostic(entry) for entry in _list(value, "diagnostics")]
+        keyed, import_failed = _flag(value, "keyed", True), _flag(value, "importFailed", False)
+        repeated = repeated_ids(authored_id(dag) for dag in dags)
+        diagnostics += [
+            Diagnostic(repeated_message(count), dag=id_, key="id") for id_, count in repeated.items()
+        ]
+        valid = []
+        for dag in dags:
+            spec, problems = validate(dag)
+            diagnostics += [problem.diagnostic() for problem in problems]
+            if spec is not None and spec.id not in repeated:
+                valid.append(spec)
+        return cls(tuple(valid), bounded(diagnostics), keyed, import_failed)
+
+
+def decode(payload: bytes) -> CompiledFile:
+    """Read the JSON text of a compiled file from hostile bytes.
+
+    Raises CompiledFileError with what is wrong and where; nothing else, whatever the bytes. Its cost
+    grows in step with their number, which the caller bounds.
+    """
+    try:
+        value = parse(payload)
+    except HostileJsonError as exc:
+        raise CompiledFileError(f"the result is not acceptable JSON: {exc}") from exc
+    return CompiledFile.from_json(value)
+
+
+def repeated_ids(ids: Iterable[str | None]) -> dict[str, int]:
+    """Ids that occur more than once, with how often, in the order they first occur.
+
+    Which of the DAGs of one id is meant is not ours to guess, and depends on their order: none is taken.
+    """
+    return {id_: count for id_, count in Counter(ids).items() if id_ is not None and count > 1}
+
+
+def bounded(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The first 200 diagnostics, and one that counts the rest."""
+    if len(diagnostics) <= MAX_DIAGNOSTICS:
+        return tuple(diagnostics)
+    more = len(diagnostics) - MAX_DIAGNOSTICS
+    return (*diagnostics[:MAX_DIAGNOSTICS], Diagnostic(f"... and {more} more", diagnostics[-1].path))
+
+
+def repeated_message(count: int) -> str:
+    """What to say of an id that `count` DAGs of one file have."""
+    return f"{count} DAGs of this file have this id; ids are unique within a file, so none of them is taken"
+
+
+def _list(value: dict[Any, Any], key: str) -> list[Any]:
+    found = value.get(key)
+    if not isinstance(found, list):
+        raise CompiledFileError(f"{key!r} must be a list, found {shown(found)}")
+    return found
+
+
+def _flag(value: dict[Any, Any], key: str, default: bool) -> bool:
+    found = value.get(key, default)
+    if not isinstance(found, bool):
+        raise CompiledFileError(f"{key!r} must be true or false, found {shown(found)}")
+    return found
+
+
+def _diagnostic(entry: object) -> Diagnostic:
+    if not isinstance(entry, dict):
+        raise CompiledFileError(f"a diagnostic must be a JSON object, found {shown(entry)}")
+    texts: dict[str, str | None] = {}
+    for key, limit in _MAX_TEXT.items():
+        found = entry.get(key)
+        if found is not None and not isinstance(found, str):
+            raise CompiledFileError(f"a diagnostic's {key!r} must be a string, found {shown(found)}")
+        texts[key] = None if found is None else printable(found, limit)
+    message = texts.pop("message")
+    if not message:
+        raise CompiledFileError("a diagnostic needs a message")
+    line, column = (_position(entry, key) for key in ("line", "column"))
+    return Diagnostic(message, line=line, column=column, **texts)
+
+
+def _position(entry: dict[Any, Any], key: str) -> int | None:
+    found = entry.get(key)
+    if found is None:
+        return None
+    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= MAX_LINE:
+        raise CompiledFileError(f"a diagnostic's {key!r} must be a number from 1, found {shown(found)}")
+    return found

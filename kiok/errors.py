@@ -1,7 +1,7 @@
 """What can go wrong, as data (`Diagnostic`) and as exceptions.
 
-    KiokError
-    └── (each package derives its own base error from it, split by who must act)
+KiokError
+└── (each package derives its own base error from it, split by who must act)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Diagnostic:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Diagnostic:
         """Read back `to_json`'s form, ignoring unknown keys. Raises TypeError without a message."""
-        known = {name: value.get(name) for name in cls.__dataclass_fields__}
+        known: dict[str, Any] = {name: value.get(name) for name in cls.__dataclass_fields__}
         if not isinstance(known["message"], str):
             raise TypeError("a diagnostic needs a message")
         return cls(**known)

@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from compilers.base import TreeEntry
+from compilers.base import Ignored, TreeEntry
 
 
 class MemoryTree:
     """`compilers.base.Tree` over a mapping of path to content; `modes` for what is no plain file."""
 
     def __init__(
-        self, files: Mapping[str, bytes | str], *, modes: Mapping[str, str] | None = None, commit: str = ""
+        self,
+        files: Mapping[str, bytes | str],
+        *,
+        modes: Mapping[str, str] | None = None,
+        commit: str = "",
+        refused: Sequence[Ignored] = (),
+        oversized: Sequence[TreeEntry] = (),
     ) -> None:
+        self._refused = tuple(refused)
+        self._oversized = tuple(oversized)
         self._contents = {
             path: content.encode() if isinstance(content, str) else content for path, content in files.items()
         }
@@ -33,6 +41,14 @@ class MemoryTree:
     @property
     def entries(self) -> Sequence[TreeEntry]:
         return self._entries
+
+    @property
+    def refused(self) -> Sequence[Ignored]:
+        return self._refused
+
+    @property
+    def oversized(self) -> Sequence[TreeEntry]:
+        return self._oversized
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
         for entry in entries:

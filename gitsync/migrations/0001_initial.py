@@ -7,121 +7,313 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('connections', '0001_initial'),
+        ("connections", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Leadership',
+            name="Leadership",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('holder', models.CharField(blank=True, max_length=200)),
-                ('number', models.PositiveBigIntegerField(default=0)),
-                ('expires_at', models.DateTimeField(null=True)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("holder", models.CharField(blank=True, max_length=200)),
+                ("number", models.PositiveBigIntegerField(default=0)),
+                ("expires_at", models.DateTimeField(null=True)),
             ],
             options={
-                'verbose_name_plural': 'leadership',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_leadership_row')],
+                "verbose_name_plural": "leadership",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="one_leadership_row")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Repository',
+            name="Repository",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text="Part of every DAG's unique id, so it never changes once the repository has synced.", max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,62}\\Z', "Use 1 to 63 of a-z, 0-9, '.', '_', '-'; the first a letter or digit.")])),
-                ('url', models.CharField(help_text='https://…, ssh://… or user@host:path. Credentials belong in a connection, not in the url.', max_length=2000)),
-                ('ref', models.CharField(default='main', help_text='A branch, or tag:<name> for a tag.', max_length=300, verbose_name='branch or tag')),
-                ('subpath', models.CharField(blank=True, help_text='Folder that holds the DAGs; empty for the whole repository.', max_length=1024)),
-                ('enabled', models.BooleanField(default=True)),
-                ('interval_ms', models.PositiveIntegerField(blank=True, help_text='Time between two looks; empty for kiok.gitsync.interval.ms. At least 1000.', null=True, validators=[django.core.validators.MinValueValidator(1000)], verbose_name='interval (ms)')),
-                ('managed_by', models.CharField(choices=[('admin', 'admin'), ('config', 'configuration')], default='admin', editable=False, max_length=10)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('state', models.CharField(choices=[('never', 'never synced'), ('in_sync', 'in sync'), ('degraded', 'in sync, with failed files'), ('failing', 'failing')], default='never', editable=False, max_length=10)),
-                ('reason', models.CharField(blank=True, editable=False, max_length=40)),
-                ('message', models.TextField(blank=True, editable=False)),
-                ('last_commit', models.CharField(blank=True, editable=False, max_length=64, verbose_name='last attempted commit')),
-                ('last_good_commit', models.CharField(blank=True, editable=False, max_length=64)),
-                ('last_good_at', models.DateTimeField(editable=False, null=True)),
-                ('checked_at', models.DateTimeField(editable=False, null=True, verbose_name='last checked')),
-                ('consecutive_failures', models.PositiveIntegerField(default=0, editable=False)),
-                ('next_due_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='next check')),
-                ('synced_location', models.CharField(blank=True, editable=False, help_text='Digest of url, ref and subpath at the last good sync: that place is known to have existed.', max_length=64)),
-                ('judgement', models.JSONField(default=dict, editable=False, help_text='How the last sync that came to an end judged, and under what: commit, config, images, state, reason, message. Empty when the same commit may well fare otherwise next time.')),
-                ('lease_holder', models.CharField(blank=True, editable=False, max_length=200)),
-                ('lease_number', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('lease_expires_at', models.DateTimeField(editable=False, null=True)),
-                ('queued_until', models.DateTimeField(editable=False, help_text='A worker has been asked to sync it; not asked again before.', null=True)),
-                ('follow_up', models.CharField(blank=True, editable=False, help_text='Trigger of the request that came meanwhile.', max_length=12)),
-                ('credential', models.ForeignKey(blank=True, help_text='credentialConnectionId: the connection that holds the key, password or token.', null=True, on_delete=django.db.models.deletion.PROTECT, to='connections.connection', verbose_name='credential')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Part of every DAG's unique id, so it never changes once the repository has synced.",
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9._-]{0,62}\\Z",
+                                "Use 1 to 63 of a-z, 0-9, '.', '_', '-'; the first a letter or digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "url",
+                    models.CharField(
+                        help_text="https://…, ssh://… or user@host:path. Credentials belong in a connection, not in the url.",
+                        max_length=2000,
+                    ),
+                ),
+                (
+                    "ref",
+                    models.CharField(
+                        default="main",
+                        help_text="A branch, or tag:<name> for a tag.",
+                        max_length=300,
+                        verbose_name="branch or tag",
+                    ),
+                ),
+                (
+                    "subpath",
+                    models.CharField(
+                        blank=True,
+                        help_text="Folder that holds the DAGs; empty for the whole repository.",
+                        max_length=1024,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "interval_ms",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Time between two looks; empty for kiok.gitsync.interval.ms. At least 1000.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1000)],
+                        verbose_name="interval (ms)",
+                    ),
+                ),
+                (
+                    "managed_by",
+                    models.CharField(
+                        choices=[("admin", "admin"), ("config", "configuration")],
+                        default="admin",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("never", "never synced"),
+                            ("in_sync", "in sync"),
+                            ("degraded", "in sync, with failed files"),
+                            ("failing", "failing"),
+                        ],
+                        default="never",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, editable=False, max_length=40)),
+                ("message", models.TextField(blank=True, editable=False)),
+                (
+                    "last_commit",
+                    models.CharField(
+                        blank=True, editable=False, max_length=64, verbose_name="last attempted commit"
+                    ),
+                ),
+                ("last_good_commit", models.CharField(blank=True, editable=False, max_length=64)),
+                ("last_good_at", models.DateTimeField(editable=False, null=True)),
+                ("checked_at", models.DateTimeField(editable=False, null=True, verbose_name="last checked")),
+                ("consecutive_failures", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "next_due_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="next check"
+                    ),
+                ),
+                (
+                    "synced_location",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Digest of url, ref and subpath at the last good sync: that place is known to have existed.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "judgement",
+                    models.JSONField(
+                        default=dict,
+                        editable=False,
+                        help_text="How the last sync that came to an end judged, and under what: commit, config, images, state, reason, message. Empty when the same commit may well fare otherwise next time.",
+                    ),
+                ),
+                ("lease_holder", models.CharField(blank=True, editable=False, max_length=200)),
+                ("lease_number", models.PositiveBigIntegerField(default=0, editable=False)),
+                ("lease_expires_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "queued_until",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="A worker has been asked to sync it; not asked again before.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "follow_up",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Trigger of the request that came meanwhile.",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "credential",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="credentialConnectionId: the connection that holds the key, password or token.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="connections.connection",
+                        verbose_name="credential",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'repositories',
-                'ordering': ['name'],
+                "verbose_name_plural": "repositories",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='SourceFile',
+            name="SourceFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=1024)),
-                ('kind', models.CharField(blank=True, max_length=10)),
-                ('blob_sha', models.CharField(blank=True, max_length=64, verbose_name='blob')),
-                ('state', models.CharField(choices=[('compiled', 'compiled'), ('failed', 'failed'), ('not_a_dag', 'not a DAG'), ('ignored', 'ignored')], max_length=10)),
-                ('dags', models.PositiveIntegerField(default=0, verbose_name='DAGs')),
-                ('diagnostics', models.JSONField(default=list, help_text='Problems, as kiok.errors.Diagnostic objects.')),
-                ('image_digest', models.CharField(blank=True, max_length=128)),
-                ('seconds', models.FloatField(default=0, verbose_name='compile time (s)')),
-                ('first_failed_at', models.DateTimeField(null=True)),
-                ('last_failed_at', models.DateTimeField(null=True)),
-                ('commit_sha', models.CharField(blank=True, max_length=64, verbose_name='seen at commit')),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to='gitsync.repository')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("path", models.CharField(max_length=1024)),
+                ("kind", models.CharField(blank=True, max_length=10)),
+                ("blob_sha", models.CharField(blank=True, max_length=64, verbose_name="blob")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("compiled", "compiled"),
+                            ("failed", "failed"),
+                            ("not_a_dag", "not a DAG"),
+                            ("ignored", "ignored"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("dags", models.PositiveIntegerField(default=0, verbose_name="DAGs")),
+                (
+                    "diagnostics",
+                    models.JSONField(default=list, help_text="Problems, as kiok.errors.Diagnostic objects."),
+                ),
+                ("image_digest", models.CharField(blank=True, max_length=128)),
+                ("seconds", models.FloatField(default=0, verbose_name="compile time (s)")),
+                ("first_failed_at", models.DateTimeField(null=True)),
+                ("last_failed_at", models.DateTimeField(null=True)),
+                ("commit_sha", models.CharField(blank=True, max_length=64, verbose_name="seen at commit")),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="files",
+                        to="gitsync.repository",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['repository', 'path'],
+                "ordering": ["repository", "path"],
             },
         ),
         migrations.CreateModel(
-            name='SyncRun',
+            name="SyncRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('lease_number', models.PositiveBigIntegerField()),
-                ('trigger', models.CharField(choices=[('schedule', 'schedule'), ('command', 'command line'), ('admin', 'admin'), ('webhook', 'webhook')], max_length=12)),
-                ('requested_by', models.CharField(blank=True, max_length=150)),
-                ('full', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('running', 'running'), ('succeeded', 'succeeded'), ('partial', 'succeeded, with failed files'), ('failed', 'failed'), ('abandoned', 'abandoned')], default='running', max_length=10)),
-                ('step', models.CharField(blank=True, help_text='The step under way, or the one that failed.', max_length=12)),
-                ('reason', models.CharField(blank=True, max_length=40)),
-                ('message', models.TextField(blank=True)),
-                ('from_commit', models.CharField(blank=True, max_length=64)),
-                ('to_commit', models.CharField(blank=True, max_length=64)),
-                ('changes', models.JSONField(default=dict)),
-                ('unchanged', models.PositiveIntegerField(default=0)),
-                ('failed_files', models.JSONField(default=list)),
-                ('timings', models.JSONField(default=dict, help_text='Seconds per step.')),
-                ('repeats', models.PositiveIntegerField(default=0, help_text='How often the same failure was seen again.')),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('repository', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='syncs', to='gitsync.repository')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("lease_number", models.PositiveBigIntegerField()),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("schedule", "schedule"),
+                            ("command", "command line"),
+                            ("admin", "admin"),
+                            ("webhook", "webhook"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("requested_by", models.CharField(blank=True, max_length=150)),
+                ("full", models.BooleanField(default=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("succeeded", "succeeded"),
+                            ("partial", "succeeded, with failed files"),
+                            ("failed", "failed"),
+                            ("abandoned", "abandoned"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "step",
+                    models.CharField(
+                        blank=True, help_text="The step under way, or the one that failed.", max_length=12
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=40)),
+                ("message", models.TextField(blank=True)),
+                ("from_commit", models.CharField(blank=True, max_length=64)),
+                ("to_commit", models.CharField(blank=True, max_length=64)),
+                ("changes", models.JSONField(default=dict)),
+                ("unchanged", models.PositiveIntegerField(default=0)),
+                ("failed_files", models.JSONField(default=list)),
+                ("timings", models.JSONField(default=dict, help_text="Seconds per step.")),
+                (
+                    "repeats",
+                    models.PositiveIntegerField(
+                        default=0, help_text="How often the same failure was seen again."
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "repository",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="syncs",
+                        to="gitsync.repository",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'sync',
-                'ordering': ['-id'],
+                "verbose_name": "sync",
+                "ordering": ["-id"],
             },
         ),
         migrations.AddIndex(
-            model_name='repository',
-            index=models.Index(fields=['enabled', 'next_due_at'], name='repository_due'),
+            model_name="repository",
+            index=models.Index(fields=["enabled", "next_due_at"], name="repository_due"),
         ),
         migrations.AddConstraint(
-            model_name='sourcefile',
-            constraint=models.UniqueConstraint(fields=('repository', 'path'), name='one_row_per_file'),
+            model_name="sourcefile",
+            constraint=models.UniqueConstraint(fields=("repository", "path"), name="one_row_per_file"),
         ),
         migrations.AddIndex(
-            model_name='syncrun',
-            index=models.Index(fields=['repository', '-id'], name='sync_newest_first'),
+            model_name="syncrun",
+            index=models.Index(fields=["repository", "-id"], name="sync_newest_first"),
         ),
     ]

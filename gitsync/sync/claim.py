@@ -22,7 +22,7 @@ from gitsync.errors import LeaseLost
 from gitsync.models import Repository, SyncRun, SyncState
 from gitsync.process import is_dead, process_name
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 20.0
 RENEW_SECONDS = 5.0
 
 log = logging.getLogger(__name__)

@@ -206,17 +206,18 @@ def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
     """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet."""
     walk.enter("fetch")
     remote = remote_of(repository)
-    walk.commit = fetch_commit(remote)
-    walk.enter("discover")
-    tree = read_tree(remote, repository, walk.commit)
-    walk.enter("compile")
-    compilation = compile_tree(
-        tree,
-        sandbox=containers.sandbox(),
-        subpath=remote.subpath,
-        labels=containers.labels(repository.name, walk.run.pk if walk.run else "dry-run"),
-        progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
-    )
+    with remote.mirror.hold():
+        walk.commit = fetch_commit(remote)
+        walk.enter("discover")
+        tree = read_tree(remote, repository, walk.commit)
+        walk.enter("compile")
+        compilation = compile_tree(
+            tree,
+            sandbox=containers.sandbox(),
+            subpath=remote.subpath,
+            labels=containers.labels(repository.name, walk.run.pk if walk.run else "dry-run"),
+            progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
+        )
     walk.enter("plan")
     return _plan(repository, compilation), compilation
 

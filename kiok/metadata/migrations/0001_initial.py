@@ -5,93 +5,203 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DagRun',
+            name="DagRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.CharField(db_index=True, max_length=1400, verbose_name='DAG uid')),
-                ('version', models.PositiveIntegerField(help_text="The DAG's version that ran.")),
-                ('trigger', models.CharField(help_text='What started it: schedule, manual, ...', max_length=32)),
-                ('state', models.CharField(choices=[('PENDING', 'pending'), ('RUNNING', 'running'), ('SUCCESS', 'success'), ('FAILED', 'failed'), ('CANCELLED', 'cancelled')], default='PENDING', max_length=10)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid", models.CharField(db_index=True, max_length=1400, verbose_name="DAG uid")),
+                ("version", models.PositiveIntegerField(help_text="The DAG's version that ran.")),
+                (
+                    "trigger",
+                    models.CharField(help_text="What started it: schedule, manual, ...", max_length=32),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "pending"),
+                            ("RUNNING", "running"),
+                            ("SUCCESS", "success"),
+                            ("FAILED", "failed"),
+                            ("CANCELLED", "cancelled"),
+                        ],
+                        default="PENDING",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'DAG run',
-                'ordering': ['-created_at', '-id'],
+                "verbose_name": "DAG run",
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Dag',
+            name="Dag",
             fields=[
-                ('uid', models.CharField(help_text='<repository>/<source path>, followed by ::<DAG id> where a file may hold several.', max_length=1400, primary_key=True, serialize=False, verbose_name='unique id')),
-                ('dag_id', models.CharField(help_text='As the author wrote it.', max_length=250, verbose_name='DAG id')),
-                ('name', models.TextField()),
-                ('description', models.TextField(blank=True, null=True)),
-                ('origin', models.CharField(choices=[('git', 'git'), ('manual', 'manual'), ('bundle', 'bundle')], max_length=10)),
-                ('repository', models.CharField(blank=True, help_text='Name of the git repository.', max_length=63)),
-                ('source_path', models.CharField(blank=True, help_text="Path of the source file from the repository's root.", max_length=1024)),
-                ('schedule', models.TextField(blank=True, null=True)),
-                ('spec', models.JSONField(help_text='The compiled DagSpec.')),
-                ('spec_hash', models.CharField(help_text="sha256 of the spec's canonical JSON.", max_length=64)),
-                ('version', models.PositiveIntegerField(help_text='Grows by one whenever the spec changes.')),
-                ('commit_sha', models.CharField(blank=True, help_text='Commit at which this source and spec were registered.', max_length=64, verbose_name='commit')),
-                ('source', models.TextField(blank=True, help_text='The source as authored; none for a jar.', null=True)),
-                ('image_digest', models.CharField(blank=True, help_text='Digest of the sandbox image that compiled it; none for YAML.', max_length=128)),
-                ('stale_since', models.DateTimeField(blank=True, help_text='Since when it no longer says what its file says.', null=True)),
-                ('stale_reason', models.TextField(blank=True, null=True)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                (
+                    "uid",
+                    models.CharField(
+                        help_text="<repository>/<source path>, followed by ::<DAG id> where a file may hold several.",
+                        max_length=1400,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="unique id",
+                    ),
+                ),
+                (
+                    "dag_id",
+                    models.CharField(
+                        help_text="As the author wrote it.", max_length=250, verbose_name="DAG id"
+                    ),
+                ),
+                ("name", models.TextField()),
+                ("description", models.TextField(blank=True, null=True)),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[("git", "git"), ("manual", "manual"), ("bundle", "bundle")], max_length=10
+                    ),
+                ),
+                (
+                    "repository",
+                    models.CharField(blank=True, help_text="Name of the git repository.", max_length=63),
+                ),
+                (
+                    "source_path",
+                    models.CharField(
+                        blank=True,
+                        help_text="Path of the source file from the repository's root.",
+                        max_length=1024,
+                    ),
+                ),
+                ("schedule", models.TextField(blank=True, null=True)),
+                ("spec", models.JSONField(help_text="The compiled DagSpec.")),
+                (
+                    "spec_hash",
+                    models.CharField(help_text="sha256 of the spec's canonical JSON.", max_length=64),
+                ),
+                ("version", models.PositiveIntegerField(help_text="Grows by one whenever the spec changes.")),
+                (
+                    "commit_sha",
+                    models.CharField(
+                        blank=True,
+                        help_text="Commit at which this source and spec were registered.",
+                        max_length=64,
+                        verbose_name="commit",
+                    ),
+                ),
+                (
+                    "source",
+                    models.TextField(
+                        blank=True, help_text="The source as authored; none for a jar.", null=True
+                    ),
+                ),
+                (
+                    "image_digest",
+                    models.CharField(
+                        blank=True,
+                        help_text="Digest of the sandbox image that compiled it; none for YAML.",
+                        max_length=128,
+                    ),
+                ),
+                (
+                    "stale_since",
+                    models.DateTimeField(
+                        blank=True, help_text="Since when it no longer says what its file says.", null=True
+                    ),
+                ),
+                ("stale_reason", models.TextField(blank=True, null=True)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'DAG',
-                'verbose_name_plural': 'DAGs',
-                'ordering': ['uid'],
-                'indexes': [models.Index(fields=['repository', 'source_path'], name='dag_by_source')],
+                "verbose_name": "DAG",
+                "verbose_name_plural": "DAGs",
+                "ordering": ["uid"],
+                "indexes": [models.Index(fields=["repository", "source_path"], name="dag_by_source")],
             },
         ),
         migrations.CreateModel(
-            name='DagVersion',
+            name="DagVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.CharField(max_length=1400, verbose_name='DAG uid')),
-                ('version', models.PositiveIntegerField()),
-                ('spec', models.JSONField()),
-                ('spec_hash', models.CharField(max_length=64)),
-                ('commit_sha', models.CharField(blank=True, max_length=64, verbose_name='commit')),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid", models.CharField(max_length=1400, verbose_name="DAG uid")),
+                ("version", models.PositiveIntegerField()),
+                ("spec", models.JSONField()),
+                ("spec_hash", models.CharField(max_length=64)),
+                ("commit_sha", models.CharField(blank=True, max_length=64, verbose_name="commit")),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'DAG version',
-                'ordering': ['uid', '-version'],
-                'constraints': [models.UniqueConstraint(fields=('uid', 'version'), name='one_row_per_dag_version')],
+                "verbose_name": "DAG version",
+                "ordering": ["uid", "-version"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("uid", "version"), name="one_row_per_dag_version")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='TaskRun',
+            name="TaskRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.CharField(db_index=True, max_length=1400, verbose_name='DAG uid')),
-                ('task_id', models.CharField(max_length=250)),
-                ('state', models.CharField(choices=[('PENDING', 'pending'), ('RUNNING', 'running'), ('SUCCESS', 'success'), ('FAILED', 'failed'), ('CANCELLED', 'cancelled')], default='PENDING', max_length=10)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('exit_code', models.IntegerField(blank=True, null=True)),
-                ('log', models.TextField(blank=True)),
-                ('dag_run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='task_runs', to='metadata.dagrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid", models.CharField(db_index=True, max_length=1400, verbose_name="DAG uid")),
+                ("task_id", models.CharField(max_length=250)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "pending"),
+                            ("RUNNING", "running"),
+                            ("SUCCESS", "success"),
+                            ("FAILED", "failed"),
+                            ("CANCELLED", "cancelled"),
+                        ],
+                        default="PENDING",
+                        max_length=10,
+                    ),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("exit_code", models.IntegerField(blank=True, null=True)),
+                ("log", models.TextField(blank=True)),
+                (
+                    "dag_run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="task_runs",
+                        to="metadata.dagrun",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'task run',
-                'ordering': ['dag_run', 'id'],
-                'constraints': [models.UniqueConstraint(fields=('dag_run', 'task_id'), name='one_row_per_task_of_run')],
+                "verbose_name": "task run",
+                "ordering": ["dag_run", "id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("dag_run", "task_id"), name="one_row_per_task_of_run")
+                ],
             },
         ),
     ]

@@ -1,0 +1,186 @@
+"""The parent's side of one file: fork, watch, kill, collect, leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from compilers.images.driver import child
+from compilers.sandbox.protocol import Request
+
+TMP = "/tmp"  # noqa: S108  the container's own tmpfs
+STDIN = 0
+_READ_BYTES = 1 << 16
+# Where what is read from a child goes.
+Sink = Callable[[bytes], None]
+
+_NAMES = {number: number.name for number in signal.Signals}
+
+
+class HostGone(Exception):
+    """Standard input ended: nobody waits for results any more."""
+
+
+@dataclass
+class Watch:
+    """What has come out of a child so far."""
+
+    max_payload_bytes: int
+    max_output_bytes: int
+    payload: bytearray = field(default_factory=bytearray)
+    output: bytearray = field(default_factory=bytearray)
+
+    @property
+    def too_large(self) -> bool:
+        return len(self.payload) > self.max_payload_bytes
+
+    def take_payload(self, data: bytes) -> None:
+        """Keep one byte more than is allowed, to know that it was too much."""
+        self.payload += data[: self.max_payload_bytes + 1 - len(self.payload)]
+
+    def take_output(self, data: bytes) -> None:
+        """Keep the tail; the rest is read and dropped, so that the child never blocks on it."""
+        self.output += data
+        if len(self.output) > self.max_output_bytes:
+            del self.output[: len(self.output) - self.max_output_bytes]
+
+
+def run_file(
+    compile_one: child.Compile, path: str, request: Request, *, until: float
+) -> tuple[dict[str, Any], bytes]:
+    """Compile one file in a process of its own; its meta and payload.
+
+    `until` is when the container's deadline ends, on the monotonic clock. Raises HostGone.
+    """
+    begun = time.monotonic()
+    limit = min(request.file_timeout_seconds, until - begun)
+    if limit <= 0:
+        return _meta("timeout", "the container's deadline passed before this file's turn", 0.0, b""), b""
+    watch = Watch(request.max_payload_bytes, request.max_output_bytes)
+    result_read, result_write = os.pipe()
+    output_read, output_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        child.enter(compile_one, path, request, result_fd=result_write, output_fd=output_write)
+    os.close(result_write)
+    os.close(output_write)
+    sinks: Mapping[int, Sink] = {result_read: watch.take_payload, output_read: watch.take_output}
+    try:
+        timed_out = _watch(pid, sinks, watch, until=begun + limit)
+    finally:
+        status = _kill_all(pid)
+        # Everyone who held the other ends is dead, so what the pipes still hold is all there is.
+        for descriptor, sink in sinks.items():
+            _drain(descriptor, sink)
+            os.close(descriptor)
+        _empty(TMP)
+    seconds = time.monotonic() - begun
+    outcome, detail = _judge(watch, status, timed_out=timed_out, limit=limit)
+    payload = bytes(watch.payload) if outcome == "ok" else b""
+    return _meta(outcome, detail, seconds, bytes(watch.output)), payload
+
+
+def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -> bool:
+    """Read until the child is dead, its payload too large or its time up (True).
+
+    A pipe's end is no sign of death, nor death one of the pipe's end: a daemon may hold it.
+    """
+    pidfd = os.pidfd_open(pid)
+    poll = select.poll()
+    for descriptor in (STDIN, pidfd, *sinks):
+        poll.register(descriptor, select.POLLIN)
+    try:
+        while not watch.too_large:
+            left = until - time.monotonic()
+            if left <= 0:
+                return True
+            for descriptor, _ in poll.poll(left * 1000 + 1):
+                if descriptor == pidfd:
+                    return False
+                data = os.read(descriptor, _READ_BYTES)
+                if descriptor == STDIN:
+                    raise HostGone("standard input ended" if not data else "bytes follow the request")
+                if data:
+                    sinks[descriptor](data)
+                else:
+                    poll.unregister(descriptor)
+        return False
+    finally:
+        os.close(pidfd)
+
+
+def _kill_all(pid: int) -> int:
+    """Kill and reap every process but this one; the wait status of `pid`.
+
+    Only PID 1 of its own namespace may call it. What a killed process leaves behind is inherited by
+    PID 1, hence until there is no child.
+    """
+    status = 0
+    while True:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        try:
+            reaped, reaped_status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            return status
+        if reaped == pid:
+            status = reaped_status
+
+
+def _drain(descriptor: int, sink: Sink) -> None:
+    os.set_blocking(descriptor, False)
+    try:
+        while data := os.read(descriptor, _READ_BYTES):
+            sink(data)
+    except BlockingIOError:
+        return
+
+
+def _judge(watch: Watch, status: int, *, timed_out: bool, limit: float) -> tuple[str, str]:
+    if watch.too_large:
+        return "too_large", f"its compiled form passes the limit of {watch.max_payload_bytes} bytes"
+    if timed_out:
+        return "timeout", f"it was not done within {limit:.3g} s and was killed"
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        name = _NAMES.get(-code, "real-time")  # type: ignore[call-overload]
+        cause = ", mostly for want of memory" if -code == signal.SIGKILL else ""
+        return "killed", f"its process was ended by signal {-code} ({name}){cause}"
+    if code == 0 and watch.payload:
+        return "ok", ""
+    return "exited", f"its process ended with exit status {code} before it delivered a result"
+
+
+def _meta(outcome: str, detail: str, seconds: float, output: bytes) -> dict[str, Any]:
+    text = output.decode("utf-8", "replace")
+    return {"outcome": outcome, "detail": detail, "seconds": float(seconds), "output": text}
+
+
+def _empty(folder: str) -> None:
+    """Remove everything under `folder`, without recursion: a file may nest folders without end.
+
+    A folder's own folders are moved up before it is removed, so depth never grows.
+    """
+    moved = 0
+    while names := os.listdir(folder):  # noqa: PTH208
+        for name in names:
+            path = f"{folder}/{name}"
+            if not os.path.isdir(path) or os.path.islink(path):  # noqa: PTH112, PTH114
+                os.unlink(path)  # noqa: PTH108
+                continue
+            os.chmod(path, 0o700)  # noqa: PTH101
+            for inner in os.listdir(path):  # noqa: PTH208
+                below = f"{path}/{inner}"
+                if os.path.isdir(below) and not os.path.islink(below):  # noqa: PTH112, PTH114
+                    moved += 1
+                    os.chmod(below, 0o700)  # noqa: PTH101
+                    os.rename(below, f"{folder}/.kiok-moved-{moved}-{time.monotonic_ns()}")  # noqa: PTH104
+                else:
+                    os.unlink(below)  # noqa: PTH108
+            os.rmdir(path)  # noqa: PTH106

@@ -1,0 +1,84 @@
+package com.cloudcheflabs.kiok.driver;
+
+import java.io.BufferedOutputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+
+/**
+ * Reports to the supervisor over a file descriptor of its own, since standard output belongs to the jar's code.
+ *
+ * <p>After the magic come records: a type byte, the body's length as four bytes, the body. Numbers are big-endian.
+ *
+ * <table>
+ * <caption>Records</caption>
+ * <tr><td>{@code C}</td><td>the jar's DAG classes: names, separated by slashes, which no name holds</td></tr>
+ * <tr><td>{@code P}</td><td>a problem of the jar that belongs to no DAG class: text</td></tr>
+ * <tr><td>{@code F}</td><td>the jar cannot be read at all: text; nothing follows</td></tr>
+ * <tr><td>{@code B}</td><td>a class is begun: index</td></tr>
+ * <tr><td>{@code R}</td><td>its DAG: index, JSON</td></tr>
+ * <tr><td>{@code X}</td><td>it failed: index, line in its source file or 0, text</td></tr>
+ * <tr><td>{@code E}</td><td>all classes are done</td></tr>
+ * </table>
+ */
+final class Channel {
+
+    private static final byte[] MAGIC = "KIOKJAR1".getBytes(StandardCharsets.US_ASCII);
+
+    private final DataOutputStream out;
+
+    Channel(int descriptor) throws IOException {
+        out = new DataOutputStream(new BufferedOutputStream(new FileOutputStream("/proc/self/fd/" + descriptor)));
+        out.write(MAGIC);
+        out.flush();
+    }
+
+    void classes(List<String> names) {
+        send('C', new int[0], String.join("/", names));
+    }
+
+    void problem(String message) {
+        send('P', new int[0], message);
+    }
+
+    void unreadable(String message) {
+        send('F', new int[0], message);
+    }
+
+    void begin(int index) {
+        send('B', new int[] {index}, "");
+    }
+
+    void dag(int index, String json) {
+        send('R', new int[] {index}, json);
+    }
+
+    void failed(int index, int line, String message) {
+        send('X', new int[] {index, line}, message);
+    }
+
+    void end() {
+        send('E', new int[0], "");
+    }
+
+    private synchronized void send(char type, int[] numbers, String text) {
+        try {
+            ByteArrayOutputStream body = new ByteArrayOutputStream();
+            DataOutputStream fields = new DataOutputStream(body);
+            for (int number : numbers) {
+                fields.writeInt(number);
+            }
+            fields.write(text.getBytes(StandardCharsets.UTF_8));
+            out.writeByte(type);
+            out.writeInt(body.size());
+            body.writeTo(out);
+            out.flush();
+        } catch (IOException e) {
+            throw new UncheckedIOException("the supervisor no longer listens", e);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+package com.cloudcheflabs.kiok.sdk;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One task of a {@link Dag}; made by {@link Dag#task(String)}. Every method returns the task itself.
+ *
+ * <p>A task is of one type. {@link #shell}, {@link #python}, {@link #http}, {@link #livy}, {@link #trino} and the
+ * {@code ontul} methods choose it, the last one called wins. The other methods add to the task's configuration,
+ * whose keys and values are those of {@link #config}.
+ */
+public class Task {
+
+    private final String id;
+    private String type = "shell";
+    private String script;
+    private final List<String> requires = new ArrayList<>();
+    private Long timeoutMs;
+    private final Map<String, String> config = new LinkedHashMap<>();
+    private final Map<String, String> livyConf = new LinkedHashMap<>();
+
+    Task(String id) {
+        this.id = id;
+    }
+
+    // Any task.
+
+    /** Makes it a task of the named type, such as {@code java} or {@code python_callable}; set what it needs by config. */
+    public Task type(String type) {
+        this.type = type;
+        return this;
+    }
+
+    /** The text it runs: of a shell or Python script, or SQL. */
+    public Task script(String script) {
+        this.script = script;
+        return this;
+    }
+
+    /** Adds tasks, by id, that must have succeeded before this one starts. */
+    public Task requires(String... taskIds) {
+        requires.addAll(Arrays.asList(taskIds));
+        return this;
+    }
+
+    /** Sets one configuration value; a later value of the same key replaces it. */
+    public Task config(String key, String value) {
+        config.put(key, value);
+        return this;
+    }
+
+    /** Its time limit in milliseconds; the DAG's default unless set. */
+    public Task timeoutMs(long timeoutMs) {
+        this.timeoutMs = timeoutMs;
+        return this;
+    }
+
+    // Scripts and HTTP.
+
+    /** Runs a shell script. */
+    public Task shell(String script) {
+        return type("shell").script(script);
+    }
+
+    /** Runs a Python script. */
+    public Task python(String script) {
+        return type("python").script(script);
+    }
+
+    /** Calls a URL; method, headers and body by {@link #config}. */
+    public Task http(String url) {
+        return type("http").config("url", url);
+    }
+
+    // Spark jobs through Livy.
+
+    /** Runs a Spark batch through the Livy server at this URL. */
+    public Task livy(String url) {
+        return type("livy").config("livy.url", url);
+    }
+
+    /** The same as {@link #livy}. */
+    public Task livyUrl(String url) {
+        return livy(url);
+    }
+
+    /** The application: a jar or a Python file the cluster can read. */
+    public Task livyFile(String file) {
+        return config("livy.file", file);
+    }
+
+    /** The main class of a jar. */
+    public Task livyClassName(String className) {
+        return config("livy.className", className);
+    }
+
+    /** The application's arguments; replaces those set before. */
+    public Task livyArgs(String... args) {
+        return config("livy.args", Json.list(Arrays.asList(args)));
+    }
+
+    /** Adds one Spark property. */
+    public Task livyConf(String key, String value) {
+        livyConf.put(key, value);
+        return config("livy.conf", Json.map(livyConf));
+    }
+
+    /** Jars to add to the class path; replaces those set before. */
+    public Task livyJars(String... jars) {
+        return config("livy.jars", Json.list(Arrays.asList(jars)));
+    }
+
+    /** Memory of the driver, such as {@code 2g}. */
+    public Task livyDriverMemory(String memory) {
+        return config("livy.driverMemory", memory);
+    }
+
+    /** Memory of each executor, such as {@code 4g}. */
+    public Task livyExecutorMemory(String memory) {
+        return config("livy.executorMemory", memory);
+    }
+
+    /** Number of executors. */
+    public Task livyNumExecutors(int executors) {
+        return config("livy.numExecutors", Integer.toString(executors));
+    }
+
+    /** The YARN queue. */
+    public Task livyQueue(String queue) {
+        return config("livy.queue", queue);
+    }
+
+    /** The name the batch is shown under. */
+    public Task livyName(String name) {
+        return config("livy.name", name);
+    }
+
+    /** The user the batch runs as. */
+    public Task livyProxyUser(String user) {
+        return config("livy.proxyUser", user);
+    }
+
+    /** Milliseconds between two looks at the batch's state. */
+    public Task livyPollIntervalMs(long pollIntervalMs) {
+        return config("livy.pollIntervalMs", Long.toString(pollIntervalMs));
+    }
+
+    // SQL through Trino.
+
+    /** Runs SQL on the Trino server at this URL as this user. */
+    public Task trino(String url, String user, String sql) {
+        return type("trino").config("trino.url", url).config("trino.user", user).script(sql);
+    }
+
+    /** The user's password; best a {@link Conn} reference. */
+    public Task trinoPassword(String password) {
+        return config("trino.password", password);
+    }
+
+    /** The catalog that unqualified names belong to. */
+    public Task trinoCatalog(String catalog) {
+        return config("trino.catalog", catalog);
+    }
+
+    /** The schema that unqualified names belong to. */
+    public Task trinoSchema(String schema) {
+        return config("trino.schema", schema);
+    }
+
+    // Ontul jobs.
+
+    /** Runs SQL as a job of the named type ({@code BATCH}, for one) on the Ontul server at this URL. */
+    public Task ontul(String url, String jobType, String sql) {
+        return ontulUrl(url).config("ontul.jobType", jobType).script(sql);
+    }
+
+    /** Runs a class as an Ontul job. Dependencies and arguments that are null are left out. */
+    public Task ontulClass(String className, List<String> deps, Map<String, String> args) {
+        type("ontul").config("ontul.jobType", "CLASS").config("ontul.className", className);
+        return ontulDepsAndArgs(deps, args);
+    }
+
+    /** Runs a Python script as an Ontul job. Dependencies and arguments that are null are left out. */
+    public Task ontulPython(String scriptPath, List<String> deps, Map<String, String> args) {
+        type("ontul").config("ontul.jobType", "PYTHON").config("ontul.scriptPath", scriptPath);
+        return ontulDepsAndArgs(deps, args);
+    }
+
+    private Task ontulDepsAndArgs(List<String> deps, Map<String, String> args) {
+        if (deps != null) {
+            config("ontul.deps", Json.list(deps));
+        }
+        if (args != null) {
+            config("ontul.args", Json.map(args));
+        }
+        return this;
+    }
+
+    /** Makes it an Ontul job on the server at this URL. */
+    public Task ontulUrl(String url) {
+        return type("ontul").config("ontul.url", url);
+    }
+
+    /** The token to present; best a {@link Conn} reference. */
+    public Task ontulToken(String token) {
+        return config("ontul.token", token);
+    }
+
+    /** Settings of the job itself; replaces those set before. */
+    public Task ontulJobConfig(Map<String, String> jobConfig) {
+        return config("ontul.jobConfig", Json.map(jobConfig));
+    }
+
+    void appendJson(StringBuilder out) {
+        out.append("{\"id\":");
+        Json.wireString(out, id);
+        out.append(",\"type\":");
+        Json.wireString(out, type);
+        out.append(",\"script\":");
+        Json.wireString(out, script);
+        out.append(",\"requires\":[");
+        for (String taskId : requires) {
+            Json.separate(out, '[');
+            Json.wireString(out, taskId);
+        }
+        out.append("],\"timeoutMs\":").append(timeoutMs);
+        out.append(",\"config\":{");
+        for (Map.Entry<String, String> entry : config.entrySet()) {
+            Json.separate(out, '{');
+            // A null key has no JSON form; as the empty string the compiler's checks name it.
+            Json.wireString(out, entry.getKey() == null ? "" : entry.getKey());
+            out.append(':');
+            Json.wireString(out, entry.getValue());
+        }
+        out.append("}}");
+    }
+}

@@ -1,0 +1,47 @@
+"""How a `DockerSandbox` is set up, and the labels its containers carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from compilers.base import Kind
+from compilers.sandbox.limits import SandboxLimits
+
+LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of ours
+LABEL_SERVICE = "kiok.service"
+LABEL_REPOSITORY = "kiok.repository"
+LABEL_SYNC = "kiok.sync"
+
+# On images, written by scripts/images.sh.
+LABEL_PROTOCOL = "kiok.protocol"
+
+DEFAULT_IMAGES: Mapping[Kind, str] = MappingProxyType(
+    {Kind.PYTHON: "kiok-sandbox-python:dev", Kind.JAR: "kiok-sandbox-java:dev"}
+)
+IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
+    {Kind.PYTHON: "kiok.sandbox.image.python", Kind.JAR: "kiok.sandbox.image.java"}
+)
+
+
+@dataclass(frozen=True)
+class SandboxConfig:
+    """Which engine, which images, which limits.
+
+    - `images`: an image reference per kind; YAML needs none;
+    - `engine_url`: as DOCKER_HOST; None follows the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
+      DOCKER_CERT_PATH), then the default socket;
+    - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
+    - `seccomp_profile`: a profile as JSON text; None is the engine's default;
+    - `api_timeout_seconds`: for one call to the engine;
+    - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
+    """
+
+    images: Mapping[Kind, str] = field(default_factory=lambda: DEFAULT_IMAGES)
+    limits: SandboxLimits = field(default_factory=SandboxLimits)
+    engine_url: str | None = None
+    runtime: str | None = None
+    seccomp_profile: str | None = None
+    api_timeout_seconds: float = 60.0
+    grace_seconds: float = 60.0

@@ -1,0 +1,59 @@
+"""A sandbox without containers, for unit tests; held to the same contract tests as the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from compilers.base import Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.source_tar import TreeRefused, measure
+
+Script = Mapping[str, RawResult] | Callable[[SandboxJob, str], RawResult]
+
+
+class FakeSandbox:
+    """Answers every file by script: a mapping of path to result, or a function of job and path.
+
+    A path that is not in the mapping is LOST. `unavailable` makes every call raise SandboxUnavailable.
+    `jobs` keeps what was asked.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        digests: Mapping[Kind, str] | None = None,
+        unavailable: str | None = None,
+        limits: SandboxLimits | None = None,
+    ) -> None:
+        self._script: Script = {} if script is None else script
+        self._digests = dict(digests or {kind: f"sha256:{kind.value:0>64}" for kind in Kind})
+        self._limits = limits or SandboxLimits()
+        self.unavailable = unavailable
+        self.jobs: list[SandboxJob] = []
+
+    def image_digest(self, kind: Kind) -> str:
+        """The scripted digest. Raises SandboxUnavailable."""
+        if self.unavailable is not None:
+            raise SandboxUnavailable(self.unavailable)
+        if kind not in self._digests:
+            raise SandboxUnavailable(f"no image is configured for {kind.value} files")
+        return self._digests[kind]
+
+    def run(self, job: SandboxJob) -> Iterator[RawResult]:
+        """One scripted result per file, in order. Raises SandboxUnavailable and TreeRefused."""
+        if not job.files:
+            return
+        known = {entry.path for entry in job.entries}
+        if absent := next((path for path in job.files if path not in known), None):
+            raise TreeRefused(f"{absent!r} is to be compiled but not among the entries of the job")
+        measure(job.entries, self._limits)
+        self.image_digest(job.kind)
+        self.jobs.append(job)
+        for path in job.files:
+            yield self._answer(job, path)
+
+    def _answer(self, job: SandboxJob, path: str) -> RawResult:
+        if callable(self._script):
+            return self._script(job, path)
+        return self._script.get(path) or RawResult(path, Outcome.LOST, detail="not in the script")

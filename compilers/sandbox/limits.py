@@ -1,0 +1,87 @@
+"""What one container, and one file in it, may use.
+
+The defaults come from the measurements for 1 000 files of ordinary repositories; every number is a
+property of the service, so that an operator can raise it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from compilers.base import Kind
+
+_MIB = 1 << 20
+
+# Room that one Python process leaves, for the driver and the tree in /src.
+_RESERVED_MEMORY_BYTES = 128 * _MIB
+_MIN_PROCESS_MEMORY_BYTES = 64 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLimits:
+    """Limits of a sandbox; seconds are wall clock, bytes are bytes.
+
+    - `file_timeout_seconds`, `jar_timeout_seconds`: for one Python file, for one jar;
+    - `container_deadline_seconds`: for all files of one container together, when files times their
+      timeout would be longer;
+    - `memory_bytes`: of the whole container, tmpfs included, without swap;
+    - `pids`: processes and threads of the container;
+    - `cpus`, `jar_cpus`: of a Python container, of a jar container (a JVM compiles in the background);
+    - `max_payload_bytes`: of the compiled form of one file;
+    - `max_output_bytes`: of the tail kept of what one file prints;
+    - `src_bytes`, `src_inodes`: of the tree under /src, in 4 KiB pages, in files and folders;
+    - `tmp_bytes`, `tmp_inodes`: of /tmp;
+    - `max_file_bytes`, `max_open_files`: of any one file written, descriptors of one process.
+    """
+
+    file_timeout_seconds: float = 30.0
+    jar_timeout_seconds: float = 60.0
+    container_deadline_seconds: float = 1800.0
+    memory_bytes: int = 512 * _MIB
+    pids: int = 64
+    cpus: float = 1.0
+    jar_cpus: float = 2.0
+    max_payload_bytes: int = 1 * _MIB
+    max_output_bytes: int = 8 << 10
+    src_bytes: int = 64 * _MIB
+    src_inodes: int = 20_000
+    tmp_bytes: int = 16 * _MIB
+    tmp_inodes: int = 2_000
+    max_file_bytes: int = 64 * _MIB
+    max_open_files: int = 256
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a limit that is not positive."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ValueError(f"sandbox limit {field.name} is {value!r}; it must be above 0")
+
+    def timeout_seconds(self, kind: Kind) -> float:
+        """The wall clock time one file of this kind may take."""
+        return self.jar_timeout_seconds if kind is Kind.JAR else self.file_timeout_seconds
+
+    def deadline_seconds(self, kind: Kind, files: int) -> float:
+        """The wall clock time one container may take for so many files."""
+        return min(files * self.timeout_seconds(kind), self.container_deadline_seconds)
+
+    def cpus_for(self, kind: Kind) -> float:
+        """The CPUs of a container for this kind."""
+        return self.jar_cpus if kind is Kind.JAR else self.cpus
+
+    def process_memory_bytes(self, kind: Kind) -> int:
+        """The data (private writable memory) of one file's process; 0 is no limit but the container's.
+
+        A Python file that asks for too much then sees a MemoryError, which has a line number, rather
+        than the kernel's SIGKILL. A JVM reserves far more than it uses, and has its own heap limit.
+        """
+        if kind is Kind.JAR:
+            return 0
+        return max(self.memory_bytes - _RESERVED_MEMORY_BYTES, _MIN_PROCESS_MEMORY_BYTES)
+
+    def fingerprint(self) -> str:
+        """Differs when a limit that can change a file's result differs.
+
+        Stored with results: a file is compiled again when it changes.
+        """
+        return "limits-1:" + ",".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))

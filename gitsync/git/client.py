@@ -1,0 +1,286 @@
+"""The one door to git: a fixed list of arguments, a clean environment, limits, and errors without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
+
+from git.exc import GitCommandNotFound
+
+from gitsync.git.credentials import ASKPASS_SCRIPT, Credential, Handover, hand_over
+from gitsync.git.errors import GitReason, git_error
+from gitsync.git.failure import failure
+from gitsync.git.private_directory import secrets_root, sweep_stale
+from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
+from gitsync.git.redaction import Redactor
+from gitsync.git.url import DEFAULT_PROTOCOLS, RemoteUrl, check_host
+
+MINIMUM_GIT_VERSION = (2, 39)
+
+# The only variables git inherits from the service.
+_INHERITED = (
+    "PATH",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+)
+
+# On every call; the command line's scope wins over any file.
+_CONFIG: Mapping[str, str] = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.askPass": "",
+    "core.attributesFile": "/dev/null",
+    "core.excludesFile": "/dev/null",
+    "core.logAllRefUpdates": "false",
+    "credential.helper": "",
+    "credential.useHttpPath": "false",
+    "fetch.fsckObjects": "true",
+    "fetch.recurseSubmodules": "false",
+    "fetch.unpackLimit": "1",  # always keep the pack: no thousands of loose objects
+    "fetch.writeCommitGraph": "false",
+    "gc.auto": "0",
+    "http.followRedirects": "false",
+    "http.sslVerify": "true",
+    "http.emptyAuth": "false",
+    "http.extraHeader": "",
+    "http.cookieFile": "",
+    "maintenance.auto": "false",
+    "pack.writeReverseIndex": "false",
+    "protocol.version": "2",
+    "repack.updateServerInfo": "false",
+    "repack.writeBitmaps": "false",
+    "submodule.recurse": "false",
+    "transfer.bundleURI": "false",
+    "transfer.fsckObjects": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GitSettings:
+    """What an operator can set. `home` is a private directory of the service, made if need be.
+
+    `allow_private_hosts` holds host names, addresses and CIDR networks. Below `low_speed_bytes` a second
+    for `low_speed_seconds` an http transfer is given up. `ssl_ca_info` is the path of a PEM file
+    with the authorities to trust instead of the system's.
+    """
+
+    home: Path
+    timeout_seconds: float = 60.0
+    kill_after_seconds: float = 10.0
+    max_output_bytes: int = 64 * 1024 * 1024
+    allow_protocols: frozenset[str] = DEFAULT_PROTOCOLS
+    allow_private_hosts: frozenset[str] = field(default_factory=frozenset)
+    low_speed_bytes: int = 1000
+    low_speed_seconds: int = 30
+    ssl_ca_info: str | None = None
+
+
+class GitClient:
+    """Runs git. Safe to share between threads."""
+
+    def __init__(
+        self, settings: GitSettings, *, resolve: Callable[..., list[Any]] = socket.getaddrinfo
+    ) -> None:
+        """Make the private directories and sweep what a killed process left in them.
+
+        `resolve` looks names up, as `socket.getaddrinfo`.
+
+        Raises GitError (DISK_FULL) if they cannot be made.
+        """
+        self.settings = settings
+        self._resolve = resolve
+        home = settings.home
+        try:
+            for directory in (home, home / "empty"):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                directory.chmod(0o700)
+            self._askpass = _install_askpass(home)
+        except OSError as exc:
+            raise git_error(
+                GitReason.DISK_FULL, f"git's private directory {home} cannot be used: {exc}"
+            ) from exc
+        self.secrets_root = secrets_root(home / "secrets")
+        self.sweep()
+
+    def sweep(self) -> int:
+        """Remove key files of processes that were killed; returns how many directories that were."""
+        return sweep_stale(self.secrets_root)
+
+    def git_version(self) -> tuple[int, ...]:
+        """For example `(2, 39, 5)`; compare with `MINIMUM_GIT_VERSION`. Raises GitError (GIT_MISSING)."""
+        text = self.run(["version"]).decode("utf-8", "replace")
+        match = re.search(r"\d+(?:\.\d+)+", text)
+        if match is None:
+            raise git_error(GitReason.UNKNOWN, f"git's version cannot be told from {text[:80]!r}")
+        return tuple(int(part) for part in match.group().split("."))
+
+    def run(
+        self,
+        args: Sequence[str],
+        *,
+        directory: Path | None = None,
+        remote: RemoteUrl | None = None,
+        credential: Credential | None = None,
+        stdin: bytes | None = None,
+        timeout_seconds: float | None = None,
+        max_output_bytes: int | None = None,
+        inherit: Sequence[int] = (),
+    ) -> bytes:
+        """Run `git <args>` to its end and return what it printed.
+
+        `args` must have `--` before every value that comes from a user or a server. `directory` is the
+        bare repository to work on, `remote` the url the command talks to (its host is checked here, and
+        the connection pinned to the addresses found), `inherit` file descriptors git keeps open.
+        Raises GitError.
+        """
+        limit = timeout_seconds if timeout_seconds is not None else self.settings.timeout_seconds
+        cap = max_output_bytes if max_output_bytes is not None else self.settings.max_output_bytes
+        what = f"git {args[0]}" + (f" from {remote.display}" if remote else "")
+        redact = Redactor(credential.secrets if credential else ())
+        with self._started(args, directory, remote, credential, inherit) as (process, handover):
+            try:
+                status, output = process.finish(stdin, timeout_seconds=limit, max_output_bytes=cap)
+            except TimeLimitPassed as exc:
+                raise git_error(GitReason.TIMEOUT, f"{what} was stopped after {limit:g} s") from exc
+            except OutputLimitPassed as exc:
+                raise git_error(
+                    GitReason.OUTPUT_TOO_LARGE, f"{what} was stopped: it printed more than {cap} bytes"
+                ) from exc
+            if status != 0:
+                raise failure(what, status, process.stderr, url=remote, handover=handover, redact=redact)
+        return output
+
+    @contextlib.contextmanager
+    def open(self, args: Sequence[str], *, directory: Path, inherit: Sequence[int] = ()) -> Iterator[Process]:
+        """A local git command to converse with; ended when the block is left."""
+        with self._started(args, directory, None, None, inherit, die_with_parent=False) as (process, _):
+            yield process
+
+    @contextlib.contextmanager
+    def _started(
+        self,
+        args: Sequence[str],
+        directory: Path | None,
+        remote: RemoteUrl | None,
+        credential: Credential | None,
+        inherit: Sequence[int],
+        die_with_parent: bool = True,
+    ) -> Iterator[tuple[Process, Handover | None]]:
+        program = shutil.which("git")
+        if program is None:
+            raise git_error(GitReason.GIT_MISSING, "git is not installed, or not on the PATH of the service")
+        environment = self._environment(directory)
+        config = dict(_CONFIG)
+        with contextlib.ExitStack() as stack:
+            handover = None
+            if remote is not None:
+                addresses = self._admit(remote)
+                config |= self._http_config(remote, addresses)
+                address = addresses[0] if addresses and addresses[0] != remote.host else None
+                handover = stack.enter_context(
+                    hand_over(
+                        credential, remote, root=self.secrets_root, askpass=self._askpass, address=address
+                    )
+                )
+                environment |= handover.environment
+                environment["GIT_ALLOW_PROTOCOL"] = remote.scheme
+            environment["GIT_CONFIG_COUNT"] = str(len(config))
+            for index, (key, value) in enumerate(config.items()):
+                environment[f"GIT_CONFIG_KEY_{index}"] = key
+                environment[f"GIT_CONFIG_VALUE_{index}"] = value
+            try:
+                process = Process(
+                    [program, *args],
+                    directory=directory or self.settings.home / "empty",
+                    environment=environment,
+                    inherit=inherit,
+                    die_with_parent=die_with_parent,
+                    kill_after_seconds=self.settings.kill_after_seconds,
+                )
+            except GitCommandNotFound as exc:
+                raise git_error(GitReason.GIT_MISSING, "git cannot be started: no env(1) program") from exc
+            except OSError as exc:  # no process, file descriptor or memory left
+                raise git_error(GitReason.UNKNOWN, f"git cannot be started: {exc}") from exc
+            yield stack.enter_context(process), handover
+
+    def _admit(self, remote: RemoteUrl) -> tuple[str, ...]:
+        if remote.scheme not in self.settings.allow_protocols:
+            raise git_error(
+                GitReason.PROTOCOL_NOT_ALLOWED,
+                f"the scheme {remote.scheme!r} of {remote.display} is not allowed",
+            )
+        if remote.scheme == "https" and _is_proxied(remote):
+            return check_host(remote, self.settings.allow_private_hosts, resolve=None)
+        return check_host(remote, self.settings.allow_private_hosts, self._resolve)
+
+    def _http_config(self, remote: RemoteUrl, addresses: Sequence[str]) -> dict[str, str]:
+        if remote.scheme not in ("http", "https"):
+            return {}
+        config = {
+            "http.lowSpeedLimit": str(self.settings.low_speed_bytes),
+            "http.lowSpeedTime": str(self.settings.low_speed_seconds),
+        }
+        if self.settings.ssl_ca_info is not None:
+            config["http.sslCAInfo"] = self.settings.ssl_ca_info
+        if addresses and addresses != (remote.host,):
+            # Connect to what was checked, not to what the name resolves to by then.
+            listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+            config["http.curloptResolve"] = f"{remote.host}:{remote.port_or_default}:{listed}"
+        return config
+
+    def _environment(self, directory: Path | None) -> dict[str, str]:
+        home = str(self.settings.home)
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment |= {
+            "HOME": home,
+            "XDG_CONFIG_HOME": home,
+            "LC_ALL": "C",
+            "LANGUAGE": "C",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_SYSTEM": "/dev/null",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_LITERAL_PATHSPECS": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": str(self._askpass),
+            "GIT_ALLOW_PROTOCOL": "none",
+            "GIT_LFS_SKIP_SMUDGE": "1",
+            "GIT_CEILING_DIRECTORIES": home,
+        }
+        if directory is not None:
+            environment["GIT_DIR"] = str(directory)
+        return environment
+
+
+def _install_askpass(home: Path) -> Path:
+    """Write the askpass program; atomically, since other processes may be running it."""
+    path = home / "askpass"
+    temporary = home / f"askpass.{os.getpid()}.{os.urandom(4).hex()}"
+    temporary.write_text(ASKPASS_SCRIPT, encoding="ascii")
+    temporary.chmod(0o700)
+    temporary.replace(path)
+    return path
+
+
+def _is_proxied(remote: RemoteUrl) -> bool:
+    """Whether a proxy from the environment connects for us, and so resolves the name."""
+    proxies = getproxies_environment()
+    return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass_environment(
+        remote.host, proxies
+    )

@@ -1,0 +1,267 @@
+"""Credentials of one repository, and how one git process is given them.
+
+Secrets go into a file only ssh can be told of (the key) or into the environment of that one process; never
+into arguments, urls or git's configuration.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.private_directory import call_directory, sweep_stale, write_private
+from gitsync.git.url import RemoteUrl
+
+TOKEN_USERNAME = "x-access-token"  # noqa: S105  what GitHub and others expect with a token; no secret
+CONNECT_TIMEOUT_SECONDS = 15
+
+# Answers git's and ssh's questions, but only about the host (or key) this process has a credential for.
+# Prompts: `Username for 'https://host': `, `Password for 'https://user@host': `.
+ASKPASS_SCRIPT = """\
+#!/bin/sh
+[ -n "$KIOK_ASK_SUBJECT" ] || exit 1
+at="$KIOK_ASK_SUBJECT"
+from="$KIOK_ASK_SCHEME://"
+case "$KIOK_ASK_KIND:$1" in
+  "http:Username for '$from$at': ") printf '%s\\n' "$KIOK_ASK_USERNAME" ;;
+  "http:Password for '$from"*"@$at': ") printf '%s\\n' "$KIOK_ASK_SECRET" ;;
+  "ssh:Enter passphrase for key '$at': ") printf '%s\\n' "$KIOK_ASK_SECRET" ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SshCredential:
+    """A private key, the host keys it may be used with, and the login (None: `git`)."""
+
+    private_key: str = field(repr=False)
+    known_hosts: str = field(default="", repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+    username: str | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return (self.private_key, *((self.passphrase,) if self.passphrase else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCredential:
+    """User name and password (or token) for https."""
+
+    username: str
+    password: str = field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return (self.password,)
+
+
+Credential = SshCredential | HttpCredential
+
+
+def credential_from_properties(properties: Mapping[str, str], url: RemoteUrl) -> Credential:
+    """The credential a connection's properties give for this url.
+
+    For ssh: `privateKey`, `knownHosts`, optionally `passphrase` and `username`. For https: `username` and
+    `password`, or `token` with an optional `username` (default `x-access-token`). Blank is absent. Raises
+    GitError (CREDENTIAL_INVALID) naming the property that is missing or cannot be used, never a value.
+    """
+    given = {key: value for key, value in properties.items() if value.strip()}
+    if url.scheme == "ssh":
+        return _ssh_credential(given)
+    if url.scheme not in ("https", "http"):
+        raise _invalid(f"a {url.scheme} url takes no credential; remove the connection from the repository")
+    token, password = given.get("token"), given.get("password")
+    if token and password:
+        raise _invalid("the connection has both 'token' and 'password'; keep one of them")
+    username = given.get("username") or url.user or (TOKEN_USERNAME if token else None)
+    if username is None:
+        raise _invalid("the connection has no 'username', which an https url needs beside 'password'")
+    secret = token or password
+    if secret is None:
+        raise _invalid("the connection has neither 'password' nor 'token', one of which an https url needs")
+    for name, value in (("username", username), ("token" if token else "password", secret)):
+        # git's credential protocol is line by line.
+        if any(character in value.strip() for character in "\r\n\0"):
+            raise _invalid(f"the property '{name}' holds a line break or NUL")
+    return HttpCredential(username.strip(), secret.strip("\r\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What one git process gets: environment variables, and where ssh notes the host key it was shown."""
+
+    environment: Mapping[str, str]
+    host_key_note: Path | None = None
+
+    def presented_host_key(self) -> str | None:
+        """`<type> <base64>` of the key the server presented and knownHosts did not hold, if any."""
+        if self.host_key_note is None:
+            return None
+        try:
+            return self.host_key_note.read_text(encoding="ascii").strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+@contextlib.contextmanager
+def hand_over(
+    credential: Credential | None, url: RemoteUrl, *, root: Path, askpass: Path, address: str | None
+) -> Iterator[Handover]:
+    """Make a credential usable by one git process for this url; take it back on the way out.
+
+    `root` is where per-call directories go, `askpass` the installed `ASKPASS_SCRIPT`, `address` the
+    checked address ssh must connect to (None: it resolves the name itself).
+    """
+    asking = {"GIT_ASKPASS": str(askpass), "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"}
+    if url.scheme == "ssh":
+        if not isinstance(credential, SshCredential):
+            raise _invalid("an ssh url needs a connection with 'privateKey' and 'knownHosts'")
+        with call_directory(root) as directory:
+            key, known_hosts, note = (directory / name for name in ("key", "known_hosts", "presented"))
+            write_private(key, credential.private_key)
+            write_private(known_hosts, credential.known_hosts)
+            if credential.passphrase:
+                asking |= {
+                    "KIOK_ASK_KIND": "ssh",
+                    "KIOK_ASK_SUBJECT": str(key),
+                    "KIOK_ASK_SECRET": credential.passphrase,
+                }
+            command = _ssh_command(credential, url, key, known_hosts, note, address)
+            yield Handover(asking | {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}, note)
+        return
+    if credential is None:
+        yield Handover(asking)
+        return
+    if url.scheme not in ("https", "http") or not isinstance(credential, HttpCredential):
+        raise _invalid(f"the connection's credential does not fit a {url.scheme} url")
+    yield Handover(
+        asking
+        | {
+            "KIOK_ASK_KIND": "http",
+            "KIOK_ASK_SCHEME": url.scheme,
+            "KIOK_ASK_SUBJECT": url.authority,
+            "KIOK_ASK_USERNAME": credential.username,
+            "KIOK_ASK_SECRET": credential.password,
+        }
+    )
+
+
+def known_hosts_name(url: RemoteUrl) -> str:
+    """The name under which a known_hosts file lists the url's host: `host` or `[host]:port`."""
+    return url.host if url.port_or_default == 22 else f"[{url.host}]:{url.port}"
+
+
+def _ssh_command(
+    credential: SshCredential, url: RemoteUrl, key: Path, known_hosts: Path, note: Path, address: str | None
+) -> str:
+    # ssh calls this with the key the server presents; it notes it and vouches for nothing. The options
+    # %I, %t and %K are documented in ssh_config(5), TOKENS. OpenSSH < 8.5 does not know the option.
+    noting = f"""/bin/sh -c '[ "$1" = HOSTNAME ] && echo "$2 $3" >"$0"; :' {_quoted(note)} %I %t %K"""
+    options = {
+        "IdentitiesOnly": "yes",
+        "IdentityAgent": "none",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": _quoted(known_hosts),
+        "GlobalKnownHostsFile": "/dev/null",
+        "HostKeyAlias": known_hosts_name(url),
+        "CheckHostIP": "no",
+        "UpdateHostKeys": "no",
+        "VerifyHostKeyDNS": "no",
+        "IgnoreUnknown": "KnownHostsCommand",
+        "KnownHostsCommand": noting,
+        # Batch mode would not ask for the passphrase; everything else it stands for is set one by one.
+        "BatchMode": "no" if credential.passphrase else "yes",
+        "PreferredAuthentications": "publickey",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "NumberOfPasswordPrompts": "1",
+        "ConnectTimeout": str(CONNECT_TIMEOUT_SECONDS),
+        "ConnectionAttempts": "1",
+        "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "2",
+        "ClearAllForwardings": "yes",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "PermitLocalCommand": "no",
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "RequestTTY": "no",
+        "LogLevel": "INFO",
+    }
+    if address is not None:
+        options["HostName"] = address
+    words = ["ssh", "-F", "/dev/null", "-i", str(key).replace("%", "%%")]
+    for name, value in options.items():
+        words += ["-o", f"{name}={value}"]
+    if url.user is None:
+        words += ["-l", credential.username or "git"]
+    return shlex.join(words)
+
+
+def _quoted(path: Path) -> str:
+    """A path as an ssh option's value: quoted against white space, `%` against token expansion."""
+    return '"' + str(path).replace("%", "%%") + '"'
+
+
+def _ssh_credential(given: Mapping[str, str]) -> SshCredential:
+    key = given.get("privateKey")
+    if key is None:
+        raise _invalid("the connection has no 'privateKey', which an ssh url needs")
+    # Pasting through forms gives CRLF and drops the last line break; ssh refuses both.
+    key = key.replace("\r\n", "\n").replace("\r", "\n").strip() + "\n"
+    if not key.startswith("-----BEGIN ") or "\0" in key:
+        raise _invalid("the property 'privateKey' is no private key in OpenSSH or PEM form (-----BEGIN ...)")
+    passphrase = given.get("passphrase")
+    if passphrase is not None and any(character in passphrase for character in "\r\n\0"):
+        raise _invalid("the property 'passphrase' holds a line break or NUL")
+    if passphrase is None and _is_encrypted(key):
+        raise _invalid("the private key is protected, and the connection has no 'passphrase'")
+    username = given.get("username")
+    if username is not None and (username.startswith("-") or not username.isprintable() or " " in username):
+        raise _invalid("the property 'username' is no login name")
+    known_hosts = given.get("knownHosts", "").replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in known_hosts:
+        raise _invalid("the property 'knownHosts' holds NUL")
+    return SshCredential(key, known_hosts.rstrip("\n") + "\n", passphrase, username)
+
+
+def _is_encrypted(key: str) -> bool:
+    """Whether a private key needs a passphrase, told from its header alone."""
+    if "ENCRYPTED" in key:
+        return True
+    if "BEGIN OPENSSH PRIVATE KEY" not in key:
+        return False
+    body = "".join(line for line in key.splitlines() if not line.startswith("-----"))
+    try:
+        blob = base64.b64decode(body)
+    except binascii.Error:
+        return False
+    # openssh-key-v1 NUL, then the cipher's name as a length-prefixed string.
+    return blob.startswith(b"openssh-key-v1\0") and blob[15:23] != b"\0\0\0\x04none"
+
+
+def _invalid(message: str) -> GitError:
+    return git_error(GitReason.CREDENTIAL_INVALID, message)
+
+
+__all__ = [
+    "ASKPASS_SCRIPT",
+    "Credential",
+    "Handover",
+    "HttpCredential",
+    "SshCredential",
+    "credential_from_properties",
+    "hand_over",
+    "known_hosts_name",
+    "sweep_stale",
+]

@@ -1,0 +1,264 @@
+"""One git process: in a process group of its own, read under a time limit and an output cap.
+
+The only user of GitPython, and of nothing in it but `Git.execute` with a fixed list of arguments: its
+convenience methods turn values into options, which made a long row of injections possible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+# GitPython looks for git when it is imported and fails if there is none; we report that per call instead.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+from git.cmd import Git
+
+_CHUNK_BYTES = 1 << 16
+_MAX_STDERR_BYTES = 1 << 16
+
+
+class TimeLimitPassed(Exception):
+    """The process did not get done in time."""
+
+
+class OutputLimitPassed(Exception):
+    """The process printed more than it may."""
+
+
+class OutputEnded(Exception):
+    """The process closed its output before the bytes that were asked for."""
+
+
+class Process:
+    """A running git command; use it as a context manager, which ends the whole process group.
+
+    `environment` is the complete environment: nothing is inherited but what it names.
+    `inherit` are file descriptors the process keeps open (a lock, so that it outlives us).
+    `die_with_parent`: the kernel ends the process when the thread that started it dies.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        inherit: Sequence[int] = (),
+        die_with_parent: bool = True,
+        kill_after_seconds: float = 10.0,
+    ) -> None:
+        self._kill_after_seconds = kill_after_seconds
+        # `Git.execute` starts from os.environ and can only add to it; so env(1) takes the rest away. Names
+        # are no secrets, and values never stand in arguments.
+        unwanted = sorted(set(os.environ) - set(environment) - {"LANGUAGE", "LC_ALL"})
+        command = ["/usr/bin/env", *(f"--unset={name}" for name in unwanted), *arguments]
+        setpriv = shutil.which("setpriv") if die_with_parent else None
+        if setpriv:
+            command = [setpriv, "--pdeathsig", "TERM", *command]
+        self._handle = Git(str(directory)).execute(
+            command,
+            as_process=True,
+            istream=subprocess.PIPE,
+            env=dict(environment),
+            shell=False,
+            start_new_session=True,
+            pass_fds=tuple(inherit),
+        )
+        popen = self._handle.proc
+        if popen is None or popen.stdin is None or popen.stdout is None or popen.stderr is None:
+            raise RuntimeError("Git.execute gave a process without pipes")
+        self._popen: subprocess.Popen[bytes] = popen
+        self._pidfd = os.pidfd_open(popen.pid)
+        self._stdin, self._stdout, self._stderr = (
+            stream.fileno() for stream in (popen.stdin, popen.stdout, popen.stderr)
+        )
+        self._selector = selectors.DefaultSelector()
+        for descriptor in (self._stdin, self._stdout, self._stderr):
+            os.set_blocking(descriptor, False)
+        self._selector.register(self._stdout, selectors.EVENT_READ)
+        self._selector.register(self._stderr, selectors.EVENT_READ)
+        self._selector.register(self._pidfd, selectors.EVENT_READ)
+        self._to_write = bytearray()
+        self._out = bytearray()
+        self._err = bytearray()
+        self._err_cut = False
+        self._open = {self._stdout, self._stderr}
+        self._closing = False
+        self._ended = False
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def stderr(self) -> str:
+        """What it printed there so far: the last 64 KiB, whole lines."""
+        text = self._err.decode("utf-8", "replace")
+        return text.partition("\n")[2] if self._err_cut else text
+
+    def finish(
+        self, stdin: bytes | None, *, timeout_seconds: float, max_output_bytes: int
+    ) -> tuple[int, bytes]:
+        """Feed it, collect its output, wait for its end: (exit status, stdout).
+
+        Raises TimeLimitPassed or OutputLimitPassed, with the process group ended.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        if stdin:
+            self.send(stdin)
+        self.close_input()
+        try:
+            while self._open:
+                self._pump(deadline)
+                self._check_output(max_output_bytes)
+            self._wait_for_exit(deadline)
+        except BaseException:
+            self.stop()
+            raise
+        status = self.stop()
+        return status, bytes(self._out)
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for its standard input; they are written while output is read."""
+        if not self._to_write and data:
+            self._selector.register(self._stdin, selectors.EVENT_WRITE)
+        self._to_write += data
+
+    def close_input(self) -> None:
+        """Close its standard input once all that is queued is written."""
+        self._closing = True
+        if not self._to_write:
+            self._close_stdin()
+
+    def receive_line(self, *, timeout_seconds: float, max_bytes: int = 4096) -> bytes:
+        """One line of its output without the line feed. Raises as `receive`, OutputLimitPassed if longer."""
+        deadline = time.monotonic() + timeout_seconds
+        while (end := self._out.find(b"\n")) < 0:
+            if len(self._out) > max_bytes:
+                raise OutputLimitPassed
+            self._pump_for_output(deadline)
+        line = bytes(self._out[:end])
+        del self._out[: end + 1]
+        return line
+
+    def receive(self, count: int, *, timeout_seconds: float) -> bytes:
+        """Exactly `count` bytes of its output. Raises TimeLimitPassed or OutputEnded."""
+        deadline = time.monotonic() + timeout_seconds
+        while len(self._out) < count:
+            self._pump_for_output(deadline)
+        data = bytes(self._out[:count])
+        del self._out[:count]
+        return data
+
+    def stop(self) -> int:
+        """End the process group if it is not at its end, and reap: TERM, then KILL. Returns the status."""
+        if self._ended:
+            return self._popen.returncode
+        self._ended = True
+        if not self._has_exited():
+            self._signal(signal.SIGTERM)
+            self._poll_exit(self._kill_after_seconds)
+        # The leader is a zombie or about to be killed: its id still names this group and no other, so
+        # whatever it left behind (a remote helper, ssh) is ended before the leader is reaped.
+        self._signal(signal.SIGKILL)
+        self._popen.wait()
+        self._selector.close()
+        os.close(self._pidfd)
+        for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        return self._popen.returncode
+
+    def _check_output(self, max_output_bytes: int) -> None:
+        if len(self._out) > max_output_bytes:
+            raise OutputLimitPassed
+
+    def _pump_for_output(self, deadline: float) -> None:
+        if self._stdout not in self._open:
+            raise OutputEnded
+        self._pump(deadline)
+
+    def _pump(self, deadline: float) -> None:
+        """Wait for one thing to happen and handle it."""
+        remaining = deadline - time.monotonic()
+        events = self._selector.select(remaining) if remaining > 0 else []
+        if not events:
+            raise TimeLimitPassed
+        for key, _mask in events:
+            if key.fd == self._stdin:
+                self._write()
+            elif key.fd == self._pidfd:
+                # At its end. Children it left behind would hold its pipes open for ever.
+                self._selector.unregister(self._pidfd)
+                self._signal(signal.SIGKILL)
+            else:
+                self._read(key.fd)
+
+    def _read(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._selector.unregister(descriptor)
+            self._open.discard(descriptor)
+        elif descriptor == self._stdout:
+            self._out += data
+        else:
+            self._err += data
+            if len(self._err) > _MAX_STDERR_BYTES:
+                del self._err[: len(self._err) - _MAX_STDERR_BYTES]
+                self._err_cut = True
+
+    def _write(self) -> None:
+        try:
+            del self._to_write[: os.write(self._stdin, self._to_write[:_CHUNK_BYTES])]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._to_write.clear()  # its exit status and stderr say why
+            self._closing = True
+        if not self._to_write:
+            self._selector.unregister(self._stdin)
+            if self._closing:
+                self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._popen.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._popen.stdin.close()
+
+    def _wait_for_exit(self, deadline: float) -> None:
+        if not self._poll_exit(max(0.0, deadline - time.monotonic())):
+            raise TimeLimitPassed
+
+    def _poll_exit(self, seconds: float) -> bool:
+        poller = select.poll()
+        poller.register(self._pidfd, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
+
+    def _has_exited(self) -> bool:
+        return self._poll_exit(0)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, number)

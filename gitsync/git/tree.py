@@ -1,0 +1,229 @@
+"""A commit's files, read straight from git's object store.
+
+Not by `git archive`: it obeys `export-ignore` and `export-subst` attributes of the tree, by which files would
+vanish or change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from compilers.base import Ignored, TreeEntry
+from gitsync.git.client import GitClient
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.process import OutputEnded, OutputLimitPassed, Process, TimeLimitPassed
+from gitsync.git.subpath import is_within
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SUBMODULE = "160000"
+_SYMLINK = "120000"
+_AHEAD = 128  # requests written before an answer is read; far below what a pipe holds
+_LIST_BYTES_PER_ENTRY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLimits:
+    """How much of a commit is taken. `max_tree_bytes` counts the files that are not oversized."""
+
+    max_files: int = 50_000
+    max_file_bytes: int = 10 * 1024 * 1024
+    max_tree_bytes: int = 256 * 1024 * 1024
+    max_path_bytes: int = 1024
+
+
+class PathKind(StrEnum):
+    """What a path of a commit's tree is."""
+
+    FOLDER = "folder"
+    FILE = "file"
+    SYMLINK = "symlink"
+    SUBMODULE = "submodule"
+
+
+class GitTree:
+    """One commit's tree; a `compilers.base.Tree`.
+
+    `refused` are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too
+    long), the name escaped. `oversized` are files over `max_file_bytes`. Both are there in the
+    commit: whoever prunes must not take them for gone.
+    """
+
+    def __init__(
+        self,
+        commit: str,
+        *,
+        directory: Path,
+        client: GitClient,
+        limits: TreeLimits,
+        inherit: Sequence[int] = (),
+    ) -> None:
+        """List the commit (its full id). Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN)."""
+        if not _COMMIT.fullmatch(commit):
+            raise ValueError(f"no commit id: {commit[:80]!r}")
+        self._commit = commit
+        self._directory = directory
+        self._client = client
+        self._limits = limits
+        self._inherit = tuple(inherit)
+        entries: list[TreeEntry] = []
+        refused: list[Ignored] = []
+        oversized: list[TreeEntry] = []
+        folders: set[str] = set()
+        for mode, entry in self._list():
+            if mode == "040000":
+                folders.add(entry.path)
+            elif (why := _refusal(entry.path, limits)) is not None:
+                refused.append(Ignored(_shown(entry.path), why))
+            elif entry.is_file and entry.size > limits.max_file_bytes:
+                oversized.append(entry)
+            else:
+                entries.append(entry)
+        total = sum(entry.size for entry in entries)
+        if total > limits.max_tree_bytes:
+            raise git_error(
+                GitReason.TREE_TOO_LARGE,
+                f"commit {commit[:12]} holds {total} bytes in {len(entries)} files; "
+                f"allowed are {limits.max_tree_bytes} bytes",
+            )
+        self.entries: Sequence[TreeEntry] = tuple(sorted(entries, key=lambda entry: entry.path.encode()))
+        self.refused: tuple[Ignored, ...] = tuple(refused)
+        self.oversized: tuple[TreeEntry, ...] = tuple(oversized)
+        self._folders = frozenset(folders)
+        self._modes = {entry.path: entry.mode for entry in (*entries, *oversized)}
+
+    @property
+    def commit(self) -> str:
+        return self._commit
+
+    def kind_of(self, path: str) -> PathKind | None:
+        """What `path` is at this commit (`""` is the root folder); None if it is not there."""
+        if path == "" or path in self._folders:
+            return PathKind.FOLDER
+        mode = self._modes.get(path)
+        if mode is None:
+            return None
+        return {_SYMLINK: PathKind.SYMLINK, _SUBMODULE: PathKind.SUBMODULE}.get(mode, PathKind.FILE)
+
+    def has_path(self, path: str) -> bool:
+        """Whether anything is at `path`, so that a missing subpath and an empty one differ."""
+        return self.kind_of(path) is not None
+
+    def under(self, subpath: str) -> tuple[TreeEntry, ...]:
+        """The entries at or under `subpath`, in order."""
+        return tuple(entry for entry in self.entries if is_within(entry.path, subpath))
+
+    def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
+        """Each entry with its content (a symlink's is its target), in the order asked for.
+
+        One git process serves all. Raises GitError (MIRROR_BROKEN when an object is not there or is not
+        what the tree says, TREE_TOO_LARGE for an oversized one, TIMEOUT) and ValueError for a submodule,
+        which has no content.
+        """
+        wanted = iter(entries)
+        waiting: deque[TreeEntry] = deque()
+        arguments = ("cat-file", "--batch")
+        with self._client.open(arguments, directory=self._directory, inherit=self._inherit) as process:
+            while True:
+                for entry in wanted:
+                    waiting.append(entry)
+                    process.send(self._request(entry))
+                    if len(waiting) >= _AHEAD:
+                        break
+                if not waiting:
+                    return
+                while waiting:
+                    entry = waiting.popleft()
+                    yield entry, self._answer(process, entry)
+
+    def _request(self, entry: TreeEntry) -> bytes:
+        if entry.mode == _SUBMODULE:
+            raise ValueError(f"{entry.path} is a submodule and has no content here")
+        if entry.size > self._limits.max_file_bytes:
+            raise git_error(
+                GitReason.TREE_TOO_LARGE,
+                f"{entry.path} is {entry.size} bytes; allowed are {self._limits.max_file_bytes}",
+            )
+        return entry.blob.encode() + b"\n"
+
+    def _answer(self, process: Process, entry: TreeEntry) -> bytes:
+        seconds = self._client.settings.timeout_seconds
+        try:
+            header = process.receive_line(timeout_seconds=seconds)
+            if header != f"{entry.blob} blob {entry.size}".encode():
+                said = header[:200].decode("utf-8", "replace")
+                raise self._broken(f"for {entry.path} git says {said!r}")
+            return process.receive(entry.size + 1, timeout_seconds=seconds)[:-1]
+        except TimeLimitPassed as exc:
+            raise git_error(GitReason.TIMEOUT, f"reading {entry.path} took over {seconds:g} s") from exc
+        except (OutputEnded, OutputLimitPassed) as exc:
+            raise self._broken(f"git ended while {entry.path} was read: {process.stderr[-500:]}") from exc
+
+    def _list(self) -> Iterator[tuple[str, TreeEntry]]:
+        limits = self._limits
+        arguments = ("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", self._commit)
+        # A tree of trees can name billions of files in a few objects; so the listing itself is capped.
+        cap = (limits.max_files + 1) * _LIST_BYTES_PER_ENTRY + (1 << 20)
+        try:
+            listing = self._client.run(
+                arguments, directory=self._directory, max_output_bytes=cap, inherit=self._inherit
+            )
+        except GitError as exc:
+            if exc.reason is GitReason.OUTPUT_TOO_LARGE:
+                raise self._too_many("more than") from exc
+            if exc.reason is GitReason.UNKNOWN:
+                raise self._broken(str(exc)) from exc
+            raise
+        files = 0
+        for record in listing.split(b"\0"):
+            if not record:
+                continue
+            head, _, name = record.partition(b"\t")
+            mode, _kind, blob, size = head.decode("ascii").split()
+            if mode != "040000":
+                files += 1
+            if files > limits.max_files:
+                raise self._too_many("more than")
+            path = name.decode("utf-8", "surrogateescape")
+            yield mode, TreeEntry(path, mode, blob, 0 if size == "-" else int(size))
+
+    def _too_many(self, how: str) -> GitError:
+        return git_error(
+            GitReason.TREE_TOO_LARGE,
+            f"commit {self._commit[:12]} holds {how} the {self._limits.max_files} files that are allowed",
+        )
+
+    def _broken(self, why: str) -> GitError:
+        return git_error(GitReason.MIRROR_BROKEN, f"commit {self._commit[:12]} cannot be read: {why}")
+
+
+def _refusal(path: str, limits: TreeLimits) -> str | None:
+    """Why a path cannot be a source path, or None."""
+    raw = path.encode("utf-8", "surrogateescape")
+    if len(raw) > limits.max_path_bytes:
+        return f"its path is {len(raw)} bytes; allowed are {limits.max_path_bytes}"
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        return "its name is not UTF-8"
+    if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in path):
+        return "its name has a control character"
+    if "::" in path:
+        return "its path contains '::', which separates a path from a DAG id"
+    if any(component in ("", ".", "..") for component in path.split("/")):
+        return "its path has a '.', '..' or empty component"
+    return None
+
+
+def _shown(path: str) -> str:
+    """A path as text that can be stored and shown: what cannot is escaped."""
+    raw = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    shown = "".join(
+        character
+        if ord(character) >= 0x20 and not 0x7F <= ord(character) < 0xA0
+        else f"\\x{ord(character):02x}"
+        for character in raw
+    )
+    return shown if len(shown) <= 1024 else shown[:1000] + "..."

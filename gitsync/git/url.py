@@ -1,0 +1,286 @@
+"""Repository urls: parsed once, strictly, and checked for where they lead."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gitsync.git.errors import GitError, GitReason, git_error
+
+DEFAULT_PROTOCOLS = frozenset({"https", "ssh"})
+MAX_URL_CHARACTERS = 2048
+_KNOWN_SCHEMES = ("https", "ssh", "http", "git", "file")
+_DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+%@~-]{0,127}")
+_PORT = re.compile(r"[0-9]{1,5}")
+# Host tokens that people paste as a user name: https://<token>@host/...
+_TOKEN = re.compile(r"(gh[opsur]_|github_pat_|glpat-|gldt-|ATBB|ATCTT)|[A-Za-z0-9_-]{40,}")
+# Reachable over the cloud's fabric although it looks public: Azure's wire server.
+_METADATA_ADDRESSES = frozenset({ipaddress.ip_address("168.63.129.16")})
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteUrl:
+    """Where a repository is; only `parse_url` makes one.
+
+    `host` is lower-case, without brackets and final dot, and `""` for `file`. `port` is None for the scheme's
+    default. `path` begins with a slash. `from_home` marks the scp form with a relative path
+    (`git@host:team/dags.git`), which a plain ssh server resolves from the login's home directory, while
+    `ssh://git@host/team/dags.git` is absolute; so the two are different repositories.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    user: str | None
+    path: str
+    from_home: bool = False
+
+    @property
+    def fetch_url(self) -> str:
+        """What git is given. It has no user for https and http, where the credential brings it."""
+        if self.from_home:
+            user = f"{self.user}@" if self.user else ""
+            return f"{user}{_bracketed(self.host)}:{self.path[1:]}"
+        user = f"{self.user}@" if self.user and self.scheme == "ssh" else ""
+        return f"{self.scheme}://{user}{self.authority}{self.path}"
+
+    @property
+    def display(self) -> str:
+        """The url for people: as `fetch_url`, which never holds a secret."""
+        return self.fetch_url
+
+    @property
+    def authority(self) -> str:
+        """`host` or `host:port`, an IPv6 address in brackets."""
+        port = f":{self.port}" if self.port else ""
+        return _bracketed(self.host) + port
+
+    @property
+    def port_or_default(self) -> int:
+        """The TCP port in use; 0 for `file`."""
+        return self.port or _DEFAULT_PORTS.get(self.scheme, 0)
+
+    def __str__(self) -> str:
+        return self.display
+
+
+def parse_url(text: str, *, allow_protocols: frozenset[str] = DEFAULT_PROTOCOLS) -> RemoteUrl:
+    """`https://host/path`, `ssh://user@host:port/path` or `user@host:path`.
+
+    `http`, `git` and `file` are known too, and refused unless `allow_protocols` names them. Raises
+    GitError (URL_INVALID, PROTOCOL_NOT_ALLOWED); its message never repeats a password.
+    """
+    if len(text) > MAX_URL_CHARACTERS:
+        raise _refused(f"is longer than {MAX_URL_CHARACTERS} characters")
+    if not text.isprintable() or any(character.isspace() for character in text):
+        raise _refused("has white space or a control character")
+    if "\\" in text:
+        raise _refused("has a backslash")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return _parse_scp(text, allow_protocols)
+    scheme = scheme.lower()
+    _check_protocol(scheme, allow_protocols)
+    authority, slash, path = rest.partition("/")
+    path = slash + path
+    if scheme == "file":
+        if authority:
+            raise _refused("has a host; a file url has three slashes: file:///srv/git/dags.git")
+        return RemoteUrl("file", "", None, None, _path(path))
+    userinfo, at, hostport = authority.rpartition("@")
+    if "?" in text or "#" in text:
+        raise _refused("has a query or a fragment ('?' or '#'); leave it out")
+    user = _user(userinfo, scheme) if at else None
+    host, port = _host_and_port(hostport)
+    return RemoteUrl(scheme, host, None if port == _DEFAULT_PORTS[scheme] else port, user, _path(path))
+
+
+def check_host(
+    url: RemoteUrl,
+    allow_private_hosts: frozenset[str],
+    resolve: Callable[..., list[Any]] | None = socket.getaddrinfo,
+) -> tuple[str, ...]:
+    """The addresses of the url's host, each of them public or allowed; `()` for `file`.
+
+    Whoever connects should connect to one of exactly these, or the check can be talked past by a
+    name that resolves differently the second time. `allow_private_hosts` holds host names, addresses and
+    CIDR networks. With `resolve=None` names are not looked up (behind a proxy, which does it) and only
+    literal addresses are judged. Raises GitError (HOST_NOT_ALLOWED; NETWORK when the name cannot be
+    resolved).
+    """
+    if url.scheme == "file":
+        return ()
+    host = url.host
+    literal = _address(host)
+    if literal is not None:
+        addresses: tuple[str, ...] = (str(literal),)
+    elif resolve is None:
+        return ()
+    else:
+        addresses = _lookup(host, url.port_or_default, resolve)
+    allowed = {name.strip().lower().rstrip(".") for name in allow_private_hosts}
+    if host in allowed:
+        return addresses
+    networks = _networks(allowed)
+    for text in addresses:
+        address = ipaddress.ip_address(text)
+        inner = _innermost(address)
+        if _is_public(inner) or any(candidate in net for candidate in (address, inner) for net in networks):
+            continue
+        via = "" if literal else f" (it resolves to {text})"
+        raise git_error(
+            GitReason.HOST_NOT_ALLOWED,
+            f"host {host!r} is a private, loopback, link-local or metadata address{via}. "
+            "An operator can allow it: name host, address or network in kiok.gitsync.allow.private.hosts.",
+        )
+    return addresses
+
+
+def _parse_scp(text: str, allow_protocols: frozenset[str]) -> RemoteUrl:
+    head, colon, path = _split_scp(text)
+    if not colon or "/" in head or path.startswith(":"):
+        raise _refused("is no url: write https://host/path, ssh://user@host/path or user@host:path")
+    _check_protocol("ssh", allow_protocols)
+    userinfo, at, host = head.rpartition("@")
+    user = _user(userinfo, "ssh") if at else None
+    host, port = _host_and_port(host)
+    if port is not None:
+        raise _refused("has a port in scp form; write ssh://user@host:port/path")
+    if path.startswith("~"):
+        return RemoteUrl("ssh", host, None, user, _path("/" + path))
+    if path.startswith("/"):
+        return RemoteUrl("ssh", host, None, user, _path(path))
+    return RemoteUrl("ssh", host, None, user, _path("/" + path), from_home=True)
+
+
+def _split_scp(text: str) -> tuple[str, str, str]:
+    """`user@host`, `:`, `path`; the host may be an IPv6 address in brackets."""
+    bracket = text.find("]")
+    start = bracket if bracket >= 0 and "[" in text[:bracket] and "/" not in text[:bracket] else 0
+    colon = text.find(":", start)
+    return (text[:colon], ":", text[colon + 1 :]) if colon >= 0 else (text, "", "")
+
+
+def _check_protocol(scheme: str, allow_protocols: frozenset[str]) -> None:
+    if scheme not in _KNOWN_SCHEMES:
+        raise _refused(f"has the unknown scheme {scheme[:40]!r}; allowed are {_listed(allow_protocols)}")
+    if scheme not in allow_protocols:
+        raise git_error(
+            GitReason.PROTOCOL_NOT_ALLOWED,
+            f"the scheme {scheme!r} is not allowed; allowed are {_listed(allow_protocols)}",
+        )
+
+
+def _user(userinfo: str, scheme: str) -> str:
+    user, colon, _password = userinfo.partition(":")
+    if colon:
+        raise _refused("holds a password: put the credential in a connection")
+    if scheme in ("http", "https") and _TOKEN.match(user):
+        raise _refused("holds what looks like a token: put the credential in a connection")
+    if not _USER.fullmatch(user) or any(byte < 0x21 or byte == 0x7F for byte in unquote_to_bytes(user)):
+        raise _refused("has a user name with characters that are not allowed, or none before the '@'")
+    return user
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    if text.startswith("["):
+        host, bracket, tail = text[1:].partition("]")
+        try:
+            host = str(ipaddress.IPv6Address(host)) if bracket and "%" not in host else ""
+        except ValueError:
+            host = ""
+        if not host or (tail and not tail.startswith(":")):
+            raise _refused("has a malformed IPv6 address; write [address] or [address]:port")
+        port_text = tail[1:] if tail else None
+    else:
+        host, colon, number = text.partition(":")
+        host = host.lower().removesuffix(".")
+        port_text = number if colon else None
+        if not host.isascii():
+            raise _refused("has a host with non-ASCII characters; write its punycode form (xn--...)")
+        if not _HOST.fullmatch(host) or ".." in host:
+            raise _refused("has no valid host name (letters, digits, '.', '-', '_'; no leading dash)")
+    if port_text is None:
+        return host, None
+    if not _PORT.fullmatch(port_text) or not 0 < int(port_text) < 65536:
+        raise _refused("has a port that is no number from 1 to 65535")
+    return host, int(port_text)
+
+
+def _path(path: str) -> str:
+    if not path.strip("/"):
+        raise _refused("has no path to a repository")
+    if path.lstrip("/").startswith("-"):
+        raise _refused("has a path that begins with a dash")
+    decoded = unquote_to_bytes(path)
+    if any(byte < 0x20 or byte == 0x7F for byte in decoded) or decoded.lstrip(b"/").startswith(b"-"):
+        raise _refused("has a percent-encoded control character or leading dash in its path")
+    return path
+
+
+def _lookup(host: str, port: int, resolve: Callable[..., list[Any]]) -> tuple[str, ...]:
+    try:
+        found = resolve(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise git_error(GitReason.NETWORK, f"host {host!r} cannot be resolved: {exc}") from exc
+    addresses = tuple(dict.fromkeys(str(item[4][0]).partition("%")[0] for item in found))
+    if not addresses:
+        raise git_error(GitReason.NETWORK, f"host {host!r} cannot be resolved: it has no address")
+    return addresses
+
+
+def _networks(names: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    networks = []
+    for name in names:
+        try:
+            networks.append(ipaddress.ip_network(name, strict=False))
+        except ValueError:
+            continue  # a host name
+    return networks
+
+
+def _address(text: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _innermost(address: _Address) -> _Address:
+    """The IPv4 address an IPv6 one stands for (mapped, 6to4, Teredo, NAT64), else itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped:
+        return address.ipv4_mapped
+    if address.sixtofour:
+        return address.sixtofour
+    if address.teredo:
+        return address.teredo[1]
+    if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("::/96"):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _is_public(address: _Address) -> bool:
+    return address.is_global and not address.is_multicast and address not in _METADATA_ADDRESSES
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _listed(protocols: frozenset[str]) -> str:
+    return ", ".join(sorted(protocols)) or "none"
+
+
+def _refused(why: str) -> GitError:
+    # The text itself is not repeated: it may hold a password.
+    return git_error(GitReason.URL_INVALID, f"the url {why}")

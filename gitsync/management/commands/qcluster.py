@@ -1,0 +1,16 @@
+"""`manage.py qcluster`: django-q2's own command, with queues that outlive a killed worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_q import cluster
+from django_q.management.commands.qcluster import Command as DjangoQCommand
+
+from gitsync.queues import SurvivingSentinel
+
+
+class Command(DjangoQCommand):  # type: ignore[misc]
+    def handle(self, *args: Any, **options: Any) -> None:
+        cluster.Sentinel = SurvivingSentinel
+        super().handle(*args, **options)

@@ -1,0 +1,48 @@
+"""Where in an author's code something was called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_OWN = Path(__file__).parent.as_posix() + "/"
+_compiling: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """`file` and `line` of the call itself; `line_in_file` is the line, in the file that is being
+    compiled, that led to it (None outside of it, or when no file is)."""
+
+    file: str
+    line: int
+    line_in_file: int | None
+
+
+def call_site() -> CallSite:
+    """The innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.replace("\\", "/").startswith(_OWN) and frame.f_back is not None:
+        frame = frame.f_back
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    line_in_file = None
+    if _compiling:
+        outer = frame
+        while outer.f_code.co_filename != _compiling[-1] and outer.f_back is not None:
+            outer = outer.f_back
+        if outer.f_code.co_filename == _compiling[-1]:
+            line_in_file = outer.f_lineno
+    return CallSite(file, line, line_in_file)
+
+
+@contextmanager
+def compiling(file: str) -> Iterator[None]:
+    """While it lasts, calls are also located in `file` (the name its code was compiled under)."""
+    _compiling.append(file)
+    try:
+        yield
+    finally:
+        _compiling.pop()

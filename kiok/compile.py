@@ -1,0 +1,147 @@
+"""`python3 -m kiok.compile FILE...`: compile DAG files as the server would, for authors and their CI.
+
+stdout gets one JSON array with an object per file, in the order given:
+`[{"file": path, "dags": [DagSpec, ...]}]`; a file that is no DAG has an empty list. stderr gets the problems.
+Exit status: 0 if every file compiled (or is no DAG), 1 if any has a problem, 2 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `-m` puts the current folder first; a `json.py` there would be run in the place of Python's own.
+    sys.path.append(sys.path.pop(0))
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kiok.compiled import CompiledFile
+from kiok.errors import Diagnostic, KiokError
+from kiok.python_dag import compile_python_file
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+__all__ = ["YamlUnavailable", "compile_python_file", "compile_yaml_file", "main"]
+
+YAML_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".py", *YAML_ENDINGS)
+
+
+class YamlUnavailable(KiokError):
+    """A YAML file is given, and PyYAML is not installed."""
+
+
+def compile_yaml_file(path: str) -> CompiledFile:
+    """Compile the YAML file at `path`. Raises YamlUnavailable without PyYAML."""
+    try:
+        from kiok.yaml_dag import compile_yaml
+    except ImportError as exc:
+        if exc.name != "yaml":
+            raise
+        raise YamlUnavailable("YAML files need PyYAML: pip install 'kiok[yaml]'") from exc
+    try:
+        text = Path(path).read_bytes()
+    except OSError as exc:
+        return CompiledFile(diagnostics=(Diagnostic(f"the file cannot be read: {exc.strerror}", path),))
+    return compile_yaml(text, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns its exit status; exits with 2 for a wrong command line."""
+    options = _options(arguments)
+    compiled = _compile_all(options.files, options.roots)
+    problems = [diagnostic for _file, result in compiled for diagnostic in result.diagnostics]
+    from kiok.report import as_github, as_text
+
+    written: Callable[[Diagnostic], str] = as_github if options.format == "github" else as_text
+    for diagnostic in problems:
+        sys.stderr.write(written(diagnostic) + "\n")
+    if not options.check:
+        for file, result in compiled:
+            if not result.dags and not result.diagnostics:
+                sys.stderr.write(f"{file}: not a DAG\n")
+        _print_specs(compiled)
+    return 1 if problems else 0
+
+
+def _options(arguments: Sequence[str] | None) -> Namespace:
+    from argparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog="kiok.compile",
+        description="Compile DAG files. Prints their specs as JSON, problems on stderr.",
+        epilog="Exit status: 0 all compiled, 1 some file has a problem, 2 wrong usage.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a .py, .yaml or .yml file")
+    parser.add_argument("--check", action="store_true", help="print problems only, nothing on success")
+    parser.add_argument(
+        "--format",
+        choices=("text", "github"),
+        default="text",
+        help="how problems are printed (default: text)",
+    )
+    parser.add_argument(
+        "--root",
+        action="append",
+        dest="roots",
+        metavar="DIR",
+        help="folder that imports may come from, after the file's own; may be given again (first the "
+        "subpath that is synced, then the repository's root). Default: the nearest folder with a .git, "
+        "else the current one",
+    )
+    options = parser.parse_args(arguments)
+    for file in options.files:
+        if not file.lower().endswith(ENDINGS):
+            hint = "; jars compile on the server only" if file.lower().endswith(".jar") else ""
+            parser.error(f"{file}: not one of {', '.join(ENDINGS)}{hint}")
+        if not Path(file).is_file():
+            parser.error(f"{file}: no such file")
+    for root in options.roots or ():
+        if not Path(root).is_dir():
+            parser.error(f"--root {root}: no such folder")
+    return options
+
+
+def _compile_all(files: Sequence[str], roots: Sequence[str] | None) -> list[tuple[str, CompiledFile]]:
+    """Every file's result, in order; Python files side by side, each in a process of its own."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def compile_one(file: str) -> CompiledFile:
+        if file.lower().endswith(YAML_ENDINGS):
+            try:
+                return compile_yaml_file(file)
+            except YamlUnavailable as exc:
+                return CompiledFile(diagnostics=(Diagnostic(str(exc), file),))
+        from kiok.isolated import compile_in_own_process
+
+        return compile_in_own_process(file, roots or [repository_root(file)])
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        return list(zip(files, pool.map(compile_one, files), strict=True))
+
+
+def repository_root(file: str) -> str:
+    """The nearest folder above `file` with a `.git`, else the current one."""
+    for folder in Path(file).absolute().parents:
+        if (folder / ".git").exists():
+            return str(folder)
+    return str(Path.cwd())
+
+
+def _print_specs(compiled: Sequence[tuple[str, CompiledFile]]) -> None:
+    import json
+
+    specs = [{"file": file, "dags": [dag.to_json() for dag in result.dags]} for file, result in compiled]
+    text = json.dumps(specs, indent=2, ensure_ascii=False) + "\n"
+    sys.stdout.flush()
+    # In UTF-8 on every platform and locale: the JSON is for a program.
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

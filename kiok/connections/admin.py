@@ -1,0 +1,126 @@
+"""Connections in the admin: properties are written, never read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from kiok.connections import property_text
+from kiok.connections.errors import ConnectionsError
+from kiok.connections.models import Connection, check_master_key, check_properties
+
+
+class WriteOnlyTextarea(forms.Textarea):
+    """A text area that never shows what was entered, not even when the form comes back with errors."""
+
+    def format_value(self, value: Any) -> None:  # noqa: ARG002
+        return None
+
+
+class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    """Edits a connection. `cleaned_data["changes"]` holds the parsed properties."""
+
+    changes = forms.CharField(
+        label="Set properties",
+        required=False,
+        strip=False,
+        widget=WriteOnlyTextarea(
+            attrs={"rows": 10, "cols": 100, "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text=property_text.HELP,
+    )
+
+    class Meta:
+        model = Connection
+        fields = ("id", "type", "description")
+
+    def clean_changes(self) -> property_text.Changes:
+        try:
+            changes = property_text.parse(self.cleaned_data["changes"])
+            check_properties(changes.set)
+            stored = set(self.instance.sealed)
+            unknown = sorted(changes.remove - stored)
+            if unknown:
+                raise forms.ValidationError(
+                    f"There is no property {unknown[0]!r} to remove. Enter all lines again."
+                )
+            if changes.set:
+                check_master_key()
+        except ConnectionsError as exc:
+            raise forms.ValidationError(f"{exc}. Enter all lines again.") from exc
+        return changes
+
+
+@admin.register(Connection)
+class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+    form = ConnectionForm
+    list_display = ("id", "type", "description", "stored_properties", "updated_at")
+    list_filter = ("type",)
+    search_fields = ("id", "description")
+    readonly_fields = ("stored_properties", "created_at", "updated_at")
+    fields = ("id", "type", "description", "stored_properties", "changes", "created_at", "updated_at")
+
+    @admin.display(description="Properties stored")
+    def stored_properties(self, connection: Connection) -> str:
+        return ", ".join(connection.property_names()) or "none"
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Connection | None = None,
+    ) -> tuple[str, ...]:
+        # The id is bound into what is encrypted, and named by repositories and DAGs.
+        return (*self.readonly_fields, *(("id",) if obj else ()))
+
+    def save_model(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Connection,
+        form: Any,
+        change: bool,
+    ) -> None:
+        changes: property_text.Changes = form.cleaned_data["changes"]
+        with transaction.atomic():
+            if change:
+                # Not the sealed properties: they may have changed since the form was shown.
+                obj.save(update_fields=["type", "description", "updated_at"])
+            else:
+                obj.save(force_insert=True)
+            if changes.set or changes.remove:
+                obj.update_properties(changes.set, changes.remove)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        message = super().construct_change_message(request, form, formsets, add)
+        changes: property_text.Changes = form.cleaned_data["changes"]
+        if not add and (changes.set or changes.remove):
+            names = [*sorted(changes.set), *(f"-{name}" for name in sorted(changes.remove))]
+            message.append({"changed": {"fields": ["properties: " + ", ".join(names)]}})
+        return message
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        self._warn_without_key(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        self._warn_without_key(request)
+        return super().changelist_view(request, extra_context)
+
+    def _warn_without_key(self, request: HttpRequest) -> None:
+        if request.method != "GET":
+            return
+        try:
+            check_master_key()
+        except ConnectionsError as exc:
+            messages.error(request, f"Properties cannot be stored or used: {exc}.")

@@ -1,0 +1,110 @@
+"""The text in which an administrator writes properties.
+
+    # a comment
+    username=deploy
+    password=any characters, as they are, to the end of the line
+    -oldToken
+    privateKey=-----BEGIN OPENSSH PRIVATE KEY-----
+    ...
+    -----END OPENSSH PRIVATE KEY-----
+    knownHosts=<<END
+    git.example.com ssh-ed25519 AAAA...
+    END
+
+A value that begins with `<<WORD` goes from the next line to the line that is just WORD; one that begins a PEM
+block goes to that block's end. Each of their lines ends with a line break, as in the files they come from.
+`-name` removes.
+Blank lines and lines that begin with `#` are skipped. Messages name lines and names, never values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kiok.connections.errors import InvalidProperty
+
+HELP = (
+    "One property per line, name=value. Several lines: name=<<END, the lines, END; or simply paste a PEM "
+    "block after name=. A line -name removes a property. Stored values are never shown; what is not named "
+    "here stays as it is. For git over ssh: privateKey, knownHosts, passphrase. "
+    "Over https: username and password, or token. A secret keeps its text in value."
+)
+
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s*")
+_HEREDOC = re.compile(r"<<([A-Za-z0-9_]+)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to set (name to value) and what to remove. Its repr shows no value."""
+
+    set: Mapping[str, str] = field(default_factory=dict, repr=False)
+    remove: frozenset[str] = frozenset()
+
+
+def parse(text: str) -> Changes:
+    """Read the text. Raises InvalidProperty with the line at fault."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    values: dict[str, str] = {}
+    remove: set[str] = set()
+    index = 0
+    while index < len(lines):
+        line, number = lines[index], index + 1
+        index += 1
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        name = name.strip()
+        if line.lstrip().startswith("-") and not line.lstrip().startswith("-----"):
+            name = line.strip().removeprefix("-").strip()
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise InvalidProperty(f"line {number}: to remove a property, write -name")
+            _once(name, number, values, remove)
+            remove.add(name)
+            continue
+        if not equals or not name:
+            raise InvalidProperty(f"line {number}: wanted is name=value")
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
+            # Not shown: with a line broken in two, what stands before "=" may be half a secret.
+            raise InvalidProperty(
+                f"line {number}: before the = goes a property name of letters, digits, underscore and dash"
+            )
+        _once(name, number, values, remove)
+        if not value.strip() and index < len(lines) and _PEM.fullmatch(lines[index]):
+            value = lines[index]
+            index += 1
+        end = _end(value)
+        if end is None:
+            values[name] = value
+            continue
+        body = [value.strip()] if end.startswith("-----") else []
+        while True:
+            if index == len(lines):
+                raise InvalidProperty(
+                    f"line {number}: the value of {name!r} has no end; wanted is a line {end!r}"
+                )
+            line = lines[index]
+            index += 1
+            if line.strip() == end:
+                break
+            body.append(line)
+        if end.startswith("-----"):
+            body.append(end)
+        values[name] = "".join(part + "\n" for part in body)
+    return Changes(values, frozenset(remove))
+
+
+def _end(value: str) -> str | None:
+    """The line that ends a value of many lines; None for a value of one line."""
+    if match := _PEM.fullmatch(value.strip()):
+        return f"-----END {match.group(1)}-----"
+    if match := _HEREDOC.fullmatch(value.strip()):
+        return match.group(1)
+    return None
+
+
+def _once(name: str, number: int, values: Mapping[str, str], remove: set[str]) -> None:
+    if name in values or name in remove:
+        raise InvalidProperty(f"line {number}: property {name!r} comes twice")

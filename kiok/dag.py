@@ -1,0 +1,165 @@
+"""`Dag` and `Task`: a DAG written in Python.
+
+Nothing here raises for what an author wrote: mistakes are kept, each with the line of its call, and
+reported together when the file is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, TypeAlias
+
+from kiok.call_site import call_site
+from kiok.config_values import ConfigValueError, encode
+from kiok.operators import Operators
+from kiok.text import shown
+
+__all__ = ["Dag", "Requires", "Task"]
+
+_created = count()
+
+
+class _Default(str):
+    """A default that can be told from the same text given by an author."""
+
+    __slots__ = ()
+
+
+_SHELL = _Default("shell")
+
+
+class Task:
+    """One task of a DAG, made by `Dag.task` and its like. Name it in another task's `requires`."""
+
+    def __init__(
+        self,
+        dag: Dag,
+        id: str,
+        type: str,
+        script: str | None,
+        requires: Requires,
+        timeout: str | None,
+        config: Mapping[str, Any] | None,
+    ) -> None:
+        self.dag = dag
+        self.id = id
+        self.type = type
+        self.script = script
+        self.timeout = timeout
+        self._site = call_site()
+        self._problems: list[tuple[str, str]] = []
+        self.requires = self._read_requires(requires)
+        self.config = self._read_config(config)
+
+    def __repr__(self) -> str:
+        return f"<Task {shown(self.id)}>"
+
+    def _wrong(self, key: str, message: str) -> None:
+        self._problems.append((key, message))
+
+    def _read_requires(self, requires: object) -> object:
+        """A list of task ids; what is something else stays as it is, for validation to name."""
+        if requires is None:
+            return []
+        if isinstance(requires, str | Task):
+            requires = [requires]
+        if not isinstance(requires, list | tuple):
+            return requires
+        return [self._required_id(required) for required in requires]
+
+    def _required_id(self, required: object) -> object:
+        if not isinstance(required, Task):
+            return required
+        if required.dag is not self.dag:
+            other = f"the task {shown(required.id)} belongs to another DAG, {shown(required.dag.id)}"
+            self._wrong("requires", other)
+        return required.id
+
+    def _read_config(self, config: object) -> object:
+        """The config in wire form, taken now: a mapping changed afterwards changes no task."""
+        if not isinstance(config, Mapping):
+            return config
+        read: dict[object, str] = {}
+        for key, value in config.items():
+            try:
+                read[key] = encode(value)
+            except ConfigValueError as error:
+                self._wrong(key if isinstance(key, str) else "config", str(error))
+        return read
+
+
+Requires: TypeAlias = str | Task | Sequence[str | Task] | None
+
+
+class Dag(Operators):
+    """A workflow: tasks, and what each of them requires.
+
+    Every instance that a module holds in a name of its own becomes a DAG. `schedule` is a 5-field
+    cron schedule (None: manual only), `default_timeout` a duration such as "30m".
+    """
+
+    def __init__(
+        self,
+        id: str,
+        schedule: str | None = None,
+        catchup: bool = False,
+        default_timeout: str | None = None,
+        name: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        self.id = id
+        self.schedule = schedule
+        self.catchup = catchup
+        self.default_timeout = default_timeout
+        self.name = name
+        self.description = description
+        self.tasks: list[Task] = []
+        self._site = call_site()
+        self._order = next(_created)
+
+    def __repr__(self) -> str:
+        return f"<Dag {shown(self.id)}>"
+
+    def task(
+        self,
+        id: str,
+        script: str | None = None,
+        task_type: str = _SHELL,
+        requires: Requires = None,
+        timeout: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        type: str | None = None,
+    ) -> Task:
+        """Add a task and return it.
+
+        `requires` is a task, a task id, or a list of them; `timeout` a duration such as "90s"; `type` says
+        the same as `task_type`. `config` values that are no strings are written as JSON.
+        """
+        chosen = task_type if type is None else type
+        task = Task(self, id, chosen, script, requires, timeout, config)
+        if type is not None and task_type is not _SHELL and type != task_type:
+            both = f"'type' ({shown(type)}) and 'task_type' ({shown(task_type)})"
+            task._wrong("type", f"{both} are both given and differ; give one of them")
+        self.tasks.append(task)
+        return task
+
+    def _configured(
+        self,
+        id: str,
+        type: str,
+        script: str | None,
+        requires: Requires,
+        timeout: str | None,
+        given: Mapping[str, Any],
+        config: Mapping[str, Any] | None,
+    ) -> Task:
+        arguments = {key: value for key, value in given.items() if value is not None}
+        if config is not None and not isinstance(config, Mapping):
+            return self.task(id, script, type, requires, timeout, config)
+        extra = dict(config or {})
+        task = self.task(id, script, type, requires, timeout, arguments | extra)
+        for key in [key for key in arguments if key in extra]:
+            task._wrong(key, "is given as an argument and in 'config'; give one of them")
+        return task

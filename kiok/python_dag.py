@@ -1,0 +1,147 @@
+"""A Python file in, its DAGs and problems out.
+
+The file is run, so this belongs in a throwaway process: the sandbox's child, or the one that
+`kiok.compile` starts for each file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+
+from kiok.call_site import CallSite, compiling
+from kiok.compiled import CompiledFile, bounded, repeated_ids, repeated_message
+from kiok.dag import Dag, Task
+from kiok.durations import DurationError, parse_duration
+from kiok.errors import Diagnostic
+from kiok.problems import Problem, without_echoes
+from kiok.python_module import Place, describe, importing_from, run_module
+from kiok.spec import DagSpec
+from kiok.text import printable
+from kiok.validation import authored_id, validate
+
+MAX_MESSAGE = 4_000
+
+
+def compile_python_file(
+    path: str | PathLike[str], import_roots: Sequence[str | PathLike[str]] = ()
+) -> CompiledFile:
+    """Run the Python file at `path` and compile every `Dag` that its module's names hold, each once.
+
+    Imports find the standard library first, then the file's folder, then `import_roots` (the scanned
+    subpath, the repository's root), then installed packages. `sys.path` and `sys.modules` are as before
+    afterwards. Nothing is raised for what the file does or holds: a module that cannot be run gives
+    `import_failed` and the reason. Diagnostics name the file as `path` does.
+    """
+    place = Place(fspath(path), tuple(fspath(root) for root in import_roots))
+    try:
+        source = Path(place.file).read_bytes()
+    except OSError as exc:
+        unread = Diagnostic(f"the file cannot be read: {exc.strerror}", place.file)
+        return CompiledFile(diagnostics=(unread,), import_failed=True)
+    with importing_from(place), compiling(place.file):
+        try:
+            namespace = run_module(source, place)
+        except BaseException as exc:  # noqa: BLE001 - sys.exit and the like are failures of the file too
+            failure = describe(exc, sys.exc_info()[2], place)
+            return CompiledFile(diagnostics=(failure,), import_failed=True)
+        return _compile(_dags_of(namespace), place)
+
+
+def _dags_of(namespace: Mapping[str, object]) -> list[Dag]:
+    """The DAGs among a module's values, each once, as they were made one after the other."""
+    # The type is asked, not the value: a lazy proxy may do anything when its __class__ is read.
+    found = [value for value in list(namespace.values()) if issubclass(type(value), Dag)]
+    unique: dict[int, Dag] = {id(dag): dag for dag in found if isinstance(dag, Dag)}
+    return sorted(unique.values(), key=lambda dag: getattr(dag, "_order", -1))
+
+
+def _compile(dags: Sequence[Dag], place: Place) -> CompiledFile:
+    compiled: list[tuple[DagSpec, Dag]] = []
+    diagnostics: list[Diagnostic] = []
+    ids: list[str | None] = []
+    for dag in dags:
+        try:
+            wire, own = _wire(dag)
+            ids.append(authored_id(wire))
+            spec, problems = validate(wire)
+            diagnostics += [_located(problem, dag, place) for problem in without_echoes(own, problems)]
+        except BaseException as exc:  # noqa: BLE001 - a subclass of Dag may do anything when it is read
+            failure = describe(exc, sys.exc_info()[2], place)
+            diagnostics.append(
+                Diagnostic(f"a DAG cannot be read: {failure.message}", place.file, failure.line)
+            )
+            continue
+        if spec is not None and not own:
+            compiled.append((spec, dag))
+    repeated = repeated_ids(ids)
+    for spec, dag in compiled:
+        if spec.id in repeated:
+            problem = Problem(repeated_message(repeated[spec.id]), spec.id, key="id")
+            diagnostics.append(_located(problem, dag, place))
+    kept = tuple(spec for spec, _dag in compiled if spec.id not in repeated)
+    return CompiledFile(kept, bounded(diagnostics))
+
+
+def _wire(dag: Dag) -> tuple[dict[str, object], list[Problem]]:
+    """The DAG in wire form, unchecked, and the problems that only its Python form can have."""
+    problems: list[Problem] = []
+    id_ = authored_id({"id": dag.id})
+    default_timeout, wrong = _milliseconds(dag.default_timeout)
+    if wrong:
+        problems.append(Problem(wrong, id_, key="defaultTimeoutMs", location=("defaultTimeoutMs",)))
+    tasks = []
+    for index, task in enumerate(dag.tasks):
+        timeout, wrong = _milliseconds(task.timeout)
+        found = [*task._problems, *([("timeoutMs", wrong)] if wrong else [])]
+        problems += [
+            Problem(message, id_, authored_id({"id": task.id}), printable(key, 250), ("tasks", index, key))
+            for key, message in found
+        ]
+        tasks.append(_task_wire(task, timeout))
+    wire: dict[str, object] = {
+        "id": dag.id,
+        "name": dag.name,
+        "description": dag.description,
+        "schedule": dag.schedule,
+        "catchup": dag.catchup,
+        "defaultTimeoutMs": default_timeout,
+        "tasks": tasks,
+    }
+    return wire, problems
+
+
+def _task_wire(task: Task, timeout_ms: int | None) -> dict[str, object]:
+    return {
+        "id": task.id,
+        "type": task.type,
+        "script": task.script,
+        "requires": task.requires,
+        "timeoutMs": timeout_ms,
+        "config": task.config,
+    }
+
+
+def _milliseconds(duration: object) -> tuple[int | None, str]:
+    """(milliseconds, ""), or (None, what is wrong)."""
+    try:
+        return (None if duration is None else parse_duration(duration)), ""
+    except DurationError as error:
+        return None, str(error)
+
+
+def _located(problem: Problem, dag: Dag, place: Place) -> Diagnostic:
+    """The problem at the line of its `Dag(...)` or `dag.task(...)` call."""
+    site: CallSite = dag._site
+    match problem.location:
+        case ("tasks", int(index), *_):
+            site = dag.tasks[index]._site
+    line = site.line_in_file
+    message = problem.message
+    if site.file != place.file:
+        message = f"{message} (called at {place.name(site.file)}:{site.line})"
+    return Diagnostic(
+        printable(message, MAX_MESSAGE), place.file, line, None, problem.dag, problem.task, problem.key
+    )

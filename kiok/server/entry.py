@@ -1,0 +1,67 @@
+"""What every entry point does before Django starts: read the configuration, start the embedded database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from kiok.server import embedded, keys, properties
+from kiok.server.errors import ConfigurationError
+
+SETTINGS = "kiok.server.settings"
+
+# Commands that need no database. Everything else gets it.
+WITHOUT_DATABASE = frozenset({"help", "version", "properties", "makemessages", "compilemessages", "startapp"})
+
+
+def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The arguments without `--config FILE` or `--config=FILE`, and FILE. Raises ConfigurationError."""
+    rest: list[str] = []
+    config = None
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--":
+            rest += [argument, *remaining]
+        elif argument == "--config":
+            config = next(remaining, "")
+        elif argument.startswith("--config="):
+            config = argument.removeprefix("--config=")
+        else:
+            rest.append(argument)
+            continue
+        if config == "":
+            raise ConfigurationError("--config wants the path of a properties file")
+    return rest, config
+
+
+def start_database() -> None:
+    """Start the embedded database if that is the one to use. Raises ConfigurationError."""
+    data_dir = properties.load(os.environ).base_data_dir
+    if (keys.from_environment("DATABASE_URL", os.environ) or embedded.url(data_dir)) == embedded.url(
+        data_dir
+    ):
+        embedded.ensure(data_dir)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """manage.py. A wrong configuration is told in plain words and ends with status 2."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
+    try:
+        argv, config = take_config(sys.argv if arguments is None else arguments)
+        if config is not None:
+            os.environ[properties.CONFIG_VARIABLE] = config
+        properties.load(os.environ)
+        if _wants_database(argv):
+            start_database()
+        from django.core.management import execute_from_command_line
+
+        execute_from_command_line(argv)
+    except ConfigurationError as exc:
+        for line in str(exc).splitlines():
+            sys.stderr.write(f"kiok: {line}\n")
+        raise SystemExit(2) from exc
+
+
+def _wants_database(argv: Sequence[str]) -> bool:
+    return len(argv) > 1 and argv[1] not in WITHOUT_DATABASE and not {"--help", "-h", "--version"} & set(argv)

@@ -1,0 +1,92 @@
+"""The secrets the platform itself needs: read from the environment, or made once.
+
+`DATABASE_URL`, `DJANGO_SECRET_KEY` and `KIOK_MASTER_KEY` are read from the environment only, or, for each,
+from the file that `<NAME>_FILE` names (as container platforms mount secrets). They are no
+properties, so that no configuration file holds them and nothing prints them.
+
+With the embedded database, a missing `DJANGO_SECRET_KEY` or `KIOK_MASTER_KEY` is generated into a file of
+mode 0600 next to it. With `DATABASE_URL` the master key must be given: a key that lives on one
+machine's disk would leave what is stored in a shared database unreadable from anywhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from kiok.server.errors import ConfigurationError
+
+MASTER_KEY_FILE = "master.key"
+SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
+
+_log = logging.getLogger(__name__)
+
+
+def from_environment(name: str, environ: Mapping[str, str]) -> str | None:
+    """The secret `name`, from the variable or from the file that `<name>_FILE` names; None if neither is set.
+
+    An empty variable counts as unset. Raises ConfigurationError when both are set or the file cannot be read.
+    """
+    value, file = environ.get(name), environ.get(name + "_FILE")
+    if value and file:
+        raise ConfigurationError(f"{name} and {name}_FILE are both set; keep one")
+    if not file:
+        return value or None
+    try:
+        value = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"{name}_FILE: cannot read {file}: {reason}") from exc
+    if not value:
+        raise ConfigurationError(f"{name}_FILE: {file} is empty")
+    return value
+
+
+def generated(path: Path, log_level: int) -> str:
+    """The secret kept in `path`; made, with mode 0600, if it is not there yet.
+
+    Safe when several processes come at once: all of them get the one that was linked first. Making it is
+    logged at `log_level`.
+    """
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            Path(path).hardlink_to(temporary)
+            _log.log(log_level, "generated %s; keep a copy of it with your backups", path)
+        except FileExistsError:
+            pass
+    finally:
+        Path(temporary).unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def secret_key(environ: Mapping[str, str], data_dir: Path) -> str:
+    """Django's signing key: given, else generated. Raises ConfigurationError."""
+    return from_environment("DJANGO_SECRET_KEY", environ) or generated(
+        data_dir / SECRET_KEY_FILE, logging.INFO
+    )
+
+
+def master_key(environ: Mapping[str, str], data_dir: Path, *, embedded: bool) -> str | None:
+    """The key that wraps the connections' data keys; None when it must be given and is not.
+
+    Raises ConfigurationError.
+    """
+    given = from_environment("KIOK_MASTER_KEY", environ)
+    if given or not embedded:
+        return given
+    # Loud: without this file, stored connections are lost.
+    return generated(data_dir / MASTER_KEY_FILE, logging.WARNING)

@@ -1,0 +1,30 @@
+"""`manage.py properties`: every property with its value and where it comes from."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from kiok.connections.redaction import redact
+
+
+class Command(BaseCommand):
+    help = "Print every kiok property: name, value, source, description. Secrets are no properties."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON list, nothing else")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        lines = [{**asdict(line), "value": redact(line.value)} for line in settings.KIOK.settings()]
+        if options["json"]:
+            self.stdout.write(json.dumps(lines, indent=2))
+            return
+        for line in lines:
+            self.stdout.write(f"{line['name']} = {line['value']}")
+            self.stdout.write(f"    {line['description']} [{line['source']}]")

@@ -1,0 +1,46 @@
+"""`manage.py run`: the whole service in the foreground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from kiok.connections.errors import ConnectionsError
+from kiok.connections.models import check_master_key
+from kiok.server import service
+from kiok.server.first_admin import make_first_admin
+
+
+class Command(BaseCommand):
+    help = "Run web server and workers in the foreground; Ctrl-C stops all. Migrates the database first."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        properties = settings.KIOK
+        call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
+        try:
+            check_master_key()
+        except ConnectionsError as exc:
+            self.stderr.write(f"kiok: connections cannot be stored or used: {exc}")
+        host = f"[{properties.web_host}]" if ":" in properties.web_host else properties.web_host
+        shown = {"0.0.0.0": "localhost", "[::]": "localhost"}.get(host, host)  # noqa: S104 - compared, not bound
+        self.stdout.write(f"kiok: web server at http://{shown}:{properties.web_port}/admin/")
+        made = make_first_admin()
+        if made is not None:
+            self.stdout.write(f"kiok: first admin: user {made.username}, password {made.password}")
+            self.stdout.write(
+                "kiok: the password is shown this once; change it with `manage.py changepassword admin`"
+            )
+        self.stdout.write("kiok: Ctrl-C stops the service")
+        self.stdout.flush()
+        status = service.run(
+            {
+                "web server": service.web_command(f"{host}:{properties.web_port}", properties.web_workers),
+                "workers": service.workers_command(),
+            },
+            say=lambda text: self.stderr.write(f"kiok: {text}"),
+        )
+        if status:
+            raise SystemExit(status)

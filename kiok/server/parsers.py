@@ -1,0 +1,175 @@
+"""From a property's text to its value.
+
+A parser is a callable with a text `allowed` that says what it takes. It raises ValueError with what is
+wrong, never with the value itself: whoever reports knows whether the value may be shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+_HOST = re.compile(
+    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parser(Generic[T]):
+    """`parse` turns text into a value; `show` turns a value back into the text that gives it."""
+
+    allowed: str
+    parse: Callable[[str], T]
+    show: Callable[[T], str] = str
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return {"true": True, "false": False}[text.strip().lower()]
+    except KeyError:
+        raise ValueError("not a boolean") from None
+
+
+BOOLEAN = Parser("true or false", _boolean, lambda value: str(value).lower())
+
+
+def integer(minimum: int, maximum: int = 2**53, unit: str = "") -> Parser[int]:
+    """A plain decimal number in `[minimum, maximum]`; `unit` only serves the message."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
+            raise ValueError("not a whole number; write it without unit, fraction or separators")
+        value = int(text)
+        if value < minimum:
+            raise ValueError("too small")
+        if value > maximum:
+            raise ValueError("too large")
+        return value
+
+    upper = "" if maximum == 2**53 else f" to {maximum}"
+    return Parser(f"a whole number{' of ' + unit if unit else ''} from {minimum}{upper}", parse)
+
+
+def _line(text: str) -> str:
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("it holds control characters")
+    return text.strip()
+
+
+def text(what: str, *, empty: bool = False) -> Parser[str]:
+    """One line of text, blanks at its ends dropped. `what` says what it stands for."""
+
+    def parse(value: str) -> str:
+        value = _line(value)
+        if not value and not empty:
+            raise ValueError("empty")
+        return value
+
+    return Parser(what + (" (or empty)" if empty else ""), parse)
+
+
+def choice(*values: str) -> Parser[str]:
+    """One of the given words, in any case."""
+
+    def parse(value: str) -> str:
+        for known in values:
+            if value.strip().lower() == known.lower():
+                return known
+        raise ValueError("unknown word")
+
+    return Parser("one of " + ", ".join(values), parse)
+
+
+def _directory(value: str) -> Path:
+    value = _line(value)
+    if not value:
+        raise ValueError("empty")
+    return Path(value).expanduser().absolute()
+
+
+def _file(value: str) -> Path | None:
+    value = _line(value)
+    if not value:
+        return None
+    path = Path(value).expanduser().absolute()
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    with path.open("rb"):
+        return path
+
+
+def readable_file(value: str) -> Path | None:
+    """An existing, readable file, or None for an empty text."""
+    try:
+        return _file(value)
+    except OSError as exc:
+        raise ValueError(f"it cannot be read: {exc.strerror}") from exc
+
+
+DIRECTORY: Parser[Path] = Parser("a folder (made if it is not there)", _directory)
+FILE: Parser[Path | None] = Parser(
+    "a readable file (or empty)", readable_file, lambda value: str(value) if value else ""
+)
+
+
+def words(what: str, check: Callable[[str], str]) -> Parser[tuple[str, ...]]:
+    """A comma-separated list; each item goes through `check`, which may raise ValueError."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        items = (item.strip() for item in value.split(","))
+        return tuple(dict.fromkeys(check(item) for item in items if item))
+
+    return Parser(what, parse, ", ".join)
+
+
+def host(item: str) -> str:
+    """A host name, IPv4 or IPv6 address, in lower case. Raises ValueError."""
+    if _HOST.fullmatch(item) and len(item) <= 253:
+        return item.lower()
+    try:
+        return str(ipaddress.ip_address(item.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise ValueError(f"{item!r} is no host name or address") from None
+
+
+def host_or_network(item: str) -> str:
+    """What `host` takes, or a network such as `10.0.0.0/8`. Raises ValueError."""
+    if "/" not in item:
+        return host(item)
+    try:
+        return str(ipaddress.ip_network(item))
+    except ValueError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def allowed_host(item: str) -> str:
+    """A host, a domain with a leading dot, or `*`. Raises ValueError."""
+    if item == "*":
+        return item
+    if item.startswith("."):
+        return "." + host(item[1:])
+    name = host(item)
+    return f"[{name}]" if ":" in name else name
+
+
+def origin(item: str) -> str:
+    """`https://host[:port]`, as a browser's Origin header has it. Raises ValueError."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9*._\-\[\]:]+", item):
+        raise ValueError(f"{item!r} is no origin such as https://kiok.example.com")
+    return item
+
+
+def one_of(*values: str) -> Callable[[str], str]:
+    """A check for `words`: each item is one of these."""
+
+    def check(item: str) -> str:
+        if item.lower() not in values:
+            raise ValueError(f"{item!r} is unknown")
+        return item.lower()
+
+    return check

@@ -1,0 +1,352 @@
+# ruff: noqa: RUF009 - `_property` makes dataclass fields, one per call
+"""The one table of kiok's properties: name, type, default, meaning.
+
+A property `kiok.gitsync.interval.ms` is read from the environment (`KIOK_GITSYNC_INTERVAL_MS`), else from a
+Java-style properties file (`--config FILE` of manage.py, or `KIOK_CONFIG`), else it has its default. In
+Python it is `settings.KIOK.gitsync_interval_ms`. `load` reads all of them at once and refuses to go on
+while any is wrong, so that whoever holds a `Properties` holds valid values.
+
+Secrets are no properties: see kiok.server.keys.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kiok.server import declared, parsers, properties_file
+from kiok.server.declared import DeclaredRepository
+from kiok.server.errors import PropertyError
+from kiok.server.parsers import BOOLEAN, DIRECTORY, FILE, Parser, choice, integer, one_of, text, words
+
+T = TypeVar("T")
+
+CONFIG_VARIABLE = "KIOK_CONFIG"
+# Read elsewhere (kiok.server.keys), so no reason for a warning.
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "KIOK_MASTER_KEY", "KIOK_MASTER_KEY_FILE"})
+
+_MIB = 1024 * 1024
+_MAX_MS = 7 * 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One line of the table. `attribute` is its name in `Properties`, `variable` in the environment."""
+
+    name: str
+    parser: Parser[Any]
+    default: Any
+    description: str
+
+    @property
+    def attribute(self) -> str:
+        return self.name.removeprefix("kiok.").replace(".", "_")
+
+    @property
+    def variable(self) -> str:
+        return self.name.upper().replace(".", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A property as it stands: `value` as text, and the `source` it was read from."""
+
+    name: str
+    value: str
+    source: str
+    description: str
+
+
+def _property(name: str, parser: Parser[T], default: T, description: str) -> T:
+    """A dataclass field that carries its line of the table; typed as its value, for type checkers."""
+    return field(default=default, metadata={"property": Property(name, parser, default, description)})
+
+
+def _milliseconds(minimum: int, maximum: int = _MAX_MS) -> Parser[int]:
+    return integer(minimum, maximum, "milliseconds")
+
+
+def _bytes(minimum: int) -> Parser[int]:
+    return integer(minimum, 2**40, "bytes")
+
+
+_REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
+    "name|url|ref|subpath[|credentialConnectionId], separated by commas",
+    declared.parse_list,
+    declared.show_list,
+)
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Every property, valid. `sources` tells where each was read; `warnings` what looks like a slip."""
+
+    gitsync_enabled: bool = _property(
+        "kiok.gitsync.enabled", BOOLEAN, True, "Whether repositories are synced on the interval."
+    )
+    gitsync_interval_ms: int = _property(
+        "kiok.gitsync.interval.ms", _milliseconds(1000), 60_000, "Time between two looks at a repository."
+    )
+    gitsync_repos: tuple[DeclaredRepository, ...] = _property(
+        "kiok.gitsync.repos", _REPOSITORIES, (), "Declared repositories; read-only in the admin."
+    )
+    gitsync_repos_file: Path | None = _property(
+        "kiok.gitsync.repos.file", FILE, None, "YAML file with more declared repositories."
+    )
+    gitsync_allow_protocols: tuple[str, ...] = _property(
+        "kiok.gitsync.allow.protocols",
+        words(
+            "https, ssh; for tests and demos also http, file, git",
+            one_of("https", "ssh", "http", "file", "git"),
+        ),
+        ("https", "ssh"),
+        "Protocols git may use.",
+    )
+    gitsync_allow_private_hosts: tuple[str, ...] = _property(
+        "kiok.gitsync.allow.private.hosts",
+        words("host names, addresses and networks, separated by commas", parsers.host_or_network),
+        (),
+        "Hosts that repositories may be on though their address is private, loopback or link-local.",
+    )
+    gitsync_git_timeout_ms: int = _property(
+        "kiok.gitsync.git.timeout.ms", _milliseconds(1000), 60_000, "Time limit of one git command."
+    )
+    gitsync_ssl_ca_info: Path | None = _property(
+        "kiok.gitsync.ssl.ca.info",
+        FILE,
+        None,
+        "CA certificates (PEM) for https remotes; empty: the system's.",
+    )
+    gitsync_max_tree_bytes: int = _property(
+        "kiok.gitsync.max.tree.bytes",
+        _bytes(1),
+        256 * _MIB,
+        "Largest sum of the files of a commit.",
+    )
+    gitsync_max_files: int = _property(
+        "kiok.gitsync.max.files", integer(1), 50_000, "Most files of a commit."
+    )
+    gitsync_max_file_bytes: int = _property(
+        "kiok.gitsync.max.file.bytes", _bytes(1), 32 * _MIB, "Largest file that is read."
+    )
+    gitsync_max_dags: int = _property(
+        "kiok.gitsync.max.dags", integer(1), 10_000, "Most DAGs of one repository."
+    )
+    gitsync_parallelism: int = _property(
+        "kiok.gitsync.parallelism", integer(1, 256), 8, "Remotes that are asked at once for their commit."
+    )
+    gitsync_sync_timeout_ms: int = _property(
+        "kiok.gitsync.sync.timeout.ms", _milliseconds(10_000), 600_000, "Time limit of one whole sync."
+    )
+    base_data_dir: Path = _property(
+        "kiok.base.data.dir",
+        DIRECTORY,
+        Path(".kiok"),
+        "Folder of the git mirrors, generated keys and the embedded database; private to the service.",
+    )
+    sandbox_image_python: str = _property(
+        "kiok.sandbox.image.python",
+        text("an image name"),
+        "kiok-sandbox-python:dev",
+        "Image that compiles *.py.",
+    )
+    sandbox_image_java: str = _property(
+        "kiok.sandbox.image.java",
+        text("an image name"),
+        "kiok-sandbox-java:dev",
+        "Image that compiles *.jar.",
+    )
+    sandbox_runtime: str = _property(
+        "kiok.sandbox.runtime",
+        text("an OCI runtime the engine knows, such as runsc", empty=True),
+        "",
+        "Runtime of the containers; empty: the engine's default.",
+    )
+    sandbox_memory_bytes: int = _property(
+        "kiok.sandbox.memory.bytes", _bytes(64 * _MIB), 512 * _MIB, "Memory of a container, swap included."
+    )
+    sandbox_pids: int = _property(
+        "kiok.sandbox.pids", integer(16, 4096), 64, "Processes and threads of a container."
+    )
+    sandbox_file_timeout_ms: int = _property(
+        "kiok.sandbox.file.timeout.ms", _milliseconds(100), 30_000, "Time limit of compiling one Python file."
+    )
+    sandbox_jar_timeout_ms: int = _property(
+        "kiok.sandbox.jar.timeout.ms", _milliseconds(100), 60_000, "Time limit of compiling one jar."
+    )
+    sandbox_payload_bytes: int = _property(
+        "kiok.sandbox.payload.bytes", _bytes(1024), _MIB, "Largest compiled result of one file."
+    )
+    sandbox_output_bytes: int = _property(
+        "kiok.sandbox.output.bytes", _bytes(1), 8192, "How much of what a file prints is kept."
+    )
+    sandbox_src_bytes: int = _property(
+        "kiok.sandbox.src.bytes", _bytes(_MIB), 64 * _MIB, "Space for sources in a container."
+    )
+    sandbox_src_inodes: int = _property(
+        "kiok.sandbox.src.inodes", integer(100), 20_000, "Files and folders of sources in a container."
+    )
+    sandbox_tmp_bytes: int = _property(
+        "kiok.sandbox.tmp.bytes", _bytes(_MIB), 16 * _MIB, "Space for temporary files in a container."
+    )
+    sandbox_deadline_ms: int = _property(
+        "kiok.sandbox.deadline.ms", _milliseconds(1000), 1_800_000, "Time limit of a whole container."
+    )
+    web_host: str = _property(
+        "kiok.web.host",
+        text("an address or host name to listen on"),
+        "127.0.0.1",
+        "Where the web server listens.",
+    )
+    web_port: int = _property("kiok.web.port", integer(1, 65_535), 8000, "Port of the web server.")
+    web_workers: int = _property("kiok.web.workers", integer(1, 64), 2, "Processes of the web server.")
+    web_allowed_hosts: tuple[str, ...] = _property(
+        "kiok.web.allowed.hosts",
+        words(
+            "host names (.example.com: with all below it; *: any), separated by commas", parsers.allowed_host
+        ),
+        ("localhost", "127.0.0.1", "[::1]"),
+        "Host names under which the web server answers.",
+    )
+    web_trusted_origins: tuple[str, ...] = _property(
+        "kiok.web.trusted.origins",
+        words("origins such as https://kiok.example.com, separated by commas", parsers.origin),
+        (),
+        "Origins of pages behind a proxy that may send forms.",
+    )
+    web_tls: bool = _property(
+        "kiok.web.tls",
+        BOOLEAN,
+        False,
+        "Browsers reach the service by https only, through a proxy that sets X-Forwarded-Proto.",
+    )
+    workers: int = _property(
+        "kiok.workers", integer(1, 64), 4, "Worker processes; as many syncs run at once."
+    )
+    log_level: str = _property(
+        "kiok.log.level",
+        choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        "INFO",
+        "Least severity that is logged.",
+    )
+
+    file_repositories: tuple[DeclaredRepository, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def repositories(self) -> tuple[DeclaredRepository, ...]:
+        """Every declared repository: those of the property, then those of the file. Names are distinct."""
+        return self.gitsync_repos + self.file_repositories
+
+    def get(self, name: str) -> Any:
+        """The value of a property by its full name. Raises KeyError for an unknown name."""
+        return getattr(self, TABLE[name].attribute)
+
+    def settings(self) -> Iterator[Setting]:
+        """Every property in the table's order, with its value as text and its source."""
+        for line in TABLE.values():
+            value = getattr(self, line.attribute)
+            yield Setting(
+                line.name, line.parser.show(value), self.sources.get(line.name, "default"), line.description
+            )
+
+
+TABLE: Mapping[str, Property] = {
+    line.name: line for line in (f.metadata.get("property") for f in fields(Properties)) if line is not None
+}
+_VARIABLES = {line.variable: line for line in TABLE.values()}
+
+
+def load(environ: Mapping[str, str], config: Path | None = None) -> Properties:
+    """Read every property. `config` is the properties file; None: the one `KIOK_CONFIG` names, if any.
+
+    Raises PropertyError with all problems at once.
+    """
+    problems: list[str] = []
+    file = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    entries = _entries(file, problems)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for line in TABLE.values():
+        if line.variable in environ:
+            raw, source = environ[line.variable], f"environment variable {line.variable}"
+        elif line.name in entries:
+            raw, source = entries[line.name].value, f"{file}:{entries[line.name].line}"
+        else:
+            # A default folder is relative to where the service was started, as a given one is.
+            values[line.attribute] = (
+                line.parser.parse(str(line.default)) if line.parser is DIRECTORY else line.default
+            )
+            continue
+        try:
+            values[line.attribute] = line.parser.parse(raw)
+            sources[line.name] = source
+        except ValueError as exc:
+            problems.append(f"{source}: {line.name} {_found(raw)}: {exc}; allowed: {line.parser.allowed}")
+    values["file_repositories"] = _declared_in_file(values, problems)
+    _cross_check(values, problems)
+    if problems:
+        raise PropertyError(problems)
+    return Properties(**values, sources=sources, warnings=tuple(_unknown_variables(environ)))
+
+
+def _entries(file: Path | None, problems: list[str]) -> dict[str, properties_file.Entry]:
+    if file is None:
+        return {}
+    try:
+        entries = properties_file.read(file)
+    except PropertyError as exc:
+        problems.extend(exc.problems)
+        return {}
+    for entry in entries.values():
+        if entry.key.lower().startswith("kiok.") and entry.key not in TABLE:
+            problems.append(
+                f"{file}:{entry.line}: unknown property {entry.key}{_did_you_mean(entry.key, TABLE)}; "
+                "`manage.py properties` lists them"
+            )
+    return entries
+
+
+def _declared_in_file(values: Mapping[str, Any], problems: list[str]) -> tuple[DeclaredRepository, ...]:
+    path: Path | None = values.get("gitsync_repos_file")
+    if path is None:
+        return ()
+    repositories, found = declared.read_file(path)
+    problems.extend(found)
+    for name in {r.name for r in repositories} & {r.name for r in values.get("gitsync_repos", ())}:
+        problems.append(f"{path}: repository {name!r} is declared in kiok.gitsync.repos too; keep one")
+    return repositories
+
+
+def _cross_check(values: Mapping[str, Any], problems: list[str]) -> None:
+    """Rules between two properties."""
+    git, sync = values.get("gitsync_git_timeout_ms"), values.get("gitsync_sync_timeout_ms")
+    if git is not None and sync is not None and git > sync:
+        problems.append(
+            f"kiok.gitsync.git.timeout.ms ({git}) is above kiok.gitsync.sync.timeout.ms ({sync}); "
+            "one git command cannot have more time than the whole sync"
+        )
+
+
+def _found(raw: str) -> str:
+    """The value for an error message: shortened, and without what may be a password in a url."""
+    if "@" in raw or "://" in raw:
+        return "(value not shown, it may hold a credential)"
+    return f"is {raw!r}" if len(raw) <= 100 else f"is {raw[:100]!r}..."
+
+
+def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+    # Without the prefix, which all of them share, so that it does not make strangers look alike.
+    rest = {key[len("kiok.") :]: key for key in known}
+    near = difflib.get_close_matches(name[len("kiok.") :], list(rest), n=1, cutoff=0.7)
+    return f"; did you mean {rest[near[0]]}?" if near else ""
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        if name.startswith("KIOK_") and name not in _VARIABLES and name not in OTHER_VARIABLES:
+            yield f"environment variable {name} is unknown and has no effect{_did_you_mean(name, _VARIABLES)}"

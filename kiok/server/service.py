@@ -1,0 +1,133 @@
+"""Runs the service's processes together: all of them, or none.
+
+Each child leads a process group of its own, so that Ctrl-C in the terminal reaches only the parent, which
+stops the children in order: SIGTERM to each, and after `GRACE_SECONDS` SIGKILL to whatever is left of the
+groups. When the parent itself is killed, the kernel sends the children SIGTERM (Linux).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import FrameType
+
+GRACE_SECONDS = 15.0
+_POLL_SECONDS = 0.1
+_GONE_SECONDS = 3.0  # a zombie that nobody reaps counts as there, so there is an end
+_PR_SET_PDEATHSIG = 1
+
+
+def web_command(bind: str, workers: int) -> list[str]:
+    """gunicorn on `host:port` with so many processes of four threads."""
+    # The control socket would be one more thing to protect; /dev/shm keeps heartbeats off slow disks.
+    options = ["--no-control-socket", "--threads", "4", "--graceful-timeout", "5", "--log-level", "warning"]
+    if os.path.isdir("/dev/shm"):  # noqa: PTH112, S108
+        options += ["--worker-tmp-dir", "/dev/shm"]  # noqa: S108
+    return [
+        *(sys.executable, "-m", "gunicorn", "kiok.server.wsgi:application"),
+        *("--bind", bind, "--workers", str(workers), *options),
+    ]
+
+
+def workers_command() -> list[str]:
+    """The django-q2 cluster."""
+    return [sys.executable, "-m", "kiok.server", "qcluster"]
+
+
+def run(
+    commands: Mapping[str, Sequence[str]],
+    *,
+    say: Callable[[str], object],
+    grace_seconds: float = GRACE_SECONDS,
+) -> int:
+    """Run the commands until one ends or SIGINT or SIGTERM comes; then stop all, and leave nothing behind.
+
+    `commands` maps what a process is called to its command line. Returns 0 after a signal, 1 when a process
+    ended by itself, which `say` then names.
+    """
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {
+        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, command in commands.items():
+            children[name] = _spawn(command)
+        while not received:
+            for name, child in children.items():
+                if (status := child.poll()) is not None:
+                    say(f"the {name} ended by itself ({_how(status)}); stopping the rest")
+                    return 1
+            time.sleep(_POLL_SECONDS)
+        say("stopping")
+        return 0
+    finally:
+        _stop(children, say, grace_seconds)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    # Loaded here: between fork and exec only calls that are ready to be made are safe.
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def die_with_parent() -> None:
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:  # it died before the call
+                os._exit(1)
+
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "kiok.server.settings"}
+    # `python -m` finds the package from the current folder; manage.py may have been called elsewhere.
+    environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        preexec_fn=die_with_parent,  # this process has one thread
+        env=environment,
+    )
+
+
+def _stop(
+    children: Mapping[str, subprocess.Popen[bytes]], say: Callable[[str], object], grace_seconds: float
+) -> None:
+    for child in children.values():
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    for name, child in children.items():
+        try:
+            child.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            say(f"the {name} did not stop within {grace_seconds:.0f} s; killing")
+    for child in children.values():
+        # The group, also of a child that ended: what it left behind must not outlive the service.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        _wait_for_group(child.pid)
+
+
+def _wait_for_group(group: int) -> None:
+    """Until its killed processes are gone: those forked from a child hold its locks as long as they are there."""
+    deadline = time.monotonic() + _GONE_SECONDS
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.02)
+
+
+def _how(status: int) -> str:
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -1,0 +1,144 @@
+"""Django's settings, made from the properties (`KIOK`) and from the secrets of the environment.
+
+Importing this starts nothing and writes nothing: entry points start the embedded database
+(kiok.server.entry), and generated keys are made when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+from django.utils.functional import lazystr
+
+from kiok.server import database_url, embedded, keys
+from kiok.server.logging import configuration
+from kiok.server.properties import Properties, load
+
+
+class _SecretKey:
+    """Text that is read, or generated, when first used."""
+
+    def __str__(self) -> str:
+        return keys.secret_key(os.environ, KIOK.base_data_dir)
+
+
+KIOK: Properties = load(os.environ)
+
+DEBUG = False
+SECRET_KEY = lazystr(_SecretKey())
+ALLOWED_HOSTS = [*KIOK.web_allowed_hosts]
+CSRF_TRUSTED_ORIGINS = [*KIOK.web_trusted_origins]
+
+INSTALLED_APPS = [
+    "kiok.server.apps.ServerConfig",
+    "kiok.metadata.apps.MetadataConfig",
+    "kiok.connections.apps.ConnectionsConfig",
+    "gitsync.apps.GitsyncConfig",
+    "django_q",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "kiok.server.health.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kiok.server.headers.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "kiok.server.urls"
+WSGI_APPLICATION = "kiok.server.wsgi.application"
+LOGIN_URL = "admin:login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database: PostgreSQL, the one given or the embedded one.
+_EMBEDDED_URL = embedded.url(KIOK.base_data_dir)
+_DATABASE_URL = keys.from_environment("DATABASE_URL", os.environ) or _EMBEDDED_URL
+KIOK_EMBEDDED: bool = _DATABASE_URL == _EMBEDDED_URL
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {**database_url.parse(_DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
+}
+
+# A function, so that a key is read, or generated, only in a process that needs it.
+KIOK_MASTER_KEY = partial(keys.master_key, os.environ, KIOK.base_data_dir, embedded=KIOK_EMBEDDED)
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# The queue. Delivery is at least once: a task whose worker died is delivered again after `retry`, which
+# must therefore be later than `timeout`, when a task that still runs is killed.
+_TASK_TIMEOUT_SECONDS = KIOK.gitsync_sync_timeout_ms // 1000 + 60
+Q_CLUSTER = {
+    "name": "kiok",
+    "orm": "default",
+    "workers": KIOK.workers,
+    "timeout": _TASK_TIMEOUT_SECONDS,
+    "retry": _TASK_TIMEOUT_SECONDS + 60,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "poll": 0.25,
+    "bulk": 1,
+    "queue_limit": KIOK.workers,  # tasks taken but not begun would wait out `retry` after a crash
+    "catch_up": False,
+    "save_limit": 1000,
+    "recycle": 200,
+    "label": "Task queue",
+    "log_level": KIOK.log_level,
+}
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # served from the packages: nothing to collect
+WHITENOISE_MAX_AGE = 3600
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SESSION_COOKIE_NAME = "kiok_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_NAME = "kiok_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = KIOK.web_tls
+if KIOK.web_tls:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+
+LOGGING = configuration(KIOK.log_level)

@@ -1,0 +1,16 @@
+"""The site: the admin. Probes are in kiok.server.health."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+admin.site.site_header = "kiok"
+admin.site.site_title = "kiok"
+admin.site.index_title = "Git Sync"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(url="/admin/")),
+]

@@ -1,0 +1,196 @@
+"""Every rule a DAG must keep, in one place: the only maker of `DagSpec` from untrusted data.
+
+It runs where a DAG is compiled (an early, located error) and again on the host (the result of
+untrusted code is itself untrusted). No step recurses on the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+from kiok.cron import CronError, check_cron
+from kiok.fields import Fields
+from kiok.graph import cycle_text, find_cycles
+from kiok.problems import Location, Problem, Problems
+from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
+from kiok.spelling import did_you_mean
+from kiok.text import flaw, shown
+
+MAX_TASKS = 10_000
+
+DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "tasks")
+TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
+
+# What each task type cannot run without.
+REQUIRED_CONFIG = {
+    "http": ("url",),
+    "livy": ("livy.url", "livy.file"),
+    "trino": ("trino.url", "trino.user"),
+    "ontul": ("ontul.url",),
+    "python_callable": ("module", "callable"),
+    "java": ("class",),
+}
+SCRIPT_TYPES = frozenset({"shell", "python", "trino", "ontul"})
+ONTUL_TYPES_WITHOUT_SCRIPT = frozenset({"CLASS", "PYTHON"})
+
+_MAX_SUGGESTED = 10  # dangling ids that get a suggestion: each is looked for among all tasks
+
+__all__ = ["DAG_KEYS", "TASK_KEYS", "Location", "Problem", "Validated", "validate"]
+
+
+class Validated(NamedTuple):
+    """`spec` is None exactly when there are `problems`."""
+
+    spec: DagSpec | None
+    problems: tuple[Problem, ...]
+
+
+def validate(value: object) -> Validated:
+    """Check an untrusted JSON-like value (a DAG in wire form) and make its `DagSpec`.
+
+    Optional keys may be missing or null and get their defaults; unknown keys are problems. All problems are
+    reported at once, at most 200 and then their number. Never raises for values made of dict, list,
+    str, int, float, bool and None, whatever their size and nesting.
+    """
+    problems = Problems()
+    if not isinstance(value, dict):
+        problems.add(f"a DAG must be a mapping, found {shown(value)}")
+        return Validated(None, problems.all())
+    problems.dag = authored_id(value)
+    dag = Fields(value, (), problems)
+    dag.refuse_unknown(DAG_KEYS)
+    id_ = dag.identifier()
+    name = dag.text("name", blank=False)
+    description = dag.text("description")
+    schedule = dag.text("schedule")
+    if schedule is not None:
+        try:
+            check_cron(schedule)
+        except CronError as error:
+            dag.wrong("schedule", str(error))
+    catchup = dag.flag("catchup")
+    timeout = dag.milliseconds("defaultTimeoutMs")
+    tasks = _tasks(dag, problems)
+    if problems or id_ is None:
+        return Validated(None, problems.all())
+    return Validated(
+        DagSpec(
+            id=id_,
+            name=id_ if name is None else name,
+            tasks=tuple(tasks),
+            description=description,
+            schedule=schedule,
+            catchup=catchup,
+            default_timeout_ms=timeout,
+        ),
+        (),
+    )
+
+
+def authored_id(value: object) -> str | None:
+    """The id of a DAG or task as its author wrote it, where that is text worth showing."""
+    found = value.get("id") if isinstance(value, dict) else None
+    return str.__str__(found)[:250] if isinstance(found, str) and found and not flaw(found) else None
+
+
+def _tasks(dag: Fields, problems: Problems) -> list[TaskSpec]:
+    values = dag.value.get("tasks")
+    if values is None:
+        problems.add("a DAG needs a list of tasks, at least one", key="tasks")
+        return []
+    if not isinstance(values, list):
+        dag.wrong("tasks", f"must be a list of tasks, found {shown(values)}")
+        return []
+    if not 1 <= len(values) <= MAX_TASKS:
+        dag.wrong("tasks", f"a DAG has 1 to {MAX_TASKS} tasks, found {len(values)}")
+        return []
+    tasks = [_task(value, ("tasks", index), problems) for index, value in enumerate(values)]
+    _check_graph(tasks, problems)
+    return [task for task in tasks if task is not None]
+
+
+def _task(value: object, location: Location, problems: Problems) -> TaskSpec | None:
+    """The task as far as it can be read, so that the graph is checked too; None without a usable id."""
+    if not isinstance(value, dict):
+        problems.add(f"a task must be a mapping, found {shown(value)}", location, key="tasks")
+        return None
+    task = Fields(value, location, problems, task=authored_id(value))
+    task.refuse_unknown(TASK_KEYS)
+    id_ = task.identifier()
+    type_ = task.text("type")
+    if type_ is not None and type_ not in TASK_TYPES:
+        near = did_you_mean(type_, TASK_TYPES)
+        task.wrong("type", f"{shown(type_)} is not a task type; allowed: {', '.join(TASK_TYPES)}{near}")
+    type_ = "shell" if type_ is None else type_
+    script = task.text("script")
+    requires = task.identifiers("requires")
+    timeout = task.milliseconds("timeoutMs")
+    config = task.strings("config")
+    if not task.bad("type"):
+        _check_needs(task, type_, script, config)
+    if id_ is None:
+        return None
+    return TaskSpec(id_, type_, script, requires, timeout, MappingProxyType(config))
+
+
+def _check_needs(task: Fields, type_: str, script: str | None, config: dict[str, str]) -> None:
+    """The script and the config keys that a task of this type cannot do without."""
+    scripted = type_ in SCRIPT_TYPES
+    if type_ == "ontul":
+        scripted = config.get("ontul.jobType") not in ONTUL_TYPES_WITHOUT_SCRIPT
+    if scripted and not task.bad("script") and (script is None or not script.strip()):
+        unless = " unless its config 'ontul.jobType' is CLASS or PYTHON" if type_ == "ontul" else ""
+        found = "none" if script is None else "a blank one"
+        task.wrong("script", f"a task of type {type_} needs a script{unless}, found {found}")
+    if task.bad("config"):
+        return
+    needed = REQUIRED_CONFIG.get(type_, ())
+    for key in needed:
+        if key not in config:
+            others = [other for other in config if other not in needed]
+            near = did_you_mean(key, others).replace("did you mean", "is it misspelled as")
+            task.missing("config", key, f"a task of type {type_} needs the config key {key!r}{near}")
+        elif not config[key].strip():
+            task.wrong("config", "must not be blank", key)
+
+
+def _check_graph(tasks: Sequence[TaskSpec | None], problems: Problems) -> None:
+    first: dict[str, int] = {}
+    for index, task in enumerate(tasks):
+        if task is None:
+            continue
+        if task.id in first:
+            message = f"the id is already that of task {first[task.id] + 1} of this DAG; ids are unique"
+            problems.add(message, ("tasks", index, "id"), task=task.id, key="id")
+        else:
+            first[task.id] = index
+    complete = None not in tasks
+    suggested = 0
+    edges: dict[str, list[str]] = {id_: [] for id_ in first}
+    for index, task in enumerate(tasks):
+        if task is None:
+            continue
+        seen: set[str] = set()
+        for position, required in enumerate(task.requires):
+            message = ""
+            if required in seen:
+                message = f"{shown(required)} is listed twice"
+            elif required == task.id:
+                message = "a task cannot require itself"
+            elif required in first:
+                edges[task.id].append(required)
+            # A task whose own id is broken may be the one that is meant: report that one only.
+            elif complete:
+                message = f"no task of this DAG has the id {shown(required)}"
+                if suggested < _MAX_SUGGESTED:
+                    suggested += 1
+                    message += did_you_mean(required, first)
+            seen.add(required)
+            if message:
+                location = ("tasks", index, "requires", position)
+                problems.add(message, location, task=task.id, key="requires")
+    for cycle in find_cycles(edges):
+        message = f"the tasks require each other in a cycle: {cycle_text(cycle)}"
+        problems.add(message, ("tasks", first[cycle[0]], "requires"), task=cycle[0], key="requires")

@@ -1,0 +1,227 @@
+"""YAML text to documents of plain values, every one with its place; hostile text included.
+
+Limits are kept on the parser's events, before anything is built from them, and aliases are counted as what
+they would expand to. PyYAML's constructors and resolvers are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+
+from kiok.config_values import encode
+from kiok.text import shown
+from kiok.yaml_schema import ALLOWED_TAGS, COLLECTION_TAGS, TAG_PREFIX, ScalarError, resolve, tag_name
+
+# The C parser gives the same events and marks, some twenty times faster; not every platform has it.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class YamlLimits:
+    """What a YAML file may cost.
+
+    `max_nodes` and `max_text` (characters) count aliases as what they expand to, over the whole file;
+    `max_depth` counts nested lists and mappings.
+    """
+
+    max_bytes: int = 1024 * 1024
+    max_depth: int = 50
+    max_nodes: int = 200_000
+    max_aliases: int = 1_000
+    max_text: int = 4 * 1024 * 1024
+    max_documents: int = 1_000
+
+
+class Mark(NamedTuple):
+    """A place in the text, both counted from 1."""
+
+    line: int
+    column: int
+
+
+class YamlError(Exception):
+    """The text cannot be read as YAML, or goes beyond the limits."""
+
+    def __init__(self, message: str, mark: Mark | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mark = mark
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One value. `value` is it in plain Python (str, int, float, bool, None, list, dict with string keys).
+
+    `items` holds a list's nodes; `entries` a mapping's, by key, with the place of the key. A mapping's
+    further entries of the same key are reported and left out.
+    """
+
+    mark: Mark
+    value: Any = None
+    items: list[Node] = field(default_factory=list)
+    entries: dict[str, tuple[Mark, Node]] = field(default_factory=dict)
+    nodes: int = 1
+    text: int = 0
+    height: int = 0
+
+
+@dataclass(slots=True)
+class Document:
+    """One document: its root (None when it is empty), and what is wrong in it apart from its meaning."""
+
+    root: Node | None = None
+    errors: list[tuple[Mark, str]] = field(default_factory=list)
+
+
+def documents(text: str, limits: YamlLimits) -> Iterator[Document]:
+    """Read `text` document by document. Raises YamlError, at the earliest event that shows it."""
+    reader = _Reader(limits)
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            finished = reader.take(event)
+            if finished is not None:
+                yield finished
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        problem = ", ".join(part for part in (exc.context, exc.problem) if part)
+        place = Mark(mark.line + 1, mark.column + 1) if mark is not None else None
+        raise YamlError(f"not valid YAML: {problem}", place) from exc
+    except (yaml.YAMLError, ValueError, OverflowError) as exc:
+        # The pure Python parser lets chr() and int() fail on some escapes and directives.
+        raise YamlError(f"not valid YAML: {str(exc).splitlines()[0]}") from exc
+
+
+class _Open(NamedTuple):
+    """A list or mapping whose end has not come yet; `children` are keys and values in turn for a mapping."""
+
+    node: Node
+    mapping: bool
+    children: list[tuple[Node, bool]]
+    anchor: str | None
+
+
+class _Reader:
+    """Builds one document at a time from events, on a stack of its own: no recursion on the input."""
+
+    def __init__(self, limits: YamlLimits) -> None:
+        self._limits = limits
+        self._nodes = self._text = self._aliases = self._documents = 0
+        self._document = Document()
+        self._anchors: dict[str, Node | None] = {}
+        self._open: list[_Open] = []
+
+    def take(self, event: Any) -> Document | None:
+        """Take the next event; the document, when the event ends one."""
+        mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, yaml.ScalarEvent):
+            # The C parser gives '' and the Python one None for a scalar without quotes.
+            self._add(self._scalar(event, mark), event.anchor, plain=not event.style)
+        elif isinstance(event, yaml.AliasEvent):
+            self._add(self._alias(event, mark), None, plain=False)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._start(event, mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end()
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            self._check(self._documents, self._limits.max_documents, "documents", mark)
+            self._document, self._anchors = Document(), {}
+        elif isinstance(event, yaml.DocumentEndEvent):
+            return self._document
+        return None
+
+    def _wrong(self, mark: Mark, message: str) -> None:
+        self._document.errors.append((mark, message))
+
+    def _check(self, count: int, limit: int, what: str, mark: Mark) -> None:
+        if count > limit:
+            raise YamlError(f"the file has more than {limit} {what}", mark)
+
+    def _scalar(self, event: Any, mark: Mark) -> Node:
+        self._count(1, len(event.value), mark)
+        try:
+            value = resolve(event.value, plain=not event.style, tag=event.tag)
+        except ScalarError as error:
+            self._wrong(mark, str(error))
+            value = event.value
+        return Node(mark, value, text=len(event.value))
+
+    def _alias(self, event: Any, mark: Mark) -> Node:
+        anchor: str = event.anchor
+        self._aliases += 1
+        self._check(self._aliases, self._limits.max_aliases, "aliases", mark)
+        if anchor not in self._anchors:
+            raise YamlError(f"the alias '*{anchor[:80]}' names no anchor before it", mark)
+        target = self._anchors[anchor]
+        if target is None:
+            raise YamlError(f"the alias '*{anchor[:80]}' lies inside what it names", mark)
+        self._count(target.nodes, target.text, mark)
+        self._check(len(self._open) + target.height, self._limits.max_depth, "levels of nesting", mark)
+        return Node(
+            mark, target.value, target.items, target.entries, target.nodes, target.text, target.height
+        )
+
+    def _count(self, nodes: int, text: int, mark: Mark) -> None:
+        self._nodes += nodes
+        self._text += text
+        self._check(self._nodes, self._limits.max_nodes, "values (aliases expanded)", mark)
+        self._check(self._text, self._limits.max_text, "characters (aliases expanded)", mark)
+
+    def _start(self, event: Any, mark: Mark) -> None:
+        self._count(1, 0, mark)
+        self._check(len(self._open) + 1, self._limits.max_depth, "levels of nesting", mark)
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        tag = event.tag
+        wanted = TAG_PREFIX + ("map" if mapping else "seq")
+        if tag is not None and tag not in ("!", wanted):
+            what = COLLECTION_TAGS["map" if mapping else "seq"]
+            self._wrong(mark, f"the tag {tag_name(tag)!r} is not allowed on a {what}; {ALLOWED_TAGS}")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._open.append(_Open(Node(mark, {} if mapping else []), mapping, [], event.anchor))
+
+    def _end(self) -> None:
+        node, mapping, children, anchor = self._open.pop()
+        if mapping:
+            pairs = zip(children[::2], children[1::2], strict=True)
+            for (key, plain), (value, _plain) in pairs:
+                self._entry(node, key, plain, value)
+            node.value = {key: value.value for key, (_mark, value) in node.entries.items()}
+        else:
+            node.items = [child for child, _plain in children]
+            node.value = [child.value for child in node.items]
+        node.nodes = 1 + sum(child.nodes for child, _plain in children)
+        node.text = sum(child.text for child, _plain in children)
+        node.height = 1 + max((child.height for child, _plain in children), default=0)
+        self._add(node, anchor, plain=False)
+
+    def _entry(self, node: Node, key: Node, plain: bool, value: Node) -> None:
+        if plain and key.value == "<<":
+            self._wrong(
+                key.mark,
+                "merge keys ('<<') are not part of YAML 1.2; write the entries out, or alias whole values",
+            )
+            return
+        if isinstance(key.value, list | dict):
+            self._wrong(key.mark, f"a key must be text, found {shown(key.value)}")
+            return
+        # As JSON writes it, so that `1:` and `"1":` are one key.
+        name = encode(key.value)
+        if name in node.entries:
+            first = node.entries[name][0]
+            again = f"the key {shown(name)} stands twice in this mapping, first in line {first.line}"
+            self._wrong(key.mark, again)
+            return
+        node.entries[name] = (key.mark, value)
+
+    def _add(self, node: Node, anchor: str | None, *, plain: bool) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if self._open:
+            self._open[-1].children.append((node, plain))
+        else:
+            self._document.root = node

@@ -1,0 +1,95 @@
+"""The YAML 1.2 core schema: what an unquoted scalar is.
+
+Unlike YAML 1.1, `on`, `yes`, dates and `12:30:45` are text. https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from kiok.text import MAX_INT64, MIN_INT64
+
+_NULL = re.compile(r"null|Null|NULL|~|")
+_TRUE = re.compile(r"true|True|TRUE")
+_FALSE = re.compile(r"false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL = re.compile(r"0o([0-7]+)")
+_HEX = re.compile(r"0x([0-9a-fA-F]+)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_INFINITY = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
+_NAN = re.compile(r"\.(?:nan|NaN|NAN)")
+_MAX_DIGITS = 70  # 64 bits in octal, with room for leading zeros; beyond, int() may be slow or refuse
+
+TAG_PREFIX = "tag:yaml.org,2002:"
+COLLECTION_TAGS = {"map": "mapping", "seq": "list"}
+SCALAR_TAGS = ("null", "bool", "int", "float", "str")
+
+
+class ScalarError(ValueError):
+    """The scalar has no value in the core schema, or one that no DAG can hold."""
+
+
+def resolve(text: str, *, plain: bool, tag: str | None) -> object:
+    """The value of a scalar: str, int, float, bool or None.
+
+    `plain`: written without quotes; `tag`: its explicit tag, if any. Raises ScalarError.
+    """
+    if tag is None:
+        return _plain(text) if plain else text
+    kind = tag.removeprefix(TAG_PREFIX)
+    if tag == "!" or (tag.startswith(TAG_PREFIX) and kind == "str"):
+        return text
+    if not tag.startswith(TAG_PREFIX) or kind not in SCALAR_TAGS:
+        raise ScalarError(f"the tag {tag_name(tag)!r} is not allowed on a scalar; {ALLOWED_TAGS}")
+    value = _plain(text)
+    found = {type(None): "null", bool: "bool", int: "int", float: "float", str: "str"}[type(value)]
+    if kind == "float" and found == "int":
+        return float(text) if _FLOAT.fullmatch(text) else float(_number(value))
+    if kind != found:
+        raise ScalarError(f"{text[:40]!r} is not what its tag '!!{kind}' says")
+    return value
+
+
+ALLOWED_TAGS = "allowed are those of the core schema: !!str, !!int, !!float, !!bool, !!null, !!seq, !!map"
+
+
+def tag_name(tag: str) -> str:
+    """A tag as an author writes it, of bounded length."""
+    short = "!!" + tag.removeprefix(TAG_PREFIX) if tag.startswith(TAG_PREFIX) else tag
+    return short[:80]
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _plain(text: str) -> object:
+    if len(text) > 5 and text[0] not in "-+.0123456789":
+        return text  # most text: longer than `false`, and no number
+    if _NULL.fullmatch(text):
+        return None
+    if _TRUE.fullmatch(text):
+        return True
+    if _FALSE.fullmatch(text):
+        return False
+    if _INT.fullmatch(text):
+        return _integer(text, 10, text)
+    if octal := _OCTAL.fullmatch(text):
+        return _integer(octal[1], 8, text)
+    if hexadecimal := _HEX.fullmatch(text):
+        return _integer(hexadecimal[1], 16, text)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if not math.isfinite(number):
+            raise ScalarError(f"the number {text[:40]} is beyond what a float holds; write it in quotes")
+        return number
+    if _INFINITY.fullmatch(text) or _NAN.fullmatch(text):
+        raise ScalarError(f"{text} is not a number that JSON can hold; write it in quotes if text is meant")
+    return text
+
+
+def _integer(digits: str, base: int, text: str) -> int:
+    if len(digits) <= _MAX_DIGITS and MIN_INT64 <= (number := int(digits, base)) <= MAX_INT64:
+        return number
+    raise ScalarError(f"the number {text[:40]} is beyond 64 bits; write it in quotes if text is meant")

@@ -1,0 +1,157 @@
+#!/bin/sh
+# Builds the sandbox images, and the base under them where no registry answers. Does nothing, fast, when
+# they already hold what the sources say.
+#
+#   scripts/images.sh [python] [java] [java-builder]     all of them by default
+#
+#   KIOK_BASE_IMAGE           base image                   default debian:12-slim
+#   KIOK_DEBIAN_MIRROR        where mmdebstrap fetches     default: the mirror in this machine's apt sources
+#   KIOK_IMAGE_PYTHON, KIOK_IMAGE_JAVA, KIOK_IMAGE_JAVA_BUILDER
+#                             tags                         default kiok-sandbox-python:dev, kiok-sandbox-java:dev,
+#                                                          kiok-java-builder:dev
+#   KIOK_REBUILD=1            build even what is current
+set -eu
+cd "$(dirname "$0")/.."
+
+BASE_IMAGE="${KIOK_BASE_IMAGE:-debian:12-slim}"
+OWN_BASE=kiok-base:bookworm
+PULL_SECONDS=120
+
+say() { printf 'images: %s\n' "$*"; }
+fail() {
+    printf 'images: %s\n' "$*" >&2
+    exit 1
+}
+
+tag_of() {
+    case "$1" in
+        python) echo "${KIOK_IMAGE_PYTHON:-kiok-sandbox-python:dev}" ;;
+        java) echo "${KIOK_IMAGE_JAVA:-kiok-sandbox-java:dev}" ;;
+        java-builder) echo "${KIOK_IMAGE_JAVA_BUILDER:-kiok-java-builder:dev}" ;;
+        *) fail "no image is called $1; there are python, java and java-builder" ;;
+    esac
+}
+
+# The build context, laid out as it will stand in the image: only what the Dockerfile copies.
+stage() {
+    mkdir -p "$1/python/kiok" "$1/driver/compilers/sandbox" "$1/driver/compilers/images/driver" "$1/java"
+    cp kiok/*.py "$1/python/kiok/"
+    cp compilers/sandbox/protocol.py "$1/driver/compilers/sandbox/"
+    cp compilers/images/driver/*.py "$1/driver/compilers/images/driver/"
+    cp -R compilers/images/java/. "$1/java/"
+    find "$1" -name __pycache__ -type d -prune -exec rm -rf {} +
+    cp compilers/images/Dockerfile "$1/Dockerfile"
+}
+
+# One hash over names and contents of the files an image is made of.
+hash_of() {
+    case "$2" in
+        python) set -- "$1" Dockerfile python driver ;;
+        java-builder) set -- "$1" Dockerfile java ;;
+        *) set -- "$1" . ;;
+    esac
+    (
+        cd "$1" && shift
+        find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+        echo "$BASE_IMAGE"
+    ) | sha256sum | cut -d' ' -f1
+}
+
+hash_label() { docker image inspect --format '{{index .Config.Labels "kiok.inputs"}}' "$1" 2>/dev/null || true; }
+
+have() { docker image inspect "$1" >/dev/null 2>&1; }
+
+debian_mirror() {
+    if [ -n "${KIOK_DEBIAN_MIRROR:-}" ]; then
+        echo "$KIOK_DEBIAN_MIRROR"
+        return
+    fi
+    # shellcheck disable=SC2016  # the names are apt's
+    apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        awk '$1 == "bookworm" && $2 == "main" { print $3; exit }'
+}
+
+bootstrap_base() {
+    mirror="$(debian_mirror)"
+    [ -n "$mirror" ] || fail "no registry gave $BASE_IMAGE, and this machine's apt sources name no mirror of" \
+        "Debian 12 (bookworm) to build a base from. Set KIOK_DEBIAN_MIRROR to one, or KIOK_BASE_IMAGE to an image you have."
+    if ! command -v mmdebstrap >/dev/null; then
+        command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || fail "no registry gave $BASE_IMAGE, and mmdebstrap" \
+            "is not installed. Install it (apt-get install mmdebstrap), or set KIOK_BASE_IMAGE to an image you have."
+        say "installing mmdebstrap, to build a base image from Debian packages"
+        DEBIAN_FRONTEND=noninteractive apt-get -qq update
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends mmdebstrap >/dev/null
+    fi
+    say "building the base image $OWN_BASE from Debian packages (half a minute)"
+    log="$work/mmdebstrap.log"
+    # A file, not a pipe: a pipe would hide that mmdebstrap failed.
+    mmdebstrap --variant=minbase --components=main --include=ca-certificates \
+        --aptopt='Apt::Install-Recommends "false"' bookworm "$work/base.tar" "$mirror" 2>"$log" || {
+        tail -n 20 "$log" >&2
+        fail "mmdebstrap could not build a base image from $mirror"
+    }
+    docker import --change 'CMD ["/bin/sh"]' "$work/base.tar" "$OWN_BASE" >/dev/null
+    rm -f "$work/base.tar"
+}
+
+# Sets base to an image that is there.
+find_base() {
+    if have "$BASE_IMAGE"; then
+        base="$BASE_IMAGE"
+        return
+    fi
+    # Our own base stands for the default only: an image asked for by name is not replaced.
+    if [ -z "${KIOK_BASE_IMAGE:-}" ] && have "$OWN_BASE"; then
+        base="$OWN_BASE"
+        return
+    fi
+    say "fetching the base image $BASE_IMAGE"
+    if timeout "$PULL_SECONDS" docker pull -q "$BASE_IMAGE" >"$work/pull.log" 2>&1; then
+        base="$BASE_IMAGE"
+        return
+    fi
+    say "no registry gave it: $(tail -n 1 "$work/pull.log")"
+    [ -z "${KIOK_BASE_IMAGE:-}" ] || fail "KIOK_BASE_IMAGE=$KIOK_BASE_IMAGE is neither here nor in a registry;" \
+        "pull it, or unset the variable."
+    bootstrap_base
+    base="$OWN_BASE"
+}
+
+build() {
+    tag="$(tag_of "$1")"
+    say "building $tag"
+    replaced="$(docker image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)"
+    log="$work/build-$1.log"
+    # The host's network: package mirrors are often reachable from there alone. The classic builder is
+    # deprecated but in every engine from 18.09 on, and needs no plugin.
+    DOCKER_BUILDKIT=0 docker build --network host --target "$1" --build-arg "BASE=$base" \
+        --label "kiok.inputs=$2" --label "kiok.protocol=$protocol" --tag "$tag" "$work/context" \
+        >"$log" 2>&1 </dev/null || {
+        tail -n 40 "$log" >&2
+        fail "could not build $tag"
+    }
+    # What it replaces goes, unless it has another name or a container still runs on it.
+    [ -z "$replaced" ] || [ "$(docker image inspect --format '{{.Id}}' "$tag")" = "$replaced" ] ||
+        docker image rm "$replaced" >/dev/null 2>&1 || true
+}
+
+docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
+    fail "no Docker engine answers at ${DOCKER_HOST:-the default socket}; scripts/engine.sh can start one."
+
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+stage "$work/context"
+protocol="$(sed -n 's/^VERSION = \([0-9]*\)$/\1/p' compilers/sandbox/protocol.py)"
+[ -n "$protocol" ] || fail "compilers/sandbox/protocol.py names no VERSION"
+
+[ $# -gt 0 ] || set -- python java-builder java
+base=
+for image; do
+    inputs="$(hash_of "$work/context" "$image")"
+    if [ -z "${KIOK_REBUILD:-}" ] && [ "$(hash_label "$(tag_of "$image")")" = "$inputs" ]; then
+        say "$(tag_of "$image") is current"
+        continue
+    fi
+    [ -n "$base" ] || find_base
+    build "$image" "$inputs"
+done

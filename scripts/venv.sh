@@ -1,0 +1,33 @@
+#!/bin/sh
+# Makes .venv hold what requirements/NAME.txt says; does nothing, fast, when it does.
+#
+#   scripts/venv.sh server|dev
+#
+# Every package is checked against the hashes in the file. The project itself is not installed: it runs from the checkout.
+set -eu
+cd "$(dirname "$0")/.."
+
+name="$1"
+say() { printf 'venv: %s\n' "$*"; }
+
+python="$(scripts/python.sh)"
+# One hash over what the environment is made of; a stamp in it holds the hash it was made with.
+hash_of() { (cat "requirements/$1.txt" && "$python" -VV && echo "$python") | sha256sum | cut -d' ' -f1; }
+current() { [ "$(cat ".venv/kiok-$1.stamp" 2>/dev/null)" = "$(hash_of "$1")" ] && .venv/bin/python -c '' 2>/dev/null; }
+
+! current "$name" || exit 0
+# The requirements of development hold those of the server.
+if [ "$name" = server ] && current dev; then exit 0; fi
+
+if ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    say "making a virtual environment in .venv"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+say "installing $(grep -c '^[a-z].*==' "requirements/$name.txt") packages (requirements/$name.txt)"
+bar=off
+if [ -t 1 ]; then bar=on; fi
+rm -f .venv/kiok-*.stamp
+.venv/bin/python -m pip --disable-pip-version-check install --quiet --progress-bar "$bar" --require-hashes \
+    --requirement "requirements/$name.txt" </dev/null
+hash_of "$name" >".venv/kiok-$name.stamp"

@@ -1,0 +1,68 @@
+"""Real workers (`manage.py qcluster`) on the test's database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from time import monotonic, sleep
+
+from django.db import connection
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def workers(properties: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A cluster with these environment variables; ended by SIGTERM, and by SIGKILL if it does not obey."""
+    environment = {
+        **os.environ,
+        **properties,
+        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
+        "KIOK_TEST_DATABASE": str(connection.settings_dict["NAME"]),
+    }
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "qcluster"],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode()[-6000:])
+            raise
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen[bytes], patience_seconds: float = 15.0) -> float:
+    """End a cluster; the seconds it took to obey SIGTERM. Raises TimeoutExpired when it did not."""
+    began = monotonic()
+    try:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=patience_seconds)
+        return monotonic() - began
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def eventually(condition: Callable[[], object], seconds: float, what: str) -> float:
+    """Wait until the condition holds; the seconds it took. Fails the test when it does not."""
+    began = monotonic()
+    while not condition():
+        assert monotonic() - began < seconds, f"not within {seconds} s: {what}"
+        sleep(0.05)
+    return monotonic() - began

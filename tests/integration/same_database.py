@@ -1,0 +1,8 @@
+"""The settings, on the database of the test that starts a process with them."""
+
+import os
+
+from kiok.server.settings import *  # noqa: F403
+from kiok.server.settings import DATABASES
+
+DATABASES["default"]["NAME"] = os.environ["KIOK_TEST_DATABASE"]

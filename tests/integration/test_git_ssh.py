@@ -1,0 +1,229 @@
+"""Fetching over a real OpenSSH server."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitsync.git.client import GitClient, GitSettings
+from gitsync.git.credentials import SshCredential, credential_from_properties
+from gitsync.git.errors import GitError, GitPersonError, GitReason, GitTransientError
+from gitsync.git.mirror import Mirror
+from gitsync.git.ref import parse_ref
+from gitsync.git.url import RemoteUrl, parse_url
+from tests.servers.process_list import command_lines, watch_process_list
+from tests.servers.repositories import WorkRepo
+from tests.servers.ssh import SshServer
+
+MAIN = parse_ref("main")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> GitClient:
+    return GitClient(GitSettings(home=tmp_path / "home", allow_private_hosts=frozenset({"127.0.0.1"})))
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, client: GitClient) -> Mirror:
+    return Mirror(tmp_path / "mirrors" / "1", client)
+
+
+@pytest.fixture
+def commit(work_repo: WorkRepo) -> str:
+    return work_repo.publish({"a.yaml": "dag: {id: a}\n"})
+
+
+@pytest.fixture
+def url(ssh_server: SshServer, work_repo: WorkRepo, commit: str) -> RemoteUrl:
+    return parse_url(ssh_server.url(work_repo.bare))
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_is_left_behind(client: GitClient) -> Iterator[None]:
+    yield
+    mine = [path for path in client.secrets_root.iterdir() if f"-{os.getpid()}-" in path.name]
+    assert mine == []
+
+
+def test_a_private_repository_is_fetched_with_key_and_known_hosts(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
+) -> None:
+    properties = {"privateKey": ssh_server.client_key(), "knownHosts": ssh_server.known_hosts}
+    credential = credential_from_properties(properties, url)
+    assert mirror.probe(url, MAIN, credential) == commit
+    assert mirror.fetch(url, MAIN, credential) == commit
+
+
+def test_a_key_pasted_with_crlf_and_without_final_line_break_works(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
+) -> None:
+    key = ssh_server.client_key().strip().replace("\n", "\r\n")
+    properties = {"privateKey": key, "knownHosts": ssh_server.known_hosts.replace("\n", "\r\n")}
+    assert mirror.probe(url, MAIN, credential_from_properties(properties, url)) == commit
+
+
+def test_a_key_with_a_passphrase_is_unlocked(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
+) -> None:
+    key = ssh_server.client_key(passphrase='it\'s $HOME "quoted"')
+    properties = {
+        "privateKey": key,
+        "knownHosts": ssh_server.known_hosts,
+        "passphrase": 'it\'s $HOME "quoted"',
+    }
+    assert mirror.fetch(url, MAIN, credential_from_properties(properties, url)) == commit
+
+
+def test_a_wrong_passphrase_is_an_authentication_failure_that_does_not_show_it(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
+) -> None:
+    key = ssh_server.client_key(passphrase="right-passphrase")
+    credential = SshCredential(key, ssh_server.known_hosts, "wrong-passphrase")
+    with pytest.raises(GitPersonError) as caught:
+        mirror.fetch(url, MAIN, credential)
+    assert caught.value.reason is GitReason.AUTHENTICATION_FAILED
+    assert "wrong-passphrase" not in str(caught.value)
+    assert "passphrase" in str(caught.value)
+    assert "call-" not in str(caught.value)
+
+
+def test_a_key_the_server_does_not_know_is_an_authentication_failure(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
+) -> None:
+    credential = SshCredential(ssh_server.client_key(authorize=False), ssh_server.known_hosts)
+    with pytest.raises(GitPersonError, match="Permission denied") as caught:
+        mirror.probe(url, MAIN, credential)
+    assert caught.value.reason is GitReason.AUTHENTICATION_FAILED
+
+
+def test_an_unknown_host_key_is_refused_and_the_message_says_how_to_accept_it(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
+) -> None:
+    key = ssh_server.client_key()
+    with pytest.raises(GitPersonError) as caught:
+        mirror.probe(url, MAIN, SshCredential(key))
+    assert caught.value.reason is GitReason.HOST_KEY_UNKNOWN
+    message = str(caught.value)
+    assert ssh_server.fingerprint in message
+    # The line it names is the one that makes it work.
+    line = message.rpartition("knownHosts: ")[2].strip("'")
+    assert mirror.probe(url, MAIN, SshCredential(key, line + "\n")) == commit
+
+
+def test_a_changed_host_key_is_refused_and_told_from_an_unknown_one(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
+) -> None:
+    credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
+    ssh_server.change_host_key()
+    with pytest.raises(GitPersonError) as caught:
+        mirror.probe(url, MAIN, credential)
+    assert caught.value.reason is GitReason.HOST_KEY_CHANGED
+    assert ssh_server.fingerprint in str(caught.value)
+
+
+def test_a_rotated_key_is_used_at_the_next_call(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
+) -> None:
+    old = SshCredential(ssh_server.client_key("old"), ssh_server.known_hosts)
+    assert mirror.fetch(url, MAIN, old) == commit
+    ssh_server.revoke_all()
+    new = SshCredential(ssh_server.client_key("new"), ssh_server.known_hosts)
+    with pytest.raises(GitPersonError):
+        mirror.fetch(url, MAIN, old)
+    assert mirror.fetch(url, MAIN, new) == commit
+
+
+def test_a_repository_that_is_not_there_is_not_found(ssh_server: SshServer, mirror: Mirror) -> None:
+    credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
+    with pytest.raises(GitPersonError) as caught:
+        mirror.probe(parse_url(ssh_server.url("/no/such/repository.git")), MAIN, credential)
+    assert caught.value.reason is GitReason.REPOSITORY_NOT_FOUND
+
+
+def test_a_server_that_is_down_is_transient(ssh_server: SshServer, mirror: Mirror, url: RemoteUrl) -> None:
+    credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
+    ssh_server.stop()
+    with pytest.raises(GitTransientError) as caught:
+        mirror.probe(url, MAIN, credential)
+    assert caught.value.reason is GitReason.NETWORK
+
+
+def test_a_login_named_by_the_connection_is_used_when_the_url_names_none(
+    ssh_server: SshServer, work_repo: WorkRepo, mirror: Mirror, commit: str
+) -> None:
+    bare = parse_url(ssh_server.url(work_repo.bare).replace(f"{ssh_server.user}@", ""))
+    assert bare.user is None
+    properties = {
+        "privateKey": ssh_server.client_key(),
+        "knownHosts": ssh_server.known_hosts,
+        "username": ssh_server.user,
+    }
+    assert mirror.probe(bare, MAIN, credential_from_properties(properties, bare)) == commit
+
+
+def test_an_ssh_url_without_credential_says_what_it_needs(mirror: Mirror, url: RemoteUrl) -> None:
+    with pytest.raises(GitPersonError, match="privateKey") as caught:
+        mirror.probe(url, MAIN, None)
+    assert caught.value.reason is GitReason.CREDENTIAL_INVALID
+
+
+def test_a_server_that_hangs_runs_into_the_limit_and_no_ssh_is_left(
+    ssh_server: SshServer, tmp_path: Path, url: RemoteUrl, commit: str
+) -> None:
+    settings = GitSettings(
+        home=tmp_path / "hasty",
+        allow_private_hosts=frozenset({"127.0.0.1"}),
+        timeout_seconds=1.0,
+        kill_after_seconds=1.0,
+    )
+    mirror = Mirror(tmp_path / "mirrors" / "2", GitClient(settings))
+    credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
+    ssh_server.delay(20)
+    for call in (mirror.probe, mirror.fetch):
+        with pytest.raises(GitTransientError) as caught:
+            call(url, MAIN, credential)
+        assert caught.value.reason is GitReason.TIMEOUT
+    assert not [line for line in command_lines() if f"HostKeyAlias=[127.0.0.1]:{ssh_server.port}" in line]
+    ssh_server.delay(0)
+    assert mirror.fetch(url, MAIN, credential) == commit
+
+
+def test_no_secret_is_seen_in_the_process_list_or_the_mirror(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
+) -> None:
+    passphrase = "canary-passphrase-8731"
+    key = ssh_server.client_key(passphrase=passphrase)
+    body = key.splitlines()[1]
+    credential = SshCredential(key, ssh_server.known_hosts, passphrase)
+    ssh_server.delay(0.5)
+    done = threading.Event()
+    seen: list[str] = []
+    watcher = threading.Thread(target=watch_process_list, args=(done, seen))
+    watcher.start()
+    try:
+        assert mirror.fetch(url, MAIN, credential) == commit
+    finally:
+        done.set()
+        watcher.join()
+    lines = "\n".join(seen)
+    assert f"HostKeyAlias=[127.0.0.1]:{ssh_server.port}" in lines
+    assert "fetch" in lines
+    stored = b"\n".join(path.read_bytes() for path in mirror.directory.rglob("*") if path.is_file())
+    for secret in (passphrase, body):
+        assert secret not in lines
+        assert secret.encode() not in stored
+    assert str(url.fetch_url).encode() not in stored
+
+
+def test_an_address_that_is_not_allowed_is_refused_before_anything_connects(
+    ssh_server: SshServer, tmp_path: Path, url: RemoteUrl
+) -> None:
+    mirror = Mirror(tmp_path / "m", GitClient(GitSettings(home=tmp_path / "home2")))
+    credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
+    with pytest.raises(GitError) as caught:
+        mirror.probe(url, MAIN, credential)
+    assert caught.value.reason is GitReason.HOST_NOT_ALLOWED

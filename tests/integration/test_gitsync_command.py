@@ -1,0 +1,150 @@
+"""`manage.py gitsync` as scripts see it: a process, its output, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from gitsync.models import Repository, SyncRun
+from kiok.metadata.models import Dag
+from tests.integration.conftest import yaml_dag
+from tests.servers.repositories import WorkRepo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEYS = [
+    "name",
+    "state",
+    "reason",
+    "message",
+    "from_commit",
+    "to_commit",
+    "created",
+    "updated",
+    "pruned",
+    "stale",
+    "unchanged",
+    "failed",
+    "not_a_dag",
+    "ignored",
+    "seconds",
+]
+
+
+def gitsync(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "gitsync", *arguments],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
+            "KIOK_TEST_DATABASE": str(connection.settings_dict["NAME"]),
+            **environment,
+        },
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_json_is_one_object_on_stdout_and_nothing_else(work_repo: WorkRepo, repository: Repository) -> None:
+    commit = work_repo.publish(
+        {"a.yaml": yaml_dag("a"), "ci.yml": "on: push\n", ".kiokignore": "x.yaml", "x.yaml": ""}
+    )
+    done = gitsync("--now", "--json")
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)["repositories"]
+    assert list(entry) == KEYS
+    assert entry["created"] == ["team/a.yaml"]
+    assert (entry["from_commit"], entry["to_commit"]) == ("", commit)
+    assert (entry["not_a_dag"], entry["ignored"]) == (["ci.yml"], ["x.yaml"])
+    assert (entry["state"], entry["reason"], entry["unchanged"]) == ("in_sync", "", 0)
+
+
+def test_a_failed_file_gives_status_1_its_place_and_what_could_be_registered(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    work_repo.publish(
+        {"a.yaml": yaml_dag("a"), "b.yaml": "dag:\n  id: b\ntasks:\n- id: t\n  require: [x]\n  script: s\n"}
+    )
+    done = gitsync("--now", "--json")
+    assert done.returncode == 1
+    (entry,) = json.loads(done.stdout)["repositories"]
+    assert entry["created"] == ["team/a.yaml"]
+    (failed,) = entry["failed"]
+    assert (failed["path"], failed["line"]) == ("b.yaml", 5)
+    assert "requires" in failed["message"]
+    again = gitsync("--now", "--json")  # nothing new: still failed, still said
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["repositories"][0]["failed"] == entry["failed"]
+
+
+def test_an_unknown_repository_is_a_usage_error_that_names_the_known(repository: Repository) -> None:
+    done = gitsync("--now", "--repo", "taem")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'taem'" in done.stderr
+    assert "team" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--nwo",), ("--now", "--list"), ("--now", "--repo")])
+def test_wrong_usage_ends_with_status_2(arguments: tuple[str, ...], transactional_db: None) -> None:
+    assert gitsync(*arguments).returncode == 2
+
+
+def test_only_the_named_repositories_are_synced(work_repo: WorkRepo, repository: Repository) -> None:
+    Repository.objects.create(name="other", url=work_repo.file_url)
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    done = gitsync("--now", "--repo", "other", "--json")
+    assert [entry["name"] for entry in json.loads(done.stdout)["repositories"]] == ["other"]
+    assert list(Dag.objects.values_list("uid", flat=True)) == ["other/a.yaml"]
+
+
+def test_the_dry_run_and_the_table_tell_what_would_change(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    done = gitsync("--now", "--dry-run", COLUMNS="160")
+    assert done.returncode == 0, done.stderr
+    assert "nothing was written" in done.stdout
+    assert "team/a.yaml" in done.stdout
+    assert Dag.objects.count() == SyncRun.objects.count() == 0
+
+
+def test_the_list_shows_how_each_repository_stands(work_repo: WorkRepo, repository: Repository) -> None:
+    shown = gitsync("--list", COLUMNS="160")
+    assert "never synced" in shown.stdout
+    (row,) = json.loads(gitsync("--list", "--json").stdout)["repositories"]
+    assert (row["name"], row["state"], row["credentialConnectionId"]) == ("team", "never", None)
+
+
+def test_declared_repositories_are_taken_over_followed_and_removed(
+    work_repo: WorkRepo, transactional_db: None
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    declared = {"KIOK_GITSYNC_REPOS": f"ours|{work_repo.file_url}|main|"}
+    assert gitsync("--now", **declared).returncode == 0
+    row = Repository.objects.get(name="ours")
+    assert (row.managed_by, row.url) == ("config", work_repo.file_url)
+    assert Dag.objects.filter(uid="ours/a.yaml").exists()
+    # A process started without any declaration deletes nothing.
+    assert gitsync("--list").returncode == 0
+    assert Repository.objects.count() == 1
+    # An empty declaration is one.
+    assert gitsync("--list", KIOK_GITSYNC_REPOS="").returncode == 0
+    assert Repository.objects.count() == Dag.objects.count() == 0
+
+
+def test_a_bad_declaration_is_a_configuration_error(transactional_db: None) -> None:
+    broken = gitsync("--list", KIOK_GITSYNC_REPOS="Bad Name|https://x/y|main|")
+    assert broken.returncode == 2
+    assert "Bad Name" in broken.stderr
+    unknown = gitsync("--list", KIOK_GITSYNC_REPOS="ours|https://git.example/x|main||nosuch")
+    assert unknown.returncode == 2
+    assert "'nosuch'" in unknown.stderr

@@ -1,0 +1,177 @@
+"""A process killed in any step of a sync: the next sync ends as if nothing had happened, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from gitsync import containers, remote
+from gitsync.models import Repository, SourceFile, SyncRun
+from kiok.connections.models import Connection
+from kiok.metadata.models import Dag, DagVersion
+from tests.integration.conftest import Sync, yaml_dag
+from tests.servers.repositories import WorkRepo
+from tests.servers.ssh import SshServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STEPS = ("probe", "fetch", "discover", "compile", "plan", "apply", "finish")
+
+# Runs the real sync in a process of its own, which kills itself with SIGKILL.
+KILLED = """
+import os, signal, sys, threading, time
+import django
+django.setup()
+from gitsync.models import Repository
+from gitsync.sync.run import Request, sync_repository
+
+step_to_die_in, delay = sys.argv[1], float(sys.argv[2])
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def progress(step, detail):
+    if step == step_to_die_in and not detail:
+        threading.Timer(delay, die).start() if delay else die()
+
+sync_repository(Repository.objects.get().pk, Request(), progress)
+"""
+
+PYTHON = "from kiok import Dag\nimport time\ntime.sleep(0.2)\nd = Dag('p')\nd.task('a', script='s')\n"
+
+
+@pytest.fixture
+def private(work_repo: WorkRepo, ssh_server: SshServer, repository: Repository) -> Repository:
+    """The repository, reached over ssh with a key."""
+    connection_row = Connection(id="deploy", type="git")
+    connection_row.set_properties(
+        {"privateKey": ssh_server.client_key(), "knownHosts": ssh_server.known_hosts}
+    )
+    connection_row.save()
+    repository.url = ssh_server.url(work_repo.bare)
+    repository.credential = connection_row
+    repository.save()
+    return repository
+
+
+def killed_in(step: str, delay: float = 0.0) -> None:
+    """Run a sync in another process until it kills itself in that step."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.integration.same_database"}
+    environment["KIOK_TEST_DATABASE"] = connection.settings_dict["NAME"]
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, step, str(delay)],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-3000:]
+
+
+def state() -> dict[str, object]:
+    """All that a sync decides, without times and numbers of attempts."""
+    return {
+        "dags": list(
+            Dag.objects.values(
+                "uid", "version", "spec_hash", "commit_sha", "stale_reason", "source", "image_digest"
+            )
+        ),
+        "versions": sorted(DagVersion.objects.values_list("uid", "version", "spec_hash", "commit_sha")),
+        "files": list(SourceFile.objects.values("path", "state", "blob_sha", "dags")),
+        "repository": Repository.objects.values(
+            "state", "reason", "last_commit", "last_good_commit", "judgement", "consecutive_failures"
+        ).get(),
+    }
+
+
+def leftovers() -> dict[str, list[str]]:
+    """What a sync must not leave: containers, credential folders, lock files of git."""
+    client = containers.sandbox().engine.client()
+    labelled = client.containers(all=True, filters={"label": [f"kiok.service={containers.SERVICE}"]})
+    mirrors = remote.mirror_of(Repository.objects.get().pk).directory
+    return {
+        "containers": [item["Id"] for item in labelled if item["Labels"].get("kiok.repository") == "team"],
+        "credentials": [str(path) for path in remote.client().secrets_root.glob("call-*")],
+        "locks": [str(path) for path in mirrors.rglob("*.lock")],
+    }
+
+
+@pytest.fixture(autouse=True)
+def _own_credentials_folder() -> None:
+    remote.sweep()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
+    step: str, private: Repository, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b"), "p.py": PYTHON})
+    sync()
+    (work_repo.work / "b.yaml").unlink()
+    commit = work_repo.publish(
+        {"a.yaml": yaml_dag("a", "echo 2"), "c.yaml": yaml_dag("c"), "d.yaml": "dag: ["}
+    )
+    before = state()
+
+    killed_in(step)
+
+    between = state()
+    if step != "finish":
+        assert between["dags"] == before["dags"], "half a commit is visible"
+    report = sync()
+    assert report.to_commit == commit
+    after = state()
+
+    # An undisturbed sync of the same commits into an empty store gives the same.
+    expected = {
+        "team/a.yaml": (2, commit),
+        "team/c.yaml": (1, commit),
+        "team/p.py::p": (1, before["dags"][2]["commit_sha"]),  # type: ignore[index]
+    }
+    assert {row["uid"]: (row["version"], row["commit_sha"]) for row in after["dags"]} == expected  # type: ignore[attr-defined]
+    assert after["repository"]["last_good_commit"] == commit  # type: ignore[index]
+    assert not SyncRun.objects.filter(state="running").exists()
+    containers.sweep()
+    remote.sweep()
+    wait_until_clean()
+
+
+def test_a_sync_killed_while_a_container_compiles_leaves_no_container(
+    private: Repository, work_repo: WorkRepo, sync: Sync
+) -> None:
+    slow = "from kiok import Dag\nimport time\ntime.sleep(5)\nd = Dag('p')\nd.task('a', script='s')\n"
+    work_repo.publish({"p.py": slow})
+    killed_in("compile", delay=1.5)
+    wait_until_clean()
+    work_repo.publish({"p.py": slow.replace("5", "0")})
+    assert sync().created == ("team/p.py::p",)
+
+
+def test_a_sync_killed_while_git_holds_the_key_leaves_no_key_and_no_lock(
+    private: Repository, ssh_server: SshServer, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    commit = work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
+    ssh_server.delay(2)
+    killed_in("fetch", delay=1.0)
+    assert leftovers()["credentials"], "the key was not in use when the process was killed"
+    ssh_server.delay(0)
+    assert sync().to_commit == commit
+    remote.sweep()
+    wait_until_clean()
+
+
+def wait_until_clean(seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while any(leftovers().values()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert leftovers() == {"containers": [], "credentials": [], "locks": []}

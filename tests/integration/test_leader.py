@@ -1,0 +1,195 @@
+"""The schedule and its leader, with real workers in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from django_q.models import Schedule
+
+from gitsync import leader, tasks
+from gitsync.models import Leadership, Repository, SyncRun, Trigger
+from gitsync.process import is_dead, process_name
+from kiok.connections.models import Connection
+from kiok.metadata.models import Dag
+from tests.integration.cluster import eventually, stop, workers
+from tests.integration.conftest import yaml_dag
+from tests.servers.repositories import WorkRepo
+from tests.servers.ssh import SshServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EVERY_SECOND = {"KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}
+
+
+def leader_pid() -> int | None:
+    row = Leadership.objects.filter(pk=1).first()
+    if row is None or not row.holder or is_dead(row.holder):
+        return None
+    if row.expires_at is None or row.expires_at < timezone.now():
+        return None
+    return int(row.holder.split("/")[2])
+
+
+def test_a_push_is_deployed_by_the_schedule_alone_and_the_interval_is_kept(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    with workers(EVERY_SECOND):
+        eventually(lambda: Dag.objects.filter(uid="team/a.yaml", version=1), 20, "the first sync")
+        work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
+        eventually(lambda: Dag.objects.filter(version=2), 6, "the push deployed")
+
+        looks = []
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            seen = Repository.objects.values_list("checked_at", flat=True).get()
+            if not looks or seen != looks[-1]:
+                looks.append(seen)
+            time.sleep(0.02)
+    assert len(looks) >= 7
+    for number, seen in enumerate(looks[1:], start=1):
+        off = (seen - looks[1]).total_seconds() - (number - 1)
+        assert abs(off) < 1, f"look {number} is {off:.2f} s off its time"
+
+
+def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_second(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    with workers(EVERY_SECOND), workers(EVERY_SECOND):
+        eventually(leader_pid, 20, "a leader")
+        first = leader_pid()
+        assert first is not None
+        number = Leadership.objects.get().number
+        time.sleep(3)
+        assert (leader_pid(), Leadership.objects.get().number) == (first, number), "the lease wandered"
+        os.kill(first, signal.SIGKILL)
+        took = eventually(lambda: leader_pid() not in (None, first), 10, "another leader")
+        assert took < 10
+        work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
+        eventually(lambda: Dag.objects.filter(version=2), 10, "the new leader at work")
+
+
+def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    with workers(EVERY_SECOND), workers(EVERY_SECOND):
+        eventually(leader_pid, 20, "a leader")
+        frozen = leader_pid()
+        assert frozen is not None
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            eventually(lambda: leader_pid() not in (None, frozen), 10, "another leader")
+            number = Leadership.objects.get().number
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+        time.sleep(2)
+        assert leader_pid() != frozen
+        assert Leadership.objects.get().number == number
+
+
+def test_a_repository_that_hangs_delays_no_other(
+    work_repo: WorkRepo, repository: Repository, ssh_server: SshServer
+) -> None:
+    key = Connection(id="key", type="git")
+    key.set_properties({"privateKey": ssh_server.client_key(), "knownHosts": ssh_server.known_hosts})
+    key.save()
+    ssh_server.delay(60)
+    for number in range(3):
+        Repository.objects.create(name=f"hangs{number}", url=ssh_server.url(work_repo.bare), credential=key)
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    with workers(EVERY_SECOND):
+        eventually(lambda: Dag.objects.filter(uid="team/a.yaml"), 20, "the first sync")
+        for version in (2, 3, 4):
+            work_repo.publish({"a.yaml": yaml_dag("a", f"echo {version}")})
+            eventually(lambda v=version: Dag.objects.filter(version=v), 6, "the push deployed")
+        assert not Repository.objects.filter(name__startswith="hangs").exclude(state="never").exists()
+        ssh_server.delay(0)
+
+
+def test_workers_stop_at_once_when_they_are_told_to(work_repo: WorkRepo, repository: Repository) -> None:
+    with workers(EVERY_SECOND) as cluster:
+        eventually(leader_pid, 20, "a leader")
+        assert stop(cluster) < 10
+    assert leader_pid() is None
+
+
+def test_a_request_while_a_sync_runs_becomes_one_follow_up(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    slow = "from kiok import Dag\nimport time\ntime.sleep(3)\nd = Dag('p')\nd.task('a', script='s')\n"
+    work_repo.publish({"p.py": slow})
+    with workers({"KIOK_GITSYNC_INTERVAL_MS": "600000", "KIOK_WORKERS": "3"}):
+        eventually(lambda: SyncRun.objects.filter(step="compile"), 20, "the sync under way")
+        commit = work_repo.publish({"a.yaml": yaml_dag("a")})
+        for _ in range(5):
+            tasks.enqueue_sync(repository.pk, Trigger.ADMIN, requested_by="operator")
+        eventually(lambda: Repository.objects.filter(last_good_commit=commit), 30, "the follow-up")
+        time.sleep(2)
+    assert list(SyncRun.objects.order_by("id").values_list("trigger", flat=True)) == ["schedule", "admin"]
+    assert set(SyncRun.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_idle_workers_that_are_killed_do_not_stop_the_others(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    with workers(EVERY_SECOND) as cluster:
+        eventually(lambda: idle_workers(cluster.pid), 20, "workers")
+        for version in range(1, 4):
+            for pid in idle_workers(cluster.pid)[:2]:
+                os.kill(pid, signal.SIGKILL)
+            work_repo.publish({"a.yaml": yaml_dag("a", f"echo {version}")})
+            eventually(lambda v=version: Dag.objects.filter(version=v), 15, "the push deployed")
+
+
+def idle_workers(cluster_pid: int) -> list[int]:
+    """Processes of the cluster that have started a thread to stand for leader: its workers, by age."""
+    found = []
+    for sentinel in children(cluster_pid):
+        for pid in children(sentinel):
+            names = [path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")]
+            if len(names) > 1:
+                found.append(pid)
+    return sorted(found)
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for path in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in path.read_text().split()
+    ]
+
+
+def test_two_candidates_never_both_win() -> None:
+    lead = leader.take_lead()
+    assert lead is not None
+    assert leader.take_lead() is None
+    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    usurper = leader.take_lead()
+    assert usurper is not None
+    assert not leader.renew(lead)
+    assert leader.renew(usurper)
+    leader.resign(lead)
+    assert Leadership.objects.get().holder == usurper.holder
+
+
+def test_a_process_that_is_gone_is_known_to_be_dead() -> None:
+    assert not is_dead(process_name())
+    host, boot, _pid, start, *rest = process_name().split("/")
+    assert is_dead("/".join((host, boot, "4194304", start, *rest)))
+    assert not is_dead("/".join(("elsewhere", boot, "4194304", start, *rest)))
+    assert not is_dead("nonsense")
+
+
+def test_the_schedule_is_there_once(transactional_db: None) -> None:
+    tasks.ensure_schedule()
+    tasks.ensure_schedule()
+    schedule = Schedule.objects.get(name=tasks.LEADER_SCHEDULE)
+    assert schedule.func == "gitsync.tasks.lead"

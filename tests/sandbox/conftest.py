@@ -1,0 +1,113 @@
+"""Real containers of a real engine. No engine, no pass: nothing here is skipped."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from compilers.base import Kind, SandboxJob
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
+from tests.trees import MemoryTree
+
+ROOT = Path(__file__).resolve().parents[2]
+# Building the images the first time takes longer than any test.
+BUILD_SECONDS = 1500
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(BUILD_SECONDS + 180))
+
+
+def _build(*images: str) -> None:
+    run = subprocess.run(
+        [ROOT / "scripts" / "images.sh", *images],
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+    )
+    if run.returncode:
+        pytest.fail(f"the sandbox images could not be built:\n{run.stdout}{run.stderr}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def python_image() -> str:
+    """The image for Python, built from the sources as they are."""
+    _build("python")
+    return "kiok-sandbox-python:dev"
+
+
+@pytest.fixture(scope="session")
+def java_image() -> str:
+    """The image for jars, built from the sources as they are."""
+    _build("java")
+    return "kiok-sandbox-java:dev"
+
+
+@pytest.fixture(scope="session")
+def java_builder_image() -> str:
+    """The image with the JDK, the SDK's sources and what they compile to (/out)."""
+    _build("java-builder")
+    return "kiok-java-builder:dev"
+
+
+@pytest.fixture(scope="session")
+def sandbox(python_image: str, java_image: str) -> DockerSandbox:
+    """A sandbox as the service has it, for Python and jars."""
+    return DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image, Kind.JAR: java_image}))
+
+
+@pytest.fixture(scope="session")
+def impatient_config(python_image: str) -> SandboxConfig:
+    """Python only, with a time limit short enough for tests of hangs."""
+    return SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=3))
+
+
+@pytest.fixture(scope="session")
+def impatient(impatient_config: SandboxConfig) -> DockerSandbox:
+    return DockerSandbox(impatient_config)
+
+
+@pytest.fixture
+def engine() -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def service(engine: docker.DockerClient) -> Iterator[str]:
+    """A label value that only this test's containers carry. Fails the test that leaves one behind."""
+    name = f"test-{secrets.token_hex(8)}"
+    yield name
+    left = engine.containers.list(all=True, filters={"label": f"{LABEL_SERVICE}={name}"})
+    for container in left:
+        container.remove(force=True)
+    assert not left, f"containers left behind: {[container.name for container in left]}"
+
+
+JobOf = Callable[[dict[str, str]], SandboxJob]
+
+
+@pytest.fixture
+def job_of(service: str) -> JobOf:
+    """Makes a job of Python sources, all of them to be compiled, in the order given."""
+
+    def make(files: dict[str, str]) -> SandboxJob:
+        tree = MemoryTree(files)
+        return SandboxJob(
+            kind=Kind.PYTHON,
+            files=list(files),
+            entries=tree.entries,
+            tree=tree,
+            labels=((LABEL_SERVICE, service), ("kiok.sync", "1")),
+        )
+
+    return make

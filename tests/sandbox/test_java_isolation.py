@@ -1,0 +1,156 @@
+"""One class of a jar that fails, in whatever way, fails alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from compilers.base import Kind
+from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits
+from tests.sandbox.jar_runs import JarRun, rezipped, run_jar
+from tests.sandbox.javac import compile_jar
+
+LIMITS = SandboxLimits(jar_timeout_seconds=40)
+
+# Class name -> body of define(), in a jar where every second class is sound. Line 6 holds the body.
+BROKEN = {
+    "Throws": 'throw new IllegalStateException("no such region");',
+    "Exits": "System.exit(0); return null;",
+    "ExitsLater": """new Thread(() -> { try { Thread.sleep(150); } catch (InterruptedException e) {} System.exit(7); })
+        .start(); Dag dag = new Dag("exits_later"); dag.task("t").shell("true"); return dag;""",
+    "Halts": "Runtime.getRuntime().halt(3); return null;",
+    "HooksForEver": """Runtime.getRuntime().addShutdownHook(new Thread(() -> { while (true) {} }));
+        System.exit(0); return null;""",
+    "Hangs": "while (true) {}",
+    "Overflows": "return define();",
+    "Fills": "java.util.List<long[]> all = new java.util.ArrayList<>(); while (true) { all.add(new long[1 << 17]); }",
+    "FillsDirect": """java.util.List<Object> all = new java.util.ArrayList<>();
+        while (true) { all.add(java.nio.ByteBuffer.allocateDirect(1 << 20)); }""",
+    "Threads": "while (true) { new Thread(() -> { while (true) {} }).start(); }",
+    "Needs": "return Missing.dag();",
+    "Null": "return null;",
+    "Crashes": """try { java.lang.reflect.Field f = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe");
+        f.setAccessible(true); f.getType().getMethod("putAddress", long.class, long.class).invoke(f.get(null), 0, 0);
+        } catch (ReflectiveOperationException e) {} return null;""",
+    "Forges": """try { for (String fd : new java.io.File("/proc/self/fd").list()) {
+        try (java.io.FileOutputStream out = new java.io.FileOutputStream("/proc/self/fd/" + fd)) { out.write(new byte[64]); }
+        catch (java.io.IOException e) {} } } finally { return null; }""",
+    "Floods": 'while (true) { System.out.println("\\u0000KIOKJAR1 flood"); }',
+    "Invalid": 'Dag dag = new Dag("invalid"); dag.task("t").requires("nobody"); return dag;',
+}
+
+
+def _class(name: str, body: str, members: str = "") -> str:
+    return f"""package com.acme;
+import com.cloudcheflabs.kiok.sdk.Dag;
+import com.cloudcheflabs.kiok.sdk.KiokDag;
+public class {name} implements KiokDag {{ {members}
+    @Override public Dag define() {{
+        {body}
+    }}
+}}
+"""
+
+
+def _sound(dag_id: str) -> str:
+    return f'Dag dag = new Dag("{dag_id}"); dag.task("t").shell("true"); return dag;'
+
+
+@pytest.fixture(scope="module")
+def patient(java_image: str) -> DockerSandbox:
+    return DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=LIMITS))
+
+
+@pytest.fixture(scope="module")
+def run(patient: DockerSandbox, java_builder_image: str) -> JarRun:
+    """A jar of a broken class and a sound one in turn."""
+    sources = {}
+    for name, body in BROKEN.items():
+        sources[f"com/acme/{name}.java"] = _class(name, body)
+        sources[f"com/acme/{name}After.java"] = _class(f"{name}After", _sound(f"after_{name.lower()}"))
+    sources["com/acme/Initialises.java"] = _class(
+        "Initialises", _sound("x"), 'static { if (true) throw new IllegalArgumentException("static"); }'
+    )
+    sources["com/acme/Constructs.java"] = _class(
+        "Constructs",
+        _sound("x"),
+        'public Constructs() { throw new UnsupportedOperationException("constructor"); }',
+    )
+    sources["com/acme/Missing.java"] = (
+        "package com.acme; class Missing { static com.cloudcheflabs.kiok.sdk.Dag dag() { return null; } }"
+    )
+    return run_jar(patient, _without(compile_jar(sources), "com/acme/Missing.class"))
+
+
+def _without(jar: bytes, entry: str) -> bytes:
+    return rezipped(jar, without=frozenset({entry}))
+
+
+def test_every_sound_class_of_the_jar_compiles(run: JarRun) -> None:
+    sound = {f"after_{name.lower()}" for name in BROKEN} | {"exits_later"}
+    assert set(run.dag_ids) == sound, run.messages
+
+
+def test_the_jar_is_done_within_its_time(run: JarRun) -> None:
+    assert run.seconds < LIMITS.jar_timeout_seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Throws", "define() threw IllegalStateException: no such region"),
+        ("Initialises", "its static initialiser threw IllegalArgumentException: static"),
+        ("Constructs", "its constructor threw UnsupportedOperationException: constructor"),
+        ("Exits", "exit status 0; a DAG class must not call System.exit"),
+        ("Halts", "exit status 3; a DAG class must not call System.exit"),
+        ("HooksForEver", "hangs or is too slow"),
+        ("Hangs", "hangs or is too slow"),
+        ("Overflows", "define() threw StackOverflowError"),
+        ("Fills", "OutOfMemoryError: Java heap space"),
+        ("FillsDirect", "OutOfMemoryError: Cannot reserve"),
+        ("Threads", "OutOfMemoryError: unable to create native thread"),
+        ("Needs", "NoClassDefFoundError: com/acme/Missing (the jar must carry its own dependencies)"),
+        ("Null", "define() returned null"),
+        ("Crashes", "its JVM was ended by SIGABRT"),
+        ("Forges", "its JVM sent what is no report"),
+        ("Floods", "hangs or is too slow"),
+        ("Invalid", "nobody"),
+    ],
+)
+def test_the_failure_names_the_class_and_the_cause(run: JarRun, name: str, said: str) -> None:
+    diagnostics = [d for d in run.compiled.diagnostics if d.message.startswith(f"class com.acme.{name}:")]
+    assert diagnostics
+    assert any(said in d.message for d in diagnostics), diagnostics
+    assert {d.path for d in diagnostics} == {"lib/dags.jar"}
+
+
+def test_nothing_else_is_reported(run: JarRun) -> None:
+    expected = {*BROKEN, "Initialises", "Constructs"} - {"ExitsLater"}
+    assert {message.split(":")[0] for message in run.messages} == {
+        f"class com.acme.{name}" for name in expected
+    }
+
+
+def test_an_exception_tells_the_line_in_the_class_that_threw_it(run: JarRun) -> None:
+    assert run.about("com.acme.Throws").line == 6
+    assert "at com.acme.Throws.define(Throws.java:6)" in run.about("com.acme.Throws").message
+    assert run.about("com.acme.Initialises").line == 4
+
+
+def test_an_invalid_dag_is_located(run: JarRun) -> None:
+    located = {(d.dag, d.task, d.key) for d in run.compiled.diagnostics if d.dag}
+    assert located == {("invalid", "t", "requires"), ("invalid", "t", "script")}
+
+
+def test_classes_there_is_no_time_for_say_who_used_it_up(patient: DockerSandbox, java_image: str) -> None:
+    limits = replace(LIMITS, jar_timeout_seconds=5)
+    hurried = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
+    sources = {f"com/acme/Hang{i}.java": _class(f"Hang{i}", "while (true) {}") for i in range(9)}
+
+    run = run_jar(hurried, compile_jar(sources))
+
+    assert len(run.messages) == 9
+    assert "hangs or is too slow" in run.about("com.acme.Hang0").message
+    assert "time limit of 5 s was used up, by class com.acme.Hang" in run.about("com.acme.Hang8").message
+    assert run.seconds < 5

@@ -1,0 +1,274 @@
+"""What is looked for in a jar, and jars that are odd or broken as a whole."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+
+import pytest
+
+from compilers.sandbox import DockerSandbox
+from tests.sandbox.jar_runs import rezipped, run_jar, run_jars
+from tests.sandbox.javac import compile_jar
+
+pytestmark = pytest.mark.usefixtures("java_builder_image")
+
+IMPORTS = "import com.cloudcheflabs.kiok.sdk.*;\n"
+
+
+def _class(
+    name: str, dag_id: str, *, declared: str = "public class", members: str = "", task: str = '"true"'
+) -> str:
+    return (
+        f"{declared} {name} implements KiokDag {{ {members}\n"
+        f'    public Dag define() {{ Dag dag = new Dag("{dag_id}"); dag.task("t").shell({task}); return dag; }}\n}}\n'
+    )
+
+
+def test_every_concrete_class_with_a_public_constructor_is_defined_and_no_other(
+    sandbox: DockerSandbox,
+) -> None:
+    source = (
+        "package com.acme;\n"
+        + IMPORTS
+        + _class("Plain", "plain")
+        + _class("Hidden", "hidden", declared="class", members="public Hidden() {}")
+        + _class(
+            "Outer",
+            "outer",
+            declared="class",
+            members="public Outer() {} " + "public static class Nested extends Base {}",
+        )
+        + _class("Base", "base", declared="abstract class")
+        + "class Heir extends Base { public Heir() {} }\n"
+        + "interface Daily extends KiokDag {}\n"
+        + _class("ByInterface", "x", declared="class", members="public ByInterface() {}")
+        .replace("implements KiokDag", "implements Daily")
+        .replace('"x"', '"by_interface"')
+        + _class("Private", "private", declared="class", members="private Private() {}")
+        + _class("PackagePrivate", "package_private", declared="class")
+        + _class(
+            "Parametrised", "parametrised", declared="class", members="public Parametrised(String region) {}"
+        )
+        + _class("Singleton", "singleton", declared="enum", members="ONE;")
+        + "class Unrelated { public Unrelated() { throw new IllegalStateException(); } }\n"
+    ).replace('Dag("base")', "Dag(getClass().getSimpleName())")
+
+    run = run_jar(sandbox, compile_jar({"com/acme/Plain.java": source}))
+
+    assert run.messages == []
+    assert run.dag_ids == ["by_interface", "Heir", "hidden", "outer", "Nested", "plain"]
+
+
+def test_a_jar_without_a_dag_class_is_no_dag_file(sandbox: DockerSandbox) -> None:
+    jar = compile_jar({"Library.java": "public class Library { public Library() { System.exit(1); } }"})
+    run = run_jar(sandbox, jar)
+    assert (run.dag_ids, run.messages, run.compiled.import_failed) == ([], [], False)
+
+
+def test_classes_that_are_no_dags_may_lack_what_they_need(sandbox: DockerSandbox) -> None:
+    sources = {
+        "Good.java": IMPORTS + _class("Good", "good"),
+        "Gone.java": "public class Gone {}",
+        "Broken.java": "public class Broken extends Gone { public Broken() {} }",
+    }
+    jar = rezipped(
+        compile_jar(sources),
+        without=frozenset({"Gone.class"}),
+        changed={"Template.class": b"no class at all", "META-INF/versions/99/Good.class": b"x"},
+    )
+    run = run_jar(sandbox, jar)
+    assert (run.dag_ids, run.messages) == (["good"], [])
+
+
+def test_a_class_that_may_be_a_dag_but_misses_its_base_class_is_an_error(sandbox: DockerSandbox) -> None:
+    sources = {
+        "com/acme/Base.java": "package com.acme;\n"
+        + IMPORTS
+        + "public abstract class Base implements KiokDag {}",
+        "com/acme/Heir.java": "package com.acme;\n"
+        + IMPORTS
+        + 'public class Heir extends Base { public Dag define() { return new Dag("heir"); } }',
+    }
+    jar = rezipped(compile_jar(sources), without=frozenset({"com/acme/Base.class"}))
+    run = run_jar(sandbox, jar)
+    assert "com.acme.Base is not in the jar" in run.about("com.acme.Heir").message
+
+
+def test_a_damaged_class_that_speaks_of_the_sdk_is_an_error(sandbox: DockerSandbox) -> None:
+    jar = compile_jar(
+        {"Good.java": IMPORTS + _class("Good", "good"), "Bad.java": IMPORTS + _class("Bad", "bad")}
+    )
+    with zipfile.ZipFile(io.BytesIO(jar)) as opened:
+        cut = opened.read("Bad.class")[:-40]
+    run = run_jar(sandbox, rezipped(jar, changed={"Bad.class": cut}))
+    assert run.dag_ids == ["good"]
+    assert run.messages == ["entry Bad.class is no valid class file: truncated or inconsistent"]
+
+
+def test_a_class_of_a_later_java_fails_alone_and_names_the_release_it_needs(sandbox: DockerSandbox) -> None:
+    jar = compile_jar(
+        {"Good.java": IMPORTS + _class("Good", "good"), "Late.java": IMPORTS + _class("Late", "late")}
+    )
+    with zipfile.ZipFile(io.BytesIO(jar)) as opened:
+        late = bytearray(opened.read("Late.class"))
+    late[6:8] = struct.pack(">H", 44 + 99)
+    run = run_jar(sandbox, rezipped(jar, changed={"Late.class": bytes(late)}))
+    assert run.dag_ids == ["good"]
+    assert "class Late: needs Java 99 (class file version 143), but the sandbox runs Java" in run.messages[0]
+
+
+@pytest.mark.parametrize("release", [8, 11, 17])
+def test_class_files_up_to_the_sandboxs_java_load(sandbox: DockerSandbox, release: int) -> None:
+    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")}, release=release)
+    run = run_jar(sandbox, jar)
+    assert (run.dag_ids, run.messages) == (["good"], [])
+
+
+def test_a_jar_may_carry_its_dependencies_and_resources(sandbox: DockerSandbox) -> None:
+    sources = {
+        "com/acme/Uses.java": "package com.acme;\n"
+        + IMPORTS
+        + _class(
+            "Uses",
+            "uses",
+            task="org.dep.Text.read() + java.util.ServiceLoader.load(org.dep.Source.class).iterator().next().get()",
+        ),
+        "org/dep/Source.java": "package org.dep; public interface Source { String get(); }",
+        "org/dep/Text.java": """package org.dep;
+            public class Text implements Source {
+                public String get() { return " from a service"; }
+                public static String read() {
+                    try (java.util.Scanner in = new java.util.Scanner(
+                            Text.class.getResourceAsStream("/sql/a query!.sql"), "UTF-8")) { return in.nextLine(); }
+                }
+            }""",
+    }
+    resources = {
+        "sql/a query!.sql": "SELECT 'é'".encode(),
+        "META-INF/services/org.dep.Source": b"org.dep.Text",
+    }
+    run = run_jars(sandbox, {"jars with space!/dags é.jar": compile_jar(sources, resources=resources)})
+    (only,) = run.values()
+    assert only.messages == []
+    assert only.compiled.dags[0].tasks[0].script == "SELECT 'é' from a service"
+
+
+def test_a_copy_of_the_sdk_inside_the_jar_does_not_replace_the_sandboxs(sandbox: DockerSandbox) -> None:
+    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")}, carry_sdk=True)
+    with zipfile.ZipFile(io.BytesIO(jar)) as opened:
+        assert "com/cloudcheflabs/kiok/sdk/Dag.class" in opened.namelist()
+        dag_class = opened.read("com/cloudcheflabs/kiok/sdk/Dag.class")
+    forged = rezipped(jar, changed={"com/cloudcheflabs/kiok/sdk/Dag.class": dag_class[:100]})
+    for each in (jar, forged):
+        run = run_jar(sandbox, each)
+        assert (run.dag_ids, run.messages) == (["good"], [])
+
+
+def test_the_manifests_class_path_opens_no_other_jar(sandbox: DockerSandbox) -> None:
+    main = IMPORTS + _class("Main", "main", task="Other.text()")
+    other = 'public class Other { public static String text() { return "leaked"; } }'
+    jar = compile_jar({"Main.java": main, "Other.java": other})
+    manifest = b"Manifest-Version: 1.0\r\nClass-Path: other.jar ./ file:/src/other.jar\r\n\r\n"
+    jars = {
+        "main.jar": rezipped(
+            jar, without=frozenset({"Other.class"}), changed={"META-INF/MANIFEST.MF": manifest}
+        ),
+        "other.jar": rezipped(jar, without=frozenset({"Main.class"})),
+    }
+    run = run_jars(sandbox, jars)["main.jar"]
+    assert run.dag_ids == []
+    assert "NoClassDefFoundError: Other" in run.about("Main").message
+
+
+def test_the_driver_is_not_visible_to_a_jar(sandbox: DockerSandbox) -> None:
+    body = 'Class.forName("com.cloudcheflabs.kiok.driver.Main"); throw new IllegalStateException("visible");'
+    source = (
+        IMPORTS
+        + f"public class Peeks implements KiokDag {{ public Dag define() {{ try {{ {body} }} "
+        + ("catch (ClassNotFoundException e) { return new Dag(null); } } }")
+    )
+    run = run_jar(sandbox, compile_jar({"Peeks.java": source}))
+    assert run.messages
+    assert not any("visible" in message for message in run.messages)
+
+
+def test_one_class_does_not_see_what_another_left_in_static_fields(sandbox: DockerSandbox) -> None:
+    sources = {
+        "Shared.java": 'class Shared { static int count; static String next() { return "n" + ++count; } }',
+        "A.java": IMPORTS + _class("A", "a", task="Shared.next()"),
+        "B.java": IMPORTS + _class("B", "b", task="Shared.next()"),
+    }
+    run = run_jar(sandbox, compile_jar(sources))
+    assert [dag.tasks[0].script for dag in run.compiled.dags] == ["n1", "n1"]
+
+
+def test_an_id_given_by_two_classes_names_both_and_registers_neither(sandbox: DockerSandbox) -> None:
+    sources = {
+        f"{name}.java": IMPORTS + _class(name, dag)
+        for name, dag in (("A", "same"), ("B", "same"), ("C", "c"))
+    }
+    run = run_jar(sandbox, compile_jar(sources))
+    assert run.dag_ids == ["c"]
+    (diagnostic,) = run.compiled.diagnostics
+    assert "classes A and B define a DAG of the same id" in diagnostic.message
+    assert diagnostic.dag == "same"
+
+
+def test_what_a_class_prints_is_kept_and_does_not_disturb_its_result(sandbox: DockerSandbox) -> None:
+    members = '{ System.out.println("to out"); System.err.println("to err"); }'
+    run = run_jar(
+        sandbox, compile_jar({"Prints.java": IMPORTS + _class("Prints", "prints", members=members)})
+    )
+    assert run.dag_ids == ["prints"]
+    assert "to out" in run.output
+    assert "to err" in run.output
+
+
+BROKEN_JARS = {
+    "empty": b"",
+    "text": b"this is not a jar\n",
+    "half": None,
+    "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_JARS)
+def test_a_file_that_is_no_jar_is_reported_as_one_that_could_not_be_loaded(
+    sandbox: DockerSandbox, name: str
+) -> None:
+    content = BROKEN_JARS[name]
+    if content is None:
+        jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")})
+        content = jar[: len(jar) // 2]
+    run = run_jar(sandbox, content)
+    assert run.compiled.import_failed
+    assert run.dag_ids == []
+    (message,) = run.messages
+    assert ("Git LFS pointer" if name == "pointer" else "no readable jar") in message
+
+
+def test_too_many_entries_are_an_error_that_names_the_limit(sandbox: DockerSandbox) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as jar:
+        for i in range(60_000):
+            jar.writestr(f"d/{i}.txt", b"")
+    run = run_jar(sandbox, out.getvalue())
+    (message,) = run.messages
+    assert "the jar has 60000 entries; at most 50000 are read" in message
+    assert not run.compiled.import_failed
+
+
+def test_a_huge_manifest_is_never_read(sandbox: DockerSandbox) -> None:
+    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")})
+    huge = b"Manifest-Version: 1.0\r\n" + b"X: y\r\n" * (100 << 20 >> 3)
+    run = run_jar(sandbox, rezipped(jar, changed={"META-INF/MANIFEST.MF": huge}))
+    assert (run.dag_ids, run.messages) == (["good"], [])
+
+
+def test_a_class_file_that_unpacks_to_too_much_is_refused_by_name(sandbox: DockerSandbox) -> None:
+    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")})
+    run = run_jar(sandbox, rezipped(jar, changed={"Bomb.class": bytes(100 << 20)}))
+    assert run.dag_ids == ["good"]
+    assert run.messages == ["entry Bomb.class is larger than 16777216 bytes, too large for a class"]

@@ -1,0 +1,198 @@
+"""Engines: reached in every way they can be, and missed with a message that helps."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import certifi
+import docker
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from compilers.base import Kind, Outcome, SandboxJob, SandboxUnavailable
+from compilers.sandbox import DockerSandbox, SandboxConfig
+
+JobOf = Callable[[dict[str, str]], SandboxJob]
+
+SOCKET = "/var/run/docker.sock"
+TALKATIVE = "print('x' * 5000)\nimport os\nos.write(3, b'[' + b'1,' * 300_000 + b'1]')\nos._exit(0)\n"
+
+
+def pump(client: socket.socket, engine: socket.socket) -> None:
+    """Carry bytes both ways until one side ends."""
+    with client, engine:
+        ends = {client: engine, engine: client}
+        while True:
+            pending = isinstance(client, ssl.SSLSocket) and client.pending()
+            ready = [client] if pending else select.select(list(ends), [], [])[0]
+            for one in ready:
+                with suppress(OSError):
+                    if data := one.recv(1 << 16):
+                        ends[one].sendall(data)
+                        continue
+                return
+
+
+@contextmanager
+def proxy(context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """This machine's engine on a TCP port, with TLS if there is a context."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                    if context is not None:
+                        client = context.wrap_socket(client, server_side=True)
+                except ssl.SSLError:
+                    continue
+                except OSError:
+                    return
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect(SOCKET)
+                threading.Thread(target=pump, args=(client, engine), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        stack.callback(listener.shutdown, socket.SHUT_RDWR)
+        yield listener.getsockname()[1]
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """A self-signed certificate that is its own authority, for server and client alike."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    for file in ("ca.pem", "cert.pem"):
+        (folder / file).write_bytes(pem)
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_verify_locations(folder / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def check(sandbox: DockerSandbox, job: SandboxJob) -> None:
+    results = list(sandbox.run(job))
+    assert [(result.outcome, len(result.payload)) for result in results] == [(Outcome.OK, 600_003)] * 3
+    assert all(result.output == "x" * 5000 + "\n" for result in results)
+
+
+def test_an_engine_behind_tcp_serves(
+    python_image: str, job_of: JobOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxy() as port:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+        check(
+            DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE))
+        )
+
+
+def test_an_engine_behind_tls_serves(
+    python_image: str, job_of: JobOf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with proxy(certificate(tmp_path)) as port:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+        # Public authorities, as many machines set it; they do not vouch for an engine.
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+        check(
+            DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE))
+        )
+
+
+@pytest.mark.parametrize(
+    ("host", "cause"),
+    [
+        ("unix:///nowhere/docker.sock", "No such file"),
+        ("tcp://127.0.0.1:1", "refused"),
+        ("nonsense://x", "nonsense"),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_named_with_cause_and_remedy(
+    job_of: JobOf, monkeypatch: pytest.MonkeyPatch, host: str, cause: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(SandboxUnavailable) as raised:
+        next(DockerSandbox().run(job_of({"a.py": ""})))
+    message = str(raised.value)
+    assert f"DOCKER_HOST={host}" in message
+    assert cause in message
+    assert "systemctl start docker" in message
+    assert "set DOCKER_HOST" in message
+
+
+def test_an_image_that_is_missing_is_named_with_its_property_and_remedy(job_of: JobOf) -> None:
+    sandbox = DockerSandbox(SandboxConfig({Kind.PYTHON: "kiok-no-such-image:1"}))
+    with pytest.raises(SandboxUnavailable) as raised:
+        next(sandbox.run(job_of({"a.py": ""})))
+    assert "'kiok-no-such-image:1'" in str(raised.value)
+    assert "make images" in str(raised.value)
+    assert "kiok.sandbox.image.python" in str(raised.value)
+
+
+def test_an_image_of_another_protocol_is_refused(
+    python_image: str, engine: docker.DockerClient, job_of: JobOf
+) -> None:
+    made = engine.api.create_container(python_image, labels={"kiok.protocol": "0"})
+    tag = "kiok-test-old-protocol"
+    try:
+        engine.api.commit(made, tag, conf={"Labels": {"kiok.protocol": "0"}})
+        with pytest.raises(SandboxUnavailable, match="speaks sandbox protocol 0, this service 1"):
+            next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
+    finally:
+        engine.api.remove_container(made["Id"])
+        engine.api.remove_image(tag, force=True)
+
+
+def test_an_image_without_the_driver_is_unavailable(
+    python_image: str, engine: docker.DockerClient, job_of: JobOf
+) -> None:
+    made = engine.api.create_container(python_image)
+    tag = "kiok-test-no-driver"
+    try:
+        engine.api.commit(made, tag, conf={"Entrypoint": ["/no/such/driver"]})
+        with pytest.raises(SandboxUnavailable, match="/no/such/driver"):
+            next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
+    finally:
+        engine.api.remove_container(made["Id"])
+        engine.api.remove_image(tag, force=True)
+
+
+def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: str, job_of: JobOf) -> None:
+    sandbox = DockerSandbox(SandboxConfig({Kind.PYTHON: python_image}, runtime="no-such-runtime"))
+    with pytest.raises(SandboxUnavailable, match="no-such-runtime"):
+        next(sandbox.run(job_of({"a.py": ""})))

@@ -1,0 +1,1 @@
+"""Real git servers on loopback for tests: OpenSSH, https with a password, and plain repositories."""

@@ -1,0 +1,213 @@
+"""Credentials from a connection's properties, and the files they become for one call."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitsync.git.credentials import (
+    ASKPASS_SCRIPT,
+    HttpCredential,
+    SshCredential,
+    credential_from_properties,
+    hand_over,
+    sweep_stale,
+)
+from gitsync.git.errors import GitError, GitReason
+from gitsync.git.private_directory import call_directory, secrets_root
+from gitsync.git.redaction import MASK, Redactor
+from gitsync.git.url import parse_url
+
+HTTPS = parse_url("https://git.example:8443/dags.git")
+SSH = parse_url("ssh://git@git.example:2222/dags.git")
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0LXNlY3JldC1zZWNyZXQ=\n-----END OPENSSH PRIVATE KEY-----\n"
+
+
+def test_password_and_token_give_an_http_credential() -> None:
+    given_password = credential_from_properties({"username": "ada", "password": "s3cret"}, HTTPS)
+    assert given_password == HttpCredential("ada", "s3cret")
+    assert credential_from_properties({"token": "t"}, HTTPS) == HttpCredential("x-access-token", "t")
+    named = credential_from_properties({"token": "t", "username": "oauth2"}, HTTPS)
+    assert named == HttpCredential("oauth2", "t")
+
+
+@pytest.mark.parametrize(
+    ("properties", "url", "named"),
+    [
+        ({}, SSH, "privateKey"),
+        ({"privateKey": " "}, SSH, "privateKey"),
+        ({"privateKey": "s3cret"}, SSH, "privateKey"),
+        ({"privateKey": KEY, "username": "-oProxyCommand=s3cret"}, SSH, "username"),
+        ({"username": "ada"}, HTTPS, "password"),
+        ({"password": "s3cret"}, HTTPS, "username"),
+        ({"username": "a", "password": "s3cret", "token": "s3cret2"}, HTTPS, "token"),
+        ({"username": "a", "password": "s3cret\nhost=evil"}, HTTPS, "password"),
+        ({"username": "a\r\nb", "password": "s3cret"}, HTTPS, "username"),
+        ({"privateKey": KEY}, parse_url("file:///x", allow_protocols=frozenset({"file"})), "file"),
+    ],
+)
+def test_an_unusable_property_is_named_and_never_shown(
+    properties: dict[str, str], url: object, named: str
+) -> None:
+    with pytest.raises(GitError, match=named) as caught:
+        credential_from_properties(properties, url)  # type: ignore[arg-type]
+    assert caught.value.reason is GitReason.CREDENTIAL_INVALID
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["openssh", "pem"])
+def test_a_protected_key_without_passphrase_is_told_at_once(tmp_path: Path, form: str) -> None:
+    arguments = ["-t", "ed25519"] if form == "openssh" else ["-t", "rsa", "-b", "2048", "-m", "PEM"]
+    for name, passphrase in (("open", ""), ("locked", "passphrase")):
+        subprocess.run(
+            ["ssh-keygen", "-q", *arguments, "-N", passphrase, "-f", str(tmp_path / name)], check=True
+        )
+    with pytest.raises(GitError, match="'passphrase'"):
+        credential_from_properties({"privateKey": (tmp_path / "locked").read_text()}, SSH)
+    assert credential_from_properties({"privateKey": (tmp_path / "open").read_text()}, SSH).secrets
+
+
+def test_a_credential_does_not_show_its_secrets() -> None:
+    shown = repr(SshCredential(KEY, "host key", "passphrase-x")) + repr(HttpCredential("ada", "s3cret"))
+    assert "c2VjcmV0" not in shown
+    assert "passphrase-x" not in shown
+    assert "s3cret" not in shown
+
+
+def test_key_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
+    credential = SshCredential(KEY, "known\n", "passphrase-x")
+    with hand_over(credential, SSH, root=tmp_path, askpass=Path("/askpass"), address="192.0.2.1") as handover:
+        (directory,) = tmp_path.iterdir()
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {
+            "key": 0o600,
+            "known_hosts": 0o600,
+        }
+        assert (directory / "key").read_text() == KEY
+        command = handover.environment["GIT_SSH_COMMAND"]
+        assert command.startswith("ssh -F /dev/null ")
+        for option in ("StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "IdentityAgent=none"):
+            assert f"-o {option}" in command
+        assert "passphrase-x" not in command
+        assert "HostName=192.0.2.1" in command
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_key_files_are_gone_after_an_exception(tmp_path: Path) -> None:
+    def fail() -> None:
+        with hand_over(SshCredential(KEY), SSH, root=tmp_path, askpass=Path("/a"), address=None):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_https_leaves_no_file_and_no_secret_but_in_the_environment(tmp_path: Path) -> None:
+    with hand_over(
+        HttpCredential("ada", "s3cret"), HTTPS, root=tmp_path, askpass=Path("/a"), address=None
+    ) as h:
+        assert [name for name, value in h.environment.items() if "s3cret" in value] == ["KIOK_ASK_SECRET"]
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("Username for 'https://git.example:8443': ", "ada"),
+        ("Password for 'https://ada@git.example:8443': ", "it's $(s3cret)"),
+        ("Password for 'https://ada%40x@git.example:8443': ", "it's $(s3cret)"),
+        ("Username for 'https://other.example': ", None),
+        ("Username for 'https://git.example': ", None),
+        ("Username for 'http://git.example:8443': ", None),
+        ("Password for 'https://ada@other.example': ", None),
+        ("Password for 'https://ada@git.example:8443.evil.example': ", None),
+        ("Password for 'https://git.example:8443': ", None),
+        ("Enter passphrase for key '/x': ", None),
+        ("anything", None),
+        ("", None),
+    ],
+)
+def test_the_askpass_program_answers_only_for_its_host(
+    tmp_path: Path, prompt: str, answer: str | None
+) -> None:
+    askpass = tmp_path / "askpass"
+    askpass.write_text(ASKPASS_SCRIPT)
+    askpass.chmod(0o700)
+    credential = HttpCredential("ada", "it's $(s3cret)")
+    with hand_over(credential, HTTPS, root=tmp_path, askpass=askpass, address=None) as handover:
+        environment = {"PATH": os.environ["PATH"], **handover.environment}
+        done = subprocess.run([askpass, prompt], env=environment, capture_output=True, check=False, text=True)
+    assert (done.stdout, done.returncode) == ((answer + "\n", 0) if answer else ("", 1))
+    silent = subprocess.run([askpass, prompt], env={}, capture_output=True, check=False, text=True)
+    assert (silent.stdout, silent.returncode) == ("", 1)
+
+
+def test_directories_of_killed_processes_are_swept_and_living_ones_kept(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, pathlib\n"
+        "from gitsync.git.private_directory import call_directory, write_private\n"
+        "with call_directory(pathlib.Path(sys.argv[1])) as path:\n"
+        "    write_private(path / 'key', 'secret')\n"
+        "    print(flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parents[2], check=False
+    )
+    assert done.returncode == -9
+    (tmp_path / "something-else").mkdir()
+    with call_directory(tmp_path) as mine:
+        assert len(list(tmp_path.glob("call-*/key"))) == 1
+        assert sweep_stale(tmp_path) == 1
+        assert set(tmp_path.iterdir()) == {mine, tmp_path / "something-else"}
+    assert sweep_stale(tmp_path / "missing") == 0
+
+
+def test_a_reused_pid_does_not_keep_a_stale_directory(tmp_path: Path) -> None:
+    with call_directory(tmp_path) as mine:
+        prefix, namespace, pid, started, random = mine.name.split("-")
+        stale = tmp_path / "-".join((prefix, namespace, pid, str(int(started) - 1), random))
+        stale.mkdir()
+        assert sweep_stale(tmp_path) == 1
+        assert mine.exists()
+
+
+def test_a_directory_of_another_container_is_swept_only_once_it_is_old_and_unlocked(tmp_path: Path) -> None:
+    foreign = tmp_path / "call-1-2-3-abcdef"
+    foreign.mkdir()
+    assert sweep_stale(tmp_path) == 0
+    os.utime(foreign, (1, 1))
+    assert sweep_stale(tmp_path) == 1
+
+
+def test_a_directory_somebody_planted_in_shared_memory_is_not_used(tmp_path: Path) -> None:
+    assert secrets_root(tmp_path / "own", shared_memory=tmp_path) == tmp_path / "own"  # no tmpfs
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
+
+
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=8, max_size=40),
+    st.text(max_size=9),
+)
+def test_a_secret_is_redacted_in_every_form(secret: str, user: str) -> None:
+    redact = Redactor([secret])
+    basic = base64.b64encode(f"{user}:{secret}".encode("utf-8", "replace")).decode()
+    for form in (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()):
+        assert form not in redact(f"before {form} after")
+        assert MASK in redact(f"before {form} after")
+    assert MASK in redact(f"Authorization: Basic {basic}")
+
+
+def test_every_line_of_a_key_is_redacted_and_its_headers_are_not_needed() -> None:
+    assert "c2VjcmV0" not in Redactor([KEY])("ssh: bad line c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
+    assert Redactor([])("text") == "text"

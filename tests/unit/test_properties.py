@@ -1,0 +1,394 @@
+"""Properties: where they come from, what is refused, and what the messages say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kiok.server import database_url, keys, properties, properties_file
+from kiok.server.declared import DeclaredRepository
+from kiok.server.entry import take_config
+from kiok.server.errors import ConfigurationError, PropertyError
+
+ROOT = Path(__file__).parents[2]
+
+
+def problems(environ: dict[str, str] | None = None, config: Path | None = None) -> str:
+    with pytest.raises(PropertyError) as caught:
+        properties.load(environ or {}, config)
+    return str(caught.value)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "kiok.properties"
+
+
+def test_without_anything_every_property_has_its_default() -> None:
+    loaded = properties.load({})
+    assert loaded.gitsync_interval_ms == 60_000
+    assert loaded.gitsync_enabled is True
+    assert loaded.gitsync_allow_protocols == ("https", "ssh")
+    assert loaded.base_data_dir == Path.cwd() / ".kiok"
+    assert loaded.repositories == ()
+    assert {setting.source for setting in loaded.settings()} == {"default"}
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config: Path) -> None:
+    config.write_text("kiok.gitsync.interval.ms=5000\nkiok.workers = 3\n")
+    loaded = properties.load({"KIOK_CONFIG": str(config), "KIOK_WORKERS": "7"})
+    assert (loaded.workers, loaded.gitsync_interval_ms, loaded.web_port) == (7, 5000, 8000)
+    sources = {setting.name: setting.source for setting in loaded.settings()}
+    assert sources["kiok.workers"] == "environment variable KIOK_WORKERS"
+    assert sources["kiok.gitsync.interval.ms"] == f"{config}:1"
+    assert sources["kiok.web.port"] == "default"
+
+
+def test_every_property_is_reached_by_its_full_name_and_by_its_attribute() -> None:
+    loaded = properties.load({})
+    for line in properties.TABLE.values():
+        assert loaded.get(line.name) == getattr(loaded, line.attribute)
+        assert line.description.endswith(".")
+    with pytest.raises(KeyError):
+        loaded.get("kiok.nothing")
+
+
+def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
+    loaded = properties.load(
+        {
+            "KIOK_GITSYNC_REPOS": "a|https://h.example/a.git|main|x, b|ssh://git@h.example/b|tag:v1||cred",
+            "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "10.0.0.0/8, git.internal, ::1",
+            "KIOK_LOG_LEVEL": "debug",
+        }
+    )
+    environ = {properties.TABLE[s.name].variable: s.value for s in loaded.settings()}
+    again = properties.load(environ)
+    assert [s.value for s in again.settings()] == [s.value for s in loaded.settings()]
+    assert again.repositories == loaded.repositories
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("KIOK_GITSYNC_INTERVAL_MS", "999", "too small; allowed: a whole number of milliseconds from 1000"),
+        ("KIOK_GITSYNC_INTERVAL_MS", "60s", "not a whole number"),
+        ("KIOK_GITSYNC_INTERVAL_MS", "1e4", "not a whole number"),
+        ("KIOK_GITSYNC_INTERVAL_MS", "", "is ''"),
+        ("KIOK_GITSYNC_INTERVAL_MS", "٦٠٠٠٠", "not a whole number"),
+        ("KIOK_GITSYNC_ENABLED", "yes", "allowed: true or false"),
+        ("KIOK_WEB_PORT", "65536", "too large; allowed: a whole number from 1 to 65535"),
+        ("KIOK_LOG_LEVEL", "LOUD", "allowed: one of DEBUG, INFO, WARNING, ERROR"),
+        ("KIOK_GITSYNC_ALLOW_PROTOCOLS", "https,ext", "'ext' is unknown"),
+        ("KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS", "ok.example,10.0.0.1/8", "has host bits set"),
+        ("KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS", "bad host", "'bad host' is no host name"),
+        ("KIOK_GITSYNC_SSL_CA_INFO", "/nowhere/ca.pem", "there is no such file"),
+        ("KIOK_SANDBOX_IMAGE_PYTHON", " ", "empty"),
+        ("KIOK_SANDBOX_IMAGE_PYTHON", "a\nb", "control characters"),
+        ("KIOK_WEB_TRUSTED_ORIGINS", "kiok.example.com", "is no origin"),
+        ("KIOK_GITSYNC_REPOS", "a|b", "has 2 fields between bars; wanted are 4 or 5"),
+        ("KIOK_GITSYNC_REPOS", "Bad|https://h/r|main|", "name 'Bad' does not match"),
+        ("KIOK_GITSYNC_REPOS", "a|https://h/r|main|,a|https://h/s|main|", "'a' is declared twice"),
+        ("KIOK_GITSYNC_REPOS", "a|https://h/r|main||no spaces", "credentialConnectionId 'no spaces'"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_source_and_what_is_allowed(
+    variable: str, value: str, says: str
+) -> None:
+    message = problems({variable: value})
+    assert message.startswith(f"environment variable {variable}: kiok.")
+    assert says in message
+    assert "allowed: " in message
+
+
+def test_a_bad_value_in_the_file_is_named_with_its_line(config: Path) -> None:
+    config.write_text("# comment\n\nkiok.workers=many\n")
+    assert problems(config=config).startswith(f"{config}:3: kiok.workers is 'many': not a whole number")
+
+
+def test_all_problems_are_told_at_once(config: Path) -> None:
+    config.write_text("kiok.workers=0\nkiok.wrokers=1\n")
+    found = problems({"KIOK_WEB_PORT": "x"}, config).splitlines()
+    assert len(found) == 3
+
+
+def test_an_unknown_property_in_the_file_is_an_error_that_suggests_the_nearest(config: Path) -> None:
+    config.write_text("kiok.gitsync.intervall.ms=1000\nother.product=1\n")
+    message = problems(config=config)
+    assert (
+        f"{config}:1: unknown property kiok.gitsync.intervall.ms; did you mean kiok.gitsync.interval.ms?"
+        in message
+    )
+    assert "other.product" not in message
+
+
+def test_an_unknown_variable_is_a_warning_that_suggests_the_nearest() -> None:
+    loaded = properties.load({"KIOK_GITSYNC_INTERVALL_MS": "1", "KIOK_MASTER_KEY": "x", "KIOK_CONFIG": ""})
+    (warning,) = loaded.warnings
+    assert "KIOK_GITSYNC_INTERVALL_MS is unknown" in warning
+    assert "did you mean KIOK_GITSYNC_INTERVAL_MS?" in warning
+
+
+def test_a_variable_that_is_like_none_of_ours_gets_no_suggestion() -> None:
+    assert properties.load({"KIOK_NOPE": "1"}).warnings == (
+        "environment variable KIOK_NOPE is unknown and has no effect",
+    )
+
+
+def test_a_missing_properties_file_stops_the_start(tmp_path: Path) -> None:
+    assert "cannot read the properties file: No such file" in problems(config=tmp_path / "no")
+
+
+def test_one_git_command_cannot_have_more_time_than_a_sync() -> None:
+    message = problems({"KIOK_GITSYNC_GIT_TIMEOUT_MS": "20000", "KIOK_GITSYNC_SYNC_TIMEOUT_MS": "10000"})
+    assert "kiok.gitsync.git.timeout.ms (20000) is above kiok.gitsync.sync.timeout.ms (10000)" in message
+
+
+def test_a_password_in_a_repository_url_is_refused_and_never_shown(config: Path) -> None:
+    message = problems({"KIOK_GITSYNC_REPOS": "a|https://user:hunter2@h.example/r|main|"})
+    assert "put the credential in a connection" in message
+    assert "hunter2" not in message
+    config.write_text("kiok.gitsync.repos=a|https://user:hunter2@h.example/r|main\n")
+    assert "hunter2" not in problems(config=config)
+
+
+# The properties file's syntax.
+
+
+def test_java_properties_syntax_is_read_as_java_does(config: Path) -> None:
+    config.write_text(
+        "# comment\n! comment\n  a = 1 \nb:2\nc 3\nd\\=e = x\\ty\\u0041\n"
+        "f = one,\\\n    two\ng = back\\\\\nempty =\nh = # no comment\n"
+    )
+    values = {key: entry.value for key, entry in properties_file.read(config).items()}
+    assert values == {
+        "a": "1 ",
+        "b": "2",
+        "c": "3",
+        "d=e": "x\tyA",
+        "f": "one,two",
+        "g": "back\\",
+        "empty": "",
+        "h": "# no comment",
+    }
+
+
+def test_a_key_given_twice_is_an_error_with_both_lines(config: Path) -> None:
+    config.write_text("kiok.workers=1\n\nkiok.workers=2\n")
+    assert problems(config=config) == f"{config}:3: kiok.workers is already set in line 1; keep one"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1), st.text(max_size=30))
+def test_any_escaped_key_and_value_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, key: str, value: str
+) -> None:
+    def escaped(text: str) -> str:
+        return "".join(f"\\u{ord(c):04x}" if ord(c) < 0x10000 else c for c in text)
+
+    file = tmp_path_factory.mktemp("p") / "x.properties"
+    try:
+        file.write_text(f"{escaped(key)}={escaped(value)}\n", encoding="utf-8")
+    except UnicodeEncodeError:  # a lone surrogate has no UTF-8 form
+        return
+    assert {k: e.value for k, e in properties_file.read(file).items()} == {key: value}
+
+
+# Repositories declared in YAML.
+
+
+def declared_file(tmp_path: Path, text: str) -> dict[str, str]:
+    file = tmp_path / "repos.yaml"
+    file.write_text(text)
+    return {"KIOK_GITSYNC_REPOS_FILE": str(file)}
+
+
+def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path) -> None:
+    environ = declared_file(
+        tmp_path,
+        "- {name: one, url: https://h.example/one.git}\n"
+        "- name: two\n  url: git@h.example:two.git\n  branch: dev\n  subpath: dags\n"
+        "  credentialConnectionId: cred\n  enabled: false\n  intervalMs: 5000\n",
+    )
+    loaded = properties.load({**environ, "KIOK_GITSYNC_REPOS": "zero|https://h.example/zero|tag:v1|sub|c"})
+    assert loaded.repositories == (
+        DeclaredRepository("zero", "https://h.example/zero", "tag:v1", "sub", "c"),
+        DeclaredRepository("one", "https://h.example/one.git"),
+        DeclaredRepository("two", "git@h.example:two.git", "dev", "dags", "cred", 5000, enabled=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: b", ":1: found a mapping; wanted is a list"),
+        ("- name: a\n  uri: x", ":2: unknown key 'uri'; did you mean 'url'?"),
+        ("- name: a\n", ":1: key 'url' is missing"),
+        ("- name: a\n  url: u\n  url: v", ":3: key 'url' comes twice"),
+        ("- name: a\n  url: u\n  ref: 1.0", ":3: key 'ref' is 1.0 (float); wanted is text (quote it)"),
+        ("- name: a\n  url: u\n  enabled: 'no'", ":3: key 'enabled' is 'no' (str); wanted is true or false"),
+        ("- name: a\n  url: u\n  intervalMs: true", ":3: key 'intervalMs' is True (bool)"),
+        ("- name: a\n  url: u\n  intervalMs: 10", "intervalMs is 10; allowed: 1000 or more"),
+        ("- name: a\n  url: u\n  ref: x\n  branch: y", "both 'ref' and 'branch'"),
+        ("- name: a\n  url: [u]", ":2: key 'url' is a list; wanted is one value"),
+        ("- name: a\n  url:", ":2: key 'url' is empty"),
+        ("- just text", ":1: found a single value; wanted is a mapping"),
+        ("- name: a\n  url: u\n- name: a\n  url: v", ":3: repository 'a' is already declared in line 1"),
+        ("- name: a\n url: [", ": not YAML: "),
+        ("- name: a\n  url: !!python/object/apply:os.system [x]", "wanted is one value"),
+        ("- name: a\n  url: !!python/name:os.system x", "cannot be read"),
+        ("- name: a\n  url: https://u:hunter2@h/r", "put the credential in a connection"),
+    ],
+)
+def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says: str) -> None:
+    environ = declared_file(tmp_path, text)
+    message = problems(environ)
+    assert message.startswith(environ["KIOK_GITSYNC_REPOS_FILE"] + ":")
+    assert says in message
+    assert "hunter2" not in message
+
+
+def test_a_name_declared_in_both_places_is_an_error(tmp_path: Path) -> None:
+    environ = declared_file(tmp_path, "- {name: a, url: u}")
+    message = problems({**environ, "KIOK_GITSYNC_REPOS": "a|u|main|"})
+    assert "repository 'a' is declared in kiok.gitsync.repos too" in message
+
+
+# Secrets of the environment.
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from the file\n")
+    assert keys.from_environment("X", {"X_FILE": str(tmp_path / "key")}) == "from the file"
+    assert keys.from_environment("X", {"X": "direct", "X_FILE": ""}) == "direct"
+    assert keys.from_environment("X", {"X": ""}) is None
+
+
+def test_a_secret_that_cannot_be_had_stops_the_start_without_being_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="both set"):
+        keys.from_environment("X", {"X": "hunter2", "X_FILE": "/f"})
+    with pytest.raises(ConfigurationError, match="No such file"):
+        keys.from_environment("X", {"X_FILE": str(tmp_path / "no")})
+    (tmp_path / "empty").touch()
+    with pytest.raises(ConfigurationError, match="is empty"):
+        keys.from_environment("X", {"X_FILE": str(tmp_path / "empty")})
+
+
+def test_a_generated_key_is_private_stable_and_long(tmp_path: Path) -> None:
+    first = keys.secret_key({}, tmp_path / "data")
+    assert keys.secret_key({}, tmp_path / "data") == first
+    assert len(first) >= 50
+    assert (tmp_path / "data" / keys.SECRET_KEY_FILE).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [keys.SECRET_KEY_FILE]
+
+
+def test_a_master_key_is_generated_only_for_the_embedded_database(tmp_path: Path) -> None:
+    assert keys.master_key({}, tmp_path, embedded=False) is None
+    assert list(tmp_path.iterdir()) == []
+    made = keys.master_key({}, tmp_path, embedded=True)
+    assert made
+    assert keys.master_key({}, tmp_path, embedded=True) == made
+    assert keys.master_key({"KIOK_MASTER_KEY": "given"}, tmp_path, embedded=True) == "given"
+
+
+# DATABASE_URL.
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql://us%40er:p%2Fw%3A@DB.example:6543/na%20me?sslmode=require",
+            {"USER": "us@er", "PASSWORD": "p/w:", "HOST": "db.example", "PORT": "6543", "NAME": "na me"},
+        ),
+        ("postgres://u@/n?host=/var/run/Pg", {"USER": "u", "HOST": "/var/run/Pg", "PORT": "", "NAME": "n"}),
+        ("postgresql://u@%2Fvar%2Frun%2FPg:5433/n", {"HOST": "/var/run/Pg", "PORT": "5433"}),
+        ("postgresql://u@[::1]:5432/n", {"HOST": "::1", "PORT": "5432"}),
+        ("postgresql:///n", {"USER": "", "PASSWORD": "", "HOST": "", "NAME": "n"}),
+    ],
+)
+def test_a_database_url_is_decoded(url: str, expected: dict[str, str]) -> None:
+    parsed = database_url.parse(url)
+    assert {key: parsed[key] for key in expected} == expected
+    assert parsed["ENGINE"] == "django.db.backends.postgresql"
+    assert parsed["OPTIONS"].get("sslmode") == ("require" if "sslmode" in url else None)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://u:hunter2@h/n", "PostgreSQL is the only database"),
+        ("sqlite:///hunter2", "PostgreSQL is the only database"),
+        ("postgresql://u:hunter2@h", "names no database"),
+        ("postgresql://u:hunter2@h:port/n", "cannot be read"),
+        ("postgresql://u:hunter2#x@h/n", "write it as %23|cannot be read|names no database"),
+        ("postgresql://u:hunter2@h/n?sslmod=require", "unknown parameter 'sslmod'"),
+    ],
+)
+def test_a_bad_database_url_is_refused_without_its_password(url: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        database_url.parse(url)
+    assert "hunter2" not in str(caught.value)
+
+
+# The command line.
+
+
+@pytest.mark.parametrize(
+    ("given", "rest", "config"),
+    [
+        (["m", "--config", "f", "run"], ["m", "run"], "f"),
+        (["m", "run", "--config=f", "-v"], ["m", "run", "-v"], "f"),
+        (["m", "run"], ["m", "run"], None),
+        (["m", "run", "--", "--config", "x"], ["m", "run", "--", "--config", "x"], None),
+    ],
+)
+def test_config_is_taken_from_anywhere_in_the_command_line(
+    given: list[str], rest: list[str], config: str
+) -> None:
+    assert take_config(given) == (rest, config)
+
+
+@pytest.mark.parametrize("given", [["m", "run", "--config"], ["m", "--config=", "run"]])
+def test_config_without_a_file_is_an_error(given: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="--config wants the path"):
+        take_config(given)
+
+
+def manage(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_properties_command_prints_name_value_and_source(config: Path) -> None:
+    config.write_text("kiok.workers=5\n")
+    done = manage("properties", "--json", "--config", str(config), KIOK_WEB_PORT="8123")
+    assert done.returncode == 0, done.stderr
+    found = {line["name"]: line for line in json.loads(done.stdout)}
+    assert found.keys() == properties.TABLE.keys()
+    assert found["kiok.workers"]["value"] == "5"
+    assert found["kiok.workers"]["source"] == f"{config}:1"
+    assert found["kiok.web.port"]["source"] == "environment variable KIOK_WEB_PORT"
+    assert os.environ["KIOK_MASTER_KEY"] not in done.stdout
+    plain = manage("--config", str(config), "properties")
+    assert "kiok.workers = 5\n" in plain.stdout
+
+
+def test_a_wrong_configuration_ends_any_command_with_status_2_and_plain_words() -> None:
+    done = manage("check", KIOK_WORKERS="none")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "kiok: environment variable KIOK_WORKERS: kiok.workers is 'none': not a whole number; "
+        "write it without unit, fraction or separators; allowed: a whole number from 1 to 64\n"
+    )

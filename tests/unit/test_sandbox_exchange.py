@@ -1,0 +1,169 @@
+"""One request and response over a real socket, with a peer that misbehaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from requests.exceptions import ConnectionError as RequestsConnectionError
+
+from compilers.base import Kind, SandboxUnavailable
+from compilers.sandbox import SandboxConfig, SandboxLimits
+from compilers.sandbox.engine import Engine
+from compilers.sandbox.exchange import Exchange, Lost, StreamDemultiplexer
+from compilers.sandbox.protocol import (
+    FatalFrame,
+    ProtocolError,
+    ResponseParser,
+    ResultFrame,
+    end_frame,
+    hello_frame,
+    result_frame,
+)
+
+META = {"outcome": "ok", "detail": "", "seconds": 0.1, "output": ""}
+ANSWER = hello_frame() + result_frame(0, META, b"{}") + end_frame(1)
+
+
+def framed(data: bytes, stream: int = 1) -> bytes:
+    """As the engine sends it."""
+    return struct.pack(">BxxxI", stream, len(data)) + data
+
+
+def talk(
+    peer: Callable[[socket.socket], object],
+    request: Iterator[bytes] | None = None,
+    *,
+    seconds: float = 10,
+    max_bytes: int = 1 << 16,
+) -> list[ResultFrame | FatalFrame]:
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=peer, args=(theirs,), daemon=True)
+    thread.start()
+    with ours:
+        exchange = Exchange(
+            ours,
+            iter([b"request"]) if request is None else request,
+            ResponseParser(["a"], max_payload_bytes=1000, max_output_bytes=100),
+            until=time.monotonic() + seconds,
+            max_bytes=max_bytes,
+        )
+        return list(exchange.frames())
+
+
+def test_a_large_request_and_a_talkative_peer_do_not_block_each_other() -> None:
+    received = []
+
+    def peer(sock: socket.socket) -> None:
+        # Fills every buffer on the way before it reads a byte.
+        sock.sendall(framed(b"noise" * 100_000, stream=2))
+        left = 20 << 20
+        while left:
+            left -= len(sock.recv(1 << 16))
+        received.append(left)
+        sock.sendall(framed(ANSWER[:20]) + framed(ANSWER[20:]))
+
+    frames = talk(peer, (b"x" * (1 << 20) for _ in range(20)), max_bytes=1 << 20)
+    assert [frame.payload for frame in frames if isinstance(frame, ResultFrame)] == [b"{}"]
+    assert received == [0]
+
+
+def test_a_connection_that_ends_early_is_lost_with_the_drivers_words() -> None:
+    def peer(sock: socket.socket) -> None:
+        sock.recv(100)
+        sock.sendall(framed(hello_frame()) + framed(b"Fatal Python error: no memory", stream=2))
+        sock.close()
+
+    with pytest.raises(Lost, match=r"ended before its last result .driver: Fatal Python error: no memory"):
+        talk(peer)
+
+
+def test_a_peer_that_is_silent_is_lost_at_the_deadline() -> None:
+    begun = time.monotonic()
+    with pytest.raises(Lost, match="did not answer before its deadline"):
+        talk(lambda sock: threading.Event().wait(3), seconds=0.3)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_peer_that_trickles_is_lost_at_the_deadline() -> None:
+    def peer(sock: socket.socket) -> None:
+        try:
+            while True:
+                sock.sendall(framed(b"x", stream=2))
+                time.sleep(0.01)
+        except OSError:
+            return
+
+    with pytest.raises(Lost, match="deadline"):
+        talk(peer, seconds=0.5)
+
+
+def test_a_flood_is_cut_off() -> None:
+    def peer(sock: socket.socket) -> None:
+        try:
+            while True:
+                sock.sendall(framed(b"x" * 65536, stream=2))
+        except OSError:
+            return
+
+    with pytest.raises(Lost, match="more than its results can hold"):
+        talk(peer)
+
+
+def test_garbled_answers_are_lost() -> None:
+    with pytest.raises(Lost, match="garbled: the first frame"):
+        talk(lambda sock: sock.sendall(framed(b"x" * 100)))
+    with pytest.raises(Lost, match="garbled: the engine names a stream"):
+        talk(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad request\r\n"))
+
+
+def test_an_error_of_the_requests_source_passes() -> None:
+    def request() -> Iterator[bytes]:
+        yield b"x"
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        talk(lambda sock: threading.Event().wait(1), request())
+
+
+def test_the_engines_frames_are_taken_apart_however_they_are_cut() -> None:
+    data = framed(b"one") + framed(b"", stream=2) + framed(b"two", stream=2) + framed(b"three")
+    for step in range(1, len(data) + 1):
+        demultiplexer = StreamDemultiplexer()
+        parts = [
+            part for at in range(0, len(data), step) for part in demultiplexer.feed(data[at : at + step])
+        ]
+        assert b"".join(part for stream, part in parts if stream == 1) == b"onethree"
+        assert b"".join(part for stream, part in parts if stream == 2) == b"two"
+    with pytest.raises(ProtocolError):
+        list(StreamDemultiplexer().feed(framed(b"x", stream=0)))
+
+
+def test_a_missing_permission_is_told_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    with (
+        pytest.raises(SandboxUnavailable, match=r"no permission .* default socket .* group docker"),
+        Engine(SandboxConfig()).answering(),
+    ):
+        raise RequestsConnectionError("Connection aborted.", denied)
+
+
+def test_the_fingerprint_differs_when_a_limit_does() -> None:
+    assert SandboxLimits().fingerprint() == SandboxLimits().fingerprint()
+    assert SandboxLimits().fingerprint() != SandboxLimits(memory_bytes=(512 << 20) + 1).fingerprint()
+    with pytest.raises(ValueError, match="pids is 0; it must be above 0"):
+        SandboxLimits(pids=0)
+
+
+def test_the_deadline_grows_with_the_files_up_to_its_bound() -> None:
+    limits = SandboxLimits(file_timeout_seconds=10, jar_timeout_seconds=20, container_deadline_seconds=100)
+    assert limits.deadline_seconds(Kind.PYTHON, 3) == 30
+    assert limits.deadline_seconds(Kind.JAR, 3) == 60
+    assert limits.deadline_seconds(Kind.PYTHON, 1000) == 100
