@@ -196,7 +196,7 @@ def test_removal_names_the_dags_that_go_and_keeps_history_though_the_remote_is_d
     assert Dag.objects.count() == 1
     done = browser.post(address, {**form, "post": "yes"}, follow=True)
 
-    assert "1 DAG of team went with it" in done.content.decode()
+    assert "With team went 1 DAG" in done.content.decode()
     assert not Repository.objects.exists()
     assert not Dag.objects.exists()
     assert not SyncRun.objects.exists()

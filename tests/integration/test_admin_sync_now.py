@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
@@ -165,7 +167,7 @@ def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(
     answer = browser.post(LIST, {"action": "sync_now", "_selected_action": selected}, follow=True)
 
     assert answer.redirect_chain == [(f"{LIST}asked/", 302)]
-    assert "off is switched off" in answer.content.decode()
+    assert "No sync of off: it is switched off" in answer.content.decode()
     assert 'data-settled="false"' in answer.content.decode()
     assert work() == 2
     done = browser.get(f"{LIST}asked/status/").json()
@@ -212,11 +214,8 @@ def test_a_repository_that_is_switched_off_is_not_asked_for(browser: Client, rep
 
 
 def test_status_costs_the_same_queries_for_2_and_for_20_requests(
-    browser: Client, work_repo: WorkRepo, django_assert_num_queries: Any
+    browser: Client, work_repo: WorkRepo
 ) -> None:
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     def queries(number: int) -> int:
         rows = [Repository.objects.create(name=f"n{number}-{i}", url=work_repo.file_url) for i in range(number)]
         browser.post(LIST, {"action": "sync_now", "_selected_action": [str(row.pk) for row in rows]})
