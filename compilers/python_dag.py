@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from compilers.base import Batch, FileResult, FileStatus, Kind
-from compilers.imports import mentions_kiok
+from compilers.imports import ImportGraph
 from compilers.results import readable
 from compilers.sandboxed import run_batch
 
@@ -19,9 +19,9 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     """
     texts = _python_texts(batch)
     entries = [entry for entry in batch.tree.entries if entry.is_file and not entry.path.endswith(".jar")]
-    roots = tuple(dict.fromkeys((batch.subpath, "")))
+    imports = ImportGraph(texts, roots=(batch.subpath, ""))
     for result, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
-        if unloadable and not mentions_kiok(result.source.path, texts, roots):
+        if unloadable and not imports.mentions_kiok(result.source.path):
             yield replace(result, status=FileStatus.NOT_A_DAG, dags=(), proven=False, retry=False)
         else:
             yield result

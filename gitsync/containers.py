@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from compilers.base import Kind, SandboxUnavailable
-from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.reaper import remove_orphans
 from gitsync.conf import properties
-from gitsync.models import SyncRun, SyncState
-
-SERVICE = "kiok-gitsync"
+from gitsync.models import Leadership, SyncRun, SyncState
+from gitsync.process import is_dead, process_name
 
 
 @lru_cache(maxsize=1)
@@ -29,9 +28,16 @@ def sandbox() -> DockerSandbox:
     )
 
 
-def labels(repository: str, sync: object) -> tuple[tuple[str, str], ...]:
-    """What a container of ours says about itself."""
-    return ((LABEL_SERVICE, SERVICE), ("kiok.repository", repository), ("kiok.sync", str(sync)))
+def service() -> str:
+    """What containers of this installation are labelled with: another one may share the engine."""
+    row = Leadership.objects.filter(pk=1).first() or Leadership.objects.get_or_create(pk=1)[0]
+    return f"kiok-gitsync-{row.installation}"
+
+
+def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
+    """What a container of ours says about itself: its sync, or for a dry run its process."""
+    sync = str(run.pk) if run else process_name()
+    return ((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync))
 
 
 def image_digests(kinds: Iterable[Kind]) -> dict[Kind, str]:
@@ -52,11 +58,17 @@ def limits_fingerprint() -> str:
 
 def sweep() -> int:
     """Remove the containers of syncs that are over; how many there were. No engine: none."""
-    running = set(SyncRun.objects.filter(state=SyncState.RUNNING).values_list("pk", flat=True))
     try:
-        return len(remove_orphans(sandbox().engine, SERVICE, lambda sync: sync in map(str, running)))
+        return len(remove_orphans(sandbox().engine, service(), _is_alive))
     except SandboxUnavailable:
         return 0
+
+
+def _is_alive(sync: str) -> bool:
+    """Asked after the containers were listed, so that a sync that began meanwhile counts."""
+    if sync.isdecimal():
+        return SyncRun.objects.filter(pk=int(sync), state=SyncState.RUNNING).exists()
+    return not is_dead(sync)
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
 from gitsync.conf import properties
-from gitsync.models import Repository, Trigger
+from gitsync.models import Leadership, Repository, Trigger
 
 LEADER_SCHEDULE = "git sync leader"
 LEAD = "gitsync.tasks.lead"
@@ -72,7 +72,11 @@ def _on_spawn(**_: Any) -> None:
 
 
 def ensure_schedule(**_: Any) -> None:
-    """The schedule that keeps a leader alive: each minute some worker makes sure that it stands for it."""
+    """The schedule that keeps a leader alive: each minute some worker makes sure that it stands for it.
+
+    With it the row that leaders are recorded in, which also names the installation.
+    """
+    Leadership.objects.get_or_create(pk=1)
     Schedule.objects.get_or_create(
         name=LEADER_SCHEDULE,
         defaults={

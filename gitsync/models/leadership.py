@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 
 
 class Leadership(models.Model):
-    """The leader's lease, a single row (id 1)."""
+    """The leader's lease, a single row (id 1). `installation` tells this service from others on the same engine."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     holder = models.CharField(max_length=200, blank=True)
     number = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField(null=True)
+    installation = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
         verbose_name_plural = "leadership"

@@ -112,8 +112,10 @@ class Repository(models.Model):
     queued_until = models.DateTimeField(
         null=True, editable=False, help_text="A worker has been asked to sync it; not asked again before."
     )
-    follow_up = models.CharField(
-        max_length=12, blank=True, editable=False, help_text="Trigger of the request that came meanwhile."
+    follow_up = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="The request that came meanwhile: trigger, requested_by, full. Several become one.",
     )
 
     class Meta:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
@@ -69,26 +70,39 @@ def claim(repository_id: int) -> Claim | None:
     return Claim(repository_id, me, repository.lease_number, repository.config_hash)
 
 
-def release(held: Claim) -> str:
-    """Give the repository back. Returns the trigger of a request that came meanwhile, or ""."""
+def release(held: Claim) -> dict[str, Any] | None:
+    """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`)."""
     with transaction.atomic():
         try:
             row = owned(held)
         except LeaseLost:
-            return ""
-        asked, row.follow_up = row.follow_up, ""
-        row.lease_holder, row.lease_expires_at = "", None
+            return None
+        asked: dict[str, Any] | None = row.follow_up
+        row.lease_holder, row.lease_expires_at, row.follow_up = "", None, None
         row.save(update_fields=["follow_up", "lease_holder", "lease_expires_at"])
     return asked
 
 
-def ask_for_follow_up(repository_id: int, trigger: str) -> bool:
-    """Leave a request with the sync under way. False when none is, so that the caller may claim."""
-    return bool(
-        Repository.objects.filter(pk=repository_id, lease_expires_at__gt=Now())
-        .exclude(lease_holder="")
-        .update(follow_up=trigger)
-    )
+def ask_for_follow_up(
+    repository_id: int, trigger: str, requested_by: str = "", *, full: bool = False
+) -> bool:
+    """Leave a request with the sync under way; several become one, `full` if any of them is.
+
+    False when no sync is under way, so that the caller may claim.
+    """
+    with transaction.atomic():
+        row = (
+            Repository.objects.select_for_update()
+            .filter(pk=repository_id, lease_expires_at__gt=Now())
+            .exclude(lease_holder="")
+            .first()
+        )
+        if row is None:
+            return False
+        full = full or bool(row.follow_up and row.follow_up["full"])
+        row.follow_up = {"trigger": str(trigger), "requested_by": requested_by, "full": full}
+        row.save(update_fields=["follow_up"])
+    return True
 
 
 def owned(held: Claim) -> Repository:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db import DatabaseError
 from django.utils import timezone
@@ -110,7 +111,9 @@ def _claim(repository_id: int, request: Request) -> Claim:
         held = claim(repository_id)
         if held:
             return held
-        if not request.wait and ask_for_follow_up(repository_id, request.trigger):
+        if not request.wait and ask_for_follow_up(
+            repository_id, request.trigger, request.requested_by, full=request.full
+        ):
             raise Busy(
                 "a sync of this repository is under way; it is followed by another one for this request"
             )
@@ -122,20 +125,23 @@ def _claim(repository_id: int, request: Request) -> Claim:
 def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> SyncReport:
     """One sync under the claim; then another where a request came meanwhile or the configuration changed."""
     while True:
-        again = ""
+        asked: dict[str, Any] | None = None
         try:
             report = _sync(held, request, progress)
-            if report.reason == SyncReason.CONFIGURATION_CHANGED:
-                again = request.trigger
         finally:
             asked = release(held)
-        again = again or asked
-        if not again:
+        if asked:
+            request = replace(request, **{**asked, "trigger": Trigger(asked["trigger"])})
+        elif report.reason != SyncReason.CONFIGURATION_CHANGED:
             return report
+        if asked and not request.full:
+            repository = Repository.objects.select_related("credential").filter(pk=held.repository_id).first()
+            if repository is None or _look(repository, request, progress, time.monotonic()):
+                return report  # what was asked for had been done already
         follower = claim(held.repository_id)
         if follower is None:
             return report
-        held, request = follower, replace(request, trigger=Trigger(again), full=False)
+        held = follower
 
 
 @dataclass(slots=True)
@@ -215,7 +221,7 @@ def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
             tree,
             sandbox=containers.sandbox(),
             subpath=remote.subpath,
-            labels=containers.labels(repository.name, walk.run.pk if walk.run else "dry-run"),
+            labels=containers.labels(repository.name, walk.run),
             progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
         )
     walk.enter("plan")

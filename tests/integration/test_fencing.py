@@ -176,8 +176,10 @@ def test_a_claim_is_one_mans_and_a_request_meanwhile_is_kept(repository: Reposit
     assert held is not None
     assert claim(repository.pk) is None
     assert ask_for_follow_up(repository.pk, "admin")
-    assert release(held) == "admin"
-    assert release(held) == ""
+    assert ask_for_follow_up(repository.pk, "webhook", "hook", full=True)
+    assert ask_for_follow_up(repository.pk, "admin", "operator")
+    assert release(held) == {"trigger": "admin", "requested_by": "operator", "full": True}
+    assert release(held) is None
     assert not ask_for_follow_up(repository.pk, "admin")
     again = claim(repository.pk)
     assert again is not None

@@ -95,7 +95,7 @@ def state() -> dict[str, object]:
 def leftovers() -> dict[str, list[str]]:
     """What a sync must not leave: containers, credential folders, lock files of git."""
     client = containers.sandbox().engine.client()
-    labelled = client.containers(all=True, filters={"label": [f"kiok.service={containers.SERVICE}"]})
+    labelled = client.containers(all=True, filters={"label": [f"kiok.service={containers.service()}"]})
     mirrors = remote.mirror_of(Repository.objects.get().pk).directory
     return {
         "containers": [item["Id"] for item in labelled if item["Labels"].get("kiok.repository") == "team"],

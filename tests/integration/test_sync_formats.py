@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import contextlib
+import time
 
+import pytest
+from django.utils import timezone
+from docker.errors import NotFound
+
+from compilers.base import Kind
 from gitsync import containers
 from gitsync.models import Repository, SyncRun
 from kiok.metadata.models import Dag
@@ -108,15 +114,15 @@ def test_a_sync_with_nothing_new_starts_no_container(work_repo: WorkRepo, sync: 
     work_repo.publish({"r.py": "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"})
     sync()
     client = containers.sandbox().engine.client()
-    import time
-
-    since = int(time.time())
+    since = time.time_ns()
     sync()
     events = client.events(
-        since=since, until=int(time.time()) + 1, filters={"type": "container"}, decode=True
+        since=int(since / 1e9), until=int(time.time()) + 1, filters={"type": "container"}, decode=True
     )
     assert [
-        e for e in events if e["Action"] in ("create", "start") and "kiok.sandbox" in e["Actor"]["Attributes"]
+        event["Action"]
+        for event in events
+        if event["timeNano"] > since and event["Actor"]["Attributes"].get("kiok.repository") == "team"
     ] == []
 
 
@@ -134,3 +140,42 @@ def _without_engine(patch: pytest.MonkeyPatch) -> None:
     """As if no Docker engine answered: the client is pointed at a socket that is not there."""
     patch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     containers.sandbox.cache_clear()
+
+
+def test_the_sweep_takes_containers_of_dead_syncs_and_no_others(
+    repository: Repository, transactional_db: None
+) -> None:
+    client = containers.sandbox().engine.client()
+    dead = SyncRun.objects.create(
+        repository=repository, lease_number=1, trigger="command", state="failed", started_at=timezone.now()
+    )
+    alive = SyncRun.objects.create(
+        repository=repository, lease_number=2, trigger="command", state="running", started_at=timezone.now()
+    )
+    made = {
+        "dead": dict(containers.labels("team", dead)),
+        "alive": dict(containers.labels("team", alive)),
+        "dry run": dict(containers.labels("team", None)),
+        "another installation's": {
+            **dict(containers.labels("team", dead)),
+            "kiok.service": "kiok-gitsync-other",
+        },
+    }
+    ids = {
+        name: client.create_container(
+            image=containers.sandbox().image_digest(Kind.PYTHON), labels={**labels, "kiok.sandbox": "1"}
+        )["Id"]
+        for name, labels in made.items()
+    }
+    try:
+        assert containers.sweep() == 1
+        left = {item["Id"] for item in client.containers(all=True)}
+        assert [name for name, id_ in ids.items() if id_ in left] == [
+            "alive",
+            "dry run",
+            "another installation's",
+        ]
+    finally:
+        for id_ in ids.values():
+            with contextlib.suppress(NotFound):
+                client.remove_container(id_, force=True)
