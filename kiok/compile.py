@@ -1,7 +1,7 @@
 """`python3 -m kiok.compile FILE...`: compile DAG files as the server would, for authors and their CI.
 
-stdout gets one JSON array with an object per file, in the order given:
-`[{"file": path, "dags": [DagSpec, ...]}]`; a file that is no DAG has an empty list. stderr gets the problems.
+stdout gets one JSON array of DagSpecs, in the order of the files; a file that is no DAG adds none. stderr gets
+the problems.
 Exit status: 0 if every file compiled (or is no DAG), 1 if any has a problem, 2 for a wrong command line.
 """
 
@@ -135,7 +135,7 @@ def repository_root(file: str) -> str:
 def _print_specs(compiled: Sequence[tuple[str, CompiledFile]]) -> None:
     import json
 
-    specs = [{"file": file, "dags": [dag.to_json() for dag in result.dags]} for file, result in compiled]
+    specs = [dag.to_json() for _, result in compiled for dag in result.dags]
     text = json.dumps(specs, indent=2, ensure_ascii=False) + "\n"
     sys.stdout.flush()
     # In UTF-8 on every platform and locale: the JSON is for a program.

@@ -1,0 +1,118 @@
+"""What the admin's pages show in one cell. Every text that goes in comes out escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+
+NOTHING = "–"
+COMMIT_CHARACTERS = 10
+
+_DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "tasks")
+_TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
+
+
+class Tone(StrEnum):
+    """The colours of a badge; admin.css has one rule for each. The word says the same."""
+
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    BUSY = "busy"
+    IDLE = "idle"
+
+
+def badge(tone: Tone, word: str) -> SafeString:
+    """A state by colour and by word."""
+    return format_html('<span class="kiok-badge kiok-{}">{}</span>', tone, word)
+
+
+def commit(sha: str) -> str:
+    """A commit's first characters; the whole of it on hovering."""
+    if not sha:
+        return NOTHING
+    return format_html('<code title="{}">{}</code>', sha, sha[:COMMIT_CHARACTERS])
+
+
+def age(when: datetime | None) -> str:
+    """`3 minutes ago`, or `in 3 minutes`; the exact time on hovering."""
+    if when is None:
+        return NOTHING
+    now = timezone.now()
+    if abs((now - when).total_seconds()) < 60:
+        words = "just now" if when <= now else "in less than a minute"
+    elif when <= now:
+        words = f"{timesince(when, now, depth=1)} ago"
+    else:
+        words = f"in {timeuntil(when, now, depth=1)}"
+    exact = when.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), exact, words)
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """The time between, in words that fit its size."""
+    if start is None or end is None:
+        return NOTHING
+    return seconds((end - start).total_seconds())
+
+
+def seconds(value: float) -> str:
+    """`40 ms`, `3.2 s`, `5 min 12 s`."""
+    if value < 1:
+        return f"{max(value, 0) * 1000:.0f} ms"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+def milliseconds(value: Any) -> str:
+    """A timeout as a DagSpec has it."""
+    return seconds(value / 1000) if isinstance(value, int) else NOTHING
+
+
+def shortened(text: str | None, characters: int = 120) -> str:
+    """The text's beginning, on one line; all of it on hovering, up to a sane length."""
+    if not text:
+        return NOTHING
+    line = " ".join(text[: characters * 4].split())
+    if len(line) <= characters and len(text) <= characters * 4:
+        return line
+    return format_html('<span title="{}">{}…</span>', text[:1000], line[:characters])
+
+
+def preformatted(text: str | None) -> str:
+    """Text of many lines, as it is."""
+    return format_html('<pre class="kiok-text">{}</pre>', text) if text else NOTHING
+
+
+def spec_text(spec: dict[str, Any]) -> str:
+    """A DagSpec as JSON for people, its keys in the order of the wire form: the database keeps none."""
+    shown = _in_order(spec, _DAG_KEYS)
+    if isinstance(shown.get("tasks"), list):
+        shown["tasks"] = [_in_order(task, _TASK_KEYS) for task in shown["tasks"]]
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def _in_order(value: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: value[key] for key in keys if key in value} | value
+
+
+def page_of(model: str, pk: object) -> str:
+    """The address of a row's own page; `model` is `<app>_<model>`."""
+    return reverse(f"admin:{model}_change", args=[quote(pk)])  # type: ignore[arg-type]  # any key will do
+
+
+def link(url: str, text: str) -> SafeString:
+    """A link."""
+    return format_html('<a href="{}">{}</a>', url, text)

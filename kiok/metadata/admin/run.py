@@ -1,0 +1,85 @@
+"""Runs in the admin. They are found by uid, so a DAG's history is whole over its removal and return."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.html import format_html
+
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
+from kiok.metadata.models import Dag, DagRun, RunState, TaskRun
+
+_TONES = {
+    RunState.PENDING: Tone.IDLE,
+    RunState.RUNNING: Tone.BUSY,
+    RunState.SUCCESS: Tone.GOOD,
+    RunState.FAILED: Tone.BAD,
+    RunState.CANCELLED: Tone.WARN,
+}
+
+
+def run_state(state: str | None) -> str:
+    """A run's state as a badge."""
+    if not state:
+        return cells.NOTHING
+    return cells.badge(_TONES[RunState(state)], RunState(state).label)
+
+
+class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic only in the stubs
+    model = TaskRun
+    extra = 0
+    can_delete = False
+    fields = ("task_id", "state_badge", "started_at", "took", "exit_code", "output")
+    readonly_fields = fields
+    ordering = ("id",)
+    verbose_name_plural = "task runs"
+
+    @admin.display(description="state")
+    def state_badge(self, task: TaskRun) -> str:
+        return run_state(task.state)
+
+    @admin.display(description="duration")
+    def took(self, task: TaskRun) -> str:
+        return cells.duration(task.started_at, task.finished_at)
+
+    @admin.display(description="log")
+    def output(self, task: TaskRun) -> str:
+        if not task.log:
+            return cells.NOTHING
+        return format_html(
+            '<details><summary>{} characters</summary><pre class="kiok-text">{}</pre></details>',
+            len(task.log),
+            task.log,
+        )
+
+
+@admin.register(DagRun)
+class DagRunAdmin(ReadOnlyAdmin):
+    list_display = ("uid", "number", "version", "trigger", "state_badge", "created", "started_at", "took")
+    list_filter = ("state", "trigger", "created_at")
+    search_fields = ("uid",)
+    fields = ("dag", "version", "trigger", "state_badge", "created_at", "started_at", "finished_at", "took")
+    inlines = (TaskRunInline,)
+
+    @admin.display(description="run", ordering="id")
+    def number(self, run: DagRun) -> int:
+        return run.pk
+
+    @admin.display(description="DAG")
+    def dag(self, run: DagRun) -> str:
+        if Dag.objects.filter(uid=run.uid).exists():
+            return cells.link(cells.page_of("metadata_dag", run.uid), run.uid)
+        return format_html("{} (not registered now)", run.uid)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, run: DagRun) -> str:
+        return run_state(run.state)
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, run: DagRun) -> str:
+        return cells.age(run.created_at)
+
+    @admin.display(description="duration")
+    def took(self, run: DagRun) -> str:
+        return cells.duration(run.started_at, run.finished_at)

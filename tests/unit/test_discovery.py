@@ -1,0 +1,260 @@
+"""Which files of a commit are DAG sources."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
+
+from compilers import ignore_rules
+from compilers.base import Ignored, Kind, TreeEntry
+from compilers.discovery import MAX_SHOWN_PATH, discover, is_under
+from compilers.ignore_rules import MAX_IGNORE_FILE_BYTES, IgnoreFileError, _Pattern
+from tests.trees import MemoryTree
+
+PATHS = (
+    "top.yaml",
+    "dags/a.yaml",
+    "dags/b.py",
+    "dags/old/c.yaml",
+    "dags/old/deep/d.py",
+    "tests/e.yaml",
+    "tests/smoke.yaml",
+)
+
+
+def sources(ignores: dict[str, str], *, subpath: str = "", paths: tuple[str, ...] = PATHS) -> list[str]:
+    """The paths found in a tree of `paths`, given the text of each `.kiokignore` by its folder."""
+    files = dict.fromkeys(paths, "")
+    files |= {f"{folder}/.kiokignore".lstrip("/"): text for folder, text in ignores.items()}
+    found = discover(MemoryTree(files), subpath)
+    every = {source.path for source in found.sources} | {item.path for item in found.ignored}
+    assert every == {path for path in paths if is_under(path, subpath)}
+    return [source.path for source in found.sources]
+
+
+def left_out(ignores: dict[str, str], **more: tuple[str, ...]) -> set[str]:
+    return set(more.get("paths", PATHS)) - set(sources(ignores, **more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("a.yaml", Kind.YAML),
+        ("a.yml", Kind.YAML),
+        ("deep/er/a.py", Kind.PYTHON),
+        ("a.b.jar", Kind.JAR),
+        (".hidden.py", Kind.PYTHON),
+        (".github/a.yml", Kind.YAML),
+        ("a.YAML", None),
+        ("a.json", None),
+        ("a.py.txt", None),
+        ("a.pyc", None),
+        ("yaml", None),
+        (".py", None),
+        ("a.yaml/readme", None),
+        ("a.yaml.", None),
+    ],
+)
+def test_the_ending_tells_the_kind(path: str, kind: Kind | None) -> None:
+    found = discover(MemoryTree({path: "x"}))
+    assert [(source.path, source.kind, source.size) for source in found.sources] == (
+        [(path, kind, 1)] if kind else []
+    )
+    assert found.ignored == ()
+
+
+@pytest.mark.parametrize("mode", ["100644", "100755", "100664"])
+def test_files_of_every_mode_are_sources(mode: str) -> None:
+    assert len(discover(MemoryTree({"a.py": ""}, modes={"a.py": mode})).sources) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "inside"),
+    [
+        ("a/b.py", "", True),
+        ("a/b.py", "a", True),
+        ("a/c/b.py", "a/c", True),
+        ("ab/b.py", "a", False),
+        ("a", "a", True),
+        ("b/a/c.py", "a", False),
+        ("A/b.py", "a", False),
+    ],
+)
+def test_the_subpath_is_compared_by_components(path: str, folder: str, inside: bool) -> None:
+    assert is_under(path, folder) is inside
+
+
+def test_nothing_outside_the_subpath_is_listed_as_source_ignored_or_refused() -> None:
+    outside = TreeEntry("dagsonly/big.py", "100644", "b", 10**9)
+    tree = MemoryTree(
+        {"dags/a.py": "", "dagsonly/b.py": "", "x.yaml": "", "link.py": "a"},
+        modes={"link.py": "120000"},
+        oversized=[outside],
+        refused=[Ignored("dagsonly/x\\x01.py", "odd")],
+    )
+    found = discover(tree, "dags")
+    assert [source.path for source in found.sources] == ["dags/a.py"]
+    assert (found.refused, found.ignored) == ((), ())
+
+
+def test_symbolic_links_and_submodules_are_listed_with_the_reason_and_never_followed() -> None:
+    tree = MemoryTree(
+        {"a.py": "", "link.yaml": "a.py", "link": "a.py", "vendor": ""},
+        modes={"link.yaml": "120000", "link": "120000", "vendor": "160000"},
+    )
+    found = discover(tree)
+    assert [source.path for source in found.sources] == ["a.py"]
+    assert found.ignored == (Ignored("link.yaml", "symlink"), Ignored("vendor", "submodule"))
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("", set()),
+        ("# dags/a.yaml\n\n   \n", set()),
+        ("tests/", {"tests/e.yaml", "tests/smoke.yaml"}),
+        ("tests", {"tests/e.yaml", "tests/smoke.yaml"}),
+        ("old/", {"dags/old/c.yaml", "dags/old/deep/d.py"}),
+        ("/old/", set()),
+        ("dags/old/", {"dags/old/c.yaml", "dags/old/deep/d.py"}),
+        ("old/deep", set()),
+        ("**/old/deep", {"dags/old/deep/d.py"}),
+        ("dags/**/d.py", {"dags/old/deep/d.py"}),
+        ("*.py", {"dags/b.py", "dags/old/deep/d.py"}),
+        ("/*.yaml", {"top.yaml"}),
+        ("dags/*.py", {"dags/b.py"}),
+        ("[a-b].*", {"dags/a.yaml", "dags/b.py"}),
+        ("?.py\r\n", {"dags/b.py", "dags/old/deep/d.py"}),
+        ("tests/*\n!tests/smoke.yaml", {"tests/e.yaml"}),
+        ("!tests/smoke.yaml\ntests/*", {"tests/e.yaml", "tests/smoke.yaml"}),
+        ("*\n!top.yaml", set(PATHS) - {"top.yaml"}),
+        ("\\!x\n\\#y", set()),
+    ],
+)
+def test_patterns_mean_what_they_mean_in_a_gitignore(text: str, gone: set[str]) -> None:
+    assert left_out({"": text}) == gone
+
+
+def test_what_is_left_out_is_listed_as_ignored() -> None:
+    found = discover(MemoryTree({"a.py": "", ".kiokignore": "*.py"}))
+    assert found.ignored == (Ignored("a.py", ".kiokignore"),)
+
+
+def test_patterns_are_relative_to_the_folder_of_their_file() -> None:
+    assert left_out({"dags": "/a.yaml\n/old/c.yaml\ntests/"}) == {"dags/a.yaml", "dags/old/c.yaml"}
+
+
+def test_a_deeper_file_has_the_last_word() -> None:
+    assert left_out({"": "*.yaml", "dags": "!a.yaml", "dags/old": "!c.yaml"}) == {
+        "top.yaml",
+        "tests/e.yaml",
+        "tests/smoke.yaml",
+    }
+    assert left_out({"": "!*.yaml", "dags/old": "c.yaml"}) == {"dags/old/c.yaml"}
+
+
+def test_a_file_above_the_subpath_counts_too() -> None:
+    assert sources({"": "old/"}, subpath="dags") == ["dags/a.yaml", "dags/b.py"]
+    assert sources({"": "*.py", "tests": "!*.py"}, subpath="dags") == ["dags/a.yaml", "dags/old/c.yaml"]
+
+
+def test_a_linked_ignore_file_is_not_followed() -> None:
+    tree = MemoryTree({"a.py": "", ".kiokignore": "*.py"}, modes={".kiokignore": "120000"})
+    assert [source.path for source in discover(tree).sources] == ["a.py"]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [(b"\xff\xfe*\x00", "UTF-8"), (b"a\n!\n", "Invalid git pattern")],
+)
+def test_an_ignore_file_that_cannot_be_read_stops_everything(content: bytes, named: str) -> None:
+    with pytest.raises(IgnoreFileError, match=r"^deep/\.kiokignore cannot be read") as caught:
+        discover(MemoryTree({"a.py": "", "deep/.kiokignore": content}))
+    assert named in str(caught.value)
+
+
+def test_an_ignore_file_that_is_too_large_stops_everything() -> None:
+    fits = b"#" * MAX_IGNORE_FILE_BYTES
+    assert discover(MemoryTree({"a.py": "", ".kiokignore": fits})).sources
+    with pytest.raises(IgnoreFileError, match=r"^\.kiokignore has 262145 bytes; at most 262144"):
+        discover(MemoryTree({"a.py": "", ".kiokignore": fits + b"#"}))
+
+
+def test_an_ignore_file_that_the_tree_does_not_read_stops_everything_too() -> None:
+    oversized = [TreeEntry("deep/.kiokignore", "100644", "b", 10**9)]
+    with pytest.raises(IgnoreFileError, match=r"^deep/\.kiokignore has 1000000000 bytes"):
+        discover(MemoryTree({"a.py": ""}, oversized=oversized))
+
+
+def test_files_that_are_too_large_are_failures_and_not_absent() -> None:
+    large = [TreeEntry(path, "100644", "blob", 70_000_000) for path in ("a.jar", "b.txt", "drafts/c.py")]
+    found = discover(MemoryTree({".kiokignore": "drafts/"}, oversized=large))
+    ((source, why),) = found.refused
+    assert (source.path, source.kind, source.blob, source.size) == ("a.jar", Kind.JAR, "blob", 70_000_000)
+    assert "70000000 bytes" in why
+    assert "kiok.gitsync.max.file.bytes" in why
+
+
+def test_files_whose_name_cannot_be_a_path_are_failures_with_the_reason() -> None:
+    refused = [
+        Ignored("a::b.py", "it contains '::'"),
+        Ignored("x\\x07.txt", "odd"),
+        Ignored("d" * 5000 + "/a.py", "long"),
+    ]
+    found = discover(MemoryTree({}, refused=refused))
+    assert [(source.path, why) for source, why in found.refused] == [
+        ("a::b.py", "the path cannot be a source path: it contains '::'"),
+        ("d" * MAX_SHOWN_PATH, "the path cannot be a source path: long"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 40 + "b", "a" * 250),
+        ("a**" * 60 + "b", "a" * 250),
+        ("[a-z]*" * 25 + "B", "a" * 250),
+        ("?*" * 60 + "B", "a" * 250),
+        ("**/a/" * 30 + "b", "a/" * 500),
+        ("**/*a*a*b/" * 20 + "x", "aaaaaaaa/" * 110),
+        ("*a" * 40 + "b/*a" * 10, ("a" * 100 + "/") * 10),
+    ],
+)
+def test_patterns_made_to_backtrack_cost_next_to_nothing(pattern: str, path: str) -> None:
+    tree = MemoryTree({".kiokignore": pattern, f"{path}x.py": ""})
+    started = time.monotonic()
+    assert len(discover(tree).sources) == 1
+    assert time.monotonic() - started < 1
+
+
+def test_rules_that_take_too_long_in_all_stop_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ignore_rules, "MAX_SECONDS", 0.05)
+    ignore = "".join(f"a{number}*b\n" for number in range(20_000))
+    files = {f"{number}.py": "" for number in range(200)}
+    with pytest.raises(IgnoreFileError, match=r"took more than 0\.05 s to apply"):
+        discover(MemoryTree({".kiokignore": ignore, **files}))
+
+
+pieces = st.sampled_from(
+    ["a", "b", "ab", "*", "**", "?", "[ab]", "[!a]", "/", "/", "/**/", "*a*b", ".py", "\\*"]
+)
+patterns = st.lists(pieces, min_size=1, max_size=8).map("".join)
+paths = st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=6).map("/".join)
+
+
+@given(st.lists(patterns, max_size=3), st.lists(paths, min_size=1, max_size=5))
+def test_patterns_match_what_the_library_says_they_match(lines: list[str], tried: list[str]) -> None:
+    """The regular expressions are rewritten against backtracking; what they match must stay."""
+    try:
+        plain = GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        with pytest.raises(ValueError, match="Invalid"):
+            GitIgnoreSpec.from_lines(lines, _Pattern)
+        return
+    ours = GitIgnoreSpec.from_lines(lines, _Pattern, backend="simple")
+    for path in tried:
+        assert ours.check_file(path).include == plain.check_file(path).include, (path, lines)

@@ -1,0 +1,183 @@
+"""The documents say what the code does: tables are complete, links lead somewhere, named tests exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gitsync.errors import SyncReason
+from gitsync.git.errors import GitReason
+from gitsync.models import RepositoryState
+from gitsync.sync.report import FailedFile, SyncReport
+from kiok.connections.errors import Reason as ConnectionReason
+from kiok.server.properties import TABLE
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+OPERATORS = ROOT / "docs" / "operators.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+DOCUMENTS = sorted(
+    path
+    for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr", ROOT / "examples")
+    for path in folder.glob("*.md")
+)
+
+_ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
+
+
+def section(path: Path, title: str) -> str:
+    """The text from a heading to the next one of the same or a higher level."""
+    text = path.read_text(encoding="utf-8")
+    found = re.search(rf"^(#+) {re.escape(title)}$", text, re.MULTILINE)
+    assert found, f"{path.name} has no heading {title!r}"
+    rest = text[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def property_rows() -> list[str]:
+    """The configuration table's rows, from the table of properties itself."""
+    rows = []
+    for line in TABLE.values():
+        default = line.parser.show(line.default).replace("|", "\\|")
+        rows.append(f"| `{line.name}` | {f'`{default}`' if default else ''} | {line.description} |")
+    return rows
+
+
+def test_the_configuration_table_is_that_of_the_properties() -> None:
+    found = [row for row in section(README, "Configuration").splitlines() if row.startswith("| `kiok.")]
+    wanted = property_rows()
+    assert found == wanted, "README.md, Configuration: the rows have to read\n" + "\n".join(wanted)
+
+
+@pytest.mark.parametrize("reasons", [GitReason, SyncReason, ConnectionReason], ids=lambda r: r.__module__)
+def test_every_reason_is_explained_once_with_its_remedy(reasons: type[StrEnum]) -> None:
+    rows = _ROW.findall(section(OPERATORS, "Reasons"))
+    for reason in reasons:
+        assert rows.count(reason.value) == 1, f"docs/operators.md, Reasons: one row for `{reason.value}`"
+
+
+def test_no_reason_is_explained_that_does_not_exist() -> None:
+    known = {reason.value for enum in (GitReason, SyncReason, ConnectionReason) for reason in enum}
+    assert set(_ROW.findall(section(OPERATORS, "Reasons"))) == known
+
+
+def test_every_row_of_the_reasons_has_a_meaning_and_a_remedy() -> None:
+    rows = [row for row in section(OPERATORS, "Reasons").splitlines() if row.startswith("| `")]
+    assert rows
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert len(cells) == 3, row
+        assert all(cells), row
+
+
+def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_code() -> None:
+    text = section(OPERATORS, "Git: nobody has to act")
+    assert set(_ROW.findall(text)) == {reason.value for reason in GitReason if reason.transient}
+
+
+def test_the_json_contract_has_the_keys_of_the_report() -> None:
+    text = section(README, "What `gitsync --json` prints")
+    report = SyncReport("team", RepositoryState.IN_SYNC, failed=(FailedFile("a.yaml", 1, "wrong"),)).to_json()
+    assert _ROW.findall(text) == list(report)
+    for key in report["failed"][0]:
+        assert f'"{key}"' in text
+    for state in RepositoryState:
+        assert f"`{state.value}`" in text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_or_heading_leads_there(document: Path) -> None:
+    for link in _LINK.findall(_FENCE.sub("", document.read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{document.name}: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{document.name}: {link}"
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as git forges make them."""
+    headings = _HEADING.findall(_FENCE.sub("", path.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", [ARCHITECTURE, *ADRS], ids=lambda path: path.stem)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    named = set(_NAMED_TEST.findall(document.read_text(encoding="utf-8")))
+    assert named <= set(defined_tests()), named - set(defined_tests())
+
+
+def test_every_invariant_names_a_test() -> None:
+    invariants = re.split(r"^\d+\. ", section(ARCHITECTURE, "Always true"), flags=re.MULTILINE)[1:]
+    assert len(invariants) == 8
+    for invariant in invariants:
+        assert _NAMED_TEST.search(invariant), invariant
+
+
+def defined_tests() -> Iterable[str]:
+    """The names of all tests of the suite."""
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        yield from re.findall(r"^ *def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_folder_of_the_architectures_list_exists() -> None:
+    folders = re.findall(r"^\| `([\w./-]+/)` \|", section(ARCHITECTURE, "Layout"), re.MULTILINE)
+    assert len(folders) >= 8
+    for folder in folders:
+        assert (ROOT / folder).is_dir(), folder
+
+
+@pytest.mark.parametrize("adr", ADRS, ids=lambda path: path.stem)
+def test_a_decision_record_has_its_four_parts(adr: Path) -> None:
+    text = adr.read_text(encoding="utf-8")
+    assert text.startswith(f"# {int(adr.name[:4])}. "), adr.name
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings == ["Context", "Decision", "Consequences", "What would violate it"]
+
+
+def test_decision_records_are_numbered_without_a_gap() -> None:
+    assert [int(path.name[:4]) for path in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+def test_the_continuous_integration_runs_the_test_command_of_the_readme() -> None:
+    assert "make test" in section(README, "The two commands")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    lines = [line for line in script.splitlines() if line and not line.startswith(("#", "set ", "cd "))]
+    assert lines == ["exec make test </dev/null"]
+
+
+def test_the_version_is_the_same_in_the_project_and_the_change_log() -> None:
+    project = re.search(
+        r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    newest = re.search(r"^## \[(\d.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert project
+    assert newest
+    assert project[1] == newest[1]
+
+
+def test_the_compose_file_mounts_the_engine_into_the_worker_alone() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    with_socket = [name for name, service in services.items() if "docker.sock" in str(service.get("volumes"))]
+    assert with_socket == ["worker"]
+
+
+def test_the_compose_file_hands_secrets_over_as_files_only() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    for name, service in services.items():
+        for variable in service.get("environment", {}):
+            if re.search(r"KEY|PASSWORD|DATABASE_URL|TOKEN", variable):
+                assert variable.endswith("_FILE"), (name, variable)

@@ -1,0 +1,246 @@
+"""Which Python files have to do with kiok, told from their text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from compilers.imports import ImportGraph
+
+HELPER = {"helper.py": "from kiok import Dag"}
+PACKAGE = {"pkg/__init__.py": "", "pkg/mid/__init__.py": "", "pkg/mid/leaf.py": "import kiok"}
+UNRELATED = {"other.py": "import os", "x/helper.py": "", "kioko.py": "kioko"}
+
+
+def mentions(
+    text: str, others: Mapping[str, str] = HELPER, path: str = "a.py", roots: tuple[str, ...] = ("",)
+) -> bool:
+    return ImportGraph({**UNRELATED, **others, path: text}, roots).mentions_kiok(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import kiok",
+        "from kiok.dag import Dag",
+        "# written for kiok",
+        "x = 'kiok'",
+        "kiok.Dag",
+        "syntax error ( kiok",
+    ],
+)
+def test_a_file_that_mentions_kiok_anywhere_has_to_do_with_it(text: str) -> None:
+    assert mentions(text, {})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "import kioko", "my_kiok = 1", "kiokx()", "import KIOK", "import os, sys"]
+)
+def test_a_file_that_does_not_mention_it_by_its_name_has_not(text: str) -> None:
+    assert not mentions(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import helper",
+        "import helper as h",
+        "import helper\tas h",
+        "import os, helper",
+        "import os as o, helper as h",
+        "import os,helper;",
+        "import helper  # why",
+        "import helper.nothing",
+        "  import\thelper",
+        "x = 1; import helper",
+        "try: import helper",
+        "\f import helper",
+        "\ufeffimport helper",
+        "import os, \\\n    helper",
+        "from \\\r\n  helper import x",
+        "x = 1\rimport helper\r",
+        "from helper import x",
+        "from helper import *",
+        "from helper import (\n    x,  # the (old) one\n    y,\n)",
+        "from helper import(x)",
+        "from helper\timport\tx",
+        "if x:\n\tfrom helper import y",
+        "def f():\n    import helper",
+        "import os\nimport sys\nfrom os import path\nimport helper",
+        "from . import helper",
+        "from .helper import x",
+        "from.helper import x",
+        "from . helper import x",
+        "'''\nimport helper\n'''",
+        "from os import (\n    path,\nimport helper",
+        "this is no Python (\nimport helper",
+    ],
+)
+def test_an_import_in_any_form_is_followed(text: str) -> None:
+    assert mentions(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# import helper",
+        "x = 1  # import helper",
+        "importhelper",
+        "import helpers",
+        "from helpers import helper",
+        "fromage import helper" + "s",
+        "from os import (x,  # helper\n)",
+        "import other",
+        "reimport helper",
+        "from .. import helpers",
+        "import x",
+    ],
+)
+def test_what_is_no_import_of_it_is_not_followed(text: str) -> None:
+    assert not mentions(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pkg.mid.leaf",
+        "import pkg.mid.leaf as l",
+        "from pkg.mid import leaf",
+        "from pkg.mid import (a, leaf)",
+        "from pkg.mid.leaf import Dag",
+    ],
+)
+def test_modules_of_packages_are_found(text: str) -> None:
+    assert mentions(text, PACKAGE)
+
+
+@pytest.mark.parametrize(
+    "text", ["import pkg", "import pkg.mid", "from pkg import mid", "import leaf", "import mid.leaf"]
+)
+def test_modules_of_packages_that_are_not_imported_are_not_looked_at(text: str) -> None:
+    assert not mentions(text, PACKAGE)
+
+
+def test_the_packages_on_the_way_are_run_and_so_looked_at() -> None:
+    files = {"pkg/__init__.py": "import kiok", "pkg/leaf.py": ""}
+    assert mentions("import pkg.leaf", files)
+    assert mentions("from pkg.leaf import x", files)
+
+
+def test_a_folder_without_an_init_file_is_a_package_too() -> None:
+    assert mentions("import space.leaf", {"space/leaf.py": "kiok"})
+    assert mentions("from space import leaf", {"space/leaf.py": "kiok"})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from . import sibling", True),
+        ("from .sibling import x", True),
+        ("from .. import uncle", True),
+        ("from ..uncle import x", True),
+        ("from ... import top", True),
+        ("from ...top import x", True),
+        ("from ............ import top", True),
+        ("from ..sibling import x", False),
+        ("from . import uncle", False),
+        ("from .top import x", False),
+    ],
+)
+def test_relative_imports_count_from_the_importing_file(text: str, found: bool) -> None:
+    module = text.split()[1].strip(".") or text.split()[3]
+    places = {"sibling": "p/q/sibling.py", "uncle": "p/uncle.py", "top": "top.py"}
+    others = {place: "kiok" if name == module else "" for name, place in places.items()}
+    assert mentions(text, others, path="p/q/me.py", roots=()) is found
+
+
+def test_a_relative_import_runs_the_package_it_counts_from() -> None:
+    assert mentions("from .. import NAME", {"p/__init__.py": "kiok"}, path="p/q/me.py", roots=())
+
+
+def test_imports_are_followed_to_any_depth() -> None:
+    chain = {f"m{number}.py": f"import m{number + 1}" for number in range(5_000)}
+    assert not ImportGraph(chain, ("",)).mentions_kiok("m0.py")
+    assert ImportGraph({**chain, "m5000.py": "kiok"}, ("",)).mentions_kiok("m0.py")
+
+
+def test_cycles_end() -> None:
+    ring = {"a.py": "import b", "b.py": "import c", "c.py": "import a, c"}
+    assert not ImportGraph(ring, ("",)).mentions_kiok("a.py")
+    assert ImportGraph({**ring, "c.py": "import a\n# kiok"}, ("",)).mentions_kiok("b.py")
+
+
+def test_imports_come_from_the_files_own_folder_and_the_roots_only() -> None:
+    files = {"dags/lib.py": "kiok", "deep/lib.py": ""}
+    assert mentions("import lib", files, path="dags/a.py", roots=())
+    assert mentions("import lib", files, path="deep/a.py", roots=("dags", ""))
+    assert not mentions("import lib", files, path="deep/a.py", roots=("",))
+    assert mentions("import dags.lib", files, path="deep/a.py", roots=("",))
+    assert not mentions("import dags.lib", files, path="deep/a.py", roots=("dags",))
+
+
+def test_what_is_imported_searches_the_folder_of_the_file_that_is_run() -> None:
+    # That folder is first on sys.path, not the folder of the module that imports.
+    files = {"lib/step.py": "import near", "dags/near.py": "kiok", "lib/near.py": ""}
+    assert mentions("import lib.step", files, path="dags/a.py")
+    assert not mentions("import lib.step", {**files, "dags/near.py": ""}, path="dags/a.py")
+
+
+def test_a_module_that_may_come_from_several_folders_counts_from_each() -> None:
+    # Whichever comes first may fail to be a package, or be hidden by one of the standard library.
+    files = {"dags/lib.py": "", "lib.py": "kiok"}
+    assert mentions("import lib", files, path="dags/a.py", roots=("",))
+
+
+def test_each_file_has_its_own_answer_from_one_graph() -> None:
+    texts = {
+        "a/one.py": "import shared",
+        "a/two.py": "import shared, tool",
+        "b/three.py": "import shared, tool",
+        "shared.py": "import tool2",
+        "tool2.py": "",
+        "a/tool.py": "",
+        "b/tool.py": "kiok",
+    }
+    graph = ImportGraph(texts, ("",))
+    for _ in range(2):
+        assert {path for path in texts if graph.mentions_kiok(path)} == {"b/three.py", "b/tool.py"}
+
+
+MB = 1_000_000
+HOSTILE = {
+    "dots": "from " + "." * MB,
+    "dots and a name": ("from " + "." * 1_000 + " import a\n") * 1_000,
+    "one word": "from " + "a" * MB,
+    "spaces": "from" + " " * MB + "import" + " " * MB,
+    "open brackets": "from a import (\n" * (MB // 16),
+    "comments in open brackets": "from a import (#(" * (MB // 17),
+    "a deep module": "import " + "a." * (MB // 2),
+    "many names of a deep module": "from " + "a." * (MB // 4) + "a import " + "b," * (MB // 4),
+    "commas": "import " + "," * MB,
+    "empty lines": "\n" * MB,
+    "old line ends": "\r" * MB,
+    "semicolons": "; " * (MB // 2),
+    "half imports": ";from ." * (MB // 7),
+    "continued lines": "from \\\n" * (MB // 7),
+    "almost kiok": "kio" * (MB // 3),
+    "many imports": "import helper\n" * (MB // 14),
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_megabyte_of_hostile_text_is_judged_at_once(text: str) -> None:
+    started = time.monotonic()
+    assert not mentions(text, {"helper.py": "", "a/b.py": ""})
+    assert time.monotonic() - started < 3
+
+
+def test_many_files_that_import_each_other_are_read_once_each() -> None:
+    names = [f"m{number}" for number in range(400)]
+    texts = {f"{name}.py": "import " + ", ".join(names) + "\n#" + "x" * 20_000 for name in names}
+    graph = ImportGraph(texts, ("",))
+    started = time.monotonic()
+    assert not any(graph.mentions_kiok(path) for path in texts)
+    assert time.monotonic() - started < 5
