@@ -24,6 +24,7 @@ MAX_SECONDS = 30.0
 _STAR = "[^/]*"
 _LEADING = "^(?:.+/)?"
 _INNER = "(?:/.+)?"
+_TOKEN = re.compile(r"\\.|\[\^?\]?[^\]]*\]|.", re.DOTALL)
 
 
 class IgnoreFileError(CompilerError):
@@ -46,11 +47,18 @@ class _Pattern(GitIgnoreSpecPattern):
     def _translate_segment_glob(pattern: str, range_error: str) -> str:
         """One path component; what pathspec calls for each."""
         regex = GitIgnoreSpecPattern._translate_segment_glob(pattern, range_error)  # type: ignore[arg-type]
+        regex = _TOKEN.sub(_within_component, regex)
         first, *rest = regex.split(_STAR)
         if not rest:
             return regex
         between = "".join(f"(?>[^/]*?{part})" for part in rest[:-1] if part)
         return f"{first}{between}{_STAR}{rest[-1]}"
+
+
+def _within_component(token: re.Match[str]) -> str:
+    """A range, such as `[!a]`, kept from matching the `/` after the component, as in git."""
+    is_range = token[0].startswith("[") and token[0] != "[^/]"
+    return f"(?!/){token[0]}" if is_range else token[0]
 
 
 def _without_retries(regex: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils.timesince import timesince
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -19,6 +21,12 @@ COLOURS = {
     RepositoryState.DEGRADED: "yellow",
     RepositoryState.FAILING: "red",
     RepositoryState.NEVER: "dim",
+}
+WORDS = {
+    RepositoryState.IN_SYNC: "in sync",
+    RepositoryState.DEGRADED: "degraded",
+    RepositoryState.FAILING: "failing",
+    RepositoryState.NEVER: "never synced",
 }
 SIGNS = (
     ("created", "+", "green"),
@@ -62,25 +70,21 @@ def show_reports(reports: Sequence[SyncReport], *, dry_run: bool) -> None:
             "No repository is configured. Add one in the admin, or declare it in kiok.gitsync.repos."
         )
         return
-    table = Table(title="Dry run: nothing was written" if dry_run else None, title_justify="left")
-    table.add_column("repository")
-    table.add_column("state")
-    table.add_column("commit")
-    for name in ("created", "updated", "pruned", "stale", "unchanged", "failed"):
-        table.add_column(name, justify="right")
-    table.add_column("seconds", justify="right")
+    title = "Dry run: nothing was written" if dry_run else None
+    table = _table("repository", "state", "commit", title=title)
+    for name in ("new", "upd", "pruned", "stale", "same", "failed", "s"):
+        table.add_column(name, justify="right", no_wrap=True)
     for report in reports:
-        colour = COLOURS.get(RepositoryState(report.state), "")
+        state = RepositoryState(report.state)
+        files = len({item.path for item in report.failed})
+        counts = (report.created, report.updated, report.pruned, report.stale)
         table.add_row(
             escape(report.name),
-            f"[{colour}]{RepositoryState(report.state).label}[/]",
-            report.to_commit[:10],
-            str(len(report.created)),
-            str(len(report.updated)),
-            str(len(report.pruned)),
-            str(len(report.stale)),
-            str(report.unchanged),
-            str(len({item.path for item in report.failed})),
+            f"[{COLOURS[state]}]{WORDS[state]}[/]",
+            report.to_commit[:8],
+            *(str(len(uids)) if uids else "·" for uids in counts),
+            str(report.unchanged) if report.unchanged else "·",
+            f"[red]{files}[/]" if files else "·",
             f"{report.seconds:.1f}",
         )
     console.print(table)
@@ -113,31 +117,30 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
             "No repository is configured. Add one in the admin, or declare it in kiok.gitsync.repos."
         )
         return
-    table = Table()
-    for name in (
-        "repository",
-        "state",
-        "reason",
-        "ref",
-        "subpath",
-        "last good commit",
-        "last checked",
-        "managed by",
-    ):
-        table.add_column(name)
+    table = _table("repository", "state", "reason", "ref", "subpath", "commit", "checked")
     for row in repositories:
         state = RepositoryState(row.state)
         table.add_row(
             escape(row.name),
-            f"[{COLOURS[state]}]{state.label}[/]" if row.enabled else "switched off",
+            f"[{COLOURS[state]}]{WORDS[state]}[/]" if row.enabled else "off",
             row.reason,
             escape(row.ref),
             escape(row.subpath),
-            row.last_good_commit[:10],
-            row.checked_at.isoformat(timespec="seconds") if row.checked_at else "never",
-            row.managed_by,
+            row.last_good_commit[:8],
+            f"{timesince(row.checked_at, depth=1)} ago" if row.checked_at else "never",
         )
     console.print(table)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    """A table that fits 80 columns: the first column folds, the others keep their width."""
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    table.add_column(columns[0], overflow="fold", min_width=12)
+    for name in columns[1:]:
+        table.add_column(name, no_wrap=True)
+    return table
 
 
 def repository_json(row: Repository) -> dict[str, Any]:

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 folder=.kiok/compose
 umask 077
 mkdir -p "$folder"
+chmod 0700 "$folder"
 # The files are mounted into containers with their mode and read there by another user; the folder keeps others out.
 secret() {
     [ -s "$folder/$1" ] || {

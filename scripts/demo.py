@@ -1,7 +1,9 @@
 """`make demo`: the whole way of a commit, from a push to the metadata store and back, with every claim checked.
 
-Works in .kiok/demo, which is made anew each time. Syncs are the real `manage.py gitsync --now` in a process of its
-own; what it did is then read from the metadata store. The first claim that does not hold ends the demo with status 1.
+    demo.py [FOLDER]        where it works, .kiok/demo by default; the folder is made anew each time
+
+Syncs are the real `manage.py gitsync --now` in a process of its own; what it did is then read from the metadata
+store. The first claim that does not hold ends the demo with status 1.
 """
 
 from __future__ import annotations
@@ -14,21 +16,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[1]
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+from stage import ROOT, DemoFailed, check, command, console, shown, step
+
 sys.path.insert(0, str(ROOT))
 
-from rich import box  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.markup import escape  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from kiok.server import embedded  # noqa: E402
-from kiok.server.errors import ConfigurationError, DatabaseUnavailable  # noqa: E402
+from kiok.server import embedded
+from kiok.server.errors import ConfigurationError, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from gitsync.models import SyncRun
 
-HOME = ROOT / ".kiok" / "demo"
+HOME = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / ".kiok" / "demo"
 DATA = HOME / "data"
 WORK = HOME / "dags"
 REMOTE = HOME / "dags.git"
@@ -52,43 +53,6 @@ GIT_ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@example.com",
 }
-
-console = Console(highlight=False, soft_wrap=True)
-_steps = 0
-
-
-class DemoFailed(Exception):
-    """A claim does not hold, or a command did not do what it should. The message is all there is to say."""
-
-
-def step(title: str) -> None:
-    """Begin the next numbered step."""
-    global _steps
-    _steps += 1
-    console.print(f"\n[bold cyan]{_steps}. {escape(title)}[/]")
-
-
-def check(claim: str, holds: bool, found: object = "") -> None:
-    """Show a claim that holds; end the demo with one that does not."""
-    if not holds:
-        raise DemoFailed(f"this does not hold: {claim}" + (f"; found {found!r}" if found != "" else ""))
-    console.print(f"   [green]✓[/] {escape(claim)}")
-
-
-def command(*words: str, folder: Path = ROOT, expect: int = 0, show: bool = True) -> str:
-    """Run a command whose output goes to the terminal (`show`) or is returned."""
-    if show:
-        console.print(
-            f"   [dim]$ {escape(' '.join(words).replace(f'{ROOT}/', '').replace(sys.executable, 'python'))}[/]"
-        )
-    done = subprocess.run(
-        words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=not show, text=True, check=False
-    )
-    if done.returncode != expect:
-        raise DemoFailed(
-            f"`{' '.join(words)}` ended with status {done.returncode}, not {expect}\n{done.stderr or ''}".strip()
-        )
-    return done.stdout or ""
 
 
 def git(*words: str) -> str:
@@ -119,9 +83,15 @@ def show_dags() -> None:
     """The metadata store's DAGs as a table."""
     from kiok.metadata.models import Dag
 
-    table = Table(title="   Registered DAGs", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title="Registered DAGs",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("uid", no_wrap=True)
-    for column in ("format", "schedule", "version", "state"):
+    for column in ("format", "schedule", "ver", "state"):
         table.add_column(column)
     for dag in Dag.objects.all():
         table.add_row(
@@ -167,11 +137,10 @@ def _reset() -> None:
         except DatabaseUnavailable:
             stopped = True  # a broken one, from a demo that was cut short: thrown away below
         if not stopped:
-            raise DemoFailed(
-                f"something still uses {DATA.relative_to(ROOT)}, perhaps `make run`; stop it first"
-            )
+            raise DemoFailed(f"something still uses {shown(DATA)}, perhaps `make run`; stop it first")
     shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir(parents=True, mode=0o700)
+    HOME.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    HOME.mkdir(mode=0o700)
 
 
 def make_repository(builder: dict[str, str]) -> None:
@@ -344,13 +313,11 @@ def main() -> int:
         console.print(f"\n[bold red]The demo failed.[/] {escape(str(exc))}")
         return 1
     console.print(f"\n[bold green]All of it held.[/] ({time.monotonic() - started:.0f} s)\n")
-    with_config = f" CONFIG={CONFIG.relative_to(ROOT)}"
+    with_config = f" CONFIG={shown(CONFIG)}"
     console.print("See it in the admin (the address and a password are printed; Ctrl-C stops it):\n")
     console.print(f"    make run{with_config}    this demo's repository: push to it and watch")
     console.print("    make run" + " " * (len(with_config) + 4) + "an empty service of your own\n")
-    console.print(
-        f"The author's clone is {WORK.relative_to(ROOT)}; `git push` there is all it takes to deploy a DAG."
-    )
+    console.print(f"The author's clone is {shown(WORK)}; `git push` there is all it takes to deploy a DAG.")
     return 0
 
 

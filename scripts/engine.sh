@@ -55,6 +55,9 @@ if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends docker-cli >/dev/null
 fi
 
+# With the client there may be an engine after all, behind a socket that was there all the time.
+! answers || exit 0
+
 say "starting the Docker engine"
 # Only where systemd runs this machine: in a container or a minimal VM it may be installed and idle.
 if [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then

@@ -25,8 +25,11 @@ from kiok.server.parsers import BOOLEAN, DIRECTORY, FILE, Parser, choice, intege
 T = TypeVar("T")
 
 CONFIG_VARIABLE = "KIOK_CONFIG"
-# Read elsewhere (kiok.server.keys), so no reason for a warning.
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, "KIOK_MASTER_KEY", "KIOK_MASTER_KEY_FILE"})
+# Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
+_BY_SCRIPTS = ("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD")
+OTHER_VARIABLES = frozenset(
+    {CONFIG_VARIABLE, "KIOK_MASTER_KEY", "KIOK_MASTER_KEY_FILE", *(f"KIOK_{name}" for name in _BY_SCRIPTS)}
+)
 
 _MIB = 1024 * 1024
 _MAX_MS = 7 * 24 * 3600 * 1000

@@ -24,7 +24,7 @@ def workers(properties: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         **os.environ,
         **properties,
         "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-        "KIOK_TEST_DATABASE": str(connection.settings_dict["NAME"]),
+        "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(

@@ -5,4 +5,4 @@ import os
 from kiok.server.settings import *  # noqa: F403
 from kiok.server.settings import DATABASES
 
-DATABASES["default"]["NAME"] = os.environ["KIOK_TEST_DATABASE"]
+DATABASES["default"]["NAME"] = os.environ["TEST_DATABASE_NAME"]

@@ -43,7 +43,7 @@ def gitsync(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-            "KIOK_TEST_DATABASE": str(connection.settings_dict["NAME"]),
+            "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
             **environment,
         },
         cwd=Path(__file__).parents[2],

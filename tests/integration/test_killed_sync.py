@@ -64,7 +64,7 @@ def private(work_repo: WorkRepo, ssh_server: SshServer, repository: Repository) 
 def killed_in(step: str, delay: float = 0.0) -> None:
     """Run a sync in another process until it kills itself in that step."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.integration.same_database"}
-    environment["KIOK_TEST_DATABASE"] = connection.settings_dict["NAME"]
+    environment["TEST_DATABASE_NAME"] = connection.settings_dict["NAME"]
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, step, str(delay)],
         env=environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -39,6 +40,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verbosity"] < 2:
+            # The table says it better, and scripts want the JSON alone.
+            logging.getLogger("gitsync").setLevel(logging.ERROR)
         try:
             follow_declaration()
         except DeclarationError as exc:

@@ -1,0 +1,55 @@
+# The commands of the project; `make help` lists them. Each prepares what it needs, and is quick when that is there.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint images java-sdk lock clean engine venv-server venv-dev
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+CONFIG ?=
+
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: ## Show the whole way of a commit, on a repository of its own
+	@scripts/system.sh python git
+	@$(MAKE) venv-server images
+	@.venv/bin/python scripts/demo.py
+
+run: ## Run the service in the foreground; CONFIG=FILE names a properties file
+	@scripts/system.sh python git remotes
+	@$(MAKE) venv-server images
+	@.venv/bin/python manage.py run $(if $(CONFIG),--config "$(CONFIG)")
+
+test: ## Run every check and every test
+	@scripts/system.sh python git remotes tests
+	@$(MAKE) venv-dev images lint
+	@scripts/test.sh
+
+lint: venv-dev ## Run ruff, mypy and import-linter
+	@scripts/lint.sh
+
+images: engine ## Build the sandbox images
+	@scripts/images.sh
+
+java-sdk: engine ## Build the Java SDK into build/
+	@scripts/images.sh java-builder
+	@scripts/java-sdk.sh
+
+lock: venv-dev ## Regenerate requirements/*.txt from pyproject.toml
+	@.venv/bin/python -c 'import piptools' 2>/dev/null || .venv/bin/python -m pip install --quiet pip-tools
+	@scripts/lock.sh
+
+clean: ## Remove what was built; data under .kiok stays, except the demo's
+	@rm -rf build dist .venv .kiok/demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find kiok compilers gitsync tests scripts examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+engine:
+	@scripts/engine.sh build/engine
+
+venv-server:
+	@scripts/system.sh python
+	@scripts/venv.sh server
+
+venv-dev:
+	@scripts/system.sh python
+	@scripts/venv.sh dev

@@ -1,0 +1,52 @@
+"""The demo, told from its beginning to its end: it checks each of its claims itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.usefixtures("python_image", "java_image", "java_builder_image")
+def test_the_demo_holds_what_it_claims_and_can_be_told_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        told = subprocess.run(
+            [sys.executable, ROOT / "scripts" / "demo.py", tmp_path / "demo"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
+    assert "DAGs of all three formats are registered" in told.stdout
+    assert "the deleted DAG is pruned" in told.stdout
+    assert "run 1, from before it was deleted, is among its runs" in told.stdout
+    assert f"make run CONFIG={tmp_path}/demo/kiok.properties" in told.stdout
+
+
+@pytest.mark.usefixtures("java_builder_image")
+def test_the_demo_fails_where_a_claim_does_not_hold(tmp_path: Path) -> None:
+    # An image that is not there: nothing Python or Java can be compiled.
+    demo = (ROOT / "scripts" / "demo.py").read_text(encoding="utf-8")
+    broken = demo.replace(
+        '"# Written by `make demo`.\\n"', '"kiok.sandbox.image.python = kiok-no-such-image:none\\n"'
+    )
+    assert broken != demo
+    for name in ("examples", "scripts", "kiok", "compilers", "gitsync", "manage.py"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "told").mkdir()
+    (tmp_path / "told" / "stage.py").write_bytes((ROOT / "scripts" / "stage.py").read_bytes())
+    (tmp_path / "told" / "demo.py").write_text(broken, encoding="utf-8")
+    told = subprocess.run(
+        [sys.executable, tmp_path / "told" / "demo.py", tmp_path / "demo"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert told.returncode == 1, told.stdout
+    assert "The demo failed" in told.stdout
