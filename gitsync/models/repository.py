@@ -54,7 +54,7 @@ class Repository(models.Model):
         help_text="https://…, ssh://… or user@host:path. Credentials belong in a connection, not in the url.",
     )
     ref = models.CharField(
-        "branch or tag", max_length=300, default="main", help_text="A branch, or tag:<name> for a tag."
+        "branch or tag", max_length=300, default="main", help_text="A branch, or tag:NAME for a tag."
     )
     subpath = models.CharField(
         max_length=1024, blank=True, help_text="Folder that holds the DAGs; empty for the whole repository."
@@ -136,7 +136,9 @@ class Repository(models.Model):
                 frozenset(config.gitsync_allow_private_hosts),
             )
         except GitError as error:
-            errors["url"] = str(error)
+            # A name that cannot be looked up just now is no mistake of whoever edits the row.
+            if not error.transient:
+                errors["url"] = str(error)
         for name, parse in (("ref", parse_ref), ("subpath", parse_subpath)):
             try:
                 parse(getattr(self, name))

@@ -33,8 +33,9 @@ class SourceFile(models.Model):
     commit_sha = models.CharField("seen at commit", max_length=64, blank=True)
 
     class Meta:
+        verbose_name = "file"
         ordering = ["repository", "path"]
         constraints = [models.UniqueConstraint(fields=["repository", "path"], name="one_row_per_file")]
 
     def __str__(self) -> str:
-        return f"{self.repository_id}:{self.path}"
+        return f"{self.repository}/{self.path}"

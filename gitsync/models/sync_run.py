@@ -56,4 +56,4 @@ class SyncRun(models.Model):
         indexes = [models.Index(fields=["repository", "-id"], name="sync_newest_first")]
 
     def __str__(self) -> str:
-        return f"sync {self.pk} of {self.repository_id}"
+        return f"sync {self.pk} of {self.repository}"

@@ -137,7 +137,8 @@ def failure_summary(files: int, stale: int) -> str:
     """One line for people."""
     text = f"{files} file{'s' if files != 1 else ''} failed"
     if stale:
-        text += f"; {stale} DAG{'s' if stale != 1 else ''} still served as they were before"
+        text += "; 1 DAG is" if stale == 1 else f"; {stale} DAGs are"
+        text += " served as before"
     return text
 
 

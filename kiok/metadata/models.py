@@ -36,7 +36,7 @@ class Dag(models.Model):
         "unique id",
         max_length=UID_LENGTH,
         primary_key=True,
-        help_text="<repository>/<source path>, followed by ::<DAG id> where a file may hold several.",
+        help_text="REPOSITORY/SOURCE-PATH, followed by ::DAG-ID where a file may hold several.",
     )
     dag_id = models.CharField("DAG id", max_length=250, help_text="As the author wrote it.")
     name = models.TextField()

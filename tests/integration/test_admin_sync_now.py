@@ -35,7 +35,8 @@ def browser(transactional_db: None) -> Client:
 
 @pytest.fixture(autouse=True)
 def a_leader(transactional_db: None) -> None:
-    Leadership.objects.create(holder="here", number=1, expires_at=timezone.now() + timedelta(hours=1))
+    lease = {"holder": "here", "number": 1, "expires_at": timezone.now() + timedelta(hours=1)}
+    Leadership.objects.update_or_create(pk=1, defaults=lease)
 
 
 def status(browser: Client, repository: Repository) -> dict[str, Any]:
@@ -157,6 +158,30 @@ def test_a_request_during_a_sync_waits_for_the_one_that_follows(
     done = status(browser, repository)
     assert done["settled"] is True
     assert "1 created" in done["parts"]["line"]
+
+
+def test_a_request_that_the_sync_under_way_has_served_ends_with_the_look_that_finds_so(
+    browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    held = claim(repository.pk)
+    assert held is not None
+    SyncRun.objects.update(state="running")
+    press(browser, repository)
+    work()
+    ended = timezone.now() - timedelta(minutes=1)
+    Repository.objects.update(follow_up=None, checked_at=ended)
+    SyncRun.objects.update(state="succeeded", finished_at=ended)
+    release(held)
+    assert status(browser, repository)["settled"] is False
+
+    sync()
+
+    done = status(browser, repository)
+    assert done["settled"] is True
+    assert "nothing new" in done["parts"]["line"]
+    assert SyncRun.objects.count() == 1
 
 
 def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 
 class ReadOnly:
@@ -26,6 +26,22 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
 
     actions = None
     list_per_page = 50
+
+    def subtitle(self, obj: Any) -> str:
+        """What a row's own page is headed by."""
+        return str(obj)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        context["subtitle"] = self.subtitle(obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     class Media:
         css = {"all": ["kiok/admin.css"]}

@@ -1,0 +1,14 @@
+"""Git Sync in the admin: Repositories, Syncs, Files. It shows, and calls one function per deed."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from gitsync.admin.repository import RepositoryAdmin
+from gitsync.admin.source_file import SourceFileAdmin
+from gitsync.admin.sync_run import SyncRunAdmin
+from kiok.metadata.admin import link_repositories
+
+__all__ = ["RepositoryAdmin", "SourceFileAdmin", "SyncRunAdmin"]
+
+link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))

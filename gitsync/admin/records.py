@@ -1,0 +1,53 @@
+"""Queries that leave long JSON in the database and bring only what a list shows of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery, TextField, Value
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Coalesce, Left
+
+from gitsync.models import FileState, Repository, SourceFile, SyncRun
+from kiok.metadata.admin.json_length import JsonLength
+from kiok.metadata.models import Dag, Origin
+
+CHANGES = ("created", "updated", "pruned", "stale")
+SHOWN_MESSAGE_CHARACTERS = 300
+
+
+def counted_syncs(syncs: QuerySet[SyncRun]) -> QuerySet[Any]:
+    """Syncs with `n_created`, `n_updated`, `n_pruned`, `n_stale`, `n_problems`."""
+    counts = {f"n_{name}": _length(KeyTransform(name, "changes")) for name in CHANGES}
+    return syncs.defer("changes", "failed_files").annotate(n_problems=_length(F("failed_files")), **counts)
+
+
+def located_files(files: QuerySet[SourceFile]) -> QuerySet[Any]:
+    """Files with the first problem's `problem`, `problem_line`, `problem_column`, and `n_problems`."""
+    first = KeyTransform("0", "diagnostics")
+    return files.defer("diagnostics").annotate(
+        problem=Left(KeyTextTransform("message", first), SHOWN_MESSAGE_CHARACTERS, output_field=TextField()),
+        problem_line=KeyTextTransform("line", first),
+        problem_column=KeyTextTransform("column", first),
+        n_problems=_length(F("diagnostics")),
+    )
+
+
+def counted_repositories(repositories: QuerySet[Repository]) -> QuerySet[Any]:
+    """Repositories with `n_dags`, `n_stale` and `n_failed` (files)."""
+    dags = Dag.objects.filter(origin=Origin.GIT, repository=OuterRef("name"))
+    failed = SourceFile.objects.filter(repository=OuterRef("pk"), state=FileState.FAILED)
+    return repositories.annotate(
+        n_dags=_counted(dags, "repository"),
+        n_stale=_counted(dags.filter(stale_since__isnull=False), "repository"),
+        n_failed=_counted(failed, "repository"),
+    )
+
+
+def _length(array: Any) -> Coalesce:
+    return Coalesce(JsonLength(array), Value(0))
+
+
+def _counted(rows: QuerySet[Any], group: str) -> Coalesce:
+    counts = rows.order_by().values(group).annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counts, output_field=IntegerField()), Value(0))

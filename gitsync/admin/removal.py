@@ -1,0 +1,35 @@
+"""What goes when repositories are removed, for the page that asks whether one is sure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gitsync.admin.declaration import declared_where
+from gitsync.models import ManagedBy, Repository
+from kiok.metadata.admin import cells
+from kiok.metadata.models import Dag, Origin
+
+SHOWN_DAGS = 100
+
+
+def going(repository: Repository) -> dict[str, Any]:
+    """A repository's name and its DAGs, as many as fit a page."""
+    dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
+    number = dags.count()
+    uids = list(dags.values_list("uid", flat=True)[:SHOWN_DAGS])
+    return {
+        "name": repository.name,
+        "number": number,
+        "dags": [(uid, cells.page_of("metadata_dag", uid)) for uid in uids],
+        "left_out": number - len(uids),
+    }
+
+
+def kept(repositories: Iterable[Repository]) -> list[str]:
+    """Why some of them cannot be removed here."""
+    return [
+        f"{repository.name} is declared in {declared_where(repository)}; remove it there"
+        for repository in repositories
+        if repository.managed_by == ManagedBy.CONFIG
+    ]

@@ -1,0 +1,72 @@
+"""Files in the admin: what became of each, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from gitsync.admin import problems, states
+from gitsync.admin.records import located_files
+from gitsync.models import SourceFile
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.read_only import ReadOnlyAdmin
+
+
+@admin.register(SourceFile)
+class SourceFileAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("short_path", "repository", "kind", "state_badge", "dags", "problem"),
+        *("first_failed", "last_failed", "commit"),
+    )
+    list_filter = ("state", "kind", "repository")
+    list_select_related = ("repository",)
+    search_fields = ("path", "repository__name")
+    fields = (
+        *("repository_link", "path", "kind", "state_badge", "dags", "all_problems"),
+        *("first_failed_at", "last_failed_at", "blob_sha", "commit_sha", "image_digest", "compile_time"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return located_files(super().get_queryset(request))
+
+    def subtitle(self, obj: SourceFile) -> str:
+        return f"{obj.path} in {obj.repository.name}"
+
+    @admin.display(description="path", ordering="path")
+    def short_path(self, file: SourceFile) -> str:
+        return cells.shortened(file.path, 100)
+
+    @admin.display(description="repository")
+    def repository_link(self, file: SourceFile) -> str:
+        return cells.link(cells.page_of("gitsync_repository", file.repository_id), file.repository.name)
+
+    @admin.display(description="state", ordering="state")
+    def state_badge(self, file: SourceFile) -> str:
+        return states.file_state(file.state)
+
+    @admin.display(description="problem")
+    def problem(self, file: Any) -> str:
+        return problems.first_problem(file)
+
+    @admin.display(description="problems")
+    def all_problems(self, file: SourceFile) -> str:
+        return problems.all_problems(file)
+
+    @admin.display(description="first failed", ordering="first_failed_at")
+    def first_failed(self, file: SourceFile) -> str:
+        return cells.age(file.first_failed_at)
+
+    @admin.display(description="last failed", ordering="last_failed_at")
+    def last_failed(self, file: SourceFile) -> str:
+        return cells.age(file.last_failed_at)
+
+    @admin.display(description="seen at", ordering="commit_sha")
+    def commit(self, file: SourceFile) -> str:
+        return cells.commit(file.commit_sha)
+
+    @admin.display(description="compile time")
+    def compile_time(self, file: SourceFile) -> str:
+        return cells.seconds(file.seconds)

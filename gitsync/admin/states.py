@@ -1,0 +1,56 @@
+"""Git Sync's states by colour and word."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from gitsync.models import FileState, Repository, RepositoryState, SyncRun, SyncState
+from kiok.metadata.admin.cells import Tone, badge
+
+_REPOSITORY = {
+    RepositoryState.NEVER: Tone.IDLE,
+    RepositoryState.IN_SYNC: Tone.GOOD,
+    RepositoryState.DEGRADED: Tone.WARN,
+    RepositoryState.FAILING: Tone.BAD,
+}
+_SYNC = {
+    SyncState.RUNNING: Tone.BUSY,
+    SyncState.SUCCEEDED: Tone.GOOD,
+    SyncState.PARTIAL: Tone.WARN,
+    SyncState.FAILED: Tone.BAD,
+    SyncState.ABANDONED: Tone.IDLE,
+}
+_FILE = {
+    FileState.COMPILED: Tone.GOOD,
+    FileState.FAILED: Tone.BAD,
+    FileState.NOT_A_DAG: Tone.IDLE,
+    FileState.IGNORED: Tone.IDLE,
+}
+
+
+def is_claimed(repository: Repository) -> bool:
+    """Whether a sync holds the repository, as far as its lease tells."""
+    expires = repository.lease_expires_at
+    return bool(repository.lease_holder and expires and expires > timezone.now())
+
+
+def repository_state(repository: Repository) -> SafeString:
+    """How the repository stands."""
+    if not repository.enabled:
+        return badge(Tone.IDLE, "switched off")
+    if is_claimed(repository):
+        return badge(Tone.BUSY, "syncing")
+    state = RepositoryState(repository.state)
+    return badge(_REPOSITORY[state], state.label)
+
+
+def sync_state(run: SyncRun) -> SafeString:
+    """How the sync stands or ended."""
+    state = SyncState(run.state)
+    return badge(_SYNC[state], state.label)
+
+
+def file_state(state: str) -> SafeString:
+    """What became of the file."""
+    return badge(_FILE[FileState(state)], FileState(state).label)

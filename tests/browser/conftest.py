@@ -1,0 +1,67 @@
+"""A real browser on the real service."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.service import Service
+
+CHROMIUM_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with Service(tmp_path / "service") as running:
+        yield running
+
+
+def _complaint(said: ConsoleMessage) -> list[str]:
+    """What a line of the console complains of. A site need not have a favicon."""
+    address = said.location.get("url", "")
+    return (
+        [f"{said.text} ({address})"] if said.type == "error" and not address.endswith("/favicon.ico") else []
+    )
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    chromium = shutil.which("chromium")
+    assert chromium, "the browser tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def page(service: Service, browser: Browser) -> Iterator[Page]:
+    """A page of the service; what its console says of errors fails the test."""
+    complaints: list[str] = []
+    page = browser.new_page(base_url=service.url)
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.extend(_complaint(said)))
+    yield page
+    assert complaints == []
+
+
+@pytest.fixture
+def page_without_javascript(service: Service, browser: Browser) -> Page:
+    return browser.new_page(base_url=service.url, java_script_enabled=False)

@@ -1,0 +1,143 @@
+"""The whole service as an operator starts it: `manage.py run`, with a data folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0
+STOP_SECONDS = 40.0
+
+_PASSWORD = re.compile(r"first admin: user (\S+), password (\S+)")
+
+
+class Service:
+    """A running service; the context's end stops it as Ctrl-C does.
+
+    `interval_ms` is long by default, so that only what the test does starts a sync.
+    """
+
+    def __init__(self, directory: Path, *, interval_ms: int = 600_000) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._log = directory / "service.log"
+        self._data = directory / "data"
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("KIOK_") and name not in ("DATABASE_URL", "DJANGO_SECRET_KEY")
+        }
+        self._environment = {
+            **inherited,
+            "KIOK_BASE_DATA_DIR": str(self._data),
+            "KIOK_WEB_PORT": str(self.port),
+            "KIOK_WEB_WORKERS": "1",
+            "KIOK_WORKERS": "1",
+            "KIOK_GITSYNC_INTERVAL_MS": str(interval_ms),
+            "KIOK_GITSYNC_ALLOW_PROTOCOLS": "https,ssh,file",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self.seen: set[int] = set()
+        self.username = self.password = ""
+
+    def __enter__(self) -> Service:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), "run"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def processes(self) -> set[int]:
+        """The living processes that are this service: those that carry its data folder in their environment."""
+        mark = f"KIOK_BASE_DATA_DIR={self._data}".encode()
+        found = set()
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                mine = mark in (path / "environ").read_bytes().split(b"\0")
+                state = (path / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            except OSError:
+                continue
+            if mine and state not in (b"Z", b"X"):
+                found.add(int(path.name))
+        self.seen |= found
+        return found
+
+    def stop(self) -> int:
+        """Ctrl-C; returns the exit status. What does not stop is killed, and fails the test."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            status = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in self.processes():
+                os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+            raise AssertionError(f"the service did not stop on SIGINT:\n{self.log}") from None
+        deadline = time.monotonic() + STOP_SECONDS
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if left:
+            names = [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in left]
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            raise AssertionError(f"processes outlive the service: {names}\n{self.log}")
+        return status
+
+    def _wait_until_it_answers(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise AssertionError(f"the service ended by itself:\n{self.log}")
+            found = _PASSWORD.search(self.log)
+            if found and self._answers():
+                self.username, self.password = found.groups()
+                self.processes()
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"the service does not answer after {START_SECONDS:.0f} s:\n{self.log}")
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/admin/login/", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
