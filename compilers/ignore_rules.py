@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -80,30 +81,35 @@ class IgnoreRules:
         entries = (entry for entry in tree.entries if PurePosixPath(entry.path).name == IGNORE_FILE)
         files = [entry for entry in entries if entry.is_file]
         _refuse_large([*files, *(e for e in tree.oversized if PurePosixPath(e.path).name == IGNORE_FILE)])
-        self._rules = {
-            entry.path.rpartition("/")[0]: _spec(entry, content) for entry, content in tree.read(files)
-        }
         self._seconds = 0.0
+        self._rules: dict[str, GitIgnoreSpec] = {}
+        for entry, content in tree.read(files):
+            with self._timed():
+                self._rules[entry.path.rpartition("/")[0]] = _spec(entry, content)
 
     def ignore(self, path: str) -> bool:
         """Whether a file is left out. Raises IgnoreFileError once the rules took too long."""
-        if not self._rules:
-            return False
-        started = time.monotonic()
         verdict = False
-        for folder in _folders_of(path):
-            spec = self._rules.get(folder)
-            if spec is not None:
-                result = spec.check_file(path[len(folder) + 1 :] if folder else path)
-                if result.include is not None:
-                    verdict = result.include
+        with self._timed():
+            for folder in _folders_of(path) if self._rules else ():
+                spec = self._rules.get(folder)
+                if spec is not None:
+                    result = spec.check_file(path[len(folder) + 1 :] if folder else path)
+                    if result.include is not None:
+                        verdict = result.include
+        return verdict
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Counts the time of what is inside, which is bounded for one file but not for all of them."""
+        started = time.monotonic()
+        yield
         self._seconds += time.monotonic() - started
         if self._seconds > MAX_SECONDS:
             raise IgnoreFileError(
-                f"the {IGNORE_FILE} files took more than {MAX_SECONDS:g} s to apply. "
+                f"the {IGNORE_FILE} files took more than {MAX_SECONDS:g} s to read and apply. "
                 "Write fewer or simpler patterns; nothing was changed"
             )
-        return verdict
 
 
 def _spec(entry: TreeEntry, content: bytes) -> GitIgnoreSpec:
@@ -111,7 +117,7 @@ def _spec(entry: TreeEntry, content: bytes) -> GitIgnoreSpec:
         return GitIgnoreSpec.from_lines(content.decode("utf-8").splitlines(), _Pattern, backend="simple")
     except (ValueError, re.error, OverflowError, RecursionError) as exc:
         raise IgnoreFileError(
-            f"{entry.path} cannot be read: {exc}. It takes gitignore patterns, one a line, in UTF-8; "
+            f"{entry.path} cannot be read: {str(exc)[:200]}. It takes gitignore patterns, one a line, in UTF-8; "
             "nothing was changed"
         ) from exc
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
-from compilers.base import SandboxJob
+from compilers.base import SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import LABEL_SANDBOX, SandboxConfig
 from compilers.sandbox.engine import Engine
 
@@ -41,7 +41,13 @@ def attached_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -
     stream: Any = None
     try:
         with engine.answering():
-            client.create_container(name=name, image=image, **container_options(config, job))
+            try:
+                client.create_container(name=name, image=image, **container_options(config, job))
+            except ImageNotFound as exc:
+                engine.forget_images()
+                raise SandboxUnavailable(
+                    f"the image {image[:19]} was replaced or removed just now; it is tried again"
+                ) from exc
             # Before the start: attached to a container that has already ended, everything is lost.
             stream = client.attach_socket(
                 name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}

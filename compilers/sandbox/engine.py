@@ -93,6 +93,10 @@ class Engine:
         self._digests[kind] = (time.monotonic(), digest)
         return digest
 
+    def forget_images(self) -> None:
+        """Look every image up anew next time."""
+        self._digests.clear()
+
     def where(self) -> str:
         """Where the engine is looked for, in words."""
         if self._config.engine_url is not None:

@@ -8,6 +8,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -196,3 +197,15 @@ def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: st
     sandbox = DockerSandbox(SandboxConfig({Kind.PYTHON: python_image}, runtime="no-such-runtime"))
     with pytest.raises(SandboxUnavailable, match="no-such-runtime"):
         next(sandbox.run(job_of({"a.py": ""})))
+
+
+def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
+    python_image: str, job_of: JobOf
+) -> None:
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
+    sandbox.image_digest(Kind.PYTHON)
+    # What the engine said a moment ago no longer holds.
+    sandbox.engine._digests[Kind.PYTHON] = (time.monotonic(), "sha256:" + "0" * 64)
+    with pytest.raises(SandboxUnavailable, match="tried again"):
+        list(sandbox.run(job_of({"a.py": "x = 1\n"})))
+    assert [result.path for result in sandbox.run(job_of({"a.py": "x = 1\n"}))] == ["a.py"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 from compilers import ignore_rules
 from compilers.base import Ignored, Kind, TreeEntry
 from compilers.discovery import MAX_SHOWN_PATH, discover, is_under
-from compilers.ignore_rules import MAX_IGNORE_FILE_BYTES, IgnoreFileError, _Pattern
+from compilers.ignore_rules import MAX_IGNORE_FILE_BYTES, IgnoreFileError, IgnoreRules, _Pattern
 from tests.trees import MemoryTree
 
 PATHS = (
@@ -128,6 +129,9 @@ def test_symbolic_links_and_submodules_are_listed_with_the_reason_and_never_foll
         ("/*.yaml", {"top.yaml"}),
         ("dags/*.py", {"dags/b.py"}),
         ("[a-b].*", {"dags/a.yaml", "dags/b.py"}),
+        ("[!b].py", {"dags/old/deep/d.py"}),
+        ("*s[!x]a.yaml", set()),
+        ("*s[+-9]a.yaml", set()),
         ("?.py\r\n", {"dags/b.py", "dags/old/deep/d.py"}),
         ("tests/*\n!tests/smoke.yaml", {"tests/e.yaml"}),
         ("!tests/smoke.yaml\ntests/*", {"tests/e.yaml", "tests/smoke.yaml"}),
@@ -235,17 +239,19 @@ def test_rules_that_take_too_long_in_all_stop_everything(monkeypatch: pytest.Mon
     monkeypatch.setattr(ignore_rules, "MAX_SECONDS", 0.05)
     ignore = "".join(f"a{number}*b\n" for number in range(20_000))
     files = {f"{number}.py": "" for number in range(200)}
-    with pytest.raises(IgnoreFileError, match=r"took more than 0\.05 s to apply"):
+    with pytest.raises(IgnoreFileError, match=r"took more than 0\.05 s to read and apply"):
         discover(MemoryTree({".kiokignore": ignore, **files}))
+    small = {f"{number}/.kiokignore": "*a*b\n" * 100 for number in range(2_000)}
+    with pytest.raises(IgnoreFileError, match="took more than"):
+        IgnoreRules(MemoryTree(small))
 
 
-pieces = st.sampled_from(
-    ["a", "b", "ab", "*", "**", "?", "[ab]", "[!a]", "/", "/", "/**/", "*a*b", ".py", "\\*"]
-)
+pieces = st.sampled_from(["a", "b", "ab", "*", "**", "?", "[ab]", "/", "/", "/**/", "*a*b", ".py", "\\*"])
 patterns = st.lists(pieces, min_size=1, max_size=8).map("".join)
 paths = st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=6).map("/".join)
 
 
+@settings(max_examples=500)
 @given(st.lists(patterns, max_size=3), st.lists(paths, min_size=1, max_size=5))
 def test_patterns_match_what_the_library_says_they_match(lines: list[str], tried: list[str]) -> None:
     """The regular expressions are rewritten against backtracking; what they match must stay."""
@@ -258,3 +264,10 @@ def test_patterns_match_what_the_library_says_they_match(lines: list[str], tried
     ours = GitIgnoreSpec.from_lines(lines, _Pattern, backend="simple")
     for path in tried:
         assert ours.check_file(path).include == plain.check_file(path).include, (path, lines)
+
+
+@settings(max_examples=1000)
+@given(st.text("[]!^-\\*?/a#\n {}()|+$.&~:z", max_size=40))
+def test_any_text_is_read_or_refused_as_an_ignore_file(text: str) -> None:
+    with suppress(IgnoreFileError):
+        discover(MemoryTree({".kiokignore": text, "a/z.py": "", "a-[z].py": ""}))

@@ -197,10 +197,9 @@ def test_a_module_that_may_come_from_several_folders_counts_from_each() -> None:
 def test_each_file_has_its_own_answer_from_one_graph() -> None:
     texts = {
         "a/one.py": "import shared",
-        "a/two.py": "import shared, tool",
-        "b/three.py": "import shared, tool",
-        "shared.py": "import tool2",
-        "tool2.py": "",
+        "a/two.py": "import shared, a.one",
+        "b/three.py": "import shared",
+        "shared.py": "import tool",
         "a/tool.py": "",
         "b/tool.py": "kiok",
     }

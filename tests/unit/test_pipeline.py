@@ -32,7 +32,13 @@ from tests.trees import MemoryTree
 
 YAML = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"
 PYTHON = "from kiok import Dag\n"
-TREE = {"a.yaml": YAML, "b.py": PYTHON, "c.jar": b"PK", "d.yml": "other: 1\n", "dags/e.py": PYTHON}
+TREE: dict[str, bytes | str] = {
+    "a.yaml": YAML,
+    "b.py": PYTHON,
+    "c.jar": b"PK",
+    "d.yml": "other: 1\n",
+    "dags/e.py": PYTHON,
+}
 
 
 def dag(id_: str) -> DagSpec:

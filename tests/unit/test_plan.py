@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -294,7 +295,8 @@ def test_a_file_that_proves_to_hold_no_dag_any_more_gives_up_its_dags() -> None:
 
 @pytest.mark.parametrize("change", ["text", "image", "stale_reason"])
 def test_a_dag_whose_spec_is_the_same_is_refreshed_without_a_new_version(change: str) -> None:
-    before = replace(recorded("c.py", "x"), **{change: "another"})
+    changed: dict[str, Any] = {change: "another"}
+    before = replace(recorded("c.py", "x"), **changed)
     plan = make_plan("repo", [file("c.py", [spec("x", 0)])], [before])
     assert [(found.uid, item) for found, item in plan.refreshed] == [("repo/c.py::x", before)]
     assert plan.changes["updated"] == []

@@ -1,0 +1,10 @@
+import com.cloudcheflabs.kiok.sdk.*;
+import java.util.*;
+
+public class DefaultTimeoutCamel implements KiokDag {
+    public Dag define() {
+        Dag dag = new Dag("default_timeout_camel").defaultTimeoutMs(1);
+        dag.task("a").shell("a");
+        return dag;
+    }
+}
