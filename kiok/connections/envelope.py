@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from kiok.connections.errors import MasterKeyMissing, MasterKeyTooShort, MasterKeyWrong, Tampered
+from kiok.connections.errors import MASTER_KEY, MasterKeyMissing, MasterKeyTooShort, MasterKeyWrong, Tampered
 
 MIN_MASTER_KEY_LENGTH = 32
 NONCE_BYTES = 12
@@ -50,20 +50,24 @@ class Sealed:
     ciphertext: bytes
 
 
-def check_master_key(master_key: str | None) -> str:
-    """The key itself. Raises MasterKeyMissing or MasterKeyTooShort."""
+def check_master_key(master_key: str | None, variable: str = MASTER_KEY) -> str:
+    """The key itself; `variable` is where it comes from. Raises MasterKeyMissing or MasterKeyTooShort."""
     if not master_key:
-        raise MasterKeyMissing
+        raise MasterKeyMissing(variable)
     if len(master_key) < MIN_MASTER_KEY_LENGTH:
-        raise MasterKeyTooShort(len(master_key), MIN_MASTER_KEY_LENGTH)
+        raise MasterKeyTooShort(len(master_key), MIN_MASTER_KEY_LENGTH, variable)
     return master_key
 
 
 def new_data_key(master_key: str | None, version: int) -> Wrapped:
     """A fresh data key, wrapped. Raises MasterKeyMissing or MasterKeyTooShort."""
+    return wrap(master_key, version, AESGCM.generate_key(KEY_BYTES * 8))
+
+
+def wrap(master_key: str | None, version: int, key: bytes) -> Wrapped:
+    """A data key under a master key. Raises MasterKeyMissing or MasterKeyTooShort."""
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     wrapping_key = _wrapping_key(check_master_key(master_key), salt)
-    key = AESGCM.generate_key(KEY_BYTES * 8)
     return Wrapped(salt, nonce, AESGCM(wrapping_key).encrypt(nonce, key, _key_label(version)))
 
 

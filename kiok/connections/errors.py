@@ -5,6 +5,7 @@
         ├── MasterKeyMissing        operator: give KIOK_MASTER_KEY
         ├── MasterKeyTooShort       operator: give a longer one
         ├── MasterKeyWrong          operator: give the one the data was stored under
+        ├── MasterKeyUnchanged      operator: give another one as the new one
         ├── Tampered                operator: the stored value was altered or moved; enter it again
         ├── InvalidProperty         whoever enters it: a name or value that cannot be stored
         ├── MalformedReference      author: `${conn...}` or `${secret...}` written wrongly
@@ -19,6 +20,10 @@ from enum import StrEnum
 
 from kiok.errors import KiokError
 
+# The environment variables, for messages; what is in them comes from the settings.
+MASTER_KEY = "KIOK_MASTER_KEY"
+NEW_MASTER_KEY = "KIOK_NEW_MASTER_KEY"
+
 
 class Reason(StrEnum):
     """Stable names, for those who act on an error rather than read it."""
@@ -26,6 +31,7 @@ class Reason(StrEnum):
     MASTER_KEY_MISSING = "master_key_missing"  # no master key is configured
     MASTER_KEY_TOO_SHORT = "master_key_too_short"  # it has fewer than 32 characters
     MASTER_KEY_WRONG = "master_key_wrong"  # it does not open the data keys
+    MASTER_KEY_UNCHANGED = "master_key_unchanged"  # the new one is the old one
     TAMPERED = "tampered"  # a stored value does not belong where it is
     INVALID_PROPERTY = "invalid_property"  # a name or value that cannot be stored
     MALFORMED_REFERENCE = "malformed_reference"  # `${conn.x}` without a key, and the like
@@ -41,10 +47,11 @@ class ConnectionsError(KiokError):
 class MasterKeyMissing(ConnectionsError):
     reason = Reason.MASTER_KEY_MISSING
 
-    def __init__(self) -> None:
+    def __init__(self, variable: str = MASTER_KEY) -> None:
+        what = "no master key" if variable == MASTER_KEY else "no new master key"
         super().__init__(
-            "no master key: set the environment variable KIOK_MASTER_KEY (32 characters or more, for "
-            "example from `openssl rand -base64 48`), or KIOK_MASTER_KEY_FILE to a file that holds it, "
+            f"{what}: set the environment variable {variable} (32 characters or more, for "
+            f"example from `openssl rand -base64 48`), or {variable}_FILE to a file that holds it, "
             "and start again"
         )
 
@@ -52,8 +59,8 @@ class MasterKeyMissing(ConnectionsError):
 class MasterKeyTooShort(ConnectionsError):
     reason = Reason.MASTER_KEY_TOO_SHORT
 
-    def __init__(self, found: int, wanted: int) -> None:
-        super().__init__(f"KIOK_MASTER_KEY has {found} characters; it needs {wanted} or more")
+    def __init__(self, found: int, wanted: int, variable: str = MASTER_KEY) -> None:
+        super().__init__(f"{variable} has {found} characters; it needs {wanted} or more")
 
 
 class MasterKeyWrong(ConnectionsError):
@@ -64,6 +71,13 @@ class MasterKeyWrong(ConnectionsError):
             f"KIOK_MASTER_KEY does not open data key {version}: it is not the key under which the "
             "connections were stored (or that row was altered); start with that key"
         )
+
+
+class MasterKeyUnchanged(ConnectionsError):
+    reason = Reason.MASTER_KEY_UNCHANGED
+
+    def __init__(self) -> None:
+        super().__init__(f"{NEW_MASTER_KEY} is the same as {MASTER_KEY}; give another one, or leave it")
 
 
 class Tampered(ConnectionsError):

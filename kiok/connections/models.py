@@ -22,12 +22,17 @@ PROPERTY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 MAX_VALUE_BYTES = 256 * 1024
 MAX_PROPERTIES = 200
 # Not secret by themselves, and blanking them would make messages unreadable.
-PUBLIC_PROPERTIES = frozenset({"host", "hostname", "knownHosts", "port", "url", "user", "username"})
+PUBLIC_PROPERTIES = frozenset(
+    {"allowedSigners", "host", "hostname", "knownHosts", "openpgpKeys", "port", "url", "user", "username"}
+)
 _ROTATION_LOCK = 0x6B696F6B  # "kiok": any number that nothing else in this database locks
 
 
 class DataKey(models.Model):
-    """One version of the data key, wrapped by the master key. Only `active` ever changes."""
+    """One version of the data key, wrapped by the master key.
+
+    The key itself never changes: only `active` does, and, with `manage.py rotate_master_key`, the wrapping.
+    """
 
     version = models.PositiveIntegerField(primary_key=True)
     salt = models.BinaryField()
@@ -60,8 +65,7 @@ class DataKey(models.Model):
         MasterKeyWrong when the master key is not the one the present key is wrapped under.
         """
         with transaction.atomic():
-            with database.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROTATION_LOCK])
+            lock_data_keys()
             active = cls.objects.filter(active=True).first()
             if active is not None:
                 if only_if_none:
@@ -76,8 +80,12 @@ class DataKey(models.Model):
 
     def unwrap(self) -> bytes:
         """The key itself. Raises MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong."""
+        return self.unwrap_with(_master_key())
+
+    def unwrap_with(self, master_key: str | None) -> bytes:
+        """The same under a given master key."""
         wrapped = envelope.Wrapped(bytes(self.salt), bytes(self.nonce), bytes(self.wrapped))
-        return envelope.unwrap(_master_key(), self.version, wrapped)
+        return envelope.unwrap(master_key, self.version, wrapped)
 
 
 class Connection(models.Model):
@@ -189,6 +197,12 @@ class Connection(models.Model):
         return envelope.open_sealed(
             keys[version].unwrap(), self.id, name, envelope.Sealed(version, nonce, ciphertext)
         )
+
+
+def lock_data_keys() -> None:
+    """Until the transaction ends, nobody else makes or rewraps data keys."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROTATION_LOCK])
 
 
 def check_properties(values: Mapping[str, str]) -> None:

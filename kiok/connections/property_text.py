@@ -29,7 +29,8 @@ HELP = (
     "One property per line, name=value. Several lines: name=<<END, the lines, END; or simply paste a PEM "
     "block after name=. A line -name removes a property. Stored values are never shown; what is not named "
     "here stays as it is. For git over ssh: privateKey, knownHosts, passphrase. "
-    "Over https: username and password, or token. A secret keeps its text in value."
+    "Over https: username and password, or token. To verify signatures: openpgpKeys, allowedSigners. "
+    "A secret keeps its text in value."
 )
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s*")

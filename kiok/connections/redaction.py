@@ -1,86 +1,182 @@
 """Keeps secrets out of what is written: logs, errors, stored messages.
 
 Every value that a connection decrypts is registered here, and `redact` replaces it, in each form in which it
-tends to leak: as it is, percent-encoded, base64, JSON- and repr-escaped, and line by line for keys of many
-lines. It is the last line of defence, not the first: nothing is meant to pass a secret to a log at all.
+tends to leak: as it is, percent-encoded, base64 (also as the end of `user:password`), hexadecimal, escaped for
+JSON, HTML and Python, and line by line for keys of many lines. It is the last line of defence, not the first:
+nothing is meant to pass a secret to a log at all. Cut texts after this, not before: of a
+secret that was cut, only a larger first part is found.
 
-The registry holds what this process has decrypted, at most `MAX_SECRETS` values, the oldest leaving first: an
+The registry holds what this process has decrypted, the oldest leaving first where that gets too much: an
 exception is often logged well after the code that held the secret is done.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 MAX_SECRETS = 512
+MAX_FORM_CHARACTERS = 16 * 1024 * 1024
+"""Of all forms together: an RSA key has some 100 000."""
 # Shorter ones ("git", "main") would blank half of every message and tell what they are by it.
 MIN_LENGTH = 6
 REPLACEMENT = "[redacted]"
+_MIN_CUT_LENGTH = 12
+_LINE_WIDTHS = (64, 76)  # of base64: PEM's and MIME's
 
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^\s/?#@\"'<>]*:[^\s/?#\"'<>]*@")
+_USERINFO = re.compile(
+    r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)"
+    r"(?:[^\s/?#@\"'<>]*:[^\s/?#\"'<>]*"
+    # A password with a slash in it, as people type them: what follows the colon is no port.
+    r"|[^\s/?#@:\"'<>]+:(?!\d{0,5}(?:[/?#\s]|\Z))[^\s\"'<>]*)@"
+)
+# A text that is such a url and nothing else, as forms bring it: up to its last @, whatever stands before it.
+_URL_ALONE = re.compile(
+    r"(?i)\A(\s*[a-z][a-z0-9+.-]{1,30}://)[^\s/?#@:\"'<>]+:(?!\d{0,5}(?:[/?#\s]|\Z))[^\n]*@"
+)
 _TOKEN_USER = re.compile(r"(?i)\b(https?://)[^\s/?#@:\"'<>]+@")
+# The scp form with a password, which is no url at all: user:password@host:path.
+_SCP_PASSWORD = re.compile(r"(?<![\w/@:.%+-])([\w.%+-]+):[^\s:@\"'<>]+@(?=[A-Za-z0-9.-]+:[^\s\d])")
 _HEADER = re.compile(r"(?i)\b(authorization\s*[:=]\s*)(basic|bearer|token)\s+[^\s\"',]+")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)", re.DOTALL)
 
 _lock = threading.Lock()
-_secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-_pattern: re.Pattern[str] | None = None
+_secrets: OrderedDict[str, frozenset[str]] = OrderedDict()
+_uses: Counter[str] = Counter()
+# Forms by their first `MIN_LENGTH` characters, the longest first, so that none is cut by a shorter one in it.
+# A dictionary instead of one large pattern: to compile that anew for each of a thousand keys takes minutes.
+_index: dict[str, tuple[str, ...]] = {}
+_characters = 0
 
 
 def register(values: Iterable[str]) -> None:
     """Have `redact` replace these values from now on. Those shorter than `MIN_LENGTH` are left out."""
-    global _pattern
     with _lock:
-        changed = False
         for value in values:
             if len(value.strip()) < MIN_LENGTH:
                 continue
             if value in _secrets:
                 _secrets.move_to_end(value)
                 continue
-            _secrets[value] = tuple(_forms(value))
-            changed = True
-        while len(_secrets) > MAX_SECRETS:
-            _secrets.popitem(last=False)
-        if changed:
-            forms = {form for secret in _secrets.values() for form in secret}
-            # Longest first, so that no form is cut in two by a shorter one inside it.
-            _pattern = re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))
+            _add(value, frozenset(_forms(value)))
+        while len(_secrets) > MAX_SECRETS or (_characters > MAX_FORM_CHARACTERS and len(_secrets) > 1):
+            _remove(next(iter(_secrets)))
 
 
 def forget() -> None:
     """Empty the registry."""
-    global _pattern
     with _lock:
-        _secrets.clear()
-        _pattern = None
+        for value in list(_secrets):
+            _remove(value)
 
 
 def redact(text: str) -> str:
     """The text without registered secrets, credentials in urls and headers, and private keys."""
-    pattern = _pattern
-    if pattern is not None:
-        text = pattern.sub(REPLACEMENT, text)
+    text = _without_secrets(text)
     if "-----BEGIN" in text:
         text = _PEM.sub(REPLACEMENT, text)
     if "@" in text:
+        text = _URL_ALONE.sub(rf"\1{REPLACEMENT}@", text)
         text = _USERINFO.sub(rf"\1{REPLACEMENT}@", text)
         text = _TOKEN_USER.sub(rf"\1{REPLACEMENT}@", text)
+        text = _SCP_PASSWORD.sub(rf"{REPLACEMENT}@", text)
     return _HEADER.sub(rf"\1\2 {REPLACEMENT}", text)
+
+
+def _without_secrets(text: str) -> str:
+    if not _index:
+        return text
+    parts: list[str] = []
+    kept_from = at = 0
+    last = len(text) - MIN_LENGTH
+    while at <= last:
+        candidates = _index.get(text[at : at + MIN_LENGTH])
+        length = _matched(text, at, candidates) if candidates else 0
+        if not length:
+            at += 1
+            continue
+        parts += (text[kept_from:at], REPLACEMENT)
+        kept_from = at = at + length
+    return "".join((*parts, text[kept_from:])) if parts else text
+
+
+def _matched(text: str, at: int, forms: Iterable[str]) -> int:
+    """How many characters from `at` on are one of the forms, or the larger part of one that was cut; 0: none."""
+    longest = 0
+    for form in forms:
+        if text.startswith(form, at):
+            longest = max(longest, len(form))
+        elif text.startswith(form[: max(_MIN_CUT_LENGTH, len(form) // 2)], at):
+            longest = max(longest, _common(form, text, at))
+    return longest
+
+
+def _common(form: str, text: str, at: int) -> int:
+    """How many characters of the form stand at that place."""
+    pairs = enumerate(zip(form, text[at : at + len(form)], strict=False))
+    return next((index for index, (one, other) in pairs if one != other), min(len(form), len(text) - at))
+
+
+def _add(value: str, forms: frozenset[str]) -> None:
+    global _characters
+    _secrets[value] = forms
+    for form in forms:
+        _uses[form] += 1
+        if _uses[form] == 1:
+            _characters += len(form)
+            start = form[:MIN_LENGTH]
+            _index[start] = tuple(sorted((*_index.get(start, ()), form), key=len, reverse=True))
+
+
+def _remove(value: str) -> None:
+    global _characters
+    for form in _secrets.pop(value):
+        _uses[form] -= 1
+        if not _uses[form]:
+            del _uses[form]
+            _characters -= len(form)
+            start = form[:MIN_LENGTH]
+            if rest := tuple(other for other in _index[start] if other != form):
+                _index[start] = rest
+            else:
+                del _index[start]
 
 
 def _forms(value: str) -> Iterable[str]:
     for part in {value, value.strip(), *(line.strip() for line in value.splitlines())}:
-        if len(part) < MIN_LENGTH or part.startswith("-----"):
+        if len(part) < MIN_LENGTH or (part.startswith("-----") and "\n" not in part):
             continue
         raw = part.encode()
-        encoded = base64.b64encode(raw).decode()
-        yield from (part, quote(part, safe=""), quote(part), quote_plus(part))
-        yield from (json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1], repr(part)[1:-1])
-        yield from (encoded, encoded.rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("="))
+        percent, every = quote(part, safe=""), "".join(f"%{byte:02X}" for byte in raw)
+        yield from (part, percent, _lower(percent), quote(part), quote_plus(part), every, every.lower())
+        yield from (json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1], html.escape(part))
+        yield from (repr(part)[1:-1], ascii(part)[1:-1], repr(raw)[2:-1], raw.hex(), raw.hex().upper())
+        for offset in range(3):
+            yield from _base64_cores(raw, offset)
+        if "\n" in part or len(raw) > _LINE_WIDTHS[0] * 6 // 8:
+            encoded = base64.b64encode(raw).decode()
+            for width in _LINE_WIDTHS:
+                lines = (encoded[start : start + width] for start in range(0, len(encoded), width))
+                yield from (line for line in lines if len(line) >= MIN_LENGTH)
+
+
+def _lower(percent: str) -> str:
+    """The same with `%c3` for `%C3`."""
+    return re.sub("%..", lambda escape: escape[0].lower(), percent)
+
+
+def _base64_cores(raw: bytes, offset: int) -> Iterable[str]:
+    """The characters of base64 that depend on `raw` alone when `offset` (0..2) bytes come before it.
+
+    So `base64("user:password")` is recognised whatever the user is.
+    """
+    text = b"\0" * offset + raw
+    start, end = -(-offset * 8 // 6), len(text) * 8 // 6
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(text).decode()[start:end]

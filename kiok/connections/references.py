@@ -84,8 +84,8 @@ def _no_connection(reference: Reference, connection: Connection | None) -> str:
     if connection is not None:
         found = f"connection {connection.id!r} is of type {connection.type!r}, not 'secret'"
     else:
-        found = f"there is no {kind} {reference.connection!r} (wanted for its {reference.property!r})"
-    return f"{reference.text}: {found}"
+        found = f"there is no {kind} {reference.connection!r}"
+    return f"{reference.text}: {found} (wanted for its {reference.property!r})"
 
 
 def _no_property(reference: Reference, connection: Connection) -> str:

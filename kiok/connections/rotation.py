@@ -1,4 +1,4 @@
-"""Bringing stored connections under the active data key."""
+"""Bringing stored connections under the active data key, and data keys under a new master key."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from kiok.connections.errors import ConnectionsError
-from kiok.connections.models import Connection, DataKey
+from kiok.connections import envelope
+from kiok.connections.errors import NEW_MASTER_KEY, ConnectionsError, MasterKeyUnchanged, MasterKeyWrong
+from kiok.connections.models import Connection, DataKey, lock_data_keys
 
 BATCH = 50
 
@@ -47,3 +48,40 @@ def reencrypt() -> Reencrypted:
         if not rows:
             return Reencrypted(changed, current, tuple(failures))
         last = rows[-1].id
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """How many data keys were brought under the new master key, and how many were under it already."""
+
+    changed: int
+    current: int
+
+
+def rewrap(old: str | None, new: str | None) -> Rewrapped:
+    """Bring every data key from the old master key under the new one, all in one transaction.
+
+    Values are not touched: the data keys stay what they are. Killed at any moment, either all of them are under
+    the old key or all under the new one; run again, those that are under the new one are recognised. Raises
+    MasterKeyMissing, MasterKeyTooShort, MasterKeyUnchanged, or MasterKeyWrong for a data key that neither
+    opens; then nothing has changed.
+    """
+    old = envelope.check_master_key(old)
+    new = envelope.check_master_key(new, NEW_MASTER_KEY)
+    if old == new:
+        raise MasterKeyUnchanged
+    changed = current = 0
+    with transaction.atomic():
+        lock_data_keys()
+        for row in DataKey.objects.select_for_update().order_by("version"):
+            try:
+                key = row.unwrap_with(old)
+            except MasterKeyWrong:
+                row.unwrap_with(new)
+                current += 1
+                continue
+            wrapped = envelope.wrap(new, row.version, key)
+            row.salt, row.nonce, row.wrapped = wrapped.salt, wrapped.nonce, wrapped.ciphertext
+            row.save(update_fields=["salt", "nonce", "wrapped"])
+            changed += 1
+    return Rewrapped(changed, current)

@@ -7,11 +7,16 @@ import logging
 from django.apps import AppConfig
 from django.conf import settings
 
+from kiok.server import task_results
+
 
 class ServerConfig(AppConfig):
     name = "kiok.server"
     label = "server"
 
     def ready(self) -> None:
+        from django_q.signals import post_execute_in_worker
+
+        post_execute_in_worker.connect(task_results.take_secrets_out, dispatch_uid="kiok.server.task_results")
         for warning in settings.KIOK.warnings:
             logging.getLogger(__name__).warning("%s", warning)

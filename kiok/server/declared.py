@@ -9,6 +9,9 @@ In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by com
       credentialConnectionId: team-git
       enabled: true
       intervalMs: 60000              # default: kiok.gitsync.interval.ms
+      include: ["*.py", /shared/]    # or text, a pattern a line; default: *.py
+      verify: commit                 # or tag; default: off
+      verifyConnectionId: team-keys  # whose keys are trusted; needed unless verify is off
 """
 
 from __future__ import annotations
@@ -26,7 +29,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@", re.IGNORECASE)
-KEYS = ("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs")
+KEYS = (
+    *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
+    *("include", "verify", "verifyConnectionId"),
+)
+VERIFY = ("off", "commit", "tag")
+_TAG_REFS = ("tag:", "refs/tags/", "semver:")
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
@@ -35,7 +43,8 @@ class DeclaredRepository:
     """One declared repository.
 
     `ref` is a branch or `tag:<name>`; `subpath` is "" for the whole repository; `interval_ms` None means
-    the default interval. `url`, `ref` and `subpath` are checked in full where they are used.
+    the default interval, `include` None the default patterns, else one a line. `verify` is one of `VERIFY`.
+    `url`, `ref`, `subpath` and `include` are checked in full where they are used.
     """
 
     name: str
@@ -45,6 +54,9 @@ class DeclaredRepository:
     credential_connection_id: str | None = None
     interval_ms: int | None = None
     enabled: bool = True
+    include: str | None = None
+    verify: str = "off"
+    verify_connection_id: str | None = None
 
 
 def check(repository: DeclaredRepository) -> DeclaredRepository:
@@ -60,14 +72,32 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
         raise ValueError(
             where + "the url holds a password; put the credential in a connection and name its id"
         )
-    connection = repository.credential_connection_id
-    if connection is not None and not CONNECTION_ID.fullmatch(connection):
-        raise ValueError(
-            where + f"credentialConnectionId {connection!r} does not match {CONNECTION_ID.pattern}"
-        )
+    for key, connection in (
+        ("credentialConnectionId", repository.credential_connection_id),
+        ("verifyConnectionId", repository.verify_connection_id),
+    ):
+        if connection is not None and not CONNECTION_ID.fullmatch(connection):
+            raise ValueError(where + f"{key} {connection!r} does not match {CONNECTION_ID.pattern}")
     if repository.interval_ms is not None and repository.interval_ms < 1000:
         raise ValueError(where + f"intervalMs is {repository.interval_ms}; allowed: 1000 or more")
+    _check_verification(repository, where)
     return repository
+
+
+def _check_verification(repository: DeclaredRepository, where: str) -> None:
+    if repository.verify not in VERIFY:
+        raise ValueError(where + f"verify is {repository.verify!r}; allowed: {', '.join(VERIFY)}")
+    if repository.verify != "off" and repository.verify_connection_id is None:
+        raise ValueError(
+            where
+            + f"verify is {repository.verify!r}, but verifyConnectionId is missing: name the connection "
+            "whose keys are trusted"
+        )
+    if repository.verify == "tag" and not repository.ref.startswith(_TAG_REFS):
+        raise ValueError(
+            where
+            + f"verify is 'tag', but the ref {repository.ref!r} is no tag; write tag:<name>, or verify: commit"
+        )
 
 
 def parse_list(text: str) -> tuple[DeclaredRepository, ...]:
@@ -156,6 +186,9 @@ def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
         credential_connection_id=values.get("credentialConnectionId"),
         interval_ms=values.get("intervalMs"),
         enabled=values.get("enabled", True),
+        include=values.get("include"),
+        verify=values.get("verify", "off"),
+        verify_connection_id=values.get("verifyConnectionId"),
     )
 
 
@@ -173,6 +206,10 @@ def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, 
         elif key in values:
             problem(line, f"key {key!r} comes twice")
         else:
+            if key == "verify" and value is False:
+                value = "off"  # YAML 1.1 reads a bare `off` as false
+            elif key == "include" and isinstance(value, list):
+                value = "\n".join(value)
             wanted = {"enabled": bool, "intervalMs": int}.get(key, str)
             optional = value is None and key not in ("name", "url")
             if not optional and type(value) is not wanted:
@@ -192,6 +229,9 @@ def _scalars(node: yaml.MappingNode, problem: Callable[[int, str], None]) -> Ite
     loader = yaml.SafeLoader("")
     try:
         for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == "include" and _is_list_of_text(value):
+                yield key.value, [item.value for item in value.value], _line(key)
+                continue
             if not isinstance(key, yaml.ScalarNode) or not isinstance(value, yaml.ScalarNode):
                 problem(
                     _line(key), f"key {getattr(key, 'value', '?')!r} is {_kind(value)}; wanted is one value"
@@ -203,6 +243,12 @@ def _scalars(node: yaml.MappingNode, problem: Callable[[int, str], None]) -> Ite
                 problem(_line(key), f"key {key.value!r} has a value that cannot be read; quote it")
     finally:
         loader.dispose()
+
+
+def _is_list_of_text(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.SequenceNode) and all(
+        isinstance(item, yaml.ScalarNode) and item.tag == "tag:yaml.org,2002:str" for item in node.value
+    )
 
 
 def _shown(value: object) -> str:

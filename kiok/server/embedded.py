@@ -40,6 +40,7 @@ START_TIMEOUT_SECONDS = 60
 MAX_LOG_BYTES = 10 * 1024 * 1024  # looked at on each start
 # sun_path holds 108 bytes on Linux and 104 on macOS, with the final NUL; the file is `/.s.PGSQL.5432`.
 MAX_SOCKET_DIR_BYTES = 103 - len("/.s.PGSQL.5432")
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _NOBODY = 65534
 _NO_PID = 2**31 - 2  # far above any the kernel gives
 
@@ -281,7 +282,6 @@ def _pg_ctl(base: Path, *arguments: str) -> None:
 
 def _run(program: str, *arguments: str, log: Path | None = None) -> None:
     command = [*_as_other_than_root(), str(_programs() / program), *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     # A file, not a pipe: the server inherits it, and would hold a pipe open for ever.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
@@ -289,7 +289,7 @@ def _run(program: str, *arguments: str, log: Path | None = None) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**environment, "LC_ALL": "C"},
+            env=_environment(),
             cwd="/",
             start_new_session=True,  # Ctrl-C in a terminal is for its users, not for the server
             check=False,
@@ -303,6 +303,11 @@ def _run(program: str, *arguments: str, log: Path | None = None) -> None:
             f"the embedded PostgreSQL: {program} ended with status {done.returncode}; it said:\n"
             f"{said.strip()}\nMend that, or set DATABASE_URL to a PostgreSQL of your own."
         )
+
+
+def _environment() -> dict[str, str]:
+    """What its programs are told: the server keeps its environment as long as it runs, so none of ours' secrets."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
 
 
 def _programs() -> Path:
@@ -323,7 +328,11 @@ def _as_other_than_root() -> list[str]:
         return []
     unshare = shutil.which("unshare")
     prefix = [unshare or "unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--"]
-    if unshare is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+    trial = [*prefix, "true"]
+    if (
+        unshare is None
+        or subprocess.run(trial, env=_environment(), capture_output=True, check=False).returncode
+    ):
         raise DatabaseUnavailable(
             "the embedded PostgreSQL cannot run as root, and this machine lets root make no user namespace "
             "(`unshare --user`); run the service as an ordinary user, or set DATABASE_URL"

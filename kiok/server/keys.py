@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from kiok.connections import redaction
 from kiok.server.errors import ConfigurationError
 
 MASTER_KEY_FILE = "master.key"
@@ -75,9 +76,8 @@ def generated(path: Path, log_level: int) -> str:
 
 def secret_key(environ: Mapping[str, str], data_dir: Path) -> str:
     """Django's signing key: given, else generated. Raises ConfigurationError."""
-    return from_environment("DJANGO_SECRET_KEY", environ) or generated(
-        data_dir / SECRET_KEY_FILE, logging.INFO
-    )
+    given = from_environment("DJANGO_SECRET_KEY", environ)
+    return _kept_out_of_logs(given or generated(data_dir / SECRET_KEY_FILE, logging.INFO))
 
 
 def master_key(environ: Mapping[str, str], data_dir: Path, *, embedded: bool) -> str | None:
@@ -86,7 +86,12 @@ def master_key(environ: Mapping[str, str], data_dir: Path, *, embedded: bool) ->
     Raises ConfigurationError.
     """
     given = from_environment("KIOK_MASTER_KEY", environ)
-    if given or not embedded:
-        return given
+    if not given and not embedded:
+        return None
     # Loud: without this file, stored connections are lost.
-    return generated(data_dir / MASTER_KEY_FILE, logging.WARNING)
+    return _kept_out_of_logs(given or generated(data_dir / MASTER_KEY_FILE, logging.WARNING))
+
+
+def _kept_out_of_logs(key: str) -> str:
+    redaction.register([key])
+    return key

@@ -28,7 +28,11 @@ CONFIG_VARIABLE = "KIOK_CONFIG"
 # Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
 _BY_SCRIPTS = ("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD")
 OTHER_VARIABLES = frozenset(
-    {CONFIG_VARIABLE, "KIOK_MASTER_KEY", "KIOK_MASTER_KEY_FILE", *(f"KIOK_{name}" for name in _BY_SCRIPTS)}
+    {
+        CONFIG_VARIABLE,
+        *(f"KIOK_{key}{suffix}" for key in ("MASTER_KEY", "NEW_MASTER_KEY") for suffix in ("", "_FILE")),
+        *(f"KIOK_{name}" for name in _BY_SCRIPTS),
+    }
 )
 
 _MIB = 1024 * 1024
@@ -135,11 +139,20 @@ class Properties:
     gitsync_max_file_bytes: int = _property(
         "kiok.gitsync.max.file.bytes", _bytes(1), 32 * _MIB, "Largest file that is read."
     )
+    gitsync_max_path_bytes: int = _property(
+        "kiok.gitsync.max.path.bytes",
+        integer(64, 1024, "bytes"),
+        1024,
+        "Longest path that is read, in UTF-8.",
+    )
     gitsync_max_dags: int = _property(
         "kiok.gitsync.max.dags", integer(1), 10_000, "Most DAGs of one repository."
     )
     gitsync_parallelism: int = _property(
         "kiok.gitsync.parallelism", integer(1, 256), 8, "Remotes that are asked at once for their commit."
+    )
+    gitsync_host_parallelism: int = _property(
+        "kiok.gitsync.host.parallelism", integer(1, 256), 4, "Of these, how many of one host."
     )
     gitsync_sync_timeout_ms: int = _property(
         "kiok.gitsync.sync.timeout.ms", _milliseconds(10_000), 600_000, "Time limit of one whole sync."

@@ -87,6 +87,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 
 # A function, so that a key is read, or generated, only in a process that needs it.
 KIOK_MASTER_KEY = partial(keys.master_key, os.environ, KIOK.base_data_dir, embedded=KIOK_EMBEDDED)
+KIOK_NEW_MASTER_KEY = partial(keys.from_environment, "KIOK_NEW_MASTER_KEY", os.environ)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
