@@ -1,0 +1,144 @@
+"""The commit or tag object a signature is about, and the signature in it, found as git finds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gitsync.git.client import GitClient
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.mirror import HEAD_REF
+from gitsync.git.signer import SignatureKind, shown
+
+Subject = Literal["commit", "tag"]
+
+_MAX_OBJECT_BYTES = 1 << 20
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+_X509 = b"-----BEGIN SIGNED MESSAGE-----"
+_MARKERS = {
+    b"-----BEGIN PGP SIGNATURE-----": SignatureKind.OPENPGP,
+    b"-----BEGIN SSH SIGNATURE-----": SignatureKind.SSH,
+}
+# What git takes for the beginning of a signature, gpg-interface.c. A PGP MESSAGE is no detached signature: it
+# would speak of the content it brings along.
+_GIT_MARKERS = (*_MARKERS, b"-----BEGIN PGP MESSAGE-----", _X509)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedObject:
+    """An object with a signature. `label` names it in messages: `commit <id>` or `tag 'v1' (<id>)`."""
+
+    subject: Subject
+    object_id: str
+    label: str
+    kind: SignatureKind
+    signature: bytes
+
+
+def read_signed_commit(
+    client: GitClient, git_directory: Path, commit: str, inherit: Sequence[int]
+) -> SignedObject:
+    """The commit with its signature. Raises GitError; SIGNATURE_MISSING if it has none."""
+    if not _OBJECT_ID.fullmatch(commit):
+        raise git_error(
+            GitReason.UNSUPPORTED, f"{commit[:80]!r} is no commit whose signature can be verified"
+        )
+    label = f"commit {commit}"
+    content = _read(client, git_directory, "commit", commit, inherit)
+    signatures = _header_values(content, b"gpgsig")
+    if not signatures:
+        raise git_error(
+            GitReason.SIGNATURE_MISSING,
+            f"{label} is not signed, and the repository requires it. Nothing was changed. "
+            "Sign it (git commit --amend -S) and push it",
+        )
+    if len(signatures) > 1:
+        raise _refused(label, "it has several signatures, of which none can be taken for the one that counts")
+    return SignedObject("commit", commit, label, _kind(label, signatures[0]), signatures[0])
+
+
+def read_signed_tag(
+    client: GitClient, git_directory: Path, commit: str, tag_name: str | None, inherit: Sequence[int]
+) -> SignedObject:
+    """The tag object that the mirror's ref names, with its signature. Raises as `verify`."""
+    tag = _resolve(client, git_directory, HEAD_REF, inherit)
+    kind = client.run(["cat-file", "-t", tag], directory=git_directory, inherit=inherit)
+    if kind.strip() != b"tag":
+        raise git_error(
+            GitReason.SIGNATURE_MISSING,
+            f"the ref names commit {commit} without a tag object: it is a commit, a branch or a lightweight tag, and only "
+            "an annotated tag can be signed. Nothing was changed. Make a signed tag (git tag -s) and push it, or have "
+            "the commit's signature verified",
+        )
+    content = _read(client, git_directory, "tag", tag, inherit)
+    name = b"".join(_header_values(content, b"tag")[:1]).decode("utf-8", "replace")
+    label = f"tag {shown(name)!r} ({tag})"
+    if _resolve(client, git_directory, f"{tag}^{{commit}}", inherit) != commit:
+        raise git_error(GitReason.MIRROR_BROKEN, f"{label} in the mirror does not lead to commit {commit}")
+    signature = _tag_signature(content)
+    if not signature:
+        raise git_error(
+            GitReason.SIGNATURE_MISSING,
+            f"{label} is not signed, and the repository requires it. Nothing was changed. "
+            "Make a signed tag (git tag -s) and push it",
+        )
+    if tag_name is not None and name != tag_name:
+        # A signed tag goes on verifying under any ref: without this, who may push could serve an old release
+        # under a new name.
+        raise _refused(label, f"it was signed under that name, and the ref {shown(tag_name)!r} holds it now")
+    return SignedObject("tag", tag, label, _kind(label, signature), signature)
+
+
+def _read(client: GitClient, git_directory: Path, kind: str, object_id: str, inherit: Sequence[int]) -> bytes:
+    return client.run(
+        ["cat-file", kind, object_id],
+        directory=git_directory,
+        inherit=inherit,
+        max_output_bytes=_MAX_OBJECT_BYTES,
+    )
+
+
+def _resolve(client: GitClient, git_directory: Path, name: str, inherit: Sequence[int]) -> str:
+    found = client.run(["rev-parse", "--verify", name], directory=git_directory, inherit=inherit)
+    return found.decode("ascii", "replace").strip()
+
+
+def _header_values(content: bytes, name: bytes) -> list[bytes]:
+    """The values of a header of a commit or tag, continuation lines joined. The message is not looked at."""
+    values: list[bytes] = []
+    continued = False
+    for line in content.partition(b"\n\n")[0].split(b"\n"):
+        if continued and line.startswith(b" "):
+            values[-1] += b"\n" + line[1:]
+            continue
+        key, _, value = line.partition(b" ")
+        continued = key == name
+        if continued:
+            values.append(value)
+    return values
+
+
+def _tag_signature(content: bytes) -> bytes:
+    """What follows the last line that begins a signature, that line included, as git cuts it off."""
+    lines = content.split(b"\n")
+    starts = [index for index, line in enumerate(lines) if line.startswith(_GIT_MARKERS)]
+    return b"\n".join(lines[starts[-1] :]) if starts else b""
+
+
+def _kind(label: str, signature: bytes) -> SignatureKind:
+    for marker, kind in _MARKERS.items():
+        if signature.startswith(marker):
+            end = signature.find(marker.replace(b"BEGIN", b"END"))
+            if b"\n" in signature[end:].strip():  # nobody signed that
+                raise _refused(label, "something follows its signature")
+            return kind
+    if signature.startswith(_X509):
+        raise _refused(label, "it is signed with x509 (S/MIME), which is not supported; use OpenPGP or ssh")
+    raise _refused(label, "its signature is neither an OpenPGP nor an ssh one")
+
+
+def _refused(label: str, why: str) -> GitError:
+    return git_error(GitReason.SIGNATURE_REFUSED, f"{label} is refused: {why}. Nothing was changed")

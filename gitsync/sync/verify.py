@@ -1,0 +1,79 @@
+"""Step "verify": a commit or tag without a good signature of a trusted key goes no further."""
+
+from __future__ import annotations
+
+import logging
+
+from gitsync.git import signature
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.ref import RefKind
+from gitsync.git.signature import TrustedKeys, trusted_keys_from_properties
+from gitsync.models import Repository, Verify
+from gitsync.remote import CredentialUnusable, Remote, client
+from kiok.connections.models import Connection
+from kiok.errors import KiokError
+
+log = logging.getLogger(__name__)
+
+
+class TrustedKeysUnreadable(CredentialUnusable):
+    """The connection with the trusted keys cannot be decrypted.
+
+    Tried again with growing pauses: that the master key is right again is seen in no row.
+    """
+
+    transient = True
+
+
+def verify_commit(remote: Remote, repository: Repository, commit: str) -> None:
+    """See to it that the fetched commit is signed as the repository's `verify` asks; nothing where it is off.
+
+    The keys are decrypted here, per sync, so that a changed key counts at the next one. Raises GitError (with the
+    reasons `gitsync.git.signature.verify` names), TrustedKeysUnreadable.
+    """
+    if repository.verify == Verify.OFF:
+        return
+    of_tag = repository.verify == Verify.TAG
+    signer = signature.verify(
+        client(),
+        remote.mirror.git_directory,
+        "tag" if of_tag else "commit",
+        _trusted_keys(repository.verify_keys),
+        commit=commit,
+        tag_name=_tag_name(remote, commit) if of_tag else None,
+    )
+    log.info("%s of %s is signed by %s (%s)", commit[:12], repository.name, signer.name, signer.fingerprint)
+
+
+def _tag_name(remote: Remote, commit: str) -> str | None:
+    """The tag the commit was fetched by, None if by none.
+
+    For a range the server is asked once more which tag it chose; the fetch kept only what the tag leads to.
+    """
+    if remote.ref.kind is RefKind.TAG:
+        return remote.ref.name
+    if remote.ref.kind is not RefKind.SEMVER:
+        return None
+    chosen = remote.mirror.resolve(remote.url, remote.ref, remote.credential)
+    if chosen.commit != commit:
+        raise git_error(
+            GitReason.UNKNOWN, f"the tags of {remote.url.display} changed while {chosen.ref} was verified"
+        )
+    return chosen.ref.name
+
+
+def _trusted_keys(connection: Connection | None) -> TrustedKeys:
+    if connection is None:
+        raise git_error(
+            GitReason.SIGNATURE_KEYS_UNUSABLE,
+            "signatures are to be verified, and the repository names no connection with trusted keys "
+            "(verifyConnectionId)",
+        )
+    try:
+        properties = connection.properties()
+    except KiokError as exc:
+        raise TrustedKeysUnreadable(f"connection {connection.pk!r}: {exc}") from exc
+    try:
+        return trusted_keys_from_properties(properties)
+    except GitError as exc:
+        raise git_error(exc.reason, f"connection {connection.pk!r}: {exc}") from exc
