@@ -1,7 +1,7 @@
 # The commands of the project; `make help` lists them. Each prepares what it needs, and is quick when that is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint images java-sdk lock clean engine venv-server venv-dev
+.PHONY: help demo run test bench lint images java-sdk lock clean engine venv-server venv-dev
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
@@ -24,6 +24,9 @@ test: ## Run every check and every test
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) venv-dev images lint
 	@scripts/test.sh
+
+bench: venv-dev ## Measure, into build/bench/
+	@.venv/bin/python -m benchmarks.partial_fetch
 
 lint: venv-dev ## Run ruff, mypy and import-linter
 	@scripts/lint.sh

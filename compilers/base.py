@@ -62,7 +62,7 @@ class Tree(Protocol):
 
     @property
     def entries(self) -> Sequence[TreeEntry]:
-        """Every blob, symlink and submodule of the commit, sorted by path (bytewise), less the two below."""
+        """Every blob, symlink and submodule in the scope, sorted by path (bytewise), less the two below."""
 
     @property
     def refused(self) -> Sequence[Ignored]:

@@ -112,10 +112,18 @@ class IgnoreRules:
             )
 
 
+def read_patterns(text: str) -> GitIgnoreSpec:
+    """Gitignore patterns, one a line, whose matching is linear. Raises ValueError for what is none."""
+    try:
+        return GitIgnoreSpec.from_lines(text.splitlines(), _Pattern, backend="simple")
+    except (re.error, OverflowError, RecursionError) as exc:
+        raise ValueError(str(exc)) from exc
+
+
 def _spec(entry: TreeEntry, content: bytes) -> GitIgnoreSpec:
     try:
-        return GitIgnoreSpec.from_lines(content.decode("utf-8").splitlines(), _Pattern, backend="simple")
-    except (ValueError, re.error, OverflowError, RecursionError) as exc:
+        return read_patterns(content.decode("utf-8"))
+    except ValueError as exc:
         raise IgnoreFileError(
             f"{entry.path} cannot be read: {str(exc)[:200]}. It takes gitignore patterns, one a line, in UTF-8; "
             "nothing was changed"

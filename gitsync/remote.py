@@ -15,7 +15,7 @@ from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.credentials import Credential, credential_from_properties
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import Ref, parse_ref
-from gitsync.git.subpath import parse_subpath
+from gitsync.git.scope import Scope, parse_scope
 from gitsync.git.tree import TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
@@ -34,9 +34,13 @@ class Remote:
 
     url: RemoteUrl
     ref: Ref
-    subpath: str
+    scope: Scope
     credential: Credential | None
     mirror: Mirror
+
+    @property
+    def subpath(self) -> str:
+        return self.scope.subpath
 
     def probe(self) -> str:
         """The commit the ref names now. Raises GitError."""
@@ -50,7 +54,7 @@ def remote_of(repository: Repository) -> Remote:
     return Remote(
         url=url,
         ref=parse_ref(repository.ref),
-        subpath=parse_subpath(repository.subpath),
+        scope=parse_scope(repository.subpath, repository.include),
         credential=_credential(repository, url),
         mirror=mirror_of(repository.pk),
     )
@@ -79,6 +83,8 @@ def client() -> GitClient:
             allow_protocols=frozenset(config.gitsync_allow_protocols),
             allow_private_hosts=frozenset(config.gitsync_allow_private_hosts),
             ssl_ca_info=str(ca_info) if ca_info else None,
+            # Packs are compressed, and hold trees besides files.
+            max_pack_bytes=2 * config.gitsync_max_tree_bytes,
         )
     )
 
@@ -90,6 +96,7 @@ def tree_limits() -> TreeLimits:
         max_files=config.gitsync_max_files,
         max_file_bytes=config.gitsync_max_file_bytes,
         max_tree_bytes=config.gitsync_max_tree_bytes,
+        max_path_bytes=config.gitsync_max_path_bytes,
     )
 
 

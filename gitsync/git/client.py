@@ -74,7 +74,8 @@ class GitSettings:
     """What an operator can set. `home` is a private directory of the service, made if need be.
 
     `allow_private_hosts` holds host names, addresses and CIDR networks. Below `low_speed_bytes` a second
-    for `low_speed_seconds` an http transfer is given up. `ssl_ca_info` is the path of a PEM file
+    for `low_speed_seconds` an http transfer is given up. No process of git writes a file (a pack) of more than
+    `max_pack_bytes`, or has more than `max_memory_bytes` of address space. `ssl_ca_info` is the path of a PEM file
     with the authorities to trust instead of the system's.
     """
 
@@ -86,6 +87,8 @@ class GitSettings:
     allow_private_hosts: frozenset[str] = field(default_factory=frozenset)
     low_speed_bytes: int = 1000
     low_speed_seconds: int = 30
+    max_pack_bytes: int = 2 * 1024**3
+    max_memory_bytes: int = 4 * 1024**3
     ssl_ca_info: str | None = None
 
 
@@ -139,19 +142,24 @@ class GitClient:
         timeout_seconds: float | None = None,
         max_output_bytes: int | None = None,
         inherit: Sequence[int] = (),
+        settings: Mapping[str, str] | None = None,
     ) -> bytes:
         """Run `git <args>` to its end and return what it printed.
 
         `args` must have `--` before every value that comes from a user or a server. `directory` is the
         bare repository to work on, `remote` the url the command talks to (its host is checked here, and
-        the connection pinned to the addresses found), `inherit` file descriptors git keeps open.
+        the connection pinned to the addresses found), `inherit` file descriptors git keeps open, `settings` more
+        of git's settings for this one command.
         Raises GitError.
         """
         limit = timeout_seconds if timeout_seconds is not None else self.settings.timeout_seconds
         cap = max_output_bytes if max_output_bytes is not None else self.settings.max_output_bytes
         what = f"git {args[0]}" + (f" from {remote.display}" if remote else "")
         redact = Redactor(credential.secrets if credential else ())
-        with self._started(args, directory, remote, credential, inherit) as (process, handover):
+        with self._started(args, directory, remote, credential, inherit, settings=settings) as (
+            process,
+            handover,
+        ):
             try:
                 status, output = process.finish(stdin, timeout_seconds=limit, max_output_bytes=cap)
             except TimeLimitPassed as exc:
@@ -179,12 +187,13 @@ class GitClient:
         credential: Credential | None,
         inherit: Sequence[int],
         die_with_parent: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> Iterator[tuple[Process, Handover | None]]:
         program = shutil.which("git")
         if program is None:
             raise git_error(GitReason.GIT_MISSING, "git is not installed, or not on the PATH of the service")
         environment = self._environment(directory)
-        config = dict(_CONFIG)
+        config = {**_CONFIG, **(settings or {})}
         with contextlib.ExitStack() as stack:
             handover = None
             if remote is not None:
@@ -210,6 +219,8 @@ class GitClient:
                     inherit=inherit,
                     die_with_parent=die_with_parent,
                     kill_after_seconds=self.settings.kill_after_seconds,
+                    max_file_bytes=self.settings.max_pack_bytes,
+                    max_memory_bytes=self.settings.max_memory_bytes,
                 )
             except GitCommandNotFound as exc:
                 raise git_error(GitReason.GIT_MISSING, "git cannot be started: no env(1) program") from exc

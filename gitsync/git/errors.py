@@ -56,19 +56,45 @@ class GitReason(StrEnum):
         "The https server's certificate could not be verified.",
     )
     URL_INVALID = "url_invalid", False, "The repository's url is not one that can be used."
-    REF_INVALID = "ref_invalid", False, "The ref is not a well-formed branch or tag."
+    REF_INVALID = (
+        "ref_invalid",
+        False,
+        "The ref is no well-formed branch, tag, range of versions or commit id.",
+    )
+    INCLUDE_INVALID = "include_invalid", False, "A line of the include list is no pattern."
     SUBPATH_INVALID = "subpath_invalid", False, "The subpath is not a well-formed relative path."
     PROTOCOL_NOT_ALLOWED = "protocol_not_allowed", False, "The url's scheme is not allowed by configuration."
     HOST_NOT_ALLOWED = "host_not_allowed", False, "The host is a private address that is not allowed."
     REDIRECT_REFUSED = "redirect_refused", False, "The server sent a redirect; redirects are not followed."
     REPOSITORY_NOT_FOUND = "repository_not_found", False, "There is no repository at the url, or none to see."
-    REF_MISSING = "ref_missing", False, "The repository has no such branch or tag."
-    NOT_A_COMMIT = "not_a_commit", False, "The tag points to something that is not a commit."
+    NOT_GIT = "not_git", False, "What the server answers is not git's protocol."
+    REF_MISSING = (
+        "ref_missing",
+        False,
+        "The repository has no such branch, tag or commit, or no tag in the range.",
+    )
+    COMMIT_NOT_SERVED = (
+        "commit_not_served",
+        False,
+        "The server hands out no commit by its id, unless a branch or tag points to it.",
+    )
+    NOT_A_COMMIT = "not_a_commit", False, "The tag or id names something that is not a commit."
     CONTENT_REFUSED = "content_refused", False, "The repository holds malformed objects, which git refuses."
     TREE_TOO_LARGE = "tree_too_large", False, "The commit's tree passes a configured limit."
     OUTPUT_TOO_LARGE = "output_too_large", False, "A git command printed more than its limit."
+    SIGNATURE_MISSING = "signature_missing", False, "The commit or tag is not signed, and has to be."
+    SIGNATURE_REFUSED = (
+        "signature_refused",
+        False,
+        "The signature is not a good one of a trusted key that is valid.",
+    )
+    SIGNATURE_KEYS_UNUSABLE = (
+        "signature_keys_unusable",
+        False,
+        "The connection holds no key signatures could be verified with, or a malformed one.",
+    )
     UNSUPPORTED = "unsupported", False, "The server or repository uses a form that is not supported."
-    GIT_MISSING = "git_missing", False, "The git or ssh program is not installed where the service runs."
+    GIT_MISSING = "git_missing", False, "The git, ssh or gpg program is not installed where the service runs."
 
 
 class GitError(KiokError):
@@ -76,6 +102,9 @@ class GitError(KiokError):
 
     Raised as one of its two subclasses; `git_error` picks the one that fits the reason.
     """
+
+    presented_host_key: str | None = None
+    """`<type> <base64>` of the key an ssh server presented, where it is that key which was refused."""
 
     def __init__(self, reason: GitReason, message: str) -> None:
         super().__init__(message)

@@ -19,6 +19,9 @@ _SIGNS: tuple[tuple[GitReason, re.Pattern[str]], ...] = tuple(
     (reason, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
     for reason, pattern in (
         (GitReason.DISK_FULL, r"no space left on device|disk quota exceeded"),
+        # The kernel's limits on a git process, see gitsync.git.process.
+        (GitReason.TREE_TOO_LARGE, r"file too large"),
+        (GitReason.OUTPUT_TOO_LARGE, r"^fatal: out of memory|^fatal: mmap failed: cannot allocate memory"),
         (
             GitReason.HOST_KEY_CHANGED,
             r"remote host identification has changed|host key .* was revoked|offending .* key",
@@ -51,14 +54,27 @@ _SIGNS: tuple[tuple[GitReason, re.Pattern[str]], ...] = tuple(
             GitReason.REPOSITORY_NOT_FOUND,
             r"^fatal: (remote error: )?repository '?.*'? (not found|does not exist)"
             r"|does not appear to be a git repository|repository not found|returned error: (404|410)"
-            r"|not valid: is this a git repository|no such project"
-            r"|project you were looking for could not be found",
+            r"|no such project"
+            r"|project you were looking for could not be found|access denied or repository not exported",
         ),
-        (GitReason.REF_MISSING, r"couldn't find remote ref"),
+        (
+            # A page for people instead of a repository, a proxy's answer, a login shell that greets.
+            GitReason.NOT_GIT,
+            r"info/refs not valid: is this a git repository|invalid server response|bad pack header"
+            r"|protocol error: (bad line|bad band|unexpected)"
+            r"|pack signature mismatch|unexpected (content-type|line:)|expected flush after",
+        ),
+        (GitReason.REF_MISSING, r"couldn't find remote ref|^fatal: (remote error|git).*: not our ref "),
+        (GitReason.COMMIT_NOT_SERVED, r"does not allow request for unadvertised object"),
         (
             GitReason.UNSUPPORTED,
             r"dumb http transport does not support|mismatched algorithms|does not support shallow"
-            r"|unable to negotiate with|no matching .* found|server does not support",
+            r"|unable to negotiate with|no matching .* found|server does not support|filter '[^']*' not supported",
+        ),
+        # No accident of the way: https and ssh notice those.
+        (
+            GitReason.CONTENT_REFUSED,
+            r"pack has (bad object|junk)|pack is corrupted|unknown object type|bad object header",
         ),
         (GitReason.CONTENT_REFUSED, r"fsck error|error in object|error: object [0-9a-f]{40,64}: "),
         (
@@ -87,6 +103,8 @@ _MESSAGES = {
     GitReason.REDIRECT_REFUSED: "{what}: the server answers with a redirect, which is not followed because "
     "it could carry the credential elsewhere. Configure the final url",
     GitReason.REPOSITORY_NOT_FOUND: "{what}: the server has no such repository, or hides it from the account",
+    GitReason.NOT_GIT: "{what}: what the server answers is not git. Is the url that of the repository itself, "
+    "not of a page about it? Over ssh, the account's login files must print nothing",
     GitReason.SERVER_ERROR: "{what}: the server failed",
     GitReason.NETWORK: "{what}: the server could not be reached or the connection broke",
     GitReason.CERTIFICATE_REFUSED: "{what}: the server's certificate could not be verified. "
@@ -94,6 +112,8 @@ _MESSAGES = {
     GitReason.CONTENT_REFUSED: "{what}: the repository holds objects that are malformed or unsafe",
     GitReason.DISK_FULL: "{what}: there is no space left on the disk",
     GitReason.MIRROR_BROKEN: "{what}: the mirror is damaged",
+    GitReason.TREE_TOO_LARGE: "{what}: the server sends a pack that is larger than allowed",
+    GitReason.OUTPUT_TOO_LARGE: "{what}: the server sends more than git can hold in the memory it is allowed",
 }
 
 
@@ -109,9 +129,12 @@ def failure(
         stderr = stderr.replace(f"{handover.host_key_note.parent}/", "")
     reason = _reason(stderr, status, url)
     if reason in (GitReason.HOST_KEY_UNKNOWN, GitReason.HOST_KEY_CHANGED) and url is not None:
-        return git_error(reason, _host_key_message(what, reason, url, handover))
+        error = git_error(reason, _host_key_message(what, reason, url, handover))
+        error.presented_host_key = handover.presented_host_key() if handover is not None else None
+        return error
     message = _MESSAGES.get(reason, "{what} failed").format(what=what)
-    quoted = redact(_quote(stderr))
+    # Before it is cut and tidied, when secrets are still whole; and after, for what only then looks like one.
+    quoted = redact(_quote(redact(stderr)))
     return git_error(reason, f"{message}. Git says: {quoted}" if quoted else f"{message} (status {status})")
 
 

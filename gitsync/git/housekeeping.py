@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 # All there ever is; git's other settings are given on each call.
 MIRROR_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 MAX_PACKS = 8
-MAX_NEW_PACK_BYTES = 64 * 1024 * 1024
+_PACK_OVERHEAD_BYTES = 512
+MAX_SHALLOW_MARKS = 16
 _MAX_UNTIDIED_PACKS = 4 * MAX_PACKS
 # git makes these; an alternates file, hooks or a commondir would lead elsewhere.
 _EXPECTED = frozenset(
@@ -53,38 +54,83 @@ def is_intact(git_directory: Path) -> bool:
 
 
 def remove_leftover_packs(git_directory: Path) -> None:
-    """Remove what an interrupted fetch left among the objects.
+    """Remove what an interrupted fetch or `tidy` left among the objects.
 
-    Only files under git's temporary names, which no finished fetch refers to: so a server that is slow once
-    does not cost a whole new mirror.
+    Only files under git's temporary names, which no finished fetch refers to, and halves of a pack: so a
+    server that is slow once does not cost a whole new mirror.
     """
     objects = git_directory / "objects"
     for pattern in ("pack/tmp_*", "pack/.tmp-*", "tmp_*", "??/tmp_obj_*"):
         for path in objects.glob(pattern):
             with contextlib.suppress(OSError):
                 path.unlink()
+    indexed = {path.stem for path in (objects / "pack").glob("pack-*.idx")}
+    for path in (objects / "pack").glob("pack-*"):
+        if path.stem not in indexed or path.suffix == ".keep":
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
-def tidy(client: GitClient, git_directory: Path, inherit: Sequence[int] = ()) -> bool:
-    """Drop all that is not reachable from the mirror's ref, if enough has piled up. True if it did.
+def holds_parts(git_directory: Path) -> bool:
+    """Whether some of the packs came from a fetch that left files out."""
+    return any((git_directory / "objects" / "pack").glob("*.promisor"))
 
-    A failure is logged, not raised: the fetch before it is good, and a mirror that cannot be tidied is
-    replaced once it holds 32 packs.
+
+def tidy(
+    client: GitClient, git_directory: Path, ref: str, used_bytes: int, inherit: Sequence[int] = ()
+) -> bool:
+    """Drop all that is not reachable from `ref`, if as much has piled up as is in use. True if it did.
+
+    `used_bytes` is what the reachable objects take in the packs. Not by `git repack`: with files left out
+    on purpose it fails, or keeps everything for ever. A failure is logged, not raised: the fetch before it is
+    good, and a mirror that cannot be tidied is replaced once it holds 32 packs.
     """
-    sizes = sorted(path.stat().st_size for path in _packs(git_directory))
-    if len(sizes) <= MAX_PACKS and sum(sizes[:-1]) <= MAX_NEW_PACK_BYTES:
+    packs = _packs(git_directory)
+    size = sum(path.stat().st_size for path in packs)
+    if len(packs) <= MAX_PACKS and size <= 2 * used_bytes + _PACK_OVERHEAD_BYTES:
         return False
     try:
-        for arguments in (
-            ("repack", "-a", "-d", "-n", "-q"),
-            ("prune", "--expire=now"),
-            ("pack-refs", "--all"),
-        ):
-            client.run(arguments, directory=git_directory, inherit=inherit)
-    except GitError as exc:
+        name = client.run(
+            (
+                "pack-objects",
+                "-q",
+                "--revs",
+                "--missing=allow-any",
+                "--delta-base-offset",
+                "--window=0",  # the server has looked for deltas already; they are kept
+                "objects/pack/pack",
+            ),
+            directory=git_directory,
+            stdin=f"{ref}\n".encode("ascii"),
+            inherit=inherit,
+        )
+        _keep_only(git_directory, name.decode("ascii").strip())
+        if _shallow_marks(git_directory) > MAX_SHALLOW_MARKS:
+            client.run(("prune", "--expire=now"), directory=git_directory, inherit=inherit)
+    except (GitError, OSError, UnicodeDecodeError) as exc:
         logger.warning("mirror %s could not be tidied: %s", git_directory.parent.name, exc)
         return False
     return True
+
+
+def _keep_only(git_directory: Path, name: str) -> None:
+    """Remove every pack but the one of this name, the index first: without it git takes a pack for none."""
+    folder = git_directory / "objects" / "pack"
+    if not (folder / f"pack-{name}.idx").is_file():
+        raise OSError(f"git made no pack {name[:80]!r}")
+    if holds_parts(git_directory):
+        (folder / f"pack-{name}.promisor").touch(mode=0o600)
+    old = [path for path in folder.glob("pack-*") if path.stem != f"pack-{name}"]
+    for path in sorted(old, key=lambda path: path.suffix != ".idx"):
+        path.unlink()
+
+
+def _shallow_marks(git_directory: Path) -> int:
+    """How many commits the mirror knows as cut off from their parents: ours, and those before it."""
+    try:
+        return len((git_directory / "shallow").read_bytes().splitlines())
+    except FileNotFoundError:
+        return 0
 
 
 def _packs(git_directory: Path) -> list[Path]:

@@ -1,14 +1,14 @@
-"""A bare mirror of one ref of one repository, one commit deep.
+"""A bare mirror of one ref of one repository, one commit deep, with at least the files in the scope.
 
 `directory` holds `mirror.git`, and beside it the file `lock` (an flock keeps two processes apart; the kernel
-frees it when its holder dies) and, after damage was found while reading, the file `broken`.
+frees it when its holder dies); after damage was found while reading, the file `broken`; and where the server
+leaves files out but does not hand them out by themselves, the file `unfiltered`.
 The mirror knows no url and no credential: its configuration is always the same few bytes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fcntl
 import os
 import shutil
@@ -17,18 +17,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from compilers.base import TreeEntry
+from gitsync.git import advertisement
 from gitsync.git.client import GitClient
+from gitsync.git.commit_fetch import DAMAGE, BlobsWithheld, CommitFetch
+from gitsync.git.commit_fetch import HEAD_REF as HEAD_REF
 from gitsync.git.credentials import Credential
 from gitsync.git.errors import GitError, GitReason, git_error
-from gitsync.git.housekeeping import MIRROR_CONFIG, is_intact, remove_leftover_packs, tidy
+from gitsync.git.housekeeping import MIRROR_CONFIG, holds_parts, is_intact, remove_leftover_packs, tidy
+from gitsync.git.listing import Listing
 from gitsync.git.ref import Ref, RefKind
+from gitsync.git.scope import WHOLE, Scope
+from gitsync.git.transfer import Transfer
 from gitsync.git.tree import GitTree, TreeLimits
 from gitsync.git.url import RemoteUrl
 
-HEAD_REF = "refs/kiok/head"
 _LOCK_PATIENCE_SECONDS = 2.0  # what the children of a killed holder may need to end
-_MAX_ADVERTISEMENT_BYTES = 1 << 20
-_DAMAGE = frozenset({GitReason.MIRROR_BROKEN, GitReason.UNKNOWN})
 
 
 class Mirror:
@@ -43,47 +46,76 @@ class Mirror:
         self._client = client
         self._limits = limits or TreeLimits()
         self._lock: int | None = None
+        # Listing a big repository takes a while: the fetch's serves the tree of the same commit too.
+        self._listed: tuple[str, Scope, Listing] | None = None
 
     def probe(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> str:
-        """The commit the server's ref points to, an annotated tag peeled. Touches no mirror.
+        """The commit the ref means now, an annotated tag peeled. Touches no mirror.
 
+        A commit's id can mean nothing else, so it costs no request: a fetch tells whether it is there.
         Raises GitError; REF_MISSING names refs that are alike.
         """
-        names = [ref.full_name] + ([ref.full_name + "^{}"] if ref.kind is RefKind.TAG else [])
-        found = self._advertised(url, credential, *names)
-        # ls-remote matches the end of names; only the exact ones count.
-        for name in reversed(names):
-            if name in found:
-                return found[name]
-        raise self._missing(url, ref, credential)
+        return self.resolve(url, ref, credential).commit
 
-    def fetch(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> str:
-        """Bring the mirror to what the server's ref points to now; returns that commit.
+    def resolve(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> advertisement.Resolved:
+        """As `probe`, with the branch, tag or commit that is meant: for a range, the tag that was chosen."""
+        return advertisement.resolve(self._client, url, ref, credential)
 
-        The commit is complete when this returns. A mirror that is damaged, or was left half done by a
-        killed process, is thrown away and made anew, once. Raises GitError.
+    def fetch(self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: Scope = WHOLE) -> str:
+        """Bring the mirror to what the server's ref means now; returns that commit.
+
+        All of the commit that is in the scope is there when this returns. A mirror that is damaged, or was
+        left half done by a killed process, is thrown away and made anew, once. Raises GitError.
         """
         with self.hold():
-            if not self._is_usable():
+            if not self._is_usable() or (scope.is_whole and holds_parts(self.git_directory)):
                 self._discard()
-            try:
-                return self._fetch_once(url, ref, credential)
-            except GitError as exc:
-                if exc.reason not in _DAMAGE:
-                    raise
-            self._discard()
-            try:
-                return self._fetch_once(url, ref, credential)
-            except GitError as exc:
-                if exc.reason is GitReason.MIRROR_BROKEN:
-                    # It was new: what is broken is what the server sends.
-                    raise git_error(GitReason.UNKNOWN, str(exc)) from exc
-                raise
+            if ref.kind is RefKind.SEMVER:
+                ref = self.resolve(url, ref, credential).ref
+            if not scope.is_whole and not (self.directory / "unfiltered").exists():
+                with contextlib.suppress(BlobsWithheld):
+                    return self._fetch_repairing(url, ref, credential, scope, filtered=True)
+                self._discard()
+                commit = self._fetch_repairing(url, ref, credential, scope, filtered=False)
+                self._mark("unfiltered")
+                return commit
+            return self._fetch_repairing(url, ref, credential, scope, filtered=False)
 
-    def tree(self, commit: str) -> GitTree:
-        """The files of a fetched commit. Raises GitError; damage found makes the next fetch start anew."""
+    def _fetch_repairing(
+        self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: Scope, *, filtered: bool
+    ) -> str:
+        transfer = Transfer(self._client, self.git_directory, url, credential, self._inherit)
+        fetch = CommitFetch(transfer, ref, scope, self._limits.max_files, filtered)
+        try:
+            return self._fetch_once(fetch)
+        except GitError as exc:
+            if exc.reason not in DAMAGE:
+                raise
+        self._discard()
+        try:
+            return self._fetch_once(fetch)
+        except GitError as exc:
+            if exc.reason is GitReason.MIRROR_BROKEN:
+                # It was new: what is broken is what the server sends.
+                raise git_error(GitReason.UNKNOWN, str(exc)) from exc
+            raise
+
+    def _fetch_once(self, fetch: CommitFetch) -> str:
+        if not self.git_directory.exists():
+            self._create()
+        fetched = fetch.run()
+        if fetched.listing:
+            self._listed = (fetched.commit, fetch.scope, fetched.listing)
+        tidy(self._client, self.git_directory, HEAD_REF, fetched.used_bytes, self._inherit)
+        return fetched.commit
+
+    def tree(self, commit: str, scope: Scope = WHOLE) -> GitTree:
+        """The files in the scope of a commit that was fetched with it.
+
+        Raises GitError; damage found makes the next fetch start anew.
+        """
         with self.hold(), self._noticing_damage():
-            return _MirrorTree(self, commit)
+            return _MirrorTree(self, commit, scope)
 
     def discard(self) -> None:
         """Remove the mirror and all that belongs to it, for a repository that is no more."""
@@ -140,7 +172,8 @@ class Mirror:
                 self.git_directory.unlink()
             elif self.git_directory.exists():
                 shutil.rmtree(self.git_directory)
-            (self.directory / "broken").unlink(missing_ok=True)
+            for name in ("broken", "unfiltered"):
+                (self.directory / name).unlink(missing_ok=True)
         except OSError as exc:
             raise git_error(GitReason.DISK_FULL, f"a damaged mirror cannot be removed: {exc}") from exc
 
@@ -161,74 +194,9 @@ class Mirror:
         except OSError as exc:
             raise git_error(GitReason.DISK_FULL, f"the mirror cannot be made: {exc}") from exc
 
-    def _fetch_once(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> str:
-        if not self.git_directory.exists():
-            self._create()
-        arguments = [
-            "fetch",
-            "--quiet",
-            "--depth=1",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-recurse-submodules",
-            "--no-auto-maintenance",
-            "--force",
-            "--",
-            url.fetch_url,
-            f"+{ref.full_name}:{HEAD_REF}",
-        ]
-        try:
-            self._client.run(
-                arguments,
-                directory=self.git_directory,
-                remote=url,
-                credential=credential,
-                inherit=self._inherit,
-            )
-        except GitError as exc:
-            if exc.reason is GitReason.REF_MISSING:
-                raise self._missing(url, ref, credential) from exc
-            raise
-        commit = self._verified(ref)
-        tidy(self._client, self.git_directory, self._inherit)
-        return commit
-
-    def _verified(self, ref: Ref) -> str:
-        """The commit fetched, after making sure that every object of it is there."""
-        kind = self._local("cat-file", "-t", f"{HEAD_REF}^{{}}")
-        if kind != "commit":
-            raise git_error(GitReason.NOT_A_COMMIT, f"{ref.full_name} points to a {kind}, not to a commit")
-        commit = self._local("rev-parse", "--verify", f"{HEAD_REF}^{{commit}}")
-        try:
-            self._local("fsck", "--connectivity-only", "--no-dangling", "--no-progress", commit)
-        except GitError as exc:
-            if exc.reason.transient and exc.reason not in _DAMAGE:
-                raise
-            raise git_error(GitReason.MIRROR_BROKEN, f"the mirror lacks objects: {exc}") from exc
-        return commit
-
-    def _local(self, *arguments: str) -> str:
-        output = self._client.run(arguments, directory=self.git_directory, inherit=self._inherit)
-        return output.decode("utf-8", "replace").strip()
-
-    def _advertised(self, url: RemoteUrl, credential: Credential | None, *patterns: str) -> dict[str, str]:
-        output = self._client.run(
-            ["ls-remote", "--quiet", "--", url.fetch_url, *patterns],
-            remote=url,
-            credential=credential,
-            max_output_bytes=_MAX_ADVERTISEMENT_BYTES,
-        )
-        lines = (line.split("\t", 1) for line in output.decode("utf-8", "replace").splitlines())
-        return {parts[1]: parts[0] for parts in lines if len(parts) == 2}
-
-    def _missing(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> GitError:
-        message = f"{url.display} has no {ref.kind} {ref.name!r} ({ref.full_name})"
-        try:
-            found = self._advertised(url, credential, "refs/heads/*", "refs/tags/*")
-        except GitError:
-            found = {}  # only a hint is lost: too many refs to list, or the server is gone by now
-        hint = _alike(ref, found)
-        return git_error(GitReason.REF_MISSING, f"{message}. {hint}")
+    def _mark(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            (self.directory / name).touch(mode=0o600)
 
     @contextlib.contextmanager
     def _noticing_damage(self) -> Iterator[None]:
@@ -236,21 +204,23 @@ class Mirror:
             yield
         except GitError as exc:
             if exc.reason is GitReason.MIRROR_BROKEN:
-                with contextlib.suppress(OSError):
-                    (self.directory / "broken").touch(mode=0o600)
+                self._mark("broken")
             raise
 
 
 class _MirrorTree(GitTree):
     """A tree that holds its mirror while it is read and reports damage to it."""
 
-    def __init__(self, mirror: Mirror, commit: str) -> None:
+    def __init__(self, mirror: Mirror, commit: str, scope: Scope) -> None:
         self._mirror = mirror
+        listed = mirror._listed
         super().__init__(
             commit,
             directory=mirror.git_directory,
             client=mirror._client,
             limits=mirror._limits,
+            scope=scope,
+            listing=listed[2] if listed and listed[:2] == (commit, scope) else None,
             inherit=mirror._inherit,
         )
         # The descriptor above is closed once the caller lets go of the mirror.
@@ -276,18 +246,3 @@ def _try_lock(path: Path) -> int | None:
         raise
     os.close(descriptor)
     return None
-
-
-def _alike(ref: Ref, advertised: dict[str, str]) -> str:
-    """What there is instead, in words."""
-    names = [name for name in advertised if not name.endswith("^{}")]
-    other = ("refs/tags/" if ref.kind is RefKind.BRANCH else "refs/heads/") + ref.name
-    if other in names:
-        written = f"tag:{ref.name}" if ref.kind is RefKind.BRANCH else ref.name
-        return f"There is {other}: write {written!r}"
-    prefix = ref.full_name.removesuffix(ref.name)
-    same = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
-    near = difflib.get_close_matches(ref.name, same[:2000], n=3, cutoff=0.5) or sorted(same)[:5]
-    plural = "branches" if ref.kind is RefKind.BRANCH else "tags"
-    shown = ", ".join(repr(name[:80]) for name in near)
-    return f"There are the {plural} {shown}" if near else f"It has no {plural}, as far as can be seen"

@@ -18,9 +18,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-# GitPython looks for git when it is imported and fails if there is none; we report that per call instead.
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-
 from git.cmd import Git
 
 _CHUNK_BYTES = 1 << 16
@@ -45,6 +42,8 @@ class Process:
     `environment` is the complete environment: nothing is inherited but what it names.
     `inherit` are file descriptors the process keeps open (a lock, so that it outlives us).
     `die_with_parent`: the kernel ends the process when the thread that started it dies.
+    `max_file_bytes` and `max_memory_bytes` are the kernel's limits on each of its processes: a server that
+    sends for ever fills neither disk nor memory, of which git itself would take all it can get.
     """
 
     def __init__(
@@ -56,20 +55,33 @@ class Process:
         inherit: Sequence[int] = (),
         die_with_parent: bool = True,
         kill_after_seconds: float = 10.0,
+        max_file_bytes: int | None = None,
+        max_memory_bytes: int | None = None,
     ) -> None:
         self._kill_after_seconds = kill_after_seconds
-        # `Git.execute` starts from os.environ and can only add to it; so env(1) takes the rest away. Names
-        # are no secrets, and values never stand in arguments.
+        # `Git.execute` starts from os.environ and can only add to it; so the rest is blanked here, for those
+        # that start git hold the environment too, and then env(1) takes the names away. Names are no
+        # secrets, and values never stand in arguments.
         unwanted = sorted(set(os.environ) - set(environment) - {"LANGUAGE", "LC_ALL"})
-        command = ["/usr/bin/env", *(f"--unset={name}" for name in unwanted), *arguments]
+        # SIGXFSZ would end git without a word where it passes `max_file_bytes`; ignored, it says so.
+        command = [
+            "/usr/bin/env",
+            "--ignore-signal=XFSZ",
+            *(f"--unset={name}" for name in unwanted),
+            *arguments,
+        ]
         setpriv = shutil.which("setpriv") if die_with_parent else None
         if setpriv:
             command = [setpriv, "--pdeathsig", "TERM", *command]
+        limits = {"--fsize": max_file_bytes, "--as": max_memory_bytes, "--core": 0}
+        if prlimit := shutil.which("prlimit"):
+            asked = [f"{name}={value}" for name, value in limits.items() if value is not None]
+            command = [prlimit, *asked, "--", *command]
         self._handle = Git(str(directory)).execute(
             command,
             as_process=True,
             istream=subprocess.PIPE,
-            env=dict(environment),
+            env=dict.fromkeys(unwanted, "") | dict(environment),
             shell=False,
             start_new_session=True,
             pass_fds=tuple(inherit),

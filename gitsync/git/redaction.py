@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
 _MIN_LINE = 12  # shorter lines of a multi-line secret are headers or padding
+_LINE_WIDTHS = (64, 76)  # of base64: PEM's and MIME's
 _MIN_BASE64 = 6  # shorter fragments match by accident
 
 
 class Redactor:
-    """Replaces raw, URL-encoded, JSON-escaped and base64 forms of the given secrets by `[redacted]`."""
+    """Replaces the given secrets by `[redacted]`: raw, percent-encoded, base64, hexadecimal, escaped.
+
+    Cut texts after this, not before: half a secret is not found.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms: set[str] = set()
@@ -35,11 +41,22 @@ class Redactor:
 
 def _forms(secret: str) -> set[str]:
     raw = secret.encode("utf-8", "surrogateescape")
-    percent = quote(raw, safe="")
-    forms = {secret, percent, percent.lower(), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1]}
+    percent, every = quote(raw, safe=""), "".join(f"%{byte:02X}" for byte in raw)
+    forms = {secret, percent, _lower(percent), quote(raw), quote_plus(raw), every, every.lower()}
+    forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
+    forms |= {repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1], raw.hex(), raw.hex().upper()}
     for offset in range(3):
         forms.update(_base64_cores(raw, offset))
+    encoded = base64.b64encode(raw).decode()
+    for width in _LINE_WIDTHS:
+        lines = (encoded[start : start + width] for start in range(0, len(encoded), width))
+        forms.update(line for line in lines if len(line) >= _MIN_LINE)
     return forms - {""}
+
+
+def _lower(percent: str) -> str:
+    """The same with `%c3` for `%C3`."""
+    return re.sub("%..", lambda escape: escape[0].lower(), percent)
 
 
 def _base64_cores(raw: bytes, offset: int) -> set[str]:

@@ -16,19 +16,18 @@ from pathlib import Path
 from compilers.base import Ignored, TreeEntry
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.listing import SUBMODULE, SYMLINK, Listing, blob_sizes, broken, read_listing
 from gitsync.git.process import OutputEnded, OutputLimitPassed, Process, TimeLimitPassed
+from gitsync.git.scope import WHOLE, Scope
 from gitsync.git.subpath import is_within
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_SUBMODULE = "160000"
-_SYMLINK = "120000"
 _AHEAD = 128  # requests written before an answer is read; far below what a pipe holds
-_LIST_BYTES_PER_ENTRY = 256
 
 
 @dataclass(frozen=True, slots=True)
 class TreeLimits:
-    """How much of a commit is taken. `max_tree_bytes` counts the files that are not oversized."""
+    """How much of a commit is taken, of what is in the scope. `max_tree_bytes` counts what is not oversized."""
 
     max_files: int = 50_000
     max_file_bytes: int = 10 * 1024 * 1024
@@ -46,11 +45,12 @@ class PathKind(StrEnum):
 
 
 class GitTree:
-    """One commit's tree; a `compilers.base.Tree`.
+    """One commit's tree, as far as it is in the scope; a `compilers.base.Tree`.
 
-    `refused` are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too
-    long), the name escaped. `oversized` are files over `max_file_bytes`. Both are there in the
-    commit: whoever prunes must not take them for gone.
+    What is outside the scope is as if it were not in the commit, whether or not it was fetched. `refused`
+    are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too long), the name
+    escaped. `oversized` are files over `max_file_bytes`. Both are there in the commit: whoever prunes must
+    not take them for gone.
     """
 
     def __init__(
@@ -60,9 +60,14 @@ class GitTree:
         directory: Path,
         client: GitClient,
         limits: TreeLimits,
+        scope: Scope = WHOLE,
+        listing: Listing | None = None,
         inherit: Sequence[int] = (),
     ) -> None:
-        """List the commit (its full id). Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN)."""
+        """List the commit (its full id), unless its `listing` in that scope is at hand.
+
+        Raises GitError (TREE_TOO_LARGE; MIRROR_BROKEN when anything in the scope is missing).
+        """
         if not _COMMIT.fullmatch(commit):
             raise ValueError(f"no commit id: {commit[:80]!r}")
         self._commit = commit
@@ -70,14 +75,19 @@ class GitTree:
         self._client = client
         self._limits = limits
         self._inherit = tuple(inherit)
+        listing = listing or read_listing(
+            client, directory, commit, scope=scope, max_files=limits.max_files, inherit=inherit
+        )
+        sizes = blob_sizes(client, directory, listing.blobs, inherit)
         entries: list[TreeEntry] = []
         refused: list[Ignored] = []
         oversized: list[TreeEntry] = []
-        folders: set[str] = set()
-        for mode, entry in self._list():
-            if mode == "040000":
-                folders.add(entry.path)
-            elif (why := _refusal(entry.path, limits)) is not None:
+        for listed in listing.entries:
+            size = 0 if listed.mode == SUBMODULE else sizes.get(listed.blob)
+            if size is None:
+                raise broken(commit, f"the content of {_shown(listed.path)!r} ({listed.blob}) is missing")
+            entry = TreeEntry(listed.path, listed.mode, listed.blob, size)
+            if (why := _refusal(entry.path, limits)) is not None:
                 refused.append(Ignored(_shown(entry.path), why))
             elif entry.is_file and entry.size > limits.max_file_bytes:
                 oversized.append(entry)
@@ -93,7 +103,7 @@ class GitTree:
         self.entries: Sequence[TreeEntry] = tuple(sorted(entries, key=lambda entry: entry.path.encode()))
         self.refused: tuple[Ignored, ...] = tuple(refused)
         self.oversized: tuple[TreeEntry, ...] = tuple(oversized)
-        self._folders = frozenset(folders)
+        self._folders = listing.folders
         self._modes = {entry.path: entry.mode for entry in (*entries, *oversized)}
 
     @property
@@ -107,7 +117,7 @@ class GitTree:
         mode = self._modes.get(path)
         if mode is None:
             return None
-        return {_SYMLINK: PathKind.SYMLINK, _SUBMODULE: PathKind.SUBMODULE}.get(mode, PathKind.FILE)
+        return {SYMLINK: PathKind.SYMLINK, SUBMODULE: PathKind.SUBMODULE}.get(mode, PathKind.FILE)
 
     def has_path(self, path: str) -> bool:
         """Whether anything is at `path`, so that a missing subpath and an empty one differ."""
@@ -141,7 +151,7 @@ class GitTree:
                     yield entry, self._answer(process, entry)
 
     def _request(self, entry: TreeEntry) -> bytes:
-        if entry.mode == _SUBMODULE:
+        if entry.mode == SUBMODULE:
             raise ValueError(f"{entry.path} is a submodule and has no content here")
         if entry.size > self._limits.max_file_bytes:
             raise git_error(
@@ -163,42 +173,8 @@ class GitTree:
         except (OutputEnded, OutputLimitPassed) as exc:
             raise self._broken(f"git ended while {entry.path} was read: {process.stderr[-500:]}") from exc
 
-    def _list(self) -> Iterator[tuple[str, TreeEntry]]:
-        limits = self._limits
-        arguments = ("ls-tree", "-r", "-t", "-l", "-z", "--full-tree", self._commit)
-        # A tree of trees can name billions of files in a few objects; so the listing itself is capped.
-        cap = (limits.max_files + 1) * _LIST_BYTES_PER_ENTRY + (1 << 20)
-        try:
-            listing = self._client.run(
-                arguments, directory=self._directory, max_output_bytes=cap, inherit=self._inherit
-            )
-        except GitError as exc:
-            if exc.reason is GitReason.OUTPUT_TOO_LARGE:
-                raise self._too_many("more than") from exc
-            if exc.reason is GitReason.UNKNOWN:
-                raise self._broken(str(exc)) from exc
-            raise
-        files = 0
-        for record in listing.split(b"\0"):
-            if not record:
-                continue
-            head, _, name = record.partition(b"\t")
-            mode, _kind, blob, size = head.decode("ascii").split()
-            if mode != "040000":
-                files += 1
-            if files > limits.max_files:
-                raise self._too_many("more than")
-            path = name.decode("utf-8", "surrogateescape")
-            yield mode, TreeEntry(path, mode, blob, 0 if size == "-" else int(size))
-
-    def _too_many(self, how: str) -> GitError:
-        return git_error(
-            GitReason.TREE_TOO_LARGE,
-            f"commit {self._commit[:12]} holds {how} the {self._limits.max_files} files that are allowed",
-        )
-
     def _broken(self, why: str) -> GitError:
-        return git_error(GitReason.MIRROR_BROKEN, f"commit {self._commit[:12]} cannot be read: {why}")
+        return broken(self._commit, why)
 
 
 def _refusal(path: str, limits: TreeLimits) -> str | None:

@@ -19,6 +19,8 @@ _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+%@~-]{0,127}")
 _PORT = re.compile(r"[0-9]{1,5}")
+# Of `user:password@host:path` what follows the first colon, where a path would stand.
+_PASSWORD_IN_SCP = re.compile(r".*@[A-Za-z0-9.-]+:")
 # Host tokens that people paste as a user name: https://<token>@host/...
 _TOKEN = re.compile(r"(gh[opsur]_|github_pat_|glpat-|gldt-|ATBB|ATCTT)|[A-Za-z0-9_-]{40,}")
 # Reachable over the cloud's fabric although it looks public: Azure's wire server.
@@ -148,16 +150,20 @@ def _parse_scp(text: str, allow_protocols: frozenset[str]) -> RemoteUrl:
     head, colon, path = _split_scp(text)
     if not colon or "/" in head or path.startswith(":"):
         raise _refused("is no url: write https://host/path, ssh://user@host/path or user@host:path")
+    if head.lower() in _KNOWN_SCHEMES:
+        raise _refused(f"has too few slashes after {head.lower()}: write {head.lower()}://host/path")
     _check_protocol("ssh", allow_protocols)
     userinfo, at, host = head.rpartition("@")
+    if not at and _PASSWORD_IN_SCP.match(path):
+        raise _refused("holds a password: put the credential in a connection")
     user = _user(userinfo, "ssh") if at else None
     host, port = _host_and_port(host)
     if port is not None:
         raise _refused("has a port in scp form; write ssh://user@host:port/path")
-    if path.startswith("~"):
-        return RemoteUrl("ssh", host, None, user, _path("/" + path))
-    if path.startswith("/"):
-        return RemoteUrl("ssh", host, None, user, _path(path))
+    if path.startswith(("~", "/")):
+        # Becomes an ssh url, in which git decodes the path; in scp form it takes it as it is.
+        path = path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+        return RemoteUrl("ssh", host, None, user, _path("/" + path.removeprefix("/")))
     return RemoteUrl("ssh", host, None, user, _path("/" + path), from_home=True)
 
 

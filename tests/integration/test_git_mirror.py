@@ -17,8 +17,9 @@ import pytest
 from compilers.base import Tree
 from gitsync.git import housekeeping
 from gitsync.git.client import GitClient, GitSettings
+from gitsync.git.commit_fetch import HEAD_REF
 from gitsync.git.errors import GitError, GitPersonError, GitReason, GitTransientError
-from gitsync.git.mirror import HEAD_REF, Mirror
+from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
 from gitsync.git.tree import PathKind, TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
@@ -59,6 +60,7 @@ def _disk_bytes(mirror: Mirror) -> int:
 
 
 class TestWhatIsFollowed:
+    @pytest.mark.rule("paths.full-names")
     def test_a_branch_and_a_tag_of_the_same_name_are_told_apart(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
@@ -79,6 +81,8 @@ class TestWhatIsFollowed:
             mirror.probe(_url(work_repo), parse_ref("prod"), None)
         assert caught.value.reason is GitReason.REF_MISSING
 
+    @pytest.mark.rule("paths.peeled-tags")
+    @pytest.mark.case("refs.tag-peeled")
     def test_an_annotated_tag_is_peeled(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         commit = work_repo.publish({"a": "1"})
         work_repo.tag("v1", annotated=True)
@@ -86,6 +90,8 @@ class TestWhatIsFollowed:
         assert mirror.probe(_url(work_repo), parse_ref("tag:v1"), None) == commit
         assert mirror.fetch(_url(work_repo), parse_ref("tag:v1"), None) == commit
 
+    @pytest.mark.rule("paths.moves")
+    @pytest.mark.case("refs.tag-moves", "refs.tag-stays")
     def test_a_tag_is_followed_when_it_moves_both_ways_and_not_by_later_commits(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
@@ -100,6 +106,17 @@ class TestWhatIsFollowed:
         work_repo.tag("v1", at=first)
         assert mirror.fetch(url, ref, None) == first
 
+    def test_an_annotated_tag_is_kept_itself_however_often_it_moves(
+        self, work_repo: WorkRepo, mirror: Mirror
+    ) -> None:
+        for number in range(housekeeping.MAX_PACKS):
+            commit = work_repo.publish({"a": str(number) * 3000})
+            work_repo.tag("v1", annotated=True)
+            assert mirror.fetch(_url(work_repo), parse_ref("tag:v1"), None) == commit
+            assert _git(mirror, "cat-file", "-t", HEAD_REF) == "tag"
+            assert _git(mirror, "rev-parse", HEAD_REF) == work_repo.git("rev-parse", "refs/tags/v1")
+        assert len(list((mirror.git_directory / "objects/pack").glob("*.pack"))) < housekeeping.MAX_PACKS
+
     def test_a_tag_on_a_file_is_refused(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         work_repo.publish({"a": "1"})
         work_repo.tag("blob", at=work_repo.git("rev-parse", "HEAD:a"))
@@ -107,6 +124,8 @@ class TestWhatIsFollowed:
             mirror.fetch(_url(work_repo), parse_ref("tag:blob"), None)
         assert caught.value.reason is GitReason.NOT_A_COMMIT
 
+    @pytest.mark.rule("paths.moves")
+    @pytest.mark.case("refs.forward-and-back")
     def test_a_branch_is_followed_forward_and_back(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         first = work_repo.publish({"a": "1"})
         assert mirror.fetch(_url(work_repo), MAIN, None) == first
@@ -118,6 +137,7 @@ class TestWhatIsFollowed:
         assert mirror.fetch(_url(work_repo), MAIN, None) == first
         assert _contents(mirror, first) == {"a": b"1"}
 
+    @pytest.mark.rule("paths.moves")
     def test_a_rewritten_history_is_followed(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         work_repo.publish({"a": "1"})
         mirror.fetch(_url(work_repo), MAIN, None)
@@ -125,6 +145,7 @@ class TestWhatIsFollowed:
         assert mirror.fetch(_url(work_repo), MAIN, None) == commit
         assert _contents(mirror, commit) == {"b": b"2"}
 
+    @pytest.mark.case("refs.switched")
     def test_the_branch_can_be_switched(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         main = work_repo.publish({"a": "1"})
         work_repo.git("checkout", "-q", "-b", "team/prod")
@@ -132,6 +153,7 @@ class TestWhatIsFollowed:
         for ref, expected in (("main", main), ("team/prod", prod), ("main", main)):
             assert mirror.fetch(_url(work_repo), parse_ref(ref), None) == expected
 
+    @pytest.mark.case("refs.url-changed")
     def test_the_url_can_change_while_the_mirror_is_kept(self, tmp_path: Path, mirror: Mirror) -> None:
         one, two = WorkRepo(tmp_path / "one"), WorkRepo(tmp_path / "two")
         one.publish({"a": "1"})
@@ -140,12 +162,15 @@ class TestWhatIsFollowed:
         assert mirror.fetch(_url(two), MAIN, None) == second
         assert _contents(mirror, second) == {"b": b"2"}
 
+    @pytest.mark.rule("content.bare-mirror")
+    @pytest.mark.case("depth.one", "depth.stays")
     def test_the_mirror_stays_one_commit_deep(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         for number in range(5):
             commit = work_repo.publish({"a": str(number)})
             mirror.fetch(_url(work_repo), MAIN, None)
             assert _git(mirror, "rev-list", HEAD_REF) == commit
 
+    @pytest.mark.case("refs.missing")
     def test_a_missing_branch_is_an_error_that_names_what_there_is(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
@@ -166,6 +191,8 @@ class TestDamage:
         mirror.fetch(_url(work_repo), MAIN, None)
         return commit
 
+    @pytest.mark.rule("content.broken-mirror")
+    @pytest.mark.case("recovery.vanished")
     def test_a_mirror_that_vanished_is_made_anew(
         self, work_repo: WorkRepo, mirror: Mirror, commit: str
     ) -> None:
@@ -174,6 +201,8 @@ class TestDamage:
         assert len(_contents(mirror, commit)) == 20
 
     @pytest.mark.parametrize("name", ["HEAD.lock", "shallow.lock", "refs/kiok/head.lock", "packed-refs.lock"])
+    @pytest.mark.rule("content.broken-mirror")
+    @pytest.mark.case("recovery.garbage")
     def test_a_lock_left_by_a_killed_git_is_repaired(
         self, work_repo: WorkRepo, mirror: Mirror, commit: str, name: str
     ) -> None:
@@ -182,6 +211,8 @@ class TestDamage:
         assert mirror.fetch(_url(work_repo), MAIN, None) == new
         assert not (mirror.git_directory / name).exists()
 
+    @pytest.mark.rule("content.broken-mirror")
+    @pytest.mark.case("recovery.garbage")
     def test_temporary_packs_of_an_interrupted_fetch_are_removed(
         self, work_repo: WorkRepo, mirror: Mirror, commit: str
     ) -> None:
@@ -189,6 +220,19 @@ class TestDamage:
         leftover.write_bytes(b"x" * 1000)
         assert mirror.fetch(_url(work_repo), MAIN, None) == commit
         assert not leftover.exists()
+
+    @pytest.mark.rule("content.broken-mirror")
+    @pytest.mark.case("recovery.broken")
+    def test_halves_of_packs_left_by_a_killed_clean_up_are_removed(
+        self, work_repo: WorkRepo, mirror: Mirror, commit: str
+    ) -> None:
+        folder = mirror.git_directory / "objects/pack"
+        name = "pack-" + "1" * 40
+        for ending in (".pack", ".promisor", ".keep"):
+            (folder / (name + ending)).write_bytes(b"x" * 1000)
+        assert mirror.fetch(_url(work_repo), MAIN, None) == commit
+        assert not list(folder.glob(f"{name}*"))
+        assert len(_contents(mirror, commit)) == 20
 
     def test_a_corrupt_pack_is_noticed_when_read_and_the_next_fetch_repairs_it(
         self, work_repo: WorkRepo, mirror: Mirror, commit: str
@@ -205,12 +249,15 @@ class TestDamage:
         assert mirror.fetch(_url(work_repo), MAIN, None) == commit
         assert len(_contents(mirror, commit)) == 20
 
+    @pytest.mark.rule("content.broken-mirror")
+    @pytest.mark.case("recovery.broken")
     def test_a_missing_pack_is_fetched_again(self, work_repo: WorkRepo, mirror: Mirror, commit: str) -> None:
         for path in (mirror.git_directory / "objects/pack").iterdir():
             path.unlink()
         assert mirror.fetch(_url(work_repo), MAIN, None) == commit
         assert len(_contents(mirror, commit)) == 20
 
+    @pytest.mark.rule("content.broken-mirror")
     def test_one_missing_file_of_an_unchanged_commit_is_fetched_again(
         self, work_repo: WorkRepo, mirror: Mirror, commit: str
     ) -> None:
@@ -240,6 +287,8 @@ class TestDamage:
             ("HEAD", "garbage"),
         ],
     )
+    @pytest.mark.rule("content.nothing-runs")
+    @pytest.mark.case("recovery.tampered")
     def test_a_tampered_mirror_is_repaired_and_what_was_added_never_acts(
         self, tmp_path: Path, work_repo: WorkRepo, mirror: Mirror, commit: str, name: str, content: str
     ) -> None:
@@ -267,6 +316,7 @@ class TestDamage:
 
 
 class TestSharing:
+    @pytest.mark.rule("content.private-directory")
     def test_the_directory_is_private(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         work_repo.publish({"a": "1"})
         mirror.fetch(_url(work_repo), MAIN, None)
@@ -321,6 +371,8 @@ with mirror.hold():
         assert not mirror.directory.exists()
 
 
+@pytest.mark.rule("content.disk-bounded")
+@pytest.mark.case("surface.disk")
 def test_disk_use_is_bounded_over_many_force_pushes(work_repo: WorkRepo, mirror: Mirror) -> None:
     work_repo.publish({"a": "start"})
     size = 40_000
@@ -332,7 +384,7 @@ def test_disk_use_is_bounded_over_many_force_pushes(work_repo: WorkRepo, mirror:
     assert peak < (housekeeping.MAX_PACKS + 3) * 2 * size
     assert len(_contents(mirror, commit)) == 2
     # What is left of old commits' shallow marks does not grow either.
-    assert len((mirror.git_directory / "shallow").read_text().split()) <= housekeeping.MAX_PACKS + 2
+    assert len((mirror.git_directory / "shallow").read_text().split()) <= 2 * housekeeping.MAX_SHALLOW_MARKS
 
 
 class TestTree:
@@ -360,6 +412,7 @@ class TestTree:
         mirror.fetch(_url(work_repo), MAIN, None)
         assert _contents(mirror, commit) == files
 
+    @pytest.mark.rule("content.nothing-runs")
     def test_attributes_of_the_tree_change_nothing(
         self, tmp_path: Path, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
@@ -382,6 +435,7 @@ class TestTree:
         assert _contents(mirror, commit) == {path: str(text).encode() for path, text in files.items()}
         assert not marked.exists()
 
+    @pytest.mark.rule("content.links")
     def test_symlinks_and_submodules_are_listed_and_not_followed(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
@@ -404,6 +458,7 @@ class TestTree:
         with pytest.raises(ValueError, match="submodule"):
             list(tree.read([entry for entry in tree.entries if entry.path == "sub"]))
 
+    @pytest.mark.rule("paths.subpath-in-tree")
     def test_a_missing_subpath_differs_from_one_that_is_there(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
@@ -480,6 +535,7 @@ class TestTree:
             limited.tree(fetched)
         assert caught.value.reason is GitReason.TREE_TOO_LARGE
 
+    @pytest.mark.rule("running.config")
     def test_a_malicious_tree_is_refused_by_fsck(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         blob = work_repo.git("hash-object", "-w", "--stdin", stdin=b"[core]\n")
         tree = work_repo.git("mktree", stdin=f"100644 blob {blob}\tconfig\n".encode())

@@ -1,0 +1,134 @@
+"""What a server says it has, and which of it a ref means. Touches no mirror."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitsync.git.client import GitClient
+from gitsync.git.credentials import Credential
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.ref import Ref, RefKind
+from gitsync.git.semver import Choice, choose
+from gitsync.git.url import RemoteUrl
+
+MAX_BYTES = 1 << 20
+MAX_TAGS_BYTES = 16 << 20
+"""For a range, which needs all tags: over 100 000 of them."""
+_TAGS = "refs/tags/"
+_PEELED = "^{}"
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a ref means now: the branch, tag or commit, and the commit's id (an annotated tag peeled)."""
+
+    ref: Ref
+    commit: str
+
+
+def resolve(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> Resolved:
+    """Ask the server what a ref means. A commit means itself, so nobody is asked.
+
+    Raises GitError; REF_MISSING says what there is instead.
+    """
+    if ref.kind is RefKind.COMMIT:
+        return Resolved(ref, ref.name)
+    if ref.kind is RefKind.SEMVER:
+        return _resolve_range(client, url, ref, credential)
+    names = [ref.full_name] + ([ref.full_name + _PEELED] if ref.kind is RefKind.TAG else [])
+    found = _advertised(client, url, credential, *names)
+    # ls-remote matches the end of names; only the exact ones count.
+    for name in reversed(names):
+        if name in found:
+            return Resolved(ref, found[name])
+    raise missing(client, url, ref, credential)
+
+
+def missing(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> GitError:
+    """The error for a branch, tag or commit that is not there, with what is there instead."""
+    if ref.kind is RefKind.COMMIT:
+        return git_error(
+            GitReason.REF_MISSING,
+            f"{url.display} has no commit {ref.name}, or hands out only what a branch or tag leads to. "
+            "Push the commit, or correct its id",
+        )
+    message = f"{url.display} has no {ref.kind} {ref.name!r} ({ref.full_name})"
+    try:
+        found = _advertised(client, url, credential, "refs/heads/*", "refs/tags/*")
+    except GitError:
+        found = {}  # only a hint is lost: too many refs to list, or the server is gone by now
+    return git_error(GitReason.REF_MISSING, f"{message}. {_alike(ref, found)}")
+
+
+def _resolve_range(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> Resolved:
+    found = _advertised(client, url, credential, ref.full_name, max_bytes=MAX_TAGS_BYTES)
+    tags = [
+        name.removeprefix(_TAGS) for name in found if name.startswith(_TAGS) and not name.endswith(_PEELED)
+    ]
+    choice = choose(ref.name, tags)
+    if choice.best is None:
+        raise git_error(GitReason.REF_MISSING, _nothing_in(url, ref, choice, len(tags)))
+    full_name = _TAGS + choice.best.tag
+    return Resolved(Ref(RefKind.TAG, choice.best.tag), found.get(full_name + _PEELED, found[full_name]))
+
+
+def _advertised(
+    client: GitClient,
+    url: RemoteUrl,
+    credential: Credential | None,
+    *patterns: str,
+    max_bytes: int = MAX_BYTES,
+) -> dict[str, str]:
+    """Object by ref's name, of the refs that match."""
+    output = client.run(
+        ["ls-remote", "--quiet", "--", url.fetch_url, *patterns],
+        remote=url,
+        credential=credential,
+        max_output_bytes=max_bytes,
+    )
+    lines = (line.split("\t", 1) for line in output.decode("utf-8", "replace").split("\n"))
+    return {parts[1]: parts[0] for parts in lines if len(parts) == 2}
+
+
+def _nothing_in(url: RemoteUrl, ref: Ref, choice: Choice, n_tags: int) -> str:
+    message = f"no tag of {url.display} is in the range {ref.name!r}"
+    stable = [release.tag for release in choice.releases if not release.is_prerelease]
+    before = [release.tag for release in choice.releases if release.is_prerelease]
+    if not choice.releases:
+        there = f"none of its {n_tags} tags is a version like 'v1.2.3'" if n_tags else "it has no tags"
+        return f"{message}: {there}. Push such a tag, or follow a branch"
+    parts = []
+    if stable:
+        parts.append(f"its highest releases are {_listed(stable)}")
+    if before:
+        parts.append(
+            f"its highest prereleases are {_listed(before)}, taken only by a range that names one "
+            f"of the same version, like '>={_floor(before[0])}'"
+        )
+    return f"{message}: {'; '.join(parts)}. Correct the range, or push a tag that is in it"
+
+
+def _floor(tag: str) -> str:
+    """The lowest prerelease of a prerelease's version: `2.0.0-0` for `v2.0.0-rc.1`."""
+    return tag.removeprefix("v").partition("-")[0] + "-0"
+
+
+def _alike(ref: Ref, advertised: Mapping[str, str]) -> str:
+    """What there is instead, in words."""
+    names = [name for name in advertised if not name.endswith(_PEELED)]
+    other = (_TAGS if ref.kind is RefKind.BRANCH else "refs/heads/") + ref.name
+    if other in names:
+        written = f"tag:{ref.name}" if ref.kind is RefKind.BRANCH else ref.name
+        return f"There is {other}: write {written!r}"
+    prefix = ref.full_name.removesuffix(ref.name)
+    same = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    near = difflib.get_close_matches(ref.name, same[:2000], n=3, cutoff=0.5) or sorted(same)[:_SHOWN]
+    plural = "branches" if ref.kind is RefKind.BRANCH else "tags"
+    return f"There are the {plural} {_listed(near)}" if near else f"It has no {plural}, as far as can be seen"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name[:80]) for name in names[:_SHOWN])

@@ -1,0 +1,141 @@
+"""One fetch of one commit into a mirror: the commit, the files in the scope, and the proof that all is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gitsync.git import advertisement
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.listing import Listing, blob_sizes, read_listing
+from gitsync.git.ref import Ref, RefKind
+from gitsync.git.scope import Scope
+from gitsync.git.transfer import Transfer
+
+HEAD_REF = "refs/kiok/head"
+DAMAGE = frozenset({GitReason.MIRROR_BROKEN, GitReason.UNKNOWN})
+# What a server that takes filters says when it hands out no file by itself; and what a commit that was
+# replaced meanwhile looks like.
+_WITHHELD = DAMAGE | {GitReason.COMMIT_NOT_SERVED, GitReason.REF_MISSING, GitReason.UNSUPPORTED}
+
+
+class BlobsWithheld(Exception):
+    """The server cannot leave files out, or does not give what it left out by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The commit that is in the mirror now. `used_bytes` is what it takes in the packs, `listing` what is in the
+    scope, where only a part was fetched."""
+
+    commit: str
+    used_bytes: int
+    listing: Listing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFetch:
+    """What to fetch, and how. `filtered`: without the files that are not in the scope."""
+
+    transfer: Transfer
+    ref: Ref
+    scope: Scope
+    max_files: int
+    filtered: bool
+
+    def run(self) -> Fetched:
+        """Raises GitError (MIRROR_BROKEN when something in the scope is not there), BlobsWithheld."""
+        try:
+            self.transfer.fetch_commit(self.ref.full_name, HEAD_REF, filtered=self.filtered)
+        except GitError as exc:
+            if self.filtered and exc.reason is GitReason.UNSUPPORTED:
+                raise BlobsWithheld from exc
+            raise self._explained(exc) from exc
+        fetched = Fetched(self._fetched_commit(), 0)
+        if not self.scope.is_whole:
+            fetched = replace(fetched, listing=self._completed(fetched.commit))
+        return replace(fetched, used_bytes=self._used_bytes())
+
+    def _fetched_commit(self) -> str:
+        asked = f"{HEAD_REF}\n{HEAD_REF}^{{}}\n".encode("ascii")
+        output = self._local(("cat-file", "--batch-check"), asked)
+        lines = [line.split() for line in output.splitlines()]
+        if len(lines) != 2 or any(len(words) != 3 for words in lines):
+            raise git_error(GitReason.MIRROR_BROKEN, f"the mirror lacks what {self.ref} points to")
+        (named, *_), (commit, kind, _) = lines
+        if self.ref.kind is RefKind.COMMIT and named != commit:
+            kind = "tag"
+        if kind != "commit":
+            raise git_error(
+                GitReason.NOT_A_COMMIT, f"{self.ref.full_name} points to a {kind}, not to a commit"
+            )
+        return commit
+
+    def _completed(self, commit: str) -> Listing | None:
+        """What is in the scope, every file of it there; None for a tree over a limit."""
+        try:
+            listing = read_listing(
+                self.transfer.client,
+                self.transfer.directory,
+                commit,
+                scope=self.scope,
+                max_files=self.max_files,
+                inherit=self.transfer.inherit,
+            )
+        except GitError as exc:
+            if exc.reason is GitReason.TREE_TOO_LARGE:
+                return None  # the commit is there; reading its tree says the same to whoever wants its files
+            raise
+        if missing := self._absent(listing.blobs):
+            if not self.filtered:
+                raise git_error(
+                    GitReason.MIRROR_BROKEN, f"the mirror lacks {len(missing)} files of {commit[:12]}"
+                )
+            try:
+                self.transfer.fetch_blobs(missing)
+            except GitError as exc:
+                if exc.reason in _WITHHELD:
+                    raise BlobsWithheld from exc
+                raise
+            if self._absent(missing):
+                raise BlobsWithheld
+        return listing
+
+    def _absent(self, blobs: Sequence[str]) -> list[str]:
+        transfer = self.transfer
+        sizes = blob_sizes(transfer.client, transfer.directory, blobs, transfer.inherit)
+        return [blob for blob in blobs if blob not in sizes]
+
+    def _used_bytes(self) -> int:
+        """What the commit takes in the packs, after seeing that every object of it is there.
+
+        With a part of it only every folder: of the files `_completed` has seen to those in the scope.
+        """
+        options = ["--objects", "--disk-usage", *(() if self.scope.is_whole else ("--missing=allow-any",))]
+        try:
+            return int(self._local(("rev-list", *options, HEAD_REF)))
+        except GitError as exc:
+            if exc.reason.transient and exc.reason not in DAMAGE:
+                raise
+            raise git_error(GitReason.MIRROR_BROKEN, f"the mirror lacks objects: {exc}") from exc
+
+    def _local(self, arguments: Sequence[str], stdin: bytes | None = None) -> str:
+        transfer = self.transfer
+        output = transfer.client.run(
+            arguments, directory=transfer.directory, stdin=stdin, inherit=transfer.inherit
+        )
+        return output.decode("utf-8", "replace").strip()
+
+    def _explained(self, error: GitError) -> GitError:
+        """The error of a fetch, with what there is instead or what to do."""
+        url, ref = self.transfer.url, self.ref
+        if error.reason is GitReason.REF_MISSING:
+            return advertisement.missing(self.transfer.client, url, ref, self.transfer.credential)
+        if error.reason is GitReason.COMMIT_NOT_SERVED:
+            return git_error(
+                error.reason,
+                f"{url.display} hands out commits only by branch or tag, and none points to {ref.name}. Put a tag on "
+                "the commit and follow that ('tag:NAME'), or have the server's operator set "
+                "uploadpack.allowReachableSHA1InWant",
+            )
+        return error

@@ -1,0 +1,115 @@
+"""The names a commit's tree holds, with modes and object ids; no file of the commit need be there for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitsync.git.client import GitClient
+from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.scope import Scope
+
+FOLDER = "040000"
+SYMLINK = "120000"
+SUBMODULE = "160000"
+_BYTES_PER_ENTRY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry that is no folder. `path` may hold anything but NUL; what is not UTF-8 is surrogate-escaped."""
+
+    path: str
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The part of a commit's tree that is in a scope, in git's order. `folders` are those in it or above it."""
+
+    entries: tuple[Listed, ...]
+    folders: frozenset[str]
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """The id of every file's or symlink's content, each once."""
+        return tuple(dict.fromkeys(entry.blob for entry in self.entries if entry.mode != SUBMODULE))
+
+
+def read_listing(
+    client: GitClient,
+    directory: Path,
+    commit: str,
+    *,
+    scope: Scope,
+    max_files: int,
+    inherit: Sequence[int] = (),
+) -> Listing:
+    """List a commit of a mirror. Raises GitError (TREE_TOO_LARGE over `max_files` in the scope, MIRROR_BROKEN)."""
+    # A tree of trees can name billions of files in a few objects; so the listing itself is capped.
+    cap = (max_files + 1) * _BYTES_PER_ENTRY + (1 << 20)
+    cap = cap if scope.is_whole else max(cap, client.settings.max_output_bytes)
+    try:
+        output = client.run(
+            ("ls-tree", "-r", "-t", "-z", "--full-tree", commit),
+            directory=directory,
+            max_output_bytes=cap,
+            inherit=inherit,
+        )
+    except GitError as exc:
+        if exc.reason is GitReason.OUTPUT_TOO_LARGE:
+            raise _too_many(commit, max_files, f"; the listing of all its files passes {cap} bytes") from exc
+        if exc.reason is GitReason.UNKNOWN:
+            raise broken(commit, str(exc)) from exc
+        raise
+    is_wanted = scope.decider()
+    entries: list[Listed] = []
+    folders: set[str] = set()
+    for mode, blob, path in _records(output):
+        if mode == FOLDER:
+            # Of the folders outside, only the way to the subpath is ever asked for.
+            if is_wanted(path) or f"{scope.subpath}/".startswith(f"{path}/"):
+                folders.add(path)
+        elif is_wanted(path):
+            entries.append(Listed(path, mode, blob))
+            if len(entries) > max_files:
+                raise _too_many(commit, max_files)
+    return Listing(tuple(entries), frozenset(folders))
+
+
+def blob_sizes(
+    client: GitClient, directory: Path, blobs: Iterable[str], inherit: Sequence[int] = ()
+) -> dict[str, int]:
+    """Bytes of each of the blobs that is in the mirror; the others are left out. Raises GitError."""
+    asked = "".join(f"{blob}\n" for blob in blobs)
+    if not asked:
+        return {}
+    output = client.run(
+        ("cat-file", "--batch-check"), directory=directory, stdin=asked.encode("ascii"), inherit=inherit
+    )
+    answers = (line.split() for line in output.decode("ascii", "replace").splitlines())
+    return {words[0]: int(words[2]) for words in answers if len(words) == 3 and words[1] == "blob"}
+
+
+def broken(commit: str, why: str) -> GitError:
+    """The error for a commit of which something is missing or damaged."""
+    return git_error(GitReason.MIRROR_BROKEN, f"commit {commit[:12]} cannot be read: {why}")
+
+
+def _records(output: bytes) -> Iterator[tuple[str, str, str]]:
+    """(mode, object, path) of each entry."""
+    start = 0
+    while (end := output.find(b"\0", start)) >= 0:
+        head, _, name = output[start:end].partition(b"\t")
+        mode, _kind, blob = head.decode("ascii").split(" ")
+        yield mode, blob, name.decode("utf-8", "surrogateescape")
+        start = end + 1
+
+
+def _too_many(commit: str, max_files: int, more: str = "") -> GitError:
+    return git_error(
+        GitReason.TREE_TOO_LARGE,
+        f"commit {commit[:12]} holds more than the {max_files} files that are allowed{more}",
+    )
