@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
@@ -14,6 +15,7 @@ from django.utils.html import format_html
 
 from gitsync.admin import panel, removal, repository_url, states
 from gitsync.admin.asking import SyncViews, ask, asked_for
+from gitsync.admin.checking import CheckViews, check_panel
 from gitsync.admin.declaration import declared_where
 from gitsync.admin.records import counted_repositories
 from gitsync.configuration import look_at_once, remove_repository
@@ -21,7 +23,10 @@ from gitsync.models import ManagedBy, Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
-CONFIGURATION = ("name", "url", "ref", "subpath", "credential", "enabled", "interval_ms")
+CONFIGURATION = (
+    *("name", "url", "ref", "subpath", "credential", "include"),
+    *("verify", "verify_keys", "enabled", "interval_ms"),
+)
 
 
 class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
@@ -29,9 +34,10 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         model = Repository
         fields = CONFIGURATION
         # The admin's pages take help texts for HTML.
-        help_texts = {"ref": "A branch, or tag:NAME for a tag."}
+        help_texts = {"ref": "A branch; or tag:NAME, semver:RANGE (the highest tag in it), commit:ID."}
         widgets = {
-            "url": repository_url.UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"})
+            "url": repository_url.UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
+            "include": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
         }
 
 
@@ -151,6 +157,9 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
                 status_url=reverse("admin:gitsync_repository_sync_status", args=[obj.pk]),
                 sync_url=reverse("admin:gitsync_repository_sync", args=[obj.pk]) if may_sync else "",
                 declared_where=declared_where(stored) if _is_declared(stored) else "",
+                check_url=reverse("admin:gitsync_repository_check", args=[obj.pk]) if may_sync else "",
+                check_panel=check_panel(request, stored),
+                check_status_url=reverse("admin:gitsync_repository_check_status", args=[obj.pk]),
             )
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -176,7 +185,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     # Sync now.
 
     def get_urls(self) -> list[URLPattern]:
-        return [*SyncViews(self).urls(), *super().get_urls()]
+        return [*SyncViews(self).urls(), *CheckViews(self).urls(), *super().get_urls()]
 
     @admin.action(description="Sync now", permissions=["change"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:

@@ -45,6 +45,7 @@ class Service:
             "KIOK_WORKERS": "1",
             "KIOK_GITSYNC_INTERVAL_MS": str(interval_ms),
             "KIOK_GITSYNC_ALLOW_PROTOCOLS": "https,ssh,file",
+            "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "127.0.0.1",
             "PYTHONUNBUFFERED": "1",
         }
         self._process: subprocess.Popen[bytes] | None = None

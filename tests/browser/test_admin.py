@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.service import Service
 from tests.servers.repositories import WorkRepo
+from tests.servers.ssh import SshServer
 
 RESULT_MS = 40_000
 """For what a worker does."""
@@ -96,10 +97,12 @@ def test_from_the_first_login_to_a_stale_dag(page: Page, service: Service, work_
     expect(page.locator(".field-state_badge")).to_have_text("in sync, with failed files")
 
 
-def add_repository(page: Page, name: str, url: str) -> None:
+def add_repository(page: Page, name: str, url: str, credential: str = "") -> None:
     page.goto("/admin/gitsync/repository/add/")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Url").fill(url)
+    if credential:
+        page.locator("#id_credential").select_option(credential)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#sync-status")).to_be_visible()
 
@@ -139,6 +142,43 @@ def test_without_javascript_a_reload_shows_the_result(
     work_repo.publish({"world.yaml": WORLD})
     page.get_by_role("button", name="Sync now (full)").click()
     reload_until(page, "synced 1 created, 1 unchanged")
+    expect(page.locator("#sync-status").get_by_role("link", name="team/hello.yaml")).to_be_visible()
+
+
+def test_a_first_host_key_is_shown_accepted_by_a_click_and_then_it_syncs(
+    page: Page, service: Service, work_repo: WorkRepo, ssh_server: SshServer
+) -> None:
+    work_repo.publish({"hello.yaml": HELLO})
+    log_in(page, service)
+    page.goto("/admin/connections/connection/add/")
+    page.locator("#id_id").fill("deploy")
+    page.locator("#id_type").select_option("git")
+    page.get_by_label("Set properties").fill(f"privateKey={ssh_server.client_key()}")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    add_repository(page, "team", ssh_server.url(work_repo.bare), "deploy")
+    tested = page.locator("#remote-check")
+    expect(tested).to_have_count(0)
+
+    page.get_by_role("button", name="Test connection").click()
+    line = tested.locator("[data-sync-part=line]")
+    expect(line).to_contain_text("host_key_unknown", timeout=RESULT_MS)
+    expect(tested).to_contain_text(ssh_server.fingerprint)
+
+    page.get_by_role("button", name="Accept this host key").click()
+    expect(line).to_contain_text("reachable", timeout=RESULT_MS)
+    expect(tested).to_contain_text("is now in knownHosts of connection")
+    expect(page.get_by_role("button", name="Accept this host key")).to_have_count(0)
+
+    page.get_by_role("button", name="Test connection").click()
+    expect(line).to_contain_text("has branch 'main'", timeout=RESULT_MS)
+    expect(tested.get_by_text("1: main")).to_be_visible()
+
+    # It is due with the acceptance, and syncs from now on.
+    reload_until(page, "in sync")
+    work_repo.publish({"world.yaml": WORLD})
+    click_sync_now(page)
+    expect_without_reload(page, "synced 1 created, 1 unchanged")
     expect(page.locator("#sync-status").get_by_role("link", name="team/hello.yaml")).to_be_visible()
 
 

@@ -39,7 +39,10 @@ def values(repository: Repository, **changes: str) -> dict[str, str]:
         "url": repository.url,
         "ref": repository.ref,
         "subpath": repository.subpath,
-        "credential": "",
+        "credential": repository.credential_id or "",
+        "include": repository.include,
+        "verify": repository.verify,
+        "verify_keys": repository.verify_keys_id or "",
         "enabled": "on",
         "interval_ms": "",
     }
@@ -108,6 +111,7 @@ def test_what_is_wrong_is_said_at_its_field(browser: Client, repository: Reposit
         "ssh://git:hunter2secret@git.example.org/dags.git",
     ],
 )
+@pytest.mark.rule("paths.no-passwords")
 def test_a_password_typed_into_the_url_is_refused_and_never_shown_again(
     browser: Client, repository: Repository, url: str
 ) -> None:

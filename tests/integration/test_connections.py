@@ -402,12 +402,14 @@ def test_a_text_without_references_needs_no_database(
     [
         ("${conn.no.key}", "there is no connection 'no' (wanted for its 'key')"),
         ("${conn.db.pasword}", "connection 'db' has no property 'pasword'; did you mean 'password'?"),
-        ("${secret.no}", "there is no secret 'no'"),
-        ("${secret.db}", "connection 'db' is of type 'generic', not 'secret'"),
+        ("${secret.no}", "there is no secret 'no' (wanted for its 'value')"),
+        ("${secret.db}", "connection 'db' is of type 'generic', not 'secret' (wanted for its 'value')"),
+        ("${secret.empty}", "connection 'empty' has no property 'value'"),
     ],
 )
 def test_an_unknown_reference_names_connection_and_property_and_no_value(text: str, says: str) -> None:
     make("db", password=SECRET)
+    Connection.objects.create(id="empty", type=Connection.Type.SECRET)
     with pytest.raises(UnknownReference) as caught:
         references.resolve(f"x {text} ${{conn.db.password}}")
     assert says in str(caught.value)

@@ -44,6 +44,12 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
     assert stored() == {"username": "deploy", "privateKey": PEM + "\n"}
 
 
+def test_the_types_are_git_secret_and_generic(admin_client: Client) -> None:
+    field = admin_client.get(ADD).context["adminform"].form.fields["type"]
+    assert field.choices == [("git", "Git credential"), ("secret", "Secret"), ("generic", "Generic")]
+    assert field.initial == "generic"
+
+
 def test_stored_values_are_on_no_page_but_their_names_are(admin_client: Client, saved: Connection) -> None:
     for page in (change_url(), LIST, "/admin/", f"{LIST}git-main/history/", f"{LIST}git-main/delete/"):
         answer = admin_client.get(page)
@@ -152,6 +158,14 @@ def test_only_staff_sees_connections(client: Client, saved: Connection) -> None:
         ("a=<< not a word", {"a": "<< not a word"}, set()),
         (f"k={PEM}\nb=2", {"k": PEM + "\n", "b": "2"}, set()),
         (f"k=\n{PEM}\n-c", {"k": PEM + "\n"}, {"c"}),
+        (
+            "openpgpKeys=-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----",
+            {
+                "openpgpKeys": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=abcd\n"
+                "-----END PGP PUBLIC KEY BLOCK-----\n"
+            },
+            set(),
+        ),
         ("k=-----BEGIN and no more", {"k": "-----BEGIN and no more"}, set()),
     ],
 )

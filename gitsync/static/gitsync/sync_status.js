@@ -1,52 +1,52 @@
 "use strict";
-// Keeps the parts of a status panel as the server has them until it says that nothing more is to come.
+// Keeps the parts of each status panel as the server has them until it says that nothing more is to come.
 // Without this script the page shows the same after a reload.
 (() => {
   const PAUSE_MS = 1000;
   const LONG_PAUSE_MS = 5000;
   const PATIENCE_MS = 120000;
 
-  const panel = document.querySelector("[data-sync-status-url]");
-  if (!panel || panel.dataset.settled === "true") {
-    return;
-  }
-  const began = Date.now();
-  const lost = panel.querySelector("[data-sync-part='lost']");
+  const watch = (panel) => {
+    const began = Date.now();
+    const lost = panel.querySelector("[data-sync-part='lost']");
 
-  const again = (failed) => {
-    const tired = failed || Date.now() - began > PATIENCE_MS;
-    setTimeout(poll, tired ? LONG_PAUSE_MS : PAUSE_MS);
+    const again = (failed) => {
+      const tired = failed || Date.now() - began > PATIENCE_MS;
+      setTimeout(poll, tired ? LONG_PAUSE_MS : PAUSE_MS);
+    };
+
+    const poll = async () => {
+      if (document.hidden) {
+        again(false);
+        return;
+      }
+      let status;
+      try {
+        const response = await fetch(panel.dataset.syncStatusUrl, { redirect: "error", cache: "no-store" });
+        if (!response.ok) {
+          throw new Error(`status ${response.status}`);
+        }
+        status = await response.json();
+      } catch {
+        lost.hidden = false;
+        again(true);
+        return;
+      }
+      lost.hidden = true;
+      for (const [name, html] of Object.entries(status.parts)) {
+        const part = panel.querySelector(`[data-sync-part="${name}"]`);
+        if (part && part.dataset.shown !== html) {
+          part.dataset.shown = html;
+          part.innerHTML = html; // made by the server's templates, which escape
+        }
+      }
+      panel.dataset.settled = String(status.settled);
+      if (!status.settled) {
+        again(false);
+      }
+    };
+    setTimeout(poll, PAUSE_MS);
   };
 
-  const poll = async () => {
-    if (document.hidden) {
-      again(false);
-      return;
-    }
-    let status;
-    try {
-      const response = await fetch(panel.dataset.syncStatusUrl, { redirect: "error", cache: "no-store" });
-      if (!response.ok) {
-        throw new Error(`status ${response.status}`);
-      }
-      status = await response.json();
-    } catch {
-      lost.hidden = false;
-      again(true);
-      return;
-    }
-    lost.hidden = true;
-    for (const [name, html] of Object.entries(status.parts)) {
-      const part = panel.querySelector(`[data-sync-part="${name}"]`);
-      if (part && part.dataset.shown !== html) {
-        part.dataset.shown = html;
-        part.innerHTML = html; // made by the server's templates, which escape
-      }
-    }
-    panel.dataset.settled = String(status.settled);
-    if (!status.settled) {
-      again(false);
-    }
-  };
-  setTimeout(poll, PAUSE_MS);
+  document.querySelectorAll("[data-sync-status-url]:not([data-settled='true'])").forEach(watch);
 })();

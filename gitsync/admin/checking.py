@@ -1,0 +1,134 @@
+""" "Test connection": asking for it, accepting a first host key, and showing what came of either."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django_q.models import Task
+
+from gitsync.admin import check_tasks
+from gitsync.admin.sync_status import worker_hint
+from gitsync.models import Repository
+from gitsync.remote_check import RemoteCheck
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.cells import Tone
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+SESSION_KEY = "gitsync_checks"
+MAX_REMEMBERED = 100
+"""Tests whose result a session can show: the newest ones."""
+PATIENCE = timedelta(minutes=15)
+"""After that a test without result is given up: its task may have been swept away."""
+MAY_ACCEPT = "connections.change_connection"
+"""Accepting a host key is a change of a connection."""
+
+
+def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
+    """`{"settled": bool, "parts": {"line": html, "body": html}}`; None where nothing was asked, or it is out of date."""
+    asked = request.session.get(SESSION_KEY, {}).get(str(repository.pk))
+    if not asked:
+        return None
+    task = Task.objects.filter(pk=asked["task"], func__in=(check_tasks.CHECK, check_tasks.ACCEPT)).first()
+    if task is None:
+        if timezone.now() - datetime.fromisoformat(asked["at"]) > PATIENCE:
+            return _panel(Tone.IDLE, "no result", "No worker has done the test. Test again.")
+        return _panel(Tone.BUSY, "testing", "Waiting for a worker's answer.", settled=False)
+    if not task.success:
+        return _panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
+    found = RemoteCheck.from_json(task.result["check"])
+    if found.config and found.config != repository.config_hash:
+        return None
+    tone, word = (Tone.BAD, found.reason) if found.reason else (Tone.GOOD, "reachable")
+    may_accept = found.acceptable and request.user.has_perm(MAY_ACCEPT)
+    body = render_to_string(
+        "gitsync/remote_check.html",
+        {
+            "check": found,
+            "note": task.result["note"],
+            "refused": task.result["refused"],
+            "left_out_branches": found.n_branches - len(found.branches),
+            "left_out_tags": found.n_tags - len(found.tags),
+            "commit": cells.commit(found.commit),
+            "seconds": cells.seconds(found.seconds),
+            "when": cells.age(datetime.fromisoformat(found.checked_at)) if found.checked_at else "",
+            "connection": repository.credential_id,
+            "accept_url": reverse("admin:gitsync_repository_accept_host_key", args=[repository.pk])
+            if may_accept
+            else "",
+        },
+        request,
+    )
+    return _panel(tone, word, found.message, body=body)
+
+
+def _panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:
+    item = {"badge": cells.badge(tone, word), "text": text}
+    hint = "" if settled else worker_hint()
+    line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": hint})
+    return {"settled": settled, "parts": {"line": line, "body": body}}
+
+
+class CheckViews:
+    """The pages of tests, added to the urls of the repositories' admin."""
+
+    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
+        self._admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        view = self._admin.admin_site.admin_view
+        return [
+            path("<int:pk>/check/", view(self.check), name="gitsync_repository_check"),
+            path("<int:pk>/check/status/", view(self.status), name="gitsync_repository_check_status"),
+            path("<int:pk>/accept-host-key/", view(self.accept), name="gitsync_repository_accept_host_key"),
+        ]
+
+    def check(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button: have a worker ask the server, and go back to the page, which shows the answer."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self._admin.has_change_permission(request):
+            raise PermissionDenied
+        repository = get_object_or_404(Repository, pk=pk)
+        _remember(request, pk, check_tasks.enqueue_check(repository.pk))
+        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+
+    def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The other button: have a worker accept the host key whose fingerprint was shown."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not (self._admin.has_view_permission(request) and request.user.has_perm(MAY_ACCEPT)):
+            raise PermissionDenied
+        repository = get_object_or_404(Repository, pk=pk)
+        fingerprint = request.POST.get("fingerprint", "")[:200]
+        if fingerprint:
+            user_id = int(request.user.pk or 0)
+            _remember(request, pk, check_tasks.enqueue_accept(repository.pk, fingerprint, user_id))
+        else:
+            messages.error(request, "No host key was accepted: none was named. Test the connection first.")
+        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+
+    def status(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The panel as JSON; see `check_panel`."""
+        if not self._admin.has_view_permission(request):
+            raise PermissionDenied
+        shown = check_panel(request, get_object_or_404(Repository, pk=pk))
+        response = JsonResponse(shown or {"settled": True, "parts": {"line": "", "body": ""}})
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def _remember(request: HttpRequest, pk: int, task: str) -> None:
+    known = request.session.get(SESSION_KEY, {})
+    known.pop(str(pk), None)
+    known[str(pk)] = {"task": task, "at": timezone.now().isoformat()}
+    request.session[SESSION_KEY] = dict(list(known.items())[-MAX_REMEMBERED:])

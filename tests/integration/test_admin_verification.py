@@ -1,0 +1,144 @@
+"""What a repository includes and whose signatures it needs: on its form, and as declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.models import Repository
+from kiok.connections.models import Connection
+from kiok.server import properties
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/gitsync/repository/"
+
+
+@pytest.fixture
+def browser(transactional_db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada", password="x"))
+    return client
+
+
+@pytest.fixture
+def keys(transactional_db: None) -> Connection:
+    row = Connection(id="team-keys")
+    row.set_properties({"allowedSigners": "ada@example.org ssh-ed25519 AAAA"})
+    return row
+
+
+def page(repository: Repository) -> str:
+    return f"{LIST}{repository.pk}/change/"
+
+
+def form(repository: Repository, **changes: str) -> dict[str, str]:
+    values = {
+        name: getattr(repository, name) for name in ("name", "url", "ref", "subpath", "include", "verify")
+    }
+    return {**values, "credential": "", "verify_keys": "", "enabled": "on", "interval_ms": "", **changes}
+
+
+def test_a_new_repository_includes_python_files_and_verifies_nothing(browser: Client) -> None:
+    shown = browser.get(f"{LIST}add/").context["adminform"].form
+    assert shown["include"].value() == "*.py"
+    assert shown["verify"].value() == "off"
+    assert "<textarea" in str(shown["include"])
+    assert "<select" in str(shown["verify"])
+
+
+def test_what_is_entered_is_stored_and_makes_the_repository_due(
+    browser: Client, repository: Repository, keys: Connection
+) -> None:
+    before = repository.config_hash
+    sent = form(repository, include="*.py\r\nshared/", verify="commit", verify_keys="team-keys")
+    assert browser.post(page(repository), sent).status_code == 302
+    row = Repository.objects.get()
+    assert row.include.splitlines() == ["*.py", "shared/"]
+    assert (row.verify, row.verify_keys_id) == ("commit", "team-keys")
+    assert row.config_hash != before
+    assert row.next_due_at > repository.next_due_at
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"verify": "commit"}, "verify_keys", "Choose the connection whose keys are trusted"),
+        ({"verify": "tag", "verify_keys": "team-keys"}, "verify", "A branch has no tag to verify"),
+        ({"verify": "sometimes"}, "verify", "not one of the available choices"),
+        ({"verify": "commit", "verify_keys": "none"}, "verify_keys", "not one of the available choices"),
+    ],
+)
+def test_what_is_wrong_about_signatures_is_said_at_its_field(
+    browser: Client, repository: Repository, keys: Connection, changes: dict[str, str], field: str, says: str
+) -> None:
+    shown = browser.post(page(repository), form(repository, **changes))
+    assert says in str(shown.context["adminform"].form.errors[field])
+    assert "errorlist" in shown.content.decode()
+    assert Repository.objects.get().verify == "off"
+
+
+def test_a_connection_whose_keys_are_trusted_cannot_be_removed(
+    browser: Client, repository: Repository, keys: Connection
+) -> None:
+    Repository.objects.update(verify="commit", verify_keys=keys)
+    browser.post("/admin/connections/connection/team-keys/delete/", {"post": "yes"})
+    assert Connection.objects.filter(pk="team-keys").exists()
+
+
+# Declared.
+
+
+def declare(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    file = tmp_path / "repositories.yaml"
+    file.write_text(text)
+    loaded = properties.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+    given = replace(settings.KIOK, file_repositories=loaded.file_repositories, sources=loaded.sources)
+    monkeypatch.setattr(settings, "KIOK", given)
+    return follow_declaration()
+
+
+DECLARED = """\
+- name: team
+  url: https://git.example.com/dags.git
+  ref: tag:v1
+  include: ["*.py", shared/]
+  verify: tag
+  verifyConnectionId: team-keys
+"""
+
+
+def test_declared_repositories_follow_the_file_and_are_read_only_on_the_page(
+    browser: Client, keys: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert declare(DECLARED, tmp_path, monkeypatch) == ["team"]
+    row = Repository.objects.get()
+    assert (row.include, row.verify, row.verify_keys_id) == ("*.py\nshared/", "tag", "team-keys")
+    assert declare(DECLARED, tmp_path, monkeypatch) == []
+    shown = browser.get(page(row)).content.decode()
+    for name, value in (("include", "shared/"), ("verify", "the tag"), ("verify_keys", "team-keys")):
+        assert f'name="{name}"' not in shown
+        field = shown.partition(f"field-{name}")[2].partition("form-row")[0]
+        assert value in field, name
+
+    assert declare(DECLARED.replace("verify: tag", "verify: off"), tmp_path, monkeypatch) == ["team"]
+    assert Repository.objects.get().verify == "off"
+    assert declare(DECLARED.partition("  include")[0], tmp_path, monkeypatch) == ["team"]
+    row = Repository.objects.get()
+    assert (row.include, row.verify, row.verify_keys_id) == ("*.py", "off", None)
+
+
+def test_keys_in_a_connection_that_does_not_exist_stop_the_declaration(
+    transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        DeclarationError, match=r"'team' names the connection 'team-keys'.* correct verifyConnectionId"
+    ):
+        declare(DECLARED, tmp_path, monkeypatch)
+    assert not Repository.objects.exists()
