@@ -8,7 +8,7 @@ ARG BASE=debian:12-slim
 FROM ${BASE} AS system
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get -qq update \
- && apt-get -qq install -y --no-install-recommends ca-certificates git openssh-client python3 >/dev/null \
+ && apt-get -qq install -y --no-install-recommends ca-certificates git gpg openssh-client python3 >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/kiok --shell /usr/sbin/nologin kiok \
  && install -d -o kiok -g kiok -m 0700 /var/lib/kiok

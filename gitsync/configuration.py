@@ -40,7 +40,12 @@ def follow_declaration() -> list[str]:
             "url": item.url,
             "ref": item.ref,
             "subpath": item.subpath,
-            "credential_id": _known_connection(item.name, item.credential_connection_id),
+            "credential_id": _known_connection(
+                item.name, "credentialConnectionId", item.credential_connection_id
+            ),
+            "include": Repository().include if item.include is None else item.include,
+            "verify": item.verify,
+            "verify_keys_id": _known_connection(item.name, "verifyConnectionId", item.verify_connection_id),
             "enabled": item.enabled,
             "interval_ms": item.interval_ms,
             "managed_by": ManagedBy.CONFIG,
@@ -93,10 +98,10 @@ def _declare(name: str, values: Mapping[str, object]) -> bool:
     return True
 
 
-def _known_connection(repository: str, connection_id: str | None) -> str | None:
+def _known_connection(repository: str, key: str, connection_id: str | None) -> str | None:
     if connection_id and not Connection.objects.filter(pk=connection_id).exists():
         raise DeclarationError(
             f"repository {repository!r} names the connection {connection_id!r}, which does not exist. "
-            "Add it in the admin under Connections, or correct credentialConnectionId"
+            f"Add it in the admin under Connections, or correct {key}"
         )
     return connection_id or None

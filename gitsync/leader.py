@@ -1,8 +1,8 @@
 """The leader: one process at a time that looks at due repositories and hands changed ones to workers.
 
 Every worker process runs a `Candidate` thread; the one that holds the lease (a few seconds, in the single
-`Leadership` row) leads. Looks (one `ls-remote` each) run in threads of their own, so that a remote that hangs
-delays no other; syncs run as tasks in the workers. See docs/adr/0004-leader.md.
+`Leadership` row) leads. It looks at repositories (`gitsync.looks`); syncs run as tasks in the workers. See
+docs/adr/0004-leader.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,9 +20,11 @@ from django.db.models.functions import Now
 from gitsync import containers, remote
 from gitsync.conf import properties
 from gitsync.configuration import DeclarationError, follow_declaration
-from gitsync.models import Leadership, Repository
+from gitsync.git.client import MINIMUM_GIT_VERSION
+from gitsync.git.errors import GitError
+from gitsync.looks import Enqueue, Looks
+from gitsync.models import Leadership
 from gitsync.process import is_dead, process_name
-from gitsync.sync.run import look
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
@@ -32,9 +33,6 @@ SWEEP_SECONDS = 60.0
 CANDIDACY_SECONDS = 2.0
 """How often a candidate tries. Lease and this bound the time without a leader: 7 s, or 2 s where the
 leader's death can be seen because it ran on the same machine."""
-
-Enqueue = Callable[[int], None]
-"""Hands a changed repository, by primary key, to a worker."""
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +74,22 @@ def resign(lead: Lead) -> None:
     Leadership.objects.filter(pk=1, holder=lead.holder, number=lead.number).update(holder="", expires_at=None)
 
 
+def warn_of_git() -> None:
+    """Log what is wrong with the git program, if anything: there is none, or it is too old for the rules it is held to."""
+    try:
+        version = remote.client().git_version()
+    except GitError as exc:
+        log.error("repositories cannot be synced: %s", exc)  # noqa: TRY400  (the message says it all)
+        return
+    if version < MINIMUM_GIT_VERSION:
+        found, needed = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_GIT_VERSION))
+        log.warning(
+            "git %s is installed; below %s not every safety setting is known to it. Install a newer one",
+            found,
+            needed,
+        )
+
+
 class Candidate(threading.Thread):
     """Leads whenever nobody else does, for as long as the process lives."""
 
@@ -102,7 +116,9 @@ class Candidate(threading.Thread):
 
     def _lead(self, lead: Lead) -> None:
         log.info("leading as %s", lead.holder)
-        looks = Looks(self._enqueue, properties().gitsync_parallelism)
+        warn_of_git()
+        config = properties()
+        looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
         renewed = time.monotonic()
         housekeeping = Housekeeping()
         try:
@@ -116,48 +132,6 @@ class Candidate(threading.Thread):
                 looks.start_due()
         finally:
             resign(lead)
-
-
-class Looks:
-    """The looks under way: at most `parallelism` at once, one per repository."""
-
-    def __init__(self, enqueue: Enqueue, parallelism: int) -> None:
-        self._enqueue = enqueue
-        self._parallelism = parallelism
-        self._under_way: dict[int, threading.Thread] = {}
-
-    def start_due(self) -> None:
-        """Start a look at each due repository for which there is room, the longest due first."""
-        self._under_way = {pk: thread for pk, thread in self._under_way.items() if thread.is_alive()}
-        if len(self._under_way) >= self._parallelism:
-            return
-        due = (
-            Repository.objects.filter(enabled=True, next_due_at__lte=Now())
-            .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
-            .annotate(is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""))
-            .exclude(pk__in=self._under_way)
-            .order_by("next_due_at")
-        )
-        for pk, is_leased, holder in due.values_list("pk", "is_leased", "lease_holder"):
-            if is_leased and not is_dead(holder):
-                continue  # it syncs at this moment
-            if len(self._under_way) >= self._parallelism:
-                break
-            # Daemon threads: a hanging remote must not hold up the end of the process either.
-            thread = threading.Thread(target=self._look, args=(pk,), name=f"look-{pk}", daemon=True)
-            self._under_way[pk] = thread
-            thread.start()
-
-    def _look(self, repository_id: int) -> None:
-        try:
-            if look(repository_id):
-                self._enqueue(repository_id)
-        except Repository.DoesNotExist:
-            return  # removed meanwhile
-        except Exception:  # one repository's fault must not end the leader's other looks; the log has it
-            log.exception("looking at repository %s failed", repository_id)
-        finally:
-            connections.close_all()
 
 
 class Housekeeping:

@@ -35,6 +35,7 @@ for need; do
         git) command -v git >/dev/null || want git ;;
         remotes)
             command -v ssh >/dev/null || want openssh-client
+            command -v gpg >/dev/null || want gpg
             [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] ||
                 [ -e /etc/ssl/cert.pem ] || want ca-certificates
             ;;
@@ -42,6 +43,7 @@ for need; do
             [ -x /usr/sbin/sshd ] || want openssh-server
             command -v ssh-keygen >/dev/null || want openssh-client
             command -v chromium >/dev/null || want chromium
+            command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
             ;;
         *) fail "there is no need called $need" ;;

@@ -1,7 +1,7 @@
 """Git Sync's own tables: what to sync, what was seen, what was done, and who leads."""
 
 from gitsync.models.leadership import Leadership
-from gitsync.models.repository import ManagedBy, Repository, RepositoryState
+from gitsync.models.repository import ManagedBy, Repository, RepositoryState, Verify
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
 
@@ -15,4 +15,5 @@ __all__ = [
     "SyncRun",
     "SyncState",
     "Trigger",
+    "Verify",
 ]

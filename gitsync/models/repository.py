@@ -12,11 +12,13 @@ from django.utils import timezone
 
 from gitsync.conf import properties
 from gitsync.git.errors import GitError
-from gitsync.git.ref import parse_ref
+from gitsync.git.ref import RefKind, parse_ref
+from gitsync.git.scope import parse_include
 from gitsync.git.subpath import parse_subpath
 from gitsync.git.url import check_host, parse_url
 from kiok.connections.models import Connection
 
+TAGS = (RefKind.TAG, RefKind.SEMVER)
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}\Z"
 
 
@@ -25,6 +27,14 @@ class ManagedBy(models.TextChoices):
 
     ADMIN = "admin", "admin"
     CONFIG = "config", "configuration"
+
+
+class Verify(models.TextChoices):
+    """Whose signature a commit needs before anything of it is compiled."""
+
+    OFF = "off", "off"
+    COMMIT = "commit", "the commit's"
+    TAG = "tag", "the tag's"
 
 
 class RepositoryState(models.TextChoices):
@@ -54,7 +64,10 @@ class Repository(models.Model):
         help_text="https://…, ssh://… or user@host:path. Credentials belong in a connection, not in the url.",
     )
     ref = models.CharField(
-        "branch or tag", max_length=300, default="main", help_text="A branch, or tag:NAME for a tag."
+        "branch or tag",
+        max_length=300,
+        default="main",
+        help_text="A branch; or tag:NAME, semver:RANGE (the highest such tag), commit:SHA.",
     )
     subpath = models.CharField(
         max_length=1024, blank=True, help_text="Folder that holds the DAGs; empty for the whole repository."
@@ -66,6 +79,28 @@ class Repository(models.Model):
         on_delete=models.PROTECT,
         verbose_name="credential",
         help_text="credentialConnectionId: the connection that holds the key, password or token.",
+    )
+    include = models.TextField(
+        blank=True,
+        default="*.py",
+        help_text="What DAGs may read outside the subpath: gitignore patterns, one a line. Nothing else is fetched "
+        "where the server can leave it out.",
+    )
+    verify = models.CharField(
+        "signature",
+        max_length=6,
+        choices=Verify.choices,
+        default=Verify.OFF,
+        help_text="Which signature is required.",
+    )
+    verify_keys = models.ForeignKey(
+        Connection,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="verifying_repositories",
+        verbose_name="trusted keys",
+        help_text="verifyConnectionId: the connection whose openpgpKeys or allowedSigners are trusted.",
     )
     enabled = models.BooleanField(default=True)
     interval_ms = models.PositiveIntegerField(
@@ -139,11 +174,17 @@ class Repository(models.Model):
             # A name that cannot be looked up just now is no mistake of whoever edits the row.
             if not error.transient:
                 errors["url"] = str(error)
-        for name, parse in (("ref", parse_ref), ("subpath", parse_subpath)):
+        for name, parse in (("ref", parse_ref), ("subpath", parse_subpath), ("include", parse_include)):
             try:
                 parse(getattr(self, name))
             except GitError as error:
                 errors[name] = str(error)
+        if self.verify != Verify.OFF and self.verify_keys_id is None:
+            errors["verify_keys"] = "Choose the connection whose keys are trusted, or switch signatures off."
+        if self.verify == Verify.TAG and "ref" not in errors and parse_ref(self.ref).kind not in TAGS:
+            errors["verify"] = (
+                "This ref has no tag to verify: follow a tag, or verify the commit's signature."
+            )
         if self.pk and self.last_good_commit:
             before = Repository.objects.filter(pk=self.pk).values_list("name", flat=True).first()
             if before not in (None, self.name):
@@ -159,7 +200,19 @@ class Repository(models.Model):
     @property
     def config_hash(self) -> str:
         """Digest of all configuration that decides what a sync registers."""
-        return _digest(self.name, self.url, self.ref, self.subpath, self.credential_id, self.enabled)
+        return _digest(
+            self.name,
+            self.url,
+            self.ref,
+            self.subpath,
+            self.include,
+            self.verify,
+            self.verify_keys_id,
+            # Other keys judge otherwise.
+            self.verify_keys.updated_at.isoformat() if self.verify_keys else None,
+            self.credential_id,
+            self.enabled,
+        )
 
     @property
     def effective_interval_ms(self) -> int:

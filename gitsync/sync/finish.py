@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from compilers.base import CompilerError
 from gitsync.errors import SyncError, SyncReason
-from gitsync.git.errors import GitError
-from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
+from gitsync.git.errors import GitError, GitReason
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.sync.claim import Claim, owned
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.report import SyncReport, failed_files
 from gitsync.sync.schedule import after_failure, next_due
+from kiok.connections.redaction import redact
 from kiok.errors import KiokError
 
 log = logging.getLogger(__name__)
@@ -37,12 +39,14 @@ class Failure:
 
 def failure_of(error: Exception) -> Failure:
     """The stable reason, the text for people and the policy of any error a step raised."""
+    # Whatever a server says may repeat the credential it was sent, be it as the name of a branch.
+    text = redact(str(error))[:MAX_MESSAGE]
     if isinstance(error, GitError | SyncError):
-        return Failure(str(error.reason), str(error)[:MAX_MESSAGE], error.transient)
+        return Failure(str(error.reason), text, error.transient)
     if isinstance(error, CompilerError):
-        return Failure(SyncReason.COMPILE_FAILED, str(error)[:MAX_MESSAGE], transient=False)
+        return Failure(SyncReason.COMPILE_FAILED, text, transient=False)
     if isinstance(error, KiokError):
-        return Failure(str(getattr(error, "reason", SyncReason.INTERNAL)), str(error)[:MAX_MESSAGE], True)
+        return Failure(str(getattr(error, "reason", SyncReason.INTERNAL)), text, True)
     message = f"an unexpected {type(error).__name__} stopped the sync; the service's log has the details"
     return Failure(SyncReason.INTERNAL, message, transient=True)
 
@@ -67,8 +71,13 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, timings: 
             after_failure(repository, failures, now) if retry else next_due(repository, now)
         )
         repository.checked_at = now
-        repository.synced_location = repository.location
-        repository.judgement = {} if retry else _judgement(repository, plan, report.to_commit)
+        if repository.config_hash == held.config_hash:
+            repository.synced_location = repository.location
+            repository.judgement = {} if retry else _judgement(repository, plan, report.to_commit)
+        else:
+            # Edited after apply had seen it unchanged: what was judged is the old configuration.
+            repository.judgement = {}
+            repository.next_due_at = now
         repository.save()
         run.state = SyncState.PARTIAL if report.failed else SyncState.SUCCEEDED
         run.step = ""
@@ -91,11 +100,13 @@ def fail(held: Claim, run: SyncRun, failure: Failure, commit: str, timings: dict
     now = timezone.now()
     with transaction.atomic():
         repository = owned(held)
-        _write_failure(repository, failure)
+        _write_failure(repository, failure, run.trigger)
         if commit:
             repository.last_commit = commit
-            judgement = {} if failure.transient else _judgement(repository, None, commit)
-            repository.judgement = judgement
+            # gpg that is missing may be there next time, at the same commit.
+            is_final = not failure.transient and failure.reason != GitReason.GIT_MISSING
+            is_final = is_final and repository.config_hash == held.config_hash
+            repository.judgement = _judgement(repository, None, commit) if is_final else {}
         repository.save()
         run.state = SyncState.FAILED
         run.reason = failure.reason
@@ -106,13 +117,20 @@ def fail(held: Claim, run: SyncRun, failure: Failure, commit: str, timings: dict
         run.save()
 
 
+def postpone(repository: Repository) -> None:
+    """Look again one interval from now, if the store takes even that; nothing else is written."""
+    now = timezone.now()
+    with suppress(DatabaseError):
+        Repository.objects.filter(pk=repository.pk).update(next_due_at=after_failure(repository, 1, now))
+
+
 def fail_unreached(repository: Repository, failure: Failure, trigger: str, requested_by: str = "") -> None:
     """Record a look that did not even learn the commit. The same failure again only counts up."""
     with transaction.atomic():
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
         if row is None or row.lease_holder:
             return  # a sync under way knows better
-        _write_failure(row, failure)
+        _write_failure(row, failure, trigger)
         row.save()
         now = timezone.now()
         last = SyncRun.objects.filter(repository=row).first()
@@ -138,8 +156,10 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
         )
 
 
-def _write_failure(repository: Repository, failure: Failure) -> None:
+def _write_failure(repository: Repository, failure: Failure, trigger: str) -> None:
     now = timezone.now()
+    if trigger != Trigger.SCHEDULE:
+        repository.consecutive_failures = 0  # somebody asked: the pauses begin anew
     repository.state = RepositoryState.FAILING
     repository.reason = failure.reason
     repository.message = failure.message

@@ -29,6 +29,7 @@ def configuration_digest(repository: Repository) -> str:
         config.gitsync_max_file_bytes,
         config.gitsync_max_files,
         config.gitsync_max_tree_bytes,
+        config.gitsync_max_path_bytes,
         config.gitsync_max_dags,
         containers.limits_fingerprint(),
     )

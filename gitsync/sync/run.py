@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
 from compilers.pipeline import Compilation, compile_tree
 from gitsync import containers
 from gitsync.conf import properties
 from gitsync.errors import Busy, ConfigurationChanged, LeaseLost, SyncError, SyncReason, TooManyDags
-from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
-from gitsync.remote import remote_of
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger, Verify
+from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
 from gitsync.sync import finish
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
@@ -24,6 +24,9 @@ from gitsync.sync.fetch import fetch_commit, read_tree
 from gitsync.sync.plan import Plan, make_plan, uid_of
 from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
+from gitsync.sync.schedule import SPREAD
+from gitsync.sync.shared_probe import SharedProbes
+from gitsync.sync.verify import verify_commit
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ def sync_repository(
     Repository.DoesNotExist, and database errors.
     """
     started = time.monotonic()
-    repository = Repository.objects.select_related("credential").get(pk=repository_id)
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
     if not repository.enabled:
         return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
     if request.dry_run:
@@ -81,16 +84,30 @@ def look(repository_id: int) -> bool:
 
     A look that settles the matter (nothing new, out of reach) records so. Raises Repository.DoesNotExist.
     """
-    repository = Repository.objects.select_related("credential").get(pk=repository_id)
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
     request = Request(trigger=Trigger.SCHEDULE)
-    return _look(repository, request, lambda _step, _detail: None, time.monotonic()) is None
+
+    def ask(remote: Remote) -> str:
+        # As old an answer as the looks' own spread: nobody waits for a push longer than that for it.
+        return _shared_probes.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
+
+    return _look(repository, request, lambda _step, _detail: None, time.monotonic(), ask) is None
 
 
-def _look(repository: Repository, request: Request, progress: Progress, started: float) -> SyncReport | None:
+_shared_probes = SharedProbes()
+
+
+def _look(
+    repository: Repository,
+    request: Request,
+    progress: Progress,
+    started: float,
+    ask: Callable[[Remote], str] = Remote.probe,
+) -> SyncReport | None:
     """Step probe: a report if that settles it, None if there is work to do."""
     progress("probe", "")
     try:
-        commit = remote_of(repository).probe()
+        commit = ask(remote_of(repository))
     except DatabaseError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
@@ -135,7 +152,11 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> Sync
         elif report.reason != SyncReason.CONFIGURATION_CHANGED:
             return report
         if asked and not request.full:
-            repository = Repository.objects.select_related("credential").filter(pk=held.repository_id).first()
+            repository = (
+                Repository.objects.select_related("credential", "verify_keys")
+                .filter(pk=held.repository_id)
+                .first()
+            )
             if repository is None or _look(repository, request, progress, time.monotonic()):
                 return report  # what was asked for had been done already
         follower = claim(held.repository_id)
@@ -168,7 +189,7 @@ class _Walk:
 
 
 def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
-    repository = Repository.objects.select_related("credential").get(pk=held.repository_id)
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=held.repository_id)
     run = SyncRun.objects.create(
         repository=repository,
         lease_number=held.number,
@@ -198,8 +219,10 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     except LeaseLost as exc:
         _abandon(run, exc)
         return _report(repository, exc.reason, str(exc), started)
-    except DatabaseError:
-        raise  # the store itself is in trouble: nothing can be written about it
+    except (OperationalError, InterfaceError):
+        # The store itself is in trouble, so its failure is not recorded as the repository's.
+        finish.postpone(repository)
+        raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
         walk.enter("")
         return _failed(held, run, exc, walk, repository, started)
@@ -214,6 +237,9 @@ def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
     remote = remote_of(repository)
     with remote.mirror.hold():
         walk.commit = fetch_commit(remote)
+        if repository.verify != Verify.OFF:
+            walk.enter("verify")
+            verify_commit(remote, repository, walk.commit)
         walk.enter("discover")
         tree = read_tree(remote, repository, walk.commit)
         walk.enter("compile")

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from gitsync.models import Repository
 
 MAX_BACKOFF_SECONDS = 15 * 60
+FIRST_RETRY_SECONDS = 5
+"""The first pause of a repository that has never synced: whoever has just configured it is waiting."""
 SPREAD = 0.1
 """Share of the interval over which repositories are spread, so that a thousand do not ask at once."""
 
@@ -30,10 +32,11 @@ def next_due(repository: Repository, now: datetime) -> datetime:
 
 
 def after_failure(repository: Repository, failures: int, now: datetime) -> datetime:
-    """The pause after the nth transient failure in a row: the interval, doubled each time, at most 15 min.
+    """When to try again after the nth transient failure in a row: the first pause, doubled each time, at most 15 min.
 
-    Source: git-hardening rules, "Failure handling".
+    The first pause is the interval, or 5 s until the first success. See docs/git-rules.md.
     """
     interval = repository.effective_interval_ms / 1000
-    seconds = min(interval * 2 ** min(failures - 1, 20), max(MAX_BACKOFF_SECONDS, interval))
+    first = interval if repository.last_good_at else min(FIRST_RETRY_SECONDS, interval)
+    seconds = min(first * 2 ** min(failures - 1, 20), max(MAX_BACKOFF_SECONDS, interval))
     return now + timedelta(seconds=seconds)

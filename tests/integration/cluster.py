@@ -18,15 +18,24 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
-def workers(properties: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A cluster with these environment variables; ended by SIGTERM, and by SIGKILL if it does not obey."""
+def workers(
+    properties: Mapping[str, str],
+    *,
+    log_file: Path | None = None,
+    settings: str = "tests.integration.same_database",
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A cluster with these environment variables; ended by SIGTERM, and by SIGKILL if it does not obey.
+
+    What it writes to stdout and stderr goes to `log_file`, if that is given. `settings` is a module that has
+    the database of the test.
+    """
     environment = {
         **os.environ,
         **properties,
-        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
+        "DJANGO_SETTINGS_MODULE": settings,
         "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
     }
-    with tempfile.TemporaryFile() as log:
+    with log_file.open("w+b") if log_file else tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "qcluster"],
             env=environment,

@@ -399,6 +399,7 @@ def test_when_run_itself_is_killed_its_parts_end_and_so_does_the_database(
     wait_until(lambda: postmaster(data_dir) is None)
 
 
+@pytest.mark.case("surface.readiness")
 def test_readiness_is_503_while_migrations_are_missing(data_dir: Path, use: Callable[..., User]) -> None:
     use().started()
     program = (

@@ -33,6 +33,7 @@ def _shell(script: str) -> list[str]:
     return ["-c", f"alias.look=!{script}", "look"]
 
 
+@pytest.mark.rule("running.environment", "running.allow-lists")
 def test_git_gets_a_clean_environment(client: GitClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GIT_DIR", "GIT_SSH_COMMAND", "GIT_CONFIG_PARAMETERS", "GIT_TRACE", "LD_PRELOAD", "X=Y"[:1]):
         monkeypatch.setenv(name, "/canary")
@@ -46,6 +47,7 @@ def test_git_gets_a_clean_environment(client: GitClient, monkeypatch: pytest.Mon
     assert "GIT_ALLOW_PROTOCOL=none\n" in printed
 
 
+@pytest.mark.rule("running.environment", "running.config")
 def test_configuration_of_the_machine_is_not_read(client: GitClient) -> None:
     (client.settings.home / ".gitconfig").write_text("[user]\n\tname = canary\n")
     listed = client.run(["config", "--list", "--show-origin"]).decode()
@@ -72,6 +74,7 @@ def test_standard_input_of_any_size_goes_through(client: GitClient) -> None:
     assert client.run(_shell("true"), stdin=data) == b""
 
 
+@pytest.mark.rule("running.output-cap")
 def test_output_is_capped_while_it_is_read(client: GitClient) -> None:
     started = time.monotonic()
     with pytest.raises(GitPersonError, match="more than 1000 bytes") as caught:
@@ -87,6 +90,7 @@ def test_a_flood_of_errors_is_no_trouble(client: GitClient) -> None:
     assert len(str(caught.value)) < 3000
 
 
+@pytest.mark.rule("running.time-limit")
 def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path: Path) -> None:
     script = f"echo $$ >{tmp_path}/pid; sleep 300 & sleep 300"
     with pytest.raises(GitTransientError, match=r"stopped after 0\.7 s") as caught:
@@ -96,6 +100,7 @@ def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path
     assert not Path(f"/proc/{shell}/cmdline").exists() or not Path(f"/proc/{shell}/cmdline").read_bytes()
 
 
+@pytest.mark.rule("running.time-limit")
 def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
     script = "trap '' TERM; sleep 300 & sleep 300"
     process = Process(
@@ -131,6 +136,7 @@ def test_children_git_leaves_behind_hold_nothing_up(client: GitClient) -> None:
         ("file:///nowhere", "--upload-pack=touch {mark};"),
     ],
 )
+@pytest.mark.rule("running.separator")
 def test_even_an_unparsed_url_or_ref_runs_nothing(
     tmp_path: Path, client: GitClient, fetch_url: str, ref: str
 ) -> None:
@@ -161,6 +167,7 @@ def test_even_an_unparsed_url_or_ref_runs_nothing(
         assert not mark.exists()
 
 
+@pytest.mark.rule("running.separator")
 def test_without_the_separator_the_same_injection_would_run(tmp_path: Path, work_repo: WorkRepo) -> None:
     """Shows that the test above can fail."""
     mark = tmp_path / "mark"
@@ -173,6 +180,7 @@ def test_without_the_separator_the_same_injection_would_run(tmp_path: Path, work
     assert mark.exists()
 
 
+@pytest.mark.rule("running.protocols")
 def test_a_protocol_that_is_not_allowed_is_refused_by_the_client_too(
     client: GitClient, tmp_path: Path
 ) -> None:
@@ -207,6 +215,7 @@ def test_behind_a_proxy_names_are_left_to_the_proxy_and_literal_addresses_are_no
     assert refused.value.reason is GitReason.HOST_NOT_ALLOWED
 
 
+@pytest.mark.rule("running.config")
 def test_no_configuration_key_is_set_that_git_does_not_take(client: GitClient) -> None:
     listed = client.run(["config", "--list"]).decode().lower()
     for key in client_module._CONFIG:

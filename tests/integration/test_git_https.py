@@ -59,6 +59,8 @@ def test_a_public_repository_needs_no_credential(mirror: Mirror, url: RemoteUrl,
     assert mirror.fetch(url, MAIN, None) == commit
 
 
+@pytest.mark.rule("credentials.http-forms")
+@pytest.mark.case("auth.right")
 def test_a_private_repository_is_fetched_with_user_name_and_password(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_private_repository_is_fetched_with_user_name_and_password(
     assert mirror.fetch(url, MAIN, credential) == commit
 
 
+@pytest.mark.rule("credentials.http-forms")
 def test_a_private_repository_is_fetched_with_a_token(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -85,6 +88,8 @@ def test_the_user_in_the_url_is_used_and_not_handed_to_git(
 
 
 @pytest.mark.parametrize(("user", "password"), [("ada", "wrong-secret"), ("bob", "wrong-secret")])
+@pytest.mark.rule("running.redaction", "failure.classified")
+@pytest.mark.case("auth.wrong-user", "auth.wrong-password")
 def test_a_wrong_user_or_password_is_an_authentication_failure_that_shows_no_secret(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, user: str, password: str
 ) -> None:
@@ -104,6 +109,8 @@ def test_a_private_repository_without_credential_is_an_authentication_failure(
     assert caught.value.reason is GitReason.AUTHENTICATION_FAILED
 
 
+@pytest.mark.rule("credentials.per-sync")
+@pytest.mark.case("auth.rotated")
 def test_a_rotated_password_is_used_at_the_next_call(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -125,6 +132,7 @@ def test_a_rotated_password_is_used_at_the_next_call(
         (503, GitReason.SERVER_ERROR),
     ],
 )
+@pytest.mark.rule("failure.classified")
 def test_an_http_status_has_its_reason(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, status: int, reason: GitReason
 ) -> None:
@@ -141,6 +149,7 @@ def test_a_repository_that_is_not_there_is_not_found(https_server: HttpsServer, 
     assert caught.value.reason is GitReason.REPOSITORY_NOT_FOUND
 
 
+@pytest.mark.rule("running.redirects")
 def test_a_redirect_is_refused_and_the_other_host_sees_nothing(
     tmp_path: Path, https_server: HttpsServer, mirror: Mirror, url: RemoteUrl
 ) -> None:
@@ -187,6 +196,7 @@ def test_a_slow_server_runs_into_the_limit_and_works_with_a_longer_one(
     assert Mirror(tmp_path / "mirrors" / "1", GitClient(settings)).probe(url, MAIN, None) == commit
 
 
+@pytest.mark.rule("paths.checked-twice")
 def test_the_connection_goes_to_the_address_that_was_checked(
     tmp_path: Path, settings: GitSettings, https_server: HttpsServer, url: RemoteUrl
 ) -> None:
@@ -198,6 +208,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     assert https_server.requests == []
 
 
+@pytest.mark.rule("credentials.askpass-only")
 def test_no_secret_is_seen_in_the_process_list_or_the_mirror(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -220,6 +231,7 @@ def test_no_secret_is_seen_in_the_process_list_or_the_mirror(
         assert form.encode() not in stored
 
 
+@pytest.mark.rule("running.redaction")
 def test_a_secret_a_server_echoes_is_not_in_the_error(
     https_server: HttpsServer, mirror: Mirror, commit: str
 ) -> None:

@@ -50,6 +50,8 @@ def _no_secret_is_left_behind(client: GitClient) -> Iterator[None]:
     assert mine == []
 
 
+@pytest.mark.rule("credentials.ssh-options")
+@pytest.mark.case("auth.ssh-url")
 def test_a_private_repository_is_fetched_with_key_and_known_hosts(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_key_pasted_with_crlf_and_without_final_line_break_works(
     assert mirror.probe(url, MAIN, credential_from_properties(properties, url)) == commit
 
 
+@pytest.mark.rule("credentials.passphrase")
 def test_a_key_with_a_passphrase_is_unlocked(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -101,6 +104,7 @@ def test_a_key_the_server_does_not_know_is_an_authentication_failure(
     assert caught.value.reason is GitReason.AUTHENTICATION_FAILED
 
 
+@pytest.mark.rule("credentials.unknown-host")
 def test_an_unknown_host_key_is_refused_and_the_message_says_how_to_accept_it(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -126,6 +130,8 @@ def test_a_changed_host_key_is_refused_and_told_from_an_unknown_one(
     assert ssh_server.fingerprint in str(caught.value)
 
 
+@pytest.mark.rule("credentials.per-sync")
+@pytest.mark.case("auth.rotated")
 def test_a_rotated_key_is_used_at_the_next_call(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
@@ -172,6 +178,7 @@ def test_an_ssh_url_without_credential_says_what_it_needs(mirror: Mirror, url: R
     assert caught.value.reason is GitReason.CREDENTIAL_INVALID
 
 
+@pytest.mark.rule("running.time-limit")
 def test_a_server_that_hangs_runs_into_the_limit_and_no_ssh_is_left(
     ssh_server: SshServer, tmp_path: Path, url: RemoteUrl, commit: str
 ) -> None:
@@ -224,6 +231,7 @@ def test_no_secret_is_seen_in_the_process_list_or_the_mirror(
     assert str(url.fetch_url).encode() not in stored
 
 
+@pytest.mark.rule("paths.checked-twice")
 def test_an_address_that_is_not_allowed_is_refused_before_anything_connects(
     ssh_server: SshServer, tmp_path: Path, url: RemoteUrl
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -37,15 +39,19 @@ KEYS = [
 ]
 
 
-def gitsync(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def environment(**more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
+        "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
+        **more,
+    }
+
+
+def gitsync(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "gitsync", *arguments],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-            "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-            **environment,
-        },
+        env=environment(**more),
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -148,3 +154,47 @@ def test_a_bad_declaration_is_a_configuration_error(transactional_db: None) -> N
     unknown = gitsync("--list", KIOK_GITSYNC_REPOS="ours|https://git.example/x|main||nosuch")
     assert unknown.returncode == 2
     assert "'nosuch'" in unknown.stderr
+
+
+def test_repositories_are_declared_in_a_yaml_file_too(
+    work_repo: WorkRepo, transactional_db: None, tmp_path: Path
+) -> None:
+    work_repo.publish({"dags/a.yaml": yaml_dag("a")})
+    work_repo.tag("v1")
+    declared = tmp_path / "repositories.yaml"
+    declared.write_text(f"- name: ours\n  url: {work_repo.file_url}\n  ref: tag:v1\n  subpath: dags\n")
+    done = gitsync("--now", "--json", KIOK_GITSYNC_REPOS_FILE=str(declared))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["repositories"][0]["created"] == ["ours/dags/a.yaml"]
+    declared.write_text("- name: ours\n  uri: x\n")
+    refused = gitsync("--now", KIOK_GITSYNC_REPOS_FILE=str(declared))
+    assert refused.returncode == 2
+    assert f"{declared}:2" in refused.stderr
+    assert "url" in refused.stderr
+
+
+def test_on_a_terminal_each_step_is_shown_and_then_a_table(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "gitsync", "--now"],
+        env=environment(TERM="xterm-256color", COLUMNS="80"),
+        cwd=Path(__file__).parents[2],
+        stdout=secondary,
+        stderr=secondary,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(secondary)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal whose other side is closed
+        while data := os.read(primary, 4096):
+            shown += data
+    os.close(primary)
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    assert "team" in text
+    assert "finish" in text
+    assert "in sync" in text
+    assert "team/a.yaml" in text

@@ -110,6 +110,7 @@ def _own_credentials_folder() -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.case("recovery.crash-before-publish", "recovery.crash-after-fetch", "publish.after-crash")
 def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
     step: str, private: Repository, work_repo: WorkRepo, sync: Sync
 ) -> None:
@@ -155,6 +156,8 @@ def test_a_sync_killed_while_a_container_compiles_leaves_no_container(
     assert sync().created == ("team/p.py::p",)
 
 
+@pytest.mark.rule("credentials.key-file")
+@pytest.mark.case("recovery.garbage")
 def test_a_sync_killed_while_git_holds_the_key_leaves_no_key_and_no_lock(
     private: Repository, ssh_server: SshServer, work_repo: WorkRepo, sync: Sync
 ) -> None:

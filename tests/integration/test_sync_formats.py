@@ -76,6 +76,8 @@ def test_each_way_to_fail_is_that_files_error_while_the_others_register(
     assert "before" in diagnostics[0]["output"]
 
 
+@pytest.mark.rule("failure.absence")
+@pytest.mark.case("publish.compile-failure")
 def test_a_dag_whose_process_vanishes_keeps_serving_and_is_stale(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"r.py": "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"})
     assert sync().created == ("team/r.py::d",)
@@ -85,6 +87,8 @@ def test_a_dag_whose_process_vanishes_keeps_serving_and_is_stale(work_repo: Work
         assert (report.pruned, report.stale) == ((), ("team/r.py::d",)), body
 
 
+@pytest.mark.rule("failure.absence")
+@pytest.mark.case("publish.compile-failure")
 def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
     work_repo: WorkRepo, sync: Sync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +114,8 @@ def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
     assert Dag.objects.get(uid="team/r.py::d").stale_since is None
 
 
+@pytest.mark.rule("failure.nothing-new")
+@pytest.mark.case("publish.once")
 def test_a_sync_with_nothing_new_starts_no_container(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"r.py": "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"})
     sync()
@@ -179,3 +185,24 @@ def test_the_sweep_takes_containers_of_dead_syncs_and_no_others(
         for id_ in ids.values():
             with contextlib.suppress(NotFound):
                 client.remove_container(id_, force=True)
+
+
+def test_a_module_at_the_root_is_imported_though_only_a_folder_is_synced(
+    work_repo: WorkRepo, repository: Repository, sync: Sync
+) -> None:
+    dag = "from kiok import Dag\nfrom shared.names import NAME\nd = Dag(NAME)\nd.task('a', script='s')\n"
+    work_repo.publish(
+        {
+            "dags/d.py": dag,
+            "shared/names.py": "import pathlib\nNAME = 'n'\nassert not pathlib.Path('/src/big.bin').exists()\n",
+            "big.bin": "x" * 100_000,
+        }
+    )
+    repository.subpath = "dags"
+    repository.save()
+    assert sync().created == ("team/dags/d.py::n",)
+    repository.include = ""
+    repository.save()
+    report = sync()
+    assert report.stale == ("team/dags/d.py::n",)
+    assert "shared" in report.failed[0].message

@@ -49,6 +49,8 @@ def _with_ca(path: Path) -> object:
     return replace(settings.KIOK, gitsync_ssl_ca_info=Path(path))
 
 
+@pytest.mark.rule("credentials.key-file")
+@pytest.mark.case("auth.ssh-url")
 def test_a_private_repository_over_ssh_syncs_with_a_key(
     work_repo: WorkRepo, repository: Repository, ssh_server: SshServer, sync: Sync
 ) -> None:
@@ -62,6 +64,7 @@ def test_a_private_repository_over_ssh_syncs_with_a_key(
     assert list(remote.client().secrets_root.glob("call-*")) == []
 
 
+@pytest.mark.rule("credentials.unknown-host")
 def test_without_a_known_host_the_fingerprint_seen_is_shown(
     work_repo: WorkRepo, repository: Repository, ssh_server: SshServer, sync: Sync
 ) -> None:
@@ -77,6 +80,8 @@ def test_without_a_known_host_the_fingerprint_seen_is_shown(
 @pytest.mark.parametrize(
     "properties", [{"username": "robot", "password": SECRET}, {"token": SECRET}], ids=["password", "token"]
 )
+@pytest.mark.rule("credentials.http-forms")
+@pytest.mark.case("auth.right")
 def test_a_private_repository_over_https_syncs_with_a_password_or_a_token(
     properties: dict[str, str],
     work_repo: WorkRepo,
@@ -95,6 +100,8 @@ def test_a_private_repository_over_https_syncs_with_a_password_or_a_token(
     assert sync().created == ("team/a.yaml",)
 
 
+@pytest.mark.rule("credentials.per-sync")
+@pytest.mark.case("auth.rotated")
 def test_a_rotated_secret_counts_at_the_next_sync(
     work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None, sync: Sync
 ) -> None:
@@ -129,6 +136,7 @@ def test_a_connection_that_cannot_be_decrypted_fails_its_repository_only(
     assert sync().updated == ("team/a.yaml",)
 
 
+@pytest.mark.rule("credentials.askpass-only")
 def test_the_secret_is_nowhere_in_the_database_the_mirror_or_any_command_line(
     work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None, sync: Sync
 ) -> None:

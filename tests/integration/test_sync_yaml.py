@@ -134,6 +134,8 @@ def test_a_file_that_stops_being_a_dag_prunes_its_dag(work_repo: WorkRepo, sync:
     assert report.not_a_dag == ("a.yaml",)
 
 
+@pytest.mark.rule("failure.nothing-new")
+@pytest.mark.case("publish.once")
 def test_a_sync_with_nothing_new_writes_one_row(
     work_repo: WorkRepo, sync: Sync, repository: Repository
 ) -> None:
@@ -176,6 +178,8 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(work_repo: WorkRepo
     assert SyncRun.objects.count() == 1
 
 
+@pytest.mark.rule("failure.absence")
+@pytest.mark.case("refs.missing")
 def test_a_missing_branch_prunes_nothing_and_says_so(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
@@ -191,6 +195,7 @@ def test_a_missing_branch_prunes_nothing_and_says_so(work_repo: WorkRepo, sync: 
     assert sync().state == "in_sync"
 
 
+@pytest.mark.rule("failure.absence")
 def test_a_remote_that_is_away_prunes_nothing_and_its_return_needs_no_work(
     work_repo: WorkRepo, sync: Sync
 ) -> None:
@@ -208,6 +213,7 @@ def test_a_remote_that_is_away_prunes_nothing_and_its_return_needs_no_work(
     assert Repository.objects.get().consecutive_failures == 0
 
 
+@pytest.mark.rule("failure.absence")
 def test_a_subpath_that_never_existed_is_an_error_and_prunes_nothing(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"dags/a.yaml": yaml_dag("a")})
     Repository.objects.update(subpath="dags")
@@ -230,6 +236,7 @@ def test_a_subpath_whose_last_file_was_deleted_prunes(work_repo: WorkRepo, sync:
     assert (report.state, report.pruned) == ("in_sync", ("team/dags/a.yaml",))
 
 
+@pytest.mark.rule("paths.subpath-components")
 def test_the_subpath_is_compared_by_components(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"dags/a.yaml": yaml_dag("a"), "dags2/b.yaml": yaml_dag("b"), "c.yaml": yaml_dag("c")})
     Repository.objects.update(subpath="dags")
@@ -245,6 +252,7 @@ def test_an_ignored_file_is_listed_and_its_dag_pruned(work_repo: WorkRepo, sync:
     assert report.ignored == ("drafts/b.yaml",)
 
 
+@pytest.mark.rule("content.links")
 def test_a_symlink_and_a_path_with_the_separator_are_listed_not_followed(
     work_repo: WorkRepo, sync: Sync
 ) -> None:
@@ -257,6 +265,8 @@ def test_a_symlink_and_a_path_with_the_separator_are_listed_not_followed(
     assert [item.path for item in report.failed] == ["x::y.yaml"]
 
 
+@pytest.mark.rule("paths.moves")
+@pytest.mark.case("refs.tag-stays", "refs.tag-peeled")
 def test_a_moved_tag_and_a_forced_push_are_followed(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     work_repo.tag("v1", annotated=True)

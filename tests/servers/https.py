@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import contextlib
 import http.server
-import ipaddress
 import os
 import shutil
 import ssl
+import struct
 import subprocess
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.servers.certificates import make_certificates
+
+_ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
+_RESULT = "application/x-git-upload-pack-result"
+
+
+class Fault(StrEnum):
+    """What a server does to the repository instead of serving it."""
+
+    HANG = "hang"
+    """Takes the request and never answers."""
+    DRIP = "drip"
+    """Answers what is right, a byte at a time."""
+    CUT = "cut"
+    """Tells the refs, then closes the connection in the middle of the pack."""
+    ENDLESS = "endless"
+    """Lists refs for ever."""
+    ENDLESS_PACK = "endless pack"
+    """Tells the refs, then sends a pack for ever."""
+    GARBAGE = "garbage"
+    """Answers with bytes that are no git, under git's media type."""
+    PAGE = "page"
+    """Answers with a page for people, and status 200: a login form."""
+    GARBLED_PACK = "garbled pack"
+    """Tells the refs, then sends a pack whose bytes are damaged."""
+    REDIRECT = "redirect"
+    """Sends to `elsewhere`."""
+    TOO_MANY_REQUESTS = "429"
+    UNAVAILABLE = "503"
 
 
 class HttpsServer:
@@ -26,7 +53,9 @@ class HttpsServer:
 
     `accounts` maps user names to passwords (empty: open to all). `status` answers every request with
     that status instead, `redirect_to` with a 302 to another server, `delay_seconds` waits before each
-    answer. `requests` are the (method, path, authorization header) seen, in order.
+    answer. `faults` maps the first component of a path to what is wrong with that repository.
+    `requests` are the (method, path, authorization header) seen, in order; `most_at_once` how many were
+    answered at the same time, by the host name they were sent to, and `""` in all.
     """
 
     def __init__(self, root: Path, state: Path, accounts: dict[str, str] | None = None) -> None:
@@ -35,10 +64,16 @@ class HttpsServer:
         self.status: int | None = None
         self.redirect_to: str | None = None
         self.delay_seconds = 0.0
+        self.faults: dict[str, Fault] = {}
+        self.drip_seconds = 0.05
+        self.elsewhere = "https://elsewhere.invalid"
         self.requests: list[tuple[str, str, str | None]] = []
+        self.most_at_once: Counter[str] = Counter()
+        self._at_once: Counter[str] = Counter()
+        self._counting = threading.Lock()
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ca_file = state / "ca.pem"
-        certificate, key = _make_certificates(state, self.ca_file)
+        certificate, key = make_certificates(state, self.ca_file)
         self._stopping = threading.Event()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = _Server(("127.0.0.1", 0), handler)
@@ -69,8 +104,22 @@ class HttpsServer:
     def url(self, path: str, *, host: str = "localhost") -> str:
         return f"https://{host}:{self.port}/{path}"
 
-    def wait(self, seconds: float) -> None:
-        self._stopping.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait, but not past the server's end; whether that has come."""
+        return self._stopping.wait(seconds)
+
+    @contextlib.contextmanager
+    def counted(self, host: str) -> Iterator[None]:
+        """Count a request of that `Host` header while the block runs."""
+        keys = (host.partition(":")[0], "")
+        with self._counting:
+            self._at_once.update(keys)
+            self.most_at_once |= self._at_once
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._at_once.subtract(keys)
 
     def lets_in(self, authorization: str | None) -> bool:
         if not self.accounts:
@@ -93,10 +142,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer()
+        with self.owner.counted(self.headers.get("Host", "")):
+            self._answer()
 
-    def do_POST(self) -> None:
-        self._answer()
+    do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing; `requests` tells."""
@@ -113,8 +162,68 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._plain(owner.status)
         elif not owner.lets_in(authorization):
             self._plain(401, **{"WWW-Authenticate": 'Basic realm="git"'})
+        elif fault := owner.faults.get(self.path.split("/")[1]):
+            self._misbehave(fault, body)
         else:
-            self._backend(body)
+            self._send(*self._backend(body))
+
+    def _misbehave(self, fault: Fault, body: bytes) -> None:
+        asks_for_pack = self.command == "POST" and b"command=fetch" in body
+        media = _RESULT if self.command == "POST" else _ADVERTISEMENT
+        match fault:
+            case Fault.HANG:
+                self.close_connection = True
+                while not self.owner.wait(1):
+                    pass
+            case Fault.TOO_MANY_REQUESTS | Fault.UNAVAILABLE:
+                self._plain(int(fault), **{"Retry-After": "3600"})
+            case Fault.REDIRECT:
+                self._plain(302, Location=self.owner.elsewhere + self.path)
+            case Fault.GARBAGE:
+                self._send(200, [("Content-Type", media)], b"\x00\xff\x1b[2Jzzzz not git at all\r\n" * 40)
+            case Fault.PAGE:
+                page = b"<!doctype html>\n<title>Sign in</title>\n<script>alert(1)</script>\n"
+                self._send(200, [("Content-Type", "text/html")], page)
+            case Fault.DRIP:
+                self._drip(*self._backend(body))
+            case Fault.ENDLESS if b"command=ls-refs" in body:
+                self._flood(media, b"", _pkt(b"a" * 40 + b" refs/heads/endless\n") * 1000)
+            case Fault.ENDLESS_PACK if asks_for_pack:
+                # A pack that announces one blob of 64 GB, stored, so that what follows is its content.
+                head = b"PACK" + struct.pack(">II", 2, 1) + _object_header(3, 1 << 36) + b"\x78\x01"
+                block = b"\x00" + struct.pack("<HH", 60_000, 60_000 ^ 0xFFFF) + os.urandom(60_000)
+                self._flood(media, _pkt(b"packfile\n") + _pkt(b"\x01" + head), _pkt(b"\x01" + block))
+            case Fault.CUT if asks_for_pack:
+                status, headers, content = self._backend(body)
+                self._send(status, headers, content[: len(content) // 2], announced=len(content))
+                self.close_connection = True
+            case Fault.GARBLED_PACK if asks_for_pack:
+                status, headers, content = self._backend(body)
+                middle = content.index(b"PACK") + 40
+                damage = bytes(byte ^ 0xFF for byte in content[middle : middle + 16])
+                self._send(status, headers, content[:middle] + damage + content[middle + 16 :])
+            case _:
+                self._send(*self._backend(body))
+
+    def _drip(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self._send(status, headers, b"", announced=len(content))
+        with contextlib.suppress(OSError):
+            for byte in content:
+                if self.owner.wait(self.owner.drip_seconds):
+                    return
+                self.wfile.write(bytes([byte]))
+
+    def _flood(self, media: str, first: bytes, again: bytes) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", media)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        data = first + again
+        with contextlib.suppress(OSError):
+            while not self.owner.wait(0):
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                data = again
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -133,7 +242,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _backend(self, body: bytes) -> None:
+    def _send(
+        self, status: int, headers: list[tuple[str, str]], content: bytes, announced: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content) if announced is None else announced))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _backend(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        """What git itself answers: status, headers, content."""
         path, _, query = self.path.partition("?")
         environment = {
             "PATH": os.environ["PATH"],
@@ -156,57 +276,25 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             [git, "http-backend"], env=environment, input=body, capture_output=True, check=False
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = [line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line]
+        headers = [
+            (name, value)
+            for name, separator, value in (line.partition(": ") for line in head.decode().split("\r\n"))
+            if separator
+        ]
         status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200)
-        self.send_response(status)
-        for name, value in headers:
-            if name != "Status":
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        return status, [header for header in headers if header[0] != "Status"], content
 
 
-def _make_certificates(state: Path, ca_file: Path) -> tuple[Path, Path]:
-    """An own authority in `ca_file` and a certificate it signed for localhost: (certificate, key)."""
-    now = datetime.datetime.now(datetime.UTC)
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+def _pkt(data: bytes) -> bytes:
+    """A line of git's protocol: its length in four hexadecimal digits, then the data."""
+    return b"%04x%s" % (len(data) + 4, data)
 
-    def build(
-        name: x509.Name, key: ec.EllipticCurvePrivateKey, extend: Callable[..., x509.CertificateBuilder]
-    ) -> x509.Certificate:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(ca_name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
-        )
-        return extend(builder).sign(ca_key, hashes.SHA256())
 
-    ca = build(
-        ca_name,
-        ca_key,
-        lambda b: b.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True),
-    )
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    server = build(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
-        key,
-        lambda b: b.add_extension(x509.SubjectAlternativeName(names), critical=False),
-    )
-    ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    certificate_file, key_file = state / "server.pem", state / "server.key"
-    certificate_file.write_bytes(server.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate_file, key_file
+def _object_header(kind: int, size: int) -> bytes:
+    """Type and size of an object in a pack (gitformat-pack(5)): 4 bits of the size, then 7 at a time."""
+    byte, size = kind << 4 | size & 15, size >> 4
+    header = b""
+    while size:
+        header += bytes([byte | 0x80])
+        byte, size = size & 0x7F, size >> 7
+    return header + bytes([byte])

@@ -32,6 +32,7 @@ SSH = parse_url("ssh://git@git.example:2222/dags.git")
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0LXNlY3JldC1zZWNyZXQ=\n-----END OPENSSH PRIVATE KEY-----\n"
 
 
+@pytest.mark.rule("credentials.http-forms")
 def test_password_and_token_give_an_http_credential() -> None:
     given_password = credential_from_properties({"username": "ada", "password": "s3cret"}, HTTPS)
     assert given_password == HttpCredential("ada", "s3cret")
@@ -76,6 +77,7 @@ def test_a_protected_key_without_passphrase_is_told_at_once(tmp_path: Path, form
     assert credential_from_properties({"privateKey": (tmp_path / "open").read_text()}, SSH).secrets
 
 
+@pytest.mark.rule("running.redaction")
 def test_a_credential_does_not_show_its_secrets() -> None:
     shown = repr(SshCredential(KEY, "host key", "passphrase-x")) + repr(HttpCredential("ada", "s3cret"))
     assert "c2VjcmV0" not in shown
@@ -83,6 +85,7 @@ def test_a_credential_does_not_show_its_secrets() -> None:
     assert "s3cret" not in shown
 
 
+@pytest.mark.rule("credentials.key-file", "credentials.ssh-options")
 def test_key_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
     credential = SshCredential(KEY, "known\n", "passphrase-x")
     with hand_over(credential, SSH, root=tmp_path, askpass=Path("/askpass"), address="192.0.2.1") as handover:
@@ -102,6 +105,7 @@ def test_key_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.rule("credentials.key-file")
 def test_key_files_are_gone_after_an_exception(tmp_path: Path) -> None:
     def fail() -> None:
         with hand_over(SshCredential(KEY), SSH, root=tmp_path, askpass=Path("/a"), address=None):
@@ -112,6 +116,7 @@ def test_key_files_are_gone_after_an_exception(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.rule("credentials.askpass-only")
 def test_https_leaves_no_file_and_no_secret_but_in_the_environment(tmp_path: Path) -> None:
     with hand_over(
         HttpCredential("ada", "s3cret"), HTTPS, root=tmp_path, askpass=Path("/a"), address=None
@@ -137,6 +142,7 @@ def test_https_leaves_no_file_and_no_secret_but_in_the_environment(tmp_path: Pat
         ("", None),
     ],
 )
+@pytest.mark.rule("running.askpass")
 def test_the_askpass_program_answers_only_for_its_host(
     tmp_path: Path, prompt: str, answer: str | None
 ) -> None:
@@ -152,6 +158,7 @@ def test_the_askpass_program_answers_only_for_its_host(
     assert (silent.stdout, silent.returncode) == ("", 1)
 
 
+@pytest.mark.rule("credentials.key-file")
 def test_directories_of_killed_processes_are_swept_and_living_ones_kept(tmp_path: Path) -> None:
     program = (
         "import os, sys, pathlib\n"
@@ -199,6 +206,7 @@ def test_a_directory_somebody_planted_in_shared_memory_is_not_used(tmp_path: Pat
     st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=8, max_size=40),
     st.text(max_size=9),
 )
+@pytest.mark.rule("running.redaction")
 def test_a_secret_is_redacted_in_every_form(secret: str, user: str) -> None:
     redact = Redactor([secret])
     basic = base64.b64encode(f"{user}:{secret}".encode("utf-8", "replace")).decode()
@@ -208,6 +216,7 @@ def test_a_secret_is_redacted_in_every_form(secret: str, user: str) -> None:
     assert MASK in redact(f"Authorization: Basic {basic}")
 
 
+@pytest.mark.rule("running.redaction")
 def test_every_line_of_a_key_is_redacted_and_its_headers_are_not_needed() -> None:
     assert "c2VjcmV0" not in Redactor([KEY])("ssh: bad line c2VjcmV0LXNlY3JldC1zZWNyZXQ=")
     assert Redactor([])("text") == "text"

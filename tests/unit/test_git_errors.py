@@ -13,6 +13,7 @@ URL = parse_url("https://git.example/redirect-503-no-space-left-on-device.git")
 
 
 @pytest.mark.parametrize("reason", GitReason)
+@pytest.mark.rule("failure.classified")
 def test_every_reason_says_what_it_means_and_who_must_act(reason: GitReason) -> None:
     assert reason.meaning.endswith(".")
     error = git_error(reason, "message")
@@ -64,6 +65,7 @@ def _failure(stderr: str) -> GitError:
         ("fatal: something nobody has seen", GitReason.UNKNOWN),
     ],
 )
+@pytest.mark.rule("failure.classified")
 def test_what_git_says_has_its_reason(stderr: str, reason: GitReason) -> None:
     assert _failure(stderr).reason is reason
 
@@ -78,6 +80,7 @@ def test_what_a_server_writes_does_not_decide_the_reason() -> None:
     assert _failure(stderr).reason is GitReason.AUTHENTICATION_FAILED
 
 
+@pytest.mark.rule("running.redaction")
 def test_the_message_quotes_git_on_one_line_without_secrets_or_control_characters() -> None:
     message = str(_failure("remote: \x1b[31mhi hunter22\r\nfatal: odd\n\nhint: dull\n"))
     assert message == "git fetch failed. Git says: remote:  [31mhi [redacted]; fatal: odd"

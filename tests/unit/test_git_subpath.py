@@ -35,6 +35,7 @@ def test_a_subpath_has_one_form(text: str, expected: str) -> None:
         *("a\x7f", "a::b", "x" * 1025, "é" * 513, "a\u202eb"),
     ],
 )
+@pytest.mark.rule("paths.subpath-form")
 def test_what_is_no_plain_folder_is_refused(text: str) -> None:
     with pytest.raises(GitError, match="Allowed is a relative folder") as caught:
         parse_subpath(text)
@@ -42,6 +43,7 @@ def test_what_is_no_plain_folder_is_refused(text: str) -> None:
 
 
 @given(st.text(st.sampled_from("ab./\\:"), max_size=12))
+@pytest.mark.rule("paths.subpath-form")
 def test_a_parsed_subpath_is_plain_and_parses_to_itself(text: str) -> None:
     try:
         path = parse_subpath(text)
@@ -51,6 +53,7 @@ def test_a_parsed_subpath_is_plain_and_parses_to_itself(text: str) -> None:
     assert path == "" or all(component not in ("", ".", "..") for component in path.split("/"))
 
 
+@pytest.mark.rule("paths.subpath-components")
 def test_paths_are_compared_by_components() -> None:
     assert is_within("foo/a.yaml", "foo")
     assert is_within("foo", "foo")

@@ -66,6 +66,7 @@ ALL = frozenset({"https", "ssh", "http", "git", "file"})
         ("file:///srv/d.git", RemoteUrl("file", "", None, None, "/srv/d.git"), "file:///srv/d.git"),
     ],
 )
+@pytest.mark.rule("paths.schemes")
 def test_a_url_is_parsed_into_one_normal_form(text: str, expected: RemoteUrl, fetch_url: str) -> None:
     url = parse_url(text, allow_protocols=ALL)
     assert url == expected
@@ -81,6 +82,7 @@ def test_a_url_is_parsed_into_one_normal_form(text: str, expected: RemoteUrl, fe
         ("example.org:~bob/d.git", "ssh://example.org:22/~bob/d.git"),
     ],
 )
+@pytest.mark.rule("paths.schemes")
 def test_the_scp_form_equals_its_ssh_url(scp: str, ssh: str) -> None:
     assert parse_url(scp) == parse_url(ssh)
 
@@ -135,6 +137,7 @@ def test_the_scp_form_equals_its_ssh_url(scp: str, ssh: str) -> None:
         "https://host/" + "x" * 3000,
     ],
 )
+@pytest.mark.rule("paths.hostile-urls")
 def test_what_is_no_plain_url_is_refused(text: str) -> None:
     with pytest.raises(GitError) as caught:
         parse_url(text, allow_protocols=ALL)
@@ -151,6 +154,7 @@ def test_what_is_no_plain_url_is_refused(text: str) -> None:
         "https://glpat-hunter2@host/x",
     ],
 )
+@pytest.mark.rule("paths.no-passwords")
 def test_a_credential_in_the_url_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(GitError, match="put the credential in a connection") as caught:
         parse_url(text)
@@ -158,6 +162,7 @@ def test_a_credential_in_the_url_is_refused_without_repeating_it(text: str) -> N
 
 
 @pytest.mark.parametrize("text", ["file:///srv/x", "git://host/x", "http://host/x"])
+@pytest.mark.rule("running.allow-lists", "running.protocols")
 def test_other_protocols_need_permission(text: str) -> None:
     with pytest.raises(GitError, match="allowed are https, ssh") as caught:
         parse_url(text)
@@ -166,6 +171,7 @@ def test_other_protocols_need_permission(text: str) -> None:
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(https|ssh)://[^\x00-\x20]{0,30}", fullmatch=True))
+@pytest.mark.rule("paths.hostile-urls")
 def test_any_text_is_a_safe_url_or_a_refusal(text: str) -> None:
     try:
         url = parse_url(text)
@@ -210,6 +216,7 @@ def _resolving(*addresses: str) -> Any:
         "::127.0.0.1",
     ],
 )
+@pytest.mark.rule("paths.private-hosts")
 def test_a_private_address_is_refused_named_or_literal(address: str) -> None:
     host = f"[{address}]" if ":" in address else address
     for url, resolve in (
@@ -222,6 +229,7 @@ def test_a_private_address_is_refused_named_or_literal(address: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost", "localhost."])
+@pytest.mark.rule("paths.private-hosts")
 def test_other_spellings_of_this_machine_are_refused(host: str) -> None:
     with pytest.raises(GitError) as caught:
         check_host(parse_url(f"https://{host}/x"), frozenset())
@@ -235,12 +243,14 @@ def test_a_public_host_gives_the_addresses_to_connect_to() -> None:
 
 
 @pytest.mark.parametrize("allowed", ["git.internal", "GIT.internal.", "10.1.2.3", "10.1.0.0/16"])
+@pytest.mark.rule("paths.allowed-hosts")
 def test_a_private_host_can_be_allowed_by_name_address_or_network(allowed: str) -> None:
     url = parse_url("ssh://git@git.internal/x")
     assert check_host(url, frozenset({allowed}), _resolving("10.1.2.3")) == ("10.1.2.3",)
 
 
 @pytest.mark.parametrize("allowed", ["internal", "it.internal", "10.2.0.0/16", "10.1.2.4", "*"])
+@pytest.mark.rule("paths.allowed-hosts")
 def test_allowing_something_else_does_not_allow_it(allowed: str) -> None:
     with pytest.raises(GitError):
         check_host(parse_url("ssh://git@git.internal/x"), frozenset({allowed}), _resolving("10.1.2.3"))

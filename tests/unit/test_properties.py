@@ -243,6 +243,18 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
         ("- name: a\n  url: !!python/object/apply:os.system [x]", "wanted is one value"),
         ("- name: a\n  url: !!python/name:os.system x", "cannot be read"),
         ("- name: a\n  url: https://u:hunter2@h/r", "put the credential in a connection"),
+        ("- name: a\n  url: u\n  verify: maybe", "verify is 'maybe'; allowed: off, commit, tag"),
+        ("- name: a\n  url: u\n  verify: on", ":3: key 'verify' is True (bool); wanted is text"),
+        ("- name: a\n  url: u\n  verify: commit", "verifyConnectionId is missing: name the connection"),
+        (
+            "- name: a\n  url: u\n  verify: tag\n  verifyConnectionId: k",
+            "the ref 'main' is no tag; write tag:",
+        ),
+        ("- name: a\n  url: u\n  verifyConnectionId: 'a b'", "verifyConnectionId 'a b' does not match"),
+        ("- name: a\n  url: u\n  include: 3", ":3: key 'include' is 3 (int); wanted is text"),
+        ("- name: a\n  url: u\n  include: [a, 3]", ":3: key 'include' is a list; wanted is one value"),
+        ("- name: a\n  url: u\n  include: {a: b}", ":3: key 'include' is a mapping"),
+        ("- name: a\n  url: u\n  subpath: [a]", ":3: key 'subpath' is a list; wanted is one value"),
     ],
 )
 def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says: str) -> None:
@@ -251,6 +263,39 @@ def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says
     assert message.startswith(environ["KIOK_GITSYNC_REPOS_FILE"] + ":")
     assert says in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "include"),
+    [
+        ("include: ['*.py', shared/]", "*.py\nshared/"),
+        ("include: |\n    *.py\n    shared/", "*.py\nshared/\n"),
+        ("include: '*.py'", "*.py"),
+        ("include: ''", ""),
+        ("include: []", ""),
+        ("include:", None),
+        ("enabled: true", None),
+    ],
+)
+def test_what_is_included_is_text_or_a_list(tmp_path: Path, text: str, include: str | None) -> None:
+    environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")
+    assert properties.load(environ).repositories[0].include == include
+
+
+@pytest.mark.parametrize(
+    ("text", "verify"),
+    [("verify: off", "off"), ("verify: 'off'", "off"), ("verify:", "off"), ("verify: commit", "commit")],
+)
+def test_whose_signature_is_needed_is_declared(tmp_path: Path, text: str, verify: str) -> None:
+    environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n  verifyConnectionId: keys\n")
+    (declared,) = properties.load(environ).repositories
+    assert (declared.verify, declared.verify_connection_id) == (verify, "keys")
+
+
+@pytest.mark.parametrize("ref", ["tag:v1", "refs/tags/v1", "semver:>=1"])
+def test_a_tags_signature_can_be_required_of_a_tag(tmp_path: Path, ref: str) -> None:
+    text = f"- name: a\n  url: u\n  ref: '{ref}'\n  verify: tag\n  verifyConnectionId: keys\n"
+    assert properties.load(declared_file(tmp_path, text)).repositories[0].verify == "tag"
 
 
 def test_a_name_declared_in_both_places_is_an_error(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""The looks under way: each one `ls-remote` in a thread of its own, so that a remote that hangs delays no other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connections
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from gitsync.conf import properties
+from gitsync.git.errors import GitError, GitReason
+from gitsync.git.url import parse_url
+from gitsync.models import Repository, RepositoryState
+from gitsync.process import is_dead
+from gitsync.sync.run import look
+
+SLOW_SECONDS = 1.0
+"""A look that takes longer gives its place to another, and goes on beside the places."""
+SLOW_SHARE = 2
+"""Slow looks there may be beside each place."""
+
+Enqueue = Callable[[int], None]
+"""Hands a changed repository, by primary key, to a worker."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Look:
+    host: str
+    thread: threading.Thread
+    began: float
+    is_slow: bool
+
+
+class Looks:
+    """At most `parallelism` looks at once, `host_parallelism` of them at one host, one per repository.
+
+    A look that does not answer within a second is slow: it no longer takes a place, up to twice as many as
+    there are places. A repository that timed out the last time starts as slow, so that the places are for
+    those that answer; when the slow ones are too many, more of them wait, and nobody else does.
+    """
+
+    def __init__(self, enqueue: Enqueue, parallelism: int, host_parallelism: int) -> None:
+        self._enqueue = enqueue
+        self._parallelism = parallelism
+        self._host_parallelism = host_parallelism
+        self._max_slow = SLOW_SHARE * parallelism
+        self._under_way: dict[int, _Look] = {}
+
+    def under_way(self) -> int:
+        """How many looks have not ended, the slow ones among them."""
+        return sum(item.thread.is_alive() for item in self._under_way.values())
+
+    def start_due(self) -> None:
+        """Start a look at each due repository for which there is room, the longest due first."""
+        self._review()
+        taken, slow = self._taken()
+        if taken.total() >= self._parallelism and slow >= self._max_slow:
+            return
+        due = (
+            Repository.objects.filter(enabled=True, next_due_at__lte=Now())
+            .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
+            .annotate(
+                is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""),
+                was_slow=Q(state=RepositoryState.FAILING, reason=GitReason.TIMEOUT),
+            )
+            .exclude(pk__in=self._under_way)
+            .order_by("next_due_at")
+        )
+        columns = due.values_list("pk", "url", "was_slow", "is_leased", "lease_holder")
+        for pk, url, was_slow, is_leased, holder in columns:
+            host = host_of(url)
+            is_host_full = host != "" and taken[host] >= self._host_parallelism
+            is_full = (
+                slow >= self._max_slow if was_slow else taken.total() >= self._parallelism or is_host_full
+            )
+            if is_full:
+                continue
+            if is_leased and not is_dead(holder):
+                continue  # it syncs at this moment
+            self._start(pk, host, is_slow=was_slow)
+            slow += was_slow
+            taken[host] += not was_slow
+
+    def _start(self, pk: int, host: str, *, is_slow: bool) -> None:
+        # Daemon threads: a hanging remote must not hold up the end of the process either.
+        thread = threading.Thread(target=self._look, args=(pk,), name=f"look-{pk}", daemon=True)
+        self._under_way[pk] = _Look(host, thread, time.monotonic(), is_slow)
+        thread.start()
+
+    def _review(self) -> None:
+        """Forget the looks that ended, and let the slow ones give their places up."""
+        self._under_way = {pk: item for pk, item in self._under_way.items() if item.thread.is_alive()}
+        slow = sum(item.is_slow for item in self._under_way.values())
+        now = time.monotonic()
+        for item in self._under_way.values():
+            if not item.is_slow and now - item.began > SLOW_SECONDS and slow < self._max_slow:
+                item.is_slow = True
+                slow += 1
+
+    def _taken(self) -> tuple[Counter[str], int]:
+        """The places in use by host, and the number of slow looks."""
+        places = Counter(item.host for item in self._under_way.values() if not item.is_slow)
+        return places, len(self._under_way) - places.total()
+
+    def _look(self, repository_id: int) -> None:
+        try:
+            if look(repository_id):
+                self._enqueue(repository_id)
+        except Repository.DoesNotExist:
+            return  # removed meanwhile
+        except Exception:  # one repository's fault must not end the leader's other looks; the log has it
+            log.exception("looking at repository %s failed", repository_id)
+        finally:
+            connections.close_all()
+
+
+def host_of(url: str) -> str:
+    """The host a url leads to; `""` where there is none (`file`), or the url is not one that can be used."""
+    try:
+        return parse_url(url, allow_protocols=frozenset(properties().gitsync_allow_protocols)).host
+    except GitError:
+        return ""
