@@ -42,6 +42,7 @@ MAX_LOG_BYTES = 10 * 1024 * 1024  # looked at on each start
 MAX_SOCKET_DIR_BYTES = 103 - len("/.s.PGSQL.5432")
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _NOBODY = 65534
+_LINGERING_SECONDS = 5.0
 _NO_PID = 2**31 - 2  # far above any the kernel gives
 
 # Open lock files by data folder: the process is a user for as long as its own stays open.
@@ -80,19 +81,47 @@ def release(data_dir: Path) -> bool:
     base = data_dir.expanduser().resolve()
     if base not in _held:
         return False  # and nothing is made or touched: the folder may be gone
-    with _exclusively(base):
-        # Closing, not unlocking: forked children share the lock and may still need the server.
-        os.close(_held.pop(base))
-        users = _open(base / "postgres.users")
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    # Closing, not unlocking: forked children share the lock and may still need the server.
+    os.close(_held.pop(base))
+    patience = time.monotonic() + _LINGERING_SECONDS
+    while True:
+        with _exclusively(base):
+            if _is_free(base):
+                if _running(base):
+                    _pg_ctl(base, "stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_SECONDS))
+                return True
+        if _has_living_user(base) or time.monotonic() > patience:
             return False
-        finally:
-            os.close(users)
-        if _running(base):
-            _pg_ctl(base, "stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_SECONDS))
-        return True
+        time.sleep(0.05)
+
+
+def _is_free(base: Path) -> bool:
+    users = _open(base / "postgres.users")
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(users)
+    return True
+
+
+def _has_living_user(base: Path) -> bool:
+    """Whether another process that took the lock itself lives, or only forked children that are about to end.
+
+    Two users that end at the same moment would else each leave the server to the other's children. The kernel
+    lists a lock under the process that took it (proc_locks(5)).
+    """
+    inode = (base / "postgres.users").stat().st_ino
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            fields = line.split()
+            if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
+                pid = int(fields[4])
+                if pid != os.getpid() and Path(f"/proc/{pid}").exists():
+                    return True
+        return False
+    return True
 
 
 def _release_at_exit(base: Path, pid: int) -> None:

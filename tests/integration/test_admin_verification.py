@@ -70,7 +70,7 @@ def test_what_is_entered_is_stored_and_makes_the_repository_due(
     ("changes", "field", "says"),
     [
         ({"verify": "commit"}, "verify_keys", "Choose the connection whose keys are trusted"),
-        ({"verify": "tag", "verify_keys": "team-keys"}, "verify", "A branch has no tag to verify"),
+        ({"verify": "tag", "verify_keys": "team-keys"}, "verify", "This ref has no tag to verify"),
         ({"verify": "sometimes"}, "verify", "not one of the available choices"),
         ({"verify": "commit", "verify_keys": "none"}, "verify_keys", "not one of the available choices"),
     ],

@@ -189,14 +189,14 @@ def test_a_forked_child_keeps_the_server_of_its_parent_and_does_not_stop_it(
 ) -> None:
     program = USER.replace(
         "sys.stdin.read()",
-        "import os, time\nif os.fork() == 0:\n    os.close(1)\n    time.sleep(2)\n    sys.exit()\n",
+        "import os, time\nif os.fork() == 0:\n    os.close(1)\n    time.sleep(8)\n    sys.exit()\n",
     )
     parent = use(program)
     started = parent.started()
     parent.leave()
     other = use()
     assert other.started() == started, "the parent's exit stopped the server under its child"
-    time.sleep(2.5)
+    time.sleep(3)
     with psycopg.connect(embedded.url(data_dir)) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 

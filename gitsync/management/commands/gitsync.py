@@ -6,6 +6,8 @@ import json
 import logging
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -40,9 +42,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["verbosity"] < 2:
-            # The table says it better, and scripts want the JSON alone.
-            logging.getLogger("gitsync").setLevel(logging.ERROR)
+        # The table says it better, and scripts want the JSON alone.
+        with _only_errors_logged() if options["verbosity"] < 2 else nullcontext():
+            self._run(options)
+
+    def _run(self, options: dict[str, Any]) -> None:
         try:
             follow_declaration()
         except DeclarationError as exc:
@@ -92,3 +96,14 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"repositories": rows}))
         else:
             terminal.show_repositories(repositories)
+
+
+@contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    logger = logging.getLogger("gitsync")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
