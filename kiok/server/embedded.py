@@ -197,6 +197,8 @@ def _start(base: Path, *, durable: bool) -> None:
     # `fsync` and the like are given here rather than in the cluster, so that each start decides.
     options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c unix_socket_permissions=0700"
     options += " -c port=5432 -c max_connections=200 -c timezone=UTC -c log_timezone=UTC"
+    # In the cluster's folder, not in /dev/shm: it goes with the folder, and containers have little of the other.
+    options += " -c dynamic_shared_memory_type=mmap"
     if not durable:
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
     log = cluster / "server.log"

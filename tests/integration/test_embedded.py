@@ -155,6 +155,7 @@ def test_a_server_whose_only_user_was_killed_is_taken_over(data_dir: Path, use: 
 def test_what_was_committed_survives_the_server_being_killed(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
+    others = set(Path("/dev/shm").glob("PostgreSQL.*"))
     first = use(USER.replace(", durable=False", ""))
     first.started()
     with psycopg.connect(embedded.url(data_dir)) as connection:
@@ -163,6 +164,7 @@ def test_what_was_committed_survives_the_server_being_killed(
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not alive(pid))
+    assert set(Path("/dev/shm").glob("PostgreSQL.*")) <= others, "it left shared memory that nobody removes"
     second = use()
     second.started()
     with psycopg.connect(embedded.url(data_dir)) as connection:
