@@ -77,7 +77,10 @@ def ensure(data_dir: Path, *, durable: bool = True) -> str:
 
 
 def release(data_dir: Path) -> bool:
-    """Stop being a user; the last one stops the server. Returns whether it was stopped."""
+    """Stop being a user; the last one stops the server. Returns whether it was stopped.
+
+    Two that end at the same moment may each take the other for one that stays; the next user's end stops it then.
+    """
     base = data_dir.expanduser().resolve()
     if base not in _held:
         return False  # and nothing is made or touched: the folder may be gone
