@@ -19,6 +19,10 @@ os.environ.update(
     KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS="127.0.0.1,localhost",
     KIOK_MASTER_KEY="a master key that only the tests use",
 )
+# The images that scripts/images.sh builds under other names.
+for _image in ("PYTHON", "JAVA"):
+    if _tag := os.environ.get(f"KIOK_IMAGE_{_image}"):
+        os.environ[f"KIOK_SANDBOX_IMAGE_{_image}"] = _tag
 for _name in ("DATABASE_URL", "KIOK_CONFIG", "DJANGO_SECRET_KEY"):
     os.environ.pop(_name, None)
 

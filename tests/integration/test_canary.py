@@ -196,7 +196,9 @@ def plant_in_a_container(text: str, client: Client, tmp_path: Path) -> bytes:
     engine = docker.from_env()
     with surfaces.ContainerWatch("canary=planted") as watch:
         container = engine.containers.create(
-            "kiok-sandbox-python:dev", environment={"TEXT": text}, labels={"canary": "planted"}
+            os.environ.get("KIOK_IMAGE_PYTHON", "kiok-sandbox-python:dev"),
+            environment={"TEXT": text},
+            labels={"canary": "planted"},
         )
         try:
             eventually(lambda: watch.content(), 20, "the container seen")

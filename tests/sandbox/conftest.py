@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
@@ -41,21 +42,21 @@ def _build(*images: str) -> None:
 def python_image() -> str:
     """The image for Python, built from the sources as they are."""
     _build("python")
-    return "kiok-sandbox-python:dev"
+    return os.environ.get("KIOK_IMAGE_PYTHON", "kiok-sandbox-python:dev")
 
 
 @pytest.fixture(scope="session")
 def java_image() -> str:
     """The image for jars, built from the sources as they are."""
     _build("java")
-    return "kiok-sandbox-java:dev"
+    return os.environ.get("KIOK_IMAGE_JAVA", "kiok-sandbox-java:dev")
 
 
 @pytest.fixture(scope="session")
 def java_builder_image() -> str:
     """The image with the JDK, the SDK's sources and what they compile to (/out)."""
     _build("java-builder")
-    return "kiok-java-builder:dev"
+    return os.environ.get("KIOK_IMAGE_JAVA_BUILDER", "kiok-java-builder:dev")
 
 
 @pytest.fixture(scope="session")
