@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import docker
 
@@ -54,7 +54,7 @@ class Aftermath:
 
 @dataclass(frozen=True)
 class Battle:
-    """All that was run: alone and undisturbed, in the crowds, and beside them for as long as they took."""
+    """All that was run: innocent files alone and undisturbed, the crowds, and innocent files beside them meanwhile."""
 
     undisturbed: Results
     crowds: Sequence[Aftermath]
@@ -64,19 +64,27 @@ class Battle:
         """The crowd that a file was in."""
         return next(crowd for crowd in self.crowds if path in crowd.results)
 
+    def undisturbed_file(self) -> RawResult:
+        """What every innocent file must say."""
+        return said(next(iter(self.undisturbed.values())))
 
-def fight(kind: Kind, crowds: Sequence[Crowd], *, elsewhere: int = 3) -> Battle:
-    """Run the innocent files alone first; then all crowds at once, and `elsewhere` innocent files again and again."""
-    largest = max(crowds, key=lambda crowd: len(crowd.innocent))
-    innocent, beside = largest.innocent, largest.beside
-    undisturbed = _run(kind, largest.config, innocent, beside, list(innocent), "undisturbed")
+
+def said(result: RawResult) -> RawResult:
+    """A result without its path and the time it took: the same for all innocent files, which are copies."""
+    return replace(result, path="", seconds=0.0)
+
+
+def fight(kind: Kind, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battle:
+    """Run innocent files alone first, then all crowds at once, and meanwhile another repository every so often."""
+    config, beside = crowds[0].config, crowds[0].beside
+    few = dict(list(crowds[0].innocent.items())[:2])
+    undisturbed = _run(kind, config, few, beside, list(few), "undisturbed")
     over = threading.Event()
     runs: list[Results] = []
-    few = dict(list(innocent.items())[:elsewhere])
 
     def again_and_again() -> None:
-        while not over.is_set():
-            runs.append(_run(kind, largest.config, few, beside, list(few), "elsewhere"))
+        while not over.wait(pause_seconds):
+            runs.append(_run(kind, config, few, beside, list(few), "elsewhere"))
 
     with ThreadPoolExecutor(len(crowds) + 1) as threads:
         other = threads.submit(again_and_again)

@@ -7,6 +7,8 @@ A hostile file begins with comments that say so:
     # expect: a regular expression that the error must hold
     # prints: a regular expression that the file's output must hold, if it matters
     # limit: the time limit of the file in seconds, low for one that only time ends
+    # spares: nothing, where a hostile jar takes the sound class in it along
+    # host: of a tar, the regular expression of the host's own refusal, if the host could be asked to make it
 
 An attack that succeeds must make its own test fail: the file then ends in silence or with SystemExit, and the
 error that is expected does not come.
@@ -26,7 +28,7 @@ PYTHON = FOLDER / "python"
 JARS = FOLDER / "jars"
 TARS = FOLDER / "tars"
 
-_HEAD = re.compile(r"(?:#|//) (tries|outcome|expect|prints|limit|host): (.+)\n")
+_HEAD = re.compile(r"(?:#|//) (tries|outcome|expect|prints|limit|spares|host): (.+)\n")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Attack:
     expect: str = ""
     prints: str = ""
     limit: float | None = None
+    spares: str = ""
     host: str = ""
 
     @property
@@ -77,6 +80,7 @@ def read(path: Path) -> Attack:
         expect=head.get("expect", ""),
         prints=head.get("prints", ""),
         limit=None if limit is None else float(limit),
+        spares=head.get("spares", ""),
         host=head.get("host", ""),
     )
 

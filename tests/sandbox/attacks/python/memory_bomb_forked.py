@@ -5,6 +5,6 @@ import time
 
 for _ in range(5):
     if os.fork() == 0:
-        held = bytearray(b"x") * (200 << 20)
+        held = bytearray(b"x") * (100 << 20)
         time.sleep(3600)
 raise RuntimeError(f"the kernel ended them: {[os.wait()[1] for _ in range(3)]}")

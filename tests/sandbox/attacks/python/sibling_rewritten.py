@@ -6,6 +6,9 @@ folder = os.path.dirname(os.path.abspath(__file__))
 for name in sorted(os.listdir(folder), reverse=True):
     path = f"{folder}/{name}"
     if path != os.path.abspath(__file__) and os.path.isfile(path):
-        os.chmod(path, 0o644)
+        try:
+            os.chmod(path, 0o644)
+        except PermissionError:
+            pass
         with open(path, "w") as file:
             file.write("raise RuntimeError('forged by its sibling')\n")
