@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from types import MappingProxyType
 
 from compilers.base import Kind
@@ -25,6 +26,11 @@ IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
 )
 
 
+def seccomp_profile() -> str:
+    """The sandbox's own profile (seccomp.json), in the engine's JSON format."""
+    return resources.files(__package__).joinpath("seccomp.json").read_text("utf-8")
+
+
 @dataclass(frozen=True)
 class SandboxConfig:
     """Which engine, which images, which limits.
@@ -33,7 +39,7 @@ class SandboxConfig:
     - `engine_url`: as DOCKER_HOST; None follows the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
       DOCKER_CERT_PATH), then the default socket;
     - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
-    - `seccomp_profile`: a profile as JSON text; None is the engine's default;
+    - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
     - `api_timeout_seconds`: for one call to the engine;
     - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
     """
@@ -42,6 +48,6 @@ class SandboxConfig:
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     engine_url: str | None = None
     runtime: str | None = None
-    seccomp_profile: str | None = None
+    seccomp_profile: str | None = field(default_factory=seccomp_profile)
     api_timeout_seconds: float = 60.0
     grace_seconds: float = 60.0

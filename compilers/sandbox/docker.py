@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -14,6 +15,7 @@ from compilers.sandbox.container import attached_container
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, Lost
 from compilers.sandbox.protocol import (
+    STAGE_ALONE,
     STAGE_IMAGE,
     STAGE_REQUEST,
     FatalFrame,
@@ -25,7 +27,13 @@ from compilers.sandbox.protocol import (
 )
 from compilers.sandbox.source_tar import Measure, TreeRefused, measure, tar_stream
 
+log = logging.getLogger(__name__)
+
 _CHUNK_BYTES = 1 << 18
+
+
+class Crowded(Lost):
+    """The driver runs no more than one file in a container of this engine; the message says why."""
 
 
 class DockerSandbox:
@@ -37,6 +45,7 @@ class DockerSandbox:
     def __init__(self, config: SandboxConfig | None = None) -> None:
         self._config = config or SandboxConfig()
         self._engine = Engine(self._config)
+        self._one_each = False  # what this engine's kernel asks for: see Crowded
 
     @property
     def config(self) -> SandboxConfig:
@@ -54,7 +63,8 @@ class DockerSandbox:
         """Exactly one result per file of the job, in its order, as they come.
 
         When the container's answer is lost or garbled, the files without one are run again, each in a
-        container of its own, so that only the file at fault is LOST.
+        container of its own, so that only the file at fault is LOST. Where the kernel has no Landlock, each
+        file gets a container of its own from the outset.
 
         Raises SandboxUnavailable before the first result when no container can be started; TreeRefused
         (a CompilerError) before any container is, when the tree is over a limit; the tree's own errors as
@@ -70,29 +80,54 @@ class DockerSandbox:
         until = time.monotonic() + 2 * self._config.grace_seconds + self._deadline_seconds(job)
         answered = 0
         try:
-            for result in self._container(job, size):
+            for result in self._together(job, size):
                 answered += 1
                 yield result
             return
+        except Crowded as exc:
+            self._remember(exc)
+            first = "each file runs in a container of its own here"
+            if not answered:
+                # Before the first result, that no container can be had is for the caller.
+                yield self._alone(job, size, files[0], until=until)
+                answered = 1
         except Lost as exc:
-            lost = exc
-        if len(files) == 1:
-            yield _lost(files[0], str(lost))
+            first = str(exc)
+        if len(files) == 1 and not answered:
+            yield _lost(files[0], first)
             return
         for path in files[answered:]:
-            yield self._alone(job, size, path, until=until, first=lost)
+            try:
+                yield self._alone(job, size, path, until=until)
+            except SandboxUnavailable as exc:
+                yield _lost(path, f"{first}; and then: {exc}")
 
-    def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float, first: Lost) -> RawResult:
-        """One file in a container of its own, after the shared one was lost."""
+    def _together(self, job: SandboxJob, size: Measure) -> Iterator[RawResult]:
+        """All files in one container. Raises Lost, or Crowded where that is known to be unsafe."""
+        if self._one_each and len(job.files) > 1:
+            raise Crowded("its kernel has no Landlock")
+        yield from self._container(job, size)
+
+    def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float) -> RawResult:
+        """One file in a container of its own. Raises SandboxUnavailable."""
         if time.monotonic() > until:
-            return _lost(path, f"{first}; no time was left to try this file in a container of its own")
+            return _lost(path, "no time was left to run this file in a container of its own")
         try:
             with closing(self._container(replace(job, files=(path,)), size)) as results:
                 return next(results)
         except Lost as exc:
             return _lost(path, str(exc))
-        except SandboxUnavailable as exc:
-            return _lost(path, f"{first}; and then: {exc}")
+
+    def _remember(self, why: Crowded) -> None:
+        if not self._one_each:
+            self._one_each = True
+            log.warning(
+                "containers of the engine at %s are safe for one file only: %s. Each file gets a container of "
+                "its own from now on, which is slower by some 0.2 s a file. A kernel from 5.13 on that has "
+                "landlock among its security modules (/sys/kernel/security/lsm) runs files together again.",
+                self._engine.where(),
+                why,
+            )
 
     def _container(self, job: SandboxJob, size: Measure) -> Generator[RawResult, None, None]:
         """The job in one container. Raises Lost after what could be had."""
@@ -172,4 +207,6 @@ def _fatal(frame: FatalFrame) -> Exception:
         return SandboxUnavailable(
             f"the sandbox image is incomplete: {frame.message}. Build it anew with `make images`."
         )
+    if frame.stage == STAGE_ALONE:
+        return Crowded(frame.message)
     return Lost(f"the driver gave up: {frame.message}")

@@ -17,13 +17,17 @@ import time
 
 sys.path.insert(0, "/opt/kiok/driver")
 
-from compilers.images.driver import child, supervise, unpack
+from compilers.images.driver import child, landlock, supervise, unpack
 from compilers.sandbox import protocol
 
 _PR_SET_DUMPABLE = 4
 _RESPONSE_FD = 62
 _COMPILERS = {"python": child.python_compiler, "jar": child.jar_compiler}
 _TAR_OVERHEAD_BYTES = 4 << 10  # of one file: header, PAX path, padding
+
+
+class Crowded(Exception):
+    """More than one file was asked for where nothing keeps a file from writing the others."""
 
 
 def main() -> int:
@@ -39,6 +43,9 @@ def main() -> int:
         return 1
     except protocol.ProtocolError as exc:
         _send(protocol.fatal_frame(protocol.STAGE_REQUEST, str(exc)))
+        return 1
+    except Crowded as exc:
+        _send(protocol.fatal_frame(protocol.STAGE_ALONE, str(exc)))
         return 1
     except ImportError as exc:
         _send(protocol.fatal_frame(protocol.STAGE_IMAGE, f"{type(exc).__name__}: {exc}"))
@@ -67,6 +74,8 @@ def _serve() -> None:
     request = _receive()
     if request.language not in _COMPILERS:
         raise protocol.ProtocolError(f"this image compiles no {request.language!r}")
+    if len(request.files) > 1 and not landlock.abi():
+        raise Crowded("its kernel has no Landlock")
     # Undo the driver's own place in front: only the SDK's folder stays importable.
     sys.path[0] = "/opt/kiok/python"
     compile_one = _COMPILERS[request.language](request)
