@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -30,7 +32,8 @@ def sandbox() -> DockerSandbox:
             runtime=config.sandbox_runtime or None,
             pool_size=config.sandbox_pool_size,
             parallelism=config.sandbox_parallelism,
-        )
+        ),
+        claim_lock=_claim_lock,
     )
 
 
@@ -73,6 +76,20 @@ def sweep() -> int:
 def fill_pool(keeper: str) -> int:
     """Have containers stand ready, in the name of a process; how many were started. Raises SandboxUnavailable."""
     return sandbox().pool.fill(service(), keeper)
+
+
+@contextmanager
+def _claim_lock(place: str) -> Iterator[bool]:
+    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one."""
+    key = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        is_ours: bool = cursor.fetchone()[0]
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def on_claim(told: Callable[[], None]) -> None:
