@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from types import MappingProxyType
 
 from compilers.base import Kind
@@ -13,6 +14,8 @@ LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of ours
 LABEL_SERVICE = "kiok.service"
 LABEL_REPOSITORY = "kiok.repository"
 LABEL_SYNC = "kiok.sync"
+LABEL_POOL = "kiok.pool"  # "1" on a container that was started ahead of its work
+LABEL_KEEPER = "kiok.keeper"  # the process that started it
 
 # On images, written by scripts/images.sh.
 LABEL_PROTOCOL = "kiok.protocol"
@@ -25,6 +28,11 @@ IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
 )
 
 
+def seccomp_profile() -> str:
+    """The sandbox's own profile (seccomp.json), in the engine's JSON format."""
+    return resources.files(__package__).joinpath("seccomp.json").read_text("utf-8")
+
+
 @dataclass(frozen=True)
 class SandboxConfig:
     """Which engine, which images, which limits.
@@ -33,7 +41,9 @@ class SandboxConfig:
     - `engine_url`: as DOCKER_HOST; None follows the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
       DOCKER_CERT_PATH), then the default socket;
     - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
-    - `seccomp_profile`: a profile as JSON text; None is the engine's default;
+    - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
+    - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
+    - `parallelism`: containers that share one large job;
     - `api_timeout_seconds`: for one call to the engine;
     - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
     """
@@ -42,6 +52,8 @@ class SandboxConfig:
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     engine_url: str | None = None
     runtime: str | None = None
-    seccomp_profile: str | None = None
+    seccomp_profile: str | None = field(default_factory=seccomp_profile)
+    pool_size: int = 0
+    parallelism: int = 1
     api_timeout_seconds: float = 60.0
     grace_seconds: float = 60.0
