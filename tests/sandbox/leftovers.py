@@ -1,13 +1,14 @@
 """What the containers of a label were on the host, and what of them is still there.
 
-The engine reports each container as it starts; while it lives, what the kernel knows it by is noted: its id, its
-user's id and its mount namespace. All the checks look from outside, on the host.
+The engine reports each container as it starts; while it lives, what the kernel knows it by is noted: its id and its
+user's id. All the checks look from outside, on the host.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import threading
 import time
@@ -22,6 +23,7 @@ from docker.errors import NotFound
 
 _GONE_SECONDS = 20.0
 _PROC = Path("/proc")
+_CONTAINER = re.compile("[0-9a-f]{64}")
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -31,7 +33,6 @@ class Seen:
 
     id: str
     uid: int
-    mount_namespace: str
     layer: str
     root: str
 
@@ -105,35 +106,26 @@ def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
 
 
 def _seen(container: dict[str, Any], root: str) -> Seen:
-    pid = container["State"]["Pid"]
     return Seen(
         id=container["Id"],
         uid=int(container["Config"]["User"].partition(":")[0]),
-        mount_namespace=_link(_PROC / str(pid) / "ns" / "mnt"),
         layer=container["GraphDriver"]["Data"]["UpperDir"].removesuffix("/diff"),
         root=root,
     )
 
 
 def _belongs(process: Path, seen: Seen) -> bool:
-    """By its user, its control group, its mounts or, for what the engine runs beside it, its arguments."""
+    """By its control group or, for what the engine runs beside it, its arguments; by its user, wherever it is."""
+    groups = _read(process / "cgroup")
+    if seen.id in groups or seen.id in _read(process / "cmdline"):
+        return True
     uids = [line.split()[1:] for line in _read(process / "status").splitlines() if line.startswith("Uid:")]
-    if str(seen.uid) in (uids[0] if uids else ()):
-        return True
-    if seen.id in _read(process / "cgroup") or seen.id in _read(process / "cmdline"):
-        return True
-    return bool(seen.mount_namespace) and _link(process / "ns" / "mnt") == seen.mount_namespace
+    # Another container may have drawn the same user.
+    return str(seen.uid) in (uids[0] if uids else ()) and not _CONTAINER.search(groups)
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def _link(path: Path) -> str:
-    try:
-        return os.readlink(path)
     except OSError:
         return ""
