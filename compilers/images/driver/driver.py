@@ -110,8 +110,8 @@ def _serve(language: str, compile_one: child.Compile) -> None:
     until = time.monotonic() + request.deadline_seconds
     for index, path in enumerate(request.files):
         meta, payload = supervise.run_file(compile_one, path, request, until=until)
-        _send(protocol.result_frame(index, meta, payload))
-    _send(protocol.end_frame(len(request.files)))
+        _send(protocol.result_frame(index, meta, payload, request.seal))
+    _send(protocol.end_frame(len(request.files), request.seal))
 
 
 def _receive() -> protocol.Request:
