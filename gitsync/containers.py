@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from compilers.base import Kind, SandboxUnavailable
@@ -40,12 +40,15 @@ def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
     return ((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync))
 
 
-def image_digests(kinds: Iterable[Kind]) -> dict[Kind, str]:
-    """Digest by kind of those images that can be had now; kinds without one are missing."""
+def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
+    """Digest by kind of those images that can be had now; kinds without one are missing.
+
+    `images` are those a repository names itself.
+    """
     digests = {}
     for kind in kinds:
         try:
-            digests[kind] = sandbox().image_digest(kind)
+            digests[kind] = sandbox().image_digest(kind, images.get(kind, ""))
         except SandboxUnavailable:
             continue
     return digests

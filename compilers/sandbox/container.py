@@ -35,7 +35,7 @@ def attached_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -
     On leaving, the container is killed and gone. Raises SandboxUnavailable when there can be none.
     """
     client = engine.client()
-    image = engine.image_digest(job.kind)
+    image = engine.image_digest(job.kind, job.image)
     # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
     name = f"kiok-sandbox-{secrets.token_hex(12)}"
     stream: Any = None

@@ -13,6 +13,7 @@ from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import attached_container
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, Lost
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.protocol import (
     STAGE_IMAGE,
     STAGE_REQUEST,
@@ -46,9 +47,16 @@ class DockerSandbox:
     def engine(self) -> Engine:
         return self._engine
 
-    def image_digest(self, kind: Kind) -> str:
-        """The id of the image that compiles this kind. Raises SandboxUnavailable."""
-        return self._engine.image_digest(kind)
+    @property
+    def limits(self) -> SandboxLimits:
+        return self._config.limits
+
+    def image_digest(self, kind: Kind, image: str = "") -> str:
+        """The id of the image that compiles this kind: `image`, else the configured one.
+
+        Raises SandboxUnavailable.
+        """
+        return self._engine.image_digest(kind, image)
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Exactly one result per file of the job, in its order, as they come.

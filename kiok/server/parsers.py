@@ -14,6 +14,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?"
+# https://github.com/distribution/reference/blob/main/reference.go
+IMAGE = re.compile(
+    rf"(?:{_REGISTRY}/)?{_NAME}(?:/{_NAME})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+MAX_IMAGE_CHARACTERS = 255
 _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
 )
@@ -71,6 +78,24 @@ def text(what: str, *, empty: bool = False) -> Parser[str]:
         return value
 
     return Parser(what + (" (or empty)" if empty else ""), parse)
+
+
+def image(value: str) -> str:
+    """A reference of a container image: `[registry/]name[:tag][@sha256:digest]`. Raises ValueError."""
+    if len(value) > MAX_IMAGE_CHARACTERS:
+        raise ValueError(f"longer than {MAX_IMAGE_CHARACTERS} characters")
+    if not IMAGE.fullmatch(value):
+        raise ValueError(
+            "no image reference such as team-python:1 or registry.example.com/kiok/python@sha256:<64 hexadecimal "
+            "digits>; names are in lower case"
+        )
+    return value
+
+
+IMAGE_REFERENCE = Parser(
+    "an image reference, such as team-python:1 or registry.example.com/kiok/python:1",
+    lambda value: image(_line(value)),
+)
 
 
 def choice(*values: str) -> Parser[str]:

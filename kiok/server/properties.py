@@ -20,7 +20,18 @@ from typing import Any, TypeVar
 from kiok.server import declared, parsers, properties_file
 from kiok.server.declared import DeclaredRepository
 from kiok.server.errors import PropertyError
-from kiok.server.parsers import BOOLEAN, DIRECTORY, FILE, Parser, choice, integer, one_of, text, words
+from kiok.server.parsers import (
+    BOOLEAN,
+    DIRECTORY,
+    FILE,
+    IMAGE_REFERENCE,
+    Parser,
+    choice,
+    integer,
+    one_of,
+    text,
+    words,
+)
 
 T = TypeVar("T")
 
@@ -165,13 +176,13 @@ class Properties:
     )
     sandbox_image_python: str = _property(
         "kiok.sandbox.image.python",
-        text("an image name"),
+        IMAGE_REFERENCE,
         "kiok-sandbox-python:dev",
         "Image that compiles *.py.",
     )
     sandbox_image_java: str = _property(
         "kiok.sandbox.image.java",
-        text("an image name"),
+        IMAGE_REFERENCE,
         "kiok-sandbox-java:dev",
         "Image that compiles *.jar.",
     )
