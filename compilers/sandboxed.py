@@ -15,6 +15,7 @@ from compilers.base import (
     TreeEntry,
 )
 from compilers.results import failed, result_of_raw
+from compilers.sandbox.hints import with_hints
 
 
 def run_batch(
@@ -44,7 +45,8 @@ def run_batch(
         image = batch.sandbox.image_digest(kind, job.image)
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
-            yield result_of_raw(source, raw, text=texts.get(raw.path), image=image)
+            result, unloadable = result_of_raw(source, raw, text=texts.get(raw.path), image=image)
+            yield with_hints(result, raw, batch.sandbox.limits), unloadable
     except SandboxUnavailable as exc:
         message, retry, unavailable = f"sandbox unavailable: {exc}", True, exc.reason
     except CompilerError as exc:

@@ -76,16 +76,4 @@ def _is_alive(sync: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _limits() -> SandboxLimits:
-    config = properties()
-    return SandboxLimits(
-        file_timeout_seconds=config.sandbox_file_timeout_ms / 1000,
-        jar_timeout_seconds=config.sandbox_jar_timeout_ms / 1000,
-        container_deadline_seconds=config.sandbox_deadline_ms / 1000,
-        memory_bytes=config.sandbox_memory_bytes,
-        pids=config.sandbox_pids,
-        max_payload_bytes=config.sandbox_payload_bytes,
-        max_output_bytes=config.sandbox_output_bytes,
-        src_bytes=config.sandbox_src_bytes,
-        src_inodes=config.sandbox_src_inodes,
-        tmp_bytes=config.sandbox_tmp_bytes,
-    )
+    return SandboxLimits.of(properties().get)

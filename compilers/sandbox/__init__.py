@@ -8,6 +8,7 @@ engine.py     the Docker engine: clients, images, what to do when there is none
 container.py  one container: its flags, its birth, its end
 exchange.py   one request and its response over the attached socket
 docker.py     DockerSandbox: jobs in, results out, retries
+hints.py      which limit a message is about: its property and its value
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests
 """

@@ -62,6 +62,22 @@ def integer(minimum: int, maximum: int = 2**53, unit: str = "") -> Parser[int]:
     return Parser(f"a whole number{' of ' + unit if unit else ''} from {minimum}{upper}", parse)
 
 
+def number(minimum: float, maximum: float) -> Parser[float]:
+    """A plain decimal number in `[minimum, maximum]`, with or without a fraction."""
+
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})?", text.strip()):
+            raise ValueError("not a number; write it without unit or separators, such as 1 or 0.5")
+        value = float(text)
+        if value < minimum:
+            raise ValueError("too small")
+        if value > maximum:
+            raise ValueError("too large")
+        return value
+
+    return Parser(f"a number from {minimum:g} to {maximum:g}", parse, lambda value: f"{value:g}")
+
+
 def _line(text: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError("it holds control characters")
