@@ -98,6 +98,8 @@ def text(what: str, *, empty: bool = False) -> Parser[str]:
 
 def image(value: str) -> str:
     """A reference of a container image: `[registry/]name[:tag][@sha256:digest]`. Raises ValueError."""
+    if not value:
+        raise ValueError("empty")
     if len(value) > MAX_IMAGE_CHARACTERS:
         raise ValueError(f"longer than {MAX_IMAGE_CHARACTERS} characters")
     if not IMAGE.fullmatch(value):
