@@ -101,6 +101,8 @@ def container_options(config: SandboxConfig, job: SandboxJob) -> dict[str, Any]:
         "command": [job.kind.value, str(config.grace_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
+        # An image's own would be started beside the driver, again and again.
+        "healthcheck": {"test": ["NONE"]},
         "stdin_open": True,
         "tty": False,
         "network_disabled": True,

@@ -129,7 +129,10 @@ JARS = {
         "while (true) new Thread(() -> { try { Thread.sleep(60_000); } catch (InterruptedException e) { } }).start();",
         "kiok.sandbox.pids = 40;",
     ),
-    "Memory": ("byte[][] x = new byte[999][]; for (int i = 0; ; i++) x[i] = new byte[8 << 20];", "memory.bytes"),
+    "Memory": (
+        "byte[][] x = new byte[999][]; for (int i = 0; ; i++) x[i] = new byte[8 << 20];",
+        "memory.bytes",
+    ),
 }
 
 

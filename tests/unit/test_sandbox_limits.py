@@ -105,7 +105,9 @@ def test_what_code_says_of_a_limit_is_followed_by_its_property_and_value(
 
 def test_the_memory_of_a_jar_is_the_containers() -> None:
     text = said("class A: OutOfMemoryError: Java heap space", Kind.JAR)
-    assert text.endswith("(the sandbox allows kiok.sandbox.memory.bytes = 536870912; an operator can raise it)")
+    assert text.endswith(
+        "(the sandbox allows kiok.sandbox.memory.bytes = 536870912; an operator can raise it)"
+    )
 
 
 def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
