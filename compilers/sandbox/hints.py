@@ -74,7 +74,8 @@ def _hinted(
 
 def _hint(passed: tuple[str, ...], kind: Kind, limits: SandboxLimits) -> str:
     allowed = " and ".join(limits.setting(field) for field in passed)
-    if passed == ("memory_bytes",) and (share := limits.process_memory_bytes(kind)):
+    share = limits.process_memory_bytes(kind)
+    if passed == ("memory_bytes",) and 0 < share < limits.memory_bytes:
         allowed += f", of which {share} for one file"
     return f"the sandbox allows {allowed}; an operator can raise {'it' if len(passed) == 1 else 'them'}"
 

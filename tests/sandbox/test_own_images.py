@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import docker
 import pytest
@@ -27,13 +28,22 @@ from tests.trees import MemoryTree
 
 JobOf = Callable[[dict[str, str]], SandboxJob]
 
-DAG = "from kiok import Dag\nfrom teamlib.names import NAME\ndag = Dag(NAME)\ndag.task('t', script='true')\n"
-TEAM = """\
-USER 0
-COPY teamlib /usr/local/lib/python3.11/dist-packages/teamlib
-USER 65532:65532"""
-LIBRARY = {"teamlib/__init__.py": "", "teamlib/names.py": "NAME = 'from_the_library'\n"}
+DAG = "from kiok import Dag\nfrom team_library.names import NAME\ndag = Dag(NAME)\ndag.task('t', script='true')\n"
+LIBRARY = {"team_library/__init__.py": "", "team_library/names.py": "NAME = 'from_the_library'\n"}
+ROOT = Path(__file__).resolve().parents[2]
 SETTLES = "import time\ntime.sleep(2)\n"
+
+
+def recipe() -> str:
+    """The Dockerfile of docs/operators.md, without its base and without what it fetches from the network."""
+    text = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    block = text.partition("```dockerfile\n")[2].partition("```")[0].replace("\\\n", "")
+    lines = [line for line in block.splitlines() if not line.startswith(("FROM ", "RUN apt-get "))]
+    assert [line.split()[0] for line in lines] == ["USER", "COPY", "USER"]
+    return "\n".join(lines)
+
+
+TEAM = recipe()
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def test_a_dag_imports_the_library_of_the_image_that_is_asked_for_and_of_no_othe
     assert [dag.id for dag in with_it.dags] == ["from_the_library"]
     assert with_it.image not in (None, sandbox.image_digest(Kind.PYTHON))
     assert without.status is FileStatus.FAILED
-    assert "ModuleNotFoundError: No module named 'teamlib'" in without.diagnostics[0].message
+    assert "ModuleNotFoundError: No module named 'team_library'" in without.diagnostics[0].message
 
 
 def test_an_image_that_is_not_there_is_an_error_that_names_it_and_the_repositorys_field(
@@ -161,7 +171,8 @@ def test_a_jars_virtual_machine_gets_no_options_from_its_image(
     source = (
         "import com.cloudcheflabs.kiok.sdk.*;\n"
         "public class A implements KiokDag {\n"
-        '    public Dag define() { Dag d = new Dag("id" + System.getProperty("evil")); d.task("t").shell("x"); return d; }\n}\n'
+        '    public Dag define() {\n        Dag d = new Dag("id" + System.getProperty("evil"));\n'
+        '        d.task("t").shell("x");\n        return d;\n    }\n}\n'
     )
     sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}))
     with image_from(java_image, 'ENV JAVA_TOOL_OPTIONS="-Devil=yes" JDK_JAVA_OPTIONS="-Devil=yes"') as image:
