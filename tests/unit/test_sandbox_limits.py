@@ -116,8 +116,17 @@ def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
     assert second == "  at a.py:3 in f"
 
 
-def test_a_message_about_no_limit_stays_as_it_is() -> None:
-    assert said("NameError: name 'x' is not defined") == "NameError: name 'x' is not defined"
+@pytest.mark.parametrize(
+    "message",
+    [
+        "NameError: name 'x' is not defined",
+        # Limits of the virtual machine that no property raises.
+        "class A: OutOfMemoryError: Metaspace",
+        "class A: OutOfMemoryError: Cannot reserve 9 bytes of direct buffer memory (allocated: 1, limit: 2)",
+    ],
+)
+def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
+    assert said(message, Kind.JAR) == message
 
 
 @pytest.mark.parametrize(
