@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -31,7 +32,6 @@ JobOf = Callable[[dict[str, str]], SandboxJob]
 DAG = "from kiok import Dag\nfrom team_library.names import NAME\ndag = Dag(NAME)\ndag.task('t', script='true')\n"
 LIBRARY = {"team_library/__init__.py": "", "team_library/names.py": "NAME = 'from_the_library'\n"}
 ROOT = Path(__file__).resolve().parents[2]
-SETTLES = "import time\ntime.sleep(2)\n"
 
 
 def recipe() -> str:
@@ -143,20 +143,20 @@ CMD ["1000"]
 HEALTHCHECK --interval=1s CMD touch /tmp/healthy
 STOPSIGNAL SIGSTOP
 EXPOSE 80"""
-    job = job_of({"a.py": SETTLES + "import os\nassert os.environ['HOME'] == '/tmp'\nassert os.getuid() >= 20_000\n"
-                          "assert os.getcwd() == '/'\nassert not os.listdir('/tmp'), os.listdir('/tmp')\n",
-                  "b.py": SETTLES})  # fmt: skip
+    tries = (
+        # Time for a health check to run.
+        "import os, time\ntime.sleep(2)\nassert not os.listdir('/tmp'), os.listdir('/tmp')\n"
+        "assert os.environ['HOME'] == '/tmp'\nassert os.getuid() >= 20_000\nassert os.getcwd() == '/'\n"
+    )
+    job = job_of({"a.py": tries, "b.py": "import time\ntime.sleep(25)\n"})
     with image_from(python_image, hostile) as image:
-        results = sandbox.run(
-            SandboxJob(job.kind, job.files, job.entries, job.tree, labels=job.labels, image=image)
-        )
+        results = sandbox.run(replace(job, image=image))
         first = next(results)
         (container,) = engine.containers.list(filters={"label": f"{LABEL_SERVICE}={service}"})
         attributes = container.attrs
-        rest = list(results)
+        results.close()  # type: ignore[attr-defined]
     assert (first.outcome, first.output) == (Outcome.OK, "")
     assert b'"diagnostics":[]' in first.payload, first.payload
-    assert [result.outcome for result in rest] == [Outcome.OK]
     assert attributes["Config"]["Entrypoint"][0] == "/opt/kiok/bin/driver-python"
     assert attributes["Config"]["WorkingDir"] == "/"
     assert attributes["Config"]["Healthcheck"]["Test"] == ["NONE"]

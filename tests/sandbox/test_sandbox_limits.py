@@ -123,33 +123,33 @@ def test_a_tree_that_does_not_fit_is_told_the_property(
     assert said in first_problem(result).message
 
 
-JARS = {
-    "Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 6000;"),
-    "Threads": (
-        "while (true) new Thread(() -> { try { Thread.sleep(60_000); } catch (InterruptedException e) { } }).start();",
-        "kiok.sandbox.pids = 40;",
-    ),
+# The classes of a jar, each of which passes one limit: (body of define, what is said).
+CLASSES = {
     "Memory": (
         "byte[][] x = new byte[999][]; for (int i = 0; ; i++) x[i] = new byte[8 << 20];",
-        "memory.bytes",
+        "kiok.sandbox.memory.bytes = 402653184;",
+    ),
+    "Threads": (
+        "while (true) new Thread(() -> { while (true) try { Thread.sleep(60_000); } catch (Exception e) { } }).start();",
+        "kiok.sandbox.pids = 40;",
     ),
 }
+HANGING = {"Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 3000;")}
 
 
+@pytest.mark.parametrize(("classes", "timeout_seconds"), [(CLASSES, 60), (HANGING, 3)], ids=["fail", "hang"])
 def test_the_classes_of_a_jar_are_told_properties_and_values_too(
-    java_image: str, java_builder_image: str
+    java_image: str, java_builder_image: str, classes: dict[str, tuple[str, str]], timeout_seconds: float
 ) -> None:
-    limits = replace(SMALL, jar_timeout_seconds=6, pids=40, memory_bytes=512 * MIB, max_open_files=256)
-    sandbox = DockerSandbox(
-        SandboxConfig(images={Kind.JAR: java_image}, limits=replace(limits, max_payload_bytes=MIB))
-    )
+    limits = SandboxLimits(jar_timeout_seconds=timeout_seconds, pids=40, memory_bytes=384 * MIB)
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
     source = (
         "import com.cloudcheflabs.kiok.sdk.*;\n"
         "public class {name} implements KiokDag {{\n"
         "    public Dag define() {{ {body} }}\n}}\n"
     )
-    sources = {f"{name}.java": source.format(name=name, body=body) for name, (body, _) in JARS.items()}
+    sources = {f"{name}.java": source.format(name=name, body=body) for name, (body, _) in classes.items()}
     (result,) = compile_tree(MemoryTree({"all.jar": compile_jar(sources)}), sandbox=sandbox).files
     messages = [item.message for item in result.diagnostics]
-    for name, (_, said) in JARS.items():
+    for name, (_, said) in classes.items():
         assert any(f"class {name}: " in message and said in message for message in messages), messages
