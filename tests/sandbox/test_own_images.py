@@ -130,6 +130,25 @@ def test_two_images_of_one_sandbox_are_not_mistaken_for_each_other(
     assert digests[:3] == digests[3:]
 
 
+def test_a_container_that_stands_ready_serves_no_other_image_than_its_own(
+    python_image: str, service: str, job_of: JobOf
+) -> None:
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, pool_size=1))
+    taken: list[bool] = []
+    sandbox.pool.on_claim = lambda: taken.append(True)
+    try:
+        assert sandbox.pool.fill(service, "the keeper", [Kind.PYTHON]) == 1
+        with image_from(python_image, TEAM, LIBRARY) as team:
+            (of_team,) = sandbox.run(replace(job_of({"a.py": DAG}), image=team))
+            assert taken == []
+        (own,) = sandbox.run(job_of({"a.py": DAG}))
+        assert taken == [True]
+    finally:
+        sandbox.pool.clear(service)
+    assert b"from_the_library" in of_team.payload
+    assert b"ModuleNotFoundError" in own.payload
+
+
 def test_what_an_image_says_about_how_it_is_run_does_not_count(
     sandbox: DockerSandbox, python_image: str, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
