@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 
@@ -49,12 +49,15 @@ def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
     return ((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync))
 
 
-def image_digests(kinds: Iterable[Kind]) -> dict[Kind, str]:
-    """Digest by kind of those images that can be had now; kinds without one are missing."""
+def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
+    """Digest by kind of those images that can be had now; kinds without one are missing.
+
+    `images` are those a repository names itself.
+    """
     digests = {}
     for kind in kinds:
         try:
-            digests[kind] = sandbox().image_digest(kind)
+            digests[kind] = sandbox().image_digest(kind, images.get(kind, ""))
         except SandboxUnavailable:
             continue
     return digests
@@ -124,16 +127,4 @@ def _is_alive(owner: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _limits() -> SandboxLimits:
-    config = properties()
-    return SandboxLimits(
-        file_timeout_seconds=config.sandbox_file_timeout_ms / 1000,
-        jar_timeout_seconds=config.sandbox_jar_timeout_ms / 1000,
-        container_deadline_seconds=config.sandbox_deadline_ms / 1000,
-        memory_bytes=config.sandbox_memory_bytes,
-        pids=config.sandbox_pids,
-        max_payload_bytes=config.sandbox_payload_bytes,
-        max_output_bytes=config.sandbox_output_bytes,
-        src_bytes=config.sandbox_src_bytes,
-        src_inodes=config.sandbox_src_inodes,
-        tmp_bytes=config.sandbox_tmp_bytes,
-    )
+    return SandboxLimits.of(properties().get)

@@ -27,6 +27,9 @@ IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
     {Kind.PYTHON: "kiok.sandbox.image.python", Kind.JAR: "kiok.sandbox.image.java"}
 )
 
+# How a repository names an image of its own (gitsync.models.Repository, kiok.gitsync.repos.file).
+IMAGE_FIELDS: Mapping[Kind, str] = MappingProxyType({Kind.PYTHON: "imagePython", Kind.JAR: "imageJava"})
+
 
 def seccomp_profile() -> str:
     """The sandbox's own profile (seccomp.json), in the engine's JSON format."""

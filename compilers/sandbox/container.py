@@ -93,7 +93,7 @@ def attach(engine: Engine, name: str) -> Attached:
 
 def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> Attached:
     """A container for the job. Raises SandboxUnavailable when there can be none, and then leaves none."""
-    image = engine.image_digest(job.kind)
+    image = engine.image_digest(job.kind, job.image)
     client = engine.client()
     options = container_options(config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
     # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
@@ -170,6 +170,8 @@ def container_options(
         "command": [kind.value, str(wait_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
+        # An image's own would be started beside the driver, again and again.
+        "healthcheck": {"test": ["NONE"]},
         "stdin_open": True,
         "tty": False,
         "network_disabled": True,

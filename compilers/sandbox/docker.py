@@ -13,6 +13,7 @@ from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Lost
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Lock, Pool
 from compilers.sandbox.session import Crowded, Session, deadline_seconds
 from compilers.sandbox.side_by_side import parts_of, run_side_by_side
@@ -47,9 +48,16 @@ class DockerSandbox:
     def pool(self) -> Pool:
         return self._pool
 
-    def image_digest(self, kind: Kind) -> str:
-        """The id of the image that compiles this kind. Raises SandboxUnavailable."""
-        return self._engine.image_digest(kind)
+    @property
+    def limits(self) -> SandboxLimits:
+        return self._config.limits
+
+    def image_digest(self, kind: Kind, image: str = "") -> str:
+        """The id of the image that compiles this kind: `image`, else the configured one.
+
+        Raises SandboxUnavailable.
+        """
+        return self._engine.image_digest(kind, image)
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Exactly one result per file of the job, as they come: in its order, unless containers share the job.

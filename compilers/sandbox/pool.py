@@ -85,7 +85,9 @@ class Pool:
         if not self._config.pool_size or LABEL_SERVICE not in labels:
             return None
         name = claimed_name(labels.get(LABEL_SYNC, ""))
-        for place in self._places(job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind)):
+        for place in self._places(
+            job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind, job.image)
+        ):
             if self._rename(place, name):
                 self.on_claim()
                 try:

@@ -219,7 +219,7 @@ def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
     sandbox.image_digest(Kind.PYTHON)
     # What the engine said a moment ago no longer holds.
-    sandbox.engine._digests[Kind.PYTHON] = (time.monotonic(), "sha256:" + "0" * 64)
+    sandbox.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
     with pytest.raises(SandboxUnavailable, match="tried again"):
         list(sandbox.run(job_of({"a.py": "x = 1\n"})))
     assert [result.path for result in sandbox.run(job_of({"a.py": "x = 1\n"}))] == ["a.py"]
