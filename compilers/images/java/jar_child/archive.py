@@ -27,7 +27,9 @@ def make(java: Java = JAVA) -> None:
             classes = [line for line in file if _is_of_the_class_path(line)]
         with open(recorded, "w") as file:  # noqa: PTH123
             file.writelines(classes)
-        _run(java.command(0, more=("-Xshare:dump", f"-XX:SharedClassListFile={recorded}", "-Xlog:cds=warning")))
+        _run(
+            java.command(0, more=("-Xshare:dump", f"-XX:SharedClassListFile={recorded}", "-Xlog:cds=warning"))
+        )
     check(java)
 
 
