@@ -17,6 +17,10 @@ from collections.abc import Sequence
 
 from .jvm import ARCHIVE, JAVA, Java
 
+# The archive holds objects too, as they lie in a heap of this size: that of a sandbox with its usual memory. In one of
+# another size they are moved, which takes a little longer.
+_HEAP = "-Xmx192m"
+
 
 def make(java: Java = JAVA) -> None:
     """Record, dump and check. Raises CalledProcessError, with the JVM's own words on standard error."""

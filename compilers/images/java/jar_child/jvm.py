@@ -24,8 +24,9 @@ REHEARSAL = f"{_HOME}/kiok-rehearsal.jar"
 # Classes as they lie in memory once loaded; made with the image, by `archive`.
 ARCHIVE = f"{_HOME}/kiok-classes.jsa"
 JVM_OPTIONS = (
-    # Room for heap, classes, code and threads within a container of 512 MiB.
-    "-Xmx192m",
+    # Room for heap, classes, code and threads within a container of 512 MiB; the heap, of 192 MiB then, grows
+    # with the container's memory (kiok.sandbox.memory.bytes), which the JVM reads from its cgroup.
+    "-XX:MaxRAMPercentage=37.5",
     "-XX:MaxMetaspaceSize=96m",
     "-XX:ReservedCodeCacheSize=32m",
     "-XX:MaxDirectMemorySize=32m",
