@@ -11,7 +11,8 @@ import docker
 import pytest
 
 from compilers.base import Kind, Outcome, RawResult, SandboxJob
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
+from kiok.compiled import decode
 from tests.sandbox.jar_runs import rezipped
 from tests.sandbox.javac import compile_jar
 from tests.trees import MemoryTree
@@ -63,6 +64,12 @@ SOURCES = {
     "reads its input": _class("Reads", _telling('("" + System.in.read() + System.in.available())')),
     "reads its environment": _class("Env", _telling("new TreeMap<>(System.getenv()).toString()")),
     "reads its directory": _class("Dir", _telling('new File("").getAbsolutePath()')),
+    "tells its room": _class(
+        "Room",
+        _telling(
+            '(Runtime.getRuntime().maxMemory() >> 20) + " MiB, " + Runtime.getRuntime().availableProcessors() + " processors"'
+        ),
+    ),
     "counts processes": _class(
         "Peers", _telling('("" + new File("/proc").listFiles(f -> f.getName().matches("[0-9]+")).length)')
     ),
@@ -146,6 +153,19 @@ def test_a_jar_gives_the_same_in_a_jvm_that_waited_as_in_a_fresh_one(
     assert first.outcome is Outcome.OK
     assert first.payload == second.payload.replace(b"lib/2.jar", b"lib/1.jar")
     assert bool(first.output) is bool(second.output)
+
+
+@pytest.mark.parametrize(("memory_mib", "heap_mib"), [(512, 192), (640, 240)])
+def test_a_jvms_heap_is_a_share_of_its_containers_memory(
+    java_image: str, jars: dict[str, bytes], service: str, memory_mib: int, heap_mib: int
+) -> None:
+    limits = SandboxLimits(memory_bytes=memory_mib << 20)
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
+    results = _run(
+        sandbox, service, {"lib/1.jar": jars["tells its room"], "lib/2.jar": jars["tells its room"]}
+    )
+    told = [decode(result.payload).dags[0].tasks[0].script for result in results]
+    assert told == [f"{heap_mib} MiB, 2 processors"] * 2
 
 
 @pytest.mark.parametrize("whose", ["java", "driver-python"])

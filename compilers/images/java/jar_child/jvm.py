@@ -23,10 +23,12 @@ CLASS_PATH = f"{_HOME}/kiok-sdk.jar:{_HOME}/kiok-jar-driver.jar"
 REHEARSAL = f"{_HOME}/kiok-rehearsal.jar"
 # Classes as they lie in memory once loaded; made with the image, by `archive`.
 ARCHIVE = f"{_HOME}/kiok-classes.jsa"
+# The container's memory, in bytes: its walls hide the cgroup, where a JVM would look.
+MEMORY = int(os.environ.get("KIOK_SANDBOX_MEMORY_BYTES", 512 << 20))
 JVM_OPTIONS = (
     # Room for heap, classes, code and threads within a container of 512 MiB; the heap, of 192 MiB then, grows
-    # with the container's memory (kiok.sandbox.memory.bytes), which the JVM reads from its cgroup.
-    "-XX:MaxRAMPercentage=37.5",
+    # with the container's memory (kiok.sandbox.memory.bytes).
+    f"-Xmx{MEMORY * 3 // 8}",
     "-XX:MaxMetaspaceSize=96m",
     "-XX:ReservedCodeCacheSize=32m",
     "-XX:MaxDirectMemorySize=32m",
@@ -36,6 +38,7 @@ JVM_OPTIONS = (
     "-XX:ParallelGCThreads=1",
     "-XX:ConcGCThreads=1",
     "-XX:TieredStopAtLevel=1",
+    "-XX:ActiveProcessorCount=2",
     "-Xshare:auto",
     f"-XX:SharedArchiveFile={ARCHIVE}",
     # Nothing to attach to, nothing on the disk.
