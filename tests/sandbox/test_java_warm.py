@@ -67,7 +67,8 @@ SOURCES = {
     "tells its room": _class(
         "Room",
         _telling(
-            '(Runtime.getRuntime().maxMemory() >> 20) + " MiB, " + Runtime.getRuntime().availableProcessors() + " processors"'
+            '(Runtime.getRuntime().maxMemory() >> 20) + " MiB, "'
+            ' + Runtime.getRuntime().availableProcessors() + " processors"'
         ),
     ),
     "counts processes": _class(

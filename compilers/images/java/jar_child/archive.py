@@ -18,30 +18,25 @@ from collections.abc import Sequence
 
 from .jvm import ARCHIVE, JAVA, Java
 
-# The heap of a container with the usual memory: an image is made without a limit of memory, of which the heap is a share.
-_HEAP = "-Xmx192m"
-
 
 def make(java: Java = JAVA) -> None:
     """Record, dump and check. Raises CalledProcessError, with the JVM's own words on standard error."""
     with tempfile.TemporaryDirectory() as folder:
         recorded = os.path.join(folder, "classes")  # noqa: PTH118
-        _run(java.command(0, more=(_HEAP, "-Xshare:off", f"-XX:DumpLoadedClassList={recorded}")))
+        _run(java.command(0, more=("-Xshare:off", f"-XX:DumpLoadedClassList={recorded}")))
         with open(recorded) as file:  # noqa: PTH123
             classes = [line for line in file if _is_of_the_class_path(line)]
         with open(recorded, "w") as file:  # noqa: PTH123
             file.writelines(classes)
         _run(
-            java.command(
-                0, more=(_HEAP, "-Xshare:dump", f"-XX:SharedClassListFile={recorded}", "-Xlog:cds=warning")
-            )
+            java.command(0, more=("-Xshare:dump", f"-XX:SharedClassListFile={recorded}", "-Xlog:cds=warning"))
         )
     check(java)
 
 
 def check(java: Java = JAVA) -> None:
     """Raises CalledProcessError if a JVM cannot map the archive."""
-    _run(java.command(0, more=(_HEAP, "-Xshare:on")))
+    _run(java.command(0, more=("-Xshare:on",)))
 
 
 def _is_of_the_class_path(line: str) -> bool:
