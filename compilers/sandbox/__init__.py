@@ -8,6 +8,8 @@ engine.py     the Docker engine: clients, images, what to do when there is none
 container.py  one container: its flags, its birth, its end
 exchange.py   one request and its response over the attached socket
 docker.py     DockerSandbox: jobs in, results out, retries
+seccomp.json  the system calls a container may make, with the reason for each group
+check.py      what the engine gives, held against what is promised; probe.py tries it from inside
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests
 """
