@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
 
 from compilers.base import Kind, SandboxUnavailable
 from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, LABEL_SYNC, SandboxConfig
@@ -24,7 +30,10 @@ def sandbox() -> DockerSandbox:
             images={Kind.PYTHON: config.sandbox_image_python, Kind.JAR: config.sandbox_image_java},
             limits=_limits(),
             runtime=config.sandbox_runtime or None,
-        )
+            pool_size=config.sandbox_pool_size,
+            parallelism=config.sandbox_parallelism,
+        ),
+        claim_lock=_claim_lock,
     )
 
 
@@ -40,12 +49,15 @@ def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
     return ((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync))
 
 
-def image_digests(kinds: Iterable[Kind]) -> dict[Kind, str]:
-    """Digest by kind of those images that can be had now; kinds without one are missing."""
+def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
+    """Digest by kind of those images that can be had now; kinds without one are missing.
+
+    `images` are those a repository names itself.
+    """
     digests = {}
     for kind in kinds:
         try:
-            digests[kind] = sandbox().image_digest(kind)
+            digests[kind] = sandbox().image_digest(kind, images.get(kind, ""))
         except SandboxUnavailable:
             continue
     return digests
@@ -64,25 +76,55 @@ def sweep() -> int:
         return 0
 
 
-def _is_alive(sync: str) -> bool:
-    """Asked after the containers were listed, so that a sync that began meanwhile counts."""
-    if sync.isdecimal():
-        return SyncRun.objects.filter(pk=int(sync), state=SyncState.RUNNING).exists()
-    return not is_dead(sync)
+def fill_pool(keeper: str) -> int:
+    """Have containers stand ready, in the name of a process; how many were started. Raises SandboxUnavailable."""
+    return sandbox().pool.fill(service(), keeper)
+
+
+@contextmanager
+def _claim_lock(place: str) -> Iterator[bool]:
+    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one."""
+    key = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        is_ours: bool = cursor.fetchone()[0]
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def on_claim(told: Callable[[], None]) -> None:
+    """Have `told` called whenever this process takes a container that stood ready."""
+    sandbox().pool.on_claim = told
+
+
+def clear_pool() -> None:
+    """Remove what stands ready, made on this machine by processes that are gone. No engine: nothing stands."""
+    with suppress(SandboxUnavailable):
+        sandbox().pool.clear(service(), is_dead)
+
+
+def _is_alive(owner: str) -> bool:
+    """Asked after the containers were listed, so that a sync that began meanwhile counts.
+
+    A sync is alive while its worker holds the repository: the row of one that was killed says "running" until the
+    repository's next sync.
+    """
+    if not owner.isdecimal():
+        return not is_dead(owner)
+    return any(
+        not is_dead(holder)
+        for holder in SyncRun.objects.filter(
+            pk=int(owner),
+            state=SyncState.RUNNING,
+            lease_number=F("repository__lease_number"),
+            repository__lease_expires_at__gt=Now(),
+        ).values_list("repository__lease_holder", flat=True)
+    )
 
 
 @lru_cache(maxsize=1)
 def _limits() -> SandboxLimits:
-    config = properties()
-    return SandboxLimits(
-        file_timeout_seconds=config.sandbox_file_timeout_ms / 1000,
-        jar_timeout_seconds=config.sandbox_jar_timeout_ms / 1000,
-        container_deadline_seconds=config.sandbox_deadline_ms / 1000,
-        memory_bytes=config.sandbox_memory_bytes,
-        pids=config.sandbox_pids,
-        max_payload_bytes=config.sandbox_payload_bytes,
-        max_output_bytes=config.sandbox_output_bytes,
-        src_bytes=config.sandbox_src_bytes,
-        src_inodes=config.sandbox_src_inodes,
-        tmp_bytes=config.sandbox_tmp_bytes,
-    )
+    return SandboxLimits.of(properties().get)

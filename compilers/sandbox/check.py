@@ -80,13 +80,13 @@ def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> E
     engine = sandbox.engine.client()
     with sandbox.engine.answering():
         info = engine.info()
-    probe, sibling, hog = sandbox.run(_job(sandbox, labels))
+    results = {result.path: result for result in sandbox.run(_job(sandbox, labels))}
     findings = (
         *_of_engine(info),
         *_of_images(sandbox),
-        *_of_probe(probe, sandbox),
-        _of_sibling(sibling),
-        _of_memory(hog, sandbox),
+        *_of_probe(results["probe.py"], sandbox),
+        _of_sibling(results["sibling.py"]),
+        _of_memory(results["hog.py"], sandbox),
     )
     return Examination(findings, tuple(_facts(info, sandbox)), time.monotonic() - begun)
 

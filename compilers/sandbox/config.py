@@ -14,6 +14,8 @@ LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of ours
 LABEL_SERVICE = "kiok.service"
 LABEL_REPOSITORY = "kiok.repository"
 LABEL_SYNC = "kiok.sync"
+LABEL_POOL = "kiok.pool"  # "1" on a container that was started ahead of its work
+LABEL_KEEPER = "kiok.keeper"  # the process that started it
 
 # On images, written by scripts/images.sh.
 LABEL_PROTOCOL = "kiok.protocol"
@@ -24,6 +26,9 @@ DEFAULT_IMAGES: Mapping[Kind, str] = MappingProxyType(
 IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
     {Kind.PYTHON: "kiok.sandbox.image.python", Kind.JAR: "kiok.sandbox.image.java"}
 )
+
+# How a repository names an image of its own (gitsync.models.Repository, kiok.gitsync.repos.file).
+IMAGE_FIELDS: Mapping[Kind, str] = MappingProxyType({Kind.PYTHON: "imagePython", Kind.JAR: "imageJava"})
 
 
 def seccomp_profile() -> str:
@@ -40,6 +45,8 @@ class SandboxConfig:
       DOCKER_CERT_PATH), then the default socket;
     - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
     - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
+    - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
+    - `parallelism`: containers that share one large job;
     - `api_timeout_seconds`: for one call to the engine;
     - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
     """
@@ -49,5 +56,7 @@ class SandboxConfig:
     engine_url: str | None = None
     runtime: str | None = None
     seccomp_profile: str | None = field(default_factory=seccomp_profile)
+    pool_size: int = 0
+    parallelism: int = 1
     api_timeout_seconds: float = 60.0
     grace_seconds: float = 60.0
