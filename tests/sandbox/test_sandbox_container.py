@@ -26,6 +26,7 @@ from compilers.sandbox import (
     TreeRefused,
     remove_orphans,
 )
+from compilers.sandbox.config import seccomp_profile
 from tests.trees import MemoryTree
 
 JobOf = Callable[[dict[str, str]], SandboxJob]
@@ -71,6 +72,9 @@ def test_the_walls_are_what_the_engine_reports(
     assert host["Memory"] == host["MemorySwap"] == 512 << 20
     assert host["NanoCpus"] == 1_000_000_000
     assert host["IpcMode"] == "none"
+    assert host["CgroupnsMode"] == "private"
+    assert {"/sys", "/proc/kcore", "/proc/keys"} <= set(host["MaskedPaths"])
+    assert f"seccomp={seccomp_profile()}" in host["SecurityOpt"]
     assert host["LogConfig"]["Type"] == "none"
     assert host["AutoRemove"] is True
     assert not host["Init"]
