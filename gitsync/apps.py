@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
 
@@ -17,3 +18,9 @@ class GitsyncConfig(AppConfig):
 
         tasks.connect()
         post_migrate.connect(tasks.ensure_schedule, sender=self)
+
+
+class GitsyncAdminConfig(AdminConfig):
+    """The admin, with Git Sync's own site."""
+
+    default_site = "gitsync.admin_site.Site"

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from compilers.sandbox.check import Examination
 from gitsync.models import Repository, RepositoryState
 from gitsync.sync.report import SyncReport
 
@@ -130,6 +131,27 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
             f"{timesince(row.checked_at, depth=1)} ago" if row.checked_at else "never",
         )
     console.print(table)
+
+
+def show_examination(examination: Examination) -> None:
+    """A table of the sandbox's layers, then facts about the engine and the verdict."""
+    console = Console()
+    table = _table("layer", "expected", "", "found")
+    for column in (table.columns[1], table.columns[3]):
+        column.no_wrap = False
+        column.overflow = "fold"
+    for finding in examination.findings:
+        sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        found = escape(finding.found)
+        table.add_row(
+            escape(finding.layer), escape(finding.expected), sign, found if finding.ok else f"[red]{found}[/]"
+        )
+    console.print(table)
+    for name, text in examination.facts:
+        console.print(f"[dim]{escape(name)}:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    bad = sum(not finding.ok for finding in examination.findings)
+    verdict = f"[red]{bad} of them give less than promised[/]" if bad else "[green]all as promised[/]"
+    console.print(f"{len(examination.findings)} layers, {verdict}, in {examination.seconds:.1f} s")
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

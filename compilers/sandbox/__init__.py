@@ -11,6 +11,8 @@ exchange.py   one request and its response over the attached socket
 session.py    one job in one container
 side_by_side.py  a large job split over containers
 docker.py     DockerSandbox: jobs in, results out, retries
+seccomp.json  the system calls a container may make, with the reason for each group
+check.py      what the engine gives, held against what is promised; probe.py tries it from inside
 hints.py      which limit a message is about: its property and its value
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests

@@ -18,6 +18,7 @@ from gitsync.admin.asking import SyncViews, ask, asked_for
 from gitsync.admin.checking import CheckViews, check_panel
 from gitsync.admin.declaration import declared_where
 from gitsync.admin.records import counted_repositories
+from gitsync.admin.system import SystemViews
 from gitsync.configuration import look_at_once, remove_repository
 from gitsync.models import ManagedBy, Repository
 from kiok.metadata.admin import cells
@@ -185,7 +186,12 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     # Sync now.
 
     def get_urls(self) -> list[URLPattern]:
-        return [*SyncViews(self).urls(), *CheckViews(self).urls(), *super().get_urls()]
+        return [
+            *SyncViews(self).urls(),
+            *CheckViews(self).urls(),
+            *SystemViews(self).urls(),
+            *super().get_urls(),
+        ]
 
     @admin.action(description="Sync now", permissions=["change"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:

@@ -37,7 +37,7 @@ INSTALLED_APPS = [
     "kiok.connections.apps.ConnectionsConfig",
     "gitsync.apps.GitsyncConfig",
     "django_q",
-    "django.contrib.admin",
+    "gitsync.apps.GitsyncAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

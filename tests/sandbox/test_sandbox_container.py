@@ -26,6 +26,7 @@ from compilers.sandbox import (
     TreeRefused,
     remove_orphans,
 )
+from compilers.sandbox.config import seccomp_profile
 from tests.trees import MemoryTree
 
 JobOf = Callable[[dict[str, str]], SandboxJob]
@@ -71,6 +72,9 @@ def test_the_walls_are_what_the_engine_reports(
     assert host["Memory"] == host["MemorySwap"] == 512 << 20
     assert host["NanoCpus"] == 1_000_000_000
     assert host["IpcMode"] == "none"
+    assert host["CgroupnsMode"] == "private"
+    assert {"/sys", "/proc/kcore", "/proc/keys"} <= set(host["MaskedPaths"])
+    assert f"seccomp={seccomp_profile()}" in host["SecurityOpt"]
     assert host["LogConfig"]["Type"] == "none"
     assert host["AutoRemove"] is True
     assert not host["Init"]
@@ -86,7 +90,8 @@ def test_the_walls_are_what_the_engine_reports(
         assert {"noexec", "nosuid", "nodev", "mode=0700"} <= set(host["Tmpfs"][folder].split(","))
     assert int(config["User"].split(":")[0]) >= 20_000
     assert config["Tty"] is False
-    assert sorted(entry.split("=")[0] for entry in config["Env"]) == ["HOME", "LANG", "PATH"]
+    names = ["HOME", "KIOK_SANDBOX_MEMORY_BYTES", "LANG", "PATH"]
+    assert sorted(entry.split("=")[0] for entry in config["Env"]) == names
     assert config["Labels"]["kiok.sandbox"] == "1"
 
 

@@ -1,0 +1,241 @@
+"""What the engine gives, held against what the sandbox promises.
+
+A container of the service's own configuration compiles three files: one that tries the walls (`probe.py`), one
+that the first tries to forge, and one that eats memory. No Django here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any
+
+from compilers.base import (
+    Ignored,
+    Kind,
+    Outcome,
+    RawResult,
+    SandboxJob,
+    SandboxUnavailable,
+    TreeEntry,
+)
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.protocol import VERSION
+
+OLDEST_ENGINE = (20, 10)
+_MIB = 1 << 20
+_SLACK_BYTES = 128 * _MIB
+_SLACK_PROCESSES = 16
+_FIRST_UID = 1000  # below are the system's own users
+_SIBLING = "from kiok import Dag\ndag = Dag('genuine')\ndag.task('t', script='true')\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One layer: what is promised, what was found, and whether that is enough."""
+
+    layer: str
+    expected: str
+    found: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """All findings, and facts about the engine by name: nothing to judge, good to know."""
+
+    findings: tuple[Finding, ...]
+    facts: tuple[tuple[str, str], ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything promised is there."""
+        return all(finding.ok for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, with `ok`."""
+        return {"ok": self.ok, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Examination:
+        """What `to_json` gave."""
+        return cls(
+            findings=tuple(Finding(**finding) for finding in value["findings"]),
+            facts=tuple((name, text) for name, text in value["facts"]),
+            seconds=value["seconds"],
+        )
+
+
+def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> Examination:
+    """Try the sandbox's walls in containers with `labels`; takes a second or two.
+
+    Raises SandboxUnavailable when there is no engine or no image for Python.
+    """
+    begun = time.monotonic()
+    engine = sandbox.engine.client()
+    with sandbox.engine.answering():
+        info = engine.info()
+    results = {result.path: result for result in sandbox.run(_job(sandbox, labels))}
+    findings = (
+        *_of_engine(info),
+        *_of_images(sandbox),
+        *_of_probe(results["probe.py"], sandbox),
+        _of_sibling(results["sibling.py"]),
+        _of_memory(results["hog.py"], sandbox),
+    )
+    return Examination(findings, tuple(_facts(info, sandbox)), time.monotonic() - begun)
+
+
+def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJob:
+    source = resources.files(__package__).joinpath("probe.py").read_text("utf-8")
+    limits = sandbox.config.limits
+    files = {
+        "probe.py": f"{source}\nreport('/src/sibling.py', {limits.pids + _SLACK_PROCESSES})\n",
+        "sibling.py": _SIBLING,
+        "hog.py": f"{source}\nfill({limits.memory_bytes + _SLACK_BYTES})\n",
+    }
+    tree = _Sources({path: text.encode() for path, text in files.items()})
+    return SandboxJob(
+        kind=Kind.PYTHON, files=list(files), entries=tree.entries, tree=tree, labels=tuple(labels)
+    )
+
+
+def _of_engine(info: dict[str, Any]) -> Iterator[Finding]:
+    version = str(info.get("ServerVersion", ""))
+    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdecimal())
+    oldest = ".".join(map(str, OLDEST_ENGINE))
+    yield Finding("engine", f"{oldest} or later", version or "unknown", numbers >= OLDEST_ENGINE)
+    kinds = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
+    missing = [what for key, what in kinds.items() if not info.get(key)]
+    yield Finding(
+        "control groups",
+        "limit memory, swap, processes, CPU",
+        f"no limit of {', '.join(missing)}" if missing else "all of them",
+        not missing,
+    )
+
+
+def _of_images(sandbox: DockerSandbox) -> Iterator[Finding]:
+    for kind in sandbox.config.images:
+        try:
+            sandbox.image_digest(kind)
+        except SandboxUnavailable as exc:
+            found, ok = str(exc), False
+        else:
+            found, ok = f"protocol {VERSION}", True
+        yield Finding(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
+
+
+def _of_probe(result: RawResult, sandbox: DockerSandbox) -> Iterator[Finding]:
+    limits = sandbox.config.limits
+    try:
+        found = json.loads(result.payload)
+        status = found["status"]
+    except (ValueError, TypeError, KeyError):
+        said = " ".join(part for part in (result.outcome.value, result.detail, result.output[-500:]) if part)
+        yield Finding("probe", "a report from inside", said, False)
+        return
+    uid, abi = found["uid"], found["landlock"]
+    yield Finding("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)
+    none = int(status["CapEff"] or "1", 16) == int(status["CapBnd"] or "1", 16) == 0
+    yield Finding(
+        "capabilities", "none", "none" if none else f"{status['CapEff']} of {status['CapBnd']}", none
+    )
+    gained = status["NoNewPrivs"] == "1"
+    yield Finding("no new privileges", "on", "on" if gained else "off", gained)
+    filtered = status["Seccomp"] == "2"
+    yield Finding("seccomp", "a filter", "a filter" if filtered else f"mode {status['Seccomp']}", filtered)
+    yield _nothing("system calls", "sockets, io_uring, ptrace, ... refused", found["calls"])
+    yield Finding(
+        "Landlock",
+        "there",
+        f"ABI {abi}" if abi else "missing: each file runs in a container of its own, slower",
+        abi > 0,
+    )
+    # Where there is no Landlock this container had one file.
+    tampered = [] if not abi else found["sibling"]
+    yield _nothing("other files' sources", "cannot be altered", tampered)
+    writable = [folder for folder in found["elsewhere"] if abi or folder != "/src"]
+    yield _nothing("writing", "nowhere but in /tmp", writable)
+    yield _nothing("the driver", "cannot be looked into or changed", found["driver"])
+    interfaces = found["interfaces"]
+    yield Finding(
+        "network", "no interface but lo", ", ".join(interfaces) or "none", interfaces in ([], ["lo"])
+    )
+    yield Finding("/sys", "hidden", "hidden" if not found["sys"] else "can be read", not found["sys"])
+    executable = found["executable"]
+    found_executable = "programs in it can be run" if executable else "noexec"
+    yield Finding("programs in /tmp", "noexec", found_executable, not executable)
+    for folder, wanted in (("tmp", limits.tmp_bytes), ("src", limits.src_bytes)):
+        size = found[f"{folder}_bytes"]
+        yield Finding(f"space of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted)
+    files = found["open_files"]
+    yield Finding("open files", f"{limits.max_open_files}", f"{files}", files <= limits.max_open_files)
+    made = found["processes"]
+    yield Finding("processes", f"{limits.pids}", f"stopped at {made}", made <= limits.pids)
+
+
+def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> Finding:
+    return Finding(
+        layer, expected, f"let through: {', '.join(given_way)}" if given_way else "so it is", not given_way
+    )
+
+
+def _of_sibling(result: RawResult) -> Finding:
+    try:
+        ids = [dag["id"] for dag in json.loads(result.payload)["dags"]]
+    except (ValueError, TypeError, KeyError):
+        ids = [f"{result.outcome.value}: {result.detail}"]
+    genuine = ids == ["genuine"]
+    return Finding("another file's result", "genuine", "genuine" if genuine else f"{ids}", genuine)
+
+
+def _of_memory(result: RawResult, sandbox: DockerSandbox) -> Finding:
+    wanted = sandbox.config.limits.memory_bytes >> 20
+    reached = (result.output.split() or ["0"])[-1]
+    stopped = result.outcome in (Outcome.KILLED, Outcome.LOST)
+    return Finding(
+        "memory",
+        f"{wanted} MiB",
+        f"stopped at {reached} MiB" if stopped else f"not stopped at {reached} MiB ({result.outcome.value})",
+        stopped and reached.isdecimal() and int(reached) <= wanted,
+    )
+
+
+def _facts(info: dict[str, Any], sandbox: DockerSandbox) -> Iterator[tuple[str, str]]:
+    yield "Engine", f"{info.get('ServerVersion', '')} at {sandbox.engine.where()}"
+    yield "Runtime", sandbox.config.runtime or str(info.get("DefaultRuntime", ""))
+    system = (info.get("KernelVersion"), info.get("Architecture"), info.get("OperatingSystem"))
+    yield "Kernel", ", ".join(str(part) for part in system if part)
+    yield "Control groups", f"version {info.get('CgroupVersion', '1')}"
+    for kind, name in sandbox.config.images.items():
+        try:
+            digest = sandbox.image_digest(kind)
+        except SandboxUnavailable:
+            digest = "not there"
+        yield f"Image for {kind.value}", f"{name} ({digest})"
+    yield "Protocol", str(VERSION)
+
+
+class _Sources:
+    """The files of the check as a tree."""
+
+    commit = "0" * 40
+    refused: Sequence[Ignored] = ()
+    oversized: Sequence[TreeEntry] = ()
+
+    def __init__(self, contents: dict[str, bytes]) -> None:
+        self._contents = contents
+        self.entries: Sequence[TreeEntry] = tuple(
+            TreeEntry(path, "100644", hashlib.sha1(content, usedforsecurity=False).hexdigest(), len(content))
+            for path, content in contents.items()
+        )
+
+    def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
+        for entry in entries:
+            yield entry, self._contents[entry.path]

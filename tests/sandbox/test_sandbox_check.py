@@ -1,0 +1,228 @@
+"""The check of the sandbox: what the engine gives, held against the promise, as command and in the admin."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from django_q.models import OrmQ, Task
+from django_q.signing import SignedPackage
+
+from compilers.base import SandboxUnavailable
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
+from compilers.sandbox.check import Examination, examine
+from gitsync import containers, sandbox_check
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = "/admin/gitsync/repository/system/"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def wanting(examination: Examination) -> dict[str, str]:
+    """What is less than promised, by layer."""
+    return {finding.layer: finding.found for finding in examination.findings if not finding.ok}
+
+
+def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "sandbox_check", *arguments],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
+            "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
+            **more,
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_this_host_gives_all_that_is_promised(
+    sandbox: DockerSandbox, engine: docker.DockerClient, service: str
+) -> None:
+    examination = examine(sandbox, ((LABEL_SERVICE, service),))
+
+    assert wanting(examination) == {}
+    layers = [finding.layer for finding in examination.findings]
+    assert len(layers) == len(set(layers))
+    assert {"seccomp", "Landlock", "memory", "processes", "network", "the driver"} <= set(layers)
+    assert Examination.from_json(json.loads(json.dumps(examination.to_json()))) == examination
+    digests = [engine.images.get(name).id for name in sandbox.config.images.values()]
+    assert all(any(str(digest) in text for _, text in examination.facts) for digest in digests)
+
+
+def test_a_missing_filter_is_found_and_what_it_lets_through(sandbox: DockerSandbox) -> None:
+    found = wanting(examine(DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined"))))
+
+    assert set(found) == {"seccomp", "system calls", "the driver"}
+    assert "io_uring_setup" in found["system calls"]
+    assert "socket AF_VSOCK" in found["system calls"]
+    assert "its limits" in found["the driver"]
+
+
+def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The containers are made with these limits, and held against narrower ones."""
+    wide = SandboxLimits(pids=70, memory_bytes=600 << 20, tmp_bytes=20 << 20, max_open_files=300)
+
+    class Laxer(DockerSandbox):
+        """An engine that gives more than it is asked for."""
+
+        def run(self, job: Any) -> Any:
+            return DockerSandbox(replace(sandbox.config, limits=wide)).run(job)
+
+    assert set(wanting(examine(Laxer(sandbox.config)))) == {
+        "memory",
+        "processes",
+        "space of /tmp",
+        "open files",
+    }
+
+
+def test_the_command_says_all_is_well_with_status_0(sandbox: DockerSandbox) -> None:
+    done = manage()
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all as promised" in done.stdout
+    assert "Landlock" in done.stdout
+    assert "✗" not in done.stdout
+
+
+def test_the_command_gives_one_json_object_and_nothing_else(sandbox: DockerSandbox) -> None:
+    done = manage("--json")
+
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    assert value["ok"] is True
+    assert {"layer", "expected", "found", "ok"} == set(value["findings"][0])
+
+
+def test_without_an_engine_the_command_says_so_with_status_1() -> None:
+    done = manage("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
+
+    assert done.returncode == 1
+    assert "no Docker engine answers" in done.stderr
+    assert json.loads(done.stdout)["ok"] is False
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def weak(sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's sandbox, without a filter of system calls."""
+    filterless = DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined"))
+    monkeypatch.setattr(containers, "sandbox", lambda: filterless)
+
+
+def test_less_than_promised_is_status_1(weak: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        call_command("sandbox_check")
+    assert raised.value.code == 1
+    assert "3 of them give less than promised" in " ".join(capsys.readouterr().out.split())
+
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("sandbox_check", "--json", stdout=out)
+    assert json.loads(out.getvalue())["ok"] is False
+
+
+# The admin's page.
+
+
+@pytest.fixture
+def browser(transactional_db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada", password="x"))
+    return client
+
+
+def work() -> None:
+    """Do the one task that is queued and record its end, as django-q2's worker and monitor do."""
+    row = OrmQ.objects.get()
+    task = SignedPackage.loads(row.payload)
+    assert task["func"] == sandbox_check.TASK
+    Task.objects.create(
+        id=task["id"], name=task["name"], func=task["func"], group=task["group"],
+        result=sandbox_check.check(), started=task["started"], stopped=timezone.now(), success=True,
+    )  # fmt: skip
+    row.delete()
+
+
+def status(browser: Client) -> dict[str, Any]:
+    shown: dict[str, Any] = browser.get(f"{PAGE}status/").json()
+    return shown
+
+
+def test_the_page_shows_what_a_worker_found_and_the_admins_index_leads_to_it(
+    browser: Client, sandbox: DockerSandbox, engine: docker.DockerClient
+) -> None:
+    assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
+    assert f'href="{PAGE}"' in browser.get("/admin/gitsync/").content.decode()
+    assert "No check is on record" in browser.get(PAGE).content.decode()
+
+    assert browser.post(f"{PAGE}check/").headers["Location"] == PAGE
+    assert status(browser)["settled"] is False
+    work()
+
+    shown = status(browser)
+    assert shown["settled"] is True
+    assert "as promised" in shown["parts"]["line"]
+    assert "Landlock" in shown["parts"]["body"]
+    for name in containers.sandbox().config.images.values():
+        assert str(engine.images.get(name).id) in shown["parts"]["body"]
+    assert shown["parts"]["body"] in browser.get(PAGE).content.decode()
+
+
+def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) -> None:
+    browser.post(f"{PAGE}check/")
+    work()
+    shown = status(browser)
+    assert "less than promised" in shown["parts"]["line"]
+    assert "io_uring_setup" in shown["parts"]["body"]
+
+
+def test_the_page_shows_that_there_is_no_engine(
+    browser: Client, sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = DockerSandbox(replace(sandbox.config, engine_url="unix:///nowhere/docker.sock"))
+    monkeypatch.setattr(containers, "sandbox", lambda: nowhere)
+    with pytest.raises(SandboxUnavailable):
+        sandbox_check.examination()
+    browser.post(f"{PAGE}check/")
+    work()
+    assert "no Docker engine answers" in status(browser)["parts"]["line"]
+
+
+def test_who_may_see_repositories_sees_the_page_and_who_may_change_them_checks() -> None:
+    viewer = User.objects.create_user("vic", password="x", is_staff=True)
+    client = Client()
+    client.force_login(viewer)
+    assert client.get(PAGE).status_code == 403
+    assert PAGE not in client.get("/admin/").content.decode()
+
+    viewer.user_permissions.add(Permission.objects.get(codename="view_repository"))
+    assert f"{PAGE}check/" not in client.get(PAGE).content.decode()
+    assert client.post(f"{PAGE}check/").status_code == 403
+    assert OrmQ.objects.count() == 0
+
+    viewer.user_permissions.add(Permission.objects.get(codename="change_repository"))
+    assert f"{PAGE}check/" in client.get(PAGE).content.decode()
+    assert client.get(f"{PAGE}check/").status_code == 405
+    assert client.post(f"{PAGE}check/").status_code == 302
+    assert OrmQ.objects.count() == 1
+    assert Client().get(PAGE).status_code == 302
