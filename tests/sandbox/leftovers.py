@@ -47,13 +47,14 @@ class Watch:
     def left(self) -> list[str]:
         """What is still there, in words. Waits for a while: the engine removes in the background."""
         until = time.monotonic() + _GONE_SECONDS
-        while found := [one for seen in self.seen for one in self._left_of(seen)]:
+        while found := [one for seen in self.seen for one in self.left_of(seen)]:
             if time.monotonic() > until:
                 return found
             time.sleep(0.1)
         return []
 
-    def _left_of(self, seen: Seen) -> Iterator[str]:
+    def left_of(self, seen: Seen) -> Iterator[str]:
+        """What is still there of one container at this moment."""
         with contextlib.suppress(NotFound):
             self.client.api.inspect_container(seen.id)
             yield f"container {seen.id}"

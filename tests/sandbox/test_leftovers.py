@@ -1,0 +1,59 @@
+"""That nothing is left would be worth little if what is left were not found."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import docker
+
+from compilers.base import Kind, SandboxJob
+from compilers.sandbox import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.container import start_container
+from compilers.sandbox.engine import Engine
+from tests.sandbox.leftovers import Watch, watched
+from tests.trees import MemoryTree
+
+
+def _kinds(watch: Watch) -> set[str]:
+    """The first words of what is found at once."""
+    return {found.split(" ")[0] for seen in watch.seen for found in watch.left_of(seen)}
+
+
+def test_a_living_container_is_found_in_all_its_parts_and_a_dead_one_in_none(
+    python_image: str, engine: docker.DockerClient, service: str
+) -> None:
+    config = SandboxConfig(images={Kind.PYTHON: python_image})
+    job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
+
+    with watched(engine, f"{LABEL_SERVICE}={service}") as watch:
+        container = start_container(Engine(config), config, job)
+
+    assert len(watch.seen) == 1
+    # Mounts and folders too, where this process may look into those of the engine.
+    assert _kinds(watch) >= {"container", "process", "control"}
+    container.end().result(30)
+    assert watch.left() == []
+
+
+def test_a_process_that_outlives_its_container_is_found(
+    python_image: str, engine: docker.DockerClient, service: str
+) -> None:
+    config = SandboxConfig(images={Kind.PYTHON: python_image})
+    job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
+    with watched(engine, f"{LABEL_SERVICE}={service}") as watch:
+        start_container(Engine(config), config, job).end().result(30)
+    (seen,) = watch.seen
+    assert watch.left() == []
+
+    # As if it had got out: it carries the container's id, as what the engine runs beside it does.
+    escaped = subprocess.Popen(["sh", "-c", "sleep 60", f"escaped-{seen.id}"])
+    try:
+        until = time.monotonic() + 5
+        while not _kinds(watch) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert _kinds(watch) == {"process"}
+    finally:
+        escaped.kill()
+        escaped.wait()
+    assert watch.left() == []
