@@ -1,0 +1,76 @@
+"""A sync that finds nothing new: CPU time, containers, rows written.
+
+CPU is that of the worker and of the git process it asks with (getrusage, self and children); the server's is not
+in it. Containers are counted from the engine's events, by the label of this installation. Floor: the bare
+`git ls-remote` process. The repository holds 1 000 Python files, so that there would be containers to start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import docker
+
+from benchmarks import authored
+from benchmarks.bench import Bench
+from benchmarks.case import Result, median
+from benchmarks.floors import git as git_floor
+from compilers.sandbox import LABEL_SERVICE
+
+NAME = "nothing-changed"
+FILES = 1000
+RUNS = 50
+WARM_UPS = 3
+MAX_CPU_SECONDS = 0.015
+_FLOOR = "one bare git ls-remote process"
+
+
+def measure(bench: Bench) -> Iterator[Result]:
+    files = bench.size(FILES)
+    served = bench.serve()
+    served.push(authored.python_files(files))
+    with bench.worker(pool=0) as worker:
+        service = worker.ask("facts")["service"]
+        pk = worker.add("nothing-changed", served.url)
+        before = time.time()
+        worker.sync(pk)
+        if not containers_made(service, before, time.time()):
+            raise SystemExit("the engine's events do not tell of the first sync's container")
+        for _ in range(WARM_UPS):
+            worker.sync(pk)
+        began = time.time()
+        looks = [worker.sync(pk) for _ in range(bench.runs(RUNS))]
+        made = containers_made(service, began, time.time())
+        floors = [git_floor.ls_remote(served.url) for _ in looks]
+    runs = len(looks)
+    cpu = median([look.cpu_seconds + look.children_cpu_seconds for look in looks]) * 1000
+    own = median([look.cpu_seconds for look in looks]) * 1000
+    wall = median([look.seconds for look in looks]) * 1000
+    floor_cpu = median([floor.cpu_seconds for floor in floors]) * 1000
+    floor_wall = median([floor.seconds for floor in floors]) * 1000
+    target = MAX_CPU_SECONDS * 1000
+    yield Result(NAME, "CPU of worker and git", cpu, "ms", floor_cpu, _FLOOR, target, runs=runs)
+    yield Result(NAME, "  of the worker alone", own, "ms", runs=runs)
+    yield Result(NAME, "  wall time", wall, "ms", floor_wall, _FLOOR, runs=runs)
+    rows = max(sum(look.written_rows.values()) for look in looks)
+    yield Result(NAME, "rows written", rows, "", target=1, runs=runs)
+    queries = max(sum(look.queries.values()) for look in looks)
+    yield Result(NAME, "queries", queries, "", runs=runs)
+    yield Result(NAME, "containers started, in all", made, "", target=0, runs=runs)
+
+
+def containers_made(service: str, since: float, until: float) -> int:
+    """How many containers of that installation the engine started between two points of time (Unix, seconds)."""
+    client = docker.from_env()
+    try:
+        events = client.events(
+            since=int(since),
+            until=int(until) + 1,
+            filters={"type": "container", "event": "start", "label": f"{LABEL_SERVICE}={service}"},
+            decode=True,
+        )
+        # The bounds are whole seconds; the events are exact.
+        return sum(since <= event["timeNano"] / 1e9 <= until for event in events)
+    finally:
+        client.close()
