@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 _FIRST_UID = 20_000
 _UIDS = 40_000
 _GONE_SECONDS = 20.0
+# -I: no environment variable and no user folder changes what is imported; -B: nothing is written.
+_DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
 
 
 @contextmanager
@@ -94,6 +96,9 @@ def container_options(config: SandboxConfig, job: SandboxJob) -> dict[str, Any]:
     if config.runtime is not None:
         host_config["Runtime"] = config.runtime
     return {
+        # Named here: an image derived from ours may have another.
+        "entrypoint": _DRIVER,
+        "command": [job.kind.value, str(config.grace_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
         "stdin_open": True,

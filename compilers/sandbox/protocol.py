@@ -3,15 +3,16 @@
 The same file is laid into the sandbox images, so both sides speak by one definition.
 
     request  = MAGIC u16:version  u32:n header[n]  (u32:n tar[n])*  u32:0
-    response = frame*             frame = u8:type  u32:n body[n]
+    response = frame*             frame = u8:type  u32:n  u32:crc  body[n]
 
-    type H  hello   MAGIC u16:version                       first, exactly once
+    type H  hello   MAGIC u16:version                       first, exactly once, when the request begins
     type R  result  u32:index  u32:m  meta[m]  payload      one per file, in the order asked for
     type F  fatal   u8:stage  text                          the driver gives up; nothing follows
     type E  end     u32:count                               all was answered; nothing follows
 
 Integers are big-endian. The header and meta are JSON objects; a payload is opaque to the driver
-and to this module. `ResponseParser` takes every byte for hostile.
+and to this module. The CRC-32 is over type, n and body: it tells a garbled stream, not a forged one.
+`ResponseParser` takes every byte for hostile.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from __future__ import annotations
 import json
 import math
 import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAGIC = b"KIOKSBX\n"
-VERSION = 1
+VERSION = 2
 
 MAX_HEADER_BYTES = 32 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -39,7 +41,8 @@ HELLO, RESULT, FATAL, END = b"H", b"R", b"F", b"E"
 
 OUTCOMES = frozenset({"ok", "timeout", "killed", "exited", "too_large"})
 
-_FRAME = struct.Struct(">cI")
+_HEAD = struct.Struct(">cI")
+_FRAME = struct.Struct(">cII")
 _U32 = struct.Struct(">I")
 _HELLO = struct.Struct(">8sH")
 _RESULT = struct.Struct(">II")
@@ -189,7 +192,11 @@ def loads_object(data: bytes, what: str) -> dict[str, Any]:
 
 
 def _frame(kind: bytes, body: bytes) -> bytes:
-    return _FRAME.pack(kind, len(body)) + body
+    return _FRAME.pack(kind, len(body), _crc(kind, body)) + body
+
+
+def _crc(kind: bytes, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(_HEAD.pack(kind, len(body))))
 
 
 class ResponseParser:
@@ -219,12 +226,16 @@ class ResponseParser:
                 return
             if len(self._buffer) < _FRAME.size:
                 return
-            kind, length = _FRAME.unpack_from(self._buffer)
+            kind, length, crc = _FRAME.unpack_from(self._buffer)
             self._check(kind, length)
             if len(self._buffer) < _FRAME.size + length:
                 return
             body = bytes(memoryview(self._buffer)[_FRAME.size : _FRAME.size + length])
             del self._buffer[: _FRAME.size + length]
+            if crc != _crc(kind, body):
+                raise ProtocolError(
+                    f"a frame of type {kind!r} with {length} bytes does not match its checksum"
+                )
             frame = self._take(kind, body)
             if frame is not None:
                 yield frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import ipaddress
 import select
 import socket
@@ -172,7 +173,7 @@ def test_an_image_of_another_protocol_is_refused(
     tag = "kiok-test-old-protocol"
     try:
         engine.api.commit(made, tag, conf={"Labels": {"kiok.protocol": "0"}})
-        with pytest.raises(SandboxUnavailable, match="speaks sandbox protocol 0, this service 1"):
+        with pytest.raises(SandboxUnavailable, match="speaks sandbox protocol 0, this service 2"):
             next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
     finally:
         engine.api.remove_container(made["Id"])
@@ -182,14 +183,26 @@ def test_an_image_of_another_protocol_is_refused(
 def test_an_image_without_the_driver_is_unavailable(
     python_image: str, engine: docker.DockerClient, job_of: JobOf
 ) -> None:
-    made = engine.api.create_container(python_image)
     tag = "kiok-test-no-driver"
+    recipe = f"FROM {python_image}\nUSER 0\nRUN rm /opt/kiok/bin/driver-python\n"
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=tag, rm=True)
     try:
-        engine.api.commit(made, tag, conf={"Entrypoint": ["/no/such/driver"]})
-        with pytest.raises(SandboxUnavailable, match="/no/such/driver"):
+        with pytest.raises(SandboxUnavailable, match="driver-python"):
             next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
     finally:
-        engine.api.remove_container(made["Id"])
+        engine.api.remove_image(tag, force=True)
+
+
+def test_an_image_with_another_program_still_runs_the_driver(
+    python_image: str, engine: docker.DockerClient, job_of: JobOf
+) -> None:
+    tag = "kiok-test-other-program"
+    recipe = f'FROM {python_image}\nENTRYPOINT ["/bin/false"]\nCMD ["/bin/true"]\n'
+    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=tag, rm=True)
+    try:
+        (result,) = DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""}))
+        assert result.outcome is Outcome.OK
+    finally:
         engine.api.remove_image(tag, force=True)
 
 

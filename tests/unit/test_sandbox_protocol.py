@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import struct
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -33,7 +34,8 @@ def parser(files: int = 2) -> ResponseParser:
 
 
 def raw(kind: bytes, body: bytes, length: int | None = None) -> bytes:
-    return struct.pack(">cI", kind, len(body) if length is None else length) + body
+    crc = zlib.crc32(struct.pack(">cI", kind, len(body)) + body)
+    return struct.pack(">cII", kind, len(body) if length is None else length, crc) + body
 
 
 def raw_result(index: int, meta: bytes, payload: bytes = b"{}") -> bytes:
@@ -81,7 +83,7 @@ def test_a_changed_byte_never_makes_a_result_of_another_file(at: int, value: int
     [
         (result_frame(0, OK, b"{}"), "not hello"),
         (raw(b"H", b"WRONGMAG\0\1"), "speaks protocol"),
-        (raw(b"H", protocol.MAGIC + b"\0\2"), "speaks protocol version 2"),
+        (raw(b"H", protocol.MAGIC + b"\0\1"), "speaks protocol version 1"),
         (hello_frame() + hello_frame(), "out of place"),
         (hello_frame() + raw(b"Z", b""), "unknown type"),
         (hello_frame() + raw(b"R", b"", length=2**32 - 1), "out of place"),
@@ -107,6 +109,7 @@ def test_a_changed_byte_never_makes_a_result_of_another_file(at: int, value: int
         (hello_frame() + end_frame(2), "0 came, 2 were asked"),
         (hello_frame() + end_frame(0), "0 came, 2 were asked"),
         (hello_frame() + raw(b"E", b"\0" * 5), "out of place"),
+        (hello_frame() + end_frame(2)[:-1] + b"\7", "does not match its checksum"),
         (GOOD + b"x", "bytes follow"),
         (GOOD[: -len(end_frame(2))] + result_frame(2, OK, b"{}"), "out of place"),
         (hello_frame() + raw(b"F", b""), "out of place"),
@@ -122,11 +125,11 @@ def test_a_huge_frame_is_refused_before_its_body_is_there() -> None:
     reader = parser()
     list(reader.feed(hello_frame()))
     with pytest.raises(ProtocolError):
-        list(reader.feed(struct.pack(">cI", b"R", 100_000)))
+        list(reader.feed(struct.pack(">cII", b"R", 100_000, 0)))
 
 
 def test_results_before_a_departure_are_kept() -> None:
-    frames = parser().feed(hello_frame() + result_frame(0, OK, b"{}") + b"garbage")
+    frames = parser().feed(hello_frame() + result_frame(0, OK, b"{}") + b"garbage at the end")
     assert isinstance(next(frames), ResultFrame)
     with pytest.raises(ProtocolError):
         next(frames)
@@ -198,8 +201,8 @@ def test_a_request_of_another_shape_is_refused(spoil: Callable[[dict[str, object
     "preamble",
     [
         b"X" * 14,
-        protocol.MAGIC + b"\0\2" + b"\0\0\0\1",
-        protocol.MAGIC + b"\0\1" + b"\xff\xff\xff\xff",
+        protocol.MAGIC + b"\0\1" + b"\0\0\0\1",
+        protocol.MAGIC + b"\0\2" + b"\xff\xff\xff\xff",
     ],
 )
 def test_a_preamble_of_another_kind_is_refused(preamble: bytes) -> None:

@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from compilers.sandbox.protocol import Request
 
@@ -25,16 +25,15 @@ _PR_SET_DUMPABLE = 4
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 # Compiles one file, given its path from the repository's root; the JSON payload.
-Compile = Callable[[str], bytes]
+Compile = Callable[[str, Request], bytes]
 
 
-def python_compiler(request: Request) -> Compile:
+def python_compiler() -> Compile:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
-    roots = [_under_src(root) for root in request.import_roots]
-
-    def compile_one(path: str) -> bytes:
+    def compile_one(path: str, request: Request) -> bytes:
+        roots = [_under_src(root) for root in request.import_roots]
         compiled = kiok.compile.compile_python_file(_under_src(path), import_roots=roots)
         value = _relative(compiled.to_json())
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
@@ -42,11 +41,11 @@ def python_compiler(request: Request) -> Compile:
     return compile_one
 
 
-def jar_compiler(request: Request) -> Compile:
+def jar_compiler() -> Compile:
     """Every jar gets a JVM of its own, started by `jar_child` in the forked process."""
     import jar_child  # type: ignore[import-not-found,unused-ignore]
 
-    def compile_one(path: str) -> bytes:
+    def compile_one(path: str, request: Request) -> bytes:
         payload: bytes = jar_child.compile_jar(
             _under_src(path),
             path,
@@ -58,12 +57,15 @@ def jar_compiler(request: Request) -> Compile:
     return compile_one
 
 
+COMPILERS: Mapping[str, Callable[[], Compile]] = {"python": python_compiler, "jar": jar_compiler}
+
+
 def enter(compile_one: Compile, path: str, request: Request, *, result_fd: int, output_fd: int) -> None:
     """Become the process of one file: shut in, compile, deliver, exit. Never returns."""
     status = EXIT_BROKEN
     try:
         _shut_in(request, result_fd=result_fd, output_fd=output_fd)
-        payload = compile_one(path)
+        payload = compile_one(path, request)
         _flush()
         _deliver(payload)
         status = 0

@@ -1,7 +1,10 @@
 """PID 1 of a sandbox container: reads one request from standard input, answers on standard output.
 
-Unpacks the tree, runs every file in a process of its own, one after another, and sends each
-result as a frame. It never parses what a child delivers. As PID 1 it cannot be killed from inside;
+    driver.py LANGUAGE WAIT_SECONDS
+
+Gets ready to compile the language, then waits for the request, at most so long: a container may stand ready
+long before its work comes. Unpacks the tree, runs every file in a process of its own, one after another, and
+sends each result as a frame. It never parses what a child delivers. As PID 1 it cannot be killed from inside;
 its interpreter is an unreadable copy, which makes it undumpable, so no child can trace it or
 open its descriptors.
 """
@@ -11,9 +14,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import select
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
 sys.path.insert(0, "/opt/kiok/driver")
 
@@ -22,26 +27,30 @@ from compilers.sandbox import protocol
 
 _PR_SET_DUMPABLE = 4
 _RESPONSE_FD = 62
-_COMPILERS = {"python": child.python_compiler, "jar": child.jar_compiler}
 _TAR_OVERHEAD_BYTES = 4 << 10  # of one file: header, PAX path, padding
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Serve one request. Returns the container's exit status."""
+    language, wait_seconds = arguments
     _harden()
+    compile_one = broken = None
+    try:
+        compile_one = _compiler(language)
+    except ImportError as exc:
+        broken = f"{type(exc).__name__}: {exc}"
+    if not _is_asked(float(wait_seconds)):
+        return 0
     try:
         _send(protocol.hello_frame())
-        _serve()
+        if compile_one is None:
+            _send(protocol.fatal_frame(protocol.STAGE_IMAGE, broken or ""))
+            return 1
+        _serve(language, compile_one)
     except supervise.HostGone:
         return 1
-    except unpack.TarRefused as exc:
+    except (unpack.TarRefused, protocol.ProtocolError) as exc:
         _send(protocol.fatal_frame(protocol.STAGE_REQUEST, str(exc)))
-        return 1
-    except protocol.ProtocolError as exc:
-        _send(protocol.fatal_frame(protocol.STAGE_REQUEST, str(exc)))
-        return 1
-    except ImportError as exc:
-        _send(protocol.fatal_frame(protocol.STAGE_IMAGE, f"{type(exc).__name__}: {exc}"))
         return 1
     except (OSError, MemoryError) as exc:
         _send(protocol.fatal_frame(protocol.STAGE_RUN, f"{type(exc).__name__}: {exc}"))
@@ -63,18 +72,30 @@ def _harden() -> None:
     os.close(null)
 
 
-def _serve() -> None:
-    request = _receive()
-    if request.language not in _COMPILERS:
-        raise protocol.ProtocolError(f"this image compiles no {request.language!r}")
-    # Undo the driver's own place in front: only the SDK's folder stays importable.
+def _compiler(language: str) -> child.Compile:
+    """All that can be done before the tree is here. Raises ImportError when the image lacks something."""
+    # The driver's own place in front goes: only the SDK's folder stays importable.
     sys.path[0] = "/opt/kiok/python"
-    compile_one = _COMPILERS[request.language](request)
+    compile_one = child.COMPILERS[language]()
     for name in [name for name in sys.modules if name.partition(".")[0] == "compilers"]:
         # A repository may well have a package of this name.
         del sys.modules[name]
     gc.disable()
     gc.collect()
+    return compile_one
+
+
+def _is_asked(wait_seconds: float) -> bool:
+    """Whether a request comes in time. An end of standard input is none."""
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    return any(event & select.POLLIN for _, event in poll.poll(wait_seconds * 1000))
+
+
+def _serve(language: str, compile_one: child.Compile) -> None:
+    request = _receive()
+    if request.language != language:
+        raise protocol.ProtocolError(f"this container compiles {language}, not {request.language!r}")
     # Children then share these pages: no collection touches what was made before the fork.
     gc.freeze()
     until = time.monotonic() + request.deadline_seconds
@@ -103,6 +124,6 @@ def _send(frame: bytes) -> None:
 
 
 if __name__ == "__main__":
-    status = main()
+    status = main(sys.argv[1:])
     sys.stderr.flush()
     os._exit(status)
