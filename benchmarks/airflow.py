@@ -67,7 +67,7 @@ def measure(bench: Bench, files: int) -> Run:
     served.push(authored.airflow_files(files))
     database = bench.new_database()
     home = bench.folder / "airflow"
-    environment = _environment(bench, database, home, served.url)
+    environment = _environment(bench, database, home, served.file_url)
     log = bench.folder / "airflow.log"
     with log.open("wb") as output:
         _run([str(HOME / "bin" / "airflow"), "db", "migrate"], environment, output, log)

@@ -56,7 +56,7 @@ class Bench:
         return min(wanted, 2) if self.quick else wanted
 
     def serve(self) -> Served:
-        """A new repository behind the git daemon."""
+        """A new repository."""
         name = f"{secrets.token_hex(4)}.git"
         return Served(self.folder / "served" / name, self.daemon.url(name))
 
@@ -76,20 +76,20 @@ class Bench:
         return psycopg.connect(self.database_url(database), autocommit=True)
 
     @contextlib.contextmanager
-    def worker(self, *, pool: int | None = None) -> Iterator[Worker]:
+    def worker(self, **properties: object) -> Iterator[Worker]:
         """A process that syncs, with a database of its own.
 
-        `pool` is kiok.sandbox.pool.size; None leaves the default.
+        `properties` are named as in the environment, without KIOK_: `SANDBOX_POOL_SIZE=0`.
         """
         database = self.new_database(_TEMPLATE)
-        with Worker(self.environment(database, pool=pool), ROOT, database) as worker:
+        with Worker(self.environment(database, **properties), ROOT, database) as worker:
             yield worker
 
-    def environment(self, database: str, *, pool: int | None = None) -> dict[str, str]:
+    def environment(self, database: str, **properties: object) -> dict[str, str]:
         """The environment of a process of the service on that database."""
         ours = {
             "KIOK_BASE_DATA_DIR": str(self.folder / "of" / database),
-            "KIOK_GITSYNC_ALLOW_PROTOCOLS": "git",
+            "KIOK_GITSYNC_ALLOW_PROTOCOLS": "file, git",
             "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "127.0.0.1,localhost",
             "KIOK_MASTER_KEY": "a master key that only the benchmarks use",
             "KIOK_LOG_LEVEL": "WARNING",
@@ -101,8 +101,7 @@ class Bench:
             # The images that scripts/images.sh builds under other names.
             if tag := os.environ.get(f"KIOK_IMAGE_{image}"):
                 ours[f"KIOK_SANDBOX_IMAGE_{image}"] = tag
-        if pool is not None:
-            ours["KIOK_SANDBOX_POOL_SIZE"] = str(pool)
+        ours |= {f"KIOK_{name}": str(value) for name, value in properties.items()}
         kept = {name: value for name, value in os.environ.items() if _is_kept(name)}
         return kept | ours
 

@@ -51,7 +51,7 @@ def _there_and_back(bench: Bench, worker: Worker, dags: int) -> tuple[Measured, 
     """All created, the floor on what is in the tables then, all pruned."""
     served = bench.serve()
     served.push([*authored.yaml_files(dags), ("README.md", b"DAGs\n")])
-    pk = worker.add(f"apply-{dags}", served.url)
+    pk = worker.add(f"apply-{dags}", served.file_url)
     created = worker.sync(pk)
     with bench.connect(worker.database) as connection:
         floor = tables.rewrite(connection)

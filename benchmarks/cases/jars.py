@@ -29,9 +29,9 @@ def measure(bench: Bench) -> Iterator[Result]:
         parallelism = max(1, worker.ask("facts")["parallelism"])
         small = bench.serve()
         small.push(jars[:2])
-        worker.sync(worker.add("warm-up", small.url))
+        worker.sync(worker.add("warm-up", small.file_url))
         for run in range(bench.runs(RUNS)):
-            measured = worker.sync(worker.add(f"jars-{run}", served.url))
+            measured = worker.sync(worker.add(f"jars-{run}", served.file_url))
             if measured.created != count:
                 raise SystemExit(f"{measured.created} DAGs of {count} were registered")
             seconds.append(measured.seconds)

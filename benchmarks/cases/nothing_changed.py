@@ -30,9 +30,9 @@ def measure(bench: Bench) -> Iterator[Result]:
     files = bench.size(FILES)
     served = bench.serve()
     served.push(authored.python_files(files))
-    with bench.worker(pool=0) as worker:
+    with bench.worker(SANDBOX_POOL_SIZE=0) as worker:
         service = worker.ask("facts")["service"]
-        pk = worker.add("nothing-changed", served.url)
+        pk = worker.add("nothing-changed", served.daemon_url)
         before = time.time()
         worker.sync(pk)
         if not containers_made(service, before, time.time()):
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> Iterator[Result]:
         began = time.time()
         looks = [worker.sync(pk) for _ in range(bench.runs(RUNS))]
         made = containers_made(service, began, time.time())
-        floors = [git_floor.ls_remote(served.url) for _ in looks]
+        floors = [git_floor.ls_remote(served.daemon_url) for _ in looks]
     runs = len(looks)
     cpu = median([look.cpu_seconds + look.children_cpu_seconds for look in looks]) * 1000
     own = median([look.cpu_seconds for look in looks]) * 1000

@@ -38,11 +38,11 @@ def _measure(bench: Bench, name: str, pool: int, limit: float) -> Iterator[Resul
     served = bench.serve()
     served.push(authored.python_files(files))
     mirror = bench.folder / f"floor-{name.replace(' ', '-')}.git"
-    git_floor.fetch(served.url, mirror)
+    git_floor.fetch(served.file_url, mirror)
     changed = bench.folder / "changed.py"
     seconds, floors, cpu = [], [], []
-    with bench.worker(pool=pool) as worker:
-        pk = worker.add("one-changed", served.url)
+    with bench.worker(SANDBOX_POOL_SIZE=pool) as worker:
+        pk = worker.add("one-changed", served.file_url)
         worker.sync(pk)
         for run in range(bench.runs(RUNS) + WARM_UPS):
             [(path, content)] = authored.python_files(1, first=run % files, word=f"change {run}")
@@ -53,7 +53,7 @@ def _measure(bench: Bench, name: str, pool: int, limit: float) -> Iterator[Resul
             if (measured.updated, measured.unchanged) != (1, files - 1):
                 raise SystemExit(f"{measured.updated} DAGs were updated instead of one")
             changed.write_bytes(content)
-            fetched = git_floor.fetch(served.url, mirror)
+            fetched = git_floor.fetch(served.file_url, mirror)
             compiled = forks.seconds("compile", str(changed).encode())
             if run < WARM_UPS:
                 continue

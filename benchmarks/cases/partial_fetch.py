@@ -55,9 +55,9 @@ Costs = dict[tuple[str, str], list[Cost]]
 def measure(bench: Bench) -> Iterator[Result]:
     folder = bench.folder / "https"
     outside = bench.size(OUTSIDE)
-    big = Served(folder / "served" / "big.git", "big.git")
+    big = Served(folder / "served" / "big.git")
     big.push(_everything(outside))
-    alone = Served(folder / "served" / "alone.git", "alone.git")
+    alone = Served(folder / "served" / "alone.git")
     alone.push(_dag(number, "first") for number in range(DAGS))
     costs: Costs = {}
     with HttpsServer(folder / "served", folder / "server") as server, ByteCounter(server.port) as counter:

@@ -35,13 +35,12 @@ def measure(bench: Bench) -> Iterator[Result]:
     count = bench.size(REPOSITORIES)
     interval = _QUICK_SECONDS if bench.quick else INTERVAL_SECONDS
     urls = _serve(bench, count)
-    with bench.worker() as worker:
+    with bench.worker(GITSYNC_INTERVAL_MS=interval * 1000) as worker:
         for at, url in enumerate(urls):
             worker.sync(worker.add(f"r{at:04}", url))
             if at % 200 == 199:
                 bench.say(f"{at + 1} repositories in sync")
-        environment = worker.environment | {"KIOK_GITSYNC_INTERVAL_MS": str(interval * 1000)}
-        with _cluster(environment, bench.folder / "cluster.log") as cluster:
+        with _cluster(worker.environment, bench.folder / "cluster.log") as cluster:
             bench.say(f"the cluster runs; {interval} s to settle, then {ROUNDS} rounds of {interval} s")
             time.sleep(interval + 5)
             ours, theirs, seconds = _cpu_over(cluster, bench.folder / "data", ROUNDS * interval)

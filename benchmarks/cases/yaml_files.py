@@ -33,7 +33,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     for run in range(bench.runs(RUNS)):
         # Each in a worker of its own, for the sake of the peak.
         with bench.worker() as worker:
-            pk = worker.add("yaml", served.url)
+            pk = worker.add("yaml", served.file_url)
             idles.append(worker.peak_memory_bytes() / 2**20)
             cold = worker.sync(pk)
             if cold.created != files:
@@ -42,9 +42,9 @@ def measure(bench: Bench) -> Iterator[Result]:
             if run == 0:
                 worker.sync(pk)
                 looks = [worker.sync(pk) for _ in range(bench.runs(LOOKS))]
-                asks = [git_floor.ls_remote(served.url) for _ in looks]
+                asks = [git_floor.ls_remote(served.file_url) for _ in looks]
                 if bench.keep_profile:
-                    worker.sync(worker.add("again", served.url), profile=OUTPUT / f"{NAME}.prof")
+                    worker.sync(worker.add("again", served.file_url), profile=OUTPUT / f"{NAME}.prof")
         colds.append(cold.seconds)
         parses.append(_parse_seconds(files))
         steps = ", ".join(f"{step} {took:.2f}" for step, took in cold.steps.items())

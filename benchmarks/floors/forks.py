@@ -2,14 +2,14 @@
 
 Run as a program, so that nothing but what it needs is in memory when it forks:
 
-    python -I -B benchmarks/floors/forks.py late|early|compile COUNT PARALLELISM <payload or path
+    python -I -X pycache_prefix=FOLDER benchmarks/floors/forks.py late|early|compile COUNT PARALLELISM <payload
 
 - `late`: each child imports the SDK and sends the payload through a pipe;
 - `early`: as `late`, with the SDK imported before the fork, as the sandbox's driver has it;
 - `compile`: as `early`, and each child compiles the DAG file named on standard input.
 
 The children come one after the other in each of PARALLELISM parents. Prints the seconds from the first fork to
-the last child's end.
+the last child's end. A child before them, not counted, leaves the SDK's bytecode in FOLDER: they compile none of it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 def seconds(mode: str, payload: bytes, *, count: int = 1, parallelism: int = 1) -> float:
     """Run this file as a program and take its figure."""
     import subprocess
+    import tempfile
 
-    command = [sys.executable, "-I", "-B", __file__, mode, str(count), str(parallelism)]
-    done = subprocess.run(command, input=payload, capture_output=True, check=True)
+    with tempfile.TemporaryDirectory() as bytecode:
+        # Isolated, so that no variable of the environment forbids bytecode.
+        command = [sys.executable, "-I", "-X", f"pycache_prefix={bytecode}", __file__]
+        command += [mode, str(count), str(parallelism)]
+        done = subprocess.run(command, input=payload, capture_output=True, check=True)
     return float(done.stdout)
 
 
@@ -83,7 +87,7 @@ def main() -> None:
         import json  # noqa: F401  the child's too
 
         import kiok.compile  # noqa: F401
-    _one(mode, payload)  # the files of the SDK are in the page cache then
+    _one(mode, payload)
     began = time.perf_counter()
     shares = [count // parallelism + (at < count % parallelism) for at in range(parallelism)]
     parents = [_parent(mode, payload, share) for share in shares]
