@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.case import Result
 
@@ -23,25 +25,15 @@ def rich_table(results: Iterable[Result]) -> Table:
     for result, cells in _rows(results):
         if cells[0] and table.row_count:
             table.add_section()
-        table.add_row(*cells[:-1], cells[-1], style=None if result.met is not False else "bold")
-        if result.met is not None:
-            # The verdict alone is coloured.
-            column = table.columns[-1]
-            column._cells[-1] = f"[{_COLOURS[result.met]}]{cells[-1]}[/]"
+        table.add_row(*map(escape, cells[:-1]), Text(cells[-1], style=_COLOURS[result.met]))
     return table
 
 
 def markdown_table(results: Iterable[Result]) -> str:
-    """The same as a table in Markdown, with a line below for what each floor is."""
-    results = list(results)
+    """The same as a table in Markdown."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|---|---:|---:|---:|---:|---|"]
     lines += ["| " + " | ".join(cells) + " |" for _, cells in _rows(results)]
     return "\n".join(lines)
-
-
-def floors(results: Iterable[Result]) -> list[tuple[str, str, str]]:
-    """(case, what, what its floor is) of every figure with a floor."""
-    return [(item.case, item.what, item.floor_is) for item in results if item.floor is not None]
 
 
 def missed(results: Iterable[Result]) -> list[str]:
