@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
+
+from django.db.models import F
+from django.db.models.functions import Now
 
 from compilers.base import Kind, SandboxUnavailable
 from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, LABEL_SYNC, SandboxConfig
@@ -24,6 +28,8 @@ def sandbox() -> DockerSandbox:
             images={Kind.PYTHON: config.sandbox_image_python, Kind.JAR: config.sandbox_image_java},
             limits=_limits(),
             runtime=config.sandbox_runtime or None,
+            pool_size=config.sandbox_pool_size,
+            parallelism=config.sandbox_parallelism,
         )
     )
 
@@ -64,11 +70,39 @@ def sweep() -> int:
         return 0
 
 
-def _is_alive(sync: str) -> bool:
-    """Asked after the containers were listed, so that a sync that began meanwhile counts."""
-    if sync.isdecimal():
-        return SyncRun.objects.filter(pk=int(sync), state=SyncState.RUNNING).exists()
-    return not is_dead(sync)
+def fill_pool(keeper: str) -> int:
+    """Have containers stand ready, in the name of a process; how many were started. Raises SandboxUnavailable."""
+    return sandbox().pool.fill(service(), keeper)
+
+
+def on_claim(told: Callable[[], None]) -> None:
+    """Have `told` called whenever this process takes a container that stood ready."""
+    sandbox().pool.on_claim = told
+
+
+def clear_pool() -> None:
+    """Remove what stands ready, made on this machine by processes that are gone. No engine: nothing stands."""
+    with suppress(SandboxUnavailable):
+        sandbox().pool.clear(service(), is_dead)
+
+
+def _is_alive(owner: str) -> bool:
+    """Asked after the containers were listed, so that a sync that began meanwhile counts.
+
+    A sync is alive while its worker holds the repository: the row of one that was killed says "running" until the
+    repository's next sync.
+    """
+    if not owner.isdecimal():
+        return not is_dead(owner)
+    return any(
+        not is_dead(holder)
+        for holder in SyncRun.objects.filter(
+            pk=int(owner),
+            state=SyncState.RUNNING,
+            lease_number=F("repository__lease_number"),
+            repository__lease_expires_at__gt=Now(),
+        ).values_list("repository__lease_holder", flat=True)
+    )
 
 
 @lru_cache(maxsize=1)

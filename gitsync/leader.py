@@ -17,7 +17,7 @@ from django.db import DatabaseError, connections
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from gitsync import containers, remote
+from gitsync import remote
 from gitsync.conf import properties
 from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.git.client import MINIMUM_GIT_VERSION
@@ -156,7 +156,6 @@ class Housekeeping:
         except Exception:  # the next round tries again; looking at repositories must go on
             log.exception("taking over declared repositories failed")
         try:
-            containers.sweep()
             remote.sweep()
         except Exception:  # as above
             log.exception("sweeping up failed")

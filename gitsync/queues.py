@@ -15,6 +15,8 @@ from typing import Any
 
 from django_q.cluster import Sentinel
 
+from gitsync import containers
+
 POLL_SECONDS = 0.01
 
 
@@ -55,10 +57,16 @@ class KernelLock:
 
 
 class SurvivingSentinel(Sentinel):  # type: ignore[misc]
-    """django-q2's sentinel with kernel locks on the queues it shares with its workers."""
+    """django-q2's sentinel with kernel locks on the queues it shares with its workers.
+
+    When they have stopped, so has what stood ready for them.
+    """
 
     def start(self) -> Any:
         for queue in (self.task_queue, self.result_queue):
             queue._rlock = KernelLock()
             queue._wlock = KernelLock()
-        return super().start()
+        try:
+            return super().start()
+        finally:
+            containers.clear_pool()

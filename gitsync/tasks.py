@@ -14,6 +14,7 @@ from django_q.models import Schedule
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
+from gitsync import containers
 from gitsync.conf import properties
 from gitsync.models import Leadership, Repository, Trigger
 
@@ -62,13 +63,22 @@ def lead() -> str:
 _candidate: Any = None
 
 
+_keeper: Any = None
+
+
 def connect() -> None:
-    """Have every worker process stand for leader as soon as it is spawned."""
+    """Have every worker process stand for leader, and keep its engine, as soon as it is spawned."""
     post_spawn.connect(_on_spawn, dispatch_uid="gitsync.lead")
 
 
 def _on_spawn(**_: Any) -> None:
+    from gitsync.keeper import Keeper
+
+    global _keeper
     lead()
+    _keeper = Keeper()
+    _keeper.start()
+    containers.on_claim(_keeper.wake)
 
 
 def ensure_schedule(**_: Any) -> None:

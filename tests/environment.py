@@ -17,6 +17,8 @@ os.environ.update(
     KIOK_BASE_DATA_DIR=str(DATA_DIR),
     KIOK_GITSYNC_ALLOW_PROTOCOLS="https,ssh,file",
     KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS="127.0.0.1,localhost",
+    # Tests that want containers to stand ready say so; the others need not wait for them to go.
+    KIOK_SANDBOX_POOL_SIZE="0",
     KIOK_MASTER_KEY="a master key that only the tests use",
 )
 # The images that scripts/images.sh builds under other names.

@@ -6,7 +6,10 @@ limits.py     what a container, and a file in it, may use
 source_tar.py the tree as a tar, vetted
 engine.py     the Docker engine: clients, images, what to do when there is none
 container.py  one container: its flags, its birth, its end
+pool.py       containers that stand ready, claimed by renaming them
 exchange.py   one request and its response over the attached socket
+session.py    one job in one container
+side_by_side.py  a large job split over containers
 docker.py     DockerSandbox: jobs in, results out, retries
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests

@@ -13,6 +13,8 @@ LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of ours
 LABEL_SERVICE = "kiok.service"
 LABEL_REPOSITORY = "kiok.repository"
 LABEL_SYNC = "kiok.sync"
+LABEL_POOL = "kiok.pool"  # "1" on a container that was started ahead of its work
+LABEL_KEEPER = "kiok.keeper"  # the process that started it
 
 # On images, written by scripts/images.sh.
 LABEL_PROTOCOL = "kiok.protocol"
@@ -34,6 +36,8 @@ class SandboxConfig:
       DOCKER_CERT_PATH), then the default socket;
     - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
     - `seccomp_profile`: a profile as JSON text; None is the engine's default;
+    - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
+    - `parallelism`: containers that share one large job;
     - `api_timeout_seconds`: for one call to the engine;
     - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
     """
@@ -43,5 +47,7 @@ class SandboxConfig:
     engine_url: str | None = None
     runtime: str | None = None
     seccomp_profile: str | None = None
+    pool_size: int = 0
+    parallelism: int = 1
     api_timeout_seconds: float = 60.0
     grace_seconds: float = 60.0

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
-from compilers.base import SandboxJob, SandboxUnavailable
-from compilers.sandbox.config import LABEL_SANDBOX, SandboxConfig
+from compilers.base import Kind, SandboxJob, SandboxUnavailable
+from compilers.sandbox.config import LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -28,44 +31,89 @@ _UIDS = 40_000
 _GONE_SECONDS = 20.0
 # -I: no environment variable and no user folder changes what is imported; -B: nothing is written.
 _DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
+_CLAIMED = re.compile(r"/?kiok-sandbox-[0-9a-f]+\.((?:[0-9a-f]{2})*)")
 
 
-@contextmanager
-def attached_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> Iterator[socket.socket]:
-    """A started container for the job; its attached socket, multiplexed, without a timeout.
+@dataclass(frozen=True)
+class Attached:
+    """A started container and its socket, multiplexed, without a timeout."""
 
-    On leaving, the container is killed and gone. Raises SandboxUnavailable when there can be none.
-    """
-    client = engine.client()
+    name: str
+    engine: Engine
+    stream: Any
+
+    @property
+    def connection(self) -> socket.socket:
+        found: socket.socket = getattr(self.stream, "_sock", self.stream)
+        return found
+
+    def end(self) -> Future[None]:
+        """Kill and remove the container; done in the background, since nobody need wait for it."""
+        _close(self.connection, self.stream)
+        return remove(self.engine, self.name)
+
+
+def claimed_name(owner: str) -> str:
+    """A fresh name for a container of this owner (the value of the label `kiok.sync`)."""
+    return f"kiok-sandbox-{secrets.token_hex(12)}.{owner.encode().hex()}"
+
+
+def owner_in_name(name: str) -> str | None:
+    """The owner that `claimed_name` wrote into a name; None for another name."""
+    match = _CLAIMED.fullmatch(name)
+    return bytes.fromhex(match[1]).decode("utf-8", "replace") if match else None
+
+
+def attach(engine: Engine, name: str) -> Attached:
+    """Attach to a container before it starts, or while it waits: later, what it has said is lost."""
+    stream = engine.client().attach_socket(
+        name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
+    )
+    return Attached(name, engine, stream)
+
+
+def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> Attached:
+    """A container for the job. Raises SandboxUnavailable when there can be none, and then leaves none."""
     image = engine.image_digest(job.kind)
+    client = engine.client()
+    options = container_options(config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
     # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
-    name = f"kiok-sandbox-{secrets.token_hex(12)}"
-    stream: Any = None
+    name = claimed_name(dict(job.labels).get(LABEL_SYNC, ""))
+    attached = None
     try:
         with engine.answering():
             try:
-                client.create_container(name=name, image=image, **container_options(config, job))
+                client.create_container(name=name, image=image, **options)
             except ImageNotFound as exc:
                 engine.forget_images()
                 raise SandboxUnavailable(
                     f"the image {image[:19]} was replaced or removed just now; it is tried again"
                 ) from exc
-            # Before the start: attached to a container that has already ended, everything is lost.
-            stream = client.attach_socket(
-                name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
-            )
+            attached = attach(engine, name)
             client.start(name)
-        yield getattr(stream, "_sock", stream)
-    finally:
-        if stream is not None:
-            _close(getattr(stream, "_sock", stream), stream)
-        _remove(engine, name)
+    except BaseException:
+        if attached is not None:
+            attached.end()
+        else:
+            remove(engine, name)
+        raise
+    return attached
 
 
-def container_options(config: SandboxConfig, job: SandboxJob) -> dict[str, Any]:
-    """Everything `create_container` is told but name and image: the sandbox's walls."""
+def container_options(
+    config: SandboxConfig,
+    kind: Kind,
+    labels: Mapping[str, str],
+    *,
+    wait_seconds: float,
+    uid: int | None = None,
+) -> dict[str, Any]:
+    """Everything `create_container` is told but name and image: the sandbox's walls.
+
+    `wait_seconds`: how long its driver waits for a request; `uid`: whose processes run, by default a random one.
+    """
     limits = config.limits
-    uid = _FIRST_UID + secrets.randbelow(_UIDS)
+    uid = _FIRST_UID + secrets.randbelow(_UIDS) if uid is None else uid
     owned = f"uid={uid},gid={uid},mode=0700"
     walls = "rw,noexec,nosuid,nodev"
     # None of these is settable from a repository.
@@ -78,7 +126,7 @@ def container_options(config: SandboxConfig, job: SandboxJob) -> dict[str, Any]:
         "PidsLimit": limits.pids,
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
-        "NanoCpus": int(limits.cpus_for(job.kind) * 1_000_000_000),
+        "NanoCpus": int(limits.cpus_for(kind) * 1_000_000_000),
         "IpcMode": "none",
         "LogConfig": LogConfig(type=LogConfig.types.NONE),
         "AutoRemove": True,
@@ -98,7 +146,7 @@ def container_options(config: SandboxConfig, job: SandboxJob) -> dict[str, Any]:
     return {
         # Named here: an image derived from ours may have another.
         "entrypoint": _DRIVER,
-        "command": [job.kind.value, str(config.grace_seconds)],
+        "command": [kind.value, str(wait_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
         "stdin_open": True,
@@ -106,7 +154,7 @@ def container_options(config: SandboxConfig, job: SandboxJob) -> dict[str, Any]:
         "network_disabled": True,
         "working_dir": "/",
         "environment": {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"},  # noqa: S108
-        "labels": {**dict(job.labels), LABEL_SANDBOX: "1"},
+        "labels": {**labels, LABEL_SANDBOX: "1"},
         "host_config": host_config,
     }
 
@@ -127,6 +175,27 @@ def _close(connection: socket.socket, stream: Any) -> None:
         if closable is not None:
             with contextlib.suppress(OSError, ValueError):
                 closable.close()
+
+
+class _Removals:
+    """This process's threads that remove containers. At its end the interpreter waits for them."""
+
+    def __init__(self) -> None:
+        self._executor: tuple[int, ThreadPoolExecutor] | None = None
+
+    def submit(self, engine: Engine, name: str) -> Future[None]:
+        # Threads do not survive a fork.
+        if self._executor is None or self._executor[0] != os.getpid():
+            self._executor = (os.getpid(), ThreadPoolExecutor(2, thread_name_prefix="container-removal"))
+        return self._executor[1].submit(_remove, engine, name)
+
+
+_removals = _Removals()
+
+
+def remove(engine: Engine, name: str) -> Future[None]:
+    """Kill and remove a container in the background; the future is done when it is gone."""
+    return _removals.submit(engine, name)
 
 
 def _remove(engine: Engine, name: str) -> None:

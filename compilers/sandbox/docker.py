@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
 from compilers.base import Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
-from compilers.sandbox.container import attached_container
 from compilers.sandbox.engine import Engine
-from compilers.sandbox.exchange import Exchange, Lost
-from compilers.sandbox.protocol import (
-    STAGE_IMAGE,
-    STAGE_REQUEST,
-    FatalFrame,
-    Request,
-    ResponseParser,
-    ResultFrame,
-    chunk,
-    max_meta_bytes,
-)
-from compilers.sandbox.source_tar import Measure, TreeRefused, measure, tar_stream
-
-_CHUNK_BYTES = 1 << 18
+from compilers.sandbox.exchange import Lost
+from compilers.sandbox.pool import Pool
+from compilers.sandbox.session import Session, deadline_seconds
+from compilers.sandbox.side_by_side import parts_of, run_side_by_side
+from compilers.sandbox.source_tar import Measure, TreeRefused, measure
 
 
 class DockerSandbox:
@@ -37,6 +26,8 @@ class DockerSandbox:
     def __init__(self, config: SandboxConfig | None = None) -> None:
         self._config = config or SandboxConfig()
         self._engine = Engine(self._config)
+        self._pool = Pool(self._engine, self._config)
+        self._session = Session(self._engine, self._config, self._pool)
 
     @property
     def config(self) -> SandboxConfig:
@@ -46,19 +37,22 @@ class DockerSandbox:
     def engine(self) -> Engine:
         return self._engine
 
+    @property
+    def pool(self) -> Pool:
+        return self._pool
+
     def image_digest(self, kind: Kind) -> str:
         """The id of the image that compiles this kind. Raises SandboxUnavailable."""
         return self._engine.image_digest(kind)
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
-        """Exactly one result per file of the job, in its order, as they come.
+        """Exactly one result per file of the job, as they come: in its order, unless containers share the job.
 
         When the container's answer is lost or garbled, the files without one are run again, each in a
         container of its own, so that only the file at fault is LOST.
 
-        Raises SandboxUnavailable before the first result when no container can be started; TreeRefused
-        (a CompilerError) before any container is, when the tree is over a limit; the tree's own errors as
-        they are.
+        Raises SandboxUnavailable when no container can be started; TreeRefused (a CompilerError) before any
+        container is, when the tree is over a limit; the tree's own errors as they are.
         """
         files = list(job.files)
         if not files:
@@ -67,19 +61,28 @@ class DockerSandbox:
         if absent := next((path for path in files if path not in entries), None):
             raise TreeRefused(f"{absent!r} is to be compiled but not among the entries of the job")
         size = measure(job.entries, self._config.limits)
-        until = time.monotonic() + 2 * self._config.grace_seconds + self._deadline_seconds(job)
+        parts = parts_of(replace(job, files=files), self._config.parallelism)
+        if len(parts) == 1:
+            yield from self._part(parts[0], size)
+        else:
+            yield from run_side_by_side(parts, lambda part: self._part(part, size))
+
+    def _part(self, job: SandboxJob, size: Measure) -> Generator[RawResult, None, None]:
+        """What one container does, and what is left to do when it is lost."""
+        until = time.monotonic() + 2 * self._config.grace_seconds + deadline_seconds(self._config, job)
         answered = 0
         try:
-            for result in self._container(job, size):
-                answered += 1
-                yield result
+            with closing(self._session.run(job, size)) as results:
+                for result in results:
+                    answered += 1
+                    yield result
             return
         except Lost as exc:
             lost = exc
-        if len(files) == 1:
-            yield _lost(files[0], str(lost))
+        if len(job.files) == 1:
+            yield _lost(job.files[0], str(lost))
             return
-        for path in files[answered:]:
+        for path in job.files[answered:]:
             yield self._alone(job, size, path, until=until, first=lost)
 
     def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float, first: Lost) -> RawResult:
@@ -87,89 +90,13 @@ class DockerSandbox:
         if time.monotonic() > until:
             return _lost(path, f"{first}; no time was left to try this file in a container of its own")
         try:
-            with closing(self._container(replace(job, files=(path,)), size)) as results:
+            with closing(self._session.run(replace(job, files=(path,)), size)) as results:
                 return next(results)
         except Lost as exc:
             return _lost(path, str(exc))
         except SandboxUnavailable as exc:
             return _lost(path, f"{first}; and then: {exc}")
 
-    def _container(self, job: SandboxJob, size: Measure) -> Generator[RawResult, None, None]:
-        """The job in one container. Raises Lost after what could be had."""
-        limits = self._config.limits
-        files = list(job.files)
-        parser = ResponseParser(
-            files, max_payload_bytes=limits.max_payload_bytes, max_output_bytes=limits.max_output_bytes
-        )
-        per_file = limits.max_payload_bytes + max_meta_bytes(limits.max_output_bytes) + 1024
-        with attached_container(self._engine, self._config, job) as connection:
-            exchange = Exchange(
-                connection,
-                self._request(job, size),
-                parser,
-                until=time.monotonic() + self._deadline_seconds(job) + self._config.grace_seconds,
-                max_bytes=2 * len(files) * per_file,
-            )
-            for frame in exchange.frames():
-                if isinstance(frame, FatalFrame):
-                    raise _fatal(frame)
-                yield _result(files, frame)
-
-    def _request(self, job: SandboxJob, size: Measure) -> Iterator[bytes]:
-        """Header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
-        limits = self._config.limits
-        timeout = limits.timeout_seconds(job.kind)
-        yield Request(
-            language=job.kind.value,
-            files=tuple(job.files),
-            import_roots=tuple(job.import_roots),
-            entries=size.entries,
-            total_bytes=size.total_bytes,
-            file_timeout_seconds=timeout,
-            deadline_seconds=self._deadline_seconds(job),
-            max_payload_bytes=limits.max_payload_bytes,
-            max_output_bytes=limits.max_output_bytes,
-            max_memory_bytes=limits.process_memory_bytes(job.kind),
-            max_file_bytes=limits.max_file_bytes,
-            max_open_files=limits.max_open_files,
-            max_cpu_seconds=math.ceil(timeout * limits.cpus_for(job.kind)) + 2,
-        ).to_bytes()
-        waiting = bytearray()
-        for piece in tar_stream(job.tree, job.entries):
-            for start in range(0, len(piece), _CHUNK_BYTES):
-                waiting += piece[start : start + _CHUNK_BYTES]
-                if len(waiting) >= _CHUNK_BYTES:
-                    yield chunk(bytes(waiting))
-                    waiting.clear()
-        yield chunk(bytes(waiting))
-        if waiting:
-            yield chunk(b"")
-
-    def _deadline_seconds(self, job: SandboxJob) -> float:
-        return self._config.limits.deadline_seconds(job.kind, len(job.files))
-
-
-def _result(files: Sequence[str], frame: ResultFrame) -> RawResult:
-    return RawResult(
-        path=files[frame.index],
-        outcome=Outcome(frame.outcome),
-        payload=frame.payload,
-        output=frame.output,
-        detail=frame.detail,
-        seconds=frame.seconds,
-    )
-
 
 def _lost(path: str, detail: str) -> RawResult:
     return RawResult(path=path, outcome=Outcome.LOST, detail=detail)
-
-
-def _fatal(frame: FatalFrame) -> Exception:
-    if frame.stage == STAGE_REQUEST:
-        # Every container would refuse it again.
-        return TreeRefused(f"the sandbox refused the tree: {frame.message}")
-    if frame.stage == STAGE_IMAGE:
-        return SandboxUnavailable(
-            f"the sandbox image is incomplete: {frame.message}. Build it anew with `make images`."
-        )
-    return Lost(f"the driver gave up: {frame.message}")

@@ -27,6 +27,7 @@ class Engine:
         self._config = config
         self._local = threading.local()
         self._digests: dict[Kind, tuple[float, str]] = {}
+        self._api_version: str | None = None
 
     def client(self) -> docker.APIClient:
         """This thread's client, made in this process. Raises SandboxUnavailable.
@@ -56,10 +57,11 @@ class Engine:
             made.trust_env = False
             return made
 
-        # Asks for the version itself: left to docker-py, the first request would still trust the environment.
-        with closing(client(DEFAULT_DOCKER_API_VERSION)) as probe:
-            version = probe.version(api_version=False)["ApiVersion"]
-        return client(version)
+        # Asks for the version itself, once: left to docker-py, every client would, and still trust the environment.
+        if self._api_version is None:
+            with closing(client(DEFAULT_DOCKER_API_VERSION)) as probe:
+                self._api_version = str(probe.version(api_version=False)["ApiVersion"])
+        return client(self._api_version)
 
     def image_digest(self, kind: Kind) -> str:
         """The id (`sha256:...`) of the image for this kind, looked up at most every few seconds.

@@ -1,27 +1,32 @@
 """Removes containers whose sync is no longer alive.
 
 A container normally ends with its host: its standard input ends, the driver exits, the engine removes
-it. This is for what that misses: a container that was created but never started, an engine that restarted.
+it. This is for what that misses: a container that was created but never started or claimed but never attached
+to, one that waits for work when its keeper is gone, an engine that restarted.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from docker.errors import NotFound
 
-from compilers.sandbox.config import LABEL_SANDBOX, LABEL_SERVICE, LABEL_SYNC
+from compilers.sandbox.config import LABEL_KEEPER, LABEL_POOL, LABEL_SANDBOX, LABEL_SERVICE, LABEL_SYNC
+from compilers.sandbox.container import owner_in_name
 from compilers.sandbox.engine import Engine
+from compilers.sandbox.pool import TAKEN
 
 log = logging.getLogger(__name__)
 
 
 def remove_orphans(engine: Engine, service: str, is_alive: Callable[[str], bool]) -> list[str]:
-    """Remove this service's sandbox containers whose sync `is_alive` denies; the ids of the removed.
+    """Remove this service's sandbox containers whose owner `is_alive` denies; the ids of the removed.
 
-    `is_alive` is given the value of the label `kiok.sync` (empty when there is none). Containers of other
-    services are left alone. Raises SandboxUnavailable when the engine does not answer.
+    `is_alive` is given the sync (the value of the label `kiok.sync`), or the keeper of a container that waits;
+    empty when there is none. Containers of other services are left alone. Raises SandboxUnavailable
+    when the engine does not answer.
     """
     client = engine.client()
     with engine.answering():
@@ -30,14 +35,26 @@ def remove_orphans(engine: Engine, service: str, is_alive: Callable[[str], bool]
         )
     removed = []
     for container in found:
-        sync = (container.get("Labels") or {}).get(LABEL_SYNC, "")
-        if is_alive(sync):
+        owner, waits = _owner(container)
+        # One that is seen while it is claimed: its claimer died, or gets by without it.
+        if not container["Names"][0].endswith(TAKEN) and is_alive(owner):
             continue
         try:
             with engine.answering():
-                client.remove_container(container["Id"], force=True, v=True)
+                # By name: should somebody claim it at this moment, it has another.
+                client.remove_container(container["Names"][0].lstrip("/"), force=True, v=True)
         except NotFound:
             continue
-        log.warning("removed the container %s left behind by sync %r", container["Id"][:12], sync)
+        level = logging.INFO if waits else logging.WARNING
+        log.log(level, "removed the container %s left behind by %r", container["Id"][:12], owner)
         removed.append(container["Id"])
     return removed
+
+
+def _owner(container: Mapping[str, Any]) -> tuple[str, bool]:
+    """Who answers for a container, and whether it waits for work."""
+    labels = container.get("Labels") or {}
+    claimed = owner_in_name(container["Names"][0])
+    if claimed is not None or LABEL_POOL not in labels:
+        return claimed or labels.get(LABEL_SYNC, ""), False
+    return labels.get(LABEL_KEEPER, ""), True

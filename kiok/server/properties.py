@@ -181,6 +181,18 @@ class Properties:
         "",
         "Runtime of the containers; empty: the engine's default.",
     )
+    sandbox_pool_size: int = _property(
+        "kiok.sandbox.pool.size",
+        integer(0, 32),
+        1,
+        "Containers of each language that stand ready for the next sync; 0: none.",
+    )
+    sandbox_parallelism: int = _property(
+        "kiok.sandbox.parallelism",
+        integer(1, 64),
+        2,
+        "Containers that share the files of one large sync.",
+    )
     sandbox_memory_bytes: int = _property(
         "kiok.sandbox.memory.bytes", _bytes(64 * _MIB), 512 * _MIB, "Memory of a container, swap included."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.trees import MemoryTree
 ROOT = Path(__file__).resolve().parents[2]
 # Building the images the first time takes longer than any test.
 BUILD_SECONDS = 1500
+# Containers are removed in the background.
+GONE_SECONDS = 10
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,10 +91,14 @@ def service(engine: docker.DockerClient) -> Iterator[str]:
     """A label value that only this test's containers carry. Fails the test that leaves one behind."""
     name = f"test-{secrets.token_hex(8)}"
     yield name
-    left = engine.containers.list(all=True, filters={"label": f"{LABEL_SERVICE}={name}"})
+    until = time.monotonic() + GONE_SECONDS
+    while left := engine.api.containers(all=True, filters={"label": f"{LABEL_SERVICE}={name}"}):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
     for container in left:
-        container.remove(force=True)
-    assert not left, f"containers left behind: {[container.name for container in left]}"
+        engine.api.remove_container(container["Id"], force=True)
+    assert not left, f"containers left behind: {[container['Names'] for container in left]}"
 
 
 JobOf = Callable[[dict[str, str]], SandboxJob]

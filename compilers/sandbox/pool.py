@@ -1,0 +1,178 @@
+"""Containers that stand ready: started ahead, claimed by whichever process comes first, used once.
+
+The engine itself is the register, so that processes need nothing else in common. A container that waits has the
+name of its place in the pool; to claim it is to rename it. Its driver has imported what it needs and waits for
+a request, for a while: whatever becomes of us, it does not stay.
+
+    kiok-pool-<service>-<recipe>-<place>-making    being started
+    kiok-pool-<service>-<recipe>-<place>           waits
+    kiok-pool-<service>-<recipe>-<place>-taken     being claimed, for milliseconds
+    kiok-sandbox-<random>.<owner>                  claimed; the owner is the sync, in hex
+
+Claiming takes two steps, because the engine looks a container up before it locks it: two that rename it to
+different names at once may both succeed, but to the same name only one.
+
+A recipe is everything a container is made of: image, limits, walls. Change one, and the place has another name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from docker.errors import APIError, NotFound
+
+from compilers.base import Kind, SandboxJob, SandboxUnavailable
+from compilers.sandbox.config import (
+    LABEL_KEEPER,
+    LABEL_POOL,
+    LABEL_SANDBOX,
+    LABEL_SERVICE,
+    LABEL_SYNC,
+    SandboxConfig,
+)
+from compilers.sandbox.container import Attached, attach, claimed_name, container_options, remove
+from compilers.sandbox.engine import Engine
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 600.0
+"""How long a container waits for work before it ends of itself; the next `fill` starts another."""
+
+TAKEN = "-taken"
+_CONFLICT = 409
+
+
+class Pool:
+    """The waiting containers of one configuration, `config.pool_size` for each language.
+
+    Safe to use from several threads and processes at once.
+    """
+
+    def __init__(self, engine: Engine, config: SandboxConfig) -> None:
+        self._engine = engine
+        self._config = config
+        self.on_claim: Callable[[], None] = lambda: None
+
+    def claim(self, job: SandboxJob) -> Attached | None:
+        """A waiting container that is now this job's alone; None when there is none. Raises SandboxUnavailable."""
+        labels = dict(job.labels)
+        if not self._config.pool_size or LABEL_SERVICE not in labels:
+            return None
+        client = self._engine.client()
+        places = self._places(job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind))
+        name = claimed_name(labels.get(LABEL_SYNC, ""))
+        for place in places:
+            try:
+                with self._engine.answering():
+                    client.rename(place, taken_name(place))
+            except (NotFound, SandboxUnavailable):
+                continue  # there is none, or another process was faster
+            self.on_claim()
+            try:
+                with self._engine.answering():
+                    client.rename(taken_name(place), name)
+                    return attach(self._engine, name)
+            except (NotFound, SandboxUnavailable) as exc:
+                # It ended at this very moment, say. A fresh container tells whether the engine is to blame.
+                log.info("the waiting container %s could not be claimed: %s", place, exc)
+                remove(self._engine, name)
+                remove(self._engine, taken_name(place))
+                return None
+        return None
+
+    def fill(self, service: str, keeper: str, kinds: Iterable[Kind] = (Kind.PYTHON, Kind.JAR)) -> int:
+        """Start what is missing, remove what `keeper` made by an older recipe; the number of those started.
+
+        `keeper` names the process on the containers. A language without an image has no pool. Raises
+        SandboxUnavailable when the engine does not answer.
+        """
+        waiting = self._waiting(service)
+        wanted: set[str] = set()
+        started = 0
+        for kind in kinds if self._config.pool_size else ():
+            try:
+                digest = self._engine.image_digest(kind)
+            except SandboxUnavailable as exc:
+                log.debug("no container waits for %s files: %s", kind.value, exc)
+                continue
+            for place in self._places(kind, service, digest):
+                wanted |= {place, _making(place)}
+                if not {place, _making(place)} & waiting.keys():
+                    started += self._start(place, kind, digest, service, keeper)
+        self._remove([name for name, maker in waiting.items() if name not in wanted and maker == keeper])
+        return started
+
+    def clear(self, service: str, whose: Callable[[str], bool] = lambda _keeper: True) -> None:
+        """Remove the waiting containers of the service whose keeper `whose` accepts. Raises SandboxUnavailable."""
+        self._remove([name for name, maker in self._waiting(service).items() if whose(maker)])
+
+    def _start(self, place: str, kind: Kind, digest: str, service: str, keeper: str) -> bool:
+        """Have a container wait at a free place. False if another process was faster."""
+        client = self._engine.client()
+        making = _making(place)
+        labels = {LABEL_SERVICE: service, LABEL_POOL: "1", LABEL_KEEPER: keeper}
+        options = container_options(self._config, kind, labels, wait_seconds=WAIT_SECONDS)
+        try:
+            with self._engine.answering():
+                try:
+                    client.create_container(name=making, image=digest, **options)
+                except APIError as exc:
+                    if exc.status_code == _CONFLICT:
+                        return False
+                    raise
+                client.start(making)
+                client.rename(making, place)
+        except (SandboxUnavailable, NotFound):
+            remove(self._engine, making)
+            raise
+        return True
+
+    def _waiting(self, service: str) -> Mapping[str, str]:
+        """Name and maker of each container of the service that waits or is being started."""
+        with self._engine.answering():
+            found = self._engine.client().containers(
+                all=True,
+                filters={"label": [f"{LABEL_SANDBOX}=1", f"{LABEL_POOL}=1", f"{LABEL_SERVICE}={service}"]},
+            )
+        names = {item["Names"][0].lstrip("/"): item["Labels"].get(LABEL_KEEPER, "") for item in found}
+        prefix = _prefix(service)
+        return {
+            name: maker
+            for name, maker in names.items()
+            if name.startswith(prefix) and not name.endswith(TAKEN)
+        }
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """By name, so that one that was claimed meanwhile is not found."""
+        client = self._engine.client()
+        for name in names:
+            with contextlib.suppress(NotFound, SandboxUnavailable), self._engine.answering():
+                client.remove_container(name, force=True, v=True)
+
+    def _places(self, kind: Kind, service: str, digest: str) -> list[str]:
+        recipe = _recipe(self._config, kind, digest)
+        return [f"{_prefix(service)}{recipe}-{place}" for place in range(self._config.pool_size)]
+
+
+def _prefix(service: str) -> str:
+    return f"kiok-pool-{hashlib.sha256(service.encode()).hexdigest()[:12]}-"
+
+
+def taken_name(place: str) -> str:
+    """What a container of this place is called while it is claimed."""
+    return place + TAKEN
+
+
+def _making(place: str) -> str:
+    return f"{place}-making"
+
+
+def _recipe(config: SandboxConfig, kind: Kind, digest: str) -> str:
+    """Everything a container is made of, but the user id, which is another in each."""
+    options = container_options(config, kind, {}, wait_seconds=WAIT_SECONDS, uid=0)
+    text = json.dumps([digest, options], sort_keys=True, default=vars)
+    return f"{kind.value}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,0 +1,138 @@
+"""One job in one container: the request, the answers, the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Generator, Iterator, Sequence
+
+from compilers.base import Outcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.container import Attached, start_container
+from compilers.sandbox.engine import Engine
+from compilers.sandbox.exchange import Exchange, Lost
+from compilers.sandbox.pool import Pool
+from compilers.sandbox.protocol import (
+    STAGE_IMAGE,
+    STAGE_REQUEST,
+    FatalFrame,
+    Request,
+    ResponseParser,
+    ResultFrame,
+    chunk,
+    max_meta_bytes,
+)
+from compilers.sandbox.source_tar import Measure, TreeRefused, tar_stream
+
+log = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 1 << 18
+
+
+class Session:
+    """Runs jobs, each in a container that stands ready or in a fresh one."""
+
+    def __init__(self, engine: Engine, config: SandboxConfig, pool: Pool) -> None:
+        self._engine = engine
+        self._config = config
+        self._pool = pool
+
+    def run(self, job: SandboxJob, size: Measure) -> Generator[RawResult, None, None]:
+        """One result per file, in order. Raises Lost after what could be had, SandboxUnavailable, TreeRefused."""
+        waiting = self._pool.claim(job)
+        if waiting is not None:
+            parser = self._parser(job)
+            try:
+                yield from self._serve(job, size, waiting, parser)
+                return
+            except Lost as exc:
+                if parser.greeted:
+                    raise
+                # It never began: it had ended while it waited.
+                log.info("a container that stood ready did not answer (%s); a fresh one takes its place", exc)
+        yield from self._serve(job, size, start_container(self._engine, self._config, job), self._parser(job))
+
+    def _parser(self, job: SandboxJob) -> ResponseParser:
+        limits = self._config.limits
+        return ResponseParser(
+            job.files, max_payload_bytes=limits.max_payload_bytes, max_output_bytes=limits.max_output_bytes
+        )
+
+    def _serve(
+        self, job: SandboxJob, size: Measure, container: Attached, parser: ResponseParser
+    ) -> Iterator[RawResult]:
+        limits = self._config.limits
+        files = list(job.files)
+        per_file = limits.max_payload_bytes + max_meta_bytes(limits.max_output_bytes) + 1024
+        try:
+            exchange = Exchange(
+                container.connection,
+                self._request(job, size),
+                parser,
+                until=time.monotonic() + deadline_seconds(self._config, job) + self._config.grace_seconds,
+                max_bytes=2 * len(files) * per_file,
+            )
+            for frame in exchange.frames():
+                if isinstance(frame, FatalFrame):
+                    raise _fatal(frame)
+                yield _result(files, frame)
+        finally:
+            container.end()
+
+    def _request(self, job: SandboxJob, size: Measure) -> Iterator[bytes]:
+        """Header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
+        limits = self._config.limits
+        timeout = limits.timeout_seconds(job.kind)
+        yield Request(
+            language=job.kind.value,
+            files=tuple(job.files),
+            import_roots=tuple(job.import_roots),
+            entries=size.entries,
+            total_bytes=size.total_bytes,
+            file_timeout_seconds=timeout,
+            deadline_seconds=deadline_seconds(self._config, job),
+            max_payload_bytes=limits.max_payload_bytes,
+            max_output_bytes=limits.max_output_bytes,
+            max_memory_bytes=limits.process_memory_bytes(job.kind),
+            max_file_bytes=limits.max_file_bytes,
+            max_open_files=limits.max_open_files,
+            max_cpu_seconds=math.ceil(timeout * limits.cpus_for(job.kind)) + 2,
+        ).to_bytes()
+        waiting = bytearray()
+        for piece in tar_stream(job.tree, job.entries):
+            for start in range(0, len(piece), _CHUNK_BYTES):
+                waiting += piece[start : start + _CHUNK_BYTES]
+                if len(waiting) >= _CHUNK_BYTES:
+                    yield chunk(bytes(waiting))
+                    waiting.clear()
+        yield chunk(bytes(waiting))
+        if waiting:
+            yield chunk(b"")
+
+
+def deadline_seconds(config: SandboxConfig, job: SandboxJob) -> float:
+    """The wall clock time a container may take for the job's files."""
+    return config.limits.deadline_seconds(job.kind, len(job.files))
+
+
+def _result(files: Sequence[str], frame: ResultFrame) -> RawResult:
+    return RawResult(
+        path=files[frame.index],
+        outcome=Outcome(frame.outcome),
+        payload=frame.payload,
+        output=frame.output,
+        detail=frame.detail,
+        seconds=frame.seconds,
+    )
+
+
+def _fatal(frame: FatalFrame) -> Exception:
+    if frame.stage == STAGE_REQUEST:
+        # Every container would refuse it again.
+        return TreeRefused(f"the sandbox refused the tree: {frame.message}")
+    if frame.stage == STAGE_IMAGE:
+        return SandboxUnavailable(
+            f"the sandbox image is incomplete: {frame.message}. Build it anew with `make images`."
+        )
+    return Lost(f"the driver gave up: {frame.message}")

@@ -1,0 +1,67 @@
+"""Keeps the engine of a worker tidy and ready: sweeps up what the dead left, has containers wait for work.
+
+Every worker process runs one, as the engine is its machine's: a leader elsewhere could not see it. They need no
+agreement: the names of containers decide who was first (`compilers.sandbox.pool`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from django.db import connections
+
+from compilers.base import SandboxUnavailable
+from gitsync import containers
+from gitsync.process import process_name
+
+KEEP_SECONDS = 5.0
+"""How often it looks. With it what a killed worker leaves on this machine's engine is gone within ten seconds."""
+YIELD_SECONDS = 0.5
+"""A sync that took a container goes first: starting another costs more than that sync has left to do."""
+
+log = logging.getLogger(__name__)
+
+
+class Keeper(threading.Thread):
+    """Sweeps and fills for as long as the process lives."""
+
+    def __init__(self) -> None:
+        super().__init__(name="container-keeper", daemon=True)
+        self._wake = threading.Event()
+        self._process = process_name()
+        self._was_away = False
+        self._stop_asked = False
+
+    def stop(self) -> None:
+        """End after the look under way; does not wait."""
+        self._stop_asked = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look at once: a container that stood ready was taken."""
+        self._wake.set()
+
+    def run(self) -> None:
+        while not self._stop_asked:
+            began = time.monotonic()
+            self._keep()
+            if self._wake.wait(max(0.0, KEEP_SECONDS - (time.monotonic() - began))):
+                self._wake.clear()
+                if not self._stop_asked:
+                    time.sleep(YIELD_SECONDS)
+
+    def _keep(self) -> None:
+        try:
+            containers.sweep()
+            containers.fill_pool(self._process)
+            self._was_away = False
+        except SandboxUnavailable as exc:
+            if not self._was_away:
+                log.warning("no containers can stand ready: %s", exc)
+            self._was_away = True
+        except Exception:  # a fault here must not end the keeping; the next round tries again
+            log.exception("keeping the containers failed")
+        finally:
+            connections.close_all()

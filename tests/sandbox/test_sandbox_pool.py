@@ -1,0 +1,223 @@
+"""Containers that stand ready, on a real engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import docker
+import pytest
+
+from compilers.base import Kind, Outcome
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
+from tests.sandbox.conftest import JobOf
+
+KEEPER = "the keeper"
+FILES = {"a.py": "from kiok import Dag\nd = Dag('a')\nd.task('t', 'shell', script='x')\n"}
+
+
+@pytest.fixture
+def config(python_image: str) -> SandboxConfig:
+    return SandboxConfig(images={Kind.PYTHON: python_image}, pool_size=1)
+
+
+@pytest.fixture
+def pooled(config: SandboxConfig, service: str) -> Iterator[DockerSandbox]:
+    sandbox = DockerSandbox(config)
+    yield sandbox
+    sandbox.pool.clear(service)
+
+
+def names(engine: docker.DockerClient, service: str) -> list[str]:
+    found = engine.api.containers(all=True, filters={"label": f"{LABEL_SERVICE}={service}"})
+    return sorted(item["Names"][0].lstrip("/") for item in found)
+
+
+def until_gone(engine: docker.DockerClient, service: str) -> None:
+    deadline = time.monotonic() + 10
+    while names(engine, service):
+        assert time.monotonic() < deadline, names(engine, service)
+        time.sleep(0.05)
+
+
+def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_gives(
+    pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    taken = threading.Event()
+    pooled.pool.on_claim = taken.set
+    assert pooled.pool.fill(service, KEEPER) == 1
+    (ready,) = names(engine, service)
+    (warm,) = pooled.run(job_of(FILES))
+    assert taken.is_set()
+    until_gone(engine, service)
+    assert ready.startswith("kiok-pool-")
+    (fresh,) = DockerSandbox(replace(config, pool_size=0)).run(job_of(FILES))
+    assert warm.outcome is Outcome.OK
+    assert warm.payload == fresh.payload
+
+
+def test_a_pool_that_is_full_is_left_alone_and_one_that_was_used_is_filled_again(
+    pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    assert pooled.pool.fill(service, KEEPER) == 1
+    before = names(engine, service)
+    assert pooled.pool.fill(service, "another") == 0
+    assert names(engine, service) == before
+    list(pooled.run(job_of(FILES)))
+    assert pooled.pool.fill(service, KEEPER) == 1
+
+
+def test_an_empty_pool_is_no_obstacle(pooled: DockerSandbox, job_of: JobOf) -> None:
+    (result,) = pooled.run(job_of(FILES))
+    assert result.outcome is Outcome.OK
+
+
+def test_of_many_that_want_the_one_container_one_gets_it(
+    pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    for _ in range(5):
+        pooled.pool.fill(service, KEEPER)
+        claims: list[object] = []
+        job = job_of(FILES)
+        barrier = threading.Barrier(4)
+
+        def claim() -> None:
+            barrier.wait()  # noqa: B023
+            if attached := pooled.pool.claim(job):  # noqa: B023
+                claims.append(attached)  # noqa: B023
+                attached.end().result()
+
+        threads = [threading.Thread(target=claim) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(claims) == 1
+
+
+def test_of_many_that_fill_the_pool_one_does(
+    pooled: DockerSandbox, engine: docker.DockerClient, service: str
+) -> None:
+    barrier = threading.Barrier(4)
+    started: list[int] = []
+
+    def fill() -> None:
+        barrier.wait()
+        started.append(pooled.pool.fill(service, KEEPER))
+
+    threads = [threading.Thread(target=fill) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(started) == 1
+    assert len(names(engine, service)) == 1
+
+
+def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
+    pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    pooled.pool.fill(service, KEEPER)
+    job = job_of(FILES)
+    # It dies in the moment between the claim and the first byte.
+    pooled.pool.on_claim = lambda: engine.api.kill(names(engine, service)[0])
+    (result,) = pooled.run(job)
+    assert result.outcome is Outcome.OK
+
+
+def test_other_limits_and_other_images_are_other_places_and_the_old_ones_go(
+    pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    pooled.pool.fill(service, KEEPER)
+    (old,) = names(engine, service)
+    changed = DockerSandbox(replace(config, limits=SandboxLimits(pids=60)))
+    assert changed.pool.claim(job_of(FILES)) is None
+    assert changed.pool.fill(service, KEEPER) == 1
+    (new,) = names(engine, service)
+    assert new != old
+
+
+def test_those_of_another_keeper_are_left_to_it(
+    pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str
+) -> None:
+    pooled.pool.fill(service, KEEPER)
+    changed = DockerSandbox(replace(config, limits=SandboxLimits(pids=60)))
+    changed.pool.fill(service, "another")
+    assert len(names(engine, service)) == 2
+    pooled.pool.clear(service, lambda keeper: keeper == "another")
+    assert len(names(engine, service)) == 1
+
+
+def test_the_orphans_of_a_dead_keeper_are_swept_up_and_those_of_a_living_sync_are_not(
+    pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    pooled.pool.fill(service, KEEPER)
+    assert remove_orphans(pooled.engine, service, lambda owner: owner == KEEPER) == []
+    claimed = pooled.pool.claim(job_of(FILES))
+    assert claimed is not None
+    asked: list[str] = []
+    assert remove_orphans(pooled.engine, service, lambda owner: bool(asked.append(owner)) or True) == []
+    assert asked == ["1"]  # the sync that claimed it answers for it now
+    claimed.end().result()
+    pooled.pool.fill(service, KEEPER)
+    assert len(remove_orphans(pooled.engine, service, lambda _owner: False)) == 1
+
+
+def test_a_pool_of_none_starts_none(python_image: str, engine: docker.DockerClient, service: str) -> None:
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
+    assert sandbox.pool.fill(service, KEEPER) == 0
+    assert names(engine, service) == []
+
+
+CLAIM_AND_WAIT = """
+import sys, time
+from compilers.base import Kind, SandboxJob
+from compilers.sandbox import DockerSandbox, SandboxConfig
+sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: sys.argv[1]}, pool_size=1))
+job = SandboxJob(Kind.PYTHON, [], [], None, labels=(("kiok.service", sys.argv[2]), ("kiok.sync", "7")))
+assert sandbox.pool.claim(job)
+print("claimed", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_container_ends_with_the_process_that_claimed_it(
+    pooled: DockerSandbox, engine: docker.DockerClient, service: str, python_image: str
+) -> None:
+    pooled.pool.fill(service, KEEPER)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIM_AND_WAIT, python_image, service],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "claimed\n"
+    process.kill()
+    process.wait()
+    until_gone(engine, service)
+
+
+def test_a_large_job_is_shared_by_containers_and_gives_the_same(
+    config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
+) -> None:
+    files = {
+        f"d{n}.py": f"from kiok import Dag\nd = Dag('d{n}')\nd.task('t', 'shell', script='x')\n"
+        for n in range(120)
+    }
+    files["d7.py"] = "raise SystemExit(3)\n"
+    files["d8.py"] = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+    one = {result.path: replace(result, seconds=0) for result in DockerSandbox(config).run(job_of(files))}
+    seen: set[str] = set()
+    two = {}
+    for result in DockerSandbox(replace(config, parallelism=2)).run(job_of(files)):
+        seen |= set(names(engine, service))
+        assert result.path not in two
+        two[result.path] = replace(result, seconds=0)
+    assert two == one
+    assert len(seen) >= 2
