@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -31,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         document.write(json.loads(options.json.read_text(encoding="utf-8")))
         console.print(f"written into {document.PATH.name}")
         return 0
+    # As by Ctrl-C: the database and the git daemon are stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = _run(options, console)
     results = [Result.from_json(item) for item in report["results"]]
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     console.print(rich_table(results))
     console.print(
         "Medians, or what is named; runs to warm up are left out. Only our side isolates the files it compiles."
@@ -62,6 +63,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 where a target is missed")
     parser.add_argument("--quick", action="store_true", help="everything small: does it run at all")
+    parser.add_argument("--runs", type=int, metavar="N", help="at most so many measurements of each figure")
     parser.add_argument("--without-airflow", action="store_true", help="no comparison with Airflow")
     parser.add_argument(
         "--profile", action="store_true", help="profile one sync besides, into build/bench/*.prof"
@@ -82,11 +84,20 @@ def _run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     from benchmarks.cases import CASES
     from benchmarks.worker import WorkerFailed
 
-    results: list[Result] = []
-    cases: dict[str, dict[str, float]] = {}
-    failed: list[str] = []
+    report: dict[str, Any] = {
+        "machine": machine.facts(),
+        "quick": options.quick,
+        "cases": {},
+        "failed": [],
+        "results": [],
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
     with prepared(
-        console, quick=options.quick, with_airflow=not options.without_airflow, keep_profile=options.profile
+        console,
+        quick=options.quick,
+        max_runs=options.runs,
+        with_airflow=not options.without_airflow,
+        keep_profile=options.profile,
     ) as bench:
         for name, measure in CASES.items():
             if options.cases and name not in options.cases:
@@ -95,20 +106,17 @@ def _run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             load, began = machine.load(), time.monotonic()
             try:
                 for result in measure(bench):
-                    results.append(result)
+                    report["results"].append(result.to_json())
             except (Exception, SystemExit) as exc:  # noqa: BLE001 - one case must not cost the others' figures
-                failed.append(name)
+                report["failed"].append(name)
                 if not isinstance(exc, (SystemExit, WorkerFailed)):
                     console.print_exception()
                 console.print(f"[bold red]{name} failed:[/] {exc}", highlight=False, soft_wrap=True)
-            cases[name] = {"load_before": load, "seconds": round(time.monotonic() - began, 1)}
-    return {
-        "machine": machine.facts(),
-        "quick": options.quick,
-        "cases": cases,
-        "failed": failed,
-        "results": [result.to_json() for result in results],
-    }
+            report["cases"][name] = {"load_before": load, "seconds": round(time.monotonic() - began, 1)}
+            # After each, so that a run that is broken off leaves what it has.
+            text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+            options.json.write_text(text, encoding="utf-8")
+    return report
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from rich.console import Console
@@ -35,6 +36,7 @@ class Bench:
     console: Console
     daemon: GitDaemon
     quick: bool = False
+    max_runs: int | None = None
     with_airflow: bool = True
     keep_profile: bool = False
     _case: str = ""
@@ -53,7 +55,7 @@ class Bench:
 
     def runs(self, wanted: int) -> int:
         """How many measurements, those for warming up not counted."""
-        return min(wanted, 2) if self.quick else wanted
+        return min(wanted, 2 if self.quick else self.max_runs or wanted)
 
     def serve(self) -> Served:
         """A new repository."""
@@ -121,15 +123,15 @@ def _is_kept(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def prepared(console: Console, *, quick: bool, with_airflow: bool, keep_profile: bool) -> Iterator[Bench]:
-    """A bench with all it needs running; stopped and removed on leaving."""
+def prepared(console: Console, **options: Any) -> Iterator[Bench]:
+    """A bench with all it needs running; stopped and removed on leaving. `options` are fields of `Bench`."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=OUTPUT))
     try:
         (folder / "served").mkdir()
         embedded.ensure(folder / "data")
         with GitDaemon(folder / "served") as daemon:
-            bench = Bench(folder, console, daemon, quick, with_airflow, keep_profile)
+            bench = Bench(folder, console, daemon, **options)
             bench.migrate()
             yield bench
     finally:

@@ -128,7 +128,7 @@ def _request(files: int) -> bytes:
     paths = [entry.path for entry in tree.entries]
     job = SandboxJob(kind=Kind.PYTHON, files=paths, entries=tree.entries, tree=tree)
     sandbox = DockerSandbox()
-    return b"".join(sandbox._request(job, measure(tree.entries, sandbox.config.limits)))
+    return b"".join(sandbox._session._request(job, measure(tree.entries, sandbox.config.limits)))
 
 
 def _table(title: str, rows: Iterable[Row], files: int, lines: int) -> Table:

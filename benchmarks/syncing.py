@@ -28,14 +28,26 @@ from django.db import connection
 
 from gitsync import containers
 from gitsync.conf import properties
+from gitsync.keeper import Keeper
 from gitsync.models import Repository, Trigger
 from gitsync.sync.run import Request, sync_repository
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
-def start_pool() -> None:
-    """Start what a worker process of the service starts to keep containers warm."""
+def start_keeper() -> Keeper:
+    """What a worker process of the service starts (`gitsync.tasks`): it has containers stand ready."""
+    keeper = Keeper()
+    keeper.start()
+    containers.on_claim(keeper.wake)
+    return keeper
+
+
+def stop_keeper(keeper: Keeper) -> None:
+    """End it, and remove what stands ready: nobody else would for this database."""
+    keeper.stop()
+    keeper.join()
+    containers.sandbox().pool.clear(containers.service())
 
 
 def migrate() -> dict[str, Any]:
@@ -60,8 +72,8 @@ def facts() -> dict[str, Any]:
     config = properties()
     return {
         "service": containers.service(),
-        "parallelism": getattr(config, "sandbox_parallelism", 1),
-        "pool": getattr(config, "sandbox_pool_size", 0),
+        "parallelism": config.sandbox_parallelism,
+        "pool": config.sandbox_pool_size,
     }
 
 
@@ -142,15 +154,16 @@ def main() -> None:
     # Whatever prints must not garble the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    started = False
+    keeper: Keeper | None = None
     for line in sys.stdin:
         asked = json.loads(line)
         command = asked.pop("do")
-        if command != "migrate" and not started:
-            start_pool()
-            started = True
+        if command != "migrate" and keeper is None:
+            keeper = start_keeper()
         answers.write(json.dumps(_COMMANDS[command](**asked)) + "\n")
         answers.flush()
+    if keeper:
+        stop_keeper(keeper)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-import docker
-
 from benchmarks import authored
 from benchmarks.bench import Bench
 from benchmarks.case import Result, median
+from benchmarks.engine import containers_made
 from benchmarks.floors import git as git_floor
-from compilers.sandbox import LABEL_SERVICE
 
 NAME = "nothing-changed"
 FILES = 1000
@@ -58,19 +56,3 @@ def measure(bench: Bench) -> Iterator[Result]:
     queries = max(sum(look.queries.values()) for look in looks)
     yield Result(NAME, "queries", queries, "", runs=runs)
     yield Result(NAME, "containers started, in all", made, "", target=0, runs=runs)
-
-
-def containers_made(service: str, since: float, until: float) -> int:
-    """How many containers of that installation the engine started between two points of time (Unix, seconds)."""
-    client = docker.from_env()
-    try:
-        events = client.events(
-            since=int(since),
-            until=int(until) + 1,
-            filters={"type": "container", "event": "start", "label": f"{LABEL_SERVICE}={service}"},
-            decode=True,
-        )
-        # The bounds are whole seconds; the events are exact.
-        return sum(since <= event["timeNano"] / 1e9 <= until for event in events)
-    finally:
-        client.close()

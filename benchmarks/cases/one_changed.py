@@ -1,8 +1,8 @@
 """One file of 1 000 changed: from the trigger to the commit, with a warm container waiting, and with none.
 
 The trigger is the call of `sync_repository`; what a queue or an interval adds before is not in it. Each time
-another file changes. With a pool there is a second between two syncs, in which its keeper makes the next
-container ready, as there is between two pushes of people.
+another file changes. With a pool, a sync begins when a container stands ready again: pushes of people leave the
+time for that, which is about a second.
 
 Floor: a bare `git fetch` of the same commit, and one fork with the SDK imported that compiles the changed file.
 Both percentiles are the 95th.
@@ -10,20 +10,20 @@ Both percentiles are the 95th.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from benchmarks import authored
 from benchmarks.bench import Bench
 from benchmarks.case import Result, median, p95
+from benchmarks.engine import await_ready
 from benchmarks.floors import forks
 from benchmarks.floors import git as git_floor
+from compilers.base import Kind
 
 NAME = "one-changed"
 FILES = 1000
 RUNS = 25
 WARM_UPS = 2
-BETWEEN_SECONDS = 1.0
 POOLS = {"warm": (1, 0.400), "pool off": (0, 0.700)}
 """Size of the pool and the most seconds at the 95th percentile, by what it is called."""
 
@@ -47,8 +47,7 @@ def _measure(bench: Bench, name: str, pool: int, limit: float) -> Iterator[Resul
         for run in range(bench.runs(RUNS) + WARM_UPS):
             [(path, content)] = authored.python_files(1, first=run % files, word=f"change {run}")
             served.push([(path, content)])
-            if pool:
-                time.sleep(BETWEEN_SECONDS)
+            await_ready(worker, Kind.PYTHON)
             measured = worker.sync(pk)
             if (measured.updated, measured.unchanged) != (1, files - 1):
                 raise SystemExit(f"{measured.updated} DAGs were updated instead of one")
