@@ -3,7 +3,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo run test bench lint images java-sdk lock clean engine venv-server venv-dev
 MAKEFLAGS += --no-print-directory
-.NOTPARALLEL:
 
 CONFIG ?=
 CASES ?=
@@ -21,9 +20,10 @@ run: ## Run the service in the foreground; CONFIG=FILE names a properties file
 	@$(MAKE) venv-server images
 	@.venv/bin/python manage.py run $(if $(CONFIG),--config "$(CONFIG)")
 
+# The images are built while the checks run: the one waits for packages, the other computes.
 test: ## Run every check and every test
 	@scripts/system.sh python git remotes tests
-	@$(MAKE) venv-dev images lint
+	@$(MAKE) -j 2 images lint
 	@scripts/test.sh
 
 bench: ## Measure everything against its floor, into build/bench/; CASES="cold jars" names some

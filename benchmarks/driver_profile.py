@@ -6,7 +6,7 @@ One container of the Python image with the sandbox's own request and one core, b
 are run by a few lines that profile them. Each child hands what it measured over through an open file, for what it
 is told to shut itself in with leaves it nothing else. Time is CPU time, so that waiting is not in it and a busy machine
 changes little. Profiling makes small functions look dearer than they are; what counts is their order, and
-the lines in brackets, which the kernel counts: those of the children have their birth and their end in them.
+the first table, which the kernel counts in a run without a profile: the children's birth and end are in it.
 Milliseconds a file: `in all` has what a function calls, `itself` has not.
 """
 
@@ -39,6 +39,7 @@ spill = os.open("/tmp/spill", os.O_RDWR | os.O_CREAT | os.O_APPEND)
 os.unlink("/tmp/spill")
 os.dup2(spill, SPILL)
 closerange, leave = os.closerange, os._exit
+PROFILED = sys.argv.pop() == "profiled"
 profiler = cProfile.Profile(time.thread_time)
 
 def keep_spill(low, high):
@@ -63,12 +64,14 @@ def in_child():
     profiler = cProfile.Profile(time.thread_time)
     profiler.enable()
 
-os.closerange = keep_spill
-os.register_at_fork(after_in_child=in_child)
+if PROFILED:
+    os.closerange = keep_spill
+    os.register_at_fork(after_in_child=in_child)
 sys.path.insert(0, "/opt/kiok/driver")
 from compilers.images.driver import driver
 began = time.perf_counter()
-profiler.enable()
+if PROFILED:
+    profiler.enable()
 status = driver.main(sys.argv[1:])
 whole = []
 for what, who in (("user", "ru_utime"), ("system", "ru_stime")):
@@ -76,7 +79,7 @@ for what, who in (("user", "ru_utime"), ("system", "ru_stime")):
     whole.append(["(%s time)" % what, 0, 0, usage[0]])
     whole.append(["(%s time of all children)" % what, 0, 0, usage[1]])
 whole.append(["(wall time)", 0, 0, time.perf_counter() - began])
-parent = whole + rows()
+parent = rows() if PROFILED else whole
 os.lseek(SPILL, 0, 0)
 with os.fdopen(SPILL) as spilled:
     children = {}
@@ -95,8 +98,18 @@ Row = tuple[str, int, float, float]
 def main(arguments: list[str]) -> int:
     files = int(arguments[0]) if arguments else 1000
     lines = int(arguments[1]) if arguments[1:] else 22
+    console = Console(width=120)
+    totals = _run(files, "plain")["driver"]
+    console.print(_table(f"the kernel's account, {files} files", totals, files, lines))
+    for side, rows in _run(files, "profiled").items():
+        console.print(_table(f"{side}, {files} files", rows, files, lines))
+    return 0
+
+
+def _run(files: int, how: str) -> dict[str, list[Row]]:
+    """One container; its rows by whose they are. Ends the program with what it said where it failed."""
     with tempfile.TemporaryFile() as profile:
-        container = subprocess.Popen(_command(), stdin=PIPE, stdout=subprocess.DEVNULL, stderr=profile)
+        container = subprocess.Popen(_command(how), stdin=PIPE, stdout=subprocess.DEVNULL, stderr=profile)
         assert container.stdin is not None
         container.stdin.write(_request(files))
         container.stdin.flush()
@@ -105,21 +118,18 @@ def main(arguments: list[str]) -> int:
         profile.seek(0)
         said = profile.read()
     if status or not said.startswith(b"{"):
-        sys.stderr.write(said.decode(errors="replace")[-3000:])
-        return 1
-    console = Console(width=120)
-    for side, rows in json.loads(said).items():
-        console.print(_table(f"{side}, {files} files", [tuple(row) for row in rows], files, lines))
-    return 0
+        raise SystemExit(said.decode(errors="replace")[-3000:])
+    found: dict[str, list[Row]] = json.loads(said)
+    return found
 
 
-def _command() -> list[str]:
+def _command(how: str) -> list[str]:
     owned = "uid=20000,gid=20000,mode=0700"
     walls = ["--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     walls += ["--user", "20000:20000", "--memory", "512m", "--cpus", "1", "--pids-limit", "64"]
     walls += ["--tmpfs", f"/src:size=64m,{owned}", "--tmpfs", f"/tmp:size=64m,{owned}"]
     python = ["--entrypoint", "/opt/kiok/bin/driver-python", IMAGE, "-I", "-B", "-c", _INSIDE]
-    return ["docker", "run", "--rm", "-i", *walls, *python, Kind.PYTHON.value, str(WAIT_SECONDS)]
+    return ["docker", "run", "--rm", "-i", *walls, *python, Kind.PYTHON.value, str(WAIT_SECONDS), how]
 
 
 def _request(files: int) -> bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic, KiokError
 from kiok.spec import DagSpec
+
+if TYPE_CHECKING:
+    from compilers.sandbox.limits import SandboxLimits
 
 
 class Kind(StrEnum):
@@ -93,7 +96,8 @@ class FileResult:
     `text` is the source as authored (None for a jar); `image` the digest of the image that
     compiled it (None where no container was needed). `proven` is False for a file that is taken for
     no DAG only because it could not be loaded; `retry` is True when the same file may well fare
-    otherwise next time (no engine, a time-out, a lost answer).
+    otherwise next time (no engine, a time-out, a lost answer). `unavailable` is the reason of the
+    `SandboxUnavailable` for which no container could be had.
     """
 
     source: Source
@@ -106,19 +110,39 @@ class FileResult:
     seconds: float = 0.0
     proven: bool = True
     retry: bool = False
+    unavailable: str = ""
 
 
 class CompilerError(KiokError):
     """Base of the errors of this package that are not about one source file.
 
     CompilerError
-    ├── SandboxUnavailable      the operator: no engine, no image
+    ├── SandboxUnavailable      the operator: no engine
+    │   ├── ImageMissing        the operator: the image is not on the engine
+    │   └── ImageMismatch       the operator: the image is there, and cannot serve
     └── (the sandbox's own)     the author or the operator: a tree over a limit, ...
     """
 
 
 class SandboxUnavailable(CompilerError):
-    """No container can be had. The message says why and what the operator should do."""
+    """No container can be had. The message says why and what the operator should do.
+
+    `reason` is stable: it is stored and shown.
+    """
+
+    reason: ClassVar[str] = "sandbox_unavailable"
+
+
+class ImageMissing(SandboxUnavailable):
+    """The engine has no such image."""
+
+    reason = "image_missing"
+
+
+class ImageMismatch(SandboxUnavailable):
+    """The image speaks another protocol than this service, or declares what no sandbox may have."""
+
+    reason = "image_mismatch"
 
 
 class Outcome(StrEnum):
@@ -155,7 +179,8 @@ class SandboxJob:
     `files` are the paths to compile, in order; `entries` everything to lay under /src (already vetted
     regular files, `files` among them); `tree` reads them. `import_roots` are folders from the
     repository's root ("" is the root) that follow the file's own folder on `sys.path`. `labels` name service,
-    repository and sync on the container.
+    repository and sync on the container. `image` is the reference of the image to use, "" for the
+    sandbox's own of this kind.
     """
 
     kind: Kind
@@ -164,6 +189,7 @@ class SandboxJob:
     tree: Tree
     import_roots: Sequence[str] = ("",)
     labels: tuple[tuple[str, str], ...] = ()
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +197,7 @@ class Batch:
     """What a compiler is given: sources of its kind out of one commit, and where to compile them.
 
     `subpath` is the scanned folder ("" for the whole repository); `labels` go on the containers.
+    `images` are the references of the images to use; a kind that is missing takes the sandbox's own.
     """
 
     sources: Sequence[Source]
@@ -178,6 +205,7 @@ class Batch:
     subpath: str
     sandbox: Sandbox
     labels: tuple[tuple[str, str], ...] = ()
+    images: Mapping[Kind, str] = field(default_factory=dict)
 
 
 class Compiler(Protocol):
@@ -189,8 +217,15 @@ class Compiler(Protocol):
 class Sandbox(Protocol):
     """Runs untrusted source files, each in a process of its own, in a throwaway container."""
 
-    def image_digest(self, kind: Kind) -> str:
-        """The digest of the image that compiles this kind. Raises SandboxUnavailable."""
+    @property
+    def limits(self) -> SandboxLimits:
+        """What a container, and a file in it, may use."""
+
+    def image_digest(self, kind: Kind, image: str = "") -> str:
+        """The digest of the image that compiles this kind: `image`, else the sandbox's own.
+
+        Raises SandboxUnavailable.
+        """
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Exactly one result per file of the job, in its order, as they come.
@@ -207,6 +242,8 @@ __all__ = [
     "FileResult",
     "FileStatus",
     "Ignored",
+    "ImageMismatch",
+    "ImageMissing",
     "Kind",
     "Outcome",
     "RawResult",

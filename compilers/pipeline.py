@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from compilers import jar_dag, python_dag, yaml_dag
 from compilers.base import (
@@ -25,6 +26,8 @@ COMPILERS: Mapping[Kind, Compiler] = {
     Kind.PYTHON: python_dag.compile_batch,
     Kind.JAR: jar_dag.compile_batch,
 }
+
+_OWN_IMAGES: Mapping[Kind, str] = MappingProxyType({})
 
 Progress = Callable[[int, int], None]
 """Told (files done, files in all) after each file."""
@@ -48,9 +51,12 @@ def compile_tree(
     sandbox: Sandbox,
     subpath: str = "",
     labels: tuple[tuple[str, str], ...] = (),
+    images: Mapping[Kind, str] = _OWN_IMAGES,
     progress: Progress = lambda _done, _total: None,
 ) -> Compilation:
     """Discover and compile every DAG source of the tree under `subpath`.
+
+    `images` names the image per kind; a kind that is missing takes the sandbox's own.
 
     One file's problem is that file's result. Raises what the tree raises when git fails, and
     CompilerError when the tree cannot be judged as a whole.
@@ -63,7 +69,7 @@ def compile_tree(
     total = len(discovery.sources) + len(results)
     for kind, sources in batches.items():
         if sources:
-            for result in COMPILERS[kind](Batch(sources, tree, subpath, sandbox, labels)):
+            for result in COMPILERS[kind](Batch(sources, tree, subpath, sandbox, labels, images)):
                 results[result.source.path] = result
                 progress(len(results), total)
     for source in discovery.sources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from compilers.base import (
     Batch,
@@ -14,6 +15,7 @@ from compilers.base import (
     TreeEntry,
 )
 from compilers.results import failed, result_of_raw
+from compilers.sandbox.hints import with_hints
 
 
 def run_batch(
@@ -36,17 +38,21 @@ def run_batch(
         tree=batch.tree,
         import_roots=list(dict.fromkeys((batch.subpath, ""))),
         labels=batch.labels,
+        image=batch.images.get(kind, ""),
     )
+    unavailable = ""
     try:
-        image = batch.sandbox.image_digest(kind)
+        image = batch.sandbox.image_digest(kind, job.image)
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
-            yield result_of_raw(source, raw, text=texts.get(raw.path), image=image)
+            result, unloadable = result_of_raw(source, raw, text=texts.get(raw.path), image=image)
+            yield with_hints(result, raw, batch.sandbox.limits), unloadable
     except SandboxUnavailable as exc:
-        message, retry = f"sandbox unavailable: {exc}", True
+        message, retry, unavailable = f"sandbox unavailable: {exc}", True, exc.reason
     except CompilerError as exc:
         message, retry = str(exc), False
     else:
         message, retry = "the sandbox gave no answer for this file", True
     for source in waiting.values():
-        yield failed(source, message, text=texts.get(source.path), retry=retry), False
+        result = failed(source, message, text=texts.get(source.path), retry=retry)
+        yield replace(result, unavailable=unavailable), False

@@ -46,6 +46,8 @@ def follow_declaration() -> list[str]:
             "include": Repository().include if item.include is None else item.include,
             "verify": item.verify,
             "verify_keys_id": _known_connection(item.name, "verifyConnectionId", item.verify_connection_id),
+            "image_python": item.image_python,
+            "image_java": item.image_java,
             "enabled": item.enabled,
             "interval_ms": item.interval_ms,
             "managed_by": ManagedBy.CONFIG,

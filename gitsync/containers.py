@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -30,7 +32,8 @@ def sandbox() -> DockerSandbox:
             runtime=config.sandbox_runtime or None,
             pool_size=config.sandbox_pool_size,
             parallelism=config.sandbox_parallelism,
-        )
+        ),
+        claim_lock=_claim_lock,
     )
 
 
@@ -46,12 +49,15 @@ def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
     return ((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync))
 
 
-def image_digests(kinds: Iterable[Kind]) -> dict[Kind, str]:
-    """Digest by kind of those images that can be had now; kinds without one are missing."""
+def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
+    """Digest by kind of those images that can be had now; kinds without one are missing.
+
+    `images` are those a repository names itself.
+    """
     digests = {}
     for kind in kinds:
         try:
-            digests[kind] = sandbox().image_digest(kind)
+            digests[kind] = sandbox().image_digest(kind, images.get(kind, ""))
         except SandboxUnavailable:
             continue
     return digests
@@ -73,6 +79,20 @@ def sweep() -> int:
 def fill_pool(keeper: str) -> int:
     """Have containers stand ready, in the name of a process; how many were started. Raises SandboxUnavailable."""
     return sandbox().pool.fill(service(), keeper)
+
+
+@contextmanager
+def _claim_lock(place: str) -> Iterator[bool]:
+    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one."""
+    key = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        is_ours: bool = cursor.fetchone()[0]
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def on_claim(told: Callable[[], None]) -> None:
@@ -107,16 +127,4 @@ def _is_alive(owner: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _limits() -> SandboxLimits:
-    config = properties()
-    return SandboxLimits(
-        file_timeout_seconds=config.sandbox_file_timeout_ms / 1000,
-        jar_timeout_seconds=config.sandbox_jar_timeout_ms / 1000,
-        container_deadline_seconds=config.sandbox_deadline_ms / 1000,
-        memory_bytes=config.sandbox_memory_bytes,
-        pids=config.sandbox_pids,
-        max_payload_bytes=config.sandbox_payload_bytes,
-        max_output_bytes=config.sandbox_output_bytes,
-        src_bytes=config.sandbox_src_bytes,
-        src_inodes=config.sandbox_src_inodes,
-        tmp_bytes=config.sandbox_tmp_bytes,
-    )
+    return SandboxLimits.of(properties().get)

@@ -11,6 +11,7 @@ exchange.py   one request and its response over the attached socket
 session.py    one job in one container
 side_by_side.py  a large job split over containers
 docker.py     DockerSandbox: jobs in, results out, retries
+hints.py      which limit a message is about: its property and its value
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests
 """

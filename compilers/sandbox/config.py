@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from types import MappingProxyType
 
 from compilers.base import Kind
@@ -26,6 +27,14 @@ IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
     {Kind.PYTHON: "kiok.sandbox.image.python", Kind.JAR: "kiok.sandbox.image.java"}
 )
 
+# How a repository names an image of its own (gitsync.models.Repository, kiok.gitsync.repos.file).
+IMAGE_FIELDS: Mapping[Kind, str] = MappingProxyType({Kind.PYTHON: "imagePython", Kind.JAR: "imageJava"})
+
+
+def seccomp_profile() -> str:
+    """The sandbox's own profile (seccomp.json), in the engine's JSON format."""
+    return resources.files(__package__).joinpath("seccomp.json").read_text("utf-8")
+
 
 @dataclass(frozen=True)
 class SandboxConfig:
@@ -35,7 +44,7 @@ class SandboxConfig:
     - `engine_url`: as DOCKER_HOST; None follows the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
       DOCKER_CERT_PATH), then the default socket;
     - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
-    - `seccomp_profile`: a profile as JSON text; None is the engine's default;
+    - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
     - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
     - `parallelism`: containers that share one large job;
     - `api_timeout_seconds`: for one call to the engine;
@@ -46,7 +55,7 @@ class SandboxConfig:
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     engine_url: str | None = None
     runtime: str | None = None
-    seccomp_profile: str | None = None
+    seccomp_profile: str | None = field(default_factory=seccomp_profile)
     pool_size: int = 0
     parallelism: int = 1
     api_timeout_seconds: float = 60.0

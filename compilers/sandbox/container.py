@@ -33,6 +33,25 @@ _GONE_SECONDS = 20.0
 _DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
 _CLAIMED = re.compile(r"/?kiok-sandbox-[0-9a-f]+\.((?:[0-9a-f]{2})*)")
 
+# What an engine hides by default (of version 28, since older ones hide less), and then: all of /sys, which
+# tells of the host; the terminals and message queues, which nobody needs.
+# https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/dev/mqueue",
+    "/dev/pts",
+    "/sys",
+)
+
 
 @dataclass(frozen=True)
 class Attached:
@@ -74,7 +93,7 @@ def attach(engine: Engine, name: str) -> Attached:
 
 def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> Attached:
     """A container for the job. Raises SandboxUnavailable when there can be none, and then leaves none."""
-    image = engine.image_digest(job.kind)
+    image = engine.image_digest(job.kind, job.image)
     client = engine.client()
     options = container_options(config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
     # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
@@ -128,6 +147,8 @@ def container_options(
         "MemorySwap": limits.memory_bytes,
         "NanoCpus": int(limits.cpus_for(kind) * 1_000_000_000),
         "IpcMode": "none",
+        "CgroupnsMode": "private",
+        "MaskedPaths": list(MASKED_PATHS),
         "LogConfig": LogConfig(type=LogConfig.types.NONE),
         "AutoRemove": True,
         "Init": False,
@@ -149,6 +170,8 @@ def container_options(
         "command": [kind.value, str(wait_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
+        # An image's own would be started beside the driver, again and again.
+        "healthcheck": {"test": ["NONE"]},
         "stdin_open": True,
         "tty": False,
         "network_disabled": True,

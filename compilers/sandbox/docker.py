@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -9,12 +10,16 @@ from dataclasses import replace
 
 from compilers.base import Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.container import Attached
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Lost
-from compilers.sandbox.pool import Pool
-from compilers.sandbox.session import Session, deadline_seconds
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.pool import Lock, Pool
+from compilers.sandbox.session import Crowded, Session, deadline_seconds
 from compilers.sandbox.side_by_side import parts_of, run_side_by_side
 from compilers.sandbox.source_tar import Measure, TreeRefused, measure
+
+log = logging.getLogger(__name__)
 
 
 class DockerSandbox:
@@ -23,11 +28,13 @@ class DockerSandbox:
     Safe to use from several threads at once, and in a process forked after it was made.
     """
 
-    def __init__(self, config: SandboxConfig | None = None) -> None:
+    def __init__(self, config: SandboxConfig | None = None, claim_lock: Lock | None = None) -> None:
+        """`claim_lock` is for the pool: see `compilers.sandbox.pool.Lock`."""
         self._config = config or SandboxConfig()
         self._engine = Engine(self._config)
-        self._pool = Pool(self._engine, self._config)
-        self._session = Session(self._engine, self._config, self._pool)
+        self._pool = Pool(self._engine, self._config, claim_lock)
+        self._session = Session(self._engine, self._config)
+        self._one_each = False  # what this engine's kernel asks for: see Crowded
 
     @property
     def config(self) -> SandboxConfig:
@@ -41,15 +48,23 @@ class DockerSandbox:
     def pool(self) -> Pool:
         return self._pool
 
-    def image_digest(self, kind: Kind) -> str:
-        """The id of the image that compiles this kind. Raises SandboxUnavailable."""
-        return self._engine.image_digest(kind)
+    @property
+    def limits(self) -> SandboxLimits:
+        return self._config.limits
+
+    def image_digest(self, kind: Kind, image: str = "") -> str:
+        """The id of the image that compiles this kind: `image`, else the configured one.
+
+        Raises SandboxUnavailable.
+        """
+        return self._engine.image_digest(kind, image)
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Exactly one result per file of the job, as they come: in its order, unless containers share the job.
 
         When the container's answer is lost or garbled, the files without one are run again, each in a
-        container of its own, so that only the file at fault is LOST.
+        container of its own, so that only the file at fault is LOST. Where the kernel has no Landlock, each
+        file gets a container of its own from the outset.
 
         Raises SandboxUnavailable when no container can be started; TreeRefused (a CompilerError) before any
         container is, when the tree is over a limit; the tree's own errors as they are.
@@ -62,40 +77,70 @@ class DockerSandbox:
             raise TreeRefused(f"{absent!r} is to be compiled but not among the entries of the job")
         size = measure(job.entries, self._config.limits)
         parts = parts_of(replace(job, files=files), self._config.parallelism)
+        waiting = None if self._one_each and len(files) > 1 else self._pool.claim(job)
         if len(parts) == 1:
-            yield from self._part(parts[0], size)
+            yield from self._part(parts[0], size, waiting)
         else:
-            yield from run_side_by_side(parts, lambda part: self._part(part, size))
+            yield from run_side_by_side(
+                parts, lambda part: self._part(part, size, waiting if part is parts[0] else None)
+            )
 
-    def _part(self, job: SandboxJob, size: Measure) -> Generator[RawResult, None, None]:
+    def _part(
+        self, job: SandboxJob, size: Measure, waiting: Attached | None = None
+    ) -> Generator[RawResult, None, None]:
         """What one container does, and what is left to do when it is lost."""
         until = time.monotonic() + 2 * self._config.grace_seconds + deadline_seconds(self._config, job)
         answered = 0
         try:
-            with closing(self._session.run(job, size)) as results:
-                for result in results:
-                    answered += 1
-                    yield result
+            for result in self._together(job, size, waiting):
+                answered += 1
+                yield result
             return
+        except Crowded as exc:
+            self._remember(exc)
+            first = "each file runs in a container of its own here"
+            if not answered:
+                # Before the first result, that no container can be had is for the caller.
+                yield self._alone(job, size, job.files[0], until=until)
+                answered = 1
         except Lost as exc:
-            lost = exc
-        if len(job.files) == 1:
-            yield _lost(job.files[0], str(lost))
+            first = str(exc)
+        if len(job.files) == 1 and not answered:
+            yield _lost(job.files[0], first)
             return
         for path in job.files[answered:]:
-            yield self._alone(job, size, path, until=until, first=lost)
+            try:
+                yield self._alone(job, size, path, until=until)
+            except SandboxUnavailable as exc:
+                yield _lost(path, f"{first}; and then: {exc}")
 
-    def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float, first: Lost) -> RawResult:
-        """One file in a container of its own, after the shared one was lost."""
+    def _together(self, job: SandboxJob, size: Measure, waiting: Attached | None) -> Iterator[RawResult]:
+        """All files in one container. Raises Lost, or Crowded where that is known to be unsafe."""
+        if self._one_each and len(job.files) > 1:
+            raise Crowded("its kernel has no Landlock")
+        with closing(self._session.run(job, size, waiting)) as results:
+            yield from results
+
+    def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float) -> RawResult:
+        """One file in a container of its own. Raises SandboxUnavailable."""
         if time.monotonic() > until:
-            return _lost(path, f"{first}; no time was left to try this file in a container of its own")
+            return _lost(path, "no time was left to run this file in a container of its own")
         try:
             with closing(self._session.run(replace(job, files=(path,)), size)) as results:
                 return next(results)
         except Lost as exc:
             return _lost(path, str(exc))
-        except SandboxUnavailable as exc:
-            return _lost(path, f"{first}; and then: {exc}")
+
+    def _remember(self, why: Crowded) -> None:
+        if not self._one_each:
+            self._one_each = True
+            log.warning(
+                "containers of the engine at %s are safe for one file only: %s. Each file gets a container of "
+                "its own from now on, which is slower by some 0.2 s a file. A kernel from 5.13 on that has "
+                "landlock among its security modules (/sys/kernel/security/lsm) runs files together again.",
+                self._engine.where(),
+                why,
+            )
 
 
 def _lost(path: str, detail: str) -> RawResult:

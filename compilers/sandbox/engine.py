@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import docker
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests.exceptions import RequestException
 
-from compilers.base import Kind, SandboxUnavailable
-from compilers.sandbox.config import IMAGE_PROPERTIES, LABEL_PROTOCOL, SandboxConfig
+from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
+from compilers.sandbox.config import IMAGE_FIELDS, IMAGE_PROPERTIES, LABEL_PROTOCOL, SandboxConfig
 from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
@@ -26,7 +28,7 @@ class Engine:
     def __init__(self, config: SandboxConfig) -> None:
         self._config = config
         self._local = threading.local()
-        self._digests: dict[Kind, tuple[float, str]] = {}
+        self._digests: dict[str, tuple[float, str]] = {}  # by image reference
         self._api_version: str | None = None
 
     def client(self) -> docker.APIClient:
@@ -63,36 +65,30 @@ class Engine:
                 self._api_version = str(probe.version(api_version=False)["ApiVersion"])
         return client(self._api_version)
 
-    def image_digest(self, kind: Kind) -> str:
-        """The id (`sha256:...`) of the image for this kind, looked up at most every few seconds.
+    def image_digest(self, kind: Kind, image: str = "") -> str:
+        """The id (`sha256:...`) of an image for this kind, looked up at most every few seconds.
 
-        Raises SandboxUnavailable when it is missing or speaks another protocol.
+        `image` is a reference that a repository names, "" the configured one. Raises ImageMissing;
+        ImageMismatch when it speaks another protocol or declares volumes; SandboxUnavailable.
         """
-        known = self._digests.get(kind)
-        if known is not None and time.monotonic() - known[0] < _DIGEST_SECONDS:
-            return known[1]
-        name = self._config.images.get(kind)
+        name = image or self._config.images.get(kind)
         if name is None:
             raise SandboxUnavailable(f"no image is configured for {kind.value} files ({_property(kind)})")
+        known = self._digests.get(name)
+        if known is not None and time.monotonic() - known[0] < _DIGEST_SECONDS:
+            return known[1]
+        named = _Named(name, kind, by_repository=bool(image))
         client = self.client()
         try:
             with self.answering():
-                image = client.inspect_image(name)  # type: ignore[no-untyped-call]
+                found = client.inspect_image(name)  # type: ignore[no-untyped-call]
         except (ImageNotFound, NotFound) as exc:
-            raise SandboxUnavailable(
-                f"the image {name!r} for {kind.value} files is not on the engine at {self.where()}. "
-                f"Build it with `make images`, or name another one in {_property(kind)}."
+            raise ImageMissing(
+                f"{named} is not on the engine at {self.where()}. {named.how_to_build}, or {named.how_to_change}."
             ) from exc
-        labels = (image.get("Config") or {}).get("Labels") or {}
-        speaks = labels.get(LABEL_PROTOCOL)
-        if speaks != str(VERSION):
-            raise SandboxUnavailable(
-                f"the image {name!r} for {kind.value} files speaks sandbox protocol {speaks or 'unknown'}, "
-                f"this service {VERSION}. Build it anew with `make images`, or name another one in "
-                f"{_property(kind)}."
-            )
-        digest = str(image["Id"])
-        self._digests[kind] = (time.monotonic(), digest)
+        _check(found.get("Config") or {}, named)
+        digest = str(found["Id"])
+        self._digests[name] = (time.monotonic(), digest)
         return digest
 
     def forget_images(self) -> None:
@@ -137,6 +133,53 @@ class Engine:
 
 def _property(kind: Kind) -> str:
     return IMAGE_PROPERTIES.get(kind, "the sandbox's images")
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An image as messages speak of it: by whom it is named, and what can be done about it."""
+
+    name: str
+    kind: Kind
+    by_repository: bool
+
+    def __str__(self) -> str:
+        return f"the image {self.name!r} for {self.kind.value} files, named by {self._where},"
+
+    @property
+    def _where(self) -> str:
+        return f"the repository ({IMAGE_FIELDS[self.kind]})" if self.by_repository else _property(self.kind)
+
+    @property
+    def how_to_build(self) -> str:
+        if not self.by_repository:
+            return "Build it with `make images`"
+        return "Build it FROM the current base of `make images` and put it there"
+
+    @property
+    def how_to_change(self) -> str:
+        if not self.by_repository:
+            return f"name another one in {_property(self.kind)}"
+        field = IMAGE_FIELDS[self.kind]
+        return f"correct {field}; an empty {field} means the one of {_property(self.kind)}"
+
+
+def _check(config: Mapping[str, Any], named: _Named) -> None:
+    """Raises ImageMismatch unless an image of this configuration can serve.
+
+    User, entrypoint, folder and health check need no look: every container is told its own.
+    """
+    speaks = (config.get("Labels") or {}).get(LABEL_PROTOCOL)
+    if speaks != str(VERSION):
+        raise ImageMismatch(
+            f"{named} speaks sandbox protocol {speaks or 'unknown'}, this service {VERSION}. "
+            f"{named.how_to_build}, or {named.how_to_change}."
+        )
+    if volumes := sorted(config.get("Volumes") or {}):
+        raise ImageMismatch(
+            f"{named} declares volumes ({', '.join(volumes)}): folders that a DAG file could write without limit. "
+            f"Build it without VOLUME, or {named.how_to_change}."
+        )
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

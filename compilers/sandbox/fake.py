@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from compilers.base import Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.base import ImageMissing, Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.source_tar import TreeRefused, measure
 
@@ -15,7 +15,8 @@ class FakeSandbox:
     """Answers every file by script: a mapping of path to result, or a function of job and path.
 
     A path that is not in the mapping is LOST. `unavailable` makes every call raise SandboxUnavailable.
-    `jobs` keeps what was asked.
+    `digests` are those of the sandbox's own images, `images` those of others by reference. `jobs` keeps
+    what was asked.
     """
 
     def __init__(
@@ -23,19 +24,29 @@ class FakeSandbox:
         script: Script | None = None,
         *,
         digests: Mapping[Kind, str] | None = None,
+        images: Mapping[str, str] | None = None,
         unavailable: str | None = None,
         limits: SandboxLimits | None = None,
     ) -> None:
         self._script: Script = {} if script is None else script
         self._digests = dict(digests or {kind: f"sha256:{kind.value:0>64}" for kind in Kind})
+        self._images = dict(images or {})
         self._limits = limits or SandboxLimits()
         self.unavailable = unavailable
         self.jobs: list[SandboxJob] = []
 
-    def image_digest(self, kind: Kind) -> str:
-        """The scripted digest. Raises SandboxUnavailable."""
+    @property
+    def limits(self) -> SandboxLimits:
+        return self._limits
+
+    def image_digest(self, kind: Kind, image: str = "") -> str:
+        """The scripted digest: for `image` the one in `images`. Raises SandboxUnavailable."""
         if self.unavailable is not None:
             raise SandboxUnavailable(self.unavailable)
+        if image:
+            if image not in self._images:
+                raise ImageMissing(f"the image {image!r} for {kind.value} files is not on the engine")
+            return self._images[image]
         if kind not in self._digests:
             raise SandboxUnavailable(f"no image is configured for {kind.value} files")
         return self._digests[kind]
@@ -48,7 +59,7 @@ class FakeSandbox:
         if absent := next((path for path in job.files if path not in known), None):
             raise TreeRefused(f"{absent!r} is to be compiled but not among the entries of the job")
         measure(job.entries, self._limits)
-        self.image_digest(job.kind)
+        self.image_digest(job.kind, job.image)
         self.jobs.append(job)
         for path in job.files:
             yield self._answer(job, path)

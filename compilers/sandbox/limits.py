@@ -6,7 +6,10 @@ property of the service, so that an operator can raise it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
 
 from compilers.base import Kind
 
@@ -15,6 +18,27 @@ _MIB = 1 << 20
 # Room that one Python process leaves, for the driver and the tree in /src.
 _RESERVED_MEMORY_BYTES = 128 * _MIB
 _MIN_PROCESS_MEMORY_BYTES = 64 * _MIB
+
+PROPERTIES: Mapping[str, str] = MappingProxyType(
+    {
+        "file_timeout_seconds": "kiok.sandbox.file.timeout.ms",
+        "jar_timeout_seconds": "kiok.sandbox.jar.timeout.ms",
+        "container_deadline_seconds": "kiok.sandbox.deadline.ms",
+        "memory_bytes": "kiok.sandbox.memory.bytes",
+        "pids": "kiok.sandbox.pids",
+        "cpus": "kiok.sandbox.cpus",
+        "jar_cpus": "kiok.sandbox.jar.cpus",
+        "max_payload_bytes": "kiok.sandbox.payload.bytes",
+        "max_output_bytes": "kiok.sandbox.output.bytes",
+        "src_bytes": "kiok.sandbox.src.bytes",
+        "src_inodes": "kiok.sandbox.src.inodes",
+        "tmp_bytes": "kiok.sandbox.tmp.bytes",
+        "tmp_inodes": "kiok.sandbox.tmp.inodes",
+        "max_file_bytes": "kiok.sandbox.file.bytes",
+        "max_open_files": "kiok.sandbox.open.files",
+    }
+)
+"""The property of the service that sets each limit. One that ends in `.ms` sets seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +80,21 @@ class SandboxLimits:
             value = getattr(self, field.name)
             if not value > 0:
                 raise ValueError(f"sandbox limit {field.name} is {value!r}; it must be above 0")
+
+    @classmethod
+    def of(cls, value_of: Callable[[str], Any]) -> SandboxLimits:
+        """The limits that the properties set; `value_of` gives a property's value by its name."""
+        return cls(
+            **{
+                field: value_of(name) / 1000 if name.endswith(".ms") else value_of(name)
+                for field, name in PROPERTIES.items()
+            }
+        )
+
+    def setting(self, field: str) -> str:
+        """A limit as an operator sets it: `kiok.sandbox.file.timeout.ms = 30000`."""
+        name, value = PROPERTIES[field], getattr(self, field)
+        return f"{name} = {value * 1000 if name.endswith('.ms') else value:.12g}"
 
     def timeout_seconds(self, kind: Kind) -> float:
         """The wall clock time one file of this kind may take."""

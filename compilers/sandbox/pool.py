@@ -6,11 +6,10 @@ a request, for a while: whatever becomes of us, it does not stay.
 
     kiok-pool-<service>-<recipe>-<place>-making    being started
     kiok-pool-<service>-<recipe>-<place>           waits
-    kiok-pool-<service>-<recipe>-<place>-taken     being claimed, for milliseconds
     kiok-sandbox-<random>.<owner>                  claimed; the owner is the sync, in hex
 
-Claiming takes two steps, because the engine looks a container up before it locks it: two that rename it to
-different names at once may both succeed, but to the same name only one.
+The engine looks a container up before it locks it: two that rename it at once may both succeed. So whoever claims
+holds a lock of the place meanwhile, which all processes that share the pool have to share.
 
 A recipe is everything a container is made of: image, limits, walls. Change one, and the place has another name.
 """
@@ -21,7 +20,9 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 
 from docker.errors import APIError, NotFound
 
@@ -42,8 +43,27 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 600.0
 """How long a container waits for work before it ends of itself; the next `fill` starts another."""
 
-TAKEN = "-taken"
 _CONFLICT = 409
+
+
+Lock = Callable[[str], AbstractContextManager[bool]]
+"""Locks a place, named by a string, against all other processes; does not wait. Entering tells whether it is held."""
+
+
+class _ThreadsLock:
+    """For one process alone."""
+
+    def __init__(self) -> None:
+        self._held = threading.Lock()
+
+    @contextlib.contextmanager
+    def __call__(self, _place: str) -> Iterator[bool]:
+        is_ours = self._held.acquire(blocking=False)
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._held.release()
 
 
 class Pool:
@@ -52,9 +72,11 @@ class Pool:
     Safe to use from several threads and processes at once.
     """
 
-    def __init__(self, engine: Engine, config: SandboxConfig) -> None:
+    def __init__(self, engine: Engine, config: SandboxConfig, lock: Lock | None = None) -> None:
+        """`lock`: see `Lock`; without one, threads of this process alone exclude each other."""
         self._engine = engine
         self._config = config
+        self._lock = lock or _ThreadsLock()
         self.on_claim: Callable[[], None] = lambda: None
 
     def claim(self, job: SandboxJob) -> Attached | None:
@@ -62,27 +84,31 @@ class Pool:
         labels = dict(job.labels)
         if not self._config.pool_size or LABEL_SERVICE not in labels:
             return None
-        client = self._engine.client()
-        places = self._places(job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind))
         name = claimed_name(labels.get(LABEL_SYNC, ""))
-        for place in places:
-            try:
-                with self._engine.answering():
-                    client.rename(place, taken_name(place))
-            except (NotFound, SandboxUnavailable):
-                continue  # there is none, or another process was faster
-            self.on_claim()
-            try:
-                with self._engine.answering():
-                    client.rename(taken_name(place), name)
-                    return attach(self._engine, name)
-            except (NotFound, SandboxUnavailable) as exc:
-                # It ended at this very moment, say. A fresh container tells whether the engine is to blame.
-                log.info("the waiting container %s could not be claimed: %s", place, exc)
-                remove(self._engine, name)
-                remove(self._engine, taken_name(place))
-                return None
+        for place in self._places(
+            job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind, job.image)
+        ):
+            if self._rename(place, name):
+                self.on_claim()
+                try:
+                    with self._engine.answering():
+                        return attach(self._engine, name)
+                except (NotFound, SandboxUnavailable) as exc:
+                    # It ended at this very moment, say. A fresh container tells whether the engine is to blame.
+                    log.info("the container %s that stood ready could not be used: %s", place, exc)
+                    remove(self._engine, name)
+                    return None
         return None
+
+    def _rename(self, place: str, name: str) -> bool:
+        with self._lock(place) as is_ours:
+            try:
+                if is_ours:
+                    with self._engine.answering():
+                        self._engine.client().rename(place, name)
+            except (NotFound, SandboxUnavailable):
+                return False  # nobody waits there
+            return is_ours
 
     def fill(self, service: str, keeper: str, kinds: Iterable[Kind] = (Kind.PYTHON, Kind.JAR)) -> int:
         """Start what is missing, remove what `keeper` made by an older recipe; the number of those started.
@@ -140,11 +166,7 @@ class Pool:
             )
         names = {item["Names"][0].lstrip("/"): item["Labels"].get(LABEL_KEEPER, "") for item in found}
         prefix = _prefix(service)
-        return {
-            name: maker
-            for name, maker in names.items()
-            if name.startswith(prefix) and not name.endswith(TAKEN)
-        }
+        return {name: maker for name, maker in names.items() if name.startswith(prefix)}
 
     def _remove(self, names: Iterable[str]) -> None:
         """By name, so that one that was claimed meanwhile is not found."""
@@ -160,11 +182,6 @@ class Pool:
 
 def _prefix(service: str) -> str:
     return f"kiok-pool-{hashlib.sha256(service.encode()).hexdigest()[:12]}-"
-
-
-def taken_name(place: str) -> str:
-    """What a container of this place is called while it is claimed."""
-    return place + TAKEN
 
 
 def _making(place: str) -> str:

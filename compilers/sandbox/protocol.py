@@ -36,6 +36,7 @@ MAX_DETAIL_CHARS = 2_000
 STAGE_REQUEST = 1  # the request was refused; another container would refuse it too
 STAGE_RUN = 2  # something broke while files were run
 STAGE_IMAGE = 3  # the image lacks what it needs; no file is to blame
+STAGE_ALONE = 4  # no file was run: here a container is safe for one file only
 
 HELLO, RESULT, FATAL, END = b"H", b"R", b"F", b"E"
 
@@ -113,7 +114,7 @@ class ResultFrame:
 
 @dataclass(frozen=True)
 class FatalFrame:
-    """The driver gave up. `stage` is one of STAGE_REQUEST, STAGE_RUN, STAGE_IMAGE."""
+    """The driver gave up. `stage` is one of STAGE_REQUEST, STAGE_RUN, STAGE_IMAGE, STAGE_ALONE."""
 
     stage: int
     message: str

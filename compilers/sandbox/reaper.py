@@ -16,7 +16,6 @@ from docker.errors import NotFound
 from compilers.sandbox.config import LABEL_KEEPER, LABEL_POOL, LABEL_SANDBOX, LABEL_SERVICE, LABEL_SYNC
 from compilers.sandbox.container import owner_in_name
 from compilers.sandbox.engine import Engine
-from compilers.sandbox.pool import TAKEN
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +35,7 @@ def remove_orphans(engine: Engine, service: str, is_alive: Callable[[str], bool]
     removed = []
     for container in found:
         owner, waits = _owner(container)
-        # One that is seen while it is claimed: its claimer died, or gets by without it.
-        if not container["Names"][0].endswith(TAKEN) and is_alive(owner):
+        if is_alive(owner):
             continue
         try:
             with engine.answering():

@@ -12,8 +12,8 @@ from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached, start_container
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, Lost
-from compilers.sandbox.pool import Pool
 from compilers.sandbox.protocol import (
+    STAGE_ALONE,
     STAGE_IMAGE,
     STAGE_REQUEST,
     FatalFrame,
@@ -30,17 +30,24 @@ log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 18
 
 
-class Session:
-    """Runs jobs, each in a container that stands ready or in a fresh one."""
+class Crowded(Lost):
+    """The driver runs no more than one file in a container of this engine; the message says why."""
 
-    def __init__(self, engine: Engine, config: SandboxConfig, pool: Pool) -> None:
+
+class Session:
+    """Runs jobs, each in a container that stood ready or in a fresh one."""
+
+    def __init__(self, engine: Engine, config: SandboxConfig) -> None:
         self._engine = engine
         self._config = config
-        self._pool = pool
 
-    def run(self, job: SandboxJob, size: Measure) -> Generator[RawResult, None, None]:
-        """One result per file, in order. Raises Lost after what could be had, SandboxUnavailable, TreeRefused."""
-        waiting = self._pool.claim(job)
+    def run(
+        self, job: SandboxJob, size: Measure, waiting: Attached | None = None
+    ) -> Generator[RawResult, None, None]:
+        """One result per file, in order, from the container that stood ready if one was claimed.
+
+        Raises Lost after what could be had, SandboxUnavailable, TreeRefused.
+        """
         if waiting is not None:
             parser = self._parser(job)
             try:
@@ -135,4 +142,6 @@ def _fatal(frame: FatalFrame) -> Exception:
         return SandboxUnavailable(
             f"the sandbox image is incomplete: {frame.message}. Build it anew with `make images`."
         )
+    if frame.stage == STAGE_ALONE:
+        return Crowded(frame.message)
     return Lost(f"the driver gave up: {frame.message}")

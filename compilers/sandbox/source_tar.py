@@ -50,14 +50,15 @@ def measure(entries: Sequence[TreeEntry], limits: SandboxLimits) -> Measure:
     if pages * _PAGE_BYTES > limits.src_bytes:
         raise TreeRefused(
             f"the tree takes {pages * _PAGE_BYTES} bytes in the sandbox (files in pages of 4 KiB); "
-            f"at most {limits.src_bytes} are allowed (src_bytes). Leave out what no DAG needs with "
-            ".kiokignore or a narrower subpath, or raise the limit."
+            f"at most {limits.src_bytes} are allowed ({limits.setting('src_bytes')}). Leave out what no DAG needs "
+            "with .kiokignore or a narrower subpath, or raise the limit."
         )
     inodes = len(paths) + len(folders) + 1
     if inodes > limits.src_inodes:
         raise TreeRefused(
-            f"the tree has {inodes} files and folders; at most {limits.src_inodes} are allowed (src_inodes). "
-            "Leave out what no DAG needs with .kiokignore or a narrower subpath, or raise the limit."
+            f"the tree has {inodes} files and folders; at most {limits.src_inodes} are allowed "
+            f"({limits.setting('src_inodes')}). Leave out what no DAG needs with .kiokignore or a narrower subpath, "
+            "or raise the limit."
         )
     return Measure(entries=len(paths), total_bytes=sum(entry.size for entry in entries))
 

@@ -10,6 +10,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from compilers.base import Kind
 from gitsync.conf import properties
 from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
@@ -20,6 +21,18 @@ from kiok.connections.models import Connection
 
 TAGS = (RefKind.TAG, RefKind.SEMVER)
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}\Z"
+_IMAGE_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+# https://github.com/distribution/reference/blob/main/reference.go; as in kiok.server.parsers.
+IMAGE_PATTERN = (
+    r"^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?/)?"
+    rf"{_IMAGE_NAME}(?:/{_IMAGE_NAME})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"
+)
+_is_image = RegexValidator(
+    IMAGE_PATTERN,
+    "Name an image as the engine knows it: team-python:1, or registry.example.com/kiok/python@sha256:…; "
+    "in lower case, without blanks.",
+)
 
 
 class ManagedBy(models.TextChoices):
@@ -101,6 +114,22 @@ class Repository(models.Model):
         related_name="verifying_repositories",
         verbose_name="trusted keys",
         help_text="verifyConnectionId: the connection whose openpgpKeys or allowedSigners are trusted.",
+    )
+    image_python = models.CharField(
+        "image for Python",
+        max_length=255,
+        blank=True,
+        validators=[_is_image],
+        help_text="Image that compiles this repository's *.py, built FROM the service's own; empty for "
+        "kiok.sandbox.image.python.",
+    )
+    image_java = models.CharField(
+        "image for jars",
+        max_length=255,
+        blank=True,
+        validators=[_is_image],
+        help_text="Image that compiles this repository's *.jar, built FROM the service's own; empty for "
+        "kiok.sandbox.image.java.",
     )
     enabled = models.BooleanField(default=True)
     interval_ms = models.PositiveIntegerField(
@@ -211,8 +240,16 @@ class Repository(models.Model):
             # Other keys judge otherwise.
             self.verify_keys.updated_at.isoformat() if self.verify_keys else None,
             self.credential_id,
+            self.image_python,
+            self.image_java,
             self.enabled,
         )
+
+    @property
+    def images(self) -> dict[Kind, str]:
+        """The images that this repository names itself, by kind."""
+        named = {Kind.PYTHON: self.image_python, Kind.JAR: self.image_java}
+        return {kind: image for kind, image in named.items() if image}
 
     @property
     def effective_interval_ms(self) -> int:

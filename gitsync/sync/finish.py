@@ -56,8 +56,6 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, timings: 
     now = timezone.now()
     retry = any(file.retry for file in plan.files)
     reason, message = report.reason, report.message
-    if any(file.retry and "sandbox unavailable" in str(file.diagnostics[:1]) for file in plan.failed_files):
-        reason = SyncReason.SANDBOX_UNAVAILABLE
     with transaction.atomic():
         repository = owned(held)
         failures = repository.consecutive_failures + 1 if retry else 0

@@ -48,7 +48,7 @@ def is_judged(repository: Repository, commit: str) -> bool:
     before: dict[str, str] = judgement.get("images", {})
     if not before:
         return True
-    now = containers.image_digests(frozenset(Kind(kind) for kind in before))
+    now = containers.image_digests(frozenset(Kind(kind) for kind in before), repository.images)
     return all(now.get(Kind(kind), digest) == digest for kind, digest in before.items())
 
 

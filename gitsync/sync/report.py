@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compilers.base import FileStatus, Ignored
+from gitsync.errors import SyncReason
 from gitsync.models import FileState, Repository, RepositoryState
 from gitsync.sync.plan import Plan
 from kiok.metadata.models import Dag, Origin
@@ -86,8 +87,8 @@ def report_of_plan(
     return SyncReport(
         name=repository.name,
         state=RepositoryState.DEGRADED if failures else RepositoryState.IN_SYNC,
-        reason="files_failed" if failures else "",
-        message=failure_summary(len(plan.failed_files), len(plan.stale)) if failures else "",
+        reason=str(_reason(plan)) if failures else "",
+        message=_message(plan) if failures else "",
         from_commit=repository.last_good_commit,
         to_commit=to_commit,
         created=tuple(found.uid for found in plan.created),
@@ -131,6 +132,19 @@ def report_of_record(repository: Repository, *, seconds: float) -> SyncReport:
         ignored=tuple(row.path for row in files if row.state == FileState.IGNORED),
         seconds=seconds,
     )
+
+
+def _reason(plan: Plan) -> SyncReason:
+    """Why files failed: for want of a container where that is so for any, since an operator has to act."""
+    unavailable = [file.unavailable for file in plan.failed_files if file.unavailable]
+    return SyncReason(unavailable[0]) if unavailable else SyncReason.FILES_FAILED
+
+
+def _message(plan: Plan) -> str:
+    summary = failure_summary(len(plan.failed_files), len(plan.stale))
+    causes = [item.message for file in plan.failed_files if file.unavailable for item in file.diagnostics]
+    # One for each language: all files of one say the same.
+    return ". ".join([summary, *dict.fromkeys(causes)])
 
 
 def failure_summary(files: int, stale: int) -> str:

@@ -248,6 +248,7 @@ def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
             sandbox=containers.sandbox(),
             subpath=remote.subpath,
             labels=containers.labels(repository.name, walk.run),
+            images=repository.images,
             progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
         )
     walk.enter("plan")

@@ -12,6 +12,8 @@ In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by com
       include: ["*.py", /shared/]    # or text, a pattern a line; default: *.py
       verify: commit                 # or tag; default: off
       verifyConnectionId: team-keys  # whose keys are trusted; needed unless verify is off
+      imagePython: team-python:1     # what compiles *.py; default: kiok.sandbox.image.python
+      imageJava: team-java:1         # what compiles *.jar; default: kiok.sandbox.image.java
 """
 
 from __future__ import annotations
@@ -25,13 +27,15 @@ from typing import Any
 
 import yaml
 
+from kiok.server import parsers
+
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@", re.IGNORECASE)
 KEYS = (
     *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
-    *("include", "verify", "verifyConnectionId"),
+    *("include", "verify", "verifyConnectionId", "imagePython", "imageJava"),
 )
 VERIFY = ("off", "commit", "tag")
 _TAG_REFS = ("tag:", "refs/tags/", "semver:")
@@ -44,7 +48,8 @@ class DeclaredRepository:
 
     `ref` is a branch or `tag:<name>`; `subpath` is "" for the whole repository; `interval_ms` None means
     the default interval, `include` None the default patterns, else one a line. `verify` is one of `VERIFY`.
-    `url`, `ref`, `subpath` and `include` are checked in full where they are used.
+    `image_python` and `image_java` are "" for the properties' images. `url`, `ref`, `subpath` and `include`
+    are checked in full where they are used.
     """
 
     name: str
@@ -57,6 +62,8 @@ class DeclaredRepository:
     include: str | None = None
     verify: str = "off"
     verify_connection_id: str | None = None
+    image_python: str = ""
+    image_java: str = ""
 
 
 def check(repository: DeclaredRepository) -> DeclaredRepository:
@@ -80,6 +87,12 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
             raise ValueError(where + f"{key} {connection!r} does not match {CONNECTION_ID.pattern}")
     if repository.interval_ms is not None and repository.interval_ms < 1000:
         raise ValueError(where + f"intervalMs is {repository.interval_ms}; allowed: 1000 or more")
+    for key, image in (("imagePython", repository.image_python), ("imageJava", repository.image_java)):
+        if image:
+            try:
+                parsers.image(image)
+            except ValueError as exc:
+                raise ValueError(where + f"{key} {image[:100]!r}: {exc}") from exc
     _check_verification(repository, where)
     return repository
 
@@ -189,6 +202,8 @@ def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
         include=values.get("include"),
         verify=values.get("verify", "off"),
         verify_connection_id=values.get("verifyConnectionId"),
+        image_python=values.get("imagePython") or "",
+        image_java=values.get("imageJava") or "",
     )
 
 

@@ -7,10 +7,13 @@ every parent folder of the database to all users. Here:
   whoever may connect is whom the file system lets in, and no password is needed.
 - PostgreSQL refuses to run as root. Root therefore starts it in a user namespace of its own in which
   root's uid reads as another: no account is made, no owner or mode of any folder changes.
-- **Who uses it** is a shared `flock` on a file, held as long as the process lives. The kernel drops it
-  however the process ends, SIGKILL included, so no list of pids can go stale. A process that exits and then
-  gets the lock exclusively was the last user and stops the server. Forked children hold the lock too.
-- Start and stop happen under a second, exclusive lock, so any number of processes may start at once.
+- **Who uses it** is told by locks on two files, which the kernel drops however a process ends, SIGKILL included,
+  so no list of pids can go stale. A shared `flock` is held by each user and, as it is inherited, by what the user
+  forked: while anybody has it, the server stays. A shared record lock is held by the users alone, since no child
+  inherits it: so a user that ends knows whether another stays, who then stops the server, or only children are
+  left, its own or those of a user that ends at the same moment, which it waits for.
+- Start, stop and these looks happen under a third, exclusive lock, so any number of processes may start and end
+  at once.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -42,11 +46,19 @@ MAX_LOG_BYTES = 10 * 1024 * 1024  # looked at on each start
 MAX_SOCKET_DIR_BYTES = 103 - len("/.s.PGSQL.5432")
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _NOBODY = 65534
-_LINGERING_SECONDS = 5.0
+_CHILDREN_SECONDS = 5.0
 _NO_PID = 2**31 - 2  # far above any the kernel gives
 
-# Open lock files by data folder: the process is a user for as long as its own stays open.
-_held: dict[Path, int] = {}
+
+@dataclass(frozen=True)
+class _Use:
+    """The open lock files of a user. Closing any descriptor of the second drops its lock, so it is opened once."""
+
+    inherited: int  # the flock, which forked children have too
+    own: int  # the record lock, which is this process's alone
+
+
+_held: dict[Path, _Use] = {}
 
 
 def url(data_dir: Path) -> str:
@@ -63,14 +75,14 @@ def ensure(data_dir: Path, *, durable: bool = True) -> str:
     base = _base(data_dir)
     with _exclusively(base):
         if base not in _held:
-            users = _open(base / "postgres.users")
-            fcntl.flock(users, fcntl.LOCK_SH)
-            _held[base] = users
+            _held[base] = _begin_use(base)
             atexit.register(_release_at_exit, base, os.getpid())
         try:
             _start(base, durable=durable)
         except DatabaseUnavailable:
-            os.close(_held.pop(base))
+            use = _held.pop(base)
+            os.close(use.inherited)
+            os.close(use.own)
             raise
     os.environ["DATABASE_URL"] = url(data_dir)
     return os.environ["DATABASE_URL"]
@@ -79,26 +91,40 @@ def ensure(data_dir: Path, *, durable: bool = True) -> str:
 def release(data_dir: Path) -> bool:
     """Stop being a user; the last one stops the server. Returns whether it was stopped.
 
-    Two that end at the same moment may each take the other for one that stays; the next user's end stops it then.
+    The last one waits up to `_CHILDREN_SECONDS` for forked children that still have the server. To one that stays
+    longer the server is left, and the end of its next user stops it.
     """
     base = data_dir.expanduser().resolve()
     if base not in _held:
         return False  # and nothing is made or touched: the folder may be gone
-    # Closing, not unlocking: forked children share the lock and may still need the server.
-    os.close(_held.pop(base))
-    patience = time.monotonic() + _LINGERING_SECONDS
-    while True:
-        with _exclusively(base):
-            if _is_free(base):
-                if _running(base):
-                    _pg_ctl(base, "stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_SECONDS))
-                return True
-        if _has_living_user(base) or time.monotonic() > patience:
-            return False
-        time.sleep(0.05)
+    use = _held.pop(base)
+    # Closing, not unlocking: forked children share this lock and may still need the server.
+    os.close(use.inherited)
+    fcntl.lockf(use.own, fcntl.LOCK_UN)
+    patience = time.monotonic() + _CHILDREN_SECONDS
+    try:
+        while True:
+            with _exclusively(base):
+                if _is_free(base):
+                    if _running(base):
+                        _pg_ctl(base, "stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_SECONDS))
+                    return True
+                if _another_stays(use) or time.monotonic() > patience:
+                    return False
+            time.sleep(0.05)
+    finally:
+        os.close(use.own)
+
+
+def _begin_use(base: Path) -> _Use:
+    use = _Use(_open(base / "postgres.users"), _open(base / "postgres.users.own"))
+    fcntl.flock(use.inherited, fcntl.LOCK_SH)
+    fcntl.lockf(use.own, fcntl.LOCK_SH)
+    return use
 
 
 def _is_free(base: Path) -> bool:
+    """Whether nobody has the server: no user, and no child of one."""
     users = _open(base / "postgres.users")
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,22 +135,14 @@ def _is_free(base: Path) -> bool:
     return True
 
 
-def _has_living_user(base: Path) -> bool:
-    """Whether another process that took the lock itself lives, or only forked children that are about to end.
-
-    Two users that end at the same moment would else each leave the server to the other's children. The kernel
-    lists a lock under the process that took it (proc_locks(5)).
-    """
-    inode = (base / "postgres.users").stat().st_ino
-    with suppress(OSError):
-        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-            fields = line.split()
-            if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
-                pid = int(fields[4])
-                if pid != os.getpid() and Path(f"/proc/{pid}").exists():
-                    return True
-        return False
-    return True
+def _another_stays(use: _Use) -> bool:
+    """Whether there is a user that has not let go. Asked by one that has, under the exclusive lock."""
+    try:
+        fcntl.lockf(use.own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # systems answer with either
+        return True
+    fcntl.lockf(use.own, fcntl.LOCK_UN)
+    return False
 
 
 def _release_at_exit(base: Path, pid: int) -> None:

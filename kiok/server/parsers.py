@@ -14,6 +14,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?"
+# https://github.com/distribution/reference/blob/main/reference.go
+IMAGE = re.compile(
+    rf"(?:{_REGISTRY}/)?{_NAME}(?:/{_NAME})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+MAX_IMAGE_CHARACTERS = 255
 _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*", re.IGNORECASE
 )
@@ -55,6 +62,22 @@ def integer(minimum: int, maximum: int = 2**53, unit: str = "") -> Parser[int]:
     return Parser(f"a whole number{' of ' + unit if unit else ''} from {minimum}{upper}", parse)
 
 
+def number(minimum: float, maximum: float) -> Parser[float]:
+    """A plain decimal number in `[minimum, maximum]`, with or without a fraction."""
+
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})?", text.strip()):
+            raise ValueError("not a number; write it without unit or separators, such as 1 or 0.5")
+        value = float(text)
+        if value < minimum:
+            raise ValueError("too small")
+        if value > maximum:
+            raise ValueError("too large")
+        return value
+
+    return Parser(f"a number from {minimum:g} to {maximum:g}", parse, lambda value: f"{value:g}")
+
+
 def _line(text: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError("it holds control characters")
@@ -71,6 +94,26 @@ def text(what: str, *, empty: bool = False) -> Parser[str]:
         return value
 
     return Parser(what + (" (or empty)" if empty else ""), parse)
+
+
+def image(value: str) -> str:
+    """A reference of a container image: `[registry/]name[:tag][@sha256:digest]`. Raises ValueError."""
+    if not value:
+        raise ValueError("empty")
+    if len(value) > MAX_IMAGE_CHARACTERS:
+        raise ValueError(f"longer than {MAX_IMAGE_CHARACTERS} characters")
+    if not IMAGE.fullmatch(value):
+        raise ValueError(
+            "no image reference such as team-python:1 or registry.example.com/kiok/python@sha256:<64 hexadecimal "
+            "digits>; names are in lower case"
+        )
+    return value
+
+
+IMAGE_REFERENCE = Parser(
+    "an image reference, such as team-python:1 or registry.example.com/kiok/python:1",
+    lambda value: image(_line(value)),
+)
 
 
 def choice(*values: str) -> Parser[str]:

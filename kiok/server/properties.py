@@ -20,7 +20,19 @@ from typing import Any, TypeVar
 from kiok.server import declared, parsers, properties_file
 from kiok.server.declared import DeclaredRepository
 from kiok.server.errors import PropertyError
-from kiok.server.parsers import BOOLEAN, DIRECTORY, FILE, Parser, choice, integer, one_of, text, words
+from kiok.server.parsers import (
+    BOOLEAN,
+    DIRECTORY,
+    FILE,
+    IMAGE_REFERENCE,
+    Parser,
+    choice,
+    integer,
+    number,
+    one_of,
+    text,
+    words,
+)
 
 T = TypeVar("T")
 
@@ -165,13 +177,13 @@ class Properties:
     )
     sandbox_image_python: str = _property(
         "kiok.sandbox.image.python",
-        text("an image name"),
+        IMAGE_REFERENCE,
         "kiok-sandbox-python:dev",
         "Image that compiles *.py.",
     )
     sandbox_image_java: str = _property(
         "kiok.sandbox.image.java",
-        text("an image name"),
+        IMAGE_REFERENCE,
         "kiok-sandbox-java:dev",
         "Image that compiles *.jar.",
     )
@@ -194,10 +206,19 @@ class Properties:
         "Containers that share the files of one large sync.",
     )
     sandbox_memory_bytes: int = _property(
-        "kiok.sandbox.memory.bytes", _bytes(64 * _MIB), 512 * _MIB, "Memory of a container, swap included."
+        "kiok.sandbox.memory.bytes",
+        _bytes(64 * _MIB),
+        512 * _MIB,
+        "Memory of a container, temporary files and sources included; no swap.",
     )
     sandbox_pids: int = _property(
         "kiok.sandbox.pids", integer(16, 4096), 64, "Processes and threads of a container."
+    )
+    sandbox_cpus: float = _property(
+        "kiok.sandbox.cpus", number(0.1, 256), 1.0, "CPUs of a container for Python files."
+    )
+    sandbox_jar_cpus: float = _property(
+        "kiok.sandbox.jar.cpus", number(0.1, 256), 2.0, "CPUs of a container for jars."
     )
     sandbox_file_timeout_ms: int = _property(
         "kiok.sandbox.file.timeout.ms", _milliseconds(100), 30_000, "Time limit of compiling one Python file."
@@ -219,6 +240,15 @@ class Properties:
     )
     sandbox_tmp_bytes: int = _property(
         "kiok.sandbox.tmp.bytes", _bytes(_MIB), 16 * _MIB, "Space for temporary files in a container."
+    )
+    sandbox_tmp_inodes: int = _property(
+        "kiok.sandbox.tmp.inodes", integer(100), 2000, "Temporary files and folders in a container."
+    )
+    sandbox_file_bytes: int = _property(
+        "kiok.sandbox.file.bytes", _bytes(_MIB), 64 * _MIB, "Largest file that may be written in a container."
+    )
+    sandbox_open_files: int = _property(
+        "kiok.sandbox.open.files", integer(64, 65_536), 256, "Open files of one process in a container."
     )
     sandbox_deadline_ms: int = _property(
         "kiok.sandbox.deadline.ms", _milliseconds(1000), 1_800_000, "Time limit of a whole container."

@@ -48,16 +48,28 @@ class User:
             text=True,
         )
 
+    def said(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
     def started(self) -> str:
         """When the server it uses was started, as the server says."""
-        assert self.process.stdout is not None
-        said = self.process.stdout.readline().strip()
+        said = self.said()
         assert said, "the user ended without reaching the server"
         return said
 
-    def leave(self) -> None:
+    def tell(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def let_go(self) -> None:
+        """Ask it to end."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+    def leave(self) -> None:
+        self.let_go()
         assert self.process.wait(30) == 0
 
     def kill(self) -> None:
@@ -186,21 +198,81 @@ def test_a_pid_file_that_names_another_program_does_not_hinder_the_start(
     assert alive(os.getpid())
 
 
+def with_child(until: Path) -> str:
+    """The program of a user with a forked child that stays until the file is there."""
+    child = "import os, time\nif os.fork() == 0:\n    os.close(1)\n"
+    child += f"    while not os.path.exists({str(until)!r}):\n        time.sleep(0.05)\n    sys.exit()\n"
+    return USER.replace("with psycopg", f"{child}with psycopg")
+
+
 def test_a_forked_child_keeps_the_server_of_its_parent_and_does_not_stop_it(
-    data_dir: Path, use: Callable[..., User]
+    data_dir: Path, tmp_path: Path, use: Callable[..., User]
 ) -> None:
-    program = USER.replace(
-        "sys.stdin.read()",
-        "import os, time\nif os.fork() == 0:\n    os.close(1)\n    time.sleep(8)\n    sys.exit()\n",
-    )
-    parent = use(program)
+    impatient = "embedded._CHILDREN_SECONDS = 0.5\nurl ="
+    parent = use(with_child(tmp_path / "end").replace("url =", impatient, 1))
     started = parent.started()
     parent.leave()
     other = use()
     assert other.started() == started, "the parent's exit stopped the server under its child"
-    time.sleep(3)
+    (tmp_path / "end").touch()
+    time.sleep(1)
     with psycopg.connect(embedded.url(data_dir)) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+    other.leave()
+    assert postmaster(data_dir) is None
+
+
+def test_the_last_user_waits_for_the_child_of_one_that_was_killed(
+    data_dir: Path, tmp_path: Path, use: Callable[..., User]
+) -> None:
+    killed, last = use(with_child(tmp_path / "end")), use()
+    assert killed.started() == last.started()
+    killed.kill()
+    last.let_go()
+    time.sleep(0.5)
+    assert postmaster(data_dir) is not None
+    (tmp_path / "end").touch()
+    assert last.process.wait(30) == 0
+    assert postmaster(data_dir) is None
+
+
+def test_a_user_that_ends_does_not_wait_for_one_that_stays(data_dir: Path, use: Callable[..., User]) -> None:
+    stays, ends = use(), use(USER.replace("url =", "embedded._CHILDREN_SECONDS = 3600\nurl =", 1))
+    assert stays.started() == ends.started()
+    ends.leave()
+    assert postmaster(data_dir) is not None
+
+
+# A user again and again: from a line on stdin to the next, when it lets go, as at its exit, with a child that lingers.
+AGAIN_AND_AGAIN = """
+import os, sys, time
+from pathlib import Path
+from kiok.server import embedded
+data_dir = Path(sys.argv[1])
+for _ in sys.stdin:
+    embedded.ensure(data_dir, durable=False)
+    print("uses it", flush=True)
+    sys.stdin.readline()
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.1)
+        os._exit(0)
+    embedded.release(data_dir)
+    os.waitpid(child, 0)
+    print("let go", flush=True)
+"""
+
+
+def test_two_users_that_end_at_the_same_moment_stop_the_server_though_their_children_linger(
+    data_dir: Path, use: Callable[..., User]
+) -> None:
+    both = [use(AGAIN_AND_AGAIN), use(AGAIN_AND_AGAIN)]
+    for _ in range(20):
+        for word in ("uses it", "let go"):
+            for user in both:
+                user.tell("go on")
+            assert [user.said() for user in both] == [word, word]
+            assert (postmaster(data_dir) is not None) == (word == "uses it")
 
 
 def test_nobody_else_can_reach_it(data_dir: Path, use: Callable[..., User]) -> None:
@@ -390,20 +462,15 @@ def test_a_part_of_the_service_that_dies_takes_the_rest_down_and_is_named(
     assert postmaster(data_dir) is None
 
 
-def test_when_run_itself_is_killed_its_parts_end_and_the_database_with_them_or_its_next_user(
-    service: Service, data_dir: Path, use: Callable[..., User]
+def test_when_run_itself_is_killed_its_parts_end_and_the_database_with_them(
+    service: Service, data_dir: Path
 ) -> None:
     wait_until(service.ready, 60)
     below = service.descendants()
     service.process.kill()
     service.process.wait()
     wait_until(lambda: not [pid for pid in below if alive(pid)], 40)
-    if postmaster(data_dir) is not None:
-        # Two parts that end at the same moment may each take the other for a user that stays.
-        last = use()
-        last.started()
-        last.leave()
-    wait_until(lambda: postmaster(data_dir) is None)
+    assert postmaster(data_dir) is None
 
 
 @pytest.mark.case("surface.readiness")

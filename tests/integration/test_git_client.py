@@ -80,7 +80,7 @@ def test_output_is_capped_while_it_is_read(client: GitClient) -> None:
     with pytest.raises(GitPersonError, match="more than 1000 bytes") as caught:
         client.run(_shell("yes"), max_output_bytes=1000)
     assert caught.value.reason is GitReason.OUTPUT_TOO_LARGE
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_flood_of_errors_is_no_trouble(client: GitClient) -> None:
@@ -109,13 +109,13 @@ def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
         environment={"PATH": os.environ["PATH"]},
         kill_after_seconds=0.3,
     )
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 40
     while len(group_members(process.pid)) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(group_members(process.pid)) == 3
     started = time.monotonic()
     assert process.stop() == -signal.SIGKILL
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     while group_members(process.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert group_members(process.pid) == []
@@ -124,7 +124,7 @@ def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
 def test_children_git_leaves_behind_hold_nothing_up(client: GitClient) -> None:
     started = time.monotonic()
     assert client.run(_shell("sleep 300 & echo done")) == b"done\n"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_what_never_ends_is_ended_by_the_time_limit_and_leaves_nothing(
     error = _failing(mirror, url, None)
     assert error.reason is GitReason.TIMEOUT
     assert "1.5 s" in str(error)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20
     https_server.faults.clear()
     assert mirror.fetch(url, MAIN, None) == commit
     assert [path.name for path in directory.rglob("*") if "tmp_" in path.name or path.suffix == ".lock"] == []

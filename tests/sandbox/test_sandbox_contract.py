@@ -80,12 +80,16 @@ def test_without_an_engine_it_raises_before_the_first_result(no_sandbox: Sandbox
 
 
 def test_a_tree_over_the_limit_of_bytes_is_refused_with_the_numbers(any_sandbox: Sandbox) -> None:
-    with pytest.raises(TreeRefused, match=r"takes 94208 bytes .* at most 65536 .*src_bytes"):
+    with pytest.raises(
+        TreeRefused, match=r"takes 94208 bytes .* at most 65536 .*kiok.sandbox.src.bytes = 65536"
+    ):
         list(any_sandbox.run(job(["b.py"], {"big": "x" * 65_537})))
 
 
 def test_a_tree_over_the_limit_of_inodes_is_refused_with_the_numbers(any_sandbox: Sandbox) -> None:
-    with pytest.raises(TreeRefused, match=r"has 9 files and folders; at most 8 .*src_inodes"):
+    with pytest.raises(
+        TreeRefused, match=r"has 9 files and folders; at most 8 .*kiok.sandbox.src.inodes = 8"
+    ):
         list(any_sandbox.run(job(["b.py"], {"e/f/g": ""})))
 
 

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from compilers.base import Kind, Outcome, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig
+from compilers.sandbox.protocol import VERSION
 
 JobOf = Callable[[dict[str, str]], SandboxJob]
 
@@ -173,7 +174,7 @@ def test_an_image_of_another_protocol_is_refused(
     tag = "kiok-test-old-protocol"
     try:
         engine.api.commit(made, tag, conf={"Labels": {"kiok.protocol": "0"}})
-        with pytest.raises(SandboxUnavailable, match="speaks sandbox protocol 0, this service 2"):
+        with pytest.raises(SandboxUnavailable, match=f"speaks sandbox protocol 0, this service {VERSION}"):
             next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
     finally:
         engine.api.remove_container(made["Id"])
@@ -218,7 +219,7 @@ def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
     sandbox.image_digest(Kind.PYTHON)
     # What the engine said a moment ago no longer holds.
-    sandbox.engine._digests[Kind.PYTHON] = (time.monotonic(), "sha256:" + "0" * 64)
+    sandbox.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
     with pytest.raises(SandboxUnavailable, match="tried again"):
         list(sandbox.run(job_of({"a.py": "x = 1\n"})))
     assert [result.path for result in sandbox.run(job_of({"a.py": "x = 1\n"}))] == ["a.py"]

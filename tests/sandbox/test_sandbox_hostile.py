@@ -99,13 +99,14 @@ with open('/tmp/big', 'wb') as file:
     "folders nested without end": Attack(
         """\
 import os
+os.mkdir('/tmp/blind', 0o300)
+os.mkdir('/tmp/blind/d')
 os.chdir('/tmp')
 try:
     while True:
         os.mkdir('d'); os.chdir('d')
 except OSError as error:
     print('stopped by', error.strerror)
-os.chmod('/tmp/d/d', 0)
 os._exit(5)
 """,
         Outcome.EXITED,
@@ -151,7 +152,10 @@ os._exit(1)
         """\
 import os, signal
 for number in (signal.SIGKILL, signal.SIGINT, signal.SIGSTOP, signal.SIGSEGV):
-    os.kill(1, number)
+    try:
+        os.kill(1, number)
+    except PermissionError:  # from Landlock's ABI 6 on; before, the driver survives it
+        pass
 try:
     os.kill(-1, signal.SIGKILL)
 except ProcessLookupError:
@@ -187,11 +191,11 @@ for address in (('169.254.169.254', 80), ('172.17.0.1', 22), ('1.1.1.1', 53)):
         socket.create_connection(address, timeout=1)
     except OSError as error:
         print(address[0], error.strerror)
-print(sorted(name for _, name in socket.if_nameindex()))
+print([line.split(':')[0].strip() for line in open('/proc/net/dev').readlines()[2:]])
 os._exit(1)
 """,
         Outcome.EXITED,
-        output="1.1.1.1 Network is unreachable\n['lo']",
+        output="1.1.1.1 Operation not permitted\n['lo']",
     ),
 }
 

@@ -230,9 +230,9 @@ def test_files_whose_name_cannot_be_a_path_are_failures_with_the_reason() -> Non
 )
 def test_patterns_made_to_backtrack_cost_next_to_nothing(pattern: str, path: str) -> None:
     tree = MemoryTree({".kiokignore": pattern, f"{path}x.py": ""})
-    started = time.monotonic()
+    started = time.process_time()
     assert len(discover(tree).sources) == 1
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_rules_that_take_too_long_in_all_stop_everything(monkeypatch: pytest.MonkeyPatch) -> None:

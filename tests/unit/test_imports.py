@@ -231,15 +231,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_megabyte_of_hostile_text_is_judged_at_once(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert not mentions(text, {"helper.py": "", "a/b.py": ""})
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_many_files_that_import_each_other_are_read_once_each() -> None:
     names = [f"m{number}" for number in range(400)]
     texts = {f"{name}.py": "import " + ", ".join(names) + "\n#" + "x" * 20_000 for name in names}
     graph = ImportGraph(texts, ("",))
-    started = time.monotonic()
+    started = time.process_time()
     assert not any(graph.mentions_kiok(path) for path in texts)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

@@ -68,12 +68,12 @@ def test_a_compiled_file_survives_the_way_through_bytes() -> None:
     ids=lambda value: repr(value)[:30],
 )
 def test_hostile_bytes_are_refused_with_what_and_where(raw: bytes, said: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(CompiledFileError) as caught:
         decode(raw)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 300
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_diagnostics_beyond_the_limit_are_counted() -> None:
 def test_a_megabyte_is_read_in_well_under_a_second() -> None:
     tasks = [{"id": f"t{n}", "script": 'echo "\\"' * 5} for n in range(10_000)]
     raw = payload(file(dags=[{"id": "d", "tasks": tasks}]))
-    started = time.monotonic()
+    started = time.process_time()
     assert len(decode(raw).dags[0].tasks) == 10_000
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))

@@ -252,10 +252,10 @@ def test_ten_thousand_tasks_in_one_chain_are_good_and_in_one_ring_are_a_cycle() 
 
 
 def test_ten_thousand_tasks_with_hostile_near_misses_cost_little() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     tasks = [shell(f"{'a' * 42}{n}", requires=[f"{'a' * 41}b{n}"], typo=1) for n in range(MAX_TASKS)]
     problems = validate(dag(*tasks)).problems
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     assert len(problems) == MAX_PROBLEMS + 1
     assert problems[-1].message == f"... and {2 * MAX_TASKS - MAX_PROBLEMS} more"
 

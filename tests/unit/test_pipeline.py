@@ -176,9 +176,10 @@ def test_every_bad_end_of_a_process_is_a_failure_with_its_reason(outcome: Outcom
     raw = RawResult("a.py", outcome, output="it printed this", detail="stopped after 30 s", seconds=30.0)
     result = compile_one(raw)
     assert (result.status, result.retry, result.proven) == (FileStatus.FAILED, retry, True)
-    assert (message(result), result.diagnostics[0].output) == ("stopped after 30 s", "it printed this")
+    assert message(result).startswith("stopped after 30 s")
+    assert result.diagnostics[0].output == "it printed this"
     assert (result.seconds, result.text, result.dags) == (30.0, PYTHON, ())
-    assert message(compile_one(RawResult("a.py", outcome))) == f"ended as {outcome.value}"
+    assert message(compile_one(RawResult("a.py", outcome))).startswith(f"ended as {outcome.value}")
 
 
 def test_no_outcome_is_left_untested() -> None:

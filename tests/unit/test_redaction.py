@@ -108,12 +108,12 @@ def test_what_looks_like_a_password_in_a_url_is_taken_out_and_nothing_else(text:
 
 def test_hundreds_of_keys_cost_little() -> None:
     keys = [private_key(ed25519.Ed25519PrivateKey.generate()) for _ in range(redaction.MAX_SECRETS + 50)]
-    began = time.monotonic()
+    began = time.process_time()
     for key in keys:
         redaction.register([key])
     line = "2026-01-01 INFO nothing to see in this line of a log, https://host/team/dags.git " * 2
     for _ in range(200):
         assert redaction.redact(line) == line
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert redaction.redact(key_lines(keys[-1])[0]) == "[redacted]"
     assert redaction.redact(key_lines(keys[0])[1]) == key_lines(keys[0])[1], "the oldest is still there"

@@ -83,7 +83,7 @@ def test_a_changed_byte_never_makes_a_result_of_another_file(at: int, value: int
     [
         (result_frame(0, OK, b"{}"), "not hello"),
         (raw(b"H", b"WRONGMAG\0\1"), "speaks protocol"),
-        (raw(b"H", protocol.MAGIC + b"\0\1"), "speaks protocol version 1"),
+        (raw(b"H", protocol.MAGIC + b"\0\xff"), "speaks protocol version 255"),
         (hello_frame() + hello_frame(), "out of place"),
         (hello_frame() + raw(b"Z", b""), "unknown type"),
         (hello_frame() + raw(b"R", b"", length=2**32 - 1), "out of place"),
@@ -201,8 +201,8 @@ def test_a_request_of_another_shape_is_refused(spoil: Callable[[dict[str, object
     "preamble",
     [
         b"X" * 14,
-        protocol.MAGIC + b"\0\1" + b"\0\0\0\1",
-        protocol.MAGIC + b"\0\2" + b"\xff\xff\xff\xff",
+        protocol.MAGIC + b"\0\xff" + b"\0\0\0\1",
+        protocol.MAGIC + bytes((0, protocol.VERSION)) + b"\xff\xff\xff\xff",
     ],
 )
 def test_a_preamble_of_another_kind_is_refused(preamble: bytes) -> None:

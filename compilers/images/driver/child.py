@@ -15,10 +15,12 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
+from compilers.images.driver import landlock, modes
 from compilers.sandbox.protocol import Request
 
 RESULT_FD = 3
 SRC = "/src"
+TMP = "/tmp"  # noqa: S108  the container's own tmpfs
 EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
 
 _PR_SET_DUMPABLE = 4
@@ -85,6 +87,10 @@ def _shut_in(request: Request, *, result_fd: int, output_fd: int) -> None:
     os.chdir("/")
     os.umask(0o077)
     gc.enable()
+    # Where there is none, this container has one file only: see driver.Crowded.
+    if version := landlock.abi():
+        landlock.restrict(version, TMP)
+    modes.freeze()
 
 
 def _descriptors(*, result_fd: int, output_fd: int) -> None:

@@ -22,12 +22,16 @@ from collections.abc import Sequence
 
 sys.path.insert(0, "/opt/kiok/driver")
 
-from compilers.images.driver import child, supervise, unpack
+from compilers.images.driver import child, landlock, supervise, unpack
 from compilers.sandbox import protocol
 
 _PR_SET_DUMPABLE = 4
 _RESPONSE_FD = 62
 _TAR_OVERHEAD_BYTES = 4 << 10  # of one file: header, PAX path, padding
+
+
+class Crowded(Exception):
+    """More than one file was asked for where nothing keeps a file from writing the others."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,6 +55,9 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except (unpack.TarRefused, protocol.ProtocolError) as exc:
         _send(protocol.fatal_frame(protocol.STAGE_REQUEST, str(exc)))
+        return 1
+    except Crowded as exc:
+        _send(protocol.fatal_frame(protocol.STAGE_ALONE, str(exc)))
         return 1
     except (OSError, MemoryError) as exc:
         _send(protocol.fatal_frame(protocol.STAGE_RUN, f"{type(exc).__name__}: {exc}"))
@@ -96,6 +103,8 @@ def _serve(language: str, compile_one: child.Compile) -> None:
     request = _receive()
     if request.language != language:
         raise protocol.ProtocolError(f"this container compiles {language}, not {request.language!r}")
+    if len(request.files) > 1 and not landlock.abi():
+        raise Crowded("its kernel has no Landlock")
     # Children then share these pages: no collection touches what was made before the fork.
     gc.freeze()
     until = time.monotonic() + request.deadline_seconds

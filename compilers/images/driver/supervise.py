@@ -14,7 +14,6 @@ from typing import Any
 from compilers.images.driver import child
 from compilers.sandbox.protocol import Request
 
-TMP = "/tmp"  # noqa: S108  the container's own tmpfs
 STDIN = 0
 _READ_BYTES = 1 << 16
 # Where what is read from a child goes.
@@ -79,7 +78,7 @@ def run_file(
         for descriptor, sink in sinks.items():
             _drain(descriptor, sink)
             os.close(descriptor)
-        _empty(TMP)
+        _empty(child.TMP)
     seconds = time.monotonic() - begun
     outcome, detail = _judge(watch, status, timed_out=timed_out, limit=limit)
     payload = bytes(watch.payload) if outcome == "ok" else b""

@@ -28,8 +28,9 @@ from kiok.validation import authored_id, validate
 
 CLASS_PATH = "/opt/kiok/java/kiok-sdk.jar:/opt/kiok/java/kiok-jar-driver.jar"
 JVM_OPTIONS = (
-    # Room for heap, classes, code and threads within a container of 512 MiB.
-    "-Xmx192m",
+    # Room for heap, classes, code and threads within a container of 512 MiB; the heap, of 192 MiB then, grows
+    # with the container's memory (kiok.sandbox.memory.bytes), which the JVM reads from its cgroup.
+    "-XX:MaxRAMPercentage=37.5",
     "-XX:MaxMetaspaceSize=96m",
     "-XX:ReservedCodeCacheSize=32m",
     "-XX:MaxDirectMemorySize=32m",

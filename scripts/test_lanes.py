@@ -1,0 +1,139 @@
+"""Runs every test in two lanes side by side, and says at the end what failed in either.
+
+    test_lanes.py [ARGUMENT FOR PYTEST...]      for example -k "leader and not frozen"
+
+A lane is a pytest with a data folder and a PostgreSQL of its own (tests/environment.py); lanes share the Docker engine
+and the processors, nothing else. What the first lane says is shown as it comes, what the second says after that. Each
+leads a process group, so that a Ctrl-C reaches this process alone, which passes it on to both, once.
+
+Ends with status 0 if all is well, 1 if not, 5 if the arguments select no test at all.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from test_results import problems
+
+SUITES = ("unit", "integration", "sandbox", "browser")
+# Those that wait for most of their time stand beside the one that computes, so that each lane takes about as long.
+WAITING = tuple(
+    f"tests/integration/test_{name}.py" for name in ("embedded", "hundred_repositories", "leader")
+)
+LANES = {
+    "integration": ("tests/integration", *(f"--ignore={path}" for path in WAITING)),
+    "rest": ("tests/unit", *WAITING, "tests/sandbox", "tests/browser"),
+}
+BUILD = Path("build")
+NOTHING_SELECTED = 5  # pytest's
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A pytest under way."""
+
+    name: str
+    results: Path
+    log: Path | None  # None: its output is ours
+    began: float
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, name: str, arguments: Sequence[str], *, log: Path | None) -> Lane:
+        results = BUILD / f"test-results-{name}.xml"
+        results.unlink(missing_ok=True)
+        # -u: what is in a file can be followed. A cache each, since the last to end overwrites it.
+        command = [sys.executable, "-u", "-m", "pytest", *LANES[name], f"--junit-xml={results}"]
+        command += ["-o", f"cache_dir=.pytest_cache/{name}", *arguments]
+        with (log or Path(os.devnull)).open("wb") as file:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file if log else None,
+                stderr=subprocess.STDOUT if log else None,
+                process_group=0,
+            )
+        return cls(name, results, log, time.monotonic(), process)
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does: pytest then takes down what its tests have set up, and reports what there is."""
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGINT)
+
+    def finish(self) -> int:
+        """Show what it says until it ends; its status."""
+        if self.log:
+            sys.stdout.write(f"\ntest: what the lane {self.name} says\n")
+            with self.log.open("rb") as file:
+                ended = False
+                while not ended:
+                    ended = self.process.poll() is not None
+                    while said := file.read(1 << 16):
+                        sys.stdout.buffer.write(said)
+                    sys.stdout.flush()
+                    if not ended:
+                        time.sleep(0.2)
+        return self.process.wait()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run both lanes with these arguments; the exit status."""
+    BUILD.mkdir(exist_ok=True)
+    lanes: list[Lane] = []
+    stopped: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
+        for lane in lanes:
+            lane.interrupt()
+
+    for number in _SIGNALS:
+        signal.signal(number, pass_on)
+    sys.stdout.write(
+        f"test: two lanes side by side, {' and '.join(LANES)}; first what {next(iter(LANES))} says\n"
+    )
+    sys.stdout.flush()
+    try:
+        for name in LANES:
+            if not stopped:
+                log = BUILD / f"test-{name}.log" if lanes else None
+                lanes.append(Lane.start(name, arguments, log=log))
+        statuses = [lane.finish() for lane in lanes]
+    finally:
+        for lane in lanes:
+            lane.interrupt()
+            lane.process.wait()
+    return judge(lanes, statuses, complete=not arguments and not stopped)
+
+
+def judge(lanes: Sequence[Lane], statuses: Sequence[int], *, complete: bool) -> int:
+    """Say what failed; the exit status. A lane of which the arguments select nothing is no failure."""
+    if set(statuses) == {NOTHING_SELECTED}:
+        return NOTHING_SELECTED
+    ran = [
+        lane for lane, status in zip(lanes, statuses, strict=True) if complete or status != NOTHING_SELECTED
+    ]
+    found = problems(
+        [lane.results for lane in ran], [f"tests.{suite}" for suite in SUITES] if complete else []
+    )
+    sys.stdout.write("\n")
+    for lane, status in zip(lanes, statuses, strict=True):
+        sys.stdout.write(f"test: the lane {lane.name} ended with status {status}\n")
+    for line in found:
+        sys.stdout.write(f"test: {line}\n")
+    return 1 if found or any(status not in (0, NOTHING_SELECTED) for status in statuses) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

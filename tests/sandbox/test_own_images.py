@@ -1,0 +1,212 @@
+"""Images that teams build FROM the service's: what they may bring, and what they cannot change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from compilers.base import (
+    FileResult,
+    FileStatus,
+    ImageMismatch,
+    ImageMissing,
+    Kind,
+    Outcome,
+    SandboxJob,
+    SandboxUnavailable,
+)
+from compilers.pipeline import compile_tree
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
+from compilers.sandbox.fake import FakeSandbox
+from compilers.sandbox.protocol import VERSION
+from tests.images import image_from
+from tests.sandbox.javac import compile_jar
+from tests.trees import MemoryTree
+
+JobOf = Callable[[dict[str, str]], SandboxJob]
+
+DAG = "from kiok import Dag\nfrom team_library.names import NAME\ndag = Dag(NAME)\ndag.task('t', script='true')\n"
+LIBRARY = {"team_library/__init__.py": "", "team_library/names.py": "NAME = 'from_the_library'\n"}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def recipe() -> str:
+    """The Dockerfile of docs/operators.md, without its base and without what it fetches from the network."""
+    text = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    block = text.partition("```dockerfile\n")[2].partition("```")[0].replace("\\\n", "")
+    lines = [line for line in block.splitlines() if not line.startswith(("FROM ", "RUN apt-get "))]
+    assert [line.split()[0] for line in lines] == ["USER", "COPY", "USER"]
+    return "\n".join(lines)
+
+
+TEAM = recipe()
+
+
+@pytest.fixture
+def sandbox(python_image: str) -> DockerSandbox:
+    return DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
+
+
+def compiled(sandbox: DockerSandbox, image: str = "") -> FileResult:
+    images = {Kind.PYTHON: image} if image else {}
+    (result,) = compile_tree(MemoryTree({"a.py": DAG}), sandbox=sandbox, images=images).files
+    return result
+
+
+def test_a_dag_imports_the_library_of_the_image_that_is_asked_for_and_of_no_other(
+    sandbox: DockerSandbox, python_image: str
+) -> None:
+    with image_from(python_image, TEAM, LIBRARY) as team:
+        with_it = compiled(sandbox, team)
+        without = compiled(sandbox)
+    assert [dag.id for dag in with_it.dags] == ["from_the_library"]
+    assert with_it.image not in (None, sandbox.image_digest(Kind.PYTHON))
+    assert without.status is FileStatus.FAILED
+    assert "ModuleNotFoundError: No module named 'team_library'" in without.diagnostics[0].message
+
+
+def test_an_image_that_is_not_there_is_an_error_that_names_it_and_the_repositorys_field(
+    sandbox: DockerSandbox,
+) -> None:
+    with pytest.raises(ImageMissing) as raised:
+        sandbox.image_digest(Kind.PYTHON, "kiok-test-no-such:1")
+    message = str(raised.value)
+    assert (
+        "the image 'kiok-test-no-such:1' for python files, named by the repository (imagePython)," in message
+    )
+    assert "is not on the engine" in message
+    assert "FROM the current base of `make images`" in message
+    assert "an empty imagePython means the one of kiok.sandbox.image.python" in message
+    result = compiled(sandbox, "kiok-test-no-such:1")
+    assert (result.status, result.retry, result.unavailable) == (FileStatus.FAILED, True, "image_missing")
+    assert result.diagnostics[0].message == f"sandbox unavailable: {message}"
+
+
+@pytest.mark.parametrize(("label", "speaks"), [("0", "0"), ("", "unknown")])
+def test_an_image_of_another_protocol_is_an_error_that_names_both(
+    sandbox: DockerSandbox, python_image: str, label: str, speaks: str
+) -> None:
+    with image_from(python_image, f'LABEL kiok.protocol="{label}"') as old:
+        with pytest.raises(ImageMismatch) as raised:
+            sandbox.image_digest(Kind.PYTHON, old)
+        assert compiled(sandbox, old).unavailable == "image_mismatch"
+    message = str(raised.value)
+    assert f"{old!r} for python files, named by the repository (imagePython)," in message
+    assert f"speaks sandbox protocol {speaks}, this service {VERSION}" in message
+
+
+def test_an_image_with_a_volume_is_refused(sandbox: DockerSandbox, python_image: str) -> None:
+    with (
+        image_from(python_image, 'VOLUME ["/var/data", "/scratch"]') as image,
+        pytest.raises(ImageMismatch, match=r"declares volumes \(/scratch, /var/data\).*without VOLUME"),
+    ):
+        sandbox.image_digest(Kind.PYTHON, image)
+
+
+def test_an_image_that_appears_is_used_without_more_ado(sandbox: DockerSandbox, python_image: str) -> None:
+    with image_from(python_image, TEAM, LIBRARY) as team:
+        client = docker.from_env()
+        image = client.images.get(team)
+        tag = f"{team}-later"
+        assert compiled(sandbox, tag).unavailable == "image_missing"
+        image.tag(tag)
+        try:
+            assert compiled(sandbox, tag).status is FileStatus.COMPILED
+        finally:
+            client.images.remove(tag)
+            client.close()
+
+
+def test_two_images_of_one_sandbox_are_not_mistaken_for_each_other(
+    sandbox: DockerSandbox, python_image: str
+) -> None:
+    with image_from(python_image, "LABEL a=1") as one, image_from(python_image, "LABEL a=2") as other:
+        digests = [sandbox.image_digest(Kind.PYTHON, image) for image in (one, other, "", one, other, "")]
+    assert len(set(digests[:3])) == 3
+    assert digests[:3] == digests[3:]
+
+
+def test_a_container_that_stands_ready_serves_no_other_image_than_its_own(
+    python_image: str, service: str, job_of: JobOf
+) -> None:
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, pool_size=1))
+    taken: list[bool] = []
+    sandbox.pool.on_claim = lambda: taken.append(True)
+    try:
+        assert sandbox.pool.fill(service, "the keeper", [Kind.PYTHON]) == 1
+        with image_from(python_image, TEAM, LIBRARY) as team:
+            (of_team,) = sandbox.run(replace(job_of({"a.py": DAG}), image=team))
+            assert taken == []
+        (own,) = sandbox.run(job_of({"a.py": DAG}))
+        assert taken == [True]
+    finally:
+        sandbox.pool.clear(service)
+    assert b"from_the_library" in of_team.payload
+    assert b"ModuleNotFoundError" in own.payload
+
+
+def test_what_an_image_says_about_how_it_is_run_does_not_count(
+    sandbox: DockerSandbox, python_image: str, job_of: JobOf, engine: docker.DockerClient, service: str
+) -> None:
+    hostile = """\
+USER 0
+RUN mkdir -p /opt/evil && echo "print('evil')" > /opt/evil/json.py && cp /opt/evil/json.py /opt/evil/sitecustomize.py
+ENV PYTHONPATH=/opt/evil PYTHONSTARTUP=/opt/evil/json.py PYTHONINSPECT=1 PATH=/opt/evil HOME=/root
+WORKDIR /opt/evil
+ENTRYPOINT ["/bin/sleep"]
+CMD ["1000"]
+HEALTHCHECK --interval=1s CMD touch /tmp/healthy
+STOPSIGNAL SIGSTOP
+EXPOSE 80"""
+    tries = (
+        # Time for a health check to run.
+        "import os, time\ntime.sleep(2)\nassert not os.listdir('/tmp'), os.listdir('/tmp')\n"
+        "assert os.environ['HOME'] == '/tmp'\nassert os.getuid() >= 20_000\nassert os.getcwd() == '/'\n"
+    )
+    job = job_of({"a.py": tries, "b.py": "import time\ntime.sleep(25)\n"})
+    with image_from(python_image, hostile) as image:
+        results = sandbox.run(replace(job, image=image))
+        first = next(results)
+        (container,) = engine.containers.list(filters={"label": f"{LABEL_SERVICE}={service}"})
+        attributes = container.attrs
+        results.close()  # type: ignore[attr-defined]
+    assert (first.outcome, first.output) == (Outcome.OK, "")
+    assert b'"diagnostics":[]' in first.payload, first.payload
+    assert attributes["Config"]["Entrypoint"][0] == "/opt/kiok/bin/driver-python"
+    assert attributes["Config"]["WorkingDir"] == "/"
+    assert attributes["Config"]["Healthcheck"]["Test"] == ["NONE"]
+    assert "Health" not in attributes["State"]
+    assert attributes["Mounts"] == []
+    assert attributes["HostConfig"]["ReadonlyRootfs"] is True
+
+
+def test_a_jars_virtual_machine_gets_no_options_from_its_image(
+    java_image: str, java_builder_image: str
+) -> None:
+    source = (
+        "import com.cloudcheflabs.kiok.sdk.*;\n"
+        "public class A implements KiokDag {\n"
+        '    public Dag define() {\n        Dag d = new Dag("id" + System.getProperty("evil"));\n'
+        '        d.task("t").shell("x");\n        return d;\n    }\n}\n'
+    )
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}))
+    with image_from(java_image, 'ENV JAVA_TOOL_OPTIONS="-Devil=yes" JDK_JAVA_OPTIONS="-Devil=yes"') as image:
+        (result,) = compile_tree(
+            MemoryTree({"a.jar": compile_jar({"A.java": source})}), sandbox=sandbox, images={Kind.JAR: image}
+        ).files
+    assert "idnull" in str(result.dags) + str(result.diagnostics)
+    assert "idyes" not in str(result.dags) + str(result.diagnostics)
+
+
+def test_the_fake_sandbox_knows_images_as_the_real_one_does() -> None:
+    fake = FakeSandbox(images={"team:1": "sha256:1"})
+    assert fake.image_digest(Kind.PYTHON, "team:1") == "sha256:1"
+    with pytest.raises(ImageMissing, match="'team:2'"):
+        fake.image_digest(Kind.PYTHON, "team:2")
+    fake.unavailable = "no engine"
+    with pytest.raises(SandboxUnavailable, match="no engine"):
+        fake.image_digest(Kind.PYTHON, "team:1")

@@ -1,0 +1,155 @@
+"""Each limit passed in a real container: the file's error names the property and its value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from compilers.base import FileResult, FileStatus, Kind
+from compilers.pipeline import compile_tree
+from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits
+from kiok.errors import Diagnostic
+from tests.sandbox.javac import compile_jar
+from tests.trees import MemoryTree
+
+DAG = "from kiok import Dag\ndag = Dag('d')\ndag.task('t', script='true')\n"
+MIB = 1 << 20
+SMALL = SandboxLimits(
+    file_timeout_seconds=4,
+    memory_bytes=192 * MIB,
+    pids=16,
+    max_payload_bytes=4096,
+    max_output_bytes=100,
+    tmp_bytes=4 * MIB,
+    tmp_inodes=100,
+    max_file_bytes=2 * MIB,
+    max_open_files=64,
+)
+
+# A file that passes one limit: (what it does after `from kiok import Dag`, what is said of it).
+PASSING = {
+    "time.py": ("while True: pass\n", "kiok.sandbox.file.timeout.ms = 4000;"),
+    "memory.py": ("x = bytearray(100 << 20)\n", "kiok.sandbox.memory.bytes = 201326592, of which 67108864"),
+    "shared_memory.py": (
+        "import mmap\nx = mmap.mmap(-1, 400 << 20)\nfor at in range(0, 400 << 20, 4096): x[at] = 1\n",
+        "kiok.sandbox.memory.bytes = 201326592,",
+    ),
+    "processes.py": (
+        "import os, time\nfor _ in range(100):\n    if not os.fork(): time.sleep(60)\n",
+        "kiok.sandbox.pids = 16;",
+    ),
+    "threads.py": (
+        "import threading, time\nfor _ in range(100): threading.Thread(target=time.sleep, args=(60,)).start()\n",
+        "kiok.sandbox.pids = 16;",
+    ),
+    "payload.py": (
+        "dag = Dag('d')\ndag.task('t', script='x' * 5000)\n",
+        "kiok.sandbox.payload.bytes = 4096;",
+    ),
+    "tmp_bytes.py": (
+        "for name in 'abcdef': open(f'/tmp/{name}', 'wb').write(b'x' * (1 << 20))\n",
+        "kiok.sandbox.tmp.bytes = 4194304 and kiok.sandbox.tmp.inodes = 100;",
+    ),
+    "tmp_inodes.py": (
+        "for number in range(200): open(f'/tmp/{number}', 'w').close()\n",
+        "kiok.sandbox.tmp.bytes = 4194304 and kiok.sandbox.tmp.inodes = 100;",
+    ),
+    "file_bytes.py": (
+        "file = open('/tmp/big', 'wb', buffering=0)\nwhile True: file.write(b'x' * (1 << 20))\n",
+        "kiok.sandbox.file.bytes = 2097152;",
+    ),
+    "open_files.py": ("x = [open('/dev/null') for _ in range(100)]\n", "kiok.sandbox.open.files = 64;"),
+}
+
+
+def first_problem(result: FileResult) -> Diagnostic:
+    assert result.status is FileStatus.FAILED, result
+    return result.diagnostics[0]
+
+
+@pytest.fixture(scope="module")
+def passed(python_image: str) -> dict[str, FileResult]:
+    """One commit of a file for each limit, and one that keeps to them all; results by path."""
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=SMALL))
+    files: dict[str, bytes | str] = {"good.py": DAG}
+    files |= {path: "from kiok import Dag\n" + body for path, (body, _) in PASSING.items()}
+    files["output.py"] = "import kiok\nprint('first words' + 'x' * 200 + 'last words')\nraise ValueError\n"
+    return {file.source.path: file for file in compile_tree(MemoryTree(files), sandbox=sandbox).files}
+
+
+@pytest.mark.parametrize("path", PASSING)
+def test_a_file_that_passes_a_limit_is_told_its_property_and_value(
+    path: str, passed: dict[str, FileResult]
+) -> None:
+    message = first_problem(passed[path]).message
+    assert f"(the sandbox allows {PASSING[path][1]}" in message
+    assert "an operator can raise" in message
+
+
+def test_what_is_cut_of_the_output_is_told_with_its_property_and_value(passed: dict[str, FileResult]) -> None:
+    note, output = (first_problem(passed["output.py"]).output or "").split("\n", 1)
+    assert note == "[kiok.sandbox.output.bytes = 100: no more than the end is kept; an operator can raise it]"
+    assert output.endswith("last words\n")
+    assert "first words" not in output
+
+
+def test_a_file_that_keeps_to_the_limits_compiles_beside_those_that_do_not(
+    passed: dict[str, FileResult],
+) -> None:
+    assert passed["good.py"].status is FileStatus.COMPILED
+
+
+def test_files_for_which_the_containers_time_is_up_are_told_its_property(python_image: str) -> None:
+    limits = SandboxLimits(file_timeout_seconds=30, container_deadline_seconds=2)
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    files: dict[str, bytes | str] = {"a.py": "import kiok\nwhile True: pass\n", "b.py": DAG}
+    for result in compile_tree(MemoryTree(files), sandbox=sandbox).files:
+        assert "kiok.sandbox.deadline.ms = 2000;" in first_problem(result).message
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (replace(SMALL, src_bytes=8192), "kiok.sandbox.src.bytes = 8192"),
+        (replace(SMALL, src_inodes=3), "kiok.sandbox.src.inodes = 3"),
+    ],
+)
+def test_a_tree_that_does_not_fit_is_told_the_property(
+    python_image: str, limits: SandboxLimits, said: str
+) -> None:
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    (result,) = compile_tree(MemoryTree({"a.py": DAG, "b/c.txt": "x" * 9000}), sandbox=sandbox).files
+    assert said in first_problem(result).message
+
+
+# The classes of a jar, each of which passes one limit: (body of define, what is said).
+CLASSES = {
+    "Memory": (
+        "byte[][] x = new byte[999][]; for (int i = 0; ; i++) x[i] = new byte[8 << 20];",
+        "kiok.sandbox.memory.bytes = 402653184;",
+    ),
+    "Threads": (
+        "while (true) new Thread(() -> { while (true) try { Thread.sleep(60_000); } catch (Exception e) { } }).start();",
+        "kiok.sandbox.pids = 40;",
+    ),
+}
+HANGING = {"Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 3000;")}
+
+
+@pytest.mark.parametrize(("classes", "timeout_seconds"), [(CLASSES, 60), (HANGING, 3)], ids=["fail", "hang"])
+def test_the_classes_of_a_jar_are_told_properties_and_values_too(
+    java_image: str, java_builder_image: str, classes: dict[str, tuple[str, str]], timeout_seconds: float
+) -> None:
+    limits = SandboxLimits(jar_timeout_seconds=timeout_seconds, pids=40, memory_bytes=384 * MIB)
+    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
+    source = (
+        "import com.cloudcheflabs.kiok.sdk.*;\n"
+        "public class {name} implements KiokDag {{\n"
+        "    public Dag define() {{ {body} }}\n}}\n"
+    )
+    sources = {f"{name}.java": source.format(name=name, body=body) for name, (body, _) in classes.items()}
+    (result,) = compile_tree(MemoryTree({"all.jar": compile_jar(sources)}), sandbox=sandbox).files
+    messages = [item.message for item in result.diagnostics]
+    for name, (_, said) in classes.items():
+        assert any(f"class {name}: " in message and said in message for message in messages), messages

@@ -1,0 +1,167 @@
+"""Limits, the properties that set them, and the hints that name them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from compilers.base import FileResult, Kind, Outcome, RawResult, Source
+from compilers.results import failed, result_of_raw
+from compilers.sandbox.hints import with_hints
+from compilers.sandbox.limits import PROPERTIES, SandboxLimits
+from gitsync import containers
+from kiok.compiled import CompiledFile
+from kiok.errors import Diagnostic
+from kiok.server import properties
+
+LIMITS = SandboxLimits()
+# What of kiok.sandbox.* sets no limit of a container.
+NO_LIMITS = {
+    "kiok.sandbox.image.python",
+    "kiok.sandbox.image.java",
+    "kiok.sandbox.runtime",
+    "kiok.sandbox.pool.size",
+    "kiok.sandbox.parallelism",
+}
+
+
+def test_every_limit_has_a_property_and_every_property_of_a_limit_a_limit() -> None:
+    assert set(PROPERTIES) == {field.name for field in fields(SandboxLimits)}
+    assert len(set(PROPERTIES.values())) == len(PROPERTIES)
+    named = {name for name in properties.TABLE if name.startswith("kiok.sandbox.")}
+    assert named - NO_LIMITS == set(PROPERTIES.values())
+
+
+def test_the_limits_of_the_properties_defaults_are_the_defaults() -> None:
+    assert SandboxLimits.of(properties.load({}).get) == LIMITS
+
+
+@pytest.mark.parametrize(("field", "name"), PROPERTIES.items())
+def test_each_property_sets_its_limit_and_no_other(field: str, name: str) -> None:
+    default = properties.TABLE[name].default
+    environ = {properties.TABLE[name].variable: str(int(default * 2))}
+    limits = SandboxLimits.of(properties.load(environ).get)
+    changed = {one.name for one in fields(limits) if getattr(limits, one.name) != getattr(LIMITS, one.name)}
+    assert changed == {field}
+    assert getattr(limits, field) == getattr(LIMITS, field) * 2
+    assert limits.setting(field) == f"{name} = {int(default * 2)}"
+    assert limits.fingerprint() != LIMITS.fingerprint()
+
+
+def test_the_service_has_the_limits_of_its_properties() -> None:
+    assert containers.sandbox().limits == SandboxLimits.of(properties.load({}).get)
+
+
+@pytest.mark.parametrize("text", ["", "two", "0.05", "257", "1e1", "1,5", "٢", "nan", "inf", "0x1"])
+def test_a_number_of_cpus_is_a_plain_decimal_in_its_range(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a number|too (small|large)"):
+        properties.TABLE["kiok.sandbox.cpus"].parser.parse(text)
+
+
+def test_a_number_of_cpus_may_have_a_fraction() -> None:
+    assert SandboxLimits.of(properties.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
+
+
+def hinted(kind: Kind, raw: RawResult) -> Diagnostic:
+    source = Source(raw.path, kind, "b", 1)
+    result, _ = result_of_raw(source, raw, text=None, image="sha256:0")
+    return with_hints(result, raw, LIMITS).diagnostics[0]
+
+
+def said(message: str, kind: Kind = Kind.PYTHON) -> str:
+    """The message after hints, of a file that was run to its end."""
+    payload = CompiledFile((), (Diagnostic(message, "a"),)).encode()
+    return hinted(kind, RawResult("a", Outcome.OK, payload=payload)).message
+
+
+@pytest.mark.parametrize(
+    ("message", "limits"),
+    [
+        ("MemoryError", ["kiok.sandbox.memory.bytes = 536870912, of which 402653184 for one file"]),
+        ("OSError: [Errno 12] Cannot allocate memory", ["kiok.sandbox.memory.bytes = 536870912"]),
+        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", ["kiok.sandbox.pids = 64"]),
+        ("RuntimeError: can't start new thread", ["kiok.sandbox.pids = 64"]),
+        (
+            "OSError: [Errno 28] No space left on device: '/tmp/x'",
+            ["kiok.sandbox.tmp.bytes = 16777216 and kiok.sandbox.tmp.inodes = 2000"],
+        ),
+        ("OSError: [Errno 24] Too many open files: 'x'", ["kiok.sandbox.open.files = 256"]),
+        ("OSError: [Errno 27] File too large", ["kiok.sandbox.file.bytes = 67108864"]),
+        ("class A: its DAG takes 9 bytes; at most 8 are allowed", ["kiok.sandbox.payload.bytes = 1048576"]),
+        ("class A: not compiled: the jar's time limit of 60 s was", ["kiok.sandbox.jar.timeout.ms = 60000"]),
+        ("class A: hangs or is too slow: it was given 60.0 s", ["kiok.sandbox.jar.timeout.ms = 60000"]),
+        ("OutOfMemoryError: unable to create native thread", ["kiok.sandbox.pids = 64"]),
+    ],
+)
+def test_what_code_says_of_a_limit_is_followed_by_its_property_and_value(
+    message: str, limits: list[str]
+) -> None:
+    text = said(message)
+    assert text.startswith(f"{message} (the sandbox allows ")
+    assert all(limit in text for limit in limits)
+    assert "an operator can raise" in text
+
+
+def test_the_memory_of_a_jar_is_the_containers() -> None:
+    text = said("class A: OutOfMemoryError: Java heap space", Kind.JAR)
+    assert text.endswith(
+        "(the sandbox allows kiok.sandbox.memory.bytes = 536870912; an operator can raise it)"
+    )
+
+
+def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
+    first, second = said("MemoryError\n  at a.py:3 in f").split("\n")
+    assert "kiok.sandbox.memory.bytes" in first
+    assert second == "  at a.py:3 in f"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "NameError: name 'x' is not defined",
+        # Limits of the virtual machine that no property raises.
+        "class A: OutOfMemoryError: Metaspace",
+        "class A: OutOfMemoryError: Cannot reserve 9 bytes of direct buffer memory (allocated: 1, limit: 2)",
+    ],
+)
+def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
+    assert said(message, Kind.JAR) == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "seconds", "limit"),
+    [
+        (Kind.PYTHON, Outcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (Kind.JAR, Outcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
+        (Kind.PYTHON, Outcome.TIMEOUT, 2.0, "kiok.sandbox.deadline.ms = 1800000;"),
+        (Kind.PYTHON, Outcome.TIMEOUT, 0.0, "kiok.sandbox.deadline.ms = 1800000;"),
+        (Kind.PYTHON, Outcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
+    ],
+)
+def test_a_limit_that_the_driver_saw_passed_is_named(
+    kind: Kind, outcome: Outcome, seconds: float, limit: str
+) -> None:
+    assert limit in hinted(kind, RawResult("a", outcome, detail="stopped", seconds=seconds)).message
+
+
+def test_the_last_words_of_a_process_that_died_may_tell_the_limit() -> None:
+    raw = RawResult("a", Outcome.EXITED, detail="exit status 1", output="...\nMemoryError\n")
+    assert "kiok.sandbox.memory.bytes" in hinted(Kind.PYTHON, raw).message
+    raw = RawResult("a", Outcome.EXITED, detail="exit status 1", output="nothing to see")
+    assert hinted(Kind.PYTHON, raw).message == "exit status 1"
+
+
+def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
+    def output(text: str) -> str:
+        return hinted(Kind.PYTHON, RawResult("a", Outcome.EXITED, detail="x", output=text)).output or ""
+
+    assert output("y" * 8191) == "y" * 8191
+    assert output("y" * 8192).startswith("[kiok.sandbox.output.bytes = 8192: no more than the end is kept; ")
+    assert output("y" * 8192).endswith("]\n" + "y" * 8192)
+
+
+def test_a_result_without_a_problem_gets_no_hint() -> None:
+    source = Source("a.py", Kind.PYTHON, "b", 1)
+    result = FileResult(source, failed(source, "x").status)
+    assert with_hints(result, RawResult("a.py", Outcome.TIMEOUT), LIMITS) is result
