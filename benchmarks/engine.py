@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import docker
 
@@ -13,21 +15,34 @@ from compilers.base import Kind
 from compilers.sandbox.config import LABEL_POOL, LABEL_SERVICE
 
 _PATIENCE_SECONDS = 60.0
+_LATE_SECONDS = 1.0
 _SETTLING_SECONDS = 0.5
 """From a container's start to its driver's waiting; that it is, nothing tells."""
 
 
-def containers_made(service: str, since: float, until: float) -> int:
-    """How many containers of that installation were started between two points of time (Unix, seconds)."""
+@contextmanager
+def containers_started(service: str) -> Iterator[list[str]]:
+    """The names of the containers of that installation that are started during the block; complete after it.
+
+    The events are listened to as they come: the engine remembers only the last few hundred.
+    """
+    names: list[str] = []
+    filters = {"type": "container", "event": "start", "label": f"{LABEL_SERVICE}={service}"}
     with _engine() as client:
-        events = client.events(
-            since=int(since),
-            until=int(until) + 1,
-            filters={"type": "container", "event": "start", "label": f"{LABEL_SERVICE}={service}"},
-            decode=True,
-        )
-        # The bounds are whole seconds; the events are exact.
-        return sum(since <= event["timeNano"] / 1e9 <= until for event in events)
+        events = client.events(filters=filters, decode=True)
+        listener = threading.Thread(target=_note, args=(events, names), daemon=True)
+        listener.start()
+        try:
+            yield names
+            time.sleep(_LATE_SECONDS)
+        finally:
+            events.close()
+            listener.join(timeout=_PATIENCE_SECONDS)
+
+
+def _note(events: Iterable[Mapping[str, Any]], names: list[str]) -> None:
+    for event in events:
+        names.append(event["Actor"]["Attributes"]["name"])
 
 
 def await_ready(worker: Worker, kind: Kind) -> None:

@@ -35,7 +35,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     files = bench.size(FILES)
     served = bench.serve()
     served.push(authored.python_files(files))
-    seconds, early = [], []
+    seconds, cpu, early = [], [], []
     with bench.worker() as worker:
         facts = worker.ask("facts")
         parallelism = max(1, facts["parallelism"])
@@ -51,6 +51,7 @@ def measure(bench: Bench) -> Iterator[Result]:
             steps = ", ".join(f"{step} {took:.3f}" for step, took in measured.steps.items())
             if not profile:
                 seconds.append(measured.seconds)
+                cpu.append(measured.cpu_seconds + measured.children_cpu_seconds)
             bench.say(
                 f"{files} Python files in {measured.seconds:.2f} s{' (profiled, not counted)' if profile else ''}: "
                 f"{steps} (stricter floor {early[-1]:.2f})"
@@ -62,6 +63,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     yield Result(NAME, what, took, "s", floor, f"{_FLOOR}, {parallelism} at a time", runs=runs)
     yield Result(NAME, "  times the floor", took / floor, "×", target=MAX_TIMES_FLOOR, runs=runs)
     yield Result(NAME, "  against the stricter floor", took, "s", strict, _STRICT_FLOOR, runs=runs)
+    yield Result(NAME, "  CPU of worker and git, the containers' apart", median(cpu), "s", runs=runs)
     if bench.with_airflow:
         yield from _beside_airflow(bench, files, files / took)
 
