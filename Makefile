@@ -5,6 +5,7 @@
 MAKEFLAGS += --no-print-directory
 
 CONFIG ?=
+CASES ?=
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -25,8 +26,10 @@ test: ## Run every check and every test
 	@$(MAKE) -j 2 images lint
 	@scripts/test.sh
 
-bench: venv-dev ## Measure, into build/bench/
-	@.venv/bin/python -m benchmarks.partial_fetch
+bench: ## Measure everything against its floor, into build/bench/; CASES="cold jars" names some
+	@scripts/system.sh python git remotes
+	@$(MAKE) venv-server images
+	@.venv/bin/python -m benchmarks $(CASES)
 
 lint: venv-dev ## Run ruff, mypy and import-linter
 	@scripts/lint.sh
@@ -44,7 +47,7 @@ lock: venv-dev ## Regenerate requirements/*.txt from pyproject.toml
 
 clean: ## Remove what was built; data under .kiok stays, except the demo's
 	@rm -rf build dist .venv .kiok/demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@find kiok compilers gitsync tests scripts examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find kiok compilers gitsync tests scripts examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 engine:
 	@scripts/engine.sh build/engine

@@ -1,0 +1,28 @@
+"""The cases, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.case import Measure
+from benchmarks.cases import (
+    apply,
+    cold,
+    jars,
+    nothing_changed,
+    one_changed,
+    partial_fetch,
+    thousand_repositories,
+    yaml_files,
+)
+
+CASES: Mapping[str, Measure] = {
+    "cold": cold.measure,
+    "one-changed": one_changed.measure,
+    "nothing-changed": nothing_changed.measure,
+    "jars": jars.measure,
+    "yaml": yaml_files.measure,
+    "apply": apply.measure,
+    "thousand-repositories": thousand_repositories.measure,
+    "partial-fetch": partial_fetch.measure,
+}

@@ -1,0 +1,53 @@
+"""100 jars that were never seen: from the start of the sync to its end, all committed.
+
+Floor: as many bare JVMs, each of which loads one of the jars' classes, runs an empty `main` and ends; in one container
+of the same image, with the same JVM options and cores, as many side by side as we have containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks import authored
+from benchmarks.bench import Bench
+from benchmarks.case import Result, median
+from benchmarks.engine import await_ready
+from benchmarks.floors import jvms
+from compilers.base import Kind
+
+NAME = "jars"
+JARS = 100
+RUNS = 5
+MAX_SECONDS = 4.0
+
+
+def measure(bench: Bench) -> Iterator[Result]:
+    count = bench.size(JARS)
+    jars = list(authored.jar_files(count))
+    served = bench.serve()
+    served.push(jars)
+    seconds, floors = [], []
+    with bench.worker() as worker:
+        parallelism = max(1, worker.ask("facts")["parallelism"])
+        small = bench.serve()
+        small.push(jars[:2])
+        worker.sync(worker.add("warm-up", small.file_url))
+        for run in range(bench.runs(RUNS)):
+            await_ready(worker, Kind.JAR)
+            measured = worker.sync(worker.add(f"jars-{run}", served.file_url))
+            if measured.created != count:
+                raise SystemExit(f"{measured.created} DAGs of {count} were registered")
+            seconds.append(measured.seconds)
+            floors.append(jvms.seconds(jars, parallelism=parallelism))
+            bench.say(f"{count} jars in {seconds[-1]:.2f} s, floor {floors[-1]:.2f} s")
+    floor_is = f"as many bare JVMs that load the jar, {parallelism} at a time"
+    yield Result(
+        NAME,
+        f"{count} jars, fetch to committed",
+        median(seconds),
+        "s",
+        median(floors),
+        floor_is,
+        MAX_SECONDS,
+        runs=len(seconds),
+    )

@@ -1,0 +1,170 @@
+"""The worker's own side: reads what to do from standard input, a JSON object a line, and answers on standard output.
+
+Syncs go through the real `gitsync.sync.run.sync_repository`. Memory is VmHWM of proc(5), the peak of this
+program alone: `ru_maxrss` would take over that of the process it was forked from.
+"""
+
+# ruff: noqa: E402  (models can be imported only once Django is set up)
+
+from __future__ import annotations
+
+import cProfile
+import json
+import os
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command
+from django.db import connection
+
+from gitsync import containers
+from gitsync.conf import properties
+from gitsync.keeper import Keeper
+from gitsync.models import Repository, Trigger
+from gitsync.sync.run import Request, sync_repository
+
+_WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+def start_keeper() -> Keeper:
+    """What a worker process of the service starts (`gitsync.tasks`): it has containers stand ready."""
+    keeper = Keeper()
+    keeper.start()
+    containers.on_claim(keeper.wake)
+    return keeper
+
+
+def stop_keeper(keeper: Keeper) -> None:
+    """End it, and remove what stands ready: nobody else would for this database."""
+    keeper.stop()
+    keeper.join()
+    containers.sandbox().pool.clear(containers.service())
+
+
+def migrate() -> dict[str, Any]:
+    call_command("migrate", verbosity=0)
+    connection.close()
+    return {}
+
+
+def add(name: str, url: str) -> dict[str, Any]:
+    return {"pk": Repository.objects.create(name=name, url=url).pk}
+
+
+def memory() -> dict[str, Any]:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return {"bytes": int(line.split()[1]) * 1024}
+    raise SystemExit("this kernel tells no peak memory")
+
+
+def facts() -> dict[str, Any]:
+    """What a case has to know of the service's settings."""
+    config = properties()
+    return {
+        "service": containers.service(),
+        "parallelism": config.sandbox_parallelism,
+        "pool": config.sandbox_pool_size,
+    }
+
+
+class Steps:
+    """What each step of one sync took: seconds, queries, rows written. Told by `sync_repository`'s progress."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.queries: Counter[str] = Counter()
+        self.rows: Counter[str] = Counter()
+        self._step = "start"
+        self._since = time.perf_counter()
+
+    def enter(self, step: str, detail: str = "") -> None:
+        if detail or step == self._step:
+            return  # progress within the step
+        now = time.perf_counter()
+        self.seconds[self._step] = self.seconds.get(self._step, 0.0) + now - self._since
+        self._step, self._since = step, now
+
+    def count(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Mapping[str, Any]
+    ) -> Any:
+        """A wrapper of Django's `connection.execute_wrapper`."""
+        result = execute(sql, params, many, context)
+        self.queries[self._step] += 1
+        if sql.lstrip().startswith(_WRITES):
+            self.rows[self._step] += max(0, context["cursor"].rowcount)
+        return result
+
+
+def sync(pk: int, full: bool, profile: str | None) -> dict[str, Any]:
+    steps = Steps()
+    profiler = cProfile.Profile() if profile else None
+    own, children = _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    with connection.execute_wrapper(steps.count):
+        if profiler:
+            profiler.enable()
+        report = sync_repository(pk, Request(Trigger.COMMAND, full=full, wait=True), steps.enter)
+        if profiler:
+            profiler.disable()
+    seconds = time.perf_counter() - began
+    steps.enter("end")
+    if profiler and profile:
+        profiler.dump_stats(profile)
+    return {
+        "seconds": seconds,
+        "cpu_seconds": _cpu(resource.RUSAGE_SELF) - own,
+        "children_cpu_seconds": _cpu(resource.RUSAGE_CHILDREN) - children,
+        "state": report.state,
+        "message": "; ".join([report.message, *(item.message for item in report.failed[:1])]),
+        "created": len(report.created),
+        "updated": len(report.updated),
+        "pruned": len(report.pruned),
+        "unchanged": report.unchanged,
+        "steps": steps.seconds,
+        "queries": steps.queries,
+        "written_rows": steps.rows,
+    }
+
+
+def _cpu(who: int) -> float:
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
+
+
+_COMMANDS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "migrate": migrate,
+    "add": add,
+    "memory": memory,
+    "facts": facts,
+    "sync": sync,
+}
+
+
+def main() -> None:
+    # Whatever prints must not garble the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    keeper: Keeper | None = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        command = asked.pop("do")
+        if command != "migrate" and keeper is None:
+            keeper = start_keeper()
+        answers.write(json.dumps(_COMMANDS[command](**asked)) + "\n")
+        answers.flush()
+    if keeper:
+        stop_keeper(keeper)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""The frame of the benchmarks: its arithmetic, its table, and that what is compared is the same work."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks import authored, document
+from benchmarks.__main__ import main
+from benchmarks.case import Result, p95
+from benchmarks.table import markdown_table, missed, rich_table, shown
+from kiok.compile import compile_python_file, compile_yaml_file
+
+SLOW = Result("cold", "1000 files", 3.0, "s", floor=1.5, floor_is="forks", target=2.0, runs=3)
+FAST = Result("cold", "against Airflow", 16.0, "×", target=15.0, at_least=True)
+TOLD = Result("jars", "wall time", 812.4, "ms")
+REPORT = {
+    "machine": dict.fromkeys(
+        ("cores", "cpu", "memory_gib", "kernel", "docker", "python", "git", "commit"), "x"
+    ),
+    "results": [SLOW.to_json(), TOLD.to_json()],
+}
+
+
+def test_a_figure_is_judged_by_its_target_and_set_against_its_floor() -> None:
+    assert (SLOW.ratio, SLOW.met) == (2.0, False)
+    assert (FAST.ratio, FAST.met) == (None, True)
+    assert (TOLD.ratio, TOLD.met) == (None, None)
+    assert Result("c", "just so", 2.0, "s", target=2.0).met
+    assert Result("c", "too few", 14.9, "×", target=15.0, at_least=True).met is False
+
+
+def test_a_figure_survives_json_with_its_ratio_and_verdict() -> None:
+    written = json.loads(json.dumps(SLOW.to_json()))
+    assert (written["ratio"], written["met"]) == (2.0, False)
+    assert Result.from_json(written) == SLOW
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(1, 1), (19, 19), (20, 19), (25, 24), (100, 95)])
+def test_the_95th_percentile_is_the_nearest_rank(count: int, wanted: int) -> None:
+    assert p95([float(value) for value in range(count, 0, -1)]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 s"), (0.0123, "0.012 s"), (1.234, "1.23 s"), (12.34, "12.3 s"), (1234.5, "1 234 s"), (7, "7 s")],
+)
+def test_a_figure_is_shown_with_no_more_digits_than_mean_something(value: float, text: str) -> None:
+    assert shown(value, "s") == text
+
+
+def test_the_table_names_a_case_once_and_says_what_is_missed() -> None:
+    written = io.StringIO()
+    Console(width=150, file=written).print(rich_table([SLOW, FAST, TOLD]))
+    said = written.getvalue()
+    assert said.count("cold") == 1
+    assert "3 s" in said
+    assert "MISSED" in said
+    assert missed([SLOW, FAST, TOLD]) == ["cold: 1000 files: 3 s, target ≤ 2 s"]
+
+
+def test_the_markdown_table_has_a_row_for_each_figure() -> None:
+    rows = markdown_table([SLOW, FAST, TOLD]).splitlines()[2:]
+    assert rows == [
+        "| cold | 1000 files | 3 s | 1.50 s | 2.00 | ≤ 2 s | MISSED |",
+        "|  | against Airflow | 16 × |  |  | ≥ 15 × | met |",
+        "| jars | wall time | 812 ms |  |  |  |  |",
+    ]
+
+
+def test_figures_take_the_place_of_those_in_the_document_and_of_nothing_else() -> None:
+    once = document.replaced(f"before\n{document.BEGIN}\nobsolete\n{document.END}\nafter\n", REPORT)
+    assert once.startswith("before\n")
+    assert once.endswith("\nafter\n")
+    assert "| cold | 1000 files |" in once
+    assert "obsolete" not in once
+    assert document.replaced(once, REPORT) == once
+    with pytest.raises(ValueError, match="the document has no"):
+        document.replaced("nothing to replace", REPORT)
+
+
+def test_the_document_has_the_place_for_the_figures() -> None:
+    document.replaced(document.PATH.read_text(encoding="utf-8"), REPORT)
+
+
+def test_an_unknown_case_is_refused_with_the_names_of_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["cold", "warm"])
+    assert refused.value.code == 2
+    said = capsys.readouterr().err
+    assert "there is no case warm; there are cold, one-changed," in said
+
+
+def test_the_same_dag_of_five_tasks_is_measured_in_python_and_in_yaml(tmp_path: Path) -> None:
+    specs = []
+    for files, compiled in (
+        (authored.python_files, compile_python_file),
+        (authored.yaml_files, compile_yaml_file),
+    ):
+        [(path, content)] = files(1, first=7, word="second")
+        file = tmp_path / Path(path).name
+        file.write_bytes(content)
+        [spec] = compiled(str(file)).dags
+        specs.append(spec)
+    assert specs[0] == specs[1]
+    assert len(specs[0].tasks) == 5
+    [(_, other)] = authored.yaml_files(1, first=7, word="third")
+    assert other != content
