@@ -1,6 +1,6 @@
 // tries: loops without end in define()
 // expect: class EndlessDefine: hangs or is too slow
-// limit: 6
+// limit: 5
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class EndlessDefine implements KiokDag {

@@ -1,6 +1,6 @@
 // tries: loops without end while its class is initialised
 // expect: class EndlessInitialiser: hangs or is too slow
-// limit: 6
+// limit: 5
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class EndlessInitialiser implements KiokDag {

@@ -2,4 +2,4 @@
 # expect: could not be unpacked
 import gzip
 
-TAR = gzip.compress(bytes(8 << 20))
+TAR = gzip.compress(bytes(8 << 20), mtime=0)
