@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import DatabaseError
 from django_q.tasks import async_task
 
 from compilers.base import CompilerError
@@ -18,8 +19,15 @@ _NAME = "sandbox check"
 
 
 def examination() -> Examination:
-    """Try the walls here and now; takes a second or two. Raises SandboxUnavailable."""
-    return examine(containers.sandbox(), containers.labels(_NAME, None))
+    """Try the walls here and now; takes a second or two. Raises SandboxUnavailable.
+
+    Needs no database: the walls are tried before anything else is set up.
+    """
+    try:
+        labels = containers.labels(_NAME, None)
+    except DatabaseError:
+        labels = ()
+    return examine(containers.sandbox(), labels)
 
 
 def enqueue() -> str:

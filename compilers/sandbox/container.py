@@ -185,7 +185,13 @@ def container_options(
         "tty": False,
         "network_disabled": True,
         "working_dir": "/",
-        "environment": {"LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp"},  # noqa: S108
+        "environment": {
+            "LANG": "C.UTF-8",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": "/tmp",  # noqa: S108
+            # For the size of a JVM's heap; images that know nothing of it have a fixed one.
+            "KIOK_SANDBOX_MEMORY_BYTES": str(limits.memory_bytes),
+        },
         "labels": {**labels, LABEL_SANDBOX: "1"},
         "host_config": host_config,
     }

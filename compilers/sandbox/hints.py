@@ -18,7 +18,7 @@ from kiok.errors import Diagnostic
 _SIGNS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     (re.compile(pattern), limits)
     for pattern, limits in (
-        # Fixed in the image (jar_child.JVM_OPTIONS): nothing an operator could raise.
+        # Fixed in the image (jar_child.jvm.JVM_OPTIONS): nothing an operator could raise.
         (r"direct buffer memory|Metaspace", ()),
         (r"can't start new thread|unable to create native thread|\[Errno 11\]|BlockingIOError", ("pids",)),
         (r"\[Errno 28\]|No space left on device", ("tmp_bytes", "tmp_inodes")),

@@ -133,6 +133,7 @@ def test_a_sync_with_nothing_new_starts_no_container(work_repo: WorkRepo, sync: 
         if event["timeNano"] > since
         and event["Action"] in ("create", "start")
         and event["Actor"]["Attributes"].get("kiok.repository") == "team"
+        and event["Actor"]["Attributes"].get("kiok.service") == containers.service()
     ] == []
 
 

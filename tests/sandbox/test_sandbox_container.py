@@ -90,7 +90,8 @@ def test_the_walls_are_what_the_engine_reports(
         assert {"noexec", "nosuid", "nodev", "mode=0700"} <= set(host["Tmpfs"][folder].split(","))
     assert int(config["User"].split(":")[0]) >= 20_000
     assert config["Tty"] is False
-    assert sorted(entry.split("=")[0] for entry in config["Env"]) == ["HOME", "LANG", "PATH"]
+    names = ["HOME", "KIOK_SANDBOX_MEMORY_BYTES", "LANG", "PATH"]
+    assert sorted(entry.split("=")[0] for entry in config["Env"]) == names
     assert config["Labels"]["kiok.sandbox"] == "1"
 
 

@@ -291,7 +291,7 @@ def test_the_table_of_the_java_sdk_names_every_public_member(name: str) -> None:
     [
         ("driver/src/com/cloudcheflabs/kiok/driver/JarScan.java", "MAX_ENTRIES = 50_000;", "50 000 entries"),
         ("driver/src/com/cloudcheflabs/kiok/driver/JarScan.java", "MAX_CLASS_BYTES = 16 << 20;", "16 MiB"),
-        ("jar_child.py", "MAX_CLASSES = 10_000\n", "10 000 DAG classes"),
+        ("jar_child/work.py", "MAX_CLASSES = 10_000\n", "10 000 DAG classes"),
     ],
 )
 def test_the_limits_of_jars_are_those_of_the_driver(file: str, constant: str, shown: str) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from compilers.images.java.jar_child import MAX_DIAGNOSTICS, compile_jar
+from compilers.images.java.jar_child import MAX_DIAGNOSTICS, Java, compile_jar, start_ahead
 from kiok.compiled import CompiledFile, decode
 
 # What the driver's Channel writes, for a script that stands in for the JVM.
 PRELUDE = f"""#!{sys.executable}
 import json, os, signal, struct, subprocess, sys, time
-fd, first, jar = int(sys.argv[4]), int(sys.argv[5]), sys.argv[6]
+fd = int(sys.argv[4])
+order = sys.stdin.buffer.read()
+first, jar = struct.unpack(">i", order[:4])[0], order[8:].decode()
 def raw(data):
     while data:
         data = data[os.write(fd, data):]
@@ -39,12 +41,13 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.java = folder / "java"
+        self._java = Java(str(self.java), class_path="none", options=(), rehearsal="none")
         self.jar = folder / "some.jar"
         self.jar.write_bytes(b"PK")
         self.seconds = 0.0
         self.payload = b""
 
-    def compile(self, script: str, *, timeout_seconds: float = 10) -> CompiledFile:
+    def compile(self, script: str, *, timeout_seconds: float = 10, ahead: bool = False) -> CompiledFile:
         self.java.write_text(PRELUDE + script)
         self.java.chmod(0o755)
         began = time.monotonic()
@@ -53,9 +56,8 @@ class Bench:
             "lib/some.jar",
             timeout_seconds=timeout_seconds,
             max_payload_bytes=MAX_PAYLOAD_BYTES,
-            java=str(self.java),
-            class_path="none",
-            jvm_options=(),
+            java=self._java,
+            ahead=start_ahead(self._java) if ahead else None,
         )
         self.seconds = time.monotonic() - began
         return decode(self.payload)
@@ -334,24 +336,47 @@ def test_the_jvm_inherits_nothing_but_what_it_needs(bench: Bench, monkeypatch: p
     script = """
 names = sorted(os.environ.keys() - {'LC_CTYPE'})
 fds = [int(name) for name in os.listdir('/proc/self/fd')]
-text = json.dumps([names, os.readlink('/proc/self/fd/0'), [f for f in fds if f > 2 and f != fd and
+text = json.dumps([names, sys.stdin.read(), [f for f in fds if f > 2 and f != fd and
     os.path.exists('/proc/self/fd/%d' % f)]])
 hello('A'); begin(0); failed(0, 0, text); send(b'E')
 """
     compiled = bench.compile(script)
     os.close(leaked)
     os.close(other)
-    assert json.loads(messages(compiled)[0]) == [["HOME", "LC_ALL", "PATH"], "/dev/null", []]
+    assert json.loads(messages(compiled)[0]) == [["HOME", "LC_ALL", "PATH"], "", []]
 
 
-def test_descriptors_do_not_leak(bench: Bench) -> None:
+def test_one_started_ahead_is_told_the_jar_and_reports_it(bench: Bench) -> None:
+    compiled = bench.compile("hello(jar.split('/')[-1]); begin(0); dag(0, 'a'); send(b'E')", ahead=True)
+    assert (ids(compiled), messages(compiled)) == (["a"], [])
+
+
+@pytest.mark.parametrize("end", ["sys.exit(1)", "os.kill(os.getpid(), signal.SIGKILL)", "raw(b'nonsense')"])
+def test_one_started_ahead_that_breaks_before_it_begins_is_replaced(bench: Bench, end: str) -> None:
+    script = f"""
+try: os.mkdir(sys.argv[0] + '.once')
+except FileExistsError: pass
+else: {end}
+hello('A'); begin(0); dag(0, 'a'); send(b'E')
+"""
+    compiled = bench.compile(script, ahead=True)
+    assert (ids(compiled), messages(compiled)) == (["a"], [])
+
+
+def test_what_one_started_ahead_does_after_its_greeting_is_the_jars_doing(bench: Bench) -> None:
+    compiled = bench.compile("hello('A'); begin(first); sys.exit(4)", ahead=True)
+    assert "class A: its JVM ended with exit status 4" in messages(compiled)[0]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_descriptors_do_not_leak(bench: Bench, ahead: bool) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    bench.compile("hello('A', 'B'); begin(first); sys.exit(1)")
+    bench.compile("hello('A', 'B'); begin(first); sys.exit(1)", ahead=ahead)
     assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_git_lfs_pointer_is_named_as_such(bench: Bench) -> None:
     bench.jar.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n")
-    compiled = bench.compile("sys.exit(1)")
+    compiled = bench.compile("sys.exit(1)", ahead=True)
     assert "Git LFS pointer" in messages(compiled)[0]
     assert compiled.import_failed

@@ -14,11 +14,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from compilers.images.driver import landlock, modes
 from compilers.sandbox.protocol import Request
 
 RESULT_FD = 3
+JOB_FD = 4
 SRC = "/src"
 TMP = "/tmp"  # noqa: S108  the container's own tmpfs
 EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
@@ -30,7 +33,34 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 Compile = Callable[[str, Request], bytes]
 
 
-def python_compiler() -> Compile:
+@dataclass(frozen=True)
+class Compiler:
+    """Compiles one file; and what its process may do ahead, while there is no file yet."""
+
+    compile_one: Compile
+    get_ready: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to compile: its path from the repository's root, and what holds for all of the request."""
+
+    path: str
+    request: Request
+
+    def to_bytes(self) -> bytes:
+        """For a pipe, which can hold all of it: the request's files are left out."""
+        request = replace(self.request, files=(), import_roots=())
+        return json.dumps([self.path, request.__dict__]).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Job:
+        """Read what `to_bytes` wrote."""
+        path, request = json.loads(data)
+        return cls(path, Request(**request))
+
+
+def python_compiler() -> Compiler:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
@@ -40,12 +70,17 @@ def python_compiler() -> Compile:
         value = _relative(compiled.to_json())
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
-    return compile_one
+    return Compiler(compile_one)
 
 
-def jar_compiler() -> Compile:
-    """Every jar gets a JVM of its own, started by `jar_child` in the forked process."""
+def jar_compiler() -> Compiler:
+    """Every jar gets a JVM of its own, started by `jar_child` in the forked process; the first one's ahead."""
     import jar_child  # type: ignore[import-not-found,unused-ignore]
+
+    ahead: list[Any] = []
+
+    def get_ready() -> None:
+        ahead.append(jar_child.start_ahead())
 
     def compile_one(path: str, request: Request) -> bytes:
         payload: bytes = jar_child.compile_jar(
@@ -53,21 +88,31 @@ def jar_compiler() -> Compile:
             path,
             timeout_seconds=request.file_timeout_seconds,
             max_payload_bytes=request.max_payload_bytes,
+            ahead=ahead.pop() if ahead else None,
         )
         return payload
 
-    return compile_one
+    return Compiler(compile_one, get_ready)
 
 
-COMPILERS: Mapping[str, Callable[[], Compile]] = {"python": python_compiler, "jar": jar_compiler}
+COMPILERS: Mapping[str, Callable[[], Compiler]] = {"python": python_compiler, "jar": jar_compiler}
 
 
-def enter(compile_one: Compile, path: str, request: Request, *, result_fd: int, output_fd: int) -> None:
-    """Become the process of one file: shut in, compile, deliver, exit. Never returns."""
+def enter(
+    compiler: Compiler, job: Job | None, *, result_fd: int, output_fd: int, job_fd: int | None = None
+) -> None:
+    """Become the process of one file: shut in, compile, deliver, exit. Never returns.
+
+    Without a job it gets ready and awaits the job on `job_fd`, whose end without one ends it.
+    """
     status = EXIT_BROKEN
     try:
-        _shut_in(request, result_fd=result_fd, output_fd=output_fd)
-        payload = compile_one(path, request)
+        _shut_in(result_fd=result_fd, output_fd=output_fd, job_fd=job_fd)
+        job = job or _awaited(compiler)
+        # Of the limits, a JVM that was started ahead lacks that of CPU time, which is above what it can use before its
+        # time is up; the rest are the container's own too.
+        _limits(job.request)
+        payload = compiler.compile_one(job.path, job.request)
         _flush()
         _deliver(payload)
         status = 0
@@ -78,12 +123,18 @@ def enter(compile_one: Compile, path: str, request: Request, *, result_fd: int, 
         os._exit(status)
 
 
-def _shut_in(request: Request, *, result_fd: int, output_fd: int) -> None:
+def _awaited(compiler: Compiler) -> Job:
+    if compiler.get_ready is not None:
+        compiler.get_ready()
+    with os.fdopen(JOB_FD, "rb") as pipe:
+        return Job.from_bytes(pipe.read())
+
+
+def _shut_in(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
     os.setsid()
-    _descriptors(result_fd=result_fd, output_fd=output_fd)
+    _descriptors(result_fd=result_fd, output_fd=output_fd, job_fd=job_fd)
     _signals()
     _first_to_die()
-    _limits(request)
     os.chdir("/")
     os.umask(0o077)
     gc.enable()
@@ -93,18 +144,20 @@ def _shut_in(request: Request, *, result_fd: int, output_fd: int) -> None:
     modes.freeze()
 
 
-def _descriptors(*, result_fd: int, output_fd: int) -> None:
-    """0 is empty, 1 and 2 the output pipe, 3 the result pipe; nothing of the driver's is left."""
+def _descriptors(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
+    """0 is empty, 1 and 2 the output pipe, 3 the result pipe, 4 the job's; nothing of the driver's is left."""
     # Moved out of the way first: the pipes' own numbers may be among those to be overwritten.
-    high = [os.dup2(fd, 60 + at, inheritable=True) for at, fd in enumerate((result_fd, output_fd))]
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(high[1], 1)
-    os.dup2(high[1], 2)
-    os.dup2(high[0], RESULT_FD)
+    result = os.dup2(result_fd, 60)
+    output = os.dup2(output_fd, 61)
+    job = None if job_fd is None else os.dup2(job_fd, 62)
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     # Not handed to what the file may start: whoever holds it could answer in the file's name.
-    os.set_inheritable(RESULT_FD, False)
-    os.closerange(RESULT_FD + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    last = os.dup2(result, RESULT_FD, inheritable=False)
+    if job is not None:
+        last = os.dup2(job, JOB_FD, inheritable=False)
+    os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     for stream in (sys.stdout, sys.stderr):
         # By line, so that what was printed before a crash is not lost with the buffer.
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compilers.images.driver import child
@@ -50,10 +50,54 @@ class Watch:
             del self.output[: len(self.output) - self.max_output_bytes]
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process for one file: the ends of its pipes that are the driver's.
+
+    `job` is that of the job, for one that was forked ahead; it serves the first file, or none.
+    """
+
+    pid: int
+    result: int
+    output: int
+    job: int | None = None
+
+    def close(self) -> None:
+        for descriptor in (self.result, self.output, self.job):
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def fork(compiler: child.Compiler, job: child.Job | None) -> Process:
+    """A process at work on the job; without one, a process that gets ready for what `hand_over` gives it."""
+    result_read, result_write = os.pipe()
+    output_read, output_write = os.pipe()
+    job_read, job_write = os.pipe() if job is None else (None, None)
+    pid = os.fork()
+    if pid == 0:
+        child.enter(compiler, job, result_fd=result_write, output_fd=output_write, job_fd=job_read)
+    for descriptor in (result_write, output_write, job_read):
+        if descriptor is not None:
+            os.close(descriptor)
+    return Process(pid, result_read, output_read, job_write)
+
+
+def _hand_over(ahead: Process, job: child.Job) -> Process | None:
+    """The process forked ahead, now at work on the job; None if it has died."""
+    died = bool(os.waitpid(ahead.pid, os.WNOHANG)[0])
+    if ahead.job is not None and not died:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ahead.job, job.to_bytes())
+            os.close(ahead.job)
+            return replace(ahead, job=None)
+    ahead.close()
+    return None
+
+
 def run_file(
-    compile_one: child.Compile, path: str, request: Request, *, until: float
+    compiler: child.Compiler, path: str, request: Request, *, until: float, ahead: Process | None = None
 ) -> tuple[dict[str, Any], bytes]:
-    """Compile one file in a process of its own; its meta and payload.
+    """Compile one file in a process of its own, be it one forked ahead; its meta and payload.
 
     `until` is when the container's deadline ends, on the monotonic clock. Raises HostGone.
     """
@@ -62,22 +106,17 @@ def run_file(
     if limit <= 0:
         return _meta("timeout", "the container's deadline passed before this file's turn", 0.0, b""), b""
     watch = Watch(request.max_payload_bytes, request.max_output_bytes)
-    result_read, result_write = os.pipe()
-    output_read, output_write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        child.enter(compile_one, path, request, result_fd=result_write, output_fd=output_write)
-    os.close(result_write)
-    os.close(output_write)
-    sinks: Mapping[int, Sink] = {result_read: watch.take_payload, output_read: watch.take_output}
+    job = child.Job(path, request)
+    process = (_hand_over(ahead, job) if ahead else None) or fork(compiler, job)
+    sinks: Mapping[int, Sink] = {process.result: watch.take_payload, process.output: watch.take_output}
     try:
-        timed_out = _watch(pid, sinks, watch, until=begun + limit)
+        timed_out = _watch(process.pid, sinks, watch, until=begun + limit)
     finally:
-        status = _kill_all(pid)
+        status = _kill_all(process.pid)
         # Everyone who held the other ends is dead, so what the pipes still hold is all there is.
         for descriptor, sink in sinks.items():
             _drain(descriptor, sink)
-            os.close(descriptor)
+        process.close()
         _empty(child.TMP)
     seconds = time.monotonic() - begun
     outcome, detail = _judge(watch, status, timed_out=timed_out, limit=limit)

@@ -4,6 +4,7 @@
 #   kiok-sdk.jar          what authors compile against, and what the sandbox links DAG jars with (Java 8 class files)
 #   kiok-sdk-sources.jar  its sources
 #   kiok-jar-driver.jar   what the sandbox runs; of no use to authors
+#   kiok-rehearsal.jar    what a JVM started ahead compiles for nobody, to be warm when the jar comes
 set -eu
 
 if [ $# -ne 1 ]; then
@@ -31,14 +32,18 @@ compile() {
     javac -encoding UTF-8 -g -proc:none -Xlint:all,-options "$@" -d "$classes" "@$work/files"
 }
 
-# pack JAR FOLDER: entries sorted by name, so that the order of the file system does not matter.
+# pack JAR FOLDER: entries sorted by name, so that the order of the file system does not matter. The jar's own time
+# is fixed too: the sandbox's archive of classes is good for jars of the same time only.
 pack() {
     (cd "$2" && find . -type f | sed 's|^\./||' | sort >"$work/entries" &&
-        jar --create --file "$1" --no-manifest --date "$stamp" "@$work/entries")
+        jar --create --file "$1" --no-manifest --date "$stamp" "@$work/entries" &&
+        touch -d "$stamp" "$1")
 }
 
 compile "$here/sdk/src" "$work/sdk" --release 8
-compile "$here/driver/src" "$work/driver" --release 17 -cp "$work/sdk"
+compile "$here/driver/src" "$work/driver" --release 17 -cp "$work/sdk" -XDstringConcat=inline
+compile "$here/rehearsal/src" "$work/rehearsal" --release 17 -cp "$work/sdk"
 pack "$out/kiok-sdk.jar" "$work/sdk"
 pack "$out/kiok-sdk-sources.jar" "$here/sdk/src"
 pack "$out/kiok-jar-driver.jar" "$work/driver"
+pack "$out/kiok-rehearsal.jar" "$work/rehearsal"

@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -32,13 +33,26 @@ final class Channel {
     private final DataOutputStream out;
 
     Channel(int descriptor) throws IOException {
-        out = new DataOutputStream(new BufferedOutputStream(new FileOutputStream("/proc/self/fd/" + descriptor)));
+        this(new FileOutputStream("/proc/self/fd/" + descriptor));
+    }
+
+    private Channel(OutputStream sink) throws IOException {
+        out = new DataOutputStream(new BufferedOutputStream(sink));
         out.write(MAGIC);
         out.flush();
     }
 
-    void classes(List<String> names) {
-        send('C', new int[0], String.join("/", names));
+    /** A channel that nobody listens to. */
+    static Channel toNowhere() throws IOException {
+        return new Channel(OutputStream.nullOutputStream());
+    }
+
+    void classes(List<ClassFile> classes) {
+        StringBuilder names = new StringBuilder();
+        for (ClassFile file : classes) {
+            names.append(names.length() == 0 ? "" : "/").append(file.className());
+        }
+        send('C', new int[0], names.toString());
     }
 
     void problem(String message) {

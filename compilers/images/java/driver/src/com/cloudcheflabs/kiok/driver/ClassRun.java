@@ -26,7 +26,7 @@ final class ClassRun implements Runnable {
      * Given up when something fails, so that there is room to say what: after the heap has run out, the report's own small
      * allocations would fail one by one, each after a second of vain collecting.
      */
-    private byte[] reserve = new byte[4 << 20];
+    private byte[] reserve = new byte[1 << 20];
 
     private final ClassFile file;
     private final ClassLoader loader;
@@ -55,8 +55,8 @@ final class ClassRun implements Runnable {
         return exhausted || threadsLeft;
     }
 
-    /** Runs the class to its end. */
-    void execute() throws InterruptedException {
+    /** Runs the class to its end. Of the {@code last} one of the process no traces are looked for. */
+    void execute(boolean last) throws InterruptedException {
         int needed = file.major() - MAJOR_OF_JAVA_0;
         int present = Runtime.version().feature();
         if (needed > present) {
@@ -66,7 +66,7 @@ final class ClassRun implements Runnable {
             failure = new Failure(message, 0);
             return;
         }
-        Set<Thread> before = new HashSet<>(Thread.getAllStackTraces().keySet());
+        Set<Thread> before = last ? Set.of() : new HashSet<>(Thread.getAllStackTraces().keySet());
         Thread thread = new Thread(null, this, "define " + file.className(), STACK_BYTES);
         thread.setContextClassLoader(loader);
         thread.start();
@@ -74,7 +74,7 @@ final class ClassRun implements Runnable {
         if (json == null && failure == null) {
             failure = new Failure("class " + file.className() + ": threw something that cannot be described", 0);
         }
-        threadsLeft = !endedSince(before);
+        threadsLeft = !last && !endedSince(before);
     }
 
     private static boolean endedSince(Set<Thread> before) throws InterruptedException {

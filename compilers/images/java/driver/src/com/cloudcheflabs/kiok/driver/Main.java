@@ -8,20 +8,33 @@ import java.util.zip.ZipFile;
 /**
  * Compiles the DAG classes of one jar, one after another, and reports each over the channel.
  *
- * <p>{@code Main DESCRIPTOR FIRST JAR}: the channel's file descriptor, the index of the first class to compile (the
- * order of classes is that of their names, so a second process goes on where a first one died), the jar.
+ * <p>{@code Main DESCRIPTOR REHEARSAL}: the channel's file descriptor, and a jar of our own. What to compile comes on
+ * standard input (see {@link Order}), whose end ends the process. While nothing has come, it compiles the rehearsal
+ * for nobody, a few times, so that all that a compilation needs is loaded and warm.
+ *
+ * <p>The way from here to a result runs once, in a cold process: no lambda, stream or regular expression is on it, since
+ * what makes those work costs more than all the rest.
  */
 public final class Main {
 
     /** The exit status after running out of memory where that could not be reported. */
     static final int OUT_OF_MEMORY = 86;
 
+    /** The first loads the classes; some more have the most used methods compiled. */
+    private static final int REHEARSALS = 8;
+
     private Main() {}
 
     /** Never returns: threads, hooks and finalizers the jar has left behind must not run on. */
     public static void main(String[] args) throws IOException {
         try {
-            compile(new Channel(Integer.parseInt(args[0])), Integer.parseInt(args[1]), new File(args[2]));
+            for (int left = REHEARSALS; left > 0 && !Order.isWaiting(); left--) {
+                compile(Channel.toNowhere(), new Order(0, new File(args[1])));
+            }
+            Order order = Order.read();
+            if (order != null) {
+                compile(new Channel(Integer.parseInt(args[0])), order);
+            }
             Runtime.getRuntime().halt(0);
         } catch (OutOfMemoryError e) {
             Runtime.getRuntime().halt(OUT_OF_MEMORY);
@@ -31,14 +44,16 @@ public final class Main {
         }
     }
 
-    private static void compile(Channel channel, int first, File jar) throws IOException, InterruptedException {
+    private static void compile(Channel channel, Order order) throws IOException, InterruptedException {
         ZipFile zip;
         List<ClassFile> classes;
         try {
-            zip = new ZipFile(jar);
+            zip = new ZipFile(order.jar());
             JarScan scan = new JarScan(zip);
             classes = scan.dagClasses();
-            scan.problems().forEach(channel::problem);
+            for (String problem : scan.problems()) {
+                channel.problem(problem);
+            }
         } catch (JarScan.TooLarge e) {
             channel.problem(e.getMessage());
             channel.classes(List.of());
@@ -48,12 +63,12 @@ public final class Main {
             channel.unreadable("no readable jar: " + e.getMessage());
             return;
         }
-        channel.classes(classes.stream().map(ClassFile::className).toList());
-        for (int index = first; index < classes.size(); index++) {
+        channel.classes(classes);
+        for (int index = order.first(); index < classes.size(); index++) {
             channel.begin(index);
             // A loader each, so that what one class did to static state does not depend on which classes ran before.
-            ClassRun run = new ClassRun(classes.get(index), new JarLoader(jar, zip));
-            run.execute();
+            ClassRun run = new ClassRun(classes.get(index), new JarLoader(order.jar(), zip));
+            run.execute(index == classes.size() - 1);
             if (run.failure() == null) {
                 channel.dag(index, run.json());
             } else {
@@ -64,5 +79,6 @@ public final class Main {
             }
         }
         channel.end();
+        zip.close();
     }
 }

@@ -1,0 +1,75 @@
+"""What has become of a jar: its DAGs and problems, within the payload's size."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+
+from kiok.compiled import CompiledFile
+from kiok.errors import Diagnostic
+from kiok.hostile_json import HostileJsonError, parse
+from kiok.spec import DagSpec
+from kiok.validation import authored_id, validate
+
+MAX_DIAGNOSTICS = 200
+MAX_MESSAGE_CHARS = 2_000
+
+
+@dataclass
+class Report:
+    """What has become of the jar so far, within the payload's size."""
+
+    path: str
+    max_bytes: int
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    dags: list[DagSpec] = field(default_factory=list)
+    owners: dict[str, list[str]] = field(default_factory=dict)  # DAG id -> the classes that gave it
+    dag_bytes: int = 0
+
+    def problem(self, message: str, *, line: int = 0) -> None:
+        """Record a problem of the jar, or of the class that the message names."""
+        self.add(Diagnostic(message, self.path, line if line > 0 else None))
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        if len(self.diagnostics) <= MAX_DIAGNOSTICS:
+            message = diagnostic.message
+            if len(message) > MAX_MESSAGE_CHARS:
+                message = message[:MAX_MESSAGE_CHARS] + "..."
+            self.diagnostics.append(replace(diagnostic, message=message))
+
+    def dag(self, class_name: str, text: bytes) -> None:
+        """Take in the DAG that a class gave, if it holds to the rules."""
+        try:
+            raw = parse(text)
+        except HostileJsonError as error:
+            self.problem(f"class {class_name}: its DAG is not acceptable: {error}")
+            return
+        dag_id = authored_id(raw)
+        if dag_id is not None:
+            self.owners.setdefault(dag_id, []).append(class_name)
+        spec, problems = validate(raw)
+        for problem in problems:
+            self.add(replace(problem.diagnostic(self.path), message=f"class {class_name}: {problem.message}"))
+        if spec is None:
+            return
+        self.dag_bytes += len(json.dumps(spec.to_json()))
+        if self.dag_bytes > self.max_bytes * 3 // 4:  # the rest is for diagnostics
+            room = self.max_bytes * 3 // 4
+            self.problem(f"class {class_name}: with its DAG those of the jar take more than {room} bytes")
+            return
+        self.dags.append(spec)
+
+    def payload(self, *, import_failed: bool) -> bytes:
+        """The compiled file as JSON, with as many diagnostics as there is room for."""
+        shared = {dag: classes for dag, classes in self.owners.items() if len(classes) > 1}
+        for dag, classes in shared.items():
+            names = " and ".join(classes[:10])
+            message = f"classes {names} define a DAG of the same id; none of them is registered"
+            self.diagnostics.insert(0, Diagnostic(message, self.path, dag=dag, key="id"))
+        dags = tuple(spec for spec in self.dags if spec.id not in shared)
+        diagnostics = tuple(self.diagnostics[:MAX_DIAGNOSTICS])
+        while True:
+            payload = CompiledFile(dags, diagnostics, import_failed=import_failed).encode()
+            if len(payload) <= self.max_bytes or not diagnostics:
+                return payload
+            diagnostics = diagnostics[: len(diagnostics) // 2]

@@ -1,0 +1,178 @@
+"""The classes of one jar, on their way through as many JVMs as it takes.
+
+The Java side runs the classes in the order of their names, so that what is left after a class that exits, hangs
+or exhausts the memory is a suffix, which the next JVM takes up.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from dataclasses import dataclass
+
+from .jvm import Garbled, Java, Jvm, JvmEnded, TooSlow, order_of
+from .report import MAX_DIAGNOSTICS, Report
+
+MAX_CLASSES = 10_000
+
+_LEAST_CLASS_SECONDS = 1.0
+
+
+@dataclass
+class JarWork:
+    """The classes of one jar, on their way through as many JVMs as it takes."""
+
+    java: Java
+    jar: str
+    timeout_seconds: float
+    deadline: float
+    max_record_bytes: int
+    report: Report
+    ahead: Jvm | None = None  # one that awaits the jar already
+    unreadable: bool = False
+    classes: list[str] | None = None
+    first: int = 0  # the class the next JVM begins with
+    current: int | None = None  # the class in work
+    begun_at: float = 0.0
+    slowest: tuple[float, str] = (0.0, "")
+
+    def run(self) -> None:
+        try:
+            while not self._over():
+                self._run_one()
+        finally:
+            if self.ahead is not None:
+                self.ahead.kill()
+
+    def _run_one(self) -> None:
+        started_with = self.first
+        jvm = self._jvm()
+        try:
+            self._follow(jvm)
+        except JvmEnded as end:
+            self._settle(end, started_with)
+        finally:
+            jvm.kill()
+
+    def _jvm(self) -> Jvm:
+        """A JVM with its order: the one started ahead if there is one, and it lives."""
+        order = order_of(self.first, self.jar)
+        ahead, self.ahead = self.ahead, None
+        if ahead is not None:
+            if ahead.begin(order, self.deadline):
+                return ahead
+            ahead.kill()
+        return Jvm(self.java, order)
+
+    def _over(self) -> bool:
+        if self.unreadable or (self.classes is not None and self.first >= len(self.classes)):
+            return True
+        if time.monotonic() < self.deadline:
+            return False
+        blame = (
+            f" was used up, by class {self.slowest[1]} for the most part"
+            if self.slowest[1]
+            else " was used up"
+        )
+        for name in (self.classes or [])[self.first :]:
+            self.report.problem(
+                f"class {name}: not compiled: the jar's time limit of {self.timeout_seconds:g} s{blame}"
+            )
+        return True
+
+    def _follow(self, jvm: Jvm) -> None:
+        """Take in records until the JVM ends or all is done."""
+        self.current = None
+        listed = False
+        problems: list[str] = []
+        while True:
+            kind, body = jvm.record(self._limit(), self.max_record_bytes)
+            if kind == b"P" and not listed:
+                if len(problems) < MAX_DIAGNOSTICS:
+                    problems.append(_text(body))
+            elif kind == b"F" and self.classes is None:
+                self.unreadable = True
+                self.report.problem(_text(body))
+                return
+            elif kind == b"C" and not listed:
+                self._list(_names(body), problems)
+                listed = True
+            elif kind in (b"B", b"R", b"X") and listed:
+                self._class_record(kind, body)
+            elif kind == b"E" and listed and self.first == len(self.classes or ()):
+                return
+            else:
+                raise Garbled
+
+    def _list(self, classes: list[str], problems: list[str]) -> None:
+        if self.classes is None:
+            self.classes = classes
+            for problem in problems:
+                self.report.problem(problem)
+        elif self.classes != classes:
+            raise Garbled
+
+    def _class_record(self, kind: bytes, body: bytes) -> None:
+        classes = self.classes or []
+        numbers = 2 if kind == b"X" else 1
+        if len(body) < 4 * numbers:
+            raise Garbled
+        index, *rest = struct.unpack_from(f">{numbers}i", body)
+        expected = self.first if kind == b"B" else self.current
+        if index != expected or index >= len(classes) or (kind == b"B" and self.current is not None):
+            raise Garbled
+        if kind == b"B":
+            self.current, self.begun_at = index, time.monotonic()
+            return
+        if kind == b"R":
+            self.report.dag(classes[index], body[4:])
+        else:
+            self.report.problem(_text(body[8:]), line=rest[0])
+        self._finish(classes[index])
+
+    def _finish(self, name: str) -> None:
+        self.slowest = max(self.slowest, (time.monotonic() - self.begun_at, name))
+        self.first += 1
+        self.current = None
+
+    def _limit(self) -> float:
+        """Until when the next record must be there.
+
+        A class may take its share of the time that is left: a quarter while four or more are to come, so that
+        one that hangs leaves time for the rest, and all of it when it is the last.
+        """
+        if self.current is None or self.classes is None:
+            return self.deadline
+        share = (self.deadline - self.begun_at) / min(len(self.classes) - self.current, 4)
+        return min(self.begun_at + max(share, _LEAST_CLASS_SECONDS), self.deadline)
+
+    def _settle(self, end: JvmEnded, started_with: int) -> None:
+        """Name the class that a JVM ended with, unless another try may tell better."""
+        if self.classes is None:
+            self.classes = []  # nothing else can come of this jar
+            self.report.problem(f"the jar's classes could not be listed: {end}")
+            return
+        in_work = self.current
+        if in_work is None and self.first > started_with:
+            return  # between two classes: the process had become unfit for another one
+        if in_work is not None and end.died and in_work != started_with:
+            return  # it may have died of an earlier class's doing; it gets a JVM of its own
+        name = self.classes[self.first]
+        if in_work is None:
+            self.begun_at = time.monotonic()
+        why = f"{end}{end.hint}"
+        if isinstance(end, TooSlow):
+            why = f"hangs or is too slow: it was given {time.monotonic() - self.begun_at:.1f} s"
+        self.report.problem(f"class {name}: {why}")
+        self._finish(name)
+
+
+def _text(body: bytes) -> str:
+    return body.decode(errors="replace")
+
+
+def _names(body: bytes) -> list[str]:
+    names = _text(body).split("/") if body else []
+    if len(names) > MAX_CLASSES:
+        raise JvmEnded(f"it has {len(names)} DAG classes; at most {MAX_CLASSES} are allowed")
+    return names

@@ -1,0 +1,13 @@
+package com.example;
+
+import com.cloudcheflabs.kiok.sdk.Dag;
+import com.cloudcheflabs.kiok.sdk.KiokDag;
+
+/** Fails, so that what tells an author why is loaded too. */
+public class Fails implements KiokDag {
+
+    @Override
+    public Dag define() {
+        throw new IllegalStateException("rehearsed");
+    }
+}
