@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compilers.images.driver import landlock, modes
+from compilers.images.driver import landlock, modes, questions
 from compilers.sandbox.protocol import Request
 
 RESULT_FD = 3
@@ -64,10 +64,16 @@ def python_compiler() -> Compiler:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
+    # Before the fork too: installed once, it costs a file next to nothing.
+    recorder = questions.Recorder(SRC)
+    recorder.install()
+
     def compile_one(path: str, request: Request) -> bytes:
         roots = [_under_src(root) for root in request.import_roots]
+        recorder.begin()
         compiled = kiok.compile.compile_python_file(_under_src(path), import_roots=roots)
         value = _relative(compiled.to_json())
+        value["questions"] = recorder.questions(path)
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
     return Compiler(compile_one)
