@@ -11,7 +11,8 @@ The same file is laid into the sandbox images, so both sides speak by one defini
     type E  end     u32:count                               all was answered; nothing follows
 
 Integers are big-endian. The header and meta are JSON objects; a payload is opaque to the driver
-and to this module. The CRC-32 is over type, n and body: it tells a garbled stream, not a forged one.
+and to this module. The CRC-32 is over type, n and body, and for R and E begins with the request's seal: it tells
+a garbled stream, or one that belongs to another request, not a forged one.
 `ResponseParser` takes every byte for hostile.
 """
 
@@ -59,7 +60,8 @@ class Request:
 
     `files` and `import_roots` are POSIX paths from the repository's root; `entries` and `total_bytes` count
     the regular files of the tar and their bytes, so that a truncated tar is noticed.
-    Seconds are wall clock. `deadline_seconds` runs from the moment the tree is unpacked.
+    Seconds are wall clock. `deadline_seconds` runs from the moment the tree is unpacked. `seal` is a random number
+    of 32 bits, by which the answers to this request are told from those to another.
     """
 
     language: str
@@ -75,6 +77,7 @@ class Request:
     max_file_bytes: int
     max_open_files: int
     max_cpu_seconds: int
+    seal: int = 0
 
     def to_bytes(self) -> bytes:
         """The request up to, but not including, the tar's chunks."""
@@ -154,10 +157,10 @@ def hello_frame() -> bytes:
     return _frame(HELLO, _HELLO.pack(MAGIC, VERSION))
 
 
-def result_frame(index: int, meta: Mapping[str, Any], payload: bytes) -> bytes:
-    """One file's result. `meta` has the keys outcome, detail, seconds, output."""
+def result_frame(index: int, meta: Mapping[str, Any], payload: bytes, seal: int = 0) -> bytes:
+    """One file's result. `meta` has the keys outcome, detail, seconds, output; `seal` is the request's."""
     text = json.dumps(meta, ensure_ascii=True).encode()
-    return _frame(RESULT, _RESULT.pack(index, len(text)) + text + payload)
+    return _frame(RESULT, _RESULT.pack(index, len(text)) + text + payload, seal)
 
 
 def fatal_frame(stage: int, message: str) -> bytes:
@@ -165,9 +168,9 @@ def fatal_frame(stage: int, message: str) -> bytes:
     return _frame(FATAL, bytes([stage]) + message.encode("utf-8", "replace")[: MAX_FATAL_BYTES - 1])
 
 
-def end_frame(count: int) -> bytes:
-    """Says that `count` results were sent and nothing follows."""
-    return _frame(END, _U32.pack(count))
+def end_frame(count: int, seal: int = 0) -> bytes:
+    """Says that `count` results were sent and nothing follows; `seal` is the request's."""
+    return _frame(END, _U32.pack(count), seal)
 
 
 def max_meta_bytes(max_output_bytes: int) -> int:
@@ -192,12 +195,12 @@ def loads_object(data: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def _frame(kind: bytes, body: bytes) -> bytes:
-    return _FRAME.pack(kind, len(body), _crc(kind, body)) + body
+def _frame(kind: bytes, body: bytes, seal: int = 0) -> bytes:
+    return _FRAME.pack(kind, len(body), _crc(kind, body, seal)) + body
 
 
-def _crc(kind: bytes, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(_HEAD.pack(kind, len(body))))
+def _crc(kind: bytes, body: bytes, seal: int) -> int:
+    return zlib.crc32(body, zlib.crc32(_HEAD.pack(kind, len(body)), seal))
 
 
 class ResponseParser:
@@ -207,8 +210,11 @@ class ResponseParser:
     end frame or a fatal one. Holds at most one frame: its size is checked before its body is taken.
     """
 
-    def __init__(self, files: Sequence[str], *, max_payload_bytes: int, max_output_bytes: int) -> None:
+    def __init__(
+        self, files: Sequence[str], *, max_payload_bytes: int, max_output_bytes: int, seal: int = 0
+    ) -> None:
         self._expected = len(files)
+        self.seal = seal
         self._next = 0
         self._max_payload = max_payload_bytes
         self._max_output = max_output_bytes
@@ -233,7 +239,8 @@ class ResponseParser:
                 return
             body = bytes(memoryview(self._buffer)[_FRAME.size : _FRAME.size + length])
             del self._buffer[: _FRAME.size + length]
-            if crc != _crc(kind, body):
+            # Hello and fatal frames may come before the driver has read the seal.
+            if crc != _crc(kind, body, self.seal if kind in (RESULT, END) else 0):
                 raise ProtocolError(
                     f"a frame of type {kind!r} with {length} bytes does not match its checksum"
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 import time
 from collections.abc import Generator, Iterator, Sequence
 
@@ -63,7 +64,10 @@ class Session:
     def _parser(self, job: SandboxJob) -> ResponseParser:
         limits = self._config.limits
         return ResponseParser(
-            job.files, max_payload_bytes=limits.max_payload_bytes, max_output_bytes=limits.max_output_bytes
+            job.files,
+            max_payload_bytes=limits.max_payload_bytes,
+            max_output_bytes=limits.max_output_bytes,
+            seal=secrets.randbits(32),
         )
 
     def _serve(
@@ -75,7 +79,7 @@ class Session:
         try:
             exchange = Exchange(
                 container.connection,
-                self._request(job, size),
+                self._request(job, size, parser.seal),
                 parser,
                 until=time.monotonic() + deadline_seconds(self._config, job) + self._config.grace_seconds,
                 max_bytes=2 * len(files) * per_file,
@@ -87,7 +91,7 @@ class Session:
         finally:
             container.end()
 
-    def _request(self, job: SandboxJob, size: Measure) -> Iterator[bytes]:
+    def _request(self, job: SandboxJob, size: Measure, seal: int) -> Iterator[bytes]:
         """Header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
         limits = self._config.limits
         timeout = limits.timeout_seconds(job.kind)
@@ -105,6 +109,7 @@ class Session:
             max_file_bytes=limits.max_file_bytes,
             max_open_files=limits.max_open_files,
             max_cpu_seconds=math.ceil(timeout * limits.cpus_for(job.kind)) + 2,
+            seal=seal,
         ).to_bytes()
         waiting = bytearray()
         for piece in tar_stream(job.tree, job.entries):

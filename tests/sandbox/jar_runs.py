@@ -52,6 +52,15 @@ def run_jar(sandbox: Sandbox, jar: bytes) -> JarRun:
     return run_jars(sandbox, {"lib/dags.jar": jar})["lib/dags.jar"]
 
 
+def zipped(entries: Mapping[str, bytes]) -> bytes:
+    """A jar of these entries, in this order; the same for the same entries."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as jar:
+        for name, content in entries.items():
+            jar.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
 def rezipped(
     jar: bytes,
     *,

@@ -1,4 +1,4 @@
-"""What is looked for in a jar, and jars that are odd or broken as a whole."""
+"""What is looked for in a jar, and jars that are odd. The hostile ones: test_attacks_jars.py."""
 
 from __future__ import annotations
 
@@ -159,39 +159,8 @@ def test_a_copy_of_the_sdk_inside_the_jar_does_not_replace_the_sandboxs(sandbox:
     jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")}, carry_sdk=True)
     with zipfile.ZipFile(io.BytesIO(jar)) as opened:
         assert "com/cloudcheflabs/kiok/sdk/Dag.class" in opened.namelist()
-        dag_class = opened.read("com/cloudcheflabs/kiok/sdk/Dag.class")
-    forged = rezipped(jar, changed={"com/cloudcheflabs/kiok/sdk/Dag.class": dag_class[:100]})
-    for each in (jar, forged):
-        run = run_jar(sandbox, each)
-        assert (run.dag_ids, run.messages) == (["good"], [])
-
-
-def test_the_manifests_class_path_opens_no_other_jar(sandbox: DockerSandbox) -> None:
-    main = IMPORTS + _class("Main", "main", task="Other.text()")
-    other = 'public class Other { public static String text() { return "leaked"; } }'
-    jar = compile_jar({"Main.java": main, "Other.java": other})
-    manifest = b"Manifest-Version: 1.0\r\nClass-Path: other.jar ./ file:/src/other.jar\r\n\r\n"
-    jars = {
-        "main.jar": rezipped(
-            jar, without=frozenset({"Other.class"}), changed={"META-INF/MANIFEST.MF": manifest}
-        ),
-        "other.jar": rezipped(jar, without=frozenset({"Main.class"})),
-    }
-    run = run_jars(sandbox, jars)["main.jar"]
-    assert run.dag_ids == []
-    assert "NoClassDefFoundError: Other" in run.about("Main").message
-
-
-def test_the_driver_is_not_visible_to_a_jar(sandbox: DockerSandbox) -> None:
-    body = 'Class.forName("com.cloudcheflabs.kiok.driver.Main"); throw new IllegalStateException("visible");'
-    source = (
-        IMPORTS
-        + f"public class Peeks implements KiokDag {{ public Dag define() {{ try {{ {body} }} "
-        + ("catch (ClassNotFoundException e) { return new Dag(null); } } }")
-    )
-    run = run_jar(sandbox, compile_jar({"Peeks.java": source}))
-    assert run.messages
-    assert not any("visible" in message for message in run.messages)
+    run = run_jar(sandbox, jar)
+    assert (run.dag_ids, run.messages) == (["good"], [])
 
 
 def test_one_class_does_not_see_what_another_left_in_static_fields(sandbox: DockerSandbox) -> None:
@@ -224,51 +193,3 @@ def test_what_a_class_prints_is_kept_and_does_not_disturb_its_result(sandbox: Do
     assert run.dag_ids == ["prints"]
     assert "to out" in run.output
     assert "to err" in run.output
-
-
-BROKEN_JARS = {
-    "empty": b"",
-    "text": b"this is not a jar\n",
-    "half": None,
-    "pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
-}
-
-
-@pytest.mark.parametrize("name", BROKEN_JARS)
-def test_a_file_that_is_no_jar_is_reported_as_one_that_could_not_be_loaded(
-    sandbox: DockerSandbox, name: str
-) -> None:
-    content = BROKEN_JARS[name]
-    if content is None:
-        jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")})
-        content = jar[: len(jar) // 2]
-    run = run_jar(sandbox, content)
-    assert run.compiled.import_failed
-    assert run.dag_ids == []
-    (message,) = run.messages
-    assert ("Git LFS pointer" if name == "pointer" else "no readable jar") in message
-
-
-def test_too_many_entries_are_an_error_that_names_the_limit(sandbox: DockerSandbox) -> None:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as jar:
-        for i in range(60_000):
-            jar.writestr(f"d/{i}.txt", b"")
-    run = run_jar(sandbox, out.getvalue())
-    (message,) = run.messages
-    assert "the jar has 60000 entries; at most 50000 are read" in message
-    assert not run.compiled.import_failed
-
-
-def test_a_huge_manifest_is_never_read(sandbox: DockerSandbox) -> None:
-    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")})
-    huge = b"Manifest-Version: 1.0\r\n" + b"X: y\r\n" * (100 << 20 >> 3)
-    run = run_jar(sandbox, rezipped(jar, changed={"META-INF/MANIFEST.MF": huge}))
-    assert (run.dag_ids, run.messages) == (["good"], [])
-
-
-def test_a_class_file_that_unpacks_to_too_much_is_refused_by_name(sandbox: DockerSandbox) -> None:
-    jar = compile_jar({"Good.java": IMPORTS + _class("Good", "good")})
-    run = run_jar(sandbox, rezipped(jar, changed={"Bomb.class": bytes(100 << 20)}))
-    assert run.dag_ids == ["good"]
-    assert run.messages == ["entry Bomb.class is larger than 16777216 bytes, too large for a class"]

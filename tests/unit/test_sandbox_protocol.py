@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import struct
 import zlib
@@ -40,29 +39,6 @@ def raw(kind: bytes, body: bytes, length: int | None = None) -> bytes:
 
 def raw_result(index: int, meta: bytes, payload: bytes = b"{}") -> bytes:
     return raw(b"R", struct.pack(">II", index, len(meta)) + meta + payload)
-
-
-@given(st.lists(st.integers(1, len(GOOD) - 1), max_size=20))
-def test_frames_come_out_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
-    reader = parser()
-    frames: list[object] = []
-    edges = [0, *sorted(cuts), len(GOOD)]
-    for start, stop in itertools.pairwise(edges):
-        frames += reader.feed(GOOD[start:stop])
-    assert frames == [
-        ResultFrame(0, "ok", "", 0.5, "said", b"{}"),
-        ResultFrame(1, "ok", "", 0.5, "said", b"[]"),
-    ]
-    assert reader.done
-
-
-@given(st.binary(max_size=300))
-def test_garbage_is_never_more_than_a_protocol_error(data: bytes) -> None:
-    for prefix in (b"", hello_frame(), hello_frame() + result_frame(0, OK, b"{}")):
-        try:
-            list(parser().feed(prefix + data))
-        except ProtocolError:
-            continue
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))

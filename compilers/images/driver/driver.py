@@ -114,8 +114,8 @@ def _serve(language: str, compiler: child.Compiler, ahead: supervise.Process | N
         meta, payload = supervise.run_file(compiler, path, request, until=until, ahead=ahead)
         # Nobody is left after a file. A process forked ahead of the second would meet the first one's.
         ahead = None
-        _send(protocol.result_frame(index, meta, payload))
-    _send(protocol.end_frame(len(request.files)))
+        _send(protocol.result_frame(index, meta, payload, request.seal))
+    _send(protocol.end_frame(len(request.files), request.seal))
 
 
 def _receive() -> protocol.Request:

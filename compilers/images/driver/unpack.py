@@ -94,7 +94,8 @@ def unpack(stream: BinaryIO, root: str, *, entries: int, total_bytes: int) -> No
                 if seen > entries or size > total_bytes:
                     raise TarRefused(f"the tar holds more than the {entries} files announced")
                 _write(tar, member, os.path.join(root, path))  # noqa: PTH118
-    except (tarfile.TarError, OSError, ValueError, EOFError) as exc:
+    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError) as exc:
+        # RecursionError: tarfile follows headers that name the next one, and makedirs nested folders, by recursion.
         raise TarRefused(f"the tree could not be unpacked: {type(exc).__name__}: {exc}") from exc
     if seen != entries or size != total_bytes:
         raise TarRefused(f"the tar holds {seen} files of {size} bytes, announced: {entries} of {total_bytes}")

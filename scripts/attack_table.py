@@ -1,0 +1,98 @@
+"""Writes the table of attacks in docs/security.md, from the heads of the hostile files under tests/sandbox/attacks.
+
+attack_table.py            writes the table
+attack_table.py --check    status 1 if it is out of date
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from compilers.base import FileStatus
+from tests.sandbox.attacks import JARS, PYTHON, TARS, Attack, attacks
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "security.md"
+BEGIN, END = "<!-- attacks: written by scripts/attack_table.py -->\n", "<!-- end of attacks -->\n"
+# Folder: its heading, and the test that each of its files is a case of.
+SECTIONS = {
+    PYTHON: (
+        "Python files",
+        "tests/sandbox/test_attacks_python.py",
+        "test_a_hostile_python_file_is_contained",
+    ),
+    JARS: ("Jars", "tests/sandbox/test_attacks_jars.py", "test_a_hostile_jar_is_contained"),
+    TARS: ("Tars", "tests/sandbox/test_attacks_tars.py", "test_the_driver_refuses_a_hostile_tar"),
+}
+# What a regular expression stands for, in words.
+_IN_WORDS = {
+    r"\|": " / ",
+    r"\.\*": "...",
+    r"\\d\+|\\d": "N",
+    r"\\(.)": r"\1",
+}
+
+
+def table() -> str:
+    """Every attack, in a table for each kind of file."""
+    parts = []
+    for folder, (title, path, test) in SECTIONS.items():
+        found = attacks(folder)
+        parts += [
+            f"### {title}",
+            "",
+            f"{len(found)} attacks, each a case of [`{test}`](../{path}) by its name.",
+            "",
+            "| attack | what it tries | what happens |",
+            "|---|---|---|",
+            *(f"| [{one.name}](../{_place(one)}) | {_cell(one.tries)} | {_end(one)} |" for one in found),
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def document(text: str) -> str:
+    """The document with the table as it should be. Raises ValueError when the markers are not in it."""
+    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:start]}\n{table()}\n{text[end:]}"
+
+
+def _place(attack: Attack) -> str:
+    return attack.path.relative_to(ROOT).as_posix()
+
+
+def _end(attack: Attack) -> str:
+    if attack.outcome is FileStatus.COMPILED:
+        return "compiles; nothing of it is left"
+    if attack.outcome is FileStatus.NOT_A_DAG:
+        return "is no DAG; nothing of it is left"
+    words = attack.expect
+    for pattern, text in _IN_WORDS.items():
+        words = re.sub(pattern, text, words)
+    return f"`{words}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def main() -> int:
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.stderr.write(f"usage: {Path(__file__).name} [--check]\n")
+        return 2
+    text = DOCUMENT.read_text(encoding="utf-8")
+    wanted = document(text)
+    if not sys.argv[1:]:
+        DOCUMENT.write_text(wanted, encoding="utf-8")
+    elif text != wanted:
+        sys.stderr.write("docs/security.md is out of date: run scripts/attack_table.py\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Compiles hostile files between innocent ones, while another repository's innocent files are compiled beside them."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import docker
+
+from compilers.base import Kind, RawResult, SandboxJob
+from compilers.sandbox import LABEL_REPOSITORY, LABEL_SERVICE, DockerSandbox, SandboxConfig
+from tests.sandbox.leftovers import watched
+from tests.trees import MemoryTree
+
+Results = dict[str, RawResult]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Files for one container: hostile ones, and one innocent more than that to stand between them.
+
+    `beside` is in the tree and not compiled.
+    """
+
+    config: SandboxConfig
+    hostile: Mapping[str, bytes]
+    innocent: Mapping[str, bytes]
+    beside: Mapping[str, bytes]
+
+    def order(self) -> list[str]:
+        """Innocent, hostile, innocent, hostile, ..., innocent."""
+        innocent = list(self.innocent)
+        around = [path for pair in zip(innocent, self.hostile, strict=False) for path in pair]
+        return [*around, innocent[len(self.hostile)]]
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What came of a crowd: its results, how many containers it took, and what is left of those on the host."""
+
+    order: Sequence[str]
+    results: Results
+    containers: int
+    left: Sequence[str]
+
+    def neighbours(self, path: str) -> list[RawResult]:
+        """The innocent files before and after a hostile one."""
+        at = self.order.index(path)
+        return [self.results[self.order[at - 1]], self.results[self.order[at + 1]]]
+
+
+@dataclass(frozen=True)
+class Battle:
+    """All that was run: innocent files alone and undisturbed, the crowds, and innocent files beside them meanwhile."""
+
+    undisturbed: Results
+    crowds: Sequence[Aftermath]
+    elsewhere: Sequence[Results]
+
+    def crowd_of(self, path: str) -> Aftermath:
+        """The crowd that a file was in."""
+        return next(crowd for crowd in self.crowds if path in crowd.results)
+
+    def undisturbed_file(self) -> RawResult:
+        """What every innocent file must say."""
+        return said(next(iter(self.undisturbed.values())))
+
+
+def said(result: RawResult) -> RawResult:
+    """A result without its path and the time it took: the same for all innocent files, which are copies."""
+    return replace(result, path="", seconds=0.0)
+
+
+def fight(kind: Kind, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battle:
+    """Run innocent files alone first, then all crowds at once, and meanwhile another repository every so often."""
+    config, beside = crowds[0].config, crowds[0].beside
+    few = dict(list(crowds[0].innocent.items())[:2])
+    undisturbed = _run(kind, config, few, beside, list(few), "undisturbed")
+    over = threading.Event()
+    runs: list[Results] = []
+
+    def again_and_again() -> None:
+        while not over.wait(pause_seconds):
+            runs.append(_run(kind, config, few, beside, list(few), "elsewhere"))
+
+    with ThreadPoolExecutor(len(crowds) + 1) as threads:
+        other = threads.submit(again_and_again)
+        try:
+            fought = list(threads.map(lambda crowd: _aftermath(kind, crowd), crowds))
+        finally:
+            over.set()
+        other.result()
+    return Battle(undisturbed, fought, runs)
+
+
+def _aftermath(kind: Kind, crowd: Crowd) -> Aftermath:
+    service = f"test-{secrets.token_hex(8)}"
+    files = {**crowd.innocent, **crowd.hostile}
+    order = crowd.order()
+    client = docker.from_env()
+    try:
+        with watched(client, f"{LABEL_SERVICE}={service}") as watch:
+            results = _run(kind, crowd.config, files, crowd.beside, order, "hostile", service=service)
+        return Aftermath(order, results, len(watch.seen), watch.left())
+    finally:
+        client.close()
+
+
+def _run(
+    kind: Kind,
+    config: SandboxConfig,
+    files: Mapping[str, bytes],
+    beside: Mapping[str, bytes],
+    order: Sequence[str],
+    repository: str,
+    *,
+    service: str = "test",
+) -> Results:
+    tree = MemoryTree({**files, **beside})
+    labels = ((LABEL_SERVICE, service), (LABEL_REPOSITORY, repository))
+    job = SandboxJob(kind=kind, files=order, entries=tree.entries, tree=tree, labels=labels)
+    results = {result.path: result for result in DockerSandbox(config).run(job)}
+    assert list(results) == list(order)
+    return results

@@ -1,0 +1,11 @@
+// tries: loops without end in define()
+// expect: class EndlessDefine: hangs or is too slow
+// limit: 6
+import com.cloudcheflabs.kiok.sdk.*;
+
+public class EndlessDefine implements KiokDag {
+    @Override
+    public Dag define() {
+        while (true) {}
+    }
+}

@@ -1,0 +1,18 @@
+// tries: takes the heap without end and catches every error that tells it so
+// expect: class HeapBombCaught: .*(OutOfMemoryError|hangs or is too slow)
+// limit: 6
+import com.cloudcheflabs.kiok.sdk.*;
+
+public class HeapBombCaught implements KiokDag {
+    @Override
+    public Dag define() {
+        java.util.List<Object> all = new java.util.LinkedList<>();
+        while (true) {
+            try {
+                all.add(new byte[1 << 10]);
+            } catch (Throwable e) {
+                // again
+            }
+        }
+    }
+}

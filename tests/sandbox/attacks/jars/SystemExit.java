@@ -1,0 +1,11 @@
+// tries: ends the JVM as if all were well
+// expect: class SystemExit: .*exit status 0; a DAG class must not call System.exit
+import com.cloudcheflabs.kiok.sdk.*;
+
+public class SystemExit implements KiokDag {
+    @Override
+    public Dag define() {
+        System.exit(0);
+        return null;
+    }
+}

@@ -1,0 +1,10 @@
+# tries: says in its directory that it holds no entries, or more than there are bytes
+# expect: no readable jar
+# spares: nothing
+from tests.sandbox.jar_runs import zipped
+
+
+def jar(classes):
+    whole = zipped(classes("ZSound"))
+    end = whole.rindex(b"PK\5\6")
+    return whole[: end + 8] + b"\xff\xff\xff\xff" + b"\xff\xff\xff\x7f" * 2 + whole[end + 20 :]

@@ -1,0 +1,11 @@
+import com.cloudcheflabs.kiok.sdk.*;
+
+/** Asks for a class of another jar. */
+public class UsesOther implements KiokDag {
+    @Override
+    public Dag define() {
+        Dag dag = new Dag("uses_other");
+        dag.task("t").shell(Other.text());
+        return dag;
+    }
+}

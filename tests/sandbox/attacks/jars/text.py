@@ -1,0 +1,5 @@
+# tries: is text with the ending of a jar
+# expect: no readable jar
+# spares: nothing
+def jar(classes):
+    return b"this is not a jar\n"

@@ -1,0 +1,7 @@
+# tries: takes a copy of the descriptor that the driver answers on
+# expect: Operation not permitted|Permission denied
+import os
+
+from _kernel import call
+
+call("pidfd_getfd", os.pidfd_open(1), 62, 0)

@@ -1,0 +1,5 @@
+# tries: takes the driver's limit of open files down
+# expect: Operation not permitted|PermissionError
+import resource
+
+resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3))

@@ -1,0 +1,7 @@
+# tries: ends its process as if all were well, without a result
+# expect: its process ended with exit status 0 before it delivered a result
+# prints: so far
+import os
+
+print("so far")
+os._exit(0)

@@ -1,0 +1,5 @@
+# tries: writes a file larger than one may be
+# expect: File too large
+import os
+
+os.truncate(os.open("/tmp/sparse", os.O_CREAT | os.O_WRONLY), 65 << 20)

@@ -1,0 +1,5 @@
+# tries: has the host do what only its console may (b would reboot it)
+# expect: Read-only file system|Permission denied|No such file
+import os
+
+os.write(os.open("/proc/sysrq-trigger", os.O_WRONLY), b"h")

@@ -1,0 +1,6 @@
+# tries: delivers an object that says two things under one key
+# expect: the key 'dags' stands twice
+import os
+
+os.write(3, b'{"dags": [], "dags": [{}], "diagnostics": []}')
+os._exit(0)

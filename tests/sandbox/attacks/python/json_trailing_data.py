@@ -1,0 +1,6 @@
+# tries: delivers JSON with more behind it
+# expect: Extra data
+import os
+
+os.write(3, b'{"dags": [], "diagnostics": []} {"dags": []}')
+os._exit(0)

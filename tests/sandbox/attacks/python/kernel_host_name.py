@@ -1,0 +1,5 @@
+# tries: renames the container
+# expect: Operation not permitted
+import socket
+
+socket.sethostname("forged")

@@ -1,0 +1,5 @@
+# tries: becomes root
+# expect: Operation not permitted
+import os
+
+os.setuid(0)

@@ -1,0 +1,5 @@
+# tries: takes memory that the kernel cannot count or swap
+# expect: Operation not permitted|Function not implemented
+from _kernel import call
+
+call("memfd_secret", 0)

@@ -1,0 +1,8 @@
+# tries: makes a program that runs as another user and runs it from /tmp
+# expect: Permission denied|Operation not permitted
+import os
+import shutil
+
+shutil.copyfile("/bin/sh", "/tmp/sh")
+os.chmod("/tmp/sh", 0o6755)
+os.execv("/tmp/sh", ["sh", "-c", "id"])

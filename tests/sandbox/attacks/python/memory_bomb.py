@@ -1,0 +1,5 @@
+# tries: takes memory without end
+# expect: MemoryError
+held = []
+while True:
+    held.append(bytearray(16 << 20))

@@ -1,0 +1,8 @@
+# tries: takes memory by files that are on no file system (memfd)
+# expect: Operation not permitted
+import os
+
+held = []
+while True:
+    held.append(os.memfd_create("bomb"))
+    os.write(held[-1], b"x" * (16 << 20))

@@ -1,0 +1,8 @@
+# tries: takes shared memory, which is not counted as its process's data
+# expect: ended by signal 9 \(SIGKILL\), mostly for want of memory
+import mmap
+
+held = []
+while True:
+    held.append(mmap.mmap(-1, 16 << 20))
+    held[-1].write(b"x" * (16 << 20))

@@ -1,0 +1,8 @@
+# tries: lays a module beside its siblings that they would import in the place of Python's own
+# expect: Permission denied
+import os
+
+folder = os.path.dirname(os.path.abspath(__file__))
+for name in ("json", "shared", "sitecustomize", "kiok"):
+    with open(f"{folder}/{name}.py", "w") as file:
+        file.write("raise RuntimeError('planted by a sibling')\n")

@@ -1,0 +1,5 @@
+# tries: speaks with the Docker engine
+# expect: Operation not permitted
+import socket
+
+socket.socket(socket.AF_UNIX).connect("/var/run/docker.sock")

@@ -1,0 +1,5 @@
+# tries: opens a socket to the kernel's cryptography, a rich source of holes
+# expect: Operation not permitted
+import socket
+
+socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)

@@ -1,0 +1,5 @@
+# tries: listens on the loopback, to speak with a process of another file
+# expect: Operation not permitted
+import socket
+
+socket.create_server(("127.0.0.1", 0))

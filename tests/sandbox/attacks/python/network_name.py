@@ -1,0 +1,5 @@
+# tries: resolves a name
+# expect: name resolution|Name or service not known|Operation not permitted
+import socket
+
+raise SystemExit(socket.getaddrinfo("example.com", 443))

@@ -1,0 +1,5 @@
+# tries: has itself scheduled before everything else
+# expect: Operation not permitted
+import os
+
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))

@@ -1,0 +1,9 @@
+# tries: takes every builtin function away, and os.write
+# expect: before it delivered a result
+import builtins
+import os
+
+for name in dir(builtins):
+    if not name.startswith("__"):
+        delattr(builtins, name)
+os.write = os._exit = None

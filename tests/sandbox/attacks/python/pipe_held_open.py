@@ -1,0 +1,13 @@
+# tries: leaves a daemon that holds the result's and the output's pipe open, so that they never end
+# outcome: compiled
+import os
+import time
+
+from kiok import Dag
+
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(3600)
+    os._exit(0)
+dag = Dag("pipe_held_open")
+dag.task("only", script="true")

@@ -1,0 +1,9 @@
+# tries: calls itself without end
+# expect: RecursionError
+
+
+def again():
+    return again()
+
+
+again()

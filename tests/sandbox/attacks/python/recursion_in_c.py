@@ -1,0 +1,9 @@
+# tries: lifts Python's limit of recursion and overflows the stack of C
+# expect: its process was ended by signal 11 \(SIGSEGV\)
+import sys
+
+sys.setrecursionlimit(1 << 30)
+nest = []
+for _ in range(200_000):
+    nest = [nest]
+repr(nest)

@@ -1,0 +1,9 @@
+# tries: delivers one byte of a result at a time, for ever
+# expect: not done within 2 s and was killed
+# limit: 2
+import os
+import time
+
+while True:
+    os.write(3, b"{")
+    time.sleep(0.01)

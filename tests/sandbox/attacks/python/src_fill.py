@@ -1,0 +1,5 @@
+# tries: fills the folder of the sources
+# expect: Permission denied
+with open("/src/big", "wb") as file:
+    while True:
+        file.write(b"x" * (1 << 20))

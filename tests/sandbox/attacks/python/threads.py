@@ -1,0 +1,7 @@
+# tries: starts threads until no more can be
+# expect: RuntimeError: can't start new thread
+import threading
+
+stop = threading.Event()
+while True:
+    threading.Thread(target=stop.wait, daemon=True).start()

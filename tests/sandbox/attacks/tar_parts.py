@@ -1,0 +1,46 @@
+"""What hostile tars are made of."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+
+from compilers.base import TreeEntry
+
+BLOCK = tarfile.BLOCKSIZE
+_CHECKSUM = slice(148, 156)
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, *, size: int = 0, **more: object) -> tarfile.TarInfo:
+    """One member's header; `more` are other fields of it."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.size = size
+    for key, value in more.items():
+        setattr(info, key, value)
+    return info
+
+
+def tar(*members: tarfile.TarInfo, pax_headers: Mapping[str, str] | None = None) -> bytes:
+    """A tar of these members, filled with `x`; `pax_headers` are for all of them."""
+    target = io.BytesIO()
+    with tarfile.open(
+        fileobj=target, mode="w", format=tarfile.PAX_FORMAT, pax_headers=pax_headers
+    ) as archive:
+        for info in members:
+            archive.addfile(info, io.BytesIO(b"x" * info.size))
+    return target.getvalue()
+
+
+def checksummed(data: bytes | bytearray) -> bytes:
+    """The tar with the checksum of its first header set right."""
+    changed = bytearray(data)
+    changed[_CHECKSUM] = b" " * 8
+    changed[_CHECKSUM] = b"%06o\0 " % sum(changed[:BLOCK])
+    return bytes(changed)
+
+
+def entry(path: str, *, mode: str = "100644", size: int = 0) -> TreeEntry:
+    """The same member as git would name it to the host."""
+    return TreeEntry(path, mode, "", size)

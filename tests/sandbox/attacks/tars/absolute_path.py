@@ -1,0 +1,7 @@
+# tries: writes outside of the tree by an absolute path
+# expect: '/tmp/out' is no plain relative path
+# host: '/tmp/out' is no plain relative path
+from tests.sandbox.attacks.tar_parts import entry, member, tar
+
+TAR = tar(member("/tmp/out"))
+ENTRIES = [entry("/tmp/out")]

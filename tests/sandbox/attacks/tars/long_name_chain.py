@@ -1,0 +1,11 @@
+# tries: heaps ten thousand long names on each other, which a reader follows by calling itself
+# expect: could not be unpacked
+import tarfile
+
+from tests.sandbox.attacks.tar_parts import member, tar
+
+NAME = member("././@LongLink", tarfile.GNUTYPE_LONGNAME, size=1).tobuf(tarfile.GNU_FORMAT) + b"a".ljust(
+    512, b"\0"
+)
+TAR = NAME * 10_000 + tar(member("a"))
+FILES = 2_000

@@ -1,0 +1,5 @@
+# tries: gives a PAX record to every file at once
+# expect: carries PAX records other than its path
+from tests.sandbox.attacks.tar_parts import member, tar
+
+TAR = tar(member("a"), pax_headers={"comment": "x"})

@@ -1,0 +1,5 @@
+# tries: gives the file to root by a PAX record
+# expect: carries PAX records other than its path
+from tests.sandbox.attacks.tar_parts import member, tar
+
+TAR = tar(member("a", pax_headers={"uid": "0", "SCHILY.xattr.security.capability": "x"}))

@@ -1,0 +1,5 @@
+# tries: holds a program that runs as its owner
+# expect: 'a' has the special mode 4755
+from tests.sandbox.attacks.tar_parts import member, tar
+
+TAR = tar(member("a", mode=0o4755))

@@ -1,0 +1,131 @@
+"""What the containers of a label were on the host, and what of them is still there.
+
+The engine reports each container as it starts; while it lives, what the kernel knows it by is noted: its id and its
+user's id. All the checks look from outside, on the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import NotFound
+
+_GONE_SECONDS = 20.0
+_PROC = Path("/proc")
+_CONTAINER = re.compile("[0-9a-f]{64}")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One container as it was while it lived. `layer` is the folder of what it wrote over its image."""
+
+    id: str
+    uid: int
+    layer: str
+    root: str
+
+
+@dataclass
+class Watch:
+    """The containers that a label's jobs had."""
+
+    client: docker.DockerClient
+    seen: list[Seen] = field(default_factory=list)
+
+    def left(self) -> list[str]:
+        """What is still there, in words. Waits for a while: the engine removes in the background."""
+        until = time.monotonic() + _GONE_SECONDS
+        while found := [one for seen in self.seen for one in self._left_of(seen)]:
+            if time.monotonic() > until:
+                return found
+            time.sleep(0.1)
+        return []
+
+    def _left_of(self, seen: Seen) -> Iterator[str]:
+        with contextlib.suppress(NotFound):
+            self.client.api.inspect_container(seen.id)
+            yield f"container {seen.id}"
+        for process in _PROC.glob("[0-9]*"):
+            if _belongs(process, seen):
+                yield f"process {process.name}: {_read(process / 'cmdline')!r}"
+        # With its control groups the memory is given back that was charged to them.
+        for parent, folders, _ in os.walk(
+            _CONTROL_GROUPS
+        ):  # which, unlike a glob, bears with folders that go
+            yield from (f"control group {parent}/{one}" for one in folders if seen.id in one)
+        for line in _read(_PROC / "self" / "mountinfo").splitlines():
+            if seen.id in line or seen.layer in line:
+                yield f"mount {line}"
+        for folder in (seen.layer, f"{seen.root}/containers/{seen.id}"):
+            if os.path.exists(folder):
+                yield f"folder {folder}"
+        for folder in (tempfile.gettempdir(), "/dev/shm", "/var/tmp"):
+            for entry in os.scandir(folder):
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_uid == seen.uid:
+                        yield f"file {entry.path}"
+
+
+@contextmanager
+def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
+    """Note every container with `label` (as `name=value`) that starts meanwhile."""
+    watch = Watch(client)
+    root = str(client.info()["DockerRootDir"])
+    events = client.events(filters={"type": "container", "event": "start", "label": label}, decode=True)
+    failed: list[Exception] = []
+
+    def follow() -> None:
+        try:
+            for event in events:
+                with contextlib.suppress(NotFound):
+                    watch.seen.append(_seen(client.api.inspect_container(event["id"]), root))
+        except Exception as exc:  # noqa: BLE001  shown when the watch ends
+            failed.append(exc)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        time.sleep(0.2)  # the last event is on its way
+        events.close()
+        thread.join(5)
+    assert not failed, failed
+
+
+def _seen(container: dict[str, Any], root: str) -> Seen:
+    return Seen(
+        id=container["Id"],
+        uid=int(container["Config"]["User"].partition(":")[0]),
+        layer=container["GraphDriver"]["Data"]["UpperDir"].removesuffix("/diff"),
+        root=root,
+    )
+
+
+def _belongs(process: Path, seen: Seen) -> bool:
+    """By its control group or, for what the engine runs beside it, its arguments; by its user, wherever it is."""
+    groups = _read(process / "cgroup")
+    if seen.id in groups or seen.id in _read(process / "cmdline"):
+        return True
+    uids = [line.split()[1:] for line in _read(process / "status").splitlines() if line.startswith("Uid:")]
+    # Another container may have drawn the same user.
+    return str(seen.uid) in (uids[0] if uids else ()) and not _CONTAINER.search(groups)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,113 @@
+"""Hostile jars, each compiled between innocent ones: tests/sandbox/attacks/jars.
+
+A `.java` file is a DAG class; its jar holds a sound class too, which must compile all the same. A `.py` file makes
+the bytes of a jar of the classes it asks for.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import runpy
+import zipfile
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from compilers.base import FileStatus, Kind, Outcome, Source
+from compilers.results import result_of_raw
+from compilers.sandbox import SandboxConfig, SandboxLimits
+from kiok.compiled import decode
+from tests.sandbox.attack_runs import Battle, Crowd, fight, said
+from tests.sandbox.attacks import JARS, Attack, attacks
+from tests.sandbox.jar_runs import zipped
+from tests.sandbox.javac import compile_jar
+
+ATTACKS = attacks(JARS)
+# For the jars that do not hang: never reached. Of one that does, the hostile class gets half, the sound one the rest.
+LIMIT_SECONDS = 40.0
+GRACE_SECONDS = 10.0
+
+Classes = Callable[[str], Mapping[str, bytes]]
+
+
+def _path(attack: Attack) -> str:
+    return f"{attack.name}.jar"
+
+
+@pytest.fixture(scope="module")
+def battle(java_image: str, java_builder_image: str) -> Battle:
+    """Every class is compiled by one compiler, and each jar made of those that it needs."""
+    sources = {path.name: path.read_text() for path in (*JARS.glob("*.java"), *JARS.glob("support/*.java"))}
+    with zipfile.ZipFile(io.BytesIO(compile_jar(sources, image=java_builder_image))) as all_classes:
+        entries = {name: all_classes.read(name) for name in all_classes.namelist()}
+
+    def classes(name: str) -> Mapping[str, bytes]:
+        """A class and those nested in it."""
+        return {path: entries[path] for path in entries if re.split(r"[.$]", path)[0] == name}
+
+    beside = {"other.jar": zipped(classes("Other"))}
+    crowds = []
+    for limit in sorted({attack.limit or LIMIT_SECONDS for attack in ATTACKS}):
+        hostile = [attack for attack in ATTACKS if (attack.limit or LIMIT_SECONDS) == limit]
+        innocent = {f"innocent_{at:04}.jar": zipped(classes("Innocent")) for at in range(len(hostile) + 1)}
+        config = SandboxConfig(images={Kind.JAR: java_image}, limits=SandboxLimits(jar_timeout_seconds=limit))
+        jars = {_path(attack): _jar(attack, classes) for attack in hostile}
+        crowds.append(Crowd(config, hostile=jars, innocent=innocent, beside=beside))
+    return fight(Kind.JAR, crowds, pause_seconds=2)
+
+
+def _jar(attack: Attack, classes: Classes) -> bytes:
+    if attack.path.suffix == ".java":
+        return zipped({**classes(attack.name), **classes("ZSound")})
+    made = runpy.run_path(str(attack.path))["jar"](classes)
+    assert isinstance(made, bytes)
+    return made
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_a_hostile_jar_is_contained(battle: Battle, attack: Attack) -> None:
+    path = _path(attack)
+    crowd = battle.crowd_of(path)
+    raw = crowd.results[path]
+    result, _ = result_of_raw(Source(path, Kind.JAR, "", 0), raw, text=None, image="")
+    error = "\n".join(diagnostic.message for diagnostic in result.diagnostics)
+
+    assert raw.outcome is not Outcome.LOST, raw
+    assert result.status is attack.outcome, (error, raw)
+    assert re.search(attack.expect, error, re.DOTALL), (error, raw.output)
+    assert re.search(attack.prints, raw.output, re.DOTALL), raw.output
+    assert {diagnostic.path for diagnostic in result.diagnostics} <= {path}
+    assert raw.seconds < (attack.limit or LIMIT_SECONDS) + GRACE_SECONDS
+    if attack.spares != "nothing":
+        assert "sound" in [dag.id for dag in result.dags]
+    for sibling in crowd.neighbours(path):
+        assert said(sibling) == battle.undisturbed_file()
+
+
+def test_the_innocent_jars_compile_undisturbed(battle: Battle) -> None:
+    for path, raw in battle.undisturbed.items():
+        result, _ = result_of_raw(Source(path, Kind.JAR, "", 0), raw, text=None, image="")
+        assert (result.status, result.diagnostics) == (FileStatus.COMPILED, ()), raw
+        assert [dag.id for dag in decode(raw.payload).dags] == ["innocent"]
+
+
+def test_every_jar_between_the_hostile_ones_compiles_to_the_same_bytes(battle: Battle) -> None:
+    for crowd in battle.crowds:
+        for path in crowd.order[::2]:
+            assert said(crowd.results[path]) == battle.undisturbed_file()
+
+
+def test_another_repositorys_jars_compile_to_the_same_bytes_meanwhile(battle: Battle) -> None:
+    assert battle.elsewhere
+    for results in battle.elsewhere:
+        for raw in results.values():
+            assert said(raw) == battle.undisturbed_file()
+
+
+def test_one_container_outlives_every_hostile_jar_it_is_given(battle: Battle) -> None:
+    assert [crowd.containers for crowd in battle.crowds] == [1] * len(battle.crowds)
+
+
+def test_no_container_process_memory_mount_or_file_of_the_hostile_jars_is_left(battle: Battle) -> None:
+    assert [crowd.left for crowd in battle.crowds] == [[]] * len(battle.crowds)

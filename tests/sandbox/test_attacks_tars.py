@@ -1,0 +1,167 @@
+"""Hostile tars, handed to the driver as the host would never do it: tests/sandbox/attacks/tars.
+
+What the host could be asked to send it refuses by itself, before a container starts; both are tried.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import pytest
+
+from compilers.base import Kind, Outcome, RawResult, SandboxJob
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, TreeRefused
+from compilers.sandbox.container import start_container
+from compilers.sandbox.engine import Engine
+from compilers.sandbox.exchange import Exchange, Lost
+from compilers.sandbox.protocol import STAGE_REQUEST, FatalFrame, Request, ResponseParser, ResultFrame, chunk
+from compilers.sandbox.source_tar import measure, tar_stream
+from tests.sandbox.attacks import TARS, Attack, attacks
+from tests.sandbox.leftovers import watched
+from tests.trees import MemoryTree
+
+ATTACKS = attacks(TARS)
+LIMIT_SECONDS = 30.0
+DAG = "from kiok import Dag\nDag('innocent').task('t', script='true')\ndag = Dag('a')\ndag.task('t', script='x')\n"
+
+
+@dataclass(frozen=True)
+class Siege:
+    """What the driver said to each tar; what another repository got meanwhile, and what is left on the host."""
+
+    answers: Mapping[str, FatalFrame | ResultFrame | Lost | None]
+    seconds: Mapping[str, float]
+    elsewhere: list[RawResult]
+    containers: int
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def config(python_image: str) -> SandboxConfig:
+    return SandboxConfig(images={Kind.PYTHON: python_image})
+
+
+@pytest.fixture(scope="module")
+def siege(config: SandboxConfig) -> Siege:
+    """One container for each tar, two at a time, and innocent files beside them."""
+    service = f"test-{secrets.token_hex(8)}"
+    seconds = {}
+
+    def besiege(attack: Attack) -> FatalFrame | ResultFrame | Lost | None:
+        begun = time.monotonic()
+        try:
+            return _answer(config, service, runpy.run_path(str(attack.path)))
+        finally:
+            seconds[attack.name] = time.monotonic() - begun
+
+    over = threading.Event()
+    elsewhere: list[RawResult] = []
+
+    def innocent() -> None:
+        tree = MemoryTree({"a.py": DAG})
+        while not over.wait(0.5):
+            elsewhere.extend(DockerSandbox(config).run(SandboxJob(Kind.PYTHON, ["a.py"], tree.entries, tree)))
+
+    client = docker.from_env()
+    with watched(client, f"{LABEL_SERVICE}={service}") as watch, ThreadPoolExecutor(3) as threads:
+        beside = threads.submit(innocent)
+        try:
+            answers = list(threads.map(besiege, ATTACKS))
+        finally:
+            over.set()
+        beside.result()
+    left = watch.left()
+    client.close()
+    names = [attack.name for attack in ATTACKS]
+    return Siege(dict(zip(names, answers, strict=True)), seconds, elsewhere, len(watch.seen), left)
+
+
+def _answer(
+    config: SandboxConfig, service: str, recipe: Mapping[str, Any]
+) -> FatalFrame | ResultFrame | Lost | None:
+    """The first frame after hello, or how the container was lost."""
+    job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
+    container = start_container(Engine(config), config, job)
+    exchange = Exchange(
+        container.connection,
+        _request(recipe),
+        ResponseParser(["a"], max_payload_bytes=1 << 20, max_output_bytes=1000),
+        until=time.monotonic() + LIMIT_SECONDS,
+        max_bytes=1 << 20,
+    )
+    try:
+        return next(exchange.frames(), None)
+    except Lost as exc:
+        return exc
+    finally:
+        container.end()
+
+
+def _request(recipe: Mapping[str, Any]) -> Iterator[bytes]:
+    """What a host would send that had vetted nothing."""
+    yield Request(
+        language="python",
+        files=("a",),
+        import_roots=("",),
+        entries=recipe.get("FILES", 1),
+        total_bytes=recipe.get("BYTES", 0),
+        file_timeout_seconds=5.0,
+        deadline_seconds=5.0,
+        max_payload_bytes=1 << 20,
+        max_output_bytes=1000,
+        max_memory_bytes=256 << 20,
+        max_file_bytes=64 << 20,
+        max_open_files=256,
+        max_cpu_seconds=5,
+    ).to_bytes()
+    tar = recipe["TAR"]
+    for start in range(0, len(tar), 1 << 18):
+        yield chunk(tar[start : start + (1 << 18)])
+    yield chunk(b"")
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_the_driver_refuses_a_hostile_tar(siege: Siege, attack: Attack) -> None:
+    answer = siege.answers[attack.name]
+
+    assert isinstance(answer, FatalFrame), answer
+    assert answer.stage == STAGE_REQUEST
+    assert re.search(attack.expect, answer.message), answer.message
+    assert siege.seconds[attack.name] < LIMIT_SECONDS
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.host], ids=str)
+def test_the_host_refuses_to_send_what_would_be_a_hostile_tar(attack: Attack) -> None:
+    recipe = runpy.run_path(str(attack.path))
+
+    def send() -> list[bytes]:
+        measure(recipe["ENTRIES"], SandboxLimits())
+        return list(tar_stream(MemoryTree(recipe["CONTENTS"]), recipe["ENTRIES"]))
+
+    with pytest.raises(TreeRefused, match=attack.host):
+        send()
+
+
+def test_every_tar_that_git_could_name_to_the_host_says_what_the_host_answers() -> None:
+    for attack in ATTACKS:
+        assert ("ENTRIES" in runpy.run_path(str(attack.path))) is bool(attack.host), attack.name
+
+
+def test_another_repository_compiles_while_hostile_tars_come_in(siege: Siege) -> None:
+    assert siege.elsewhere
+    for result in siege.elsewhere:
+        assert (result.outcome, result.payload) == (Outcome.OK, siege.elsewhere[0].payload), result
+
+
+def test_nothing_of_the_containers_of_hostile_tars_is_left(siege: Siege) -> None:
+    assert siege.containers == len(ATTACKS)
+    assert siege.left == []
