@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from compilers.images.driver import questions
 from compilers.images.driver.confinement import Confinement, limit
 from compilers.sandbox.protocol import Request
 
@@ -60,6 +61,9 @@ def python_compiler() -> Compiler:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
+    # Before the fork too: installed once, it costs a file next to nothing.
+    recorder = questions.Recorder(SRC)
+    recorder.install()
     # Once through everything: what is loaded, compiled and remembered on the way, every child then has.
     rehearsal = kiok.compile.compile_python_file(_REHEARSAL)
     if rehearsal.diagnostics or not rehearsal.dags:
@@ -67,8 +71,10 @@ def python_compiler() -> Compiler:
 
     def compile_one(path: str, request: Request) -> bytes:
         roots = [_under_src(root) for root in request.import_roots]
+        recorder.begin()
         compiled = kiok.compile.compile_python_file(_under_src(path), import_roots=roots)
         value = _relative(compiled.to_json())
+        value["questions"] = recorder.questions(path)
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
     return Compiler(compile_one)
