@@ -98,6 +98,11 @@ class FileResult:
     no DAG only because it could not be loaded; `retry` is True when the same file may well fare
     otherwise next time (no engine, a time-out, a lost answer). `unavailable` is the reason of the
     `SandboxUnavailable` for which no container could be had.
+
+    `questions` are what the file asked of the tree (`compilers.reuse`), None where the result must never be
+    used again; `key` stands for them with their answers and all else that went into the result, "" where
+    there is none. A `reused` result was not compiled now: the file's last one stands, its DAGs are those in
+    the store, and `dags` is empty.
     """
 
     source: Source
@@ -110,6 +115,9 @@ class FileResult:
     seconds: float = 0.0
     proven: bool = True
     retry: bool = False
+    questions: tuple[str, ...] | None = None
+    key: str = ""
+    reused: bool = False
     unavailable: str = ""
 
 

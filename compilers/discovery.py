@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from compilers.base import Ignored, Kind, Source, Tree
 from compilers.ignore_rules import IGNORE_FILE, IgnoreRules
@@ -41,7 +40,7 @@ def discover(tree: Tree, subpath: str = "") -> Discovery:
         if entry.mode == "160000":
             ignored.append(Ignored(entry.path, "submodule"))
             continue
-        kind = KIND_BY_ENDING.get(PurePosixPath(entry.path).suffix)
+        kind = KIND_BY_ENDING.get(_ending(entry.path))
         if kind is None:
             continue
         if not entry.is_file:
@@ -56,19 +55,26 @@ def discover(tree: Tree, subpath: str = "") -> Discovery:
 def _refused(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[Source, str]]:
     """Sources that are there and cannot be read. They are failures: what they gave before stays."""
     for entry in tree.oversized:
-        kind = KIND_BY_ENDING.get(PurePosixPath(entry.path).suffix)
+        kind = KIND_BY_ENDING.get(_ending(entry.path))
         if kind and is_under(entry.path, subpath) and not rules.ignore(entry.path):
             yield (
                 Source(entry.path, kind, entry.blob, entry.size),
                 f"the file has {entry.size} bytes, more than is read of one (kiok.gitsync.max.file.bytes)",
             )
     for item in tree.refused:
-        kind = KIND_BY_ENDING.get(PurePosixPath(item.path).suffix)
+        kind = KIND_BY_ENDING.get(_ending(item.path))
         if kind and is_under(item.path, subpath) and not rules.ignore(item.path):
             yield (
                 Source(item.path[:MAX_SHOWN_PATH], kind, "", 0),
                 f"the path cannot be a source path: {item.reason}",
             )
+
+
+def _ending(path: str) -> str:
+    """As `PurePath.suffix`, which takes most of the time that finding 10 000 files takes."""
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[dot:] if 0 < dot < len(name) - 1 else ""
 
 
 def is_under(path: str, folder: str) -> bool:

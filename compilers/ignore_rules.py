@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -78,12 +77,11 @@ class IgnoreRules:
 
     def __init__(self, tree: Tree) -> None:
         """Raises IgnoreFileError for a file that is too large or cannot be read."""
-        entries = (entry for entry in tree.entries if PurePosixPath(entry.path).name == IGNORE_FILE)
-        files = [entry for entry in entries if entry.is_file]
-        _refuse_large([*files, *(e for e in tree.oversized if PurePosixPath(e.path).name == IGNORE_FILE)])
+        files = [entry for entry in tree.entries if _is_ignore_file(entry) and entry.is_file]
+        _refuse_large([*files, *filter(_is_ignore_file, tree.oversized)])
         self._seconds = 0.0
         self._rules: dict[str, GitIgnoreSpec] = {}
-        for entry, content in tree.read(files):
+        for entry, content in tree.read(files) if files else ():
             with self._timed():
                 self._rules[entry.path.rpartition("/")[0]] = _spec(entry, content)
 
@@ -136,6 +134,10 @@ def _refuse_large(files: Sequence[TreeEntry]) -> None:
             raise IgnoreFileError(
                 f"{entry.path} has {entry.size} bytes; at most {MAX_IGNORE_FILE_BYTES} are read. Nothing was changed"
             )
+
+
+def _is_ignore_file(entry: TreeEntry) -> bool:
+    return entry.path == IGNORE_FILE or entry.path.endswith(f"/{IGNORE_FILE}")
 
 
 def _folders_of(path: str) -> Iterator[str]:

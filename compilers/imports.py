@@ -8,8 +8,13 @@ Every pattern is possessive, so that no text costs more than its length.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+from compilers.reuse import View
+
+MAX_LOOKED_AT = 500
 
 _MENTION = re.compile(r"\bkiok\b")
 _START = r"(?:^|[;:])[ \t\f]*+"
@@ -32,47 +37,84 @@ class _Import:
     names: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a file has to do with kiok, and the paths of the tree that this was told from.
+
+    `looked_at` holds files that were read, and whatever was looked for, found or not; None where that is more
+    than `MAX_LOOKED_AT`.
+    """
+
+    mentions_kiok: bool
+    looked_at: frozenset[str] | None
+
+
 class ImportGraph:
     """Who imports whom among the Python files of one repository.
 
-    `texts` maps every Python path of the repository to its text; `roots` are the import roots that
-    follow a file's own folder. Each text is read once, however many files import it.
+    `make_view` gives what of the repository can be imported, `read_texts` every Python path of it with its text;
+    both are made once, and only if anything is asked. `roots` are the import roots that follow a file's own
+    folder. Each text is searched once, however many files import it.
     """
 
-    def __init__(self, texts: Mapping[str, str], roots: Sequence[str]) -> None:
-        self._texts = texts
+    def __init__(
+        self,
+        make_view: Callable[[], View],
+        read_texts: Callable[[], Mapping[str, str]],
+        roots: Sequence[str],
+    ) -> None:
+        self._make_view = make_view
+        self._read_texts = read_texts
         self._roots = tuple(roots)
-        self._folders = {"", *(folder for path in texts for folder in _folders_of(path))}
         self._imports: dict[str, tuple[_Import, ...]] = {}
         self._mentions: dict[str, bool] = {}
         self._clean: dict[str, set[str]] = {}
 
-    def mentions_kiok(self, path: str) -> bool:
+    @cached_property
+    def _view(self) -> View:
+        return self._make_view()
+
+    @cached_property
+    def _texts(self) -> Mapping[str, str]:
+        return self._read_texts()
+
+    def judge(self, path: str) -> Verdict:
         """Whether the file, or a module of the repository it imports (at any depth), mentions kiok."""
         own_folder = path.rpartition("/")[0]
-        # What no mention was reached from stays so for every file that searches the same folders.
+        # What no mention was reached from stays so for every file that searches the same folders. But what
+        # it looked at counts for this file too, so only files that look at very much profit.
         clean = self._clean.setdefault(own_folder, set())
         search = tuple(dict.fromkeys((own_folder, *self._roots)))
+        looked_at: set[str] | None = set()
         seen = {path}
         waiting = [path]
         while waiting:
             current = waiting.pop()
+            if looked_at is None and current in clean:
+                continue
             if self._mentions_itself(current):
-                return True
-            for found in self._imported(current, search):
-                if found not in seen and found not in clean:
-                    seen.add(found)
-                    waiting.append(found)
+                return Verdict(True, _frozen(looked_at))
+            for candidate in self._candidates_of(current, search):
+                if looked_at is not None:
+                    looked_at.add(candidate)
+                    if len(looked_at) > MAX_LOOKED_AT:
+                        looked_at = None
+                if candidate not in seen and self._is_python(candidate):
+                    seen.add(candidate)
+                    waiting.append(candidate)
         clean |= seen
-        return False
+        return Verdict(False, _frozen(looked_at))
+
+    def _is_python(self, path: str) -> bool:
+        return path.endswith(".py") and self._view.is_file(path)
 
     def _mentions_itself(self, path: str) -> bool:
         if path not in self._mentions:
             self._mentions[path] = _MENTION.search(self._texts.get(path, "")) is not None
         return self._mentions[path]
 
-    def _imported(self, path: str, search: Sequence[str]) -> Iterator[str]:
-        """The files that the import statements of `path` may run."""
+    def _candidates_of(self, path: str, search: Sequence[str]) -> Iterator[str]:
+        """The files that the import statements of `path` may run, and the folders they may be in."""
         if path not in self._imports:
             self._imports[path] = tuple(dict.fromkeys(_statements(self._texts.get(path, ""))))
         for item in self._imports[path]:
@@ -83,23 +125,27 @@ class ImportGraph:
         """The file of a dotted module, the `__init__` files on the way to it, and its submodules."""
         base = folder
         if item.levels:
-            yield from self._known(f"{base}/__init__.py" if base else "__init__.py")
+            yield f"{base}/__init__.py" if base else "__init__.py"
         for part in item.module.split(".") if item.module else ():
-            if base not in self._folders:
+            if base:
+                yield base
+            if not self._view.is_folder(base):
                 return
             base = f"{base}/{part}" if base else part
-            yield from self._files_of(base)
-        if base in self._folders:
+            yield from _files_of(base)
+        if base and item.names:
+            yield base
+        if self._view.is_folder(base):
             for name in item.names:
-                yield from self._files_of(f"{base}/{name}" if base else name)
+                yield from _files_of(f"{base}/{name}" if base else name)
 
-    def _files_of(self, base: str) -> Iterator[str]:
-        yield from self._known(f"{base}.py")
-        yield from self._known(f"{base}/__init__.py")
 
-    def _known(self, path: str) -> Iterator[str]:
-        if path in self._texts:
-            yield path
+def _files_of(base: str) -> tuple[str, str]:
+    return f"{base}.py", f"{base}/__init__.py"
+
+
+def _frozen(paths: set[str] | None) -> frozenset[str] | None:
+    return None if paths is None else frozenset(paths)
 
 
 def _statements(text: str) -> Iterator[_Import]:
@@ -122,11 +168,3 @@ def _parent(path: str, levels: int) -> str:
             break
         folder = folder.rpartition("/")[0]
     return folder
-
-
-def _folders_of(path: str) -> Iterator[str]:
-    """Every folder that holds `path`, but the root."""
-    position = path.find("/")
-    while position != -1:
-        yield path[:position]
-        position = path.find("/", position + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from compilers.base import Batch, FileResult, Kind
 from compilers.sandboxed import run_batch
@@ -13,4 +14,5 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     wanted = {source.path for source in batch.sources}
     entries = [entry for entry in batch.tree.entries if entry.path in wanted]
     for result, _ in run_batch(batch, Kind.JAR, entries, texts={}):
-        yield result
+        # It saw nothing but itself, so there was nothing to ask.
+        yield result if result.questions is None else replace(result, questions=())

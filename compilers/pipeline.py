@@ -15,11 +15,14 @@ from compilers.base import (
     Ignored,
     Kind,
     Sandbox,
+    SandboxUnavailable,
     Source,
     Tree,
 )
 from compilers.discovery import discover
 from compilers.results import failed
+from compilers.reuse import Conditions, Known, View
+from compilers.sandboxed import import_roots
 
 COMPILERS: Mapping[Kind, Compiler] = {
     Kind.YAML: yaml_dag.compile_batch,
@@ -35,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """The outcome of a whole tree: every discovered source exactly once, sorted by path."""
+    """The outcome of a whole tree: every discovered source exactly once, sorted by path, compiled or not."""
 
     files: tuple[FileResult, ...]
     ignored: tuple[Ignored, ...]
@@ -53,10 +56,12 @@ def compile_tree(
     labels: tuple[tuple[str, str], ...] = (),
     images: Mapping[Kind, str] = _OWN_IMAGES,
     progress: Progress = lambda _done, _total: None,
+    known: Mapping[str, Known] = MappingProxyType({}),
 ) -> Compilation:
-    """Discover and compile every DAG source of the tree under `subpath`.
+    """Discover every DAG source of the tree under `subpath`, and compile those that may have changed.
 
-    `images` names the image per kind; a kind that is missing takes the sandbox's own.
+    `images` names the image per kind; a kind that is missing takes the sandbox's own. `known` is what is stored of
+    each path's last compile; without it every file is compiled.
 
     One file's problem is that file's result. Raises what the tree raises when git fails, and
     CompilerError when the tree cannot be judged as a whole.
@@ -68,11 +73,37 @@ def compile_tree(
         batches[source.kind].append(source)
     total = len(discovery.sources) + len(results)
     for kind, sources in batches.items():
-        if sources:
-            for result in COMPILERS[kind](Batch(sources, tree, subpath, sandbox, labels, images)):
-                results[result.source.path] = result
+        if not sources:
+            continue
+        conditions = _conditions(kind, tree, sandbox, subpath, images)
+        due = []
+        for source in sources:
+            last = conditions.last_result(source, known.get(source.path))
+            if last is None:
+                due.append(source)
+            else:
+                results[source.path] = last
+        if due:
+            for result in COMPILERS[kind](Batch(due, tree, subpath, sandbox, labels, images)):
+                results[result.source.path] = conditions.sealed(result)
                 progress(len(results), total)
     for source in discovery.sources:
         if source.path not in results:
             results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)
     return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=discovery.ignored)
+
+
+def _conditions(
+    kind: Kind, tree: Tree, sandbox: Sandbox, subpath: str, images: Mapping[Kind, str]
+) -> Conditions:
+    """What decides the outcome of one kind: YAML runs no code, and a jar sees nothing but itself."""
+    if kind is Kind.YAML:
+        return Conditions(View(()), image="")
+    try:
+        image = sandbox.image_digest(kind, images.get(kind, ""))
+    except SandboxUnavailable:
+        image = None  # files that are compiled now fail, and say why
+    limits = sandbox.limits.fingerprint()
+    if kind is Kind.JAR:
+        return Conditions(View(()), image, limits)
+    return Conditions(View(python_dag.laid_out(tree)), image, limits, import_roots(subpath))

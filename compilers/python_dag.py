@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from compilers.base import Batch, FileResult, FileStatus, Kind
-from compilers.imports import ImportGraph
+from compilers.base import Batch, FileResult, FileStatus, Kind, Tree, TreeEntry
+from compilers.imports import ImportGraph, Verdict
 from compilers.results import readable
+from compilers.reuse import EVERYTHING, View
 from compilers.sandboxed import run_batch
 
 
@@ -17,17 +18,42 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     A module that could not be loaded is an error only if it, or a module of the repository that it imports,
     mentions kiok. Else it is some other Python file (a setup.py, a tool) and listed as no DAG, unproven.
     """
-    texts = _python_texts(batch)
-    entries = [entry for entry in batch.tree.entries if entry.is_file and not entry.path.endswith(".jar")]
-    imports = ImportGraph(texts, roots=(batch.subpath, ""))
+    entries = laid_out(batch.tree)
+    wanted = {source.path for source in batch.sources}
+    texts = _texts(batch.tree, [entry for entry in entries if entry.path in wanted])
+    imports = ImportGraph(
+        lambda: View(entries), lambda: _python_texts(batch.tree, entries), (batch.subpath, "")
+    )
     for result, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
-        if unloadable and not imports.mentions_kiok(result.source.path):
-            yield replace(result, status=FileStatus.NOT_A_DAG, dags=(), proven=False, retry=False)
-        else:
+        if not unloadable:
             yield result
+            continue
+        verdict = imports.judge(result.source.path)
+        result = replace(result, questions=_with(result.questions, verdict))
+        if verdict.mentions_kiok:
+            yield result
+        else:
+            yield replace(result, status=FileStatus.NOT_A_DAG, dags=(), proven=False, retry=False)
 
 
-def _python_texts(batch: Batch) -> Mapping[str, str]:
+def laid_out(tree: Tree) -> list[TreeEntry]:
+    """What a Python file finds beside it in the sandbox."""
+    return [entry for entry in tree.entries if entry.is_file and not entry.path.endswith(".jar")]
+
+
+def _with(questions: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:
+    """What the file asked, and what its being no DAG was judged by."""
+    if questions is None:
+        return None
+    if verdict.looked_at is None or questions == EVERYTHING:
+        return EVERYTHING
+    return tuple(dict.fromkeys((*questions, *(f"p:{path}" for path in verdict.looked_at))))
+
+
+def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
     """Every Python file of the tree, since any of them may be imported."""
-    entries = [entry for entry in batch.tree.entries if entry.is_file and entry.path.endswith(".py")]
-    return {entry.path: readable(content) for entry, content in batch.tree.read(entries)}
+    return _texts(tree, [entry for entry in entries if entry.path.endswith(".py")])
+
+
+def _texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
+    return {entry.path: readable(content) for entry, content in tree.read(entries)}

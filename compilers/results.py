@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compilers.base import FileResult, FileStatus, Outcome, RawResult, Source
+from compilers.reuse import EVERYTHING
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 
@@ -67,15 +68,32 @@ def result_of(
         text=text,
         image=image,
         seconds=seconds,
+        questions=EVERYTHING if compiled.questions is None else compiled.questions,
     )
 
 
 def failed(
-    source: Source, message: str, *, output: str = "", text: str | None = None, retry: bool = False
+    source: Source,
+    message: str,
+    *,
+    output: str = "",
+    text: str | None = None,
+    image: str | None = None,
+    seconds: float = 0.0,
+    retry: bool = False,
 ) -> FileResult:
-    """A file that gave nothing, and why."""
+    """A file that gave nothing, and why. What it looked at, nobody knows."""
     diagnostic = Diagnostic(message, path=source.path, output=output or None)
-    return FileResult(source, FileStatus.FAILED, diagnostics=(diagnostic,), text=text, retry=retry)
+    return FileResult(
+        source,
+        FileStatus.FAILED,
+        diagnostics=(diagnostic,),
+        text=text,
+        image=image,
+        seconds=seconds,
+        retry=retry,
+        questions=None if retry else EVERYTHING,
+    )
 
 
 def result_of_raw(source: Source, raw: RawResult, *, text: str | None, image: str) -> tuple[FileResult, bool]:
@@ -84,13 +102,13 @@ def result_of_raw(source: Source, raw: RawResult, *, text: str | None, image: st
     if raw.outcome is not Outcome.OK:
         message = readable(raw.detail or f"ended as {raw.outcome.value}")
         retry = raw.outcome in TRANSIENT
-        return replace(
-            failed(source, message, output=output, text=text, retry=retry), seconds=raw.seconds
+        return failed(
+            source, message, output=output, text=text, image=image, seconds=raw.seconds, retry=retry
         ), True
     try:
         compiled = decode(raw.payload)
     except CompiledFileError as exc:
         message = f"what the compiler of this file delivered is no valid result: {exc}"
-        return failed(source, message, output=output, text=text), True
+        return failed(source, message, output=output, text=text, image=image), True
     result = result_of(source, compiled, text=text, image=image, output=output, seconds=raw.seconds)
     return result, compiled.import_failed

@@ -36,7 +36,7 @@ def run_batch(
         files=[source.path for source in batch.sources],
         entries=entries,
         tree=batch.tree,
-        import_roots=list(dict.fromkeys((batch.subpath, ""))),
+        import_roots=import_roots(batch.subpath),
         labels=batch.labels,
         image=batch.images.get(kind, ""),
     )
@@ -56,3 +56,8 @@ def run_batch(
     for source in waiting.values():
         result = failed(source, message, text=texts.get(source.path), retry=retry)
         yield replace(result, unavailable=unavailable), False
+
+
+def import_roots(subpath: str) -> list[str]:
+    """Where imports look after a file's own folder: the scanned folder, then the repository's root."""
+    return list(dict.fromkeys((subpath, "")))

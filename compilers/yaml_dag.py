@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from compilers.base import Batch, FileResult
 from compilers.results import failed, readable, result_of
@@ -28,4 +29,5 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
                 source, f"a fault of the YAML compiler itself: {type(exc).__name__}", text=text, retry=True
             )
         else:
-            yield result_of(source, compiled, text=text, seconds=time.monotonic() - started)
+            result = result_of(source, compiled, text=text, seconds=time.monotonic() - started)
+            yield replace(result, questions=())

@@ -97,6 +97,13 @@ def _show_details(console: Console, report: SyncReport) -> None:
     for name, sign, colour in SIGNS:
         for uid in getattr(report, name):
             console.print(f"[{colour}]{sign} {name:8}[/] {escape(uid)}", highlight=False, soft_wrap=True)
+    if report.reused:
+        console.print(
+            f"[dim]· compiled[/] {report.compiled} of {report.compiled + report.reused} files of "
+            f"{escape(report.name)}; the others have not changed",
+            highlight=False,
+            soft_wrap=True,
+        )
     for item in report.failed:
         place = f"{report.name}/{item.path}" + (f":{item.line}" if item.line else "")
         console.print(

@@ -23,7 +23,9 @@ MAX_LINE = 2**31 - 1  # what a PostgreSQL integer holds
 
 # Characters kept of each text of a diagnostic that comes from an untrusted source.
 _MAX_TEXT = {"message": 4_000, "path": 4_096, "dag": 250, "task": 250, "key": 250, "output": 8_192}
-_KEYS = frozenset({"dags", "diagnostics", "keyed", "importFailed"})
+_KEYS = frozenset({"dags", "diagnostics", "keyed", "importFailed", "questions"})
+MAX_QUESTIONS = 2_000
+MAX_QUESTION_CHARACTERS = 64 << 10  # of all of them together
 
 
 class CompiledFileError(KiokError):
@@ -40,21 +42,29 @@ class CompiledFile:
     - `keyed`: whether the uids of its DAGs carry `::<dag id>` (all but a YAML file that holds
       one DAG document);
     - `import_failed`: the module or jar could not be loaded at all, so that whether it is
-      meant to be a DAG file is for the host to judge (diagnostics say why).
+      meant to be a DAG file is for the host to judge (diagnostics say why);
+    - `questions`: what it asked of the repository's files meanwhile, each once, as `compilers.reuse`
+      reads them; None where nobody took note.
     """
 
     dags: tuple[DagSpec, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     keyed: bool = True
     import_failed: bool = False
+    questions: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """`{"dags": [spec], "diagnostics": [object], "keyed": bool, "importFailed": bool}`."""
+        """`{"dags": [spec], "diagnostics": [object], "keyed": bool, "importFailed": bool}`.
+
+        And `"questions": [string]`, where there are.
+        """
+        noted = {} if self.questions is None else {"questions": list(self.questions)}
         return {
             "dags": [dag.to_json() for dag in self.dags],
             "diagnostics": [diagnostic.to_json() for diagnostic in self.diagnostics],
             "keyed": self.keyed,
             "importFailed": self.import_failed,
+            **noted,
         }
 
     def encode(self) -> bytes:
@@ -65,7 +75,7 @@ class CompiledFile:
     def from_json(cls, value: object) -> CompiledFile:
         """Read `to_json`'s form from an untrusted source.
 
-        `keyed` and `importFailed` may be missing. A DAG that does not validate becomes diagnostics, and so
+        `keyed`, `importFailed` and `questions` may be missing. A DAG that does not validate becomes diagnostics, and so
         do DAGs of one id: none of them is taken. Diagnostics are cut to bounded texts and at most 200.
         Raises CompiledFileError when the outer shape is wrong.
         """
@@ -77,6 +87,7 @@ class CompiledFile:
         dags = _list(value, "dags")
         diagnostics = [_diagnostic(entry) for entry in _list(value, "diagnostics")]
         keyed, import_failed = _flag(value, "keyed", True), _flag(value, "importFailed", False)
+        questions = _questions(value)
         repeated = repeated_ids(authored_id(dag) for dag in dags)
         diagnostics += [
             Diagnostic(repeated_message(count), dag=id_, key="id") for id_, count in repeated.items()
@@ -87,7 +98,7 @@ class CompiledFile:
             diagnostics += [problem.diagnostic() for problem in problems]
             if spec is not None and spec.id not in repeated:
                 valid.append(spec)
-        return cls(tuple(valid), bounded(diagnostics), keyed, import_failed)
+        return cls(tuple(valid), bounded(diagnostics), keyed, import_failed, questions)
 
 
 def decode(payload: bytes) -> CompiledFile:
@@ -129,6 +140,22 @@ def _list(value: dict[Any, Any], key: str) -> list[Any]:
     if not isinstance(found, list):
         raise CompiledFileError(f"{key!r} must be a list, found {shown(found)}")
     return found
+
+
+def _questions(value: dict[Any, Any]) -> tuple[str, ...] | None:
+    if "questions" not in value:
+        return None
+    found = _list(value, "questions")
+    if len(found) > MAX_QUESTIONS:
+        raise CompiledFileError(f"'questions' has {len(found)} entries; at most {MAX_QUESTIONS} are allowed")
+    for item in found:
+        if not isinstance(item, str) or not item.isprintable():
+            raise CompiledFileError(f"a question must be a printable string, found {shown(item)}")
+    if (characters := sum(map(len, found))) > MAX_QUESTION_CHARACTERS:
+        raise CompiledFileError(
+            f"'questions' has {characters} characters; at most {MAX_QUESTION_CHARACTERS} are allowed"
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def _flag(value: dict[Any, Any], key: str, default: bool) -> bool:

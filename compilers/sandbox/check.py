@@ -167,7 +167,8 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox) -> Iterator[Finding]:
     yield Finding(
         "network", "no interface but lo", ", ".join(interfaces) or "none", interfaces in ([], ["lo"])
     )
-    yield Finding("/sys", "hidden", "hidden" if not found["sys"] else "can be read", not found["sys"])
+    seen = found["sys"]
+    yield Finding("the host's devices", "hidden", f"seen: {', '.join(seen)}" if seen else "hidden", not seen)
     executable = found["executable"]
     found_executable = "programs in it can be run" if executable else "noexec"
     yield Finding("programs in /tmp", "noexec", found_executable, not executable)

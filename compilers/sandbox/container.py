@@ -33,8 +33,8 @@ _GONE_SECONDS = 20.0
 _DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
 _CLAIMED = re.compile(r"/?kiok-sandbox-[0-9a-f]+\.((?:[0-9a-f]{2})*)")
 
-# What an engine hides by default (of version 28, since older ones hide less), and then: all of /sys, which
-# tells of the host; the terminals and message queues, which nobody needs.
+# What an engine hides by default (of version 28, since older ones hide less), and then: terminals and message
+# queues, which nobody needs; /sys, which tells of the host, but for /sys/fs/cgroup, where a JVM reads its limits.
 # https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go
 MASKED_PATHS = (
     "/proc/acpi",
@@ -49,7 +49,16 @@ MASKED_PATHS = (
     "/proc/timer_stats",
     "/dev/mqueue",
     "/dev/pts",
-    "/sys",
+    "/sys/block",
+    "/sys/bus",
+    "/sys/class",
+    "/sys/dev",
+    "/sys/devices",
+    "/sys/firmware",
+    "/sys/hypervisor",
+    "/sys/kernel",
+    "/sys/module",
+    "/sys/power",
 )
 
 

@@ -172,4 +172,5 @@ def counts(run: Any) -> str:
         (run.unchanged, "unchanged"),
         (run.n_problems, "problems" if run.n_problems != 1 else "problem"),
     ]
-    return ", ".join(f"{number} {name}" for number, name in parts if number) or "no DAGs"
+    text = ", ".join(f"{number} {name}" for number, name in parts if number) or "no DAGs"
+    return f"{text}; {run.compiled} of {run.compiled + run.reused} files compiled" if run.reused else text

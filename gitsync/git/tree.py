@@ -22,6 +22,8 @@ from gitsync.git.scope import WHOLE, Scope
 from gitsync.git.subpath import is_within
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Whatever `_refusal` may refuse a name for; one search over each of thousands of names.
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|::|(?:^|/)\.{0,2}(?:/|$)")
 _AHEAD = 128  # requests written before an answer is read; far below what a pipe holds
 
 
@@ -182,6 +184,8 @@ def _refusal(path: str, limits: TreeLimits) -> str | None:
     raw = path.encode("utf-8", "surrogateescape")
     if len(raw) > limits.max_path_bytes:
         return f"its path is {len(raw)} bytes; allowed are {limits.max_path_bytes}"
+    if not _ODD.search(path):
+        return None
     if any("\ud800" <= character <= "\udfff" for character in path):
         return "its name is not UTF-8"
     if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in path):

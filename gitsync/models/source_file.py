@@ -31,6 +31,14 @@ class SourceFile(models.Model):
     first_failed_at = models.DateTimeField(null=True)
     last_failed_at = models.DateTimeField(null=True)
     commit_sha = models.CharField("seen at commit", max_length=64, blank=True)
+    questions = models.TextField(
+        blank=True, help_text="What it asked of the repository's files when it was compiled, one a line."
+    )
+    compile_key = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Digest of all that went into its result; the same digest, the same result. Empty: compile it again.",
+    )
 
     class Meta:
         verbose_name = "file"

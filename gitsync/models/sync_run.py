@@ -44,6 +44,8 @@ class SyncRun(models.Model):
     to_commit = models.CharField(max_length=64, blank=True)
     changes = models.JSONField(default=dict)
     unchanged = models.PositiveIntegerField(default=0)
+    compiled = models.PositiveIntegerField(default=0, help_text="Files that were compiled.")
+    reused = models.PositiveIntegerField(default=0, help_text="Files whose last result still holds.")
     failed_files = models.JSONField(default=list)
     timings = models.JSONField(default=dict, help_text="Seconds per step.")
     repeats = models.PositiveIntegerField(default=0, help_text="How often the same failure was seen again.")

@@ -5,7 +5,8 @@ Readers see the old commit or the new one. The number of statements per 1 000 ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -18,6 +19,7 @@ from compilers.base import FileStatus, Ignored
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.claim import Claim, owned
+from gitsync.sync.copying import copy
 from gitsync.sync.plan import Found, Plan, Recorded
 from kiok.metadata.models import Dag, DagVersion, Origin
 
@@ -27,11 +29,19 @@ T = TypeVar("T")
 
 
 def recorded_dags(repository: str) -> list[Recorded]:
-    """The DAGs of a repository as the store has them."""
+    """The DAGs of a repository as the store has them, without their texts, which are long."""
     rows = Dag.objects.filter(origin=Origin.GIT, repository=repository).values_list(
-        "uid", "dag_id", "source_path", "spec_hash", "version", "stale_reason", "source", "image_digest"
+        "uid", "dag_id", "source_path", "spec_hash", "version", "stale_reason", "image_digest"
     )
-    return [Recorded(*row) for row in rows]
+    return [Recorded(*row[:6], image=row[6]) for row in rows]
+
+
+def with_texts(recorded: Sequence[Recorded], reused: Collection[str]) -> list[Recorded]:
+    """The same with their texts, but for those whose file's last result holds."""
+    texts: dict[str, str | None] = {}
+    for chunk in _chunks(item.uid for item in recorded if item.source_path not in reused):
+        texts.update(Dag.objects.filter(uid__in=chunk).values_list("uid", "source"))
+    return [replace(item, text=texts.get(item.uid)) if item.uid in texts else item for item in recorded]
 
 
 def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
@@ -68,7 +78,7 @@ def _create(created: Sequence[Found], repository: str, commit: str, now: datetim
             .values_list("uid", "last")
         )
         rows = [_row(item, repository, last.get(item.uid, 0) + 1, commit, now) for item in chunk]
-        Dag.objects.bulk_create(rows)
+        copy(rows)
         _add_versions(rows, now)
 
 
@@ -135,16 +145,18 @@ def _row(item: Found, repository: str, version: int, commit: str, now: datetime)
 
 
 def _add_versions(rows: Sequence[Dag], now: datetime) -> None:
-    DagVersion.objects.bulk_create(
-        DagVersion(
-            uid=row.uid,
-            version=row.version,
-            spec=row.spec,
-            spec_hash=row.spec_hash,
-            commit_sha=row.commit_sha,
-            created_at=now,
-        )
-        for row in rows
+    copy(
+        [
+            DagVersion(
+                uid=row.uid,
+                version=row.version,
+                spec=row.spec,
+                spec_hash=row.spec_hash,
+                commit_sha=row.commit_sha,
+                created_at=now,
+            )
+            for row in rows
+        ]
     )
 
 
@@ -161,42 +173,52 @@ def _mark_stale(plan: Plan, now: datetime) -> None:
         Dag.objects.bulk_update(changed, ["stale_since", "stale_reason"])
 
 
-_COMPARED = ("kind", "blob_sha", "state", "dags", "diagnostics", "image_digest")
+_COMPARED = (
+    *("kind", "blob_sha", "state", "dags", "diagnostics", "image_digest"),
+    *("questions", "compile_key"),
+)
+_WRITTEN_OF_A_FILE = (*_COMPARED, "seconds", "first_failed_at", "last_failed_at", "commit_sha")
 
 
 def _record_files(
     repository: Repository, plan: Plan, ignored: Sequence[Ignored], commit: str, now: datetime
 ) -> None:
     """Bring the repository's file rows in line, touching only those whose outcome changed."""
-    before = {row.path: row for row in SourceFile.objects.filter(repository=repository)}
-    created, changed, seen_again = [], [], []
-    for row in _file_rows(repository, plan, ignored, commit, now):
-        old = before.pop(row.path, None)
-        if old is None:
-            created.append(row)
-        elif any(getattr(old, name) != getattr(row, name) for name in _COMPARED):
-            row.pk = old.pk
-            if row.state == FileState.FAILED:
-                row.first_failed_at = old.first_failed_at or now
-            changed.append(row)
-        elif row.state == FileState.FAILED:
-            seen_again.append(old.pk)
-    for created_chunk in _chunks(created):
-        SourceFile.objects.bulk_create(created_chunk)
-    for changed_chunk in _chunks(changed):
-        SourceFile.objects.bulk_update(
-            changed_chunk, [*_COMPARED, "seconds", "first_failed_at", "last_failed_at", "commit_sha"]
+    files = SourceFile.objects.filter(repository=repository)
+    gone = dict(files.values_list("path", "pk"))
+    for file in plan.files:
+        if file.reused:
+            gone.pop(file.source.path, None)
+    for chunk in _chunks(_file_rows(repository, plan, ignored, commit, now)):
+        before = {row.path: row for row in files.filter(path__in=[row.path for row in chunk])}
+        created, changed, seen_again = [], [], []
+        for row in chunk:
+            gone.pop(row.path, None)
+            old = before.get(row.path)
+            if old is None:
+                created.append(row)
+            elif any(getattr(old, name) != getattr(row, name) for name in _COMPARED):
+                if row.state == FileState.FAILED:
+                    row.first_failed_at = old.first_failed_at or now
+                changed.append(row)
+            elif row.state == FileState.FAILED:
+                seen_again.append(old.pk)
+        copy(created)
+        SourceFile.objects.bulk_create(
+            changed,
+            update_conflicts=True,
+            unique_fields=["repository", "path"],
+            update_fields=_WRITTEN_OF_A_FILE,
         )
-    for again_chunk in _chunks(seen_again):
-        SourceFile.objects.filter(pk__in=again_chunk).update(last_failed_at=now)
-    for gone_chunk in _chunks(row.pk for row in before.values()):
-        SourceFile.objects.filter(pk__in=gone_chunk).delete()
+        files.filter(pk__in=seen_again).update(last_failed_at=now)
+    for gone_chunk in _chunks(gone.values()):
+        files.filter(pk__in=gone_chunk).delete()
 
 
 def _file_rows(
     repository: Repository, plan: Plan, ignored: Sequence[Ignored], commit: str, now: datetime
 ) -> Iterable[SourceFile]:
-    for file in plan.files:
+    for file in plan.compiled_files:
         failed_at = now if file.status is FileStatus.FAILED else None
         yield SourceFile(
             repository=repository,
@@ -211,6 +233,8 @@ def _file_rows(
             first_failed_at=failed_at,
             last_failed_at=failed_at,
             commit_sha=commit,
+            questions="\n".join(file.questions or ()) if file.key else "",
+            compile_key=file.key,
         )
     for item in ignored:
         yield SourceFile(

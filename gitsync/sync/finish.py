@@ -84,6 +84,7 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, timings: 
         run.to_commit = report.to_commit
         run.changes = plan.changes
         run.unchanged = report.unchanged
+        run.compiled, run.reused = report.compiled, report.reused
         run.failed_files = [item.to_json() for item in failed_files(plan)[:MAX_FAILED_FILES_KEPT]]
         run.timings = timings
         run.finished_at = now

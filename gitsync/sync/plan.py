@@ -17,7 +17,7 @@ from kiok.spec import DagSpec
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A DAG of this repository as the store has it."""
+    """A DAG of this repository as the store has it. `text` is only looked at where its file was compiled."""
 
     uid: str
     dag_id: str
@@ -53,7 +53,10 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. `refreshed` DAGs keep their spec and version, but text, image or staleness changed."""
+    """What to do. `refreshed` DAGs keep their spec and version, but text, image or staleness changed.
+
+    `files` are all of the commit, whether they were compiled now or their last result holds.
+    """
 
     created: tuple[Found, ...] = ()
     updated: tuple[tuple[Found, Recorded], ...] = ()
@@ -66,6 +69,10 @@ class Plan:
     @property
     def failed_files(self) -> tuple[FileResult, ...]:
         return tuple(file for file in self.files if file.status is FileStatus.FAILED)
+
+    @property
+    def compiled_files(self) -> tuple[FileResult, ...]:
+        return tuple(file for file in self.files if not file.reused)
 
     @property
     def changes(self) -> dict[str, list[str]]:
@@ -87,7 +94,7 @@ def make_plan(
     """Compare a commit's files with the recorded DAGs of the same repository.
 
     `taken` maps uids that belong to somebody else (another origin) to a description of the owner; a file that
-    would claim one fails with that message.
+    would claim one fails with that message. The recorded DAGs of a reused file stay as they are: served or stale.
     """
     known = {item.uid: item for item in recorded}
     paths = {item.source_path for item in known.values()}
@@ -106,7 +113,12 @@ def make_plan(
         else:
             unchanged.append(item.uid)
 
-    stale, pruned = _sort_the_missing(known, found, judged)
+    reused = {file.source.path for file in judged if file.reused}
+    kept = [item for item in known.values() if item.source_path in reused]
+    missing = [item for item in known.values() if item.uid not in found and item.source_path not in reused]
+    unchanged += [item.uid for item in kept if item.stale_reason is None]
+    stale, pruned = _sort_the_missing(missing, found, judged)
+    stale += [Stale(item.uid, item.stale_reason) for item in kept if item.stale_reason is not None]
     return Plan(
         created=tuple(created),
         updated=tuple(updated),
@@ -127,10 +139,15 @@ def uid_of(repository: str, source_path: str, dag_id: str | None) -> str:
 def _judge(
     repository: str, file: FileResult, recorded_paths: set[str], taken: Mapping[str, str]
 ) -> FileResult:
-    """The file as the plan takes it, with doubt turned into failure."""
+    """The file as the plan takes it, with doubt turned into failure.
+
+    What the store has a say in has no key: the store may say otherwise next time.
+    """
+    if file.reused:
+        return file
     if file.status is FileStatus.NOT_A_DAG and not file.proven and file.source.path in recorded_paths:
         # It gave DAGs before and cannot even be loaded now: that proves nothing.
-        return replace(file, status=FileStatus.FAILED)
+        return replace(file, status=FileStatus.FAILED, key="")
     for item in _found_in(repository, file):
         if item.uid in taken:
             return failed(file.source, f"the id {item.uid!r} belongs to {taken[item.uid]}", text=file.text)
@@ -153,9 +170,9 @@ def _needs_refresh(item: Found, before: Recorded) -> bool:
 
 
 def _sort_the_missing(
-    known: Mapping[str, Recorded], found: Mapping[str, Found], files: Sequence[FileResult]
+    missing: Iterable[Recorded], found: Mapping[str, Found], files: Sequence[FileResult]
 ) -> tuple[list[Stale], list[str]]:
-    """Recorded DAGs the commit did not give: stale where their file failed, else pruned.
+    """Recorded DAGs that compiling did not give: stale where their file failed, else pruned.
 
     A file that gains or loses a second YAML document renames its DAGs' uids. Where it fails in part, the
     recorded DAG whose id was found under its new uid is superseded, not stale: else it would serve twice.
@@ -163,14 +180,12 @@ def _sort_the_missing(
     failures = {file.source.path: file for file in files if file.status is FileStatus.FAILED}
     given = {(item.source_path, item.spec.id) for item in found.values()}
     stale, pruned = [], []
-    for uid, item in known.items():
-        if uid in found:
-            continue
+    for item in missing:
         failure = failures.get(item.source_path)
         if failure is None or (item.source_path, item.dag_id) in given:
-            pruned.append(uid)
+            pruned.append(item.uid)
         else:
-            stale.append(Stale(uid, _reason(failure.diagnostics)))
+            stale.append(Stale(item.uid, _reason(failure.diagnostics)))
     return stale, pruned
 
 

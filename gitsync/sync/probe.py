@@ -11,13 +11,11 @@ import json
 from django.utils import timezone
 
 from compilers.base import Kind
+from compilers.reuse import COMPILER_VERSION
 from gitsync import containers
 from gitsync.conf import properties
 from gitsync.models import Repository
 from gitsync.sync.schedule import next_due
-
-COMPILER_VERSION = 1
-"""Raised when the same file could compile to something else than before."""
 
 
 def configuration_digest(repository: Repository) -> str:

@@ -27,7 +27,10 @@ class FailedFile:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One repository after a sync. `seconds` is wall time; uids are sorted by source path."""
+    """One repository after a sync. `seconds` is wall time; uids are sorted by source path.
+
+    `compiled` and `reused` count files: those that were compiled, those whose last result still holds.
+    """
 
     name: str
     state: str
@@ -40,6 +43,8 @@ class SyncReport:
     pruned: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     unchanged: int = 0
+    compiled: int = 0
+    reused: int = 0
     failed: tuple[FailedFile, ...] = ()
     not_a_dag: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -63,6 +68,8 @@ class SyncReport:
             "pruned": list(self.pruned),
             "stale": list(self.stale),
             "unchanged": self.unchanged,
+            "compiled": self.compiled,
+            "reused": self.reused,
             "failed": [item.to_json() for item in self.failed],
             "not_a_dag": list(self.not_a_dag),
             "ignored": list(self.ignored),
@@ -84,6 +91,7 @@ def report_of_plan(
 ) -> SyncReport:
     """What the plan does, done or (in a dry run) only planned."""
     failures = failed_files(plan)
+    compiled = len(plan.compiled_files)
     return SyncReport(
         name=repository.name,
         state=RepositoryState.DEGRADED if failures else RepositoryState.IN_SYNC,
@@ -96,6 +104,8 @@ def report_of_plan(
         pruned=plan.pruned,
         stale=tuple(item.uid for item in plan.stale),
         unchanged=len(plan.unchanged) + len(plan.refreshed),
+        compiled=compiled,
+        reused=len(plan.files) - compiled,
         failed=failures,
         not_a_dag=tuple(file.source.path for file in plan.files if file.status is FileStatus.NOT_A_DAG),
         ignored=tuple(item.path for item in ignored),

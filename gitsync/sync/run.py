@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,8 @@ from gitsync.sync import apply as store
 from gitsync.sync import finish
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
 from gitsync.sync.fetch import fetch_commit, read_tree
-from gitsync.sync.plan import Plan, make_plan, uid_of
+from gitsync.sync.known import known_files
+from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
 from gitsync.sync.schedule import SPREAD
@@ -66,7 +67,7 @@ def sync_repository(
     if not repository.enabled:
         return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
     if request.dry_run:
-        return _dry_run(repository, progress, started)
+        return _dry_run(repository, request, progress, started)
     if not request.full:
         settled = _look(repository, request, progress, started)
         if settled:
@@ -204,7 +205,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
         with renewed(held, limit):
-            plan, compilation = _judge(repository, walk)
+            plan, compilation = _judge(repository, walk, full=request.full)
             walk.enter("apply")
             store.apply(plan, held, walk.commit, compilation.ignored)
             walk.enter("finish")
@@ -231,8 +232,11 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         return report
 
 
-def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
-    """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet."""
+def _judge(repository: Repository, walk: _Walk, *, full: bool) -> tuple[Plan, Compilation]:
+    """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet.
+
+    `full`: no stored result is used again.
+    """
     walk.enter("fetch")
     remote = remote_of(repository)
     with remote.mirror.hold():
@@ -242,6 +246,8 @@ def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
             verify_commit(remote, repository, walk.commit)
         walk.enter("discover")
         tree = read_tree(remote, repository, walk.commit)
+        recorded = store.recorded_dags(repository.name)
+        known = {} if full else known_files(repository, recorded)
         walk.enter("compile")
         compilation = compile_tree(
             tree,
@@ -250,35 +256,38 @@ def _judge(repository: Repository, walk: _Walk) -> tuple[Plan, Compilation]:
             labels=containers.labels(repository.name, walk.run),
             images=repository.images,
             progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
+            known=known,
         )
     walk.enter("plan")
-    return _plan(repository, compilation), compilation
+    return _plan(repository, compilation, recorded), compilation
 
 
-def _plan(repository: Repository, compilation: Compilation) -> Plan:
+def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[Recorded]) -> Plan:
     limit = properties().gitsync_max_dags
     uids = [
         uid_of(repository.name, file.source.path, spec.id if file.keyed else None)
         for file in compilation.files
         for spec in file.dags
     ]
-    if len(uids) > limit:
+    reused = {file.source.path for file in compilation.files if file.reused}
+    number = len(uids) + sum(item.source_path in reused for item in recorded)
+    if number > limit:
         raise TooManyDags(
-            f"the commit holds {len(uids)} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
+            f"the commit holds {number} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
         )
     return make_plan(
         repository.name,
         compilation.files,
-        store.recorded_dags(repository.name),
+        store.with_texts(recorded, reused),
         store.taken_uids(repository.name, uids),
     )
 
 
-def _dry_run(repository: Repository, progress: Progress, started: float) -> SyncReport:
+def _dry_run(repository: Repository, request: Request, progress: Progress, started: float) -> SyncReport:
     """What a sync would do now. Writes nothing to the store."""
     walk = _Walk(None, progress)
     try:
-        plan, compilation = _judge(repository, walk)
+        plan, compilation = _judge(repository, walk, full=request.full)
     except DatabaseError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
@@ -335,5 +344,6 @@ def _report(
 def _counts(report: SyncReport) -> str:
     return (
         f"{len(report.created)} created, {len(report.updated)} updated, {len(report.pruned)} pruned, "
-        f"{len(report.stale)} stale, {report.unchanged} unchanged, {len(report.failed)} problems"
+        f"{len(report.stale)} stale, {report.unchanged} unchanged, {len(report.failed)} problems; "
+        f"{report.compiled} of {report.compiled + report.reused} files compiled"
     )

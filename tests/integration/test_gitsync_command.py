@@ -32,6 +32,8 @@ KEYS = [
     "pruned",
     "stale",
     "unchanged",
+    "compiled",
+    "reused",
     "failed",
     "not_a_dag",
     "ignored",

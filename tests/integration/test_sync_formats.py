@@ -29,6 +29,8 @@ for name in NAMES:
     dag.task("load_" + name, script="echo " + name)
 """
 
+PLAIN = "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"
+
 
 def test_a_python_dag_with_a_helper_module_is_registered_with_its_image(
     work_repo: WorkRepo, sync: Sync
@@ -94,7 +96,7 @@ def test_a_dag_whose_process_vanishes_keeps_serving_and_is_stale(work_repo: Work
 def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
     work_repo: WorkRepo, sync: Sync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work_repo.publish({"r.py": "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"})
+    work_repo.publish({"r.py": PLAIN})
     sync()
     # A change to nothing: without a new commit an engine that is away is no reason to do anything.
     with monkeypatch.context() as away:
@@ -102,9 +104,14 @@ def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
         assert sync().state == "in_sync"
         assert SyncRun.objects.count() == 1
 
+        # Nor is it for a file that a new commit did not touch.
         work_repo.publish({"a.yaml": yaml_dag("a")})
         report = sync()
-        assert report.created == ("team/a.yaml",)
+        assert (report.state, report.created, report.stale) == ("in_sync", ("team/a.yaml",), ())
+
+        work_repo.publish({"b.yaml": yaml_dag("b"), "r.py": PLAIN + "# changed\n"})
+        report = sync()
+        assert report.created == ("team/b.yaml",)
         assert report.stale == ("team/r.py::d",)
         assert report.failed[0].message.startswith("sandbox unavailable: ")
         assert Repository.objects.get().reason == "sandbox_unavailable"

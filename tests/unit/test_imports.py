@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from compilers.imports import ImportGraph
+from compilers.imports import MAX_LOOKED_AT, ImportGraph
+from compilers.reuse import View
+from tests.trees import MemoryTree
 
 HELPER = {"helper.py": "from kiok import Dag"}
 PACKAGE = {"pkg/__init__.py": "", "pkg/mid/__init__.py": "", "pkg/mid/leaf.py": "import kiok"}
@@ -17,7 +19,11 @@ UNRELATED = {"other.py": "import os", "x/helper.py": "", "kioko.py": "kioko"}
 def mentions(
     text: str, others: Mapping[str, str] = HELPER, path: str = "a.py", roots: tuple[str, ...] = ("",)
 ) -> bool:
-    return ImportGraph({**UNRELATED, **others, path: text}, roots).mentions_kiok(path)
+    return graph({**UNRELATED, **others, path: text}, roots).judge(path).mentions_kiok
+
+
+def graph(texts: Mapping[str, str], roots: tuple[str, ...] = ("",)) -> ImportGraph:
+    return ImportGraph(lambda: View(MemoryTree(texts).entries), lambda: texts, roots)
 
 
 @pytest.mark.parametrize(
@@ -162,14 +168,14 @@ def test_a_relative_import_runs_the_package_it_counts_from() -> None:
 
 def test_imports_are_followed_to_any_depth() -> None:
     chain = {f"m{number}.py": f"import m{number + 1}" for number in range(5_000)}
-    assert not ImportGraph(chain, ("",)).mentions_kiok("m0.py")
-    assert ImportGraph({**chain, "m5000.py": "kiok"}, ("",)).mentions_kiok("m0.py")
+    assert not graph(chain).judge("m0.py").mentions_kiok
+    assert graph({**chain, "m5000.py": "kiok"}).judge("m0.py").mentions_kiok
 
 
 def test_cycles_end() -> None:
     ring = {"a.py": "import b", "b.py": "import c", "c.py": "import a, c"}
-    assert not ImportGraph(ring, ("",)).mentions_kiok("a.py")
-    assert ImportGraph({**ring, "c.py": "import a\n# kiok"}, ("",)).mentions_kiok("b.py")
+    assert not graph(ring).judge("a.py").mentions_kiok
+    assert graph({**ring, "c.py": "import a\n# kiok"}).judge("b.py").mentions_kiok
 
 
 def test_imports_come_from_the_files_own_folder_and_the_roots_only() -> None:
@@ -203,9 +209,34 @@ def test_each_file_has_its_own_answer_from_one_graph() -> None:
         "a/tool.py": "",
         "b/tool.py": "kiok",
     }
-    graph = ImportGraph(texts, ("",))
+    judge = graph(texts).judge
     for _ in range(2):
-        assert {path for path in texts if graph.mentions_kiok(path)} == {"b/three.py", "b/tool.py"}
+        assert {path for path in texts if judge(path).mentions_kiok} == {"b/three.py", "b/tool.py"}
+
+
+def test_a_verdict_names_every_path_it_was_told_from_found_or_not() -> None:
+    texts = {"dags/a.py": "import lib, gone", "lib.py": "from pkg import x", "pkg/__init__.py": ""}
+    verdict = graph(texts, ("",)).judge("dags/a.py")
+    assert not verdict.mentions_kiok
+    looked_at = verdict.looked_at
+    assert looked_at is not None
+    assert {"lib.py", "gone.py", "dags/gone.py", "pkg/__init__.py", "pkg/x.py", "dags/pkg.py"} <= looked_at
+    for path in sorted(path for path in looked_at if path.endswith(".py")):
+        assert graph({**texts, path: "kiok"}, ("",)).judge("dags/a.py").mentions_kiok, path
+
+
+def test_a_verdict_is_the_same_whatever_was_judged_before_it() -> None:
+    texts = {"a.py": "import b", "b.py": "import c", "c.py": "import a", "d.py": "import a, e"}
+    judge = graph(texts).judge
+    alone = {path: graph(texts).judge(path) for path in texts}
+    assert {path: judge(path) for path in texts} == alone
+
+
+def test_a_file_that_looks_at_too_much_gives_no_list_but_the_same_verdict() -> None:
+    chain = {f"m{number}.py": f"import m{number + 1}" for number in range(MAX_LOOKED_AT)}
+    assert graph(chain).judge("m0.py").looked_at is None
+    late = graph({**chain, f"m{MAX_LOOKED_AT}.py": "kiok"}).judge("m0.py")
+    assert (late.mentions_kiok, late.looked_at) == (True, None)
 
 
 MB = 1_000_000
@@ -239,7 +270,7 @@ def test_a_megabyte_of_hostile_text_is_judged_at_once(text: str) -> None:
 def test_many_files_that_import_each_other_are_read_once_each() -> None:
     names = [f"m{number}" for number in range(400)]
     texts = {f"{name}.py": "import " + ", ".join(names) + "\n#" + "x" * 20_000 for name in names}
-    graph = ImportGraph(texts, ("",))
+    judge = graph(texts).judge
     started = time.process_time()
-    assert not any(graph.mentions_kiok(path) for path in texts)
+    assert not any(judge(path).mentions_kiok for path in texts)
     assert time.process_time() - started < 5

@@ -234,6 +234,36 @@ def test_a_file_that_claims_anothers_uid_fails_and_takes_nothing(commit: list[Fi
         assert judged.text == claimant.text
 
 
+@settings(max_examples=300)
+@given(stores(), commits(), st.data())
+def test_a_reused_file_keeps_its_dags_as_they_are_and_changes_nothing_for_the_others(
+    store: Store, commit: list[FileResult], data: st.DataObject
+) -> None:
+    paths = data.draw(st.sets(st.sampled_from(PATHS)))
+    reused = [replace(found, dags=(), reused=True) for found in commit if found.source.path in paths]
+    others = [found for found in commit if found.source.path not in paths]
+    plan = make_plan("repo", [*reused, *others], store.dags)
+    kept = {dag for dag in store.dags if dag.source_path in {found.source.path for found in reused}}
+    named = dict(fates(plan))
+    assert {dag.uid: named.pop(dag.uid) for dag in kept} == {
+        dag.uid: "unchanged" if dag.stale_reason is None else "stale" for dag in kept
+    }
+    alone = make_plan("repo", others, [dag for dag in store.dags if dag not in kept])
+    assert named == dict(fates(alone))
+    after = {dag.uid: dag for dag in store.apply(plan).dags}
+    assert {after[dag.uid] for dag in kept} == kept
+    assert {found for found in plan.files if found.reused} == set(reused)
+
+
+def test_a_file_that_the_store_makes_fail_is_never_reused() -> None:
+    keyed = replace(file("c.py", proven=False), key="key")
+    (failed,) = make_plan("repo", [keyed], [recorded("c.py", "x")]).files
+    assert (failed.status, failed.key) == (FileStatus.FAILED, "")
+    claim = replace(file("c.py", [spec("x", 0)]), key="key")
+    (refused,) = make_plan("repo", [claim], (), {"repo/c.py::x": "a bundle"}).files
+    assert (refused.status, refused.key) == (FileStatus.FAILED, "")
+
+
 def recorded(path: str, dag_id: str, *, keyed: bool = True, revision: int = 0) -> Recorded:
     uid = uid_of("repo", path, dag_id if keyed else None)
     return Recorded(uid, dag_id, path, spec(dag_id, revision).sha256, 1, text="text")

@@ -5,29 +5,26 @@ Everything here runs in the child. `enter` never returns.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
 import resource
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compilers.images.driver import landlock, modes
+from compilers.images.driver import questions
+from compilers.images.driver.confinement import Confinement, limit
 from compilers.sandbox.protocol import Request
 
 RESULT_FD = 3
 JOB_FD = 4
 SRC = "/src"
-TMP = "/tmp"  # noqa: S108  the container's own tmpfs
+_REHEARSAL = "/opt/kiok/driver/compilers/images/driver/rehearsal.py"
 EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
 
-_PR_SET_DUMPABLE = 4
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 # Compiles one file, given its path from the repository's root; the JSON payload.
 Compile = Callable[[str, Request], bytes]
@@ -64,10 +61,20 @@ def python_compiler() -> Compiler:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
+    # Before the fork too: installed once, it costs a file next to nothing.
+    recorder = questions.Recorder(SRC)
+    recorder.install()
+    # Once through everything: what is loaded, compiled and remembered on the way, every child then has.
+    rehearsal = kiok.compile.compile_python_file(_REHEARSAL)
+    if rehearsal.diagnostics or not rehearsal.dags:
+        raise ImportError(f"the SDK of this image does not compile its rehearsal: {rehearsal.diagnostics}")
+
     def compile_one(path: str, request: Request) -> bytes:
         roots = [_under_src(root) for root in request.import_roots]
+        recorder.begin()
         compiled = kiok.compile.compile_python_file(_under_src(path), import_roots=roots)
         value = _relative(compiled.to_json())
+        value["questions"] = recorder.questions(path)
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
     return Compiler(compile_one)
@@ -99,7 +106,13 @@ COMPILERS: Mapping[str, Callable[[], Compiler]] = {"python": python_compiler, "j
 
 
 def enter(
-    compiler: Compiler, job: Job | None, *, result_fd: int, output_fd: int, job_fd: int | None = None
+    compiler: Compiler,
+    job: Job | None,
+    confinement: Confinement,
+    *,
+    result_fd: int,
+    output_fd: int,
+    job_fd: int | None = None,
 ) -> None:
     """Become the process of one file: shut in, compile, deliver, exit. Never returns.
 
@@ -107,11 +120,13 @@ def enter(
     """
     status = EXIT_BROKEN
     try:
-        _shut_in(result_fd=result_fd, output_fd=output_fd, job_fd=job_fd)
+        confinement.enter()
+        _descriptors(result_fd=result_fd, output_fd=output_fd, job_fd=job_fd)
+        gc.enable()
         job = job or _awaited(compiler)
         # Of the limits, a JVM that was started ahead lacks that of CPU time, which is above what it can use before its
         # time is up; the rest are the container's own too.
-        _limits(job.request)
+        _limit(job.request)
         payload = compiler.compile_one(job.path, job.request)
         _flush()
         _deliver(payload)
@@ -130,20 +145,6 @@ def _awaited(compiler: Compiler) -> Job:
         return Job.from_bytes(pipe.read())
 
 
-def _shut_in(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
-    os.setsid()
-    _descriptors(result_fd=result_fd, output_fd=output_fd, job_fd=job_fd)
-    _signals()
-    _first_to_die()
-    os.chdir("/")
-    os.umask(0o077)
-    gc.enable()
-    # Where there is none, this container has one file only: see driver.Crowded.
-    if version := landlock.abi():
-        landlock.restrict(version, TMP)
-    modes.freeze()
-
-
 def _descriptors(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
     """0 is empty, 1 and 2 the output pipe, 3 the result pipe, 4 the job's; nothing of the driver's is left."""
     # Moved out of the way first: the pipes' own numbers may be among those to be overwritten.
@@ -158,43 +159,15 @@ def _descriptors(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
     if job is not None:
         last = os.dup2(job, JOB_FD, inheritable=False)
     os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    for stream in (sys.stdout, sys.stderr):
-        # By line, so that what was printed before a crash is not lost with the buffer.
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _signals() -> None:
-    """An ordinary Python process's handlers, in place of the driver's deaf ones."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        keep = number in _IGNORED_BY_PYTHON
-        signal.signal(number, signal.SIG_IGN if keep else signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _first_to_die() -> None:
-    """Out of memory, the kernel takes this process before the driver.
-
-    The driver is not dumpable, so its child may not write its own /proc files until it is.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-    with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("1000")
-
-
-def _limits(request: Request) -> None:
-    limits: Sequence[tuple[int, int]] = (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, request.max_open_files),
-        (resource.RLIMIT_FSIZE, request.max_file_bytes),
-        (resource.RLIMIT_CPU, request.max_cpu_seconds),
-        (resource.RLIMIT_DATA, request.max_memory_bytes),
+def _limit(request: Request) -> None:
+    limit(
+        open_files=request.max_open_files,
+        file_bytes=request.max_file_bytes,
+        cpu_seconds=request.max_cpu_seconds,
+        memory_bytes=request.max_memory_bytes,
     )
-    for which, wanted in limits:
-        if which == resource.RLIMIT_DATA and not wanted:
-            continue
-        hard = resource.getrlimit(which)[1]
-        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(which, (value, value))
 
 
 def _deliver(payload: bytes) -> None:

@@ -22,7 +22,8 @@ from collections.abc import Sequence
 
 sys.path.insert(0, "/opt/kiok/driver")
 
-from compilers.images.driver import child, landlock, supervise, unpack
+from compilers.images.driver import child, supervise, unpack
+from compilers.images.driver.confinement import Confinement
 from compilers.sandbox import protocol
 
 _PR_SET_DUMPABLE = 4
@@ -38,13 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     """Serve one request. Returns the container's exit status."""
     language, wait_seconds = arguments
     _harden()
+    confinement = Confinement.prepared()
     compiler = ahead = broken = None
     try:
         compiler = _compiler(language)
     except ImportError as exc:
         broken = f"{type(exc).__name__}: {exc}"
     if compiler is not None and compiler.get_ready is not None:
-        ahead = supervise.fork(compiler, None)
+        ahead = supervise.fork(compiler, None, confinement)
     if not _is_asked(float(wait_seconds)):
         return 0
     try:
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         if compiler is None:
             _send(protocol.fatal_frame(protocol.STAGE_IMAGE, broken or ""))
             return 1
-        _serve(language, compiler, ahead)
+        _serve(language, compiler, confinement, ahead)
     except supervise.HostGone:
         return 1
     except (unpack.TarRefused, protocol.ProtocolError) as exc:
@@ -101,17 +103,19 @@ def _is_asked(wait_seconds: float) -> bool:
     return any(event & select.POLLIN for _, event in poll.poll(wait_seconds * 1000))
 
 
-def _serve(language: str, compiler: child.Compiler, ahead: supervise.Process | None) -> None:
+def _serve(
+    language: str, compiler: child.Compiler, confinement: Confinement, ahead: supervise.Process | None
+) -> None:
     request = _receive()
     if request.language != language:
         raise protocol.ProtocolError(f"this container compiles {language}, not {request.language!r}")
-    if len(request.files) > 1 and not landlock.abi():
+    if len(request.files) > 1 and not confinement.landlock_version:
         raise Crowded("its kernel has no Landlock")
     # Children then share these pages: no collection touches what was made before the fork.
     gc.freeze()
     until = time.monotonic() + request.deadline_seconds
     for index, path in enumerate(request.files):
-        meta, payload = supervise.run_file(compiler, path, request, until=until, ahead=ahead)
+        meta, payload = supervise.run_file(compiler, path, request, confinement, until=until, ahead=ahead)
         # Nobody is left after a file. A process forked ahead of the second would meet the first one's.
         ahead = None
         _send(protocol.result_frame(index, meta, payload, request.seal))

@@ -17,7 +17,6 @@ import struct
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1
 _PATH_BENEATH = 1
-_PR_SET_NO_NEW_PRIVS = 38
 # From ABI 7 on the kernel logs each denial, with which a file could flood the host's log.
 _LOG_SAME_EXEC_OFF = 1
 
@@ -43,8 +42,8 @@ def abi() -> int:
         raise
 
 
-def restrict(version: int, writable: str) -> None:
-    """Shut this process, and all that it starts, in for good; `version` is what `abi` gave.
+def ruleset(version: int, writable: str) -> int:
+    """A descriptor of the rules; `version` is what `abi` gave. Made once, for any number of processes.
 
     Files are written, made and removed beneath the folder `writable` only, and /dev/null is written.
     Raises OSError when the kernel does not agree.
@@ -57,15 +56,16 @@ def restrict(version: int, writable: str) -> None:
         _ABSTRACT_SOCKETS_AND_SIGNALS if version >= 6 else 0,
     )
     # The structure grew with the interface; a kernel takes zeros beyond what it knows.
-    ruleset = _syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
-    _grant(ruleset, writable, handled & ~(_DEVICES | _IOCTL_DEV))
-    _grant(ruleset, "/dev/null", handled & (_WRITE_FILE | _TRUNCATE))
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-    _syscall(
-        _RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(_LOG_SAME_EXEC_OFF if version >= 7 else 0)
-    )
-    os.close(ruleset)
+    made = _syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
+    _grant(made, writable, handled & ~(_DEVICES | _IOCTL_DEV))
+    _grant(made, "/dev/null", handled & (_WRITE_FILE | _TRUNCATE))
+    return made
+
+
+def restrict(version: int, ruleset: int) -> None:
+    """Shut this process, and all that it starts, in for good. Needs no_new_privs. Raises OSError."""
+    flags = _LOG_SAME_EXEC_OFF if version >= 7 else 0
+    _syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(flags))
 
 
 def _handled(version: int) -> int:

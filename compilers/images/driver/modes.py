@@ -25,12 +25,17 @@ _CALLS = {
 }
 
 
-class _Program(ctypes.Structure):
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Filter(ctypes.Structure):
+    """`struct sock_fprog`: a program for the kernel."""
+
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def freeze() -> None:
-    """Refuse, with EPERM and for good, what changes modes and times. Needs no_new_privs. Raises OSError."""
+def filter_of_modes() -> Filter:
+    """The filter for this machine, made once for any number of processes. Raises OSError for an unknown one."""
     machine = os.uname().machine
     if machine not in _CALLS:
         raise OSError(
@@ -47,7 +52,11 @@ def freeze() -> None:
         struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW),
         struct.pack("=HBBI", _RETURN, 0, 0, _ERRNO | errno.EPERM),
     ]
-    program = _Program(len(code), b"".join(code))
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0):
+    return Filter(len(code), b"".join(code))
+
+
+def freeze(program: Filter) -> None:
+    """Refuse, with EPERM and for good, what changes modes and times. Needs no_new_privs. Raises OSError."""
+    if _libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0):
         number = ctypes.get_errno()
         raise OSError(number, f"prctl(PR_SET_SECCOMP): {os.strerror(number)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compilers.images.driver import child
+from compilers.images.driver.confinement import TMP, Confinement
 from compilers.sandbox.protocol import Request
 
 STDIN = 0
@@ -68,14 +69,16 @@ class Process:
                 os.close(descriptor)
 
 
-def fork(compiler: child.Compiler, job: child.Job | None) -> Process:
+def fork(compiler: child.Compiler, job: child.Job | None, confinement: Confinement) -> Process:
     """A process at work on the job; without one, a process that gets ready for what `hand_over` gives it."""
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
     job_read, job_write = os.pipe() if job is None else (None, None)
     pid = os.fork()
     if pid == 0:
-        child.enter(compiler, job, result_fd=result_write, output_fd=output_write, job_fd=job_read)
+        child.enter(
+            compiler, job, confinement, result_fd=result_write, output_fd=output_write, job_fd=job_read
+        )
     for descriptor in (result_write, output_write, job_read):
         if descriptor is not None:
             os.close(descriptor)
@@ -95,7 +98,13 @@ def _hand_over(ahead: Process, job: child.Job) -> Process | None:
 
 
 def run_file(
-    compiler: child.Compiler, path: str, request: Request, *, until: float, ahead: Process | None = None
+    compiler: child.Compiler,
+    path: str,
+    request: Request,
+    confinement: Confinement,
+    *,
+    until: float,
+    ahead: Process | None = None,
 ) -> tuple[dict[str, Any], bytes]:
     """Compile one file in a process of its own, be it one forked ahead; its meta and payload.
 
@@ -107,7 +116,7 @@ def run_file(
         return _meta("timeout", "the container's deadline passed before this file's turn", 0.0, b""), b""
     watch = Watch(request.max_payload_bytes, request.max_output_bytes)
     job = child.Job(path, request)
-    process = (_hand_over(ahead, job) if ahead else None) or fork(compiler, job)
+    process = (_hand_over(ahead, job) if ahead else None) or fork(compiler, job, confinement)
     sinks: Mapping[int, Sink] = {process.result: watch.take_payload, process.output: watch.take_output}
     try:
         timed_out = _watch(process.pid, sinks, watch, until=begun + limit)
@@ -117,7 +126,7 @@ def run_file(
         for descriptor, sink in sinks.items():
             _drain(descriptor, sink)
         process.close()
-        _empty(child.TMP)
+        _empty(TMP)
     seconds = time.monotonic() - begun
     outcome, detail = _judge(watch, status, timed_out=timed_out, limit=limit)
     payload = bytes(watch.payload) if outcome == "ok" else b""

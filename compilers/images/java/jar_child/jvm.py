@@ -23,7 +23,7 @@ CLASS_PATH = f"{_HOME}/kiok-sdk.jar:{_HOME}/kiok-jar-driver.jar"
 REHEARSAL = f"{_HOME}/kiok-rehearsal.jar"
 # Classes as they lie in memory once loaded; made with the image, by `archive`.
 ARCHIVE = f"{_HOME}/kiok-classes.jsa"
-# The container's memory, in bytes: its walls hide the cgroup, where a JVM would look.
+# The container's memory, in bytes: an engine may hide the cgroup, where a JVM would look.
 MEMORY = int(os.environ.get("KIOK_SANDBOX_MEMORY_BYTES", 512 << 20))
 JVM_OPTIONS = (
     # Room for heap, classes, code and threads within a container of 512 MiB; the heap, of 192 MiB then, grows

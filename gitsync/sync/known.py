@@ -1,0 +1,40 @@
+"""What the store knows of each file's last compile, for the compilers to tell whether it still holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from compilers.base import FileStatus
+from compilers.reuse import Known
+from gitsync.models import FileState, Repository, SourceFile
+from gitsync.sync.plan import Recorded
+from kiok.errors import Diagnostic
+
+
+def known_files(repository: Repository, recorded: Iterable[Recorded]) -> dict[str, Known]:
+    """The last compile of each path whose DAGs the store still has.
+
+    Where it has fewer than the file gave, or stale ones of a file that did not fail, somebody else was at
+    them: such a file is not known, and is compiled again.
+    """
+    served, stale = Counter[str](), Counter[str]()
+    for item in recorded:
+        (served if item.stale_reason is None else stale)[item.source_path] += 1
+    rows = (
+        SourceFile.objects.filter(repository=repository)
+        .exclude(compile_key="")
+        .values_list("path", "state", "dags", "diagnostics", "image_digest", "compile_key", "questions")
+    )
+    known = {}
+    for path, state, dags, diagnostics, image, key, questions in rows:
+        if served[path] != dags or (stale[path] and state != FileState.FAILED):
+            continue
+        known[path] = Known(
+            key=key,
+            questions=tuple(questions.split("\n")) if questions else (),
+            image=image,
+            status=FileStatus(state),
+            diagnostics=tuple(map(Diagnostic.from_json, diagnostics)),
+        )
+    return known

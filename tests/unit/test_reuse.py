@@ -1,0 +1,305 @@
+"""When a stored result holds: the questions a tree answers, and the key over all that went into a compile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, SandboxJob, Source
+from compilers.pipeline import compile_tree
+from compilers.reuse import Conditions, Known, View
+from compilers.sandbox.fake import FakeSandbox
+from compilers.sandbox.limits import SandboxLimits
+from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode
+from kiok.errors import Diagnostic
+from kiok.spec import DagSpec, TaskSpec
+from tests.trees import MemoryTree
+
+BASE = {
+    "dags/a.py": "a",
+    "dags/lib.py": "lib",
+    "dags/pkg/__init__.py": "",
+    "dags/pkg/mod.py": "",
+    "data/one.txt": "1",
+    "data/deep/two.txt": "2",
+}
+
+
+def view(changes: Mapping[str, str | None] = {}) -> View:
+    files = {path: text for path, text in {**BASE, **changes}.items() if text is not None}
+    return View(MemoryTree(files).entries)
+
+
+@pytest.mark.parametrize(
+    ("question", "concerns", "concerns_not"),
+    [
+        ("p:data/one.txt", {"data/one.txt": "other"}, {"data/three.txt": ""}),
+        ("p:data/one.txt", {"data/one.txt": None}, {"data/deep/two.txt": None}),
+        ("p:gone", {"gone": ""}, {"gone.py": ""}),
+        ("p:gone", {"gone/x": ""}, {"dags/gone": ""}),
+        ("p:data", {"data/one.txt": None, "data/deep/two.txt": None}, {"data/one.txt": "other"}),
+        ("p:x/y", {"x": "now a file, so that it is no folder"}, {"x/z": ""}),
+        ("n:data", {"data/three.txt": ""}, {"data/one.txt": "longer"}),
+        ("n:data", {"data/one.txt": None}, {"data/deep/more.txt": ""}),
+        ("n:data", {"data/one.txt": None, "data/one.txt/x": ""}, {"other": ""}),
+        ("n:gone", {"gone/x": ""}, {"x": ""}),
+        ("n:", {"new.py": ""}, {"data/new.txt": ""}),
+        ("s:data", {"data/one.txt": "longer"}, {"data/one.txt": "2"}),
+        ("m:dags/gone", {"dags/gone.py": ""}, {"dags/gone.txt": ""}),
+        ("m:dags/gone", {"dags/gone/x.txt": ""}, {"gone.py": ""}),
+        ("m:dags/gone", {"dags/gone.pyc": ""}, {"dags/gone2.py": ""}),
+        ("m:dags/gone", {"dags/gone.abi3.so": ""}, {"dags/gone": ""}),
+        ("m:dags/lib", {"dags/lib/__init__.py": ""}, {"dags/lib.py": "changed: another question"}),
+        ("m:dags/lib", {"dags/lib.cpython-311-x86_64-linux-gnu.so": ""}, {"dags/lib.md": ""}),
+        ("m:dags/pkg", {"dags/pkg/__init__.py": None}, {"dags/pkg/more.py": ""}),
+        ("m:dags/pkg", {"dags/pkg/__init__.pyc": ""}, {"dags/pkg/__init__.txt": ""}),
+        ("m:gone", {"gone.so": ""}, {"dags/gone.so": ""}),
+        ("*", {"data/one.txt": "other"}, {}),
+        ("*", {"new": ""}, {}),
+        ("of no kind", {"new": ""}, {}),
+    ],
+)
+def test_an_answer_changes_with_what_is_asked_and_with_nothing_else(
+    question: str, concerns: dict[str, str | None], concerns_not: dict[str, str | None]
+) -> None:
+    before = view().answer(question)
+    assert view(concerns).answer(question) != before
+    assert view(concerns_not).answer(question) == before
+
+
+def conditions(changes: Mapping[str, str | None] = {}, **others: Any) -> Conditions:
+    return replace(Conditions(view(changes), "sha256:1", "limits-1", ("dags", "")), **others)
+
+
+SOURCE = Source("dags/a.py", Kind.PYTHON, "blob", 1)
+QUESTIONS = ("p:data/one.txt", "m:dags/gone")
+
+
+def known(**others: Any) -> Known:
+    result = FileResult(SOURCE, FileStatus.COMPILED, image="sha256:1", questions=QUESTIONS)
+    key = conditions().sealed(result).key
+    assert key
+    return replace(Known(key, QUESTIONS, "sha256:1", FileStatus.COMPILED), **others)
+
+
+def test_a_result_holds_while_nothing_that_went_into_it_changes() -> None:
+    result = conditions({"unrelated.py": "new"}).last_result(SOURCE, known())
+    assert result is not None
+    assert (result.reused, result.status, result.image) == (True, FileStatus.COMPILED, "sha256:1")
+    assert (result.key, result.questions) == (known().key, QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("now", "source"),
+    [
+        (conditions({"data/one.txt": "other"}), SOURCE),
+        (conditions({"dags/gone.py": ""}), SOURCE),
+        (conditions(image="sha256:2"), SOURCE),
+        (conditions(limits="limits-2"), SOURCE),
+        (conditions(import_roots=("",)), SOURCE),
+        (conditions(), replace(SOURCE, blob="other")),
+        (conditions(), replace(SOURCE, path="dags/b.py")),
+        (conditions(), replace(SOURCE, kind=Kind.JAR)),
+    ],
+    ids=[
+        "a read",
+        "a miss",
+        "the image",
+        "the limits",
+        "the import roots",
+        "its own",
+        "its path",
+        "its kind",
+    ],
+)
+def test_a_result_holds_no_longer_when_one_thing_changes(now: Conditions, source: Source) -> None:
+    assert now.last_result(source, known()) is None
+
+
+def test_nothing_holds_without_a_key() -> None:
+    assert conditions().last_result(SOURCE, None) is None
+    assert conditions().last_result(SOURCE, known(key="")) is None
+
+
+def test_an_image_that_cannot_be_had_counts_as_unchanged_for_what_it_compiled() -> None:
+    assert conditions(image=None).last_result(SOURCE, known()) is not None
+    assert conditions({"data/one.txt": "other"}, image=None).last_result(SOURCE, known()) is None
+
+
+def test_a_failure_holds_with_its_diagnostics() -> None:
+    failure = known(status=FileStatus.FAILED, diagnostics=(Diagnostic("wrong", "dags/a.py", 3),))
+    result = conditions().last_result(SOURCE, failure)
+    assert result is not None
+    assert (result.status, result.diagnostics) == (FileStatus.FAILED, failure.diagnostics)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.LOST])
+def test_what_may_fare_otherwise_next_time_has_no_key(outcome: Outcome) -> None:
+    sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone")})
+    for text in ("import kiok", "import other"):
+        (result,) = compile_tree(MemoryTree({"a.py": text}), sandbox=sandbox).files
+        assert result.key == ""
+
+
+def test_without_an_engine_nothing_gets_a_key() -> None:
+    (result,) = compile_tree(MemoryTree({"a.py": ""}), sandbox=FakeSandbox(unavailable="away")).files
+    assert (result.retry, result.key) == (True, "")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.KILLED, Outcome.EXITED, Outcome.TOO_LARGE])
+def test_a_file_whose_questions_were_lost_depends_on_the_whole_tree(outcome: Outcome) -> None:
+    sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone")})
+    (result,) = compile_tree(MemoryTree({"a.py": "import kiok"}), sandbox=sandbox).files
+    assert (result.questions, bool(result.key)) == (("*",), True)
+
+
+class Incremental:
+    """Compiles one tree after the other, each with what is known from before."""
+
+    def __init__(self, questions: Mapping[str, tuple[str, ...] | None] = {}) -> None:
+        self._questions = questions
+        self.known: dict[str, Known] = {}
+        self.sandbox = FakeSandbox(self.answer)
+
+    def answer(self, job: SandboxJob, path: str) -> RawResult:
+        dag = DagSpec(path.replace("/", "-"), path, (TaskSpec("t", script="a"),))
+        compiled = CompiledFile(dags=(dag,), questions=self._questions.get(path, ()))
+        return RawResult(path, Outcome.OK, payload=compiled.encode())
+
+    def compile(self, files: Mapping[str, str], **options: Any) -> set[str]:
+        """The paths that were compiled now."""
+        options = {"sandbox": self.sandbox, **options}
+        compilation = compile_tree(MemoryTree(files), known=self.known, **options)
+        for result in compilation.files:
+            self.known[result.source.path] = Known(
+                result.key, result.questions or (), result.image or "", result.status, result.diagnostics
+            )
+        return {result.source.path for result in compilation.files if not result.reused}
+
+
+YAML = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"
+FILES = {"a.py": "a", "b.py": "b", "c.yaml": YAML, "d.jar": "PK", "data/x.txt": "x"}
+
+
+def test_the_second_compile_of_the_same_tree_compiles_nothing_and_starts_no_container() -> None:
+    incremental = Incremental()
+    assert incremental.compile(FILES) == {"a.py", "b.py", "c.yaml", "d.jar"}
+    jobs = len(incremental.sandbox.jobs)
+    assert incremental.compile(FILES) == set()
+    assert len(incremental.sandbox.jobs) == jobs
+
+
+def test_only_what_asked_about_a_change_is_compiled_again() -> None:
+    incremental = Incremental({"a.py": ("p:data/x.txt",)})
+    incremental.compile(FILES)
+    assert incremental.compile({**FILES, "data/x.txt": "y"}) == {"a.py"}
+    assert incremental.compile({**FILES, "data/x.txt": "y", "b.py": "new"}) == {"b.py"}
+
+
+def test_a_file_of_which_nothing_is_known_is_compiled_at_every_change() -> None:
+    incremental = Incremental({"a.py": None})
+    incremental.compile(FILES)
+    assert incremental.compile({**FILES, "b.py": "new"}) == {"a.py", "b.py"}
+    assert incremental.compile({**FILES, "b.py": "new", "README": ""}) == {"a.py"}
+    assert incremental.compile({**FILES, "b.py": "new", "README": ""}) == set()
+
+
+def test_yaml_and_jars_depend_on_nothing_but_themselves() -> None:
+    incremental = Incremental()
+    incremental.compile(FILES)
+    changed = {**FILES, "c.yaml": YAML + "# new\n"}
+    assert incremental.compile(changed) == {"c.yaml"}
+    assert incremental.compile({**changed, "d.jar": "PK2"}) == {"d.jar"}
+
+
+def test_other_limits_are_a_reason_to_run_code_again_but_not_to_read_yaml() -> None:
+    incremental = Incremental()
+    incremental.compile(FILES)
+    wider = FakeSandbox(incremental.answer, limits=SandboxLimits(file_timeout_seconds=99))
+    assert incremental.compile(FILES, sandbox=wider) == {"a.py", "b.py", "d.jar"}
+    assert incremental.compile(FILES, sandbox=wider) == set()
+
+
+def test_another_image_is_a_reason_for_the_files_it_compiles() -> None:
+    incremental = Incremental()
+    incremental.compile(FILES)
+    newer = FakeSandbox(
+        incremental.answer, digests={Kind.PYTHON: "sha256:new", Kind.JAR: f"sha256:{'jar':0>64}"}
+    )
+    assert incremental.compile(FILES, sandbox=newer) == {"a.py", "b.py"}
+
+
+def test_the_sandbox_is_given_all_files_but_asked_only_for_those_that_may_have_changed() -> None:
+    incremental = Incremental()
+    incremental.compile(FILES)
+    incremental.compile({**FILES, "a.py": "new"})
+    job = incremental.sandbox.jobs[-1]
+    assert (list(job.files), [entry.path for entry in job.entries]) == (
+        ["a.py"],
+        ["a.py", "b.py", "c.yaml", "data/x.txt"],
+    )
+
+
+def test_a_file_that_is_no_dag_for_what_it_imports_is_judged_again_when_that_changes() -> None:
+    broken = CompiledFile(diagnostics=(Diagnostic("no module"),), import_failed=True, questions=())
+    sandbox = FakeSandbox(lambda _job, path: RawResult(path, Outcome.OK, payload=broken.encode()))
+    before = {"a.py": "import lib", "z.py": ""}
+    first = compile_tree(MemoryTree(before), sandbox=sandbox)
+    known = {
+        f.source.path: Known(f.key, f.questions or (), f.image or "", f.status, f.diagnostics)
+        for f in first.files
+    }
+    assert known["a.py"].status is FileStatus.NOT_A_DAG
+    for path, text in (("lib.py", "import kiok"), ("lib/__init__.py", "import kiok")):
+        second = compile_tree(MemoryTree({**before, path: text}), sandbox=sandbox, known=known)
+        results = {file.source.path: file for file in second.files}
+        assert (results["a.py"].reused, results["a.py"].status) == (False, FileStatus.FAILED)
+        assert results["z.py"].reused
+
+
+def test_the_texts_of_files_that_are_not_compiled_are_not_read() -> None:
+    class Counting(MemoryTree):
+        def read(self, entries: Any) -> Any:
+            wanted = list(entries)
+            read.extend(entry.path for entry in wanted)
+            return super().read(wanted)
+
+    read: list[str] = []
+    compile_tree(Counting(FILES), sandbox=Incremental().sandbox, subpath="")
+    assert sorted(read) == ["a.py", "b.py", "c.yaml"]
+
+
+def payload(questions: object) -> bytes:
+    return json.dumps({"dags": [], "diagnostics": [], "questions": questions}).encode()
+
+
+def test_questions_cross_the_boundary_each_once() -> None:
+    compiled = CompiledFile(questions=("p:a", "n:b"))
+    assert decode(compiled.encode()) == compiled
+    assert decode(payload(["p:a", "p:a"])).questions == ("p:a",)
+    assert decode(CompiledFile().encode()).questions is None
+    assert "questions" not in CompiledFile().to_json()
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [
+        "p:a",
+        None,
+        {},
+        [1],
+        [None],
+        ["p:a\nb"],
+        ["p:\x00"],
+        ["p:\ud800"],
+        ["p:a"] * (MAX_QUESTIONS + 1),
+        ["p:" + "a" * MAX_QUESTION_CHARACTERS],
+    ],
+)
+def test_questions_of_a_wrong_shape_or_size_are_no_result(questions: object) -> None:
+    with pytest.raises(CompiledFileError):
+        decode(payload(questions))
