@@ -82,6 +82,8 @@ def test_a_changed_byte_never_makes_a_result_of_another_file(at: int, value: int
         (hello_frame() + result_frame(0, OK, b""), "ok with a payload of 0 bytes"),
         (hello_frame() + result_frame(0, {**OK, "outcome": "timeout"}, b"{}"), "timeout with a payload"),
         (hello_frame() + result_frame(0, OK, b"x" * 1001), "payload of 1001 bytes"),
+        (hello_frame() + result_frame(0, OK, b"{}", seal=1), "does not match its checksum"),
+        (hello_frame() + end_frame(2, seal=1), "does not match its checksum"),
         (hello_frame() + end_frame(2), "0 came, 2 were asked"),
         (hello_frame() + end_frame(0), "0 came, 2 were asked"),
         (hello_frame() + raw(b"E", b"\0" * 5), "out of place"),
