@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 from collections.abc import Sequence
 
-from compilers.images.java.jar_child import JVM_OPTIONS
+from compilers.images.java.jar_child.jvm import JVM_OPTIONS
 
 _CPUS = 2  # compilers.sandbox.limits: what a container for jars has
 
