@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from compilers.pipeline import Compilation, compile_tree
-from gitsync import containers
 from gitsync.conf import properties
-from gitsync.errors import Busy, ConfigurationChanged, LeaseLost, SyncError, SyncReason, TooManyDags
-from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger, Verify
+from gitsync.errors import Busy, ConfigurationChanged, LeaseLost, SyncError, SyncReason
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
 from gitsync.sync import finish
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
-from gitsync.sync.fetch import fetch_commit, read_tree
-from gitsync.sync.known import known_files
-from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
+from gitsync.sync.judge import Progress, Walk, judge
 from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
 from gitsync.sync.schedule import SPREAD
 from gitsync.sync.shared_probe import SharedProbes
-from gitsync.sync.verify import verify_commit
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[str, str], None]
-"""Told (step, detail) as a sync goes on."""
 
 WAIT_POLL_SECONDS = 0.2
 
@@ -166,29 +158,6 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> Sync
         held = follower
 
 
-@dataclass(slots=True)
-class _Walk:
-    """Where a sync stands: the step under way, the commit reached, the seconds of each step."""
-
-    run: SyncRun | None
-    progress: Progress
-    commit: str = ""
-    timings: dict[str, float] = field(default_factory=dict)
-    _step: str = ""
-    _since: float = 0.0
-
-    def enter(self, step: str) -> None:
-        now = time.monotonic()
-        if self._step:
-            self.timings[self._step] = round(now - self._since, 4)
-        self._step, self._since = step, now
-        if step:
-            self.progress(step, "")
-            if self.run:
-                SyncRun.objects.filter(pk=self.run.pk).update(step=step)
-                self.run.step = step
-
-
 def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=held.repository_id)
     run = SyncRun.objects.create(
@@ -200,12 +169,12 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         from_commit=repository.last_good_commit,
         started_at=timezone.now(),
     )
-    walk = _Walk(run, progress)
+    walk = Walk(run, progress)
     started = time.monotonic()
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
         with renewed(held, limit):
-            plan, compilation = _judge(repository, walk, full=request.full)
+            plan, compilation = judge(repository, walk, full=request.full)
             walk.enter("apply")
             store.apply(plan, held, walk.commit, compilation.ignored)
             walk.enter("finish")
@@ -232,62 +201,11 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         return report
 
 
-def _judge(repository: Repository, walk: _Walk, *, full: bool) -> tuple[Plan, Compilation]:
-    """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet.
-
-    `full`: no stored result is used again.
-    """
-    walk.enter("fetch")
-    remote = remote_of(repository)
-    with remote.mirror.hold():
-        walk.commit = fetch_commit(remote)
-        if repository.verify != Verify.OFF:
-            walk.enter("verify")
-            verify_commit(remote, repository, walk.commit)
-        walk.enter("discover")
-        tree = read_tree(remote, repository, walk.commit)
-        recorded = store.recorded_dags(repository.name)
-        known = {} if full else known_files(repository, recorded)
-        walk.enter("compile")
-        compilation = compile_tree(
-            tree,
-            sandbox=containers.sandbox(),
-            subpath=remote.subpath,
-            labels=containers.labels(repository.name, walk.run),
-            images=repository.images,
-            progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
-            known=known,
-        )
-    walk.enter("plan")
-    return _plan(repository, compilation, recorded), compilation
-
-
-def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[Recorded]) -> Plan:
-    limit = properties().gitsync_max_dags
-    uids = [
-        uid_of(repository.name, file.source.path, spec.id if file.keyed else None)
-        for file in compilation.files
-        for spec in file.dags
-    ]
-    reused = {file.source.path for file in compilation.files if file.reused}
-    number = len(uids) + sum(item.source_path in reused for item in recorded)
-    if number > limit:
-        raise TooManyDags(
-            f"the commit holds {number} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
-        )
-    return make_plan(
-        repository.name,
-        compilation.files,
-        store.with_texts(recorded, reused),
-        store.taken_uids(repository.name, uids),
-    )
-
-
 def _dry_run(repository: Repository, request: Request, progress: Progress, started: float) -> SyncReport:
     """What a sync would do now. Writes nothing to the store."""
-    walk = _Walk(None, progress)
+    walk = Walk(None, progress)
     try:
-        plan, compilation = _judge(repository, walk, full=request.full)
+        plan, compilation = judge(repository, walk, full=request.full)
     except DatabaseError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
@@ -299,7 +217,7 @@ def _dry_run(repository: Repository, request: Request, progress: Progress, start
 
 
 def _failed(
-    held: Claim, run: SyncRun, error: Exception, walk: _Walk, repository: Repository, started: float
+    held: Claim, run: SyncRun, error: Exception, walk: Walk, repository: Repository, started: float
 ) -> SyncReport:
     failure = _noted(error, repository)
     if isinstance(error, ConfigurationChanged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -121,6 +122,60 @@ def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
     eventually(lambda: not working(), GONE_SECONDS, "every container of a killed worker is gone")
     assert len(seen) > KILLS / 20, "hardly a worker had a container when it was killed"
     assert sync(full=True).ok
+
+
+# Ready as soon as it has said so; claims when it is told to, and says whether it got the container.
+CLAIMANT = """
+import sys
+import django
+django.setup()
+from compilers.base import Kind, SandboxJob
+from gitsync import containers
+
+sandbox = containers.sandbox()
+job = SandboxJob(Kind.PYTHON, [], [], None, labels=containers.labels("team", None))
+sandbox.image_digest(Kind.PYTHON)
+for line in sys.stdin:
+    claimed = sandbox.pool.claim(job)
+    print("claimed" if claimed else "nothing", flush=True)
+    if claimed:
+        claimed.end()
+"""
+
+
+def test_of_many_processes_that_want_the_one_container_one_gets_it(
+    repository: Repository, pool_of_one: None
+) -> None:
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
+        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
+    }
+    with contextlib.ExitStack() as stack:
+        claimants = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", CLAIMANT],
+                    env=environment,
+                    cwd=Path(__file__).parents[2],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(6)
+        ]
+        for claimant in claimants:
+            stack.callback(claimant.stdin.close)  # type: ignore[union-attr]
+        for _ in range(8):
+            eventually(lambda: containers.fill_pool("the keeper"), 30, "a container stands ready")
+            for claimant in claimants:
+                assert claimant.stdin is not None
+                claimant.stdin.write("now\n")
+                claimant.stdin.flush()
+            answers = [claimant.stdout.readline() for claimant in claimants]  # type: ignore[union-attr]
+            assert sorted(answers) == ["claimed\n"] + ["nothing\n"] * 5
+    eventually(lambda: not working(), GONE_SECONDS, "every container that was claimed is gone")
 
 
 def test_containers_stand_ready_while_the_service_runs_and_go_with_it(

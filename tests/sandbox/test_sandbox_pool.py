@@ -61,6 +61,19 @@ def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_g
     assert warm.payload == fresh.payload
 
 
+def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
+    pooled: DockerSandbox, service: str, job_of: JobOf
+) -> None:
+    pooled.pool.fill(service, KEEPER)  # with it the image's digest is known for the next seconds
+    asked: list[str] = []
+    client = pooled.engine.client()
+    client.hooks["response"].append(lambda answer, **_: asked.append(answer.request.path_url))
+    (result,) = pooled.run(job_of(FILES))
+    assert result.outcome is Outcome.OK
+    # Its removal is another thread's.
+    assert [path.split("?")[0].rpartition("/")[2] for path in asked] == ["rename", "attach"]
+
+
 def test_a_pool_that_is_full_is_left_alone_and_one_that_was_used_is_filled_again(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
