@@ -13,6 +13,8 @@ from compilers.base import (
     FileResult,
     FileStatus,
     Ignored,
+    ImageMismatch,
+    ImageMissing,
     Kind,
     Sandbox,
     SandboxUnavailable,
@@ -30,6 +32,7 @@ COMPILERS: Mapping[Kind, Compiler] = {
     Kind.JAR: jar_dag.compile_batch,
 }
 
+_NO_IMAGE = "no image"  # no digest equals it
 _OWN_IMAGES: Mapping[Kind, str] = MappingProxyType({})
 
 Progress = Callable[[int, int], None]
@@ -101,6 +104,8 @@ def _conditions(
         return Conditions(View(()), image="")
     try:
         image = sandbox.image_digest(kind, images.get(kind, ""))
+    except (ImageMissing, ImageMismatch):
+        image = _NO_IMAGE  # somebody has to mend that, and learns of it: every file fails and says why
     except SandboxUnavailable:
         image = None  # files that are compiled now fail, and say why
     limits = sandbox.limits.fingerprint()

@@ -69,7 +69,12 @@ def files(
                 content = os.fsencode(path)
                 if path.is_symlink():
                     content += b"\n" + os.fsencode(path.readlink())
-                elif path.is_file() and path.stat().st_mtime >= newer_than:
+                # Whoever closes the lock file of the embedded database drops this process's lock on it; it is empty.
+                elif (
+                    path.is_file()
+                    and path.stat().st_mtime >= newer_than
+                    and path.name != "postgres.users.own"
+                ):
                     with path.open("rb") as file:
                         content += b"\n" + file.read(MAX_FILE_BYTES)
                 yield path, content
