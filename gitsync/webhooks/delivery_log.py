@@ -17,12 +17,13 @@ KEPT_FOR = timedelta(days=30)
 
 def write(delivery: Delivery) -> None:
     """Record a delivery. Raises IntegrityError if it led to a sync and one with its id has done so before."""
-    is_alike = Q(outcome__in=ASKED) if delivery.outcome in ASKED else ~Q(outcome__in=ASKED)
-    kept = KEPT_ASKED if delivery.outcome in ASKED else KEPT_OTHERS
-    alike = Delivery.objects.filter(is_alike, repository_id=delivery.repository_id)
-    newest = alike.order_by("-id").values("pk")[: kept - 1]
-    alike.filter(Q(received_at__lt=Now() - KEPT_FOR) | ~Q(pk__in=newest)).delete()
+    # First, so that of two at once the one that waits for the other holds nothing yet.
     delivery.save(force_insert=True)
+    is_alike = Q(outcome__in=ASKED) if delivery.outcome in ASKED else ~Q(outcome__in=ASKED)
+    rows = Delivery.objects.filter(repository_id=delivery.repository_id)
+    newest = rows.filter(is_alike).order_by("-id").values("pk")
+    kept = newest[: KEPT_ASKED if delivery.outcome in ASKED else KEPT_OTHERS]
+    rows.filter(Q(received_at__lt=Now() - KEPT_FOR) | (is_alike & ~Q(pk__in=kept))).delete()
 
 
 def printable(text: str, characters: int) -> str:

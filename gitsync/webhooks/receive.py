@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, UniqueViolation
 
 from gitsync import tasks
 from gitsync.git.errors import GitError
@@ -138,15 +138,18 @@ def _ask(delivery: Delivery) -> Answer:
                 raise
             # A sync is writing its commit and holds the row. This request follows it, marked or not.
             outcome = _queue(delivery, marking=False)
-    except IntegrityError:
+    except IntegrityError as exc:
+        if not isinstance(exc.__cause__, UniqueViolation):
+            raise
         return _settle(delivery, Outcome.REPLAY)
     return _told(delivery, outcome)
 
 
 def _queue(delivery: Delivery, *, marking: bool) -> Outcome:
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        if marking:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         ask = tasks.enqueue_once if marking else tasks.enqueue_sync
         asked = ask(delivery.repository_id, Trigger.WEBHOOK, requested_by=delivery.service)
         outcome = Outcome.QUEUED if asked else Outcome.WAITING
