@@ -1,4 +1,4 @@
-"""The admin's site: Git Sync has a page in the index that is no list of rows."""
+"""The admin's site: Git Sync has pages in the index that are no lists of rows."""
 
 from __future__ import annotations
 
@@ -8,23 +8,33 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.urls import reverse
 
+PAGES = (
+    ("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),
+    ("System", "admin:gitsync_system", "gitsync.view_repository"),
+)
+"""(name, url, permission to view it) of each."""
+
 
 class Site(AdminSite):
-    """Django's own, with the page of the system among those of Git Sync."""
+    """Django's own, with these pages among those of Git Sync."""
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The index and the sidebar, by app."""
         apps = super().get_app_list(request, app_label)
         for app in apps:
-            if app["app_label"] == "gitsync" and request.user.has_perm("gitsync.view_repository"):
-                app["models"].append(
-                    {
-                        "name": "System",
-                        "object_name": "System",
-                        "admin_url": reverse("admin:gitsync_system"),
-                        "add_url": None,
-                        "view_only": True,
-                        "perms": {"view": True},
-                    }
-                )
+            if app["app_label"] == "gitsync":
+                app["models"] += [
+                    _entry(name, url) for name, url, may_view in PAGES if request.user.has_perm(may_view)
+                ]
         return apps
+
+
+def _entry(name: str, url: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "object_name": name,
+        "admin_url": reverse(url),
+        "add_url": None,
+        "view_only": True,
+        "perms": {"view": True},
+    }
