@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.urls import reverse
 
+FRONT = ("Overview", "admin:gitsync_overview", "gitsync.view_repository")
 PAGES = (
     ("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),
     ("System", "admin:gitsync_system", "gitsync.view_repository"),
 )
-"""(name, url, permission to view it) of each."""
+"""(name, url, permission to view it) of each; the one in front comes before the lists, the others after."""
 
 
 class Site(AdminSite):
@@ -23,10 +25,12 @@ class Site(AdminSite):
         apps = super().get_app_list(request, app_label)
         for app in apps:
             if app["app_label"] == "gitsync":
-                app["models"] += [
-                    _entry(name, url) for name, url, may_view in PAGES if request.user.has_perm(may_view)
-                ]
+                app["models"] = [*_entries(request, (FRONT,)), *app["models"], *_entries(request, PAGES)]
         return apps
+
+
+def _entries(request: HttpRequest, pages: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    return [_entry(name, url) for name, url, may_view in pages if request.user.has_perm(may_view)]
 
 
 def _entry(name: str, url: str) -> dict[str, Any]:
