@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from gitsync.admin import errors, problems, states, sync_status
+from gitsync.admin import problems, states, sync_status
 from gitsync.admin.records import counted_syncs, located_files
 from gitsync.admin.sync_status import Asked, Status
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
@@ -73,7 +73,7 @@ def _now(repository: Repository) -> dict[str, Any]:
             for file in located_files(failed)[:SHOWN_ROWS]
         ],
         "failed_url": f"{reverse('admin:gitsync_sourcefile_changelist')}?{files_query}",
-        "errors_url": errors.page_of_errors(repository.name),
+        "errors_url": f"{reverse('admin:gitsync_errors')}?{dags_query}",
         "n_failed": n_failed,
         "stale": [
             {
