@@ -45,6 +45,8 @@ def test_a_broken_push_is_found_filtered_and_read_at_its_marked_line(
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal of the two
         assert contrast(at_fault) >= 4.5, scheme
+        for link in headings.get_by_role("link").all():
+            assert contrast(link, headings) >= 4.5, scheme
 
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a TypedDict of the library's own
     expect(at_fault).to_be_visible()
@@ -52,12 +54,13 @@ def test_a_broken_push_is_found_filtered_and_read_at_its_marked_line(
     assert hosts == {service.url.removeprefix("http://")}
 
 
-def contrast(element: Locator) -> float:
-    """Of an element's text on its own background: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
-    style = element.evaluate(
-        "element => [getComputedStyle(element).color, getComputedStyle(element).backgroundColor]"
+def contrast(element: Locator, ground: Locator | None = None) -> float:
+    """Of an element's text on a ground, its own by default: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
+    colours = (
+        element.evaluate("element => getComputedStyle(element).color"),
+        (ground or element).evaluate("element => getComputedStyle(element).backgroundColor"),
     )
-    darker, lighter = sorted(_luminance(colour) for colour in style)
+    darker, lighter = sorted(_luminance(colour) for colour in colours)
     return (lighter + 0.05) / (darker + 0.05)
 
 
