@@ -1,7 +1,7 @@
-"""What is answered to whoever watches the service: `/healthz`, `/readyz`.
+"""What is answered to whoever watches the service: `/healthz`, `/readyz`, `/metrics`.
 
 `/healthz`: the process answers. `/readyz`: the database answers and has every migration, and what the apps need is
-there (`KIOK_READINESS`: a leader); else 503. Both are JSON and for anyone.
+there (`KIOK_READINESS`: a leader); else 503. Both are JSON and for anyone. `/metrics` is in kiok.server.metrics.
 They are answered before any other middleware, because a probe knows neither the host name nor https, and must not
 make a session.
 """
@@ -17,6 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
 
+from kiok.server.metrics import metrics
+
 UNKNOWN = "unknown"
 FINE = ("ok", "not needed")
 
@@ -31,6 +33,7 @@ class HealthMiddleware:
         self.views: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
             "/healthz": healthz,
             "/readyz": readyz,
+            "/metrics": metrics,
         }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

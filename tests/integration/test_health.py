@@ -62,6 +62,6 @@ def test_no_leader_is_needed_while_nothing_is_synced_on_the_interval(settings: S
 
 
 def test_a_probe_is_only_read(lead: Lead) -> None:
-    for path in ("/healthz", "/readyz"):
+    for path in ("/healthz", "/readyz", "/metrics"):
         assert Client().post(path).status_code == 405
         assert Client().head(path, headers={"host": "localhost"}).status_code == 200
