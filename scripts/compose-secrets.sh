@@ -19,5 +19,6 @@ random() { head -c 36 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n'; }
 
 secret master.key "$(random)"
 secret django.key "$(random)"
+secret metrics.token "$(random)"
 secret database.password "$(random)"
 secret database.url "postgresql://kiok:$(cat "$folder/database.password")@db:5432/kiok"

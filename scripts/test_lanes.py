@@ -26,9 +26,7 @@ from test_results import problems
 
 SUITES = ("unit", "integration", "sandbox", "browser")
 # Those that wait for most of their time stand beside the one that computes, so that each lane takes about as long.
-WAITING = tuple(
-    f"tests/integration/test_{name}.py" for name in ("embedded", "hundred_repositories", "leader")
-)
+WAITING = tuple(f"tests/integration/test_{name}.py" for name in ("hundred_repositories", "leader"))
 LANES = {
     "integration": ("tests/integration", *(f"--ignore={path}" for path in WAITING)),
     "rest": ("tests/unit", *WAITING, "tests/sandbox", "tests/browser"),

@@ -75,6 +75,7 @@ def _now(repository: Repository) -> dict[str, Any]:
             for file in located_files(failed)[:SHOWN_ROWS]
         ],
         "failed_url": f"{reverse('admin:gitsync_sourcefile_changelist')}?{files_query}",
+        "errors_url": f"{reverse('admin:gitsync_errors')}?{dags_query}",
         "n_failed": n_failed,
         "stale": [
             {

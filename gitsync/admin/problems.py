@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.template.loader import render_to_string
 
+from compilers.excerpt import Excerpt
 from gitsync.models import SourceFile
 from kiok.errors import Diagnostic
 from kiok.metadata.admin.cells import NOTHING, shortened
+
+FOLDED_CHARACTERS = 400
+FOLDED_LINES = 8
+"""A message that passes either is folded, but for its beginning."""
+SUMMARY_CHARACTERS = 200
 
 
 def first_problem(file: Any) -> str:
@@ -21,19 +28,46 @@ def first_problem(file: Any) -> str:
 
 
 def all_problems(file: SourceFile) -> str:
-    """Every diagnostic of a file, with what the file printed."""
-    diagnostics = [Diagnostic.from_json(item) for item in file.diagnostics]
-    rows = [
-        {
-            "place": ":".join(
-                str(part) for part in (item.path or file.path, item.line, item.column) if part is not None
-            ),
-            "dag": item.dag,
-            "task": item.task,
-            "key": item.key,
-            "message": item.message,
-            "output": item.output,
-        }
-        for item in diagnostics
-    ]
+    """Every diagnostic of a file, with its lines and what the file printed."""
+    rows = rows_of(file.path, file.diagnostics)
     return render_to_string("gitsync/problems.html", {"problems": rows}) if rows else NOTHING
+
+
+def rows_of(path: str, stored: object) -> list[dict[str, Any]]:
+    """Stored diagnostics of the file at `path` for problems.html; what is none is left out."""
+    items = stored if isinstance(stored, list) else []
+    return [
+        _row(path, item)
+        for item in items
+        if isinstance(item, Mapping) and isinstance(item.get("message"), str)
+    ]
+
+
+def _row(path: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+    item = Diagnostic.from_json(stored)
+    place = (item.path or path, item.line, item.column)
+    is_long = len(item.message) > FOLDED_CHARACTERS or item.message.count("\n") >= FOLDED_LINES
+    excerpt = Excerpt.from_json(stored.get("excerpt"))
+    return {
+        "place": ":".join(str(part) for part in place if part is not None),
+        "dag": item.dag,
+        "task": item.task,
+        "key": item.key,
+        "message": item.message,
+        "summary": _summary(item.message) if is_long else "",
+        "excerpt": _numbered(excerpt, item.line) if excerpt else (),
+        "output": item.output,
+    }
+
+
+def _summary(message: str) -> str:
+    return message.lstrip().partition("\n")[0][:SUMMARY_CHARACTERS] or "The message"
+
+
+def _numbered(excerpt: Excerpt, at_fault: int | None) -> Sequence[tuple[bool, str]]:
+    """(whether it is the line at fault, the line with its number); the one at fault is marked in the text too."""
+    width = len(str(excerpt.first + len(excerpt.lines)))
+    return [
+        (number == at_fault, f"{'>' if number == at_fault else ' '} {number:>{width}} | {line}")
+        for number, line in enumerate(excerpt.lines, excerpt.first)
+    ]

@@ -17,6 +17,7 @@ from gitsync.admin import panel, removal, repository_url, states
 from gitsync.admin.asking import SyncViews, ask, asked_for
 from gitsync.admin.checking import CheckViews, check_panel
 from gitsync.admin.declaration import declared_where
+from gitsync.admin.overview import OverviewViews
 from gitsync.admin.records import counted_repositories
 from gitsync.admin.system import SystemViews
 from gitsync.configuration import look_at_once, remove_repository
@@ -190,6 +191,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
             *SyncViews(self).urls(),
             *CheckViews(self).urls(),
             *SystemViews(self).urls(),
+            *OverviewViews(self).urls(),
             *super().get_urls(),
         ]
 

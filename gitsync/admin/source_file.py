@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 
 from gitsync.admin import problems, states
+from gitsync.admin.errors import ErrorViews
 from gitsync.admin.records import located_files
 from gitsync.models import SourceFile
 from kiok.metadata.admin import cells
@@ -31,6 +33,9 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return located_files(super().get_queryset(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*ErrorViews(self).urls(), *super().get_urls()]
 
     def subtitle(self, obj: SourceFile) -> str:
         return f"{obj.path} in {obj.repository.name}"

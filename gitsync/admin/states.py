@@ -8,12 +8,17 @@ from django.utils.safestring import SafeString
 from gitsync.models import FileState, Outcome, Repository, RepositoryState, SyncRun, SyncState
 from kiok.metadata.admin.cells import Tone, badge
 
-_REPOSITORY = {
-    RepositoryState.NEVER: Tone.IDLE,
-    RepositoryState.IN_SYNC: Tone.GOOD,
-    RepositoryState.DEGRADED: Tone.WARN,
-    RepositoryState.FAILING: Tone.BAD,
+SWITCHED_OFF = "off"
+SYNCING = "syncing"
+REPOSITORY = {
+    RepositoryState.FAILING.value: (Tone.BAD, RepositoryState.FAILING.label),
+    RepositoryState.DEGRADED.value: (Tone.WARN, RepositoryState.DEGRADED.label),
+    SYNCING: (Tone.BUSY, "syncing"),
+    RepositoryState.IN_SYNC.value: (Tone.GOOD, RepositoryState.IN_SYNC.label),
+    RepositoryState.NEVER.value: (Tone.IDLE, RepositoryState.NEVER.label),
+    SWITCHED_OFF: (Tone.IDLE, "switched off"),
 }
+"""How a repository may stand, by what is shown of it; the worst first."""
 _SYNC = {
     SyncState.RUNNING: Tone.BUSY,
     SyncState.SUCCEEDED: Tone.GOOD,
@@ -46,11 +51,8 @@ def is_claimed(repository: Repository) -> bool:
 def repository_state(repository: Repository) -> SafeString:
     """How the repository stands."""
     if not repository.enabled:
-        return badge(Tone.IDLE, "switched off")
-    if is_claimed(repository):
-        return badge(Tone.BUSY, "syncing")
-    state = RepositoryState(repository.state)
-    return badge(_REPOSITORY[state], state.label)
+        return badge(*REPOSITORY[SWITCHED_OFF])
+    return badge(*REPOSITORY[SYNCING if is_claimed(repository) else repository.state])
 
 
 def sync_state(run: SyncRun) -> SafeString:

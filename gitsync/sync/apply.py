@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from compilers.base import FileStatus, Ignored
+from compilers.base import FileResult, FileStatus, Ignored
+from compilers.excerpt import excerpts
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.claim import Claim, owned
@@ -227,7 +228,7 @@ def _file_rows(
             blob_sha=file.source.blob,
             state=FileState(file.status.value),
             dags=len(file.dags),
-            diagnostics=[diagnostic.to_json() for diagnostic in file.diagnostics],
+            diagnostics=_problems(file),
             image_digest=file.image or "",
             seconds=file.seconds,
             first_failed_at=failed_at,
@@ -244,6 +245,17 @@ def _file_rows(
             diagnostics=[{"message": f"ignored: {item.reason}"}],
             commit_sha=commit,
         )
+
+
+def _problems(file: FileResult) -> list[dict[str, Any]]:
+    """The file's diagnostics as they are stored: where it failed, each with the lines around its own."""
+    stored = [diagnostic.to_json() for diagnostic in file.diagnostics]
+    if file.status is FileStatus.FAILED and file.text is not None:
+        around = excerpts(file.text, file.source.kind, file.diagnostics)
+        for problem, excerpt in zip(stored, around, strict=True):
+            if excerpt is not None:
+                problem["excerpt"] = excerpt.to_json()
+    return stored
 
 
 def _chunks(items: Iterable[T]) -> Iterable[list[T]]:

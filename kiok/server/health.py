@@ -1,8 +1,9 @@
-"""Probes for whoever runs the service.
+"""What is answered to whoever watches the service: `/healthz`, `/readyz`, `/metrics`.
 
-`/healthz`: the process answers. `/readyz`: the database answers and has every migration; else 503. Both are
-JSON. They are answered before any other middleware, because a probe knows neither the host name
-nor https, and must not make a session.
+`/healthz`: the process answers. `/readyz`: the database answers and has every migration, and what the apps need is
+there (`KIOK_READINESS`: a leader); else 503. Both are JSON and for anyone. `/metrics` is in kiok.server.metrics.
+They are answered before any other middleware, because a probe knows neither the host name nor https, and must not
+make a session.
 """
 
 from __future__ import annotations
@@ -10,19 +11,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.module_loading import import_string
+
+from kiok.server.metrics import metrics
+
+UNKNOWN = "unknown"
+FINE = ("ok", "not needed")
 
 _log = logging.getLogger(__name__)
 
 
 class HealthMiddleware:
-    """Answers the two probes and passes everything else on."""
+    """Answers these paths and passes everything else on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.views = {"/healthz": healthz, "/readyz": readyz}
+        self.views: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+            "/healthz": healthz,
+            "/readyz": readyz,
+            "/metrics": metrics,
+        }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         view = self.views.get(request.path_info)
@@ -30,30 +42,41 @@ class HealthMiddleware:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return JsonResponse({"error": "only GET"}, status=405, headers={"Allow": "GET, HEAD"})
-        return view()
+        return view(request)
 
 
-def healthz() -> JsonResponse:
+def healthz(_request: HttpRequest) -> JsonResponse:
     """`{"status": "ok"}`."""
     return JsonResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-def readyz() -> JsonResponse:
-    """`{"status": "ready" | "not ready", "checks": {"database": text, "migrations": text}}`."""
-    checks = {"database": "ok", "migrations": "unknown"}
-    try:
-        pending = _pending_migrations()
-        checks["migrations"] = f"{pending} not applied; run `manage.py migrate`" if pending else "ok"
-    except DatabaseError as exc:
-        # The cause may name users and hosts, and probes are answered to anyone: the log has it.
-        _log.warning("not ready: %s", exc)
-        checks["database"] = "unreachable"
-    ready = all(value == "ok" for value in checks.values())
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """`{"status": "ready" | "not ready", "checks": {"database": text, "migrations": text, "leader": text}}`.
+
+    A check is `ok`, `not needed`, `unknown` where one before it failed, or says what is wrong and what to do.
+    """
+    checks = _checks()
+    ready = all(value in FINE for value in checks.values())
     return JsonResponse(
         {"status": "ready" if ready else "not ready", "checks": checks},
         status=200 if ready else 503,
         headers={"Cache-Control": "no-store"},
     )
+
+
+def _checks() -> dict[str, str]:
+    checks = dict.fromkeys(("database", "migrations", *settings.KIOK_READINESS), UNKNOWN)
+    try:
+        pending = _pending_migrations()
+        checks["database"] = "ok"
+        checks["migrations"] = f"{pending} not applied; run `manage.py migrate`" if pending else "ok"
+        if not pending:  # the tables may not be there
+            checks |= {name: import_string(path)() for name, path in settings.KIOK_READINESS.items()}
+    except DatabaseError as exc:
+        # The cause may name users and hosts, and probes are answered to anyone: the log has it.
+        _log.warning("not ready: %s", exc)
+        checks["database"] = "unreachable"
+    return checks
 
 
 def _pending_migrations() -> int:

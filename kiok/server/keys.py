@@ -1,7 +1,7 @@
 """The secrets the platform itself needs: read from the environment, or made once.
 
-`DATABASE_URL`, `DJANGO_SECRET_KEY` and `KIOK_MASTER_KEY` are read from the environment only, or, for each,
-from the file that `<NAME>_FILE` names (as container platforms mount secrets). They are no
+`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY` and `KIOK_WEB_METRICS_TOKEN` are read from the environment
+only, or, for each, from the file that `<NAME>_FILE` names (as container platforms mount secrets). They are no
 properties, so that no configuration file holds them and nothing prints them.
 
 With the embedded database, a missing `DJANGO_SECRET_KEY` or `KIOK_MASTER_KEY` is generated into a file of
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from kiok.server.errors import ConfigurationError
 
 MASTER_KEY_FILE = "master.key"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
+METRICS_TOKEN = "KIOK_WEB_METRICS_TOKEN"  # noqa: S105 - a variable's name
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what a bearer token may hold (RFC 6750, 2.1)
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +93,19 @@ def master_key(environ: Mapping[str, str], data_dir: Path, *, embedded: bool) ->
         return None
     # Loud: without this file, stored connections are lost.
     return _kept_out_of_logs(given or generated(data_dir / MASTER_KEY_FILE, logging.WARNING))
+
+
+def metrics_token(environ: Mapping[str, str]) -> str | None:
+    """The bearer token that lets one read `/metrics`; None if it is not given. Raises ConfigurationError."""
+    given = from_environment(METRICS_TOKEN, environ)
+    if given is None:
+        return None
+    if not _TOKEN.fullmatch(given):
+        raise ConfigurationError(
+            f"{METRICS_TOKEN}: no bearer token of 16 or more of A-Z, a-z, 0-9 and -._~+/ (value not shown); "
+            "make one with `openssl rand -hex 32`"
+        )
+    return _kept_out_of_logs(given)
 
 
 def _kept_out_of_logs(key: str) -> str:

@@ -39,10 +39,11 @@ T = TypeVar("T")
 CONFIG_VARIABLE = "KIOK_CONFIG"
 # Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
 _BY_SCRIPTS = ("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD")
+_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN")
 OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
-        *(f"KIOK_{key}{suffix}" for key in ("MASTER_KEY", "NEW_MASTER_KEY") for suffix in ("", "_FILE")),
+        *(f"KIOK_{key}{suffix}" for key in _SECRETS for suffix in ("", "_FILE")),
         *(f"KIOK_{name}" for name in _BY_SCRIPTS),
     }
 )

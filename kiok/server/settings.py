@@ -89,6 +89,12 @@ DATABASES: dict[str, dict[str, Any]] = {
 KIOK_MASTER_KEY = partial(keys.master_key, os.environ, KIOK.base_data_dir, embedded=KIOK_EMBEDDED)
 KIOK_NEW_MASTER_KEY = partial(keys.from_environment, "KIOK_NEW_MASTER_KEY", os.environ)
 
+# None: /metrics is for this machine alone.
+KIOK_WEB_METRICS_TOKEN: str | None = keys.metrics_token(os.environ)
+# What the apps add to the probes, by name: the service knows them, they do not know it.
+KIOK_READINESS = {"leader": "gitsync.readiness.leader"}
+KIOK_METRICS = "gitsync.metrics.exposition"
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

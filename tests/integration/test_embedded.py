@@ -431,6 +431,11 @@ def test_run_serves_the_admin_and_ctrl_c_stops_everything(service: Service, data
     assert headers["X-Frame-Options"] == "DENY"
     assert service.get("/static/admin/css/base.css")[0] == 200
     assert json.loads(service.get("/healthz")[2]) == {"status": "ok"}
+    checks = {"database": "ok", "migrations": "ok", "leader": "ok"}
+    assert json.loads(service.get("/readyz")[2]) == {"status": "ready", "checks": checks}
+    status, headers, body = service.get("/metrics")
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert b"\nkiok_gitsync_leader_present 1.0\n" in body
     output = service.output.read_text()
     assert f"http://127.0.0.1:{service.port}/admin/" in output
     assert output.count("first admin: user admin, password ") == 1
@@ -482,7 +487,9 @@ def test_readiness_is_503_while_migrations_are_missing(data_dir: Path, use: Call
         "answer = Client().get('/readyz', headers={'host': 'probe.invalid'})\n"
         "checks = answer.json()['checks']\n"
         "print(answer.status_code, checks['database'], checks['migrations'])\n"
-        "print(Client().get('/healthz').status_code)"
+        "print(Client().get('/healthz').status_code)\n"
+        "print(checks['leader'])\n"
+        "print(Client().get('/metrics', headers={'host': 'localhost'}).status_code)"
     )
     environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "kiok.server.settings", "PYTHONPATH": str(ROOT)}
     run = [sys.executable, "-c", program]
@@ -490,6 +497,7 @@ def test_readiness_is_503_while_migrations_are_missing(data_dir: Path, use: Call
     empty = subprocess.run(run, env=environ, capture_output=True, text=True, timeout=60, check=True).stdout
     assert empty.startswith("503 ok ")
     assert "not applied" in empty
+    assert empty.endswith("200\nunknown\n503\n")
     environ["DATABASE_URL"] = f"postgresql://u:hunter2@/n?host={data_dir}/nowhere"
     gone = subprocess.run(run, env=environ, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert gone == "503 unreachable unknown\n200\n"
+    assert gone == "503 unreachable unknown\n200\nunknown\n503\n"

@@ -97,13 +97,16 @@ def fight(kind: Kind, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battl
 
 
 def _aftermath(kind: Kind, crowd: Crowd) -> Aftermath:
+    """In a container that stood ready, as a service has it; what is undisturbed ran in a fresh one."""
     service = f"test-{secrets.token_hex(8)}"
     files = {**crowd.innocent, **crowd.hostile}
     order = crowd.order()
     client = docker.from_env()
     try:
         with watched(client, f"{LABEL_SERVICE}={service}") as watch:
-            results = _run(kind, crowd.config, files, crowd.beside, order, "hostile", service=service)
+            config = replace(crowd.config, pool_size=1)
+            DockerSandbox(config).pool.fill(service, "keeper", [kind])
+            results = _run(kind, config, files, crowd.beside, order, "hostile", service=service)
         return Aftermath(order, results, len(watch.seen), watch.left())
     finally:
         client.close()

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Building the images the first time takes longer than any test.
 BUILD_SECONDS = 1500
 # Containers are removed in the background.
-GONE_SECONDS = 10
+GONE_SECONDS = 30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -39,7 +39,7 @@ def names(engine: docker.DockerClient, service: str) -> list[str]:
 
 
 def until_gone(engine: docker.DockerClient, service: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while names(engine, service):
         assert time.monotonic() < deadline, names(engine, service)
         time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gitsync import VERSION
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
+from gitsync.metrics import METRICS
 from gitsync.models import Outcome, RepositoryState
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.connections.errors import Reason as ConnectionReason
@@ -100,6 +103,48 @@ def test_the_json_contract_has_the_keys_of_the_report() -> None:
         assert f'"{key}"' in text
     for state in RepositoryState:
         assert f"`{state.value}`" in text
+
+
+def metric_rows() -> list[str]:
+    """The rows of the table of metrics, from the metrics themselves."""
+    return [
+        f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} | {metric.meaning} |"
+        for metric in METRICS
+    ]
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    found = [
+        row for row in section(OPERATORS, "Probes and metrics").splitlines() if row.startswith("| `kiok_")
+    ]
+    wanted = metric_rows()
+    assert found == wanted, "docs/operators.md, Probes and metrics: the rows have to read\n" + "\n".join(
+        wanted
+    )
+
+
+def test_every_metric_that_operators_are_told_of_exists() -> None:
+    named = re.findall(r"\bkiok_[a-z_]+", section(OPERATORS, "Probes and metrics"))
+    assert set(named) == {metric.name for metric in METRICS}
+
+
+def test_every_metric_keeps_the_conventions_of_prometheus() -> None:
+    """https://prometheus.io/docs/practices/naming/, and what `promtool check metrics` looks at."""
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
+    for metric in METRICS:
+        assert re.fullmatch(r"kiok_[a-z]+(_[a-z]+)*", metric.name), metric
+        assert (metric.kind == "counter") == metric.name.endswith("_total"), metric
+        assert (metric.kind == "summary") == ("quantile" in metric.labels), metric
+        assert not metric.name.endswith(("_count", "_sum", "_bucket")), metric
+        assert not {"le", "instance", "job"} & set(metric.labels), metric
+        assert not re.search(r"_(ms|milliseconds|minutes|hours|kilobytes|age)(_|$)", metric.name), metric
+        assert ("timestamp" in metric.name) <= metric.name.endswith("_timestamp_seconds"), metric
+        assert metric.meaning.endswith("."), metric
+
+
+def test_the_version_that_is_told_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == VERSION
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -341,6 +341,21 @@ def test_a_master_key_is_generated_only_for_the_embedded_database(tmp_path: Path
     assert keys.master_key({"KIOK_MASTER_KEY": "given"}, tmp_path, embedded=True) == "given"
 
 
+def test_the_token_of_the_metrics_is_given_or_there_is_none(tmp_path: Path) -> None:
+    assert keys.metrics_token({}) is None
+    assert keys.metrics_token({keys.METRICS_TOKEN: ""}) is None
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    assert keys.metrics_token({f"{keys.METRICS_TOKEN}_FILE": str(tmp_path / "token")}) == "0123456789abcdef"
+    assert not properties.load({keys.METRICS_TOKEN: "x", f"{keys.METRICS_TOKEN}_FILE": ""}).warnings
+
+
+@pytest.mark.parametrize("token", ["hunter2", "hunter2" * 3 + " ", "hunter2 hunter2 hunter2", "hünter2" * 3])
+def test_a_token_that_no_client_could_send_or_anybody_guess_stops_the_start(token: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"KIOK_WEB_METRICS_TOKEN.*openssl") as caught:
+        keys.metrics_token({keys.METRICS_TOKEN: token})
+    assert "nter2" not in str(caught.value)
+
+
 # DATABASE_URL.
 
 

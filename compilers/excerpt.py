@@ -1,0 +1,94 @@
+"""A few lines of a source around each problem, as they were when the file was compiled.
+
+Made on the host from the text of the commit. Untrusted is the text, and for Python the number of the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from compilers.base import Kind
+from kiok.errors import Diagnostic
+
+AROUND = 2
+"""Lines before and after the one at fault."""
+MAX_CHARACTERS = 160
+"""Of one line."""
+MAX_EXCERPTS = 20
+"""Of one file: of its first problems."""
+MAX_LINE = 100_000
+"""Looking further down is not worth its time."""
+
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+# libyaml counts these too: https://yaml.org/spec/1.1/#b-char
+_YAML_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of a source, the first of which has the number `first`, counted from 1."""
+
+    first: int
+    lines: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"first": self.first, "lines": list(self.lines)}
+
+    @classmethod
+    def from_json(cls, value: object) -> Excerpt | None:
+        """Read back `to_json`'s form; None for what is none."""
+        if not isinstance(value, Mapping):
+            return None
+        first, lines = value.get("first"), value.get("lines")
+        if not isinstance(first, int) or not isinstance(lines, list):
+            return None
+        return cls(first, tuple(str(line) for line in lines))
+
+
+def excerpts(text: str, kind: Kind, diagnostics: Sequence[Diagnostic]) -> list[Excerpt | None]:
+    """What is around each diagnostic's line; None where it has no line, or `text` has no such line."""
+    wanted = [item.line for item in diagnostics[:MAX_EXCERPTS]]
+    last = max((line for line in wanted if line is not None and line <= MAX_LINE), default=0)
+    if last == 0:
+        return [None] * len(diagnostics)
+    lines = _first_lines(text, kind, last + AROUND)
+    found = [_around(lines, line) for line in wanted]
+    return found + [None] * (len(diagnostics) - len(found))
+
+
+def _around(lines: Sequence[str], line: int | None) -> Excerpt | None:
+    if line is None or line > len(lines):
+        return None
+    first = max(1, line - AROUND)
+    shown = lines[first - 1 : line + AROUND]
+    if not shown[-1] and first + len(shown) - 1 > line:
+        shown = shown[:-1]  # the end of the file, or nothing worth a line
+    return Excerpt(first, tuple(_clean(item) for item in shown))
+
+
+def _first_lines(text: str, kind: Kind, number: int) -> list[str]:
+    """The first `number` lines, each cut just past what is shown of it.
+
+    After a line break at the end of the text comes one more line, the empty one: problems are found there too.
+    """
+    lines, start = [], 1 if text.startswith("\ufeff") else 0
+    line_break = _YAML_BREAK if kind is Kind.YAML else _NEWLINE
+    for found in islice(line_break.finditer(text), number):
+        lines.append(text[start : min(found.start(), start + MAX_CHARACTERS + 1)])
+        start = found.end()
+    if len(lines) < number:
+        lines.append(text[start : start + MAX_CHARACTERS + 1])
+    return lines
+
+
+def _clean(line: str) -> str:
+    """The line as it can be shown: what would not be seen, or would turn the line around, is spelt out."""
+    line = "".join(
+        character if character.isprintable() else f"\\u{ord(character):04x}"
+        for character in line.expandtabs(4)
+    )
+    return line if len(line) <= MAX_CHARACTERS else f"{line[: MAX_CHARACTERS - 1]}…"

@@ -1,0 +1,184 @@
+"""The page of errors: every file that fails now, over all repositories, and what is served in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Count, F, Func, JSONField, Q, QuerySet, Window
+from django.db.models.functions import Greatest, RowNumber
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
+
+from gitsync.admin import problems
+from gitsync.admin.json_match import message_contains
+from gitsync.models import FileState, SourceFile
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.json_length import JsonLength
+from kiok.metadata.models import Dag, Origin
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+MAY_VIEW = "gitsync.view_sourcefile"
+PAGE_SIZE = 25
+SHOWN_PROBLEMS = 5
+"""Of one file; its own page has all."""
+SHOWN_DAGS = 5
+MAX_SEARCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the page is asked for: the name of a repository and a text in path or message, "" for any."""
+
+    repository: str
+    text: str
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Wanted:
+        def given(name: str) -> str:
+            return request.GET.get(name, "").replace("\x00", "").strip()[:MAX_SEARCH]
+
+        return cls(given("repository"), given("q"))
+
+    def query(self) -> str:
+        """As the query of an address."""
+        return urlencode(
+            {name: value for name, value in (("repository", self.repository), ("q", self.text)) if value}
+        )
+
+
+class ErrorViews:
+    """The page, added to the urls of the files' admin."""
+
+    def __init__(self, model_admin: ModelAdmin[SourceFile]) -> None:
+        self._admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        return [path("errors/", self._admin.admin_site.admin_view(self.page), name="gitsync_errors")]
+
+    def page(self, request: HttpRequest) -> HttpResponse:
+        """The newest errors first, a page of them. A constant number of queries."""
+        if not self._admin.has_view_permission(request):
+            raise PermissionDenied
+        wanted = Wanted.of(request)
+        shown = Paginator(failing_files(wanted), PAGE_SIZE).get_page(request.GET.get("page"))
+        files = list(shown)
+        may_view_dags = request.user.has_perm("metadata.view_dag")
+        context = {
+            **self._admin.admin_site.each_context(request),
+            "title": "Errors",
+            "opts": self._admin.opts,
+            "media": self._admin.media,
+            "wanted": wanted,
+            "query": wanted.query(),
+            "repositories": _choices(wanted.repository),
+            "page": shown,
+            "files": _cards(files, _served(files) if may_view_dags else {}),
+            "may_view_repositories": request.user.has_perm("gitsync.view_repository"),
+        }
+        return TemplateResponse(request, "admin/gitsync/errors.html", context)
+
+
+def page_of_errors(repository: str) -> str:
+    """The address of one repository's errors."""
+    return f"{reverse('admin:gitsync_errors')}?{urlencode({'repository': repository})}"
+
+
+def failing_files(wanted: Wanted) -> QuerySet[SourceFile, Any]:
+    """Files that failed at the last commit that was applied, the newest failure first, each a dictionary.
+
+    `problems` are the first few as stored. `last_seen`: a file that has not changed is not compiled again, yet
+    fails still at each commit that is applied.
+    """
+    files = SourceFile.objects.filter(state=FileState.FAILED)
+    if wanted.repository:
+        files = files.filter(repository__name=wanted.repository)
+    if wanted.text:
+        files = files.filter(Q(path__icontains=wanted.text) | Q(message_contains(wanted.text)))
+    return files.order_by(F("first_failed_at").desc(nulls_last=True), "-pk").values(
+        "pk",
+        "path",
+        "repository_id",
+        "first_failed_at",
+        "commit_sha",
+        repository_name=F("repository__name"),
+        last_seen=Greatest("last_failed_at", "repository__last_good_at"),
+        n_problems=JsonLength(F("diagnostics")),
+        problems=Func(
+            F("diagnostics"),
+            template=f"jsonb_path_query_array(%(expressions)s, '$[0 to {SHOWN_PROBLEMS - 1}]')",
+            output_field=JSONField(),
+        ),
+    )
+
+
+def _choices(chosen: str) -> list[tuple[str, int]]:
+    """Repositories with failing files, and how many; the chosen one in any case."""
+    failing = SourceFile.objects.filter(state=FileState.FAILED).order_by("repository__name")
+    counted: dict[str, int] = dict(failing.values_list("repository__name").annotate(Count("pk")))
+    if chosen:
+        counted.setdefault(chosen, 0)
+    return sorted(counted.items())
+
+
+def _served(files: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+    """The stale DAGs of files, by (repository, path): the first few of each, with the number of all."""
+    rows = list(files)
+    of_one_file = [F("repository"), F("source_path")]
+    dags = (
+        Dag.objects.filter(
+            origin=Origin.GIT,
+            stale_since__isnull=False,
+            repository__in={row["repository_name"] for row in rows},
+            source_path__in={row["path"] for row in rows},
+        )
+        .annotate(
+            number=Window(Count("*"), partition_by=of_one_file),
+            place=Window(RowNumber(), partition_by=of_one_file, order_by="uid"),
+        )
+        .filter(place__lte=SHOWN_DAGS)
+        .order_by("uid")
+        .values("uid", "repository", "source_path", "commit_sha", "number")
+    )
+    found: dict[tuple[str, str], list[Any]] = {}
+    for dag in dags:
+        found.setdefault((dag["repository"], dag["source_path"]), []).append(dag)
+    return found
+
+
+def _cards(
+    files: Iterable[Mapping[str, Any]], served: Mapping[tuple[str, str], list[Any]]
+) -> list[dict[str, Any]]:
+    """What the template shows of each file."""
+    return [_card(file, served.get((file["repository_name"], file["path"]), [])) for file in files]
+
+
+def _card(file: Mapping[str, Any], served: list[Any]) -> dict[str, Any]:
+    return {
+        "pk": file["pk"],
+        "repository": file["repository_name"],
+        "repository_url": cells.page_of("gitsync_repository", file["repository_id"]),
+        "path": file["path"],
+        "url": cells.page_of("gitsync_sourcefile", file["pk"]),
+        "first_seen": cells.age(file["first_failed_at"]),
+        "last_seen": cells.age(file["last_seen"]),
+        "commit": cells.commit(file["commit_sha"]),
+        "problems": problems.rows_of(file["path"], file["problems"]),
+        "left_out": max(0, (file["n_problems"] or 0) - SHOWN_PROBLEMS),
+        "served": [
+            {
+                "uid": dag["uid"],
+                "url": cells.page_of("metadata_dag", dag["uid"]),
+                "commit": cells.commit(dag["commit_sha"]),
+            }
+            for dag in served
+        ],
+        "served_left_out": served[0]["number"] - len(served) if served else 0,
+    }

@@ -1,0 +1,263 @@
+"""What the store tells of Git Sync, for Prometheus.
+
+Everything is read when it is asked for, so any process gives the same answer and none has to be kept alive for
+it. A constant number of queries, however many repositories there are; no engine, no remote and no queue is asked.
+
+What can go down, because rows may be cleared away or go with their repository, is a gauge, or a summary of a window
+of time; a counter is only what the store itself never counts down. See docs/adr/0017-metrics-from-the-store.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Q
+from django.db.models.functions import Now
+from django_q.conf import Conf
+from django_q.models import OrmQ
+from prometheus_client import Metric as Family
+from prometheus_client import generate_latest
+from prometheus_client.registry import Collector
+
+from gitsync import VERSION
+from gitsync.conf import properties
+from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile, SyncRun, SyncState
+from gitsync.readiness import led
+from kiok.metadata.models import Dag, Origin
+
+WINDOW = timedelta(hours=1)
+MAX_RECENT_SYNCS = 5000
+"""Of more syncs in the window the newest count, so that the cost has a bound: 5 000 take some 50 ms."""
+QUANTILES = (0.5, 0.9, 0.99)
+DISABLED = "disabled"
+"""The state, here, of a repository that is switched off, whatever its last look found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A line of the table in docs/operators.md. `kind` is Prometheus' type."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
+
+    def sample(self, value: float, *labels: str) -> Sample:
+        """A value of it, with the values of its labels in their order."""
+        return Sample(self, dict(zip(self.labels, labels, strict=True)), value)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of what Prometheus reads."""
+
+    metric: Metric
+    labels: dict[str, str]
+    value: float
+
+
+BUILD_INFO = Metric("kiok_build_info", "gauge", ("version",), "1, with the version of the service.")
+ENABLED = Metric(
+    "kiok_gitsync_enabled",
+    "gauge",
+    (),
+    "1 while repositories are synced on the interval (kiok.gitsync.enabled).",
+)
+REPOSITORIES = Metric(
+    "kiok_gitsync_repositories",
+    "gauge",
+    ("state",),
+    "Repositories by state: never, in_sync, degraded, failing; or disabled.",
+)
+LAST_GOOD = Metric(
+    "kiok_gitsync_repository_last_good_sync_timestamp_seconds",
+    "gauge",
+    ("repository",),
+    "When a commit was last applied, of enabled repositories that ever were; no push, no sync.",
+)
+LAST_CHECK = Metric(
+    "kiok_gitsync_repository_last_check_timestamp_seconds",
+    "gauge",
+    ("repository",),
+    "When the remote was last looked at, with success or not, of enabled repositories that ever were.",
+)
+FAILURES = Metric(
+    "kiok_gitsync_repository_consecutive_failures",
+    "gauge",
+    ("repository",),
+    "Failures since the last success, of enabled repositories.",
+)
+DAGS = Metric("kiok_gitsync_repository_dags", "gauge", ("repository",), "DAGs registered from git.")
+STALE_DAGS = Metric(
+    "kiok_gitsync_repository_stale_dags",
+    "gauge",
+    ("repository",),
+    "Of these, DAGs that serve as they last were because their file fails.",
+)
+FAILED_FILES = Metric(
+    "kiok_gitsync_repository_failed_files", "gauge", ("repository",), "Files that failed at the last commit."
+)
+SYNCS_RUNNING = Metric("kiok_gitsync_syncs_running", "gauge", (), "Syncs under way.")
+RECENT_SYNCS = Metric(
+    "kiok_gitsync_recent_syncs",
+    "gauge",
+    ("state", "reason"),
+    "Syncs that ended within the last hour, of the newest 5000. The same failure seen again counts once.",
+)
+RECENT_SECONDS = Metric(
+    "kiok_gitsync_recent_sync_seconds",
+    "summary",
+    ("quantile",),
+    "How long those of them took that were applied.",
+)
+RECENT_STEP_SECONDS = Metric(
+    "kiok_gitsync_recent_sync_step_seconds",
+    "summary",
+    ("step", "quantile"),
+    "How long each of their steps took, those that failed included.",
+)
+LEADER_PRESENT = Metric(
+    "kiok_gitsync_leader_present",
+    "gauge",
+    (),
+    "1 while a worker process leads; only such look at repositories.",
+)
+LEADER_LEASE = Metric(
+    "kiok_gitsync_leader_lease_expiration_timestamp_seconds",
+    "gauge",
+    (),
+    "Until when the leader's lease runs; renewed each second to 5 s ahead. Absent after it was given back.",
+)
+LEADER_CHANGES = Metric(
+    "kiok_gitsync_leader_changes_total", "counter", (), "How often a process became the leader."
+)
+QUEUE_TASKS = Metric(
+    "kiok_gitsync_queue_tasks", "gauge", ("state",), "Tasks in the queue: waiting, or taken by a worker."
+)
+
+METRICS = (
+    *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, FAILURES, DAGS, STALE_DAGS, FAILED_FILES),
+    *(SYNCS_RUNNING, RECENT_SYNCS, RECENT_SECONDS, RECENT_STEP_SECONDS),
+    *(LEADER_PRESENT, LEADER_LEASE, LEADER_CHANGES, QUEUE_TASKS),
+)
+"""All of them, in the order they are shown."""
+
+
+class StoreCollector(Collector):
+    """Asks the store anew for each scrape."""
+
+    def collect(self) -> Iterable[Family]:
+        """Every metric of the table, with the samples there are. Raises DatabaseError."""
+        families = {
+            metric.name: Family(metric.name.removesuffix("_total"), metric.meaning, metric.kind)
+            for metric in METRICS
+        }
+        for sample in _samples():
+            families[sample.metric.name].add_sample(sample.metric.name, sample.labels, sample.value)
+        return families.values()
+
+
+def exposition() -> bytes:
+    """The page in Prometheus' text format 0.0.4. Raises DatabaseError."""
+    return generate_latest(StoreCollector())
+
+
+def _samples() -> Iterator[Sample]:
+    yield BUILD_INFO.sample(1, VERSION)
+    yield ENABLED.sample(properties().gitsync_enabled)
+    yield from _repositories()
+    yield from _syncs()
+    yield from _leader()
+    yield from _queue()
+
+
+def _repositories() -> Iterator[Sample]:
+    """Three queries: the repositories, their DAGs, their failed files."""
+    columns = ("name", "enabled", "state", "consecutive_failures", "last_good_at", "checked_at")
+    is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
+    rows = list(Repository.objects.annotate(is_claimed=is_claimed).values_list(*columns, "is_claimed"))
+    states = Counter(state if enabled else DISABLED for _, enabled, state, *_ in rows)
+    for state in (*RepositoryState.values, DISABLED):
+        yield REPOSITORIES.sample(states[state], state)
+    yield SYNCS_RUNNING.sample(sum(bool(row[-1]) for row in rows))
+    for name, enabled, _, failures, last_good_at, checked_at, _ in rows:
+        if not enabled:
+            continue
+        yield FAILURES.sample(failures, name)
+        if last_good_at:
+            yield LAST_GOOD.sample(last_good_at.timestamp(), name)
+        if checked_at:
+            yield LAST_CHECK.sample(checked_at.timestamp(), name)
+    yield from _contents([name for name, *_ in rows])
+
+
+def _contents(names: Iterable[str]) -> Iterator[Sample]:
+    """What each repository of these names holds; 0 where it holds nothing."""
+    stale = Count("pk", filter=Q(stale_since__isnull=False))
+    by_name = Dag.objects.filter(origin=Origin.GIT).order_by().values_list("repository")
+    dags = {name: counts for name, *counts in by_name.annotate(number=Count("pk"), n_stale=stale)}
+    failing = SourceFile.objects.filter(state=FileState.FAILED).order_by().values_list("repository__name")
+    failed = dict(failing.annotate(number=Count("pk")))
+    for name in names:
+        number, n_stale = dags.get(name, (0, 0))
+        yield DAGS.sample(number, name)
+        yield STALE_DAGS.sample(n_stale, name)
+        yield FAILED_FILES.sample(failed.get(name, 0), name)
+
+
+def _syncs() -> Iterator[Sample]:
+    """Two queries: the newest key, then a range of keys, since a year's syncs are too many to look through.
+
+    The planner has to see the range as it is: given a subquery instead, it reads the whole table.
+    """
+    newest = SyncRun.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    recent = SyncRun.objects.filter(pk__gt=newest - MAX_RECENT_SYNCS).order_by()
+    ended = recent.filter(finished_at__gte=Now() - WINDOW)
+    counts: Counter[tuple[str, str]] = Counter()
+    totals: list[float] = []
+    steps: defaultdict[str, list[float]] = defaultdict(list)
+    columns = ("state", "reason", "timings", "started_at", "finished_at")
+    for state, reason, timings, started_at, finished_at in ended.values_list(*columns):
+        counts[state, reason] += 1
+        if state in (SyncState.SUCCEEDED, SyncState.PARTIAL):
+            totals.append((finished_at - started_at).total_seconds())
+        for step, seconds in timings.items():
+            steps[step].append(seconds)
+    for (state, reason), number in sorted(counts.items()):
+        yield RECENT_SYNCS.sample(number, state, reason)
+    for quantile, value in _quantiles(totals):
+        yield RECENT_SECONDS.sample(value, quantile)
+    for step, values in sorted(steps.items()):
+        for quantile, value in _quantiles(values):
+            yield RECENT_STEP_SECONDS.sample(value, step, quantile)
+
+
+def _quantiles(values: list[float]) -> Iterator[tuple[str, float]]:
+    """Each quantile, by nearest rank: a value that was there. Nothing of nothing."""
+    ordered = sorted(values)
+    if ordered:
+        for quantile in QUANTILES:
+            yield str(quantile), ordered[math.ceil(quantile * len(ordered)) - 1]
+
+
+def _leader() -> Iterator[Sample]:
+    rows = Leadership.objects.filter(pk=1).annotate(is_led=led())
+    row: tuple[int, datetime | None, bool | None] | None
+    row = rows.values_list("number", "expires_at", "is_led").first()
+    number, expires_at, is_led = row or (0, None, False)
+    yield LEADER_PRESENT.sample(bool(is_led))
+    yield LEADER_CHANGES.sample(number)
+    if expires_at:
+        yield LEADER_LEASE.sample(expires_at.timestamp())
+
+
+def _queue() -> Iterator[Sample]:
+    """A task that was taken is locked until its worker has acknowledged it, or is taken for dead."""
+    taken = Count("pk", filter=Q(lock__gt=Now()))
+    counts = OrmQ.objects.filter(key=Conf.CLUSTER_NAME).aggregate(all=Count("pk"), taken=taken)
+    yield QUEUE_TASKS.sample(counts["all"] - counts["taken"], "waiting")
+    yield QUEUE_TASKS.sample(counts["taken"], "taken")
