@@ -48,6 +48,9 @@ def follow_declaration() -> list[str]:
             "verify_keys_id": _known_connection(item.name, "verifyConnectionId", item.verify_connection_id),
             "image_python": item.image_python,
             "image_java": item.image_java,
+            "webhook_secret_id": _known_connection(
+                item.name, "webhookSecretConnectionId", item.webhook_secret_connection_id
+            ),
             "enabled": item.enabled,
             "interval_ms": item.interval_ms,
             "managed_by": ManagedBy.CONFIG,

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.models import Schedule
 from django_q.signals import post_spawn
@@ -37,10 +38,26 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
     )
 
 
+def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:
+    """Enqueue a sync, unless one that was asked for by this waits for a worker already. Whether it was."""
+    until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
+    not_waiting = Q(queued_until__isnull=True) | Q(queued_until__lte=Now())
+    free = Repository.objects.filter(not_waiting, pk=repository_id)
+    with transaction.atomic():
+        # Read first, which waits for nobody: most requests of a flood go no further.
+        if not free.exists() or not free.update(queued_until=until):
+            return False
+        enqueue_sync(repository_id, trigger, requested_by=requested_by)
+    return True
+
+
 def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str = "") -> str:
     """Task: sync one repository. The result is a line for people, free of secrets."""
     from gitsync.sync.run import Request, sync_repository
 
+    if trigger == Trigger.WEBHOOK:
+        # A push from now on needs a request of its own: the look below may come too early for it.
+        Repository.objects.filter(pk=repository_id, queued_until__isnull=False).update(queued_until=None)
     request = Request(trigger=Trigger(trigger), full=full, requested_by=requested_by)
     try:
         report = sync_repository(repository_id, request)
@@ -101,8 +118,4 @@ def ensure_schedule(**_: Any) -> None:
 
 def _hand_to_worker(repository_id: int) -> None:
     """Enqueue a scheduled sync, unless one waits for a worker already."""
-    until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
-    with transaction.atomic():
-        waiting = Repository.objects.filter(pk=repository_id, queued_until__gt=Now())
-        if Repository.objects.filter(pk=repository_id).exclude(pk__in=waiting).update(queued_until=until):
-            enqueue_sync(repository_id, Trigger.SCHEDULE)
+    enqueue_once(repository_id, Trigger.SCHEDULE)

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from gitsync.admin import problems, states, sync_status
+from gitsync.admin.delivery import last_deliveries
 from gitsync.admin.records import counted_syncs, located_files
 from gitsync.admin.sync_status import Asked, Status
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
@@ -18,6 +19,7 @@ from kiok.metadata.models import Dag, Origin
 
 SHOWN_SYNCS = 10
 SHOWN_ROWS = 20
+SHOWN_DELIVERIES = 5
 
 
 def of_repository(repository: Repository, asked: Asked | None) -> dict[str, Any]:
@@ -94,6 +96,9 @@ def _now(repository: Repository) -> dict[str, Any]:
         "n_dags": n_dags,
         "syncs": [_sync(run) for run in counted_syncs(_syncs(repository))[:SHOWN_SYNCS]],
         "syncs_url": f"{reverse('admin:gitsync_syncrun_changelist')}?{syncs_query}",
+        "hook_url": reverse("webhook", args=[repository.name]) if repository.webhook_secret_id else "",
+        "deliveries": last_deliveries(repository, SHOWN_DELIVERIES),
+        "deliveries_url": f"{reverse('admin:gitsync_delivery_changelist')}?{syncs_query}",
     }
 
 

@@ -27,7 +27,7 @@ from kiok.metadata.admin.cells import Tone
 
 CONFIGURATION = (
     *("name", "url", "ref", "subpath", "credential", "include"),
-    *("verify", "verify_keys", "image_python", "image_java", "enabled", "interval_ms"),
+    *("verify", "verify_keys", "image_python", "image_java", "webhook_secret", "enabled", "interval_ms"),
 )
 
 

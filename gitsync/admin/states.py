@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from gitsync.models import FileState, Repository, RepositoryState, SyncRun, SyncState
+from gitsync.models import FileState, Outcome, Repository, RepositoryState, SyncRun, SyncState
 from kiok.metadata.admin.cells import Tone, badge
 
 SWITCHED_OFF = "off"
@@ -32,6 +32,14 @@ _FILE = {
     FileState.NOT_A_DAG: Tone.IDLE,
     FileState.IGNORED: Tone.IDLE,
 }
+_OUTCOME = {
+    Outcome.QUEUED: Tone.GOOD,
+    Outcome.WAITING: Tone.GOOD,
+    Outcome.PAYLOAD: Tone.BAD,
+    Outcome.UNSIGNED: Tone.BAD,
+    Outcome.SIGNATURE: Tone.BAD,
+    Outcome.SECRET: Tone.BAD,
+}
 
 
 def is_claimed(repository: Repository) -> bool:
@@ -56,3 +64,8 @@ def sync_state(run: SyncRun) -> SafeString:
 def file_state(state: str) -> SafeString:
     """What became of the file."""
     return badge(_FILE[FileState(state)], FileState(state).label)
+
+
+def outcome(value: str) -> SafeString:
+    """What became of a webhook's delivery."""
+    return badge(_OUTCOME.get(Outcome(value), Tone.IDLE), str(Outcome(value).label))

@@ -131,6 +131,16 @@ class Repository(models.Model):
         help_text="Image that compiles this repository's *.jar, built FROM the service's own; empty for "
         "kiok.sandbox.image.java.",
     )
+    webhook_secret = models.ForeignKey(
+        Connection,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="hooked_repositories",
+        verbose_name="webhook secret",
+        help_text="webhookSecretConnectionId: the connection whose property secret signs the git service's webhooks; "
+        "empty: none are taken.",
+    )
     enabled = models.BooleanField(default=True)
     interval_ms = models.PositiveIntegerField(
         "interval (ms)",

@@ -14,6 +14,7 @@ In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by com
       verifyConnectionId: team-keys  # whose keys are trusted; needed unless verify is off
       imagePython: team-python:1     # what compiles *.py; default: kiok.sandbox.image.python
       imageJava: team-java:1         # what compiles *.jar; default: kiok.sandbox.image.java
+      webhookSecretConnectionId: team-hook   # whose secret signs webhooks; default: none are taken
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@", re.IGNORECASE)
 KEYS = (
     *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
     *("include", "verify", "verifyConnectionId", "imagePython", "imageJava"),
+    "webhookSecretConnectionId",
 )
 VERIFY = ("off", "commit", "tag")
 _TAG_REFS = ("tag:", "refs/tags/", "semver:")
@@ -64,6 +66,7 @@ class DeclaredRepository:
     verify_connection_id: str | None = None
     image_python: str = ""
     image_java: str = ""
+    webhook_secret_connection_id: str | None = None
 
 
 def check(repository: DeclaredRepository) -> DeclaredRepository:
@@ -82,6 +85,7 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
     for key, connection in (
         ("credentialConnectionId", repository.credential_connection_id),
         ("verifyConnectionId", repository.verify_connection_id),
+        ("webhookSecretConnectionId", repository.webhook_secret_connection_id),
     ):
         if connection is not None and not CONNECTION_ID.fullmatch(connection):
             raise ValueError(where + f"{key} {connection!r} does not match {CONNECTION_ID.pattern}")
@@ -204,6 +208,7 @@ def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
         verify_connection_id=values.get("verifyConnectionId"),
         image_python=values.get("imagePython") or "",
         image_java=values.get("imageJava") or "",
+        webhook_secret_connection_id=values.get("webhookSecretConnectionId"),
     )
 
 

@@ -170,6 +170,9 @@ class Properties:
     gitsync_sync_timeout_ms: int = _property(
         "kiok.gitsync.sync.timeout.ms", _milliseconds(10_000), 600_000, "Time limit of one whole sync."
     )
+    gitsync_webhook_max_bytes: int = _property(
+        "kiok.gitsync.webhook.max.bytes", _bytes(1024), _MIB, "Largest body of a webhook that is taken."
+    )
     base_data_dir: Path = _property(
         "kiok.base.data.dir",
         DIRECTORY,

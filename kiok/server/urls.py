@@ -1,9 +1,9 @@
-"""The site: the admin. Probes are in kiok.server.health."""
+"""The site: the admin, and the door for webhooks. Probes are in kiok.server.health."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 admin.site.site_header = "kiok"
@@ -12,5 +12,6 @@ admin.site.index_title = "Git Sync"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("gitsync.webhooks.urls")),
     path("", RedirectView.as_view(url="/admin/")),
 ]

@@ -500,12 +500,29 @@ def post_secrets(client: Client, marks: Marks) -> Iterator[tuple[str, bytes]]:
     for repository in Repository.objects.all():
         status = f"{repositories}/{repository.pk}/sync/status/"
         yield f"status {repository.name}", client.get(status).content
+    yield from deliver_webhooks(marks)
     action = {
         "action": "sync_now",
         "_selected_action": [r.pk for r in Repository.objects.filter(name="echoerror")],
     }
     assert client.post(f"{repositories}/", action).status_code == 302
     yield "asked", client.get(f"{repositories}/asked/status/").content
+
+
+def deliver_webhooks(marks: Marks) -> Iterator[tuple[str, bytes]]:
+    """Webhooks that bring the secret itself, as GitLab's do: taken, and refused. Gives what the server answers."""
+    secrets = {"secret": marks.secret("hook"), "previousSecret": marks.secret("formerhook")}
+    row = Connection(id="hook", type="secret")
+    row.set_properties(secrets)
+    Repository.objects.filter(name="sshkey").update(webhook_secret=row)
+    for name, secret in secrets.items():
+        for token, status in ((secret, 202), (f"{secret}?", 404)):
+            # As a server hands the header's bytes over.
+            headers = {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": token.encode().decode("latin-1")}
+            body = {"ref": "refs/heads/main"}
+            answer = Client().post("/hooks/sshkey/", body, content_type="application/json", headers=headers)
+            assert answer.status_code == status, answer.content
+            yield f"webhook {name} {status}", answer.content
 
 
 def commands(environment: Mapping[str, str]) -> dict[str, bytes]:
@@ -624,7 +641,7 @@ def everything_was_looked_at(stage: Stage, found: Mapping[str, bytes], use: Use)
     assert b'"Env"' in found["containers"]
     pages = {place: content for place, content in found.items() if place.startswith("page ")}
     assert any(b"&#x27;HOME&#x27;" in content for content in pages.values())
-    for model in ("repository", "syncrun", "sourcefile"):
+    for model in ("repository", "syncrun", "sourcefile", "delivery"):
         assert sum(place.startswith(f"page /admin/gitsync/{model}/") for place in pages) > 2
     assert any(re.search(r"/connection/echorefs/history/", place) for place in pages)
     outputs = b"".join(content for place, content in found.items() if place.startswith("output"))

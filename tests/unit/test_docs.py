@@ -15,7 +15,7 @@ from gitsync import VERSION
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
 from gitsync.metrics import METRICS
-from gitsync.models import RepositoryState
+from gitsync.models import Outcome, RepositoryState
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.connections.errors import Reason as ConnectionReason
 from kiok.server.properties import TABLE
@@ -82,6 +82,12 @@ def test_every_row_of_the_reasons_has_a_meaning_and_a_remedy() -> None:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert len(cells) == 3, row
         assert all(cells), row
+
+
+def test_every_answer_to_a_webhook_is_explained_once() -> None:
+    rows = _ROW.findall(section(OPERATORS, "Webhooks"))
+    for outcome in Outcome:
+        assert rows.count(outcome.value) == 1, f"docs/operators.md, Webhooks: one row for `{outcome.value}`"
 
 
 def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_code() -> None:

@@ -1,0 +1,70 @@
+"""Webhook deliveries in the admin: what came for each repository, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+
+from gitsync.admin import states
+from gitsync.models import Delivery, Repository
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.read_only import ReadOnlyAdmin
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "repository",
+        "received",
+        "service",
+        "event",
+        "short_ref",
+        "status",
+        "outcome_badge",
+    )
+    list_filter = ("outcome", "service", "repository")
+    list_select_related = ("repository",)
+    search_fields = ("repository__name", "event", "ref", "delivery_id")
+    fields = (
+        *("repository_link", "received_at", "service", "event", "ref", "delivery_id", "status"),
+        "outcome_badge",
+    )
+
+    def subtitle(self, obj: Delivery) -> str:
+        return f"Webhook delivery {obj.pk} for {obj.repository.name}"
+
+    @admin.display(description="repository")
+    def repository_link(self, delivery: Delivery) -> str:
+        return cells.link(
+            cells.page_of("gitsync_repository", delivery.repository_id), delivery.repository.name
+        )
+
+    @admin.display(description="received", ordering="received_at")
+    def received(self, delivery: Delivery) -> str:
+        return cells.age(delivery.received_at)
+
+    @admin.display(description="refs", ordering="ref")
+    def short_ref(self, delivery: Delivery) -> str:
+        return cells.shortened(delivery.ref, 60)
+
+    @admin.display(description="outcome", ordering="outcome")
+    def outcome_badge(self, delivery: Delivery) -> str:
+        return states.outcome(delivery.outcome)
+
+
+def last_deliveries(repository: Repository, number: int) -> list[dict[str, Any]]:
+    """The newest deliveries, as a repository's page shows them."""
+    return [
+        {
+            "number": delivery.pk,
+            "url": cells.page_of("gitsync_delivery", delivery.pk),
+            "received": cells.age(delivery.received_at),
+            "event": f"{delivery.service} {delivery.event}".strip() or cells.NOTHING,
+            "ref": cells.shortened(delivery.ref, 60),
+            "status": delivery.status,
+            "outcome": states.outcome(delivery.outcome),
+        }
+        for delivery in Delivery.objects.filter(repository=repository).order_by("-id")[:number]
+    ]

@@ -1,0 +1,60 @@
+"""The log of webhook deliveries, which is also what replays are told by."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from gitsync.models.repository import Repository
+
+
+class Outcome(models.TextChoices):
+    """What became of a delivery."""
+
+    QUEUED = "queued", "a sync was asked for"
+    WAITING = "waiting", "a sync that had been asked for had not begun yet"
+    PING = "ping", "a ping"
+    REPLAY = "replay", "it had been delivered before"
+    NOT_A_PUSH = "not_a_push", "an event that moves no ref"
+    OTHER_REF = "other_ref", "another ref than the one that is followed"
+    DISABLED = "disabled", "the repository is switched off"
+    PAYLOAD = "payload", "the body is not what the service documents"
+    UNSIGNED = "unsigned", "no signature or token"
+    SIGNATURE = "signature", "not signed with the secret"
+    SECRET = "secret", "the repository has no usable secret"
+
+
+ASKED = (Outcome.QUEUED, Outcome.WAITING)
+"""The outcomes that led to a sync: such a delivery is not taken a second time."""
+
+
+class Delivery(models.Model):
+    """One delivery for a known repository: never its body, signature or token."""
+
+    # Without a constraint in the database, which would have the answer wait for a sync that holds the row.
+    repository = models.ForeignKey(
+        Repository, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
+    )
+    received_at = models.DateTimeField("received", default=timezone.now)
+    service = models.CharField(max_length=12, blank=True)
+    event = models.CharField(max_length=100, blank=True)
+    ref = models.CharField("refs", max_length=300, blank=True)
+    delivery_id = models.CharField("delivery id", max_length=100, blank=True)
+    status = models.PositiveSmallIntegerField("answer")
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+
+    class Meta:
+        verbose_name = "webhook delivery"
+        verbose_name_plural = "webhook deliveries"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["repository", "-id"], name="delivery_newest_first")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["repository", "service", "delivery_id"],
+                condition=models.Q(outcome__in=ASKED) & ~models.Q(delivery_id=""),
+                name="one_sync_per_delivery",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk} for {self.repository}"

@@ -1,0 +1,174 @@
+"""`receive`: judge one delivery, ask for a sync if it calls for one, and record it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable, UniqueViolation
+
+from gitsync import tasks
+from gitsync.git.errors import GitError
+from gitsync.git.ref import MAX_REF_BYTES, RefKind, is_well_formed, parse_ref
+from gitsync.models import Delivery, Outcome, Repository, Trigger
+from gitsync.webhooks import delivery_log, payload
+from gitsync.webhooks.secret import SecretUnusable, secrets_of
+from gitsync.webhooks.service import Headers, PayloadInvalid, Service
+from gitsync.webhooks.table import service_of
+
+STATUS = {
+    Outcome.QUEUED: 202,
+    Outcome.WAITING: 202,
+    Outcome.PING: 200,
+    Outcome.REPLAY: 200,
+    Outcome.NOT_A_PUSH: 200,
+    Outcome.OTHER_REF: 200,
+    Outcome.DISABLED: 200,
+    Outcome.PAYLOAD: 400,
+    Outcome.UNSIGNED: 404,
+    Outcome.SIGNATURE: 404,
+    Outcome.SECRET: 404,
+}
+"""What is answered. What is not wrong with the hook is 200: some services switch a hook off that fails often."""
+REFUSED = (Outcome.UNSIGNED, Outcome.SIGNATURE, Outcome.SECRET)
+LOCK_TIMEOUT_MS = 40
+# What is signed is compared with something for a repository that does not exist, too.
+_DECOY = secrets.token_hex(32)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told. A refusal is the same whatever its cause."""
+
+    status: int
+    outcome: str
+    message: str
+
+
+REFUSAL = Answer(404, "refused", "there is no such repository, or the delivery is not signed with its secret")
+
+
+def receive(name: str, headers: Headers, body: bytes) -> Answer:
+    """Judge the delivery `body` for the repository of this name. Raises OperationalError.
+
+    Nothing of the body is parsed, and nothing is said of the repository, before the signature is found good.
+    """
+    repository = Repository.objects.select_related("webhook_secret").filter(name=name).first()
+    service = service_of(headers)
+    refused = _refusal(repository, service, headers, body)
+    if repository is None or service is None or refused:
+        if repository is None:
+            log.info("webhook for %s refused: there is no such repository", name)
+            return REFUSAL
+        seen = _delivery(repository, service, headers)
+        return _settle(seen, refused or Outcome.UNSIGNED)
+    seen = _delivery(repository, service, headers)
+    event = service.event(headers)
+    if service.is_ping(event):
+        return _settle(seen, Outcome.PING)
+    if not service.tells_of_refs(event):
+        return _settle(seen, Outcome.NOT_A_PUSH)
+    try:
+        refs = service.changed_refs(event, payload.read(body, headers.get("Content-Type", "")))
+    except PayloadInvalid as exc:
+        return _settle(seen, Outcome.PAYLOAD, str(exc))
+    refs = tuple(filter(_can_be_followed, refs))
+    seen.ref = delivery_log.printable(", ".join(refs), 300)
+    if not follows(repository.ref, refs):
+        return _settle(seen, Outcome.OTHER_REF)
+    if not repository.enabled:
+        return _settle(seen, Outcome.DISABLED)
+    return _ask(seen)
+
+
+def follows(followed: str, refs: tuple[str, ...]) -> bool:
+    """Whether a change of one of these refs may change what a repository with the ref `followed` serves."""
+    try:
+        ref = parse_ref(followed)
+    except GitError:
+        return True  # the sync says what is wrong with it
+    if ref.kind is RefKind.COMMIT:
+        return False
+    if ref.kind is RefKind.SEMVER:
+        return any(name.startswith("refs/tags/") for name in refs)
+    return ref.full_name in refs
+
+
+def _refusal(
+    repository: Repository | None, service: Service | None, headers: Headers, body: bytes
+) -> Outcome | None:
+    known: tuple[str, ...] = ()
+    if repository is not None:
+        try:
+            known = secrets_of(repository)
+        except SecretUnusable as exc:
+            log.warning("webhook for %s refused: %s", repository.name, exc)
+    if service is None or not service.is_signed(headers):
+        return Outcome.UNSIGNED
+    found = [service.is_authentic(headers, body, secret) for secret in known or (_DECOY,)]
+    if not known:
+        return Outcome.SECRET
+    return None if any(found) else Outcome.SIGNATURE
+
+
+def _delivery(repository: Repository, service: Service | None, headers: Headers) -> Delivery:
+    return Delivery(
+        repository=repository,
+        service=service.name if service else "",
+        event=delivery_log.printable(service.event(headers), 100) if service else "",
+        delivery_id=delivery_log.printable(service.delivery_id(headers), 100) if service else "",
+    )
+
+
+def _can_be_followed(ref: str) -> bool:
+    return ref.isprintable() and len(ref.encode()) <= MAX_REF_BYTES and is_well_formed(ref)
+
+
+def _ask(delivery: Delivery) -> Answer:
+    """Have a worker sync the repository, once for each delivery."""
+    try:
+        try:
+            outcome = _queue(delivery, marking=True)
+        except OperationalError as exc:
+            if not isinstance(exc.__cause__, LockNotAvailable):
+                raise
+            # A sync is writing its commit and holds the row. This request follows it, marked or not.
+            outcome = _queue(delivery, marking=False)
+    except IntegrityError as exc:
+        if not isinstance(exc.__cause__, UniqueViolation):
+            raise
+        return _settle(delivery, Outcome.REPLAY)
+    return _told(delivery, outcome)
+
+
+def _queue(delivery: Delivery, *, marking: bool) -> Outcome:
+    with transaction.atomic():
+        if marking:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+        ask = tasks.enqueue_once if marking else tasks.enqueue_sync
+        asked = ask(delivery.repository_id, Trigger.WEBHOOK, requested_by=delivery.service)
+        outcome = Outcome.QUEUED if asked else Outcome.WAITING
+        delivery.pk, delivery.outcome, delivery.status = None, outcome, STATUS[outcome]
+        delivery_log.write(delivery)
+    return outcome
+
+
+def _settle(delivery: Delivery, outcome: Outcome, detail: str = "") -> Answer:
+    """Record a delivery that leads to no sync."""
+    delivery.pk, delivery.outcome, delivery.status = None, outcome, STATUS[outcome]
+    with transaction.atomic():
+        delivery_log.write(delivery)
+    return _told(delivery, outcome, detail)
+
+
+def _told(delivery: Delivery, outcome: Outcome, detail: str = "") -> Answer:
+    name = delivery.repository.name
+    log.info("webhook for %s: %s %s %s: %s", name, delivery.service, delivery.event, delivery.ref, outcome)
+    if outcome in REFUSED:
+        return REFUSAL
+    return Answer(STATUS[outcome], outcome.value, detail or str(outcome.label))
