@@ -69,13 +69,18 @@ class Exchange:
         *,
         until: float,
         max_bytes: int,
+        greeted_by: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`until` is on `clock`; `max_bytes` caps what is read in all, beyond a fixed overhead."""
+        """`until` and `greeted_by` are on `clock`: when all must be there, and when the driver's hello must.
+
+        `max_bytes` caps what is read in all, beyond a fixed overhead.
+        """
         self._connection = connection
         self._request = request
         self._parser = parser
         self._until = until
+        self._greeted_by = until if greeted_by is None else min(until, greeted_by)
         self._budget = max_bytes + _OVERHEAD_BYTES
         self._clock = clock
         self._demultiplexer = StreamDemultiplexer()
@@ -93,7 +98,7 @@ class Exchange:
             while not self._parser.done:
                 if self._ended:
                     raise Lost(self._with_stderr("the container ended before its last result"))
-                left = self._until - self._clock()
+                left = (self._until if self._parser.greeted else self._greeted_by) - self._clock()
                 if left <= 0:
                     raise Lost(self._with_stderr("the container did not answer before its deadline"))
                 if writing and self._sent_all:

@@ -29,6 +29,8 @@ from compilers.sandbox.source_tar import Measure, TreeRefused, tar_stream
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 18
+# A driver that waits answers in milliseconds. The engine may leave the connection open to one that has just died.
+_GREETING_SECONDS = 3.0
 
 
 class Crowded(Lost):
@@ -52,7 +54,9 @@ class Session:
         if waiting is not None:
             parser = self._parser(job)
             try:
-                yield from self._serve(job, size, waiting, parser)
+                yield from self._serve(
+                    job, size, waiting, parser, greeted_by=time.monotonic() + _GREETING_SECONDS
+                )
                 return
             except Lost as exc:
                 if parser.greeted:
@@ -71,7 +75,13 @@ class Session:
         )
 
     def _serve(
-        self, job: SandboxJob, size: Measure, container: Attached, parser: ResponseParser
+        self,
+        job: SandboxJob,
+        size: Measure,
+        container: Attached,
+        parser: ResponseParser,
+        *,
+        greeted_by: float | None = None,
     ) -> Iterator[RawResult]:
         limits = self._config.limits
         files = list(job.files)
@@ -83,6 +93,7 @@ class Session:
                 parser,
                 until=time.monotonic() + deadline_seconds(self._config, job) + self._config.grace_seconds,
                 max_bytes=2 * len(files) * per_file,
+                greeted_by=greeted_by,
             )
             for frame in exchange.frames():
                 if isinstance(frame, FatalFrame):

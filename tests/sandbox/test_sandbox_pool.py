@@ -143,6 +143,20 @@ def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
     assert result.outcome is Outcome.OK
 
 
+def test_one_that_froze_while_it_waited_is_replaced_by_a_fresh_one(
+    pooled: DockerSandbox,
+    engine: docker.DockerClient,
+    service: str,
+    job_of: JobOf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("compilers.sandbox.session._GREETING_SECONDS", 1.0)
+    pooled.pool.fill(service, KEEPER)
+    pooled.pool.on_claim = lambda: engine.api.pause(names(engine, service)[0])
+    (result,) = pooled.run(job_of(FILES))
+    assert result.outcome is Outcome.OK
+
+
 def test_other_limits_and_other_images_are_other_places_and_the_old_ones_go(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:

@@ -42,6 +42,7 @@ def talk(
     *,
     seconds: float = 10,
     max_bytes: int = 1 << 16,
+    greeted_within: float | None = None,
 ) -> list[ResultFrame | FatalFrame]:
     ours, theirs = socket.socketpair()
     thread = threading.Thread(target=peer, args=(theirs,), daemon=True)
@@ -53,6 +54,7 @@ def talk(
             ResponseParser(["a"], max_payload_bytes=1000, max_output_bytes=100),
             until=time.monotonic() + seconds,
             max_bytes=max_bytes,
+            greeted_by=None if greeted_within is None else time.monotonic() + greeted_within,
         )
         return list(exchange.frames())
 
@@ -89,6 +91,17 @@ def test_a_peer_that_is_silent_is_lost_at_the_deadline() -> None:
     with pytest.raises(Lost, match="did not answer before its deadline"):
         talk(lambda sock: threading.Event().wait(3), seconds=0.3)
     assert time.monotonic() - begun < 2
+
+
+def test_a_peer_that_greets_late_is_lost_and_one_that_greets_may_take_its_time() -> None:
+    def slow(sock: socket.socket) -> None:
+        sock.sendall(framed(ANSWER[:20]))
+        time.sleep(0.6)
+        sock.sendall(framed(ANSWER[20:]))
+
+    assert len(talk(slow, greeted_within=0.3)) == 1
+    with pytest.raises(Lost, match="did not answer"):
+        talk(lambda sock: threading.Event().wait(3), greeted_within=0.3)
 
 
 def test_a_peer_that_trickles_is_lost_at_the_deadline() -> None:
