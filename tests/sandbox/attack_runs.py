@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,10 @@ from dataclasses import dataclass, replace
 
 import docker
 
-from compilers.base import Kind, RawResult, SandboxJob
+from compilers.base import FileResult, Kind, Outcome, RawResult, SandboxJob, Source
+from compilers.results import result_of_raw
 from compilers.sandbox import LABEL_REPOSITORY, LABEL_SERVICE, DockerSandbox, SandboxConfig
+from tests.sandbox.attacks import Attack
 from tests.sandbox.leftovers import watched
 from tests.trees import MemoryTree
 
@@ -67,6 +70,25 @@ class Battle:
     def undisturbed_file(self) -> RawResult:
         """What every innocent file must say."""
         return said(next(iter(self.undisturbed.values())))
+
+
+def contained(
+    battle: Battle, kind: Kind, attack: Attack, path: str, *, limit_seconds: float, grace_seconds: float
+) -> FileResult:
+    """Assert that the attack at `path` came out as its head says, in time, its neighbours unharmed; its result."""
+    crowd = battle.crowd_of(path)
+    raw = crowd.results[path]
+    result, _ = result_of_raw(Source(path, kind, "", 0), raw, text=None, image="")
+    error = "\n".join(diagnostic.message for diagnostic in result.diagnostics)
+    assert raw.outcome is not Outcome.LOST, raw
+    assert result.status is attack.outcome, (error, raw)
+    assert re.search(attack.expect, error, re.DOTALL), (error, raw.output)
+    assert re.search(attack.prints, raw.output, re.DOTALL), raw.output
+    assert {diagnostic.path for diagnostic in result.diagnostics} <= {path}
+    assert raw.seconds < (attack.limit or limit_seconds) + grace_seconds
+    for sibling in crowd.neighbours(path):
+        assert said(sibling) == battle.undisturbed_file()
+    return result
 
 
 def said(result: RawResult) -> RawResult:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from compilers.base import FileStatus, Kind, Outcome, Source
+from compilers.base import FileStatus, Kind, Source
 from compilers.results import result_of_raw
 from compilers.sandbox import SandboxConfig, SandboxLimits
 from kiok.compiled import decode
-from tests.sandbox.attack_runs import Battle, Crowd, fight, said
+from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, said
 from tests.sandbox.attacks import JARS, Attack, attacks
 from tests.sandbox.jar_runs import zipped
 from tests.sandbox.javac import compile_jar
@@ -67,22 +67,11 @@ def _jar(attack: Attack, classes: Classes) -> bytes:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_a_hostile_jar_is_contained(battle: Battle, attack: Attack) -> None:
-    path = _path(attack)
-    crowd = battle.crowd_of(path)
-    raw = crowd.results[path]
-    result, _ = result_of_raw(Source(path, Kind.JAR, "", 0), raw, text=None, image="")
-    error = "\n".join(diagnostic.message for diagnostic in result.diagnostics)
-
-    assert raw.outcome is not Outcome.LOST, raw
-    assert result.status is attack.outcome, (error, raw)
-    assert re.search(attack.expect, error, re.DOTALL), (error, raw.output)
-    assert re.search(attack.prints, raw.output, re.DOTALL), raw.output
-    assert {diagnostic.path for diagnostic in result.diagnostics} <= {path}
-    assert raw.seconds < (attack.limit or LIMIT_SECONDS) + GRACE_SECONDS
+    result = contained(
+        battle, Kind.JAR, attack, _path(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
+    )
     if attack.spares != "nothing":
         assert "sound" in [dag.id for dag in result.dags]
-    for sibling in crowd.neighbours(path):
-        assert said(sibling) == battle.undisturbed_file()
 
 
 def test_the_innocent_jars_compile_undisturbed(battle: Battle) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from compilers.base import FileStatus, Kind, Outcome, Source
+from compilers.base import FileStatus, Kind, Source
 from compilers.results import result_of_raw
 from compilers.sandbox import SandboxConfig, SandboxLimits
 from kiok.compiled import decode
-from tests.sandbox.attack_runs import Battle, Crowd, fight, said
+from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks
 
 ATTACKS = attacks(PYTHON)
@@ -56,20 +54,9 @@ def battle(python_image: str) -> Battle:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_a_hostile_python_file_is_contained(battle: Battle, attack: Attack) -> None:
-    path = _path(attack)
-    crowd = battle.crowd_of(path)
-    raw = crowd.results[path]
-    result, _ = result_of_raw(Source(path, Kind.PYTHON, "", 0), raw, text=None, image="")
-    error = "\n".join(diagnostic.message for diagnostic in result.diagnostics)
-
-    assert raw.outcome is not Outcome.LOST, raw
-    assert result.status is attack.outcome, (error, raw)
-    assert re.search(attack.expect, error, re.DOTALL), (error, raw.output)
-    assert re.search(attack.prints, raw.output, re.DOTALL), raw.output
-    assert {diagnostic.path for diagnostic in result.diagnostics} <= {path}
-    assert raw.seconds < (attack.limit or LIMIT_SECONDS) + GRACE_SECONDS
-    for sibling in crowd.neighbours(path):
-        assert said(sibling) == battle.undisturbed_file()
+    contained(
+        battle, Kind.PYTHON, attack, _path(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
+    )
 
 
 def test_the_innocent_python_files_compile_undisturbed(battle: Battle) -> None:

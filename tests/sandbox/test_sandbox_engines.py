@@ -223,3 +223,28 @@ def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
     with pytest.raises(SandboxUnavailable, match="tried again"):
         list(sandbox.run(job_of({"a.py": "x = 1\n"})))
     assert [result.path for result in sandbox.run(job_of({"a.py": "x = 1\n"}))] == ["a.py"]
+
+
+def test_each_thread_has_one_client_and_the_engines_version_is_asked_for_once(
+    python_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    version = docker.APIClient.version
+
+    def counted(self: docker.APIClient, **options: object) -> object:
+        asked.append(self)
+        return version(self, **options)
+
+    monkeypatch.setattr(docker.APIClient, "version", counted)
+    engine = DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})).engine
+    ours = engine.client()
+    others: list[docker.APIClient] = []
+    threads = [threading.Thread(target=lambda: others.append(engine.client())) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert engine.client() is ours
+    assert len({id(client) for client in (ours, *others)}) == 4
+    assert {client.api_version for client in others} == {ours.api_version}
+    assert len(asked) == 1
