@@ -14,8 +14,10 @@ class GitsyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from gitsync import tasks
+        from gitsync import access, tasks
+        from kiok.metadata.access import restrict_to
 
+        restrict_to(access.visible_names)
         tasks.connect()
         post_migrate.connect(tasks.ensure_schedule, sender=self)
 

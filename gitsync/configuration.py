@@ -6,12 +6,12 @@ import logging
 from collections.abc import Mapping
 
 from django.db import transaction
-from django.utils import timezone
 
 from gitsync.conf import properties
 from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository
 from gitsync.remote import mirror_of
+from gitsync.sync.schedule import look_at_once
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, Origin
 
@@ -62,12 +62,6 @@ def follow_declaration() -> list[str]:
         remove_repository(repository)
         changed.append(repository.name)
     return changed
-
-
-def look_at_once(repository: Repository) -> None:
-    """After an edit: due now, with the pauses after failures forgotten. Does not save."""
-    repository.next_due_at = timezone.now()
-    repository.consecutive_failures = 0
 
 
 def remove_repository(repository: Repository) -> int:

@@ -46,6 +46,8 @@ class SyncReason(StrEnum):
     """The connection that holds the credential cannot be used."""
     DISABLED = "disabled"
     """The repository is switched off."""
+    PAUSED = "paused"
+    """Somebody has paused the repository, and said why."""
     INTERNAL = "internal"
     """A fault of this service; the log has the details."""
 

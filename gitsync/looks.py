@@ -19,6 +19,7 @@ from gitsync.git.url import parse_url
 from gitsync.models import Repository, RepositoryState
 from gitsync.process import is_dead
 from gitsync.sync.run import look
+from gitsync.sync.schedule import may_sync
 
 SLOW_SECONDS = 1.0
 """A look that takes longer gives its place to another, and goes on beside the places."""
@@ -65,7 +66,7 @@ class Looks:
         if taken.total() >= self._parallelism and slow >= self._max_slow:
             return
         due = (
-            Repository.objects.filter(enabled=True, next_due_at__lte=Now())
+            Repository.objects.filter(may_sync(), next_due_at__lte=Now())
             .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
             .annotate(
                 is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""),

@@ -17,7 +17,6 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.utils import timezone
 
-from gitsync.configuration import look_at_once
 from gitsync.errors import SyncError, SyncReason
 from gitsync.git.credentials import SshCredential, known_hosts_name
 from gitsync.git.errors import GitError, GitReason
@@ -29,6 +28,7 @@ from gitsync.git.semver import choose
 from gitsync.models import Repository
 from gitsync.remote import Remote, client, remote_of
 from gitsync.sync.probe import configuration_digest
+from gitsync.sync.schedule import look_at_once
 from kiok.connections.models import Connection
 from kiok.errors import KiokError
 

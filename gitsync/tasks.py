@@ -22,6 +22,7 @@ from gitsync.models import Leadership, Repository, Trigger
 LEADER_SCHEDULE = "git sync leader"
 LEAD = "gitsync.tasks.lead"
 SYNC = "gitsync.tasks.sync"
+DRY_RUN = "gitsync.tasks.dry_run"
 
 
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
@@ -36,6 +37,12 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
             q_options={"group": f"sync {repository_id}", "task_name": f"sync {repository_id}"},
         )
     )
+
+
+def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
+    """Have a worker find out what a sync would do, once the current transaction is committed. Returns the task's id."""
+    name = f"dry run {repository_id}"
+    return str(async_task(DRY_RUN, repository_id, full, q_options={"group": name, "task_name": name}))
 
 
 def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:
@@ -64,6 +71,16 @@ def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str
     except Repository.DoesNotExist:
         return f"repository {repository_id} is gone"
     return f"{report.name}: {report.state} {report.message}".strip()
+
+
+def dry_run(repository_id: int, full: bool = False) -> dict[str, Any]:
+    """Task: what a sync would do; see `gitsync.sync.preview`. `{}` where the repository is gone."""
+    from gitsync.sync.preview import preview
+
+    try:
+        return preview(repository_id, full=full)
+    except Repository.DoesNotExist:
+        return {}
 
 
 def lead() -> str:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -21,10 +19,11 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
+from gitsync.access import visible_repositories
 from gitsync.admin import panel
 from gitsync.admin.sync_status import Asked, last_runs, standing
-from gitsync.models import Repository, Trigger
-from gitsync.tasks import enqueue_sync
+from gitsync.manual import NotPossible, ask_for_sync
+from gitsync.models import Repository
 from kiok.metadata.admin import cells
 
 if TYPE_CHECKING:
@@ -38,29 +37,21 @@ MAX_REMEMBERED = 1000
 def ask(request: HttpRequest, repositories: Sequence[Repository], *, full: bool) -> list[Repository]:
     """Have workers sync the repositories, and remember whom to show what. Returns those asked for.
 
-    Each request is in the admin's log. Repositories that are switched off are left out, with a message.
+    Each request is in the admin's log. Repositories that are switched off or paused are left out, with a message.
     """
-    for repository in repositories:
-        if not repository.enabled:
-            messages.warning(request, f"No sync of {repository.name}: it is switched off.")
-    wanted = [repository for repository in repositories if repository.enabled]
-    if not wanted:
-        return []
-    user = request.user
-    before = last_runs(repository.pk for repository in wanted)
+    before = last_runs(repository.pk for repository in repositories)
     asked = {}
-    with transaction.atomic():
-        for repository in wanted:
-            task = enqueue_sync(repository.pk, Trigger.ADMIN, full=full, requested_by=user.get_username())
-            asked[repository.pk] = standing(repository, task, before.get(repository.pk))
-        LogEntry.objects.log_actions(
-            int(user.pk or 0),
-            wanted,
-            CHANGE,
-            change_message="Asked for a full sync." if full else "Asked for a sync.",
-        )
+    for repository in repositories:
+        try:
+            task = ask_for_sync(request.user, repository, full=full)
+        except NotPossible as error:
+            messages.warning(request, f"No sync of {repository.name}. {error}")
+            continue
+        asked[repository.pk] = standing(repository, task, before.get(repository.pk))
+    if not asked:
+        return []
     _remember(request, asked)
-    return wanted
+    return [repository for repository in repositories if repository.pk in asked]
 
 
 def asked_for(request: HttpRequest, repository_id: int) -> Asked | None:
@@ -101,7 +92,7 @@ class SyncViews:
     def named(self, request: HttpRequest, name: str) -> HttpResponse:
         """A repository's page, by its name."""
         self._require_view(request)
-        repository = get_object_or_404(Repository, name=name)
+        repository = get_object_or_404(visible_repositories(request.user), name=name)
         return HttpResponseRedirect(cells.page_of("gitsync_repository", repository.pk))
 
     def sync(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -110,14 +101,14 @@ class SyncViews:
             return HttpResponseNotAllowed(["POST"])
         if not self._admin.has_change_permission(request):
             raise PermissionDenied
-        repository = get_object_or_404(Repository, pk=pk)
+        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
         ask(request, [repository], full="full" in request.POST)
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A repository's panel as JSON; see `panel.of_repository`."""
         self._require_view(request)
-        repository = get_object_or_404(Repository, pk=pk)
+        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
         return _fresh(JsonResponse(panel.of_repository(repository, asked_for(request, pk))))
 
     def asked(self, request: HttpRequest) -> HttpResponse:
@@ -143,7 +134,7 @@ class SyncViews:
         if not latest:
             raise Http404("nothing was asked for in this session")
         known = _remembered(request)
-        repositories = list(Repository.objects.filter(pk__in=latest))
+        repositories = list(visible_repositories(request.user).filter(pk__in=latest))
         return panel.of_requests(repositories, {pk: known[pk] for pk in latest if pk in known})
 
     def _require_view(self, request: HttpRequest) -> None:

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django_q.models import Task
 
+from gitsync.access import visible_repositories
 from gitsync.admin import check_tasks
 from gitsync.admin.sync_status import worker_hint
 from gitsync.models import Repository
@@ -98,7 +99,7 @@ class CheckViews:
             return HttpResponseNotAllowed(["POST"])
         if not self._admin.has_change_permission(request):
             raise PermissionDenied
-        repository = get_object_or_404(Repository, pk=pk)
+        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
         _remember(request, pk, check_tasks.enqueue_check(repository.pk))
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
@@ -108,7 +109,7 @@ class CheckViews:
             return HttpResponseNotAllowed(["POST"])
         if not (self._admin.has_view_permission(request) and request.user.has_perm(MAY_ACCEPT)):
             raise PermissionDenied
-        repository = get_object_or_404(Repository, pk=pk)
+        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
         fingerprint = request.POST.get("fingerprint", "")[:200]
         if fingerprint:
             user_id = int(request.user.pk or 0)
@@ -121,7 +122,7 @@ class CheckViews:
         """The panel as JSON; see `check_panel`."""
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
-        shown = check_panel(request, get_object_or_404(Repository, pk=pk))
+        shown = check_panel(request, get_object_or_404(visible_repositories(request.user), pk=pk))
         response = JsonResponse(shown or {"settled": True, "parts": {"line": "", "body": ""}})
         response["Cache-Control"] = "no-store"
         return response

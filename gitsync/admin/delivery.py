@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from gitsync.access import visible
 from gitsync.admin import states
+from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import Delivery, Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -24,13 +28,16 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "status",
         "outcome_badge",
     )
-    list_filter = ("outcome", "service", "repository")
+    list_filter = ("outcome", "service", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("repository__name", "event", "ref", "delivery_id")
     fields = (
         *("repository_link", "received_at", "service", "event", "ref", "delivery_id", "status"),
         "outcome_badge",
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return visible(super().get_queryset(request), request.user)
 
     def subtitle(self, obj: Delivery) -> str:
         return f"Webhook delivery {obj.pk} for {obj.repository.name}"

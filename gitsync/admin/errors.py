@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
+from gitsync.access import visible
 from gitsync.admin import problems
 from gitsync.admin.json_match import message_contains
 from gitsync.models import FileState, SourceFile
@@ -68,7 +69,7 @@ class ErrorViews:
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
         wanted = Wanted.of(request)
-        shown = Paginator(failing_files(wanted), PAGE_SIZE).get_page(request.GET.get("page"))
+        shown = Paginator(failing_files(request.user, wanted), PAGE_SIZE).get_page(request.GET.get("page"))
         files = list(shown)
         may_view_dags = request.user.has_perm("metadata.view_dag")
         context = {
@@ -78,7 +79,7 @@ class ErrorViews:
             "media": self._admin.media,
             "wanted": wanted,
             "query": wanted.query(),
-            "repositories": _choices(wanted.repository),
+            "repositories": _choices(request.user, wanted.repository),
             "page": shown,
             "files": _cards(files, _served(files) if may_view_dags else {}),
             "may_view_repositories": request.user.has_perm("gitsync.view_repository"),
@@ -91,13 +92,13 @@ def page_of_errors(repository: str) -> str:
     return f"{reverse('admin:gitsync_errors')}?{urlencode({'repository': repository})}"
 
 
-def failing_files(wanted: Wanted) -> QuerySet[SourceFile, Any]:
+def failing_files(user: Any, wanted: Wanted) -> QuerySet[SourceFile, Any]:
     """Files that failed at the last commit that was applied, the newest failure first, each a dictionary.
 
     `problems` are the first few as stored. `last_seen`: a file that has not changed is not compiled again, yet
     fails still at each commit that is applied.
     """
-    files = SourceFile.objects.filter(state=FileState.FAILED)
+    files = visible(SourceFile.objects.filter(state=FileState.FAILED), user)
     if wanted.repository:
         files = files.filter(repository__name=wanted.repository)
     if wanted.text:
@@ -119,9 +120,9 @@ def failing_files(wanted: Wanted) -> QuerySet[SourceFile, Any]:
     )
 
 
-def _choices(chosen: str) -> list[tuple[str, int]]:
+def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
     """Repositories with failing files, and how many; the chosen one in any case."""
-    failing = SourceFile.objects.filter(state=FileState.FAILED).order_by("repository__name")
+    failing = visible(SourceFile.objects.filter(state=FileState.FAILED), user).order_by("repository__name")
     counted: dict[str, int] = dict(failing.values_list("repository__name").annotate(Count("pk")))
     if chosen:
         counted.setdefault(chosen, 0)

@@ -16,11 +16,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from gitsync.access import visible, visible_repositories
 from gitsync.admin import errors, panel, states
 from gitsync.admin.records import counted_repositories
 from gitsync.admin.sync_status import NO_WORKER
 from gitsync.conf import properties
 from gitsync.models import FileState, Leadership, Repository, SourceFile
+from kiok.metadata import access
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 from kiok.metadata.models import Dag, Origin
@@ -56,7 +58,7 @@ class OverviewViews:
             "opts": self._admin.opts,
             "media": self._admin.media + SCRIPT,
             "columns": COLUMNS,
-            "totals": _totals(),
+            "totals": _totals(request.user),
             "rows": [
                 {
                     "name": row.name,
@@ -77,12 +79,12 @@ class OverviewViews:
             for row in self._shown(request)
             for column, html in _row(request, row).items()
         }
-        return JsonResponse({"cells": {"totals": _totals(), **found}})
+        return JsonResponse({"cells": {"totals": _totals(request.user), **found}})
 
     def _shown(self, request: HttpRequest) -> Page[Any]:
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
-        repositories = counted_repositories(Repository.objects.order_by("name"))
+        repositories = counted_repositories(visible_repositories(request.user).order_by("name"))
         return Paginator(repositories, PAGE_SIZE).get_page(request.GET.get("page"))
 
 
@@ -125,14 +127,14 @@ def _failed(request: HttpRequest, repository: Any) -> str:
     return cells.link(errors.page_of_errors(repository.name), number)
 
 
-def _totals() -> str:
+def _totals(user: Any) -> str:
     """Repositories by how they stand, DAGs, failed files and the leader; html. Four queries."""
-    dags = Dag.objects.filter(origin=Origin.GIT).aggregate(
+    dags = access.visible(Dag.objects.filter(origin=Origin.GIT), user).aggregate(
         number=Count("pk"), stale=Count("pk", filter=Q(stale_since__isnull=False))
     )
-    failed = SourceFile.objects.filter(state=FileState.FAILED).count()
+    failed = visible(SourceFile.objects.filter(state=FileState.FAILED), user).count()
     facts: Iterable[tuple[str, Any]] = (
-        ("Repositories", _by_state()),
+        ("Repositories", _by_state(user)),
         ("DAGs", _dags(dags["number"], dags["stale"])),
         ("Failed files", cells.badge(Tone.BAD, str(failed)) if failed else 0),
         ("Leader", _leader()),
@@ -140,16 +142,17 @@ def _totals() -> str:
     return render_to_string("gitsync/overview_totals.html", {"facts": facts})
 
 
-def _by_state() -> str:
+def _by_state(user: Any) -> str:
     """As `states.repository_state` has it of one."""
     is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
     shown = Case(
         When(enabled=False, then=Value(states.SWITCHED_OFF)),
+        When(paused_at__isnull=False, then=Value(states.PAUSED)),
         When(is_claimed, then=Value(states.SYNCING)),
         default=F("state"),
         output_field=CharField(),
     )
-    counted = Repository.objects.order_by().values(shown=shown).annotate(number=Count("pk"))
+    counted = visible_repositories(user).order_by().values(shown=shown).annotate(number=Count("pk"))
     numbers = {row["shown"]: row["number"] for row in counted}
     badges = [
         cells.badge(tone, f"{numbers[state]} {word}")

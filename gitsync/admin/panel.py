@@ -125,7 +125,9 @@ def _facts(repository: Repository, dags: int, failed: int, stale: int) -> list[t
 
 def next_check(repository: Repository) -> str:
     """When it is looked at next."""
-    return cells.age(repository.next_due_at) if repository.enabled else "never, it is switched off"
+    if not repository.enabled:
+        return "never, it is switched off"
+    return "not before it is resumed" if repository.is_paused else cells.age(repository.next_due_at)
 
 
 def _sync(run: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
+from gitsync.access import visible
 from gitsync.admin import panel, removal, repository_url, states
 from gitsync.admin.asking import SyncViews, ask, asked_for
 from gitsync.admin.checking import CheckViews, check_panel
@@ -20,8 +21,9 @@ from gitsync.admin.declaration import declared_where
 from gitsync.admin.overview import OverviewViews
 from gitsync.admin.records import counted_repositories
 from gitsync.admin.system import SystemViews
-from gitsync.configuration import look_at_once, remove_repository
+from gitsync.configuration import remove_repository
 from gitsync.models import ManagedBy, Repository
+from gitsync.sync.schedule import look_at_once
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
@@ -63,7 +65,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     # The list.
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return counted_repositories(super().get_queryset(request))
+        return counted_repositories(visible(super().get_queryset(request), request.user, "pk"))
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, repository: Repository) -> str:

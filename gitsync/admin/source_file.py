@@ -9,9 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 
+from gitsync.access import visible
 from gitsync.admin import problems, states
 from gitsync.admin.errors import ErrorViews
 from gitsync.admin.records import located_files
+from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SourceFile
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -23,7 +25,7 @@ class SourceFileAdmin(ReadOnlyAdmin):
         *("short_path", "repository", "kind", "state_badge", "dags", "problem"),
         *("first_failed", "last_failed", "commit"),
     )
-    list_filter = ("state", "kind", "repository")
+    list_filter = ("state", "kind", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("path", "repository__name")
     fields = (
@@ -32,7 +34,7 @@ class SourceFileAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return located_files(super().get_queryset(request))
+        return located_files(visible(super().get_queryset(request), request.user))
 
     def get_urls(self) -> list[URLPattern]:
         return [*ErrorViews(self).urls(), *super().get_urls()]

@@ -9,6 +9,7 @@ from gitsync.models import FileState, Outcome, Repository, RepositoryState, Sync
 from kiok.metadata.admin.cells import Tone, badge
 
 SWITCHED_OFF = "off"
+PAUSED = "paused"
 SYNCING = "syncing"
 REPOSITORY = {
     RepositoryState.FAILING.value: (Tone.BAD, RepositoryState.FAILING.label),
@@ -16,6 +17,7 @@ REPOSITORY = {
     SYNCING: (Tone.BUSY, "syncing"),
     RepositoryState.IN_SYNC.value: (Tone.GOOD, RepositoryState.IN_SYNC.label),
     RepositoryState.NEVER.value: (Tone.IDLE, RepositoryState.NEVER.label),
+    PAUSED: (Tone.WARN, "paused"),
     SWITCHED_OFF: (Tone.IDLE, "switched off"),
 }
 """How a repository may stand, by what is shown of it; the worst first."""
@@ -52,6 +54,8 @@ def repository_state(repository: Repository) -> SafeString:
     """How the repository stands."""
     if not repository.enabled:
         return badge(*REPOSITORY[SWITCHED_OFF])
+    if repository.is_paused:
+        return badge(*REPOSITORY[PAUSED])
     return badge(*REPOSITORY[SYNCING if is_claimed(repository) else repository.state])
 
 

@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
+from gitsync.access import visible
 from gitsync.admin import states, sync_status
 from gitsync.admin.records import CHANGES, counted_syncs
+from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SyncRun, SyncState
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -29,7 +31,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         *("id", "repository", "state_badge", "result", "problem", "trigger", "requested_by"),
         *("commits", "started", "took", "repeats"),
     )
-    list_filter = ("state", "trigger", "full", "repository")
+    list_filter = ("state", "trigger", "full", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("repository__name", "requested_by", "reason", "message", "to_commit")
     fields = (
@@ -39,7 +41,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return counted_syncs(super().get_queryset(request))
+        return counted_syncs(visible(super().get_queryset(request), request.user))
 
     def subtitle(self, obj: SyncRun) -> str:
         return f"Sync {obj.pk} of {obj.repository.name}"

@@ -139,7 +139,7 @@ def _is_followed(repository: Repository, run: Any) -> bool:
 
 
 def _is_due(repository: Repository) -> bool:
-    if not (repository.enabled and properties().gitsync_enabled):
+    if repository.is_paused or not (repository.enabled and properties().gitsync_enabled):
         return False
     now = timezone.now()
     queued = repository.queued_until is not None and repository.queued_until > now
@@ -158,6 +158,9 @@ def _result(run: Any) -> Status:
 def _at_rest(repository: Repository, run: Any) -> Status:
     if not repository.enabled:
         return Status(Tone.IDLE, "switched off", "It is not looked at.", True, run)
+    if repository.is_paused:
+        text = f"By {repository.paused_by}: {repository.pause_reason}"
+        return Status(Tone.WARN, "paused", text, True, run)
     tone = {RepositoryState.IN_SYNC: Tone.GOOD, RepositoryState.DEGRADED: Tone.WARN}
     state = RepositoryState(repository.state)
     if state == RepositoryState.FAILING:

@@ -18,6 +18,7 @@ class Outcome(models.TextChoices):
     NOT_A_PUSH = "not_a_push", "an event that moves no ref"
     OTHER_REF = "other_ref", "another ref than the one that is followed"
     DISABLED = "disabled", "the repository is switched off"
+    PAUSED = "paused", "the repository is paused"
     PAYLOAD = "payload", "the body is not what the service documents"
     UNSIGNED = "unsigned", "no signature or token"
     SIGNATURE = "signature", "not signed with the secret"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -149,10 +150,21 @@ class Repository(models.Model):
         validators=[MinValueValidator(1000)],
         help_text="Time between two looks; empty for kiok.gitsync.interval.ms. At least 1000.",
     )
+    groups = models.ManyToManyField(
+        Group,
+        blank=True,
+        related_name="repositories",
+        help_text="Who sees it, its DAGs, errors and runs: the members of these groups, and whoever may see all.",
+    )
     managed_by = models.CharField(
         max_length=10, choices=ManagedBy.choices, default=ManagedBy.ADMIN, editable=False
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    # Held back by hand: an operator's, not configuration, so that declared repositories have it too.
+    paused_at = models.DateTimeField("paused", null=True, blank=True, editable=False)
+    paused_by = models.CharField(max_length=150, blank=True, editable=False)
+    pause_reason = models.CharField(max_length=500, blank=True, editable=False)
 
     # Observed.
     state = models.CharField(
@@ -196,6 +208,7 @@ class Repository(models.Model):
         verbose_name_plural = "repositories"
         ordering = ["name"]
         indexes = [models.Index(fields=["enabled", "next_due_at"], name="repository_due")]
+        permissions = [("view_all_repositories", "Can see the repositories of every group")]
 
     def __str__(self) -> str:
         return self.name
@@ -253,7 +266,13 @@ class Repository(models.Model):
             self.image_python,
             self.image_java,
             self.enabled,
+            self.is_paused,
         )
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody has held it back."""
+        return self.paused_at is not None
 
     @property
     def images(self) -> dict[Kind, str]:

@@ -14,6 +14,7 @@ class Trigger(models.TextChoices):
     COMMAND = "command", "command line"
     ADMIN = "admin", "admin"
     WEBHOOK = "webhook", "webhook"
+    API = "api", "API"
 
 
 class SyncState(models.TextChoices):
@@ -47,6 +48,13 @@ class SyncRun(models.Model):
     compiled = models.PositiveIntegerField(default=0, help_text="Files that were compiled.")
     reused = models.PositiveIntegerField(default=0, help_text="Files whose last result still holds.")
     failed_files = models.JSONField(default=list)
+    files_done = models.PositiveIntegerField(
+        default=0, help_text="Of the files to compile, those done so far."
+    )
+    files_total = models.PositiveIntegerField(default=0, help_text="Files to compile in this sync.")
+    log = models.TextField(
+        blank=True, help_text="What happened when, a line each: seconds since its beginning, text."
+    )
     timings = models.JSONField(default=dict, help_text="Seconds per step.")
     repeats = models.PositiveIntegerField(default=0, help_text="How often the same failure was seen again.")
     started_at = models.DateTimeField()

@@ -154,6 +154,7 @@ def _add_versions(rows: Sequence[Dag], now: datetime) -> None:
                 spec=row.spec,
                 spec_hash=row.spec_hash,
                 commit_sha=row.commit_sha,
+                source=row.source,
                 created_at=now,
             )
             for row in rows

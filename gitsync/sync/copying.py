@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import AutoField, Field, JSONField, Model
+from django.db.models import AutoField, Field, GeneratedField, JSONField, Model
 
 _PLAIN = frozenset({str, int, float, bool, datetime, type(None)})
 
@@ -17,7 +17,9 @@ def copy(rows: Sequence[Model]) -> None:
     if not rows:
         return
     model = type(rows[0])
-    fields = [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
+    fields = [
+        field for field in model._meta.concrete_fields if not isinstance(field, AutoField | GeneratedField)
+    ]
     quoted = connection.ops.quote_name
     columns = ", ".join(quoted(field.column or field.name) for field in fields)
     command = f"COPY {quoted(model._meta.db_table)} ({columns}) FROM STDIN"

@@ -21,7 +21,7 @@ from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
 from gitsync.sync.judge import Progress, Walk, judge
 from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
-from gitsync.sync.schedule import SPREAD
+from gitsync.sync.schedule import SPREAD, may_sync
 from gitsync.sync.shared_probe import SharedProbes
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ def sync_repository(
         return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
     if request.dry_run:
         return _dry_run(repository, request, progress, started)
+    if repository.is_paused:
+        return _report(repository, SyncReason.PAUSED, _paused(repository), started)
     if not request.full:
         settled = _look(repository, request, progress, started)
         if settled:
@@ -152,6 +154,8 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> Sync
             )
             if repository is None or _look(repository, request, progress, time.monotonic()):
                 return report  # what was asked for had been done already
+        if not Repository.objects.filter(may_sync(), pk=held.repository_id).exists():
+            return report
         follower = claim(held.repository_id)
         if follower is None:
             return report
@@ -243,6 +247,10 @@ def _abandon(run: SyncRun, error: SyncError) -> None:
     SyncRun.objects.filter(pk=run.pk, state=SyncState.RUNNING).update(
         state=SyncState.ABANDONED, reason=error.reason, message=str(error), finished_at=timezone.now()
     )
+
+
+def _paused(repository: Repository) -> str:
+    return f"the repository is paused by {repository.paused_by}: {repository.pause_reason}"
 
 
 def _report(

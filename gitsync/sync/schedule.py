@@ -5,6 +5,9 @@ from __future__ import annotations
 import zlib
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+from django.utils import timezone
+
 from gitsync.models import Repository
 
 MAX_BACKOFF_SECONDS = 15 * 60
@@ -12,6 +15,11 @@ FIRST_RETRY_SECONDS = 5
 """The first pause of a repository that has never synced: whoever has just configured it is waiting."""
 SPREAD = 0.1
 """Share of the interval over which repositories are spread, so that a thousand do not ask at once."""
+
+
+def may_sync() -> Q:
+    """A condition on `Repository`: neither switched off nor paused."""
+    return Q(enabled=True, paused_at__isnull=True)
 
 
 def next_due(repository: Repository, now: datetime) -> datetime:
@@ -40,3 +48,9 @@ def after_failure(repository: Repository, failures: int, now: datetime) -> datet
     first = interval if repository.last_good_at else min(FIRST_RETRY_SECONDS, interval)
     seconds = min(first * 2 ** min(failures - 1, 20), max(MAX_BACKOFF_SECONDS, interval))
     return now + timedelta(seconds=seconds)
+
+
+def look_at_once(repository: Repository) -> None:
+    """After an edit: due now, with the pauses after failures forgotten. Does not save."""
+    repository.next_due_at = timezone.now()
+    repository.consecutive_failures = 0

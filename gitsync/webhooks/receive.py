@@ -26,6 +26,7 @@ STATUS = {
     Outcome.NOT_A_PUSH: 200,
     Outcome.OTHER_REF: 200,
     Outcome.DISABLED: 200,
+    Outcome.PAUSED: 200,
     Outcome.PAYLOAD: 400,
     Outcome.UNSIGNED: 404,
     Outcome.SIGNATURE: 404,
@@ -82,6 +83,8 @@ def receive(name: str, headers: Headers, body: bytes) -> Answer:
         return _settle(seen, Outcome.OTHER_REF)
     if not repository.enabled:
         return _settle(seen, Outcome.DISABLED)
+    if repository.is_paused:
+        return _settle(seen, Outcome.PAUSED)
     return _ask(seen)
 
 

@@ -7,8 +7,19 @@ removal of the DAG and continue when it returns.
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Greatest, Left, StrIndex
 
 UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), with room
+
+
+def _repository_of_uid() -> models.GeneratedField:
+    """The repository that a uid begins with; kept by the database, so that it outlives the DAG."""
+    slash = StrIndex("uid", models.Value("/"))
+    return models.GeneratedField(
+        expression=Left("uid", Greatest(slash - 1, 0)),
+        output_field=models.CharField(max_length=UID_LENGTH),
+        db_persist=True,
+    )
 
 
 class Origin(models.TextChoices):
@@ -82,11 +93,14 @@ class DagVersion(models.Model):
     spec = models.JSONField()
     spec_hash = models.CharField(max_length=64)
     commit_sha = models.CharField("commit", max_length=64, blank=True)
+    source = models.TextField(null=True, blank=True, help_text="The source as authored; none for a jar.")
     created_at = models.DateTimeField()
+    repository = _repository_of_uid()
 
     class Meta:
         verbose_name = "DAG version"
         ordering = ["uid", "-version"]
+        indexes = [models.Index(fields=["repository"], name="version_by_repository")]
         constraints = [models.UniqueConstraint(fields=["uid", "version"], name="one_row_per_dag_version")]
 
     def __str__(self) -> str:
@@ -103,10 +117,15 @@ class DagRun(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    repository = _repository_of_uid()
 
     class Meta:
         verbose_name = "DAG run"
         ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["uid", "-created_at"], name="newest_run_of_dag"),
+            models.Index(fields=["repository", "-created_at"], name="newest_run_of_repository"),
+        ]
 
     def __str__(self) -> str:
         return f"run {self.pk} of {self.uid}"

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
+from kiok.metadata import access
 from kiok.metadata.admin import cells, provenance
 from kiok.metadata.admin.cells import Tone
 from kiok.metadata.admin.json_length import JsonLength
@@ -64,8 +65,7 @@ class DagAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         runs = DagRun.objects.filter(uid=OuterRef("uid")).order_by("-created_at", "-id")
         counted: QuerySet[Any] = (
-            super()
-            .get_queryset(request)
+            access.visible(super().get_queryset(request), request.user)
             .defer("spec", "source")
             .annotate(
                 tasks_counted=JsonLength(KeyTransform("tasks", "spec")),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 
+from kiok.metadata import access
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
@@ -61,6 +66,9 @@ class DagRunAdmin(ReadOnlyAdmin):
     search_fields = ("uid",)
     fields = ("dag", "version", "trigger", "state_badge", "created_at", "started_at", "finished_at", "took")
     inlines = (TaskRunInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return access.visible(super().get_queryset(request), request.user)
 
     @admin.display(description="run", ordering="id")
     def number(self, run: DagRun) -> int:

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from kiok.metadata import access
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.models import DagVersion
@@ -20,7 +21,7 @@ class DagVersionAdmin(ReadOnlyAdmin):
     fields = ("uid", "version", "commit_sha", "created_at", "spec_hash", "spec_text")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("spec")
+        return access.visible(super().get_queryset(request), request.user).defer("spec", "source")
 
     @admin.display(description="commit", ordering="commit_sha")
     def commit(self, version: DagVersion) -> str:

@@ -1,0 +1,105 @@
+"""What people ask for by hand, in the admin or over the API. Each deed is in the admin's log, under their name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.utils import timezone
+
+from gitsync.errors import SyncReason
+from gitsync.models import Repository, Trigger
+from gitsync.sync.schedule import look_at_once
+from gitsync.tasks import enqueue_dry_run, enqueue_sync
+
+MAX_REASON = 500
+
+
+class NotPossible(Exception):
+    """It cannot be done as the repository stands; the message says why. `code` is stable, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def ask_for_sync(
+    user: Any, repository: Repository, *, full: bool = False, trigger: Trigger = Trigger.ADMIN
+) -> str:
+    """Have a worker sync the repository. Returns the task's id. Raises NotPossible."""
+    _require_enabled(repository)
+    if repository.is_paused:
+        raise NotPossible(SyncReason.PAUSED, pause_message(repository))
+    with transaction.atomic():
+        _record(user, repository, "Asked for a full sync." if full else "Asked for a sync.")
+        return enqueue_sync(repository.pk, trigger, full=full, requested_by=user.get_username())
+
+
+def ask_for_dry_run(user: Any, repository: Repository, *, full: bool = False) -> str:
+    """Have a worker find out what a sync would do. Returns the task's id. Raises NotPossible.
+
+    A paused repository can be looked at: what would come of resuming it?
+    """
+    _require_enabled(repository)
+    with transaction.atomic():
+        _record(user, repository, "Asked for a dry run.")
+        return enqueue_dry_run(repository.pk, full=full)
+
+
+def pause(user: Any, repository: Repository, reason: str) -> None:
+    """Hold the repository back until it is resumed: no look, no sync; a sync under way commits nothing.
+
+    Its DAGs stay as they are. Pausing what is paused replaces the reason. Raises NotPossible without a reason.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise NotPossible("reason_missing", "Say why it is paused: the next one to look will want to know.")
+    if len(reason) > MAX_REASON:
+        raise NotPossible(
+            "reason_too_long", f"The reason is {len(reason)} characters long; at most {MAX_REASON} fit."
+        )
+    with transaction.atomic():
+        _write(repository, paused_at=timezone.now(), paused_by=user.get_username(), pause_reason=reason)
+        _record(user, repository, f"Paused: {reason}")
+
+
+def resume(user: Any, repository: Repository) -> None:
+    """Let it be looked at again, at once. Resuming what is not paused does nothing."""
+    with transaction.atomic():
+        held_back = Repository.objects.select_for_update().filter(pk=repository.pk, paused_at__isnull=False)
+        if not held_back.exists():
+            return
+        look_at_once(repository)
+        _write(
+            repository,
+            **{"paused_at": None, "paused_by": "", "pause_reason": ""},
+            next_due_at=repository.next_due_at,
+            consecutive_failures=repository.consecutive_failures,
+        )
+        _record(user, repository, "Resumed.")
+
+
+def pause_message(repository: Repository) -> str:
+    """Who paused it, and why."""
+    return (
+        f"{repository.name} is paused by {repository.paused_by}: {repository.pause_reason}. Resume it first."
+    )
+
+
+def _require_enabled(repository: Repository) -> None:
+    if not repository.enabled:
+        raise NotPossible(SyncReason.DISABLED, f"{repository.name} is switched off. Switch it on first.")
+
+
+def _write(repository: Repository, **fields: Any) -> None:
+    """These fields alone: what syncs observe and claim may have moved on since the row was read."""
+    for name, value in fields.items():
+        setattr(repository, name, value)
+    Repository.objects.filter(pk=repository.pk).update(**fields)
+
+
+def _record(user: Any, repository: Repository, message: str) -> None:
+    LogEntry.objects.log_actions(
+        int(user.pk), [repository], CHANGE, change_message=message, single_object=True
+    )

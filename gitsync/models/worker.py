@@ -1,0 +1,20 @@
+"""Who works: a row for each worker process that was alive lately, and what it sees of its engine."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Worker(models.Model):
+    """A worker process. Its keeper writes the row anew every few seconds; an old row is of a process that is gone."""
+
+    name = models.CharField(max_length=200, primary_key=True, help_text="As gitsync.process names it.")
+    started_at = models.DateTimeField("started")
+    seen_at = models.DateTimeField("last seen", db_index=True)
+    engine = models.CharField(
+        max_length=500, blank=True, help_text="What is wrong with its engine; empty: nothing."
+    )
+    ready = models.PositiveIntegerField(default=0, help_text="Containers of this engine that stand ready.")
+
+    def __str__(self) -> str:
+        return self.name
