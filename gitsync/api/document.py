@@ -75,9 +75,11 @@ def complete(document: dict[str, Any], operations: dict[str, Operation]) -> None
             _complete(described, method, operations[described["operationId"]])
 
 
-def parameters(document: dict[str, Any], path: str, method: str) -> frozenset[str]:
-    """The query parameters that an operation has; none where there is no such operation."""
-    described = document["paths"].get(path, {}).get(method.lower(), {})
+def parameters(document: dict[str, Any], path: str, method: str) -> frozenset[str] | None:
+    """The query parameters that an operation has; None where there is no such operation."""
+    described = document["paths"].get(path, {}).get(method.lower())
+    if described is None:
+        return None
     return frozenset(item["name"] for item in described.get("parameters", ()) if item["in"] == "query")
 
 

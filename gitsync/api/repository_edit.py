@@ -10,6 +10,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils.text import capfirst
 from pydantic import ConfigDict, Field, StringConstraints
 
 from gitsync import configuration
@@ -160,7 +161,7 @@ def change(
             caller,
             repository,
             CHANGE,
-            [{"changed": {"fields": [*names, *(["groups"] if regrouped else [])]}}],
+            [{"changed": {"fields": [*names, *(["Groups"] if regrouped else [])]}}],
         )
     return repository
 
@@ -240,7 +241,7 @@ def _as_conflict() -> Iterator[None]:
 def _verbose(field: str) -> str:
     """The field's name as the admin's log has it."""
     column: Any = Repository._meta.get_field(field)
-    return str(column.verbose_name)
+    return capfirst(str(column.verbose_name))
 
 
 def _record(caller: Caller, repository: Repository, flag: int, message: Any) -> None:

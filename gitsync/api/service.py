@@ -116,6 +116,8 @@ def _check_query(request: HttpRequest) -> None:
         return
     path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.resolver_match.route)
     known = document.parameters(described(), path, request.method or "")
+    if known is None:
+        return
     wrong = [(name[:100], "There is no such parameter here.") for name in request.GET if name not in known]
     twice = [
         (name, "Send it once.") for name, values in request.GET.lists() if len(values) > 1 and name in known

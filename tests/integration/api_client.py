@@ -63,7 +63,7 @@ class Api:
     def __init__(self, token: str = "") -> None:
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def __call__(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def __call__(self, method: str, path: str, body: Any = None, /, **query: Any) -> Any:
         client = Client(enforce_csrf_checks=True, raise_request_exception=False)
         sent = {"data": body, "content_type": "application/json"} if body is not None else {}
         return getattr(client, method.lower())(
@@ -73,10 +73,10 @@ class Api:
             headers=self.headers,
         )
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         return self("GET", path, **query)
 
-    def ok(self, path: str, **query: Any) -> Any:
+    def ok(self, path: str, /, **query: Any) -> Any:
         """What a GET gives, which has to succeed."""
         answer = self.get(path, **query)
         assert answer.status_code == 200, answer.content
