@@ -80,21 +80,14 @@ def _sandbox(workers: Sequence[Worker]) -> Fact:
         if worker.engine:
             complaints[worker.engine].add(presence.host_of(worker.name))
     if not complaints:
-        return Fact(label, True, "fine", f"Containers that stand ready: {containers_ready(workers)}.")
+        return Fact(
+            label, True, "fine", f"Containers that stand ready: {presence.containers_ready(workers)}."
+        )
     faulty = set().union(*complaints.values())
     if len(hosts) == 1:
         return Fact(label, False, "faulty", _some(list(complaints)))
     said = [f"{', '.join(sorted(where)[:MAX_NAMED])}: {what}" for what, where in complaints.items()]
     return Fact(label, False, f"faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
-
-
-def containers_ready(workers: Sequence[Worker]) -> int:
-    """How many containers stand ready, in all: of each host what its workers saw at most, as they see the same."""
-    by_host: defaultdict[str, int] = defaultdict(int)
-    for worker in workers:
-        host = presence.host_of(worker.name)
-        by_host[host] = max(by_host[host], worker.ready)
-    return sum(by_host.values())
 
 
 def _database_and_queue() -> tuple[Fact, Fact]:
