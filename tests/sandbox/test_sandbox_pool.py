@@ -15,6 +15,7 @@ import pytest
 
 from compilers.base import Kind, Outcome
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
+from compilers.sandbox.pool import Filled
 from tests.sandbox.conftest import JobOf
 
 KEEPER = "the keeper"
@@ -83,6 +84,21 @@ def test_a_pool_that_is_full_is_left_alone_and_one_that_was_used_is_filled_again
     assert names(engine, service) == before
     list(pooled.run(job_of(FILES)))
     assert pooled.pool.fill(service, KEEPER).started == 1
+
+
+def test_whoever_fills_is_told_what_stands_ready_and_which_image_is_missing(
+    pooled: DockerSandbox, config: SandboxConfig, service: str, job_of: JobOf
+) -> None:
+    assert pooled.pool.fill(service, KEEPER) == Filled(started=1, ready=1, complaints=())
+    assert pooled.pool.fill(service, "another") == Filled(started=0, ready=1, complaints=())
+    images = {**config.images, Kind.JAR: "kiok-sandbox-java:no-such-tag"}
+    filled = DockerSandbox(replace(config, images=images)).pool.fill(service, KEEPER)
+    (complaint,) = filled.complaints
+    assert (filled.started, filled.ready) == (0, 1)
+    assert "'kiok-sandbox-java:no-such-tag' for jar files" in complaint
+    list(pooled.run(job_of(FILES)))
+    without_pool = DockerSandbox(replace(config, images=images, pool_size=0)).pool
+    assert without_pool.fill(service, KEEPER) == Filled(started=0, ready=0, complaints=(complaint,))
 
 
 def test_an_empty_pool_is_no_obstacle(pooled: DockerSandbox, job_of: JobOf) -> None:
