@@ -124,11 +124,13 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        message = super().construct_change_message(request, form, formsets, add)
+        message: list[Any] = super().construct_change_message(request, form, formsets, add)
         changes: property_text.Changes = form.cleaned_data["changes"]
-        if not add and (changes.set or changes.remove):
-            names = [*sorted(changes.set), *(f"-{name}" for name in sorted(changes.remove))]
-            message.append({"changed": {"fields": ["properties: " + ", ".join(names)]}})
+        names = ", ".join([*sorted(changes.set), *(f"-{name}" for name in sorted(changes.remove))])
+        if names and add:
+            message.append({"added": {"name": "properties", "object": names}})
+        elif names:
+            message.append({"changed": {"fields": [f"properties: {names}"]}})
         return message
 
     def changeform_view(
