@@ -266,7 +266,7 @@ def test_to_test_takes_the_right_to_change_repositories(repository: Repository) 
 
 
 def test_to_accept_takes_the_right_to_change_connections(unknown_host: Repository) -> None:
-    editor = staff("view_repository", "change_repository")
+    editor = staff("view_repository", "change_repository", "view_all_repositories")
     shown = press(editor, unknown_host)["parts"]["body"]
     assert "<form" not in shown
     assert "permission to change connections" in shown
