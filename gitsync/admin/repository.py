@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from gitsync.access import visible
+from gitsync import web_links
+from gitsync.access import CONNECTIONS, usable_connections, visible
 from gitsync.admin import git_links, panel, removal, repository_url, states
 from gitsync.admin.asking import SyncViews, ask
 from gitsync.admin.checking import CheckViews
@@ -58,6 +59,11 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return counted_repositories(visible(super().get_queryset(request), request.user, "pk"))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown = super().get_changelist_instance(request)
+        web_links.tell_services(shown.result_list)
+        return shown
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, repository: Repository) -> str:
@@ -128,6 +134,11 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         self, request: HttpRequest, obj: Repository | None = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Any]]:
         return for_user(super().get_form(request, obj, change=change, **kwargs), request.user)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in CONNECTIONS:
+            kwargs["queryset"] = usable_connections(request.user, db_field.name)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Repository, form: Any, change: bool) -> None:  # noqa: ARG002
         if not change:

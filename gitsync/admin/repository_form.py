@@ -10,10 +10,9 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from gitsync.access import assignable_groups, sees_all
+from gitsync.access import assignable_groups, may_take_name, sees_all
 from gitsync.admin import repository_url
 from gitsync.models import Repository
-from gitsync.reserved_names import why_reserved
 
 CONFIGURATION = (
     *("name", "url", "ref", "subpath", "credential", "include"),
@@ -64,9 +63,11 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        reserved = "" if self.instance.pk and self.instance.name == name else why_reserved(self.user, name)
-        if reserved:
-            raise ValidationError(reserved)
+        if not may_take_name(self.user, name):
+            raise ValidationError(
+                "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the "
+                "name. Choose another one, or have somebody add it who sees all repositories."
+            )
         return name
 
     def clean_groups(self) -> QuerySet[Group]:

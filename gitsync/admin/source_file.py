@@ -59,6 +59,11 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def problem(self, file: Any) -> str:
         return problems.first_problem(file)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown = super().get_changelist_instance(request)
+        web_links.tell_services(file.repository for file in shown.result_list)
+        return shown
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         file = super().get_object(request, object_id, from_field)
         if file is not None:

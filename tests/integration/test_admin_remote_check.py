@@ -205,7 +205,7 @@ def test_one_click_accepts_a_first_host_key_and_tests_again(
     assert "Accepted." in after["parts"]["body"]
     assert "fingerprint" not in after["parts"]["body"]
     assert Connection.objects.get().properties()["knownHosts"] == ssh_server.known_hosts
-    entry = LogEntry.objects.get()
+    entry = LogEntry.objects.get(object_id="deploy")
     assert (entry.object_id, entry.user.get_username()) == ("deploy", "ada")
     assert ssh_server.fingerprint in entry.get_change_message()
     assert (

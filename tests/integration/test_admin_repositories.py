@@ -488,7 +488,7 @@ class TestForm:
         editor = staff("ed", "view_repository", "add_repository", groups=(mine,))
         form = {**values(Repository(name="old", url=repository.url)), "groups": [str(mine.pk)]}
         errors = editor.post(f"{LIST}add/", form).context["adminform"].form.errors
-        assert "have a history" in errors["name"][0]
+        assert "of an earlier repository of this name are kept" in errors["name"][0]
         browser.post(f"{LIST}add/", form)
         assert Repository.objects.filter(name="old").exists()
 
