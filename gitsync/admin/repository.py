@@ -19,6 +19,7 @@ from gitsync.admin.asking import SyncViews, ask, asked_for
 from gitsync.admin.checking import CheckViews, check_panel
 from gitsync.admin.declaration import declared_where
 from gitsync.admin.overview import OverviewViews
+from gitsync.admin.reason_filter import ReasonFilter
 from gitsync.admin.records import counted_repositories
 from gitsync.admin.system import SystemViews
 from gitsync.configuration import remove_repository
@@ -53,7 +54,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         *("name", "state_badge", "dags", "failed_files", "good_commit", "checked", "next_check", "problem"),
         *("shown_url", "ref", "folder"),
     )
-    list_filter = ("state", "enabled", "managed_by", "reason")
+    list_filter = ("state", "enabled", "managed_by", ReasonFilter)
     search_fields = ("name", "url", "ref", "subpath", "message")
     list_per_page = 50
     actions = ("sync_now", "sync_now_full")
