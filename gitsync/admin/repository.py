@@ -24,6 +24,7 @@ from gitsync.admin.form_check import FormCheckViews
 from gitsync.admin.overview import OverviewViews
 from gitsync.admin.pause_filter import GroupFilter, PausedFilter
 from gitsync.admin.pausing import PauseViews
+from gitsync.admin.reason_filter import ReasonFilter
 from gitsync.admin.records import counted_repositories
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
@@ -43,7 +44,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         *("name", "state_badge", "dags", "failed_files", "good_commit", "checked", "next_check", "problem"),
         *("shown_url", "ref", "folder"),
     )
-    list_filter = ("state", PausedFilter, "enabled", GroupFilter, "managed_by", "reason")
+    list_filter = ("state", PausedFilter, "enabled", GroupFilter, "managed_by", ReasonFilter)
     search_fields = ("name", "url", "ref", "subpath", "message", "pause_reason")
     list_per_page = 50
     actions = ("sync_now", "sync_now_full", "pause_selected", "resume_selected")
