@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from gitsync.access import visible_log
@@ -25,6 +27,20 @@ class Site(AdminSite):
     def get_log_entries(self, request: HttpRequest) -> Any:
         """What "Recent actions" are taken from: a group that was left takes its repositories' names along."""
         return visible_log(super().get_log_entries(request), request.user)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """As Django's, but for a NUL in the address, which no text in PostgreSQL can hold: 400."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            values = (value for _, given in request.GET.lists() for value in given)
+            if any("\x00" in text for text in (request.path_info, *request.GET, *values)):
+                raise BadRequest("a NUL character in the address")
+            answer: HttpResponseBase = inner(request, *args, **kwargs)
+            return answer
+
+        return checked
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The index and the sidebar, by app."""

@@ -196,7 +196,7 @@ def test_every_control_is_reached_by_the_keyboard_with_its_focus_drawn(
         f"/admin/gitsync/repository/{keys['gitsync.Repository']}/change/",
         "/admin/gitsync/sourcefile/errors/",
         "/admin/metadata/dag/",
-        "/admin/connections/connection/add/",
+        "/admin/connections/connection/",
     ):
         page.goto(address)
         page.evaluate("document.activeElement.blur()")
