@@ -36,7 +36,7 @@ class Walk:
     _written: float = 0.0
 
     def enter(self, step: str) -> None:
-        """Begin a step, "" to end the last one. One write, which carries progress and log."""
+        """Begin a step, "" to end the last one. One write, which carries times, progress and log."""
         now = time.monotonic()
         if self._step:
             self.timings[self._step] = round(now - self._since, 4)
@@ -68,6 +68,7 @@ class Walk:
         if self.run:
             SyncRun.objects.filter(pk=self.run.pk).update(
                 **fields,
+                timings=self.timings,
                 files_done=self.files_done,
                 files_total=self.files_total,
                 log=self.journal.text(),
