@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from gitsync.access import visible_log
+
 FRONT = ("Overview", "admin:gitsync_overview", "gitsync.view_repository")
 PAGES = (
     ("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),
@@ -37,6 +39,10 @@ class Site(AdminSite):
         if app_label == "gitsync" and request.user.has_perm(FRONT[2]):
             return HttpResponseRedirect(reverse(FRONT[1]))
         return super().app_index(request, app_label, extra_context)
+
+    def get_log_entries(self, request: HttpRequest) -> Any:
+        """What "Recent actions" are taken from: a group that was left takes its repositories' names along."""
+        return visible_log(super().get_log_entries(request), request.user)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The index and the sidebar, by app."""

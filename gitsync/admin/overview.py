@@ -14,8 +14,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
-from gitsync import health
-from gitsync.admin import errors, panel, progress, states
+from gitsync import health, web_links
+from gitsync.admin import errors, git_links, panel, progress, states
 from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories
 from gitsync.models import Repository
 from kiok.metadata.admin import cells
@@ -87,6 +87,7 @@ class OverviewViews:
 def _now(request: HttpRequest, wanted: Wanted, shown: Page[Any]) -> dict[str, Any]:
     """The page's parts and rows; see `OverviewViews.status`."""
     repositories = list(shown)
+    web_links.tell_services(repositories)
     syncs = progress.under_way(repositories)
     rows = [[row.pk, _row(request, row, syncs.get(row.pk))] for row in repositories]
     stands = standing(request.user)
@@ -129,7 +130,8 @@ def _reason(repository: Repository) -> str:
 def _good(repository: Repository) -> str:
     if not repository.last_good_commit:
         return cells.NOTHING
-    return format_html("{} {}", cells.commit(repository.last_good_commit), cells.age(repository.last_good_at))
+    commit = git_links.commit(repository, repository.last_good_commit)
+    return format_html("{} {}", commit, cells.age(repository.last_good_at))
 
 
 def _dags(number: int, stale: int) -> str:

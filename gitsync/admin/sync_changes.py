@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin.records import CHANGES
 from gitsync.models import SourceFile, SyncRun
@@ -81,6 +82,7 @@ def _problems(run: SyncRun, user: Any) -> dict[str, Any]:
             {
                 "place": ":".join(str(part) for part in (item["path"], item["line"]) if part is not None),
                 "url": pages.get(item["path"], ""),
+                "source": web_links.file_url(run.repository, run.to_commit, item["path"], item["line"]),
                 "message": cells.shortened(item["message"], 400),
             }
             for item in shown

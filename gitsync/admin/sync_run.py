@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Script
@@ -12,8 +13,9 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from gitsync import web_links
 from gitsync.access import visible
-from gitsync.admin import progress, states, sync_page, sync_status
+from gitsync.admin import git_links, progress, states, sync_page, sync_status
 from gitsync.admin.records import counted_syncs
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SyncRun, SyncState
@@ -42,6 +44,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     # The list.
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        shown = super().get_changelist_instance(request)
+        web_links.tell_services(run.repository for run in shown.result_list)
+        return shown
+
     @admin.display(description="state", ordering="state")
     def state_badge(self, run: SyncRun) -> str:
         badge = states.sync_state(run)
@@ -62,9 +69,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="commits")
     def commits(self, run: SyncRun) -> str:
-        if run.from_commit == run.to_commit:
-            return cells.commit(run.to_commit)
-        return format_html("{} → {}", cells.commit(run.from_commit), cells.commit(run.to_commit))
+        return git_links.commits(run.repository, run.from_commit, run.to_commit)
 
     @admin.display(description="started", ordering="started_at")
     def started(self, run: SyncRun) -> str:

@@ -15,8 +15,7 @@ from gitsync.sync.fetch import fetch_commit, read_tree
 from gitsync.sync.known import known_files
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.verify import verify_commit
-from gitsync.sync.walk import Progress as Progress
-from gitsync.sync.walk import Walk as Walk
+from gitsync.sync.walk import Walk
 
 NOTED_PROBLEMS = 100
 """In the log; the sync's record has more."""

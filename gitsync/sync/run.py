@@ -19,6 +19,7 @@ from gitsync.sync import apply as store
 from gitsync.sync import finish
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
 from gitsync.sync.judge import judge
+from gitsync.sync.plan import Plan
 from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
 from gitsync.sync.schedule import SPREAD, may_sync
@@ -57,10 +58,10 @@ def sync_repository(
     """
     started = time.monotonic()
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
-    if not repository.enabled:
-        return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
     if request.dry_run:
-        return _dry_run(repository, request, progress, started)
+        return dry_run(repository, full=request.full, progress=progress)[0]
+    if not repository.enabled:
+        return _switched_off(repository, started)
     if repository.is_paused:
         return _report(repository, SyncReason.PAUSED, _paused(repository), started)
     if not request.full:
@@ -208,19 +209,28 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         return report
 
 
-def _dry_run(repository: Repository, request: Request, progress: Progress, started: float) -> SyncReport:
-    """What a sync would do now. Writes nothing to the store."""
+def dry_run(
+    repository: Repository, *, full: bool = False, progress: Progress = lambda _step, _detail: None
+) -> tuple[SyncReport, Plan | None]:
+    """What a sync would do now, and the plan of it, None where it came to none. Writes nothing to the store.
+
+    Raises database errors.
+    """
+    started = time.monotonic()
+    if not repository.enabled:
+        return _switched_off(repository, started), None
     walk = Walk(None, progress)
     try:
-        plan, compilation = judge(repository, walk, full=request.full)
+        plan, compilation = judge(repository, walk, full=full)
     except DatabaseError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
         failure = _noted(exc, repository)
-        return _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
-    return report_of_plan(
-        repository, plan, compilation.ignored, to_commit=walk.commit, seconds=time.monotonic() - started
-    )
+        report = _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
+        return report, None
+    seconds = time.monotonic() - started
+    report = report_of_plan(repository, plan, compilation.ignored, to_commit=walk.commit, seconds=seconds)
+    return report, plan
 
 
 def _failed(
@@ -271,6 +281,10 @@ def _beginning(request: Request) -> str:
     by = f" by {request.requested_by}" if request.requested_by else ""
     everything = ", compiling also what has not changed" if request.full else ""
     return f"asked for{by} ({request.trigger.label}){everything}"
+
+
+def _switched_off(repository: Repository, started: float) -> SyncReport:
+    return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
 
 
 def _paused(repository: Repository) -> str:

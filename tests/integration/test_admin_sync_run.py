@@ -84,8 +84,8 @@ def test_a_sync_shows_who_asked_what_became_of_each_dag_and_where_one_sees_more(
     shown = text(browser, page(run))
 
     assert "<dd>ada (admin)</dd>" in shown
-    assert f"<dt>From commit</dt><dd>{first}</dd>" in shown.replace("\n", "")
-    assert f"<dt>To commit</dt><dd>{second}</dd>" in shown.replace("\n", "")
+    assert f"<dt>From commit</dt><dd><code>{first}</code></dd>" in shown.replace("\n", "")
+    assert f"<dt>To commit</dt><dd><code>{second}</code></dd>" in shown.replace("\n", "")
     assert f'<a href="/admin/gitsync/repository/{repository.pk}/change/">team</a>' in shown
     version = DagVersion.objects.get(uid="team/a.yaml", version=2)
     updated = shown.split("<h3>1 updated</h3>")[1].split("</ul>")[0]
@@ -229,3 +229,28 @@ def test_syncs_are_searched_and_filtered(browser: Client, repository: Repository
     assert found(repository__id__exact=str(other.pk)) == {pushed.pk}
     recently = (timezone.now() - timedelta(days=7)).isoformat()
     assert found(started_at__gte=recently) == {pushed.pk}
+
+
+def test_commits_and_files_lead_to_the_git_service(browser: Client) -> None:
+    before, after = "a" * 40, "b" * 40
+    row = Repository.objects.create(
+        name="dags",
+        url="https://github.com/acme/dags.git",
+        last_good_commit=after,
+        last_good_at=timezone.now(),
+    )
+    run = started(
+        row,
+        state=SyncState.PARTIAL,
+        from_commit=before,
+        to_commit=after,
+        failed_files=[{"path": "x/a b.yaml", "line": 3, "message": "m"}],
+    )
+    service = "https://github.com/acme/dags"
+    shown = text(browser, page(run))
+    assert f'href="{service}/commit/{before}"' in shown
+    assert f'href="{service}/commit/{after}"' in shown
+    assert f'<a href="{service}/compare/{before}...{after}">what changed</a>' in shown
+    assert f'href="{service}/blob/{after}/x/a%20b.yaml#L3"' in shown
+    assert f'href="{service}/compare/{before}...{after}"' in text(browser, LIST)
+    assert f'href="{service}/commit/{after}"' in text(browser, "/admin/gitsync/repository/overview/")
