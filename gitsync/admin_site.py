@@ -27,9 +27,9 @@ class Site(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """How the repositories stand, in a line, then the lists."""
-        from gitsync.admin.overview_query import standing  # once the apps are there
+        from gitsync.admin.overview_query import by_state, words  # once the apps are there
 
-        stands = standing(request.user) if request.user.has_perm(FRONT[2]) else None
+        stands = words(by_state(request.user)) if request.user.has_perm(FRONT[2]) else ""
         return super().index(request, {**(extra_context or {}), "stands": stands})
 
     def app_index(  # type: ignore[override]  # the stubs know templates only

@@ -16,7 +16,7 @@ from django.utils.html import conditional_escape, format_html
 
 from gitsync import health, web_links
 from gitsync.admin import errors, git_links, panel, progress, states
-from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories
+from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories, words
 from gitsync.models import Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
@@ -92,7 +92,7 @@ def _now(request: HttpRequest, wanted: Wanted, shown: Page[Any]) -> dict[str, An
     rows = [[row.pk, _row(request, row, syncs.get(row.pk))] for row in repositories]
     stands = standing(request.user)
     parts = {
-        "summary": stands.words(),
+        "summary": words(stands.by_state),
         "totals": _totals(stands),
         "pages": render_to_string(
             "gitsync/overview_pages.html",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +60,6 @@ class Standing:
         """Whether a sync is under way."""
         return states.SYNCING in self.by_state
 
-    def words(self) -> str:
-        """`12 repositories: 1 failing, 11 in sync.`"""
-        if not self.repositories:
-            return "No repository yet."
-        counted = ", ".join(
-            f"{number} {states.REPOSITORY[state][1]}" for state, number in self.by_state.items()
-        )
-        return f"{self.repositories} repositor{'ies' if self.repositories != 1 else 'y'}: {counted}."
-
 
 def wanted_repositories(user: Any, wanted: Wanted) -> QuerySet[Any]:
     """By name, with counts and the key of the newest sync."""
@@ -81,14 +73,27 @@ def wanted_repositories(user: Any, wanted: Wanted) -> QuerySet[Any]:
 
 def standing(user: Any) -> Standing:
     """Three queries."""
-    counted = visible_repositories(user).order_by().values(shown=_shown_state()).annotate(number=Count("pk"))
-    numbers = {row["shown"]: row["number"] for row in counted}
     dags = access.visible(Dag.objects.filter(origin=Origin.GIT), user).aggregate(
         number=Count("pk"), stale=Count("pk", filter=Q(stale_since__isnull=False))
     )
     failed = visible(SourceFile.objects.filter(state=FileState.FAILED), user).count()
-    in_order = {state: numbers[state] for state in states.REPOSITORY if state in numbers}
-    return Standing(in_order, dags["number"], dags["stale"], failed)
+    return Standing(by_state(user), dags["number"], dags["stale"], failed)
+
+
+def by_state(user: Any) -> dict[str, int]:
+    """How many repositories that the user may see are in each state, the worst first. One query."""
+    counted = visible_repositories(user).order_by().values(shown=_shown_state()).annotate(number=Count("pk"))
+    numbers = {row["shown"]: row["number"] for row in counted}
+    return {state: numbers[state] for state in states.REPOSITORY if state in numbers}
+
+
+def words(numbers: Mapping[str, int]) -> str:
+    """`12 repositories: 1 failing, 11 in sync.`, of `by_state`."""
+    if not numbers:
+        return "No repository yet."
+    counted = ", ".join(f"{number} {states.REPOSITORY[state][1]}" for state, number in numbers.items())
+    whole = sum(numbers.values())
+    return f"{whole} repositor{'ies' if whole != 1 else 'y'}: {counted}."
 
 
 def _shown_state() -> Case:

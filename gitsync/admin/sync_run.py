@@ -33,6 +33,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_filter = ("state", "trigger", "full", "started_at", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit")
+    show_full_result_count = False  # a count of all of them more
     fields = ("repository",)  # the page is a template of its own
 
     class Media:

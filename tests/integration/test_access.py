@@ -31,8 +31,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MISSING = 2_000_000_000
 NOBODY = "quetzal"
-HEALTH = re.compile(r"<dt>Leader</dt>.*?</dl>", re.DOTALL)
 """A word that no row has."""
+HEALTH = re.compile(r"<dt>Leader</dt>.*?</dl>", re.DOTALL)
 CONNECTIONS = "connections/connection"
 LEAVING = ("logout", "login", "password_change", "password_change_done")
 FORM = {"post": "yes", "reason": "x", "fingerprint": "ssh-ed25519 SHA256:x", "full": "1"}
