@@ -253,7 +253,7 @@ def test_a_repository_is_found_by_its_name(browser: Client, repository: Reposito
 
 
 def test_the_lease_of_the_leader_is_no_page(browser: Client) -> None:
-    assert "leadership" not in browser.get("/admin/gitsync/").content.decode().lower()
+    assert "leadership" not in browser.get("/admin/").content.decode().lower()
     assert browser.get("/admin/gitsync/leadership/").status_code == 404
 
 
