@@ -9,8 +9,10 @@ from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
-from kiok.metadata.admin import link_repositories
+from gitsync.web_links import source_url
+from kiok.metadata.admin import link_repositories, link_sources
 
 __all__ = ["DeliveryAdmin", "RepositoryAdmin", "SourceFileAdmin", "SyncRunAdmin", "administration"]
 
 link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))
+link_sources(source_url)
