@@ -16,7 +16,6 @@ from kiok.metadata import access
 from kiok.metadata.admin import cells, provenance
 from kiok.metadata.admin.cells import Tone
 from kiok.metadata.admin.json_length import JsonLength
-from kiok.metadata.admin.name_filter import NameFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.admin.run import run_state
 from kiok.metadata.models import Dag, DagRun, DagVersion
@@ -48,7 +47,7 @@ class DagAdmin(ReadOnlyAdmin):
         *("uid", "short_name", "origin", "repository_link", "path", "cron", "version", "freshness"),
         *("task_count", "last_run"),
     )
-    list_filter = (FreshnessFilter, "origin", NameFilter)
+    list_filter = (FreshnessFilter, "origin", "repository")
     search_fields = ("uid", "dag_id", "name", "description")
     fieldsets = (
         (None, {"fields": ("unique_id", "dag_id", "name", "description", "cron", "version", "freshness")}),

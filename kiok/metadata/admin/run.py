@@ -12,9 +12,7 @@ from django.utils.html import format_html
 from kiok.metadata import access
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
-from kiok.metadata.admin.name_filter import NameFilter
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
-from kiok.metadata.admin.since_filter import SinceFilter
 from kiok.metadata.models import Dag, DagRun, RunState, TaskRun
 
 _TONES = {
@@ -55,7 +53,7 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
         if not task.log:
             return cells.NOTHING
         return format_html(
-            '<details><summary>{} characters</summary><pre class="kiok-text" tabindex="0">{}</pre></details>',
+            '<details><summary>{} characters</summary><pre class="kiok-text">{}</pre></details>',
             len(task.log),
             task.log,
         )
@@ -64,7 +62,7 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 @admin.register(DagRun)
 class DagRunAdmin(ReadOnlyAdmin):
     list_display = ("uid", "number", "version", "trigger", "state_badge", "created", "started_at", "took")
-    list_filter = ("state", "trigger", ("created_at", SinceFilter), NameFilter)
+    list_filter = ("state", "trigger", "created_at")
     search_fields = ("uid",)
     fields = ("dag", "version", "trigger", "state_badge", "created_at", "started_at", "finished_at", "took")
     inlines = (TaskRunInline,)

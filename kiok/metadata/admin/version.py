@@ -10,16 +10,13 @@ from django.http import HttpRequest
 
 from kiok.metadata import access
 from kiok.metadata.admin import cells
-from kiok.metadata.admin.name_filter import NameFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
-from kiok.metadata.admin.since_filter import SinceFilter
 from kiok.metadata.models import DagVersion
 
 
 @admin.register(DagVersion)
 class DagVersionAdmin(ReadOnlyAdmin):
     list_display = ("uid", "version", "commit", "created")
-    list_filter = (("created_at", SinceFilter), NameFilter)
     search_fields = ("uid", "commit_sha")
     fields = ("uid", "version", "commit_sha", "created_at", "spec_hash", "spec_text")
 
