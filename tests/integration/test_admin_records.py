@@ -129,8 +129,8 @@ def test_a_sync_shows_what_changed_what_failed_and_how_long_each_step_took(
     assert f'<a href="/admin/metadata/dag/{quote("team/a.yaml")}/change/">team/a.yaml</a>' in shown
     assert '<a href="/admin/metadata/dagversion/?uid__exact=team%2Fb.yaml">team/b.yaml</a>' in shown
     assert "a.yaml:5" in shown
-    steps = shown.split("Time per step:")[1]
-    assert steps.index("fetch ") < steps.index("compile ") < steps.index("apply ")
+    steps = shown.split("Time per step</h2>")[1]
+    assert steps.index(">fetch<") < steps.index(">compile<") < steps.index(">apply<")
     assert f"Sync {run.pk} of team" in shown
     assert "1 pruned, 1 stale" in text(browser, "/admin/gitsync/syncrun/")
 
