@@ -13,6 +13,7 @@ from benchmarks.cases import (
     one_changed,
     pages,
     partial_fetch,
+    pushed,
     thousand_repositories,
     yaml_files,
 )
@@ -20,6 +21,7 @@ from benchmarks.cases import (
 CASES: Mapping[str, Measure] = {
     "cold": cold.measure,
     "one-changed": one_changed.measure,
+    "pushed": pushed.measure,
     "nothing-changed": nothing_changed.measure,
     "jars": jars.measure,
     "yaml": yaml_files.measure,
