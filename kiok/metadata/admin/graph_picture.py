@@ -17,8 +17,8 @@ MAX_DRAWN_EDGES = 4_000
 MAX_REQUIREMENTS = 50_000
 """Not even laid out beyond."""
 
-LABEL_COLUMNS = 21
-"""How many Latin characters fit into a box; what East Asian scripts write is two wide."""
+LABEL_COLUMNS = 20
+"""How many Latin characters fit into a box, at 13 px; what East Asian scripts write is two wide."""
 _LABEL_END = 7  # of them, kept from the end: names often differ there
 
 _LETTERS = {

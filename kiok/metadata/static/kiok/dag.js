@@ -12,7 +12,7 @@
   const width = Number(svg.getAttribute("width"));
   const height = Number(svg.getAttribute("height"));
   const MAX_SCALE = 3;
-  const LEGIBLE_SCALE = 0.7; // the smallest that the page opens with
+  const LEGIBLE_SCALE = 0.85; // the smallest that the page opens with
   const STEP = 1.35;
   const PAN_PX = 80;
   const CLICK_PX = 4; // what moves further is no click
@@ -27,7 +27,7 @@
   const fitting = () => Math.min(frame.clientWidth / width, frame.clientHeight / height, 1);
   const boxes = [...canvas.querySelectorAll("a.kiok-node")].map((node) => {
     const place = node.transform.baseVal.consolidate().matrix;
-    return { node, x: place.e + 95, y: place.f + 20 }; // its middle
+    return { node, x: place.e + 100, y: place.f + 20 }; // its middle
   });
   const centred = (scale) => ({
     x: (frame.clientWidth / scale - width) / 2,
