@@ -143,7 +143,8 @@
     }
     event.preventDefault();
   });
-  canvas.addEventListener("focusin", (event) => {
+  // On the frame: what listens for focus within an SVG becomes a stop of the tab key itself.
+  frame.addEventListener("focusin", (event) => {
     const node = nodeOf(event);
     if (!node) {
       return;
@@ -155,7 +156,7 @@
     into(node);
     light(node);
   });
-  canvas.addEventListener("focusout", () => light(null));
+  frame.addEventListener("focusout", () => light(null));
   canvas.addEventListener("pointerover", (event) => light(nodeOf(event)));
   // At its smallest and its largest the wheel is the page's again.
   frame.addEventListener(
@@ -174,7 +175,8 @@
   let pressed = null;
   frame.addEventListener("pointerdown", (event) => { pressed = event; }, true);
   frame.addEventListener("click", (event) => {
-    if (pressed && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > CLICK_PX) {
+    const byPointer = event.detail > 0; // a click by the Enter key has no place
+    if (byPointer && pressed && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > CLICK_PX) {
       event.preventDefault();
     }
   });
