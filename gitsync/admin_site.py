@@ -9,6 +9,8 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest
 from django.urls import reverse
 
+from gitsync.access import visible_log
+
 FRONT = ("Overview", "admin:gitsync_overview", "gitsync.view_repository")
 PAGES = (
     ("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),
@@ -19,6 +21,10 @@ PAGES = (
 
 class Site(AdminSite):
     """Django's own, with these pages among those of Git Sync."""
+
+    def get_log_entries(self, request: HttpRequest) -> Any:
+        """What "Recent actions" are taken from: a group that was left takes its repositories' names along."""
+        return visible_log(super().get_log_entries(request), request.user)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The index and the sidebar, by app."""

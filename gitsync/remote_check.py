@@ -179,13 +179,14 @@ def accept_host_key(repository: Repository, fingerprint: str, *, user_id: int | 
         look_at_once(repository)
         repository.save(update_fields=["next_due_at", "consecutive_failures"])
         if user_id is not None:
-            LogEntry.objects.log_actions(
-                user_id,
-                [connection],
-                CHANGE,
-                change_message=f"Accepted the host key of {host} for repository {repository.name}: {fingerprint}",
-                single_object=True,
-            )
+            # The connection's history is seen by people who do not see the repository.
+            _record(user_id, connection, f"Accepted the host key of {host}: {fingerprint}")
+            into = f"into connection {connection.pk}"
+            _record(user_id, repository, f"Accepted the host key of {host} {into}: {fingerprint}")
+
+
+def _record(user_id: int, changed: Connection | Repository, message: str) -> None:
+    LogEntry.objects.log_actions(user_id, [changed], CHANGE, change_message=message, single_object=True)
 
 
 def _presented(remote: Remote) -> str:

@@ -127,10 +127,9 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
         return
     table = _table("repository", "state", "reason", "ref", "subpath", "commit", "checked")
     for row in repositories:
-        state = RepositoryState(row.state)
         table.add_row(
             escape(row.name),
-            f"[{COLOURS[state]}]{WORDS[state]}[/]" if row.enabled else "off",
+            _standing(row),
             row.reason,
             escape(row.ref),
             escape(row.subpath),
@@ -138,6 +137,20 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
             f"{timesince(row.checked_at, depth=1)} ago" if row.checked_at else "never",
         )
     console.print(table)
+    for row in repositories:
+        if row.is_paused:
+            since = f"{timesince(row.paused_at, depth=1)} ago" if row.paused_at else ""
+            line = f"{row.name} was paused {since} by {row.paused_by}: {row.pause_reason}"
+            console.print(f"[yellow]![/] {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _standing(row: Repository) -> str:
+    if not row.enabled:
+        return "off"
+    if row.is_paused:
+        return "[yellow]paused[/]"
+    state = RepositoryState(row.state)
+    return f"[{COLOURS[state]}]{WORDS[state]}[/]"
 
 
 def show_examination(examination: Examination) -> None:
@@ -181,6 +194,13 @@ def repository_json(row: Repository) -> dict[str, Any]:
         "subpath": row.subpath,
         "credentialConnectionId": row.credential_id,
         "enabled": row.enabled,
+        "paused": {
+            "at": row.paused_at.isoformat() if row.paused_at else None,
+            "by": row.paused_by,
+            "reason": row.pause_reason,
+        }
+        if row.is_paused
+        else None,
         "managed_by": row.managed_by,
         "state": row.state,
         "reason": row.reason,

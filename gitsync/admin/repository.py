@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from gitsync.access import visible
+from gitsync.access import CONNECTIONS, may_take_name, usable_connections, visible
 from gitsync.admin import panel, removal, repository_url, states
 from gitsync.admin.asking import SyncViews, ask, asked_for
 from gitsync.admin.checking import CheckViews, check_panel
@@ -129,6 +131,17 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
 
     # Adding and editing.
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in CONNECTIONS:
+            kwargs["queryset"] = usable_connections(request.user, db_field.name)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "name" and field is not None:
+            field.validators.append(partial(_check_name, request.user))
+        return field
+
     def save_model(self, request: HttpRequest, obj: Repository, form: Any, change: bool) -> None:  # noqa: ARG002
         look_at_once(obj)
         if change:
@@ -210,6 +223,14 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     ) -> HttpResponse | None:
         asked = ask(request, list(queryset), full=full)
         return HttpResponseRedirect(reverse("admin:gitsync_repository_asked")) if asked else None
+
+
+def _check_name(user: Any, name: str) -> None:
+    if not may_take_name(user, name):
+        raise ValidationError(
+            "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the name. "
+            "Choose another one, or have somebody add it who sees all repositories."
+        )
 
 
 def _is_declared(repository: Repository | None) -> bool:

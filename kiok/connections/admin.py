@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 
 from kiok.connections import property_text
@@ -68,6 +69,33 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     def stored_properties(self, connection: Connection) -> str:
         return ", ".join(connection.property_names()) or "none"
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        # Not by what refers to a connection, which not everybody may see.
+        is_of_others = lookup.split(LOOKUP_SEP)[0] in {
+            relation.name for relation in self.opts.related_objects
+        }
+        return not is_of_others and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # None is allowed
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes, and what stands in the way: by name only what the user may see of it."""
+        to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, lacking, self._named(objs, request) if protected else []
+
+    def _named(self, objs: Any, request: HttpRequest) -> list[str]:
+        """Rows that use these connections; those that the user may not see are counted only."""
+        shown, hidden = [], 0
+        for relation in self.opts.related_objects:
+            users = relation.related_model._default_manager.filter(
+                **{f"{relation.field.name}__in": list(objs)}
+            )
+            model_admin = self.admin_site.get_model_admin(relation.related_model)
+            seen = model_admin.get_queryset(request).filter(pk__in=users.values("pk"))
+            seen = seen if model_admin.has_view_permission(request) else seen.none()
+            label = f"{relation.field.verbose_name} of {relation.related_model._meta.verbose_name}"
+            shown += [f"{label}: {row}" for row in seen]
+            hidden += users.count() - seen.count()
+        return [*shown, *([f"{hidden} that you may not see"] if hidden else [])]
+
     def get_readonly_fields(
         self,
         request: HttpRequest,  # noqa: ARG002
@@ -96,11 +124,13 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        message = super().construct_change_message(request, form, formsets, add)
+        message: list[Any] = super().construct_change_message(request, form, formsets, add)
         changes: property_text.Changes = form.cleaned_data["changes"]
-        if not add and (changes.set or changes.remove):
-            names = [*sorted(changes.set), *(f"-{name}" for name in sorted(changes.remove))]
-            message.append({"changed": {"fields": ["properties: " + ", ".join(names)]}})
+        names = ", ".join([*sorted(changes.set), *(f"-{name}" for name in sorted(changes.remove))])
+        if names and add:
+            message.append({"added": {"name": "properties", "object": names}})
+        elif names:
+            message.append({"changed": {"fields": [f"properties: {names}"]}})
         return message
 
     def changeform_view(

@@ -298,7 +298,7 @@ def test_whoever_may_only_view_files_sees_errors_and_neither_dags_nor_links_to_r
 ) -> None:
     make_failing("team", "a.yaml")
     make_stale("team", "a.yaml", "secret")
-    client = client_of("view_sourcefile")
+    client = client_of("view_sourcefile", "view_all_repositories")
 
     shown = text(client)
 

@@ -159,7 +159,7 @@ def test_whoever_may_not_view_repositories_has_no_overview(repository: Repositor
 
 def test_whoever_may_view_repositories_alone_has_no_links_to_errors(repository: Repository) -> None:
     SourceFile.objects.create(repository=repository, path="a.yaml", state=FileState.FAILED)
-    shown = text(client_of("view_repository"))
+    shown = text(client_of("view_repository", "view_all_repositories"))
     assert '<span class="kiok-badge kiok-bad">1</span>' in shown
     assert ERRORS not in shown
 

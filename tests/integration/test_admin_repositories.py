@@ -224,7 +224,8 @@ def test_removing_one_leaves_the_dags_of_another(
 
 def test_whoever_may_only_view_can_neither_change_nor_sync_nor_remove(repository: Repository) -> None:
     viewer = User.objects.create_user("vera", password="x", is_staff=True)
-    viewer.user_permissions.add(Permission.objects.get(codename="view_repository"))
+    for codename in ("view_repository", "view_all_repositories"):
+        viewer.user_permissions.add(Permission.objects.get(codename=codename))
     client = Client()
     client.force_login(viewer)
 

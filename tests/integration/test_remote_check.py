@@ -252,7 +252,7 @@ def test_an_unknown_host_key_is_shown_and_accepted_and_then_the_repository_syncs
     assert (after.reason, after.branches) == ("", ("main",))
     assert (after.known_keys, after.acceptable) == ((found.presented_key,), False)
     assert Repository.objects.get().consecutive_failures == 0
-    entry = LogEntry.objects.get()
+    entry = LogEntry.objects.get(object_id="deploy")
     assert (entry.object_id, entry.user_id) == ("deploy", ada.pk)
     assert ssh_server.fingerprint in entry.get_change_message()
     assert sync().created == ("team/a.yaml",)

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gitsync import terminal
 from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.manual import pause_message
 from gitsync.models import Repository, Trigger
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
@@ -55,6 +56,10 @@ class Command(BaseCommand):
         if options["list"]:
             self._list(repositories, options["json"])
             return
+        if options["repo"] is None and not options["dry_run"]:
+            configured, repositories = repositories, self._without_paused(repositories)
+            if configured and not repositories and not options["json"]:
+                return
         request = Request(
             trigger=Trigger.COMMAND, full=options["full"], dry_run=options["dry_run"], wait=True
         )
@@ -78,6 +83,13 @@ class Command(BaseCommand):
                 returncode=USAGE_ERROR,
             )
         return list(found.values())
+
+    def _without_paused(self, repositories: list[Repository]) -> list[Repository]:
+        """Those to sync where none is named; of the others it says so. One that is named and paused is a failure."""
+        for repository in repositories:
+            if repository.is_paused:
+                self.stderr.write(f"{pause_message(repository)} It is left out.", self.style.WARNING)
+        return [repository for repository in repositories if not repository.is_paused]
 
     def _sync(self, repositories: list[Repository], request: Request, *, quiet: bool) -> list[SyncReport]:
         reports = []

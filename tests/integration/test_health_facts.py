@@ -1,0 +1,144 @@
+"""`gitsync.health`: what it says of leader, workers, sandbox, database and queue, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.models import OrmQ
+from pytest_django import Settings
+
+from gitsync import health
+from gitsync.health import Fact, facts
+from gitsync.leader import take_lead
+from gitsync.models import Leadership, Repository, Trigger, Worker
+from gitsync.tasks import enqueue_sync
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs() -> None:
+    Leadership.objects.all().delete()
+    Worker.objects.all().delete()
+    OrmQ.objects.all().delete()
+
+
+def fact(label: str) -> Fact:
+    """The one of that label."""
+    [found] = [fact for fact in facts() if fact.label == label]
+    return found
+
+
+def worker(name: str, *, engine: str = "", ready: int = 0, seconds_ago: float = 0.0) -> None:
+    """A worker that was seen then, by the database's clock."""
+    Worker.objects.create(
+        name=name,
+        started_at=timezone.now(),
+        seen_at=Now() - timedelta(seconds=seconds_ago),
+        engine=engine,
+        ready=ready,
+    )
+
+
+def test_where_nothing_runs_each_fact_says_so_and_what_to_do() -> None:
+    assert [(found.label, found.good, found.word) for found in facts()] == [
+        ("Leader", False, "none"),
+        ("Workers", False, "none"),
+        ("Sandbox", None, "unknown"),
+        ("Database", True, "answers"),
+        ("Queue", True, "empty"),
+    ]
+    assert "manage.py qcluster" in fact("Leader").text
+    assert "manage.py qcluster" in fact("Workers").text
+
+
+def test_the_leader_is_named_and_one_that_is_switched_off_is_not_missed(settings: Settings) -> None:
+    lead = take_lead()
+    assert lead is not None
+    assert fact("Leader") == Fact("Leader", True, "alive", lead.holder)
+    Leadership.objects.update(expires_at=Now())
+    assert fact("Leader").good is False
+    worker("ant/1")
+    assert "none of them leads" in fact("Leader").text
+    settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
+    assert fact("Leader") == Fact("Leader", None, "switched off", "kiok.gitsync.enabled is false.")
+
+
+def test_workers_are_counted_by_host_while_their_rows_are_fresh() -> None:
+    worker("ant/boot/1")
+    worker("ant/boot/2", seconds_ago=14)
+    worker("ant/boot/3", seconds_ago=16)
+    assert fact("Workers") == Fact("Workers", True, "2 alive", "On ant.")
+    worker("bee/boot/1")
+    assert fact("Workers") == Fact("Workers", True, "3 alive", "On 2 hosts: 2 on ant, 1 on bee.")
+    for number in range(10):
+        worker(f"host-{number}/boot/1")
+    assert fact("Workers").text.endswith(" and 7 more.")
+
+
+def test_the_sandbox_is_fine_while_no_worker_complains_and_what_one_says_is_told_with_its_host() -> None:
+    worker("ant/boot/1", ready=2)
+    worker("ant/boot/2", ready=1)
+    worker("bee/boot/1", ready=2)
+    worker("cat/boot/1", engine="long gone", seconds_ago=20)
+    assert fact("Sandbox") == Fact("Sandbox", True, "fine", "Containers that stand ready: 4.")
+    Worker.objects.filter(name__startswith="bee/").update(engine="no Docker engine answers")
+    found = fact("Sandbox")
+    assert (found.good, found.word) == (False, "faulty on 1 of 2 hosts")
+    assert found.text == "bee: no Docker engine answers"
+    Worker.objects.filter(name__startswith="ant/").delete()
+    worker("bee/boot/2", engine="no Docker engine answered")
+    assert fact("Sandbox") == Fact("Sandbox", False, "faulty", "no Docker engine answered")
+
+
+def test_a_migration_that_is_not_applied_is_seen() -> None:
+    found = fact("Database")
+    assert found.text.startswith("PostgreSQL ")
+    assert "MiB; all migrations are applied" in found.text
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_migrations SET name = 'x' || name WHERE app = 'gitsync'")
+        found = fact("Database")
+        cursor.execute("UPDATE django_migrations SET name = substr(name, 2) WHERE app = 'gitsync'")
+    assert (found.good, found.word) == (False, "behind")
+    assert "migrations not applied: 1. Run `manage.py migrate`" in found.text
+    assert fact("Database").good
+
+
+def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
+    repository = Repository.objects.create(name="team")
+    enqueue_sync(repository.pk, Trigger.SCHEDULE)
+    enqueue_sync(repository.pk, Trigger.SCHEDULE)
+    found = fact("Queue")
+    assert (found.good, found.word) == (True, "2 waiting")
+    OrmQ.objects.update(lock=Now() - timedelta(seconds=90))
+    assert fact("Queue").text == "The oldest has waited for 90 s; 0 at work."
+    [_] = get_broker().dequeue()
+    assert fact("Queue").text == "The oldest has waited for 90 s; 1 at work."
+    OrmQ.objects.filter(lock__lte=Now()).update(lock=Now() - timedelta(hours=3))
+    assert fact("Queue") == Fact("Queue", False, "1 waiting", "The oldest has waited for 3 h; 1 at work.")
+
+
+def test_a_hundred_workers_cost_as_many_queries_as_none(
+    django_assert_num_queries: Callable[[int], Any],
+) -> None:
+    with django_assert_num_queries(3):
+        facts()
+    for number in range(100):
+        worker(f"host-{number}/boot/1", engine=f"complaint {number}")
+    with django_assert_num_queries(3):
+        found = facts()
+    assert all(len(fact.text) < 500 for fact in found)
+
+
+def test_texts_are_cut_where_engines_say_much() -> None:
+    for number in range(health.MAX_NAMED + 2):
+        worker(f"host-{number}/boot/1", engine=f"{number}" * 500)
+    assert fact("Sandbox").text.endswith(" and 2 more")
