@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SHOWN_UIDS = 200
 SHOWN_FAILURES = 50
+DIFF_SECONDS = 1.0
+"""For all changes of specs on the page together; specs are untrusted, and to compare two may take long."""
 LABELS = ("as served now", "as it would be")
 DEEDS = (
     ("created", "added"),
@@ -89,7 +92,7 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
     report, counts = found["report"], found["counts"]
     web_links.tell_services([repository])
     may_view_dags = request.user.has_perm("metadata.view_dag")
-    diffs = {item["uid"]: _diff(item) for item in found["updated"]}
+    diffs = _diffs(found["updated"])
     return render_to_string(
         "gitsync/dry_run.html",
         {
@@ -105,7 +108,7 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
                 for name, done in DEEDS
                 if counts[name]
             ],
-            "without_diff": found["left_out"],
+            "without_diff": counts["updated"] - len(diffs),
             "too_large": found["too_large"],
             "failed": [_failure(repository, report, item) for item in report["failed"][:SHOWN_FAILURES]],
             "n_failed": counts["failed_files"],
@@ -123,6 +126,17 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
 
 def _dag(uid: str, diff: str, *, linked: bool) -> dict[str, str]:
     return {"uid": uid, "url": cells.page_of("metadata_dag", uid) if linked else "", "diff": diff}
+
+
+def _diffs(updated: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The changes of specs as html by uid: the first ones, as many as can be made in `DIFF_SECONDS`."""
+    diffs: dict[str, str] = {}
+    deadline = time.monotonic() + DIFF_SECONDS
+    for item in updated[:SHOWN_UIDS]:
+        if time.monotonic() > deadline:
+            break
+        diffs[item["uid"]] = _diff(item)
+    return diffs
 
 
 def _diff(item: Mapping[str, Any]) -> str:

@@ -22,10 +22,10 @@ from gitsync.admin.declaration import declared_where
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
 from gitsync.admin.overview import OverviewViews
+from gitsync.admin.pause_filter import GroupFilter, PausedFilter
 from gitsync.admin.pausing import PauseViews
 from gitsync.admin.reason_filter import ReasonFilter
 from gitsync.admin.records import counted_repositories
-from gitsync.admin.repository_filter import GroupFilter, PausedFilter
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
 from gitsync.admin.system import SystemViews

@@ -1,91 +1,39 @@
-"""Filters by repository, group and pause, which name those alone that the user may see."""
+"""The filter of lists by repository, which names those alone that the user may see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from kiok.metadata.admin.name_filter import NameFilter
 
-from gitsync.access import assignable_groups, sees_all, visible_repositories
+from gitsync.access import visible_repositories
 from gitsync.models import Repository
 
-MANY = 30
-"""More links than that are no help: a text field takes their place."""
-NAME = "repository"
+KEY = "repository__id__exact"
+"""By its key: what pages link to."""
 
 
-class RepositoryFilter(admin.SimpleListFilter):
-    """Rows of one repository: by its key, as pages link to it, or by its name."""
-
-    title = "repository"
-    parameter_name = "repository__id__exact"
-    template = "admin/gitsync/repository_filter.html"
+class RepositoryFilter(NameFilter):
+    """Rows of one repository, by its name or by its key."""
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
-        given: Any = params.pop(NAME, None)
-        self.name = str(given[-1]).replace("\x00", "") if given else ""
+        given: Any = params.pop(KEY, None)
         super().__init__(request, params, model, model_admin)
-        self.is_many = len(self.lookup_choices) > MANY
-        self.others = [
-            (key, value)
-            for key, value in request.GET.items()
-            if key not in (*self.expected_parameters(), "p")
-        ]
+        key = str(given[-1]) if given else ""
+        if not self.name and key.isdecimal() and len(key) < 20:
+            named = visible_repositories(request.user).filter(pk=int(key))
+            self.name = named.values_list("name", flat=True).first() or ""
+            self.used_parameters[self.parameter_name] = self.name
 
     def expected_parameters(self) -> list[str | None]:
-        return [self.parameter_name, NAME]
+        return [self.parameter_name, KEY]
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        named = visible_repositories(request.user).order_by("name").values_list("pk", "name")
-        return [(str(pk), name) for pk, name in named[: MANY + 1]]
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        if not self.is_many:
-            yield from super().choices(changelist)
-        elif self.name or self.value():
-            yield {"query_string": changelist.get_query_string(remove=self.expected_parameters())}
+    def names(self, request: HttpRequest, model_admin: Any) -> QuerySet[Any]:  # noqa: ARG002
+        return visible_repositories(request.user).order_by("name").values_list("name", flat=True)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if self.name:
-            return queryset.filter(repository__in=Repository.objects.filter(name=self.name).values("pk"))
-        value = self.value()
-        return queryset.filter(repository=value) if value and value.isdecimal() else queryset
-
-
-class PausedFilter(admin.SimpleListFilter):
-    """Repositories that somebody has paused, or the others."""
-
-    title = "paused"
-    parameter_name = "paused"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("yes", "paused"), ("no", "not paused")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if self.value() in ("yes", "no"):
-            return queryset.filter(paused_at__isnull=self.value() == "no")
-        return queryset
-
-
-class GroupFilter(admin.SimpleListFilter):
-    """Repositories that a group sees; the groups are those the user may choose among, and `none`."""
-
-    title = "group"
-    parameter_name = "group"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        groups = assignable_groups(request.user).order_by("name").values_list("pk", "name")
-        named = [(str(pk), name) for pk, name in groups]
-        return [*named, ("none", "no group")] if named and sees_all(request.user) else named
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value == "none":
-            return queryset.filter(groups__isnull=True)
-        if value and value.isascii() and value.isdecimal() and len(value) < 10:
-            chosen = assignable_groups(request.user).filter(pk=value)
-            return queryset.filter(pk__in=chosen.values("repositories"))
-        return queryset
+        if not self.name:
+            return queryset
+        return queryset.filter(repository__in=Repository.objects.filter(name=self.name).values("pk"))
