@@ -1,4 +1,4 @@
-"""Filters by repository, group and pause, which name those alone that the user may see."""
+"""The filter of lists by repository, which names those alone that the user may see."""
 
 from __future__ import annotations
 
