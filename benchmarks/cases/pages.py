@@ -28,6 +28,6 @@ def measure(bench: Bench) -> Iterator[Result]:
     pages = json.loads(asked.stdout.splitlines()[-1])
     pages = sorted((page for page in pages if page["status"] == 200), key=lambda page: -median(page["ms"]))
     for page in pages:
-        bench.say(f"{median(page['ms']):7.1f} ms {page['queries']:3} queries  {page['page']}")
+        bench.say(f"{median(page['ms']):7.1f} ms  {page['page']}")
     for page in pages[:TOLD]:
         yield Result(NAME, page["page"], median(page["ms"]), "ms", target=MAX_MS, runs=runs)

@@ -1,10 +1,11 @@
-"""Git Sync in the admin: Repositories, Syncs, Files, Webhook deliveries. It shows, and calls one function per deed."""
+"""Git Sync in the admin: repositories, syncs, files, deliveries, API tokens. It shows, and calls one function per deed."""
 
 from __future__ import annotations
 
 from django.urls import reverse
 
 from gitsync.admin import administration
+from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
@@ -12,7 +13,14 @@ from gitsync.admin.sync_run import SyncRunAdmin
 from gitsync.web_links import source_url
 from kiok.metadata.admin import link_repositories, link_sources
 
-__all__ = ["DeliveryAdmin", "RepositoryAdmin", "SourceFileAdmin", "SyncRunAdmin", "administration"]
+__all__ = [
+    "ApiTokenAdmin",
+    "DeliveryAdmin",
+    "RepositoryAdmin",
+    "SourceFileAdmin",
+    "SyncRunAdmin",
+    "administration",
+]
 
 link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))
 link_sources(source_url)

@@ -14,7 +14,6 @@ from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import Delivery, Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
-from kiok.metadata.admin.since_filter import SinceFilter
 
 
 @admin.register(Delivery)
@@ -29,7 +28,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "status",
         "outcome_badge",
     )
-    list_filter = ("outcome", "service", ("received_at", SinceFilter), RepositoryFilter)
+    list_filter = ("outcome", "service", "received_at", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("repository__name", "event", "ref", "delivery_id")
     fields = (

@@ -82,7 +82,7 @@ class ErrorViews:
             "query": wanted.query(),
             "repositories": _choices(request.user, wanted.repository),
             "page": shown,
-            "files": _cards(files, _served(files) if may_view_dags else {}),
+            "files": _cards(files, served(files) if may_view_dags else {}),
             "may_view_repositories": request.user.has_perm("gitsync.view_repository"),
         }
         return TemplateResponse(request, "admin/gitsync/errors.html", context)
@@ -130,7 +130,7 @@ def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
     return sorted(counted.items())
 
 
-def _served(files: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
+def served(files: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
     """The stale DAGs of files, by (repository, path): the first few of each, with the number of all."""
     rows = list(files)
     of_one_file = [F("repository"), F("source_path")]

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from gitsync.access import visible_repositories
 from gitsync.models import Repository
-from kiok.metadata.admin.name_filter import NameFilter
 
-KEY = "repository__id__exact"
-"""By its key: what pages link to."""
+MANY = 30
+"""More links than that are no help: a text field takes their place."""
+NAME = "repository"
 
 
-class RepositoryFilter(NameFilter):
-    """Rows of one repository, by its name or by its key."""
+class RepositoryFilter(admin.SimpleListFilter):
+    """Rows of one repository: by its key, as pages link to it, or by its name."""
+
+    title = "repository"
+    parameter_name = "repository__id__exact"
+    template = "admin/gitsync/repository_filter.html"
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
-        given: Any = params.pop(KEY, None)
+        given: Any = params.pop(NAME, None)
+        self.name = str(given[-1]).replace("\x00", "") if given else ""
         super().__init__(request, params, model, model_admin)
-        key = str(given[-1]) if given else ""
-        if not self.name and key.isdecimal() and len(key) < 20:
-            named = visible_repositories(request.user).filter(pk=int(key))
-            self.name = named.values_list("name", flat=True).first() or ""
-            self.used_parameters[self.parameter_name] = self.name
+        self.is_many = len(self.lookup_choices) > MANY
+        self.others = [
+            (key, value)
+            for key, value in request.GET.items()
+            if key not in (*self.expected_parameters(), "p")
+        ]
 
     def expected_parameters(self) -> list[str | None]:
-        return [self.parameter_name, KEY]
+        return [self.parameter_name, NAME]
 
-    def names(self, request: HttpRequest, model_admin: Any) -> QuerySet[Any]:  # noqa: ARG002
-        return visible_repositories(request.user).order_by("name").values_list("name", flat=True)
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        named = visible_repositories(request.user).order_by("name").values_list("pk", "name")
+        return [(str(pk), name) for pk, name in named[: MANY + 1]]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        if not self.is_many:
+            yield from super().choices(changelist)
+        elif self.name or self.value():
+            yield {"query_string": changelist.get_query_string(remove=self.expected_parameters())}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if not self.name:
-            return queryset
-        return queryset.filter(repository__in=Repository.objects.filter(name=self.name).values("pk"))
+        if self.name:
+            return queryset.filter(repository__in=Repository.objects.filter(name=self.name).values("pk"))
+        value = self.value()
+        return queryset.filter(repository=value) if value and value.isdecimal() else queryset

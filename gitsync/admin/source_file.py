@@ -18,7 +18,6 @@ from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SourceFile
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
-from kiok.metadata.admin.since_filter import SinceFilter
 
 
 @admin.register(SourceFile)
@@ -27,7 +26,7 @@ class SourceFileAdmin(ReadOnlyAdmin):
         *("short_path", "repository", "kind", "state_badge", "dags", "problem"),
         *("first_failed", "last_failed", "commit"),
     )
-    list_filter = ("state", "kind", ("last_failed_at", SinceFilter), RepositoryFilter)
+    list_filter = ("state", "kind", "last_failed_at", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("path", "repository__name")
     fields = (

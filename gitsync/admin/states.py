@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from gitsync.models import FileState, Outcome, Repository, RepositoryState, SyncRun, SyncState
+from gitsync.sync_requests import is_claimed as is_claimed
 from kiok.metadata.admin.cells import Tone, badge
 
 SWITCHED_OFF = "off"
@@ -42,12 +42,6 @@ _OUTCOME = {
     Outcome.SIGNATURE: Tone.BAD,
     Outcome.SECRET: Tone.BAD,
 }
-
-
-def is_claimed(repository: Repository) -> bool:
-    """Whether a sync holds the repository, as far as its lease tells."""
-    expires = repository.lease_expires_at
-    return bool(repository.lease_holder and expires and expires > timezone.now())
 
 
 def repository_state(repository: Repository) -> SafeString:

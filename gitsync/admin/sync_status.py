@@ -1,52 +1,32 @@
-"""What became of a sync that somebody asked for: waiting, under way, or its result."""
+"""What became of a sync that somebody asked for, by colour and word: waiting, under way, or its result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import Task
 
-from gitsync.admin import states
 from gitsync.admin.records import counted_syncs
 from gitsync.conf import properties
-from gitsync.models import Leadership, Repository, RepositoryState, SyncRun, SyncState
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
+from gitsync.sync_requests import NO_WORKER, Asked, End, is_claimed, outcome_of, standing, worker_hint
 from gitsync.tasks import SYNC
 from kiok.metadata.admin.cells import Tone
 
-FOLLOW_UP_GRACE = timedelta(seconds=2)
-"""A request that came during a sync is served by what follows it, a look or a sync; in the moment between
-the two nothing in the store tells of it."""
+__all__ = ["NO_WORKER", "Asked", "Status", "counts", "last_runs", "standing", "statuses", "worker_hint"]
 
 WORKER_FAILED = "no result"
-NO_WORKER = "No worker is running; start `manage.py run` or `manage.py qcluster`."
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, and how things stood when it was made. Compared with the store alone, never with a clock.
-
-    `task` is django-q2's id, `last_run` the newest sync's key then (0: none), `checked_at` the last look then
-    as ISO 8601 ("": none), `busy` whether a sync was under way.
-    """
-
-    task: str
-    last_run: int
-    checked_at: str
-    busy: bool
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Asked:
-        return cls(
-            str(value["task"]), int(value["last_run"]), str(value["checked_at"]), value["busy"] is True
-        )
+_ENDS = {
+    End.WORKER_FAILED: (Tone.BAD, WORKER_FAILED),
+    End.NOT_LOOKED: (Tone.IDLE, "not checked"),
+    End.FAILING: (Tone.BAD, "failing"),
+    End.NOTHING_NEW: (Tone.GOOD, "nothing new"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +49,6 @@ def last_runs(repository_ids: Iterable[int]) -> dict[int, Any]:
     return {run.repository_id: run for run in counted_syncs(newest.distinct("repository_id"))}
 
 
-def standing(repository: Repository, task: str, run: SyncRun | None) -> Asked:
-    """The request that has just become `task`, given the newest sync before it."""
-    return Asked(
-        task=task,
-        last_run=run.pk if run else 0,
-        checked_at=repository.checked_at.isoformat() if repository.checked_at else "",
-        busy=bool(run and run.state == SyncState.RUNNING),
-    )
-
-
 def statuses(repositories: Sequence[Repository], asked: Mapping[int, Asked]) -> dict[int, Status]:
     """The status of each repository by its key; a constant number of queries."""
     runs = last_runs(repository.pk for repository in repositories)
@@ -92,16 +62,8 @@ def statuses(repositories: Sequence[Repository], asked: Mapping[int, Asked]) -> 
     return found
 
 
-def worker_hint() -> str:
-    """What to do where nobody takes requests up; "" while there is a leader, which only a worker can be."""
-    if not properties().gitsync_enabled:  # then nobody leads, and workers do not show
-        return ""
-    alive = Leadership.objects.filter(pk=1, expires_at__gt=Now()).exclude(holder="").exists()
-    return "" if alive else NO_WORKER
-
-
 def _status(repository: Repository, asked: Asked | None, task: Task | None, run: Any) -> Status:
-    if run and run.state == SyncState.RUNNING and states.is_claimed(repository):
+    if run and run.state == SyncState.RUNNING and is_claimed(repository):
         return Status(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Beginning.", False, run)
     outcome = _outcome(repository, asked, task, run) if asked else None
     if asked and outcome is None:
@@ -113,29 +75,13 @@ def _status(repository: Repository, asked: Asked | None, task: Task | None, run:
 
 def _outcome(repository: Repository, asked: Asked, task: Task | None, run: Any) -> Status | None:
     """What came of the request; None while it is open."""
-    if run and run.pk > asked.last_run and run.state != SyncState.RUNNING:
+    outcome = outcome_of(repository, asked, task, run)
+    if outcome is None:
+        return None
+    if outcome.end is End.SYNC:
         return _result(run)
-    if task is None or repository.follow_up or states.is_claimed(repository):
-        return None
-    if not task.success:
-        text = "The worker failed at it; the service's log has the details."
-        return Status(Tone.BAD, WORKER_FAILED, text, True, run)
-    if asked.busy and _is_followed(repository, run):
-        return None
-    checked_at = repository.checked_at.isoformat() if repository.checked_at else ""
-    if checked_at == asked.checked_at:
-        return Status(Tone.IDLE, "not checked", str(task.result)[:500], True, run)
-    if repository.state == RepositoryState.FAILING:
-        return Status(Tone.BAD, "failing", repository.message, True, run)
-    return Status(Tone.GOOD, "nothing new", "The commit is the one that was last synced.", True, run)
-
-
-def _is_followed(repository: Repository, run: Any) -> bool:
-    """Whether the sync that was under way at the request is over, and the look that follows it is to come."""
-    if not (run and run.finished_at and repository.checked_at):
-        return False
-    looked_again = repository.checked_at > run.finished_at
-    return not looked_again or timezone.now() - run.finished_at < FOLLOW_UP_GRACE
+    tone, word = _ENDS[outcome.end]
+    return Status(tone, word, outcome.message, True, run)
 
 
 def _is_due(repository: Repository) -> bool:

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "kiok.metadata.apps.MetadataConfig",
     "kiok.connections.apps.ConnectionsConfig",
     "gitsync.apps.GitsyncConfig",
+    "ninja",  # the static files of the API's documentation
     "django_q",
     "gitsync.apps.GitsyncAdminConfig",
     "django.contrib.auth",

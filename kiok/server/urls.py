@@ -1,4 +1,4 @@
-"""The site: the admin, and the door for webhooks. Probes are in kiok.server.health."""
+"""The site: the admin, the API, and the door for webhooks. Probes are in kiok.server.health."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ admin.site.index_title = "Git Sync"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("api/v1/", include("gitsync.api.urls")),
     path("", include("gitsync.webhooks.urls")),
     path("", RedirectView.as_view(url="/admin/")),
 ]

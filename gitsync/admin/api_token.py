@@ -1,0 +1,151 @@
+"""API tokens in the admin: made, shown once, removed. What a token is may not change; one makes another."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from gitsync.api import tokens
+from gitsync.models import ApiToken, Scope
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.cells import Tone
+
+
+class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    """A new token. `user` is a field for superusers only."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.READ],
+        help_text="What it may be used for, within what its user may do.",
+    )
+    days = forms.IntegerField(
+        label="Expires after (days)",
+        initial=tokens.DEFAULT_DAYS,
+        min_value=1,
+        max_value=tokens.MAX_DAYS,
+        help_text=f"At most {tokens.MAX_DAYS}.",
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "user")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.request.user.is_superuser:
+            self.fields["user"].help_text = "Whom it acts for: yourself, or the account of a program."
+            self.initial.setdefault("user", self.request.user.pk)
+        else:
+            del self.fields["user"]
+            self.instance.user = self.request.user
+
+    request: HttpRequest
+    """Set on a subclass made for each request."""
+
+    def clean_name(self) -> str:
+        return " ".join(str(self.cleaned_data["name"]).split())
+
+    def clean(self) -> None:
+        super().clean()
+        # For who has no such field: then the model's own constraint is not looked at.
+        user, name = self.cleaned_data.get("user", self.request.user), self.cleaned_data.get("name")
+        if name and user and ApiToken.objects.filter(user=user, name=name).exists():
+            self.add_error(
+                "name", "There is a token of this name already. Delete it first, or choose another name."
+            )
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+    list_display = ("name", "user", "shown_start", "shown_scopes", "created", "expires", "last_used")
+    list_select_related = ("user",)
+    search_fields = ("name", "start")
+    list_per_page = 50
+    fields = ("name", "user", "shown_start", "shown_scopes", "created_at", "expires_at", "last_used_at")
+
+    class Media:
+        css = {"all": ["kiok/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        user: Any = request.user
+        return rows if user.is_superuser else rows.filter(user=user)
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is not None:
+            return super().get_form(request, obj, change, **kwargs)
+        return type("NewApiTokenForm", (ApiTokenForm,), {"request": request})
+
+    def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        if obj is not None:
+            return self.fields
+        user: Any = request.user
+        return ("name", *(("user",) if user.is_superuser else ()), "scopes", "days")
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        if change:
+            raise PermissionDenied
+        made = tokens.new()
+        obj.digest, obj.start = made.digest, made.start
+        obj.scopes = form.cleaned_data["scopes"]
+        obj.expires_at = timezone.now() + timedelta(days=form.cleaned_data["days"])
+        obj.save(force_insert=True)
+        request.kiok_new_token = made  # type: ignore[attr-defined]  # for the answer to this request alone
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: ApiToken,
+        post_url_continue: Any = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """The one page that has the token's text: in this answer and nowhere else, no message and no session."""
+        made: tokens.NewToken = request.kiok_new_token  # type: ignore[attr-defined]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "API token",
+            "opts": self.opts,
+            "media": self.media,
+            "token": obj,
+            "text": made.text,
+        }
+        return TemplateResponse(
+            request,
+            "admin/gitsync/apitoken/made.html",
+            context,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @admin.display(description="begins with", ordering="start")
+    def shown_start(self, token: ApiToken) -> str:
+        return f"{token.start}…"
+
+    @admin.display(description="scopes")
+    def shown_scopes(self, token: ApiToken) -> str:
+        return ", ".join(token.scopes) or cells.NOTHING
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, token: ApiToken) -> str:
+        return cells.age(token.created_at)
+
+    @admin.display(description="expires", ordering="expires_at")
+    def expires(self, token: ApiToken) -> str:
+        if token.expires_at <= timezone.now():
+            return cells.badge(Tone.BAD, "expired")
+        return cells.age(token.expires_at)
+
+    @admin.display(description="last used", ordering="last_used_at")
+    def last_used(self, token: ApiToken) -> str:
+        return cells.age(token.last_used_at)

@@ -1,0 +1,247 @@
+"""`/dags` and `/dag`: what is served now, where it came from, what it was.
+
+A uid holds slashes and `::`, so it is a query parameter: servers and proxies decode, merge and refuse what is encoded
+in a path. See docs/adr/0018-api.md.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.db.models import Q
+from django.db.models.fields.json import KeyTransform
+from ninja import Router
+from pydantic import Field
+
+from gitsync.api import pages
+from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.problems import not_found
+from gitsync.api.wire import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
+from gitsync.models import Scope
+from kiok.metadata.access import visible
+from kiok.metadata.admin.json_length import JsonLength
+from kiok.metadata.models import Dag, DagVersion
+
+router = Router(tags=["DAGs"], by_alias=True)
+
+VIEW = "metadata.view_dag"
+VIEW_VERSION = "metadata.view_dagversion"
+BY_UID = (Column("uid", str),)
+NEWEST_VERSION_FIRST = (Column("version", int, descending=True),)
+
+OriginName = Literal["git", "manual", "bundle"]
+DagUid = Annotated[
+    Uid, Field(description="The DAG's unique id.", examples=["team-dags/dags/nightly.py::nightly"])
+]
+
+
+class DagSummary(Sent):
+    """A DAG in a list."""
+
+    uid: str
+    dag_id: str
+    name: str
+    description: str | None
+    schedule: str | None
+    origin: OriginName
+    repository: str
+    source_path: str
+    version: int
+    tasks: int
+    commit: str
+    stale_since: Time = Field(description="Since when it no longer says what its file says; null: it does.")
+    stale_reason: str | None
+    updated_at: datetime
+
+
+class DagPage(Sent):
+    """DAGs by uid."""
+
+    items: list[DagSummary]
+    next: str | None
+
+
+class DagOut(DagSummary):
+    """All of a DAG."""
+
+    spec: dict[str, Any] = Field(description="The compiled form; see docs/authors.md.")
+    spec_hash: str
+    source: str | None = Field(description="As authored; null for a jar.")
+    image_digest: str
+    created_at: datetime
+
+
+class VersionSummary(Sent):
+    """A version in a list."""
+
+    uid: str
+    version: int
+    commit: str
+    spec_hash: str
+    created_at: datetime
+
+
+class VersionPage(Sent):
+    """Versions of a DAG, the newest first."""
+
+    items: list[VersionSummary]
+    next: str | None
+
+
+class VersionOut(VersionSummary):
+    """All of a version."""
+
+    spec: dict[str, Any]
+    source: str | None
+
+
+class Node(Sent):
+    """A task."""
+
+    id: str
+    type: str
+
+
+class Edge(Sent):
+    """`source` runs before `target`."""
+
+    source: str
+    target: str
+
+
+class Graph(Sent):
+    """The tasks of a DAG and what waits for what."""
+
+    uid: str
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+@router.get("/dags", response=DagPage, auth=BearerToken(Scope.READ, VIEW), summary="List DAGs")
+def dags(
+    request: ApiRequest,
+    limit: Limit = pages.DEFAULT_LIMIT,
+    cursor: Cursor = ABSENT,
+    repository: RepositoryName = ABSENT,
+    stale: Flag = ABSENT,
+    origin: OriginName = ABSENT,
+    search: Annotated[Search, Field(description="Text in uid, id, name or description.")] = ABSENT,
+) -> DagPage:
+    """The DAGs that are served now, by uid."""
+    rows = visible(Dag.objects.all(), request.auth.user)
+    given = {"repository": repository, "origin": origin}
+    rows = rows.filter(**{key: value for key, value in given.items() if value})
+    if stale is not None:
+        rows = rows.filter(stale_since__isnull=not stale)
+    if search:
+        fields = ("uid", "dag_id", "name", "description")
+        condition = Q()
+        for field in fields:
+            condition |= Q(**{f"{field}__icontains": search})
+        rows = rows.filter(condition)
+    counted = rows.defer("spec", "source").annotate(n_tasks=JsonLength(KeyTransform("tasks", "spec")))
+    cut, following = pages.cut(counted, BY_UID, request, limit, cursor)
+    return DagPage(items=[DagSummary(**_summary(row, row.n_tasks or 0)) for row in cut], next=following)
+
+
+@router.get("/dag", response=DagOut, auth=BearerToken(Scope.READ, VIEW), summary="Read a DAG")
+def dag(request: ApiRequest, uid: DagUid) -> DagOut:
+    """One DAG as it is served: its compiled form, its source, where both came from."""
+    row = _dag(request.auth, uid)
+    return DagOut(
+        **_summary(row, len(_tasks(row.spec))),
+        spec=row.spec,
+        spec_hash=row.spec_hash,
+        source=row.source,
+        image_digest=row.image_digest,
+        created_at=row.created_at,
+    )
+
+
+@router.get("/dag/graph", response=Graph, auth=BearerToken(Scope.READ, VIEW), summary="Read a DAG's graph")
+def graph(request: ApiRequest, uid: DagUid) -> Graph:
+    """The DAG's tasks as nodes, and what each requires as edges."""
+    row = _dag(request.auth, uid)
+    tasks = _tasks(row.spec)
+    return Graph(
+        uid=row.uid,
+        nodes=[Node(id=task["id"], type=task.get("type", "shell")) for task in tasks],
+        edges=[
+            Edge(source=required, target=task["id"])
+            for task in tasks
+            for required in task.get("requires", [])
+        ],
+    )
+
+
+@router.get(
+    "/dag/versions",
+    response=VersionPage,
+    auth=BearerToken(Scope.READ, VIEW_VERSION),
+    summary="List a DAG's versions",
+)
+def versions(
+    request: ApiRequest, uid: DagUid, limit: Limit = pages.DEFAULT_LIMIT, cursor: Cursor = ABSENT
+) -> VersionPage:
+    """What the DAG was, the newest version first; also of a DAG that is gone."""
+    rows = visible(DagVersion.objects.filter(uid=uid), request.auth.user).defer("spec", "source")
+    cut, following = pages.cut(rows, NEWEST_VERSION_FIRST, request, limit, cursor)
+    if not cut and not cursor:
+        raise not_found("DAG")
+    return VersionPage(items=[VersionSummary(**_version(row)) for row in cut], next=following)
+
+
+@router.get(
+    "/dag/versions/{version}",
+    response=VersionOut,
+    auth=BearerToken(Scope.READ, VIEW_VERSION),
+    summary="Read a version of a DAG",
+)
+def version(request: ApiRequest, version: Number, uid: DagUid) -> VersionOut:
+    """The DAG as it was at one version."""
+    row = visible(DagVersion.objects.filter(uid=uid, version=version), request.auth.user).first()
+    if row is None:
+        raise not_found("version")
+    return VersionOut(**_version(row), spec=row.spec, source=row.source)
+
+
+def _dag(caller: Caller, uid: str) -> Dag:
+    row: Dag | None = visible(Dag.objects.filter(uid=uid), caller.user).first()
+    if row is None:
+        raise not_found("DAG")
+    return row
+
+
+def _tasks(spec: Any) -> list[Any]:
+    return list(spec.get("tasks") or []) if isinstance(spec, dict) else []
+
+
+def _summary(row: Any, tasks: int) -> dict[str, Any]:
+    return {
+        "uid": row.uid,
+        "dag_id": row.dag_id,
+        "name": row.name,
+        "description": row.description,
+        "schedule": row.schedule,
+        "origin": row.origin,
+        "repository": row.repository,
+        "source_path": row.source_path,
+        "version": row.version,
+        "tasks": tasks,
+        "commit": row.commit_sha,
+        "stale_since": row.stale_since,
+        "stale_reason": row.stale_reason,
+        "updated_at": row.updated_at,
+    }
+
+
+def _version(row: DagVersion) -> dict[str, Any]:
+    return {
+        "uid": row.uid,
+        "version": row.version,
+        "commit": row.commit_sha,
+        "spec_hash": row.spec_hash,
+        "created_at": row.created_at,
+    }

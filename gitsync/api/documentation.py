@@ -1,0 +1,47 @@
+"""The documentation page and the document it is made of: for who is logged in to the admin, or has a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.views.decorators import staff_member_required
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
+
+from gitsync.api.callers import caller_of
+
+# Swagger UI's styles hold their icons as data: urls.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+@require_safe
+@staff_member_required
+def page(request: HttpRequest) -> HttpResponse:
+    """Swagger UI, from our own files. What is tried out there is sent with a token, never with the session."""
+    return TemplateResponse(
+        request,
+        "gitsync/api_docs.html",
+        headers={"Content-Security-Policy": POLICY, "Cache-Control": "private, no-store"},
+    )
+
+
+def openapi(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
+    """The document. Raises Refused (401)."""
+    if request.method != "GET":
+        return HttpResponseNotAllowed(["GET"])
+    user: Any = request.user
+    if not (user.is_active and user.is_staff):
+        caller_of(request)
+    return JsonResponse(document)

@@ -1,0 +1,252 @@
+"""`/repositories/{name}/files` and `/errors`: what became of each file, and what fails now over all repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from django.db.models import Value
+from django.db.models.functions import Coalesce
+from ninja import Router
+from pydantic import Field
+
+from compilers.excerpt import Excerpt
+from gitsync.admin import errors as failing
+from gitsync.admin.records import located_files
+from gitsync.api import pages
+from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.problems import not_found
+from gitsync.api.repositories import found
+from gitsync.api.wire import ABSENT, FilePath, RepositoryName, Search, Sent, Time
+from gitsync.models import FileState, Scope, SourceFile
+
+router = Router(tags=["files"], by_alias=True)
+
+VIEW = "gitsync.view_sourcefile"
+BY_PATH = (Column("path", str),)
+NEWEST_FIRST = (Column("since", datetime, descending=True), Column("pk", int, descending=True))
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+FileStateName = Literal["compiled", "failed", "not_a_dag", "ignored"]
+
+
+class ExcerptOut(Sent):
+    """Lines of the source; the first has the number `first`."""
+
+    first: int
+    lines: list[str]
+
+
+class ProblemInFile(Sent):
+    """A problem in a file, located as exactly as is known."""
+
+    message: str
+    path: str | None
+    line: int | None
+    column: int | None
+    dag: str | None
+    task: str | None
+    key: str | None
+    excerpt: ExcerptOut | None
+    output: str | None = Field(description="The end of what the file printed while it was compiled.")
+
+
+class FileSummary(Sent):
+    """A file in a list."""
+
+    path: str
+    kind: str
+    state: FileStateName
+    dags: int
+    blob: str
+    commit: str = Field(description="The commit at which it was last compiled.")
+    problems: int
+    first_problem: str | None
+    first_failed_at: Time
+    last_failed_at: Time
+
+
+class FilePage(Sent):
+    """Files by path."""
+
+    items: list[FileSummary]
+    next: str | None
+
+
+class FileOut(Sent):
+    """All of a file."""
+
+    repository: str
+    path: str
+    kind: str
+    state: FileStateName
+    dags: int
+    blob: str
+    commit: str
+    image_digest: str
+    compile_seconds: float
+    first_failed_at: Time
+    last_failed_at: Time
+    problems: list[ProblemInFile]
+
+
+class Served(Sent):
+    """A DAG that is served as it was, in place of what the file says now."""
+
+    uid: str
+    commit: str
+
+
+class FailingFile(Sent):
+    """A file that fails at the last commit that was applied."""
+
+    repository: str
+    path: str
+    commit: str
+    first_seen: Time
+    last_seen: Time
+    problems: list[ProblemInFile] = Field(description="The first few; the file has all.")
+    problems_in_all: int
+    served: list[Served] = Field(description="The first few DAGs that are served on; for who may view DAGs.")
+    served_in_all: int
+
+
+class ErrorPage(Sent):
+    """Failing files, the newest failure first."""
+
+    items: list[FailingFile]
+    next: str | None
+
+
+@router.get(
+    "/repositories/{name}/files",
+    response=FilePage,
+    auth=BearerToken(Scope.READ, VIEW),
+    summary="List a repository's files",
+)
+def files(
+    request: ApiRequest,
+    name: RepositoryName,
+    limit: Limit = pages.DEFAULT_LIMIT,
+    cursor: Cursor = ABSENT,
+    state: FileStateName = ABSENT,
+) -> FilePage:
+    """What became of each file at the last commit that was applied, by path."""
+    rows = SourceFile.objects.filter(repository=found(request.auth, name))
+    if state:
+        rows = rows.filter(state=FileState(state))
+    cut, following = pages.cut(located_files(rows), BY_PATH, request, limit, cursor)
+    return FilePage(items=[_summary(row) for row in cut], next=following)
+
+
+@router.get(
+    "/repositories/{name}/file",
+    response=FileOut,
+    auth=BearerToken(Scope.READ, VIEW),
+    summary="Read a file's problems",
+)
+def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
+    """One file, by its path from the repository's root, with all its problems."""
+    repository = found(request.auth, name)
+    row: Any = SourceFile.objects.filter(repository=repository, path=path).first()
+    if row is None:
+        raise not_found("file")
+    return FileOut(
+        repository=repository.name,
+        path=row.path,
+        kind=row.kind,
+        state=row.state,
+        dags=row.dags,
+        blob=row.blob_sha,
+        commit=row.commit_sha,
+        image_digest=row.image_digest,
+        compile_seconds=row.seconds,
+        first_failed_at=row.first_failed_at,
+        last_failed_at=row.last_failed_at,
+        problems=_problems(row.diagnostics),
+    )
+
+
+@router.get(
+    "/errors",
+    response=ErrorPage,
+    auth=BearerToken(Scope.READ, VIEW),
+    tags=["errors"],
+    summary="List what fails",
+)
+def errors(
+    request: ApiRequest,
+    limit: Limit = pages.DEFAULT_LIMIT,
+    cursor: Cursor = ABSENT,
+    repository: RepositoryName = ABSENT,
+    search: Annotated[Search, Field(description="Text in path or message.")] = ABSENT,
+) -> ErrorPage:
+    """Every file that fails now, over all repositories, with the lines at fault and what is served in its place."""
+    wanted = failing.Wanted(repository or "", (search or "").strip())
+    rows = failing.failing_files(request.auth.user, wanted).annotate(
+        since=Coalesce("first_failed_at", Value(_LONG_AGO))
+    )
+    cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
+    served = failing.served(cut) if request.auth.may("metadata.view_dag") else {}
+    items = [_failing(row, served.get((row["repository_name"], row["path"]), [])) for row in cut]
+    return ErrorPage(items=items, next=following)
+
+
+def _summary(row: Any) -> FileSummary:
+    return FileSummary(
+        path=row.path,
+        kind=row.kind,
+        state=row.state,
+        dags=row.dags,
+        blob=row.blob_sha,
+        commit=row.commit_sha,
+        problems=row.n_problems,
+        first_problem=row.problem,
+        first_failed_at=row.first_failed_at,
+        last_failed_at=row.last_failed_at,
+    )
+
+
+def _failing(row: Mapping[str, Any], served: list[Any]) -> FailingFile:
+    return FailingFile(
+        repository=row["repository_name"],
+        path=row["path"],
+        commit=row["commit_sha"],
+        first_seen=row["first_failed_at"],
+        last_seen=row["last_seen"],
+        problems=_problems(row["problems"]),
+        problems_in_all=row["n_problems"] or 0,
+        served=[Served(uid=dag["uid"], commit=dag["commit_sha"]) for dag in served],
+        served_in_all=served[0]["number"] if served else 0,
+    )
+
+
+def _problems(stored: object) -> list[ProblemInFile]:
+    """Stored diagnostics; what is none is left out."""
+    items = stored if isinstance(stored, list) else []
+    return [
+        _problem(item) for item in items if isinstance(item, Mapping) and isinstance(item.get("message"), str)
+    ]
+
+
+def _problem(item: Mapping[str, Any]) -> ProblemInFile:
+    def text(key: str) -> str | None:
+        return value if isinstance(value := item.get(key), str) else None
+
+    def number(key: str) -> int | None:
+        return value if type(value := item.get(key)) is int else None
+
+    excerpt = Excerpt.from_json(item.get("excerpt"))
+    return ProblemInFile(
+        message=item["message"],
+        path=text("path"),
+        line=number("line"),
+        column=number("column"),
+        dag=text("dag"),
+        task=text("task"),
+        key=text("key"),
+        excerpt=ExcerptOut(first=excerpt.first, lines=list(excerpt.lines)) if excerpt else None,
+        output=text("output"),
+    )

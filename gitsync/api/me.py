@@ -1,0 +1,58 @@
+"""`/`: who am I? For whoever wonders what a token is good for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from ninja import Router
+from pydantic import Field
+
+from gitsync.access import sees_all
+from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.wire import Sent
+
+router = Router(tags=["token"], by_alias=True)
+
+APPS = ("gitsync", "metadata", "connections")
+
+
+class TokenOut(Sent):
+    """The token that was sent, but for its text."""
+
+    name: str
+    start: str
+    scopes: list[Literal["read", "sync", "write"]]
+    created_at: datetime
+    expires_at: datetime
+
+
+class Me(Sent):
+    """The user that the token acts for, and what both may do together."""
+
+    user: str
+    token: TokenOut
+    superuser: bool
+    sees_all_repositories: bool
+    groups: list[str]
+    permissions: list[str] = Field(description="Of the user, as far as they matter here.")
+
+
+@router.get("/", response=Me, auth=BearerToken(), summary="Who am I?")
+def me(request: ApiRequest) -> Me:
+    """The token's user, its scopes and its end. Needs no scope."""
+    user, token = request.auth.user, request.auth.token
+    return Me(
+        user=user.get_username(),
+        token=TokenOut(
+            name=token.name,
+            start=token.start,
+            scopes=token.scopes,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+        ),
+        superuser=user.is_superuser,
+        sees_all_repositories=sees_all(user),
+        groups=sorted(user.groups.values_list("name", flat=True)),
+        permissions=sorted(name for name in user.get_all_permissions() if name.partition(".")[0] in APPS),
+    )

@@ -1,0 +1,101 @@
+"""Lists in pages. A page begins after the last row of the one before, so rows that come and go shift nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from gitsync.api.problems import Refused
+from gitsync.api.wire import integer
+from kiok.text import MAX_INT64
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+
+Limit = Annotated[
+    int,
+    Field(ge=1, le=MAX_LIMIT, description="How many a page holds at most."),
+    BeforeValidator(integer),
+]
+Cursor = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=1, max_length=8000),
+    Field(description="Where the page begins; `next` of the page before has it."),
+]
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a list is ordered by; `kind` is str, int or datetime. Together a list's columns tell its rows apart."""
+
+    name: str
+    kind: type
+    descending: bool = False
+
+
+def cut(
+    rows: QuerySet[Any, Row], order: Sequence[Column], request: HttpRequest, limit: int, cursor: str | None
+) -> tuple[list[Row], str | None]:
+    """A page of the rows in that order, and the address of the next page, None on the last. One query.
+
+    Raises Refused (404) for a cursor that no list like this gave.
+    """
+    if cursor:
+        rows = rows.filter(_after(order, _read(cursor, order)))
+    ordered = rows.order_by(*[("-" if column.descending else "") + column.name for column in order])
+    found = list(ordered[: limit + 1])
+    if len(found) <= limit:
+        return found, None
+    last = found[limit - 1]
+    get: Callable[[str], Any] = (
+        last.__getitem__ if isinstance(last, Mapping) else lambda name: getattr(last, name)
+    )
+    query = request.GET.copy()
+    query["cursor"] = _written([get(column.name) for column in order])
+    return found[:limit], f"{request.path}?{query.urlencode()}"
+
+
+def _after(order: Sequence[Column], values: Sequence[Any]) -> Q:
+    """A condition: later in the order than the row with these values."""
+    condition = Q()
+    for column, value in reversed(list(zip(order, values, strict=True))):
+        later = Q(**{f"{column.name}__{'lt' if column.descending else 'gt'}": value})
+        condition = later | (Q(**{column.name: value}) & condition) if condition else later
+    return condition
+
+
+def _written(values: Sequence[Any]) -> str:
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return base64.urlsafe_b64encode(json.dumps(plain, ensure_ascii=False).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, order: Sequence[Column]) -> list[Any]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return [_value(column.kind, value) for column, value in zip(order, values, strict=True)]
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise Refused(404, "No page begins at this cursor; begin with the first.", code="cursor") from exc
+
+
+def _value(kind: type, value: Any) -> Any:
+    if kind is datetime and isinstance(value, str):
+        when = datetime.fromisoformat(value)
+        if when.tzinfo is None:
+            raise ValueError("no zone")
+        return when
+    if kind is str and isinstance(value, str) and "\0" not in value:
+        value.encode()  # no half of a surrogate pair
+        return value
+    if kind is int and type(value) is int and -MAX_INT64 <= value <= MAX_INT64:
+        return value
+    raise ValueError("of another type")

@@ -1,0 +1,159 @@
+"""What is answered where it does not go well: problem details, RFC 9457, for every status and every path."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from ninja import NinjaAPI, Schema
+from ninja.errors import HttpError, ValidationError
+
+from kiok.connections.redaction import redact
+
+CONTENT_TYPE = "application/problem+json"
+TYPE = "urn:kiok:problem:"
+RETRY_SECONDS = 5
+_BY_STATUS = {
+    400: "malformed",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "conflict",
+    413: "too-large",
+    415: "unsupported-media-type",
+    422: "invalid",
+    500: "internal",
+    503: "unavailable",
+}
+
+log = logging.getLogger(__name__)
+
+
+class FieldError(Schema):
+    """What is wrong with one value that was sent."""
+
+    field: str
+    """The key in the body, or the parameter; "" for all of it."""
+    message: str
+
+
+class Problem(Schema):
+    """What went wrong, for people (`title`, `detail`) and for programs (`type`, `status`, `errors`)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
+
+
+class Refused(Exception):
+    """An answer of this status. `code` ends the problem's type; "" for the status's own."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str = "",
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.code = code
+        self.errors = errors
+        self.headers = headers
+
+
+def not_found(what: str) -> Refused:
+    """No such row, or none that the caller may see: the answer is the same."""
+    return Refused(404, f"There is no such {what} that you may see.")
+
+
+def invalid(*errors: tuple[str, str]) -> Refused:
+    """Values that were sent and cannot be taken, each a pair of field and message."""
+    return Refused(422, "Some of what was sent cannot be taken; `errors` says what.", errors=errors)
+
+
+def response(problem: Refused) -> HttpResponse:
+    """The problem as an answer."""
+    code = problem.code or _BY_STATUS.get(problem.status, "error")
+    body: dict[str, Any] = {
+        "type": TYPE + code.replace("_", "-"),
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": redact(problem.detail),
+        "errors": [{"field": field, "message": redact(message)} for field, message in problem.errors],
+    }
+    return HttpResponse(
+        json.dumps(body), status=problem.status, content_type=CONTENT_TYPE, headers=problem.headers
+    )
+
+
+def handle_all(api: NinjaAPI) -> None:
+    """Have every exception of an operation answered by a problem."""
+    for kind in (
+        *(Refused, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation),
+        *(UnreadablePostError, OperationalError, InterfaceError, Exception),
+    ):
+        api.add_exception_handler(kind, _answer)
+
+
+def of_exception(error: Exception) -> Refused:
+    """What is told of it. Of a fault of this service nothing; the log has it."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, HttpError):
+        # What the body's parser raises comes as this one's cause.
+        cause = error.__cause__
+        return of_exception(cause) if isinstance(cause, Exception) else Refused(error.status_code, str(error))
+    if isinstance(error, ValidationError):
+        return invalid(*[(_field(item["loc"]), _message(item)) for item in error.errors])
+    if isinstance(error, Http404):
+        return not_found("thing")
+    if isinstance(error, RequestDataTooBig):
+        return Refused(413, "The body is larger than this service reads.")
+    if isinstance(error, SuspiciousOperation | UnreadablePostError):
+        return Refused(400, "The request cannot be read.")
+    if isinstance(error, OperationalError | InterfaceError):
+        log.warning("no answer from the database: %s", error)
+        return Refused(
+            503, "The database does not answer. Try again.", headers={"Retry-After": str(RETRY_SECONDS)}
+        )
+    log.error("a fault in the API", exc_info=error)
+    return Refused(500, "A fault of this service; its log has the details.")
+
+
+def of_plain(answer: HttpResponse) -> HttpResponse:
+    """An error that Django or ninja has answered, as a problem."""
+    headers = {name: answer.headers[name] for name in ("Allow",) if name in answer.headers}
+    details = {
+        404: "There is nothing at this address; /api/v1/openapi.json lists what there is.",
+        405: f"Allowed here: {headers.get('Allow', 'nothing')}.",
+    }
+    detail = details.get(answer.status_code, HTTPStatus(answer.status_code).phrase)
+    return response(Refused(answer.status_code, detail, headers=headers))
+
+
+def _answer(_request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+    return response(of_exception(error if isinstance(error, Exception) else error()))
+
+
+def _field(location: Sequence[Any]) -> str:
+    """(`body`, parameter's name, key, ...) -> `key`; (`query`, name) -> `name`."""
+    source, *path = location
+    return ".".join(str(part) for part in (path[1:] if source == "body" else path))
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    return str(item["msg"]).removeprefix("Value error, ")

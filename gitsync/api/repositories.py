@@ -1,0 +1,289 @@
+"""`/repositories`: list, add, read, change, remove, pause, resume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.urls import reverse
+from ninja import Router, Status
+from pydantic import Field, StringConstraints
+
+from gitsync import manual
+from gitsync.access import assignable_groups, sees_all, visible_repositories
+from gitsync.admin.declaration import declared_where
+from gitsync.admin.records import counted_repositories
+from gitsync.admin.repository_url import shown
+from gitsync.api import pages, repository_edit
+from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.problems import Refused, not_found
+from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
+from gitsync.api.wire import ABSENT, RepositoryName, Search, Sent, Taken, Time
+from gitsync.models import ManagedBy, Repository, RepositoryState, Scope
+from gitsync.sync_requests import is_claimed
+
+router = Router(tags=["repositories"], by_alias=True)
+
+VIEW = "gitsync.view_repository"
+CHANGE = "gitsync.change_repository"
+BY_NAME = (Column("name", str),)
+
+
+class Paused(Sent):
+    """Who holds the repository back, since when and why."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+class RepositoryOut(Sent):
+    """A repository: its configuration, then how it stands. No url has a password in it."""
+
+    name: str
+    url: str
+    ref: str
+    subpath: str
+    credential_connection_id: str | None
+    include: str
+    verify: Literal["off", "commit", "tag"]
+    verify_connection_id: str | None
+    image_python: str
+    image_java: str
+    webhook_secret_connection_id: str | None
+    enabled: bool
+    interval_ms: int | None = Field(description="null: kiok.gitsync.interval.ms.")
+    groups: list[str] = Field(description="Who sees it; of these, the groups that the caller could name.")
+    managed_by: Literal["admin", "config"]
+    declared_in: str | None = Field(description="Where it is declared, and can be changed; null: here.")
+    paused: Paused | None
+    state: Literal["never", "in_sync", "degraded", "failing"]
+    syncing: bool
+    reason: str = Field(description="A stable name for what is wrong; docs/operators.md explains each.")
+    message: str
+    last_commit: str
+    last_good_commit: str
+    last_good_at: Time
+    checked_at: Time
+    next_due_at: datetime
+    consecutive_failures: int
+    dags: int
+    stale_dags: int
+    failed_files: int
+    created_at: datetime
+
+
+class RepositoryPage(Sent):
+    """Repositories by name, and where the next page is; null: this is the last."""
+
+    items: list[RepositoryOut]
+    next: str | None
+
+
+class Reason(Taken):
+    """Why it is paused: the next one to look will want to know."""
+
+    reason: Annotated[
+        str,
+        StringConstraints(pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", min_length=1, max_length=manual.MAX_REASON),
+    ] = Field(examples=["The server is being moved."])
+
+
+class Removed(Sent):
+    """What went. Versions and runs stay."""
+
+    name: str
+    dags: int = Field(description="DAGs that went with the repository.")
+
+
+def found(caller: Caller, name: str) -> Any:
+    """The repository, counted. Raises Refused (404) if there is none that the caller may see."""
+    rows = counted_repositories(visible_repositories(caller.user)).prefetch_related("groups")
+    repository = rows.filter(name=name).first()
+    if repository is None:
+        raise not_found("repository")
+    return repository
+
+
+def address(repository: Repository) -> str:
+    """Where the repository is found."""
+    return reverse("api-1:repository", args=[repository.name])
+
+
+@router.get("", response=RepositoryPage, auth=BearerToken(Scope.READ, VIEW), summary="List repositories")
+def repositories(
+    request: ApiRequest,
+    limit: Limit = pages.DEFAULT_LIMIT,
+    cursor: Cursor = ABSENT,
+    state: Literal["never", "in_sync", "degraded", "failing"] = ABSENT,
+    search: Annotated[Search, Field(description="Text in name, url, ref or subpath.")] = ABSENT,
+) -> RepositoryPage:
+    """The repositories that the token's user may see, by name."""
+    rows = counted_repositories(visible_repositories(request.auth.user)).prefetch_related("groups")
+    if state:
+        rows = rows.filter(state=RepositoryState(state))
+    if search:
+        rows = rows.filter(
+            Q(name__icontains=search)
+            | Q(url__icontains=search)
+            | Q(ref__icontains=search)
+            | Q(subpath__icontains=search)
+        )
+    cut, following = pages.cut(rows, BY_NAME, request, limit, cursor)
+    shown_groups = _shown_groups(request.auth)
+    return RepositoryPage(items=[_out(row, shown_groups) for row in cut], next=following)
+
+
+@router.post(
+    "",
+    response={201: RepositoryOut},
+    auth=BearerToken(Scope.WRITE, "gitsync.add_repository"),
+    summary="Add a repository",
+)
+def add_repository(
+    request: ApiRequest, response: HttpResponse, body: RepositoryConfiguration
+) -> Status[RepositoryOut]:
+    """Add a repository; it is looked at at once. What is wrong is told field by field, as in the admin."""
+    repository = repository_edit.add(request.auth, body)
+    response["Location"] = address(repository)
+    return Status(201, _one(request.auth, repository.name))
+
+
+@router.get(
+    "/{name}",
+    response=RepositoryOut,
+    auth=BearerToken(Scope.READ, VIEW),
+    url_name="repository",
+    summary="Read a repository",
+)
+def repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
+    """One repository's configuration and how it stands."""
+    return _one(request.auth, name)
+
+
+@router.patch(
+    "/{name}", response=RepositoryOut, auth=BearerToken(Scope.WRITE, CHANGE), summary="Change a repository"
+)
+def change_repository(request: ApiRequest, name: RepositoryName, body: RepositoryChange) -> RepositoryOut:
+    """Change the fields that are sent, and leave the others. It is looked at at once."""
+    changed = repository_edit.change(request.auth, _changeable(request.auth, name), body)
+    return _one(request.auth, changed.name)
+
+
+@router.put(
+    "/{name}", response=RepositoryOut, auth=BearerToken(Scope.WRITE, CHANGE), summary="Replace a repository"
+)
+def replace_repository(
+    request: ApiRequest, name: RepositoryName, body: RepositoryConfiguration
+) -> RepositoryOut:
+    """As a change of every field: those that are not sent get their defaults. Adds no repository."""
+    changed = repository_edit.change(request.auth, _changeable(request.auth, name), body, entirely=True)
+    return _one(request.auth, changed.name)
+
+
+@router.delete(
+    "/{name}",
+    response=Removed,
+    auth=BearerToken(Scope.WRITE, "gitsync.delete_repository"),
+    summary="Remove a repository",
+)
+def remove_repository(request: ApiRequest, name: RepositoryName) -> Removed:
+    """Remove the repository and the DAGs it registered. Versions and runs stay."""
+    repository = _changeable(request.auth, name)
+    return Removed(name=repository.name, dags=repository_edit.remove(request.auth, repository))
+
+
+@router.post(
+    "/{name}/pause",
+    response=RepositoryOut,
+    auth=BearerToken(Scope.SYNC, CHANGE),
+    summary="Pause a repository",
+)
+def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) -> RepositoryOut:
+    """Hold it back until it is resumed: no look, no sync. Its DAGs are served on. Declared ones too."""
+    with possible():
+        manual.pause(request.auth.user, found(request.auth, name), body.reason)
+    return _one(request.auth, name)
+
+
+@router.post(
+    "/{name}/resume",
+    response=RepositoryOut,
+    auth=BearerToken(Scope.SYNC, CHANGE),
+    summary="Resume a repository",
+)
+def resume_repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
+    """Let it be looked at again, at once. Resuming what is not paused does nothing."""
+    manual.resume(request.auth.user, found(request.auth, name))
+    return _one(request.auth, name)
+
+
+@contextmanager
+def possible() -> Iterator[None]:
+    """Answers what is not possible as the repository stands by 409."""
+    try:
+        yield
+    except manual.NotPossible as exc:
+        raise Refused(409, str(exc), code=str(exc.code)) from exc
+
+
+def _changeable(caller: Caller, name: str) -> Any:
+    """Raises Refused (409) for a declared one."""
+    repository = found(caller, name)
+    if repository.managed_by == ManagedBy.CONFIG:
+        where = declared_where(repository)
+        raise Refused(409, f"{name} is declared in {where}. Change or remove it there.", code="declared")
+    return repository
+
+
+def _one(caller: Caller, name: str) -> RepositoryOut:
+    return _out(found(caller, name), _shown_groups(caller))
+
+
+def _shown_groups(caller: Caller) -> set[str] | None:
+    """The names of groups that the caller may know of; None for all."""
+    if sees_all(caller.user):
+        return None
+    return set(assignable_groups(caller.user).values_list("name", flat=True))
+
+
+def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
+    groups = sorted(group.name for group in row.groups.all())
+    return RepositoryOut(
+        name=row.name,
+        url=shown(row.url),
+        ref=row.ref,
+        subpath=row.subpath,
+        credential_connection_id=row.credential_id,
+        include=row.include,
+        verify=row.verify,
+        verify_connection_id=row.verify_keys_id,
+        image_python=row.image_python,
+        image_java=row.image_java,
+        webhook_secret_connection_id=row.webhook_secret_id,
+        enabled=row.enabled,
+        interval_ms=row.interval_ms,
+        groups=[name for name in groups if shown_groups is None or name in shown_groups],
+        managed_by=row.managed_by,
+        declared_in=declared_where(row) if row.managed_by == ManagedBy.CONFIG else None,
+        paused=Paused(at=row.paused_at, by=row.paused_by, reason=row.pause_reason) if row.is_paused else None,
+        state=row.state,
+        syncing=is_claimed(row),
+        reason=row.reason,
+        message=row.message,
+        last_commit=row.last_commit,
+        last_good_commit=row.last_good_commit,
+        last_good_at=row.last_good_at,
+        checked_at=row.checked_at,
+        next_due_at=row.next_due_at,
+        consecutive_failures=row.consecutive_failures,
+        dags=row.n_dags,
+        stale_dags=row.n_stale,
+        failed_files=row.n_failed,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,250 @@
+"""Changing repositories as the admin's form does: the same rules, the same fields written, the same log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils.text import capfirst
+from pydantic import ConfigDict, Field, StringConstraints
+
+from gitsync import configuration
+from gitsync.access import assignable_groups, sees_all
+from gitsync.api.callers import Caller
+from gitsync.api.problems import Refused, invalid, not_found
+from gitsync.api.wire import RepositoryName, Taken, Text
+from gitsync.models import Repository
+from gitsync.sync.schedule import look_at_once
+
+CHOOSES_CREDENTIALS = "connections.view_connection"
+"""Who lacks it could else have a secret sent to a server of its own, by pointing a repository there."""
+
+ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
+
+FIELDS = {
+    "name": "name",
+    "url": "url",
+    "ref": "ref",
+    "subpath": "subpath",
+    "credentialConnectionId": "credential",
+    "include": "include",
+    "verify": "verify",
+    "verifyConnectionId": "verify_keys",
+    "imagePython": "image_python",
+    "imageJava": "image_java",
+    "webhookSecretConnectionId": "webhook_secret",
+    "enabled": "enabled",
+    "intervalMs": "interval_ms",
+}
+"""The model's field by the key in the body; `groups` is apart, it is no column."""
+CONNECTIONS = ("credential", "verify_keys", "webhook_secret")
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for key in schema["properties"].values():
+        key.pop("default", None)
+
+
+class RepositoryChange(Taken):
+    """What is to be changed; the keys are those of a declared repository."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    name: RepositoryName = Field(
+        "", description="1 to 63 of a-z, 0-9, '.', '_', '-'. Fixed by the first sync."
+    )
+    url: Annotated[Text, StringConstraints(max_length=2000, min_length=1)] = Field(
+        "", description="https://…, ssh://… or user@host:path, without credentials."
+    )
+    ref: Annotated[Text, StringConstraints(max_length=300, min_length=1)] = Field(
+        "main", description="A branch; or tag:NAME, semver:RANGE, commit:ID."
+    )
+    subpath: Annotated[Text, StringConstraints(max_length=1024)] = Field(
+        "", description="The folder that holds the DAGs; empty: all."
+    )
+    credential_connection_id: ConnectionId | None = Field(
+        None, description="The connection with the key, password or token."
+    )
+    include: Text = Field("*.py", description="What DAGs may read outside the subpath: a pattern a line.")
+    verify: Literal["off", "commit", "tag"] = Field("off", description="Whose signature is required.")
+    verify_connection_id: ConnectionId | None = Field(
+        None, description="The connection whose keys are trusted."
+    )
+    image_python: Annotated[Text, StringConstraints(max_length=255)] = Field(
+        "", description="Image that compiles *.py; empty: the service's."
+    )
+    image_java: Annotated[Text, StringConstraints(max_length=255)] = Field(
+        "", description="Image that compiles *.jar; empty: the service's."
+    )
+    webhook_secret_connection_id: ConnectionId | None = Field(
+        None, description="The connection whose secret signs webhooks; null: none are taken."
+    )
+    enabled: bool = Field(True, description="false: switched off.")
+    interval_ms: Annotated[int, Field(ge=1000, le=2**31 - 1)] | None = Field(
+        None, description="Time between two looks; null: kiok.gitsync.interval.ms."
+    )
+    groups: list[Annotated[Text, StringConstraints(max_length=150, min_length=1)]] = Field(
+        [], max_length=100, description="Names of the groups whose members see it."
+    )
+
+
+class RepositoryConfiguration(RepositoryChange):
+    """A repository's whole configuration. What is left out has its default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "team-dags",
+                    "url": "https://git.example.com/team/dags.git",
+                    "ref": "main",
+                    "subpath": "dags",
+                    "credentialConnectionId": "team-git",
+                    "groups": ["team"],
+                }
+            ]
+        }
+    )
+
+    name: RepositoryName = Field(description="1 to 63 of a-z, 0-9, '.', '_', '-'. Fixed by the first sync.")
+    url: Annotated[Text, StringConstraints(max_length=2000, min_length=1)] = Field(
+        description="https://…, ssh://… or user@host:path, without credentials."
+    )
+
+
+def add(caller: Caller, body: RepositoryConfiguration) -> Repository:
+    """A new repository. Raises Refused (403, 409, 422)."""
+    repository = Repository()
+    given = body.model_dump(by_alias=True)
+    _set(repository, given)
+    _require_choice_of_credentials(caller, repository, FIELDS.values())
+    groups = _groups(caller, given["groups"])
+    _validate(repository)
+    look_at_once(repository)
+    with _as_conflict(), transaction.atomic():
+        repository.save(force_insert=True)
+        repository.groups.set(groups)
+        _record(caller, repository, ADDITION, [{"added": {}}])
+    return repository
+
+
+def change(
+    caller: Caller, repository: Repository, body: RepositoryChange, *, entirely: bool = False
+) -> Repository:
+    """Write what differs, `entirely`: also of what was not sent. Raises Refused (403, 404, 409, 422)."""
+    given = body.model_dump(by_alias=True, exclude_unset=not entirely)
+    before = {field: _value(repository, field) for field in FIELDS.values()}
+    _set(repository, given)
+    changed = [field for field in FIELDS.values() if _value(repository, field) != before[field]]
+    groups = _groups(caller, given["groups"], repository) if "groups" in given else None
+    regrouped = groups is not None and {group.pk for group in groups} != {
+        group.pk for group in repository.groups.all()
+    }
+    if not changed and not regrouped:
+        return repository
+    _require_choice_of_credentials(caller, repository, changed)
+    _validate(repository)
+    look_at_once(repository)
+    with _as_conflict(), transaction.atomic():
+        if changed:
+            # Not what syncs observe and claim, nor what others edit: it may have moved on since the row was read.
+            repository.save(update_fields=[*changed, "next_due_at", "consecutive_failures"])
+        if regrouped and groups is not None:
+            repository.groups.set(groups)
+        names = [_verbose(field) for field in changed]
+        _record(
+            caller,
+            repository,
+            CHANGE,
+            [{"changed": {"fields": [*names, *(["Groups"] if regrouped else [])]}}],
+        )
+    return repository
+
+
+def remove(caller: Caller, repository: Repository) -> int:
+    """Delete it with its DAGs; how many those were."""
+    with transaction.atomic():
+        _record(caller, repository, DELETION, "")
+        return configuration.remove_repository(repository)
+
+
+def _set(repository: Repository, given: Mapping[str, Any]) -> None:
+    for key, field in FIELDS.items():
+        if key in given:
+            setattr(repository, _column(field), given[key])
+
+
+def _value(repository: Repository, field: str) -> Any:
+    return getattr(repository, _column(field))
+
+
+def _column(field: str) -> str:
+    return f"{field}_id" if field in CONNECTIONS else field
+
+
+def _require_choice_of_credentials(caller: Caller, repository: Repository, changed: Iterable[str]) -> None:
+    """Raises Refused (403) where a connection is chosen, or its secret would go elsewhere, without permission."""
+    fields = set(changed)
+    if "url" in fields:
+        fields.add("credential")
+    if any(_value(repository, field) is not None for field in CONNECTIONS if field in fields):
+        caller.require(CHOOSES_CREDENTIALS, "Naming a connection, or moving one to another url,")
+
+
+def _groups(caller: Caller, names: list[str], repository: Repository | None = None) -> list[Group]:
+    """The groups named, and those that the caller cannot see, which stay. Raises Refused (422)."""
+    assignable = list(assignable_groups(caller.user))
+    chosen = [group for group in assignable if group.name in names]
+    if unknown := sorted(set(names) - {group.name for group in chosen}):
+        raise invalid(("groups", f"There is no group {unknown[0]!r} that you may name."))
+    if not chosen and not sees_all(caller.user):
+        raise invalid(("groups", "Name at least one of your groups; else you would not see it yourself."))
+    theirs = {group.pk for group in assignable}
+    kept = [group for group in repository.groups.all() if group.pk not in theirs] if repository else []
+    return [*chosen, *kept]
+
+
+def _validate(repository: Repository) -> None:
+    """Raises Refused (422) with the model's own words."""
+    try:
+        repository.full_clean()
+    except ValidationError as exc:
+        keys = {field: key for key, field in FIELDS.items()}
+        raise invalid(
+            *[
+                (keys.get(field, ""), message)
+                for field, messages in exc.message_dict.items()
+                for message in messages
+            ]
+        ) from exc
+
+
+@contextmanager
+def _as_conflict() -> Iterator[None]:
+    """What others did between the check and the writing, as an answer."""
+    try:
+        yield
+    except IntegrityError as exc:
+        raise Refused(409, "Something else was changed at the same time. Read it again.") from exc
+    except DatabaseError as exc:
+        # "Save with update_fields did not affect any rows" has no class of its own.
+        if type(exc) is DatabaseError:
+            raise not_found("repository") from exc
+        raise
+
+
+def _verbose(field: str) -> str:
+    """The field's name as the admin's log has it."""
+    column: Any = Repository._meta.get_field(field)
+    return capfirst(str(column.verbose_name))
+
+
+def _record(caller: Caller, repository: Repository, flag: int, message: Any) -> None:
+    LogEntry.objects.log_actions(
+        int(caller.user.pk), [repository], flag, change_message=message, single_object=True
+    )

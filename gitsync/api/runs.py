@@ -1,0 +1,112 @@
+"""`/runs`: what ran, also of DAGs that are gone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from ninja import Router
+from pydantic import Field
+
+from gitsync.api import pages
+from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.problems import not_found
+from gitsync.api.wire import ABSENT, Key, RepositoryName, Sent, Time, Uid
+from gitsync.models import Scope
+from kiok.metadata.access import visible
+from kiok.metadata.models import DagRun
+
+router = Router(tags=["runs"], by_alias=True)
+
+VIEW = "metadata.view_dagrun"
+NEWEST_FIRST = (Column("created_at", datetime, descending=True), Column("id", int, descending=True))
+
+RunStateName = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
+
+
+class RunSummary(Sent):
+    """A run in a list."""
+
+    id: int
+    uid: str
+    version: int
+    trigger: str
+    state: RunStateName
+    created_at: datetime
+    started_at: Time
+    finished_at: Time
+
+
+class RunPage(Sent):
+    """Runs, the newest first."""
+
+    items: list[RunSummary]
+    next: str | None
+
+
+class TaskRunOut(Sent):
+    """A task's part in a run."""
+
+    task_id: str
+    state: RunStateName
+    started_at: Time
+    finished_at: Time
+    exit_code: int | None
+    log: str
+
+
+class RunOut(RunSummary):
+    """A run with its tasks."""
+
+    tasks: list[TaskRunOut]
+
+
+@router.get("", response=RunPage, auth=BearerToken(Scope.READ, VIEW), summary="List runs")
+def runs(
+    request: ApiRequest,
+    limit: Limit = pages.DEFAULT_LIMIT,
+    cursor: Cursor = ABSENT,
+    uid: Annotated[Uid, Field(description="Of this DAG.")] = ABSENT,
+    repository: RepositoryName = ABSENT,
+    state: RunStateName = ABSENT,
+) -> RunPage:
+    """Runs of DAGs, the newest first."""
+    given = {"uid": uid, "repository": repository, "state": state}
+    rows = visible(DagRun.objects.all(), request.auth.user)
+    rows = rows.filter(**{key: value for key, value in given.items() if value})
+    cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
+    return RunPage(items=[RunSummary(**_summary(row)) for row in cut], next=following)
+
+
+@router.get("/{id}", response=RunOut, auth=BearerToken(Scope.READ, VIEW), summary="Read a run")
+def run(request: ApiRequest, id: Key) -> RunOut:
+    """One run, with what became of each task."""
+    row = visible(DagRun.objects.filter(pk=id), request.auth.user).first()
+    if row is None:
+        raise not_found("run")
+    tasks = [
+        TaskRunOut(
+            task_id=task.task_id,
+            state=task.state,
+            started_at=task.started_at,
+            finished_at=task.finished_at,
+            exit_code=task.exit_code,
+            log=task.log,
+        )
+        for task in row.task_runs.order_by("id")
+    ]
+    return RunOut(**_summary(row), tasks=tasks)
+
+
+def _summary(row: DagRun) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "uid": row.uid,
+        "version": row.version,
+        "trigger": row.trigger,
+        "state": row.state,
+        "created_at": row.created_at,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+    }

@@ -1,0 +1,134 @@
+"""The API as a whole: its operations, its addresses, and what holds for every answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, re_path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+
+from gitsync.api import (
+    dags,
+    document,
+    documentation,
+    dry_runs,
+    files,
+    me,
+    problems,
+    repositories,
+    runs,
+    sync_requests,
+    syncs,
+)
+from gitsync.api.bodies import StrictParser
+
+NAMESPACE = "api-1"
+
+View = Callable[..., HttpResponse]
+
+
+class Api(NinjaAPI):
+    """ninja's, with a complete document."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        described = super().get_openapi_schema(**options)
+        operations = {
+            self.get_openapi_operation_id(operation): operation
+            for router in self._get_bound_routers()
+            for view in router.path_operations.values()
+            for operation in view.operations
+        }
+        document.complete(described, operations)
+        return described
+
+
+api = Api(
+    title=document.TITLE,
+    version=document.VERSION,
+    description=document.DESCRIPTION,
+    urls_namespace=NAMESPACE,
+    openapi_url=None,  # ours are below
+    docs_url=None,
+    parser=StrictParser(),
+)
+problems.handle_all(api)
+api.add_router("", me.router)
+api.add_router("/repositories", repositories.router)
+api.add_router("", sync_requests.router)
+api.add_router("", dry_runs.router)
+api.add_router("", files.router)
+api.add_router("/syncs", syncs.router)
+api.add_router("", dags.router)
+api.add_router("/runs", runs.router)
+
+
+@cache
+def described() -> dict[str, Any]:
+    """The OpenAPI document; the same for everybody for as long as the process lives."""
+    return api.get_openapi_schema()
+
+
+def urls() -> list[URLPattern]:
+    """For the site's urls, under a path that ends with a slash."""
+    return [
+        re_path(r"^openapi\.json\Z", _guarded(_openapi), name="openapi"),
+        re_path(r"^docs\Z", documentation.page, name="docs"),
+        *[
+            URLPattern(item.pattern, _guarded(item.callback), item.default_args, item.name)
+            for item in api.urls[0]
+            if isinstance(item, URLPattern)
+        ],
+        re_path(r"", _guarded(_nothing)),
+    ]
+
+
+def _guarded(view: View) -> View:
+    """Whatever the view answers or raises: no page of Django's, nothing that is kept, no parameter ignored."""
+
+    @csrf_exempt  # a session counts for nothing here
+    def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        try:
+            _check_query(request)
+            answered = view(request, **arguments)
+        except Exception as exc:  # noqa: BLE001 - each has its answer, and what has none is logged
+            answered = problems.response(problems.of_exception(exc))
+        if answered.status_code >= 400 and answered.headers["Content-Type"] != problems.CONTENT_TYPE:
+            answered = problems.of_plain(answered)
+        answered.headers["Cache-Control"] = "no-store"
+        return answered
+
+    return answer
+
+
+def _check_query(request: HttpRequest) -> None:
+    """Raises Refused (422) for a parameter that the operation does not have, or that comes twice."""
+    if not request.GET or request.resolver_match is None:
+        return
+    path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.resolver_match.route)
+    known = document.parameters(described(), path, request.method or "")
+    if known is None:
+        return
+    wrong = [(name[:100], "There is no such parameter here.") for name in request.GET if name not in known]
+    twice = [
+        (name, "Send it once.") for name, values in request.GET.lists() if len(values) > 1 and name in known
+    ]
+    if wrong or twice:
+        raise problems.invalid(*wrong, *twice)
+
+
+def _openapi(request: HttpRequest) -> HttpResponse:
+    return documentation.openapi(request, described())
+
+
+def _nothing(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    return HttpResponse(status=404)

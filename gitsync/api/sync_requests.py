@@ -1,0 +1,176 @@
+"""`POST /repositories/{name}/sync` and `/sync-requests`: asking for a sync, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django_q.models import Task
+from ninja import Router, Status
+from pydantic import Field
+
+from gitsync import manual, tasks
+from gitsync.access import visible_repositories
+from gitsync.admin.records import counted_syncs
+from gitsync.api import syncs, tickets, waiting
+from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api.problems import not_found
+from gitsync.api.repositories import CHANGE, VIEW, found, possible
+from gitsync.api.syncs import SyncSummary
+from gitsync.api.tickets import Ticket
+from gitsync.api.waiting import Wait
+from gitsync.api.wire import RepositoryName, Sent, Taken
+from gitsync.models import Repository, Scope, SyncRun, SyncState, Trigger
+from gitsync.sync_requests import Asked, End, Outcome, is_claimed, outcome_of, standing, worker_hint
+
+router = Router(tags=["syncs"], by_alias=True)
+
+KIND = "sync"
+OutcomeName = Literal["synced", "partial", "nothing_new", "failed", "not_looked", "internal", "unknown"]
+FORGOTTEN = "The queue has forgotten what became of it; the repository's syncs tell."
+_ENDS: dict[End, OutcomeName] = {
+    End.NOTHING_NEW: "nothing_new",
+    End.FAILING: "failed",
+    End.NOT_LOOKED: "not_looked",
+    End.WORKER_FAILED: "internal",
+}
+_BY_STATE: dict[SyncState, OutcomeName] = {SyncState.SUCCEEDED: "synced", SyncState.PARTIAL: "partial"}
+
+
+class Wanted(Taken):
+    """How to sync."""
+
+    full: bool = Field(False, description="Compile also what has not changed.")
+
+
+class SyncResult(Sent):
+    """What came of the request."""
+
+    ok: bool = Field(description="The repository is in sync and no file failed.")
+    outcome: OutcomeName = Field(
+        description="synced; partial: synced, with failed files; nothing_new: the commit is the last synced one; "
+        "failed: `reason` says why; not_looked: switched off or paused meanwhile; internal: a fault of the "
+        "service; unknown: too long ago."
+    )
+    reason: str
+    message: str
+    commit: str = Field(description="The commit that is served now.")
+    sync: SyncSummary | None = Field(description="The sync, if one came of it and the caller may view syncs.")
+
+
+class SyncRequest(Sent):
+    """A sync that was asked for: waiting for a worker, running, or done with its result."""
+
+    id: str
+    repository: str
+    full: bool
+    state: Literal["waiting", "running", "done"]
+    hint: str = Field(description="What keeps it from beginning, if that is known.")
+    result: SyncResult | None
+
+
+@router.post(
+    "/repositories/{name}/sync",
+    response={200: SyncRequest, 202: SyncRequest},
+    auth=BearerToken(Scope.SYNC, CHANGE),
+    tags=["repositories"],
+    summary="Sync a repository",
+)
+def sync_repository(
+    request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted, wait: Wait = 0
+) -> Status[SyncRequest]:
+    """Ask a worker to sync the repository now.
+
+    202 with the address of the request, which tells how it stands; 200 with the result where it is there within `wait`
+    seconds. That the sync failed is a result too: see `result.ok`.
+    """
+    repository = found(request.auth, name)
+    run = SyncRun.objects.filter(repository=repository).order_by("-id").first()
+    with possible():
+        task = manual.ask_for_sync(request.auth.user, repository, full=body.full, trigger=Trigger.API)
+    asked = standing(repository, task, run)
+    id = tickets.write(KIND, {**asked.to_json(), "repository": repository.pk, "full": body.full})
+    response["Location"] = reverse("api-1:sync-request", args=[id])
+    seen = _until_done(request.auth, id, wait)
+    return Status(200 if seen.state == "done" else 202, seen)
+
+
+@router.get(
+    "/sync-requests/{id}",
+    response=SyncRequest,
+    auth=BearerToken(Scope.READ, VIEW),
+    url_name="sync-request",
+    summary="Read what came of a request",
+)
+def sync_request(request: ApiRequest, id: Ticket, wait: Wait = 0) -> SyncRequest:
+    """How a sync that was asked for stands, at once or when it is done. For a day."""
+    return _until_done(request.auth, id, wait)
+
+
+def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:
+    ticket = tickets.read(KIND, id)
+    return waiting.until(lambda: _look(caller, id, ticket), lambda seen: seen.state == "done", seconds)
+
+
+def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
+    repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
+    if repository is None:
+        raise not_found("request")
+    asked, full = Asked.from_json(ticket), ticket["full"] is True
+    run = _run(repository, asked, full)
+    task = Task.objects.filter(pk=asked.task, func=tasks.SYNC).first()
+    outcome = outcome_of(repository, asked, task, run)
+    result = _result(caller, repository, outcome, run) if outcome else None
+    if result is None and task is None and not is_claimed(repository) and not repository.follow_up:
+        result = _forgotten(repository) if tickets.has_left_the_queue(ticket) else None
+    running = bool(run and run.state == SyncState.RUNNING and is_claimed(repository))
+    return SyncRequest(
+        id=id,
+        repository=repository.name,
+        full=full,
+        state="done" if result else "running" if running else "waiting",
+        hint="" if result or running else worker_hint(),
+        result=result,
+    )
+
+
+def _run(repository: Repository, asked: Asked, full: bool) -> Any:
+    """The first sync after the request, a full one if that was asked for; else the newest before."""
+    runs = counted_syncs(SyncRun.objects.select_related("repository").filter(repository=repository))
+    later = runs.filter(pk__gt=asked.last_run).order_by("pk")
+    first = (later.filter(full=True) if full else later).first()
+    return first or runs.filter(pk__lte=asked.last_run).order_by("-pk").first()
+
+
+def _result(caller: Caller, repository: Repository, outcome: Outcome, run: Any) -> SyncResult:
+    if outcome.end is End.SYNC:
+        name = _BY_STATE.get(SyncState(run.state), "failed")
+        return SyncResult(
+            ok=name == "synced",
+            outcome=name,
+            reason=run.reason,
+            message=run.message,
+            commit=repository.last_good_commit,
+            sync=syncs.summary(run) if caller.may(syncs.VIEW) else None,
+        )
+    fails = outcome.end is not End.NOTHING_NEW
+    return SyncResult(
+        ok=not fails and repository.state == "in_sync",
+        outcome=_ENDS[outcome.end],
+        reason="" if outcome.end in (End.NOT_LOOKED, End.WORKER_FAILED) else repository.reason,
+        message=outcome.message,
+        commit=repository.last_good_commit,
+        sync=None,
+    )
+
+
+def _forgotten(repository: Repository) -> SyncResult:
+    return SyncResult(
+        ok=False,
+        outcome="unknown",
+        reason="",
+        message=FORGOTTEN,
+        commit=repository.last_good_commit,
+        sync=None,
+    )

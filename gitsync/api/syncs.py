@@ -1,0 +1,164 @@
+"""`/syncs`: what each sync did, for whom, and how long it took."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from ninja import Router
+from pydantic import Field
+
+from gitsync.access import visible
+from gitsync.admin.records import CHANGES, counted_syncs
+from gitsync.api import pages
+from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.problems import not_found
+from gitsync.api.wire import ABSENT, Key, RepositoryName, Sent, Time
+from gitsync.models import Scope, SyncRun
+
+router = Router(tags=["syncs"], by_alias=True)
+
+VIEW = "gitsync.view_syncrun"
+NEWEST_FIRST = (Column("id", int, descending=True),)
+
+SyncStateName = Literal["running", "succeeded", "partial", "failed", "abandoned"]
+TriggerName = Literal["schedule", "command", "admin", "webhook", "api"]
+
+
+class Counts(Sent):
+    """How many DAGs a sync did what with, and how many problems it found in files."""
+
+    created: int
+    updated: int
+    pruned: int
+    stale: int
+    unchanged: int
+    problems: int
+
+
+class SyncSummary(Sent):
+    """A sync in a list."""
+
+    id: int
+    repository: str
+    state: SyncStateName
+    step: str = Field(description="The step under way, or the one that failed.")
+    reason: str
+    message: str
+    trigger: TriggerName
+    requested_by: str
+    full: bool
+    from_commit: str
+    to_commit: str
+    counts: Counts
+    files_compiled: int
+    files_reused: int = Field(description="Files whose last result still holds.")
+    files_done: int = Field(description="Of `filesTotal`, those compiled so far.")
+    files_total: int
+    repeats: int = Field(description="How often the same failure was seen again.")
+    started_at: datetime
+    finished_at: Time
+
+
+class SyncPage(Sent):
+    """Syncs, the newest first."""
+
+    items: list[SyncSummary]
+    next: str | None
+
+
+class Changes(Sent):
+    """The uids of the DAGs that a sync changed."""
+
+    created: list[str]
+    updated: list[str]
+    pruned: list[str]
+    stale: list[str]
+
+
+class FailedFile(Sent):
+    """A problem in a file, as one line says it."""
+
+    path: str
+    line: int | None
+    message: str
+
+
+class SyncOut(SyncSummary):
+    """All of a sync."""
+
+    changes: Changes
+    failed_files: list[FailedFile]
+    timings: dict[str, float] = Field(description="Seconds per step.")
+    log: str = Field(description="What happened when, a line each: seconds since its beginning, text.")
+
+
+@router.get("", response=SyncPage, auth=BearerToken(Scope.READ, VIEW), summary="List syncs")
+def syncs(
+    request: ApiRequest,
+    limit: Limit = pages.DEFAULT_LIMIT,
+    cursor: Cursor = ABSENT,
+    repository: RepositoryName = ABSENT,
+    state: SyncStateName = ABSENT,
+    trigger: TriggerName = ABSENT,
+) -> SyncPage:
+    """Syncs that had something to do, or failed; the newest first."""
+    rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
+    given = {"repository__name": repository, "state": state, "trigger": trigger}
+    rows = counted_syncs(rows.filter(**{key: value for key, value in given.items() if value})).defer("log")
+    cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
+    return SyncPage(items=[summary(row) for row in cut], next=following)
+
+
+@router.get(
+    "/{id}", response=SyncOut, auth=BearerToken(Scope.READ, VIEW), url_name="sync", summary="Read a sync"
+)
+def sync(request: ApiRequest, id: Key) -> SyncOut:
+    """One sync: what changed, which files failed, how long each step took, its log."""
+    rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
+    row: Any = counted_syncs(rows).defer(None).filter(pk=id).first()
+    if row is None:
+        raise not_found("sync")
+    return SyncOut(
+        **dict(summary(row)),
+        changes=Changes(**{name: row.changes.get(name, []) for name in CHANGES}),
+        failed_files=[
+            FailedFile(path=item["path"], line=item["line"], message=item["message"])
+            for item in row.failed_files
+        ],
+        timings=row.timings,
+        log=row.log,
+    )
+
+
+def summary(row: Any) -> SyncSummary:
+    """A row of `counted_syncs`, with its repository."""
+    return SyncSummary(
+        id=row.pk,
+        repository=row.repository.name,
+        state=row.state,
+        step=row.step,
+        reason=row.reason,
+        message=row.message,
+        trigger=row.trigger,
+        requested_by=row.requested_by,
+        full=row.full,
+        from_commit=row.from_commit,
+        to_commit=row.to_commit,
+        counts=Counts(
+            created=row.n_created,
+            updated=row.n_updated,
+            pruned=row.n_pruned,
+            stale=row.n_stale,
+            unchanged=row.unchanged,
+            problems=row.n_problems,
+        ),
+        files_compiled=row.compiled,
+        files_reused=row.reused,
+        files_done=row.files_done,
+        files_total=row.files_total,
+        repeats=row.repeats,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

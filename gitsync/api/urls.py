@@ -1,0 +1,8 @@
+"""Where the API is found, under `/api/v1/`."""
+
+from __future__ import annotations
+
+from gitsync.api import service
+
+app_name = service.NAMESPACE
+urlpatterns = service.urls()

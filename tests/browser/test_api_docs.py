@@ -1,0 +1,45 @@
+"""The API's documentation in Chromium, under its own strict policy, and a token's way from the admin to a request."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.service import Service
+from tests.browser.test_admin import log_in
+
+
+@pytest.mark.timeout(300)
+def test_a_token_is_made_and_tried_out_on_the_documentation_page_which_asks_no_other_host(
+    page: Page, service: Service
+) -> None:
+    log_in(page, service)
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+
+    page.goto("/admin/gitsync/apitoken/add/")
+    page.get_by_label("Name:").fill("mine")
+    page.get_by_role("button", name="Save", exact=True).click()
+    token = page.locator("#new-token").input_value()
+    assert re.fullmatch(r"kiok_[A-Za-z0-9_-]{43}", token)
+
+    answer = page.goto("/api/v1/docs")
+    assert answer is not None
+    assert "unsafe-inline" not in answer.headers["content-security-policy"]
+    expect(page.get_by_text("What the admin does for people, for programs")).to_be_visible()
+    page.get_by_role("button", name="Authorize").first.click()
+    page.locator(".auth-container input").fill(token)
+    page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()
+    page.get_by_role("button", name="Close").first.click()
+    me = page.locator("#operations-token-me")
+    me.locator(".opblock-summary").click()
+    me.get_by_role("button", name="Try it out").click()
+    me.get_by_role("button", name="Execute").click()
+    result = me.locator(".live-responses-table")
+    expect(result.locator(".response-col_status").last).to_contain_text("200")
+    expect(result).to_contain_text('"superuser": true')
+
+    assert {host for host in hosts if host} == {service.url.removeprefix("http://")}
+    assert token not in service.log
