@@ -78,7 +78,8 @@ def table(before: str, after: str, *, labels: tuple[str, str]) -> SafeString:
     cut = len(rows) > MAX_ROWS
     return format_html(
         '<div class="kiok-wide" role="region" tabindex="0" aria-label="{0} and {1}, side by side">'
-        '<table class="kiok-diff"><thead><tr>'
+        '<table class="kiok-diff">'
+        '<colgroup><col class="kiok-number"><col><col class="kiok-number"><col></colgroup><thead><tr>'
         '<th scope="col" colspan="2">{0}</th><th scope="col" colspan="2">{1}</th>'
         "</tr></thead><tbody>{2}</tbody></table></div>{3}",
         *labels,
