@@ -71,7 +71,9 @@ def _after(order: Sequence[Column], values: Sequence[Any]) -> Q:
     for column, value in reversed(list(zip(order, values, strict=True))):
         later = Q(**{f"{column.name}__{'lt' if column.descending else 'gt'}": value})
         condition = later | (Q(**{column.name: value}) & condition) if condition else later
-    return condition
+    first = order[0]
+    # Says nothing new, but an index can begin there.
+    return Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]}) & condition
 
 
 def _written(values: Sequence[Any]) -> str:

@@ -14,15 +14,12 @@ from django.utils.text import capfirst
 from pydantic import ConfigDict, Field, StringConstraints
 
 from gitsync import configuration
-from gitsync.access import assignable_groups, sees_all
+from gitsync.access import CONNECTIONS, assignable_groups, may_take_name, sees_all, usable_connections
 from gitsync.api.callers import Caller
 from gitsync.api.problems import Refused, invalid, not_found
 from gitsync.api.wire import RepositoryName, Taken, Text
 from gitsync.models import Repository
 from gitsync.sync.schedule import look_at_once
-
-CHOOSES_CREDENTIALS = "connections.view_connection"
-"""Who lacks it could else have a secret sent to a server of its own, by pointing a repository there."""
 
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
 
@@ -42,7 +39,10 @@ FIELDS = {
     "intervalMs": "interval_ms",
 }
 """The model's field by the key in the body; `groups` is apart, it is no column."""
-CONNECTIONS = ("credential", "verify_keys", "webhook_secret")
+NAME_IS_TAKEN = (
+    "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the name. "
+    "Choose another one, or have somebody add it who sees all repositories."
+)
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -118,11 +118,11 @@ class RepositoryConfiguration(RepositoryChange):
 
 
 def add(caller: Caller, body: RepositoryConfiguration) -> Repository:
-    """A new repository. Raises Refused (403, 409, 422)."""
+    """A new repository. Raises Refused (409, 422)."""
     repository = Repository()
     given = body.model_dump(by_alias=True)
     _set(repository, given)
-    _require_choice_of_credentials(caller, repository, FIELDS.values())
+    _check_choices(caller, repository, FIELDS.values())
     groups = _groups(caller, given["groups"])
     _validate(repository)
     look_at_once(repository)
@@ -136,7 +136,7 @@ def add(caller: Caller, body: RepositoryConfiguration) -> Repository:
 def change(
     caller: Caller, repository: Repository, body: RepositoryChange, *, entirely: bool = False
 ) -> Repository:
-    """Write what differs, `entirely`: also of what was not sent. Raises Refused (403, 404, 409, 422)."""
+    """Write what differs, `entirely`: also of what was not sent. Raises Refused (404, 409, 422)."""
     given = body.model_dump(by_alias=True, exclude_unset=not entirely)
     before = {field: _value(repository, field) for field in FIELDS.values()}
     _set(repository, given)
@@ -147,7 +147,7 @@ def change(
     }
     if not changed and not regrouped:
         return repository
-    _require_choice_of_credentials(caller, repository, changed)
+    _check_choices(caller, repository, changed)
     _validate(repository)
     look_at_once(repository)
     with _as_conflict(), transaction.atomic():
@@ -187,13 +187,22 @@ def _column(field: str) -> str:
     return f"{field}_id" if field in CONNECTIONS else field
 
 
-def _require_choice_of_credentials(caller: Caller, repository: Repository, changed: Iterable[str]) -> None:
-    """Raises Refused (403) where a connection is chosen, or its secret would go elsewhere, without permission."""
-    fields = set(changed)
-    if "url" in fields:
-        fields.add("credential")
-    if any(_value(repository, field) is not None for field in CONNECTIONS if field in fields):
-        caller.require(CHOOSES_CREDENTIALS, "Naming a connection, or moving one to another url,")
+def _check_choices(caller: Caller, repository: Repository, changed: Iterable[str]) -> None:
+    """As the admin's form offers them: connections and names that are the caller's to take. Raises Refused (422)."""
+    wrong = []
+    keys = {field: key for key, field in FIELDS.items()}
+    for field in changed:
+        value = _value(repository, field)
+        if (
+            field in CONNECTIONS
+            and value
+            and not usable_connections(caller.user, field).filter(pk=value).exists()
+        ):
+            wrong.append((keys[field], f"There is no connection {value!r} that you may choose here."))
+        if field == "name" and not may_take_name(caller.user, value):
+            wrong.append((keys[field], NAME_IS_TAKEN))
+    if wrong:
+        raise invalid(*wrong)
 
 
 def _groups(caller: Caller, names: list[str], repository: Repository | None = None) -> list[Group]:

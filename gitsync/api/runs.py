@@ -21,6 +21,9 @@ router = Router(tags=["runs"], by_alias=True)
 
 VIEW = "metadata.view_dagrun"
 NEWEST_FIRST = (Column("created_at", datetime, descending=True), Column("id", int, descending=True))
+"""Of a DAG or a repository, which have indexes of it."""
+LAST_FIRST = (Column("id", int, descending=True),)
+"""Of all; the same order by the index that there is."""
 
 RunStateName = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
 
@@ -75,7 +78,8 @@ def runs(
     given = {"uid": uid, "repository": repository, "state": state}
     rows = visible(DagRun.objects.all(), request.auth.user)
     rows = rows.filter(**{key: value for key, value in given.items() if value})
-    cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
+    order = NEWEST_FIRST if uid or repository else LAST_FIRST
+    cut, following = pages.cut(rows, order, request, limit, cursor)
     return RunPage(items=[RunSummary(**_summary(row)) for row in cut], next=following)
 
 

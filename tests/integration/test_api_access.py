@@ -16,6 +16,7 @@ from django.utils import timezone
 from gitsync.api import service, tickets
 from gitsync.api.callers import BearerToken
 from gitsync.models import ApiToken, Repository, Scope, SyncRun
+from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun
 from tests.integration.api_client import Api, make_everything, make_token, make_user
 from tests.integration.canary import surfaces
@@ -178,27 +179,31 @@ def test_every_operation_needs_its_scope_and_each_of_its_permissions(
     assert not Repository.objects.filter(paused_at__isnull=False).exists()
 
 
-def test_a_secret_is_sent_nowhere_by_who_may_not_see_connections(rows: tuple[Repository, Repository]) -> None:
-    from kiok.connections.models import Connection
-
-    Connection.objects.create(id="team-git", type="git")
+def test_connections_and_names_can_be_taken_as_in_the_admins_form(
+    rows: tuple[Repository, Repository],
+) -> None:
+    for name in ("of-mine", "of-theirs", "free"):
+        Connection.objects.create(id=name, type="git")
+    Repository.objects.filter(name="theirs").update(credential="of-theirs")
     user = make_user("vera", "*", groups=["a"])
-    user.user_permissions.remove(Permission.objects.get(codename="view_connection"))
     api = Api(make_token(user)[0])
     path = "repositories/mine"
 
     for key in ("credentialConnectionId", "verifyConnectionId", "webhookSecretConnectionId"):
-        for name in ("team-git", "no-such"):
-            answer = api("PATCH", path, {key: name})
-            assert (answer.status_code, "connections.view_connection" in answer.json()["detail"]) == (
-                403,
-                True,
-            )
-    assert api("PATCH", path, {"url": "https://127.0.0.1/other.git"}).status_code == 200
-    Repository.objects.filter(name="mine").update(credential="team-git")
-    assert api("PATCH", path, {"url": "https://127.0.0.1/evil.git"}).status_code == 403
-    assert api("PATCH", path, {"subpath": "x"}).status_code == 200
+        answers = [api("PATCH", path, {key: name}) for name in ("of-theirs", "no-such")]
+        assert [answer.status_code for answer in answers] == [422, 422]
+        said = {answer.content.decode().replace("of-theirs", "no-such") for answer in answers}
+        assert len(said) == 1  # not whether it is there
+    assert api("PATCH", path, {"credentialConnectionId": "free"}).status_code == 200
+    user.user_permissions.remove(Permission.objects.get(codename="view_connection"))
+    assert api("PATCH", path, {"verifyConnectionId": "of-mine"}).status_code == 422
+    assert api("PATCH", path, {"credentialConnectionId": "free", "subpath": "x"}).status_code == 200
     assert api("PATCH", path, {"credentialConnectionId": None}).status_code == 200
+
+    Repository.objects.filter(name="theirs").delete()
+    new = {"name": "theirs", "url": "https://127.0.0.1/x.git", "groups": ["a"]}
+    assert "earlier repository" in api("POST", "repositories", new).json()["errors"][0]["message"]
+    assert api("POST", "repositories", {**new, "name": "another"}).status_code == 201
 
 
 # Tokens.
