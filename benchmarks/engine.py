@@ -48,14 +48,19 @@ def _note(events: Iterable[Mapping[str, Any]], names: list[str]) -> None:
 def await_ready(worker: Worker, kind: Kind) -> None:
     """Wait until the worker's pool is full for that kind, as it is when a push comes after a while without one."""
     facts = worker.ask("facts")
-    filters = {"label": [f"{LABEL_POOL}=1", f"{LABEL_SERVICE}={facts['service']}"]}
+    await_pool(facts["service"], facts["pool"], kind)
+
+
+def await_pool(service: str, size: int, kind: Kind) -> None:
+    """Wait until so many containers of that kind stand ready for the service."""
+    filters = {"label": [f"{LABEL_POOL}=1", f"{LABEL_SERVICE}={service}"]}
     patience = time.monotonic() + _PATIENCE_SECONDS
     with _engine() as client:
         while True:
             names = [container.name for container in client.containers.list(filters=filters)]
             # One that is being started has a name that ends otherwise.
             ready = [name for name in names if f"-{kind.value}-" in name and name[-1].isdecimal()]
-            if len(ready) >= facts["pool"]:
+            if len(ready) >= size:
                 break
             if time.monotonic() > patience:
                 raise SystemExit(f"no container stands ready after {_PATIENCE_SECONDS:.0f} s: {names}")

@@ -31,6 +31,7 @@ from gitsync.conf import properties
 from gitsync.keeper import Keeper
 from gitsync.models import Repository, Trigger
 from gitsync.sync.run import Request, sync_repository
+from kiok.connections.models import Connection
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
@@ -60,6 +61,14 @@ def add(name: str, url: str) -> dict[str, Any]:
     return {"pk": Repository.objects.create(name=name, url=url).pk}
 
 
+def hook(pk: int, secret: str) -> dict[str, Any]:
+    """Let webhooks signed with that secret ask for a sync of the repository."""
+    connection_row = Connection(id="benchmark-hook", type=Connection.Type.SECRET)
+    connection_row.set_properties({"secret": secret})
+    Repository.objects.filter(pk=pk).update(webhook_secret=connection_row)
+    return {}
+
+
 def memory() -> dict[str, Any]:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
@@ -74,6 +83,7 @@ def facts() -> dict[str, Any]:
         "service": containers.service(),
         "parallelism": config.sandbox_parallelism,
         "pool": config.sandbox_pool_size,
+        "web_workers": config.web_workers,
     }
 
 
@@ -144,6 +154,7 @@ def _cpu(who: int) -> float:
 _COMMANDS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "migrate": migrate,
     "add": add,
+    "hook": hook,
     "memory": memory,
     "facts": facts,
     "sync": sync,

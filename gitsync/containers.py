@@ -15,6 +15,7 @@ from compilers.base import Kind, SandboxUnavailable
 from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.pool import Filled
 from compilers.sandbox.reaper import remove_orphans
 from gitsync.conf import properties
 from gitsync.models import Leadership, SyncRun, SyncState
@@ -76,8 +77,8 @@ def sweep() -> int:
         return 0
 
 
-def fill_pool(keeper: str) -> int:
-    """Have containers stand ready, in the name of a process; how many were started. Raises SandboxUnavailable."""
+def fill_pool(keeper: str) -> Filled:
+    """Have containers stand ready, in the name of a process. Raises SandboxUnavailable."""
     return sandbox().pool.fill(service(), keeper)
 
 

@@ -75,26 +75,17 @@ def _sandbox(workers: Sequence[Worker]) -> Fact:
     if not workers:
         return Fact(label, None, "unknown", "No worker is alive that could tell of its engine.")
     hosts = {presence.host_of(worker.name) for worker in workers}
-    complaints: defaultdict[str, set[str]] = defaultdict(set)
-    for worker in workers:
-        if worker.engine:
-            complaints[worker.engine].add(presence.host_of(worker.name))
-    if not complaints:
-        return Fact(label, True, "fine", f"Containers that stand ready: {containers_ready(workers)}.")
-    faulty = set().union(*complaints.values())
+    faulty = {presence.host_of(worker.name): worker.engine for worker in workers if worker.engine}
+    if not faulty:
+        ready = presence.containers_ready(workers)
+        return Fact(label, True, "fine", f"Containers that stand ready: {ready}.")
     if len(hosts) == 1:
-        return Fact(label, False, "faulty", _some(list(complaints)))
-    said = [f"{', '.join(sorted(where)[:MAX_NAMED])}: {what}" for what, where in complaints.items()]
+        return Fact(label, False, "faulty", next(iter(faulty.values())))
+    complaints: defaultdict[str, list[str]] = defaultdict(list)
+    for host, complaint in faulty.items():
+        complaints[complaint].append(host)
+    said = [f"{_some(where)}: {complaint}" for complaint, where in complaints.items()]
     return Fact(label, False, f"faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
-
-
-def containers_ready(workers: Sequence[Worker]) -> int:
-    """How many containers stand ready, in all: of each host what its workers saw at most, as they see the same."""
-    by_host: defaultdict[str, int] = defaultdict(int)
-    for worker in workers:
-        host = presence.host_of(worker.name)
-        by_host[host] = max(by_host[host], worker.ready)
-    return sum(by_host.values())
 
 
 def _database_and_queue() -> tuple[Fact, Fact]:

@@ -1,5 +1,7 @@
 """Keeps the engine of a worker tidy and ready: sweeps up what the dead left, has containers wait for work.
 
+What it sees of the engine, the worker's row tells (`gitsync.presence`).
+
 Every worker process runs one, as the engine is its machine's: a leader elsewhere could not see it. They need no
 agreement: the names of containers decide who was first (`compilers.sandbox.pool`).
 """
@@ -10,10 +12,11 @@ import logging
 import threading
 import time
 
-from django.db import connections
+from django.db import Error, connections
 
 from compilers.base import SandboxUnavailable
 from gitsync import containers
+from gitsync.presence import Presence, Seen
 from gitsync.process import process_name
 
 KEEP_SECONDS = 5.0
@@ -31,13 +34,19 @@ class Keeper(threading.Thread):
         super().__init__(name="container-keeper", daemon=True)
         self._wake = threading.Event()
         self._process = process_name()
-        self._was_away = False
+        self._presence = Presence(self._process)
+        self._complained = ""
         self._stop_asked = False
 
+    def start(self) -> None:
+        self._presence.start()
+        super().start()
+
     def stop(self) -> None:
-        """End after the look under way; does not wait."""
+        """End after the look under way, and no longer count as a worker; does not wait for the look."""
         self._stop_asked = True
         self._wake.set()
+        self._presence.leave()
 
     def wake(self) -> None:
         """Look at once: a container that stood ready was taken."""
@@ -53,15 +62,27 @@ class Keeper(threading.Thread):
                     time.sleep(YIELD_SECONDS)
 
     def _keep(self) -> None:
+        self._presence.looking()
+        seen = Seen()
         try:
             containers.sweep()
-            containers.fill_pool(self._process)
-            self._was_away = False
+            filled = containers.fill_pool(self._process)
+            seen = Seen(" ".join(filled.complaints), filled.ready)
+            self._complained = ""
         except SandboxUnavailable as exc:
-            if not self._was_away:
-                log.warning("no containers can stand ready: %s", exc)
-            self._was_away = True
+            seen = Seen(str(exc))
+            self._complain("no containers can stand ready", exc)
+        except Error as exc:
+            self._complain("the containers cannot be kept while the database does not answer", exc)
         except Exception:  # a fault here must not end the keeping; the next round tries again
             log.exception("keeping the containers failed")
+            seen = Seen("Keeping the containers failed; the worker's log has the details.")
         finally:
+            self._presence.saw(seen)
             connections.close_all()
+
+    def _complain(self, what: str, cause: Exception) -> None:
+        """Log it, once until a round succeeds or something else is wrong."""
+        if self._complained != what:
+            log.warning("%s: %s", what, cause)
+        self._complained = what

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from prometheus_client import Metric as Family
 from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
-from gitsync import VERSION
+from gitsync import VERSION, presence
 from gitsync.conf import properties
 from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile, SyncRun, SyncState
 from gitsync.readiness import led
@@ -34,7 +34,8 @@ MAX_RECENT_SYNCS = 5000
 """Of more syncs in the window the newest count, so that the cost has a bound: 5 000 take some 50 ms."""
 QUANTILES = (0.5, 0.9, 0.99)
 DISABLED = "disabled"
-"""The state, here, of a repository that is switched off, whatever its last look found."""
+PAUSED = "paused"
+"""The states, here, of a repository that is held back, whatever its last look found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +72,38 @@ REPOSITORIES = Metric(
     "kiok_gitsync_repositories",
     "gauge",
     ("state",),
-    "Repositories by state: never, in_sync, degraded, failing; or disabled.",
+    "Repositories by state: never, in_sync, degraded, failing; or paused, or disabled.",
 )
 LAST_GOOD = Metric(
     "kiok_gitsync_repository_last_good_sync_timestamp_seconds",
     "gauge",
     ("repository",),
-    "When a commit was last applied, of enabled repositories that ever were; no push, no sync.",
+    "When a commit was last applied, of active repositories that ever were; no push, no sync.",
 )
 LAST_CHECK = Metric(
     "kiok_gitsync_repository_last_check_timestamp_seconds",
     "gauge",
     ("repository",),
-    "When the remote was last looked at, with success or not, of enabled repositories that ever were.",
+    "When the remote was last looked at, with success or not, of active repositories that ever were.",
 )
 FAILURES = Metric(
     "kiok_gitsync_repository_consecutive_failures",
     "gauge",
     ("repository",),
-    "Failures since the last success, of enabled repositories.",
+    "Failures since the last success, of active repositories.",
 )
 DAGS = Metric("kiok_gitsync_repository_dags", "gauge", ("repository",), "DAGs registered from git.")
 STALE_DAGS = Metric(
     "kiok_gitsync_repository_stale_dags",
     "gauge",
     ("repository",),
-    "Of these, DAGs that serve as they last were because their file fails.",
+    "Of these, DAGs that serve as they last were because their file fails; of active repositories.",
 )
 FAILED_FILES = Metric(
-    "kiok_gitsync_repository_failed_files", "gauge", ("repository",), "Files that failed at the last commit."
+    "kiok_gitsync_repository_failed_files",
+    "gauge",
+    ("repository",),
+    "Files that failed at the last commit, of active repositories.",
 )
 SYNCS_RUNNING = Metric("kiok_gitsync_syncs_running", "gauge", (), "Syncs under way.")
 RECENT_SYNCS = Metric(
@@ -135,6 +139,21 @@ LEADER_LEASE = Metric(
 LEADER_CHANGES = Metric(
     "kiok_gitsync_leader_changes_total", "counter", (), "How often a process became the leader."
 )
+WORKERS = Metric(
+    "kiok_gitsync_workers", "gauge", (), "Worker processes that were alive within the last 15 s."
+)
+FAULTY_ENGINES = Metric(
+    "kiok_gitsync_workers_without_engine",
+    "gauge",
+    (),
+    "Of these, workers whose Docker engine does not answer, or lacks an image of the sandbox.",
+)
+POOL = Metric(
+    "kiok_gitsync_pool_containers",
+    "gauge",
+    (),
+    "Containers that stand ready: of each host with workers what they see of their engine, in sum.",
+)
 QUEUE_TASKS = Metric(
     "kiok_gitsync_queue_tasks", "gauge", ("state",), "Tasks in the queue: waiting, or taken by a worker."
 )
@@ -142,7 +161,7 @@ QUEUE_TASKS = Metric(
 METRICS = (
     *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, FAILURES, DAGS, STALE_DAGS, FAILED_FILES),
     *(SYNCS_RUNNING, RECENT_SYNCS, RECENT_SECONDS, RECENT_STEP_SECONDS),
-    *(LEADER_PRESENT, LEADER_LEASE, LEADER_CHANGES, QUEUE_TASKS),
+    *(LEADER_PRESENT, LEADER_LEASE, LEADER_CHANGES, WORKERS, FAULTY_ENGINES, POOL, QUEUE_TASKS),
 )
 """All of them, in the order they are shown."""
 
@@ -172,30 +191,42 @@ def _samples() -> Iterator[Sample]:
     yield from _repositories()
     yield from _syncs()
     yield from _leader()
+    yield from _workers()
     yield from _queue()
 
 
 def _repositories() -> Iterator[Sample]:
-    """Three queries: the repositories, their DAGs, their failed files."""
-    columns = ("name", "enabled", "state", "consecutive_failures", "last_good_at", "checked_at")
+    """Three queries: the repositories, their DAGs, their failed files.
+
+    One that is held back on purpose has none of the series that alarms are made of.
+    """
+    columns = ("name", "enabled", "paused_at", "state", "consecutive_failures", "last_good_at", "checked_at")
     is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
     rows = list(Repository.objects.annotate(is_claimed=is_claimed).values_list(*columns, "is_claimed"))
-    states = Counter(state if enabled else DISABLED for _, enabled, state, *_ in rows)
-    for state in (*RepositoryState.values, DISABLED):
+    states = Counter(_state(enabled, paused_at, state) for _, enabled, paused_at, state, *_ in rows)
+    for state in (*RepositoryState.values, PAUSED, DISABLED):
         yield REPOSITORIES.sample(states[state], state)
     yield SYNCS_RUNNING.sample(sum(bool(row[-1]) for row in rows))
-    for name, enabled, _, failures, last_good_at, checked_at, _ in rows:
-        if not enabled:
+    active = set()
+    for name, enabled, paused_at, _, failures, last_good_at, checked_at, _ in rows:
+        if not enabled or paused_at:
             continue
+        active.add(name)
         yield FAILURES.sample(failures, name)
         if last_good_at:
             yield LAST_GOOD.sample(last_good_at.timestamp(), name)
         if checked_at:
             yield LAST_CHECK.sample(checked_at.timestamp(), name)
-    yield from _contents([name for name, *_ in rows])
+    yield from _contents([name for name, *_ in rows], active)
 
 
-def _contents(names: Iterable[str]) -> Iterator[Sample]:
+def _state(enabled: bool, paused_at: datetime | None, state: str) -> str:
+    if not enabled:
+        return DISABLED
+    return PAUSED if paused_at else state
+
+
+def _contents(names: Iterable[str], active: Container[str]) -> Iterator[Sample]:
     """What each repository of these names holds; 0 where it holds nothing."""
     stale = Count("pk", filter=Q(stale_since__isnull=False))
     by_name = Dag.objects.filter(origin=Origin.GIT).order_by().values_list("repository")
@@ -205,8 +236,9 @@ def _contents(names: Iterable[str]) -> Iterator[Sample]:
     for name in names:
         number, n_stale = dags.get(name, (0, 0))
         yield DAGS.sample(number, name)
-        yield STALE_DAGS.sample(n_stale, name)
-        yield FAILED_FILES.sample(failed.get(name, 0), name)
+        if name in active:
+            yield STALE_DAGS.sample(n_stale, name)
+            yield FAILED_FILES.sample(failed.get(name, 0), name)
 
 
 def _syncs() -> Iterator[Sample]:
@@ -253,6 +285,13 @@ def _leader() -> Iterator[Sample]:
     yield LEADER_CHANGES.sample(number)
     if expires_at:
         yield LEADER_LEASE.sample(expires_at.timestamp())
+
+
+def _workers() -> Iterator[Sample]:
+    workers = list(presence.alive())
+    yield WORKERS.sample(len(workers))
+    yield FAULTY_ENGINES.sample(sum(bool(worker.engine) for worker in workers))
+    yield POOL.sample(presence.containers_ready(workers))
 
 
 def _queue() -> Iterator[Sample]:

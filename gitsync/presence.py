@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing.util import Finalize
 
+from django.db import Error, connections
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from gitsync.models import Worker
+from kiok.connections.redaction import redact
 
+BEAT_SECONDS = 7.0
+"""How long it waits for a look at the engine before it tells again what the last one found."""
 ALIVE_SECONDS = 15.0
-"""So old may the row of a worker that is alive be: it writes thrice in that time."""
+"""So old may the row of a worker that is alive be: two beats, and the time to write."""
+FORGET_SECONDS = 60.0
+SLOW_SECONDS = 30.0
+"""A look at the engine that takes longer is told of. To fill an empty pool takes some seconds."""
+LEAVE_SECONDS = 3.0
+MAX_CHARACTERS = 500
+
+log = logging.getLogger(__name__)
 
 
 def alive() -> QuerySet[Worker]:
@@ -21,3 +39,103 @@ def alive() -> QuerySet[Worker]:
 def host_of(name: str) -> str:
     """The machine in a worker's name (`gitsync.process.process_name`)."""
     return name.partition("/")[0]
+
+
+def containers_ready(workers: Iterable[Worker]) -> int:
+    """How many containers stand ready, in all: of each host what its workers saw at most, as they see the same."""
+    by_host: defaultdict[str, int] = defaultdict(int)
+    for worker in workers:
+        host = host_of(worker.name)
+        by_host[host] = max(by_host[host], worker.ready)
+    return sum(by_host.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at the engine found: what is wrong with it ("": nothing), and how many containers stand ready."""
+
+    engine: str = ""
+    ready: int = 0
+
+
+class Presence(threading.Thread):
+    """Keeps the row of a worker process, from `start` until the process ends or `leave`.
+
+    A thread of its own, since a call of the engine may take a minute. It needs the database alone, and is silent
+    while that is away: others complain, and the row grows old by itself.
+    """
+
+    def __init__(self, name: str) -> None:
+        """`name`: of the process, as in `gitsync.process`."""
+        super().__init__(name="presence", daemon=True)
+        self._worker = name
+        self._began = time.monotonic()
+        self._wake = threading.Event()
+        self._leaving = False
+        self._seen = Seen()
+        self._looking_since: datetime | None = None
+
+    def start(self) -> None:
+        super().start()
+        # A worker process ends by os._exit, with these alone before it.
+        Finalize(None, self.leave, exitpriority=0)
+
+    def looking(self) -> None:
+        """A look at the engine begins."""
+        self._looking_since = datetime.now(UTC)
+
+    def saw(self, seen: Seen) -> None:
+        """A look has ended: tell what it found, at once."""
+        self._seen = seen
+        self._looking_since = None
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Remove the row and end. Waits a few seconds for that, no longer."""
+        self._leaving = True
+        self._wake.set()
+        if self.is_alive():
+            self.join(LEAVE_SECONDS)
+
+    def run(self) -> None:
+        while not self._leaving:
+            self._write()
+            self._wake.wait(BEAT_SECONDS)
+            self._wake.clear()
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            if self._leaving:
+                Worker.objects.filter(pk=self._worker).delete()
+                return
+            Worker.objects.bulk_create(
+                [self._row()],
+                update_conflicts=True,
+                unique_fields=["name"],
+                update_fields=["seen_at", "engine", "ready"],
+            )
+            Worker.objects.filter(seen_at__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
+        except Error as exc:
+            log.debug("the store could not be told that this worker is alive: %s", exc)
+        finally:
+            connections.close_all()
+
+    def _row(self) -> Worker:
+        seen, since = self._seen, self._looking_since
+        engine = seen.engine
+        if since and datetime.now(UTC) - since > timedelta(seconds=SLOW_SECONDS):
+            engine = f"The Docker engine has not answered since {since:%H:%M:%S} UTC. {engine}"
+        return Worker(
+            name=self._worker,
+            started_at=Now() - timedelta(seconds=time.monotonic() - self._began),
+            seen_at=Now(),
+            engine=_storable(engine),
+            ready=seen.ready,
+        )
+
+
+def _storable(text: str) -> str:
+    """What of an engine's words may be stored and shown."""
+    text = "".join(character if character.isprintable() else " " for character in redact(text))
+    return " ".join(text.split())[:MAX_CHARACTERS]

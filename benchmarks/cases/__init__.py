@@ -12,6 +12,7 @@ from benchmarks.cases import (
     nothing_changed,
     one_changed,
     partial_fetch,
+    pushed,
     thousand_repositories,
     yaml_files,
 )
@@ -19,6 +20,7 @@ from benchmarks.cases import (
 CASES: Mapping[str, Measure] = {
     "cold": cold.measure,
     "one-changed": one_changed.measure,
+    "pushed": pushed.measure,
     "nothing-changed": nothing_changed.measure,
     "jars": jars.measure,
     "yaml": yaml_files.measure,

@@ -7,19 +7,14 @@ processes it ran, and of PostgreSQL. The git server's is not in it. Floor: the C
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchmarks import authored
-from benchmarks.bench import ROOT, Bench
+from benchmarks.bench import Bench
 from benchmarks.case import Result, median
 from benchmarks.floors import git as git_floor
+from benchmarks.service import cluster, cpu_over
 from benchmarks.worker import Worker
 
 NAME = "thousand-repositories"
@@ -27,7 +22,6 @@ REPOSITORIES = 1000
 INTERVAL_SECONDS = 60
 ROUNDS = 2
 MAX_CORES = 0.5
-_TICKS = os.sysconf("SC_CLK_TCK")
 _QUICK_SECONDS = 5
 
 
@@ -40,10 +34,10 @@ def measure(bench: Bench) -> Iterator[Result]:
             worker.sync(worker.add(f"r{at:04}", url))
             if at % 200 == 199:
                 bench.say(f"{at + 1} repositories in sync")
-        with _cluster(worker.environment, bench.folder / "cluster.log") as cluster:
+        with cluster(worker.environment, bench.folder / "cluster.log") as workers:
             bench.say(f"the cluster runs; {interval} s to settle, then {ROUNDS} rounds of {interval} s")
             time.sleep(interval + 5)
-            ours, theirs, seconds = _cpu_over(cluster, bench.folder / "data", ROUNDS * interval)
+            ours, theirs, seconds = cpu_over(workers, bench.folder / "data", ROUNDS * interval)
         _see_that_all_were_looked_at(bench, worker, count, interval)
     asks = [git_floor.ls_remote(url).cpu_seconds for url in urls[:100]]
     floor = median(asks) * count / interval
@@ -67,60 +61,6 @@ def _serve(bench: Bench, count: int) -> list[str]:
     for name in names:
         first.copy(bench.folder / "served" / name)
     return [bench.daemon.url(name) for name in names]
-
-
-@contextlib.contextmanager
-def _cluster(environment: dict[str, str], log: Path) -> Iterator[int]:
-    """`manage.py qcluster`; its pid."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "qcluster"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            yield process.pid
-            if process.poll() is not None:
-                raise SystemExit(f"the cluster ended early: {log.read_text()[-2000:]}")
-        finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=15)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _cpu_over(cluster: int, data: Path, seconds: float) -> tuple[float, float, float]:
-    """CPU seconds of the cluster and of PostgreSQL over that time, and the time it really was."""
-    postmaster = int((data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-    began = time.monotonic()
-    before = _tree_cpu(cluster), _tree_cpu(postmaster)
-    time.sleep(seconds)
-    after = _tree_cpu(cluster), _tree_cpu(postmaster)
-    return after[0] - before[0], after[1] - before[1], time.monotonic() - began
-
-
-def _tree_cpu(root: int) -> float:
-    """CPU seconds of a process and all below it, the ended ones that were waited for among them (proc(5), stat)."""
-    cpu: dict[int, int] = {}
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                parents[int(entry.name)] = int(fields[1])
-                cpu[int(entry.name)] = sum(int(fields[at]) for at in (11, 12, 13, 14))
-    return sum(ticks for pid, ticks in cpu.items() if _is_below(pid, root, parents)) / _TICKS
-
-
-def _is_below(pid: int, root: int, parents: dict[int, int]) -> bool:
-    while pid and pid != root:
-        pid = parents.get(pid, 0)
-    return pid == root
 
 
 def _see_that_all_were_looked_at(bench: Bench, worker: Worker, count: int, interval: int) -> None:

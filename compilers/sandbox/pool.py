@@ -23,10 +23,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from docker.errors import APIError, NotFound
 
-from compilers.base import Kind, SandboxJob, SandboxUnavailable
+from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import (
     LABEL_KEEPER,
     LABEL_POOL,
@@ -44,10 +45,21 @@ WAIT_SECONDS = 600.0
 """How long a container waits for work before it ends of itself; the next `fill` starts another."""
 
 _CONFLICT = 409
+_MAKING = "-making"
 
 
 Lock = Callable[[str], AbstractContextManager[bool]]
 """Locks a place, named by a string, against all other processes; does not wait. Entering tells whether it is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a pool: how many containers were started, how many stand ready then, whichever process made
+    them, and what is wrong with images that a language cannot be compiled for."""
+
+    started: int
+    ready: int
+    complaints: tuple[str, ...]
 
 
 class _ThreadsLock:
@@ -110,8 +122,8 @@ class Pool:
                 return False  # nobody waits there
             return is_ours
 
-    def fill(self, service: str, keeper: str, kinds: Iterable[Kind] = (Kind.PYTHON, Kind.JAR)) -> int:
-        """Start what is missing, remove what `keeper` made by an older recipe; the number of those started.
+    def fill(self, service: str, keeper: str, kinds: Iterable[Kind] = (Kind.PYTHON, Kind.JAR)) -> Filled:
+        """Start what is missing, remove what `keeper` made by an older recipe.
 
         `keeper` names the process on the containers. A language without an image has no pool. Raises
         SandboxUnavailable when the engine does not answer.
@@ -119,9 +131,13 @@ class Pool:
         waiting = self._waiting(service)
         wanted: set[str] = set()
         started = 0
-        for kind in kinds if self._config.pool_size else ():
+        complaints = []
+        for kind in kinds:
             try:
                 digest = self._engine.image_digest(kind)
+            except (ImageMissing, ImageMismatch) as exc:
+                complaints.append(str(exc))
+                continue
             except SandboxUnavailable as exc:
                 log.debug("no container waits for %s files: %s", kind.value, exc)
                 continue
@@ -129,8 +145,10 @@ class Pool:
                 wanted |= {place, _making(place)}
                 if not {place, _making(place)} & waiting.keys():
                     started += self._start(place, kind, digest, service, keeper)
-        self._remove([name for name, maker in waiting.items() if name not in wanted and maker == keeper])
-        return started
+        old = {name for name, maker in waiting.items() if name not in wanted and maker == keeper}
+        self._remove(old)
+        stood = sum(not name.endswith(_MAKING) for name in waiting.keys() - old)
+        return Filled(started, stood + started, tuple(complaints))
 
     def clear(self, service: str, whose: Callable[[str], bool] = lambda _keeper: True) -> None:
         """Remove the waiting containers of the service whose keeper `whose` accepts. Raises SandboxUnavailable."""
@@ -185,7 +203,7 @@ def _prefix(service: str) -> str:
 
 
 def _making(place: str) -> str:
-    return f"{place}-making"
+    return place + _MAKING
 
 
 def _recipe(config: SandboxConfig, kind: Kind, digest: str) -> str:

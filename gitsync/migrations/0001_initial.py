@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("started_at", models.DateTimeField(verbose_name="started")),
-                ("seen_at", models.DateTimeField(db_index=True, verbose_name="last seen")),
+                ("seen_at", models.DateTimeField(verbose_name="last seen")),
                 (
                     "engine",
                     models.CharField(

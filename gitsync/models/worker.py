@@ -6,11 +6,14 @@ from django.db import models
 
 
 class Worker(models.Model):
-    """A worker process. Its keeper writes the row anew every few seconds; an old row is of a process that is gone."""
+    """A worker process. It writes the row anew every few seconds; an old row is of a process that is gone.
+
+    No column but the key is indexed, so that each write is a heap-only update: see docs/adr/0020-worker-rows.md.
+    """
 
     name = models.CharField(max_length=200, primary_key=True, help_text="As gitsync.process names it.")
     started_at = models.DateTimeField("started")
-    seen_at = models.DateTimeField("last seen", db_index=True)
+    seen_at = models.DateTimeField("last seen")
     engine = models.CharField(
         max_length=500, blank=True, help_text="What is wrong with its engine; empty: nothing."
     )

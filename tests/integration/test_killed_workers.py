@@ -168,7 +168,7 @@ def test_of_many_processes_that_want_the_one_container_one_gets_it(
         for claimant in claimants:
             stack.callback(claimant.stdin.close)  # type: ignore[union-attr]
         for _ in range(8):
-            eventually(lambda: containers.fill_pool("the keeper"), 30, "a container stands ready")
+            eventually(lambda: containers.fill_pool("the keeper").started, 30, "a container stands ready")
             for claimant in claimants:
                 assert claimant.stdin is not None
                 claimant.stdin.write("now\n")

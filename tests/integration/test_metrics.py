@@ -30,6 +30,7 @@ from gitsync.models import (
     SyncRun,
     SyncState,
     Trigger,
+    Worker,
 )
 from gitsync.tasks import enqueue_sync
 from kiok.metadata.models import Dag, Origin
@@ -58,6 +59,11 @@ class Page:
     def labels(self, name: str) -> list[dict[str, str]]:
         """The labels of all series of a name."""
         return [dict(labels) for found, labels in self._values if found == f"kiok_{name}"]
+
+
+def labels_of(family: Any) -> set[str]:
+    """The names of the labels of all samples of a metric."""
+    return {label for sample in family.samples for label in sample.labels}
 
 
 def scrape() -> Page:
@@ -123,16 +129,31 @@ def test_a_repository_that_fails_is_seen_by_its_failures_and_its_reason(
 
 
 @pytest.mark.django_db
-def test_a_repository_that_is_switched_off_can_raise_no_alarm_but_its_dags_count() -> None:
+@pytest.mark.parametrize(
+    ("held_back", "state"),
+    [
+        ({"enabled": False}, "disabled"),
+        ({"paused_at": Now(), "pause_reason": "a move"}, "paused"),
+        ({"enabled": False, "paused_at": Now()}, "disabled"),
+    ],
+)
+def test_a_repository_that_is_held_back_can_raise_no_alarm_but_its_dags_count(
+    held_back: dict[str, Any], state: str
+) -> None:
     now = timezone.now()
-    off = Repository.objects.create(name="off", enabled=False, state="failing", last_good_at=now)
+    off = Repository.objects.create(
+        name="off", state="failing", last_good_at=now, checked_at=now, **held_back
+    )
     make_dags([off], 1)
+    Dag.objects.update(stale_since=now)
     page = scrape()
-    assert page.value("gitsync_repositories", state="disabled") == 1
-    assert page.value("gitsync_repositories", state="failing") == 0
-    assert page.value("gitsync_repository_consecutive_failures", repository="off") is None
-    assert page.value("gitsync_repository_last_good_sync_timestamp_seconds", repository="off") is None
+    states = ("never", "in_sync", "degraded", "failing", "paused", "disabled")
+    assert [page.value("gitsync_repositories", state=name) for name in states] == [
+        int(name == state) for name in states
+    ]
     assert page.value("gitsync_repository_dags", repository="off") == 1
+    with_it = {name for name, family in page.families.items() if {"repository"} <= labels_of(family)}
+    assert with_it == {"kiok_gitsync_repository_dags"}
 
 
 @pytest.mark.django_db
@@ -192,6 +213,24 @@ def test_the_leader_and_its_lease_are_on_the_page() -> None:
 
 
 @pytest.mark.django_db
+def test_workers_that_are_alive_count_and_those_of_a_host_share_its_engine() -> None:
+    page = scrape()
+    names = ("gitsync_workers", "gitsync_workers_without_engine", "gitsync_pool_containers")
+    assert [page.value(name) for name in names] == [0, 0, 0]
+    for name, engine, ready, seconds in (
+        ("ant/1", "", 2, 0),
+        ("ant/2", "", 1, 14),
+        ("ant/3", "", 9, 16),
+        ("bee/1", "", 3, 0),
+        ("cat/1", "no Docker engine answers", 0, 0),
+    ):
+        seen = Now() - timedelta(seconds=seconds)
+        Worker.objects.create(name=name, started_at=seen, seen_at=seen, engine=engine, ready=ready)
+    page = scrape()
+    assert [page.value(name) for name in names] == [4, 1, 5]
+
+
+@pytest.mark.django_db
 def test_whether_repositories_are_synced_at_all_is_on_the_page(settings: Settings) -> None:
     assert scrape().value("gitsync_enabled") == 1
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
@@ -237,7 +276,7 @@ def test_a_thousand_repositories_cost_as_many_queries_as_one_and_little_time() -
     make_store(999, first=1)
     with CaptureQueriesContext(connection) as thousand:
         scrape()
-    assert len(thousand) == len(one) == 7
+    assert len(thousand) == len(one) == 8
     seconds = min(timed(scrape) for _ in range(3))
     page = scrape()
     assert page.value("gitsync_repositories", state="in_sync") == 1000

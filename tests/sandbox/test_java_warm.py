@@ -115,7 +115,7 @@ def ready(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str
 ) -> docker.models.containers.Container:
     """A container that stands ready, whose JVM has rehearsed and waits."""
-    assert pooled.pool.fill(service, "the keeper") == 1
+    assert pooled.pool.fill(service, "the keeper").started == 1
     (found,) = engine.containers.list(filters={"label": f"{LABEL_SERVICE}={service}"})
     deadline = time.monotonic() + READY_SECONDS
     while not _waits_for_its_order(found):

@@ -137,7 +137,7 @@ def test_a_container_that_stands_ready_serves_no_other_image_than_its_own(
     taken: list[bool] = []
     sandbox.pool.on_claim = lambda: taken.append(True)
     try:
-        assert sandbox.pool.fill(service, "the keeper", [Kind.PYTHON]) == 1
+        assert sandbox.pool.fill(service, "the keeper", [Kind.PYTHON]).started == 1
         with image_from(python_image, TEAM, LIBRARY) as team:
             (of_team,) = sandbox.run(replace(job_of({"a.py": DAG}), image=team))
             assert taken == []

@@ -15,6 +15,7 @@ import pytest
 
 from compilers.base import Kind, Outcome
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
+from compilers.sandbox.pool import Filled
 from tests.sandbox.conftest import JobOf
 
 KEEPER = "the keeper"
@@ -50,7 +51,7 @@ def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_g
 ) -> None:
     taken = threading.Event()
     pooled.pool.on_claim = taken.set
-    assert pooled.pool.fill(service, KEEPER) == 1
+    assert pooled.pool.fill(service, KEEPER).started == 1
     (ready,) = names(engine, service)
     (warm,) = pooled.run(job_of(FILES))
     assert taken.is_set()
@@ -77,12 +78,27 @@ def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
 def test_a_pool_that_is_full_is_left_alone_and_one_that_was_used_is_filled_again(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
-    assert pooled.pool.fill(service, KEEPER) == 1
+    assert pooled.pool.fill(service, KEEPER).started == 1
     before = names(engine, service)
-    assert pooled.pool.fill(service, "another") == 0
+    assert pooled.pool.fill(service, "another").started == 0
     assert names(engine, service) == before
     list(pooled.run(job_of(FILES)))
-    assert pooled.pool.fill(service, KEEPER) == 1
+    assert pooled.pool.fill(service, KEEPER).started == 1
+
+
+def test_whoever_fills_is_told_what_stands_ready_and_which_image_is_missing(
+    pooled: DockerSandbox, config: SandboxConfig, service: str, job_of: JobOf
+) -> None:
+    assert pooled.pool.fill(service, KEEPER) == Filled(started=1, ready=1, complaints=())
+    assert pooled.pool.fill(service, "another") == Filled(started=0, ready=1, complaints=())
+    images = {**config.images, Kind.JAR: "kiok-sandbox-java:no-such-tag"}
+    filled = DockerSandbox(replace(config, images=images)).pool.fill(service, KEEPER)
+    (complaint,) = filled.complaints
+    assert (filled.started, filled.ready) == (0, 1)
+    assert "'kiok-sandbox-java:no-such-tag' for jar files" in complaint
+    list(pooled.run(job_of(FILES)))
+    without_pool = DockerSandbox(replace(config, images=images, pool_size=0)).pool
+    assert without_pool.fill(service, KEEPER) == Filled(started=0, ready=0, complaints=(complaint,))
 
 
 def test_an_empty_pool_is_no_obstacle(pooled: DockerSandbox, job_of: JobOf) -> None:
@@ -121,7 +137,7 @@ def test_of_many_that_fill_the_pool_one_does(
 
     def fill() -> None:
         barrier.wait()
-        started.append(pooled.pool.fill(service, KEEPER))
+        started.append(pooled.pool.fill(service, KEEPER).started)
 
     threads = [threading.Thread(target=fill) for _ in range(4)]
     for thread in threads:
@@ -164,7 +180,7 @@ def test_other_limits_and_other_images_are_other_places_and_the_old_ones_go(
     (old,) = names(engine, service)
     changed = DockerSandbox(replace(config, limits=SandboxLimits(pids=60)))
     assert changed.pool.claim(job_of(FILES)) is None
-    assert changed.pool.fill(service, KEEPER) == 1
+    assert changed.pool.fill(service, KEEPER).started == 1
     (new,) = names(engine, service)
     assert new != old
 
@@ -197,7 +213,7 @@ def test_the_orphans_of_a_dead_keeper_are_swept_up_and_those_of_a_living_sync_ar
 
 def test_a_pool_of_none_starts_none(python_image: str, engine: docker.DockerClient, service: str) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
-    assert sandbox.pool.fill(service, KEEPER) == 0
+    assert sandbox.pool.fill(service, KEEPER).started == 0
     assert names(engine, service) == []
 
 
