@@ -147,6 +147,10 @@ RULES = _rules(
         "An http secret is in one process's environment: not in arguments, urls or git's configuration.",
     ),
     ("credentials.no-containers", "No secret is in a container's environment or an image."),
+    (
+        "credentials.hosts",
+        "A credential with `hosts` is used with those alone, whatever a repository's url says.",
+    ),
     ("credentials.http-forms", "User name and password, or a token whose user name has a default."),
     (
         "credentials.canary",

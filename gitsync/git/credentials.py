@@ -72,10 +72,15 @@ def credential_from_properties(properties: Mapping[str, str], url: RemoteUrl) ->
     """The credential a connection's properties give for this url.
 
     For ssh: `privateKey`, `knownHosts`, optionally `passphrase` and `username`. For https: `username` and
-    `password`, or `token` with an optional `username` (default `x-access-token`). Blank is absent. Raises
-    GitError (CREDENTIAL_INVALID) naming the property that is missing or cannot be used, never a value.
+    `password`, or `token` with an optional `username` (default `x-access-token`). For either `hosts`, the only
+    ones it is used with: `host` or `host:port`, with blanks or commas between. Blank is absent. Raises
+    GitError (CREDENTIAL_INVALID) naming the property that is missing or cannot be used, never a secret value.
     """
     given = {key: value for key, value in properties.items() if value.strip()}
+    hosts = set(given.get("hosts", "").replace(",", " ").lower().split())
+    # Whoever edits the url of a repository must not have its credential delivered to a server of its own.
+    if "hosts" in given and not {url.authority.lower(), url.authority_without_port.lower()} & hosts:
+        raise _invalid(f"the connection's 'hosts' do not name {url.authority}: it is used with no other host")
     if url.scheme == "ssh":
         return _ssh_credential(given)
     if url.scheme not in ("https", "http"):

@@ -63,7 +63,12 @@ class RemoteUrl:
     def authority(self) -> str:
         """`host` or `host:port`, an IPv6 address in brackets."""
         port = f":{self.port}" if self.port else ""
-        return _bracketed(self.host) + port
+        return self.authority_without_port + port
+
+    @property
+    def authority_without_port(self) -> str:
+        """`host`, an IPv6 address in brackets."""
+        return _bracketed(self.host)
 
     @property
     def port_or_default(self) -> int:

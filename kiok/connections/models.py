@@ -23,7 +23,18 @@ MAX_VALUE_BYTES = 256 * 1024
 MAX_PROPERTIES = 200
 # Not secret by themselves, and blanking them would make messages unreadable.
 PUBLIC_PROPERTIES = frozenset(
-    {"allowedSigners", "host", "hostname", "knownHosts", "openpgpKeys", "port", "url", "user", "username"}
+    {
+        "allowedSigners",
+        "host",
+        "hostname",
+        "hosts",
+        "knownHosts",
+        "openpgpKeys",
+        "port",
+        "url",
+        "user",
+        "username",
+    }
 )
 _ROTATION_LOCK = 0x6B696F6B  # "kiok": any number that nothing else in this database locks
 

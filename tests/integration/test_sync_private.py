@@ -100,6 +100,28 @@ def test_a_private_repository_over_https_syncs_with_a_password_or_a_token(
     assert sync().created == ("team/a.yaml",)
 
 
+@pytest.mark.rule("credentials.hosts")
+def test_a_credential_bound_to_its_hosts_is_not_sent_to_where_an_edited_url_points(
+    work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    https_server.accounts = {"x-access-token": SECRET}
+    row = store("robot", {"token": SECRET, "hosts": f"localhost:{https_server.port} other.example"})
+    repository.url, repository.credential = https_server.url("dags.git"), row
+    repository.save()
+    assert sync().created == ("team/a.yaml",)
+    https_server.requests.clear()
+
+    repository.url = https_server.url("dags.git", host="127.0.0.1")
+    repository.save()
+    report = sync()
+
+    assert report.reason == "credential"
+    assert f"'hosts' do not name 127.0.0.1:{https_server.port}" in report.message
+    assert https_server.requests == []
+    assert Dag.objects.count() == 1
+
+
 @pytest.mark.rule("credentials.per-sync")
 @pytest.mark.case("auth.rotated")
 def test_a_rotated_secret_counts_at_the_next_sync(

@@ -65,6 +65,42 @@ def test_an_unusable_property_is_named_and_never_shown(
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.rule("credentials.hosts")
+@pytest.mark.parametrize(
+    ("hosts", "url", "is_used"),
+    [
+        ("git.example", "https://git.example/dags.git", True),
+        ("git.example", "https://git.example:8443/dags.git", True),
+        ("other.example, GIT.example:8443", "https://git.example:8443/dags.git", True),
+        ("git.example:8443", "https://git.example/dags.git", False),
+        ("git.example:8443", "https://git.example:9443/dags.git", False),
+        ("git.example", "https://evil.example/git.example", False),
+        ("git.example", "https://git.example.evil.example/dags.git", False),
+        ("git.example", "https://sub.git.example/dags.git", False),
+        ("git.example", "https://GIT.example/dags.git", True),
+        ("[2001:db8::1]", "https://[2001:db8::1]:8443/dags.git", True),
+        (" ", "https://anywhere.example/dags.git", True),
+        (",", "https://anywhere.example/dags.git", False),
+    ],
+)
+def test_a_credential_bound_to_hosts_is_given_to_no_other(hosts: str, url: str, is_used: bool) -> None:
+    properties = {"username": "ada", "password": "s3cret", "hosts": hosts}
+    if is_used:
+        assert credential_from_properties(properties, parse_url(url)) == HttpCredential("ada", "s3cret")
+        return
+    with pytest.raises(GitError, match="'hosts'") as caught:
+        credential_from_properties(properties, parse_url(url))
+    assert caught.value.reason is GitReason.CREDENTIAL_INVALID
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.rule("credentials.hosts")
+def test_a_key_bound_to_hosts_is_given_to_no_other() -> None:
+    assert credential_from_properties({"privateKey": KEY, "hosts": "git.example"}, SSH)
+    with pytest.raises(GitError, match=r"git\.example:2222"):
+        credential_from_properties({"privateKey": KEY, "hosts": "git.example:22"}, SSH)
+
+
 @pytest.mark.parametrize("form", ["openssh", "pem"])
 def test_a_protected_key_without_passphrase_is_told_at_once(tmp_path: Path, form: str) -> None:
     arguments = ["-t", "ed25519"] if form == "openssh" else ["-t", "rsa", "-b", "2048", "-m", "PEM"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NODE_WIDTH = 190
+NODE_WIDTH = 200
 NODE_HEIGHT = 40
 NODE_GAP = 12  # between boxes one above the other
 
