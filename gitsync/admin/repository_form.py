@@ -10,7 +10,14 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from gitsync.access import assignable_groups, may_take_name, sees_all
+from gitsync.access import (
+    NAME_HAS_HISTORY,
+    OTHER_SERVER,
+    assignable_groups,
+    may_be_sent,
+    may_take_name,
+    sees_all,
+)
 from gitsync.admin import repository_url
 from gitsync.models import Repository
 
@@ -64,11 +71,16 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if not may_take_name(self.user, name):
-            raise ValidationError(
-                "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the "
-                "name. Choose another one, or have somebody add it who sees all repositories."
-            )
+            raise ValidationError(NAME_HAS_HISTORY)
         return name
+
+    def clean(self) -> None:
+        super().clean()
+        url, credential = self.cleaned_data.get("url"), self.cleaned_data.get("credential")
+        if not (url and credential and {"url", "credential"} & set(self.changed_data)):
+            return
+        if not may_be_sent(self.user, credential.pk, url):
+            self.add_error("url", OTHER_SERVER)
 
     def clean_groups(self) -> QuerySet[Group]:
         """The chosen groups, and those that are set and not the user's to choose."""
