@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -13,6 +13,14 @@ from kiok.spec import DagSpec
 
 if TYPE_CHECKING:
     from compilers.sandbox.limits import SandboxLimits
+
+
+Note = Callable[[str], None]
+"""Told in words for people what is being done. May be called from any thread."""
+
+
+def silent(_text: str) -> None:
+    """A `Note` for whoever does not want to know."""
 
 
 class Kind(StrEnum):
@@ -188,7 +196,7 @@ class SandboxJob:
     regular files, `files` among them); `tree` reads them. `import_roots` are folders from the
     repository's root ("" is the root) that follow the file's own folder on `sys.path`. `labels` name service,
     repository and sync on the container. `image` is the reference of the image to use, "" for the
-    sandbox's own of this kind.
+    sandbox's own of this kind. `note` is told which containers do the work.
     """
 
     kind: Kind
@@ -198,6 +206,7 @@ class SandboxJob:
     import_roots: Sequence[str] = ("",)
     labels: tuple[tuple[str, str], ...] = ()
     image: str = ""
+    note: Note = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +215,7 @@ class Batch:
 
     `subpath` is the scanned folder ("" for the whole repository); `labels` go on the containers.
     `images` are the references of the images to use; a kind that is missing takes the sandbox's own.
+    `note` is told which images and containers do the work.
     """
 
     sources: Sequence[Source]
@@ -214,6 +224,7 @@ class Batch:
     sandbox: Sandbox
     labels: tuple[tuple[str, str], ...] = ()
     images: Mapping[Kind, str] = field(default_factory=dict)
+    note: Note = silent
 
 
 class Compiler(Protocol):
@@ -253,6 +264,7 @@ __all__ = [
     "ImageMismatch",
     "ImageMissing",
     "Kind",
+    "Note",
     "Outcome",
     "RawResult",
     "Sandbox",
@@ -261,4 +273,5 @@ __all__ = [
     "Source",
     "Tree",
     "TreeEntry",
+    "silent",
 ]

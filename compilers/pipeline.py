@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,10 +16,12 @@ from compilers.base import (
     ImageMismatch,
     ImageMissing,
     Kind,
+    Note,
     Sandbox,
     SandboxUnavailable,
     Source,
     Tree,
+    silent,
 )
 from compilers.discovery import discover
 from compilers.results import failed
@@ -36,7 +38,20 @@ _NO_IMAGE = "no image"  # no digest equals it
 _OWN_IMAGES: Mapping[Kind, str] = MappingProxyType({})
 
 Progress = Callable[[int, int], None]
-"""Told (files done, files in all) after each file."""
+"""Told (files done, files to compile) after each file that was compiled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Of the files of one kind, how many were found, and how many of them have to be compiled."""
+
+    kind: Kind
+    found: int
+    due: int
+
+
+Begun = Callable[[Sequence[Share]], None]
+"""Told the shares of the kinds that the tree has, before anything is compiled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +73,16 @@ def compile_tree(
     subpath: str = "",
     labels: tuple[tuple[str, str], ...] = (),
     images: Mapping[Kind, str] = _OWN_IMAGES,
+    begun: Begun = lambda _shares: None,
     progress: Progress = lambda _done, _total: None,
+    note: Note = silent,
     known: Mapping[str, Known] = MappingProxyType({}),
 ) -> Compilation:
     """Discover every DAG source of the tree under `subpath`, and compile those that may have changed.
 
     `images` names the image per kind; a kind that is missing takes the sandbox's own. `known` is what is stored of
-    each path's last compile; without it every file is compiled.
+    each path's last compile; without it every file is compiled. `begun` and `progress` are called in the caller's
+    thread, `note` in any.
 
     One file's problem is that file's result. Raises what the tree raises when git fails, and
     CompilerError when the tree cannot be judged as a whole.
@@ -74,22 +92,27 @@ def compile_tree(
     batches: dict[Kind, list[Source]] = {kind: [] for kind in COMPILERS}
     for source in discovery.sources:
         batches[source.kind].append(source)
-    total = len(discovery.sources) + len(results)
-    for kind, sources in batches.items():
-        if not sources:
-            continue
-        conditions = _conditions(kind, tree, sandbox, subpath, images)
-        due = []
-        for source in sources:
-            last = conditions.last_result(source, known.get(source.path))
+    conditions = {
+        kind: _conditions(kind, tree, sandbox, subpath, images)
+        for kind, sources in batches.items()
+        if sources
+    }
+    due: dict[Kind, list[Source]] = {kind: [] for kind in conditions}
+    for kind, wanted in due.items():
+        for source in batches[kind]:
+            last = conditions[kind].last_result(source, known.get(source.path))
             if last is None:
-                due.append(source)
+                wanted.append(source)
             else:
                 results[source.path] = last
-        if due:
-            for result in COMPILERS[kind](Batch(due, tree, subpath, sandbox, labels, images)):
-                results[result.source.path] = conditions.sealed(result)
-                progress(len(results), total)
+    begun([Share(kind, len(batches[kind]), len(wanted)) for kind, wanted in due.items()])
+    done, total = 0, sum(map(len, due.values()))
+    for kind, wanted in due.items():
+        if wanted:
+            for result in COMPILERS[kind](Batch(wanted, tree, subpath, sandbox, labels, images, note)):
+                results[result.source.path] = conditions[kind].sealed(result)
+                done += 1
+                progress(done, total)
     for source in discovery.sources:
         if source.path not in results:
             results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)

@@ -39,10 +39,12 @@ def run_batch(
         import_roots=import_roots(batch.subpath),
         labels=batch.labels,
         image=batch.images.get(kind, ""),
+        note=batch.note,
     )
     unavailable = ""
     try:
         image = batch.sandbox.image_digest(kind, job.image)
+        batch.note(f"{len(waiting)} {kind} files go to image {job.image or 'of the service'} ({image[:19]})")
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
             result, unloadable = result_of_raw(source, raw, text=texts.get(raw.path), image=image)

@@ -16,6 +16,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from gitsync.git.errors import GitError
+from gitsync.git.url import parse_url
 from gitsync.models import Repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun, DagVersion
@@ -24,6 +26,14 @@ SEES_ALL = "gitsync.view_all_repositories"
 VIEW_CONNECTION = "connections.view_connection"
 CONNECTIONS = ("credential", "verify_keys", "webhook_secret")
 """The fields of a repository that name one."""
+NAME_HAS_HISTORY = (
+    "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the name. "
+    "Choose another one, or have somebody add it who sees all repositories."
+)
+OTHER_SERVER = (
+    "The credential would be handed to a server that it was not given for. Keep the server, choose no credential, or have "
+    "somebody change it who may view connections."
+)
 
 M = TypeVar("M", bound=Model)
 
@@ -86,6 +96,27 @@ def may_take_name(user: Any, name: str) -> bool:
     if sees_all(user) or visible_repositories(user).filter(name=name).exists():
         return True
     return not any(rows.objects.filter(repository=name).exists() for rows in (DagVersion, DagRun))
+
+
+def may_be_sent(user: Any, credential_id: str | None, url: str) -> bool:
+    """Whether the user may have a credential used with the server of this url, which is handed it.
+
+    Who may not view connections: only with servers that repositories it sees have it used with already.
+    """
+    if not credential_id or user.has_perm(VIEW_CONNECTION):
+        return True
+    urls = (
+        visible_repositories(user).order_by().filter(credential=credential_id).values_list("url", flat=True)
+    )
+    return _server_of(url) in {_server_of(known) for known in urls}
+
+
+def _server_of(url: str) -> str:
+    """Host and port; the url itself where it is none, which is refused elsewhere."""
+    try:
+        return parse_url(url).authority.lower()
+    except GitError:
+        return url
 
 
 def assignable_groups(user: Any) -> QuerySet[Group]:

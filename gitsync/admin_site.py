@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from gitsync.access import visible_log
@@ -20,11 +23,42 @@ PAGES = (
 
 
 class Site(AdminSite):
-    """Django's own, with these pages among those of Git Sync."""
+    """Django's own, with these pages among those of Git Sync, whose front page is the overview."""
+
+    index_template = "admin/gitsync/index.html"
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """How the repositories stand, in a line, then the lists."""
+        from gitsync.admin.overview_query import by_state, words  # once the apps are there
+
+        stands = words(by_state(request.user)) if request.user.has_perm(FRONT[2]) else ""
+        return super().index(request, {**(extra_context or {}), "stands": stands})
+
+    def app_index(  # type: ignore[override]  # the stubs know templates only
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Of Git Sync the overview, for who may view it."""
+        if app_label == "gitsync" and request.user.has_perm(FRONT[2]):
+            return HttpResponseRedirect(reverse(FRONT[1]))
+        return super().app_index(request, app_label, extra_context)
 
     def get_log_entries(self, request: HttpRequest) -> Any:
         """What "Recent actions" are taken from: a group that was left takes its repositories' names along."""
         return visible_log(super().get_log_entries(request), request.user)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """As Django's, but for a NUL in the address, which no text in PostgreSQL can hold: 400."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            values = (value for _, given in request.GET.lists() for value in given)
+            if any("\x00" in text for text in (request.path_info, *request.GET, *values)):
+                raise BadRequest("a NUL character in the address")
+            answer: HttpResponseBase = inner(request, *args, **kwargs)
+            return answer
+
+        return checked
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The index and the sidebar, by app."""
@@ -32,7 +66,7 @@ class Site(AdminSite):
         for app in apps:
             if app["app_label"] == "gitsync":
                 app["models"] = [*_entries(request, (FRONT,)), *app["models"], *_entries(request, PAGES)]
-        return apps
+        return sorted(apps, key=lambda app: app["app_label"] != "gitsync")
 
 
 def _entries(request: HttpRequest, pages: Iterable[tuple[str, str, str]]) -> list[dict[str, Any]]:

@@ -64,8 +64,8 @@ def pause(user: Any, repository: Repository, reason: str) -> None:
         _record(user, repository, f"Paused: {reason}")
 
 
-def resume(user: Any, repository: Repository) -> None:
-    """Let it be looked at again, at once. Resuming what is not paused does nothing."""
+def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMIN) -> None:
+    """Let it be looked at again, and have a worker sync it. Resuming what is not paused does nothing."""
     with transaction.atomic():
         held_back = Repository.objects.select_for_update().filter(pk=repository.pk, paused_at__isnull=False)
         if not held_back.exists():
@@ -78,6 +78,9 @@ def resume(user: Any, repository: Repository) -> None:
             consecutive_failures=repository.consecutive_failures,
         )
         _record(user, repository, "Resumed.")
+        # The leader's next look may go by an answer of the remote from before what was pushed meanwhile.
+        if repository.enabled:
+            enqueue_sync(repository.pk, trigger, requested_by=user.get_username())
 
 
 def pause_message(repository: Repository) -> str:

@@ -11,6 +11,7 @@ from benchmarks.cases import (
     jars,
     nothing_changed,
     one_changed,
+    pages,
     partial_fetch,
     pushed,
     thousand_repositories,
@@ -27,4 +28,5 @@ CASES: Mapping[str, Measure] = {
     "apply": apply.measure,
     "thousand-repositories": thousand_repositories.measure,
     "partial-fetch": partial_fetch.measure,
+    "pages": pages.measure,
 }

@@ -75,6 +75,11 @@ class Attached:
         found: socket.socket = getattr(self.stream, "_sock", self.stream)
         return found
 
+    @property
+    def shown(self) -> str:
+        """The name for people: without whom it belongs to."""
+        return self.name.partition(".")[0]
+
     def end(self) -> Future[None]:
         """Kill and remove the container; done in the background, since nobody need wait for it."""
         _close(self.connection, self.stream)

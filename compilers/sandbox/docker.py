@@ -78,6 +78,8 @@ class DockerSandbox:
         size = measure(job.entries, self._config.limits)
         parts = parts_of(replace(job, files=files), self._config.parallelism)
         waiting = None if self._one_each and len(files) > 1 else self._pool.claim(job)
+        if len(parts) > 1:
+            job.note(f"{len(parts)} containers share the {len(files)} files")
         if len(parts) == 1:
             yield from self._part(parts[0], size, waiting)
         else:
@@ -108,6 +110,7 @@ class DockerSandbox:
         if len(job.files) == 1 and not answered:
             yield _lost(job.files[0], first)
             return
+        job.note(f"{first}; {len(job.files) - answered} files go on, each in a container of its own")
         for path in job.files[answered:]:
             try:
                 yield self._alone(job, size, path, until=until)

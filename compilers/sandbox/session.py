@@ -53,6 +53,7 @@ class Session:
         """
         if waiting is not None:
             parser = self._parser(job)
+            job.note(f"container {waiting.shown}, which stood ready")
             try:
                 yield from self._serve(
                     job, size, waiting, parser, greeted_by=time.monotonic() + _GREETING_SECONDS
@@ -63,7 +64,10 @@ class Session:
                     raise
                 # It never began: it had ended while it waited.
                 log.info("a container that stood ready did not answer (%s); a fresh one takes its place", exc)
-        yield from self._serve(job, size, start_container(self._engine, self._config, job), self._parser(job))
+                job.note(f"it did not answer ({exc}); a fresh one takes its place")
+        container = start_container(self._engine, self._config, job)
+        job.note(f"container {container.shown}, started for this")
+        yield from self._serve(job, size, container, self._parser(job))
 
     def _parser(self, job: SandboxJob) -> ResponseParser:
         limits = self._config.limits

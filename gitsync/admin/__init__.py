@@ -10,7 +10,8 @@ from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
-from kiok.metadata.admin import link_repositories
+from gitsync.web_links import source_url
+from kiok.metadata.admin import link_repositories, link_sources
 
 __all__ = [
     "ApiTokenAdmin",
@@ -22,3 +23,4 @@ __all__ = [
 ]
 
 link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))
+link_sources(source_url)

@@ -109,7 +109,7 @@ class SyncViews:
         """A repository's panel as JSON; see `panel.of_repository`."""
         self._require_view(request)
         repository = get_object_or_404(visible_repositories(request.user), pk=pk)
-        return _fresh(JsonResponse(panel.of_repository(repository, asked_for(request, pk))))
+        return _fresh(JsonResponse(panel.of_repository(request.user, repository, asked_for(request, pk))))
 
     def asked(self, request: HttpRequest) -> HttpResponse:
         """What comes of the session's last request, where that was for several repositories."""
@@ -135,7 +135,7 @@ class SyncViews:
             raise Http404("nothing was asked for in this session")
         known = _remembered(request)
         repositories = list(visible_repositories(request.user).filter(pk__in=latest))
-        return panel.of_requests(repositories, {pk: known[pk] for pk in latest if pk in known})
+        return panel.of_requests(request.user, repositories, {pk: known[pk] for pk in latest if pk in known})
 
     def _require_view(self, request: HttpRequest) -> None:
         if not self._admin.has_view_permission(request):

@@ -11,12 +11,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django_q.models import Task
 
 from gitsync.access import visible_repositories
 from gitsync.admin import check_tasks
-from gitsync.admin.sync_status import worker_hint
+from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.models import Repository
 from gitsync.remote_check import RemoteCheck
 from kiok.metadata.admin import cells
@@ -25,27 +23,24 @@ from kiok.metadata.admin.cells import Tone
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
-SESSION_KEY = "gitsync_checks"
-MAX_REMEMBERED = 100
-"""Tests whose result a session can show: the newest ones."""
-PATIENCE = timedelta(minutes=15)
-"""After that a test without result is given up: its task may have been swept away."""
+TESTS = SessionTasks(
+    "gitsync_checks", (check_tasks.CHECK, check_tasks.ACCEPT), patience=timedelta(minutes=15)
+)
 MAY_ACCEPT = "connections.change_connection"
 """Accepting a host key is a change of a connection."""
 
 
 def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
     """`{"settled": bool, "parts": {"line": html, "body": html}}`; None where nothing was asked, or it is out of date."""
-    asked = request.session.get(SESSION_KEY, {}).get(str(repository.pk))
-    if not asked:
+    if not TESTS.asked(request, repository.pk):
         return None
-    task = Task.objects.filter(pk=asked["task"], func__in=(check_tasks.CHECK, check_tasks.ACCEPT)).first()
+    task = TESTS.result(request, repository.pk)
     if task is None:
-        if timezone.now() - datetime.fromisoformat(asked["at"]) > PATIENCE:
-            return _panel(Tone.IDLE, "no result", "No worker has done the test. Test again.")
-        return _panel(Tone.BUSY, "testing", "Waiting for a worker's answer.", settled=False)
+        if TESTS.is_given_up(request, repository.pk):
+            return panel(Tone.IDLE, "no result", "No worker has done the test. Test again.")
+        return panel(Tone.BUSY, "testing", "Waiting for a worker's answer.", settled=False)
     if not task.success:
-        return _panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
+        return panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
     found = RemoteCheck.from_json(task.result["check"])
     if found.config and found.config != repository.config_hash:
         return None
@@ -69,14 +64,7 @@ def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] 
         },
         request,
     )
-    return _panel(tone, word, found.message, body=body)
-
-
-def _panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:
-    item = {"badge": cells.badge(tone, word), "text": text}
-    hint = "" if settled else worker_hint()
-    line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": hint})
-    return {"settled": settled, "parts": {"line": line, "body": body}}
+    return panel(tone, word, found.message, body=body)
 
 
 class CheckViews:
@@ -100,7 +88,7 @@ class CheckViews:
         if not self._admin.has_change_permission(request):
             raise PermissionDenied
         repository = get_object_or_404(visible_repositories(request.user), pk=pk)
-        _remember(request, pk, check_tasks.enqueue_check(repository.pk))
+        TESTS.remember(request, pk, check_tasks.enqueue_check(repository.pk))
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -113,7 +101,7 @@ class CheckViews:
         fingerprint = request.POST.get("fingerprint", "")[:200]
         if fingerprint:
             user_id = int(request.user.pk or 0)
-            _remember(request, pk, check_tasks.enqueue_accept(repository.pk, fingerprint, user_id))
+            TESTS.remember(request, pk, check_tasks.enqueue_accept(repository.pk, fingerprint, user_id))
         else:
             messages.error(request, "No host key was accepted: none was named. Test the connection first.")
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
@@ -123,13 +111,6 @@ class CheckViews:
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
         shown = check_panel(request, get_object_or_404(visible_repositories(request.user), pk=pk))
-        response = JsonResponse(shown or {"settled": True, "parts": {"line": "", "body": ""}})
+        response = JsonResponse(shown or NO_PANEL)
         response["Cache-Control"] = "no-store"
         return response
-
-
-def _remember(request: HttpRequest, pk: int, task: str) -> None:
-    known = request.session.get(SESSION_KEY, {})
-    known.pop(str(pk), None)
-    known[str(pk)] = {"task": task, "at": timezone.now().isoformat()}
-    request.session[SESSION_KEY] = dict(list(known.items())[-MAX_REMEMBERED:])

@@ -28,7 +28,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "status",
         "outcome_badge",
     )
-    list_filter = ("outcome", "service", RepositoryFilter)
+    list_filter = ("outcome", "service", "received_at", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("repository__name", "event", "ref", "delivery_id")
     fields = (

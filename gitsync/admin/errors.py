@@ -15,10 +15,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
+from gitsync import web_links
 from gitsync.access import visible
-from gitsync.admin import problems
+from gitsync.admin import git_links, problems
 from gitsync.admin.json_match import message_contains
-from gitsync.models import FileState, SourceFile
+from gitsync.models import FileState, Repository, SourceFile
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.json_length import JsonLength
 from kiok.metadata.models import Dag, Origin
@@ -158,10 +159,18 @@ def _cards(
     files: Iterable[Mapping[str, Any]], served: Mapping[tuple[str, str], list[Any]]
 ) -> list[dict[str, Any]]:
     """What the template shows of each file."""
-    return [_card(file, served.get((file["repository_name"], file["path"]), [])) for file in files]
+    rows = list(files)
+    repositories = Repository.objects.only("pk", "url").in_bulk({row["repository_id"] for row in rows})
+    web_links.tell_services(repositories.values())
+    return [
+        _card(row, repositories[row["repository_id"]], served.get((row["repository_name"], row["path"]), []))
+        for row in rows
+        if row["repository_id"] in repositories
+    ]
 
 
-def _card(file: Mapping[str, Any], served: list[Any]) -> dict[str, Any]:
+def _card(file: Mapping[str, Any], repository: Repository, served: list[Any]) -> dict[str, Any]:
+    url_of = problems.seen_at(repository, file["commit_sha"])
     return {
         "pk": file["pk"],
         "repository": file["repository_name"],
@@ -170,14 +179,14 @@ def _card(file: Mapping[str, Any], served: list[Any]) -> dict[str, Any]:
         "url": cells.page_of("gitsync_sourcefile", file["pk"]),
         "first_seen": cells.age(file["first_failed_at"]),
         "last_seen": cells.age(file["last_seen"]),
-        "commit": cells.commit(file["commit_sha"]),
-        "problems": problems.rows_of(file["path"], file["problems"]),
+        "commit": git_links.commit(repository, file["commit_sha"]),
+        "problems": problems.rows_of(file["path"], file["problems"], url_of),
         "left_out": max(0, (file["n_problems"] or 0) - SHOWN_PROBLEMS),
         "served": [
             {
                 "uid": dag["uid"],
                 "url": cells.page_of("metadata_dag", dag["uid"]),
-                "commit": cells.commit(dag["commit_sha"]),
+                "commit": git_links.commit(repository, dag["commit_sha"]),
             }
             for dag in served
         ],

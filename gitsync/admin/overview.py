@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, CharField, Count, F, Q, Value, When
-from django.db.models.functions import Now
 from django.forms import Media, Script
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 
-from gitsync.access import visible, visible_repositories
-from gitsync.admin import errors, panel, states
-from gitsync.admin.records import counted_repositories
-from gitsync.admin.sync_status import NO_WORKER
-from gitsync.conf import properties
-from gitsync.models import FileState, Leadership, Repository, SourceFile
-from kiok.metadata import access
+from gitsync import health, web_links
+from gitsync.admin import errors, git_links, panel, progress, states
+from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories, words
+from gitsync.models import Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
-from kiok.metadata.models import Dag, Origin
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
 PAGE_SIZE = 100
-SCRIPT = Media(js=[Script("gitsync/overview.js", defer=True)])  # type: ignore[list-item]  # the stubs know none
-COLUMNS = ("State", "Reason", "Last good commit", "DAGs", "Failed files", "Next check")
+MEDIA = Media(
+    css={"all": ["gitsync/overview.css"]},
+    js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs know none
+)
+COLUMNS = ("Repository", "State", "Reason", "Last good commit", "DAGs", "Failed files", "Next check")
+_HEALTH = {True: Tone.GOOD, False: Tone.BAD, None: Tone.IDLE}
 
 
 class OverviewViews:
@@ -49,69 +47,91 @@ class OverviewViews:
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        """All repositories by name, a page of them. A constant number of queries."""
-        shown = self._shown(request)
-        rows = [(row, _row(request, row)) for row in shown]
+        """The repositories asked for by name, a page of them. A constant number of queries."""
+        wanted, shown = self._shown(request)
         context = {
             **self._admin.admin_site.each_context(request),
             "title": "Overview",
             "opts": self._admin.opts,
-            "media": self._admin.media + SCRIPT,
+            "media": self._admin.media + MEDIA,
             "columns": COLUMNS,
-            "totals": _totals(request.user),
-            "rows": [
-                {
-                    "name": row.name,
-                    "url": cells.page_of("gitsync_repository", row.pk),
-                    "cells": [(_key(row, column), html) for column, html in row_cells.items()],
-                }
-                for row, row_cells in rows
-            ],
-            "page": shown,
-            "status_url": f"{reverse('admin:gitsync_overview_status')}?page={shown.number}",
+            "wanted": wanted,
+            "query": wanted.query(),
+            "states": [(state, word) for state, (_, word) in states.REPOSITORY.items()],
+            "status_url": f"{reverse('admin:gitsync_overview_status')}?{wanted.query(page=shown.number)}",
+            **_now(request, wanted, shown),
         }
         return TemplateResponse(request, "admin/gitsync/overview.html", context)
 
     def status(self, request: HttpRequest) -> HttpResponse:
-        """`{"cells": {key: html}}`: what the page shows, by the keys of its cells."""
-        found = {
-            _key(row, column): html
-            for row in self._shown(request)
-            for column, html in _row(request, row).items()
-        }
-        return JsonResponse({"cells": {"totals": _totals(request.user), **found}})
+        """What the page shows, or 304 where that is what the asker has (`If-None-Match`).
 
-    def _shown(self, request: HttpRequest) -> Page[Any]:
+        `{"busy": bool, "parts": {name: html}, "rows": [[key, [html of each column]]]}`.
+        """
+        wanted, shown = self._shown(request)
+        answer = JsonResponse(_now(request, wanted, shown))
+        etag = f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
+        if request.headers.get("If-None-Match") == etag:
+            return HttpResponseNotModified(headers={"ETag": etag})
+        answer["ETag"] = etag
+        return answer
+
+    def _shown(self, request: HttpRequest) -> tuple[Wanted, Page[Any]]:
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
-        repositories = counted_repositories(visible_repositories(request.user).order_by("name"))
-        return Paginator(repositories, PAGE_SIZE).get_page(request.GET.get("page"))
+        wanted = Wanted.of(request)
+        found = Paginator(wanted_repositories(request.user, wanted), PAGE_SIZE)
+        return wanted, found.get_page(request.GET.get("page"))
 
 
-def _key(repository: Repository, column: str) -> str:
-    return f"{repository.pk}.{column}"
-
-
-def _row(request: HttpRequest, repository: Any) -> dict[str, str]:
-    """The cells of a repository in the order of the columns; html."""
-    return {
-        "state": states.repository_state(repository),
-        "reason": _reason(repository),
-        "good": format_html(
-            "{} {}", cells.commit(repository.last_good_commit), cells.age(repository.last_good_at)
-        )
-        if repository.last_good_commit
-        else cells.NOTHING,
-        "dags": _dags(repository.n_dags, repository.n_stale),
-        "failed": _failed(request, repository),
-        "next": panel.next_check(repository),
+def _now(request: HttpRequest, wanted: Wanted, shown: Page[Any]) -> dict[str, Any]:
+    """The page's parts and rows; see `OverviewViews.status`."""
+    repositories = list(shown)
+    web_links.tell_services(repositories)
+    syncs = progress.under_way(repositories)
+    rows = [[row.pk, _row(request, row, syncs.get(row.pk))] for row in repositories]
+    stands = standing(request.user)
+    parts = {
+        "summary": words(stands.by_state),
+        "totals": _totals(stands),
+        "pages": render_to_string(
+            "gitsync/overview_pages.html",
+            {"page": shown, "query": wanted.query(), "is_any": stands.repositories > 0},
+        ),
     }
+    return {"busy": stands.is_busy, "parts": parts, "rows": rows}
+
+
+def _row(request: HttpRequest, repository: Any, sync: Any) -> list[str]:
+    """The cells of a repository in the order of the columns; html."""
+    state = states.repository_state(repository)
+    if sync and states.is_claimed(repository):
+        state = format_html("{} {}", state, progress.bar(sync, repository.name))
+    columns = (
+        cells.link(cells.page_of("gitsync_repository", repository.pk), repository.name),
+        state,
+        _reason(repository),
+        _good(repository),
+        _dags(repository.n_dags, repository.n_stale),
+        _failed(request, repository),
+        panel.next_check(repository),
+    )
+    return [conditional_escape(column) for column in columns]
 
 
 def _reason(repository: Repository) -> str:
+    if repository.is_paused:
+        return cells.shortened(repository.pause_reason, 80)
     if not repository.reason:
         return cells.NOTHING
-    return format_html('<code title="{}">{}</code>', repository.message[:1000], repository.reason)
+    return format_html("<code>{}</code> {}", repository.reason, cells.shortened(repository.message, 80))
+
+
+def _good(repository: Repository) -> str:
+    if not repository.last_good_commit:
+        return cells.NOTHING
+    commit = git_links.commit(repository, repository.last_good_commit)
+    return format_html("{} {}", commit, cells.age(repository.last_good_at))
 
 
 def _dags(number: int, stale: int) -> str:
@@ -127,45 +147,22 @@ def _failed(request: HttpRequest, repository: Any) -> str:
     return cells.link(errors.page_of_errors(repository.name), number)
 
 
-def _totals(user: Any) -> str:
-    """Repositories by how they stand, DAGs, failed files and the leader; html. Four queries."""
-    dags = access.visible(Dag.objects.filter(origin=Origin.GIT), user).aggregate(
-        number=Count("pk"), stale=Count("pk", filter=Q(stale_since__isnull=False))
-    )
-    failed = visible(SourceFile.objects.filter(state=FileState.FAILED), user).count()
-    facts: Iterable[tuple[str, Any]] = (
-        ("Repositories", _by_state(user)),
-        ("DAGs", _dags(dags["number"], dags["stale"])),
-        ("Failed files", cells.badge(Tone.BAD, str(failed)) if failed else 0),
-        ("Leader", _leader()),
-    )
-    return render_to_string("gitsync/overview_totals.html", {"facts": facts})
-
-
-def _by_state(user: Any) -> str:
-    """As `states.repository_state` has it of one."""
-    is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
-    shown = Case(
-        When(enabled=False, then=Value(states.SWITCHED_OFF)),
-        When(paused_at__isnull=False, then=Value(states.PAUSED)),
-        When(is_claimed, then=Value(states.SYNCING)),
-        default=F("state"),
-        output_field=CharField(),
-    )
-    counted = visible_repositories(user).order_by().values(shown=shown).annotate(number=Count("pk"))
-    numbers = {row["shown"]: row["number"] for row in counted}
-    badges = [
-        cells.badge(tone, f"{numbers[state]} {word}")
-        for state, (tone, word) in states.REPOSITORY.items()
-        if state in numbers
+def _totals(stands: Standing) -> str:
+    """Repositories by how they stand, DAGs, failed files, and how the installation is; html."""
+    failed = cells.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
+    by_state = [
+        (f"?{Wanted(state=state).query()}", cells.badge(states.REPOSITORY[state][0], f"{number} {word}"))
+        for state, number in stands.by_state.items()
+        for word in [states.REPOSITORY[state][1]]
     ]
-    return format_html("{}" + " {}" * len(badges), sum(numbers.values()), *badges)
-
-
-def _leader() -> str:
-    if not properties().gitsync_enabled:
-        return format_html("{} kiok.gitsync.enabled is false.", cells.badge(Tone.IDLE, "switched off"))
-    alive = Leadership.objects.filter(pk=1, expires_at__gt=Now()).exclude(holder="").first()
-    if alive is None:
-        return format_html("{} {}", cells.badge(Tone.BAD, "none"), NO_WORKER)
-    return format_html("{} {}", cells.badge(Tone.GOOD, "alive"), alive.holder)
+    facts = [(fact.label, cells.badge(_HEALTH[fact.good], fact.word), fact.text) for fact in health.facts()]
+    return render_to_string(
+        "gitsync/overview_totals.html",
+        {
+            "number": stands.repositories,
+            "by_state": by_state,
+            "dags": _dags(stands.dags, stands.stale),
+            "failed": failed,
+            "facts": facts,
+        },
+    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Count, QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from gitsync.admin import problems, states, sync_status
+from gitsync import web_links
+from gitsync.admin import errors, git_links, problems, repository_url, states, sync_status
 from gitsync.admin.delivery import last_deliveries
 from gitsync.admin.records import counted_syncs, located_files
 from gitsync.admin.sync_status import Asked, Status
@@ -20,24 +22,27 @@ from kiok.metadata.models import Dag, Origin
 SHOWN_SYNCS = 10
 SHOWN_ROWS = 20
 SHOWN_DELIVERIES = 5
+MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 
 
-def of_repository(repository: Repository, asked: Asked | None) -> dict[str, Any]:
-    """`{"settled": bool, "parts": {"line": html, "body": html}}` for one repository's page."""
+def of_repository(user: Any, repository: Repository, asked: Asked | None) -> dict[str, Any]:
+    """`{"settled": bool, "parts": {"line": html, "body": html}}` for one repository's page, as the user may see it."""
+    web_links.tell_services([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
-    line = render_to_string(
-        "gitsync/status_line.html",
-        {"items": [_line(repository, status, named=False)], "hint": _hint(status.settled)},
-    )
-    body = render_to_string("gitsync/repository_now.html", _now(repository))
+    item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
+    line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": _hint(status.settled)})
+    body = render_to_string("gitsync/repository_now.html", _now(user, repository, status.run))
     return {"settled": status.settled, "parts": {"line": line, "body": body}}
 
 
-def of_requests(repositories: list[Repository], asked: Mapping[int, Asked]) -> dict[str, Any]:
+def of_requests(user: Any, repositories: list[Repository], asked: Mapping[int, Asked]) -> dict[str, Any]:
     """`{"settled": bool, "parts": {"line": html}}` for the page of several requests."""
     found = sync_status.statuses(repositories, asked)
     settled = all(status.settled for status in found.values())
-    items = [_line(repository, found[repository.pk], named=True) for repository in repositories]
+    linked = user.has_perm(MAY_VIEW_SYNCS)
+    items = [
+        _line(repository, found[repository.pk], named=True, linked=linked) for repository in repositories
+    ]
     line = render_to_string("gitsync/status_line.html", {"items": items, "hint": _hint(settled)})
     return {"settled": settled, "parts": {"line": line}}
 
@@ -46,8 +51,8 @@ def _hint(settled: bool) -> str:
     return "" if settled else sync_status.worker_hint()
 
 
-def _line(repository: Repository, status: Status, *, named: bool) -> dict[str, Any]:
-    run = status.run
+def _line(repository: Repository, status: Status, *, named: bool, linked: bool) -> dict[str, Any]:
+    run = status.run if linked else None
     return {
         "name": repository.name if named else "",
         "url": cells.page_of("gitsync_repository", repository.pk),
@@ -58,25 +63,74 @@ def _line(repository: Repository, status: Status, *, named: bool) -> dict[str, A
     }
 
 
-def _now(repository: Repository) -> dict[str, Any]:
+def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
+    """What repository_now.html shows; of tables that the user may not view, numbers at most."""
     dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
     stale = dags.filter(stale_since__isnull=False)
     failed = SourceFile.objects.filter(repository=repository, state=FileState.FAILED)
-    files_query = urlencode(
-        {"repository__id__exact": str(repository.pk), "state__exact": str(FileState.FAILED)}
-    )
-    dags_query = urlencode({"repository": repository.name})
-    syncs_query = urlencode({"repository__id__exact": repository.pk})
     n_dags, n_stale, n_failed = dags.count(), stale.count(), failed.count()
+    shown: dict[str, Any] = {
+        "facts": _facts(repository, n_dags, n_failed, n_stale, last),
+        "n_failed": n_failed,
+        "n_stale": n_stale,
+        "n_dags": n_dags,
+        "hook_url": reverse("webhook", args=[repository.name]) if repository.webhook_secret_id else "",
+    }
+    if user.has_perm(errors.MAY_VIEW):
+        shown |= _files(repository, failed)
+    if user.has_perm("metadata.view_dag"):
+        shown |= _dags(repository, dags, stale)
+    if user.has_perm(MAY_VIEW_SYNCS):
+        syncs = counted_syncs(SyncRun.objects.filter(repository=repository).order_by("-id"))[:SHOWN_SYNCS]
+        shown |= {
+            "may_view_syncs": True,
+            "syncs": [_sync(repository, run) for run in syncs],
+            "syncs_url": _list_of("gitsync_syncrun", repository__id__exact=repository.pk),
+        }
+    if user.has_perm("gitsync.view_delivery"):
+        shown |= {
+            "may_view_deliveries": True,
+            "deliveries": last_deliveries(repository, SHOWN_DELIVERIES),
+            "deliveries_url": _list_of("gitsync_delivery", repository__id__exact=repository.pk),
+        }
+    return shown
+
+
+def _files(repository: Repository, failed: QuerySet[SourceFile]) -> dict[str, Any]:
+    of_it = {"repository__id__exact": repository.pk}
     return {
-        "facts": _facts(repository, n_dags, n_failed, n_stale),
+        "may_view_files": True,
         "failed": [
-            {"url": cells.page_of("gitsync_sourcefile", file.pk), "problem": problems.first_problem(file)}
+            {
+                "url": cells.page_of("gitsync_sourcefile", file.pk),
+                "problem": problems.first_problem(file),
+                "source": web_links.file_url(
+                    repository, file.commit_sha, file.path, _number(file.problem_line)
+                ),
+            }
             for file in located_files(failed)[:SHOWN_ROWS]
         ],
-        "failed_url": f"{reverse('admin:gitsync_sourcefile_changelist')}?{files_query}",
-        "errors_url": f"{reverse('admin:gitsync_errors')}?{dags_query}",
-        "n_failed": n_failed,
+        "failed_url": _list_of("gitsync_sourcefile", **of_it, state__exact=str(FileState.FAILED)),
+        "errors_url": errors.page_of_errors(repository.name),
+        "files_url": _list_of("gitsync_sourcefile", **of_it),
+        "files": _by_state(repository),
+    }
+
+
+def _by_state(repository: Repository) -> list[tuple[str, int]]:
+    """How many files there are of each state: (badge, number)."""
+    counted = dict(
+        SourceFile.objects.filter(repository=repository)
+        .order_by()
+        .values_list("state")
+        .annotate(number=Count("pk"))
+    )
+    return [(states.file_state(state), counted[state]) for state in FileState.values if state in counted]
+
+
+def _dags(repository: Repository, dags: QuerySet[Dag], stale: QuerySet[Dag]) -> dict[str, Any]:
+    return {
+        "may_view_dags": True,
         "stale": [
             {
                 "uid": dag.uid,
@@ -86,37 +140,37 @@ def _now(repository: Repository) -> dict[str, Any]:
             }
             for dag in stale.defer("spec", "source")[:SHOWN_ROWS]
         ],
-        "stale_url": f"{reverse('admin:metadata_dag_changelist')}?{dags_query}&stale=yes",
-        "n_stale": n_stale,
+        "stale_url": _list_of("metadata_dag", repository=repository.name, stale="yes"),
         "dags": [
             {"uid": uid, "url": cells.page_of("metadata_dag", uid), "name": cells.shortened(name, 80)}
             for uid, name in dags.values_list("uid", "name")[:SHOWN_ROWS]
         ],
-        "dags_url": f"{reverse('admin:metadata_dag_changelist')}?{dags_query}",
-        "n_dags": n_dags,
-        "syncs": [_sync(run) for run in counted_syncs(_syncs(repository))[:SHOWN_SYNCS]],
-        "syncs_url": f"{reverse('admin:gitsync_syncrun_changelist')}?{syncs_query}",
-        "hook_url": reverse("webhook", args=[repository.name]) if repository.webhook_secret_id else "",
-        "deliveries": last_deliveries(repository, SHOWN_DELIVERIES),
-        "deliveries_url": f"{reverse('admin:gitsync_delivery_changelist')}?{syncs_query}",
+        "dags_url": _list_of("metadata_dag", repository=repository.name),
     }
 
 
-def _syncs(repository: Repository) -> Any:
-    return SyncRun.objects.filter(repository=repository).order_by("-id")
+def _list_of(model: str, **query: Any) -> str:
+    return f"{reverse(f'admin:{model}_changelist')}?{urlencode(query)}"
 
 
-def _facts(repository: Repository, dags: int, failed: int, stale: int) -> list[tuple[str, Any]]:
-    """Observed values by their labels."""
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() else None
+
+
+def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any) -> list[tuple[str, Any]]:
+    """Observed values by their labels. `last`: the sync under way or the last one."""
+    good, attempted = repository.last_good_commit, repository.last_commit
     return [
         ("State", states.repository_state(repository)),
+        ("Url", repository_url.shown(repository.url)),
         ("Reason", repository.reason or cells.NOTHING),
         ("Message", repository.message or cells.NOTHING),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),
         ("Failed files", failed),
-        ("Last good commit", repository.last_good_commit or cells.NOTHING),
+        ("Last good commit", git_links.whole_commit(repository, good)),
         ("Last good sync", cells.age(repository.last_good_at)),
-        ("Last attempted commit", repository.last_commit or cells.NOTHING),
+        ("Last attempted commit", git_links.whole_commit(repository, attempted)),
+        ("Last sync took", cells.duration(last.started_at, last.finished_at) if last else cells.NOTHING),
         ("Last checked", cells.age(repository.checked_at)),
         ("Next check", next_check(repository)),
         ("Failures in a row", repository.consecutive_failures),
@@ -130,7 +184,7 @@ def next_check(repository: Repository) -> str:
     return "not before it is resumed" if repository.is_paused else cells.age(repository.next_due_at)
 
 
-def _sync(run: Any) -> dict[str, Any]:
+def _sync(repository: Repository, run: Any) -> dict[str, Any]:
     succeeded = run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL)
     return {
         "number": run.pk,
@@ -139,7 +193,7 @@ def _sync(run: Any) -> dict[str, Any]:
         "trigger": run.get_trigger_display(),
         "requested_by": run.requested_by,
         "result": sync_status.counts(run) if succeeded else cells.shortened(run.message, 160),
-        "commit": cells.commit(run.to_commit),
+        "commit": git_links.commits(repository, run.from_commit, run.to_commit),
         "started": cells.age(run.started_at),
         "duration": cells.duration(run.started_at, run.finished_at),
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.template.loader import render_to_string
 
 from compilers.excerpt import Excerpt
-from gitsync.models import SourceFile
+from gitsync import web_links
+from gitsync.models import Repository, SourceFile
 from kiok.errors import Diagnostic
 from kiok.metadata.admin.cells import NOTHING, shortened
 
@@ -29,27 +30,37 @@ def first_problem(file: Any) -> str:
 
 def all_problems(file: SourceFile) -> str:
     """Every diagnostic of a file, with its lines and what the file printed."""
-    rows = rows_of(file.path, file.diagnostics)
+    rows = rows_of(file.path, file.diagnostics, seen_at(file.repository, file.commit_sha))
     return render_to_string("gitsync/problems.html", {"problems": rows}) if rows else NOTHING
 
 
-def rows_of(path: str, stored: object) -> list[dict[str, Any]]:
+UrlOf = Callable[[str, "int | None"], str]
+"""The page of a file, by its path, at a line; "" where there is none."""
+
+
+def seen_at(repository: Repository, commit: str) -> UrlOf:
+    """The pages of files as they were at a commit."""
+    return lambda path, line: web_links.file_url(repository, commit, path, line)
+
+
+def rows_of(path: str, stored: object, url_of: UrlOf = lambda _path, _line: "") -> list[dict[str, Any]]:
     """Stored diagnostics of the file at `path` for problems.html; what is none is left out."""
     items = stored if isinstance(stored, list) else []
     return [
-        _row(path, item)
+        _row(path, item, url_of)
         for item in items
         if isinstance(item, Mapping) and isinstance(item.get("message"), str)
     ]
 
 
-def _row(path: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+def _row(path: str, stored: Mapping[str, Any], url_of: UrlOf) -> dict[str, Any]:
     item = Diagnostic.from_json(stored)
     place = (item.path or path, item.line, item.column)
     is_long = len(item.message) > FOLDED_CHARACTERS or item.message.count("\n") >= FOLDED_LINES
     excerpt = Excerpt.from_json(stored.get("excerpt"))
     return {
         "place": ":".join(str(part) for part in place if part is not None),
+        "url": url_of(item.path or path, item.line),
         "dag": item.dag,
         "task": item.task,
         "key": item.key,

@@ -19,7 +19,9 @@ SHOWN_MESSAGE_CHARACTERS = 300
 def counted_syncs(syncs: QuerySet[SyncRun]) -> QuerySet[Any]:
     """Syncs with `n_created`, `n_updated`, `n_pruned`, `n_stale`, `n_problems`."""
     counts = {f"n_{name}": _length(KeyTransform(name, "changes")) for name in CHANGES}
-    return syncs.defer("changes", "failed_files").annotate(n_problems=_length(F("failed_files")), **counts)
+    return syncs.defer("changes", "failed_files", "log").annotate(
+        n_problems=_length(F("failed_files")), **counts
+    )
 
 
 def located_files(files: QuerySet[SourceFile]) -> QuerySet[Any]:

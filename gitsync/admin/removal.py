@@ -8,21 +8,24 @@ from typing import Any
 from gitsync.admin.declaration import declared_where
 from gitsync.models import ManagedBy, Repository
 from kiok.metadata.admin import cells
-from kiok.metadata.models import Dag, Origin
+from kiok.metadata.models import Dag, DagRun, DagVersion, Origin
 
 SHOWN_DAGS = 100
 
 
-def going(repository: Repository) -> dict[str, Any]:
-    """A repository's name and its DAGs, as many as fit a page."""
+def going(user: Any, repository: Repository) -> dict[str, Any]:
+    """A repository's name, its DAGs, as many as fit a page, and how much of their history stays."""
+    linked = user.has_perm("metadata.view_dag")
     dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
     number = dags.count()
     uids = list(dags.values_list("uid", flat=True)[:SHOWN_DAGS])
     return {
         "name": repository.name,
         "number": number,
-        "dags": [(uid, cells.page_of("metadata_dag", uid)) for uid in uids],
+        "dags": [(uid, cells.page_of("metadata_dag", uid) if linked else "") for uid in uids],
         "left_out": number - len(uids),
+        "versions": DagVersion.objects.filter(repository=repository.name).count(),
+        "runs": DagRun.objects.filter(repository=repository.name).count(),
     }
 
 

@@ -1,27 +1,33 @@
-"""Repositories in the admin: their configuration, how they stand, and "Sync now"."""
+"""Repositories in the admin: their list, their configuration, and what can be done to them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminTextareaWidget
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from gitsync.access import CONNECTIONS, may_take_name, usable_connections, visible
-from gitsync.admin import panel, removal, repository_url, states
-from gitsync.admin.asking import SyncViews, ask, asked_for
-from gitsync.admin.checking import CheckViews, check_panel
+from gitsync import web_links
+from gitsync.access import CONNECTIONS, usable_connections, visible
+from gitsync.admin import git_links, panel, removal, repository_url, states
+from gitsync.admin.asking import SyncViews, ask
+from gitsync.admin.checking import CheckViews
 from gitsync.admin.declaration import declared_where
+from gitsync.admin.dry_run import DryRunViews
+from gitsync.admin.form_check import FormCheckViews
 from gitsync.admin.overview import OverviewViews
+from gitsync.admin.pause_filter import GroupFilter, PausedFilter
+from gitsync.admin.pausing import PauseViews
+from gitsync.admin.reason_filter import ReasonFilter
 from gitsync.admin.records import counted_repositories
+from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
+from gitsync.admin.repository_page import page_context
 from gitsync.admin.system import SystemViews
 from gitsync.configuration import remove_repository
 from gitsync.models import ManagedBy, Repository
@@ -29,49 +35,41 @@ from gitsync.sync.schedule import look_at_once
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
-CONFIGURATION = (
-    *("name", "url", "ref", "subpath", "credential", "include"),
-    *("verify", "verify_keys", "image_python", "image_java", "webhook_secret", "enabled", "interval_ms"),
-)
-
-
-class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    class Meta:
-        model = Repository
-        fields = CONFIGURATION
-        # The admin's pages take help texts for HTML.
-        help_texts = {"ref": "A branch; or tag:NAME, semver:RANGE (the highest tag in it), commit:ID."}
-        widgets = {
-            "url": repository_url.UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
-            "include": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
-        }
-
 
 @admin.register(Repository)
 class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
     form = RepositoryForm
-    fields = CONFIGURATION
+    fields = (*CONFIGURATION, "groups")
     list_display = (
         *("name", "state_badge", "dags", "failed_files", "good_commit", "checked", "next_check", "problem"),
         *("shown_url", "ref", "folder"),
     )
-    list_filter = ("state", "enabled", "managed_by", "reason")
-    search_fields = ("name", "url", "ref", "subpath", "message")
+    list_filter = ("state", PausedFilter, "enabled", GroupFilter, "managed_by", ReasonFilter)
+    search_fields = ("name", "url", "ref", "subpath", "message", "pause_reason")
     list_per_page = 50
-    actions = ("sync_now", "sync_now_full")
+    actions = ("sync_now", "sync_now_full", "pause_selected", "resume_selected")
 
     class Media:
-        css = {"all": ["kiok/admin.css"]}
-        js = [forms.Script("gitsync/sync_status.js", defer=True)]
+        css = {"all": ["kiok/admin.css", "kiok/dag.css", "gitsync/repository.css"]}
+        js = [
+            Script("gitsync/sync_status.js", defer=True),
+            Script("gitsync/repository_form.js", defer=True),
+        ]
 
     # The list.
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return counted_repositories(visible(super().get_queryset(request), request.user, "pk"))
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown = super().get_changelist_instance(request)
+        web_links.tell_services(shown.result_list)
+        return shown
+
     @admin.display(description="state", ordering="state")
     def state_badge(self, repository: Repository) -> str:
-        return states.repository_state(repository)
+        badge = states.repository_state(repository)
+        return format_html("{} {}", badge, _pause(repository)) if repository.is_paused else badge
 
     @admin.display(description="url", ordering="url")
     def shown_url(self, repository: Repository) -> str:
@@ -86,7 +84,9 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         if not repository.last_good_commit:
             return cells.NOTHING
         return format_html(
-            "{} {}", cells.commit(repository.last_good_commit), cells.age(repository.last_good_at)
+            "{} {}",
+            git_links.commit(repository, repository.last_good_commit),
+            cells.age(repository.last_good_at),
         )
 
     @admin.display(description="DAGs", ordering="n_dags")
@@ -131,24 +131,24 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
 
     # Adding and editing.
 
+    def get_form(
+        self, request: HttpRequest, obj: Repository | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        return for_user(super().get_form(request, obj, change=change, **kwargs), request.user)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in CONNECTIONS:
             kwargs["queryset"] = usable_connections(request.user, db_field.name)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "name" and field is not None:
-            field.validators.append(partial(_check_name, request.user))
-        return field
-
     def save_model(self, request: HttpRequest, obj: Repository, form: Any, change: bool) -> None:  # noqa: ARG002
-        look_at_once(obj)
-        if change:
+        if not change:
+            look_at_once(obj)
+            obj.save(force_insert=True)
+        elif form.changed_data != ["groups"]:
+            look_at_once(obj)
             # Not what syncs observe and claim: it may have moved on since the row was read.
             obj.save(update_fields=[*CONFIGURATION, "next_due_at", "consecutive_failures"])
-        else:
-            obj.save(force_insert=True)
 
     def response_post_save_add(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
         return HttpResponseRedirect(cells.page_of("gitsync_repository", obj.pk))
@@ -168,16 +168,13 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         if obj is not None and change:
             # As it is stored, not as a refused form has it.
             stored = Repository.objects.filter(pk=obj.pk).first() or obj
-            may_sync = self.has_change_permission(request)
-            context.update(
-                panel=panel.of_repository(stored, asked_for(request, obj.pk)),
-                status_url=reverse("admin:gitsync_repository_sync_status", args=[obj.pk]),
-                sync_url=reverse("admin:gitsync_repository_sync", args=[obj.pk]) if may_sync else "",
-                declared_where=declared_where(stored) if _is_declared(stored) else "",
-                check_url=reverse("admin:gitsync_repository_check", args=[obj.pk]) if may_sync else "",
-                check_panel=check_panel(request, stored),
-                check_status_url=reverse("admin:gitsync_repository_check_status", args=[obj.pk]),
-            )
+            context.update(page_context(request, stored, may_change=self.has_change_permission(request)))
+            context["declared_where"] = declared_where(stored) if _is_declared(stored) else ""
+        context["form_check_url"] = (
+            reverse("admin:gitsync_repository_check_form", args=[obj.pk])
+            if obj is not None and change
+            else reverse("admin:gitsync_repository_check_new")
+        )
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     # Removing.
@@ -186,7 +183,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         """What goes, for the page that asks. Not Django's own collection: DAGs hang on no foreign key."""
         repositories = list(objs)
         lacking = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
-        going = [removal.going(repository) for repository in repositories]
+        going = [removal.going(request.user, repository) for repository in repositories]
         counts = {"repositories": len(repositories), "DAGs": sum(item["number"] for item in going)}
         return going, counts, lacking, removal.kept(repositories)
 
@@ -205,6 +202,9 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         return [
             *SyncViews(self).urls(),
             *CheckViews(self).urls(),
+            *DryRunViews(self).urls(),
+            *PauseViews(self).urls(),
+            *FormCheckViews(self).urls(),
             *SystemViews(self).urls(),
             *OverviewViews(self).urls(),
             *super().get_urls(),
@@ -218,6 +218,14 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     def sync_now_full(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         return self._sync_selected(request, queryset, full=True)
 
+    @admin.action(description="Pause …", permissions=["change"])
+    def pause_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        return PauseViews(self).pause_selected(request, list(queryset))
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        PauseViews(self).resume_selected(request, list(queryset))
+
     def _sync_selected(
         self, request: HttpRequest, queryset: QuerySet[Any], *, full: bool
     ) -> HttpResponse | None:
@@ -225,13 +233,15 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         return HttpResponseRedirect(reverse("admin:gitsync_repository_asked")) if asked else None
 
 
-def _check_name(user: Any, name: str) -> None:
-    if not may_take_name(user, name):
-        raise ValidationError(
-            "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the name. "
-            "Choose another one, or have somebody add it who sees all repositories."
-        )
-
-
 def _is_declared(repository: Repository | None) -> bool:
     return repository is not None and repository.managed_by == ManagedBy.CONFIG
+
+
+def _pause(repository: Repository) -> str:
+    """By whom it is paused, since when, and why."""
+    return format_html(
+        "by {} {}: {}",
+        repository.paused_by,
+        cells.age(repository.paused_at),
+        cells.shortened(repository.pause_reason, 80),
+    )

@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 
+from gitsync import web_links
 from gitsync.access import visible
-from gitsync.admin import problems, states
+from gitsync.admin import git_links, problems, states
 from gitsync.admin.errors import ErrorViews
 from gitsync.admin.records import located_files
 from gitsync.admin.repository_filter import RepositoryFilter
@@ -25,12 +26,12 @@ class SourceFileAdmin(ReadOnlyAdmin):
         *("short_path", "repository", "kind", "state_badge", "dags", "problem"),
         *("first_failed", "last_failed", "commit"),
     )
-    list_filter = ("state", "kind", RepositoryFilter)
+    list_filter = ("state", "kind", "last_failed_at", RepositoryFilter)
     list_select_related = ("repository",)
     search_fields = ("path", "repository__name")
     fields = (
         *("repository_link", "path", "kind", "state_badge", "dags", "all_problems"),
-        *("first_failed_at", "last_failed_at", "blob_sha", "commit_sha", "image_digest", "compile_time"),
+        *("first_failed_at", "last_failed_at", "blob_sha", "seen_at", "image_digest", "compile_time"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -58,6 +59,17 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def problem(self, file: Any) -> str:
         return problems.first_problem(file)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        shown = super().get_changelist_instance(request)
+        web_links.tell_services(file.repository for file in shown.result_list)
+        return shown
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        file = super().get_object(request, object_id, from_field)
+        if file is not None:
+            web_links.tell_services([file.repository])
+        return file
+
     @admin.display(description="problems")
     def all_problems(self, file: SourceFile) -> str:
         return problems.all_problems(file)
@@ -72,7 +84,11 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="seen at", ordering="commit_sha")
     def commit(self, file: SourceFile) -> str:
-        return cells.commit(file.commit_sha)
+        return git_links.commit(file.repository, file.commit_sha)
+
+    @admin.display(description="seen at commit")
+    def seen_at(self, file: SourceFile) -> str:
+        return git_links.whole_commit(file.repository, file.commit_sha)
 
     @admin.display(description="compile time")
     def compile_time(self, file: SourceFile) -> str:

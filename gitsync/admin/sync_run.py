@@ -5,54 +5,57 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.forms import Script
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
 
+from gitsync import web_links
 from gitsync.access import visible
-from gitsync.admin import states, sync_status
-from gitsync.admin.records import CHANGES, counted_syncs
+from gitsync.admin import git_links, progress, states, sync_page, sync_status
+from gitsync.admin.records import counted_syncs
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SyncRun, SyncState
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
-from kiok.metadata.models import Dag
-
-SHOWN_UIDS = 500
-STEPS = ("probe", "claim", "fetch", "discover", "compile", "plan", "apply", "finish")
 
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
+    change_form_template = "admin/gitsync/syncrun/change_form.html"
     list_display = (
-        *("id", "repository", "state_badge", "result", "problem", "trigger", "requested_by"),
+        *("id", "repository", "state_badge", "result", "problem", "trigger", "requested_by", "full"),
         *("commits", "started", "took", "repeats"),
     )
-    list_filter = ("state", "trigger", "full", RepositoryFilter)
+    list_filter = ("state", "trigger", "full", "started_at", RepositoryFilter)
     list_select_related = ("repository",)
-    search_fields = ("repository__name", "requested_by", "reason", "message", "to_commit")
-    fields = (
-        *("repository_link", "state_badge", "step", "reason", "message", "trigger", "requested_by", "full"),
-        *("from_commit", "to_commit", "result", "changed", "problems"),
-        *("started_at", "finished_at", "took", "steps", "repeats"),
-    )
+    search_fields = ("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit")
+    show_full_result_count = False  # a count of all of them more
+    fields = ("repository",)  # the page is a template of its own
+
+    class Media:
+        css = {"all": ["gitsync/overview.css"]}
+        js = [Script("gitsync/sync_status.js", defer=True)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return counted_syncs(visible(super().get_queryset(request), request.user))
 
-    def subtitle(self, obj: SyncRun) -> str:
-        return f"Sync {obj.pk} of {obj.repository.name}"
+    # The list.
 
-    @admin.display(description="repository")
-    def repository_link(self, run: SyncRun) -> str:
-        return cells.link(cells.page_of("gitsync_repository", run.repository_id), run.repository.name)
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        shown = super().get_changelist_instance(request)
+        web_links.tell_services(run.repository for run in shown.result_list)
+        return shown
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, run: SyncRun) -> str:
-        return states.sync_state(run)
+        badge = states.sync_state(run)
+        if run.state != SyncState.RUNNING:
+            return badge
+        return format_html("{} {}", badge, progress.bar(run, run.repository.name))
 
     @admin.display(description="result")
     def result(self, run: SyncRun) -> str:
@@ -67,9 +70,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="commits")
     def commits(self, run: SyncRun) -> str:
-        if run.from_commit == run.to_commit:
-            return cells.commit(run.to_commit)
-        return format_html("{} → {}", cells.commit(run.from_commit), cells.commit(run.to_commit))
+        return git_links.commits(run.repository, run.from_commit, run.to_commit)
 
     @admin.display(description="started", ordering="started_at")
     def started(self, run: SyncRun) -> str:
@@ -79,53 +80,38 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def took(self, run: SyncRun) -> str:
         return cells.duration(run.started_at, run.finished_at)
 
-    @admin.display(description="changes")
-    def changed(self, run: SyncRun) -> str:
-        changes = _changes(run)
-        return render_to_string("gitsync/changes.html", {"changes": changes}) if changes else cells.NOTHING
+    # One sync.
 
-    @admin.display(description="failed files")
-    def problems(self, run: SyncRun) -> str:
-        rows = [
-            {
-                "place": ":".join(str(part) for part in (item["path"], item["line"]) if part is not None),
-                "message": item["message"],
-            }
-            for item in run.failed_files
-        ]
-        return render_to_string("gitsync/problems.html", {"problems": rows}) if rows else cells.NOTHING
+    def subtitle(self, obj: SyncRun) -> str:
+        return f"Sync {obj.pk} of {obj.repository.name}"
 
-    @admin.display(description="time per step")
-    def steps(self, run: SyncRun) -> str:
-        in_order = sorted(run.timings, key=lambda step: STEPS.index(step) if step in STEPS else len(STEPS))
-        parts = [f"{step} {cells.seconds(run.timings[step])}" for step in in_order]
-        return ", ".join(parts) or cells.NOTHING
+    def get_urls(self) -> list[URLPattern]:
+        status = self.admin_site.admin_view(self.status)
+        return [path("<int:pk>/status/", status, name="gitsync_syncrun_status"), *super().get_urls()]
 
+    def status(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What a sync's page shows, as JSON; see `sync_page.of_sync`."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return JsonResponse(self._panel(request, pk))
 
-def _changes(run: SyncRun) -> list[dict[str, Any]]:
-    """Uids by what happened to them; those still registered link to their DAG, the others to their versions."""
-    shown = {name: run.changes.get(name, [])[:SHOWN_UIDS] for name in CHANGES}
-    registered = set(
-        Dag.objects.filter(uid__in={uid for uids in shown.values() for uid in uids}).values_list(
-            "uid", flat=True
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        context.update(
+            panel=self._panel(request, obj.pk),
+            status_url=reverse("admin:gitsync_syncrun_status", args=[obj.pk]),
         )
-    )
-    versions = reverse("admin:metadata_dagversion_changelist")
-    return [
-        {
-            "name": name,
-            "number": len(run.changes[name]),
-            "left_out": len(run.changes[name]) - len(uids),
-            "uids": [
-                (
-                    uid,
-                    cells.page_of("metadata_dag", uid)
-                    if uid in registered
-                    else f"{versions}?{urlencode({'uid__exact': uid})}",
-                )
-                for uid in uids
-            ],
-        }
-        for name, uids in shown.items()
-        if uids
-    ]
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _panel(self, request: HttpRequest, pk: int) -> dict[str, Any]:
+        run = self.get_queryset(request).defer(None).select_related("repository").filter(pk=pk).first()
+        if run is None:
+            raise Http404(f"there is no sync {pk}")
+        return sync_page.of_sync(run, request.user)

@@ -24,7 +24,7 @@ from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import Refused, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
 from gitsync.api.wire import ABSENT, RepositoryName, Search, Sent, Taken, Time
-from gitsync.models import ManagedBy, Repository, RepositoryState, Scope
+from gitsync.models import ManagedBy, Repository, RepositoryState, Scope, Trigger
 from gitsync.sync_requests import is_claimed
 
 router = Router(tags=["repositories"], by_alias=True)
@@ -219,7 +219,7 @@ def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) ->
 )
 def resume_repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
     """Let it be looked at again, at once. Resuming what is not paused does nothing."""
-    manual.resume(request.auth.user, found(request.auth, name))
+    manual.resume(request.auth.user, found(request.auth, name), trigger=Trigger.API)
     return _one(request.auth, name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,16 @@ from django.utils.text import capfirst
 from pydantic import ConfigDict, Field, StringConstraints
 
 from gitsync import configuration
-from gitsync.access import CONNECTIONS, assignable_groups, may_take_name, sees_all, usable_connections
+from gitsync.access import (
+    CONNECTIONS,
+    NAME_HAS_HISTORY,
+    OTHER_SERVER,
+    assignable_groups,
+    may_be_sent,
+    may_take_name,
+    sees_all,
+    usable_connections,
+)
 from gitsync.api.callers import Caller
 from gitsync.api.problems import Refused, invalid, not_found
 from gitsync.api.wire import RepositoryName, Taken, Text
@@ -39,10 +48,6 @@ FIELDS = {
     "intervalMs": "interval_ms",
 }
 """The model's field by the key in the body; `groups` is apart, it is no column."""
-NAME_IS_TAKEN = (
-    "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the name. "
-    "Choose another one, or have somebody add it who sees all repositories."
-)
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -187,7 +192,7 @@ def _column(field: str) -> str:
     return f"{field}_id" if field in CONNECTIONS else field
 
 
-def _check_choices(caller: Caller, repository: Repository, changed: Iterable[str]) -> None:
+def _check_choices(caller: Caller, repository: Repository, changed: Collection[str]) -> None:
     """As the admin's form offers them: connections and names that are the caller's to take. Raises Refused (422)."""
     wrong = []
     keys = {field: key for key, field in FIELDS.items()}
@@ -200,7 +205,11 @@ def _check_choices(caller: Caller, repository: Repository, changed: Iterable[str
         ):
             wrong.append((keys[field], f"There is no connection {value!r} that you may choose here."))
         if field == "name" and not may_take_name(caller.user, value):
-            wrong.append((keys[field], NAME_IS_TAKEN))
+            wrong.append((keys[field], NAME_HAS_HISTORY))
+    if {"url", "credential"} & set(changed) and not may_be_sent(
+        caller.user, repository.credential_id, repository.url
+    ):
+        wrong.append(("url", OTHER_SERVER))
     if wrong:
         raise invalid(*wrong)
 

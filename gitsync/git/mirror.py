@@ -81,6 +81,11 @@ class Mirror:
                 return commit
             return self._fetch_repairing(url, ref, credential, scope, filtered=False)
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether the server left out what is not in the scope."""
+        return holds_parts(self.git_directory)
+
     def _fetch_repairing(
         self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: Scope, *, filtered: bool
     ) -> str:

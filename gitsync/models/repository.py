@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from compilers.base import Kind
 from gitsync.conf import properties
+from gitsync.connection_kinds import wrong_connections
 from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include
@@ -214,7 +215,7 @@ class Repository(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Validate url, ref and subpath by the git package's own rules, each error at its field."""
+        """Validate url, ref and subpath by the git package's own rules, and the connections; each error at its field."""
         errors: dict[str, str] = {}
         config = properties()
         try:
@@ -237,6 +238,10 @@ class Repository(models.Model):
             errors["verify"] = (
                 "This ref has no tag to verify: follow a tag, or verify the commit's signature."
             )
+        wrong = wrong_connections(
+            url=self.url, credential=self.credential, keys=self.verify_keys, secret=self.webhook_secret
+        )
+        errors = {**wrong, **errors}
         if self.pk and self.last_good_commit:
             before = Repository.objects.filter(pk=self.pk).values_list("name", flat=True).first()
             if before not in (None, self.name):

@@ -15,10 +15,12 @@ from gitsync.errors import SyncError, SyncReason
 from gitsync.git.errors import GitError, GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.sync.claim import Claim, owned
+from gitsync.sync.journal import Journal
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.report import SyncReport, failed_files
 from gitsync.sync.schedule import after_failure, next_due
+from gitsync.sync.walk import Walk
 from kiok.connections.redaction import redact
 from kiok.errors import KiokError
 
@@ -51,7 +53,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(SyncReason.INTERNAL, message, transient=True)
 
 
-def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, timings: dict[str, float]) -> None:
+def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk) -> None:
     """Write the end of a sync that was applied. Raises LeaseLost."""
     now = timezone.now()
     retry = any(file.retry for file in plan.files)
@@ -86,32 +88,29 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, timings: 
         run.unchanged = report.unchanged
         run.compiled, run.reused = report.compiled, report.reused
         run.failed_files = [item.to_json() for item in failed_files(plan)[:MAX_FAILED_FILES_KEPT]]
-        run.timings = timings
+        walk.record(run)
         run.finished_at = now
         run.save()
 
 
-def fail(held: Claim, run: SyncRun, failure: Failure, commit: str, timings: dict[str, float]) -> None:
-    """Write the end of a sync that had no effect. Raises LeaseLost.
-
-    `commit` is the one that was tried, "" if none was reached.
-    """
+def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
+    """Write the end of a sync that had no effect. Raises LeaseLost."""
     now = timezone.now()
     with transaction.atomic():
         repository = owned(held)
         _write_failure(repository, failure, run.trigger)
-        if commit:
-            repository.last_commit = commit
+        if walk.commit:
+            repository.last_commit = walk.commit
             # gpg that is missing may be there next time, at the same commit.
             is_final = not failure.transient and failure.reason != GitReason.GIT_MISSING
             is_final = is_final and repository.config_hash == held.config_hash
-            repository.judgement = _judgement(repository, None, commit) if is_final else {}
+            repository.judgement = _judgement(repository, None, walk.commit) if is_final else {}
         repository.save()
         run.state = SyncState.FAILED
         run.reason = failure.reason
         run.message = failure.message
-        run.to_commit = commit
-        run.timings = timings
+        run.to_commit = walk.commit
+        walk.record(run)
         run.finished_at = now
         run.save()
 
@@ -150,9 +149,16 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
             reason=failure.reason,
             message=failure.message,
             from_commit=row.last_good_commit,
+            log=_log_of_look(failure),
             started_at=now,
             finished_at=now,
         )
+
+
+def _log_of_look(failure: Failure) -> str:
+    journal = Journal()
+    journal.note("probe", f"failed ({failure.reason}): {failure.message}", is_end=True)
+    return journal.text()
 
 
 def _write_failure(repository: Repository, failure: Failure, trigger: str) -> None:

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from compilers.pipeline import Compilation, compile_tree
+from compilers.pipeline import Compilation, Share, compile_tree
 from gitsync import containers
 from gitsync.conf import properties
 from gitsync.errors import TooManyDags
-from gitsync.models import Repository, SyncRun, Verify
-from gitsync.remote import remote_of
+from gitsync.models import Repository, Verify
+from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
 from gitsync.sync.fetch import fetch_commit, read_tree
 from gitsync.sync.known import known_files
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.verify import verify_commit
+from gitsync.sync.walk import Walk
 
-Progress = Callable[[str, str], None]
-"""Told (step, detail) as a sync goes on."""
-
-
-@dataclass(slots=True)
-class Walk:
-    """Where a sync stands: the step under way, the commit reached, the seconds of each step."""
-
-    run: SyncRun | None
-    progress: Progress
-    commit: str = ""
-    timings: dict[str, float] = field(default_factory=dict)
-    _step: str = ""
-    _since: float = 0.0
-
-    def enter(self, step: str) -> None:
-        now = time.monotonic()
-        if self._step:
-            self.timings[self._step] = round(now - self._since, 4)
-        self._step, self._since = step, now
-        if step:
-            self.progress(step, "")
-            if self.run:
-                SyncRun.objects.filter(pk=self.run.pk).update(step=step)
-                self.run.step = step
+NOTED_PROBLEMS = 100
+"""In the log; the sync's record has more."""
 
 
 def judge(repository: Repository, walk: Walk, *, full: bool) -> tuple[Plan, Compilation]:
@@ -54,25 +30,75 @@ def judge(repository: Repository, walk: Walk, *, full: bool) -> tuple[Plan, Comp
     remote = remote_of(repository)
     with remote.mirror.hold():
         walk.commit = fetch_commit(remote)
+        _note_fetched(walk, remote, repository)
         if repository.verify != Verify.OFF:
             walk.enter("verify")
-            verify_commit(remote, repository, walk.commit)
+            signer = verify_commit(remote, repository, walk.commit)
+            if signer:
+                walk.note(
+                    f"the {repository.verify} is signed by {signer.name}, {signer.kind} key {signer.fingerprint}"
+                )
         walk.enter("discover")
         tree = read_tree(remote, repository, walk.commit)
         recorded = store.recorded_dags(repository.name)
         known = {} if full else known_files(repository, recorded)
-        walk.enter("compile")
+
+        def begin_to_compile(shares: Sequence[Share]) -> None:
+            walk.note(_found(shares, full=full))
+            walk.files_total = sum(share.due for share in shares)
+            walk.enter("compile")
+
         compilation = compile_tree(
             tree,
             sandbox=containers.sandbox(),
             subpath=remote.subpath,
             labels=containers.labels(repository.name, walk.run),
             images=repository.images,
-            progress=lambda done, total: walk.progress("compile", f"{done}/{total}"),
+            begun=begin_to_compile,
+            progress=walk.compiled,
+            note=walk.note,
             known=known,
         )
+        _note_compiled(walk, compilation)
     walk.enter("plan")
-    return _plan(repository, compilation, recorded), compilation
+    plan = _plan(repository, compilation, recorded)
+    counts = ", ".join(f"{len(uids)} {name}" for name, uids in plan.changes.items())
+    walk.note(f"DAGs: {counts}, {len(plan.unchanged) + len(plan.refreshed)} unchanged")
+    return plan, compilation
+
+
+def _note_fetched(walk: Walk, remote: Remote, repository: Repository) -> None:
+    before = repository.last_good_commit
+    since = "as at the last good sync" if before == walk.commit else f"before: {before or 'none'}"
+    walk.note(f"{remote.ref} of {remote.url.display} is at commit {walk.commit}, {since}")
+    if remote.scope.is_whole:
+        walk.note("fetched whole")
+    elif remote.mirror.is_partial:
+        walk.note(f"fetched in parts: what is under {remote.subpath} or included, nothing else")
+    else:
+        walk.note("fetched whole: the server does not leave files out")
+
+
+def _found(shares: Sequence[Share], *, full: bool) -> str:
+    """`12 files: 10 python, 2 yaml; 3 of them to compile, 9 have not changed`."""
+    found, due = sum(share.found for share in shares), sum(share.due for share in shares)
+    if not found:
+        return "no files"
+    kinds = ", ".join(f"{share.found} {share.kind}" for share in shares)
+    rest = (
+        "a full sync: all are compiled" if full else f"{due} to compile, {found - due} as when last compiled"
+    )
+    return f"{found} file{'s' if found != 1 else ''}: {kinds}; {rest}"
+
+
+def _note_compiled(walk: Walk, compilation: Compilation) -> None:
+    compiled = sum(not file.reused for file in compilation.files)
+    walk.note(f"{compiled} of {len(compilation.files)} files compiled; {len(compilation.failed)} failed")
+    problems = [(file.source.path, item) for file in compilation.failed for item in file.diagnostics]
+    for path, item in problems[:NOTED_PROBLEMS]:
+        walk.note(f"{path}{f':{item.line}' if item.line is not None else ''}: {item.message}")
+    if len(problems) > NOTED_PROBLEMS:
+        walk.note(f"… and {len(problems) - NOTED_PROBLEMS} more problems")
 
 
 def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[Recorded]) -> Plan:

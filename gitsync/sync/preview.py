@@ -1,17 +1,86 @@
-"""A dry run for people: what a sync would do, with what it would make of each DAG that it updates."""
+"""A dry run for people: what a sync would do, with what it would make of each DAG that it updates.
+
+The result is kept as a task's result, so it is cut to a size that a row and a page can bear; `counts` are true.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
-from gitsync.sync.run import Request, sync_repository
+from django.utils import timezone
+
+from gitsync.models import Repository
+from gitsync.sync.plan import Plan
+from gitsync.sync.report import SyncReport
+from gitsync.sync.run import dry_run
+from kiok.connections.redaction import redact
+from kiok.metadata.models import Dag
+
+MAX_UPDATED = 50
+"""Updated DAGs whose specs are told."""
+MAX_SPEC_CHARACTERS = 100_000
+"""Of one spec as JSON; the two of a DAG are told or left out together."""
+MAX_CHARACTERS = 2_000_000
+"""Of all specs together."""
+MAX_LISTED = 1000
+"""Of each list in the report."""
+MAX_MESSAGE_CHARACTERS = 2000
+LISTS = ("created", "updated", "pruned", "stale", "failed", "not_a_dag", "ignored")
 
 
 def preview(repository_id: int, *, full: bool = False) -> dict[str, Any]:
-    """`{"report": SyncReport as JSON, "updated": [{"uid", "before": DagSpec, "after": DagSpec}], "left_out": int}`.
+    """`{"report", "counts", "updated", "left_out", "too_large", "config", "finished_at"}`.
 
-    `before` is what is served, `after` what would be. `left_out` counts the updated DAGs beyond the first that fit.
+    `report` is a SyncReport as JSON with lists of at most `MAX_LISTED`; `counts` maps each list's name to how many
+    there are. `updated` has `{"uid", "before": DagSpec, "after": DagSpec}` of the first updated DAGs: what is
+    served, and what would be. `left_out` counts the other updated DAGs, `too_large` names those of the first ones
+    among them whose specs are too long. `config` is the repository's `config_hash`, `finished_at` ISO 8601.
     Raises Repository.DoesNotExist, and database errors.
     """
-    report = sync_repository(repository_id, Request(full=full, dry_run=True))
-    return {"report": report.to_json(), "updated": [], "left_out": len(report.updated)}
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+    report, plan = dry_run(repository, full=full)
+    updated, too_large = _updated(plan) if plan else ([], [])
+    return {
+        "report": _cut(report.to_json()),
+        "counts": _counts(report),
+        "updated": updated,
+        "left_out": len(report.updated) - len(updated),
+        "too_large": too_large,
+        "config": repository.config_hash,
+        "finished_at": timezone.now().isoformat(),
+    }
+
+
+def _updated(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+    first = [found for found, _ in plan.updated[:MAX_UPDATED]]
+    served: Mapping[str, Any] = dict(
+        Dag.objects.filter(uid__in=[found.uid for found in first]).values_list("uid", "spec")
+    )
+    told, too_large, characters = [], [], 0
+    for found in first:
+        # What is served may have gone since the plan was made.
+        before, after = served.get(found.uid, {}), found.spec.to_json()
+        sizes = [len(json.dumps(spec)) for spec in (before, after)]
+        if max(sizes) > MAX_SPEC_CHARACTERS:
+            too_large.append(found.uid)
+        elif characters + sum(sizes) <= MAX_CHARACTERS:
+            characters += sum(sizes)
+            told.append({"uid": found.uid, "before": before, "after": after})
+    return told, too_large
+
+
+def _counts(report: SyncReport) -> dict[str, int]:
+    counts = {name: len(getattr(report, name)) for name in LISTS}
+    return {**counts, "failed_files": len({item.path for item in report.failed})}
+
+
+def _cut(report: dict[str, Any]) -> dict[str, Any]:
+    cut = {name: report[name][:MAX_LISTED] for name in LISTS}
+    cut["failed"] = [
+        # Redacted before it is cut: of a secret that was cut, less is found.
+        {**item, "message": redact(item["message"])[:MAX_MESSAGE_CHARACTERS]}
+        for item in cut["failed"]
+    ]
+    return {**report, **cut}

@@ -18,11 +18,13 @@ from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
 from gitsync.sync import finish
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
-from gitsync.sync.judge import Progress, Walk, judge
+from gitsync.sync.judge import judge
+from gitsync.sync.plan import Plan
 from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
 from gitsync.sync.schedule import SPREAD, may_sync
 from gitsync.sync.shared_probe import SharedProbes
+from gitsync.sync.walk import Progress, Walk
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +58,10 @@ def sync_repository(
     """
     started = time.monotonic()
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
-    if not repository.enabled:
-        return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
     if request.dry_run:
-        return _dry_run(repository, request, progress, started)
+        return dry_run(repository, full=request.full, progress=progress)[0]
+    if not repository.enabled:
+        return _switched_off(repository, started)
     if repository.is_paused:
         return _report(repository, SyncReason.PAUSED, _paused(repository), started)
     if not request.full:
@@ -174,6 +176,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         started_at=timezone.now(),
     )
     walk = Walk(run, progress)
+    walk.note(_beginning(request))
     started = time.monotonic()
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
@@ -181,6 +184,8 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
             plan, compilation = judge(repository, walk, full=request.full)
             walk.enter("apply")
             store.apply(plan, held, walk.commit, compilation.ignored)
+            is_change = any(plan.changes.values())
+            walk.note("committed" if is_change else "committed; no DAG changed", is_end=True)
             walk.enter("finish")
             report = report_of_plan(
                 repository,
@@ -189,35 +194,43 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
                 to_commit=walk.commit,
                 seconds=time.monotonic() - started,
             )
-            finish.succeed(held, run, plan, report, walk.timings)
+            finish.succeed(held, run, plan, report, walk)
     except LeaseLost as exc:
-        _abandon(run, exc)
+        _abandon(run, walk, exc)
         return _report(repository, exc.reason, str(exc), started)
     except (OperationalError, InterfaceError):
         # The store itself is in trouble, so its failure is not recorded as the repository's.
         finish.postpone(repository)
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
-        walk.enter("")
         return _failed(held, run, exc, walk, repository, started)
     else:
         log.info("synced %s to %s: %s", repository.name, walk.commit[:12], _counts(report))
         return report
 
 
-def _dry_run(repository: Repository, request: Request, progress: Progress, started: float) -> SyncReport:
-    """What a sync would do now. Writes nothing to the store."""
+def dry_run(
+    repository: Repository, *, full: bool = False, progress: Progress = lambda _step, _detail: None
+) -> tuple[SyncReport, Plan | None]:
+    """What a sync would do now, and the plan of it, None where it came to none. Writes nothing to the store.
+
+    Raises database errors.
+    """
+    started = time.monotonic()
+    if not repository.enabled:
+        return _switched_off(repository, started), None
     walk = Walk(None, progress)
     try:
-        plan, compilation = judge(repository, walk, full=request.full)
+        plan, compilation = judge(repository, walk, full=full)
     except DatabaseError:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
         failure = _noted(exc, repository)
-        return _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
-    return report_of_plan(
-        repository, plan, compilation.ignored, to_commit=walk.commit, seconds=time.monotonic() - started
-    )
+        report = _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
+        return report, None
+    seconds = time.monotonic() - started
+    report = report_of_plan(repository, plan, compilation.ignored, to_commit=walk.commit, seconds=seconds)
+    return report, plan
 
 
 def _failed(
@@ -225,12 +238,14 @@ def _failed(
 ) -> SyncReport:
     failure = _noted(error, repository)
     if isinstance(error, ConfigurationChanged):
-        _abandon(run, error)
+        _abandon(run, walk, error)
         return _report(repository, failure.reason, failure.message, started)
+    walk.note(f"failed ({failure.reason}): {failure.message}", is_end=True)
+    walk.enter("")
     try:
-        finish.fail(held, run, failure, walk.commit, walk.timings)
+        finish.fail(held, run, failure, walk)
     except LeaseLost as exc:
-        _abandon(run, exc)
+        _abandon(run, walk, exc)
     return _report(repository, failure.reason, failure.message, started, to_commit=walk.commit)
 
 
@@ -243,10 +258,33 @@ def _noted(error: Exception, repository: Repository) -> finish.Failure:
     return failure
 
 
-def _abandon(run: SyncRun, error: SyncError) -> None:
-    SyncRun.objects.filter(pk=run.pk, state=SyncState.RUNNING).update(
-        state=SyncState.ABANDONED, reason=error.reason, message=str(error), finished_at=timezone.now()
+def _abandon(run: SyncRun, walk: Walk, error: SyncError) -> None:
+    """Write the end of a sync that is void. Whoever took its repository over may have done so already."""
+    walk.note(f"abandoned ({error.reason}): {error}", is_end=True)
+    walk.enter("")
+    walk.record(run)
+    observed = {name: getattr(run, name) for name in ("timings", "files_done", "files_total", "log")}
+    rows = SyncRun.objects.filter(pk=run.pk)
+    ended = rows.filter(state=SyncState.RUNNING).update(
+        state=SyncState.ABANDONED,
+        reason=error.reason,
+        message=str(error),
+        finished_at=timezone.now(),
+        **observed,
     )
+    if not ended:
+        rows.filter(state=SyncState.ABANDONED).update(**observed)
+
+
+def _beginning(request: Request) -> str:
+    """Who asked for what."""
+    by = f" by {request.requested_by}" if request.requested_by else ""
+    everything = ", compiling also what has not changed" if request.full else ""
+    return f"asked for{by} ({request.trigger.label}){everything}"
+
+
+def _switched_off(repository: Repository, started: float) -> SyncReport:
+    return _report(repository, SyncReason.DISABLED, "the repository is switched off", started)
 
 
 def _paused(repository: Repository) -> str:

@@ -8,6 +8,7 @@ from gitsync.git import signature
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.ref import RefKind
 from gitsync.git.signature import TrustedKeys, trusted_keys_from_properties
+from gitsync.git.signer import Signer
 from gitsync.models import Repository, Verify
 from gitsync.remote import CredentialUnusable, Remote, client
 from kiok.connections.models import Connection
@@ -25,14 +26,14 @@ class TrustedKeysUnreadable(CredentialUnusable):
     transient = True
 
 
-def verify_commit(remote: Remote, repository: Repository, commit: str) -> None:
-    """See to it that the fetched commit is signed as the repository's `verify` asks; nothing where it is off.
+def verify_commit(remote: Remote, repository: Repository, commit: str) -> Signer | None:
+    """See to it that the fetched commit is signed as the repository's `verify` asks; None where it is off.
 
     The keys are decrypted here, per sync, so that a changed key counts at the next one. Raises GitError (with the
     reasons `gitsync.git.signature.verify` names), TrustedKeysUnreadable.
     """
     if repository.verify == Verify.OFF:
-        return
+        return None
     of_tag = repository.verify == Verify.TAG
     signer = signature.verify(
         client(),
@@ -43,6 +44,7 @@ def verify_commit(remote: Remote, repository: Repository, commit: str) -> None:
         tag_name=_tag_name(remote, commit) if of_tag else None,
     )
     log.info("%s of %s is signed by %s (%s)", commit[:12], repository.name, signer.name, signer.fingerprint)
+    return signer
 
 
 def _tag_name(remote: Remote, commit: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,13 @@ def _complaint(said: ConsoleMessage) -> list[str]:
     return (
         [f"{said.text} ({address})"] if said.type == "error" and not address.endswith("/favicon.ico") else []
     )
+
+
+@pytest.fixture(scope="module")
+def filled_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, object]]]:
+    """A service with rows of every kind, for all tests of a module; and a key of each kind, by the model's label."""
+    with Service(tmp_path_factory.mktemp("filled") / "service") as running:
+        yield running, json.loads(running.python("tests.admin_rows").splitlines()[-1])
 
 
 @pytest.fixture

@@ -94,6 +94,14 @@ class Service:
         self.seen |= found
         return found
 
+    def python(self, module: str) -> str:
+        """Run a Python module with the service's configuration, in a process of its own; what it printed."""
+        environment = {**self._environment, "DJANGO_SETTINGS_MODULE": "kiok.server.settings"}
+        command = [sys.executable, "-m", module]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True
+        ).stdout
+
     def stop(self) -> int:
         """Ctrl-C; returns the exit status. What does not stop is killed, and fails the test."""
         assert self._process is not None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.service import Service
-from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, add_repository, log_in
+from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, add_repository, log_in, reload_until
 from tests.servers.repositories import WorkRepo
 
 HIDE = """isHidden => {
@@ -23,27 +23,71 @@ SYNC_NOW = """async address => {
 """Presses the button of the repository's page, without going there."""
 
 
+SLOW = "import time\nfrom kiok import Dag\ntime.sleep(0.12)\nd = Dag('d{number}')\nd.task('a', script='s')\n"
+BAR = """() => { const bar = document.querySelector("progress"); return bar && [bar.value, bar.textContent]; }"""
+
+
+@pytest.fixture
+def elsewhere(service: Service, browser: Browser) -> Page:
+    """Another browser's page."""
+    return browser.new_page(base_url=service.url)
+
+
+def row_of(page: Page, name: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+def state_of(page: Page, name: str) -> Locator:
+    return row_of(page, name).get_by_role("cell").first
+
+
+def follow_bar(page: Page, words: str) -> list[tuple[float, str]]:
+    """What the bar on the page comes to say, from its appearance until it is gone."""
+    expect(page.locator("progress")).to_have_count(1, timeout=RESULT_MS)
+    seen: list[tuple[float, str]] = []
+    while found := page.evaluate(BAR):
+        if not seen or tuple(found) != seen[-1]:
+            seen.append(tuple(found))
+        page.wait_for_timeout(100)
+    assert any(words in said for _, said in seen), seen
+    return seen
+
+
 @pytest.mark.timeout(300)
 def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is_hidden(
-    page: Page, service: Service, work_repo: WorkRepo
+    page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
 ) -> None:
     work_repo.publish({"hello.yaml": HELLO, "world.yaml": WORLD})
     log_in(page, service)
-    add_repository(page, "team", work_repo.file_url)
-    page.get_by_role("link", name="Overview", exact=True).first.click()
-    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="team", exact=True))
-    totals = page.locator("[data-cell=totals]")
+    expect(page.get_by_text("No repository yet.")).to_be_visible()
+    page.get_by_role("link", name="Overview of the repositories").click()
     page.evaluate("window.markOfThisLoading = true")
-    expect(row.locator("td").first).to_have_text("in sync", timeout=RESULT_MS)
+    expect(page.get_by_role("region", name="Repositories").get_by_role("table")).to_be_hidden()
+
+    # A repository that is added elsewhere comes by itself, and then what became of its first sync.
+    log_in(elsewhere, service)
+    add_repository(elsewhere, "team", work_repo.file_url)
+    totals = page.locator("[data-overview-part=totals]")
+    expect(state_of(page, "team")).to_have_text("in sync", timeout=RESULT_MS)
     expect(totals).to_contain_text("1 in sync")
     expect(totals).to_contain_text("alive")
+    expect(page.get_by_role("status")).to_have_text("1 repository: 1 in sync.")
 
     commit = work_repo.publish({"world.yaml": BROKEN})
-    sync_now = page.evaluate(SYNC_NOW, row.get_by_role("link", name="team", exact=True).get_attribute("href"))
-    assert sync_now == 200
-    expect(row.locator("td").first).to_have_text("in sync, with failed files", timeout=RESULT_MS)
-    expect(row).to_contain_text(commit[:10])
-    expect(row).to_contain_text("1 stale")
+    address = row_of(page, "team").get_by_role("link", name="team", exact=True).get_attribute("href")
+    assert elsewhere.evaluate(SYNC_NOW, address) == 200
+    expect(state_of(page, "team")).to_have_text("in sync, with failed files", timeout=RESULT_MS)
+    expect(row_of(page, "team")).to_contain_text(commit[:10])
+    expect(row_of(page, "team")).to_contain_text("1 stale")
+
+    # One that is removed elsewhere goes; what has the focus keeps it meanwhile.
+    add_repository(elsewhere, "aaa", work_repo.file_url)
+    expect(state_of(page, "aaa")).to_have_text("in sync, with failed files", timeout=RESULT_MS)
+    row_of(page, "team").get_by_role("link", name="1", exact=True).focus()
+    elsewhere.goto(elsewhere.url.replace("/change/", "/delete/"))
+    elsewhere.get_by_role("button", name="Yes").click()
+    expect(row_of(page, "aaa")).to_have_count(0, timeout=RESULT_MS)
+    expect(row_of(page, "team").get_by_role("link", name="1", exact=True)).to_be_focused()
     assert page.evaluate("window.markOfThisLoading") is True
 
     asked: list[str] = []
@@ -51,12 +95,84 @@ def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is
     page.evaluate(HIDE, True)
     page.wait_for_timeout(500)  # one that was under way
     asked.clear()
-    page.wait_for_timeout(5_000)
+    page.wait_for_timeout(7_000)
     assert asked == []
     with page.expect_request(lambda request: "/overview/status/" in request.url):
         page.evaluate(HIDE, False)
+    asked.clear()
+    page.wait_for_timeout(7_000)
+    assert 1 <= len(asked) <= 3  # nothing runs
 
     page.set_viewport_size({"width": 375, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") is True
-    row.get_by_role("link", name="1", exact=True).click()
+    row_of(page, "team").get_by_role("link", name="1", exact=True).click()
     expect(page.get_by_role("heading", level=2, name="world.yaml in team")).to_be_visible()
+
+
+@pytest.mark.timeout(300)
+def test_a_sync_that_takes_its_time_is_followed_by_a_bar_its_counts_and_its_log(
+    page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
+) -> None:
+    work_repo.publish({f"d{number:02}.py": SLOW.format(number=number) for number in range(60)})
+    log_in(page, service)
+    page.goto("/admin/gitsync/")
+    page.evaluate("window.markOfThisLoading = true")
+    log_in(elsewhere, service)
+    add_repository(elsewhere, "team", work_repo.file_url)
+
+    seen = follow_bar(page, "of 60 files")
+
+    values = [value for value, _ in seen]
+    assert values == sorted(values)
+    assert len({said for _, said in seen if "of 60 files" in said}) >= 3, seen
+    expect(state_of(page, "team")).to_have_text("in sync", timeout=RESULT_MS)
+    assert page.evaluate("window.markOfThisLoading") is True
+
+    # The same on the page of a sync, with its log.
+    address = row_of(page, "team").get_by_role("link", name="team", exact=True).get_attribute("href")
+    page.goto(f"{address}")
+    page.get_by_role("button", name="Sync now (full)", exact=True).click()
+    line = page.locator("#sync-status [data-sync-part=line]")
+    expect(line).to_contain_text("syncing", timeout=RESULT_MS)
+    line.get_by_role("link", name="Sync").click()
+    page.evaluate("window.markOfThisLoading = true")
+    log = page.get_by_role("region", name="Log")
+    expect(log).to_contain_text("a full sync: all are compiled", timeout=RESULT_MS)
+    assert len(follow_bar(page, "of 60 files")) >= 3
+    expect(log).to_contain_text("apply: committed", timeout=RESULT_MS)
+    expect(page.get_by_role("status")).to_contain_text("60 unchanged")
+    steps = page.get_by_role("region", name="Time per step")
+    bars = steps.locator("rect.kiok-bar").evaluate_all(
+        "bars => bars.map(bar => bar.getBoundingClientRect().width)"
+    )
+    times = {
+        row.split()[0]: width
+        for row, width in zip(steps.get_by_role("row").all_inner_texts()[1:], bars, strict=True)
+    }
+    assert max(times, key=lambda step: times[step]) == "compile"
+    assert page.evaluate("window.markOfThisLoading") is True
+    page.set_viewport_size({"width": 375, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") is True
+
+
+def test_without_javascript_the_overview_is_searched_and_shows_the_same_after_a_reload(
+    page_without_javascript: Page, service: Service, work_repo: WorkRepo
+) -> None:
+    page = page_without_javascript
+    work_repo.publish({"hello.yaml": HELLO})
+    log_in(page, service)
+    for name in ("one", "two"):
+        add_repository(page, name, work_repo.file_url)
+        reload_until(page, "in sync")
+    page.goto("/admin/gitsync/")
+    expect(state_of(page, "one")).to_have_text("in sync")
+    page.get_by_label("Name or url").fill("wo")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(state_of(page, "two")).to_have_text("in sync")
+    expect(row_of(page, "one")).to_have_count(0)
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_label("State").select_option("failing")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_text("No repository matches.")).to_be_visible()
+    page.get_by_role("link", name="2 in sync").click()
+    expect(state_of(page, "one")).to_have_text("in sync")

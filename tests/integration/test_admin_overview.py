@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,9 +15,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gitsync.admin.overview import PAGE_SIZE
-from gitsync.admin.sync_status import NO_WORKER
-from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile
+from gitsync import health
+from gitsync.admin.overview import COLUMNS, PAGE_SIZE
+from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile, SyncRun, SyncState
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
@@ -40,16 +42,26 @@ def text(browser: Client, address: str = OVERVIEW, **query: Any) -> str:
     return answer.content.decode()
 
 
-def cells(browser: Client, **query: Any) -> dict[str, str]:
-    found: dict[str, str] = browser.get(STATUS, query).json()["cells"]
+def status(browser: Client, **query: Any) -> dict[str, Any]:
+    found: dict[str, Any] = browser.get(STATUS, query).json()
     return found
 
 
-def in_page(shown: str) -> dict[str, str]:
-    """The cells of the page's table and the totals, by key."""
-    table = dict(re.findall(r'<td data-cell="([^"]+)">(.*?)</td>', shown))
-    totals = re.findall(r'<div data-cell="totals">(.*?)</div>', shown, re.DOTALL)
-    return {"totals": totals[0], **table}
+def cells(browser: Client, **query: Any) -> dict[str, dict[str, str]]:
+    """By the repository's name, then by the column's."""
+    rows = status(browser, **query)["rows"]
+    return {re.findall(r">(.*?)</a>", row[0])[0]: dict(zip(COLUMNS, row, strict=True)) for _, row in rows}
+
+
+def totals(browser: Client) -> str:
+    found: str = status(browser)["parts"]["totals"]
+    return found
+
+
+def rows_in_page(shown: str) -> list[Any]:
+    """The rows of the page's table as the status has them."""
+    rows = re.findall(r'<tr data-row="(\d+)">(.*?)</tr>', shown, re.DOTALL)
+    return [[int(key), re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for key, row in rows]
 
 
 def add(name: str, **fields: Any) -> Repository:
@@ -66,53 +78,138 @@ def test_each_state_is_told_by_word_and_colour_in_its_row_and_in_the_totals(brow
         add("bad", state=RepositoryState.FAILING, reason="timeout", message=EVIL): ("bad", "failing"),
         add("busy", state=RepositoryState.FAILING, **held): ("busy", "syncing"),
         add("off", state=RepositoryState.IN_SYNC, enabled=False, **held): ("idle", "switched off"),
+        add("held", paused_at=timezone.now(), pause_reason=EVIL): ("warn", "paused"),
     }
 
-    shown = cells(browser)
+    shown = status(browser)
+    by_name = cells(browser)
 
     for row, (colour, word) in expected.items():
-        assert shown[f"{row.pk}.state"] == f'<span class="kiok-badge kiok-{colour}">{word}</span>'
-        assert f'<span class="kiok-badge kiok-{colour}">1 {word}</span>' in shown["totals"]
-    assert "<dd>6 " in shown["totals"]
-    off = Repository.objects.get(name="off")
-    assert shown[f"{off.pk}.next"] == "never, it is switched off"
+        assert by_name[row.name]["State"] == f'<span class="kiok-badge kiok-{colour}">{word}</span>'
+        assert f'<span class="kiok-badge kiok-{colour}">1 {word}</span></a>' in shown["parts"]["totals"]
+    assert "<dd>7 <a" in shown["parts"]["totals"]
+    assert shown["parts"]["summary"] == (
+        "7 repositories: 1 failing, 1 in sync, with failed files, 1 syncing, 1 in sync, 1 never synced, 1 paused, "
+        "1 switched off."
+    )
+    assert by_name["off"]["Next check"] == "never, it is switched off"
     page = text(browser)
-    assert in_page(page) == shown
+    assert rows_in_page(page) == shown["rows"]
+    for part in ("summary", "totals"):
+        assert shown["parts"][part].strip() in page
     assert EVIL not in page
-    assert EVIL not in "".join(shown.values())
+    assert EVIL not in json.dumps(shown)
+    assert html.escape(EVIL) in by_name["held"]["Reason"]
 
 
 def test_a_sync_changes_the_cells_that_are_asked_for(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
-    key = f"{repository.pk}."
-    before = cells(browser)
-    assert before[f"{key}good"] == "–"
+    before = cells(browser)["team"]
+    assert before["Last good commit"] == "–"
     commit = work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     work_repo.publish({"a.yaml": "dag:\n  id: a\ntasks: 3\n"})
     sync()
 
-    after = cells(browser)
+    after = cells(browser)["team"]
 
-    assert after.keys() == before.keys()
-    assert "in sync, with failed files" in after[f"{key}state"]
-    assert "files_failed" in after[f"{key}reason"]
-    assert work_repo.head()[:10] in after[f"{key}good"]
-    assert commit[:10] not in after[f"{key}good"]
-    assert "just now" in after[f"{key}good"]
-    assert after[f"{key}dags"] == '2 <span class="kiok-badge kiok-warn">1 stale</span>'
-    assert f'<a href="{ERRORS}?repository=team"><span class="kiok-badge kiok-bad">1' in after[f"{key}failed"]
-    assert "2 <span" in after["totals"].split("<dt>DAGs</dt>")[1]
+    assert "in sync, with failed files" in after["State"]
+    assert "files_failed" in after["Reason"]
+    assert work_repo.head()[:10] in after["Last good commit"]
+    assert commit[:10] not in after["Last good commit"]
+    assert "just now" in after["Last good commit"]
+    assert after["DAGs"] == '2 <span class="kiok-badge kiok-warn">1 stale</span>'
+    assert f'<a href="{ERRORS}?repository=team"><span class="kiok-badge kiok-bad">1' in after["Failed files"]
+    assert "2 <span" in totals(browser).split("<dt>DAGs</dt>")[1]
+
+
+def syncing(name: str, **run: Any) -> SyncRun:
+    """A repository with a sync under way."""
+    held = {"lease_holder": "w", "lease_number": 2, "lease_expires_at": timezone.now() + timedelta(minutes=5)}
+    row = add(name, **held)
+    return SyncRun.objects.create(repository=row, lease_number=2, started_at=timezone.now(), **run)
+
+
+@pytest.mark.parametrize(
+    ("run", "percent", "words"),
+    [
+        ({}, 0, "beginning"),
+        ({"step": "fetch"}, 0, "fetch"),
+        ({"step": "compile"}, 25, "compile"),
+        (
+            {"step": "compile", "files_done": 340, "files_total": 1000},
+            45,
+            "compile 340 of 1\u202f000 files",
+        ),
+        ({"step": "compile", "files_done": 1, "files_total": 1}, 85, "compile 1 of 1 file"),
+        ({"step": "apply", "files_done": 9, "files_total": 9}, 90, "apply"),
+        ({"step": "tomorrow"}, 0, "beginning"),
+    ],
+)
+def test_a_sync_under_way_has_a_bar_and_says_in_words_how_far_it_is(
+    browser: Client, run: dict[str, Any], percent: int, words: str
+) -> None:
+    syncing("busy", **run)
+    shown = cells(browser)["busy"]["State"]
+    assert f'value="{percent}" aria-label="Sync of busy">{words}</progress> {words}</span>' in shown
+    assert status(browser)["busy"] is True
+
+
+def test_a_sync_that_is_over_or_whose_worker_is_gone_has_no_bar(browser: Client) -> None:
+    over, gone = syncing("over", state=SyncState.FAILED), syncing("gone", step="compile")
+    Repository.objects.filter(pk=gone.repository_id).update(lease_expires_at=timezone.now())
+    assert "<progress" not in json.dumps(status(browser))
+    Repository.objects.filter(pk=over.repository_id).update(lease_holder="")
+    assert status(browser)["busy"] is False
+
+
+def test_it_is_searched_by_name_and_url_and_filtered_by_state(browser: Client) -> None:
+    add("payments", state=RepositoryState.FAILING)
+    add("orders", state=RepositoryState.IN_SYNC)
+    Repository.objects.create(name="other", url="https://git.example.net/pay.git", state="failing")
+
+    assert list(cells(browser, q="PAY")) == ["other", "payments"]
+    assert list(cells(browser, q="example.org", state="failing")) == ["payments"]
+    assert list(cells(browser, state="in_sync")) == ["orders"]
+    assert list(cells(browser, state="nonsense", q="\0")) == ["orders", "other", "payments"]
+    assert status(browser, q="pay")["parts"]["summary"].startswith("3 repositories: 2 failing")
+    shown = text(browser, q="pay", state="failing")
+    assert f'data-overview-url="{STATUS}?q=pay&amp;state=failing&amp;page=1"' in shown
+    assert 'value="pay"' in shown
+    assert '<option value="failing" selected>' in shown
+    assert '<a href="?state=failing"><span class="kiok-badge kiok-bad">2 failing' in shown
+    assert "No repository matches." in text(browser, q="<nothing>")
+    Repository.objects.all().delete()
+    assert "No repository yet." in text(browser)
+
+
+def test_whoever_has_the_newest_is_told_so_and_sent_nothing(browser: Client) -> None:
+    add("team")
+    first = browser.get(STATUS)
+    again = browser.get(STATUS, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    Repository.objects.update(state=RepositoryState.FAILING)
+    changed = browser.get(STATUS, headers={"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != first.headers["ETag"]
+
+
+def test_it_says_how_the_installation_is(browser: Client) -> None:
+    shown = totals(browser)
+    for fact in health.facts():
+        assert f"<dt>{fact.label}</dt>" in shown
+        assert html.escape(fact.word) in shown
+    assert {"Leader", "Workers", "Sandbox", "Database"} <= set(re.findall("<dt>(.*?)</dt>", shown))
 
 
 def test_it_says_whether_anybody_leads(browser: Client) -> None:
-    assert NO_WORKER in cells(browser)["totals"]
+    assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
     lease = {"holder": "host:1:worker", "expires_at": timezone.now() + timedelta(minutes=1)}
     Leadership.objects.update_or_create(pk=1, defaults=lease)
-    assert '<span class="kiok-badge kiok-good">alive</span> host:1:worker' in cells(browser)["totals"]
+    assert '<span class="kiok-badge kiok-good">alive</span> host:1:worker' in totals(browser)
     Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert NO_WORKER in cells(browser)["totals"]
+    assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
 
 
 @pytest.mark.parametrize("address", [OVERVIEW, STATUS])
@@ -124,7 +221,8 @@ def test_it_costs_the_same_queries_for_3_and_for_60_repositories(browser: Client
 
     def fill(numbers: range) -> None:
         for number in numbers:
-            SourceFile.objects.create(repository=add(f"r{number}"), path="a.yaml", state=FileState.FAILED)
+            run = syncing(f"r{number}", step="compile")
+            SourceFile.objects.create(repository=run.repository, path="a.yaml", state=FileState.FAILED)
 
     fill(range(3))
     few = queries()
@@ -135,10 +233,12 @@ def test_it_costs_the_same_queries_for_3_and_for_60_repositories(browser: Client
 def test_many_repositories_come_by_pages_each_with_its_own_cells(browser: Client) -> None:
     for number in range(PAGE_SIZE + 2):
         add(f"r{number:03}")
-    assert f'data-overview-url="{STATUS}?page=2"' in text(browser, page="2")
-    assert len(cells(browser, page="1")) == 1 + 6 * PAGE_SIZE
-    assert cells(browser, page="2").keys() == in_page(text(browser, page="2")).keys()
-    assert len(cells(browser, page="2")) == 1 + 6 * 2
+    shown = text(browser, page="2")
+    assert f'data-overview-url="{STATUS}?page=2"' in shown
+    assert len(cells(browser, page="1")) == PAGE_SIZE
+    assert list(cells(browser, page="2")) == [f"r{PAGE_SIZE:03}", f"r{PAGE_SIZE + 1:03}"]
+    assert status(browser, page="2")["rows"] == rows_in_page(shown)
+    assert 'href="?q=r&amp;page=2"' in text(browser, q="r")
 
 
 def client_of(*codenames: str) -> Client:
@@ -165,7 +265,7 @@ def test_whoever_may_view_repositories_alone_has_no_links_to_errors(repository: 
 
 
 def test_the_overview_comes_first_in_its_section_of_the_index(browser: Client) -> None:
-    shown = browser.get("/admin/gitsync/").content.decode()
+    shown = browser.get("/admin/").content.decode()
     places = [shown.index(f'href="{address}"') for address in (OVERVIEW, "/admin/gitsync/repository/")]
     assert places == sorted(places)
     for tag in text(browser).split("<script")[1:]:

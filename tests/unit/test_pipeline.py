@@ -21,7 +21,7 @@ from compilers.base import (
     TreeEntry,
 )
 from compilers.ignore_rules import IgnoreFileError
-from compilers.pipeline import Compilation, compile_tree
+from compilers.pipeline import Compilation, Share, compile_tree
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from kiok.compiled import CompiledFile
@@ -130,11 +130,18 @@ def test_yaml_alone_needs_no_container() -> None:
     assert (result.status, sandbox.jobs) == (FileStatus.COMPILED, [])
 
 
-def test_progress_is_told_after_each_file() -> None:
+def test_what_is_to_be_compiled_is_told_first_and_then_each_file() -> None:
     told: list[tuple[int, int]] = []
     tree = MemoryTree(TREE, oversized=[TreeEntry("z.jar", "100644", "b", 10**9)])
-    compile_tree(tree, sandbox=FakeSandbox(one_dag_each), progress=lambda *counts: told.append(counts))
-    assert told == [(done, 6) for done in range(2, 7)]
+    shares: list[Share] = []
+    compile_tree(
+        tree,
+        sandbox=FakeSandbox(one_dag_each),
+        begun=shares.extend,
+        progress=lambda *counts: told.append(counts),
+    )
+    assert sum(share.due for share in shares) == sum(share.found for share in shares) == 5
+    assert told == [(done, 5) for done in range(1, 6)]
 
 
 def test_an_empty_tree_gives_nothing() -> None:

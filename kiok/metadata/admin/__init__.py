@@ -1,8 +1,8 @@
 """The metadata store in the admin: everything is shown, nothing can be changed there."""
 
 from kiok.metadata.admin.dag import DagAdmin
-from kiok.metadata.admin.provenance import link_repositories
+from kiok.metadata.admin.provenance import link_repositories, link_sources
 from kiok.metadata.admin.run import DagRunAdmin
 from kiok.metadata.admin.version import DagVersionAdmin
 
-__all__ = ["DagAdmin", "DagRunAdmin", "DagVersionAdmin", "link_repositories"]
+__all__ = ["DagAdmin", "DagRunAdmin", "DagVersionAdmin", "link_repositories", "link_sources"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -45,18 +45,46 @@ def commit(sha: str) -> str:
 
 
 def age(when: datetime | None) -> str:
-    """`3 minutes ago`, or `in 3 minutes`; the exact time on hovering."""
+    """`3 minutes ago (14:02 UTC)`, or `in 3 minutes (…)`: with the date unless it is today's.
+
+    times.js turns it, and `moment`, to the viewer's zone, and keeps the words true.
+    """
     if when is None:
         return NOTHING
     now = timezone.now()
+    exact = when.astimezone(UTC).strftime(
+        "%H:%M UTC" if when.astimezone(UTC).date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    )
+    return format_html(
+        '<time datetime="{}" title="{}"><span data-time="relative">{}</span>'
+        ' <span class="kiok-exact">(<span data-time="exact">{}</span>)</span></time>',
+        when.isoformat(),
+        _full(when),
+        _distance(when, now),
+        exact,
+    )
+
+
+def moment(when: datetime | None) -> str:
+    """`2026-11-23 14:02:31 UTC (3 minutes ago)`: for where the exact time is asked for."""
+    if when is None:
+        return NOTHING
+    return format_html(
+        '<time datetime="{}"><span data-time="full">{}</span> (<span data-time="relative">{}</span>)</time>',
+        when.isoformat(),
+        _full(when),
+        _distance(when, timezone.now()),
+    )
+
+
+def _full(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _distance(when: datetime, now: datetime) -> str:
     if abs((now - when).total_seconds()) < 60:
-        words = "just now" if when <= now else "in less than a minute"
-    elif when <= now:
-        words = f"{timesince(when, now, depth=1)} ago"
-    else:
-        words = f"in {timeuntil(when, now, depth=1)}"
-    exact = when.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return format_html('<time datetime="{}" title="{}">{}</time>', when.isoformat(), exact, words)
+        return "just now" if when <= now else "in less than a minute"
+    return f"{timesince(when, now, depth=1)} ago" if when <= now else f"in {timeuntil(when, now, depth=1)}"
 
 
 def duration(start: datetime | None, end: datetime | None) -> str:
@@ -93,7 +121,7 @@ def shortened(text: str | None, characters: int = 120) -> str:
 
 def preformatted(text: str | None) -> str:
     """Text of many lines, as it is."""
-    return format_html('<pre class="kiok-text">{}</pre>', text) if text else NOTHING
+    return format_html('<pre class="kiok-text" tabindex="0">{}</pre>', text) if text else NOTHING
 
 
 def spec_text(spec: dict[str, Any]) -> str:

@@ -5,57 +5,50 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.fields.json import KeyTransform
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.http import urlencode
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells, provenance
+from kiok.metadata.admin import cells, comparison, definition, provenance, run_history, schedule
 from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin.filters import FreshnessFilter, RepositoryNameFilter, ScheduleFilter
 from kiok.metadata.admin.json_length import JsonLength
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.admin.run import run_state
-from kiok.metadata.models import Dag, DagRun, DagVersion
-
-SHOWN_TASKS = 1000
-SHOWN_VERSIONS = 20
-SHOWN_RUNS = 20
-
-
-class FreshnessFilter(admin.SimpleListFilter):
-    """Stale DAGs, or those that say what their files say."""
-
-    title = "freshness"
-    parameter_name = "stale"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("yes", "stale"), ("no", "current")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if self.value() in ("yes", "no"):
-            return queryset.filter(stale_since__isnull=self.value() == "no")
-        return queryset
+from kiok.metadata.models import UID_LENGTH, Dag, DagRun
 
 
 @admin.register(Dag)
 class DagAdmin(ReadOnlyAdmin):
     change_form_template = "admin/metadata/dag/change_form.html"
+    gone_template = "admin/metadata/dag/gone.html"
     list_display = (
         *("uid", "short_name", "origin", "repository_link", "path", "cron", "version", "freshness"),
         *("task_count", "last_run"),
     )
-    list_filter = (FreshnessFilter, "origin", "repository")
+    list_filter = (FreshnessFilter, ScheduleFilter, "origin", RepositoryNameFilter)
     search_fields = ("uid", "dag_id", "name", "description")
+    show_full_result_count = False
     fieldsets = (
-        (None, {"fields": ("unique_id", "dag_id", "name", "description", "cron", "version", "freshness")}),
+        (
+            None,
+            {
+                "fields": (
+                    *("unique_id", "dag_id", "name", "description", "cron", "next_fire_times"),
+                    *("version", "freshness"),
+                )
+            },
+        ),
         (
             "Provenance",
             {
                 "fields": (
-                    *("origin", "repository_link", "source_path", "commit_sha", "image_digest"),
+                    *("origin", "repository_link", "source_link", "commit_sha", "image_digest"),
                     *("spec_hash", "created_at", "updated_at"),
                 )
             },
@@ -90,9 +83,31 @@ class DagAdmin(ReadOnlyAdmin):
     def path(self, dag: Dag) -> str:
         return cells.shortened(dag.source_path, 80)
 
+    @admin.display(description="source path")
+    def source_link(self, dag: Dag) -> str:
+        return provenance.source(dag.repository, dag.commit_sha, dag.source_path)
+
     @admin.display(description="schedule", ordering="schedule")
     def cron(self, dag: Dag) -> str:
         return format_html("<code>{}</code>", dag.schedule) if dag.schedule else "manual only"
+
+    @admin.display(description="fires")
+    def next_fire_times(self, dag: Dag) -> str:
+        if not dag.schedule:
+            return cells.NOTHING
+        words = schedule.in_words(dag.schedule)
+        times = schedule.next_times(dag.schedule, timezone.now())
+        if not times:
+            return f"{words}; it never fires." if words else "It never fires."
+        return format_html(
+            '{}<ol class="kiok-times" aria-label="Next times">{}</ol>',
+            f"{words}. Next, in UTC:" if words else "Next, in UTC:",
+            format_html_join(
+                "",
+                '<li><time datetime="{}">{}</time> ({})</li>',
+                ((time.isoformat(), time.strftime("%a %Y-%m-%d %H:%M"), cells.age(time)) for time in times),
+            ),
+        )
 
     @admin.display(description="freshness", ordering="stale_since")
     def freshness(self, dag: Dag) -> str:
@@ -105,13 +120,17 @@ class DagAdmin(ReadOnlyAdmin):
             cells.shortened(dag.stale_reason, 200),
         )
 
-    @admin.display(description="tasks", ordering="tasks_counted")
+    @admin.display(description="tasks")  # not to be ordered by: every spec would be read for it
     def task_count(self, dag: Dag) -> int:
         return getattr(dag, "tasks_counted", None) or 0
 
     @admin.display(description="last run", ordering="last_run_state")
     def last_run(self, dag: Dag) -> str:
         return run_state(getattr(dag, "last_run_state", None))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Dag | None:
+        # PostgreSQL has no NUL in a text, and raises at one.
+        return None if "\0" in unquote(object_id) else super().get_object(request, object_id, from_field)
 
     def render_change_form(
         self,
@@ -123,48 +142,33 @@ class DagAdmin(ReadOnlyAdmin):
         obj: Dag | None = None,
     ) -> HttpResponse:
         if obj is not None:
-            context.update(_details(obj))
+            context.update(definition.of(obj.spec, obj.source, obj.source_path))
+            context.update(_history(request, obj.uid))
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """What is not registered now may have been: its versions and runs outlive it, and are shown in its place."""
+        uid = unquote(object_id)
+        history = _history(request, uid) if "\0" not in uid and len(uid) <= UID_LENGTH else {}
+        if not (history.get("versions") or history.get("runs")):
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[no-any-return, misc]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "DAG that is not registered now",
+            "subtitle": None,
+            "opts": opts,
+            "uid": uid,
+            "media": self.media,
+            **history,
+        }
+        return TemplateResponse(request, self.gone_template, context)
 
-def _details(dag: Dag) -> dict[str, Any]:
-    """What the detail page shows below the fields."""
-    tasks = dag.spec.get("tasks") or []
-    history = urlencode({"uid__exact": dag.uid})
-    return {
-        "tasks": [
-            {
-                "id": task.get("id"),
-                "type": task.get("type"),
-                "requires": ", ".join(task.get("requires", [])) or cells.NOTHING,
-                "timeout": cells.milliseconds(task.get("timeoutMs")),
-            }
-            for task in tasks[:SHOWN_TASKS]
-        ],
-        "tasks_left_out": max(0, len(tasks) - SHOWN_TASKS),
-        "spec_text": cells.spec_text(dag.spec),
-        "source_text": dag.source,
-        "versions": [
-            {
-                "number": version.version,
-                "url": cells.page_of("metadata_dagversion", version.pk),
-                "commit": cells.commit(version.commit_sha),
-                "created": cells.age(version.created_at),
-            }
-            for version in DagVersion.objects.filter(uid=dag.uid).defer("spec")[:SHOWN_VERSIONS]
-        ],
-        "versions_url": f"{reverse('admin:metadata_dagversion_changelist')}?{history}",
-        "runs": [
-            {
-                "number": run.pk,
-                "url": cells.page_of("metadata_dagrun", run.pk),
-                "state": run_state(run.state),
-                "version": run.version,
-                "trigger": run.trigger,
-                "created": cells.age(run.created_at),
-                "duration": cells.duration(run.started_at, run.finished_at),
-            }
-            for run in DagRun.objects.filter(uid=dag.uid)[:SHOWN_RUNS]
-        ],
-        "runs_url": f"{reverse('admin:metadata_dagrun_changelist')}?{history}",
-    }
+    class Media:
+        css = {"all": ["kiok/dag.css"]}
+
+
+def _history(request: HttpRequest, uid: str) -> dict[str, Any]:
+    """What a DAG was and how it ran, as far as the user may see it; the same while it is not registered."""
+    return comparison.of(uid, request.user, request.GET) | run_history.of(uid, request.user)

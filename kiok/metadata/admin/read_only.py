@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest, HttpResponse
+
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.since_filter import SinceFilter
 
 
 class ReadOnly:
@@ -27,6 +32,33 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
     actions = None
     list_per_page = 50
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [self._shown(column, cells.age) for column in super().get_list_display(request)]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """A time is filtered by how long ago it is."""
+        return [
+            (column, SinceFilter) if self._is_time(column) else column
+            for column in super().get_list_filter(request)
+        ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [
+            (name, {**options, "fields": [self._shown(field, cells.moment) for field in options["fields"]]})
+            for name, options in super().get_fieldsets(request, obj)
+        ]
+
+    def _shown(self, column: Any, cell: Callable[[Any], str]) -> Any:
+        """A column; that of a time as a cell that shows it in the viewer's zone."""
+        return _time(self.opts.get_field(column), cell) if self._is_time(column) else column
+
+    def _is_time(self, column: Any) -> bool:
+        return isinstance(column, str) and any(
+            isinstance(field, models.DateTimeField)
+            for field in self.opts.concrete_fields
+            if field.name == column
+        )
+
     def subtitle(self, obj: Any) -> str:
         """What a row's own page is headed by."""
         return str(obj)
@@ -45,3 +77,12 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
 
     class Media:
         css = {"all": ["kiok/admin.css"]}
+
+
+def _time(field: Any, cell: Callable[[Any], str]) -> Callable[[Any], str]:
+    @admin.display(description=str(field.verbose_name), ordering=field.name)
+    def time(obj: Any) -> str:
+        return cell(getattr(obj, field.name))
+
+    time.__name__ = field.name
+    return time

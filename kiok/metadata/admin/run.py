@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from kiok.metadata import access
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 from kiok.metadata.models import Dag, DagRun, RunState, TaskRun
 
@@ -62,8 +63,9 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 @admin.register(DagRun)
 class DagRunAdmin(ReadOnlyAdmin):
     list_display = ("uid", "number", "version", "trigger", "state_badge", "created", "started_at", "took")
-    list_filter = ("state", "trigger", "created_at")
+    list_filter = ("state", "trigger", "created_at", RepositoryNameFilter)
     search_fields = ("uid",)
+    show_full_result_count = False
     fields = ("dag", "version", "trigger", "state_badge", "created_at", "started_at", "finished_at", "took")
     inlines = (TaskRunInline,)
 
@@ -76,9 +78,12 @@ class DagRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="DAG")
     def dag(self, run: DagRun) -> str:
-        if Dag.objects.filter(uid=run.uid).exists():
-            return cells.link(cells.page_of("metadata_dag", run.uid), run.uid)
-        return format_html("{} (not registered now)", run.uid)
+        shown = cells.link(cells.page_of("metadata_dag", run.uid), run.uid)
+        return (
+            shown
+            if Dag.objects.filter(uid=run.uid).exists()
+            else format_html("{} (not registered now)", shown)
+        )
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, run: DagRun) -> str:
@@ -91,3 +96,6 @@ class DagRunAdmin(ReadOnlyAdmin):
     @admin.display(description="duration")
     def took(self, run: DagRun) -> str:
         return cells.duration(run.started_at, run.finished_at)
+
+    class Media:
+        css = {"all": ["kiok/dag.css"]}

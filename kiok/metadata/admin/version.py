@@ -6,19 +6,23 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import cells, comparison, definition, provenance
+from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.models import DagVersion
 
 
 @admin.register(DagVersion)
 class DagVersionAdmin(ReadOnlyAdmin):
-    list_display = ("uid", "version", "commit", "created")
+    change_form_template = "admin/metadata/dagversion/change_form.html"
+    list_display = ("uid", "version", "commit", "created", "dag")
+    list_filter = ("created_at", RepositoryNameFilter)
     search_fields = ("uid", "commit_sha")
-    fields = ("uid", "version", "commit_sha", "created_at", "spec_hash", "spec_text")
+    show_full_result_count = False
+    fields = ("dag", "version", "source_link", "commit_sha", "created_at", "spec_hash")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return access.visible(super().get_queryset(request), request.user).defer("spec", "source")
@@ -31,6 +35,46 @@ class DagVersionAdmin(ReadOnlyAdmin):
     def created(self, version: DagVersion) -> str:
         return cells.age(version.created_at)
 
-    @admin.display(description="spec")
-    def spec_text(self, version: DagVersion) -> str:
-        return cells.preformatted(cells.spec_text(version.spec))
+    @admin.display(description="DAG")
+    def dag(self, version: DagVersion) -> str:
+        return cells.link(cells.page_of("metadata_dag", version.uid), version.uid)
+
+    @admin.display(description="source path")
+    def source_link(self, version: DagVersion) -> str:
+        path = _path(version.uid)
+        return provenance.source(version.repository, version.commit_sha, path) if path else cells.NOTHING
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: DagVersion | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context.update(definition.of(obj.spec, obj.source, _path(obj.uid)))
+            context.update(_changes(obj, request.user))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    class Media:
+        css = {"all": ["kiok/dag.css"]}
+
+
+def _path(uid: str) -> str:
+    """The path in a uid `repository/path::dag`."""
+    return uid.partition("/")[2].partition("::")[0]
+
+
+def _changes(version: DagVersion, user: Any) -> dict[str, Any]:
+    """The version before, and what changed since."""
+    earlier = access.visible(DagVersion.objects.filter(uid=version.uid, version__lt=version.version), user)
+    before = earlier.order_by("-version").first()
+    if before is None:
+        return {"before": None}
+    return {
+        "before": before.version,
+        "before_url": cells.page_of("metadata_dagversion", before.pk),
+        "compared": comparison.between(before, version),
+    }

@@ -1,0 +1,33 @@
+"""Every page of the admin over 10 000 DAGs, 1 000 repositories, 50 000 syncs, files and deliveries.
+
+The service's own code in one process, without a network; the slowest pages are told, all of them are printed.
+No floor: the same page over a few rows would be one, and is nearly what Django itself takes (5 to 20 ms).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.bench import ROOT, Bench
+from benchmarks.case import Result, median
+
+NAME = "pages"
+RUNS = 5
+TOLD = 5
+MAX_MS = 300
+
+
+def measure(bench: Bench) -> Iterator[Result]:
+    runs = bench.runs(RUNS)
+    environment = bench.environment(bench.new_database("bench_template"))
+    command = [sys.executable, "-m", "benchmarks.asking", "20" if bench.quick else "1", str(runs)]
+    asked = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    pages = json.loads(asked.stdout.splitlines()[-1])
+    pages = sorted((page for page in pages if page["status"] == 200), key=lambda page: -median(page["ms"]))
+    for page in pages:
+        bench.say(f"{median(page['ms']):7.1f} ms  {page['page']}")
+    for page in pages[:TOLD]:
+        yield Result(NAME, page["page"], median(page["ms"]), "ms", target=MAX_MS, runs=runs)

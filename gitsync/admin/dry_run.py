@@ -1,0 +1,195 @@
+""" "Dry run": asking for it, and showing what a sync would do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
+
+from gitsync import web_links
+from gitsync.access import visible_repositories
+from gitsync.admin import git_links
+from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
+from gitsync.conf import properties
+from gitsync.manual import NotPossible, ask_for_dry_run
+from gitsync.models import Repository, RepositoryState
+from gitsync.tasks import DRY_RUN
+from kiok.metadata.admin import cells, side_by_side
+from kiok.metadata.admin.cells import Tone
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin
+
+SHOWN_UIDS = 200
+SHOWN_FAILURES = 50
+DIFF_SECONDS = 1.0
+"""For all changes of specs on the page together; specs are untrusted, and to compare two may take long."""
+LABELS = ("as served now", "as it would be")
+DEEDS = (
+    ("created", "added"),
+    ("updated", "updated"),
+    ("pruned", "removed"),
+    ("stale", "kept as last compiled, though stale: the file fails"),
+)
+"""Lists of a report, and what would become of the DAGs in it."""
+
+
+def dry_runs() -> SessionTasks:
+    """The dry runs of a session. One may wait for a worker, and then take as long as a sync."""
+    patience = timedelta(minutes=15, milliseconds=properties().gitsync_sync_timeout_ms)
+    return SessionTasks("gitsync_dry_runs", (DRY_RUN,), patience)
+
+
+def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
+    """`{"settled": bool, "parts": {"line": html, "body": html}}`; None where nothing was asked, or it is out of date."""
+    asked = dry_runs()
+    if not asked.asked(request, repository.pk):
+        return None
+    task = asked.result(request, repository.pk)
+    if task is None:
+        if asked.is_given_up(request, repository.pk):
+            return panel(Tone.IDLE, "no result", "No worker has done the dry run. Ask again.")
+        text = "A worker finds out what a sync would do. Nothing is written."
+        return panel(Tone.BUSY, "dry run", text, settled=False)
+    if not task.success:
+        return panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
+    found = task.result
+    if not found or found["config"] != repository.config_hash:
+        return None
+    report = found["report"]
+    if report["state"] == RepositoryState.FAILING:
+        text = f"A sync would fail ({report['reason']}): {report['message']} Nothing was written."
+        return panel(Tone.BAD, "would fail", text)
+    tone = Tone.WARN if found["counts"]["failed"] else Tone.GOOD
+    text = f"{in_words(found['counts'], report['unchanged'])} Nothing was written."
+    return panel(tone, "dry run", text, body=_body(request, repository, found))
+
+
+def in_words(counts: Mapping[str, int], unchanged: int) -> str:
+    """`2 DAGs would be added, 1 DAG would be removed; 5 are unchanged. 1 file fails.`"""
+    deeds = [
+        f"{_number(counts[name], 'DAG')} would be {done.partition(':')[0]}"
+        for name, done in DEEDS
+        if counts[name]
+    ]
+    same = f"{unchanged} {'is' if unchanged == 1 else 'are'} unchanged" if unchanged else ""
+    text = "; ".join(part for part in (", ".join(deeds) or "No DAG would change", same) if part)
+    failed = counts["failed_files"]
+    return (
+        f"{text}. {_number(failed, 'file')} {'fails' if failed == 1 else 'fail'}." if failed else f"{text}."
+    )
+
+
+def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]) -> str:
+    report, counts = found["report"], found["counts"]
+    web_links.tell_services([repository])
+    may_view_dags = request.user.has_perm("metadata.view_dag")
+    diffs = _diffs(found["updated"])
+    return render_to_string(
+        "gitsync/dry_run.html",
+        {
+            "deeds": [
+                {
+                    "title": f"{_number(counts[name], 'DAG')} would be {done}",
+                    "dags": [
+                        _dag(uid, diffs.get(uid, ""), linked=may_view_dags and name != "created")
+                        for uid in report[name][:SHOWN_UIDS]
+                    ],
+                    "left_out": counts[name] - len(report[name][:SHOWN_UIDS]),
+                }
+                for name, done in DEEDS
+                if counts[name]
+            ],
+            "without_diff": counts["updated"] - len(diffs),
+            "too_large": found["too_large"],
+            "failed": [_failure(repository, report, item) for item in report["failed"][:SHOWN_FAILURES]],
+            "n_failed": counts["failed_files"],
+            "failed_left_out": max(0, counts["failed"] - SHOWN_FAILURES),
+            "unchanged": report["unchanged"],
+            "compiled": report["compiled"],
+            "files": report["compiled"] + report["reused"],
+            "commit": git_links.commit(repository, report["to_commit"]),
+            "moved_on": report["from_commit"] != repository.last_good_commit,
+            "when": cells.age(datetime.fromisoformat(found["finished_at"])),
+            "seconds": cells.seconds(report["seconds"]),
+        },
+    )
+
+
+def _dag(uid: str, diff: str, *, linked: bool) -> dict[str, str]:
+    return {"uid": uid, "url": cells.page_of("metadata_dag", uid) if linked else "", "diff": diff}
+
+
+def _diffs(updated: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The changes of specs as html by uid: the first ones, as many as can be made in `DIFF_SECONDS`."""
+    diffs: dict[str, str] = {}
+    deadline = time.monotonic() + DIFF_SECONDS
+    for item in updated[:SHOWN_UIDS]:
+        if time.monotonic() > deadline:
+            break
+        diffs[item["uid"]] = _diff(item)
+    return diffs
+
+
+def _diff(item: Mapping[str, Any]) -> str:
+    before, after = (cells.spec_text(item[side]) if item[side] else "" for side in ("before", "after"))
+    return side_by_side.table(before, after, labels=LABELS)
+
+
+def _failure(repository: Repository, report: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, str]:
+    place = f"{item['path']}:{item['line']}" if item["line"] else item["path"]
+    return {
+        "place": place,
+        "url": web_links.file_url(repository, report["to_commit"], item["path"], item["line"]),
+        "message": item["message"],
+    }
+
+
+def _number(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class DryRunViews:
+    """The pages of dry runs, added to the urls of the repositories' admin."""
+
+    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
+        self._admin = model_admin
+
+    def urls(self) -> list[URLPattern]:
+        view = self._admin.admin_site.admin_view
+        return [
+            path("<int:pk>/dry-run/", view(self.ask), name="gitsync_repository_dry_run"),
+            path("<int:pk>/dry-run/status/", view(self.status), name="gitsync_repository_dry_run_status"),
+        ]
+
+    def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button: have a worker find out, and go back to the page, which shows what it found."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self._admin.has_change_permission(request):
+            raise PermissionDenied
+        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
+        try:
+            task = ask_for_dry_run(request.user, repository, full="full" in request.POST)
+        except NotPossible as error:
+            messages.warning(request, f"No dry run. {error}")
+        else:
+            dry_runs().remember(request, pk, task)
+        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+
+    def status(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The panel as JSON; see `dry_run_panel`."""
+        if not self._admin.has_view_permission(request):
+            raise PermissionDenied
+        shown = dry_run_panel(request, get_object_or_404(visible_repositories(request.user), pk=pk))
+        response = JsonResponse(shown or NO_PANEL)
+        response["Cache-Control"] = "no-store"
+        return response

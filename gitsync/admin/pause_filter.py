@@ -1,0 +1,47 @@
+"""Filters of the repositories' list: by pause, and by the groups that see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from gitsync.access import assignable_groups, sees_all
+
+
+class PausedFilter(admin.SimpleListFilter):
+    """Repositories that somebody has paused, or the others."""
+
+    title = "paused"
+    parameter_name = "paused"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [("yes", "paused"), ("no", "not paused")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        if self.value() in ("yes", "no"):
+            return queryset.filter(paused_at__isnull=self.value() == "no")
+        return queryset
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """Repositories that a group sees; the groups are those the user may choose among, and `none`."""
+
+    title = "group"
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        groups = assignable_groups(request.user).order_by("name").values_list("pk", "name")
+        named = [(str(pk), name) for pk, name in groups]
+        return [*named, ("none", "no group")] if named and sees_all(request.user) else named
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value == "none":
+            return queryset.filter(groups__isnull=True)
+        if value and value.isascii() and value.isdecimal() and len(value) < 10:
+            chosen = assignable_groups(request.user).filter(pk=value)
+            return queryset.filter(pk__in=chosen.values("repositories"))
+        return queryset

@@ -1,0 +1,97 @@
+"""The form of a repository's configuration. What is wrong is said at its field, before anything is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from gitsync.access import (
+    NAME_HAS_HISTORY,
+    OTHER_SERVER,
+    assignable_groups,
+    may_be_sent,
+    may_take_name,
+    sees_all,
+)
+from gitsync.admin import repository_url
+from gitsync.models import Repository
+
+CONFIGURATION = (
+    *("name", "url", "ref", "subpath", "credential", "include"),
+    *("verify", "verify_keys", "image_python", "image_java", "webhook_secret", "enabled", "interval_ms"),
+)
+"""The columns; `groups` are rows of their own, and no configuration of what is synced."""
+
+
+class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    """`user` is who fills it in; `for_user` makes a form of theirs."""
+
+    user: Any = None
+
+    class Meta:
+        model = Repository
+        fields = (*CONFIGURATION, "groups")
+        labels = {"groups": "Visible to groups"}
+        # The admin's pages take help texts for HTML.
+        help_texts = {"ref": "A branch; or tag:NAME, semver:RANGE (the highest tag in it), commit:ID."}
+        widgets = {
+            "url": repository_url.UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
+            "include": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "groups" in self.fields:
+            self._offer_groups(self.fields["groups"])
+
+    def _offer_groups(self, field: Any) -> None:
+        """The user's own groups alone, one of which it has to keep; those of others stay as they are."""
+        field.queryset = assignable_groups(self.user).order_by("name")
+        field.required = not sees_all(self.user)
+        field.error_messages["required"] = (
+            "Choose at least one of your groups, or you would not see the repository yourself."
+        )
+        if field.required and not field.queryset.exists():
+            field.error_messages["required"] = (
+                "You are in no group, so you would not see the repository yourself. Have an administrator put you "
+                "into one."
+            )
+        offered = list(field.queryset)
+        if self.instance.pk:
+            set_now = {group.pk for group in self.instance.groups.all()}
+            self.initial["groups"] = [group for group in offered if group.pk in set_now]
+        elif field.required and len(offered) == 1:
+            self.initial["groups"] = offered
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if not may_take_name(self.user, name):
+            raise ValidationError(NAME_HAS_HISTORY)
+        return name
+
+    def clean(self) -> None:
+        super().clean()
+        url, credential = self.cleaned_data.get("url"), self.cleaned_data.get("credential")
+        if not (url and credential and {"url", "credential"} & set(self.changed_data)):
+            return
+        if not may_be_sent(self.user, credential.pk, url):
+            self.add_error("url", OTHER_SERVER)
+
+    def clean_groups(self) -> QuerySet[Group]:
+        """The chosen groups, and those that are set and not the user's to choose."""
+        chosen: QuerySet[Group] = self.cleaned_data["groups"]
+        keys = {group.pk for group in chosen}
+        if self.instance.pk:
+            offered = self.fields["groups"].queryset  # type: ignore[attr-defined]  # it is a model field
+            keys |= set(self.instance.groups.exclude(pk__in=offered).values_list("pk", flat=True))
+        return Group.objects.filter(pk__in=keys)
+
+
+def for_user(form: type[forms.ModelForm[Any]], user: Any) -> type[forms.ModelForm[Any]]:
+    """The form as this user fills it in."""
+    return type(form.__name__, (form,), {"user": user})

@@ -1,0 +1,64 @@
+"""What a worker was asked for in this session, one task for each repository, and the panel that shows how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django_q.models import Task
+
+from gitsync.admin.sync_status import worker_hint
+from kiok.metadata.admin import cells
+from kiok.metadata.admin.cells import Tone
+
+MAX_REMEMBERED = 100
+"""Tasks of one sort whose result a session can show: the newest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTasks:
+    """Tasks of one sort: where the session has them, the functions they call, how long one may be without a result.
+
+    After `patience` a task without result is given up: it may have been swept away.
+    """
+
+    key: str
+    functions: tuple[str, ...]
+    patience: timedelta
+
+    def remember(self, request: HttpRequest, pk: int, task: str) -> None:
+        """The task that has just been enqueued for a repository takes the place of the one before."""
+        known = request.session.get(self.key, {})
+        known.pop(str(pk), None)
+        known[str(pk)] = {"task": task, "at": timezone.now().isoformat()}
+        request.session[self.key] = dict(list(known.items())[-MAX_REMEMBERED:])
+
+    def asked(self, request: HttpRequest, pk: int) -> bool:
+        """Whether there is any for a repository."""
+        return str(pk) in request.session.get(self.key, {})
+
+    def result(self, request: HttpRequest, pk: int) -> Task | None:
+        """The ended task for a repository; None while there is none."""
+        asked = request.session.get(self.key, {}).get(str(pk))
+        return Task.objects.filter(pk=asked["task"], func__in=self.functions).first() if asked else None
+
+    def is_given_up(self, request: HttpRequest, pk: int) -> bool:
+        """Whether it has been asked for too long ago to wait any longer."""
+        asked = request.session[self.key][str(pk)]
+        return timezone.now() - datetime.fromisoformat(asked["at"]) > self.patience
+
+
+def panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:
+    """`{"settled": bool, "parts": {"line": html, "body": html}}`, as sync_status.js takes it."""
+    item = {"badge": cells.badge(tone, word), "text": text}
+    hint = "" if settled else worker_hint()
+    line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": hint})
+    return {"settled": settled, "parts": {"line": line, "body": body}}
+
+
+NO_PANEL = {"settled": True, "parts": {"line": "", "body": ""}}
+"""Where nothing was asked for, or what was found is out of date."""

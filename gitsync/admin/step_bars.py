@@ -1,0 +1,42 @@
+"""The time of each step of a sync: a table, with a bar in each row that stands where the step stood in time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from gitsync.models import SyncRun, SyncState
+from kiok.metadata.admin import cells
+
+STEPS = ("fetch", "verify", "discover", "compile", "plan", "apply", "finish")
+LEAST_WIDTH = 0.5
+"""Of 100: what took no time to speak of is still seen."""
+
+
+def of_sync(run: SyncRun) -> SafeString:
+    """The table; html."""
+    return render_to_string("gitsync/step_bars.html", {"rows": _rows(run)})
+
+
+def _rows(run: SyncRun) -> list[dict[str, Any]]:
+    """In the order of the steps; those that are none come last. Numbers are of 100, as SVG reads them."""
+    times = {step: max(0.0, float(seconds)) for step, seconds in run.timings.items()}
+    whole = sum(times.values()) or 1.0
+    rows, begin = [], 0.0
+    for step in sorted(times, key=lambda step: STEPS.index(step) if step in STEPS else len(STEPS)):
+        share = 100 * times[step] / whole
+        width = max(share, LEAST_WIDTH)
+        rows.append(
+            {
+                "step": step,
+                "seconds": cells.seconds(times[step]),
+                "share": f"{share:.0f} %",
+                "x": f"{min(begin, 100 - width):.2f}",
+                "width": f"{width:.2f}",
+                "failed": run.state == SyncState.FAILED and step == run.step,
+            }
+        )
+        begin += share
+    return rows

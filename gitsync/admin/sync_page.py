@@ -1,0 +1,79 @@
+"""What the page of one sync shows, as it stands now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString
+
+from gitsync import web_links
+from gitsync.admin import git_links, progress, states, step_bars, sync_changes, sync_status
+from gitsync.models import SyncRun, SyncState
+from kiok.metadata.admin import cells
+
+GONE = "The process that ran it is gone, or another took its place. Nothing more comes of it."
+
+
+def of_sync(run: Any, user: Any) -> dict[str, Any]:
+    """`{"settled": bool, "parts": {name: html}}` of a sync with its repository and the counts of `counted_syncs`.
+
+    At most five queries more.
+    """
+    web_links.tell_services([run.repository])
+    is_running = run.state == SyncState.RUNNING
+    return {
+        "settled": not is_running,
+        "parts": {
+            "line": _line(run),
+            "progress": progress.bar(run, run.repository.name) if is_running else "",
+            "facts": render_to_string("gitsync/facts.html", {"facts": _facts(run, user)}),
+            "changes": sync_changes.of_sync(run, user),
+            "steps": step_bars.of_sync(run),
+            "log": escape(run.log or "Nothing yet."),
+        },
+    }
+
+
+def _line(run: Any) -> SafeString:
+    """State and result in one line. Not the count of files: it is read out whenever it changes."""
+    text = run.message
+    if run.state == SyncState.RUNNING:
+        claimed = states.is_claimed(run.repository) and run.lease_number == run.repository.lease_number
+        text = f"Step {run.step}." if run.step else "Beginning."
+        text = text if claimed else GONE
+    elif run.state == SyncState.SUCCEEDED:
+        text = sync_status.counts(run)
+    elif run.state == SyncState.PARTIAL:
+        text = f"{sync_status.counts(run)}. {run.message}"
+    return format_html("{} {}", states.sync_state(run), text)
+
+
+def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
+    repository = run.repository
+    name = repository.name
+    if user.has_perm("gitsync.view_repository"):
+        name = cells.link(cells.page_of("gitsync_repository", repository.pk), name)
+    asked = run.get_trigger_display()
+    compared = web_links.compare_url(repository, run.from_commit, run.to_commit)
+    return [
+        ("Repository", name),
+        ("Asked for by", f"{run.requested_by} ({asked})" if run.requested_by else asked),
+        ("Full", "yes: what has not changed was compiled too" if run.full else "no"),
+        ("From commit", git_links.whole_commit(repository, run.from_commit)),
+        ("To commit", git_links.whole_commit(repository, run.to_commit)),
+        *([("Between them", cells.link(compared, "what changed"))] if compared else []),
+        ("Reason", run.reason or cells.NOTHING),
+        ("Files", _files(run)),
+        ("Started", cells.age(run.started_at)),
+        ("Finished", cells.age(run.finished_at)),
+        ("Duration", cells.duration(run.started_at, run.finished_at)),
+        *([("Seen again", f"{run.repeats} times")] if run.repeats else []),
+    ]
+
+
+def _files(run: SyncRun) -> str:
+    if run.compiled or run.reused:
+        return f"{run.compiled} compiled, {run.reused} as when last compiled"
+    return f"{run.files_done} of {run.files_total} compiled" if run.files_total else cells.NOTHING

@@ -1,0 +1,106 @@
+"""Source and specs as HTML: coloured by classes, every line with a number that can be linked to.
+
+The lexer only says which kind a piece of text is of; what is shown is the text itself, escaped here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from pygments.lexer import Lexer
+from pygments.lexers.data import JsonLexer, YamlLexer
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, String
+
+from kiok.metadata.admin.visible import visible
+
+MAX_COLOURED_CHARACTERS = 50_000
+MAX_COLOURED_LINE = 5_000
+"""What goes beyond is shown without colours. 50 000 characters cost 0.3 s in YAML, less in others, measured."""
+MAX_CHARACTERS = 1_000_000
+MAX_LINES = 20_000
+"""What goes beyond is left out, with a word about it."""
+
+LEXERS: dict[str, type[Lexer]] = {"py": PythonLexer, "yaml": YamlLexer, "yml": YamlLexer, "json": JsonLexer}
+"""By the ending of a file's name."""
+
+_CLASSES: tuple[tuple[Any, str], ...] = (
+    (Comment, "comment"),
+    (Name.Tag, "key"),
+    (Name.Decorator, "decorator"),
+    (Name.Function, "name"),
+    (Name.Class, "name"),
+    (Name.Builtin, "builtin"),
+    (Name.Exception, "builtin"),
+    (Keyword, "keyword"),
+    (String, "string"),
+    (Number, "number"),
+)
+
+
+def numbered(text: str, ending: str, anchor: str) -> SafeString:
+    """The text as a block of code; line 12 is `#<anchor>12`."""
+    shown = "\n".join(visible(text[:MAX_CHARACTERS]).split("\n")[:MAX_LINES])
+    lines = list(_lines(shown, ending))
+    rest = len(text) - len(shown)
+    left_out = len(text) > MAX_CHARACTERS or text.count("\n") >= MAX_LINES
+    return format_html(
+        '<pre class="kiok-text kiok-code" tabindex="0">{}</pre>{}',
+        format_html_join(
+            "\n",
+            '<a class="kiok-line-number" id="{0}{1}" href="#{0}{1}" data-line="{1}" tabindex="-1"'
+            ' aria-label="line {1}"></a>{2}',
+            ((anchor, number, line) for number, line in enumerate(lines, 1)),
+        ),
+        format_html("<p>… and some {} more characters.</p>", rest) if left_out else "",
+    )
+
+
+def ending_of(path: str) -> str:
+    """`py` for `dags/a.py`; empty where there is none."""
+    name, dot, ending = path.rpartition(".")
+    return ending.lower() if dot and name else ""
+
+
+def _lines(text: str, ending: str) -> Iterator[SafeString]:
+    lexer = LEXERS.get(ending)
+    if lexer is None or len(text) > MAX_COLOURED_CHARACTERS or _longest_line(text) > MAX_COLOURED_LINE:
+        for line in text.split("\n"):
+            yield format_html("{}", line)
+        return
+    pieces: list[tuple[str, str]] = []
+    for kind, value in lexer(ensurenl=False, stripnl=False).get_tokens(text):
+        css = _class_of(kind)
+        first, *others = value.split("\n")
+        _append(pieces, css, first)
+        for piece in others:
+            yield _coloured(pieces)
+            pieces = []
+            _append(pieces, css, piece)
+    yield _coloured(pieces)
+
+
+def _append(pieces: list[tuple[str, str]], css: str, text: str) -> None:
+    if pieces and pieces[-1][0] == css:
+        pieces[-1] = (css, pieces[-1][1] + text)
+    elif text:
+        pieces.append((css, text))
+
+
+def _coloured(pieces: list[tuple[str, str]]) -> SafeString:
+    spans = (
+        format_html('<span class="kiok-code-{}">{}</span>', css, text) if css else format_html("{}", text)
+        for css, text in pieces
+    )
+    return format_html_join("", "{}", ((span,) for span in spans))
+
+
+def _class_of(kind: Any) -> str:
+    return next((css for known, css in _CLASSES if kind in known), "")
+
+
+def _longest_line(text: str) -> int:
+    return max(map(len, text.split("\n")))

@@ -1,0 +1,88 @@
+"""A DAG's versions, and two of them side by side: what `kiok/versions.html` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from kiok.metadata import access
+from kiok.metadata.admin import cells, side_by_side
+from kiok.metadata.models import DagVersion
+
+SHOWN_VERSIONS = 20
+OFFERED_VERSIONS = 200
+"""So many of the newest can be chosen; any other by the address."""
+_MAX_VERSION = 2**31 - 1
+
+
+def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
+    """The versions that the user may see, and the two that are `wanted` ("before", "after"), else the newest two.
+
+    Two queries; none, and nothing to show, for who may see no versions.
+    """
+    if not user.has_perm("metadata.view_dagversion"):
+        return {"may_see_versions": False}
+    found = access.visible(DagVersion.objects.filter(uid=uid), user).order_by("-version")
+    versions = list(found.defer("spec", "source")[:OFFERED_VERSIONS])
+    before, after = _chosen(wanted, [version.version for version in versions])
+    rows = [
+        {
+            "number": version.version,
+            "url": cells.page_of("metadata_dagversion", version.pk),
+            "commit": cells.commit(version.commit_sha),
+            "created": cells.age(version.created_at),
+            "before": previous.version if previous else None,
+        }
+        for version, previous in zip(versions, [*versions[1:], None], strict=False)
+    ]
+    return {
+        "may_see_versions": True,
+        "versions": rows[:SHOWN_VERSIONS],
+        "offered": [version.version for version in versions],
+        "before": before,
+        "after": after,
+        "compared": _compared(found, before, after),
+        "versions_url": f"{reverse('admin:metadata_dagversion_changelist')}?{urlencode({'uid__exact': uid})}",
+    }
+
+
+def between(before: DagVersion, after: DagVersion) -> list[dict[str, Any]]:
+    """Spec and source of the two, side by side."""
+    labels = (_label(before), _label(after))
+    tables = [
+        ("Spec", cells.spec_text(before.spec), cells.spec_text(after.spec)),
+        ("Source as authored", before.source or "", after.source or ""),
+    ]
+    return [
+        {"title": title, "table": side_by_side.table(old, new, labels=labels)}
+        for title, old, new in tables
+        if old or new
+    ]
+
+
+def _label(version: DagVersion) -> str:
+    commit = f", commit {version.commit_sha[: cells.COMMIT_CHARACTERS]}" if version.commit_sha else ""
+    return f"Version {version.version}{commit}"
+
+
+def _chosen(wanted: Mapping[str, str], known: list[int]) -> tuple[int, int]:
+    """Two version numbers, 0 for none. What is not wanted is the newest, and the one before."""
+    after = _number(wanted.get("after")) or (known[0] if known else 0)
+    older = [version for version in known if version < after]
+    return _number(wanted.get("before")) or (older[0] if older else 0), after
+
+
+def _number(text: str | None) -> int:
+    if text and text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= _MAX_VERSION:
+        return int(text)
+    return 0
+
+
+def _compared(found: QuerySet[DagVersion], before: int, after: int) -> list[dict[str, Any]] | None:
+    """None if there are no such two."""
+    pair = {version.version: version for version in found.filter(version__in=[before, after])}
+    return between(pair[before], pair[after]) if before in pair and after in pair else None

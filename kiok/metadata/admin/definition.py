@@ -1,0 +1,48 @@
+"""What a DAG is: its graph, its tasks, its source and its spec, as `kiok/definition.html` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kiok.metadata.admin import cells, graph_picture
+from kiok.metadata.admin.code import ending_of, numbered
+
+SHOWN_TASKS = 1000
+SHOWN_REQUIREMENTS = 20
+CONFIG_CHARACTERS = 100
+
+
+def of(spec: Mapping[str, Any], source: str | None, path: str) -> dict[str, Any]:
+    """The context of `kiok/definition.html`; `path` tells the source's language."""
+    found = spec.get("tasks")
+    tasks = [task for task in found if isinstance(task, dict)] if isinstance(found, list) else []
+    return {
+        "graph": graph_picture.of(spec),
+        "tasks": [_task(task) for task in tasks[:SHOWN_TASKS]],
+        "tasks_left_out": max(0, len(tasks) - SHOWN_TASKS),
+        "source": numbered(source, ending_of(path), "L") if source else "",
+        "spec": numbered(cells.spec_text(dict(spec)), "json", "J"),
+    }
+
+
+def _task(task: Mapping[str, Any]) -> dict[str, Any]:
+    required = [str(id) for id in task.get("requires") or ()]
+    more = len(required) - SHOWN_REQUIREMENTS
+    shown = ", ".join(required[:SHOWN_REQUIREMENTS]) + (f" and {more} more" if more > 0 else "")
+    config = task.get("config")
+    return {
+        "id": task.get("id"),
+        "type": task.get("type"),
+        "requires": shown or cells.NOTHING,
+        "timeout": cells.milliseconds(task.get("timeoutMs")),
+        "config": _config(config) if isinstance(config, dict) else cells.NOTHING,
+    }
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    """`retries = 3, user = ada`, shortened."""
+    return cells.shortened(
+        ", ".join(f"{key} = {str(value)[:200]}" for key, value in list(config.items())[:20]),
+        CONFIG_CHARACTERS,
+    )

@@ -1,0 +1,17 @@
+"""A DAG's tasks as a picture: boxes in columns, from what comes first at the left to what comes last at the right.
+
+`laid_out` takes a DagSpec's wire object as it is stored and gives places; it draws nothing. The same spec gives the
+same picture in every process.
+
+    dependencies   spec -> tasks, edges, and which edges others imply
+    part           what edges connect, placed as one
+    routed         one connected part, placed by fast_sugiyama, its lines led around boxes
+    columns        one connected part, placed in plain columns: for what is too large for the above
+    layout         the parts side by side
+    picture        what comes out
+"""
+
+from kiok.metadata.graph.layout import laid_out
+from kiok.metadata.graph.picture import Edge, Graph, Node
+
+__all__ = ["Edge", "Graph", "Node", "laid_out"]

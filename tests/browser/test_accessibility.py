@@ -1,0 +1,221 @@
+"""Every page of the admin in a real browser, under the policy that is served: usable by everybody, and it keeps to itself.
+
+The pages are found from the admin's own urls (tests/admin_pages.py), with rows of every kind in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+
+from tests import admin_pages
+from tests.browser.service import Service
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+AXE = """async () => {
+  // Preloading makes style elements, which the policy rightly refuses.
+  const { violations } = await axe.run({ resultTypes: ["violations"], preload: false });
+  return violations.filter(found => found.impact !== "minor").flatMap(found => found.nodes.map(
+    node => `${found.impact} ${found.id}: ${node.target.join(" ")}: ${node.html.slice(0, 200)}`
+  ));
+}"""
+
+WIDE = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  const wide = [...document.querySelectorAll("main *, header *")]
+    .filter(element => element.getBoundingClientRect().right > width + 1)
+    .filter(element => {
+      for (let up = element; up; up = up.parentElement) {
+        if (up !== element && ["auto", "scroll", "hidden"].includes(getComputedStyle(up).overflowX)) return false;
+      }
+      return true;
+    }).slice(0, 3).map(element => `wider than the page: ${element.outerHTML.slice(0, 200)}`);
+  return wide.length ? wide : ["the page is wider than the screen"];
+}"""
+"""What reaches past the right edge outside of any region that scrolls by itself."""
+
+Filled = tuple[Service, dict[str, object]]
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What is found wrong; a test ends with none."""
+    return []
+
+
+@pytest.fixture
+def context(filled_service: Filled, browser: Browser, faults: list[str]) -> Iterator[BrowserContext]:
+    """A browser's session, logged in; what its pages complain of or ask of others is a fault."""
+    service, _ = filled_service
+    context = browser.new_context(base_url=service.url, viewport=DESKTOP)  # type: ignore[arg-type]  # as below
+    context.set_default_timeout(15_000)
+    log_in(context.new_page(), service)
+    watch(context, service, faults)
+    yield context
+    context.close()
+
+
+def log_in(page: Page, service: Service) -> None:
+    page.goto("/admin/login/")
+    page.get_by_label("Username").fill(service.username)
+    page.get_by_label("Password").fill(service.password)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log in").click()
+
+
+def watch(context: BrowserContext, service: Service, faults: list[str]) -> None:
+    def ask(request: Request) -> None:
+        if not request.url.startswith((f"{service.url}/", "data:", "blob:")):
+            faults.append(f"asks another host: {request.url}")
+
+    context.on("request", ask)
+    context.on("weberror", lambda error: faults.append(f"script: {error.error}"))
+    context.on(
+        "console",
+        lambda said: (
+            faults.append(f"console: {said.text} ({said.location.get('url')})")
+            if said.type == "error" and "status of 40" not in said.text
+            else None
+        ),
+    )
+    context.expose_function("tellViolation", lambda text: faults.append(f"policy: {text}"))
+    context.add_init_script(
+        """document.addEventListener("securitypolicyviolation", event => window.tellViolation(
+          `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`))"""
+    )
+
+
+def all_pages(filled: Filled) -> list[admin_pages.Page]:
+    _, keys = filled
+    given = {"name": "r00001", "uid": keys["metadata.Dag"]}
+    return list(admin_pages.pages(lambda model: keys[model._meta.label], given))
+
+
+def is_shown(page: Page, address: str) -> bool:
+    """Go there; False where the answer is no page: JSON, a script, a way to another page, or for POST alone."""
+    answer = page.request.get(address, max_redirects=0)
+    assert answer.status in (200, 302, 403, 404, 405), f"{address}: {answer.status}"
+    if answer.status in (302, 405) or not answer.headers.get("content-type", "").startswith("text/html"):
+        return False
+    page.goto(address)
+    return True
+
+
+def look(page: Page) -> list[str]:
+    """Faults of the page that is shown: in light at a desk, in dark on a phone."""
+    page.evaluate(AXE_SCRIPT)
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    found = [f"light: {fault}" for fault in page.evaluate(AXE)]
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a TypedDict of the library's own
+    found += [f"dark, phone: {fault}" for fault in [*page.evaluate(WIDE), *page.evaluate(AXE)]]
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    return [f"{page.url}: {fault}" for fault in found]
+
+
+@pytest.mark.timeout(600)
+def test_no_page_has_a_fault_in_light_dark_or_on_a_phone_or_asks_another_host(
+    filled_service: Filled, context: BrowserContext, faults: list[str]
+) -> None:
+    page = context.new_page()
+    looked_at = 0
+    for shown in all_pages(filled_service):
+        if is_shown(page, shown.address):
+            faults += look(page)
+            looked_at += 1
+    assert not faults, "\n".join(faults)
+    assert looked_at > 40
+
+
+def test_pages_for_whom_the_admin_has_none_say_what_to_do_and_have_no_fault(
+    filled_service: Filled, context: BrowserContext, faults: list[str]
+) -> None:
+    service, _ = filled_service
+    page = context.new_page()
+    for address, said in (
+        ("/nowhere/", "There is no such page"),
+        ("/admin/gitsync/repository/99999/sync/status/", "There is no such page"),
+        ("/admin/gitsync/syncrun/add/", "Your account may not do this"),
+    ):
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status in (403, 404)
+        expect(page.get_by_role("heading", level=1)).to_have_text(said)
+        expect(page.get_by_role("link", name="To the front page")).to_be_visible()
+        faults += look(page)
+    with page.context.browser.new_context(base_url=service.url) as nobody:  # type: ignore[union-attr]
+        page = nobody.new_page()
+        page.goto("/admin/")
+        faults += look(page)
+        page.get_by_label("Username").fill("nobody")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator(".errornote")).to_be_visible()
+        faults += look(page)
+        nobody.clear_cookies()
+        page.get_by_label("Username").fill("nobody")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("This form has expired")
+        faults += look(page)
+    assert not faults, "\n".join(faults)
+
+
+FOCUSED = """() => {
+  const at = document.activeElement;
+  if (at === document.body) return null;
+  const style = getComputedStyle(at);
+  const box = at.getBoundingClientRect();
+  const drawn = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0);
+  at.dataset.visited = String(Number(at.dataset.visited || 0) + 1);
+  return { html: at.outerHTML.slice(0, 160), id: at.id, href: at.getAttribute("href"), drawn,
+           hasSize: box.width > 0 && box.height > 0, isInMain: Boolean(at.closest("main")),
+           again: at.dataset.visited !== "1" };
+}"""
+
+MISSED = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
+  .filter(element => element.checkVisibility() && !element.disabled && element.type !== "hidden" && element.tabIndex >= 0)
+  .filter(element => !(element.type === "radio"))
+  .filter(element => !element.dataset.visited).map(element => element.outerHTML.slice(0, 160))"""
+
+
+def test_every_control_is_reached_by_the_keyboard_with_its_focus_drawn(
+    filled_service: Filled, context: BrowserContext, faults: list[str]
+) -> None:
+    _, keys = filled_service
+    page = context.new_page()
+    for address in (
+        "/admin/gitsync/repository/overview/",
+        "/admin/gitsync/repository/",
+        f"/admin/gitsync/repository/{keys['gitsync.Repository']}/change/",
+        "/admin/gitsync/sourcefile/errors/",
+        "/admin/metadata/dag/",
+        "/admin/connections/connection/",
+    ):
+        page.goto(address)
+        page.evaluate("document.activeElement.blur()")
+        visited = []
+        for _step in range(400):
+            page.keyboard.press("Tab")
+            at = page.evaluate(FOCUSED)
+            if at is None or at["again"]:
+                break
+            visited.append(at)
+        assert visited[0]["href"] == "#content-start", address  # the way past the menu comes first
+        faults += [f"{address}: focus is not drawn: {at['html']}" for at in visited if not at["drawn"]]
+        faults += [f"{address}: no size: {at['html']}" for at in visited if not at["hasSize"]]
+        faults += [f"{address}: not reached: {html}" for html in page.evaluate(MISSED)]
+        order = [at["isInMain"] for at in visited]
+        assert order == sorted(order), f"{address}: the focus leaves the content and comes back"
+    page.goto("/admin/gitsync/repository/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("Boolean(document.activeElement.closest('main'))")
+    assert not faults, "\n".join(faults)

@@ -1,0 +1,124 @@
+"""Every page of the admin over a big store: no more queries than over a small one, and nothing that takes seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoDbBlocker
+
+from tests import admin_pages, admin_rows
+
+pytestmark = pytest.mark.django_db
+
+FEW = admin_rows.Amounts()
+MANY = replace(
+    FEW,
+    repositories=1000,
+    dags=10_000,
+    versions=20_000,
+    runs=20_000,
+    syncs=50_000,
+    files=50_000,
+    deliveries=50_000,
+    connections=200,
+    tasks=1000,
+)
+MAX_SECONDS = 20.0
+"""Far more than any page takes; how long each takes is the benchmark's to say."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a page answered, how many queries it took, and the longest of them."""
+
+    status: int
+    queries: int
+    seconds: float
+    slowest: str
+
+
+def ask_all() -> dict[str, Asked]:
+    """Every page, asked once to warm up and once to measure, by the pattern's name and the app it is of."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    keys = admin_rows.keys()
+    asked = {}
+    for page in admin_pages.pages(
+        lambda model: keys[model._meta.label], {"name": "r00001", "uid": keys["metadata.Dag"]}
+    ):
+        for query in queries_of(page):
+            where = f"{page.name} {page.address if page.name == 'app_list' else ''}{query}"
+            asked[where] = ask(client, page.address + query.replace("last", last(page)))
+    return asked
+
+
+def queries_of(page: admin_pages.Page) -> Iterator[str]:
+    """The page as it is; a list also searched, sorted by what it shows of the rows, and at its end."""
+    yield ""
+    if page.is_list:
+        yield "?q=0001&o=2"
+        yield "?p=last"
+
+
+def last(page: admin_pages.Page) -> str:
+    """The number of a list's last page."""
+    if page.model is None:
+        return ""
+    rows = page.model._default_manager.count()
+    return str(max(1, -(-rows // admin.site.get_model_admin(page.model).list_per_page)))
+
+
+def ask(client: Client, address: str) -> Asked:
+    client.get(address)
+    with CaptureQueriesContext(connection) as queries:
+        began = time.perf_counter()
+        status = client.get(address).status_code
+        seconds = time.perf_counter() - began
+    slowest = max(queries.captured_queries, key=lambda query: float(query["time"]), default=None)
+    return Asked(
+        status, len(queries), seconds, f"{slowest['time']} s: {slowest['sql'][:1000]}" if slowest else ""
+    )
+
+
+@pytest.fixture(scope="module")
+def few_and_many(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[list[dict[str, Asked]]]:
+    """All pages asked over few rows, then over many; the tables are empty again after the module."""
+    with django_db_blocker.unblock():
+        found = []
+        try:
+            for amounts in (FEW, MANY):
+                call_command("flush", interactive=False, verbosity=0)
+                admin_rows.fill(amounts)
+                with connection.cursor() as cursor:
+                    cursor.execute("ANALYZE")
+                found.append(ask_all())
+            yield found
+        finally:
+            call_command("flush", interactive=False, verbosity=0)
+
+
+@pytest.mark.timeout(300)
+def test_no_page_asks_the_database_more_often_over_many_rows_than_over_few(
+    few_and_many: list[dict[str, Asked]],
+) -> None:
+    few, many = few_and_many
+    assert {name: asked.queries for name, asked in many.items()} == {
+        name: asked.queries for name, asked in few.items()
+    }
+
+
+def test_every_page_answers_over_many_rows(few_and_many: list[dict[str, Asked]]) -> None:
+    _, many = few_and_many
+    assert [name for name, asked in many.items() if asked.status not in (200, 302, 403, 404, 405)] == []
+    assert [name for name, asked in many.items() if asked.seconds > MAX_SECONDS] == []
