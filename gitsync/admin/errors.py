@@ -45,7 +45,7 @@ class Wanted:
     @classmethod
     def of(cls, request: HttpRequest) -> Wanted:
         def given(name: str) -> str:
-            return request.GET.get(name, "").replace("\x00", "").strip()[:MAX_SEARCH]
+            return request.GET.get(name, "").strip()[:MAX_SEARCH]
 
         return cls(given("repository"), given("q"))
 

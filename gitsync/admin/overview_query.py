@@ -32,7 +32,7 @@ class Wanted:
     @classmethod
     def of(cls, request: HttpRequest) -> Wanted:
         """What is none of the states counts as any."""
-        text = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_SEARCH]
+        text = request.GET.get("q", "").strip()[:MAX_SEARCH]
         state = request.GET.get("state", "")
         return cls(text, state if state in states.REPOSITORY else "")
 

@@ -22,5 +22,5 @@ class ReasonFilter(admin.SimpleListFilter):
         return [(reason, reason) for reason in failing.values_list("reason", flat=True).distinct()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        value = (self.value() or "").replace("\x00", "")
+        value = self.value() or ""
         return queryset.filter(reason=value) if value else queryset

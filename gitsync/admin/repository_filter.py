@@ -26,7 +26,7 @@ class RepositoryFilter(admin.SimpleListFilter):
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         given: Any = params.pop(NAME, None)
-        self.name = str(given[-1]).replace("\x00", "") if given else ""
+        self.name = str(given[-1]) if given else ""
         super().__init__(request, params, model, model_admin)
         self.is_many = len(self.lookup_choices) > MANY
         self.others = [

@@ -218,7 +218,7 @@ def test_one_can_filter_by_repository_and_search_in_path_and_message(browser: Cl
     assert paths(text(browser, q="%")) == ["dags/load.yaml"]
     for nowhere in (".*", "excerpt", "one", "nlines", "_", "' OR 1=1", '" flag "q") || true'):
         assert paths(text(browser, q=nowhere)) == [], nowhere
-    assert paths(text(browser, q=" \x00 ")) == everything
+    assert paths(text(browser, q="  ")) == everything
     choices = text(browser, repository="two")
     assert '<option value="one">one (2)</option>' in choices
     assert '<option value="two" selected>two (1)</option>' in choices

@@ -128,10 +128,6 @@ class DagAdmin(ReadOnlyAdmin):
     def last_run(self, dag: Dag) -> str:
         return run_state(getattr(dag, "last_run_state", None))
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Dag | None:
-        # PostgreSQL has no NUL in a text, and raises at one.
-        return None if "\0" in unquote(object_id) else super().get_object(request, object_id, from_field)
-
     def render_change_form(
         self,
         request: HttpRequest,
@@ -151,7 +147,7 @@ class DagAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """What is not registered now may have been: its versions and runs outlive it, and are shown in its place."""
         uid = unquote(object_id)
-        history = _history(request, uid) if "\0" not in uid and len(uid) <= UID_LENGTH else {}
+        history = _history(request, uid) if len(uid) <= UID_LENGTH else {}
         if not (history.get("versions") or history.get("runs")):
             return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[no-any-return, misc]
         context = {

@@ -68,7 +68,7 @@ class RepositoryNameFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         wanted = self.value()
-        if not wanted or "\0" in wanted:
+        if not wanted:
             return queryset
         return queryset.filter(repository="" if wanted == NO_REPOSITORY else wanted)
 
