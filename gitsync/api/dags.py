@@ -22,6 +22,7 @@ from gitsync.api.wire import ABSENT, Flag, Number, RepositoryName, Search, Sent,
 from gitsync.models import Scope
 from kiok.metadata.access import visible
 from kiok.metadata.admin.json_length import JsonLength
+from kiok.metadata.graph import laid_out
 from kiok.metadata.models import Dag, DagVersion
 
 router = Router(tags=["DAGs"], by_alias=True)
@@ -98,10 +99,14 @@ class VersionOut(VersionSummary):
 
 
 class Node(Sent):
-    """A task."""
+    """A task, as a box: `x` and `y` are its upper left corner."""
 
     id: str
     type: str
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 class Edge(Sent):
@@ -109,12 +114,17 @@ class Edge(Sent):
 
     source: str
     target: str
+    points: list[tuple[int, int]] = Field(
+        description="Of the line from box to box; none where other edges imply this one."
+    )
 
 
 class Graph(Sent):
-    """The tasks of a DAG and what waits for what."""
+    """The tasks of a DAG and what waits for what, with places in a picture of this size."""
 
     uid: str
+    width: int
+    height: int
     nodes: list[Node]
     edges: list[Edge]
 
@@ -162,16 +172,19 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
 
 @router.get("/dag/graph", response=Graph, auth=BearerToken(Scope.READ, VIEW), summary="Read a DAG's graph")
 def graph(request: ApiRequest, uid: DagUid) -> Graph:
-    """The DAG's tasks as nodes, and what each requires as edges."""
+    """The DAG's tasks as boxes, and what each requires as lines, as the DAG's page draws them."""
     row = _dag(request.auth, uid)
-    tasks = _tasks(row.spec)
+    picture = laid_out(row.spec)
     return Graph(
         uid=row.uid,
-        nodes=[Node(id=task["id"], type=task.get("type", "shell")) for task in tasks],
+        width=picture.width,
+        height=picture.height,
+        nodes=[
+            Node(id=node.id, type=node.type, x=node.x, y=node.y, width=node.width, height=node.height)
+            for node in picture.nodes
+        ],
         edges=[
-            Edge(source=required, target=task["id"])
-            for task in tasks
-            for required in task.get("requires", [])
+            Edge(source=edge.source, target=edge.target, points=list(edge.points)) for edge in picture.edges
         ],
     )
 

@@ -183,7 +183,7 @@ def test_connections_and_names_can_be_taken_as_in_the_admins_form(
     rows: tuple[Repository, Repository],
 ) -> None:
     for name in ("of-mine", "of-theirs", "free"):
-        Connection.objects.create(id=name, type="git")
+        Connection.objects.create(id=name, type="git").set_properties({"token": "a token of it"})
     Repository.objects.filter(name="theirs").update(credential="of-theirs")
     user = make_user("vera", "*", groups=["a"])
     api = Api(make_token(user)[0])
@@ -194,7 +194,8 @@ def test_connections_and_names_can_be_taken_as_in_the_admins_form(
         assert [answer.status_code for answer in answers] == [422, 422]
         said = {answer.content.decode().replace("of-theirs", "no-such") for answer in answers}
         assert len(said) == 1  # not whether it is there
-    assert api("PATCH", path, {"credentialConnectionId": "free"}).status_code == 200
+    taken = api("PATCH", path, {"credentialConnectionId": "free"})
+    assert taken.status_code == 200, taken.content
     user.user_permissions.remove(Permission.objects.get(codename="view_connection"))
     assert api("PATCH", path, {"verifyConnectionId": "of-mine"}).status_code == 422
     assert api("PATCH", path, {"credentialConnectionId": "free", "subpath": "x"}).status_code == 200

@@ -30,10 +30,9 @@ CONFIGURES = "/api/v1/repositories"
 CONFIG: dict[str, Any] = {
     "base-url": "http://127.0.0.1",
     "seed": 20,
-    "max-time": 120,
     "continue-on-failure": True,
-    "generation": {"max-examples": 10, "database": "none"},
-    "phases": {"stateful": {"generation": {"max-examples": 10}}},
+    "generation": {"max-examples": 15, "database": "none"},
+    "phases": {"stateful": {"max-steps": 6, "generation": {"max-examples": 5}}},
     "operations": [
         {
             # What a document can say of a url, a ref or a group is not all there is to it: 422 tells of the rest.
@@ -52,8 +51,14 @@ CONFIG: dict[str, Any] = {
 def documented() -> Any:
     """The API's document, with values for what names a row: some that there are, and one that there is not."""
     document: dict[str, Any] = copy.deepcopy(service.described())
+    names = ["team", "other", "made", "nobody"]
+    for schema in (
+        "RepositoryConfiguration",
+        "RepositoryChange",
+    ):  # whatever is made or renamed is one of these
+        document["components"]["schemas"][schema]["properties"]["name"]["enum"] = names
     there = {
-        "name": ["team", "other", "nobody"],
+        "name": names,
         "uid": ["team/mark.yaml", "team/mark.py::d", "nobody/a.yaml"],
         "path": ["mark.py", "mark.yaml", "none.py"],
     }

@@ -35,7 +35,7 @@ def errors(answer: Any) -> dict[str, str]:
 
 
 def test_a_repository_is_added_read_changed_replaced_and_removed_each_in_the_log(api: Api) -> None:
-    Connection.objects.create(id="team-git", type="git")
+    Connection.objects.create(id="team-git", type="git").set_properties({"token": "a token of it"})
     Group.objects.create(name="team")
     sent = {
         "name": "team",

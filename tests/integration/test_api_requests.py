@@ -196,6 +196,9 @@ def test_what_is_stored_can_be_read_and_filtered(api: Api) -> None:
     assert (dag["spec"], dag["source"], dag["staleReason"]) == (SPEC, "alpha", "alpha")
     graph = api.ok("dag/graph", uid="one/alpha.py::d")
     assert [(edge["source"], edge["target"]) for edge in graph["edges"]] == [("a", "b")]
+    first, second = graph["nodes"]
+    assert first["x"] + first["width"] < second["x"] < graph["width"]
+    assert len(graph["edges"][0]["points"]) >= 2
     assert [item["version"] for item in found("dag/versions", uid="one/alpha.py::d")] == [2, 1]
     assert api.ok("dag/versions/1", uid="one/alpha.py::d")["spec"] == SPEC
     for path in ("dag", "dag/graph", "dag/versions", "dag/versions/1"):
