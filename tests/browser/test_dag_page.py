@@ -89,7 +89,7 @@ def open_dag(page: Page, uid: str) -> None:
 
 def the_small_one(page: Page) -> None:
     open_dag(page, "team/small.yaml")
-    graph = page.get_by_role("region", name="Graph", exact=True).last
+    graph = page.get_by_role("region", name="Picture of the graph")
     nodes = graph.get_by_role("listitem")
     expect(nodes).to_have_count(3)
     load = graph.get_by_role("link", name="load, shell task")

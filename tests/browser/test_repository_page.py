@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.service import Service
-from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, click_sync_now, log_in
+from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, log_in
 from tests.servers.repositories import WorkRepo
 
 PHONE = {"width": 375, "height": 700}
@@ -87,6 +87,6 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     page.get_by_role("link", name="team", exact=True).click()
     paused.get_by_role("button", name="Resume").click()
     expect(paused).to_have_count(0)
-    click_sync_now(page)
-    expect(line).to_contain_text("synced 1 updated, 1 pruned, 1 stale", timeout=RESULT_MS)
+    expect(line).to_contain_text("in sync, with failed files", timeout=RESULT_MS)
+    expect(page.locator("#sync-status")).to_contain_text("1 updated, 1 pruned, 1 stale")
     assert hosts == {service.url.removeprefix("http://")}

@@ -14,11 +14,11 @@ from tests.browser.test_accessibility import log_in
 
 Filled = tuple[Service, dict[str, object]]
 
-STARTED = ".field-started_at time"
+CREATED = ".field-created_at time"
 
 
-def sync_page(filled: Filled) -> str:
-    return f"/admin/gitsync/syncrun/{filled[1]['gitsync.SyncRun']}/change/"
+def run_page(filled: Filled) -> str:
+    return f"/admin/metadata/dagrun/{filled[1]['metadata.DagRun']}/change/"
 
 
 def opened(filled: Filled, browser: Browser, **options: object) -> Page:
@@ -36,18 +36,19 @@ def test_times_are_in_the_viewers_zone_with_its_name(
     filled_service: Filled, browser: Browser, zone: str, short: str
 ) -> None:
     page = opened(filled_service, browser, timezone_id=zone)
-    page.goto(sync_page(filled_service))
-    started = page.locator(STARTED)
-    when = datetime.fromisoformat(started.get_attribute("datetime") or "")
+    page.goto(run_page(filled_service))
+    created = page.locator(CREATED)
+    when = datetime.fromisoformat(created.get_attribute("datetime") or "")
     there = when.astimezone(ZoneInfo(zone))
-    expect(started).to_have_text(re.compile(rf"^{there:%Y-%m-%d %H:%M:%S} ({short}) \((just now|.+ ago)\)$"))
-    title = started.get_attribute("title") or ""
+    expect(created).to_have_text(re.compile(rf"^{there:%Y-%m-%d %H:%M:%S} ({short}) \((just now|.+ ago)\)$"))
+    title = created.get_attribute("title") or ""
     assert zone in title
     assert f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" in title
 
     # A list: the words first, and the time of day beside them; the date where it is another day.
     page.goto("/admin/gitsync/syncrun/?o=1")
     cell = page.locator("#result_list .field-started time").first
+    there = datetime.fromisoformat(cell.get_attribute("datetime") or "").astimezone(ZoneInfo(zone))
     expect(cell).to_have_text(
         re.compile(rf"(just now|ago) \((\d{{4}}-\d\d-\d\d )?{there:%H:%M} ({short})\)$")
     )
@@ -63,8 +64,8 @@ def test_relative_times_go_on_and_replaced_parts_are_shown_alike(
 ) -> None:
     page = opened(filled_service, browser, timezone_id="Europe/Berlin")
     page.clock.install(time=datetime.now(UTC))
-    page.goto(sync_page(filled_service))
-    words = page.locator(f"{STARTED} [data-time=relative]")
+    page.goto(run_page(filled_service))
+    words = page.locator(f"{CREATED} [data-time=relative]")
     soon = datetime.now(UTC) + timedelta(seconds=90)
     page.evaluate(
         """when => {
@@ -87,8 +88,8 @@ def test_relative_times_go_on_and_replaced_parts_are_shown_alike(
 
 def test_without_scripts_times_are_in_utc_and_say_so(filled_service: Filled, browser: Browser) -> None:
     page = opened(filled_service, browser, java_script_enabled=False, timezone_id="Asia/Kolkata")
-    page.goto(sync_page(filled_service))
-    expect(page.locator(STARTED)).to_have_text(
+    page.goto(run_page(filled_service))
+    expect(page.locator(CREATED)).to_have_text(
         re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \((just now|.+ ago)\)$")
     )
     page.goto("/admin/gitsync/syncrun/")

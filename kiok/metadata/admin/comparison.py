@@ -58,7 +58,7 @@ def between(before: DagVersion, after: DagVersion) -> list[dict[str, Any]]:
         ("Source as authored", before.source or "", after.source or ""),
     ]
     return [
-        {"title": title, "table": side_by_side.table(old, new, labels=labels)}
+        {"title": title, "table": side_by_side.table(old, new, labels=labels, name=title)}
         for title, old, new in tables
         if old or new
     ]

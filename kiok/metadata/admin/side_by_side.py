@@ -58,8 +58,10 @@ class _Budget:
     left: int = field(default=MARKING_BUDGET)
 
 
-def table(before: str, after: str, *, labels: tuple[str, str]) -> SafeString:
+def table(before: str, after: str, *, labels: tuple[str, str], name: str = "") -> SafeString:
     """The two texts as a table, `labels` above its sides; a sentence if there is nothing to show. Costs a second at most.
+
+    `name` tells it from other tables of the same page.
 
     Only lines around changes are shown, 1 500 at most.
     """
@@ -77,7 +79,7 @@ def table(before: str, after: str, *, labels: tuple[str, str]) -> SafeString:
     rows = list(islice(_rows(before, after), MAX_ROWS + 1))
     cut = len(rows) > MAX_ROWS
     return format_html(
-        '<div class="kiok-wide" role="region" tabindex="0" aria-label="{0} and {1}, side by side">'
+        '<div class="kiok-wide" role="region" tabindex="0" aria-label="{4}{0} and {1}, side by side">'
         '<table class="kiok-diff">'
         '<colgroup><col class="kiok-number"><col><col class="kiok-number"><col></colgroup><thead><tr>'
         '<th scope="col" colspan="2">{0}</th><th scope="col" colspan="2">{1}</th>'
@@ -85,6 +87,7 @@ def table(before: str, after: str, *, labels: tuple[str, str]) -> SafeString:
         *labels,
         format_html_join("", "{}", ((_row_html(row),) for row in rows[:MAX_ROWS])),
         format_html("<p>There is more; {} rows are shown.</p>", MAX_ROWS) if cut else "",
+        f"{name}: " if name else "",
     )
 
 

@@ -1,0 +1,1 @@
+"""How values are written where Django writes them; by language, as Django looks them up."""
