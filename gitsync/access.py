@@ -17,7 +17,7 @@ from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from gitsync.git.errors import GitError
-from gitsync.git.url import parse_url
+from gitsync.git.url import ANY_PROTOCOL, parse_url
 from gitsync.models import Repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun, DagVersion
@@ -114,7 +114,7 @@ def may_be_sent(user: Any, credential_id: str | None, url: str) -> bool:
 def _server_of(url: str) -> str:
     """Host and port; the url itself where it is none, which is refused elsewhere."""
     try:
-        return parse_url(url).authority.lower()
+        return parse_url(url, allow_protocols=ANY_PROTOCOL).authority.lower()
     except GitError:
         return url
 

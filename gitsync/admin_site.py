@@ -18,6 +18,7 @@ FRONT = ("Overview", "admin:gitsync_overview", "gitsync.view_repository")
 PAGES = (
     ("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),
     ("System", "admin:gitsync_system", "gitsync.view_repository"),
+    ("API", "api-1:docs", "gitsync.view_repository"),
 )
 """(name, url, permission to view it) of each; the one in front comes before the lists, the others after."""
 

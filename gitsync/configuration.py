@@ -64,6 +64,17 @@ def follow_declaration() -> list[str]:
     return changed
 
 
+def declared_where(repository: Repository) -> str:
+    """Where a declared repository is declared: property and place, for people."""
+    config = properties()
+    in_file = any(declared.name == repository.name for declared in config.file_repositories)
+    if in_file and config.gitsync_repos_file is not None:
+        return f"the file {config.gitsync_repos_file} (kiok.gitsync.repos.file)"
+    if any(declared.name == repository.name for declared in config.gitsync_repos):
+        return f"kiok.gitsync.repos ({config.sources.get('kiok.gitsync.repos', 'the configuration')})"
+    return "the configuration (kiok.gitsync.repos or kiok.gitsync.repos.file) of the service's workers"
+
+
 def remove_repository(repository: Repository) -> int:
     """Delete a repository and the DAGs it registered, in one transaction; how many DAGs went.
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from gitsync.api import tokens
+from gitsync import tokens
 from gitsync.models import ApiToken, Scope
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Func, JSONField, Q, QuerySet, Window
-from django.db.models.functions import Greatest, RowNumber
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,42 +16,16 @@ from django.utils.http import urlencode
 from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, problems
-from gitsync.admin.json_match import message_contains
+from gitsync.failing_files import SHOWN_PROBLEMS, Wanted, failing_files, served
 from gitsync.models import FileState, Repository, SourceFile
 from kiok.metadata.admin import cells
-from kiok.metadata.admin.json_length import JsonLength
-from kiok.metadata.models import Dag, Origin
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
 MAY_VIEW = "gitsync.view_sourcefile"
 PAGE_SIZE = 25
-SHOWN_PROBLEMS = 5
-"""Of one file; its own page has all."""
-SHOWN_DAGS = 5
 MAX_SEARCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the page is asked for: the name of a repository and a text in path or message, "" for any."""
-
-    repository: str
-    text: str
-
-    @classmethod
-    def of(cls, request: HttpRequest) -> Wanted:
-        def given(name: str) -> str:
-            return request.GET.get(name, "").strip()[:MAX_SEARCH]
-
-        return cls(given("repository"), given("q"))
-
-    def query(self) -> str:
-        """As the query of an address."""
-        return urlencode(
-            {name: value for name, value in (("repository", self.repository), ("q", self.text)) if value}
-        )
 
 
 class ErrorViews:
@@ -69,7 +41,7 @@ class ErrorViews:
         """The newest errors first, a page of them. A constant number of queries."""
         if not self._admin.has_view_permission(request):
             raise PermissionDenied
-        wanted = Wanted.of(request)
+        wanted = _wanted(request)
         shown = Paginator(failing_files(request.user, wanted), PAGE_SIZE).get_page(request.GET.get("page"))
         files = list(shown)
         may_view_dags = request.user.has_perm("metadata.view_dag")
@@ -79,7 +51,7 @@ class ErrorViews:
             "opts": self._admin.opts,
             "media": self._admin.media,
             "wanted": wanted,
-            "query": wanted.query(),
+            "query": _query(wanted),
             "repositories": _choices(request.user, wanted.repository),
             "page": shown,
             "files": _cards(files, served(files) if may_view_dags else {}),
@@ -93,32 +65,17 @@ def page_of_errors(repository: str) -> str:
     return f"{reverse('admin:gitsync_errors')}?{urlencode({'repository': repository})}"
 
 
-def failing_files(user: Any, wanted: Wanted) -> QuerySet[SourceFile, Any]:
-    """Files that failed at the last commit that was applied, the newest failure first, each a dictionary.
+def _wanted(request: HttpRequest) -> Wanted:
+    def given(name: str) -> str:
+        return request.GET.get(name, "").strip()[:MAX_SEARCH]
 
-    `problems` are the first few as stored. `last_seen`: a file that has not changed is not compiled again, yet
-    fails still at each commit that is applied.
-    """
-    files = visible(SourceFile.objects.filter(state=FileState.FAILED), user)
-    if wanted.repository:
-        files = files.filter(repository__name=wanted.repository)
-    if wanted.text:
-        files = files.filter(Q(path__icontains=wanted.text) | Q(message_contains(wanted.text)))
-    return files.order_by(F("first_failed_at").desc(nulls_last=True), "-pk").values(
-        "pk",
-        "path",
-        "repository_id",
-        "first_failed_at",
-        "commit_sha",
-        repository_name=F("repository__name"),
-        last_seen=Greatest("last_failed_at", "repository__last_good_at"),
-        n_problems=JsonLength(F("diagnostics")),
-        problems=Func(
-            F("diagnostics"),
-            template=f"jsonb_path_query_array(%(expressions)s, '$[0 to {SHOWN_PROBLEMS - 1}]')",
-            output_field=JSONField(),
-        ),
-    )
+    return Wanted(given("repository"), given("q"))
+
+
+def _query(wanted: Wanted) -> str:
+    """As the query of an address."""
+    given = (("repository", wanted.repository), ("q", wanted.text))
+    return urlencode({name: value for name, value in given if value})
 
 
 def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
@@ -128,31 +85,6 @@ def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
     if chosen:
         counted.setdefault(chosen, 0)
     return sorted(counted.items())
-
-
-def served(files: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
-    """The stale DAGs of files, by (repository, path): the first few of each, with the number of all."""
-    rows = list(files)
-    of_one_file = [F("repository"), F("source_path")]
-    dags = (
-        Dag.objects.filter(
-            origin=Origin.GIT,
-            stale_since__isnull=False,
-            repository__in={row["repository_name"] for row in rows},
-            source_path__in={row["path"] for row in rows},
-        )
-        .annotate(
-            number=Window(Count("*"), partition_by=of_one_file),
-            place=Window(RowNumber(), partition_by=of_one_file, order_by="uid"),
-        )
-        .filter(place__lte=SHOWN_DAGS)
-        .order_by("uid")
-        .values("uid", "repository", "source_path", "commit_sha", "number")
-    )
-    found: dict[tuple[str, str], list[Any]] = {}
-    for dag in dags:
-        found.setdefault((dag["repository"], dag["source_path"]), []).append(dag)
-    return found
 
 
 def _cards(

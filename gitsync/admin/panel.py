@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from gitsync import web_links
-from gitsync.admin import errors, git_links, problems, repository_url, states, sync_status
+from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
-from gitsync.admin.records import counted_syncs, located_files
 from gitsync.admin.sync_status import Asked, Status
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
+from gitsync.records import counted_syncs, located_files
 from kiok.metadata.admin import cells
 from kiok.metadata.models import Dag, Origin
 
@@ -162,7 +162,7 @@ def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any
     good, attempted = repository.last_good_commit, repository.last_commit
     return [
         ("State", states.repository_state(repository)),
-        ("Url", repository_url.shown(repository.url)),
+        ("Url", repository.shown_url),
         ("Reason", repository.reason or cells.NOTHING),
         ("Message", repository.message or cells.NOTHING),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),

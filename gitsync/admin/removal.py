@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gitsync.admin.declaration import declared_where
+from gitsync.configuration import declared_where
 from gitsync.models import ManagedBy, Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.models import Dag, DagRun, DagVersion, Origin

@@ -15,22 +15,21 @@ from django.utils.html import format_html
 
 from gitsync import web_links
 from gitsync.access import CONNECTIONS, usable_connections, visible
-from gitsync.admin import git_links, panel, removal, repository_url, states
+from gitsync.admin import git_links, panel, removal, states
 from gitsync.admin.asking import SyncViews, ask
 from gitsync.admin.checking import CheckViews
-from gitsync.admin.declaration import declared_where
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
 from gitsync.admin.overview import OverviewViews
 from gitsync.admin.pause_filter import GroupFilter, PausedFilter
 from gitsync.admin.pausing import PauseViews
 from gitsync.admin.reason_filter import ReasonFilter
-from gitsync.admin.records import counted_repositories
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
 from gitsync.admin.system import SystemViews
-from gitsync.configuration import remove_repository
+from gitsync.configuration import declared_where, remove_repository
 from gitsync.models import ManagedBy, Repository
+from gitsync.records import counted_repositories
 from gitsync.sync.schedule import look_at_once
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
@@ -73,7 +72,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
 
     @admin.display(description="url", ordering="url")
     def shown_url(self, repository: Repository) -> str:
-        return cells.shortened(repository_url.shown(repository.url), 80)
+        return cells.shortened(repository.shown_url, 80)
 
     @admin.display(description="subpath", ordering="subpath")
     def folder(self, repository: Repository) -> str:

@@ -7,18 +7,8 @@ from typing import Any
 from django.contrib.admin.widgets import AdminTextInputWidget
 
 from gitsync.git.errors import GitError
-from gitsync.git.url import parse_url
+from gitsync.git.url import ANY_PROTOCOL, parse_url
 from kiok.connections.redaction import redact
-
-_ANY = frozenset({"https", "ssh", "http", "git", "file"})
-
-
-def shown(url: str) -> str:
-    """The url for people."""
-    try:
-        return parse_url(url, allow_protocols=_ANY).display
-    except GitError:
-        return redact(url)
 
 
 class UrlInput(AdminTextInputWidget):
@@ -28,7 +18,7 @@ class UrlInput(AdminTextInputWidget):
         if not isinstance(value, str):
             return value
         try:
-            parse_url(value, allow_protocols=_ANY)
+            parse_url(value, allow_protocols=ANY_PROTOCOL)
         except GitError:
             return redact(value)
         return value

@@ -13,9 +13,9 @@ from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, problems, states
 from gitsync.admin.errors import ErrorViews
-from gitsync.admin.records import located_files
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SourceFile
+from gitsync.records import located_files
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 

@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 
 from gitsync import web_links
 from gitsync.access import visible
-from gitsync.admin.records import CHANGES
 from gitsync.models import SourceFile, SyncRun
+from gitsync.records import CHANGES
 from kiok.metadata import access
 from kiok.metadata.admin import cells
 from kiok.metadata.models import Dag, DagVersion

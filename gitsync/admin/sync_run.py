@@ -16,9 +16,9 @@ from django.utils.html import format_html
 from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, progress, states, sync_page, sync_status
-from gitsync.admin.records import counted_syncs
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SyncRun, SyncState
+from gitsync.records import counted_syncs
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 

@@ -9,9 +9,9 @@ from typing import Any
 from django.utils import timezone
 from django_q.models import Task
 
-from gitsync.admin.records import counted_syncs
 from gitsync.conf import properties
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
+from gitsync.records import counted_syncs
 from gitsync.sync_requests import NO_WORKER, Asked, End, is_claimed, outcome_of, standing, worker_hint
 from gitsync.tasks import SYNC
 from kiok.metadata.admin.cells import Tone

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
 
-from gitsync.api import tokens
+from gitsync import tokens
 from gitsync.api.problems import Refused
 from gitsync.models import ApiToken, Scope
 

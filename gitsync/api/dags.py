@@ -21,8 +21,8 @@ from gitsync.api.problems import not_found
 from gitsync.api.wire import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
 from gitsync.models import Scope
 from kiok.metadata.access import visible
-from kiok.metadata.admin.json_length import JsonLength
 from kiok.metadata.graph import laid_out
+from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, DagVersion
 
 router = Router(tags=["DAGs"], by_alias=True)

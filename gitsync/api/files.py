@@ -12,8 +12,7 @@ from ninja import Router
 from pydantic import Field
 
 from compilers.excerpt import Excerpt
-from gitsync.admin import errors as failing
-from gitsync.admin.records import located_files
+from gitsync import failing_files as failing
 from gitsync.api import pages
 from gitsync.api.callers import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
@@ -21,6 +20,7 @@ from gitsync.api.problems import not_found
 from gitsync.api.repositories import found
 from gitsync.api.wire import ABSENT, FilePath, RepositoryName, Search, Sent, Time
 from gitsync.models import FileState, Scope, SourceFile
+from gitsync.records import located_files
 
 router = Router(tags=["files"], by_alias=True)
 

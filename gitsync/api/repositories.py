@@ -15,16 +15,15 @@ from pydantic import Field, StringConstraints
 
 from gitsync import manual
 from gitsync.access import assignable_groups, sees_all, visible_repositories
-from gitsync.admin.declaration import declared_where
-from gitsync.admin.records import counted_repositories
-from gitsync.admin.repository_url import shown
 from gitsync.api import pages, repository_edit
 from gitsync.api.callers import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import Refused, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
 from gitsync.api.wire import ABSENT, RepositoryName, Search, Sent, Taken, Time
+from gitsync.configuration import declared_where
 from gitsync.models import ManagedBy, Repository, RepositoryState, Scope, Trigger
+from gitsync.records import counted_repositories
 from gitsync.sync_requests import is_claimed
 
 router = Router(tags=["repositories"], by_alias=True)
@@ -256,7 +255,7 @@ def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
     groups = sorted(group.name for group in row.groups.all())
     return RepositoryOut(
         name=row.name,
-        url=shown(row.url),
+        url=row.shown_url,
         ref=row.ref,
         subpath=row.subpath,
         credential_connection_id=row.credential_id,

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from gitsync import manual, tasks
 from gitsync.access import visible_repositories
-from gitsync.admin.records import counted_syncs
 from gitsync.api import syncs, tickets, waiting
 from gitsync.api.callers import ApiRequest, BearerToken, Caller
 from gitsync.api.problems import not_found
@@ -22,6 +21,7 @@ from gitsync.api.tickets import Ticket
 from gitsync.api.waiting import Wait
 from gitsync.api.wire import RepositoryName, Sent, Taken
 from gitsync.models import Repository, Scope, SyncRun, SyncState, Trigger
+from gitsync.records import counted_syncs
 from gitsync.sync_requests import Asked, End, Outcome, is_claimed, outcome_of, standing, worker_hint
 
 router = Router(tags=["syncs"], by_alias=True)

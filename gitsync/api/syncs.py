@@ -9,13 +9,13 @@ from ninja import Router
 from pydantic import Field
 
 from gitsync.access import visible
-from gitsync.admin.records import CHANGES, counted_syncs
 from gitsync.api import pages
 from gitsync.api.callers import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.wire import ABSENT, Key, RepositoryName, Sent, Time
 from gitsync.models import Scope, SyncRun
+from gitsync.records import CHANGES, counted_syncs
 
 router = Router(tags=["syncs"], by_alias=True)
 

@@ -15,6 +15,8 @@ from gitsync.git.errors import GitError, GitReason, git_error
 DEFAULT_PROTOCOLS = frozenset({"https", "ssh"})
 MAX_URL_CHARACTERS = 2048
 _KNOWN_SCHEMES = ("https", "ssh", "http", "git", "file")
+ANY_PROTOCOL = frozenset(_KNOWN_SCHEMES)
+"""For urls that are only looked at."""
 _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+%@~-]{0,127}")

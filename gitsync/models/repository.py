@@ -18,8 +18,9 @@ from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include
 from gitsync.git.subpath import parse_subpath
-from gitsync.git.url import check_host, parse_url
+from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from kiok.connections.models import Connection
+from kiok.connections.redaction import redact
 
 TAGS = (RefKind.TAG, RefKind.SEMVER)
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}\Z"
@@ -273,6 +274,14 @@ class Repository(models.Model):
             self.enabled,
             self.is_paused,
         )
+
+    @property
+    def shown_url(self) -> str:
+        """The url for people: without user and password, also where it is none."""
+        try:
+            return parse_url(self.url, allow_protocols=ANY_PROTOCOL).display
+        except GitError:
+            return redact(self.url)
 
     @property
     def is_paused(self) -> bool:

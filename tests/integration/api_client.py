@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from gitsync.api import tokens
+from gitsync import tokens
 from gitsync.models import ApiToken, Repository, Scope, SourceFile, SyncRun
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
 

@@ -15,7 +15,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gitsync.admin.errors import PAGE_SIZE, SHOWN_DAGS, SHOWN_PROBLEMS
+from gitsync.admin.errors import PAGE_SIZE
+from gitsync.failing_files import SHOWN_DAGS, SHOWN_PROBLEMS
 from gitsync.models import FileState, Repository, SourceFile
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag

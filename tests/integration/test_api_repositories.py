@@ -311,7 +311,7 @@ def test_a_fault_tells_nothing_of_itself_and_a_lost_database_says_try_again(
         def fail(*_: Any, error: Exception = error) -> None:
             raise error
 
-        monkeypatch.setattr(repositories, "shown", fail)
+        monkeypatch.setattr(repositories, "counted_repositories", fail)
         answer = api.get("repositories/team")
         assert answer.status_code == status
         assert "hunter2" not in answer.content.decode()

@@ -17,9 +17,9 @@ from kiok.metadata import access
 from kiok.metadata.admin import cells, comparison, definition, provenance, run_history, schedule
 from kiok.metadata.admin.cells import Tone
 from kiok.metadata.admin.filters import FreshnessFilter, RepositoryNameFilter, ScheduleFilter
-from kiok.metadata.admin.json_length import JsonLength
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.admin.run import run_state
+from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import UID_LENGTH, Dag, DagRun
 
 

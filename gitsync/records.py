@@ -9,7 +9,7 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, Left
 
 from gitsync.models import FileState, Repository, SourceFile, SyncRun
-from kiok.metadata.admin.json_length import JsonLength
+from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, Origin
 
 CHANGES = ("created", "updated", "pruned", "stale")
