@@ -427,7 +427,7 @@ def test_run_serves_the_admin_and_ctrl_c_stops_everything(service: Service, data
     status, headers, body = service.get("/admin/login/")
     assert status == 200
     assert b"kiok" in body
-    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Frame-Options"] == "DENY"
     assert service.get("/static/admin/css/base.css")[0] == 200
     assert json.loads(service.get("/healthz")[2]) == {"status": "ok"}
