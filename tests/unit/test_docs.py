@@ -16,6 +16,7 @@ from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
 from gitsync.metrics import METRICS
 from gitsync.models import Outcome, RepositoryState
+from gitsync.remedies import REMEDIES
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.connections.errors import Reason as ConnectionReason
 from kiok.server.properties import TABLE
@@ -82,6 +83,15 @@ def test_every_row_of_the_reasons_has_a_meaning_and_a_remedy() -> None:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert len(cells) == 3, row
         assert all(cells), row
+
+
+@pytest.mark.parametrize("reason", [*GitReason, *SyncReason])
+def test_the_pages_give_the_remedy_of_the_table(reason: StrEnum) -> None:
+    row = next(
+        row for row in section(OPERATORS, "Reasons").splitlines() if row.startswith(f"| `{reason.value}` |")
+    )
+    told = row.strip("|").split("|")[2].strip()
+    assert REMEDIES[reason] == re.sub(r"\[(.+?)\]\([^)]*\)", r"\1", told).replace("`", "")
 
 
 def test_every_answer_to_a_webhook_is_explained_once() -> None:
