@@ -34,6 +34,7 @@ DOCUMENTS = sorted(
 
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r'(?:src|srcset)="([^"]+)"|\]\(([^)\s]+\.png)\)')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
@@ -167,6 +168,27 @@ def test_every_link_to_a_file_or_heading_leads_there(document: Path) -> None:
         assert target.exists(), f"{document.name}: {link}"
         if anchor:
             assert anchor in anchors(target), f"{document.name}: {link}"
+
+
+def test_every_picture_that_is_shown_exists_in_light_and_dark_and_every_one_that_exists_is_shown() -> None:
+    named = set()
+    for document in DOCUMENTS:
+        for name in map("".join, _PICTURE.findall(document.read_text(encoding="utf-8"))):
+            assert (document.parent / name).is_file(), f"{document.name}: {name}"
+            named.add((document.parent / name).resolve())
+    pictures = set((ROOT / "docs" / "screenshots").iterdir())
+    in_light = {path for path in pictures if path.stem.endswith("-light")}
+    assert in_light <= named
+    assert pictures == in_light | {path.with_stem(path.stem[:-5] + "dark") for path in in_light}
+    assert {path.suffix for path in pictures} == {".png"}
+
+
+def test_no_picture_weighs_more_than_200_kb_and_each_is_told_in_words() -> None:
+    for path in (ROOT / "docs" / "screenshots").iterdir():
+        assert path.stat().st_size < 200_000, path.name
+    for document in DOCUMENTS:
+        for image in re.findall(r"<img [^>]*>", document.read_text(encoding="utf-8")):
+            assert re.search(r'alt="[^"]{20,}"', image), f"{document.name}: {image}"
 
 
 def anchors(path: Path) -> set[str]:
