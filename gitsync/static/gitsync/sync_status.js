@@ -36,8 +36,10 @@
       for (const [name, html] of Object.entries(status.parts)) {
         const part = panel.querySelector(`[data-sync-part="${name}"]`);
         if (part && part.dataset.shown !== html) {
+          const place = [...part.querySelectorAll("a")].indexOf(document.activeElement);
           part.dataset.shown = html;
           part.innerHTML = html; // made by the server's templates, which escape
+          part.querySelectorAll("a")[place]?.focus();
         }
       }
       panel.dataset.settled = String(status.settled);
