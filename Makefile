@@ -1,14 +1,14 @@
 # The commands of the project; `make help` lists them. Each prepares what it needs, and is quick when that is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench lint images java-sdk lock clean engine venv-server venv-dev
+.PHONY: help demo run test bench screenshots lint images java-sdk lock clean engine venv-server venv-dev
 MAKEFLAGS += --no-print-directory
 
 CONFIG ?=
 CASES ?=
 
 help: ## List the commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 demo: ## Show the whole way of a commit, on a repository of its own
 	@scripts/system.sh python git
@@ -30,6 +30,11 @@ bench: ## Measure everything against its floor, into build/bench/; CASES="cold j
 	@scripts/system.sh python git remotes
 	@$(MAKE) venv-server images
 	@.venv/bin/python -m benchmarks $(CASES)
+
+screenshots: ## Take the pictures of the guides anew, into docs/screenshots
+	@scripts/system.sh python git remotes tests
+	@$(MAKE) venv-dev images
+	@.venv/bin/python scripts/screenshots.py
 
 lint: venv-dev ## Run ruff, mypy and import-linter
 	@scripts/lint.sh

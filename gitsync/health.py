@@ -51,7 +51,7 @@ def _leader(workers: Sequence[Worker]) -> Fact:
         return Fact(label, None, "switched off", "kiok.gitsync.enabled is false.")
     holder = Leadership.objects.filter(led(), pk=1).values_list("holder", flat=True).first()
     if holder:
-        return Fact(label, True, "alive", holder)
+        return Fact(label, True, "alive", presence.in_words(holder))
     if not workers:
         return Fact(label, False, "none", f"No worker is running. {START_ONE}")
     return Fact(label, False, "none", "Workers run, and none of them leads; another does within 7 seconds.")

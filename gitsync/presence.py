@@ -41,6 +41,12 @@ def host_of(name: str) -> str:
     return name.partition("/")[0]
 
 
+def in_words(name: str) -> str:
+    """`On host, process 42.`: what people look for a process by; the rest of its name keeps it unique."""
+    parts = name.split("/")
+    return f"On {parts[0]}, process {parts[2]}." if len(parts) > 2 else name
+
+
 def containers_ready(workers: Iterable[Worker]) -> int:
     """How many containers stand ready, in all: of each host what its workers saw at most, as they see the same."""
     by_host: defaultdict[str, int] = defaultdict(int)

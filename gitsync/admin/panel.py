@@ -16,6 +16,7 @@ from gitsync.admin.delivery import last_deliveries
 from gitsync.admin.sync_status import Asked, Status
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
 from gitsync.records import counted_syncs, located_files
+from gitsync.remedies import remedy
 from kiok.metadata.admin import cells
 from kiok.metadata.models import Dag, Origin
 
@@ -165,6 +166,7 @@ def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any
         ("Url", repository.shown_url),
         ("Reason", repository.reason or cells.NOTHING),
         ("Message", repository.message or cells.NOTHING),
+        ("What to do", remedy(repository.reason) or cells.NOTHING),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),
         ("Failed files", failed),
         ("Last good commit", git_links.whole_commit(repository, good)),

@@ -38,6 +38,14 @@ def _complaint(said: ConsoleMessage) -> list[str]:
     )
 
 
+def complaints_of(page: Page) -> list[str]:
+    """What the page's console says of errors, from now on."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.extend(_complaint(said)))
+    return complaints
+
+
 @pytest.fixture(scope="module")
 def filled_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, object]]]:
     """A service with rows of every kind, for all tests of a module; and a key of each kind, by the model's label."""
@@ -61,11 +69,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(service: Service, browser: Browser) -> Iterator[Page]:
     """A page of the service; what its console says of errors fails the test."""
-    complaints: list[str] = []
     page = browser.new_page(base_url=service.url)
     page.set_default_timeout(15_000)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.extend(_complaint(said)))
+    complaints = complaints_of(page)
     yield page
     assert complaints == []
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -23,10 +24,13 @@ _PASSWORD = re.compile(r"first admin: user (\S+), password (\S+)")
 class Service:
     """A running service; the context's end stops it as Ctrl-C does.
 
-    `interval_ms` is long by default, so that only what the test does starts a sync.
+    `interval_ms` is long by default, so that only what the test does starts a sync. `settings` are further variables
+    of its environment.
     """
 
-    def __init__(self, directory: Path, *, interval_ms: int = 600_000) -> None:
+    def __init__(
+        self, directory: Path, *, interval_ms: int = 600_000, settings: Mapping[str, str] | None = None
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._log = directory / "service.log"
         self._data = directory / "data"
@@ -47,6 +51,7 @@ class Service:
             "KIOK_GITSYNC_ALLOW_PROTOCOLS": "https,ssh,file",
             "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "127.0.0.1",
             "PYTHONUNBUFFERED": "1",
+            **(settings or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
         self.seen: set[int] = set()
@@ -94,10 +99,10 @@ class Service:
         self.seen |= found
         return found
 
-    def python(self, module: str) -> str:
+    def python(self, module: str, *arguments: str) -> str:
         """Run a Python module with the service's configuration, in a process of its own; what it printed."""
         environment = {**self._environment, "DJANGO_SETTINGS_MODULE": "kiok.server.settings"}
-        command = [sys.executable, "-m", module]
+        command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True
         ).stdout

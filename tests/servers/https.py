@@ -92,6 +92,10 @@ class HttpsServer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Answer nobody any more, as a server that is down. May be called again."""
         self._stopping.set()
         self._server.shutdown()
         self._server.server_close()

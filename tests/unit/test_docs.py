@@ -16,6 +16,7 @@ from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
 from gitsync.metrics import METRICS
 from gitsync.models import Outcome, RepositoryState
+from gitsync.remedies import REMEDIES
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.connections.errors import Reason as ConnectionReason
 from kiok.server.properties import TABLE
@@ -33,6 +34,7 @@ DOCUMENTS = sorted(
 
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r'(?:src|srcset)="([^"]+)"|\]\(([^)\s]+\.png)\)')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
@@ -82,6 +84,15 @@ def test_every_row_of_the_reasons_has_a_meaning_and_a_remedy() -> None:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert len(cells) == 3, row
         assert all(cells), row
+
+
+@pytest.mark.parametrize("reason", [*GitReason, *SyncReason])
+def test_the_pages_give_the_remedy_of_the_table(reason: StrEnum) -> None:
+    row = next(
+        row for row in section(OPERATORS, "Reasons").splitlines() if row.startswith(f"| `{reason.value}` |")
+    )
+    told = row.strip("|").split("|")[2].strip()
+    assert REMEDIES[reason] == re.sub(r"\[(.+?)\]\([^)]*\)", r"\1", told).replace("`", "")
 
 
 def test_every_answer_to_a_webhook_is_explained_once() -> None:
@@ -157,6 +168,27 @@ def test_every_link_to_a_file_or_heading_leads_there(document: Path) -> None:
         assert target.exists(), f"{document.name}: {link}"
         if anchor:
             assert anchor in anchors(target), f"{document.name}: {link}"
+
+
+def test_every_picture_that_is_shown_exists_in_light_and_dark_and_every_one_that_exists_is_shown() -> None:
+    named = set()
+    for document in DOCUMENTS:
+        for name in map("".join, _PICTURE.findall(document.read_text(encoding="utf-8"))):
+            assert (document.parent / name).is_file(), f"{document.name}: {name}"
+            named.add((document.parent / name).resolve())
+    pictures = set((ROOT / "docs" / "screenshots").iterdir())
+    in_light = {path for path in pictures if path.stem.endswith("-light")}
+    assert in_light <= named
+    assert pictures == in_light | {path.with_stem(path.stem[:-5] + "dark") for path in in_light}
+    assert {path.suffix for path in pictures} == {".png"}
+
+
+def test_no_picture_weighs_more_than_200_kb_and_each_is_told_in_words() -> None:
+    for path in (ROOT / "docs" / "screenshots").iterdir():
+        assert path.stat().st_size < 200_000, path.name
+    for document in DOCUMENTS:
+        for image in re.findall(r"<img [^>]*>", document.read_text(encoding="utf-8")):
+            assert re.search(r'alt="[^"]{20,}"', image), f"{document.name}: {image}"
 
 
 def anchors(path: Path) -> set[str]:
