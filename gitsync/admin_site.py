@@ -28,6 +28,11 @@ class Site(AdminSite):
 
     index_template = "admin/gitsync/index.html"
 
+    def get_urls(self) -> list[Any]:
+        from gitsync.admin import pages  # once the apps are there
+
+        return [*pages.urls(self), *super().get_urls()]
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """How the repositories stand, in a line, then the lists."""
         from gitsync.admin.overview_query import by_state, words  # once the apps are there

@@ -231,7 +231,7 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
     task, changed = css("svg text:has-text('tell_sales')"), css("#dag-versions ins mark")
     camera.take("dag", dag, task, at=css("#dag-graph"), sidebar=False, ready=fit_graph)
     camera.take("versions", dag, changed, at=css("#dag-versions"), sidebar=False)
-    camera.take("errors", "/admin/gitsync/sourcefile/errors/", text("Still serving"), text("dunning.py in"))
+    camera.take("errors", "/admin/gitsync/errors/", text("Still serving"), text("dunning.py in"))
     camera.take("repository", page_of("billing"), text("Failed files"), text("Last syncs"))
     desk.press("search", "Dry run")
     plan = "1 DAG would be added, 1 DAG would be updated, 1 DAG would be removed; 2 are unchanged."
@@ -244,7 +244,7 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
     syncing = text(re.compile(r"compile [1-9]\d\d of \d+ files"))
     for name, size in (("overview", (WIDTH, HEIGHT)), ("overview-phone", PHONE)):
         states = ("failing", "paused", "in sync, with failed files")
-        camera.take(name, "/admin/gitsync/repository/overview/", syncing, *map(text, states), size=size)
+        camera.take(name, "/admin/gitsync/overview/", syncing, *map(text, states), size=size)
     desk.page.goto(page_of("platform"))
     desk.comes_to("300 created")
     desk.page.get_by_role("region", name="Last syncs").get_by_role("rowheader").first.get_by_role(

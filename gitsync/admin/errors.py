@@ -29,7 +29,7 @@ MAX_SEARCH = 200
 
 
 class ErrorViews:
-    """The page, added to the urls of the files' admin."""
+    """The page."""
 
     def __init__(self, model_admin: ModelAdmin[SourceFile]) -> None:
         self._admin = model_admin

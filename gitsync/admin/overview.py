@@ -34,7 +34,7 @@ _HEALTH = {True: Tone.GOOD, False: Tone.BAD, None: Tone.IDLE}
 
 
 class OverviewViews:
-    """The page and what keeps it up to date, added to the urls of the repositories' admin."""
+    """The page and what keeps it up to date."""
 
     def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
         self._admin = model_admin

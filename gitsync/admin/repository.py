@@ -20,13 +20,11 @@ from gitsync.admin.asking import SyncViews, ask
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
-from gitsync.admin.overview import OverviewViews
 from gitsync.admin.pause_filter import GroupFilter, PausedFilter
 from gitsync.admin.pausing import PauseViews
 from gitsync.admin.reason_filter import ReasonFilter
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
-from gitsync.admin.system import SystemViews
 from gitsync.configuration import declared_where, remove_repository
 from gitsync.models import ManagedBy, Repository
 from gitsync.records import counted_repositories
@@ -204,8 +202,6 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
             *DryRunViews(self).urls(),
             *PauseViews(self).urls(),
             *FormCheckViews(self).urls(),
-            *SystemViews(self).urls(),
-            *OverviewViews(self).urls(),
             *super().get_urls(),
         ]
 

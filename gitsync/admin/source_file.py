@@ -7,12 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import URLPattern
 
 from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, problems, states
-from gitsync.admin.errors import ErrorViews
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SourceFile
 from gitsync.records import located_files
@@ -36,9 +34,6 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return located_files(visible(super().get_queryset(request), request.user))
-
-    def get_urls(self) -> list[URLPattern]:
-        return [*ErrorViews(self).urls(), *super().get_urls()]
 
     def subtitle(self, obj: SourceFile) -> str:
         return f"{obj.path} in {obj.repository.name}"

@@ -29,7 +29,7 @@ PATIENCE = timedelta(minutes=15)
 
 
 class SystemViews:
-    """The page and its button, added to the urls of the repositories' admin."""
+    """The page and its button."""
 
     def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
         self._admin = model_admin

@@ -17,6 +17,8 @@ class StrictParser(Parser):
     """Bodies are JSON and called so; no key twice, no NaN, no endless nesting."""
 
     def parse_body(self, request: HttpRequest) -> Any:
+        if not request.body and not request.content_type:
+            return None  # nothing was sent, where nothing need be
         if request.content_type != MEDIA_TYPE:
             raise Refused(415, f"Send the body as {MEDIA_TYPE}.")
         try:

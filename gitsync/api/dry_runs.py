@@ -16,7 +16,7 @@ from gitsync.api import tickets, waiting
 from gitsync.api.callers import ApiRequest, BearerToken, Caller
 from gitsync.api.problems import Refused, not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
-from gitsync.api.sync_requests import Wanted
+from gitsync.api.sync_requests import DEFAULT, Wanted
 from gitsync.api.syncs import Changes, FailedFile
 from gitsync.api.tickets import Ticket
 from gitsync.api.waiting import Wait
@@ -77,7 +77,7 @@ class DryRun(Sent):
     summary="Find out what a sync would do",
 )
 def dry_run_repository(
-    request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted, wait: Wait = 0
+    request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted = DEFAULT, wait: Wait = 0
 ) -> Status[DryRun]:
     """Ask a worker what a sync would do; nothing is written. 202 with the address of the result, or 200 with the result."""
     repository = found(request.auth, name)

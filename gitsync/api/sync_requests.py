@@ -7,7 +7,7 @@ from typing import Any, Literal
 from django.http import HttpResponse
 from django.urls import reverse
 from django_q.models import Task
-from ninja import Router, Status
+from ninja import Body, Router, Status
 from pydantic import Field
 
 from gitsync import manual, tasks
@@ -44,6 +44,10 @@ class Wanted(Taken):
     full: bool = Field(False, description="Compile also what has not changed.")
 
 
+DEFAULT: Any = Body(Wanted(full=False))  # type: ignore[type-arg]  # a type to mypy, a function to Python
+"""Nothing need be sent."""
+
+
 class SyncResult(Sent):
     """What came of the request."""
 
@@ -78,7 +82,7 @@ class SyncRequest(Sent):
     summary="Sync a repository",
 )
 def sync_repository(
-    request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted, wait: Wait = 0
+    request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted = DEFAULT, wait: Wait = 0
 ) -> Status[SyncRequest]:
     """Ask a worker to sync the repository now.
 

@@ -193,10 +193,10 @@ def test_every_control_is_reached_by_the_keyboard_with_its_focus_drawn(
     # What the overview replaces while it is walked would lose the marks of a visit: nothing new meanwhile.
     page.route("**/overview/status/*", lambda route: route.fulfill(status=304))
     for address in (
-        "/admin/gitsync/repository/overview/",
+        "/admin/gitsync/overview/",
         "/admin/gitsync/repository/",
         f"/admin/gitsync/repository/{keys['gitsync.Repository']}/change/",
-        "/admin/gitsync/sourcefile/errors/",
+        "/admin/gitsync/errors/",
         "/admin/metadata/dag/",
         "/admin/connections/connection/",
     ):

@@ -108,7 +108,7 @@ class Story:
         self.good_commit = ""
 
     def a_wrong_url_is_refused_or_fails_and_says_why(self) -> None:
-        self.overview.goto("/admin/gitsync/repository/overview/")
+        self.overview.goto("/admin/gitsync/overview/")
         self.overview.evaluate("window.markOfThisLoading = true")
         jar = compile_jar({"Nightly.java": NIGHTLY_JAVA})
         self.good_commit = self.author.publish(
@@ -194,7 +194,7 @@ class Story:
         self.good_commit = self.author.publish({"dags/warehouse.yaml": WAREHOUSE}, "Mend the warehouse")
         self.overview_shows("in sync", self.good_commit[:10])
         expect(self.cell("DAGs")).to_have_text("4")
-        self.page.goto("/admin/gitsync/sourcefile/errors/")
+        self.page.goto("/admin/gitsync/errors/")
         expect(self.page.locator("#content")).to_contain_text("No file fails.")
 
     def a_changed_dag_shows_what_changed(self) -> None:

@@ -228,8 +228,8 @@ def test_the_lists_tell_of_the_user_s_own_and_a_superuser_of_both(
     assert len(of_repositories) >= 7
     for route in [
         *of_repositories,
-        "/admin/gitsync/repository/overview/",
-        "/admin/gitsync/sourcefile/errors/",
+        "/admin/gitsync/overview/",
+        "/admin/gitsync/errors/",
     ]:
         if "apitoken" in route:
             continue  # everybody has their own
@@ -291,8 +291,8 @@ def test_no_question_to_a_list_tells_whether_another_group_s_rows_have_something
 
 
 def test_neither_search_nor_filters_of_the_other_pages_tell(vera: Client, theirs: Rows) -> None:
-    pages = ("/admin/gitsync/sourcefile/errors/", "/admin/gitsync/repository/overview/")
-    for page in (*pages, "/admin/gitsync/repository/overview/status/"):
+    pages = ("/admin/gitsync/errors/", "/admin/gitsync/overview/")
+    for page in (*pages, "/admin/gitsync/overview/status/"):
         for name in ("q", "repository", "state", "page"):
             answered, expected = (
                 # How the installation is changes from one moment to the next, and is of no repository.
@@ -339,7 +339,7 @@ def test_a_user_of_no_group_sees_no_repository_and_no_totals(ours: Rows, theirs:
         shown = ask(nobody, "get", route)
         assert not ours.tells(shown), route
         assert not theirs.tells(shown), route
-    overview = nobody.get("/admin/gitsync/repository/overview/status/").json()
+    overview = nobody.get("/admin/gitsync/overview/status/").json()
     assert overview["rows"] == []
     assert overview["parts"]["summary"] == "No repository yet."
     assert (

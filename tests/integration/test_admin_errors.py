@@ -24,7 +24,7 @@ from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ERRORS = "/admin/gitsync/sourcefile/errors/"
+ERRORS = "/admin/gitsync/errors/"
 BROKEN = "dag:\n  id: a\ntasks:\n- id: x\n  require: [y]\n  script: echo <b>\n"
 GOOD_PYTHON = "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"
 BAD_PYTHON = "from kiok import Dag\nprint('<i>before</i>')\n\nraise RuntimeError('boom')\n"

@@ -23,9 +23,9 @@ from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-OVERVIEW = "/admin/gitsync/repository/overview/"
+OVERVIEW = "/admin/gitsync/overview/"
 STATUS = f"{OVERVIEW}status/"
-ERRORS = "/admin/gitsync/sourcefile/errors/"
+ERRORS = "/admin/gitsync/errors/"
 EVIL = "<script>alert(1)</script>"
 
 

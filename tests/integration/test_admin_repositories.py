@@ -300,7 +300,7 @@ def test_links_lead_only_where_one_may_go(work_repo: WorkRepo, repository: Repos
     sync()
     Delivery.objects.create(repository=repository, status=202, outcome="queued", service="gitea")
     everything = ("view_sourcefile", "view_dag", "view_syncrun", "view_delivery")
-    addresses = ("/sourcefile/errors/", "/sourcefile/?", "/metadata/dag/", "/syncrun/", "/delivery/")
+    addresses = ("/gitsync/errors/", "/sourcefile/?", "/metadata/dag/", "/syncrun/", "/delivery/")
 
     def linked(client: Client) -> list[str]:
         now = client.get(f"{LIST}{repository.pk}/sync/status/").json()["parts"]

@@ -253,4 +253,4 @@ def test_commits_and_files_lead_to_the_git_service(browser: Client) -> None:
     assert f'<a href="{service}/compare/{before}...{after}">what changed</a>' in shown
     assert f'href="{service}/blob/{after}/x/a%20b.yaml#L3"' in shown
     assert f'href="{service}/compare/{before}...{after}"' in text(browser, LIST)
-    assert f'href="{service}/commit/{after}"' in text(browser, "/admin/gitsync/repository/overview/")
+    assert f'href="{service}/commit/{after}"' in text(browser, "/admin/gitsync/overview/")

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django_q.models import OrmQ, Task
 
 from gitsync import tasks
@@ -216,3 +217,18 @@ def test_details_that_need_another_permission_are_left_out(transactional_db: Non
     token, _ = make_token(make_user("vera", "view_sourcefile", "view_repository", groups=["a"]))
     (failing,) = Api(token).ok("errors")["items"]
     assert (failing["served"], failing["servedInAll"]) == ([], 0)
+
+
+def test_a_sync_can_be_asked_for_without_a_body(api: Api, repository: Repository) -> None:
+    def send(method: str, path: str) -> Any:
+        return Client().generic(
+            method, f"/api/v1/repositories/team{path}", content_type="", headers=api.headers
+        )
+
+    for path in ("/sync", "/dry-run"):
+        answer = send("POST", path)
+        assert answer.status_code == 202, answer.content
+        assert OrmQ.objects.count() > 0
+    assert send("PATCH", "").status_code == 422
+    described = api.ok("openapi.json")["paths"]["/api/v1/repositories/{name}/sync"]["post"]
+    assert described["requestBody"]["required"] is False

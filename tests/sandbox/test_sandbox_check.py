@@ -27,7 +27,7 @@ from compilers.sandbox.check import Examination, examine
 from gitsync import containers, sandbox_check
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = "/admin/gitsync/repository/system/"
+PAGE = "/admin/gitsync/system/"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
