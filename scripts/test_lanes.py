@@ -1,10 +1,11 @@
-"""Runs every test in two lanes side by side, and says at the end what failed in either.
+"""Runs every test in lanes side by side, and says at the end what failed in any.
 
     test_lanes.py [ARGUMENT FOR PYTEST...]      for example -k "leader and not frozen"
 
 A lane is a pytest with a data folder and a PostgreSQL of its own (tests/environment.py); lanes share the Docker engine
-and the processors, nothing else. What the first lane says is shown as it comes, what the second says after that. Each
-leads a process group, so that a Ctrl-C reaches this process alone, which passes it on to both, once.
+and the processors, nothing else. What the first lane says is shown as it comes, what the others say after that. Each
+leads a process group, so that a Ctrl-C reaches this process alone, which passes it on to all, once. There are more lanes
+than processors, since most tests wait for much of their time.
 
 Ends with status 0 if all is well, 1 if not, 5 if the arguments select no test at all.
 """
@@ -25,11 +26,21 @@ from types import FrameType
 from test_results import problems
 
 SUITES = ("unit", "integration", "sandbox", "browser")
-# Those that wait for most of their time stand beside the one that computes, so that each lane takes about as long.
-WAITING = tuple(f"tests/integration/test_{name}.py" for name in ("hundred_repositories", "leader"))
+
+
+def _integration(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/integration/test_{name}.py" for name in names)
+
+
+# Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
+WITH_SANDBOX = _integration(
+    "hundred_repositories", "killed_sync", "killed_workers", "leader", "pause", "workers"
+)
+WITH_BROWSER = _integration("canary", "embedded")
 LANES = {
-    "integration": ("tests/integration", *(f"--ignore={path}" for path in WAITING)),
-    "rest": ("tests/unit", *WAITING, "tests/sandbox", "tests/browser"),
+    "integration": ("tests/integration", *(f"--ignore={path}" for path in WITH_SANDBOX + WITH_BROWSER)),
+    "sandbox": ("tests/unit", *WITH_SANDBOX, "tests/sandbox"),
+    "browser": (*WITH_BROWSER, "tests/browser"),
 }
 BUILD = Path("build")
 NOTHING_SELECTED = 5  # pytest's
@@ -86,7 +97,7 @@ class Lane:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run both lanes with these arguments; the exit status."""
+    """Run the lanes with these arguments; the exit status."""
     BUILD.mkdir(exist_ok=True)
     lanes: list[Lane] = []
     stopped: list[int] = []
@@ -99,7 +110,7 @@ def run(arguments: Sequence[str]) -> int:
     for number in _SIGNALS:
         signal.signal(number, pass_on)
     sys.stdout.write(
-        f"test: two lanes side by side, {' and '.join(LANES)}; first what {next(iter(LANES))} says\n"
+        f"test: {len(LANES)} lanes side by side, {', '.join(LANES)}; first what {next(iter(LANES))} says\n"
     )
     sys.stdout.flush()
     try:
