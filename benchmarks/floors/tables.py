@@ -49,5 +49,5 @@ def rewrite(connection: psycopg.Connection[tuple[object, ...]]) -> Floor:
 
 
 def _rows(connection: psycopg.Connection[tuple[object, ...]], table: str) -> bytes:
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} TO STDOUT") as copy:
+    with connection.cursor() as cursor, cursor.copy(f"COPY (SELECT * FROM {table}) TO STDOUT") as copy:
         return b"".join(bytes(piece) for piece in copy)
