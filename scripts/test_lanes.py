@@ -34,7 +34,7 @@ def _integration(*patterns: str) -> tuple[str, ...]:
 
 
 # What waits for most of its time stands beside what computes, so that each lane takes about as long.
-PAGES = _integration("access", "admin_*", "api_*", "connections*", "headers")
+PAGES = _integration("access", "admin_*", "api_*", "canary", "connections*", "embedded", "headers")
 WITH_SANDBOX = _integration("killed_workers", "workers")
 WITH_BROWSER = _integration("leader")
 ELSEWHERE = PAGES + WITH_SANDBOX + WITH_BROWSER

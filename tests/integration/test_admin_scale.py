@@ -42,7 +42,7 @@ class Asked:
 
 
 def ask_all() -> dict[str, Asked]:
-    """Every page, asked once to warm up and once to measure, by the pattern's name and the app it is of."""
+    """Every page, by the pattern's name and the app it is of."""
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))
     keys = admin_rows.keys()
@@ -73,7 +73,6 @@ def last(page: admin_pages.Page) -> str:
 
 
 def ask(client: Client, address: str) -> Asked:
-    client.get(address)
     with CaptureQueriesContext(connection) as queries:
         status = client.get(address).status_code
     return Asked(status, len(queries))
