@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from django.utils.functional import lazystr
@@ -36,7 +38,6 @@ INSTALLED_APPS = [
     "kiok.metadata.apps.MetadataConfig",
     "kiok.connections.apps.ConnectionsConfig",
     "gitsync.apps.GitsyncConfig",
-    "ninja",  # the static files of the API's documentation
     "django_q",
     "gitsync.apps.GitsyncAdminConfig",
     "django.contrib.auth",
@@ -131,6 +132,8 @@ TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = ["kiok.server.formats"]
 
 STATIC_URL = "static/"
+# Of the API's documentation. As an app it would be imported by every process, which costs a third of a second.
+STATICFILES_DIRS = [Path(str(_ninja.origin)).parent / "static"] if (_ninja := find_spec("ninja")) else []
 WHITENOISE_USE_FINDERS = True  # served from the packages: nothing to collect
 WHITENOISE_MAX_AGE = 3600
 

@@ -23,6 +23,7 @@ USAGE_ERROR = 2
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they would import every page
     help = (
         "Sync repositories now and say what happened. Exit status 0: every repository is in sync and no file "
         "failed; 1: something failed (what could be registered is); 2: usage or configuration error."

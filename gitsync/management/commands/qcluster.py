@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django_q import cluster
@@ -11,6 +12,8 @@ from gitsync.queues import SurvivingSentinel
 
 
 class Command(DjangoQCommand):  # type: ignore[misc]
+    requires_system_checks: Sequence[str] = ()  # they would import every page
+
     def handle(self, *args: Any, **options: Any) -> None:
         cluster.Sentinel = SurvivingSentinel
         super().handle(*args, **options)

@@ -121,6 +121,7 @@ class Marks:
             pieces += [end if _is_common(begin) else begin for begin, end in begins]
             telling = [piece for piece in pieces if not _is_common(piece)]
             found.update(piece.encode() for piece in telling)
+            found.update(quote(piece, safe="").encode() for piece in telling)
             # Encoded is the file as a whole, so one piece of it is enough, out of the middle of a line.
             middle = key_lines(key)[1]
             found.update(_forms(middle[_PIECE : 2 * _PIECE].encode()))
