@@ -145,7 +145,7 @@ def test_idle_workers_that_are_killed_do_not_stop_the_others(
             for pid in idle_workers(cluster.pid)[:2]:
                 os.kill(pid, signal.SIGKILL)
             work_repo.publish({"a.yaml": yaml_dag("a", f"echo {version}")})
-            eventually(lambda v=version: Dag.objects.filter(version=v), 15, "the push deployed")
+            eventually(lambda v=version: Dag.objects.filter(version=v), 60, "the push deployed")
 
 
 def idle_workers(cluster_pid: int) -> list[int]:
