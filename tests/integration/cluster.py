@@ -52,7 +52,7 @@ def workers(
             sys.stderr.write(log.read().decode()[-6000:])
             raise
         finally:
-            stop(process)
+            stop(process, 60.0)  # how fast it obeys is for the test of that to say
 
 
 def stop(process: subprocess.Popen[bytes], patience_seconds: float = 15.0) -> float:
