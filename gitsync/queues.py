@@ -1,9 +1,10 @@
-"""django-q2's queues, made to survive a worker that is killed at any moment.
+"""django-q2's queues, made to survive a worker that is killed or stopped at any moment.
 
 An idle worker waits for its next task inside `multiprocessing.Queue.get`, which holds the queue's read lock all the
 while; one that has just ended a task holds the lock of its own timer, which the sentinel takes in every round. These
 locks are semaphores: killed there, the worker takes them to the grave, and no worker of the cluster gets a task, or
-a successor, ever again. The kernel's record locks are given back when their owner dies, however it dies.
+a successor, ever again. The kernel's record locks are given back when their owner dies, however it dies. And one that
+is stopped does not die (SIGSTOP, a debugger): so nobody has the read lock while it waits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import tempfile
 import time
 from multiprocessing import Value
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
@@ -71,6 +73,22 @@ class KernelLock:
         self.release()
 
 
+class ReadLock(KernelLock):
+    """The lock of a queue's reading end: `with` waits without it until there is something to read."""
+
+    def __init__(self, reader: Connection[Any, Any]) -> None:
+        super().__init__()
+        self._reader = reader
+
+    def __enter__(self) -> bool:
+        while True:
+            self._reader.poll(None)
+            self.acquire()
+            if self._reader.poll(0):
+                return True
+            self.release()  # another was faster
+
+
 class Flag:
     """A `multiprocessing.Event` that nobody waits for, and so needs no lock to be left behind. Shared by forking."""
 
@@ -92,7 +110,7 @@ class SurvivingSentinel(Sentinel):  # type: ignore[misc]
 
     def start(self) -> Any:
         for queue in (self.task_queue, self.result_queue):
-            queue._rlock = KernelLock()
+            queue._rlock = ReadLock(queue._reader)
             queue._wlock = KernelLock()
         self.event_out = Flag()
         try:

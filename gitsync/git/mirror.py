@@ -2,7 +2,8 @@
 
 `directory` holds `mirror.git`, and beside it the file `lock` (an flock keeps two processes apart; the kernel
 frees it when its holder dies); after damage was found while reading, the file `broken`; and where the server
-leaves files out but does not hand them out by themselves, the file `unfiltered`.
+leaves files out but does not hand them out by themselves, the file `unfiltered`. `spare` is such a directory again,
+while another process has this one.
 The mirror knows no url and no credential: its configuration is always the same few bytes.
 """
 
@@ -144,6 +145,25 @@ class Mirror:
         finally:
             self._lock = None
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Mirror]:
+        """This mirror, or where another process has it a spare one, which is gone after the block; kept from all others.
+
+        Who has it may be stopped for as long as it likes, with its claim long lost. Raises GitError (BUSY when the
+        spare is in use as well).
+        """
+        with contextlib.ExitStack() as stack:
+            mirror = self
+            try:
+                stack.enter_context(mirror.hold())
+            except GitError as exc:
+                if exc.reason is not GitReason.BUSY:
+                    raise
+                mirror = Mirror(self.directory / "spare", self._client, self._limits)
+                stack.enter_context(mirror.hold())
+                stack.callback(mirror.discard)
+            yield mirror
 
     def _acquire(self) -> int:
         deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS

@@ -108,8 +108,11 @@ def ask_for_follow_up(
 def owned(held: Claim) -> Repository:
     """The repository row, locked for the rest of the transaction, if the claim still stands.
 
+    A process that stops in that transaction keeps the row no longer than a lease: the server ends its session.
     Raises LeaseLost otherwise.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LEASE_SECONDS:g}s'")
     row = (
         Repository.objects.select_for_update()
         .filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number)

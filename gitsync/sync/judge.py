@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from compilers.pipeline import Compilation, Share, compile_tree
 from gitsync import containers
@@ -28,7 +29,10 @@ def judge(repository: Repository, walk: Walk, *, full: bool) -> tuple[Plan, Comp
     """
     walk.enter("fetch")
     remote = remote_of(repository)
-    with remote.mirror.hold():
+    with remote.mirror.held() as mirror:
+        if mirror is not remote.mirror:
+            walk.note("another process has the mirror; this sync makes one for itself")
+            remote = replace(remote, mirror=mirror)
         walk.commit = fetch_commit(remote)
         _note_fetched(walk, remote, repository)
         if repository.verify != Verify.OFF:

@@ -60,42 +60,6 @@ def test_a_push_is_deployed_by_the_schedule_alone_and_the_interval_is_kept(
         assert abs(off) < 1, f"look {number} is {off:.2f} s off its time"
 
 
-def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_second(
-    work_repo: WorkRepo, repository: Repository
-) -> None:
-    work_repo.publish({"a.yaml": yaml_dag("a")})
-    with workers(EVERY_SECOND), workers(EVERY_SECOND):
-        eventually(leader_pid, 20, "a leader")
-        first = leader_pid()
-        assert first is not None
-        number = Leadership.objects.get().number
-        time.sleep(3)
-        assert (leader_pid(), Leadership.objects.get().number) == (first, number), "the lease wandered"
-        os.kill(first, signal.SIGKILL)
-        took = eventually(lambda: leader_pid() not in (None, first), 10, "another leader")
-        assert took < 10
-        work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
-        eventually(lambda: Dag.objects.filter(version=2), 10, "the new leader at work")
-
-
-def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
-    work_repo: WorkRepo, repository: Repository
-) -> None:
-    with workers(EVERY_SECOND), workers(EVERY_SECOND):
-        eventually(leader_pid, 20, "a leader")
-        frozen = leader_pid()
-        assert frozen is not None
-        os.kill(frozen, signal.SIGSTOP)
-        try:
-            eventually(lambda: leader_pid() not in (None, frozen), 10, "another leader")
-            number = Leadership.objects.get().number
-        finally:
-            os.kill(frozen, signal.SIGCONT)
-        time.sleep(2)
-        assert leader_pid() != frozen
-        assert Leadership.objects.get().number == number
-
-
 def test_a_repository_that_hangs_delays_no_other(
     work_repo: WorkRepo, repository: Repository, ssh_server: SshServer
 ) -> None:

@@ -1,0 +1,89 @@
+"""The service as it runs in production, on a database and an engine of its own: real workers, real containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from gitsync.models import Leadership
+from gitsync.process import is_dead
+from tests.faults.engine import OwnEngine
+from tests.faults.server import Server
+from tests.faults.team import pid_of
+from tests.integration.cluster import eventually, workers
+
+CLEAN_SECONDS = 15.0
+"""A killed worker's container is gone after two rounds of the keepers, five seconds apart."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A cluster of workers that looks every second."""
+
+    server: Server
+    engine: OwnEngine
+    data_dir: Path
+
+    def leader(self) -> int | None:
+        """The process that leads; None while nobody does."""
+        row = Leadership.objects.filter(pk=1).first()
+        if row is None or not row.holder or is_dead(row.holder):
+            return None
+        return pid_of(row.holder) if row.expires_at and row.expires_at > timezone.now() else None
+
+    @contextmanager
+    def apply_held_up(self) -> Iterator[None]:
+        """Every apply of a new DAG stops in the midst of its transaction, where it asks for the DAG's history."""
+        with self.server.connect() as connection:
+            connection.autocommit = False
+            connection.execute("LOCK TABLE metadata_dagversion IN ACCESS EXCLUSIVE MODE")
+            try:
+                yield
+            finally:
+                if not connection.closed:
+                    connection.rollback()
+
+    def is_held_up(self) -> bool:
+        """Whether somebody waits as described above."""
+        with self.server.connect() as connection:
+            found = connection.execute(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'metadata_dagversion'::regclass"
+            )
+            return found.fetchone() is not None
+
+    def leftovers(self) -> dict[str, list[str]]:
+        """What must be gone when nothing is under way: containers, git's locks and half-made packs, spare mirrors."""
+        mirrors = self.data_dir / "mirrors"
+        return {
+            "containers": self.engine.containers(),
+            "locks": [str(path) for path in mirrors.rglob("*.lock")],
+            "packs": [str(path) for path in mirrors.rglob("*tmp_*")],
+        }
+
+    def becomes_clean(self) -> None:
+        eventually(lambda: not any(self.leftovers().values()), CLEAN_SECONDS, "nothing is left behind")
+
+
+@contextmanager
+def running_service(server: Server, engine: OwnEngine, data_dir: Path) -> Iterator[Service]:
+    """Three workers, each of which may lead."""
+    service = Service(server, engine, data_dir)
+    with workers(
+        {
+            "DATABASE_URL": server.url,
+            # A key of its own would make it refuse tasks that are asked for here.
+            "DJANGO_SECRET_KEY": str(settings.SECRET_KEY),
+            "DOCKER_HOST": engine.url,
+            "KIOK_BASE_DATA_DIR": str(data_dir),
+            "KIOK_GITSYNC_INTERVAL_MS": "1000",
+            "KIOK_WORKERS": "3",
+        },
+        log_file=data_dir / "log",
+    ):
+        eventually(service.leader, 30, "somebody leads")
+        yield service

@@ -1,0 +1,104 @@
+"""A team's repository: what was pushed to it, and by the reference model what the store must hold of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.db.models import Q
+
+from gitsync import tasks
+from gitsync.models import Repository, SyncRun, SyncState, Trigger
+from kiok.metadata.models import Dag
+from tests.integration.cluster import eventually
+from tests.reference.authoring import python_file
+from tests.reference.differences import differences
+from tests.reference.model import Authored, Files, after
+from tests.reference.reading import read_store
+from tests.servers.repositories import WorkRepo
+
+
+class Team:
+    """A repository of this name, served from `folder`. Its first push configures it, with this interval."""
+
+    pk: int
+
+    def __init__(self, name: str, folder: Path, *, interval_ms: int | None = None) -> None:
+        self.name = name
+        self.repo = WorkRepo(folder, f"{name}.git")
+        self.pushed: list[tuple[str, Files]] = []
+        self._interval_ms = interval_ms
+
+    def push(self, files: Mapping[str, Authored]) -> str:
+        """Push a commit of exactly these files; returns it. Wait for it before the next: each is to be synced."""
+        for path in self.repo.work.glob("[!.]*"):
+            path.unlink()
+        commit = self.repo.publish({path: file.text or "" for path, file in files.items()})
+        if not self.pushed:
+            row = Repository(name=self.name, url=self.repo.file_url, interval_ms=self._interval_ms)
+            row.save()
+            self.pk = row.pk
+        self.pushed.append((commit, files))
+        return commit
+
+    def ask(self) -> None:
+        """Ask for a sync by hand."""
+        tasks.enqueue_sync(self.pk, Trigger.ADMIN, requested_by="operator")
+
+    @property
+    def row(self) -> Repository:
+        return Repository.objects.get(pk=self.pk)
+
+    def deploys(self, within_seconds: float) -> float:
+        """Wait until the last push is in the store, whole; the seconds that took. It is all that was pushed then."""
+        commit = self.pushed[-1][0]
+        took = eventually(
+            lambda: Repository.objects.filter(pk=self.pk, last_good_commit=commit, state="in_sync").exists(),
+            within_seconds,
+            f"{commit[:12]} of {self.name} is deployed; it stands at {self._standing()}",
+        )
+        self.holds_what_was_pushed()
+        return took
+
+    def holds_what_was_pushed(self) -> None:
+        """The store is as the model says, to the last field and version."""
+        found = differences(after(self.name, self.pushed), read_store(self.name))
+        assert not found, "\n".join(found)
+
+    def serves_as_before_the_last_push(self) -> None:
+        """Of the last push nothing is there, and all is there of those before."""
+        found = differences(after(self.name, self.pushed[:-1]), read_store(self.name))
+        assert not found, "\n".join(found)
+
+    def sync_in(self, step: str) -> SyncRun | None:
+        """The sync of it that is in that step, if there is one."""
+        return SyncRun.objects.filter(repository=self.pk, state=SyncState.RUNNING, step=step).first()
+
+    def holder(self) -> int:
+        """The process that holds its claim."""
+        return pid_of(self.row.lease_holder)
+
+    def _standing(self) -> str:
+        row = self.row
+        return f"{row.state} {row.reason} {row.message}"
+
+
+def pid_of(holder: str) -> int:
+    """The process in a holder's name (`gitsync.process.process_name`)."""
+    return int(holder.split("/")[2])
+
+
+def slow_python(dag_id: str, seconds: float, script: str = "echo p") -> Authored:
+    """A module that takes that long to compile."""
+    file = python_file({dag_id: script})
+    return Authored(f"import time\ntime.sleep({seconds})\n{file.text}", file.dags, is_keyed=file.is_keyed)
+
+
+def nothing_is_held(teams: Mapping[str, Team]) -> bool:
+    """No claim and no sync under way is left of any of them, and each has a sync for what was pushed."""
+    pks = [team.pk for team in teams.values()]
+    return not (
+        Repository.objects.filter(~Q(lease_holder=""), pk__in=pks).exists()
+        or SyncRun.objects.filter(repository__in=pks, state=SyncState.RUNNING).exists()
+        or Dag.objects.filter(repository__in=teams, stale_since__isnull=False).exists()
+    )

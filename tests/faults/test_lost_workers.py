@@ -1,0 +1,112 @@
+"""Leaders and workers that are killed or frozen: another does their work, and who wakes up changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from gitsync.models import Leadership, SyncRun
+from gitsync.sync.claim import LEASE_SECONDS
+from tests.faults.service import Service
+from tests.faults.team import Team, slow_python
+from tests.integration.cluster import eventually
+from tests.reference.authoring import yaml_file
+
+INTERVAL_MS = 10_000
+INTERVAL_SECONDS = INTERVAL_MS / 1000
+
+NewTeam = Callable[..., Team]
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_second(
+    service: Service, new_team: NewTeam
+) -> None:
+    team = new_team("led")
+    team.push({"a.yaml": yaml_file({"a": "echo 1"})})
+    team.deploys(20)
+    first, number = service.leader(), Leadership.objects.get().number
+    assert first is not None
+    time.sleep(3)
+    assert (service.leader(), Leadership.objects.get().number) == (first, number), "the lease wandered"
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: service.leader() not in (None, first), 10, "another leader")
+    team.push({"a.yaml": yaml_file({"a": "echo 2"})})
+    team.deploys(10)
+
+
+def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
+    service: Service, new_team: NewTeam
+) -> None:
+    team = new_team("led-on")
+    was_leader = service.leader()
+    assert was_leader is not None
+    with frozen(was_leader):
+        eventually(lambda: service.leader() not in (None, was_leader), 10, "another leader")
+        number = Leadership.objects.get().number
+        team.push({"a.yaml": yaml_file({"a": "echo 1"})})
+        team.deploys(10)
+    time.sleep(2)
+    assert service.leader() != was_leader
+    assert Leadership.objects.get().number == number
+    team.push({"a.yaml": yaml_file({"a": "echo 2"})})
+    team.deploys(10)
+
+
+def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_one_interval(
+    service: Service, new_team: NewTeam
+) -> None:
+    compiled, applied = (new_team(name, interval_ms=INTERVAL_MS) for name in ("in-compile", "in-apply"))
+    compiled.push({"p.py": slow_python("p", 2)})
+    eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
+    os.kill(compiled.holder(), signal.SIGKILL)
+
+    with service.apply_held_up():
+        applied.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
+        eventually(service.is_held_up, 20, "it applies")
+        os.kill(applied.holder(), signal.SIGKILL)
+    applied.serves_as_before_the_last_push()
+    applied.deploys(INTERVAL_SECONDS)
+    compiled.deploys(INTERVAL_SECONDS)
+
+
+def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_commits_nothing(
+    service: Service, new_team: NewTeam
+) -> None:
+    compiled, applied = (
+        new_team(name, interval_ms=INTERVAL_MS) for name in ("frozen-in-compile", "frozen-in-apply")
+    )
+    compiled.push({"p.py": slow_python("p", 1), "a.yaml": yaml_file({"a": "echo 1"})})
+    eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
+    first, sleeper = compiled.sync_in("compile"), compiled.holder()
+    assert first is not None
+    with frozen(sleeper), ExitStack() as until_later:
+        with service.apply_held_up():
+            applied.push({"a.yaml": yaml_file({"a": "echo 1"})})
+            eventually(service.is_held_up, 20, "it applies")
+            assert applied.holder() != sleeper
+            until_later.enter_context(frozen(applied.holder()))
+        for team in (compiled, applied):
+            team.deploys(LEASE_SECONDS + INTERVAL_SECONDS)
+        # What the two hold is old once this is deployed.
+        compiled.push({"p.py": slow_python("p", 0, "echo 2")})
+        applied.push({"b.yaml": yaml_file({"b": "echo 2"})})
+        for team in (compiled, applied):
+            team.deploys(2 * INTERVAL_SECONDS)
+    eventually(
+        lambda: "lease_lost" in SyncRun.objects.get(pk=first.pk).log, 20, "it has seen that it is late"
+    )
+    time.sleep(1)
+    for team in (compiled, applied):
+        team.holds_what_was_pushed()
