@@ -16,7 +16,9 @@ REMEDIES: Mapping[StrEnum, str] = {
         "Wait; where it never ends, see which worker holds the repository (its lease holder) and stop "
         "that process."
     ),
-    GitReason.DISK_FULL: "Make room under kiok.base.data.dir and in the temporary folder.",
+    GitReason.DISK_FULL: (
+        "Make room where the message says: under kiok.base.data.dir, in the temporary folder, or under the database."
+    ),
     GitReason.MIRROR_BROKEN: "The next fetch makes a new one; if it comes again, look at the disk.",
     GitReason.UNKNOWN: "The message quotes git; act on that.",
     GitReason.AUTHENTICATION_FAILED: "Check the connection's properties, and that the account may read the repository.",

@@ -30,7 +30,7 @@ class GitReason(StrEnum):
     TIMEOUT = "timeout", True, "A git command ran into its time limit and was stopped."
     SERVER_ERROR = "server_error", True, "The server answered with a 5xx status or 429 (too many requests)."
     BUSY = "busy", True, "Another process is using the mirror of this repository."
-    DISK_FULL = "disk_full", True, "There is no space left where the mirror or a temporary file goes."
+    DISK_FULL = "disk_full", True, "There is no space left for the mirror, a temporary file or the database."
     MIRROR_BROKEN = "mirror_broken", True, "The mirror misses objects; the next fetch makes a new one."
     UNKNOWN = "unknown", True, "Git failed in a way that is not recognised; the message quotes it."
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Max
-from django.utils import timezone
 
 from compilers.base import FileResult, FileStatus, Ignored
 from compilers.excerpt import excerpts
+from gitsync.clock import database_now
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.claim import Claim, owned
@@ -60,7 +60,7 @@ def apply(plan: Plan, held: Claim, commit: str, ignored: Sequence[Ignored]) -> N
         repository = owned(held)
         if repository.config_hash != held.config_hash:
             raise ConfigurationChanged("the repository was edited while it synced; it is synced again")
-        now = timezone.now()
+        now = database_now()
         _create(plan.created, repository.name, commit, now)
         _update(plan.updated, repository.name, commit, now)
         _refresh(plan.refreshed, repository.name, commit, now)

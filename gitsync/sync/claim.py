@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -25,6 +26,7 @@ from gitsync.process import is_dead, process_name
 
 LEASE_SECONDS = 20.0
 RENEW_SECONDS = 5.0
+RETRY_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +73,23 @@ def claim(repository_id: int) -> Claim | None:
 
 
 def release(held: Claim) -> dict[str, Any] | None:
-    """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`)."""
+    """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`).
+
+    Where the store is out of reach, it is tried for as long as the lease may last: when the store is back, nobody waits
+    for the rest of that. Raises database errors after it.
+    """
+    deadline = time.monotonic() + LEASE_SECONDS
+    while True:
+        try:
+            return _release(held)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > deadline:
+                raise
+            connection.close()
+        time.sleep(RETRY_SECONDS)
+
+
+def _release(held: Claim) -> dict[str, Any] | None:
     with transaction.atomic():
         try:
             row = owned(held)

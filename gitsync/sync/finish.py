@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from compilers.base import CompilerError
+from gitsync.clock import database_now
 from gitsync.errors import SyncError, SyncReason
 from gitsync.git.errors import GitError, GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
@@ -45,6 +45,9 @@ def failure_of(error: Exception) -> Failure:
     text = redact(str(error))[:MAX_MESSAGE]
     if isinstance(error, GitError | SyncError):
         return Failure(str(error.reason), text, error.transient)
+    if is_store_full(error):
+        message = f"the database has no space left on its disk. PostgreSQL says: {' '.join(text.split())}"
+        return Failure(GitReason.DISK_FULL, message, transient=True)
     if isinstance(error, CompilerError):
         return Failure(SyncReason.COMPILE_FAILED, text, transient=False)
     if isinstance(error, KiokError):
@@ -53,9 +56,14 @@ def failure_of(error: Exception) -> Failure:
     return Failure(SyncReason.INTERNAL, message, transient=True)
 
 
+def is_store_full(error: Exception) -> bool:
+    """Whether the database had no room for what it was to write (disk_full, class 53 of PostgreSQL's error codes)."""
+    return getattr(error.__cause__, "sqlstate", None) == "53100"
+
+
 def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk) -> None:
     """Write the end of a sync that was applied. Raises LeaseLost."""
-    now = timezone.now()
+    now = database_now()
     retry = any(file.retry for file in plan.files)
     reason, message = report.reason, report.message
     with transaction.atomic():
@@ -95,7 +103,7 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Wal
 
 def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
     """Write the end of a sync that had no effect. Raises LeaseLost."""
-    now = timezone.now()
+    now = database_now()
     with transaction.atomic():
         repository = owned(held)
         _write_failure(repository, failure, run.trigger)
@@ -115,11 +123,13 @@ def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
         run.save()
 
 
-def postpone(repository: Repository) -> None:
+def postpone(held: Claim, repository: Repository) -> None:
     """Look again one interval from now, if the store takes even that; nothing else is written."""
-    now = timezone.now()
+    mine = Repository.objects.filter(
+        pk=held.repository_id, lease_holder=held.holder, lease_number=held.number
+    )
     with suppress(DatabaseError):
-        Repository.objects.filter(pk=repository.pk).update(next_due_at=after_failure(repository, 1, now))
+        mine.update(next_due_at=after_failure(repository, 1, database_now()))
 
 
 def fail_unreached(repository: Repository, failure: Failure, trigger: str, requested_by: str = "") -> None:
@@ -130,7 +140,7 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
             return  # a sync under way knows better
         _write_failure(row, failure, trigger)
         row.save()
-        now = timezone.now()
+        now = database_now()
         last = SyncRun.objects.filter(repository=row).first()
         if last and (last.state, last.reason, last.message) == (
             SyncState.FAILED,
@@ -162,7 +172,7 @@ def _log_of_look(failure: Failure) -> str:
 
 
 def _write_failure(repository: Repository, failure: Failure, trigger: str) -> None:
-    now = timezone.now()
+    now = database_now()
     if trigger != Trigger.SCHEDULE:
         repository.consecutive_failures = 0  # somebody asked: the pauses begin anew
     repository.state = RepositoryState.FAILING

@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 
-from django.utils import timezone
-
 from compilers.base import Kind
 from compilers.reuse import COMPILER_VERSION
 from gitsync import containers
+from gitsync.clock import database_now
 from gitsync.conf import properties
 from gitsync.models import Repository
 from gitsync.sync.schedule import next_due
@@ -55,7 +54,7 @@ def mark_checked(repository: Repository) -> None:
 
     After a time out of reach this also puts back the state that was last judged.
     """
-    now = timezone.now()
+    now = database_now()
     changes: dict[str, object] = {
         "checked_at": now,
         "next_due_at": next_due(repository, now),

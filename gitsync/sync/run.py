@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError
-from django.utils import timezone
 
+from gitsync.clock import database_now
 from gitsync.conf import properties
 from gitsync.errors import Busy, ConfigurationChanged, LeaseLost, SyncError, SyncReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
@@ -173,7 +174,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         requested_by=request.requested_by,
         full=request.full,
         from_commit=repository.last_good_commit,
-        started_at=timezone.now(),
+        started_at=database_now(),
     )
     walk = Walk(run, progress)
     walk.note(_beginning(request))
@@ -198,9 +199,13 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     except LeaseLost as exc:
         _abandon(run, walk, exc)
         return _report(repository, exc.reason, str(exc), started)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError) as exc:
+        if finish.is_store_full(exc):
+            # What is there can be written over, mostly: so an operator learns of it where the sync would be told.
+            with suppress(DatabaseError):
+                return _failed(held, run, exc, walk, repository, started)
         # The store itself is in trouble, so its failure is not recorded as the repository's.
-        finish.postpone(repository)
+        finish.postpone(held, repository)
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
         return _failed(held, run, exc, walk, repository, started)
@@ -269,7 +274,7 @@ def _abandon(run: SyncRun, walk: Walk, error: SyncError) -> None:
         state=SyncState.ABANDONED,
         reason=error.reason,
         message=str(error),
-        finished_at=timezone.now(),
+        finished_at=database_now(),
         **observed,
     )
     if not ended:

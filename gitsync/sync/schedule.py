@@ -6,8 +6,8 @@ import zlib
 from datetime import datetime, timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
+from gitsync.clock import database_now
 from gitsync.models import Repository
 
 MAX_BACKOFF_SECONDS = 15 * 60
@@ -52,5 +52,5 @@ def after_failure(repository: Repository, failures: int, now: datetime) -> datet
 
 def look_at_once(repository: Repository) -> None:
     """After an edit: due now, with the pauses after failures forgotten. Does not save."""
-    repository.next_due_at = timezone.now()
+    repository.next_due_at = database_now()
     repository.consecutive_failures = 0

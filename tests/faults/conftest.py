@@ -49,6 +49,7 @@ def running(
 def service(running: Service, django_db_blocker: Any) -> Iterator[Service]:
     """The service, with its database as that of this process. In the end nothing may be left of what a test broke."""
     with django_db_blocker.unblock(), running.server.used_here():
+        running.server.start()  # a test that fails in the midst of a fault spoils no other
         yield running
 
 

@@ -29,6 +29,8 @@ class Server:
         return embedded.url(self.base)
 
     def start(self) -> None:
+        """Nothing if it runs. Django's connections are made anew."""
+        connections.close_all()
         before = os.environ.get("DATABASE_URL")
         try:
             embedded.ensure(self.base)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from django.conf import settings
 from django.utils import timezone
 
@@ -42,11 +43,9 @@ class Service:
         with self.server.connect() as connection:
             connection.autocommit = False
             connection.execute("LOCK TABLE metadata_dagversion IN ACCESS EXCLUSIVE MODE")
-            try:
-                yield
-            finally:
-                if not connection.closed:
-                    connection.rollback()
+            yield
+            with suppress(psycopg.OperationalError):  # the server may have crashed meanwhile
+                connection.rollback()
 
     def is_held_up(self) -> bool:
         """Whether somebody waits as described above."""

@@ -1,0 +1,99 @@
+"""Faults of the database: it crashes, fills up, lets nobody in, or is locked. Nothing is lost, nothing halved."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from gitsync.models import SyncRun
+from gitsync.sync.claim import LEASE_SECONDS
+from tests.faults.service import Service
+from tests.faults.team import Team
+from tests.integration.cluster import eventually
+from tests.reference.authoring import yaml_file
+
+NewTeam = Callable[..., Team]
+
+INTERVAL_MS = 10_000
+INTERVAL_SECONDS = INTERVAL_MS / 1000
+
+
+def test_a_database_that_crashes_in_the_midst_of_apply_has_the_old_commit_and_then_the_new_one(
+    service: Service, new_team: NewTeam
+) -> None:
+    team = new_team("crashed", interval_ms=INTERVAL_MS)
+    team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
+    team.deploys(20)
+    with service.apply_held_up():
+        team.push({"a.yaml": yaml_file({"a": "echo 2"}), "c.yaml": yaml_file({"c": "echo 2"})})
+        eventually(service.is_held_up, 20, "it applies")
+        service.server.stop_at_once()
+    time.sleep(2)  # long enough for everybody to notice
+    service.server.start()
+    team.serves_as_before_the_last_push()
+    eventually(service.leader, 10, "somebody leads")
+    team.deploys(2 * INTERVAL_SECONDS)
+
+
+def test_while_the_database_takes_no_connection_nothing_is_lost_and_then_all_goes_on_by_itself(
+    service: Service, new_team: NewTeam
+) -> None:
+    team = new_team("crowded-out", interval_ms=INTERVAL_MS)
+    team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
+    team.deploys(20)
+    others = service.server.take_all_connections()
+    try:
+        team.push({"a.yaml": yaml_file({"a": "echo 2"})})
+        until = time.monotonic() + INTERVAL_SECONDS + 2
+        while time.monotonic() < until:
+            others += service.server.take_all_connections()
+            time.sleep(0.2)
+        team.serves_as_before_the_last_push()
+    finally:
+        for connection in others:
+            connection.close()
+    eventually(service.leader, 10, "somebody leads")
+    team.deploys(LEASE_SECONDS + INTERVAL_SECONDS)
+
+
+def test_workers_wait_for_a_migration_that_locks_their_tables(service: Service, new_team: NewTeam) -> None:
+    team = new_team("migrated", interval_ms=1000)
+    team.push({"a.yaml": yaml_file({"a": "echo 1"})})
+    team.deploys(20)
+    with service.server.connect() as connection:
+        with connection.transaction():
+            for table in ("gitsync_repository", "gitsync_syncrun", "metadata_dag", "metadata_dagversion"):
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN later integer DEFAULT 7")
+            team.push({"a.yaml": yaml_file({"a": "echo 2"}), "b.yaml": yaml_file({"b": "echo 2"})})
+            time.sleep(8)
+        team.deploys(LEASE_SECONDS)
+        for table in ("gitsync_repository", "gitsync_syncrun", "metadata_dag", "metadata_dagversion"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN later")
+    team.push({"b.yaml": yaml_file({"b": "echo 3"})})
+    team.deploys(10)
+
+
+def test_a_full_disk_under_the_database_fails_the_sync_with_what_to_do_and_then_it_is_made_good(
+    service: Service, new_team: NewTeam
+) -> None:
+    team = new_team("no-room", interval_ms=1000)
+    team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
+    team.deploys(20)
+    with service.server.connect() as connection:
+        connection.execute("SELECT pg_switch_wal()")
+        connection.execute("CHECKPOINT")
+    service.server.disk.fill()
+    try:
+        # More than the free places in the tables' files hold.
+        long = {
+            f"d{number}.yaml": yaml_file({f"d{number}": secrets.token_hex(200_000)}) for number in range(8)
+        }
+        team.push(long)
+        eventually(lambda: team.row.reason == "disk_full", 30, "the reason is told")
+        assert "database" in team.row.message
+        assert SyncRun.objects.filter(repository=team.pk, state="failed", reason="disk_full").exists()
+        team.serves_as_before_the_last_push()
+    finally:
+        service.server.disk.make_room()
+    team.deploys(60)
