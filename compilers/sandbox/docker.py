@@ -66,8 +66,8 @@ class DockerSandbox:
         container of its own, so that only the file at fault is LOST. Where the kernel has no Landlock, each
         file gets a container of its own from the outset.
 
-        Raises SandboxUnavailable when no container can be started; TreeRefused (a CompilerError) before any
-        container is, when the tree is over a limit; the tree's own errors as they are.
+        Raises SandboxUnavailable when no container can be started, or the engine goes meanwhile; TreeRefused (a
+        CompilerError) before any container is, when the tree is over a limit; the tree's own errors as they are.
         """
         files = list(job.files)
         if not files:
@@ -106,6 +106,8 @@ class DockerSandbox:
                 yield self._alone(job, size, job.files[0], until=until)
                 answered = 1
         except Lost as exc:
+            # With the engine goes every container: that says nothing of the files.
+            self._engine.ping()
             first = str(exc)
         if len(job.files) == 1 and not answered:
             yield _lost(job.files[0], first)
@@ -115,6 +117,7 @@ class DockerSandbox:
             try:
                 yield self._alone(job, size, path, until=until)
             except SandboxUnavailable as exc:
+                self._engine.ping()
                 yield _lost(path, f"{first}; and then: {exc}")
 
     def _together(self, job: SandboxJob, size: Measure, waiting: Attached | None) -> Iterator[RawResult]:
@@ -125,13 +128,14 @@ class DockerSandbox:
             yield from results
 
     def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float) -> RawResult:
-        """One file in a container of its own. Raises SandboxUnavailable."""
+        """One file in a container of its own. Raises SandboxUnavailable, also when the engine goes meanwhile."""
         if time.monotonic() > until:
             return _lost(path, "no time was left to run this file in a container of its own")
         try:
             with closing(self._session.run(replace(job, files=(path,)), size)) as results:
                 return next(results)
         except Lost as exc:
+            self._engine.ping()
             return _lost(path, str(exc))
 
     def _remember(self, why: Crowded) -> None:

@@ -91,6 +91,12 @@ class Engine:
         self._digests[name] = (time.monotonic(), digest)
         return digest
 
+    def ping(self) -> None:
+        """Raises SandboxUnavailable if it does not answer."""
+        client = self.client()
+        with self.answering():
+            client.ping()
+
     def forget_images(self) -> None:
         """Look every image up anew next time."""
         self._digests.clear()

@@ -109,7 +109,11 @@ class Mirror:
     def _fetch_once(self, fetch: CommitFetch) -> str:
         if not self.git_directory.exists():
             self._create()
-        fetched = fetch.run()
+        try:
+            fetched = fetch.run()
+        except GitError:
+            remove_leftover_packs(self.git_directory)  # on a full disk, others need that room now
+            raise
         if fetched.listing:
             self._listed = (fetched.commit, fetch.scope, fetched.listing)
         tidy(self._client, self.git_directory, HEAD_REF, fetched.used_bytes, self._inherit)

@@ -43,10 +43,12 @@ def call_directory(root: Path) -> Iterator[Path]:
     """A fresh 0700 directory under `root`, removed on the way out, whatever happened.
 
     Its name records pid namespace, pid and start time of this process, and an flock is held on it, so
-    that `sweep_stale` in any process can tell a living owner from a killed one.
+    that `sweep_stale` in any process can tell a living owner from a killed one. Raises GitError (DISK_FULL) if it
+    cannot be made.
     """
     path = root / f"call-{_pid_namespace()}-{os.getpid()}-{_start_time(os.getpid())}-{secrets.token_hex(8)}"
-    path.mkdir(mode=0o700)
+    with _needing_room(root):
+        path.mkdir(mode=0o700)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -57,10 +59,21 @@ def call_directory(root: Path) -> Iterator[Path]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """A new file, 0600 from its first moment."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    """A new file, 0600 from its first moment. Raises GitError (DISK_FULL) if it cannot be written."""
+    with _needing_room(path.parent.parent):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+
+@contextlib.contextmanager
+def _needing_room(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise git_error(
+            GitReason.DISK_FULL, f"a credential cannot be handed to git: under {root}: {exc.strerror or exc}"
+        ) from exc
 
 
 def sweep_stale(directory: Path) -> int:

@@ -110,6 +110,7 @@ _TASK_TIMEOUT_SECONDS = KIOK.gitsync_sync_timeout_ms // 1000 + 60
 Q_CLUSTER = {
     "name": "kiok",
     "orm": "default",
+    "broker_class": "gitsync.task_table.TaskTable",
     "workers": KIOK.workers,
     "timeout": _TASK_TIMEOUT_SECONDS,
     "retry": _TASK_TIMEOUT_SECONDS + 60,

@@ -16,12 +16,13 @@ class SmallDisk:
 
     folder: Path
 
-    def fill(self) -> None:
-        """Leave no byte free."""
+    def fill(self, *, but: int = 0) -> None:
+        """Leave so many bytes free, and no more: by default none."""
         space = os.statvfs(self.folder)
-        with self._balloon.open("wb") as balloon:
-            os.posix_fallocate(balloon.fileno(), 0, space.f_bavail * space.f_frsize)
-        assert os.statvfs(self.folder).f_bavail == 0
+        with self._balloon.open("ab") as balloon:
+            more = space.f_bavail * space.f_frsize - but
+            os.posix_fallocate(balloon.fileno(), os.fstat(balloon.fileno()).st_size, more)
+        assert os.statvfs(self.folder).f_bavail * space.f_frsize <= but
 
     def make_room(self) -> None:
         """Give back what `fill` took."""

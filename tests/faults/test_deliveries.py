@@ -1,0 +1,68 @@
+"""Tasks that come twice, late or in the wrong order, and two that think they lead: each commit is deployed once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django_q.brokers import get_broker
+from django_q.models import OrmQ
+
+from gitsync import tasks
+from gitsync.models import Leadership, SyncRun, Trigger
+from tests.faults.service import Service
+from tests.faults.team import Team
+from tests.integration.cluster import eventually
+from tests.reference.authoring import yaml_file
+
+NewTeam = Callable[..., Team]
+
+ON_REQUEST_MS = 3_600_000
+
+
+def test_tasks_delivered_twice_late_and_in_the_wrong_order_deploy_each_commit_once(
+    service: Service, new_team: NewTeam
+) -> None:
+    team = new_team("delivered", interval_ms=ON_REQUEST_MS)
+    team.push({"a.yaml": yaml_file({"a": "echo 1"})})
+    team.deploys(20)
+
+    # Held back on their way, as by a queue that is hours behind; later a second copy of each, as from one that forgot.
+    with transaction.atomic():
+        for trigger in (Trigger.WEBHOOK, Trigger.ADMIN, Trigger.SCHEDULE):
+            tasks.enqueue_sync(team.pk, trigger, full=trigger == Trigger.ADMIN)
+        held_back = list(OrmQ.objects.order_by("pk").values_list("payload", flat=True))
+        OrmQ.objects.all().delete()
+    for number in (2, 3):
+        team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
+        team.ask()
+        team.deploys(20)
+    broker = get_broker()
+    for payload in [*reversed(held_back), *held_back]:
+        broker.enqueue(payload)
+    eventually(lambda: not OrmQ.objects.exists(), 30, "all are delivered")
+    team.holds_what_was_pushed()
+    assert not SyncRun.objects.filter(repository=team.pk).exclude(state="succeeded").exists()
+
+
+def test_two_that_think_they_lead_deploy_each_commit_once(service: Service, new_team: NewTeam) -> None:
+    team = new_team("led-by-two", interval_ms=1000)
+    team.push({"a.yaml": yaml_file({"a": "echo 1"})})
+    team.deploys(20)
+    for number in range(2, 5):
+        before = Leadership.objects.get().number
+        # Its lease runs out by force, while it goes on: for a moment another leads beside it.
+        Leadership.objects.update(expires_at=Now() - timedelta(seconds=1), number=F("number") + 1)
+        team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
+        team.deploys(20)
+        eventually(
+            lambda last=before: service.leader() and Leadership.objects.get().number > last + 1,
+            10,
+            "one leads",
+        )
+    time.sleep(2)
+    team.holds_what_was_pushed()

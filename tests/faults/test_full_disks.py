@@ -1,0 +1,100 @@
+"""No room under the mirrors or for temporary files: the sync says what to do, prunes nothing, leaves nothing half made."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from gitsync import remote
+from gitsync.models import Repository
+from gitsync.remedies import remedy
+from gitsync.sync.report import SyncReport
+from gitsync.sync.run import Request, sync_repository
+from kiok.connections.models import Connection
+from tests.faults.own_mounts import with_own_mounts
+from tests.faults.small_disk import small_disk
+from tests.faults.team import Team
+from tests.reference.authoring import yaml_file
+from tests.servers.ssh import SshServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MEGABYTES = 2
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Team:
+    """With a commit that is deployed."""
+    team = Team("cramped", tmp_path / "served")
+    team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
+    return team
+
+
+def sync(team: Team) -> SyncReport:
+    return sync_repository(team.pk, Request(wait=True))
+
+
+def is_refused_for_want_of_room(team: Team) -> None:
+    report = sync(team)
+    assert (report.state, report.reason) == ("failing", "disk_full"), report
+    assert "no space left" in report.message.lower(), report.message
+    assert "Make room" in remedy(report.reason)
+    team.serves_as_before_the_last_push()
+    assert not Repository.objects.exclude(lease_holder="").exists()
+
+
+def test_a_full_disk_under_the_mirrors_prunes_nothing_leaves_no_half_and_is_made_good(team: Team) -> None:
+    def work() -> None:
+        with small_disk(remote.mirror_of(team.pk).directory.parent, MEGABYTES) as disk:
+            assert sync(team).ok
+            # Random, so that git's compression does not make it fit.
+            team.push({f"{name}.yaml": yaml_file({name: secrets.token_hex(200_000)}) for name in "acde"})
+            disk.fill(but=300_000)
+            is_refused_for_want_of_room(team)
+            left = [
+                path.name for path in disk.folder.rglob("*") if path.suffix == ".lock" or "tmp_" in path.name
+            ]
+            assert not left
+            disk.fill()
+            is_refused_for_want_of_room(team)
+            disk.make_room()
+            assert sync(team).ok
+            team.holds_what_was_pushed()
+
+    with_own_mounts(work)
+
+
+def test_a_mirror_that_cannot_even_be_begun_for_want_of_room_is_made_later(team: Team) -> None:
+    def work() -> None:
+        with small_disk(remote.mirror_of(team.pk).directory.parent, MEGABYTES) as disk:
+            disk.fill()
+            is_refused_for_want_of_room(team)
+            disk.make_room()
+            assert sync(team).ok
+            team.holds_what_was_pushed()
+
+    with_own_mounts(work)
+
+
+def test_without_room_for_temporary_files_no_key_is_left_and_it_is_made_good(
+    team: Team, ssh_server: SshServer
+) -> None:
+    key = Connection(id="deploy", type="git")
+    key.set_properties({"privateKey": ssh_server.client_key(), "knownHosts": ssh_server.known_hosts})
+    key.save()
+    Repository.objects.update(url=ssh_server.url(team.repo.bare), credential=key)
+    assert sync(team).ok
+    team.push({"a.yaml": yaml_file({"a": "echo 2"})})
+
+    def work() -> None:
+        with small_disk(remote.client().secrets_root, 1) as disk:
+            disk.fill()
+            is_refused_for_want_of_room(team)
+            assert [path.name for path in disk.folder.iterdir()] == ["balloon"]
+            disk.make_room()
+            assert sync(team).ok
+            team.holds_what_was_pushed()
+
+    with_own_mounts(work)

@@ -1,0 +1,96 @@
+"""The clock of a worker's machine is put forward and back by an hour while it runs: nobody else's hour has passed."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from gitsync.models import Leadership, Repository
+from tests.faults.team import Team
+from tests.integration.cluster import workers
+from tests.reference.authoring import yaml_file
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUR = 3600
+WATCHED_SECONDS = 6.0
+
+
+def libfaketime() -> str:
+    """The library of Debian's package libfaketime, for programs with threads."""
+    return str(next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")))
+
+
+class Clock:
+    """That of the processes with this environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "clock"
+        self.step(0)
+        self.environment = {
+            "LD_PRELOAD": libfaketime(),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            # Whoever sets a clock leaves these alone.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+        }
+
+    def step(self, seconds: int) -> None:
+        """It is so much ahead of the right time from now on."""
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(self._file)
+
+
+def seconds_ahead(log: Path) -> float:
+    """By how much the last line of a log is ahead of the right time."""
+    last = log.read_text().strip().splitlines()[-1].split()[0]
+    written = datetime.strptime(last, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return (written - datetime.now(UTC)).total_seconds()
+
+
+def looks(team: Team) -> int:
+    """How many looks there are in the seconds that follow."""
+    seen = set()
+    until = time.monotonic() + WATCHED_SECONDS
+    while time.monotonic() < until:
+        seen.add(team.row.checked_at)
+        time.sleep(0.02)
+    return len(seen) - 1
+
+
+def test_a_clock_that_is_put_forward_or_back_shifts_no_look_no_lease_and_no_task(
+    tmp_path: Path, transactional_db: None
+) -> None:
+    clock, log = Clock(tmp_path), tmp_path / "log"
+    watched, asked = (
+        Team(name, tmp_path / "served", interval_ms=ms)
+        for name, ms in (("often", 1000), ("rarely", HOUR * 1000))
+    )
+    for team in (watched, asked):
+        team.push({"a.yaml": yaml_file({"a": "echo 0"})})
+    with workers(
+        {**clock.environment, "KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}, log_file=log
+    ):
+        for team in (watched, asked):
+            team.deploys(30)
+        lead = Leadership.objects.values_list("holder", "number").get()
+        for number, ahead in enumerate((HOUR, -HOUR), start=1):
+            clock.step(ahead)
+            assert WATCHED_SECONDS - 3 <= looks(watched) <= WATCHED_SECONDS + 2
+            for team in (watched, asked):
+                team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
+            # Asked for by a machine whose clock is right.
+            asked.ask()
+            for team in (watched, asked):
+                team.deploys(10)
+            assert abs(seconds_ahead(log) - ahead) < 60, "the clock was not stepped"
+            assert Leadership.objects.values_list("holder", "number").get() == lead
+            soon = timezone.now().timestamp() + 5
+            assert watched.row.next_due_at.timestamp() < soon
+    assert not Repository.objects.exclude(lease_holder="").exists()
