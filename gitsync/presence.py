@@ -79,7 +79,7 @@ class Presence(threading.Thread):
         self._wake = threading.Event()
         self._leaving = False
         self._seen = Seen()
-        self._looking_since: datetime | None = None
+        self._looking_since: tuple[datetime, float] | None = None  # for people; and by the monotonic clock
 
     def start(self) -> None:
         super().start()
@@ -88,7 +88,7 @@ class Presence(threading.Thread):
 
     def looking(self) -> None:
         """A look at the engine begins."""
-        self._looking_since = datetime.now(UTC)
+        self._looking_since = datetime.now(UTC), time.monotonic()
 
     def saw(self, seen: Seen) -> None:
         """A look has ended: tell what it found, at once."""
@@ -130,8 +130,8 @@ class Presence(threading.Thread):
     def _row(self) -> Worker:
         seen, since = self._seen, self._looking_since
         engine = seen.engine
-        if since and datetime.now(UTC) - since > timedelta(seconds=SLOW_SECONDS):
-            engine = f"The Docker engine has not answered since {since:%H:%M:%S} UTC. {engine}"
+        if since and time.monotonic() - since[1] > SLOW_SECONDS:
+            engine = f"The Docker engine has not answered since {since[0]:%H:%M:%S} UTC. {engine}"
         return Worker(
             name=self._worker,
             started_at=Now() - timedelta(seconds=time.monotonic() - self._began),

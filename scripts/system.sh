@@ -6,7 +6,7 @@
 #   python     a Python 3.11 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd (as a program; no service is started), Chromium
+#   tests      what the tests run besides: sshd (as a program; no service is started), Chromium, libfaketime
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
 set -eu
@@ -45,6 +45,7 @@ for need; do
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
+            ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || want libfaketime
             ;;
         *) fail "there is no need called $need" ;;
     esac

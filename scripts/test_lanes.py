@@ -25,7 +25,7 @@ from types import FrameType
 
 from test_results import problems
 
-SUITES = ("unit", "integration", "sandbox", "browser")
+SUITES = ("unit", "integration", "sandbox", "browser", "faults")
 
 
 def _integration(*names: str) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ WITH_BROWSER = _integration("canary", "embedded")
 LANES = {
     "integration": ("tests/integration", *(f"--ignore={path}" for path in WITH_SANDBOX + WITH_BROWSER)),
     "sandbox": ("tests/unit", *WITH_SANDBOX, "tests/sandbox"),
-    "browser": (*WITH_BROWSER, "tests/browser"),
+    "browser": (*WITH_BROWSER, "tests/browser", "tests/faults"),
 }
 BUILD = Path("build")
 NOTHING_SELECTED = 5  # pytest's

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from compilers.base import Kind
@@ -179,7 +180,7 @@ class Repository(models.Model):
     last_good_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField("last checked", null=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
-    next_due_at = models.DateTimeField("next check", default=timezone.now, editable=False)
+    next_due_at = models.DateTimeField("next check", db_default=Now(), editable=False)
     synced_location = models.CharField(
         max_length=64,
         blank=True,

@@ -68,10 +68,8 @@ def test_a_clock_that_is_put_forward_or_back_shifts_no_look_no_lease_and_no_task
     tmp_path: Path, transactional_db: None
 ) -> None:
     clock, log = Clock(tmp_path), tmp_path / "log"
-    watched, asked = (
-        Team(name, tmp_path / "served", interval_ms=ms)
-        for name, ms in (("often", 1000), ("rarely", HOUR * 1000))
-    )
+    watched = Team("looked-at", tmp_path / "served", interval_ms=1000)
+    asked = Team("asked-for", tmp_path / "served", interval_ms=1000 * HOUR)
     for team in (watched, asked):
         team.push({"a.yaml": yaml_file({"a": "echo 0"})})
     with workers(
