@@ -27,7 +27,7 @@ TABLE = "results.md"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    build: Path = options.into
+    build: Path = options.into.resolve()  # also urls are made of it
     if options.markdown:
         document.write(json.loads((build / RESULTS).read_text(encoding="utf-8")))
         _say(f"written into {document.PATH.relative_to(ROOT)}")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import random
 import signal
-import time
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from soak.service import Service
 
 MAX_FROZEN_SECONDS = 25.0
 """Longer than a sync's lease and the leader's, so that some of the frozen come back to find a successor."""
+MAX_FROZEN = 2
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Faults:
     service: Service
     chance: random.Random
     made: Counter[str] = field(default_factory=Counter)
-    _frozen: dict[int, float] = field(default_factory=dict)
+    _frozen: dict[int, threading.Timer] = field(default_factory=dict)
 
     def make_one(self) -> str:
         """One fault; its kind, "" if there was nothing to make it with. Raises database errors."""
@@ -54,12 +55,12 @@ class Faults:
         self.made[kind] += 1
         return kind
 
-    def thaw(self, *, everybody: bool = False) -> None:
-        """Let go on who has been frozen for long enough."""
-        for pid, until in list(self._frozen.items()):
-            if everybody or time.monotonic() >= until:
-                _signal(pid, signal.SIGCONT)
-                del self._frozen[pid]
+    def thaw(self) -> None:
+        """Let everybody go on who is frozen."""
+        for pid, timer in self._frozen.items():
+            timer.cancel()
+            _signal(pid, signal.SIGCONT)
+        self._frozen.clear()
 
     def workers(self) -> list[int]:
         """The pids of the workers that the store knows to be alive."""
@@ -98,14 +99,9 @@ class Faults:
         return True
 
     def _freeze(self, pids: list[int]) -> bool:
+        self._frozen = {pid: timer for pid, timer in self._frozen.items() if timer.is_alive()}
         pids = [pid for pid in pids if pid not in self._frozen]
-        if len(self._frozen) >= 2 or not pids:
-            return False
-        pid = self.chance.choice(pids)
-        if _signal(pid, signal.SIGSTOP):
-            self._frozen[pid] = time.monotonic() + self.chance.uniform(1.0, MAX_FROZEN_SECONDS)
-            return True
-        return False
+        return len(self._frozen) < MAX_FROZEN and self._to_one_of(pids, signal.SIGSTOP)
 
     def _leader(self) -> list[int]:
         holder = Leadership.objects.values_list("holder", flat=True).first() or ""
@@ -113,7 +109,18 @@ class Faults:
         return [] if pid is None else [pid]
 
     def _to_one_of(self, pids: list[int], number: signal.Signals) -> bool:
-        return bool(pids) and _signal(self.chance.choice(pids), number)
+        if not pids:
+            return False
+        pid = self.chance.choice(pids)
+        if not _signal(pid, number):
+            return False
+        if number == signal.SIGSTOP:
+            # In a thread: whoever is frozen may hold what the soak itself waits for in the database.
+            seconds = self.chance.uniform(1.0, MAX_FROZEN_SECONDS)
+            self._frozen[pid] = threading.Timer(seconds, _signal, (pid, signal.SIGCONT))
+            self._frozen[pid].daemon = True
+            self._frozen[pid].start()
+        return True
 
 
 def _pid(name: str) -> int | None:

@@ -87,7 +87,6 @@ class Soak:
     def _watching(self) -> list[tuple[float, Callable[[], None]]]:
         return [
             (0.5, self.service.supervise),
-            (0.5, self.faults.thaw),
             (OBSERVE_SECONDS, self._observe),
             (VITALS_SECONDS, self._look_at_vitals),
             (SAY_SECONDS, self._tell),
@@ -212,7 +211,7 @@ class Soak:
     def _settle(self) -> None:
         """No more faults: within a while every repository has to be what was pushed last."""
         self.say("no more pushes and faults; all has to come to what was pushed last")
-        self.faults.thaw(everybody=True)
+        self.faults.thaw()
         for author in self._authors:
             if author.is_paused:
                 _until_done(lambda author=author: self._resume(author))  # type: ignore[misc]
