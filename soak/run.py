@@ -217,33 +217,40 @@ class Soak:
                 _until_done(lambda author=author: self._resume(author))  # type: ignore[misc]
         began = time.monotonic()
         patience = SETTLE_SECONDS + 2 * self.plan.interval_ms / 1000
-        behind: list[str] = ["all"]
+        behind: dict[str, str] = {"all": ""}
 
         def is_over() -> bool:
             return not behind or time.monotonic() - began > patience
 
         def look_behind() -> None:
-            behind[:] = sorted(self._behind())
+            found = dict(self._behind())
+            behind.clear()
+            behind.update(found)
 
         self._go_round([*self._watching(), (0.5, look_behind)], is_over)
         self.settled_after = time.monotonic() - began
-        for name in behind:
-            if name.partition(":")[0] not in self._wrong:
-                self._violated(name, [f"is not in line {patience:.0f} s after the last push and fault"])
+        for name, how in behind.items():
+            if name not in self._wrong:
+                self._violated(
+                    name, [f"is not in line {patience:.0f} s after the last push and fault: {how}"]
+                )
 
-    def _behind(self) -> Iterator[str]:
-        """Those that are not as the last push has them, or say something else of themselves."""
+    def _behind(self) -> Iterator[tuple[str, str]]:
+        """Those that are not as the last push has them, or say something else of themselves; and how they stand."""
         rows = {row.name: row for row in Repository.objects.all()}
         for author in self._authors:
             row = rows[author.name]
-            if not author.ledger.is_settled:
-                yield author.name
-            elif (
-                row.last_good_commit != author.tip[0]
-                or row.lease_holder
-                or row.state not in ("in_sync", "degraded")
-            ):
-                yield f"{author.name}: {row.state} {row.reason} at {row.last_good_commit[:12]}, held by {row.lease_holder!r}"
+            is_told = row.last_good_commit == author.tip[0] and row.state in ("in_sync", "degraded")
+            if not (author.ledger.is_settled and is_told and not row.lease_holder):
+                told = ("state", "reason", "message", "last_good_commit", "checked_at", "next_due_at")
+                told += ("queued_until", "lease_holder", "lease_expires_at", "follow_up", "paused_at")
+                fields = ", ".join(f"{name} {getattr(row, name)}" for name in told if getattr(row, name))
+                last = (
+                    SyncRun.objects.filter(repository=row)
+                    .values_list("state", "to_commit", "started_at")
+                    .first()
+                )
+                yield author.name, f"pushed {author.tip[0]}; {fields}; last sync {last}"
 
     def _stop(self) -> None:
         """End the service; nothing of it may be left."""

@@ -17,7 +17,7 @@ MIN_SECONDS = 60.0
 MEMORY_SHARE, MEMORY_KIB, DESCRIPTORS = 0.05, 2048, 2.0
 """What may be added over the second half of a life before it counts as growth: a share of the memory and a little,
 so many descriptors. A leak of one descriptor or 20 KiB per sync passes that within a minute."""
-ROLES = {0: "cluster", 1: "sentinel", 2: "worker or helper"}
+ROLES = {0: "cluster", 1: "sentinel", 2: "pusher or monitor"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Vitals:
         known = set(workers)
         for process in trees([*clusters, postmaster]):
             if process.root == postmaster:
-                role = "PostgreSQL" if process.depth == 0 else "PostgreSQL, below it"
+                role = "PostgreSQL" if process.depth == 0 else "PostgreSQL session"
             else:
                 role = "worker" if process.pid in known else ROLES.get(process.depth, "")
             if role:

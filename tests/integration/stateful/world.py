@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.management.color import no_style
 from django.db import connection, connections
 from django.utils import timezone
 
@@ -34,6 +35,7 @@ FOLLOWED = {"main": MAIN, "other": OTHER, "tag:v1": TAG}
 """The refs a repository may follow, as they are configured, and where git has them."""
 BEFORE_APPLY = ("probe", "fetch", "discover", "compile", "plan", "apply")
 """At whose beginning nothing of the commit is in the store."""
+_KEPT = ("django_migrations", "django_content_type", "auth_permission")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -301,7 +303,7 @@ class World:
 
 
 def _empty_tables() -> None:
-    tables = ["django_admin_log", "auth_user", "django_q_ormq", "gitsync_syncrun", "gitsync_sourcefile"]
-    tables += ["gitsync_repository", "metadata_dag", "metadata_dagversion"]
-    with connection.cursor() as cursor:
-        cursor.execute("; ".join(f"DELETE FROM {table}" for table in tables))
+    """As after a test, between two histories of one."""
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    statements = connection.ops.sql_flush(no_style(), [table for table in tables if table not in _KEPT])
+    connection.ops.execute_sql_flush(statements)
