@@ -41,6 +41,10 @@ PYTHON_SHARE = 8
 SETTLE_SECONDS = 120.0
 """In the end, beyond two intervals: a frozen worker's lease, and a pause after a failure, have to run out."""
 MAX_TOLD = 20
+TOLD_OF_A_REPOSITORY = (
+    *("state", "reason", "message", "last_good_commit", "checked_at", "next_due_at", "queued_until"),
+    *("lease_holder", "lease_expires_at", "follow_up", "paused_at"),
+)
 
 
 @dataclass
@@ -242,9 +246,9 @@ class Soak:
             row = rows[author.name]
             is_told = row.last_good_commit == author.tip[0] and row.state in ("in_sync", "degraded")
             if not (author.ledger.is_settled and is_told and not row.lease_holder):
-                told = ("state", "reason", "message", "last_good_commit", "checked_at", "next_due_at")
-                told += ("queued_until", "lease_holder", "lease_expires_at", "follow_up", "paused_at")
-                fields = ", ".join(f"{name} {getattr(row, name)}" for name in told if getattr(row, name))
+                fields = ", ".join(
+                    f"{name} {getattr(row, name)}" for name in TOLD_OF_A_REPOSITORY if getattr(row, name)
+                )
                 last = (
                     SyncRun.objects.filter(repository=row)
                     .values_list("state", "to_commit", "started_at")
