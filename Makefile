@@ -1,11 +1,13 @@
 # The commands of the project; `make help` lists them. Each prepares what it needs, and is quick when that is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench screenshots lint images java-sdk lock clean engine venv-server venv-dev
+.PHONY: help demo run test bench soak screenshots lint images java-sdk lock clean engine venv-server venv-dev
 MAKEFLAGS += --no-print-directory
 
 CONFIG ?=
 CASES ?=
+MINUTES ?= 10
+REPOSITORIES ?= 200
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -31,6 +33,11 @@ bench: ## Measure everything against its floor, into build/bench/; CASES="cold j
 	@$(MAKE) venv-server images
 	@.venv/bin/python -m benchmarks $(CASES)
 
+soak: ## Push and make faults for MINUTES=10 on REPOSITORIES=200, into build/soak/
+	@scripts/system.sh python git remotes tests
+	@$(MAKE) venv-dev images
+	@.venv/bin/python -m soak --minutes "$(MINUTES)" --repositories "$(REPOSITORIES)"
+
 screenshots: ## Take the pictures of the guides anew, into docs/screenshots
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) venv-dev images
@@ -52,7 +59,7 @@ lock: venv-dev ## Regenerate requirements/*.txt from pyproject.toml
 
 clean: ## Remove what was built; data under .kiok stays, except the demo's
 	@rm -rf build dist .venv .kiok/demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@find kiok compilers gitsync tests scripts examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find kiok compilers gitsync tests scripts examples benchmarks soak -name __pycache__ -type d -prune -exec rm -rf {} +
 
 engine:
 	@scripts/engine.sh build/engine

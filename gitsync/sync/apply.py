@@ -68,6 +68,9 @@ def apply(plan: Plan, held: Claim, commit: str, ignored: Sequence[Ignored]) -> N
         for chunk in _chunks(plan.pruned):
             Dag.objects.filter(uid__in=chunk, origin=Origin.GIT, repository=repository.name).delete()
         _record_files(repository, plan, ignored, commit, now)
+        # What was judged last is no longer what is here, also where nobody lives to judge this: were the push taken
+        # back then, a look would find nothing new.
+        Repository.objects.filter(pk=repository.pk).update(judgement={})
 
 
 def _create(created: Sequence[Found], repository: str, commit: str, now: datetime) -> None:

@@ -61,10 +61,8 @@ def sync_repository(
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
     if request.dry_run:
         return dry_run(repository, full=request.full, progress=progress)[0]
-    if not repository.enabled:
-        return _switched_off(repository, started)
-    if repository.is_paused:
-        return _report(repository, SyncReason.PAUSED, _paused(repository), started)
+    if held_back := _held_back(repository, started):
+        return held_back
     if not request.full:
         settled = _look(repository, request, progress, started)
         if settled:
@@ -166,7 +164,11 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> Sync
 
 
 def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
+    started = time.monotonic()
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=held.repository_id)
+    # Once more: a look takes its time, and the claim is to the configuration that it found.
+    if held_back := _held_back(repository, started):
+        return held_back
     run = SyncRun.objects.create(
         repository=repository,
         lease_number=held.number,
@@ -178,7 +180,6 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     )
     walk = Walk(run, progress)
     walk.note(_beginning(request))
-    started = time.monotonic()
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
         with renewed(held, limit):
@@ -286,6 +287,15 @@ def _beginning(request: Request) -> str:
     by = f" by {request.requested_by}" if request.requested_by else ""
     everything = ", compiling also what has not changed" if request.full else ""
     return f"asked for{by} ({request.trigger.label}){everything}"
+
+
+def _held_back(repository: Repository, started: float) -> SyncReport | None:
+    """A report if the repository is not to be synced."""
+    if not repository.enabled:
+        return _switched_off(repository, started)
+    if repository.is_paused:
+        return _report(repository, SyncReason.PAUSED, _paused(repository), started)
+    return None
 
 
 def _switched_off(repository: Repository, started: float) -> SyncReport:

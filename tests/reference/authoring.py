@@ -60,7 +60,14 @@ def _specs(scripts: Scripts) -> dict[str, Spec]:
 
 def one_task_dag(dag_id: str, script: str) -> Spec:
     """The compiled form of a DAG with one shell task, every key by hand."""
-    task = {"id": "a", "type": "shell", "script": script, "requires": [], "timeoutMs": None, "config": {}}
+    task: Spec = {
+        "id": "a",
+        "type": "shell",
+        "script": script,
+        "requires": [],
+        "timeoutMs": None,
+        "config": {},
+    }
     return {
         "id": dag_id,
         "name": dag_id,

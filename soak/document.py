@@ -1,0 +1,81 @@
+"""A soak's figures as markdown; and that as a section of docs/reliability.md, between two markers that stay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PATH = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
+BEGIN = "<!-- figures: python -m soak --markdown -->"
+END = "<!-- end of figures -->"
+
+
+def write(report: Mapping[str, Any], path: Path = PATH) -> None:
+    """Put the report's tables in the place of those that are there. Raises ValueError without the markers."""
+    path.write_text(replaced(path.read_text(encoding="utf-8"), report), encoding="utf-8")
+
+
+def replaced(text: str, report: Mapping[str, Any]) -> str:
+    """The document with the report's figures between the markers. Raises ValueError without them."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document has no {BEGIN} ... {END}")
+    return f"{before}{BEGIN}\n\n{markdown(report)}\n\n{END}{after}"
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The machine in a line; what happened; how long a push took; what the processes held."""
+    return "\n\n".join(
+        [_machine(report["machine"]), *map("\n".join, (_happened(report), _latency(report), _held(report)))]
+    )
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    return (
+        f"{facts['cores']} cores ({facts['cpu']}), {facts['memory_gib']} GiB, Linux {facts['kernel']}, "
+        f"Docker {facts['docker']}, Python {facts['python']}, git {facts['git']}; at commit {facts['commit']}."
+    )
+
+
+def _happened(report: Mapping[str, Any]) -> Iterator[str]:
+    yield "| what | |"
+    yield "|---|---:|"
+    yield f"| minutes | {report['seconds'] / 60:.1f} |"
+    yield f"| repositories, each looked at every {report['interval_seconds']:g} s | {report['repositories']} |"
+    yield f"| pushes | {report['pushes']} |"
+    for state, number in sorted(report["syncs"].items()):
+        yield f"| syncs that ended as {state} | {number} |"
+    for kind, number in sorted(report["faults"].items()):
+        yield f"| fault: {kind} | {number} |"
+    yield f"| clusters that ended without having been told to | {report['clusters_ended_by_themselves']} |"
+    yield f"| times that a repository in the store was compared with the model | {report['compared']} |"
+    yield f"| **violations** | **{len(report['violations'])}** |"
+    yield f"| seconds after the last fault until all was as pushed | {report['settled_after_seconds']} |"
+
+
+def _latency(report: Mapping[str, Any]) -> Iterator[str]:
+    yield "| from push to committed, faults and all | pushes | p50 (s) | p95 (s) | p99 (s) | longest (s) |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, told in report["latency"].items():
+        figures = " | ".join(str(told.get(key, "")) for key in ("pushes", "p50", "p95", "p99", "max"))
+        yield f"| {name} | {figures} |"
+
+
+def _held(report: Mapping[str, Any]) -> Iterator[str]:
+    yield "| process | seen | longest life (s) | its memory (MiB) | added | its descriptors | added | verdict |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---|"
+    by_role: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for life in report["processes"]:
+        by_role[life["role"]].append(life)
+    for role, lives in sorted(by_role.items()):
+        longest = max(lives, key=lambda life: life["seconds"])
+        verdicts = {life["verdict"] for life in lives if life["verdict"] != "short"} or {"short"}
+        cells = [
+            *(role, len(lives), f"{longest['seconds']:.0f}", f"{longest['memory_kib'][-1] / 1024:.1f}"),
+            *(f"{longest['added_memory_kib'] / 1024:+.1f}", longest["descriptors"][-1]),
+            *(f"{longest['added_descriptors']:+.1f}", "grows" if "grows" in verdicts else verdicts.pop()),
+        ]
+        yield f"| {' | '.join(map(str, cells))} |"

@@ -1,0 +1,137 @@
+"""What goes wrong: one fault at a time, drawn at random, each made for real."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from docker.errors import APIError
+
+from gitsync import containers
+from gitsync.models import Leadership
+from gitsync.presence import alive
+from soak.service import Service
+
+MAX_FROZEN_SECONDS = 25.0
+"""Longer than a sync's lease and the leader's, so that some of the frozen come back to find a successor."""
+MAX_FROZEN = 2
+
+
+@dataclass
+class Faults:
+    """Makes faults and counts them by kind."""
+
+    service: Service
+    chance: random.Random
+    made: Counter[str] = field(default_factory=Counter)
+    _frozen: dict[int, threading.Timer] = field(default_factory=dict)
+
+    def make_one(self) -> str:
+        """One fault; its kind, "" if there was nothing to make it with. Raises database errors."""
+        kinds: list[tuple[int, str, Callable[[], bool]]] = [
+            (6, "worker killed", self._kill_worker),
+            (3, "leader killed", self._kill_leader),
+            (3, "worker frozen", self._freeze_worker),
+            (2, "leader frozen", self._freeze_leader),
+            (5, "container killed", self._kill_container),
+            (1, "cluster killed", self._kill_cluster),
+            (1, "database restarted", lambda: self._restart_database(signal.SIGINT)),
+            (1, "database killed", lambda: self._restart_database(signal.SIGQUIT)),
+        ]
+        for _weight, kind, _make in kinds:
+            self.made.setdefault(kind, 0)
+        rare = [entry for entry in kinds if not self.made[entry[1]]]
+        # Each kind once, then by weight.
+        chosen = rare or kinds
+        _weight, kind, make = self.chance.choices(chosen, [entry[0] for entry in chosen])[0]
+        if not make():
+            return ""
+        self.made[kind] += 1
+        return kind
+
+    def thaw(self) -> None:
+        """Let everybody go on who is frozen."""
+        for pid, timer in self._frozen.items():
+            timer.cancel()
+            _signal(pid, signal.SIGCONT)
+        self._frozen.clear()
+
+    def workers(self) -> list[int]:
+        """The pids of the workers that the store knows to be alive."""
+        return [pid for name in alive().values_list("name", flat=True) if (pid := _pid(name)) is not None]
+
+    def _kill_worker(self) -> bool:
+        return self._to_one_of(self.workers(), signal.SIGKILL)
+
+    def _kill_leader(self) -> bool:
+        return self._to_one_of(self._leader(), signal.SIGKILL)
+
+    def _freeze_worker(self) -> bool:
+        return self._freeze(self.workers())
+
+    def _freeze_leader(self) -> bool:
+        return self._freeze(self._leader())
+
+    def _kill_container(self) -> bool:
+        """One that works, if any does; else one that stands ready."""
+        client = containers.sandbox().engine.client()
+        found = client.containers(filters={"label": [f"kiok.service={containers.service()}"]})
+        working = [item for item in found if not item["Names"][0].startswith("/kiok-pool-")]
+        if not found:
+            return False
+        with contextlib.suppress(APIError):  # it has just ended by itself
+            client.kill(self.chance.choice(working or found)["Id"])
+            return True
+        return False
+
+    def _kill_cluster(self) -> bool:
+        self.service.kill_cluster(self.chance.choice(self.service.clusters()))
+        return True
+
+    def _restart_database(self, how: signal.Signals) -> bool:
+        self.service.restart_database(how)
+        return True
+
+    def _freeze(self, pids: list[int]) -> bool:
+        self._frozen = {pid: timer for pid, timer in self._frozen.items() if timer.is_alive()}
+        pids = [pid for pid in pids if pid not in self._frozen]
+        return len(self._frozen) < MAX_FROZEN and self._to_one_of(pids, signal.SIGSTOP)
+
+    def _leader(self) -> list[int]:
+        holder = Leadership.objects.values_list("holder", flat=True).first() or ""
+        pid = _pid(holder)
+        return [] if pid is None else [pid]
+
+    def _to_one_of(self, pids: list[int], number: signal.Signals) -> bool:
+        if not pids:
+            return False
+        pid = self.chance.choice(pids)
+        if not _signal(pid, number):
+            return False
+        if number == signal.SIGSTOP:
+            # In a thread: whoever is frozen may hold what the soak itself waits for in the database.
+            seconds = self.chance.uniform(1.0, MAX_FROZEN_SECONDS)
+            self._frozen[pid] = threading.Timer(seconds, _signal, (pid, signal.SIGCONT))
+            self._frozen[pid].daemon = True
+            self._frozen[pid].start()
+        return True
+
+
+def _pid(name: str) -> int | None:
+    """The pid in a process's name (gitsync.process)."""
+    parts = name.split("/")
+    return int(parts[2]) if len(parts) > 3 and parts[2].isdecimal() else None
+
+
+def _signal(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True

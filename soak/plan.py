@@ -1,0 +1,31 @@
+"""How much is done in a soak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do: for how long, with how many repositories, how often. Seconds between two of a kind, in the mean."""
+
+    seconds: float
+    repositories: int
+    seed: int
+    interval_ms: int
+    push_seconds: float
+    fault_seconds: float
+    operator_seconds: float
+
+    @classmethod
+    def of(cls, seconds: float, repositories: int, seed: int) -> Plan:
+        """As much as two cores bear: a push takes some 0.15 s of one, a look 0.015 s."""
+        return cls(
+            seconds=seconds,
+            repositories=repositories,
+            seed=seed,
+            interval_ms=max(2000, repositories * 100),
+            push_seconds=max(0.33, 10 / repositories),
+            fault_seconds=min(5.0, seconds / 12),
+            operator_seconds=min(6.0, seconds / 6),
+        )

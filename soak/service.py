@@ -1,0 +1,139 @@
+"""The real service on a database of its own: PostgreSQL, and clusters of workers that are started again when they end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from kiok.server import embedded
+
+ROOT = Path(__file__).resolve().parents[1]
+DATABASE = "soak"
+CLUSTERS = 2
+WORKERS = 2
+"""Of each cluster. More would not be faster on two cores, and there is somebody to take over."""
+_STOP_SECONDS = 30.0
+
+
+def environment(folder: Path, interval_ms: int) -> dict[str, str]:
+    """The environment of every process of the service; the user's own settings have no say, but for the sandbox's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("KIOK_SANDBOX_", "KIOK_IMAGE_"))
+        or not name.startswith(("KIOK_", "DATABASE_URL", "DJANGO_", "GIT_"))
+    }
+    for image in ("PYTHON", "JAVA"):
+        # The images that scripts/images.sh builds under other names.
+        if tag := kept.get(f"KIOK_IMAGE_{image}"):
+            kept[f"KIOK_SANDBOX_IMAGE_{image}"] = tag
+    return kept | {
+        "DATABASE_URL": embedded.url(folder / "data").replace(f"/{embedded.DATABASE}?", f"/{DATABASE}?"),
+        "DJANGO_SETTINGS_MODULE": "kiok.server.settings",
+        "KIOK_BASE_DATA_DIR": str(folder / "work"),
+        "KIOK_GITSYNC_ALLOW_PROTOCOLS": "file",
+        "KIOK_GITSYNC_INTERVAL_MS": str(interval_ms),
+        "KIOK_LOG_LEVEL": "WARNING",
+        "KIOK_MASTER_KEY": "a master key that only the soak uses",
+        "KIOK_SANDBOX_POOL_SIZE": "1",
+        "KIOK_WORKERS": str(WORKERS),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@dataclass
+class Service:
+    """Started by `start`, ended by `stop`. `ended` counts the clusters that ended without having been told to."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    ended: int = 0
+    _clusters: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start_database(self) -> None:
+        """A durable one, as the service's is: a commit waits for the disk, and survives a kill."""
+        embedded.ensure(self.data)
+        with psycopg.connect(embedded.url(self.data), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def start_clusters(self) -> None:
+        self._clusters = [self._start(number) for number in range(CLUSTERS)]
+
+    def clusters(self) -> list[int]:
+        """The pids of the clusters' first processes, each of which leads a group."""
+        return [cluster.pid for cluster in self._clusters]
+
+    def postmaster(self) -> int:
+        return int((self.data / "postgres" / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+
+    def supervise(self) -> None:
+        """Start again what has ended, as whatever runs a service does."""
+        for number, cluster in enumerate(self._clusters):
+            if cluster.poll() is not None:
+                self._kill_group(cluster.pid)
+                self._clusters[number] = self._start(number)
+                self.ended += 1
+
+    def kill_cluster(self, pid: int) -> None:
+        """All of its processes at once, as when a machine or a container goes."""
+        self._kill_group(pid)
+        next(cluster for cluster in self._clusters if cluster.pid == pid).wait(_STOP_SECONDS)
+        self.supervise()
+        self.ended -= 1
+
+    def restart_database(self, how: signal.Signals) -> None:
+        """SIGINT: it ends its sessions; SIGQUIT: it ends at once, and has to recover."""
+        pid = self.postmaster()
+        os.kill(pid, how)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        embedded.ensure(self.data)
+
+    def stop(self) -> bool:
+        """End it all; whether every cluster obeyed."""
+        for cluster in self._clusters:
+            cluster.terminate()
+        obeyed = True
+        for cluster in self._clusters:
+            try:
+                cluster.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                obeyed = False
+            self._kill_group(cluster.pid)
+            cluster.wait()
+        self._clusters = []
+        return obeyed
+
+    def stop_database(self) -> None:
+        embedded.release(self.data)
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        with (self.folder / f"cluster-{number}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "manage.py", "qcluster"],
+                cwd=ROOT,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @staticmethod
+    def _kill_group(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)

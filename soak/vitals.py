@@ -1,0 +1,125 @@
+"""Memory and open descriptors of the service's processes over time, and whether they grow."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from soak.processes import trees
+
+MIN_SECONDS = 60.0
+"""Of a process that is judged at all: one that lives shorter grows as it warms up."""
+MEMORY_SHARE, MEMORY_KIB, DESCRIPTORS = 0.05, 2048, 2.0
+"""What may be added over the second half of a life before it counts as growth: a share of the memory and a little,
+so many descriptors. A leak of one descriptor or 20 KiB per sync passes that within a minute."""
+ROLES = {0: "cluster", 1: "sentinel", 2: "pusher or monitor"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """At `seconds` of the run. `memory` is what the process alone holds (RssAnon), in KiB."""
+
+    seconds: float
+    memory: int
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The samples of one process, and what they come to. `verdict`: flat, grows, or short."""
+
+    role: str
+    pid: int
+    samples: Sequence[Sample]
+
+    @property
+    def seconds(self) -> float:
+        return self.samples[-1].seconds - self.samples[0].seconds
+
+    @property
+    def second_half(self) -> Sequence[Sample]:
+        middle = self.samples[0].seconds + self.seconds / 2
+        return [sample for sample in self.samples if sample.seconds >= middle]
+
+    @property
+    def added_memory(self) -> float:
+        """KiB over the second half of its life, by the line that fits best."""
+        return _added([(sample.seconds, sample.memory) for sample in self.second_half])
+
+    @property
+    def added_descriptors(self) -> float:
+        return _added([(sample.seconds, sample.descriptors) for sample in self.second_half])
+
+    @property
+    def verdict(self) -> str:
+        if self.seconds < MIN_SECONDS:
+            return "short"
+        allowed = MEMORY_KIB + MEMORY_SHARE * statistics.fmean(sample.memory for sample in self.second_half)
+        is_flat = self.added_memory <= allowed and self.added_descriptors <= DESCRIPTORS
+        return "flat" if is_flat else "grows"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "role": self.role,
+            "pid": self.pid,
+            "seconds": round(self.seconds, 1),
+            "memory_kib": [sample.memory for sample in self.samples],
+            "descriptors": [sample.descriptors for sample in self.samples],
+            "added_memory_kib": round(self.added_memory),
+            "added_descriptors": round(self.added_descriptors, 1),
+            "verdict": self.verdict,
+        }
+
+
+@dataclass
+class Vitals:
+    """All lives so far."""
+
+    _samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+    def look(self, seconds: float, clusters: Iterable[int], workers: Iterable[int], postmaster: int) -> None:
+        """A sample of each process. `workers` are the pids of those known to work; what they start is git's."""
+        known = set(workers)
+        for process in trees([*clusters, postmaster]):
+            if process.root == postmaster:
+                role = "PostgreSQL" if process.depth == 0 else "PostgreSQL session"
+            else:
+                role = "worker" if process.pid in known else ROLES.get(process.depth, "")
+            if role:
+                self._note(role, process.pid, process.born, seconds)
+
+    def lives(self) -> list[Life]:
+        """Each process that was seen twice; a worker counts as one once it has been told to be."""
+        named: dict[tuple[int, str], str] = {}
+        joined: dict[tuple[int, str], list[Sample]] = defaultdict(list)
+        for (role, pid, born), samples in self._samples.items():
+            if role == "worker" or (pid, born) not in named:
+                named[pid, born] = role
+            joined[pid, born] += samples
+        lives = [
+            Life(named[key], key[0], sorted(samples, key=lambda sample: sample.seconds))
+            for key, samples in joined.items()
+        ]
+        return sorted(
+            (life for life in lives if len(life.samples) > 1), key=lambda life: (life.role, -life.seconds)
+        )
+
+    def _note(self, role: str, pid: int, born: str, seconds: float) -> None:
+        with contextlib.suppress(OSError, StopIteration):
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+            memory = int(next(line for line in status if line.startswith("RssAnon:")).split()[1])
+            descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+            self._samples[role, pid, born].append(Sample(seconds, memory, descriptors))
+
+
+def _added(points: Sequence[tuple[float, float]]) -> float:
+    """What the line through the points, by least squares, rises from the first to the last."""
+    if len(points) < 2 or points[0][0] == points[-1][0]:
+        return 0.0
+    times, values = zip(*points, strict=True)
+    return float(statistics.linear_regression(times, values).slope * (times[-1] - times[0]))

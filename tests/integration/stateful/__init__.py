@@ -1,0 +1,1 @@
+"""The world of the stateful test: remotes, configured repositories, what the store must hold of each."""
