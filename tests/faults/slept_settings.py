@@ -1,0 +1,17 @@
+"""The settings on the database of the test, with a sleep that works under libfaketime.
+
+Up to 0.9.10 it garbles sleeping until an absolute time (clock_nanosleep(2)), which is how Python sleeps, although the clock
+that this goes by is left alone.
+"""
+
+import select
+import time
+
+from tests.integration.same_database import *  # noqa: F403
+
+
+def _sleep(seconds: float) -> None:
+    select.select([], [], [], seconds)
+
+
+time.sleep = _sleep
