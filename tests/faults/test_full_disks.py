@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from kiok.connections.models import Connection
 from tests.faults.own_mounts import with_own_mounts
 from tests.faults.small_disk import small_disk
 from tests.faults.team import Team
-from tests.reference.authoring import yaml_file
+from tests.reference.authoring import python_file, yaml_file
 from tests.servers.ssh import SshServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,5 +97,22 @@ def test_without_room_for_temporary_files_no_key_is_left_and_it_is_made_good(
             disk.make_room()
             assert sync(team).ok
             team.holds_what_was_pushed()
+
+    with_own_mounts(work)
+
+
+def test_a_full_temporary_folder_hinders_no_sync(
+    team: Team, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def work() -> None:
+        with small_disk(tmp_path / "tmp", 1) as disk:
+            disk.fill()
+            monkeypatch.setenv("TMPDIR", str(disk.folder))  # as git is told
+            monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
+            assert sync(team).ok
+            team.push({"p.py": python_file({"p": "echo 2"}), "a.yaml": yaml_file({"a": "echo 2"})})
+            assert sync(team).ok
+            team.holds_what_was_pushed()
+            assert [path.name for path in disk.folder.iterdir()] == ["balloon"]
 
     with_own_mounts(work)

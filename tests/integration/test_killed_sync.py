@@ -17,6 +17,10 @@ from gitsync.models import Repository, SourceFile, SyncRun
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
+from tests.reference.authoring import python_file, unreadable_yaml, yaml_file
+from tests.reference.differences import differences
+from tests.reference.model import Files, after
+from tests.reference.reading import read_store
 from tests.servers.repositories import WorkRepo
 from tests.servers.ssh import SshServer
 
@@ -44,7 +48,7 @@ def progress(step, detail):
 sync_repository(Repository.objects.get().pk, Request(), progress)
 """
 
-PYTHON = "from kiok import Dag\nimport time\ntime.sleep(0.2)\nd = Dag('p')\nd.task('a', script='s')\n"
+PYTHON = python_file({"p": "s"}, comment="\nimport time\ntime.sleep(0.2)")
 
 
 @pytest.fixture
@@ -114,12 +118,21 @@ def _own_credentials_folder() -> None:
 def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
     step: str, private: Repository, work_repo: WorkRepo, sync: Sync
 ) -> None:
-    work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b"), "p.py": PYTHON})
+    old: Files = {
+        "a.yaml": yaml_file({"a": "echo 1"}),
+        "b.yaml": yaml_file({"b": "echo 1"}),
+        "p.py": PYTHON,
+    }
+    new: Files = {
+        "a.yaml": yaml_file({"a": "echo 2"}),
+        "c.yaml": yaml_file({"c": "echo 2"}),
+        "d.yaml": unreadable_yaml(),
+        "p.py": PYTHON,
+    }
+    first = work_repo.publish({path: file.text or "" for path, file in old.items()})
     sync()
     (work_repo.work / "b.yaml").unlink()
-    commit = work_repo.publish(
-        {"a.yaml": yaml_dag("a", "echo 2"), "c.yaml": yaml_dag("c"), "d.yaml": "dag: ["}
-    )
+    commit = work_repo.publish({path: file.text or "" for path, file in new.items()})
     before = state()
 
     killed_in(step)
@@ -129,16 +142,8 @@ def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
         assert between["dags"] == before["dags"], "half a commit is visible"
     report = sync()
     assert report.to_commit == commit
-    after = state()
-
-    # An undisturbed sync of the same commits into an empty store gives the same.
-    expected = {
-        "team/a.yaml": (2, commit),
-        "team/c.yaml": (1, commit),
-        "team/p.py::p": (1, before["dags"][2]["commit_sha"]),  # type: ignore[index]
-    }
-    assert {row["uid"]: (row["version"], row["commit_sha"]) for row in after["dags"]} == expected  # type: ignore[attr-defined]
-    assert after["repository"]["last_good_commit"] == commit  # type: ignore[index]
+    assert not differences(after("team", [(first, old), (commit, new)]), read_store("team"))
+    assert state()["repository"]["last_good_commit"] == commit  # type: ignore[index]
     assert not SyncRun.objects.filter(state="running").exists()
     containers.sweep()
     remote.sweep()
