@@ -24,6 +24,7 @@ from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
 from gitsync.looks import Enqueue, Looks
 from gitsync.models import Leadership
+from gitsync.notices import outbox
 from gitsync.process import is_dead, process_name
 
 LEASE_SECONDS = 5.0
@@ -53,7 +54,10 @@ def take_lead() -> Lead | None:
         free |= Q(holder=row.holder, number=row.number)
     me = process_name()
     won = Leadership.objects.filter(free, pk=1).update(
-        holder=me, number=F("number") + 1, expires_at=Now() + timedelta(seconds=LEASE_SECONDS)
+        holder=me,
+        number=F("number") + 1,
+        expires_at=Now() + timedelta(seconds=LEASE_SECONDS),
+        taken_at=Now(),
     )
     if not won:
         return None
@@ -159,5 +163,9 @@ class Housekeeping:
             remote.sweep()
         except Exception:  # as above
             log.exception("sweeping up failed")
+        try:
+            outbox.wake_if_due()
+        except Exception:  # as above
+            log.exception("seeing to the notices that wait failed")
         finally:
             connections.close_all()

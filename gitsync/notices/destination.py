@@ -1,0 +1,76 @@
+"""A webhook's url: parsed once, strictly, and checked for where it leads, as those of repositories are.
+
+Unlike a repository's it may have a query, in which some services carry their key, and needs no path.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from gitsync.git.errors import GitReason, git_error
+from gitsync.git.url import RemoteUrl, check_host, parse_url
+
+MAX_CHARACTERS = 2000
+_SCHEMES = frozenset({"https", "http"})
+
+
+class Allowed(Protocol):
+    """The properties that say where webhooks may lead."""
+
+    @property
+    def gitsync_allow_protocols(self) -> tuple[str, ...]: ...
+
+    @property
+    def gitsync_allow_private_hosts(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a webhook leads. `target` is path and query, which may be a secret; `shown` is without it."""
+
+    remote: RemoteUrl
+    target: str = field(repr=False)
+    private_hosts: frozenset[str]
+
+    @property
+    def shown(self) -> str:
+        """Scheme and host, for people."""
+        return f"{self.remote.scheme}://{self.remote.authority}/"
+
+    def admit(self, resolve: Callable[..., list[Any]] = socket.getaddrinfo) -> tuple[str, ...]:
+        """The addresses that may be connected to. Raises GitError (HOST_NOT_ALLOWED, NETWORK)."""
+        return check_host(self.remote, self.private_hosts, resolve)
+
+
+def parse_destination(url: str, allowed: Allowed) -> Destination:
+    """`https://host[:port][/path][?query]`; http where `kiok.gitsync.allow.protocols` has it.
+
+    Raises GitError (URL_INVALID, PROTOCOL_NOT_ALLOWED), which never repeats path or query.
+    """
+    if len(url) > MAX_CHARACTERS:
+        raise _refused(f"is longer than {MAX_CHARACTERS} characters")
+    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        raise _refused("has a blank, a backslash or a character that is not ASCII; percent-encode it")
+    try:
+        parts = urlsplit(url)
+    except ValueError as exc:
+        raise _refused("cannot be read") from exc
+    if parts.scheme not in _SCHEMES or not parts.netloc:
+        raise _refused("is none of a webhook: write https://host/path")
+    if "#" in url:
+        raise _refused("has a fragment ('#'); leave it out")
+    if "@" in parts.netloc:
+        raise _refused("has a user: put what is secret into a connection, as authorization or webhookUrl")
+    protocols = _SCHEMES & frozenset(allowed.gitsync_allow_protocols) | {"https"}
+    # The path is no repository's, so another stands in for it.
+    remote = parse_url(f"{parts.scheme}://{parts.netloc}/webhook", allow_protocols=protocols)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Destination(remote, target, frozenset(allowed.gitsync_allow_private_hosts))
+
+
+def _refused(why: str) -> Exception:
+    return git_error(GitReason.URL_INVALID, f"the url {why}")
