@@ -1,4 +1,4 @@
-"""Git Sync in the admin: repositories, syncs, files, deliveries, notices, tokens. It shows, and calls one function a deed."""
+"""Git Sync in the admin: what it shows, one function called for each deed."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
 ) -> None:
     receiver = by_mail()
     mail_server.refuses = "554 we do not like it"
-    with pytest.raises(Refused, match="refused the message: .*554.*we do not like it"):
+    with pytest.raises(Refused, match=r"refused the message: .*554.*we do not like it"):
         sender.send(receiver, delivery(receiver))
     settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=None)
     assert "certificate" in problem(receiver)
