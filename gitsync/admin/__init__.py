@@ -7,7 +7,6 @@ from django.urls import reverse
 from gitsync.admin import administration
 from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
-from gitsync.admin.notice_delivery import NoticeDeliveryAdmin
 from gitsync.admin.notice_receiver import NoticeReceiverAdmin
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
@@ -18,7 +17,6 @@ from kiok.metadata.admin import link_repositories, link_sources
 __all__ = [
     "ApiTokenAdmin",
     "DeliveryAdmin",
-    "NoticeDeliveryAdmin",
     "NoticeReceiverAdmin",
     "RepositoryAdmin",
     "SourceFileAdmin",

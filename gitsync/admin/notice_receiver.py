@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
-from gitsync.admin.notice_delivery import delivery_state
 from gitsync.admin.notice_receiver_form import NoticeReceiverForm
 from gitsync.conf import properties
 from gitsync.git.errors import GitError
@@ -25,8 +24,13 @@ from gitsync.notices.destination import parse_destination
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
-SHOWN = 10
+SHOWN = 20
 """The newest notices on a receiver's page."""
+_STATE = {
+    NoticeState.WAITING: Tone.BUSY,
+    NoticeState.SENT: Tone.GOOD,
+    NoticeState.GIVEN_UP: Tone.BAD,
+}
 
 
 @admin.register(NoticeReceiver)
@@ -168,12 +172,12 @@ def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
         line = "Waiting for a worker."
     deliveries = [
         {
-            "number": row.pk,
-            "url": cells.page_of("gitsync_noticedelivery", row.pk),
+            "id": str(row.notice.uid),
             "when": cells.age(row.attempted_at or row.created_at),
             "event": row.notice.event,
             "repository": row.notice.repository.name if row.notice.repository else cells.NOTHING,
-            "state": delivery_state(row),
+            "message": cells.shortened(row.notice.message, 60),
+            "state": cells.badge(_STATE[NoticeState(row.state)], str(NoticeState(row.state).label)),
             "attempts": row.attempts,
             "outcome": cells.shortened(row.outcome, 200),
         }

@@ -45,7 +45,7 @@ class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         fields["groups"].queryset = assignable_groups(self.user).order_by("name")
         fields["repositories"].queryset = visible_repositories(self.user).order_by("name")
         if not sees_all(self.user):
-            del fields["all_repositories"]
+            fields.pop("all_repositories", None)
         fields["template"].help_text = (
             "JSON with placeholders in its texts; empty: the ready-made one of the format. Placeholders: "
             + ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
