@@ -165,6 +165,7 @@ class Housekeeping:
             log.exception("sweeping up failed")
         try:
             outbox.wake_if_due()
+            outbox.forget()
         except Exception:  # as above
             log.exception("seeing to the notices that wait failed")
         finally:

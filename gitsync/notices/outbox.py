@@ -5,14 +5,19 @@ Waking may be lost with the process that was to do it; the leader looks every mi
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 from django_q.tasks import async_task
 
 from gitsync.models import Notice, NoticeDelivery, NoticeEvent, NoticeReceiver, NoticeState, Repository
 
 DELIVER = "gitsync.notices.sender.deliver"
+KEPT = timedelta(days=90)
+FORGOTTEN_AT_ONCE = 500
 _NAME = "deliver notices"
 
 
@@ -58,6 +63,16 @@ def wake_if_due() -> bool:
     if found:
         wake()
     return found
+
+
+def forget() -> int:
+    """Remove notices of long ago, some at a time; how many there were. Reads the oldest alone, by their key."""
+    before = timezone.now() - KEPT
+    oldest = Notice.objects.order_by("pk").values_list("pk", "at")[:FORGOTTEN_AT_ONCE]
+    old = [pk for pk, at in oldest if at < before]
+    if old:
+        Notice.objects.filter(pk__in=old).delete()
+    return len(old)
 
 
 def wake() -> None:

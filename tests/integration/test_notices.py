@@ -358,6 +358,13 @@ def test_without_a_receiver_nothing_is_queued(repository: Repository) -> None:
     assert (OrmQ.objects.count(), NoticeDelivery.objects.count()) == (0, 0)
 
 
+def test_what_was_told_is_kept_for_90_days(repository: Repository, receiver: NoticeReceiver) -> None:
+    put(repository, "old", "new")
+    Notice.objects.filter(message="old").update(at=Now() - timedelta(days=91))
+    assert (outbox.forget(), outbox.forget()) == (1, 0)
+    assert NoticeDelivery.objects.get().notice.message == "new"
+
+
 def test_a_real_worker_tells_of_a_push_that_breaks_a_file_and_of_one_that_mends_it(
     work_repo: WorkRepo, repository: Repository, receiver: NoticeReceiver, server: WebhookServer
 ) -> None:

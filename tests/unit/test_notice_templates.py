@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitsync.doctor.table import NAMES
 from gitsync.notices.template import (
     MAX_CHARACTERS,
     PLACEHOLDERS,
@@ -107,3 +109,12 @@ def test_a_template_that_cannot_be_used_is_refused_with_the_place_and_what_is_al
 ) -> None:
     with pytest.raises(TemplateInvalid, match=says):
         check_template(text)
+
+
+def test_the_guide_has_every_placeholder_and_every_check_of_the_doctor() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "operators.md").read_text(encoding="utf-8")
+    for name, meaning in PLACEHOLDERS.items():
+        assert f"| `{name}` | {meaning} |\n" in guide
+    doctor = guide.partition("\n## Doctor\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in doctor.splitlines() if line.startswith("| `")]
+    assert re.findall(r"`([a-z-]+)`", " ".join(rows)) == list(NAMES)
