@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import DatabaseError
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -24,11 +25,13 @@ MAX_NAMED = 5
 
 def queue() -> Finding:
     """The broker: whether it answers, how much waits, and for how long where it can tell."""
-    broker = get_broker()
-    if not broker.ping():
-        return fail("the broker does not answer", "Start it, or see the properties of the broker.")
-    waiting = int(broker.queue_size())
-    taken = int(broker.lock_size())
+    try:
+        broker = get_broker()
+        waiting, taken = int(broker.queue_size()), int(broker.lock_size())
+    except DatabaseError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - each kind of broker has errors of its own
+        return fail(f"the broker does not answer: {exc}", "Start it, or correct where it is looked for.")
     found = f"{waiting} waiting, {taken} at work"
     if not waiting:
         return ok(found)

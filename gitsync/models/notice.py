@@ -180,7 +180,10 @@ class NoticeDelivery(models.Model):
     """A notice to one receiver: the row of the outbox."""
 
     notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
-    receiver = models.ForeignKey(NoticeReceiver, on_delete=models.CASCADE, related_name="deliveries")
+    # Without a constraint in the database: a receiver that is deleted at this moment must not fail a sync.
+    receiver = models.ForeignKey(
+        NoticeReceiver, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
+    )
     state = models.CharField(max_length=10, choices=NoticeState.choices, default=NoticeState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     outcome = models.CharField(max_length=500, blank=True, help_text="What the last attempt came to.")

@@ -83,8 +83,9 @@ def wake() -> None:
 def _address(notice: Notice, receivers: list[int]) -> None:
     if not receivers:
         return
-    # Of a hundred that fail together one wakes a worker, which finds the others.
-    is_awake = due().filter(not_held()).exists()
+    # Of a hundred that fail together one wakes a worker, which finds the others. One that rests after a failure does
+    # not count: nobody was woken for it.
+    is_awake = due().filter(not_held(), failures=0).exists()
     NoticeDelivery.objects.bulk_create(NoticeDelivery(notice=notice, receiver_id=pk) for pk in receivers)
     if not is_awake:
         # Not before: a worker that comes too soon finds nothing.

@@ -81,7 +81,7 @@ def _take() -> Held | None:
     for pk, holder in candidates.order_by("oldest").values_list("pk", "holder"):
         free = outbox.not_held() | (Q(holder=holder) if holder and is_dead(holder) else Q(pk__in=()))
         until = Now() + timedelta(seconds=HOLD_SECONDS)
-        if NoticeReceiver.objects.filter(free, pk=pk).update(holder=me, held_until=until) == 1:
+        if outbox.due().filter(free, pk=pk).update(holder=me, held_until=until) == 1:
             return Held(pk, me)
     return None
 

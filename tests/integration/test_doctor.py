@@ -123,11 +123,16 @@ def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
     assert told(working.finding) == ("ok", "fine")
 
 
-@pytest.mark.parametrize("kind", ["refuses", "is silent"])
+@pytest.mark.parametrize("kind", ["refuses", "is silent", "is of another version"])
 def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))  # takes connections, and never says anything
     port = 1 if kind == "refuses" else listener.getsockname()[1]
     url = f"postgresql://kiok:{DATABASE_PASSWORD}@127.0.0.1:{port}/kiok?connect_timeout=2"
+    where = "given by DATABASE_URL"
+    if kind == "is of another version":  # the embedded one, which does not start
+        (tmp_path / "postgres").mkdir(mode=0o700)
+        (tmp_path / "postgres" / "PG_VERSION").write_text("9\n")
+        url, where = "", "embedded"
     skip = [argument for name in ("engine", "image-python", "image-jar") for argument in ("--skip", name)]
     with listener:
         done = subprocess.run(
@@ -142,13 +147,14 @@ def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp
     found = {item["name"]: item for item in json.loads(done.stdout)["checks"]}
     assert done.returncode == 1
     assert found["database"]["status"] == "fail"
-    assert "given by DATABASE_URL) does not answer" in found["database"]["found"]
-    assert "correct DATABASE_URL" in found["database"]["remedy"]
+    assert f"the database ({where}) does not answer" in found["database"]["found"]
+    assert found["database"]["remedy"]
     for name in ("migrations", "clock", "leader", "workers", "queue", "images-of-repositories"):
         assert found[name]["found"] == "cannot be told while the database does not answer", found[name]
     for name in ("git", "disk-data", "secret-files", "web"):
         assert found[name]["status"] in ("ok", "warn"), found[name]
     assert DATABASE_PASSWORD not in done.stdout + done.stderr
+    assert ("was made by PostgreSQL 9" in done.stderr) == (where == "embedded")
 
 
 # The store.

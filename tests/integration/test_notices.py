@@ -352,6 +352,17 @@ def test_of_many_that_fail_together_one_wakes_a_worker(
     assert OrmQ.objects.get().task["func"] == outbox.DELIVER
 
 
+def test_a_receiver_that_rests_after_a_failure_does_not_keep_a_worker_from_being_woken_for_another(
+    repository: Repository, receiver: NoticeReceiver
+) -> None:
+    put(repository, "one")
+    NoticeReceiver.objects.update(failures=1, retry_at=Now() - timedelta(seconds=1))
+    NoticeReceiver.objects.create(name="another", url="https://x.invalid/").repositories.add(repository)
+    OrmQ.objects.all().delete()
+    put(repository, "two")
+    assert OrmQ.objects.count() == 1
+
+
 def test_without_a_receiver_nothing_is_queued(repository: Repository) -> None:
     OrmQ.objects.all().delete()
     fail(repository)
