@@ -5,14 +5,17 @@ Unlike a repository's it may have a query, in which some services carry their ke
 
 from __future__ import annotations
 
+import base64
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from gitsync.git.errors import GitReason, git_error
 from gitsync.git.url import RemoteUrl, check_host, parse_url
+from gitsync.notices.errors import NotDelivered
 
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})
@@ -29,6 +32,15 @@ class Allowed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """The environment's proxy for https. `headers` may hold its password."""
+
+    host: str
+    port: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Where a webhook leads. `target` is path and query, which may be a secret; `shown` is without it."""
 
@@ -41,8 +53,27 @@ class Destination:
         """Scheme and host, for people."""
         return f"{self.remote.scheme}://{self.remote.authority}/"
 
-    def admit(self, resolve: Callable[..., list[Any]] = socket.getaddrinfo) -> tuple[str, ...]:
-        """The addresses that may be connected to. Raises GitError (HOST_NOT_ALLOWED, NETWORK)."""
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy that connects for us, as for git: `https_proxy` or `all_proxy`, unless `no_proxy` has the host."""
+        proxies = getproxies_environment()
+        url = proxies.get("https") or proxies.get("all")
+        if self.remote.scheme != "https" or not url or proxy_bypass_environment(self.remote.host, proxies):
+            return None
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http" or not parts.hostname:
+            raise NotDelivered(
+                "the environment's https_proxy is none that can be used: write http://host:port"
+            )
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
+        basic = ("Proxy-Authorization", f"Basic {base64.b64encode(login).decode()}")
+        return Proxy(parts.hostname, parts.port or 80, (basic,) if parts.username else ())
+
+    def admit(self, resolve: Callable[..., list[Any]] | None = socket.getaddrinfo) -> tuple[str, ...]:
+        """The addresses that may be connected to; with `resolve=None` only an address in the url is judged.
+
+        Raises GitError (HOST_NOT_ALLOWED, NETWORK).
+        """
         return check_host(self.remote, self.private_hosts, resolve)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils import timezone
 
 from gitsync.conf import properties
@@ -16,13 +18,15 @@ _EVENTS = {
 }
 
 
-def note_transition(repository: Repository, commit: str, *, transient: bool) -> Notice | None:
+def note_transition(
+    repository: Repository, commit: str, *, transient: bool, details: Sequence[str] = ()
+) -> Notice | None:
     """Record a notice if the repository's state is not what was last told; None if there is nothing to tell.
 
     To be called in the transaction that writes the state, with the row locked; sets `told_state` and `untold_looks`,
     which the caller saves. `commit` is the one looked at, "" where it could not be learnt. What is `transient` is told
     after `kiok.notice.after.failures` looks in a row, so that a passing failure is told neither as it comes nor as
-    it goes.
+    it goes. `details` follow the repository's message.
     """
     told = repository.told_state or RepositoryState.IN_SYNC.value
     if repository.state == told or repository.state not in _EVENTS:
@@ -40,7 +44,7 @@ def note_transition(repository: Repository, commit: str, *, transient: bool) -> 
             before=told,
             state=repository.state,
             reason=repository.reason,
-            message=printable(repository.message),
+            message=printable(". ".join([repository.message, *details])),
             commit=commit,
             at=timezone.now(),
         )

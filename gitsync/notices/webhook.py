@@ -19,7 +19,7 @@ from gitsync import VERSION
 from gitsync.conf import properties
 from gitsync.models import NoticeReceiver
 from gitsync.notices.content import printable
-from gitsync.notices.destination import Destination, parse_destination
+from gitsync.notices.destination import Destination, Proxy, parse_destination
 from gitsync.notices.errors import NotDelivered, Refused
 from gitsync.notices.template import render
 from kiok.connections.redaction import redact
@@ -104,17 +104,7 @@ def _post(destination: Destination, body: bytes, headers: Mapping[str, str]) -> 
 @contextmanager
 def _connected(destination: Destination) -> Iterator[http.client.HTTPConnection]:
     """A connection to one of the addresses that were checked, shut down when the time is up."""
-    remote = destination.remote
-    opened = _open(destination.admit(), remote.port_or_default)
-    connection = http.client.HTTPConnection(remote.authority_without_port, remote.port_or_default)
-    if remote.scheme == "https":
-        trust = _trust()
-        connection = http.client.HTTPSConnection(
-            remote.authority_without_port, remote.port_or_default, context=trust
-        )
-        # The handshake is within the time, too.
-        opened = trust.wrap_socket(opened, server_hostname=remote.host, do_handshake_on_connect=False)
-    connection.sock = opened
+    connection, opened = _connection(destination)
     out_of_time = threading.Event()
 
     def shut_down() -> None:
@@ -137,6 +127,32 @@ def _connected(destination: Destination) -> Iterator[http.client.HTTPConnection]
         timer.cancel()
         connection.close()
         opened.close()
+
+
+def _connection(destination: Destination) -> tuple[http.client.HTTPConnection, socket.socket]:
+    """A connection, and its socket, on which no TLS has been spoken yet: the handshake is within the time, too."""
+    remote = destination.remote
+    where = (remote.authority_without_port, remote.port_or_default)
+    proxy = destination.proxy
+    addresses = destination.admit(resolve=None if proxy else socket.getaddrinfo)
+    opened = _through(proxy, *where) if proxy else _open(addresses, remote.port_or_default)
+    if remote.scheme != "https":
+        connection = http.client.HTTPConnection(*where)
+    else:
+        trust = _trust()
+        connection = http.client.HTTPSConnection(*where, context=trust)
+        opened = trust.wrap_socket(opened, server_hostname=remote.host, do_handshake_on_connect=False)
+    connection.sock = opened
+    return connection, opened
+
+
+def _through(proxy: Proxy, host: str, port: int) -> socket.socket:
+    """A socket to that host behind the proxy, which looks the name up. Raises OSError."""
+    tunnel = http.client.HTTPConnection(proxy.host, proxy.port, timeout=TIMEOUT_SECONDS)
+    tunnel.set_tunnel(host, port, headers=dict(proxy.headers))
+    tunnel.connect()
+    opened: socket.socket = tunnel.sock
+    return opened
 
 
 def _open(addresses: tuple[str, ...], port: int) -> socket.socket:

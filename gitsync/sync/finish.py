@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 4000
 MAX_FAILED_FILES_KEPT = 500
+MAX_PROBLEMS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Wal
             # Edited after apply had seen it unchanged: what was judged is the old configuration.
             repository.judgement = {}
             repository.next_due_at = now
-        note_transition(repository, report.to_commit, transient=retry)
+        note_transition(repository, report.to_commit, transient=retry, details=_first_problems(report))
         repository.save()
         run.state = SyncState.PARTIAL if report.failed else SyncState.SUCCEEDED
         run.step = ""
@@ -93,6 +94,13 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Wal
         walk.record(run)
         run.finished_at = now
         run.save()
+
+
+def _first_problems(report: SyncReport) -> list[str]:
+    return [
+        f"{item.path}{f':{item.line}' if item.line is not None else ''}: {item.message}"
+        for item in report.failed[:MAX_PROBLEMS_TOLD]
+    ]
 
 
 def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:

@@ -22,7 +22,7 @@ from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, ReceiverKind,
 from gitsync.notices import sender, webhook
 from gitsync.notices.errors import NotDelivered, Refused
 from kiok.connections.models import Connection
-from tests.servers.receiver import MailServer, WebhookServer
+from tests.servers.receiver import ForwardProxy, MailServer, WebhookServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -194,11 +194,34 @@ def test_it_is_the_address_that_was_checked_that_is_connected_to(
         asked.append(host)
         return ask(host, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(socket, "getaddrinfo", noting)  # not the check's own, which was bound before
+    monkeypatch.setattr(socket, "getaddrinfo", noting)
     receiver = hook(server.url())
     sender.send(receiver, delivery(receiver))
     assert server.told[0].headers["host"].startswith("localhost:")
-    assert set(asked) <= {"127.0.0.1", "::1"}
+    assert asked.count("localhost") == 1
+    assert set(asked) <= {"localhost", "127.0.0.1", "::1"}
+
+
+def test_a_proxy_of_the_environment_is_used_and_private_addresses_stay_refused(
+    server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver = hook(server.url())
+    with ForwardProxy() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        assert sender.send(receiver, delivery(receiver)) == "200 Answered: ok"
+        host = server.url().split("/")[2]
+        assert proxy.asked == [(host, "Basic " + base64.b64encode(b"ada:secret word").decode())]
+        receiver.url = "https://10.0.0.1/"
+        assert "private" in problem(receiver)
+        monkeypatch.setenv("no_proxy", "localhost")
+        receiver.url = server.url()
+        sender.send(receiver, delivery(receiver))
+        assert len(proxy.asked) == 1
+    assert len(server.told) == 2
+    monkeypatch.delenv("no_proxy")
+    assert "could not be told" in problem(receiver)  # the proxy is gone
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
+    assert "https_proxy is none that can be used" in problem(receiver)
 
 
 def test_a_redirect_is_not_followed(server: WebhookServer) -> None:

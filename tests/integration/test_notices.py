@@ -127,7 +127,9 @@ def test_a_file_that_breaks_and_is_mended_is_told_at_once(
     sync()
     assert events() == ["degraded"]
     notice = Notice.objects.get()
-    assert (notice.reason, notice.message) == ("files_failed", "1 file failed")
+    assert notice.reason == "files_failed"
+    assert notice.message.startswith("1 file failed. a.yaml:5: ")
+    assert "requires" in notice.message
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
     assert events() == ["degraded", "recovered"]

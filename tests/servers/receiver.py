@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import socket
 import socketserver
 import ssl
 import threading
@@ -184,3 +185,55 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _say(self, line: str) -> None:
         self.wfile.write(line.encode() + b"\r\n")
+
+
+class ForwardProxy:
+    """An http proxy that takes CONNECT and leads every host to 127.0.0.1, at `url`; a context manager.
+
+    `asked` are (host and port, Proxy-Authorization).
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        handler = type("Tunnel", (_Tunnel,), {"owner": self})
+        self._server = _Server(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://ada:secret%20word@127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> ForwardProxy:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=10)
+
+
+class _Tunnel(http.server.BaseHTTPRequestHandler):
+    owner: ForwardProxy
+
+    def do_CONNECT(self) -> None:
+        self.owner.asked.append((self.path, self.headers.get("Proxy-Authorization", "")))
+        port = int(self.path.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as behind:
+            self.wfile.write(b"HTTP/1.0 200 Connected\r\n\r\n")
+            back = threading.Thread(target=self._pass, args=(behind, self.connection), daemon=True)
+            back.start()
+            self._pass(self.connection, behind)
+            back.join(timeout=10)
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing; `asked` has it."""
