@@ -24,7 +24,7 @@ from gitsync.notices.destination import parse_destination
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
-SHOWN = 20
+SHOWN = 10
 """The newest notices on a receiver's page."""
 _STATE = {
     NoticeState.WAITING: Tone.BUSY,
@@ -183,7 +183,7 @@ def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
         }
         for row in newest
     ]
-    retry = cells.age(stored.retry_at) if stored.failures and is_waiting else ""
+    retry = cells.age(stored.retry_at) if stored.failures and stored.retry_at and is_waiting else ""
     body = render_to_string(
         "gitsync/notice_deliveries.html", {"deliveries": deliveries, "line": line, "retry": retry}
     )

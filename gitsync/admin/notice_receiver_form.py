@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 
 from gitsync.access import VIEW_CONNECTION, assignable_groups, sees_all, visible_repositories
 from gitsync.models import NoticeReceiver
@@ -32,6 +32,7 @@ class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
             *("all_repositories", "groups", "repositories"),
         )
         widgets = {
+            "url": AdminTextInputWidget(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
             "template": AdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"}),
             "addresses": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
         }
