@@ -93,7 +93,7 @@ def urls() -> list[URLPattern]:
 
 
 def _guarded(view: View) -> View:
-    """Whatever the view answers or raises: no page of Django's, nothing that is kept, no parameter ignored."""
+    """Whatever the view answers or raises: no page of Django's, no parameter ignored."""
 
     @csrf_exempt  # a session counts for nothing here
     def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
@@ -104,7 +104,6 @@ def _guarded(view: View) -> View:
             answered = problems.response(problems.of_exception(exc))
         if answered.status_code >= 400 and answered.headers["Content-Type"] != problems.CONTENT_TYPE:
             answered = problems.of_plain(answered)
-        answered.headers["Cache-Control"] = "no-store"
         return answered
 
     return answer
