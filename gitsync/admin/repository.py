@@ -164,6 +164,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         if obj is not None and change:
             # As it is stored, not as a refused form has it.
             stored = Repository.objects.filter(pk=obj.pk).first() or obj
+            context |= {"title": stored.name, "subtitle": None}
             context.update(page_context(request, stored, may_change=self.has_change_permission(request)))
             context["declared_where"] = declared_where(stored) if _is_declared(stored) else ""
         context["form_check_url"] = (

@@ -143,6 +143,14 @@ def test_whoever_may_only_view_can_neither_change_nor_sync_nor_remove(repository
     assert client.post(f"{LIST}{repository.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
+def test_the_page_of_a_repository_is_headed_by_its_name(browser: Client, repository: Repository) -> None:
+    shown = browser.get(page(repository)).content.decode()
+    assert "<h1>team</h1>" in shown
+    assert "<title>team | kiok</title>" in shown
+    refused = browser.post(page(repository), values(repository, name="Other", ref="a..b")).content.decode()
+    assert "<h1>team</h1>" in refused
+
+
 def test_a_repository_is_found_by_its_name(browser: Client, repository: Repository) -> None:
     answer = browser.get(reverse("admin:gitsync_repository_named", args=["team"]))
     assert answer.headers["Location"] == page(repository)
