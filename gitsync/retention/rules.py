@@ -1,0 +1,163 @@
+"""What may go, and what stays however old it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.sessions.models import Session
+from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
+from django_q.models import OrmQ, Task
+
+from gitsync.models import Delivery, SyncRun, SyncState
+from gitsync.retention.walk import BATCH, Aged, Expired, Looked, Rule, delete
+from kiok.metadata.models import Dag, DagRun, DagVersion, RunState, TaskRun
+
+if TYPE_CHECKING:
+    from kiok.server.properties import Properties
+
+GOOD = (SyncState.SUCCEEDED, SyncState.PARTIAL)
+ENDED = (RunState.SUCCESS, RunState.FAILED, RunState.CANCELLED)
+
+
+def rules(config: Properties) -> list[Rule]:
+    """The rules that these properties ask for. Runs before versions, which they keep."""
+    aged = [
+        _syncs(config),
+        _sync_logs(config),
+        _runs(config),
+        _versions(config),
+        Aged(
+            "deliveries",
+            Delivery,
+            "received_at",
+            "repository_id",
+            config.retention_deliveries_days,
+            _each_of(Delivery),
+        ),
+    ]
+    found: list[Rule] = [rule for rule in aged if rule.days]
+    found.append(Expired("sessions", lambda: Session.objects.filter(expire_date__lt=Now())))
+    if config.retention_tasks_days:
+        before = Now() - timedelta(days=config.retention_tasks_days)
+        found.append(Expired("tasks", lambda: Task.objects.filter(stopped__lt=before)))
+        # A task that is taken up has its lock in the future; this one was asked for when there was no worker.
+        found.append(Expired("tasks nobody took up", lambda: OrmQ.objects.filter(lock__lt=before)))
+    return found
+
+
+def _syncs(config: Properties) -> Aged:
+    newest = config.retention_syncs_newest
+    return Aged(
+        "syncs",
+        SyncRun,
+        "started_at",
+        "repository_id",
+        config.retention_syncs_days,
+        lambda looked: _passed_over(looked, newest),
+    )
+
+
+def _sync_logs(config: Properties) -> Aged:
+    """The log is most of a sync's row. Where the sync stays for good, so does its log."""
+    newest = config.retention_syncs_newest
+    return Aged(
+        "logs of syncs",
+        SyncRun,
+        "started_at",
+        "repository_id",
+        config.retention_sync_logs_days,
+        lambda looked: _passed_over(looked, newest).exclude(log=""),
+        _clear_logs,
+    )
+
+
+def _clear_logs(syncs: QuerySet[Any]) -> bool:
+    syncs.update(log="")
+    return True
+
+
+def _runs(config: Properties) -> Aged:
+    newest = config.retention_runs_newest
+
+    def may_go(looked: Sequence[Looked]) -> QuerySet[DagRun]:
+        of_dag = DagRun.objects.filter(uid=OuterRef("uid")).order_by("-created_at")
+        bounds = _by_group(DagRun, looked, of_dag.values("created_at")[newest - 1 : newest])
+        rows = DagRun.objects.filter(pk__in=[row.pk for row in looked], state__in=ENDED)
+        beyond = [
+            pk
+            for pk, uid, created_at in rows.values_list("pk", "uid", "created_at")
+            if bounds[uid][0] and created_at < bounds[uid][0]
+        ]
+        return DagRun.objects.filter(pk__in=beyond)
+
+    return Aged("runs", DagRun, "created_at", "uid", config.retention_runs_days, may_go, _delete_runs)
+
+
+def _delete_runs(runs: QuerySet[Any]) -> bool:
+    """Delete runs, but first their tasks, of which there may be 10 000 each: so many at a time. Whether that was all."""
+    parts = list(TaskRun.objects.filter(dag_run__in=runs).order_by().values_list("pk", flat=True)[:BATCH])
+    if parts:
+        TaskRun.objects.filter(pk__in=parts).delete()
+    return len(parts) < BATCH and delete(runs)
+
+
+def _versions(config: Properties) -> Aged:
+    """Never the newest, by which numbers go on when a DAG returns, nor one that a run refers to.
+
+    A run is begun at the version that is served. That is the newest, or a moment ago was: with two kept at least,
+    none goes while a run of it begins.
+    """
+    newest = config.retention_versions_newest
+
+    def may_go(looked: Sequence[Looked]) -> QuerySet[DagVersion]:
+        of_dag = DagVersion.objects.filter(uid=OuterRef("uid")).order_by("-version")
+        bounds = _by_group(DagVersion, looked, of_dag.values("version")[newest - 1 : newest])
+        rows = DagVersion.objects.filter(pk__in=[row.pk for row in looked])
+        beyond = [
+            pk
+            for pk, uid, version in rows.values_list("pk", "uid", "version")
+            if bounds[uid][0] and version < bounds[uid][0]
+        ]
+        same = {"uid": OuterRef("uid"), "version": OuterRef("version")}
+        return DagVersion.objects.filter(
+            ~Exists(DagRun.objects.filter(**same)), ~Exists(Dag.objects.filter(**same)), pk__in=beyond
+        )
+
+    return Aged("versions", DagVersion, "created_at", "uid", config.retention_versions_days, may_go)
+
+
+def _passed_over(looked: Sequence[Looked], newest: int) -> QuerySet[SyncRun]:
+    """Of these syncs, those that are over and neither of the newest of their repository, nor its last good or failed one."""
+    of_repository = SyncRun.objects.filter(repository=OuterRef("repository_id")).order_by("-pk").values("pk")
+    bounds = _by_group(
+        SyncRun,
+        looked,
+        of_repository[newest - 1 : newest],
+        of_repository.filter(state__in=GOOD)[:1],
+        of_repository.filter(state=SyncState.FAILED)[:1],
+    )
+    going = []
+    for row in looked:
+        oldest_kept, *last = bounds[row.group]
+        if oldest_kept and row.pk < oldest_kept and row.pk not in last:
+            going.append(row.pk)
+    return SyncRun.objects.filter(pk__in=going).exclude(state=SyncState.RUNNING)
+
+
+def _each_of(model: type[Model]) -> Any:
+    return lambda looked: model._default_manager.filter(pk__in=[row.pk for row in looked])
+
+
+def _by_group(
+    model: type[Model], looked: Sequence[Looked], *values: QuerySet[Any]
+) -> dict[Any, tuple[Any, ...]]:
+    """By group the values of subqueries, which are of a row's group: asked of one row of each."""
+    one_of = {row.group: row.pk for row in looked}
+    group_of = {pk: group for group, pk in one_of.items()}
+    rows = model._default_manager.filter(pk__in=group_of).values_list(
+        "pk", *(Subquery(value) for value in values)
+    )
+    return {group_of[pk]: tuple(found) for pk, *found in rows}
