@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.models import Session
-from django.db.models import Exists, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django_q.models import OrmQ, Task
 
@@ -83,15 +83,8 @@ def _runs(config: Properties) -> Aged:
     newest = config.retention_runs_newest
 
     def may_go(looked: Sequence[Looked]) -> QuerySet[DagRun]:
-        of_dag = DagRun.objects.filter(uid=OuterRef("uid")).order_by("-created_at")
-        bounds = _by_group(DagRun, looked, of_dag.values("created_at")[newest - 1 : newest])
-        rows = DagRun.objects.filter(pk__in=[row.pk for row in looked], state__in=ENDED)
-        beyond = [
-            pk
-            for pk, uid, created_at in rows.values_list("pk", "uid", "created_at")
-            if bounds[uid][0] and created_at < bounds[uid][0]
-        ]
-        return DagRun.objects.filter(pk__in=beyond)
+        older = _older_than_newest(DagRun, looked, "created_at", newest)
+        return DagRun.objects.filter(pk__in=older, state__in=ENDED)
 
     return Aged("runs", DagRun, "created_at", "uid", config.retention_runs_days, may_go, _delete_runs)
 
@@ -113,17 +106,12 @@ def _versions(config: Properties) -> Aged:
     newest = config.retention_versions_newest
 
     def may_go(looked: Sequence[Looked]) -> QuerySet[DagVersion]:
-        of_dag = DagVersion.objects.filter(uid=OuterRef("uid")).order_by("-version")
-        bounds = _by_group(DagVersion, looked, of_dag.values("version")[newest - 1 : newest])
-        rows = DagVersion.objects.filter(pk__in=[row.pk for row in looked])
-        beyond = [
-            pk
-            for pk, uid, version in rows.values_list("pk", "uid", "version")
-            if bounds[uid][0] and version < bounds[uid][0]
-        ]
+        older = _older_than_newest(DagVersion, looked, "version", newest)
         same = {"uid": OuterRef("uid"), "version": OuterRef("version")}
-        return DagVersion.objects.filter(
-            ~Exists(DagRun.objects.filter(**same)), ~Exists(Dag.objects.filter(**same)), pk__in=beyond
+        # Not NOT EXISTS, for which the planner may read all runs there are: this asks the index for each row.
+        run, served = (model.objects.filter(**same).order_by().values("pk")[:1] for model in (DagRun, Dag))
+        return DagVersion.objects.alias(run=Subquery(run), served=Subquery(served)).filter(
+            pk__in=older, run=None, served=None
         )
 
     return Aged("versions", DagVersion, "created_at", "uid", config.retention_versions_days, may_go)
@@ -151,13 +139,30 @@ def _each_of(model: type[Model]) -> Any:
     return lambda looked: model._default_manager.filter(pk__in=[row.pk for row in looked])
 
 
+def _older_than_newest(model: type[Model], looked: Sequence[Looked], column: str, newest: int) -> list[Any]:
+    """The keys of those that are none of so many newest of their DAG, the highest in a column."""
+    of_dag = model._default_manager.filter(uid=OuterRef("uid")).order_by(f"-{column}")
+    bounds = _by_group(model, looked, of_dag.values(column)[newest - 1 : newest])
+    rows = model._default_manager.filter(pk__in=[row.pk for row in looked]).order_by()
+    return [
+        pk
+        for pk, uid, value in rows.values_list("pk", "uid", column)
+        if bounds[uid][0] is not None and value < bounds[uid][0]
+    ]
+
+
 def _by_group(
     model: type[Model], looked: Sequence[Looked], *values: QuerySet[Any]
 ) -> dict[Any, tuple[Any, ...]]:
-    """By group the values of subqueries, which are of a row's group: asked of one row of each."""
+    """By group the values of subqueries, which are of a row's group: asked of one row of each.
+
+    All None where somebody has removed that row meanwhile.
+    """
     one_of = {row.group: row.pk for row in looked}
     group_of = {pk: group for group, pk in one_of.items()}
-    rows = model._default_manager.filter(pk__in=group_of).values_list(
-        "pk", *(Subquery(value) for value in values)
-    )
-    return {group_of[pk]: tuple(found) for pk, *found in rows}
+    rows = model._default_manager.filter(pk__in=group_of).order_by()
+    found = {
+        group_of[pk]: tuple(of_row)
+        for pk, *of_row in rows.values_list("pk", *(Subquery(value) for value in values))
+    }
+    return {group: found.get(group, (None,) * len(values)) for group in one_of}

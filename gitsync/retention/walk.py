@@ -98,15 +98,15 @@ class Expired:
         while removed == BATCH:
             with _short_transaction():
                 rows = self.rows()
-                going = _locked(rows.order_by()[:BATCH])
+                going = _locked(rows)
                 rows.model._default_manager.filter(pk__in=going).delete()
                 removed = len(going)
             yield removed
 
 
 def _locked(rows: QuerySet[Any]) -> list[Any]:
-    """The keys of those rows that nobody else has locked, now locked: to remove them waits for no one."""
-    return list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    """The keys of those rows, a batch at most, that nobody else has locked, now locked: to remove them waits for no one."""
+    return list(rows.order_by().select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
 
 
 @contextmanager

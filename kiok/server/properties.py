@@ -194,7 +194,7 @@ class Properties:
         "kiok.retention.sync.logs.days",
         _days(),
         30,
-        "Of syncs that will be removed, the log goes after so long; 0: with the sync.",
+        "The log of a sync goes after so long, but not of a repository's newest, last good and last failed one; 0: with it.",
     )
     retention_versions_days: int = _property(
         "kiok.retention.versions.days",
