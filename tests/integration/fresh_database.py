@@ -12,13 +12,13 @@ Columns = dict[str, list[str]]
 
 
 @contextmanager
-def fresh_database(name: str = "fresh") -> Iterator[None]:
-    """Make it, use it, drop it. For tests that are no transaction themselves."""
+def fresh_database(name: str = "fresh") -> Iterator[str]:
+    """Make it, use it, drop it; the name of the one that was used before. For tests that are no transaction themselves."""
     own = connection.settings_dict["NAME"]
     _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
     _use(name)
     try:
-        yield
+        yield own
     finally:
         _use(own)
         _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -30,7 +30,7 @@ def all_rows(columns: Columns | None = None, at: Any = None) -> dict[str, list[s
     return {
         table: [
             row[0]
-            for row in _read(
+            for row in read(
                 cursor, f'SELECT ROW({", ".join(names)})::text COLLATE "C" FROM "{table}" ORDER BY 1'
             )
         ]
@@ -41,7 +41,7 @@ def all_rows(columns: Columns | None = None, at: Any = None) -> dict[str, list[s
 def all_columns(at: Any = None) -> Columns:
     """The columns of each table, quoted; without those that the database fills."""
     found: Columns = {}
-    for table, column in _read(
+    for table, column in read(
         at or connection.cursor(),
         """SELECT table_name, quote_ident(column_name) FROM information_schema.columns
         WHERE table_schema = 'public' AND is_generated = 'NEVER' ORDER BY table_name, ordinal_position""",
@@ -50,7 +50,8 @@ def all_columns(at: Any = None) -> Columns:
     return found
 
 
-def _read(cursor: Any, sql: str) -> list[tuple[str, ...]]:
+def read(cursor: Any, sql: str) -> list[tuple[str, ...]]:
+    """All rows of a query."""
     cursor.execute(sql)
     return list(cursor.fetchall())
 
