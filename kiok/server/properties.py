@@ -229,7 +229,7 @@ class Properties:
     retention_tasks_days: int = _property(
         "kiok.retention.tasks.days",
         _days(),
-        7,
+        2,
         "Results of the queue's tasks older than this are removed; 0: none.",
     )
     base_data_dir: Path = _property(

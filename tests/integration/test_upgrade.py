@@ -13,14 +13,18 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
 from gitsync.models import Repository, Trigger
+from gitsync.retention import Retention
 from gitsync.sync.run import Request, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from kiok.server import embedded
+from tests import admin_pages, admin_rows
 from tests.environment import DATA_DIR
 from tests.integration.fresh_database import all_columns, all_rows, fresh_database, read
 from tests.servers.repositories import WorkRepo
@@ -152,3 +156,21 @@ def test_after_an_upgrade_secrets_open_history_is_there_and_syncs_go_on(
         ("team/dags/a.yaml", 2, "FAILED"),
         ("team/dags/gone.yaml", 1, "SUCCESS"),
     ]
+
+
+def test_after_an_upgrade_every_page_shows_what_was_there_and_what_is_old_is_cleared_away(
+    released: str,
+) -> None:
+    upgrade()
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    keys = admin_rows.keys()
+    pages = admin_pages.pages(
+        lambda model: keys[model._meta.label], {"name": "r00001", "uid": keys["metadata.Dag"]}
+    )
+    answered = {page.address: client.get(page.address).status_code for page in pages}
+    assert len(answered) > 40
+    assert {
+        page: status for page, status in answered.items() if status not in (200, 302, 403, 404, 405)
+    } == {}
+    assert Retention().round()["sessions"] == 1
