@@ -88,5 +88,5 @@ def _address(notice: Notice, receivers: list[int]) -> None:
     is_awake = due().filter(not_held(), failures=0).exists()
     NoticeDelivery.objects.bulk_create(NoticeDelivery(notice=notice, receiver_id=pk) for pk in receivers)
     if not is_awake:
-        # Not before: a worker that comes too soon finds nothing.
-        transaction.on_commit(wake)
+        # Not before: a worker that comes too soon finds nothing. A queue that is away fails no sync.
+        transaction.on_commit(wake, robust=True)

@@ -97,7 +97,6 @@ def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server
     assert server.told[-1].json["event"] == "test"
     assert server.told[-1].json["repository"] == ""
     assert "Asked for a test notice." in LogEntry.objects.earliest("-pk").change_message
-    assert "500 Answered" not in shown or "200" in shown
 
 
 def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:

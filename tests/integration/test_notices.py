@@ -365,6 +365,20 @@ def test_a_receiver_that_rests_after_a_failure_does_not_keep_a_worker_from_being
     assert OrmQ.objects.count() == 1
 
 
+def test_a_queue_that_is_away_fails_no_sync_and_the_leader_wakes_a_worker_later(
+    repository: Repository, receiver: NoticeReceiver
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_q_ormq RENAME TO away")
+        try:
+            fail(repository)
+        finally:
+            cursor.execute("ALTER TABLE away RENAME TO django_q_ormq")
+    assert (events(), states()) == (["failing"], [NoticeState.WAITING])
+    assert outbox.wake_if_due()
+    assert OrmQ.objects.count() == 1
+
+
 def test_without_a_receiver_nothing_is_queued(repository: Repository) -> None:
     OrmQ.objects.all().delete()
     fail(repository)
