@@ -39,7 +39,7 @@ T = TypeVar("T")
 CONFIG_VARIABLE = "KIOK_CONFIG"
 # Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
 _BY_SCRIPTS = ("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD")
-_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN")
+_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "MAIL_USER", "MAIL_PASSWORD")
 OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
@@ -91,6 +91,10 @@ def _milliseconds(minimum: int, maximum: int = _MAX_MS) -> Parser[int]:
 
 def _bytes(minimum: int) -> Parser[int]:
     return integer(minimum, 2**40, "bytes")
+
+
+def _days() -> Parser[int]:
+    return integer(0, 36_500, "days")
 
 
 _REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
@@ -172,6 +176,61 @@ class Properties:
     )
     gitsync_webhook_max_bytes: int = _property(
         "kiok.gitsync.webhook.max.bytes", _bytes(1024), _MIB, "Largest body of a webhook that is taken."
+    )
+    retention_syncs_days: int = _property(
+        "kiok.retention.syncs.days",
+        _days(),
+        90,
+        "Syncs older than this are removed, but never a repository's newest, its last good one and its last failed one; "
+        "0: none.",
+    )
+    retention_syncs_newest: int = _property(
+        "kiok.retention.syncs.newest",
+        integer(1, 1_000_000),
+        100,
+        "How many of the newest syncs of each repository stay.",
+    )
+    retention_sync_logs_days: int = _property(
+        "kiok.retention.sync.logs.days",
+        _days(),
+        30,
+        "The log of a sync goes after so long, but not of a repository's newest, last good and last failed one; 0: with it.",
+    )
+    retention_versions_days: int = _property(
+        "kiok.retention.versions.days",
+        _days(),
+        365,
+        "Versions of DAGs older than this are removed, but never a DAG's newest, nor one that a run refers to; 0: none.",
+    )
+    retention_versions_newest: int = _property(
+        "kiok.retention.versions.newest",
+        integer(2, 1_000_000),
+        50,
+        "How many of the newest versions of each DAG stay.",
+    )
+    retention_runs_days: int = _property(
+        "kiok.retention.runs.days",
+        _days(),
+        0,
+        "Runs that ended, older than this, are removed with their tasks, but never a DAG's newest; 0: none.",
+    )
+    retention_runs_newest: int = _property(
+        "kiok.retention.runs.newest",
+        integer(1, 1_000_000),
+        100,
+        "How many of the newest runs of each DAG stay.",
+    )
+    retention_deliveries_days: int = _property(
+        "kiok.retention.deliveries.days",
+        _days(),
+        30,
+        "Webhook deliveries older than this are removed; 0: none.",
+    )
+    retention_tasks_days: int = _property(
+        "kiok.retention.tasks.days",
+        _days(),
+        2,
+        "Results of the queue's tasks older than this are removed; 0: none.",
     )
     base_data_dir: Path = _property(
         "kiok.base.data.dir",
@@ -285,6 +344,37 @@ class Properties:
         False,
         "Browsers reach the service by https only, through a proxy that sets X-Forwarded-Proto.",
     )
+    web_public_url: str = _property(
+        "kiok.web.public.url",
+        Parser("an address such as https://kiok.example.com (or empty)", parsers.public_url),
+        "",
+        "Where people reach the pages, for links in notices.",
+    )
+    notice_after_failures: int = _property(
+        "kiok.notice.after.failures",
+        integer(1, 100),
+        3,
+        "Looks in a row that fail by what may pass by itself before receivers are told.",
+    )
+    mail_host: str = _property(
+        "kiok.mail.host",
+        text("a host name or address", empty=True),
+        "",
+        "SMTP server that takes notices by e-mail; empty: none are sent.",
+    )
+    mail_port: int = _property("kiok.mail.port", integer(1, 65_535), 587, "Its port.")
+    mail_tls: str = _property(
+        "kiok.mail.tls",
+        choice("starttls", "tls", "none"),
+        "starttls",
+        "How it is talked to: TLS after a greeting, TLS from the start (port 465), or in the clear.",
+    )
+    mail_from: str = _property(
+        "kiok.mail.from",
+        text("an address such as kiok@example.com, or kiok <kiok@example.com>", empty=True),
+        "",
+        "Whom e-mail is from; needed with kiok.mail.host.",
+    )
     workers: int = _property(
         "kiok.workers", integer(1, 64), 4, "Worker processes; as many syncs run at once."
     )
@@ -393,6 +483,10 @@ def _cross_check(values: Mapping[str, Any], problems: list[str]) -> None:
         problems.append(
             f"kiok.gitsync.git.timeout.ms ({git}) is above kiok.gitsync.sync.timeout.ms ({sync}); "
             "one git command cannot have more time than the whole sync"
+        )
+    if values.get("mail_host") and values.get("mail_from") == "":
+        problems.append(
+            "kiok.mail.host is set and kiok.mail.from is not; name an address that e-mail is from"
         )
 
 
