@@ -11,11 +11,11 @@ import psycopg
 from django.conf import settings
 from django.utils import timezone
 
-from gitsync.models import Leadership
+from gitsync.models import Leadership, SyncRun, SyncState
 from gitsync.process import is_dead
 from tests.faults.engine import OwnEngine
 from tests.faults.server import Server
-from tests.faults.team import pid_of
+from tests.faults.team import Team, pid_of
 from tests.integration.cluster import eventually, workers
 
 CLEAN_SECONDS = 15.0
@@ -47,13 +47,14 @@ class Service:
             with suppress(psycopg.OperationalError):  # the server may have crashed meanwhile
                 connection.rollback()
 
-    def is_held_up(self) -> bool:
-        """Whether somebody waits as described above."""
+    def holds_up(self, team: Team) -> bool:
+        """Whether that team's apply waits as described above, with any other that is under way."""
         with self.server.connect() as connection:
-            found = connection.execute(
-                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'metadata_dagversion'::regclass"
-            )
-            return found.fetchone() is not None
+            waiting = connection.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'metadata_dagversion'::regclass"
+            ).fetchone()
+        applying = SyncRun.objects.filter(state=SyncState.RUNNING, step="apply").count()
+        return team.sync_in("apply") is not None and waiting == (applying,)
 
     def leftovers(self) -> dict[str, list[str]]:
         """What must be gone when nothing is under way: containers, git's locks and half-made packs, spare mirrors."""

@@ -27,7 +27,7 @@ def test_a_database_that_crashes_in_the_midst_of_apply_has_the_old_commit_and_th
     team.deploys(20)
     with service.apply_held_up():
         team.push({"a.yaml": yaml_file({"a": "echo 2"}), "c.yaml": yaml_file({"c": "echo 2"})})
-        eventually(service.is_held_up, 20, "it applies")
+        eventually(lambda: service.holds_up(team), 20, "it applies")
         service.server.stop_at_once()
     time.sleep(2)  # long enough for everybody to notice
     service.server.start()

@@ -74,7 +74,7 @@ def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_on
 
     with service.apply_held_up():
         applied.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
-        eventually(service.is_held_up, 20, "it applies")
+        eventually(lambda: service.holds_up(applied), 20, "it applies")
         os.kill(applied.holder(), signal.SIGKILL)
     applied.serves_as_before_the_last_push()
     applied.deploys(INTERVAL_SECONDS)
@@ -87,14 +87,14 @@ def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_comm
     compiled, applied = (
         new_team(name, interval_ms=INTERVAL_MS) for name in ("frozen-in-compile", "frozen-in-apply")
     )
-    compiled.push({"p.py": slow_python("p", 1), "a.yaml": yaml_file({"a": "echo 1"})})
+    compiled.push({"p.py": slow_python("p", 2), "a.yaml": yaml_file({"a": "echo 1"})})
     eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
     first, sleeper = compiled.sync_in("compile"), compiled.holder()
     assert first is not None
     with frozen(sleeper), ExitStack() as until_later:
         with service.apply_held_up():
             applied.push({"a.yaml": yaml_file({"a": "echo 1"})})
-            eventually(service.is_held_up, 20, "it applies")
+            eventually(lambda: service.holds_up(applied), 20, "it applies")
             assert applied.holder() != sleeper
             until_later.enter_context(frozen(applied.holder()))
         for team in (compiled, applied):
