@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +37,22 @@ def running(
     server: Server, engine: OwnEngine, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
 ) -> Iterator[Service]:
     """One service for all of these tests: each leaves it as it was, whatever it broke."""
-    with django_db_blocker.unblock(), server.used_here():
-        cluster = running_service(server, engine, tmp_path_factory.mktemp("service"))
-        service = cluster.__enter__()
-    try:
+    with ExitStack() as stack:
+        with django_db_blocker.unblock(), server.used_here():
+            service = stack.enter_context(running_service(server, engine, tmp_path_factory.mktemp("service")))
         yield service
-    finally:
-        cluster.__exit__(None, None, None)
 
 
 @pytest.fixture
 def service(running: Service, django_db_blocker: Any) -> Iterator[Service]:
-    """The service, with its database as that of this process. In the end nothing may be left of what a test broke."""
+    """The service, with its database as that of this process."""
     with django_db_blocker.unblock(), running.server.used_here():
         running.server.start()  # a test that fails in the midst of a fault spoils no other
         yield running
 
 
 @pytest.fixture
-def new_team(service: Service, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewTeam]:
+def new_team(service: Service, tmp_path: Path) -> Iterator[NewTeam]:
     """Makes teams whose repositories the service syncs. In the end no claim, container or lock of theirs is left."""
     teams: dict[str, Team] = {}
 
