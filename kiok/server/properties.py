@@ -294,6 +294,12 @@ class Properties:
         "INFO",
         "Least severity that is logged.",
     )
+    log_format: str = _property(
+        "kiok.log.format",
+        choice("console", "json"),
+        "console",
+        "How a logged event is written: a line of text, or a JSON object on a line.",
+    )
 
     file_repositories: tuple[DeclaredRepository, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kiok.server.correlation.CorrelationMiddleware",
     "kiok.server.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "kiok.server.headers.HeadersMiddleware",
@@ -153,4 +154,4 @@ if KIOK.web_tls:
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 30 * 24 * 3600
 
-LOGGING = configuration(KIOK.log_level)
+LOGGING = configuration(KIOK.log_level, KIOK.log_format)

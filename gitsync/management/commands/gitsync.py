@@ -18,6 +18,7 @@ from gitsync.manual import pause_message
 from gitsync.models import Repository, Trigger
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
+from kiok import correlation
 
 USAGE_ERROR = 2
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # The table says it better, and scripts want the JSON alone.
-        with _only_errors_logged() if options["verbosity"] < 2 else nullcontext():
+        with correlation.bound(), _only_errors_logged() if options["verbosity"] < 2 else nullcontext():
             self._run(options)
 
     def _run(self, options: dict[str, Any]) -> None:
