@@ -6,7 +6,7 @@
 #   python     a Python 3.11 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd (as a program; no service is started), Chromium
+#   tests      what the tests run besides: sshd and Prometheus (as programs; no service is started), Chromium
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
 set -eu
@@ -45,6 +45,7 @@ for need; do
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
+            command -v promtool >/dev/null || want prometheus
             ;;
         *) fail "there is no need called $need" ;;
     esac
@@ -81,9 +82,7 @@ apt-get -qq install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null 
     fail "could not install $missing; the output above says why"
 }
 rm -f "$log"
-case " $missing " in
-    *" openssh-server "*)
-        # Nor started at the next boot.
-        ! command -v systemctl >/dev/null || systemctl -q disable ssh.service ssh.socket >/dev/null 2>&1 || true
-        ;;
-esac
+# Nor started at the next boot.
+never() { ! command -v systemctl >/dev/null || systemctl -q disable "$@" >/dev/null 2>&1 || true; }
+case " $missing " in *" openssh-server "*) never ssh.service ssh.socket ;; esac
+case " $missing " in *" prometheus "*) never prometheus.service ;; esac
