@@ -1,19 +1,23 @@
-"""django-q2's queues, made to survive a worker that is killed.
+"""django-q2's queues, made to survive a worker that is killed at any moment.
 
 An idle worker waits for its next task inside `multiprocessing.Queue.get`, which holds the queue's read lock all the
-while. That lock is a semaphore: killed there, the worker takes it to the grave, and no worker of the cluster gets a
-task ever again. The kernel's record locks are given back when their owner dies, however it dies.
+while; one that has just ended a task holds the lock of its own timer, which the sentinel takes in every round. These
+locks are semaphores: killed there, the worker takes them to the grave, and no worker of the cluster gets a task, or
+a successor, ever again. The kernel's record locks are given back when their owner dies, however it dies.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import tempfile
 import time
+from multiprocessing import Value
 from types import TracebackType
 from typing import Any
 
 from django_q.cluster import Sentinel
+from django_q.worker import worker
 
 from gitsync import containers
 
@@ -21,16 +25,25 @@ POLL_SECONDS = 0.01
 
 
 class KernelLock:
-    """A lock between processes that ends with its owner (fcntl(2), F_SETLK). Shared by forking.
+    """A re-entrant lock between processes that ends with its owner (fcntl(2), F_SETLK). Shared by forking.
 
-    Has the part of `multiprocessing.Lock` that queues use. Within one process it does not exclude threads; a queue
-    end is used by one thread of a process.
+    Has the part of `multiprocessing.RLock` that queues and values use. Within one process it does not exclude threads;
+    a queue end is used by one thread of a process.
     """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the queue lives
+        self._owner, self._depth = os.getpid(), 0
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        if self._owner != os.getpid():  # a fork does not inherit the lock
+            self._owner, self._depth = os.getpid(), 0
+        if self._depth or self._lock(block, timeout):
+            self._depth += 1
+            return True
+        return False
+
+    def _lock(self, block: bool, timeout: float | None) -> bool:
         if block and timeout is None:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             return True
@@ -45,7 +58,9 @@ class KernelLock:
                 time.sleep(POLL_SECONDS)
 
     def release(self) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self._depth -= 1
+        if not self._depth:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -56,8 +71,21 @@ class KernelLock:
         self.release()
 
 
+class Flag:
+    """A `multiprocessing.Event` that nobody waits for, and so needs no lock to be left behind. Shared by forking."""
+
+    def __init__(self) -> None:
+        self._set = Value("b", 0, lock=False)
+
+    def set(self) -> None:
+        self._set.value = 1
+
+    def is_set(self) -> bool:
+        return bool(self._set.value)
+
+
 class SurvivingSentinel(Sentinel):  # type: ignore[misc]
-    """django-q2's sentinel with kernel locks on the queues it shares with its workers.
+    """django-q2's sentinel, sharing with its workers and its pusher nothing that dies with one of them.
 
     When they have stopped, so has what stood ready for them.
     """
@@ -66,7 +94,12 @@ class SurvivingSentinel(Sentinel):  # type: ignore[misc]
         for queue in (self.task_queue, self.result_queue):
             queue._rlock = KernelLock()
             queue._wlock = KernelLock()
+        self.event_out = Flag()
         try:
             return super().start()
         finally:
             containers.clear_pool()
+
+    def spawn_worker(self) -> None:
+        timer = Value("f", -1, lock=KernelLock())  # type: ignore[call-overload]
+        self.spawn_process(worker, self.task_queue, self.result_queue, timer, self.timeout)

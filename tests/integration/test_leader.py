@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
-from django_q.models import Schedule
+from django_q.models import OrmQ, Schedule
+from django_q.tasks import async_task
 
 from gitsync import leader, tasks
-from gitsync.models import Leadership, Repository, SyncRun, Trigger
+from gitsync.models import Leadership, Repository, SyncRun, Trigger, Worker
 from gitsync.process import is_dead, process_name
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
@@ -136,27 +138,44 @@ def test_a_request_while_a_sync_runs_becomes_one_follow_up(
     assert [run.failed_files for run in SyncRun.objects.exclude(state="succeeded")] == []
 
 
-def test_idle_workers_that_are_killed_do_not_stop_the_others(
+def test_processes_that_are_killed_do_not_stop_the_others(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
+    def kill(pids: Iterable[int]) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    faults = [
+        ("all idle workers", lambda: kill(worker_pids())),
+        ("workers that hold the lock the sentinel waits for", die_while_reporting),
+        ("pusher and monitor", lambda: kill(set(cluster_pids(cluster.pid)) - set(worker_pids()))),
+    ]
     with workers(EVERY_SECOND) as cluster:
-        eventually(lambda: idle_workers(cluster.pid), 20, "workers")
-        for version in range(1, 4):
-            for pid in idle_workers(cluster.pid)[:2]:
-                os.kill(pid, signal.SIGKILL)
+        for version, (which, fault) in enumerate(faults, start=1):
+            eventually(lambda: len(worker_pids()) == 2, 20, f"workers, before the fault to {which}")
+            fault()
             work_repo.publish({"a.yaml": yaml_dag("a", f"echo {version}")})
-            eventually(lambda v=version: Dag.objects.filter(version=v), 60, "the push deployed")
+            eventually(
+                lambda v=version: Dag.objects.filter(version=v), 60, f"the push after the fault to {which}"
+            )
 
 
-def idle_workers(cluster_pid: int) -> list[int]:
-    """Processes of the cluster that have started a thread to stand for leader: its workers, by age."""
-    found = []
-    for sentinel in children(cluster_pid):
-        for pid in children(sentinel):
-            names = [path.read_text().strip() for path in Path(f"/proc/{pid}/task").glob("*/comm")]
-            if len(names) > 1:
-                found.append(pid)
-    return sorted(found)
+def die_while_reporting() -> None:
+    before = set(worker_pids())
+    tasks = [async_task("tests.integration.dying.dies_while_reporting") for _ in before]
+    eventually(lambda: not before & set(worker_pids()), 20, "the death of the workers")
+    OrmQ.objects.filter(pk__in=[row.pk for row in OrmQ.objects.all() if row.task_id() in tasks]).delete()
+
+
+def worker_pids() -> list[int]:
+    """The worker processes that are alive and stand for leader."""
+    names = Worker.objects.values_list("name", flat=True)
+    return [int(name.split("/")[2]) for name in names if not is_dead(name)]
+
+
+def cluster_pids(cluster_pid: int) -> list[int]:
+    """The processes of a cluster: workers, monitor, pusher."""
+    return [pid for sentinel in children(cluster_pid) for pid in children(sentinel)]
 
 
 def children(pid: int) -> list[int]:

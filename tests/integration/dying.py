@@ -1,0 +1,16 @@
+"""A task for workers of the tests that end where it hurts most."""
+
+import os
+import signal
+from typing import Any
+
+from django_q.signals import post_execute_in_worker
+
+
+def dies_while_reporting() -> None:
+    """Has the worker die right after this task, while it holds what it shares with the sentinel."""
+    post_execute_in_worker.connect(_die, weak=False)
+
+
+def _die(**_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
