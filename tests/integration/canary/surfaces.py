@@ -89,13 +89,13 @@ class LogCapture:
 
     def __enter__(self) -> LogCapture:
         lines = self.lines
-        formatters = [LineFormatter("console"), LineFormatter("json")]
 
         class Keep(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                lines.extend(formatter.format(record) for formatter in formatters)
+                lines.append(self.format(record))
 
         self._handler = Keep(logging.DEBUG)
+        self._handler.setFormatter(LineFormatter())
         self._loggers = [logging.getLogger(name) for name in ("", "django-q", "gunicorn.error")]
         self._levels = [logger.level for logger in self._loggers]
         for logger in self._loggers:
