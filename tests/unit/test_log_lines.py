@@ -225,6 +225,29 @@ def test_a_process_that_logs_nothing_does_not_import_structlog() -> None:
     assert json.loads(done.stderr)["event"] == "this"
 
 
+def test_what_python_would_write_past_the_log_is_in_it() -> None:
+    script = (
+        "import logging.config, threading, warnings\n"
+        "from kiok.connections import redaction\n"
+        "from kiok.server.logging import configuration, strays\n"
+        "logging.config.dictConfig(configuration('INFO', 'json'))\n"
+        "strays.gather()\n"
+        f"redaction.register([{SECRET!r}])\n"
+        f"warnings.warn('with {SECRET}')\n"
+        "def fail():\n"
+        f"    raise ValueError('a\\nb {SECRET}')\n"
+        "thread = threading.Thread(target=fail, name='one')\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert SECRET not in done.stderr
+    warned, ended = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (warned["level"], warned["logger"]) == ("WARNING", "py.warnings")
+    assert ended["event"] == "the thread one ended by an error"
+    assert ended["exception"].endswith("b [redacted]")
+
+
 def test_every_logger_goes_through_the_one_formatter() -> None:
     described = configuration("INFO", "json")
     assert set(described["handlers"]) == {"stderr"}
