@@ -214,13 +214,20 @@ def test_each_look_of_the_leader_has_an_id_which_the_task_goes_by(
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     Repository.objects.create(name="bad", url="file:///nowhere.git")
-    looks = Looks(tasks._hand_to_worker, 8, 4)
+    looked: list[str] = []
+
+    def hand_over(repository_id: int) -> None:
+        looked.append(correlation.current())
+        tasks._hand_to_worker(repository_id)
+
+    looks = Looks(hand_over, 8, 4)
     with logged() as events:
         looks.start_due()
         eventually(lambda: not looks.under_way(), 30, "the looks")
     [task] = waiting()
     failed = SyncRun.objects.get(repository__name="bad")
-    assert correlation.is_well_formed(task["args"][-1])
+    assert looked == [task["args"][-1]]
+    assert correlation.is_well_formed(looked[0])
     assert correlation.is_well_formed(failed.correlation_id)
     assert task["args"][-1] != failed.correlation_id
     [told] = [event for event in events if event["event"].startswith("sync of bad failed")]
