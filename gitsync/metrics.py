@@ -166,6 +166,12 @@ POOL_SIZE = Metric(
     (),
     "Containers of each language that are to stand ready on each host (kiok.sandbox.pool.size).",
 )
+DATA_FREE = Metric(
+    "kiok_gitsync_data_free_bytes",
+    "gauge",
+    ("host",),
+    "Space that is free for the data folder (kiok.base.data.dir), of each host with workers.",
+)
 QUEUE_TASKS = Metric(
     "kiok_gitsync_queue_tasks", "gauge", ("state",), "Tasks in the queue: waiting, or taken by a worker."
 )
@@ -174,7 +180,17 @@ METRICS = (
     *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
     *(DAGS, STALE_DAGS, FAILED_FILES),
     *(SYNCS_RUNNING, RECENT_SYNCS, RECENT_SECONDS, RECENT_STEP_SECONDS),
-    *(LEADER_PRESENT, LEADER_LEASE, LEADER_CHANGES, WORKERS, FAULTY_ENGINES, POOL, POOL_SIZE, QUEUE_TASKS),
+    *(
+        LEADER_PRESENT,
+        LEADER_LEASE,
+        LEADER_CHANGES,
+        WORKERS,
+        FAULTY_ENGINES,
+        POOL,
+        POOL_SIZE,
+        DATA_FREE,
+        QUEUE_TASKS,
+    ),
 )
 """All of them, in the order they are shown."""
 
@@ -309,6 +325,8 @@ def _workers() -> Iterator[Sample]:
     yield FAULTY_ENGINES.sample(sum(bool(worker.engine) for worker in workers))
     yield POOL.sample(presence.containers_ready(workers))
     yield POOL_SIZE.sample(properties().sandbox_pool_size)
+    for host, free_bytes in sorted(presence.data_free_bytes(workers).items()):
+        yield DATA_FREE.sample(free_bytes, host)
 
 
 def _queue() -> Iterator[Sample]:

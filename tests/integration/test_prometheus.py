@@ -47,7 +47,9 @@ def page(work_repo: WorkRepo, repository: Repository, sync: Sync) -> bytes:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": "dag: {}\n"})
     sync()
     assert take_lead()
-    Worker.objects.create(name="ant/1", started_at=Now(), seen_at=Now(), engine="", ready=1)
+    Worker.objects.create(
+        name="ant/1", started_at=Now(), seen_at=Now(), engine="", ready=1, data_free_bytes=9
+    )
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     now = timezone.now()
     for state in (SyncState.FAILED, SyncState.ABANDONED):
