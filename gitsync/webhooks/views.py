@@ -51,7 +51,5 @@ def _length(request: HttpRequest) -> int | None:
 def _response(answer: Answer) -> JsonResponse:
     known = {"X-Request-ID": answer.correlation_id} if answer.correlation_id else {}
     return JsonResponse(
-        {"outcome": answer.outcome, "message": answer.message},
-        status=answer.status,
-        headers={"Cache-Control": "no-store", **known},
+        {"outcome": answer.outcome, "message": answer.message}, status=answer.status, headers=known
     )
