@@ -20,3 +20,5 @@ class ServerConfig(AppConfig):
         post_execute_in_worker.connect(task_results.take_secrets_out, dispatch_uid="kiok.server.task_results")
         for warning in settings.KIOK.warnings:
             logging.getLogger(__name__).warning("%s", warning)
+        for one in settings.KIOK_RISKS:
+            logging.getLogger(__name__).warning("%s (kiok.allow.insecure allows it)", one.what)
