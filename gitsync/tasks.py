@@ -15,7 +15,6 @@ from django_q.models import Schedule
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-from gitsync import containers
 from gitsync.conf import properties
 from gitsync.models import Leadership, Repository, Trigger
 
@@ -106,6 +105,7 @@ def connect() -> None:
 
 
 def _on_spawn(**_: Any) -> None:
+    from gitsync import containers
     from gitsync.keeper import Keeper
 
     global _keeper
