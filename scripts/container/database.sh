@@ -15,7 +15,7 @@ fail() {
 
 [ ! -e "$(dirname "$PGDATA")/18/docker" ] ||
     fail "this volume holds the database of the image postgres:18, which this PostgreSQL cannot serve. Serve it with" \
-        "that image (docker-compose.postgres.yml), or dump it there and load it here: docs/operators.md, Upgrade."
+        "that image (docker-compose.postgres.yml), or dump it there and load it here: docs/operators.md, Upgrading."
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     # Half a cluster, of a first start that was cut off, is thrown away.
     new="$PGDATA.new"
