@@ -16,6 +16,7 @@ cd "$(dirname "$0")/.."
 
 say() { printf 'compose-images: %s\n' "$*"; }
 
+scripts/engine.sh build/engine
 scripts/system.sh compose
 python="${KIOK_IMAGE_PYTHON:-kiok-sandbox-python:dev}"
 java="${KIOK_IMAGE_JAVA:-kiok-sandbox-java:dev}"
@@ -53,5 +54,10 @@ if [ "$(cat "$folder/sandbox.ids" 2>/dev/null)" != "$ids" ] || [ ! -s "$folder/s
     docker save --output "$folder/sandbox.tar.new" "$python" "$java"
     mv "$folder/sandbox.tar.new" "$folder/sandbox.tar"
     echo "$ids" >"$folder/sandbox.ids"
+    # One that runs has loaded what was there before. A sync that is cut off by this is made good by the next.
+    if [ -n "$(docker compose ps --quiet --status running engine 2>/dev/null)" ]; then
+        say "restarting the engine, which loads them"
+        docker compose restart engine >/dev/null 2>&1
+    fi
 fi
 say "done"

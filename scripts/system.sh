@@ -25,6 +25,8 @@ COMPOSE_PACKAGE=pool/main/d/docker-compose/docker-compose_2.26.1-4_amd64.deb
 COMPOSE_SHA256=47681197cb2b1ab88206b42a1a92fc75f50d9530a6322d03494a473eed0408ea
 
 compose() {
+    command -v docker >/dev/null || fail "there is no docker command, which Docker Compose is a part of; scripts/engine.sh" \
+        "sees to one, with an engine."
     ! docker compose version >/dev/null 2>&1 || return 0
     command -v dpkg-deb >/dev/null && [ "$(dpkg --print-architecture)" = amd64 ] || fail "Docker Compose v2 is missing" \
         "('docker compose version'). Install it for this system: the package docker-compose-plugin of Docker's own" \
