@@ -36,6 +36,8 @@ class Risk(StrEnum):
     """DAGs come unencrypted and unauthenticated, or from the files of the service's own machine."""
     DOCKER_HOST = "docker.host"
     """Whoever reaches the engine's port is root where it runs, and whoever stands in between is the engine."""
+    MAIL_TLS = "mail.tls"
+    """Notices, and the mail server's password, cross the network in the clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,13 @@ def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
             f"kiok.gitsync.allow.protocols has {', '.join(protocols)}, by which DAGs come unencrypted, or from files of "
             "this machine",
             "Set it to https, ssh",
+        )
+    if config.mail_host and config.mail_tls == "none" and not _is_loopback(config.mail_host):
+        yield Found(
+            Risk.MAIL_TLS,
+            f"kiok.mail.tls is none while kiok.mail.host is {config.mail_host}, so that notices and the password cross the "
+            "network in the clear",
+            "Set it to starttls or tls",
         )
     if _is_open_engine(environ):
         yield Found(

@@ -21,6 +21,8 @@ SOUND = {
     "KIOK_WEB_TRUSTED_ORIGINS": "https://kiok.example.com",
     "DOCKER_HOST": "tcp://engine:2376",
     "DOCKER_TLS_VERIFY": "1",
+    "KIOK_MAIL_HOST": "mail.example.com",
+    "KIOK_MAIL_FROM": "kiok@example.com",
 }
 RISKY = {
     Risk.WEB_TLS: {"KIOK_WEB_TLS": "false"},
@@ -30,6 +32,7 @@ RISKY = {
     },
     Risk.GITSYNC_ALLOW_PROTOCOLS: {"KIOK_GITSYNC_ALLOW_PROTOCOLS": "https, git"},
     Risk.DOCKER_HOST: {"DOCKER_TLS_VERIFY": ""},
+    Risk.MAIL_TLS: {"KIOK_MAIL_TLS": "none"},
 }
 SAYS = {
     Risk.WEB_TLS: "kiok.web.tls is false while the web server listens on 0.0.0.0",
@@ -37,6 +40,7 @@ SAYS = {
     Risk.WEB_TRUSTED_ORIGINS: "kiok.web.trusted.origins has http://kiok.example.com,",
     Risk.GITSYNC_ALLOW_PROTOCOLS: "kiok.gitsync.allow.protocols has git,",
     Risk.DOCKER_HOST: "DOCKER_HOST=tcp://engine:2376 is an engine over the network without DOCKER_TLS_VERIFY",
+    Risk.MAIL_TLS: "kiok.mail.tls is none while kiok.mail.host is mail.example.com",
 }
 
 
@@ -109,6 +113,11 @@ def test_an_engine_that_nobody_else_reaches_needs_no_certificates(where: str) ->
 def test_an_engine_over_the_network_needs_certificates(where: str) -> None:
     assert "without DOCKER_TLS_VERIFY" in refusal(DOCKER_HOST=where)
     assert judged(DOCKER_HOST=where, DOCKER_TLS_VERIFY="1") == []
+
+
+def test_mail_on_this_machine_needs_no_encryption() -> None:
+    assert judged(KIOK_MAIL_HOST="localhost", KIOK_MAIL_FROM="a@b.c", KIOK_MAIL_TLS="none") == []
+    assert judged(KIOK_MAIL_TLS="none") == []
 
 
 def test_an_engines_address_is_shown_short_and_in_one_line() -> None:
