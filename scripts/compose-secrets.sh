@@ -37,6 +37,6 @@ kiok.web.allowed.hosts = localhost, 127.0.0.1
 kiok.web.trusted.origins =
 kiok.web.tls = true
 END
-    chmod 0444 "$properties"
+    chmod 0644 "$properties"
     echo "compose-secrets: made $properties"
 }

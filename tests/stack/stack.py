@@ -88,7 +88,6 @@ class Stack:
         """Secrets, properties, images: what an operator does first."""
         self._run(str(ROOT / "scripts" / "compose-secrets.sh"), seconds=60)
         properties = self.folder / "compose" / "kiok.properties"
-        properties.chmod(0o644)
         with properties.open("a") as file:
             file.write(
                 "kiok.gitsync.interval.ms = 1000\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield made
     finally:
         made.down()
+        shutil.rmtree(tmp_path)  # half a gigabyte of images
 
 
 @pytest.mark.timeout(1800)
