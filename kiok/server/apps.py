@@ -22,3 +22,5 @@ class ServerConfig(AppConfig):
         strays.gather()
         for warning in settings.KIOK.warnings:
             logging.getLogger(__name__).warning("%s", warning)
+        for one in settings.KIOK_RISKS:
+            logging.getLogger(__name__).warning("%s (kiok.allow.insecure allows it)", one.what)
