@@ -119,7 +119,8 @@ Q_CLUSTER = {
     "bulk": 1,
     "queue_limit": KIOK.workers,  # tasks taken but not begun would wait out `retry` after a crash
     "catch_up": False,
-    "save_limit": 1000,
+    # Every result; kiok.retention.tasks.days clears them away. With a limit each task reads and locks as many rows.
+    "save_limit": 0,
     "recycle": 200,
     "label": "Task queue",
     "log_level": KIOK.log_level,
