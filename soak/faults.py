@@ -67,7 +67,7 @@ class Faults:
         return [pid for name in alive().values_list("name", flat=True) if (pid := _pid(name)) is not None]
 
     def _kill_worker(self) -> bool:
-        """Of the first cluster none: with a life of a minute, nothing is seen to grow. Its leaders are killed all the same."""
+        """None of the first cluster: in a life of a minute nothing is seen to grow. A leader there is killed as any."""
         spared = self.service.clusters()[0]
         return self._to_one_of([pid for pid in self.workers() if _group(pid) != spared], signal.SIGKILL)
 
