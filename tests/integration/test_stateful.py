@@ -19,14 +19,18 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hypothesis
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from gitsync.models import Repository
+from gitsync import tasks
+from gitsync.models import Repository, Trigger
+from kiok.server import embedded
+from tests.environment import DATA_DIR
 from tests.integration.stateful.nursery import Nursery
 from tests.integration.stateful.world import BEFORE_APPLY, FOLLOWED, MAIN, OTHER, TAG, Configured, World
 from tests.reference.authoring import (
@@ -317,4 +321,22 @@ def test_a_repository_whose_worker_died_with_its_claim_says_so_when_its_branch_i
     world.sync(one)
     row.refresh_from_db()
     assert (row.state, row.reason) == ("failing", "ref_missing")
+    world.check()
+
+
+def test_a_sync_that_loses_the_database_before_its_claim_can_be_asked_for_again_at_once(world: World) -> None:
+    one = world.repositories[0]
+    assert tasks.enqueue_once(one.pk, Trigger.SCHEDULE)
+
+    def lose(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if sql.startswith("UPDATE") and '"lease_number" =' in sql:
+            with psycopg.connect(embedded.url(DATA_DIR), autocommit=True) as another:
+                another.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(lose), pytest.raises(OperationalError):
+        tasks.sync(one.pk, Trigger.SCHEDULE)
+    connection.close()
+    assert tasks.enqueue_once(one.pk, Trigger.SCHEDULE)
+    world.sync(one)
     world.check()
