@@ -5,6 +5,7 @@ Tasks take primary keys and may be delivered twice; what they call is fenced.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,9 @@ from django_q.tasks import async_task
 
 from gitsync.conf import properties
 from gitsync.models import Leadership, Repository, Trigger
+from kiok import correlation
+
+log = logging.getLogger(__name__)
 
 LEADER_SCHEDULE = "git sync leader"
 LEAD = "gitsync.tasks.lead"
@@ -25,7 +29,10 @@ DRY_RUN = "gitsync.tasks.dry_run"
 
 
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
-    """Have a worker sync a repository once the current transaction is committed. Returns the task's id."""
+    """Have a worker sync a repository once the current transaction is committed. Returns the task's id.
+
+    The sync goes by the correlation id of whoever asks here.
+    """
     return str(
         async_task(
             SYNC,
@@ -33,6 +40,7 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
             str(trigger),
             full,
             requested_by,
+            correlation.current() or correlation.made(),
             q_options={"group": f"sync {repository_id}", "task_name": f"sync {repository_id}"},
         )
     )
@@ -41,24 +49,38 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
     """Have a worker find out what a sync would do, once the current transaction is committed. Returns the task's id."""
     name = f"dry run {repository_id}"
-    return str(async_task(DRY_RUN, repository_id, full, q_options={"group": name, "task_name": name}))
+    known = correlation.current() or correlation.made()
+    return str(async_task(DRY_RUN, repository_id, full, known, q_options={"group": name, "task_name": name}))
 
 
 def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:
     """Enqueue a sync, unless one that was asked for by this waits for a worker already. Whether it was."""
     until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
     not_waiting = Q(queued_until__isnull=True) | Q(queued_until__lte=Now())
-    free = Repository.objects.filter(not_waiting, pk=repository_id)
-    with transaction.atomic():
+    rows = Repository.objects.filter(pk=repository_id)
+    waiting = rows.exclude(not_waiting).values_list("name", "queued_correlation_id")
+    with correlation.bound() as known, transaction.atomic():
         # Read first, which waits for nobody: most requests of a flood go no further.
-        if not free.exists() or not free.update(queued_until=until):
-            return False
-        enqueue_sync(repository_id, trigger, requested_by=requested_by)
-    return True
+        joined = waiting.first()
+        mark = {"queued_until": until, "queued_correlation_id": known}
+        if joined is None and rows.filter(not_waiting).update(**mark):
+            enqueue_sync(repository_id, trigger, requested_by=requested_by)
+            return True
+        joined = joined or waiting.first()
+        if joined:
+            log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
+    return False
 
 
-def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str = "") -> str:
+def sync(
+    repository_id: int, trigger: str, full: bool = False, requested_by: str = "", correlation_id: str = ""
+) -> str:
     """Task: sync one repository. The result is a line for people, free of secrets."""
+    with correlation.bound(correlation_id):
+        return _sync(repository_id, trigger, full, requested_by)
+
+
+def _sync(repository_id: int, trigger: str, full: bool, requested_by: str) -> str:
     from gitsync.sync.run import Request, sync_repository
 
     # A push from now on needs a request of its own: the look below may come too early for it. And whatever becomes of
@@ -72,12 +94,13 @@ def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str
     return f"{report.name}: {report.state} {report.message}".strip()
 
 
-def dry_run(repository_id: int, full: bool = False) -> dict[str, Any]:
+def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") -> dict[str, Any]:
     """Task: what a sync would do; see `gitsync.sync.preview`. `{}` where the repository is gone."""
     from gitsync.sync.preview import preview
 
     try:
-        return preview(repository_id, full=full)
+        with correlation.bound(correlation_id):
+            return preview(repository_id, full=full)
     except Repository.DoesNotExist:
         return {}
 
