@@ -83,9 +83,9 @@ def sync(
 def _sync(repository_id: int, trigger: str, full: bool, requested_by: str) -> str:
     from gitsync.sync.run import Request, sync_repository
 
-    if trigger == Trigger.WEBHOOK:
-        # A push from now on needs a request of its own: the look below may come too early for it.
-        Repository.objects.filter(pk=repository_id, queued_until__isnull=False).update(queued_until=None)
+    # A push from now on needs a request of its own: the look below may come too early for it. And whatever becomes of
+    # this one, should the database go before the claim, nobody waits for it.
+    Repository.objects.filter(pk=repository_id, queued_until__isnull=False).update(queued_until=None)
     request = Request(trigger=Trigger(trigger), full=full, requested_by=requested_by)
     try:
         report = sync_repository(repository_id, request)

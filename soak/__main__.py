@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     # As by Ctrl-C: everything is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    report = _soak(options.minutes * 60, options.repositories, options.seed, build)
+    plan = Plan.of(options.minutes * 60, options.repositories, options.seed, is_calm=options.calm)
+    report = _soak(plan, build)
     (build / RESULTS).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (build / TABLE).write_text(document.markdown(report) + "\n", encoding="utf-8")
     print(document.markdown(report))
@@ -53,6 +54,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--into", type=Path, default=BUILD, metavar="FOLDER", help="default: build/soak")
     parser.add_argument(
+        "--calm", action="store_true", help="no faults: to see whether anything grows by itself"
+    )
+    parser.add_argument(
         "--markdown", action="store_true", help="run nothing: put the last figures into docs/reliability.md"
     )
     options = parser.parse_args(arguments)
@@ -68,9 +72,8 @@ def _positive(text: str) -> float:
     return value
 
 
-def _soak(seconds: float, repositories: int, seed: int, build: Path) -> dict[str, Any]:
+def _soak(plan: Plan, build: Path) -> dict[str, Any]:
     folder = _new_folder(build)
-    plan = Plan.of(seconds, repositories, seed)
     service = Service(folder, environment(folder, plan.interval_ms))
     for name in [name for name in os.environ if name.startswith(("KIOK_", "DJANGO_", "DATABASE_URL"))]:
         del os.environ[name]

@@ -19,6 +19,7 @@ from gitsync import containers, tasks
 from gitsync.manual import pause, resume
 from gitsync.models import Repository, SyncRun, Trigger
 from gitsync.remote import mirror_of
+from gitsync.sync.claim import is_held
 from gitsync.sync.schedule import look_at_once
 from soak.authors import Author, Push
 from soak.faults import Faults
@@ -245,7 +246,7 @@ class Soak:
         for author in self._authors:
             row = rows[author.name]
             is_told = row.last_good_commit == author.tip[0] and row.state in ("in_sync", "degraded")
-            if not (author.ledger.is_settled and is_told and not row.lease_holder):
+            if not (author.ledger.is_settled and is_told) or is_held(row):
                 fields = ", ".join(
                     f"{name} {getattr(row, name)}" for name in TOLD_OF_A_REPOSITORY if getattr(row, name)
                 )

@@ -39,6 +39,7 @@ def environment(folder: Path, interval_ms: int) -> dict[str, str]:
     return kept | {
         "DATABASE_URL": embedded.url(folder / "data").replace(f"/{embedded.DATABASE}?", f"/{DATABASE}?"),
         "DJANGO_SETTINGS_MODULE": "kiok.server.settings",
+        "KIOK_ALLOW_INSECURE": "gitsync.allow.protocols",  # remotes are folders
         "KIOK_BASE_DATA_DIR": str(folder / "work"),
         "KIOK_GITSYNC_ALLOW_PROTOCOLS": "file",
         "KIOK_GITSYNC_INTERVAL_MS": str(interval_ms),

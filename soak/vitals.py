@@ -12,11 +12,13 @@ from typing import Any
 
 from soak.processes import trees
 
-MIN_SECONDS = 60.0
-"""Of a process that is judged at all: one that lives shorter grows as it warms up."""
-MEMORY_SHARE, MEMORY_KIB, DESCRIPTORS = 0.05, 2048, 2.0
+MIN_SECONDS = 180.0
+"""Of a process that is judged at all: one that lives shorter warms up all the while. docker-py keeps up to 25
+connections to the engine, one for each address it last asked, and a session of PostgreSQL the files that it has read."""
+MEMORY_SHARE, MEMORY_KIB, DESCRIPTORS = 0.05, 2048, 4.0
 """What may be added over the second half of a life before it counts as growth: a share of the memory and a little,
-so many descriptors. A leak of one descriptor or 20 KiB per sync passes that within a minute."""
+so many descriptors. A leak of one descriptor or 40 KiB per sync passes that within some fifty syncs."""
+FLOOR_SPANS = 8
 ROLES = {0: "cluster", 1: "sentinel", 2: "pusher or monitor"}
 
 
@@ -118,8 +120,17 @@ class Vitals:
 
 
 def _added(points: Sequence[tuple[float, float]]) -> float:
-    """What the line through the points, by least squares, rises from the first to the last."""
-    if len(points) < 2 or points[0][0] == points[-1][0]:
+    """What the line through the floor of the points, by least squares, rises from the first to the last.
+
+    The floor is the least of each of a few spans of time: what is held for the length of a look or a sync goes up and
+    down, and what is never given back lifts the floor.
+    """
+    first, last = points[0][0], points[-1][0]
+    if first == last:
         return 0.0
-    times, values = zip(*points, strict=True)
-    return float(statistics.linear_regression(times, values).slope * (times[-1] - times[0]))
+    spans: dict[int, tuple[float, float]] = {}
+    for seconds, value in points:
+        span = min(FLOOR_SPANS - 1, int(FLOOR_SPANS * (seconds - first) / (last - first)))
+        spans[span] = min(spans.get(span, (value, seconds)), (value, seconds))
+    values, times = zip(*spans.values(), strict=True)
+    return float(statistics.linear_regression(times, values).slope * (last - first))

@@ -74,6 +74,12 @@ def claim(repository_id: int) -> Claim | None:
     return Claim(repository_id, me, repository.lease_number, repository.config_hash)
 
 
+def is_held(row: Repository) -> bool:
+    """Whether somebody alive syncs the repository, as far as its row tells."""
+    alive = Repository.objects.filter(pk=row.pk, lease_expires_at__gt=Now())
+    return bool(row.lease_holder) and not is_dead(row.lease_holder) and alive.exists()
+
+
 def release(held: Claim) -> dict[str, Any] | None:
     """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`).
 

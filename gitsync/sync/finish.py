@@ -15,7 +15,7 @@ from gitsync.errors import SyncError, SyncReason
 from gitsync.git.errors import GitError, GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.notices.transition import note_transition
-from gitsync.sync.claim import Claim, owned
+from gitsync.sync.claim import Claim, is_held, owned
 from gitsync.sync.journal import Journal
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
@@ -148,7 +148,7 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
     """Record a look that did not even learn the commit. The same failure again only counts up."""
     with transaction.atomic():
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
-        if row is None or row.lease_holder:
+        if row is None or is_held(row):
             return  # a sync under way knows better
         _write_failure(row, failure, trigger)
         note_transition(row, "", transient=failure.transient)

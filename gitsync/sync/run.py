@@ -18,7 +18,7 @@ from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trig
 from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
 from gitsync.sync import finish
-from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
+from gitsync.sync.claim import Claim, ask_for_follow_up, claim, is_held, release, renewed
 from gitsync.sync.judge import judge
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import is_judged, mark_checked
@@ -118,7 +118,10 @@ def _look(
         finish.fail_unreached(repository, failure, request.trigger, request.requested_by)
         repository.refresh_from_db()
         return report_of_record(repository, seconds=time.monotonic() - started)
-    if not is_judged(repository, commit):
+    was_left = repository.lease_holder and not is_held(
+        repository
+    )  # by a process that died; its sync says that it runs
+    if was_left or not is_judged(repository, commit):
         return None
     mark_checked(repository)
     return report_of_record(repository, seconds=time.monotonic() - started)

@@ -14,17 +14,23 @@ import itertools
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import hypothesis
+import psycopg
 import pytest
+from django.db import OperationalError, connection
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
+from gitsync import tasks
+from gitsync.models import Repository, Trigger
+from kiok.server import embedded
+from tests.environment import DATA_DIR
 from tests.integration.stateful.nursery import Nursery
 from tests.integration.stateful.world import BEFORE_APPLY, FOLLOWED, MAIN, OTHER, TAG, Configured, World
 from tests.reference.authoring import (
@@ -289,5 +295,48 @@ def test_a_push_that_is_taken_back_after_its_sync_was_killed_is_taken_back_in_th
     one.served.edit(MAIN, {"a.yaml": yaml_file({"x": "echo 2"})})
     world.sync_killed(one, step="finish")
     one.served.go_back(MAIN, 1)
+    world.sync(one)
+    world.check()
+
+
+def test_a_repository_whose_worker_died_with_its_claim_says_so_when_its_branch_is_gone(world: World) -> None:
+    one = world.repositories[0]
+    statements: list[str] = []
+
+    def count(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, *arguments)
+
+    world.sync(one)
+    one.served.edit(MAIN, {"a.yaml": yaml_file({"x": "echo 1"})})
+    with connection.execute_wrapper(count):
+        world.sync(one)
+    one.served.edit(MAIN, {"a.yaml": yaml_file({"x": "echo 2"})})
+    # All is done but the last two: to give the claim back.
+    world.sync_killed(one, statements=len(statements) - 2)
+    row = Repository.objects.get(pk=one.pk)
+    assert (row.state, bool(row.lease_holder)) == ("in_sync", True)
+    assert row.judgement
+    one.served.remove(MAIN)
+    world.sync(one)
+    row.refresh_from_db()
+    assert (row.state, row.reason) == ("failing", "ref_missing")
+    world.check()
+
+
+def test_a_sync_that_loses_the_database_before_its_claim_can_be_asked_for_again_at_once(world: World) -> None:
+    one = world.repositories[0]
+    assert tasks.enqueue_once(one.pk, Trigger.SCHEDULE)
+
+    def lose(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if sql.startswith("UPDATE") and '"lease_number" =' in sql:
+            with psycopg.connect(embedded.url(DATA_DIR), autocommit=True) as another:
+                another.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(lose), pytest.raises(OperationalError):
+        tasks.sync(one.pk, Trigger.SCHEDULE)
+    connection.close()
+    assert tasks.enqueue_once(one.pk, Trigger.SCHEDULE)
     world.sync(one)
     world.check()

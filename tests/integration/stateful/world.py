@@ -195,7 +195,7 @@ class World:
             assert all(sql.startswith('UPDATE "gitsync_repository" SET "checked_at"') for sql in written), (
                 written
             )
-        if one.judged != expected.judged:
+        if one.enabled and not one.is_paused and one.tip:
             assert not SyncRun.objects.filter(repository_id=one.pk, state=SyncState.RUNNING).exists()
         one.take(expected)
 

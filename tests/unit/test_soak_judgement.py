@@ -111,6 +111,9 @@ def test_a_process_that_warms_up_and_stays_is_flat_and_one_that_leaks_is_not() -
     assert life([60_000 + 1_000 * number for number in range(20)], steady).verdict == "grows"
     assert life([60_000] * 20, list(range(20, 40))).verdict == "grows"
     assert life([60_000] * 20, list(range(20, 40)), seconds=2.0).verdict == "short"
+    assert life([60_000] * 40, [34, 36, 34, 45, *([34, 35, 34, 62] * 9)]).verdict == "flat", (
+        "held for a moment"
+    )
 
 
 def test_percentiles_are_times_that_were_measured() -> None:
