@@ -1,12 +1,15 @@
 """The edges to django-q2: tasks, the schedule, the candidate for leader in every worker.
 
-Tasks take primary keys and may be delivered twice; what they call is fenced.
+Tasks take primary keys and may be delivered twice; what they call is fenced. A worker that is handed the task of a sync
+does the sync whose turn it is (`gitsync.turns`), and the task's result is that one's.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,26 +20,25 @@ from django_q.tasks import async_task
 
 from gitsync import containers
 from gitsync.conf import properties
-from gitsync.models import Leadership, Repository, Trigger
+from gitsync.errors import Deferred
+from gitsync.models import Lane, Leadership, Repository, Trigger
+from gitsync.turns import asking, serving, waking
+
+if TYPE_CHECKING:
+    from gitsync.sync.run import Request
 
 LEADER_SCHEDULE = "git sync leader"
 LEAD = "gitsync.tasks.lead"
-SYNC = "gitsync.tasks.sync"
+SYNC = waking.TASK
 DRY_RUN = "gitsync.tasks.dry_run"
+
+log = logging.getLogger(__name__)
 
 
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
     """Have a worker sync a repository once the current transaction is committed. Returns the task's id."""
-    return str(
-        async_task(
-            SYNC,
-            repository_id,
-            str(trigger),
-            full,
-            requested_by,
-            q_options={"group": f"sync {repository_id}", "task_name": f"sync {repository_id}"},
-        )
-    )
+    lane = Lane.SCHEDULED if trigger == Trigger.SCHEDULE else Lane.ASKED
+    return asking.ask(repository_id, lane, (str(trigger), full, requested_by))
 
 
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
@@ -59,13 +61,36 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
 
 
 def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str = "") -> str:
-    """Task: sync one repository. The result is a line for people, free of secrets."""
-    from gitsync.sync.run import Request, sync_repository
+    """Task: sync the repository whose turn it is; called rather than delivered by the queue, this one.
 
-    if trigger == Trigger.WEBHOOK:
+    The result is a line for people, free of secrets.
+    """
+    from gitsync.sync.run import Request
+
+    if not serving.is_delivered():
+        return _sync(repository_id, Request(Trigger(trigger), requested_by, full))
+    turn = serving.take()
+    if turn is None:
+        return "no turn may begin now"
+    trigger, full, requested_by = turn.arguments
+    log.info("the turn is that of repository %s", turn.repository_id)
+    try:
+        return _sync(
+            turn.repository_id,
+            Request(Trigger(trigger), requested_by, full, admit=partial(serving.admit, turn)),
+        )
+    except Deferred as exc:
+        serving.put_back(turn, full=exc.full)
+        return str(exc)
+
+
+def _sync(repository_id: int, request: Request) -> str:
+    """Raises Deferred where the request does not admit what is to be compiled."""
+    from gitsync.sync.run import sync_repository
+
+    if request.trigger == Trigger.WEBHOOK:
         # A push from now on needs a request of its own: the look below may come too early for it.
         Repository.objects.filter(pk=repository_id, queued_until__isnull=False).update(queued_until=None)
-    request = Request(trigger=Trigger(trigger), full=full, requested_by=requested_by)
     try:
         report = sync_repository(repository_id, request)
     except Repository.DoesNotExist:
@@ -103,6 +128,7 @@ _keeper: Any = None
 def connect() -> None:
     """Have every worker process stand for leader, and keep its engine, as soon as it is spawned."""
     post_spawn.connect(_on_spawn, dispatch_uid="gitsync.lead")
+    serving.connect()
 
 
 def _on_spawn(**_: Any) -> None:
@@ -112,6 +138,7 @@ def _on_spawn(**_: Any) -> None:
     lead()
     _keeper = Keeper()
     _keeper.start()
+    serving.worker_name = _keeper.name_of_process
     containers.on_claim(_keeper.wake)
 
 

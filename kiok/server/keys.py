@@ -1,8 +1,8 @@
 """The secrets the platform itself needs: read from the environment, or made once.
 
-`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY` and `KIOK_WEB_METRICS_TOKEN` are read from the environment
-only, or, for each, from the file that `<NAME>_FILE` names (as container platforms mount secrets). They are no
-properties, so that no configuration file holds them and nothing prints them.
+`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY`, `KIOK_REDIS_URL` and `KIOK_WEB_METRICS_TOKEN` are read from
+the environment only, or, for each, from the file that `<NAME>_FILE` names (as container platforms mount secrets).
+They are no properties, so that no configuration file holds them and nothing prints them.
 
 With the embedded database, a missing `DJANGO_SECRET_KEY` or `KIOK_MASTER_KEY` is generated into a file of
 mode 0600 next to it. With `DATABASE_URL` the master key must be given: a key that lives on one
@@ -18,6 +18,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from kiok.connections import redaction
 from kiok.server.errors import ConfigurationError
@@ -25,6 +26,8 @@ from kiok.server.errors import ConfigurationError
 MASTER_KEY_FILE = "master.key"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
 METRICS_TOKEN = "KIOK_WEB_METRICS_TOKEN"  # noqa: S105 - a variable's name
+REDIS_URL = "KIOK_REDIS_URL"
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what a bearer token may hold (RFC 6750, 2.1)
 
 _log = logging.getLogger(__name__)
@@ -106,6 +109,32 @@ def metrics_token(environ: Mapping[str, str]) -> str | None:
             "make one with `openssl rand -hex 32`"
         )
     return _kept_out_of_logs(given)
+
+
+def redis_url(environ: Mapping[str, str], broker: str) -> str | None:
+    """Where the Redis is that wakes workers; None unless `broker` is `redis`. Raises ConfigurationError."""
+    if broker != "redis":
+        return None
+    given = from_environment(REDIS_URL, environ)
+    if given is None:
+        raise ConfigurationError(
+            f"kiok.broker is redis, and {REDIS_URL} is not set; set it (or {REDIS_URL}_FILE) to "
+            "redis://:password@host:6379/0, or kiok.broker to postgresql"
+        )
+    try:
+        parts = urlsplit(given)
+        well_formed = parts.scheme in _REDIS_SCHEMES and (parts.scheme == "unix" or parts.hostname)
+        password = parts.password
+    except ValueError:
+        well_formed, password = False, None
+    if not well_formed:
+        raise ConfigurationError(
+            f"{REDIS_URL}: no url of a Redis (value not shown); allowed: redis://[user:password@]host[:port][/number], "
+            "rediss:// for TLS, unix://path"
+        )
+    if password:
+        redaction.register([password, unquote(password)])
+    return given
 
 
 def _kept_out_of_logs(key: str) -> str:
