@@ -14,7 +14,7 @@ from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
 from gitsync.git.errors import GitReason
-from gitsync.models import Repository, RepositoryState, Turn
+from gitsync.models import Lane, Repository, RepositoryState, Turn
 from gitsync.process import is_dead
 from gitsync.sync.run import look
 from gitsync.sync.schedule import may_sync
@@ -70,10 +70,11 @@ class Looks:
         taken, slow = self._taken()
         if taken.total() >= self._parallelism and slow >= self._max_slow:
             return
+        waiting = Turn.objects.filter(repository=OuterRef("pk"), lane=Lane.SCHEDULED, taken_by="")
         due = (
             Repository.objects.filter(may_sync(), next_due_at__lte=Now())
             .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
-            .filter(~Exists(Turn.objects.filter(repository=OuterRef("pk"), taken_by="")))
+            .filter(~Exists(waiting))
             .annotate(
                 group=Min("groups"),
                 is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""),
