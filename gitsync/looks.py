@@ -81,7 +81,7 @@ class Looks:
                 was_slow=Q(state=RepositoryState.FAILING, reason=GitReason.TIMEOUT),
             )
             .exclude(pk__in=self._under_way)
-            .order_by("next_due_at")
+            .order_by("was_slow", "next_due_at")  # those that time out must not crowd out the others
         )
         columns = due.values_list("pk", "url", "group", "was_slow", "is_leased", "lease_holder")
         rows = [

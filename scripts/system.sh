@@ -6,7 +6,7 @@
 #   python     a Python 3.11 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd (as a program; no service is started), Chromium
+#   tests      what the tests run besides: sshd and Redis (as programs; no service is started), Chromium
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
 set -eu
@@ -42,6 +42,7 @@ for need; do
         tests)
             [ -x /usr/sbin/sshd ] || want openssh-server
             command -v ssh-keygen >/dev/null || want openssh-client
+            command -v redis-server >/dev/null || want redis-server
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
@@ -81,9 +82,12 @@ apt-get -qq install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null 
     fail "could not install $missing; the output above says why"
 }
 rm -f "$log"
-case " $missing " in
-    *" openssh-server "*)
-        # Nor started at the next boot.
-        ! command -v systemctl >/dev/null || systemctl -q disable ssh.service ssh.socket >/dev/null 2>&1 || true
-        ;;
-esac
+# Nor started at the next boot.
+for service in "openssh-server ssh.service ssh.socket" "redis-server redis-server.service"; do
+    case " $missing " in
+        *" ${service%% *} "*)
+            # shellcheck disable=SC2086  # a list of words
+            ! command -v systemctl >/dev/null || systemctl -q disable ${service#* } >/dev/null 2>&1 || true
+            ;;
+    esac
+done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db.models import Min
 
@@ -19,6 +20,7 @@ class Place:
     host: str
 
 
+@lru_cache(maxsize=4096)
 def place_of(url: str, group: int | None) -> Place:
     """The place of a repository with this url and, as the key of its first group, None without one."""
     try:
