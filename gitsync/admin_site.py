@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import Any
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, autodiscover
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -29,7 +29,9 @@ class Site(AdminSite):
     index_template = "admin/gitsync/index.html"
 
     def get_urls(self) -> list[Any]:
-        from gitsync.admin import pages  # once the apps are there
+        """Whoever asks for them needs the pages, which nobody else imports (`gitsync.apps`)."""
+        autodiscover()
+        from gitsync.admin import pages
 
         return [*pages.urls(self), *super().get_urls()]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core import checks
 from django.db.models.signals import post_migrate
 
 
@@ -22,7 +26,23 @@ class GitsyncConfig(AppConfig):
         post_migrate.connect(tasks.ensure_schedule, sender=self)
 
 
-class GitsyncAdminConfig(AdminConfig):
-    """The admin, with Git Sync's own site."""
+class GitsyncAdminConfig(SimpleAdminConfig):
+    """The admin, with Git Sync's own site.
+
+    Its pages are found by those who need them, the urls (`Site.get_urls`) and the system checks: workers and
+    commands would import them in vain.
+    """
 
     default_site = "gitsync.admin_site.Site"
+
+    def ready(self) -> None:
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(_check_pages, checks.Tags.admin)
+
+
+def _check_pages(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
+    """As Django's own, of all pages."""
+    from django.contrib import admin
+
+    admin.autodiscover()
+    return check_admin_app(app_configs, **options)

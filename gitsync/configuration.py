@@ -10,7 +10,6 @@ from django.db import transaction
 from gitsync.conf import properties
 from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository
-from gitsync.remote import mirror_of
 from gitsync.sync.schedule import look_at_once
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, Origin
@@ -81,6 +80,8 @@ def remove_repository(repository: Repository) -> int:
     Needs no remote. Versions and run history stay, so both go on if it is ever added again. A sync under way
     is fenced out, since its claim is gone with the row.
     """
+    from gitsync.remote import mirror_of  # all that git needs: for the few who remove one
+
     repository_id = repository.pk
     with transaction.atomic():
         Repository.objects.select_for_update().filter(pk=repository_id).first()

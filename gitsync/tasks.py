@@ -18,7 +18,6 @@ from django_q.models import Schedule
 from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
-from gitsync import containers
 from gitsync.conf import properties
 from gitsync.errors import Deferred
 from gitsync.models import Lane, Leadership, Repository, Trigger
@@ -132,6 +131,7 @@ def connect() -> None:
 
 
 def _on_spawn(**_: Any) -> None:
+    from gitsync import containers
     from gitsync.keeper import Keeper
 
     global _keeper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.timesince import timesince
 from rich import box
@@ -13,9 +13,11 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from compilers.sandbox.check import Examination
 from gitsync.models import Repository, RepositoryState
-from gitsync.sync.report import SyncReport
+
+if TYPE_CHECKING:
+    from compilers.sandbox.check import Examination
+    from gitsync.sync.report import SyncReport
 
 COLOURS = {
     RepositoryState.IN_SYNC: "green",

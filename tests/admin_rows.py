@@ -294,6 +294,7 @@ def keys() -> dict[str, object]:
     from django.contrib.auth.models import User
     from django.test import RequestFactory
 
+    admin.autodiscover()
     request = RequestFactory().get("/admin/")
     request.user = User(is_superuser=True)
     return {

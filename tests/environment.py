@@ -21,6 +21,8 @@ os.environ.update(
     KIOK_SANDBOX_POOL_SIZE="0",
     KIOK_MASTER_KEY="a master key that only the tests use",
 )
+# Processes that tests start keep what they have compiled: each would take a tenth of a second longer without.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The images that scripts/images.sh builds under other names.
 for _image in ("PYTHON", "JAVA"):
     if _tag := os.environ.get(f"KIOK_IMAGE_{_image}"):

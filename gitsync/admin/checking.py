@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
+from gitsync import check_tasks
 from gitsync.access import visible_repositories
-from gitsync.admin import check_tasks
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.models import Repository
 from gitsync.remote_check import RemoteCheck

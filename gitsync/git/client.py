@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from git.exc import GitCommandNotFound
-
 from gitsync.git.credentials import ASKPASS_SCRIPT, Credential, Handover, hand_over
 from gitsync.git.errors import GitReason, git_error
 from gitsync.git.failure import failure
+from gitsync.git.gitpython import GitCommandNotFound
 from gitsync.git.private_directory import secrets_root, sweep_stale
 from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
 from gitsync.git.redaction import Redactor

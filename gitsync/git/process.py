@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from git.cmd import Git
+from gitsync.git.gitpython import Git
 
 _CHUNK_BYTES = 1 << 16
 _MAX_STDERR_BYTES = 1 << 16

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compilers.ignore_rules import IGNORE_FILE, read_patterns
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.subpath import is_within, parse_subpath
 
@@ -36,6 +35,8 @@ class Scope:
         """
         if self.is_whole:
             return lambda _path: True
+        from compilers.ignore_rules import IGNORE_FILE, read_patterns
+
         patterns = read_patterns(self.include)
         # These have their say about files under the subpath.
         folders = self.subpath.split("/")
@@ -73,6 +74,8 @@ def parse_include(text: str) -> str:
 
     Raises GitError (INCLUDE_INVALID), which names the line.
     """
+    from compilers.ignore_rules import read_patterns
+
     if len(text.encode("utf-8", "surrogatepass")) > MAX_INCLUDE_BYTES:
         raise _refused(f"the include list is longer than {MAX_INCLUDE_BYTES} bytes")
     kept = []

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import nodesemver  # type: ignore[import-untyped]
+from typing import Any
 
 MAX_RANGE_BYTES = 256
 _MAX_VERSION_CHARACTERS = 256
@@ -66,7 +65,7 @@ def check_range(text: str) -> None:
             f"nothing stands beside the '||' (character {text.index('||', empty.start()) + 1})"
         )
     try:
-        nodesemver.make_range(text, False)
+        _range(text)
     except ValueError as exc:
         raise RangeInvalid(_located(text)) from exc
 
@@ -78,7 +77,7 @@ def choose(text: str, tags: Iterable[str]) -> Choice:
     releases = sorted(
         (release for tag in tags if (release := release_of(tag))), key=lambda r: r.order, reverse=True
     )
-    wanted = nodesemver.make_range(text, False)
+    wanted = _range(text)
     best = next((release for release in releases if wanted.test(release.version)), None)
     return Choice(best, tuple(releases))
 
@@ -107,18 +106,25 @@ def _identifiers(text: str | None) -> _Identifiers:
     )
 
 
+def _range(text: str) -> Any:
+    """Raises ValueError for what is none."""
+    import nodesemver  # type: ignore[import-untyped]  # reads many patterns, which few refs need
+
+    return nodesemver.make_range(text, False)
+
+
 def _located(text: str) -> str:
     """Which comparator cannot be read."""
     start = 0
     for alternative in text.split("||"):
         for comparator in _COMPARATOR.finditer(alternative.replace(" - ", "   ")):
             try:
-                nodesemver.make_range(comparator.group(), False)
+                _range(comparator.group())
             except ValueError:
                 column = start + comparator.start() + 1
                 return f"{comparator.group()!r} (character {column}) is no comparator"
         try:
-            nodesemver.make_range(alternative, False)
+            _range(alternative)
         except ValueError:
             return f"{alternative.strip()!r} (character {start + 1}) is no range of two versions"
         start += len(alternative) + len("||")

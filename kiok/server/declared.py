@@ -1,32 +1,13 @@
 """Repositories declared in the configuration rather than in the admin.
 
-In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by commas. In a YAML file:
-
-    - name: team-dags
-      url: https://git.example.com/team/dags.git
-      ref: main                      # or branch: main; tag:v1 for a tag
-      subpath: dags                  # default: the whole repository
-      credentialConnectionId: team-git
-      enabled: true
-      intervalMs: 60000              # default: kiok.gitsync.interval.ms
-      include: ["*.py", /shared/]    # or text, a pattern a line; default: *.py
-      verify: commit                 # or tag; default: off
-      verifyConnectionId: team-keys  # whose keys are trusted; needed unless verify is off
-      imagePython: team-python:1     # what compiles *.py; default: kiok.sandbox.image.python
-      imageJava: team-java:1         # what compiles *.jar; default: kiok.sandbox.image.java
-      webhookSecretConnectionId: team-hook   # whose secret signs webhooks; default: none are taken
+In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by commas. In a YAML file: see `declared_file`.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from kiok.server import parsers
 
@@ -34,14 +15,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@", re.IGNORECASE)
-KEYS = (
-    *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
-    *("include", "verify", "verifyConnectionId", "imagePython", "imageJava"),
-    "webhookSecretConnectionId",
-)
 VERIFY = ("off", "commit", "tag")
 _TAG_REFS = ("tag:", "refs/tags/", "semver:")
-MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,141 +126,3 @@ def unique(repositories: Iterable[DeclaredRepository]) -> tuple[DeclaredReposito
             raise ValueError(f"repository {repository.name!r} is declared twice")
         result[repository.name] = repository
     return tuple(result.values())
-
-
-def read_file(path: Path) -> tuple[tuple[DeclaredRepository, ...], list[str]]:
-    """The repositories of a YAML file, and its problems, each beginning with `file:line: `."""
-    try:
-        text = path.read_bytes()[: MAX_FILE_BYTES + 1]
-        if len(text) > MAX_FILE_BYTES:
-            return (), [f"{path}: larger than {MAX_FILE_BYTES} bytes"]
-        root = yaml.compose(text.decode(), Loader=yaml.SafeLoader)
-    except OSError as exc:
-        return (), [f"{path}: cannot read: {exc.strerror}"]
-    except UnicodeDecodeError:
-        return (), [f"{path}: not UTF-8 text"]
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        return (), [f"{path}{line}: not YAML: {getattr(exc, 'problem', None) or 'syntax error'}"]
-    if root is None:
-        return (), []
-    if not isinstance(root, yaml.SequenceNode):
-        return (), [
-            f"{path}:{_line(root)}: found {_kind(root)}; wanted is a list of repositories (`- name: ...`)"
-        ]
-    found: dict[str, tuple[DeclaredRepository, int]] = {}
-    problems: list[str] = []
-    for node in root.value:
-        before = len(problems)
-        values = _mapping(node, lambda line, text: problems.append(f"{path}:{line}: {text}"))
-        if len(problems) > before:
-            continue
-        try:
-            repository = check(_from_mapping(values))
-        except ValueError as exc:
-            problems.append(f"{path}:{_line(node)}: {exc}")
-            continue
-        first = found.setdefault(repository.name, (repository, _line(node)))
-        if first[0] is not repository:
-            problems.append(
-                f"{path}:{_line(node)}: repository {repository.name!r} is already declared in line {first[1]}"
-            )
-    return tuple(repository for repository, _ in found.values()), problems
-
-
-def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
-    return DeclaredRepository(
-        name=values["name"],
-        url=values["url"],
-        ref=values.get("ref") or values.get("branch") or "main",
-        subpath=values.get("subpath") or "",
-        credential_connection_id=values.get("credentialConnectionId"),
-        interval_ms=values.get("intervalMs"),
-        enabled=values.get("enabled", True),
-        include=values.get("include"),
-        verify=values.get("verify", "off"),
-        verify_connection_id=values.get("verifyConnectionId"),
-        image_python=values.get("imagePython") or "",
-        image_java=values.get("imageJava") or "",
-        webhook_secret_connection_id=values.get("webhookSecretConnectionId"),
-    )
-
-
-def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, Any]:
-    """One list item as Python values, every departure reported with its line."""
-    if not isinstance(node, yaml.MappingNode):
-        problem(_line(node), f"found {_kind(node)}; wanted is a mapping with {', '.join(KEYS)}")
-        return {}
-    values: dict[str, Any] = {}
-    for key, value, line in _scalars(node, problem):
-        if key not in KEYS:
-            near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            problem(line, f"unknown key {key!r}{hint} Known keys: {', '.join(KEYS)}")
-        elif key in values:
-            problem(line, f"key {key!r} comes twice")
-        else:
-            if key == "verify" and value is False:
-                value = "off"  # YAML 1.1 reads a bare `off` as false
-            elif key == "include" and isinstance(value, list):
-                value = "\n".join(value)
-            wanted = {"enabled": bool, "intervalMs": int}.get(key, str)
-            optional = value is None and key not in ("name", "url")
-            if not optional and type(value) is not wanted:
-                kind = {bool: "true or false", int: "a whole number", str: "text (quote it)"}[wanted]
-                problem(line, f"key {key!r} is {_shown(value)}; wanted is {kind}")
-            elif not optional:
-                values[key] = value
-    if "ref" in values and "branch" in values:
-        problem(_line(node), "both 'ref' and 'branch' are given; they mean the same, keep one")
-    for key in ("name", "url"):
-        if key not in values and not any(k.value == key for k, _ in node.value):
-            problem(_line(node), f"key {key!r} is missing")
-    return values
-
-
-def _scalars(node: yaml.MappingNode, problem: Callable[[int, str], None]) -> Iterator[tuple[str, Any, int]]:
-    loader = yaml.SafeLoader("")
-    try:
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value == "include" and _is_list_of_text(value):
-                yield key.value, [item.value for item in value.value], _line(key)
-                continue
-            if not isinstance(key, yaml.ScalarNode) or not isinstance(value, yaml.ScalarNode):
-                problem(
-                    _line(key), f"key {getattr(key, 'value', '?')!r} is {_kind(value)}; wanted is one value"
-                )
-                continue
-            try:
-                yield key.value, loader.construct_object(value), _line(key)
-            except (yaml.YAMLError, ValueError):
-                problem(_line(key), f"key {key.value!r} has a value that cannot be read; quote it")
-    finally:
-        loader.dispose()
-
-
-def _is_list_of_text(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.SequenceNode) and all(
-        isinstance(item, yaml.ScalarNode) and item.tag == "tag:yaml.org,2002:str" for item in node.value
-    )
-
-
-def _shown(value: object) -> str:
-    return (
-        "empty"
-        if value is None
-        else f"{value!r} ({type(value).__name__})"
-        if len(repr(value)) < 60
-        else "too long"
-    )
-
-
-def _kind(node: yaml.Node) -> str:
-    return {"scalar": "a single value", "sequence": "a list", "mapping": "a mapping"}.get(
-        str(getattr(node, "id", "")), "something else"
-    )
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
+
+from django.core.management import BaseCommand, ManagementUtility
 
 from kiok.server import embedded, keys, properties
 from kiok.server.errors import ConfigurationError
@@ -44,9 +47,25 @@ def start_database() -> None:
         embedded.ensure(data_dir)
 
 
+def start_collecting() -> None:
+    """Look for garbage from now on, in what comes from now on: what the start has made stays until the end."""
+    gc.freeze()
+    gc.enable()
+
+
+class _Commands(ManagementUtility):
+    """Django's, which looks for no garbage while it starts: there is none, and it costs a tenth of the start."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        start_collecting()
+        return command
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """manage.py. A wrong configuration is told in plain words and ends with status 2."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
+    gc.disable()
     try:
         argv, config = take_config(sys.argv if arguments is None else arguments)
         if config is not None:
@@ -54,9 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         properties.load(os.environ)
         if _wants_database(argv):
             start_database()
-        from django.core.management import execute_from_command_line
-
-        execute_from_command_line(argv)
+        _Commands(argv).execute()
     except ConfigurationError as exc:
         for line in str(exc).splitlines():
             sys.stderr.write(f"kiok: {line}\n")

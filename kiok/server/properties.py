@@ -395,7 +395,9 @@ def _declared_in_file(values: Mapping[str, Any], problems: list[str]) -> tuple[D
     path: Path | None = values.get("gitsync_repos_file")
     if path is None:
         return ()
-    repositories, found = declared.read_file(path)
+    from kiok.server import declared_file  # reads YAML, which most configurations have none of
+
+    repositories, found = declared_file.read_file(path)
     problems.extend(found)
     for name in {r.name for r in repositories} & {r.name for r in values.get("gitsync_repos", ())}:
         problems.append(f"{path}: repository {name!r} is declared in kiok.gitsync.repos too; keep one")

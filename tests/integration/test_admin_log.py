@@ -9,8 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from gitsync import manual
-from gitsync.admin import check_tasks
+from gitsync import check_tasks, manual
 from gitsync.models import Repository
 from gitsync.remote_check import check
 from kiok.connections.models import Connection

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
-from gitsync.admin import check_tasks
+from gitsync import check_tasks
 from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
 from kiok.connections.models import Connection
 from tests.integration.conftest import yaml_dag

@@ -49,14 +49,10 @@ def test_one_module_starts_git_and_takes_nothing_of_gitpython_but_execute() -> N
         path: {name for name in _imported(tree) if name.split(".")[0] == "git"} for path, tree in _sources()
     }
     assert {path: names for path, names in importing.items() if names} == {
-        DOOR: {"git.cmd.Git"},
-        "gitsync/git/__init__.py": {"git"},  # only so that it starts no git while it is imported
-        "gitsync/git/client.py": {"git.exc.GitCommandNotFound"},
+        "gitsync/git/gitpython.py": {"git.cmd.Git", "git.exc.GitCommandNotFound"},
     }
-    package = dict(_sources())["gitsync/git/__init__.py"]
-    assert not [
-        node for node in ast.walk(package) if isinstance(node, ast.Name) and node.id in ("git", "_git")
-    ]
+    taking = [path for path, tree in _sources() if "gitsync.git.gitpython.Git" in _imported(tree)]
+    assert taking == [DOOR]
     door = dict(_sources())[DOOR]
     uses = [
         node

@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -16,8 +16,10 @@ from gitsync import terminal
 from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.manual import pause_message
 from gitsync.models import Repository, Trigger
-from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
+
+if TYPE_CHECKING:
+    from gitsync.sync.report import SyncReport
+    from gitsync.sync.run import Request
 
 USAGE_ERROR = 2
 
@@ -57,6 +59,8 @@ class Command(BaseCommand):
         if options["list"]:
             self._list(repositories, options["json"])
             return
+        from gitsync.sync.run import Request  # what it stands on, the list does not need
+
         if options["repo"] is None and not options["dry_run"]:
             configured, repositories = repositories, self._without_paused(repositories)
             if configured and not repositories and not options["json"]:
@@ -93,6 +97,8 @@ class Command(BaseCommand):
         return [repository for repository in repositories if not repository.is_paused]
 
     def _sync(self, repositories: list[Repository], request: Request, *, quiet: bool) -> list[SyncReport]:
+        from gitsync.sync.run import sync_repository
+
         reports = []
         with terminal.progress(quiet) as show:
             for repository in repositories:

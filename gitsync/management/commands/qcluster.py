@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 from django_q import cluster
 from django_q.management.commands.qcluster import Command as DjangoQCommand
 
+from gitsync import keeper, leader  # noqa: F401 - what every worker needs, imported once, before they are forked
 from gitsync.queues import SurvivingSentinel
 
 
@@ -16,4 +18,5 @@ class Command(DjangoQCommand):  # type: ignore[misc]
 
     def handle(self, *args: Any, **options: Any) -> None:
         cluster.Sentinel = SurvivingSentinel
+        gc.freeze()  # so that workers share it: looking for garbage would write to each page of it
         super().handle(*args, **options)

@@ -15,6 +15,7 @@ from gitsync.sandbox_check import examination
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they would import every page
     help = (
         "Start a container as syncs do, try its walls from inside, and print each layer: what is promised, what was "
         "found. Exit status 0: all as promised; 1: something gives less, or there is no engine."

@@ -13,6 +13,7 @@ from kiok.connections.rotation import reencrypt
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they would import every page
     help = (
         "Make a new version of the data key that encrypts connections. Older versions go on decrypting what "
         "they encrypted; --reencrypt brings every connection under the new one. Interrupted, continue with "

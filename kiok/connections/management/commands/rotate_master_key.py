@@ -18,6 +18,7 @@ Keep the old key for as long as you keep backups that were made under it."""
 
 
 class Command(BaseCommand):
+    requires_system_checks = []  # they would import every page
     help = (
         "Bring every data key that encrypts connections under a new master key. The old one is read from "
         "KIOK_MASTER_KEY or KIOK_MASTER_KEY_FILE, the new one from KIOK_NEW_MASTER_KEY or "

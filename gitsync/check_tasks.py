@@ -13,8 +13,8 @@ from django_q.tasks import async_task
 from gitsync.models import Repository
 from gitsync.remote_check import HostKeyNotAccepted, RemoteCheck, accept_host_key, check
 
-CHECK = "gitsync.admin.check_tasks.check_remote"
-ACCEPT = "gitsync.admin.check_tasks.accept"
+CHECK = "gitsync.check_tasks.check_remote"
+ACCEPT = "gitsync.check_tasks.accept"
 
 
 def enqueue_check(repository_id: int) -> str:
