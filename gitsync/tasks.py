@@ -108,14 +108,23 @@ def dry_run(repository_id: int, full: bool = False) -> dict[str, Any]:
 
 
 def lead() -> str:
-    """Task: have this worker process stand for leader, if it does not yet."""
+    """Task: have this worker process stand for leader, if it does not yet.
+
+    With it, wake workers for turns that wait beside idle ones: where repositories are not synced on the interval, there
+    is no leader that does.
+    """
+    _stand()
+    waking.rouse()
+    return "standing for leader"
+
+
+def _stand() -> None:
     from gitsync.leader import Candidate
 
     global _candidate
     if _candidate is None or not _candidate.is_alive():
         _candidate = Candidate(_hand_to_worker)
         _candidate.start()
-    return "standing for leader"
 
 
 _candidate: Any = None
@@ -135,7 +144,7 @@ def _on_spawn(**_: Any) -> None:
     from gitsync.keeper import Keeper
 
     global _keeper
-    lead()
+    _stand()
     _keeper = Keeper()
     _keeper.start()
     serving.worker_name = _keeper.name_of_process
