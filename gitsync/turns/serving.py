@@ -14,13 +14,15 @@ from django.db import DatabaseError
 from django_q.signals import post_execute, pre_execute
 
 from gitsync.errors import Deferred
-from gitsync.models import Turn
+from gitsync.models import Trigger, Turn
 from gitsync.process import process_name
 from gitsync.turns import taking, waking
 
 if TYPE_CHECKING:
     from compilers.pipeline import Share
 
+AWAITED = (Trigger.ADMIN, Trigger.API)
+"""Whose results somebody may ask for; of others only failures are stored. To store one django-q2 locks all it keeps."""
 _TURN = "turn"
 _PUT_BACK = "turn_put_back"
 
@@ -48,7 +50,8 @@ def take() -> Turn | None:
     if turn is None:
         _task["save"] = False
     else:
-        _task.update(waking.identity(turn), **{_TURN: turn.pk})
+        is_awaited = turn.arguments[0] in AWAITED
+        _task.update(waking.identity(turn), **{_TURN: turn.pk}, **({} if is_awaited else {"save": False}))
     return turn
 
 
