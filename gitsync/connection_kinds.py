@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitsync.git.errors import GitError
-from gitsync.git.url import parse_url
+from gitsync.git.url import ANY_PROTOCOL, parse_url
 from kiok.connections.models import Connection
-
-SCHEMES = frozenset({"https", "ssh", "http", "git", "file"})
 
 
 def wrong_credential(connection: Connection | None, url: str) -> str:
     """What the connection lacks to be the credential for this url; "" if nothing. A url that is none needs none."""
     try:
-        scheme = parse_url(url, allow_protocols=SCHEMES).scheme
+        scheme = parse_url(url, allow_protocols=ANY_PROTOCOL).scheme
     except GitError:
         return ""
     if connection is None:

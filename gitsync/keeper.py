@@ -1,4 +1,4 @@
-"""Keeps a worker's machine tidy and its engine ready: sweeps up what the dead left, has containers wait for work.
+"""Keeps the engine of a worker tidy and ready: sweeps up what the dead left, has containers wait for work.
 
 What it sees of the engine, the worker's row tells (`gitsync.presence`).
 
@@ -15,7 +15,7 @@ import time
 from django.db import Error, connections
 
 from compilers.base import SandboxUnavailable
-from gitsync import containers, remote
+from gitsync import containers
 from gitsync.presence import Presence, Seen
 from gitsync.process import process_name
 
@@ -69,7 +69,6 @@ class Keeper(threading.Thread):
         self._presence.looking()
         seen = Seen()
         try:
-            remote.sweep()  # the leader does so too, but on its own machine alone
             containers.sweep()
             filled = containers.fill_pool(self._process)
             seen = Seen(" ".join(filled.complaints), filled.ready)

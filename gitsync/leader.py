@@ -17,9 +17,8 @@ from django.db import DatabaseError, connections
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from gitsync import remote
+from gitsync import housekeeping, remote
 from gitsync.conf import properties
-from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
 from gitsync.looks import Enqueue, Looks
@@ -30,7 +29,6 @@ from gitsync.turns.waking import Rouser
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
 TICK_SECONDS = 0.1
-SWEEP_SECONDS = 60.0
 CANDIDACY_SECONDS = 2.0
 """How often a candidate tries. Lease and this bound the time without a leader: 7 s, or 2 s where the
 leader's death can be seen because it ran on the same machine."""
@@ -98,6 +96,7 @@ class Candidate(threading.Thread):
         super().__init__(name="leader-candidate", daemon=True)
         self._enqueue = enqueue
         self._stop_asked = threading.Event()
+        self._machine = housekeeping.of_machine()
 
     def stop(self) -> None:
         """Resign and end within a tick; does not wait."""
@@ -105,6 +104,7 @@ class Candidate(threading.Thread):
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
+            self._machine.start_if_due()
             try:
                 lead = take_lead() if properties().gitsync_enabled else None
                 if lead:
@@ -121,7 +121,7 @@ class Candidate(threading.Thread):
         config = properties()
         looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
         renewed = time.monotonic()
-        housekeeping, rouser = Housekeeping(), Rouser()
+        store, rouser = housekeeping.of_store(), Rouser()
         try:
             while not self._stop_asked.wait(TICK_SECONDS):
                 if time.monotonic() - renewed >= RENEW_SECONDS:
@@ -129,37 +129,9 @@ class Candidate(threading.Thread):
                         log.warning("another process leads now")
                         return
                     renewed = time.monotonic()
-                housekeeping.start_if_due()
+                store.start_if_due()
+                self._machine.start_if_due()
                 rouser.rouse_if_due()
                 looks.start_due()
         finally:
             resign(lead)
-
-
-class Housekeeping:
-    """What the leader clears away once a minute, beside its looks."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic() - SWEEP_SECONDS
-        self._thread: threading.Thread | None = None
-
-    def start_if_due(self) -> None:
-        if time.monotonic() - self._last < SWEEP_SECONDS or (self._thread and self._thread.is_alive()):
-            return
-        self._last = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            follow_declaration()
-        except DeclarationError as exc:
-            log.error("%s", exc)  # noqa: TRY400  (the message says it all)
-        except Exception:  # the next round tries again; looking at repositories must go on
-            log.exception("taking over declared repositories failed")
-        try:
-            remote.sweep()
-        except Exception:  # as above
-            log.exception("sweeping up failed")
-        finally:
-            connections.close_all()

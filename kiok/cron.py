@@ -72,11 +72,11 @@ def check_cron(schedule: str) -> None:
             f"{shown(schedule)} has {len(fields)} {plural}{seconds}; "
             f"cron has five: {_LAYOUT}, such as '0 3 * * *'"
         )
-    _minutes, _hours, days, months, weekdays = (
+    _minutes, _hours, days, months, _weekdays = (
         _values(field, text) for field, text in zip(_FIELDS, fields, strict=True)
     )
-    any_weekday = fields[4].startswith("*") and len(weekdays) >= len(_DAYS)
-    if any_weekday and not any(min(days) <= _LONGEST_MONTH_DAYS[month - 1] for month in months):
+    # Where the days of the week begin with `*`, both days have to match, as in Debian's cron (crontab(5)).
+    if fields[4].startswith("*") and not any(min(days) <= _LONGEST_MONTH_DAYS[month - 1] for month in months):
         named = ", ".join(_MONTHS[month - 1] for month in sorted(months))
         raise CronError(f"{shown(schedule)} never fires: {named} has no day {min(days)}")
 

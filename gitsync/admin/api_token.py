@@ -10,10 +10,10 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from gitsync import tokens
+from gitsync.admin.views import Views
 from gitsync.models import ApiToken, Scope
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
@@ -113,19 +113,8 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
     ) -> HttpResponse:
         """The one page that has the token's text: in this answer and nowhere else, no message and no session."""
         made: tokens.NewToken = request.kiok_new_token  # type: ignore[attr-defined]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "API token",
-            "opts": self.opts,
-            "media": self.media,
-            "token": obj,
-            "text": made.text,
-        }
-        return TemplateResponse(
-            request,
-            "admin/gitsync/apitoken/made.html",
-            context,
-            headers={"Cache-Control": "no-store"},
+        return Views(self).framed(
+            request, "admin/gitsync/apitoken/made.html", "API token", token=obj, text=made.text
         )
 
     @admin.display(description="begins with", ordering="start")

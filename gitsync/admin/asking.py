@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
-from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 
 from gitsync.access import visible_repositories
 from gitsync.admin import panel
 from gitsync.admin.sync_status import Asked, last_runs, standing
+from gitsync.admin.views import Views
 from gitsync.manual import NotPossible, ask_for_sync
 from gitsync.models import Repository
 from kiok.metadata.admin import cells
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
 
 SESSION_KEY = "gitsync_asked"
 MAX_REMEMBERED = 1000
@@ -73,61 +68,49 @@ def _remembered(request: HttpRequest) -> dict[int, Asked]:
     return {int(pk): Asked.from_json(item) for pk, item in stored.items()}
 
 
-class SyncViews:
+class SyncViews(Views):
     """The pages of requests, added to the urls of the repositories' admin."""
 
-    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
-        self._admin = model_admin
-
     def urls(self) -> list[URLPattern]:
-        view = self._admin.admin_site.admin_view
+        view = self.view
         return [
             path("named/<str:name>/", view(self.named), name="gitsync_repository_named"),
             path("asked/", view(self.asked), name="gitsync_repository_asked"),
             path("asked/status/", view(self.asked_status), name="gitsync_repository_asked_status"),
-            path("<int:pk>/sync/", view(self.sync), name="gitsync_repository_sync"),
+            path("<int:pk>/sync/", view(require_POST(self.sync)), name="gitsync_repository_sync"),
             path("<int:pk>/sync/status/", view(self.status), name="gitsync_repository_sync_status"),
         ]
 
     def named(self, request: HttpRequest, name: str) -> HttpResponse:
         """A repository's page, by its name."""
-        self._require_view(request)
-        repository = get_object_or_404(visible_repositories(request.user), name=name)
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", repository.pk))
+        return HttpResponseRedirect(cells.page_of("gitsync_repository", self.seen(request, name=name).pk))
 
     def sync(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: ask, and go back to the page, which shows what comes of it."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self._admin.has_change_permission(request):
-            raise PermissionDenied
-        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
+        repository = self.changeable(request, pk)
         ask(request, [repository], full="full" in request.POST)
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A repository's panel as JSON; see `panel.of_repository`."""
-        self._require_view(request)
-        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
-        return _fresh(JsonResponse(panel.of_repository(request.user, repository, asked_for(request, pk))))
+        repository = self.seen(request, pk=pk)
+        return JsonResponse(panel.of_repository(request.user, repository, asked_for(request, pk)))
 
     def asked(self, request: HttpRequest) -> HttpResponse:
         """What comes of the session's last request, where that was for several repositories."""
-        self._require_view(request)
-        context = {
-            **self._admin.admin_site.each_context(request),
-            "title": "Sync now",
-            "opts": self._admin.opts,
-            "media": self._admin.media,
-            "panel": self._panel(request),
-            "status_url": reverse("admin:gitsync_repository_asked_status"),
-        }
-        return _fresh(TemplateResponse(request, "admin/gitsync/repository/asked.html", context))
+        self.require_view(request)
+        return self.framed(
+            request,
+            "admin/gitsync/repository/asked.html",
+            "Sync now",
+            panel=self._panel(request),
+            status_url=reverse("admin:gitsync_repository_asked_status"),
+        )
 
     def asked_status(self, request: HttpRequest) -> HttpResponse:
         """The same as JSON; see `panel.of_requests`."""
-        self._require_view(request)
-        return _fresh(JsonResponse(self._panel(request)))
+        self.require_view(request)
+        return JsonResponse(self._panel(request))
 
     def _panel(self, request: HttpRequest) -> dict[str, Any]:
         latest = request.session.get(SESSION_KEY, {}).get("latest", [])
@@ -136,12 +119,3 @@ class SyncViews:
         known = _remembered(request)
         repositories = list(visible_repositories(request.user).filter(pk__in=latest))
         return panel.of_requests(request.user, repositories, {pk: known[pk] for pk in latest if pk in known})
-
-    def _require_view(self, request: HttpRequest) -> None:
-        if not self._admin.has_view_permission(request):
-            raise PermissionDenied
-
-
-def _fresh(response: HttpResponse) -> HttpResponse:
-    response["Cache-Control"] = "no-store"
-    return response

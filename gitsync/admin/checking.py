@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 
 from gitsync import check_tasks
-from gitsync.access import visible_repositories
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
+from gitsync.admin.views import Views
 from gitsync.models import Repository
 from gitsync.remote_check import RemoteCheck
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
 
 TESTS = SessionTasks(
     "gitsync_checks", (check_tasks.CHECK, check_tasks.ACCEPT), patience=timedelta(minutes=15)
@@ -67,37 +64,32 @@ def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] 
     return panel(tone, word, found.message, body=body)
 
 
-class CheckViews:
+class CheckViews(Views):
     """The pages of tests, added to the urls of the repositories' admin."""
 
-    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
-        self._admin = model_admin
-
     def urls(self) -> list[URLPattern]:
-        view = self._admin.admin_site.admin_view
+        view = self.view
         return [
-            path("<int:pk>/check/", view(self.check), name="gitsync_repository_check"),
+            path("<int:pk>/check/", view(require_POST(self.check)), name="gitsync_repository_check"),
             path("<int:pk>/check/status/", view(self.status), name="gitsync_repository_check_status"),
-            path("<int:pk>/accept-host-key/", view(self.accept), name="gitsync_repository_accept_host_key"),
+            path(
+                "<int:pk>/accept-host-key/",
+                view(require_POST(self.accept)),
+                name="gitsync_repository_accept_host_key",
+            ),
         ]
 
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: have a worker ask the server, and go back to the page, which shows the answer."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self._admin.has_change_permission(request):
-            raise PermissionDenied
-        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
+        repository = self.changeable(request, pk)
         TESTS.remember(request, pk, check_tasks.enqueue_check(repository.pk))
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The other button: have a worker accept the host key whose fingerprint was shown."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not (self._admin.has_view_permission(request) and request.user.has_perm(MAY_ACCEPT)):
+        if not request.user.has_perm(MAY_ACCEPT):
             raise PermissionDenied
-        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
+        repository = self.seen(request, pk=pk)
         fingerprint = request.POST.get("fingerprint", "")[:200]
         if fingerprint:
             user_id = int(request.user.pk or 0)
@@ -108,9 +100,5 @@ class CheckViews:
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The panel as JSON; see `check_panel`."""
-        if not self._admin.has_view_permission(request):
-            raise PermissionDenied
-        shown = check_panel(request, get_object_or_404(visible_repositories(request.user), pk=pk))
-        response = JsonResponse(shown or NO_PANEL)
-        response["Cache-Control"] = "no-store"
-        return response
+        shown = check_panel(request, self.seen(request, pk=pk))
+        return JsonResponse(shown or NO_PANEL)

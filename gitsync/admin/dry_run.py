@@ -5,28 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
 
 from gitsync import web_links
-from gitsync.access import visible_repositories
 from gitsync.admin import git_links
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
+from gitsync.admin.views import Views
 from gitsync.conf import properties
 from gitsync.manual import NotPossible, ask_for_dry_run
 from gitsync.models import Repository, RepositoryState
 from gitsync.tasks import DRY_RUN
 from kiok.metadata.admin import cells, side_by_side
 from kiok.metadata.admin.cells import Tone
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
 
 SHOWN_UIDS = 200
 SHOWN_FAILURES = 50
@@ -157,26 +153,19 @@ def _number(number: int, noun: str) -> str:
     return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
-class DryRunViews:
+class DryRunViews(Views):
     """The pages of dry runs, added to the urls of the repositories' admin."""
 
-    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
-        self._admin = model_admin
-
     def urls(self) -> list[URLPattern]:
-        view = self._admin.admin_site.admin_view
+        view = self.view
         return [
-            path("<int:pk>/dry-run/", view(self.ask), name="gitsync_repository_dry_run"),
+            path("<int:pk>/dry-run/", view(require_POST(self.ask)), name="gitsync_repository_dry_run"),
             path("<int:pk>/dry-run/status/", view(self.status), name="gitsync_repository_dry_run_status"),
         ]
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: have a worker find out, and go back to the page, which shows what it found."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self._admin.has_change_permission(request):
-            raise PermissionDenied
-        repository = get_object_or_404(visible_repositories(request.user), pk=pk)
+        repository = self.changeable(request, pk)
         try:
             task = ask_for_dry_run(request.user, repository, full="full" in request.POST)
         except NotPossible as error:
@@ -187,9 +176,5 @@ class DryRunViews:
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The panel as JSON; see `dry_run_panel`."""
-        if not self._admin.has_view_permission(request):
-            raise PermissionDenied
-        shown = dry_run_panel(request, get_object_or_404(visible_repositories(request.user), pk=pk))
-        response = JsonResponse(shown or NO_PANEL)
-        response["Cache-Control"] = "no-store"
-        return response
+        shown = dry_run_panel(request, self.seen(request, pk=pk))
+        return JsonResponse(shown or NO_PANEL)

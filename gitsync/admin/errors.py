@@ -3,61 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, problems
+from gitsync.admin.views import Views
 from gitsync.failing_files import SHOWN_PROBLEMS, Wanted, failing_files, served
 from gitsync.models import FileState, Repository, SourceFile
 from kiok.metadata.admin import cells
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
 
 MAY_VIEW = "gitsync.view_sourcefile"
 PAGE_SIZE = 25
 MAX_SEARCH = 200
 
 
-class ErrorViews:
+class ErrorViews(Views):
     """The page."""
 
-    def __init__(self, model_admin: ModelAdmin[SourceFile]) -> None:
-        self._admin = model_admin
-
     def urls(self) -> list[URLPattern]:
-        return [path("errors/", self._admin.admin_site.admin_view(self.page), name="gitsync_errors")]
+        return [path("errors/", self.view(self.page), name="gitsync_errors")]
 
     def page(self, request: HttpRequest) -> HttpResponse:
         """The newest errors first, a page of them. A constant number of queries."""
-        if not self._admin.has_view_permission(request):
-            raise PermissionDenied
+        self.require_view(request)
         wanted = _wanted(request)
         shown = Paginator(failing_files(request.user, wanted), PAGE_SIZE).get_page(request.GET.get("page"))
         files = list(shown)
         may_view_dags = request.user.has_perm("metadata.view_dag")
-        context = {
-            **self._admin.admin_site.each_context(request),
-            "title": "Errors",
-            "opts": self._admin.opts,
-            "media": self._admin.media,
-            "wanted": wanted,
-            "query": _query(wanted),
-            "repositories": _choices(request.user, wanted.repository),
-            "page": shown,
-            "files": _cards(files, served(files) if may_view_dags else {}),
-            "may_view_repositories": request.user.has_perm("gitsync.view_repository"),
-        }
-        return TemplateResponse(request, "admin/gitsync/errors.html", context)
+        return self.framed(
+            request,
+            "admin/gitsync/errors.html",
+            "Errors",
+            wanted=wanted,
+            query=_query(wanted),
+            repositories=_choices(request.user, wanted.repository),
+            page=shown,
+            files=_cards(files, served(files) if may_view_dags else {}),
+            may_view_repositories=request.user.has_perm("gitsync.view_repository"),
+        )
 
 
 def page_of_errors(repository: str) -> str:

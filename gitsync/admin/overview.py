@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.forms import Media, Script
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
 from gitsync import health, web_links
 from gitsync.admin import errors, git_links, panel, progress, states
 from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories, words
+from gitsync.admin.views import Views
 from gitsync.models import Repository
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
 
 PAGE_SIZE = 100
 MEDIA = Media(
@@ -33,14 +29,11 @@ COLUMNS = ("Repository", "State", "Reason", "Last good commit", "DAGs", "Failed 
 _HEALTH = {True: Tone.GOOD, False: Tone.BAD, None: Tone.IDLE}
 
 
-class OverviewViews:
+class OverviewViews(Views):
     """The page and what keeps it up to date."""
 
-    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
-        self._admin = model_admin
-
     def urls(self) -> list[URLPattern]:
-        view = self._admin.admin_site.admin_view
+        view = self.view
         return [
             path("overview/", view(self.page), name="gitsync_overview"),
             path("overview/status/", view(self.status), name="gitsync_overview_status"),
@@ -49,19 +42,18 @@ class OverviewViews:
     def page(self, request: HttpRequest) -> HttpResponse:
         """The repositories asked for by name, a page of them. A constant number of queries."""
         wanted, shown = self._shown(request)
-        context = {
-            **self._admin.admin_site.each_context(request),
-            "title": "Overview",
-            "opts": self._admin.opts,
-            "media": self._admin.media + MEDIA,
-            "columns": COLUMNS,
-            "wanted": wanted,
-            "query": wanted.query(),
-            "states": [(state, word) for state, (_, word) in states.REPOSITORY.items()],
-            "status_url": f"{reverse('admin:gitsync_overview_status')}?{wanted.query(page=shown.number)}",
+        return self.framed(
+            request,
+            "admin/gitsync/overview.html",
+            "Overview",
+            media=self.admin.media + MEDIA,
+            columns=COLUMNS,
+            wanted=wanted,
+            query=wanted.query(),
+            states=[(state, word) for state, (_, word) in states.REPOSITORY.items()],
+            status_url=f"{reverse('admin:gitsync_overview_status')}?{wanted.query(page=shown.number)}",
             **_now(request, wanted, shown),
-        }
-        return TemplateResponse(request, "admin/gitsync/overview.html", context)
+        )
 
     def status(self, request: HttpRequest) -> HttpResponse:
         """What the page shows, or 304 where that is what the asker has (`If-None-Match`).
@@ -77,8 +69,7 @@ class OverviewViews:
         return answer
 
     def _shown(self, request: HttpRequest) -> tuple[Wanted, Page[Any]]:
-        if not self._admin.has_view_permission(request):
-            raise PermissionDenied
+        self.require_view(request)
         wanted = Wanted.of(request)
         found = Paginator(wanted_repositories(request.user, wanted), PAGE_SIZE)
         return wanted, found.get_page(request.GET.get("page"))

@@ -7,24 +7,19 @@ configuration, not in this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
 
-from gitsync.access import visible_repositories
 from gitsync.admin import states
+from gitsync.admin.views import Views
 from gitsync.manual import MAX_REASON, NotPossible, pause, resume
 from gitsync.models import Repository
 from kiok.metadata.admin import cells
-
-if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
 
 UNDER_WAY = (
     " The sync that is under way commits nothing, unless it had committed already; it is not repeated "
@@ -32,24 +27,19 @@ UNDER_WAY = (
 )
 
 
-class PauseViews:
+class PauseViews(Views):
     """The buttons, added to the urls of the repositories' admin, and the actions of its list."""
 
-    def __init__(self, model_admin: ModelAdmin[Repository]) -> None:
-        self._admin = model_admin
-
     def urls(self) -> list[URLPattern]:
-        view = self._admin.admin_site.admin_view
+        view = self.view
         return [
-            path("<int:pk>/pause/", view(self.pause), name="gitsync_repository_pause"),
-            path("<int:pk>/resume/", view(self.resume), name="gitsync_repository_resume"),
+            path("<int:pk>/pause/", view(require_POST(self.pause)), name="gitsync_repository_pause"),
+            path("<int:pk>/resume/", view(require_POST(self.resume)), name="gitsync_repository_resume"),
         ]
 
     def pause(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The form on the page: pause, or give another reason."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        repository = self._row(request, pk)
+        repository = self.changeable(request, pk)
         try:
             _pause(request, repository, request.POST.get("reason", ""))
         except NotPossible as error:
@@ -58,9 +48,7 @@ class PauseViews:
 
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button on the page."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        _resume(request, self._row(request, pk))
+        _resume(request, self.changeable(request, pk))
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def pause_selected(self, request: HttpRequest, repositories: Sequence[Repository]) -> HttpResponse | None:
@@ -74,28 +62,21 @@ class PauseViews:
                 return None
             except NotPossible as error:
                 problem = str(error)
-        context = {
-            **self._admin.admin_site.each_context(request),
-            "title": "Pause repositories",
-            "opts": self._admin.opts,
-            "media": self._admin.media,
-            "repositories": repositories,
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-            "max_reason": MAX_REASON,
-            "reason": reason or "",
-            "problem": problem,
-        }
-        return TemplateResponse(request, "admin/gitsync/repository/pause_selected.html", context)
+        return self.framed(
+            request,
+            "admin/gitsync/repository/pause_selected.html",
+            "Pause repositories",
+            repositories=repositories,
+            action_checkbox_name=ACTION_CHECKBOX_NAME,
+            max_reason=MAX_REASON,
+            reason=reason or "",
+            problem=problem,
+        )
 
     def resume_selected(self, request: HttpRequest, repositories: Sequence[Repository]) -> None:
         """The action: resume them all."""
         for repository in repositories:
             _resume(request, repository)
-
-    def _row(self, request: HttpRequest, pk: int) -> Repository:
-        if not self._admin.has_change_permission(request):
-            raise PermissionDenied
-        return get_object_or_404(visible_repositories(request.user), pk=pk)
 
 
 def pause_context(repository: Repository) -> dict[str, Any]:

@@ -20,9 +20,8 @@ from gitsync.admin.asking import SyncViews, ask
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
-from gitsync.admin.pause_filter import GroupFilter, PausedFilter
 from gitsync.admin.pausing import PauseViews
-from gitsync.admin.reason_filter import ReasonFilter
+from gitsync.admin.repository_filters import GroupFilter, PausedFilter, ReasonFilter
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
 from gitsync.configuration import declared_where, remove_repository
@@ -165,6 +164,7 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         if obj is not None and change:
             # As it is stored, not as a refused form has it.
             stored = Repository.objects.filter(pk=obj.pk).first() or obj
+            context |= {"title": stored.name, "subtitle": None}
             context.update(page_context(request, stored, may_change=self.has_change_permission(request)))
             context["declared_where"] = declared_where(stored) if _is_declared(stored) else ""
         context["form_check_url"] = (

@@ -31,7 +31,7 @@ def of_sync(run: Any, user: Any) -> dict[str, Any]:
             "facts": render_to_string("gitsync/facts.html", {"facts": _facts(run, user)}),
             "changes": sync_changes.of_sync(run, user),
             "steps": step_bars.of_sync(run),
-            "log": escape(run.log or "Nothing yet."),
+            "log": escape(run.log or _no_log(run)),
         },
     }
 
@@ -71,6 +71,10 @@ def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
         ("Duration", cells.duration(run.started_at, run.finished_at)),
         *([("Seen again", f"{run.repeats} times")] if run.repeats else []),
     ]
+
+
+def _no_log(run: SyncRun) -> str:
+    return "Nothing yet." if run.state == SyncState.RUNNING else "No log is kept of it any more."
 
 
 def _files(run: SyncRun) -> str:

@@ -95,20 +95,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         return JsonResponse(self._panel(request, pk))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        context.update(
-            panel=self._panel(request, obj.pk),
-            status_url=reverse("admin:gitsync_syncrun_status", args=[obj.pk]),
-        )
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def details(self, request: HttpRequest, obj: SyncRun) -> dict[str, Any]:
+        return {
+            "panel": self._panel(request, obj.pk),
+            "status_url": reverse("admin:gitsync_syncrun_status", args=[obj.pk]),
+        }
 
     def _panel(self, request: HttpRequest, pk: int) -> dict[str, Any]:
         run = self.get_queryset(request).defer(None).select_related("repository").filter(pk=pk).first()

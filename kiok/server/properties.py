@@ -93,6 +93,10 @@ def _bytes(minimum: int) -> Parser[int]:
     return integer(minimum, 2**40, "bytes")
 
 
+def _days() -> Parser[int]:
+    return integer(0, 36_500, "days")
+
+
 _REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
     "name|url|ref|subpath[|credentialConnectionId], separated by commas",
     declared.parse_list,
@@ -184,6 +188,61 @@ class Properties:
     )
     gitsync_webhook_max_bytes: int = _property(
         "kiok.gitsync.webhook.max.bytes", _bytes(1024), _MIB, "Largest body of a webhook that is taken."
+    )
+    retention_syncs_days: int = _property(
+        "kiok.retention.syncs.days",
+        _days(),
+        90,
+        "Syncs older than this are removed, but never a repository's newest, its last good one and its last failed one; "
+        "0: none.",
+    )
+    retention_syncs_newest: int = _property(
+        "kiok.retention.syncs.newest",
+        integer(1, 1_000_000),
+        100,
+        "How many of the newest syncs of each repository stay.",
+    )
+    retention_sync_logs_days: int = _property(
+        "kiok.retention.sync.logs.days",
+        _days(),
+        30,
+        "The log of a sync goes after so long, but not of a repository's newest, last good and last failed one; 0: with it.",
+    )
+    retention_versions_days: int = _property(
+        "kiok.retention.versions.days",
+        _days(),
+        365,
+        "Versions of DAGs older than this are removed, but never a DAG's newest, nor one that a run refers to; 0: none.",
+    )
+    retention_versions_newest: int = _property(
+        "kiok.retention.versions.newest",
+        integer(2, 1_000_000),
+        50,
+        "How many of the newest versions of each DAG stay.",
+    )
+    retention_runs_days: int = _property(
+        "kiok.retention.runs.days",
+        _days(),
+        0,
+        "Runs that ended, older than this, are removed with their tasks, but never a DAG's newest; 0: none.",
+    )
+    retention_runs_newest: int = _property(
+        "kiok.retention.runs.newest",
+        integer(1, 1_000_000),
+        100,
+        "How many of the newest runs of each DAG stay.",
+    )
+    retention_deliveries_days: int = _property(
+        "kiok.retention.deliveries.days",
+        _days(),
+        30,
+        "Webhook deliveries older than this are removed; 0: none.",
+    )
+    retention_tasks_days: int = _property(
+        "kiok.retention.tasks.days",
+        _days(),
+        2,
+        "Results of the queue's tasks older than this are removed; 0: none.",
     )
     base_data_dir: Path = _property(
         "kiok.base.data.dir",

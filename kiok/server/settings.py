@@ -126,7 +126,8 @@ Q_CLUSTER = {
     "bulk": 1,
     "queue_limit": 1,  # what one machine takes and cannot begin, another could have begun
     "catch_up": False,
-    "save_limit": 1000,
+    # Every result; kiok.retention.tasks.days clears them away. With a limit each task reads and locks as many rows.
+    "save_limit": 0,
     "recycle": 200,
     "label": "Task queue",
     "log_level": KIOK.log_level,

@@ -89,4 +89,12 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     expect(paused).to_have_count(0)
     expect(line).to_contain_text("in sync, with failed files", timeout=RESULT_MS)
     expect(page.locator("#sync-status")).to_contain_text("1 updated, 1 pruned, 1 stale")
+
+    # What comes later, asked for elsewhere, is seen too: the page goes on looking once all has settled.
+    page.evaluate("window.markOfThisLoading = true")
+    work_repo.publish({"late.yaml": WORLD.replace("world", "late")})
+    ask = "button => fetch(button.form.action, { method: 'POST', body: new FormData(button.form) })"
+    page.get_by_role("button", name="Sync now", exact=True).evaluate(f"async {ask}.then(() => null)")
+    expect(page.locator("#sync-status")).to_contain_text("1 created", timeout=RESULT_MS)
+    assert page.evaluate("window.markOfThisLoading") is True
     assert hosts == {service.url.removeprefix("http://")}

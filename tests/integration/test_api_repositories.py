@@ -298,6 +298,18 @@ def test_whatever_is_wrong_is_told_as_a_problem(
         assert answer["Allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/repositories", 200), ("/repositories/none", 404), ("/repositories/team/sync", 405)],
+)
+def test_head_answers_as_get_without_the_body(path: str, status: int, api: Api) -> None:
+    full, head = api.get(f"/api/v1{path}"), api("HEAD", f"/api/v1{path}")
+    assert (full.status_code, head.status_code) == (status, status)
+    assert head.content == b""
+    assert head["Content-Length"] == str(len(full.content))
+    assert head["Content-Type"] == full["Content-Type"]
+
+
 def test_a_fault_tells_nothing_of_itself_and_a_lost_database_says_try_again(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

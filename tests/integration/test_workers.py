@@ -6,17 +6,14 @@ import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.db import connection, connections
 from django.db.models.functions import Now
 
-from gitsync import containers, presence, remote
+from gitsync import containers, presence
 from gitsync.keeper import Keeper
 from gitsync.models import Worker
 from gitsync.presence import Presence, Seen, alive
@@ -146,24 +143,6 @@ def test_a_worker_whose_engine_is_away_tells_it_without_secrets(
     assert "no Docker engine answers at DOCKER_HOST=tcp://" in told
     assert SECRET not in told
     assert Worker.objects.get().ready == 0
-
-
-@pytest.mark.parametrize("keeper", ["tcp://127.0.0.9:9"], indirect=True)
-def test_what_a_killed_process_left_of_a_credential_goes_on_each_machine_with_a_worker(
-    keeper: Keeper,
-) -> None:
-    root = remote.client().secrets_root
-    held = "import sys, pathlib, time; from gitsync.git.private_directory import call_directory\n"
-    held += "with call_directory(pathlib.Path(sys.argv[1])) as made: print(made, flush=True); time.sleep(60)"
-    with subprocess.Popen(
-        [sys.executable, "-c", held, str(root)], stdout=subprocess.PIPE, text=True
-    ) as owner:
-        assert owner.stdout is not None
-        left = Path(owner.stdout.readline().strip())
-        owner.kill()
-    assert left.is_dir()
-    keeper.start()
-    eventually(lambda: not left.exists(), 20, "it is gone")
 
 
 def test_workers_count_while_they_live_and_vanish_when_they_are_killed_or_end() -> None:

@@ -69,6 +69,8 @@ def test_a_five_field_schedule_is_accepted(schedule: str) -> None:
         ("0 0 30 2 *", "never fires: FEB has no day 30"),
         ("0 0 31 2,4,6,9,11 *", "never fires: FEB, APR, JUN, SEP, NOV has no day 31"),
         ("0 0 31 4 */1", "never fires"),
+        ("0 0 30 2 */2", "never fires: FEB has no day 30"),
+        ("0 0 30 2 *,1", "never fires"),
         ("1," * 1000 + "1 * * * *", "at most 1000"),
     ],
 )

@@ -112,6 +112,7 @@ def test_the_next_times_are_those_that_cron_means(schedule: str) -> None:
         ("0 3 * * 7", "At 03:00, only on Sunday"),
         ("0 9 13 * FRI", "At 09:00, on day 13 of the month, or on Friday"),
         ("0 9 */2 * FRI", "At 09:00, every 2 days, and only on Friday"),
+        ("0 3 * * 0,*/2", "At 03:00, only on Sunday, Tuesday, Thursday, and Saturday"),
         ("*,5 * * * *", "Every minute"),
         ("0 0 1 jan *", "At 00:00, on day 1 of the month, only in January"),
         ("@daily", ""),

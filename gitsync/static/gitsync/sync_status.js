@@ -1,16 +1,23 @@
 "use strict";
-// Keeps the parts of each status panel as the server has them until it says that nothing more is to come.
+// Keeps the parts of each status panel as the server has them until it says that nothing more is to come; one that goes
+// on (`data-goes-on`) is then looked at seldom, for what nobody asked for on this page.
 // Without this script the page shows the same after a reload.
 (() => {
   const PAUSE_MS = 1000;
   const LONG_PAUSE_MS = 5000;
+  const SETTLED_PAUSE_MS = 10000;
   const PATIENCE_MS = 120000;
 
   const watch = (panel) => {
-    const began = Date.now();
+    const goesOn = "goesOn" in panel.dataset;
+    let began = Date.now();
     const lost = panel.querySelector("[data-sync-part='lost']");
 
     const again = (failed) => {
+      if (panel.dataset.settled === "true") {
+        setTimeout(poll, SETTLED_PAUSE_MS);
+        return;
+      }
       const tired = failed || Date.now() - began > PATIENCE_MS;
       setTimeout(poll, tired ? LONG_PAUSE_MS : PAUSE_MS);
     };
@@ -35,20 +42,25 @@
       lost.hidden = true;
       for (const [name, html] of Object.entries(status.parts)) {
         const part = panel.querySelector(`[data-sync-part="${name}"]`);
-        if (part && part.dataset.shown !== html) {
+        if (part && (part.dataset.shown ?? part.innerHTML) !== html) {
           const place = [...part.querySelectorAll("a")].indexOf(document.activeElement);
           part.dataset.shown = html;
           part.innerHTML = html; // made by the server's templates, which escape
           part.querySelectorAll("a")[place]?.focus();
         }
       }
+      if (panel.dataset.settled === "true") {
+        began = Date.now();
+      }
       panel.dataset.settled = String(status.settled);
-      if (!status.settled) {
+      if (goesOn || !status.settled) {
         again(false);
       }
     };
-    setTimeout(poll, PAUSE_MS);
+    again(false);
   };
 
-  document.querySelectorAll("[data-sync-status-url]:not([data-settled='true'])").forEach(watch);
+  document
+    .querySelectorAll("[data-sync-status-url]:not([data-settled='true']), [data-sync-status-url][data-goes-on]")
+    .forEach(watch);
 })();

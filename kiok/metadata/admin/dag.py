@@ -128,19 +128,8 @@ class DagAdmin(ReadOnlyAdmin):
     def last_run(self, dag: Dag) -> str:
         return run_state(getattr(dag, "last_run_state", None))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Dag | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(definition.of(obj.spec, obj.source, obj.source_path))
-            context.update(_history(request, obj.uid))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def details(self, request: HttpRequest, obj: Dag) -> dict[str, Any]:
+        return definition.of(obj.spec, obj.source, obj.source_path) | _history(request, obj.uid)
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str

@@ -11,41 +11,29 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from kiok.metadata import access
+from kiok.metadata.admin.yes_no_filter import YesNoFilter
 from kiok.metadata.models import Dag
 
 NO_REPOSITORY = "-"
 """Chosen for DAGs that are of no repository. No repository can be named so."""
 
 
-class FreshnessFilter(admin.SimpleListFilter):
+class FreshnessFilter(YesNoFilter):
     """Stale DAGs, or those that say what their files say."""
 
     title = "freshness"
     parameter_name = "stale"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("yes", "stale"), ("no", "current")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if self.value() in ("yes", "no"):
-            return queryset.filter(stale_since__isnull=self.value() == "no")
-        return queryset
+    condition = Q(stale_since__isnull=False)
+    words = ("stale", "current")
 
 
-class ScheduleFilter(admin.SimpleListFilter):
+class ScheduleFilter(YesNoFilter):
     """DAGs that a schedule starts, or those that are started by hand alone."""
 
     title = "schedule"
     parameter_name = "scheduled"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("yes", "on a schedule"), ("no", "manual only")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        manual = Q(schedule__isnull=True) | Q(schedule="")
-        if self.value() in ("yes", "no"):
-            return queryset.filter(manual) if self.value() == "no" else queryset.exclude(manual)
-        return queryset
+    condition = ~(Q(schedule__isnull=True) | Q(schedule=""))
+    words = ("on a schedule", "manual only")
 
 
 class RepositoryNameFilter(admin.SimpleListFilter):

@@ -63,6 +63,10 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         """What a row's own page is headed by."""
         return str(obj)
 
+    def details(self, request: HttpRequest, obj: Any) -> dict[str, Any]:  # noqa: ARG002
+        """What the template of a row's own page shows besides the fields, by name."""
+        return {}
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -72,7 +76,8 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        context["subtitle"] = self.subtitle(obj)
+        if obj is not None:
+            context |= {"subtitle": self.subtitle(obj), **self.details(request, obj)}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     class Media:

@@ -1,7 +1,7 @@
 """A schedule in words, and when it fires next, in UTC.
 
 What is valid is for `kiok.cron` to say. Where it is wider than the two libraries asked here, the schedule is first
-written as they know it: `*` in a list, a step on a range of one value, names, leading zeros. Where both days are
+written as they know it: `*` in a list, `*/1`, a step on a range of one value, names, leading zeros. Where both days are
 restricted they count together if either begins with `*`, else each by itself, as in Debian's cron (crontab(5)).
 """
 
@@ -43,14 +43,14 @@ def in_words(schedule: str) -> str:
         for place, field in enumerate(_plain(schedule))
         if place < len(_ALL)
     ]
-    days, weekdays = fields[_DAY_OF_MONTH : _DAY_OF_MONTH + 1], fields[_DAY_OF_WEEK:]
+    before, weekdays = fields[:_DAY_OF_WEEK], fields[_DAY_OF_WEEK:]
     try:
-        if days and weekdays and _both_count(days[0], weekdays[0]):
-            whole = _described([*fields[:_DAY_OF_WEEK], "*"])
-            words = f"{whole}, and {_described(['*', '*', '*', '*', *weekdays]).partition(', ')[2]}"
+        named = [_named_days(field) for field in weekdays]
+        if weekdays and _both_count(fields[_DAY_OF_MONTH], weekdays[0]):
+            words = f"{_described([*before, '*'])}, and {_described(['*', '*', '*', '*', *named]).partition(', ')[2]}"
         else:
-            words = _described(fields)
-    except (FormatError, MissingFieldError, WrongArgumentError):
+            words = _described([*before, *named])
+    except (ValueError, FormatError, MissingFieldError, WrongArgumentError):
         return ""
     return words if len(words) <= MAX_WORDS_CHARACTERS else ""
 
@@ -58,6 +58,19 @@ def in_words(schedule: str) -> str:
 def _both_count(days: str, weekdays: str) -> bool:
     restricted = "*" not in (days, weekdays)
     return restricted and (days.startswith("*") or weekdays.startswith("*"))
+
+
+def _named_days(weekdays: str) -> str:
+    """A list with steps as the days that it names, for which there are words."""
+    if "," not in weekdays or "/" not in weekdays:
+        return weekdays
+    days: set[int] = set()
+    for part in weekdays.split(","):
+        body, _, step = part.partition("/")
+        first, _, last = ("0-7" if body == "*" else body).partition("-")
+        end = int(last or (7 if step else first))
+        days.update(day % 7 for day in range(int(first), end + 1, int(step or 1)))
+    return ",".join(map(str, sorted(days)))
 
 
 def _described(fields: Sequence[str]) -> str:
@@ -70,6 +83,8 @@ def _plain(schedule: str) -> list[str]:
 
 def _plain_part(part: str) -> str:
     body, slash, step = part.partition("/")
+    if body == "*" and step.lstrip("0") == "1":
+        return "*"
     ends = [_NUMBERS.get(end) or end.lstrip("0") or end[-1:] for end in body.split("-")]
     if len(ends) == 2 and ends[0] == ends[1]:
         return ends[0]  # one value, which a step would otherwise take for the first of many

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from kiok.metadata import access
 from kiok.metadata.admin import cells, comparison, definition, provenance
@@ -44,19 +44,8 @@ class DagVersionAdmin(ReadOnlyAdmin):
         path = _path(version.uid)
         return provenance.source(version.repository, version.commit_sha, path) if path else cells.NOTHING
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: DagVersion | None = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context.update(definition.of(obj.spec, obj.source, _path(obj.uid)))
-            context.update(_changes(obj, request.user))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def details(self, request: HttpRequest, obj: DagVersion) -> dict[str, Any]:
+        return definition.of(obj.spec, obj.source, _path(obj.uid)) | _changes(obj, request.user)
 
     class Media:
         css = {"all": ["kiok/dag.css"]}

@@ -1,29 +1,24 @@
-"""Filters of the repositories' list: by pause, and by the groups that see them."""
+"""Filters of the repositories' list: by pause, by the groups that see them, by why they fail."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from gitsync.access import assignable_groups, sees_all
+from gitsync.access import assignable_groups, sees_all, visible_repositories
+from kiok.metadata.admin.yes_no_filter import YesNoFilter
 
 
-class PausedFilter(admin.SimpleListFilter):
+class PausedFilter(YesNoFilter):
     """Repositories that somebody has paused, or the others."""
 
     title = "paused"
     parameter_name = "paused"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [("yes", "paused"), ("no", "not paused")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        if self.value() in ("yes", "no"):
-            return queryset.filter(paused_at__isnull=self.value() == "no")
-        return queryset
+    condition = Q(paused_at__isnull=False)
+    words = ("paused", "not paused")
 
 
 class GroupFilter(admin.SimpleListFilter):
@@ -45,3 +40,18 @@ class GroupFilter(admin.SimpleListFilter):
             chosen = assignable_groups(request.user).filter(pk=value)
             return queryset.filter(pk__in=chosen.values("repositories"))
         return queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Repositories that fail for one reason; those are offered that there are."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        failing = visible_repositories(request.user).exclude(reason="").order_by("reason")
+        return [(reason, reason) for reason in failing.values_list("reason", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        value = self.value() or ""
+        return queryset.filter(reason=value) if value else queryset

