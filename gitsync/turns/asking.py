@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Now
 from django_q.humanhash import uuid
@@ -17,6 +17,7 @@ from gitsync.turns.team import place_of_repository
 
 LONG_SECONDS = 10.0
 """A repository whose last sync took longer is expected to take long again."""
+_LOCK = 0x6B696F6B  # "kiok"
 
 
 def ask(repository_id: int, lane: Lane, arguments: Sequence[Any]) -> str:
@@ -50,6 +51,9 @@ def _number(team: str, lane: Lane) -> int:
     So in each round every team has one turn of each lane, and who was away gets no credit for it (start-time fair
     queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
     """
+    with connection.cursor() as cursor:
+        # Those who ask for one team at the same moment would get the same number, and a round more than its one.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, f"{lane} {team}"])
     told = Turn.objects.aggregate(
         served=Max("number", filter=~Q(taken_by="")),
         first=Min("number", filter=Q(taken_by="")),

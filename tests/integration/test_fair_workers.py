@@ -72,8 +72,8 @@ def test_a_flood_of_five_hundred_delays_another_teams_push_by_one_batch(
         eventually(lambda: waiting.count() > 50, 60, "the leader found many more")
         for number, trigger in enumerate((Trigger.WEBHOOK, Trigger.SCHEDULE), start=2):
             is_served = push(other_repo, f"echo {number}")
-            before = SyncRun.objects.aggregate(newest=Max("pk"))["newest"]
             tasks.enqueue_sync(other.pk, trigger)
+            before = SyncRun.objects.aggregate(newest=Max("pk"))["newest"]
             eventually(is_served, 60, f"the push, asked for by {trigger}")
             mine = SyncRun.objects.filter(repository=other).latest("pk")
             # Each worker may have one to end, and each lane of the flood's team one that is level with this turn.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connections
 from django.db.models.functions import Now
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
@@ -98,6 +100,18 @@ def test_who_was_away_gets_no_credit_and_who_comes_again_and_again_takes_turns()
         ask([row])
         order += served(2)
     assert sum(str(name).startswith("large") for name in order) == 5
+
+
+def test_who_asks_at_the_same_moment_gets_a_number_of_its_own() -> None:
+    def ask_for(row: Repository) -> None:
+        try:
+            tasks.enqueue_sync(row.pk, Trigger.WEBHOOK)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask_for, repositories("one", 40)))
+    assert sorted(Turn.objects.values_list("number", flat=True)) == list(range(40))
 
 
 def test_what_was_asked_for_goes_before_what_looks_found_of_the_same_team() -> None:
