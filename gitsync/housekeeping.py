@@ -12,6 +12,7 @@ from django.db import DatabaseError, connections
 
 from gitsync import remote
 from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.notices import outbox
 from gitsync.retention import Retention, remove_leftover_mirrors
 
 MINUTE = 60.0
@@ -53,6 +54,8 @@ def of_store() -> Housekeeping:
         [
             Duty("taking over declared repositories", _follow_declaration),
             Duty("clearing away by age", Retention().round),
+            Duty("seeing to the notices that wait", outbox.wake_if_due),
+            Duty("forgetting notices of long ago", outbox.forget),
         ]
     )
 

@@ -52,7 +52,10 @@ def take_lead() -> Lead | None:
         free |= Q(holder=row.holder, number=row.number)
     me = process_name()
     won = Leadership.objects.filter(free, pk=1).update(
-        holder=me, number=F("number") + 1, expires_at=Now() + timedelta(seconds=LEASE_SECONDS)
+        holder=me,
+        number=F("number") + 1,
+        expires_at=Now() + timedelta(seconds=LEASE_SECONDS),
+        taken_at=Now(),
     )
     if not won:
         return None

@@ -1,4 +1,4 @@
-"""What `manage.py gitsync` shows a person: progress while it runs, then tables."""
+"""What commands show a person: progress while one runs, then tables and lines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from gitsync.doctor.finding import Status
 from gitsync.models import Repository, RepositoryState
 
 if TYPE_CHECKING:
     from compilers.sandbox.check import Examination
+    from gitsync.doctor.examination import Examined
     from gitsync.sync.report import SyncReport
 
 COLOURS = {
@@ -25,6 +27,7 @@ COLOURS = {
     RepositoryState.FAILING: "red",
     RepositoryState.NEVER: "dim",
 }
+STATUS_COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
 WORDS = {
     RepositoryState.IN_SYNC: "in sync",
     RepositoryState.DEGRADED: "degraded",
@@ -174,6 +177,18 @@ def show_examination(examination: Examination) -> None:
     bad = sum(not finding.ok for finding in examination.findings)
     verdict = f"[red]{bad} of them give less than promised[/]" if bad else "[green]all as promised[/]"
     console.print(f"{len(examination.findings)} layers, {verdict}, in {examination.seconds:.1f} s")
+
+
+def show_examined(examined: Sequence[Examined]) -> None:
+    """What each check of the doctor found, a line each, in colour on a terminal."""
+    console = Console()
+    width = max((len(item.name) for item in examined), default=0)
+    for item in examined:
+        finding = item.finding
+        line = f"[{STATUS_COLOURS[finding.status]}]{finding.status:4}[/]  {item.name:{width}}  {escape(finding.found)}"
+        if finding.remedy:
+            line += f" [bold]→[/] {escape(finding.remedy)}"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

@@ -31,6 +31,7 @@ class Amounts:
     syncs: int = 24
     files: int = 24
     deliveries: int = 24
+    notices: int = 24
     connections: int = 4
     tasks: int = 8
 
@@ -77,6 +78,7 @@ class _Rows:
                 change_message="[]",
             )
         self._tokens(user)
+        self._told(group)
 
     def _store(self, label: str, rows: Iterator[dict[str, Any]]) -> None:
         model = apps.get_model(label)
@@ -179,6 +181,39 @@ class _Rows:
                 "delivery_id": f"d{number}",
                 "status": 202,
                 "outcome": outcomes[number % len(outcomes)],
+            }
+
+    def _told(self, group: Any) -> None:
+        receiver = apps.get_model("gitsync.NoticeReceiver").objects.create(
+            name="operators", url="https://hooks.example.org/x", failures=2
+        )
+        receiver.groups.add(group)
+        self._store("gitsync.Notice", self._notices())
+        notices = apps.get_model("gitsync.Notice").objects.order_by("pk")
+        rows = (
+            {
+                "notice_id": notice,
+                "receiver": receiver,
+                "state": ("waiting", "sent", "given_up")[number % 3],
+                "attempts": number % 3,
+                "outcome": HOSTILE if number % 3 else "",
+                "attempted_at": self._ago(number) if number % 3 else None,
+            }
+            for number, notice in enumerate(notices.values_list("pk", flat=True))
+        )
+        self._store("gitsync.NoticeDelivery", rows)
+
+    def _notices(self) -> Iterator[dict[str, Any]]:
+        for number in range(self._amounts.notices):
+            yield {
+                "repository_id": self._pks[number % len(self._pks)],
+                "event": ("failing", "degraded", "recovered")[number % 3],
+                "before": "in_sync",
+                "state": "failing",
+                "reason": "timeout",
+                "message": HOSTILE,
+                "commit": SHA,
+                "at": self._ago(number),
             }
 
     def _uid(self, number: int) -> str:

@@ -1,4 +1,4 @@
-"""Git Sync in the admin: repositories, syncs, files, deliveries, API tokens. It shows, and calls one function per deed."""
+"""Git Sync in the admin: what it shows, one function called for each deed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.urls import reverse
 from gitsync.admin import administration
 from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
+from gitsync.admin.notice_receiver import NoticeReceiverAdmin
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
@@ -16,6 +17,7 @@ from kiok.metadata.admin import link_repositories, link_sources
 __all__ = [
     "ApiTokenAdmin",
     "DeliveryAdmin",
+    "NoticeReceiverAdmin",
     "RepositoryAdmin",
     "SourceFileAdmin",
     "SyncRunAdmin",

@@ -1,8 +1,16 @@
-"""Git Sync's own tables: what to sync, what was seen, what was done, and who leads."""
+"""Git Sync's own tables: what to sync, what was seen, what was done, who leads, and who is told."""
 
 from gitsync.models.api_token import ApiToken, Scope
 from gitsync.models.delivery import Delivery, Outcome
 from gitsync.models.leadership import Leadership
+from gitsync.models.notice import (
+    Notice,
+    NoticeDelivery,
+    NoticeEvent,
+    NoticeReceiver,
+    NoticeState,
+    ReceiverKind,
+)
 from gitsync.models.repository import ManagedBy, Repository, RepositoryState, Verify
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
@@ -16,7 +24,13 @@ __all__ = [
     "Lane",
     "Leadership",
     "ManagedBy",
+    "Notice",
+    "NoticeDelivery",
+    "NoticeEvent",
+    "NoticeReceiver",
+    "NoticeState",
     "Outcome",
+    "ReceiverKind",
     "Repository",
     "RepositoryState",
     "Scope",

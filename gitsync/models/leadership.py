@@ -14,6 +14,7 @@ class Leadership(models.Model):
     holder = models.CharField(max_length=200, blank=True)
     number = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField(null=True)
+    taken_at = models.DateTimeField(null=True, help_text="Since when the holder leads.")
     installation = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:

@@ -179,6 +179,15 @@ class Repository(models.Model):
     last_good_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField("last checked", null=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
+    told_state = models.CharField(
+        max_length=10,
+        blank=True,
+        editable=False,
+        help_text="The state that receivers of notices were last told of; empty: none, so that it counts as well.",
+    )
+    untold_looks = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Looks in a row that found another, by what may pass by itself."
+    )
     next_due_at = models.DateTimeField("next check", default=timezone.now, editable=False)
     synced_location = models.CharField(
         max_length=64,

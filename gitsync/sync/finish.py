@@ -14,6 +14,7 @@ from compilers.base import CompilerError
 from gitsync.errors import SyncError, SyncReason
 from gitsync.git.errors import GitError, GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
+from gitsync.notices.transition import note_transition
 from gitsync.sync.claim import Claim, owned
 from gitsync.sync.journal import Journal
 from gitsync.sync.plan import Plan
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGE = 4000
 MAX_FAILED_FILES_KEPT = 500
+MAX_PROBLEMS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Wal
             # Edited after apply had seen it unchanged: what was judged is the old configuration.
             repository.judgement = {}
             repository.next_due_at = now
+        note_transition(repository, report.to_commit, transient=retry, details=_first_problems(report))
         repository.save()
         run.state = SyncState.PARTIAL if report.failed else SyncState.SUCCEEDED
         run.step = ""
@@ -93,6 +96,13 @@ def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Wal
         run.save()
 
 
+def _first_problems(report: SyncReport) -> list[str]:
+    return [
+        f"{item.path}{f':{item.line}' if item.line is not None else ''}: {item.message}"
+        for item in report.failed[:MAX_PROBLEMS_TOLD]
+    ]
+
+
 def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
     """Write the end of a sync that had no effect. Raises LeaseLost."""
     now = timezone.now()
@@ -105,6 +115,7 @@ def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
             is_final = not failure.transient and failure.reason != GitReason.GIT_MISSING
             is_final = is_final and repository.config_hash == held.config_hash
             repository.judgement = _judgement(repository, None, walk.commit) if is_final else {}
+        note_transition(repository, walk.commit, transient=failure.transient)
         repository.save()
         run.state = SyncState.FAILED
         run.reason = failure.reason
@@ -129,6 +140,7 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
         if row is None or row.lease_holder:
             return  # a sync under way knows better
         _write_failure(row, failure, trigger)
+        note_transition(row, "", transient=failure.transient)
         row.save()
         now = timezone.now()
         last = SyncRun.objects.filter(repository=row).first()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from django.db import transaction
 from django.utils import timezone
 
 from compilers.base import Kind
@@ -15,6 +16,7 @@ from compilers.reuse import COMPILER_VERSION
 from gitsync import containers
 from gitsync.conf import properties
 from gitsync.models import Repository
+from gitsync.notices.transition import note_transition
 from gitsync.sync.schedule import next_due
 
 
@@ -64,6 +66,12 @@ def mark_checked(repository: Repository) -> None:
     judged = {name: repository.judgement.get(name, "") for name in ("state", "reason", "message")}
     if any(getattr(repository, name) != value for name, value in judged.items()):
         changes.update(judged, consecutive_failures=0)
-    Repository.objects.filter(pk=repository.pk).update(**changes)
+    with transaction.atomic():
+        Repository.objects.filter(pk=repository.pk).update(**changes)
+        if "state" in changes:
+            # The row is locked by the update, and told of as it is now.
+            row = Repository.objects.get(pk=repository.pk)
+            note_transition(row, row.last_commit, transient=False)
+            row.save(update_fields=["told_state", "untold_looks"])
     for name, value in changes.items():
         setattr(repository, name, value)

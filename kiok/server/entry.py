@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from django.core.management import BaseCommand, ManagementUtility
 
 from kiok.server import embedded, keys, properties
-from kiok.server.errors import ConfigurationError
+from kiok.server.errors import ConfigurationError, DatabaseUnavailable
 
 SETTINGS = "kiok.server.settings"
 
 # Commands that need no database. Everything else gets it.
 WITHOUT_DATABASE = frozenset({"help", "version", "properties", "makemessages", "compilemessages", "startapp"})
+
+DOCTOR = "doctor"
 
 
 def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -72,12 +74,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
             os.environ[properties.CONFIG_VARIABLE] = config
         properties.load(os.environ)
         if _wants_database(argv):
-            start_database()
+            _start_database(argv)
         _Commands(argv).execute()
     except ConfigurationError as exc:
         for line in str(exc).splitlines():
             sys.stderr.write(f"kiok: {line}\n")
         raise SystemExit(2) from exc
+
+
+def _start_database(argv: Sequence[str]) -> None:
+    """As `start_database`; the doctor goes on without one, to say what else there is."""
+    try:
+        start_database()
+    except DatabaseUnavailable as exc:
+        if argv[1] != DOCTOR:
+            raise
+        sys.stderr.write(f"kiok: {exc}\n")
 
 
 def _wants_database(argv: Sequence[str]) -> bool:

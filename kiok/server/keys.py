@@ -1,8 +1,9 @@
 """The secrets the platform itself needs: read from the environment, or made once.
 
-`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY`, `KIOK_REDIS_URL` and `KIOK_WEB_METRICS_TOKEN` are read from
-the environment only, or, for each, from the file that `<NAME>_FILE` names (as container platforms mount secrets).
-They are no properties, so that no configuration file holds them and nothing prints them.
+`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY`, `KIOK_REDIS_URL`, `KIOK_WEB_METRICS_TOKEN`, `KIOK_MAIL_USER`
+and `KIOK_MAIL_PASSWORD` are read from the environment only, or, for each, from the file that `<NAME>_FILE` names (as
+container platforms mount secrets). They are no properties, so that no configuration file holds them and nothing prints
+them.
 
 With the embedded database, a missing `DJANGO_SECRET_KEY` or `KIOK_MASTER_KEY` is generated into a file of
 mode 0600 next to it. With `DATABASE_URL` the master key must be given: a key that lives on one
@@ -135,6 +136,16 @@ def redis_url(environ: Mapping[str, str], broker: str) -> str | None:
     if password:
         redaction.register([password, unquote(password)])
     return given
+
+
+def mail_login(environ: Mapping[str, str]) -> tuple[str, str]:
+    """User and password for the mail server, "" for those not given. Raises ConfigurationError."""
+    user, password = (
+        from_environment(name, environ) or "" for name in ("KIOK_MAIL_USER", "KIOK_MAIL_PASSWORD")
+    )
+    if password and not user:
+        raise ConfigurationError("KIOK_MAIL_PASSWORD is set and KIOK_MAIL_USER is not; give both, or neither")
+    return user, _kept_out_of_logs(password) if password else ""
 
 
 def _kept_out_of_logs(key: str) -> str:

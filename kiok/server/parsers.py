@@ -207,6 +207,14 @@ def origin(item: str) -> str:
     return item
 
 
+def public_url(value: str) -> str:
+    """`https://host[:port][/path]` without a final slash, or nothing. Raises ValueError."""
+    value = _line(value).rstrip("/")
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?", value):
+        raise ValueError("no address such as https://kiok.example.com")
+    return value
+
+
 def one_of(*values: str) -> Callable[[str], str]:
     """A check for `words`: each item is one of these."""
 

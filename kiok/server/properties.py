@@ -39,7 +39,7 @@ T = TypeVar("T")
 CONFIG_VARIABLE = "KIOK_CONFIG"
 # Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
 _BY_SCRIPTS = ("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD")
-_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "REDIS_URL")
+_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "REDIS_URL", "MAIL_USER", "MAIL_PASSWORD")
 OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
@@ -356,6 +356,37 @@ class Properties:
         False,
         "Browsers reach the service by https only, through a proxy that sets X-Forwarded-Proto.",
     )
+    web_public_url: str = _property(
+        "kiok.web.public.url",
+        Parser("an address such as https://kiok.example.com (or empty)", parsers.public_url),
+        "",
+        "Where people reach the pages, for links in notices.",
+    )
+    notice_after_failures: int = _property(
+        "kiok.notice.after.failures",
+        integer(1, 100),
+        3,
+        "Looks in a row that fail by what may pass by itself before receivers are told.",
+    )
+    mail_host: str = _property(
+        "kiok.mail.host",
+        text("a host name or address", empty=True),
+        "",
+        "SMTP server that takes notices by e-mail; empty: none are sent.",
+    )
+    mail_port: int = _property("kiok.mail.port", integer(1, 65_535), 587, "Its port.")
+    mail_tls: str = _property(
+        "kiok.mail.tls",
+        choice("starttls", "tls", "none"),
+        "starttls",
+        "How it is talked to: TLS after a greeting, TLS from the start (port 465), or in the clear.",
+    )
+    mail_from: str = _property(
+        "kiok.mail.from",
+        text("an address such as kiok@example.com, or kiok <kiok@example.com>", empty=True),
+        "",
+        "Whom e-mail is from; needed with kiok.mail.host.",
+    )
     workers: int = _property(
         "kiok.workers", integer(1, 64), 4, "Worker processes; as many syncs run at once."
     )
@@ -470,6 +501,10 @@ def _cross_check(values: Mapping[str, Any], problems: list[str]) -> None:
         problems.append(
             f"kiok.gitsync.git.timeout.ms ({git}) is above kiok.gitsync.sync.timeout.ms ({sync}); "
             "one git command cannot have more time than the whole sync"
+        )
+    if values.get("mail_host") and values.get("mail_from") == "":
+        problems.append(
+            "kiok.mail.host is set and kiok.mail.from is not; name an address that e-mail is from"
         )
 
 

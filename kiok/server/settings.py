@@ -99,6 +99,13 @@ KIOK_REDIS_URL: str | None = keys.redis_url(os.environ, KIOK.broker)
 KIOK_READINESS = {"leader": "gitsync.readiness.leader"}
 KIOK_METRICS = "gitsync.metrics.exposition"
 
+# Notices by e-mail.
+EMAIL_HOST, EMAIL_PORT = KIOK.mail_host, KIOK.mail_port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = keys.mail_login(os.environ)
+EMAIL_USE_TLS, EMAIL_USE_SSL = KIOK.mail_tls == "starttls", KIOK.mail_tls == "tls"
+EMAIL_TIMEOUT = 10  # seconds, of each step
+DEFAULT_FROM_EMAIL = KIOK.mail_from or "kiok@localhost"
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

@@ -28,6 +28,7 @@ MANY = replace(
     syncs=2000,
     files=2000,
     deliveries=2000,
+    notices=2000,
     connections=200,
     tasks=200,
 )

@@ -1,0 +1,66 @@
+"""The form of a receiver of notices: nobody has another told of more than they see themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+
+from gitsync.access import VIEW_CONNECTION, assignable_groups, sees_all, visible_repositories
+from gitsync.models import NoticeReceiver
+from gitsync.notices.access import usable_connections
+from gitsync.notices.template import PLACEHOLDERS
+
+OTHER_SERVER = (
+    "The connection would be handed to a server that it was not given for. Keep both as they are, choose no connection, or "
+    "have somebody change it who may view connections."
+)
+FOR_NOBODY = "Choose at least one of your groups or repositories, or you would not see the receiver yourself."
+
+
+class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+    """`user` is who fills it in; for those who do not see all there is no `all_repositories`."""
+
+    user: Any = None
+    """Set on a subclass made for each request."""
+
+    class Meta:
+        model = NoticeReceiver
+        fields = (
+            *("name", "enabled", "kind", "url", "secret", "style", "template", "addresses"),
+            *("all_repositories", "groups", "repositories"),
+        )
+        widgets = {
+            "url": AdminTextInputWidget(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
+            "template": AdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"}),
+            "addresses": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        fields: Any = self.fields
+        if "secret" not in fields:
+            return  # may only be looked at
+        fields["secret"].queryset = usable_connections(self.user, self.instance)
+        fields["groups"].queryset = assignable_groups(self.user).order_by("name")
+        fields["repositories"].queryset = visible_repositories(self.user).order_by("name")
+        if not sees_all(self.user):
+            fields.pop("all_repositories", None)
+        fields["template"].help_text = (
+            "JSON with placeholders in its texts; empty: the ready-made one of the format. Placeholders: "
+            + ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+            + "."
+        )
+
+    def clean(self) -> None:
+        super().clean()
+        given = self.cleaned_data
+        if not sees_all(self.user) and not (given.get("groups") or given.get("repositories")):
+            self.add_error("groups", FOR_NOBODY)
+        if (
+            given.get("secret")
+            and {"url", "secret", "kind"} & set(self.changed_data)
+            and not self.user.has_perm(VIEW_CONNECTION)
+        ):
+            self.add_error("url", OTHER_SERVER)

@@ -1,0 +1,100 @@
+"""The Docker engine of this machine, and the images on it."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+from compilers.base import ImageMismatch, Kind, SandboxUnavailable
+from compilers.sandbox.check import OLDEST_ENGINE
+from compilers.sandbox.protocol import VERSION
+from gitsync import containers
+from gitsync.doctor.finding import Check, Finding, fail, ok, warn
+from gitsync.models import Repository
+
+MAX_IMAGES = 100
+"""Of repositories, so many are looked at."""
+MAX_NAMED = 3
+_LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
+
+
+def engine() -> Finding:
+    """Whether it answers, its version, and what of its hardening it tells."""
+    found = containers.sandbox().engine
+    try:
+        client = found.client()
+        with found.answering():
+            return judged(client.info())
+    except SandboxUnavailable as exc:
+        return fail(
+            str(exc), "Python files and jars cannot be compiled by workers of this machine until it answers."
+        )
+
+
+def judged(info: dict[str, Any]) -> Finding:
+    """What the engine's own description (`docker info`) means."""
+    version = str(info.get("ServerVersion", "unknown"))
+    options = [re.sub(r"^name=|,.*$", "", str(option)) for option in info.get("SecurityOptions") or ()]
+    cgroups = f"cgroup v{info.get('CgroupVersion', '1')}"
+    told = f"{version}, {cgroups}, {', '.join(options) or 'no security options'}"
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if numbers < OLDEST_ENGINE:
+        return fail(told, f"Upgrade it: {'.'.join(map(str, OLDEST_ENGINE))} is the oldest that serves.")
+    if missing := [what for key, what in _LIMITS.items() if not info.get(key)]:
+        return fail(
+            f"{told}; it limits no {', '.join(missing)}",
+            "Enable these control groups; `manage.py sandbox_check` tries every wall.",
+        )
+    if "seccomp" not in options:
+        return fail(f"{told}; no seccomp", "Use an engine and a kernel with seccomp.")
+    if not {"rootless", "userns"} & set(options):
+        return warn(
+            f"{told}; neither rootless nor with user namespaces",
+            "Consider one of them: root in a container is root of the machine where a wall falls.",
+        )
+    return ok(told)
+
+
+def image(kind: Kind) -> Finding:
+    """Whether the service's image for this kind is there and speaks this version's protocol."""
+    name = containers.sandbox().config.images[kind]
+    try:
+        digest = containers.sandbox().image_digest(kind)
+    except SandboxUnavailable as exc:
+        return fail(str(exc), "Run `make images`.")
+    return ok(f"{name}, protocol {VERSION}, {digest.removeprefix('sha256:')[:12]}")
+
+
+def images_of_repositories() -> Finding:
+    """The same of the images that repositories name themselves."""
+    named = {
+        (kind, name)
+        for column, kind in (("image_python", Kind.PYTHON), ("image_java", Kind.JAR))
+        for name in Repository.objects.exclude(**{column: ""})
+        .order_by()
+        .values_list(column, flat=True)
+        .distinct()[:MAX_IMAGES]
+    }
+    wrong = []
+    for kind, name in sorted(named):
+        try:
+            containers.sandbox().image_digest(kind, name)
+        except ImageMismatch:
+            wrong.append(f"{name} (not of this version)")
+        except SandboxUnavailable:
+            wrong.append(f"{name} (not there)")
+    if wrong:
+        more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
+        return fail(
+            f"{len(wrong)} of {len(named)} cannot be used: {', '.join(wrong[:MAX_NAMED])}{more}",
+            "Build them anew from the current base of `make images`, or pull them.",
+        )
+    return ok(f"{len(named)} in use, all of this version" if named else "none is named")
+
+
+CHECKS = (
+    Check("engine", engine),
+    *(Check(f"image-{kind.value}", partial(image, kind)) for kind in (Kind.PYTHON, Kind.JAR)),
+    Check("images-of-repositories", images_of_repositories, needs_database=True),
+)

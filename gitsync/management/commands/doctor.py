@@ -1,0 +1,46 @@
+"""`manage.py doctor`: whether this installation is as it should be."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from gitsync import terminal
+from gitsync.doctor.examination import LIMIT_SECONDS, examine
+from gitsync.doctor.finding import Status
+from gitsync.doctor.table import CHECKS, NAMES
+
+
+class Command(BaseCommand):
+    requires_system_checks = []  # they would import every page
+    help = (
+        "Look at each part of the installation as this machine has it, and say what was found and what to do, a line each: "
+        f"{', '.join(NAMES)}. Takes {LIMIT_SECONDS:g} s at most. Exit status 0: nothing failed; 1: something did."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
+        for option, does in (("--only", "look at this alone"), ("--skip", "leave this out")):
+            parser.add_argument(
+                option,
+                action="append",
+                choices=NAMES,
+                metavar="CHECK",
+                default=[],
+                help=f"{does}; may be given more than once",
+            )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        chosen = set(options["only"] or NAMES) - set(options["skip"])
+        examined = examine([check for check in CHECKS if check.name in chosen])
+        is_well = all(item.finding.status is not Status.FAIL for item in examined)
+        if options["json"]:
+            self.stdout.write(json.dumps({"ok": is_well, "checks": [item.to_json() for item in examined]}))
+        else:
+            terminal.show_examined(examined)
+        if not is_well:
+            sys.exit(1)

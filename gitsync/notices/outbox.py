@@ -1,0 +1,92 @@
+"""The outbox: notices are put in with the state they tell of, and a worker is woken to send them.
+
+Waking may be lost with the process that was to do it; the leader looks every minute (`wake_if_due`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from gitsync.models import Notice, NoticeDelivery, NoticeEvent, NoticeReceiver, NoticeState, Repository
+
+DELIVER = "gitsync.notices.sender.deliver"
+KEPT = timedelta(days=90)
+FORGOTTEN_AT_ONCE = 500
+_NAME = "deliver notices"
+
+
+def put(notice: Notice) -> Notice:
+    """Save a notice with a row for each receiver of its repository, within the caller's transaction."""
+    notice.save(force_insert=True)
+    receivers = receivers_of(notice.repository) if notice.repository else NoticeReceiver.objects.none()
+    _address(notice, [*receivers.values_list("pk", flat=True)])
+    return notice
+
+
+def put_test(receiver: NoticeReceiver) -> Notice:
+    """A notice that is none, to one receiver, tried at once."""
+    with transaction.atomic():
+        NoticeReceiver.objects.filter(pk=receiver.pk).update(retry_at=None)
+        message = "If you read this, notices arrive."
+        notice = Notice.objects.create(event=NoticeEvent.TEST, message=message, at=Now())
+        _address(notice, [receiver.pk])
+    return notice
+
+
+def receivers_of(repository: Repository) -> QuerySet[NoticeReceiver]:
+    """Who is told of the repository."""
+    chosen = Q(all_repositories=True) | Q(repositories=repository.pk) | Q(groups__repositories=repository.pk)
+    return NoticeReceiver.objects.filter(chosen, enabled=True).order_by("pk").distinct()
+
+
+def due() -> QuerySet[NoticeReceiver]:
+    """Receivers for which something waits that may be tried now, whether or not a worker is at it."""
+    waiting = NoticeDelivery.objects.filter(receiver=OuterRef("pk"), state=NoticeState.WAITING)
+    may_be_tried = Q(retry_at__isnull=True) | Q(retry_at__lte=Now())
+    return NoticeReceiver.objects.filter(may_be_tried, Exists(waiting), enabled=True)
+
+
+def not_held() -> Q:
+    """A condition on receivers: no worker is at it, or the one that was has not been heard of for too long."""
+    return Q(holder="") | Q(held_until__isnull=True) | Q(held_until__lte=Now())
+
+
+def wake_if_due() -> bool:
+    """Have a worker send what may be tried now; whether there is any."""
+    found = due().exists()
+    if found:
+        wake()
+    return found
+
+
+def forget() -> int:
+    """Remove notices of long ago, some at a time; how many there were. Reads the oldest alone, by their key."""
+    before = timezone.now() - KEPT
+    oldest = Notice.objects.order_by("pk").values_list("pk", "at")[:FORGOTTEN_AT_ONCE]
+    old = [pk for pk, at in oldest if at < before]
+    if old:
+        Notice.objects.filter(pk__in=old).delete()
+    return len(old)
+
+
+def wake() -> None:
+    """Have a worker send what waits."""
+    async_task(DELIVER, q_options={"group": _NAME, "task_name": _NAME, "save": False})
+
+
+def _address(notice: Notice, receivers: list[int]) -> None:
+    if not receivers:
+        return
+    # Of a hundred that fail together one wakes a worker, which finds the others. One that rests after a failure does
+    # not count: nobody was woken for it.
+    is_awake = due().filter(not_held(), failures=0).exists()
+    NoticeDelivery.objects.bulk_create(NoticeDelivery(notice=notice, receiver_id=pk) for pk in receivers)
+    if not is_awake:
+        # Not before: a worker that comes too soon finds nothing. A queue that is away fails no sync.
+        transaction.on_commit(wake, robust=True)

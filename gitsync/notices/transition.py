@@ -1,0 +1,51 @@
+"""Whether what a look found is to be told: once when a repository falls ill, once when it is well again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from gitsync.conf import properties
+from gitsync.models import Notice, NoticeEvent, Repository, RepositoryState
+from gitsync.notices import outbox
+from gitsync.notices.content import printable
+
+_EVENTS = {
+    RepositoryState.FAILING.value: NoticeEvent.FAILING,
+    RepositoryState.DEGRADED.value: NoticeEvent.DEGRADED,
+    RepositoryState.IN_SYNC.value: NoticeEvent.RECOVERED,
+}
+
+
+def note_transition(
+    repository: Repository, commit: str, *, transient: bool, details: Sequence[str] = ()
+) -> Notice | None:
+    """Record a notice if the repository's state is not what was last told; None if there is nothing to tell.
+
+    To be called in the transaction that writes the state, with the row locked; sets `told_state` and `untold_looks`,
+    which the caller saves. `commit` is the one looked at, "" where it could not be learnt. What is `transient` is told
+    after `kiok.notice.after.failures` looks in a row, so that a passing failure is told neither as it comes nor as
+    it goes. `details` follow the repository's message.
+    """
+    told = repository.told_state or RepositoryState.IN_SYNC.value
+    if repository.state == told or repository.state not in _EVENTS:
+        repository.untold_looks = 0
+        return None
+    repository.untold_looks += 1
+    if transient and repository.untold_looks < properties().notice_after_failures:
+        return None
+    repository.told_state = repository.state
+    repository.untold_looks = 0
+    return outbox.put(
+        Notice(
+            repository=repository,
+            event=_EVENTS[repository.state],
+            before=told,
+            state=repository.state,
+            reason=repository.reason,
+            message=printable(". ".join([repository.message, *details])),
+            commit=commit,
+            at=timezone.now(),
+        )
+    )

@@ -1,0 +1,171 @@
+"""Sends a notice to a webhook: one POST, to an address that was checked, with limits on time and size.
+
+Whoever may edit a receiver chooses where the service connects to, so: https, no private address, no redirect, and no
+more of the answer kept than an excerpt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from gitsync import VERSION
+from gitsync.conf import properties
+from gitsync.models import NoticeReceiver
+from gitsync.notices.content import printable
+from gitsync.notices.destination import Destination, Proxy, parse_destination
+from gitsync.notices.errors import NotDelivered, Refused
+from gitsync.notices.template import render
+from kiok.connections.redaction import redact
+
+TIMEOUT_SECONDS = 10.0
+"""Of the whole exchange, however slowly an answer drips."""
+MAX_ANSWER_BYTES = 4096
+MAX_EXCERPT = 200
+ID_HEADER = "Kiok-Notice-Id"
+SIGNATURE_HEADER = "Kiok-Signature-256"
+PASSING = (408, 425, 429)
+"""Of the answers that refuse those that may be otherwise a moment later."""
+
+
+def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
+    """POST the rendered notice; what was answered, in words. Raises NotDelivered, KiokError for what is configured."""
+    secrets = receiver.secret.properties() if receiver.secret else {}
+    destination = parse_destination(secrets.get("webhookUrl", "").strip() or receiver.url, properties())
+    body = render(receiver.style, receiver.template, values)
+    status, reason, answer = _post(destination, body, _headers(destination, secrets, body, values["id"]))
+    said = printable(redact(answer.decode("utf-8", "replace")), MAX_EXCERPT)
+    told = printable(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
+    if 200 <= status < 300:
+        return told
+    if 300 <= status < 400:
+        raise Refused(f"{destination.shown} answered {told}. Redirects are not followed: enter the final url")
+    if 400 <= status < 500 and status not in PASSING:
+        raise Refused(f"{destination.shown} answered {told}")
+    raise NotDelivered(f"{destination.shown} answered {told}")
+
+
+def _headers(
+    destination: Destination, secrets: Mapping[str, str], body: bytes, notice_id: str
+) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"kiok-git-sync/{VERSION}",
+        "Connection": "close",
+        ID_HEADER: notice_id,
+    }
+    if authorization := secrets.get("authorization", "").strip():
+        _require_host(destination, secrets)
+        if not (authorization.isascii() and authorization.isprintable()):
+            raise NotDelivered(
+                "the connection's 'authorization' holds what no header can: write it on one line"
+            )
+        headers["Authorization"] = authorization
+    if key := secrets.get("secret", "").strip():
+        headers[SIGNATURE_HEADER] = "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    return headers
+
+
+def _require_host(destination: Destination, secrets: Mapping[str, str]) -> None:
+    """As for a repository's credential: where the connection names its hosts, no other is handed it."""
+    hosts = set(secrets.get("hosts", "").replace(",", " ").lower().split())
+    remote = destination.remote
+    if hosts and not {remote.authority.lower(), remote.authority_without_port.lower()} & hosts:
+        raise NotDelivered(
+            f"the connection's 'hosts' do not name {remote.authority}: it is used with no other host"
+        )
+
+
+def _post(destination: Destination, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
+    """Status, its words and the beginning of the answer. Raises NotDelivered, GitError for a host that is not allowed."""
+    where = destination.shown
+    try:
+        with _connected(destination) as connection:
+            connection.request("POST", destination.target, body=body, headers=dict(headers))
+            response = connection.getresponse()
+            return response.status, response.reason, response.read(MAX_ANSWER_BYTES)
+    except ssl.SSLCertVerificationError as exc:
+        raise NotDelivered(
+            f"the certificate of {where} could not be verified: {exc.verify_message}. Mend it, or name its authority in "
+            "kiok.gitsync.ssl.ca.info"
+        ) from exc
+    except TimeoutError as exc:
+        raise NotDelivered(f"{where} did not answer within {TIMEOUT_SECONDS:g} s") from exc
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        raise NotDelivered(f"{where} could not be told: {exc or type(exc).__name__}") from exc
+
+
+@contextmanager
+def _connected(destination: Destination) -> Iterator[http.client.HTTPConnection]:
+    """A connection to one of the addresses that were checked, shut down when the time is up."""
+    connection, opened = _connection(destination)
+    out_of_time = threading.Event()
+
+    def shut_down() -> None:
+        out_of_time.set()
+        with suppress(OSError):
+            opened.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(TIMEOUT_SECONDS, shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        if isinstance(opened, ssl.SSLSocket):
+            opened.do_handshake()
+        yield connection
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        if out_of_time.is_set():
+            raise TimeoutError from exc
+        raise
+    finally:
+        timer.cancel()
+        connection.close()
+        opened.close()
+
+
+def _connection(destination: Destination) -> tuple[http.client.HTTPConnection, socket.socket]:
+    """A connection, and its socket, on which no TLS has been spoken yet: the handshake is within the time, too."""
+    remote = destination.remote
+    where = (remote.authority_without_port, remote.port_or_default)
+    proxy = destination.proxy
+    addresses = destination.admit(resolve=None if proxy else socket.getaddrinfo)
+    opened = _through(proxy, *where) if proxy else _open(addresses, remote.port_or_default)
+    if remote.scheme != "https":
+        connection = http.client.HTTPConnection(*where)
+    else:
+        trust = _trust()
+        connection = http.client.HTTPSConnection(*where, context=trust)
+        opened = trust.wrap_socket(opened, server_hostname=remote.host, do_handshake_on_connect=False)
+    connection.sock = opened
+    return connection, opened
+
+
+def _through(proxy: Proxy, host: str, port: int) -> socket.socket:
+    """A socket to that host behind the proxy, which looks the name up. Raises OSError."""
+    tunnel = http.client.HTTPConnection(proxy.host, proxy.port, timeout=TIMEOUT_SECONDS)
+    tunnel.set_tunnel(host, port, headers=dict(proxy.headers))
+    tunnel.connect()
+    opened: socket.socket = tunnel.sock
+    return opened
+
+
+def _open(addresses: tuple[str, ...], port: int) -> socket.socket:
+    """The first address that takes a connection. Raises OSError of the last."""
+    failure: OSError = OSError("the host has no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), timeout=TIMEOUT_SECONDS / len(addresses))
+        except OSError as exc:
+            failure = exc
+    raise failure
+
+
+def _trust() -> ssl.SSLContext:
+    ca_info = properties().gitsync_ssl_ca_info
+    return ssl.create_default_context(cafile=str(ca_info) if ca_info else None)

@@ -1,0 +1,120 @@
+"""Templates of notices: what may be in them, and that no value can be more than text."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitsync.doctor.table import NAMES
+from gitsync.notices.template import (
+    MAX_CHARACTERS,
+    PLACEHOLDERS,
+    READY,
+    Style,
+    TemplateInvalid,
+    check_template,
+    render,
+)
+
+VALUES = {name: f"<{name}>" for name in PLACEHOLDERS}
+HOSTILE = '"}],"evil":true,{{id}} <!channel> @here [click](https://evil.example) \\u0000'
+
+
+def texts(value: object) -> list[str]:
+    """Every text in it, the names of keys as well."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item)]
+    if isinstance(value, dict):
+        return [*value, *(text for item in value.values() for text in texts(item))]
+    return []
+
+
+def shape(value: object) -> object:
+    """The value without its texts."""
+    if isinstance(value, str):
+        return ""
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("style", Style)
+def test_every_ready_made_template_is_valid_and_tells_title_and_message(style: Style) -> None:
+    check_template(json.dumps(READY[style]))
+    body = render(style, "", dict.fromkeys(PLACEHOLDERS, "") | {"title": "T1", "message": "M1"}).decode()
+    assert "T1" in body
+    assert "M1" in body
+
+
+@pytest.mark.parametrize("style", Style)
+@given(value=st.text(max_size=200) | st.just(HOSTILE))
+def test_no_value_changes_what_the_template_is_made_of(style: Style, value: str) -> None:
+    body = json.loads(render(style, "", dict.fromkeys(PLACEHOLDERS, value)))
+    assert shape(body) == shape(READY[style])
+
+
+def test_the_ready_made_json_has_every_value_as_it_is() -> None:
+    assert json.loads(render(Style.JSON, "", dict.fromkeys(PLACEHOLDERS, HOSTILE))) == dict.fromkeys(
+        PLACEHOLDERS, HOSTILE
+    )
+
+
+def test_a_value_mentions_nobody_and_links_nowhere() -> None:
+    values = dict.fromkeys(PLACEHOLDERS, HOSTILE)
+    slack = " ".join(texts(json.loads(render(Style.SLACK, "", values))))
+    assert "<" not in slack
+    assert "&lt;!channel&gt;" in slack
+    for style in (Style.TEAMS, Style.MATTERMOST):
+        told = " ".join(texts(json.loads(render(style, "", values))))
+        assert not re.search(r"@\w", told), style
+        assert "](" not in told, style
+
+
+def test_a_template_of_ones_own_keeps_what_is_not_a_placeholder() -> None:
+    own = '{"n": 5, "list": ["{state}", null, {"deep": "{{literal}} {repository}/{reason}"}], "ok": true}'
+    assert json.loads(render(Style.JSON, own, VALUES)) == {
+        "n": 5,
+        "list": ["<state>", None, {"deep": "{literal} <repository>/<reason>"}],
+        "ok": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"text": "{titel}"}', r"no placeholder \{titel\}. Allowed: \{id\}, \{event\}, .*\{time\}"),
+        ('{"text": "{title.__class__}"}', r"no placeholder \{title.__class__\}"),
+        ('{"text": "{title!r:>10}"}', "no placeholder"),
+        ('{"text": "{}"}', "no placeholder {}"),
+        ('{"a": ["fine", {"b": "open { brace"}]}', "'{' stands alone in 'open { brace'. Write it twice"),
+        ('{"text": {title}}', "no JSON: line 1, column 11"),
+        ('{"text":\n "a"', "no JSON: line 2, column 5"),
+        ('["{title}"]', "no JSON object"),
+        ('"{title}"', "no JSON object"),
+        ("[" * 100_00, "nested too deeply|no JSON"),
+        ('{"text": "' + "x" * MAX_CHARACTERS + '"}', f"at most {MAX_CHARACTERS}"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_refused_with_the_place_and_what_is_allowed(
+    text: str, says: str
+) -> None:
+    with pytest.raises(TemplateInvalid, match=says):
+        check_template(text)
+
+
+def test_the_guide_has_every_placeholder_and_every_check_of_the_doctor() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "operators.md").read_text(encoding="utf-8")
+    for name, meaning in PLACEHOLDERS.items():
+        assert f"| `{name}` | {meaning} |\n" in guide
+    doctor = guide.partition("\n## Doctor\n")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in doctor.splitlines() if line.startswith("| `")]
+    assert re.findall(r"`([a-z-]+)`", " ".join(rows)) == list(NAMES)
