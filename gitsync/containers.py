@@ -12,7 +12,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from compilers.base import Kind, SandboxUnavailable
-from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, LABEL_SYNC, SandboxConfig
+from compilers.sandbox.config import (
+    LABEL_CORRELATION,
+    LABEL_REPOSITORY,
+    LABEL_SERVICE,
+    LABEL_SYNC,
+    SandboxConfig,
+)
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Filled
@@ -20,6 +26,7 @@ from compilers.sandbox.reaper import remove_orphans
 from gitsync.conf import properties
 from gitsync.models import Leadership, SyncRun, SyncState
 from gitsync.process import is_dead, process_name
+from kiok import correlation
 
 
 @lru_cache(maxsize=1)
@@ -47,7 +54,10 @@ def service() -> str:
 def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
     """What a container of ours says about itself: its sync, or for a dry run its process."""
     sync = str(run.pk) if run else process_name()
-    return ((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync))
+    return (
+        *((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync)),
+        *([(LABEL_CORRELATION, known)] if (known := correlation.current()) else []),
+    )
 
 
 def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:

@@ -19,6 +19,7 @@ from gitsync.process import is_dead
 from gitsync.sync.run import look
 from gitsync.sync.schedule import may_sync
 from gitsync.turns.team import Place, place_of
+from kiok import correlation
 
 SLOW_SECONDS = 1.0
 """A look that takes longer gives its place to another, and goes on beside the places."""
@@ -124,15 +125,16 @@ class Looks:
         return places, len(self._under_way) - places.total()
 
     def _look(self, repository_id: int) -> None:
-        try:
-            if look(repository_id):
-                self._enqueue(repository_id)
-        except Repository.DoesNotExist:
-            return  # removed meanwhile
-        except Exception:  # one repository's fault must not end the leader's other looks; the log has it
-            log.exception("looking at repository %s failed", repository_id)
-        finally:
-            connections.close_all()
+        with correlation.bound():
+            try:
+                if look(repository_id):
+                    self._enqueue(repository_id)
+            except Repository.DoesNotExist:
+                return  # removed meanwhile
+            except Exception:  # one repository's fault must not end the leader's other looks; the log has it
+                log.exception("looking at repository %s failed", repository_id)
+            finally:
+                connections.close_all()
 
 
 def in_rotation(rows: Iterable[Due]) -> list[Due]:

@@ -94,6 +94,12 @@ LAST_CHECK = Metric(
     ("repository",),
     "When the remote was last looked at, with success or not, of active repositories that ever were.",
 )
+NEXT_CHECK = Metric(
+    "kiok_gitsync_repository_next_check_timestamp_seconds",
+    "gauge",
+    ("repository",),
+    "When the remote of an active repository is to be looked at next; well in the past where nobody does.",
+)
 FAILURES = Metric(
     "kiok_gitsync_repository_consecutive_failures",
     "gauge",
@@ -162,6 +168,18 @@ POOL = Metric(
     (),
     "Containers that stand ready: of each host with workers what they see of their engine, in sum.",
 )
+POOL_SIZE = Metric(
+    "kiok_gitsync_pool_size",
+    "gauge",
+    (),
+    "Containers of each language that are to stand ready on each host (kiok.sandbox.pool.size).",
+)
+DATA_FREE = Metric(
+    "kiok_gitsync_data_free_bytes",
+    "gauge",
+    ("host",),
+    "Space that is free for the data folder (kiok.base.data.dir), of each host with workers.",
+)
 QUEUE_TASKS = Metric(
     "kiok_gitsync_queue_tasks",
     "gauge",
@@ -170,9 +188,20 @@ QUEUE_TASKS = Metric(
 )
 
 METRICS = (
-    *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, FAILURES, DAGS, STALE_DAGS, FAILED_FILES),
+    *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
+    *(DAGS, STALE_DAGS, FAILED_FILES),
     *(SYNCS_RUNNING, RECENT_SYNCS, RECENT_SECONDS, RECENT_STEP_SECONDS),
-    *(LEADER_PRESENT, LEADER_LEASE, LEADER_CHANGES, WORKERS, FAULTY_ENGINES, POOL, QUEUE_TASKS),
+    *(
+        LEADER_PRESENT,
+        LEADER_LEASE,
+        LEADER_CHANGES,
+        WORKERS,
+        FAULTY_ENGINES,
+        POOL,
+        POOL_SIZE,
+        DATA_FREE,
+        QUEUE_TASKS,
+    ),
 )
 """All of them, in the order they are shown."""
 
@@ -212,19 +241,22 @@ def _repositories() -> Iterator[Sample]:
 
     One that is held back on purpose has none of the series that alarms are made of.
     """
-    columns = ("name", "enabled", "paused_at", "state", "consecutive_failures", "last_good_at", "checked_at")
+    columns = ("name", "enabled", "paused_at", "state", "consecutive_failures", "next_due_at", "last_good_at")
     is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
-    rows = list(Repository.objects.annotate(is_claimed=is_claimed).values_list(*columns, "is_claimed"))
+    rows = list(
+        Repository.objects.annotate(is_claimed=is_claimed).values_list(*columns, "checked_at", "is_claimed")
+    )
     states = Counter(_state(enabled, paused_at, state) for _, enabled, paused_at, state, *_ in rows)
     for state in (*RepositoryState.values, PAUSED, DISABLED):
         yield REPOSITORIES.sample(states[state], state)
     yield SYNCS_RUNNING.sample(sum(bool(row[-1]) for row in rows))
     active = set()
-    for name, enabled, paused_at, _, failures, last_good_at, checked_at, _ in rows:
+    for name, enabled, paused_at, _, failures, next_due_at, last_good_at, checked_at, _ in rows:
         if not enabled or paused_at:
             continue
         active.add(name)
         yield FAILURES.sample(failures, name)
+        yield NEXT_CHECK.sample(next_due_at.timestamp(), name)
         if last_good_at:
             yield LAST_GOOD.sample(last_good_at.timestamp(), name)
         if checked_at:
@@ -303,6 +335,9 @@ def _workers(workers: Sequence[Worker]) -> Iterator[Sample]:
     yield WORKERS.sample(len(workers))
     yield FAULTY_ENGINES.sample(sum(bool(worker.engine) for worker in workers))
     yield POOL.sample(presence.containers_ready(workers))
+    yield POOL_SIZE.sample(properties().sandbox_pool_size)
+    for host, free_bytes in sorted(presence.data_free_bytes(workers).items()):
+        yield DATA_FREE.sample(free_bytes, host)
 
 
 def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:

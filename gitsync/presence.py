@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections import defaultdict
@@ -15,6 +16,7 @@ from django.db import Error, connections
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from gitsync.conf import properties
 from gitsync.models import Worker
 from kiok.connections.redaction import redact
 
@@ -54,6 +56,16 @@ def containers_ready(workers: Iterable[Worker]) -> int:
         host = host_of(worker.name)
         by_host[host] = max(by_host[host], worker.ready)
     return sum(by_host.values())
+
+
+def data_free_bytes(workers: Iterable[Worker]) -> dict[str, int]:
+    """By host, the space that is free for its data folder, the least that one of its workers saw."""
+    by_host: dict[str, int] = {}
+    for worker in workers:
+        if worker.data_free_bytes is not None:
+            host = host_of(worker.name)
+            by_host[host] = min(by_host.get(host, worker.data_free_bytes), worker.data_free_bytes)
+    return by_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,7 @@ class Presence(threading.Thread):
                 [self._row()],
                 update_conflicts=True,
                 unique_fields=["name"],
-                update_fields=["seen_at", "engine", "ready"],
+                update_fields=["seen_at", "engine", "ready", "data_free_bytes"],
             )
             Worker.objects.filter(seen_at__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
         except Error as exc:
@@ -138,6 +150,7 @@ class Presence(threading.Thread):
             seen_at=Now(),
             engine=_storable(engine),
             ready=seen.ready,
+            data_free_bytes=_free_bytes(),
         )
 
 
@@ -145,3 +158,11 @@ def _storable(text: str) -> str:
     """What of an engine's words may be stored and shown."""
     text = "".join(character if character.isprintable() else " " for character in redact(text))
     return " ".join(text.split())[:MAX_CHARACTERS]
+
+
+def _free_bytes() -> int | None:
+    """What this process may still write in the data folder; None where that cannot be told, as before its first sync."""
+    try:
+        return shutil.disk_usage(properties().base_data_dir).free
+    except OSError:
+        return None

@@ -22,6 +22,7 @@ from gitsync.conf import properties
 from gitsync.errors import Deferred
 from gitsync.models import Lane, Leadership, Repository, Trigger
 from gitsync.turns import asking, serving, waking
+from kiok import correlation
 
 if TYPE_CHECKING:
     from gitsync.sync.run import Request
@@ -35,31 +36,44 @@ log = logging.getLogger(__name__)
 
 
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
-    """Have a worker sync a repository once the current transaction is committed. Returns the task's id."""
+    """Have a worker sync a repository once the current transaction is committed. Returns the task's id.
+
+    The sync goes by the correlation id of whoever asks here.
+    """
     lane = Lane.SCHEDULED if trigger == Trigger.SCHEDULE else Lane.ASKED
-    return asking.ask(repository_id, lane, (str(trigger), full, requested_by))
+    known = correlation.current() or correlation.made()
+    return asking.ask(repository_id, lane, (str(trigger), full, requested_by, known))
 
 
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
     """Have a worker find out what a sync would do, once the current transaction is committed. Returns the task's id."""
     name = f"dry run {repository_id}"
-    return str(async_task(DRY_RUN, repository_id, full, q_options={"group": name, "task_name": name}))
+    known = correlation.current() or correlation.made()
+    return str(async_task(DRY_RUN, repository_id, full, known, q_options={"group": name, "task_name": name}))
 
 
 def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:
     """Enqueue a sync, unless one that was asked for by this waits for a worker already. Whether it was."""
     until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
     not_waiting = Q(queued_until__isnull=True) | Q(queued_until__lte=Now())
-    free = Repository.objects.filter(not_waiting, pk=repository_id)
-    with transaction.atomic():
+    rows = Repository.objects.filter(pk=repository_id)
+    waiting = rows.exclude(not_waiting).values_list("name", "queued_correlation_id")
+    with correlation.bound() as known, transaction.atomic():
         # Read first, which waits for nobody: most requests of a flood go no further.
-        if not free.exists() or not free.update(queued_until=until):
-            return False
-        enqueue_sync(repository_id, trigger, requested_by=requested_by)
-    return True
+        joined = waiting.first()
+        mark = {"queued_until": until, "queued_correlation_id": known}
+        if joined is None and rows.filter(not_waiting).update(**mark):
+            enqueue_sync(repository_id, trigger, requested_by=requested_by)
+            return True
+        joined = joined or waiting.first()
+        if joined:
+            log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
+    return False
 
 
-def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str = "") -> str:
+def sync(
+    repository_id: int, trigger: str, full: bool = False, requested_by: str = "", correlation_id: str = ""
+) -> str:
     """Task: sync the repository whose turn it is; called rather than delivered by the queue, this one.
 
     The result is a line for people, free of secrets.
@@ -67,17 +81,17 @@ def sync(repository_id: int, trigger: str, full: bool = False, requested_by: str
     from gitsync.sync.run import Request
 
     if not serving.is_delivered():
-        return _sync(repository_id, Request(Trigger(trigger), requested_by, full))
+        with correlation.bound(correlation_id):
+            return _sync(repository_id, Request(Trigger(trigger), requested_by, full))
     turn = serving.take()
     if turn is None:
         return "no turn may begin now"
-    trigger, full, requested_by = turn.arguments
-    log.info("the turn is that of repository %s", turn.repository_id)
+    trigger, full, requested_by, correlation_id = turn.arguments
+    request = Request(Trigger(trigger), requested_by, full, admit=partial(serving.admit, turn))
     try:
-        return _sync(
-            turn.repository_id,
-            Request(Trigger(trigger), requested_by, full, admit=partial(serving.admit, turn)),
-        )
+        with correlation.bound(correlation_id):
+            log.info("the turn is that of repository %s", turn.repository_id)
+            return _sync(turn.repository_id, request)
     except Deferred as exc:
         serving.put_back(turn, full=exc.full)
         return str(exc)
@@ -97,12 +111,13 @@ def _sync(repository_id: int, request: Request) -> str:
     return f"{report.name}: {report.state} {report.message}".strip()
 
 
-def dry_run(repository_id: int, full: bool = False) -> dict[str, Any]:
+def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") -> dict[str, Any]:
     """Task: what a sync would do; see `gitsync.sync.preview`. `{}` where the repository is gone."""
     from gitsync.sync.preview import preview
 
     try:
-        return preview(repository_id, full=full)
+        with correlation.bound(correlation_id):
+            return preview(repository_id, full=full)
     except Repository.DoesNotExist:
         return {}
 

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Makes the secrets docker-compose.yml mounts, in .kiok/compose; those that are there stay as they are.
+# Makes the secrets that docker-compose.yml mounts, and the service's properties file; what is there stays as it is.
+#
+#   KIOK_COMPOSE_DIR    the folder they are in     default .kiok/compose
 set -eu
 cd "$(dirname "$0")/.."
 
-folder=.kiok/compose
+folder="${KIOK_COMPOSE_DIR:-.kiok/compose}"
 umask 077
 mkdir -p "$folder"
 chmod 0700 "$folder"
@@ -15,10 +17,26 @@ secret() {
     }
     chmod 0444 "$folder/$1"
 }
-random() { head -c 36 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n'; }
+random() { head -c 48 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n'; }
 
 secret master.key "$(random)"
 secret django.key "$(random)"
 secret metrics.token "$(random)"
 secret database.password "$(random)"
 secret database.url "postgresql://kiok:$(cat "$folder/database.password")@db:5432/kiok"
+
+# No secret, but beside them: whoever writes it decides what the service trusts.
+properties="$folder/kiok.properties"
+[ -e "$properties" ] || {
+    cat >"$properties" <<'END'
+# The properties of the service: README.md, Configuration. `docker compose up --wait --force-recreate web worker` has
+# them read anew.
+
+# The name under which browsers reach the service, and the proxy before it that ends https (docs/operators.md, Behind a proxy).
+kiok.web.allowed.hosts = localhost, 127.0.0.1
+kiok.web.trusted.origins =
+kiok.web.tls = true
+END
+    chmod 0644 "$properties"
+    echo "compose-secrets: made $properties"
+}

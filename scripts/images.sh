@@ -3,6 +3,7 @@
 # they already hold what the sources say.
 #
 #   scripts/images.sh [python] [java] [java-builder]     all of them by default
+#   scripts/images.sh base                               only see to a base, and print its name alone
 #
 #   KIOK_BASE_IMAGE           base image                   default debian:12-slim
 #   KIOK_DEBIAN_MIRROR        where mmdebstrap fetches     default: the mirror in this machine's apt sources
@@ -144,8 +145,13 @@ stage "$work/context"
 protocol="$(sed -n 's/^VERSION = \([0-9]*\)$/\1/p' compilers/sandbox/protocol.py)"
 [ -n "$protocol" ] || fail "compilers/sandbox/protocol.py names no VERSION"
 
-[ $# -gt 0 ] || set -- python java-builder java
 base=
+if [ "${1:-}" = base ]; then
+    find_base >&2
+    echo "$base"
+    exit 0
+fi
+[ $# -gt 0 ] || set -- python java-builder java
 for image; do
     inputs="$(hash_of "$work/context" "$image")"
     if [ -z "${KIOK_REBUILD:-}" ] && [ "$(hash_label "$(tag_of "$image")")" = "$inputs" ]; then

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Sees to it that the programs a command needs are installed; does nothing, fast, when they are.
 #
-#   scripts/system.sh NEED...       needs: python, git, remotes, tests
+#   scripts/system.sh NEED...       needs: python, git, remotes, tests, compose
 #
 #   python     a Python 3.11 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd and Redis (as programs; no service is started), Chromium
+#   tests      what the tests run besides: sshd, Redis and Prometheus (as programs; no service is started), Chromium
+#   compose    Docker Compose v2, as a plugin of the docker command
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
 set -eu
@@ -16,6 +17,48 @@ say() { printf 'system: %s\n' "$*"; }
 fail() {
     printf 'system: %s\n' "$*" >&2
     exit 1
+}
+
+# Docker Compose v2 is not in Debian 12; the package of its successor runs there. Taken from the mirror that the machine
+# installs from (or KIOK_DEBIAN_MIRROR), and checked against its hash.
+COMPOSE_PACKAGE=pool/main/d/docker-compose/docker-compose_2.26.1-4_amd64.deb
+COMPOSE_SHA256=47681197cb2b1ab88206b42a1a92fc75f50d9530a6322d03494a473eed0408ea
+
+compose() {
+    command -v docker >/dev/null || fail "there is no docker command, which Docker Compose is a part of; scripts/engine.sh" \
+        "sees to one, with an engine."
+    ! docker compose version >/dev/null 2>&1 || return 0
+    command -v dpkg-deb >/dev/null && [ "$(dpkg --print-architecture)" = amd64 ] || fail "Docker Compose v2 is missing" \
+        "('docker compose version'). Install it for this system: the package docker-compose-plugin of Docker's own" \
+        "repository, docker-compose of Debian 13, or docker-compose-v2 of Ubuntu. Then start again."
+    mirror="${KIOK_DEBIAN_MIRROR:-}"
+    # shellcheck disable=SC2016  # the names are apt's
+    [ -n "$mirror" ] || mirror="$(apt-get indextargets --format '$(COMPONENT) $(ORIGIN) $(LABEL) $(REPO_URI)' \
+        'Created-By: Packages' 2>/dev/null | awk '$1 == "main" && $2 == "Debian" && $3 == "Debian" { print $4; exit }')"
+    [ -n "$mirror" ] || fail "Docker Compose v2 is missing, and this machine's apt sources name no mirror of Debian to take" \
+        "it from. Install it, or set KIOK_DEBIAN_MIRROR."
+    if [ "$(id -u)" = 0 ]; then
+        plugins=/usr/libexec/docker/cli-plugins
+    else
+        plugins="${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins"
+    fi
+    say "installing Docker Compose v2 into $plugins"
+    (
+        work="$(mktemp -d)"
+        trap 'rm -rf "$work"' EXIT
+        # apt's own way to fetch a file: with its proxies and authorities.
+        helper=/usr/lib/apt/apt-helper
+        "$helper" -qq download-file "${mirror%/}/$COMPOSE_PACKAGE" "$work/compose.deb" "SHA256:$COMPOSE_SHA256" >"$work/log" 2>&1 || {
+            tail -n 5 "$work/log" >&2
+            fail "could not fetch ${mirror%/}/$COMPOSE_PACKAGE with the sha256 $COMPOSE_SHA256"
+        }
+        dpkg-deb --fsys-tarfile "$work/compose.deb" | tar -xf - -C "$work" ./usr/libexec/docker/cli-plugins/docker-compose
+        mkdir -p "$plugins"
+        install -m 0755 "$work/usr/libexec/docker/cli-plugins/docker-compose" "$plugins/.docker-compose.$$"
+        mv -f "$plugins/.docker-compose.$$" "$plugins/docker-compose"
+    )
+    docker compose version >/dev/null 2>&1 || fail "the docker command does not take the plugin in $plugins;" \
+        "'docker compose version' says why."
 }
 
 missing=
@@ -46,7 +89,9 @@ for need; do
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
+            command -v promtool >/dev/null || want prometheus
             ;;
+        compose) compose ;;
         *) fail "there is no need called $need" ;;
     esac
 done
@@ -83,11 +128,7 @@ apt-get -qq install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null 
 }
 rm -f "$log"
 # Nor started at the next boot.
-for service in "openssh-server ssh.service ssh.socket" "redis-server redis-server.service"; do
-    case " $missing " in
-        *" ${service%% *} "*)
-            # shellcheck disable=SC2086  # a list of words
-            ! command -v systemctl >/dev/null || systemctl -q disable ${service#* } >/dev/null 2>&1 || true
-            ;;
-    esac
-done
+never() { ! command -v systemctl >/dev/null || systemctl -q disable "$@" >/dev/null 2>&1 || true; }
+case " $missing " in *" openssh-server "*) never ssh.service ssh.socket ;; esac
+case " $missing " in *" prometheus "*) never prometheus.service ;; esac
+case " $missing " in *" redis-server "*) never redis-server.service ;; esac

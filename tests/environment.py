@@ -16,6 +16,7 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="kiok-tests-"))
 os.environ.update(
     KIOK_BASE_DATA_DIR=str(DATA_DIR),
     KIOK_GITSYNC_ALLOW_PROTOCOLS="https,ssh,file",
+    KIOK_ALLOW_INSECURE="gitsync.allow.protocols",  # of tests that have a DATABASE_URL
     KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS="127.0.0.1,localhost",
     # Tests that want containers to stand ready say so; the others need not wait for them to go.
     KIOK_SANDBOX_POOL_SIZE="0",

@@ -14,6 +14,7 @@ LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of ours
 LABEL_SERVICE = "kiok.service"
 LABEL_REPOSITORY = "kiok.repository"
 LABEL_SYNC = "kiok.sync"
+LABEL_CORRELATION = "kiok.correlation"  # what the service's log lines of that sync carry
 LABEL_POOL = "kiok.pool"  # "1" on a container that was started ahead of its work
 LABEL_KEEPER = "kiok.keeper"  # the process that started it
 

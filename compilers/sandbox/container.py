@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from compilers.base import Kind, SandboxJob, SandboxUnavailable
-from compilers.sandbox.config import LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
+from compilers.sandbox.config import LABEL_CORRELATION, LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ _UIDS = 40_000
 _GONE_SECONDS = 20.0
 # -I: no environment variable and no user folder changes what is imported; -B: nothing is written.
 _DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
-_CLAIMED = re.compile(r"/?kiok-sandbox-[0-9a-f]+\.((?:[0-9a-f]{2})*)")
+_CORRELATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CLAIMED = re.compile(rf"/?kiok-sandbox-[0-9a-f]+\.((?:[0-9a-f]{{2}})*)(?:\.{_CORRELATION.pattern})?")
 
 # What an engine hides by default (of version 28, since older ones hide less), and then: terminals and message
 # queues, which nobody needs; /sys, which tells of the host, but for /sys/fs/cgroup, where a JVM reads its limits.
@@ -86,9 +88,14 @@ class Attached:
         return remove(self.engine, self.name)
 
 
-def claimed_name(owner: str) -> str:
-    """A fresh name for a container of this owner (the value of the label `kiok.sync`)."""
-    return f"kiok-sandbox-{secrets.token_hex(12)}.{owner.encode().hex()}"
+def claimed_name(labels: Mapping[str, str]) -> str:
+    """A fresh name for a container of a job: it tells the owner, which is the label `kiok.sync`, and `kiok.correlation`.
+
+    A container that stood ready cannot be labelled any more, but renamed.
+    """
+    known = labels.get(LABEL_CORRELATION, "")
+    known = f".{known}" if _CORRELATION.fullmatch(known) else ""
+    return f"kiok-sandbox-{secrets.token_hex(12)}.{labels.get(LABEL_SYNC, '').encode().hex()}{known}"
 
 
 def owner_in_name(name: str) -> str | None:
@@ -111,7 +118,7 @@ def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> A
     client = engine.client()
     options = container_options(config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
     # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
-    name = claimed_name(dict(job.labels).get(LABEL_SYNC, ""))
+    name = claimed_name(dict(job.labels))
     attached = None
     try:
         with engine.answering():
@@ -230,7 +237,7 @@ class _Removals:
         # Threads do not survive a fork.
         if self._executor is None or self._executor[0] != os.getpid():
             self._executor = (os.getpid(), ThreadPoolExecutor(2, thread_name_prefix="container-removal"))
-        return self._executor[1].submit(_remove, engine, name)
+        return self._executor[1].submit(copy_context().run, _remove, engine, name)
 
 
 _removals = _Removals()

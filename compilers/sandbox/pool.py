@@ -6,7 +6,7 @@ a request, for a while: whatever becomes of us, it does not stay.
 
     kiok-pool-<service>-<recipe>-<place>-making    being started
     kiok-pool-<service>-<recipe>-<place>           waits
-    kiok-sandbox-<random>.<owner>                  claimed; the owner is the sync, in hex
+    kiok-sandbox-<random>.<owner>[.<correlation>]  claimed; the owner is the sync, in hex
 
 The engine looks a container up before it locks it: two that rename it at once may both succeed. So whoever claims
 holds a lock of the place meanwhile, which all processes that share the pool have to share.
@@ -33,7 +33,6 @@ from compilers.sandbox.config import (
     LABEL_POOL,
     LABEL_SANDBOX,
     LABEL_SERVICE,
-    LABEL_SYNC,
     SandboxConfig,
 )
 from compilers.sandbox.container import Attached, attach, claimed_name, container_options, remove
@@ -96,7 +95,7 @@ class Pool:
         labels = dict(job.labels)
         if not self._config.pool_size or LABEL_SERVICE not in labels:
             return None
-        name = claimed_name(labels.get(LABEL_SYNC, ""))
+        name = claimed_name(labels)
         for place in self._places(
             job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind, job.image)
         ):

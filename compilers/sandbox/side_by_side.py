@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from compilers.base import Kind, RawResult, SandboxJob
@@ -63,7 +64,10 @@ def run_side_by_side(parts: Sequence[SandboxJob], run: RunJob) -> Generator[RawR
             put(_End(error))
 
     threads = [
-        threading.Thread(target=work, args=(part,), name=f"sandbox-part-{number}", daemon=True)
+        # In a copy of the caller's context each, by which what they log is told apart.
+        threading.Thread(
+            target=copy_context().run, args=(work, part), name=f"sandbox-part-{number}", daemon=True
+        )
         for number, part in enumerate(parts)
     ]
     try:

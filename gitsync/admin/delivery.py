@@ -30,10 +30,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
     list_filter = ("outcome", "service", "received_at", RepositoryFilter)
     list_select_related = ("repository",)
-    search_fields = ("repository__name", "event", "ref", "delivery_id")
+    search_fields = ("repository__name", "event", "ref", "delivery_id", "correlation_id")
     fields = (
-        *("repository_link", "received_at", "service", "event", "ref", "delivery_id", "status"),
-        "outcome_badge",
+        *("repository_link", "received_at", "service", "event", "ref", "delivery_id", "correlation_id"),
+        *("status", "outcome_badge"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

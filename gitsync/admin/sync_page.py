@@ -60,6 +60,7 @@ def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
     return [
         ("Repository", name),
         ("Asked for by", f"{run.requested_by} ({asked})" if run.requested_by else asked),
+        ("Correlation id", run.correlation_id or cells.NOTHING),
         ("Full", "yes: what has not changed was compiled too" if run.full else "no"),
         ("From commit", git_links.whole_commit(repository, run.from_commit)),
         ("To commit", git_links.whole_commit(repository, run.to_commit)),

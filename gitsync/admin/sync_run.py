@@ -32,7 +32,10 @@ class SyncRunAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "trigger", "full", "started_at", RepositoryFilter)
     list_select_related = ("repository",)
-    search_fields = ("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit")
+    search_fields = (
+        *("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit"),
+        "correlation_id",
+    )
     show_full_result_count = False  # a count of all of them more
     fields = ("repository",)  # the page is a template of its own
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from ninja import Router
+from ninja import Query, Router
 from pydantic import Field
 
 from gitsync.access import visible
@@ -13,13 +13,14 @@ from gitsync.api import pages
 from gitsync.api.callers import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
-from gitsync.api.wire import ABSENT, Key, RepositoryName, Sent, Time
+from gitsync.api.wire import ABSENT, CorrelationId, Key, RepositoryName, Sent, Time
 from gitsync.models import Scope, SyncRun
 from gitsync.records import CHANGES, counted_syncs
 
 router = Router(tags=["syncs"], by_alias=True)
 
 VIEW = "gitsync.view_syncrun"
+NO_ID: Any = Query(None, alias="correlationId")  # type: ignore[type-arg]  # a type to mypy, a function to Python
 NEWEST_FIRST = (Column("id", int, descending=True),)
 
 SyncStateName = Literal["running", "succeeded", "partial", "failed", "abandoned"]
@@ -48,6 +49,7 @@ class SyncSummary(Sent):
     message: str
     trigger: TriggerName
     requested_by: str
+    correlation_id: str = Field(description="What its log lines and its containers carry too.")
     full: bool
     from_commit: str
     to_commit: str
@@ -102,10 +104,16 @@ def syncs(
     repository: RepositoryName = ABSENT,
     state: SyncStateName = ABSENT,
     trigger: TriggerName = ABSENT,
+    correlation_id: CorrelationId = NO_ID,
 ) -> SyncPage:
     """Syncs that had something to do, or failed; the newest first."""
     rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
-    given = {"repository__name": repository, "state": state, "trigger": trigger}
+    given = {
+        "repository__name": repository,
+        "state": state,
+        "trigger": trigger,
+        "correlation_id": correlation_id,
+    }
     rows = counted_syncs(rows.filter(**{key: value for key, value in given.items() if value})).defer("log")
     cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
     return SyncPage(items=[summary(row) for row in cut], next=following)
@@ -143,6 +151,7 @@ def summary(row: Any) -> SyncSummary:
         message=row.message,
         trigger=row.trigger,
         requested_by=row.requested_by,
+        correlation_id=row.correlation_id,
         full=row.full,
         from_commit=row.from_commit,
         to_commit=row.to_commit,

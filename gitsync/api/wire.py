@@ -10,6 +10,7 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from kiok.correlation import MAX_CHARACTERS
 from kiok.text import MAX_INT64
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
@@ -48,6 +49,10 @@ Text = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=10_000)]
 Search = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=200)]
 Uid = Annotated[str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=1400)]
 FilePath = Annotated[str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=1024)]
+CorrelationId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_CHARACTERS),
+]
 RepositoryName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
 # In addresses.
 Flag = Annotated[bool, BeforeValidator(_flag)]

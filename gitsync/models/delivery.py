@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from gitsync.models.repository import Repository
+from kiok.correlation import MAX_CHARACTERS
 
 
 class Outcome(models.TextChoices):
@@ -41,6 +42,9 @@ class Delivery(models.Model):
     event = models.CharField(max_length=100, blank=True)
     ref = models.CharField("refs", max_length=300, blank=True)
     delivery_id = models.CharField("delivery id", max_length=100, blank=True)
+    correlation_id = models.CharField(
+        "correlation id", max_length=MAX_CHARACTERS, blank=True, default="", db_default=""
+    )
     status = models.PositiveSmallIntegerField("answer")
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
 

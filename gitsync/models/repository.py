@@ -21,6 +21,7 @@ from gitsync.git.subpath import parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from kiok.connections.models import Connection
 from kiok.connections.redaction import redact
+from kiok.correlation import MAX_CHARACTERS
 
 TAGS = (RefKind.TAG, RefKind.SEMVER)
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}\Z"
@@ -209,10 +210,18 @@ class Repository(models.Model):
     queued_until = models.DateTimeField(
         null=True, editable=False, help_text="A worker has been asked to sync it; not asked again before."
     )
+    queued_correlation_id = models.CharField(
+        max_length=MAX_CHARACTERS,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What the sync that was asked for goes by; requests that come meanwhile join it.",
+    )
     follow_up = models.JSONField(
         null=True,
         editable=False,
-        help_text="The request that came meanwhile: trigger, requested_by, full. Several become one.",
+        help_text="The request that came meanwhile: trigger, requested_by, full, correlation_id. Several become one.",
     )
 
     class Meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from gitsync.models.repository import Repository
+from kiok.correlation import MAX_CHARACTERS
 
 
 class Trigger(models.TextChoices):
@@ -34,6 +35,13 @@ class SyncRun(models.Model):
     lease_number = models.PositiveBigIntegerField()
     trigger = models.CharField(max_length=12, choices=Trigger.choices)
     requested_by = models.CharField(max_length=150, blank=True)
+    correlation_id = models.CharField(
+        max_length=MAX_CHARACTERS,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What its log lines, its task and its containers carry too.",
+    )
     full = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=SyncState.choices, default=SyncState.RUNNING)
     step = models.CharField(
@@ -63,7 +71,10 @@ class SyncRun(models.Model):
     class Meta:
         verbose_name = "sync"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["repository", "-id"], name="sync_newest_first")]
+        indexes = [
+            models.Index(fields=["repository", "-id"], name="sync_newest_first"),
+            models.Index(fields=["correlation_id"], name="sync_by_correlation"),
+        ]
 
     def __str__(self) -> str:
         return f"sync {self.pk} of {self.repository}"

@@ -18,6 +18,9 @@ class Worker(models.Model):
         max_length=500, blank=True, help_text="What is wrong with its engine; empty: nothing."
     )
     ready = models.PositiveIntegerField(default=0, help_text="Containers of this engine that stand ready.")
+    data_free_bytes = models.BigIntegerField(
+        null=True, help_text="Space that is free for its data folder; null: not known."
+    )
 
     def __str__(self) -> str:
         return self.name

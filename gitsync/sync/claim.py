@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from django.db.models.functions import Now
 from gitsync.errors import LeaseLost
 from gitsync.models import Repository, SyncRun, SyncState
 from gitsync.process import is_dead, process_name
+from kiok import correlation
 
 LEASE_SECONDS = 20.0
 RENEW_SECONDS = 5.0
@@ -99,10 +101,29 @@ def ask_for_follow_up(
         )
         if row is None:
             return False
-        full = full or bool(row.follow_up and row.follow_up["full"])
-        row.follow_up = {"trigger": str(trigger), "requested_by": requested_by, "full": full}
+        asked = row.follow_up or {"full": False}
+        known = asked.get("correlation_id") or correlation.current()
+        row.follow_up = {
+            "trigger": str(trigger),
+            "requested_by": requested_by,
+            "full": full or asked["full"],
+            "correlation_id": known,
+        }
         row.save(update_fields=["follow_up"])
+        _log_joined(row, known)
     return True
+
+
+def _log_joined(repository: Repository, follow_up: str) -> None:
+    """Say what a request that came during a sync waits for, and what the sync that follows goes by."""
+    if follow_up != correlation.current():
+        log.info(
+            "a sync of %s is to follow the one under way: this request joins %s", repository.name, follow_up
+        )
+        return
+    running = SyncRun.objects.filter(repository=repository, lease_number=repository.lease_number)
+    holder = running.values_list("correlation_id", flat=True).first() or "a sync"
+    log.info("this request waits for %s, which is syncing %s", holder, repository.name)
 
 
 def owned(held: Claim) -> Repository:
@@ -125,7 +146,10 @@ def renewed(held: Claim, limit_seconds: float) -> Iterator[None]:
     """Keep the lease alive from a thread while the block runs, for at most `limit_seconds`."""
     stop = threading.Event()
     thread = threading.Thread(
-        target=_renew, args=(held, limit_seconds, stop), name=f"lease-{held.repository_id}", daemon=True
+        target=copy_context().run,  # what it logs belongs to the sync
+        args=(_renew, held, limit_seconds, stop),
+        name=f"lease-{held.repository_id}",
+        daemon=True,
     )
     thread.start()
     try:

@@ -22,6 +22,7 @@ from gitsync.sync.probe import configuration_digest
 from gitsync.sync.report import SyncReport, failed_files
 from gitsync.sync.schedule import after_failure, next_due
 from gitsync.sync.walk import Walk
+from kiok import correlation
 from kiok.connections.redaction import redact
 from kiok.errors import KiokError
 
@@ -156,6 +157,7 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
             lease_number=row.lease_number,
             trigger=trigger,
             requested_by=requested_by,
+            correlation_id=correlation.current(),
             state=SyncState.FAILED,
             step="probe",
             reason=failure.reason,

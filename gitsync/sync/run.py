@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
 from gitsync.sync.schedule import SPREAD, may_sync
 from gitsync.sync.shared_probe import SharedProbes
 from gitsync.sync.walk import Admit, Progress, Walk, admit_all
+from kiok import correlation
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +61,13 @@ def sync_repository(
     Never raises for what is wrong with the repository, its remote or its files: that is in the report. Raises
     Repository.DoesNotExist, database errors, and Deferred if the request's `admit` does.
     """
-    started = time.monotonic()
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+    with correlation.bound(repository=repository.name):
+        return _sync_repository(repository, request, progress)
+
+
+def _sync_repository(repository: Repository, request: Request, progress: Progress) -> SyncReport:
+    started = time.monotonic()
     if request.dry_run:
         return dry_run(repository, full=request.full, progress=progress)[0]
     if not repository.enabled:
@@ -72,7 +79,7 @@ def sync_repository(
         if settled:
             return settled
     try:
-        held = _claim(repository_id, request)
+        held = _claim(repository.pk, request)
     except Busy as exc:
         return _report(repository, exc.reason, str(exc), started)
     report = _sync_while_asked(held, request, progress)
@@ -91,7 +98,8 @@ def look(repository_id: int) -> bool:
         # As old an answer as the looks' own spread: nobody waits for a push longer than that for it.
         return _shared_probes.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
 
-    return _look(repository, request, lambda _step, _detail: None, time.monotonic(), ask) is None
+    with correlation.bound(repository=repository.name):
+        return _look(repository, request, lambda _step, _detail: None, time.monotonic(), ask) is None
 
 
 _shared_probes = SharedProbes()
@@ -141,6 +149,12 @@ def _claim(repository_id: int, request: Request) -> Claim:
 
 def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> SyncReport:
     """One sync under the claim; then another where a request came meanwhile or the configuration changed."""
+    with ExitStack() as followed:
+        return _sync_in_turn(held, request, progress, followed)
+
+
+def _sync_in_turn(held: Claim, request: Request, progress: Progress, followed: ExitStack) -> SyncReport:
+    """`followed`: a sync that a request asked for goes by that request's id, and so does what comes after it."""
     while True:
         asked: dict[str, Any] | None = None
         try:
@@ -152,6 +166,9 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress) -> Sync
         finally:
             asked = release(held)
         if asked:
+            known = asked.pop("correlation_id", "")
+            log.info("the sync %s follows, which was asked for meanwhile", known)
+            followed.enter_context(correlation.bound(known))
             request = replace(request, **{**asked, "trigger": Trigger(asked["trigger"])})
         elif report.reason != SyncReason.CONFIGURATION_CHANGED:
             return report
@@ -178,6 +195,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         lease_number=held.number,
         trigger=request.trigger,
         requested_by=request.requested_by,
+        correlation_id=correlation.current(),
         full=request.full,
         from_commit=repository.last_good_commit,
         started_at=timezone.now(),
@@ -208,7 +226,8 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     except LeaseLost as exc:
         _abandon(run, walk, exc)
         return _report(repository, exc.reason, str(exc), started)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError) as exc:
+        log.warning("the sync of %s ended, since the database is in trouble: %s", repository.name, exc)
         # The store itself is in trouble, so its failure is not recorded as the repository's.
         finish.postpone(repository)
         raise

@@ -17,6 +17,7 @@ from gitsync.webhooks import delivery_log, payload
 from gitsync.webhooks.secret import SecretUnusable, secrets_of
 from gitsync.webhooks.service import Headers, PayloadInvalid, Service
 from gitsync.webhooks.table import service_of
+from kiok import correlation
 
 STATUS = {
     Outcome.QUEUED: 202,
@@ -48,6 +49,7 @@ class Answer:
     status: int
     outcome: str
     message: str
+    correlation_id: str = ""
 
 
 REFUSAL = Answer(404, "refused", "there is no such repository, or the delivery is not signed with its secret")
@@ -67,6 +69,14 @@ def receive(name: str, headers: Headers, body: bytes) -> Answer:
             return REFUSAL
         seen = _delivery(repository, service, headers)
         return _settle(seen, refused or Outcome.UNSIGNED)
+    # Taken from the service, so that its own log of deliveries leads to the sync; not before it has signed it.
+    given = service.delivery_id(headers)
+    with correlation.bound(given if correlation.is_well_formed(given) else "", repository=repository.name):
+        return _judge(repository, service, headers, body)
+
+
+def _judge(repository: Repository, service: Service, headers: Headers, body: bytes) -> Answer:
+    """What becomes of a delivery that is authentic."""
     seen = _delivery(repository, service, headers)
     event = service.event(headers)
     if service.is_ping(event):
@@ -124,6 +134,7 @@ def _delivery(repository: Repository, service: Service | None, headers: Headers)
         service=service.name if service else "",
         event=delivery_log.printable(service.event(headers), 100) if service else "",
         delivery_id=delivery_log.printable(service.delivery_id(headers), 100) if service else "",
+        correlation_id=correlation.current(),
     )
 
 
@@ -174,4 +185,4 @@ def _told(delivery: Delivery, outcome: Outcome, detail: str = "") -> Answer:
     log.info("webhook for %s: %s %s %s: %s", name, delivery.service, delivery.event, delivery.ref, outcome)
     if outcome in REFUSED:
         return REFUSAL
-    return Answer(STATUS[outcome], outcome.value, detail or str(outcome.label))
+    return Answer(STATUS[outcome], outcome.value, detail or str(outcome.label), delivery.correlation_id)

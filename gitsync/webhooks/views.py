@@ -49,4 +49,7 @@ def _length(request: HttpRequest) -> int | None:
 
 
 def _response(answer: Answer) -> JsonResponse:
-    return JsonResponse({"outcome": answer.outcome, "message": answer.message}, status=answer.status)
+    known = {"X-Request-ID": answer.correlation_id} if answer.correlation_id else {}
+    return JsonResponse(
+        {"outcome": answer.outcome, "message": answer.message}, status=answer.status, headers=known
+    )

@@ -33,12 +33,16 @@ from kiok.server.parsers import (
     text,
     words,
 )
+from kiok.server.risks import Risk
 
 T = TypeVar("T")
 
 CONFIG_VARIABLE = "KIOK_CONFIG"
 # Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
-_BY_SCRIPTS = ("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD")
+_BY_SCRIPTS = (
+    *("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD"),
+    *("BUILD_CA", "BUILD_PIP_CONF", "COMPOSE_DIR", "PUBLISH", "TAG"),
+)
 _SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "REDIS_URL", "MAIL_USER", "MAIL_PASSWORD")
 OTHER_VARIABLES = frozenset(
     {
@@ -356,6 +360,18 @@ class Properties:
         False,
         "Browsers reach the service by https only, through a proxy that sets X-Forwarded-Proto.",
     )
+    web_hsts_seconds: int = _property(
+        "kiok.web.hsts.seconds",
+        integer(0, 63_072_000, "seconds"),
+        30 * 24 * 3600,
+        "With kiok.web.tls: how long browsers remember to come by https only; 0: not told.",
+    )
+    web_hsts_subdomains: bool = _property(
+        "kiok.web.hsts.subdomains",
+        BOOLEAN,
+        False,
+        "With kiok.web.tls: they remember it of all names below the service's, too.",
+    )
     web_public_url: str = _property(
         "kiok.web.public.url",
         Parser("an address such as https://kiok.example.com (or empty)", parsers.public_url),
@@ -396,11 +412,23 @@ class Properties:
         "postgresql",
         "What wakes the workers: the database, or a Redis at KIOK_REDIS_URL.",
     )
+    allow_insecure: tuple[str, ...] = _property(
+        "kiok.allow.insecure",
+        words(f"{', '.join(Risk)}, separated by commas", one_of(*Risk)),
+        (),
+        "Risks that a deployment is started with all the same.",
+    )
     log_level: str = _property(
         "kiok.log.level",
         choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "INFO",
         "Least severity that is logged.",
+    )
+    log_format: str = _property(
+        "kiok.log.format",
+        choice("console", "json"),
+        "console",
+        "How a logged event is written: a line of text, or a JSON object on a line.",
     )
 
     file_repositories: tuple[DeclaredRepository, ...] = ()

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.functional import lazystr
 
-from kiok.server import database_url, embedded, keys
+from kiok.server import database_url, embedded, keys, risks
 from kiok.server.logging import configuration
 from kiok.server.properties import Properties, load
 
@@ -48,6 +48,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "kiok.server.correlation.CorrelationMiddleware",
     "kiok.server.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "kiok.server.headers.HeadersMiddleware",
@@ -83,6 +84,7 @@ TEMPLATES = [
 _EMBEDDED_URL = embedded.url(KIOK.base_data_dir)
 _DATABASE_URL = keys.from_environment("DATABASE_URL", os.environ) or _EMBEDDED_URL
 KIOK_EMBEDDED: bool = _DATABASE_URL == _EMBEDDED_URL
+KIOK_RISKS = [] if KIOK_EMBEDDED else risks.judge(KIOK, os.environ)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {**database_url.parse(_DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
@@ -166,6 +168,10 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = KIOK.web_tls
 if KIOK.web_tls:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+    SECURE_HSTS_SECONDS = KIOK.web_hsts_seconds
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = KIOK.web_hsts_subdomains
+# What `check --deploy` would have for every site: names below the service's are not always its operator's to bind
+# (kiok.web.hsts.subdomains), and browsers' lists are for domains, not for one service.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
-LOGGING = configuration(KIOK.log_level)
+LOGGING = configuration(KIOK.log_level, KIOK.log_format)

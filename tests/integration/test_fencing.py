@@ -190,7 +190,8 @@ def test_a_claim_is_one_mans_and_a_request_meanwhile_is_kept(repository: Reposit
     assert ask_for_follow_up(repository.pk, "admin")
     assert ask_for_follow_up(repository.pk, "webhook", "hook", full=True)
     assert ask_for_follow_up(repository.pk, "admin", "operator")
-    assert release(held) == {"trigger": "admin", "requested_by": "operator", "full": True}
+    asked = {"trigger": "admin", "requested_by": "operator", "full": True, "correlation_id": ""}
+    assert release(held) == asked
     assert release(held) is None
     assert not ask_for_follow_up(repository.pk, "admin")
     again = claim(repository.pk)

@@ -230,6 +230,16 @@ def test_workers_that_are_alive_count_and_those_of_a_host_share_its_engine() -> 
 
 
 @pytest.mark.django_db
+def test_of_each_host_the_least_space_that_its_workers_see_is_told() -> None:
+    for name, free, seconds in (("ant/1", 9, 0), ("ant/2", 7, 0), ("ant/3", 1, 16), ("bee/1", None, 0)):
+        seen = Now() - timedelta(seconds=seconds)
+        Worker.objects.create(name=name, started_at=seen, seen_at=seen, data_free_bytes=free)
+    page = scrape()
+    assert page.labels("gitsync_data_free_bytes") == [{"host": "ant"}]
+    assert page.value("gitsync_data_free_bytes", host="ant") == 7
+
+
+@pytest.mark.django_db
 def test_whether_repositories_are_synced_at_all_is_on_the_page(settings: Settings) -> None:
     assert scrape().value("gitsync_enabled") == 1
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)

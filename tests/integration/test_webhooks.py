@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -88,10 +88,10 @@ def outcome(answer: Any) -> tuple[int, str]:
 
 
 def requests() -> list[tuple[Any, ...]]:
-    """The arguments of the syncs that wait for a worker."""
+    """The arguments of the syncs that wait for a worker, but what they go by."""
     packages = [SignedPackage.loads(row.payload) for row in OrmQ.objects.order_by("id")]
     assert all(package["func"] == tasks.SYNC for package in packages)
-    return [tuple(package["args"]) for package in packages]
+    return [tuple(package["args"])[:4] for package in packages]
 
 
 # Each service.
@@ -324,6 +324,8 @@ def test_a_refusal_does_not_tell_whether_the_repository_exists(hooked: Repositor
         began = time.monotonic()
         send(sender, push, path=path)
         assert time.monotonic() - began >= REFUSAL_SECONDS
+    # Each by an id that was made for the request before anything was looked at.
+    assert len({answer.headers.pop("X-Request-ID") for answer in answers.values()}) == len(answers)
     seen = {(answer.status_code, answer.content, str(answer.headers)) for answer in answers.values()}
     assert len(seen) == 1
     assert answers["no secret"].status_code == 404
@@ -619,16 +621,18 @@ def test_no_delivery_whatsoever_breaks_the_service(
 
 
 @contextmanager
-def web_server(port: int) -> Iterator[str]:
+def web_server(port: int, log_file: Path | None = None, **variables: str) -> Iterator[str]:
     """The service's own web server on the test's database; gives its address."""
     environment = {
         **os.environ,
+        **variables,
         "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
         "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
     }
-    process = subprocess.Popen(
-        web_command(f"127.0.0.1:{port}", 1), env=environment, cwd=ROOT, start_new_session=True
-    )
+    with log_file.open("wb") if log_file else nullcontext() as log:
+        process = subprocess.Popen(
+            web_command(f"127.0.0.1:{port}", 1), env=environment, cwd=ROOT, start_new_session=True, stderr=log
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(f"{address}/healthz"), 30, "the web server")
@@ -653,12 +657,18 @@ def _post(address: str, sender: Sender, delivery: git_services.Delivery, identit
 
 
 def test_a_push_is_deployed_by_its_webhook_and_a_deletion_is_noticed(
-    work_repo: WorkRepo, hooked: Repository, unused_port: int
+    work_repo: WorkRepo, hooked: Repository, unused_port: int, tmp_path: Path
 ) -> None:
+    """And each line that web server and workers write is an object, those of one delivery under one id."""
     Repository.objects.update(url=work_repo.file_url)
     sender = git_services.GITEA
+    web_log, worker_log = tmp_path / "web.log", tmp_path / "worker.log"
     # Nobody leads, so that nothing else asks for a sync.
-    with web_server(unused_port) as address, workers({"KIOK_GITSYNC_ENABLED": "false", "KIOK_WORKERS": "2"}):
+    properties = {"KIOK_GITSYNC_ENABLED": "false", "KIOK_WORKERS": "2", "KIOK_LOG_FORMAT": "json"}
+    with (
+        web_server(unused_port, web_log, KIOK_LOG_FORMAT="json") as address,
+        workers(properties, log_file=worker_log),
+    ):
         work_repo.publish({"a.yaml": yaml_dag("a")})
         assert _post(address, sender, sender.push(MAIN), "1") == (202, "queued")
         eventually(lambda: Dag.objects.filter(uid="team/a.yaml", version=1), 30, "the DAG")
@@ -676,6 +686,11 @@ def test_a_push_is_deployed_by_its_webhook_and_a_deletion_is_noticed(
     assert Dag.objects.filter(uid="team/a.yaml").exists()
     triggers = set(SyncRun.objects.values_list("trigger", "requested_by"))
     assert triggers == {(str(Trigger.WEBHOOK), "gitea")}
+    assert set(SyncRun.objects.values_list("correlation_id", flat=True)) == {"1", "2", "3"}
+    for log, said in ((web_log, "webhook for team"), (worker_log, "synced team to")):
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        told = {event.get("correlation_id") for event in events if event["event"].startswith(said)}
+        assert told >= {"1", "2"}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from gitsync.keeper import Keeper
 from gitsync.models import Worker
 from gitsync.presence import Presence, Seen, alive
 from gitsync.process import process_name
+from tests.environment import DATA_DIR
 from tests.integration.cluster import eventually, stop, workers
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,6 +71,9 @@ def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present:
     assert told.seen_at > first.seen_at
     assert abs(told.started_at - first.started_at) < timedelta(seconds=2)
     assert list(alive()) == [told]
+    # Others write to the same disk.
+    free = shutil.disk_usage(DATA_DIR).free
+    assert told.data_free_bytes == pytest.approx(free, abs=4 * 2**30)
     present.leave()
     assert row() is None
 

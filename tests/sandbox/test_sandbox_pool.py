@@ -15,6 +15,7 @@ import pytest
 
 from compilers.base import Kind, Outcome
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
+from compilers.sandbox.config import LABEL_CORRELATION
 from compilers.sandbox.pool import Filled
 from tests.sandbox.conftest import JobOf
 
@@ -69,8 +70,10 @@ def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
     asked: list[str] = []
     client = pooled.engine.client()
     client.hooks["response"].append(lambda answer, **_: asked.append(answer.request.path_url))
-    (result,) = pooled.run(job_of(FILES))
+    job = job_of(FILES)
+    (result,) = pooled.run(replace(job, labels=(*job.labels, (LABEL_CORRELATION, "an-id"))))
     assert result.outcome is Outcome.OK
+    assert asked[0].endswith(f".{b'1'.hex()}.an-id")  # its new name
     # Its removal is another thread's.
     assert [path.split("?")[0].rpartition("/")[2] for path in asked] == ["rename", "attach"]
 

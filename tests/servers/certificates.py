@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def make_certificates(state: Path, ca_file: Path) -> tuple[Path, Path]:
-    """An own authority in `ca_file` and a certificate it signed for localhost: (certificate, key)."""
+def make_certificates(state: Path, ca_file: Path, host: str = "localhost") -> tuple[Path, Path]:
+    """An own authority in `ca_file` and a certificate it signed for that host: (certificate, key)."""
     now = datetime.datetime.now(datetime.UTC)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
@@ -39,9 +39,9 @@ def make_certificates(state: Path, ca_file: Path) -> tuple[Path, Path]:
         lambda b: b.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True),
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     server = build(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]),
         key,
         lambda b: b.add_extension(x509.SubjectAlternativeName(names), critical=False),
     )

@@ -1,4 +1,4 @@
-"""A real https server on a loopback port that hands out repositories through `git http-backend`."""
+"""A real https server, on a loopback port unless told otherwise, that hands out repositories through `git http-backend`."""
 
 from __future__ import annotations
 
@@ -55,10 +55,19 @@ class HttpsServer:
     that status instead, `redirect_to` with a 302 to another server, `delay_seconds` waits before each
     answer. `faults` maps the first component of a path to what is wrong with that repository.
     `requests` are the (method, path, authorization header) seen, in order; `most_at_once` how many were
-    answered at the same time, by the host name they were sent to, and `""` in all.
+    answered at the same time, by the host name they were sent to, and `""` in all. `certificates` are a
+    certificate and its key; None has them made.
     """
 
-    def __init__(self, root: Path, state: Path, accounts: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        state: Path,
+        accounts: dict[str, str] | None = None,
+        *,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
+        certificates: tuple[Path, Path] | None = None,
+    ) -> None:
         self.root = root
         self.accounts = dict(accounts or {})
         self.status: int | None = None
@@ -73,10 +82,10 @@ class HttpsServer:
         self._counting = threading.Lock()
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ca_file = state / "ca.pem"
-        certificate, key = make_certificates(state, self.ca_file)
+        certificate, key = certificates or make_certificates(state, self.ca_file)
         self._stopping = threading.Event()
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = _Server(listen, handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         # The handshake happens in the thread of the connection, so that a silent client stops nobody.

@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import pytest
-import yaml
 
 from gitsync import VERSION
 from gitsync.errors import SyncReason
@@ -250,17 +249,3 @@ def test_the_version_is_the_same_in_the_project_and_the_change_log() -> None:
     assert project
     assert newest
     assert project[1] == newest[1]
-
-
-def test_the_compose_file_mounts_the_engine_into_the_worker_alone() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    with_socket = [name for name, service in services.items() if "docker.sock" in str(service.get("volumes"))]
-    assert with_socket == ["worker"]
-
-
-def test_the_compose_file_hands_secrets_over_as_files_only() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    for name, service in services.items():
-        for variable in service.get("environment", {}):
-            if re.search(r"KEY|PASSWORD|DATABASE_URL|TOKEN", variable):
-                assert variable.endswith("_FILE"), (name, variable)

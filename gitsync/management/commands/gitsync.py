@@ -16,6 +16,7 @@ from gitsync import terminal
 from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.manual import pause_message
 from gitsync.models import Repository, Trigger
+from kiok import correlation
 
 if TYPE_CHECKING:
     from gitsync.sync.report import SyncReport
@@ -47,7 +48,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # The table says it better, and scripts want the JSON alone.
-        with _only_errors_logged() if options["verbosity"] < 2 else nullcontext():
+        with correlation.bound(), _only_errors_logged() if options["verbosity"] < 2 else nullcontext():
             self._run(options)
 
     def _run(self, options: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import check_master_key
 from kiok.server import service
 from kiok.server.first_admin import make_first_admin
+from kiok.server.logging import JSON
 
 
 class Command(BaseCommand):
@@ -40,7 +42,14 @@ class Command(BaseCommand):
                 "web server": service.web_command(f"{host}:{properties.web_port}", properties.web_workers),
                 "workers": service.workers_command(),
             },
-            say=lambda text: self.stderr.write(f"kiok: {text}"),
+            say=self._say,
         )
         if status:
             raise SystemExit(status)
+
+    def _say(self, text: str) -> None:
+        """Where each line of the log is an object, this is one of them."""
+        if settings.KIOK.log_format == JSON:
+            logging.getLogger(__name__).info("%s", text)
+        else:
+            self.stderr.write(f"kiok: {text}")

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gitsync", "0002_notices"),
+        ("gitsync", "0003_observability"),
     ]
 
     operations = [

@@ -1,0 +1,42 @@
+"""Logs: one line per event on stderr, without secrets, as text or as JSON (`kiok.log.format`).
+
+    2026-01-02T03:04:05.678Z INFO gitsync.sync [8f14e45f]: message
+
+`[8f14e45f]` is the correlation id of what the event belongs to, where there is one (`kiok.correlation`). Line breaks and
+control characters are escaped, so that nothing that comes from a repository or a server can forge a line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kiok.server.logging.formatter import LineFormatter
+
+__all__ = ["CONSOLE", "JSON", "LineFormatter", "configuration"]
+
+CONSOLE = "console"
+JSON = "json"
+
+
+def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
+    """Django's LOGGING setting: everything from `level` up, to stderr, as `console` or `json`."""
+    formatter = {"()": "kiok.server.logging.LineFormatter", "rendering": rendering}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": formatter},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # These would bring handlers of their own, and print each event twice or unredacted.
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            "django-q": {"handlers": ["stderr"], "level": level, "propagate": False},
+            "gunicorn.error": {"handlers": ["stderr"], "level": level, "propagate": False},
+            # At DEBUG these log statements with their parameters, and whole requests to the engine.
+            "django.db.backends": {"level": "INFO"},
+            "git": {"level": "WARNING"},
+            "urllib3": {"level": "INFO"},
+            "docker": {"level": "INFO"},
+        },
+    }

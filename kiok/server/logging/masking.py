@@ -1,0 +1,76 @@
+"""Masking an event: no secret is in it, and no text of it can pass for a line, a field or a terminal's command."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from kiok.connections.redaction import redact
+
+MAX_CHARACTERS = 32_768
+"""Of one text. What a file printed, or a server said, was cut long before; this is for what nobody thought of."""
+MAX_DEPTH = 5
+MAX_ITEMS = 100
+
+# Controls, line separators, what turns the direction of a text around, and halves of characters, which are no Unicode.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_OF_MANY_LINES = ("exception", "stack")
+_OURS = frozenset({"timestamp", "level"})
+
+
+def masked(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """structlog processor: every text of the event, at any depth, redacted, escaped and capped.
+
+    Tracebacks become lists of such lines. What is neither text, number, mapping nor sequence becomes text.
+    """
+    safe: dict[str, Any] = {}
+    for name, value in event.items():
+        if name in _OURS:
+            safe[name] = value
+        elif name in _OF_MANY_LINES:
+            safe[name] = lines(str(value))
+        else:
+            safe[line(name)] = _value(value, MAX_DEPTH)
+    return safe
+
+
+def line(text: str) -> str:
+    """The text on one line, without secrets. Cut last: of a secret that is cut first, only a part is found."""
+    return _escaped(_cut(redact(text)))
+
+
+def lines(text: str) -> list[str]:
+    """The same of a text of many lines, which stay apart."""
+    return [_escaped(part) for part in _cut(redact(text)).splitlines() if part.strip()]
+
+
+def _value(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping) and depth:
+        return {line(_text(key)): _value(one, depth - 1) for key, one in list(value.items())[:MAX_ITEMS]}
+    if isinstance(value, (list, tuple, set, frozenset)) and depth:
+        return [_value(one, depth - 1) for one in list(value)[:MAX_ITEMS]]
+    return line(_text(value))
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - whatever somebody's object does, the event is written
+        return f"<{type(value).__name__}>"
+
+
+def _cut(text: str) -> str:
+    left_out = len(text) - MAX_CHARACTERS
+    return f"{text[:MAX_CHARACTERS]}... ({left_out} characters left out)" if left_out > 0 else text
+
+
+def _escaped(text: str) -> str:
+    return _UNSAFE.sub(lambda match: repr(match.group())[1:-1], text)

@@ -1,0 +1,30 @@
+"""gunicorn's own logger, for the process that keeps its workers and has no Django to set its log up."""
+
+from __future__ import annotations
+
+import os
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger as GunicornLogger
+
+from kiok.server import properties
+from kiok.server.errors import ConfigurationError
+from kiok.server.logging.formatter import LineFormatter
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
+    """Writes as the rest of the service does. For `--logger-class`."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        formatter = LineFormatter(_rendering())
+        for logger in (self.error_log, self.access_log):
+            for handler in logger.handlers:
+                handler.setFormatter(formatter)
+
+
+def _rendering() -> str:
+    try:
+        return properties.load(os.environ).log_format
+    except ConfigurationError:
+        return "console"  # the application does not start with it either, and says why

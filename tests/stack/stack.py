@@ -1,0 +1,233 @@
+"""The stack of docker-compose.yml as an operator has it, in a project of its own, with a git server beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from tests.servers.certificates import make_certificates
+from tests.servers.repositories import WorkRepo
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ("kiok", "kiok-database", "kiok-engine")
+BUILD_SECONDS = 1500
+UP_SECONDS = 240
+GIT_PORT = 8443
+# Of this suite's own environment nothing may reach the stack, which is configured by its file alone.
+_KEPT = ("KIOK_BASE_IMAGE", "KIOK_DEBIAN_MIRROR", "KIOK_BUILD_CA", "KIOK_BUILD_PIP_CONF")
+_OURS = ("KIOK_", "COMPOSE_", "DATABASE_URL", "DJANGO_")
+
+
+class Unavailable(Exception):
+    """The web server answers, but cannot do its work: as long as its database restarts."""
+
+
+class Stack:
+    """Images, secrets, project; everything of it is labelled with its name. Nothing is made before `build`."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is empty and private; in it are the secrets, the images for the engine and the repository."""
+        self.name = f"kiok-test-{secrets.token_hex(4)}"
+        self.folder = folder
+        self.repository = WorkRepo(folder / "served")
+        self.token = ""
+        self._address = ""
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if k in _KEPT or not k.startswith(_OURS)},
+            "KIOK_TAG": self.name,
+            "KIOK_COMPOSE_DIR": str(folder / "compose"),
+            "KIOK_PUBLISH": "127.0.0.1:",  # any free port
+            "COMPOSE_PROJECT_NAME": self.name,
+            "COMPOSE_FILE": f"{ROOT / 'docker-compose.yml'}:{self._override()}",
+        }
+
+    def _override(self) -> Path:
+        """What the test adds: a git server on https, trusted by its authority and allowed though its address is
+        private; a look at what others wait for every other second."""
+        state = self.folder / "git-server"
+        state.mkdir(mode=0o700)
+        make_certificates(state, state / "ca.pem", "git")
+        soon = {"healthcheck": {"interval": "2s", "retries": 90}}
+        git = {
+            "image": f"kiok:{self.name}",
+            "init": True,
+            "user": f"{os.getuid()}:{os.getgid()}",
+            "cap_drop": ["ALL"],
+            "entrypoint": ["python", "-m", "tests.stack.git_server"],
+            "environment": {"PYTHONPATH": "/srv"},
+            "volumes": [
+                f"{ROOT}/tests:/srv/tests:ro",
+                f"{self.repository.bare.parent}:/repositories:ro",
+                f"{state}:/state:ro",
+            ],
+            "networks": ["outside"],
+        }
+        trusting = {"volumes": [f"{state}/ca.pem:/authority.pem:ro"]}
+        path = self.folder / "override.yml"
+        services = {"git": git, "db": soon, "engine": soon, "migrate": trusting}
+        services |= dict.fromkeys(("web", "worker"), trusting)
+        path.write_text(json.dumps({"services": services}))
+        return path
+
+    @property
+    def url(self) -> str:
+        """Of the repository, for the stack."""
+        return f"https://git:{GIT_PORT}/{self.repository.bare.name}"
+
+    def build(self) -> None:
+        """Secrets, properties, images: what an operator does first."""
+        self._run(str(ROOT / "scripts" / "compose-secrets.sh"), seconds=60)
+        properties = self.folder / "compose" / "kiok.properties"
+        with properties.open("a") as file:
+            file.write(
+                "kiok.gitsync.interval.ms = 1000\n"
+                "kiok.sandbox.pool.size = 0\n"
+                "kiok.workers = 2\n"
+                "kiok.gitsync.ssl.ca.info = /authority.pem\n"
+                "kiok.gitsync.allow.private.hosts = git\n"
+            )
+        self._run(str(ROOT / "scripts" / "compose-images.sh"), seconds=BUILD_SECONDS)
+
+    def secrets(self) -> list[str]:
+        """What is in each file of a secret."""
+        folder = self.folder / "compose"
+        return [
+            path.read_text()
+            for path in folder.iterdir()
+            if path.suffix in (".key", ".token", ".password", ".url")
+        ]
+
+    def compose(self, *arguments: str, seconds: float = 120) -> str:
+        """What `docker compose` prints; fails the test with its words and the services' last ones."""
+        return self._run("docker", "compose", *arguments, seconds=seconds)
+
+    def up(self, *arguments: str) -> None:
+        """Bring up what is not, and wait until all of it is healthy."""
+        self.compose("up", "--detach", "--wait", *arguments, seconds=UP_SECONDS)
+        self._address = self.compose("port", "web", "8000").strip()
+
+    def restart(self, service: str) -> None:
+        """End a service's containers as `docker compose stop` does, and start them again; does not wait for more."""
+        self.compose("restart", service)
+        self._address = self.compose("port", "web", "8000").strip()
+
+    def ask(self, service: str, *command: str) -> str:
+        """What a command prints in a service's first container."""
+        return self.compose("exec", "-T", service, *command)
+
+    def check_and_make_token(self) -> None:
+        """What `manage.py check --deploy` has to say, which is to be nothing; and a superuser with a token, for `api`."""
+        program = (
+            "from datetime import timedelta; from django.contrib.auth.models import User\n"
+            "from django.core.management import call_command\n"
+            "from django.utils import timezone; from gitsync import tokens; from gitsync.models import ApiToken\n"
+            "call_command('check', deploy=True, fail_level='WARNING', verbosity=0)\n"
+            "made = tokens.new()\n"
+            "ApiToken.objects.create(user=User.objects.create_superuser('ada'), name='test', digest=made.digest,\n"
+            "    start=made.start, scopes=['read', 'write'], expires_at=timezone.now() + timedelta(days=1))\n"
+            "print(made.text)"
+        )
+        said = self.ask("web", "python", "manage.py", "shell", "-v", "0", "-c", program).splitlines()
+        assert said[:-1] in ([], ["System check identified no issues (2 silenced)."]), said[:-1]
+        self.token = said[-1]
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, bytes]:
+        """Status, headers and content of the web server's answer, past any proxy. Redirects are not followed."""
+        request = urllib.request.Request(
+            f"http://{self._address}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **headers},
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as exc:
+            return exc.code, exc.headers, exc.read()
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """What the API answers to a proxy that came by https. Raises OSError, or Unavailable, while nobody does."""
+        headers = {"Authorization": f"Bearer {self.token}", "X-Forwarded-Proto": "https"}
+        status, _, content = self.request(method, f"/api/v1/{path}", body, **headers)
+        if status >= 500:
+            raise Unavailable(f"{status}: {content.decode(errors='replace')[:500]}")
+        assert status in (200, 201), (status, content)
+        return json.loads(content)
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """What the engine says of each running container, by service and number: `worker-1`."""
+        client = docker.from_env()
+        try:
+            found = client.containers.list(filters={"label": f"com.docker.compose.project={self.name}"})
+            return {one.name.removeprefix(f"{self.name}-"): one.attrs for one in found}
+        finally:
+            client.close()
+
+    def down(self) -> None:
+        """Take it down with its data, and remove its images."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
+        for image in IMAGES:
+            subprocess.run(["docker", "image", "rm", f"{image}:{self.name}"], capture_output=True)
+
+    def left(self) -> list[str]:
+        """What is left of it: containers, volumes, networks, images."""
+        filters = {"label": f"com.docker.compose.project={self.name}"}
+        client = docker.from_env()
+        try:
+            return [
+                *(one.name for one in client.containers.list(all=True, filters=filters)),
+                *(one.name for one in client.volumes.list(filters=filters)),
+                *(one.name for one in client.networks.list(filters=filters)),
+                *(
+                    tag
+                    for image in IMAGES
+                    for one in client.images.list(f"{image}:{self.name}")
+                    for tag in one.tags
+                ),
+            ]
+        finally:
+            client.close()
+
+    def _run(self, *command: str, seconds: float) -> str:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        if done.returncode:
+            logs = ["docker", "compose", "logs", "--no-color", "--tail", "25"]
+            told = subprocess.run(
+                logs, cwd=ROOT, env=self._environment, capture_output=True, text=True
+            ).stdout
+            raise AssertionError(
+                f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}\n{told}"
+            )
+        return done.stdout
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
+    """Look twice a second until it holds. Fails the test, with what was waited for, when it does not."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds} s: {what()}"
+        time.sleep(0.5)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
+        return None

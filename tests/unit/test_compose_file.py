@@ -1,0 +1,104 @@
+"""docker-compose.yml: who is allowed what, read from the file as it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+EVERY = pytest.mark.parametrize("name", SERVICES)
+
+
+def users_of(volume: str) -> set[str]:
+    return {name for name, service in SERVICES.items() if f"{volume}:" in str(service.get("volumes"))}
+
+
+def test_the_services_are_those_of_the_guide() -> None:
+    assert set(SERVICES) == {"db", "engine", "migrate", "web", "worker"}
+
+
+@EVERY
+def test_every_service_drops_all_capabilities_and_writes_to_volumes_and_memory_alone(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"] is True
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged")
+    assert not {"pid", "ipc", "network_mode", "userns_mode", "devices"} & service.keys()
+
+
+def test_the_engine_alone_is_root_or_has_any_capability() -> None:
+    for name, service in SERVICES.items():
+        special = name == "engine"
+        assert ("cap_add" in service) == special, name
+        assert ("user" not in service) == special, name
+        assert ("seccomp=unconfined" in service["security_opt"]) == special, name
+
+
+@EVERY
+def test_no_service_is_given_an_engines_socket_or_any_folder_of_the_host_but_the_images_to_load(
+    name: str,
+) -> None:
+    images = "${KIOK_COMPOSE_DIR:-./.kiok/compose}/images:/images:ro"
+    mounts = [mount for mount in SERVICES[name].get("volumes", []) if mount != images or name != "engine"]
+    assert {mount.partition(":")[0] for mount in mounts} <= COMPOSE["volumes"].keys()
+    assert "docker.sock" not in str(SERVICES[name].get("volumes"))
+
+
+def test_the_engine_is_reached_by_the_worker_alone_with_a_certificate() -> None:
+    on_its_network = {name for name, service in SERVICES.items() if "engine" in service.get("networks", [])}
+    assert on_its_network == {"engine", "worker"}
+    assert users_of("certificates") == {"engine", "worker"}
+    assert "certificates:/certificates:ro" in SERVICES["worker"]["volumes"]
+    environment = SERVICES["worker"]["environment"]
+    assert environment["DOCKER_HOST"].startswith("tcp://engine:")
+    assert environment["DOCKER_TLS_VERIFY"] == "1"
+    assert "secrets" not in SERVICES["engine"]
+
+
+def test_only_the_web_server_is_published_and_only_git_and_browsers_are_outside() -> None:
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web"}
+    assert SERVICES["web"]["ports"] == ["${KIOK_PUBLISH:-127.0.0.1:8000}:8000"]
+    outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
+    assert outside == {"web", "worker"}
+    for network in ("database", "engine"):
+        assert COMPOSE["networks"][network]["internal"] is True
+        assert COMPOSE["networks"][network]["driver_opts"] == {
+            "com.docker.network.bridge.inhibit_ipv4": "true"
+        }
+
+
+@EVERY
+def test_secrets_are_handed_over_as_files_only(name: str) -> None:
+    for variable in SERVICES[name].get("environment", {}):
+        if re.search(r"KEY|PASSWORD|DATABASE_URL|TOKEN", variable):
+            assert variable.endswith("_FILE"), variable
+    assert not {"ca", "pip"} & set(SERVICES[name].get("secrets", []))
+
+
+@EVERY
+def test_every_service_that_stays_is_looked_after_and_each_image_has_a_tag(name: str) -> None:
+    service = SERVICES[name]
+    assert service["image"].endswith(":${KIOK_TAG:-dev}")
+    assert service["build"]["target"] in {"service", "database", "engine"}
+    if name == "migrate":
+        assert service["restart"] == "no"
+    else:
+        assert service["healthcheck"]
+        assert service["restart"] == "unless-stopped"
+    for needed in service.get("depends_on", {}).values():
+        assert needed["condition"] in {"service_healthy", "service_completed_successfully"}
+
+
+def test_the_health_of_a_worker_is_judged_as_the_service_judges_it() -> None:
+    from gitsync.presence import ALIVE_SECONDS
+    from kiok.server import worker_health
+
+    assert worker_health.ALIVE_SECONDS == ALIVE_SECONDS
+    assert SERVICES["worker"]["healthcheck"]["test"][-1] == worker_health.__name__

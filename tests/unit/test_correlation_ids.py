@@ -1,0 +1,84 @@
+"""Correlation ids: which are taken from outside, and how far they reach."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextvars import copy_context
+from functools import partial
+
+import pytest
+
+from compilers.base import Kind, Outcome, RawResult, SandboxJob
+from compilers.sandbox.container import claimed_name, owner_in_name
+from compilers.sandbox.side_by_side import run_side_by_side
+from kiok import correlation
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "7", "72d3162e-cc78-11e3-81ab-4c9367dc0958", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "A" * 64]
+)
+def test_an_id_of_plain_characters_is_taken(text: str) -> None:
+    assert correlation.taken(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "a b", "a\n", "\na", "-a", ".a", "a/b", "a:b", "{a}", "é", "a\x00", "[a]", "A" * 65, "٣"],
+)
+def test_any_other_is_replaced_by_a_fresh_one(text: str) -> None:
+    made = {correlation.taken(text) for _ in range(3)}
+    assert len(made) == 3
+    assert text not in made
+    assert all(correlation.is_well_formed(one) for one in made)
+
+
+def test_a_block_within_a_block_keeps_the_id_unless_it_has_one_of_its_own() -> None:
+    assert correlation.current() == ""
+    with correlation.bound() as outer:
+        with correlation.bound(repository="team") as same:
+            assert same == outer == correlation.current()
+            assert correlation.fields() == {"correlation_id": outer, "repository": "team"}
+        with correlation.bound("another") as inner:
+            assert inner == correlation.current() == "another"
+        assert correlation.fields() == {"correlation_id": outer}
+    assert correlation.fields() == {}
+
+
+def test_a_thread_has_no_id_but_the_one_it_is_given_with_a_copy_of_the_context() -> None:
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.append(correlation.current())
+
+    with correlation.bound("an-id"):
+        for target in (look, partial(copy_context().run, look)):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+    assert seen == ["", "an-id"]
+
+
+def test_containers_that_share_a_job_go_by_its_id() -> None:
+    seen: set[tuple[str, str]] = set()
+
+    def run(part: SandboxJob) -> Generator[RawResult, None, None]:
+        seen.add((threading.current_thread().name, correlation.current()))
+        yield RawResult(path=part.files[0], outcome=Outcome.LOST)
+
+    jobs = [SandboxJob(Kind.PYTHON, [name], [], None) for name in ("a.py", "b.py")]
+    with correlation.bound("an-id"):
+        assert len(list(run_side_by_side(jobs, run))) == 2
+    assert seen == {("sandbox-part-0", "an-id"), ("sandbox-part-1", "an-id")}
+
+
+@pytest.mark.parametrize("known", ["", "an-id_7.x"])
+@pytest.mark.parametrize("owner", ["", "17", "host/boot/7"])
+def test_the_name_of_a_container_tells_its_owner_and_its_id(owner: str, known: str) -> None:
+    name = claimed_name({"kiok.sync": owner, "kiok.correlation": known})
+    assert owner_in_name(name) == owner_in_name(f"/{name}") == owner
+    assert name.endswith(f".{known}") if known else name.count(".") == 1
+
+
+def test_the_name_of_a_container_takes_nothing_else_for_an_id() -> None:
+    assert claimed_name({"kiok.sync": "1", "kiok.correlation": "a/b"}).count(".") == 1
