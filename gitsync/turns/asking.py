@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from gitsync.turns.team import place_of_repository
 LONG_SECONDS = 10.0
 """A repository whose last sync took longer is expected to take long again."""
 _LOCK = 0x6B696F6B  # "kiok"
+
+log = logging.getLogger(__name__)
 
 
 def ask(repository_id: int, lane: Lane, arguments: Sequence[Any]) -> str:
@@ -42,6 +45,7 @@ def ask(repository_id: int, lane: Lane, arguments: Sequence[Any]) -> str:
             asked_at=Now(),
         )
         waking.wake(turn)
+    log.info("a sync of repository %s waits for its turn", repository_id)
     return id
 
 
