@@ -77,12 +77,17 @@ def _await_port(port: int, log: Path) -> None:
 
 def cpu_over(cluster: int, data: Path, seconds: float) -> tuple[float, float, float]:
     """CPU seconds of the cluster and of PostgreSQL over that time, and the time it really was."""
-    postmaster = int((data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     began = time.monotonic()
-    before = _tree_cpu(cluster), _tree_cpu(postmaster)
+    before = cpu_so_far(cluster, data)
     time.sleep(seconds)
-    after = _tree_cpu(cluster), _tree_cpu(postmaster)
+    after = cpu_so_far(cluster, data)
     return after[0] - before[0], after[1] - before[1], time.monotonic() - began
+
+
+def cpu_so_far(cluster: int, data: Path) -> tuple[float, float]:
+    """CPU seconds of the cluster and of PostgreSQL since they began."""
+    postmaster = int((data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    return _tree_cpu(cluster), _tree_cpu(postmaster)
 
 
 def _tree_cpu(root: int) -> float:

@@ -23,6 +23,7 @@ import django
 
 django.setup()
 
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 
@@ -31,6 +32,7 @@ from gitsync.conf import properties
 from gitsync.keeper import Keeper
 from gitsync.models import Repository, Trigger
 from gitsync.sync.run import Request, sync_repository
+from gitsync.tasks import enqueue_sync
 from kiok.connections.models import Connection
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
@@ -57,8 +59,18 @@ def migrate() -> dict[str, Any]:
     return {}
 
 
-def add(name: str, url: str) -> dict[str, Any]:
-    return {"pk": Repository.objects.create(name=name, url=url).pk}
+def add(name: str, url: str, group: str = "") -> dict[str, Any]:
+    repository = Repository.objects.create(name=name, url=url)
+    if group:
+        repository.groups.add(Group.objects.get_or_create(name=group)[0])
+    return {"pk": repository.pk}
+
+
+def ask(pks: list[int]) -> dict[str, Any]:
+    """Have workers sync these, as webhooks do."""
+    for pk in pks:
+        enqueue_sync(pk, Trigger.WEBHOOK)
+    return {}
 
 
 def hook(pk: int, secret: str) -> dict[str, Any]:
@@ -154,6 +166,7 @@ def _cpu(who: int) -> float:
 _COMMANDS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "migrate": migrate,
     "add": add,
+    "ask": ask,
     "hook": hook,
     "memory": memory,
     "facts": facts,

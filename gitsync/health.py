@@ -12,16 +12,16 @@ from functools import lru_cache
 
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
-from django_q.conf import Conf
 
 from gitsync import presence
 from gitsync.conf import properties
 from gitsync.models import Leadership, Worker
 from gitsync.readiness import led
+from gitsync.turns.taking import lengths
 
 START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the one that runs."
 LONG_WAIT_SECONDS = 600.0
-"""A task that waits longer tells of too few workers, or of none that takes any."""
+"""A sync that waits longer tells of too few workers, or of none that takes any."""
 MAX_NAMED = 5
 """Of more hosts, or more different complaints, so many are named."""
 
@@ -40,9 +40,9 @@ class Fact:
 
 
 def facts() -> tuple[Fact, ...]:
-    """Leader, workers, sandbox, database, queue, in this order. Three queries. Raises DatabaseError."""
+    """Leader, workers, sandbox, database, queue, in this order. Four queries. Raises DatabaseError."""
     workers = list(presence.alive().order_by("name"))
-    return (_leader(workers), _workers(workers), _sandbox(workers), *_database_and_queue())
+    return (_leader(workers), _workers(workers), _sandbox(workers), _database(), _queue(workers))
 
 
 def _leader(workers: Sequence[Worker]) -> Fact:
@@ -88,23 +88,14 @@ def _sandbox(workers: Sequence[Worker]) -> Fact:
     return Fact(label, False, f"faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
 
 
-def _database_and_queue() -> tuple[Fact, Fact]:
-    """One query for both."""
+def _database() -> Fact:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version'), pg_database_size(current_database()),"
-            " ARRAY(SELECT app || '.' || name FROM django_migrations),"
-            " count(*) FILTER (WHERE lock <= statement_timestamp()),"
-            " count(*) FILTER (WHERE lock > statement_timestamp()),"
-            " extract(epoch FROM statement_timestamp() - min(lock) FILTER (WHERE lock <= statement_timestamp()))"
-            " FROM django_q_ormq WHERE key = %s",
-            [Conf.CLUSTER_NAME],
+            " ARRAY(SELECT app || '.' || name FROM django_migrations)"
         )
-        version, size, applied, waiting, taken, oldest = cursor.fetchone()
-    return _database(version, size, set(applied)), _queue(waiting, taken, float(oldest or 0.0))
-
-
-def _database(version: str, size_bytes: int, applied: set[str]) -> Fact:
+        version, size_bytes, names = cursor.fetchone()
+    applied = set(names)
     label = "Database"
     about = f"PostgreSQL {version.partition(' ')[0]}, {size_bytes / 2**20:.0f} MiB"
     pending = sum(
@@ -127,13 +118,14 @@ def _migrations() -> tuple[tuple[str, frozenset[str]], ...]:
     )
 
 
-def _queue(waiting: int, taken: int, oldest_seconds: float) -> Fact:
-    """A task that waits has been there since its `lock`, which django-q2 sets to the time it was put in."""
-    at_work = f"{taken} at work."
-    if not waiting:
+def _queue(workers: Sequence[Worker]) -> Fact:
+    """The syncs that wait, whatever the broker is."""
+    found = lengths(worker.name for worker in workers)
+    at_work = f"{found.taken} at work."
+    if not found.waiting:
         return Fact("Queue", True, "empty", at_work)
-    text = f"The oldest has waited for {_duration(oldest_seconds)}; {at_work}"
-    return Fact("Queue", oldest_seconds < LONG_WAIT_SECONDS, f"{waiting} waiting", text)
+    text = f"The oldest has waited for {_duration(found.oldest_seconds)}; {at_work}"
+    return Fact("Queue", found.oldest_seconds < LONG_WAIT_SECONDS, f"{found.waiting} waiting", text)
 
 
 def _duration(seconds: float) -> str:

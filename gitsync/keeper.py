@@ -38,6 +38,10 @@ class Keeper(threading.Thread):
         self._complained = ""
         self._stop_asked = False
 
+    def name_of_process(self) -> str:
+        """As the worker's row has it."""
+        return self._process
+
     def start(self) -> None:
         self._presence.start()
         super().start()

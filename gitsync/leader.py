@@ -24,6 +24,7 @@ from gitsync.git.errors import GitError
 from gitsync.looks import Enqueue, Looks
 from gitsync.models import Leadership
 from gitsync.process import is_dead, process_name
+from gitsync.turns.waking import Rouser
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
@@ -123,7 +124,7 @@ class Candidate(threading.Thread):
         config = properties()
         looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
         renewed = time.monotonic()
-        store = housekeeping.of_store()
+        store, rouser = housekeeping.of_store(), Rouser()
         try:
             while not self._stop_asked.wait(TICK_SECONDS):
                 if time.monotonic() - renewed >= RENEW_SECONDS:
@@ -133,6 +134,7 @@ class Candidate(threading.Thread):
                     renewed = time.monotonic()
                 store.start_if_due()
                 self._machine.start_if_due()
+                rouser.rouse_if_due()
                 looks.start_due()
         finally:
             resign(lead)

@@ -6,26 +6,31 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db import connections
-from django.db.models import Q
+from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
-from gitsync.conf import properties
-from gitsync.git.errors import GitError, GitReason
-from gitsync.git.url import parse_url
-from gitsync.models import Repository, RepositoryState
+from gitsync.git.errors import GitReason
+from gitsync.models import Lane, Repository, RepositoryState, Turn
 from gitsync.process import is_dead
 from gitsync.sync.run import look
 from gitsync.sync.schedule import may_sync
+from gitsync.turns.team import Place, place_of
 from kiok import correlation
 
 SLOW_SECONDS = 1.0
 """A look that takes longer gives its place to another, and goes on beside the places."""
 SLOW_SHARE = 2
 """Slow looks there may be beside each place."""
+
+MAX_CONSIDERED = 1000
+"""Of more repositories that are due, so many that are longest due: a leader that is that far behind reads no more."""
+
+Due = tuple[int, Place, bool, bool, str]
+"""Primary key, place, whether it timed out the last time, whether a sync holds it, and who."""
 
 Enqueue = Callable[[int], None]
 """Hands a changed repository, by primary key, to a worker."""
@@ -61,24 +66,31 @@ class Looks:
         return sum(item.thread.is_alive() for item in self._under_way.values())
 
     def start_due(self) -> None:
-        """Start a look at each due repository for which there is room, the longest due first."""
+        """Start a look at each due repository for which there is room: of each team in turn the one that is longest due."""
         self._review()
         taken, slow = self._taken()
         if taken.total() >= self._parallelism and slow >= self._max_slow:
             return
+        waiting = Turn.objects.filter(repository=OuterRef("pk"), lane=Lane.SCHEDULED, taken_by="")
         due = (
             Repository.objects.filter(may_sync(), next_due_at__lte=Now())
             .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
+            .filter(~Exists(waiting))
             .annotate(
+                group=Min("groups"),
                 is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""),
                 was_slow=Q(state=RepositoryState.FAILING, reason=GitReason.TIMEOUT),
             )
             .exclude(pk__in=self._under_way)
-            .order_by("next_due_at")
+            .order_by("was_slow", "next_due_at")  # those that time out must not crowd out the others
         )
-        columns = due.values_list("pk", "url", "was_slow", "is_leased", "lease_holder")
-        for pk, url, was_slow, is_leased, holder in columns:
-            host = host_of(url)
+        columns = due.values_list("pk", "url", "group", "was_slow", "is_leased", "lease_holder")
+        rows = [
+            (pk, place_of(url, group), was_slow, is_leased, holder)
+            for pk, url, group, was_slow, is_leased, holder in columns[:MAX_CONSIDERED]
+        ]
+        for pk, place, was_slow, is_leased, holder in in_rotation(rows):
+            host = place.host
             is_host_full = host != "" and taken[host] >= self._host_parallelism
             is_full = (
                 slow >= self._max_slow if was_slow else taken.total() >= self._parallelism or is_host_full
@@ -125,9 +137,11 @@ class Looks:
                 connections.close_all()
 
 
-def host_of(url: str) -> str:
-    """The host a url leads to; `""` where there is none (`file`), or the url is not one that can be used."""
-    try:
-        return parse_url(url, allow_protocols=frozenset(properties().gitsync_allow_protocols)).host
-    except GitError:
-        return ""
+def in_rotation(rows: Iterable[Due]) -> list[Due]:
+    """The same rows, of each team its first, then of each its second, and so on."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for row in rows:
+        ranked.append((seen[row[1].team], row))
+        seen[row[1].team] += 1
+    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]

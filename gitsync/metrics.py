@@ -11,22 +11,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
-from django_q.conf import Conf
-from django_q.models import OrmQ
 from prometheus_client import Metric as Family
 from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
 from gitsync import VERSION, presence
 from gitsync.conf import properties
-from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile, SyncRun, SyncState
+from gitsync.models import (
+    FileState,
+    Leadership,
+    Repository,
+    RepositoryState,
+    SourceFile,
+    SyncRun,
+    SyncState,
+    Worker,
+)
 from gitsync.readiness import led
+from gitsync.turns.taking import lengths
 from kiok.metadata.models import Dag, Origin
 
 WINDOW = timedelta(hours=1)
@@ -173,7 +181,10 @@ DATA_FREE = Metric(
     "Space that is free for the data folder (kiok.base.data.dir), of each host with workers.",
 )
 QUEUE_TASKS = Metric(
-    "kiok_gitsync_queue_tasks", "gauge", ("state",), "Tasks in the queue: waiting, or taken by a worker."
+    "kiok_gitsync_queue_tasks",
+    "gauge",
+    ("state",),
+    "Syncs asked for or found due: waiting for a worker, or taken by one.",
 )
 
 METRICS = (
@@ -220,8 +231,9 @@ def _samples() -> Iterator[Sample]:
     yield from _repositories()
     yield from _syncs()
     yield from _leader()
-    yield from _workers()
-    yield from _queue()
+    workers = list(presence.alive())
+    yield from _workers(workers)
+    yield from _queue(workers)
 
 
 def _repositories() -> Iterator[Sample]:
@@ -319,8 +331,7 @@ def _leader() -> Iterator[Sample]:
         yield LEADER_LEASE.sample(expires_at.timestamp())
 
 
-def _workers() -> Iterator[Sample]:
-    workers = list(presence.alive())
+def _workers(workers: Sequence[Worker]) -> Iterator[Sample]:
     yield WORKERS.sample(len(workers))
     yield FAULTY_ENGINES.sample(sum(bool(worker.engine) for worker in workers))
     yield POOL.sample(presence.containers_ready(workers))
@@ -329,9 +340,7 @@ def _workers() -> Iterator[Sample]:
         yield DATA_FREE.sample(free_bytes, host)
 
 
-def _queue() -> Iterator[Sample]:
-    """A task that was taken is locked until its worker has acknowledged it, or is taken for dead."""
-    taken = Count("pk", filter=Q(lock__gt=Now()))
-    counts = OrmQ.objects.filter(key=Conf.CLUSTER_NAME).aggregate(all=Count("pk"), taken=taken)
-    yield QUEUE_TASKS.sample(counts["all"] - counts["taken"], "waiting")
-    yield QUEUE_TASKS.sample(counts["taken"], "taken")
+def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:
+    found = lengths(worker.name for worker in workers)
+    yield QUEUE_TASKS.sample(found.waiting, "waiting")
+    yield QUEUE_TASKS.sample(found.taken, "taken")

@@ -1,13 +1,15 @@
 """The edges to django-q2: tasks, the schedule, the candidate for leader in every worker.
 
-Tasks take primary keys and may be delivered twice; what they call is fenced.
+Tasks take primary keys and may be delivered twice; what they call is fenced. A worker that is handed the task of a sync
+does the sync whose turn it is (`gitsync.turns`), and the task's result is that one's.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,15 +19,20 @@ from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
 from gitsync.conf import properties
-from gitsync.models import Leadership, Repository, Trigger
+from gitsync.errors import Deferred
+from gitsync.models import Lane, Leadership, Repository, Trigger
+from gitsync.turns import asking, serving, waking
 from kiok import correlation
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from gitsync.sync.run import Request
 
 LEADER_SCHEDULE = "git sync leader"
 LEAD = "gitsync.tasks.lead"
-SYNC = "gitsync.tasks.sync"
+SYNC = waking.TASK
 DRY_RUN = "gitsync.tasks.dry_run"
+
+log = logging.getLogger(__name__)
 
 
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
@@ -33,17 +40,9 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
 
     The sync goes by the correlation id of whoever asks here.
     """
-    return str(
-        async_task(
-            SYNC,
-            repository_id,
-            str(trigger),
-            full,
-            requested_by,
-            correlation.current() or correlation.made(),
-            q_options={"group": f"sync {repository_id}", "task_name": f"sync {repository_id}"},
-        )
-    )
+    lane = Lane.SCHEDULED if trigger == Trigger.SCHEDULE else Lane.ASKED
+    known = correlation.current() or correlation.made()
+    return asking.ask(repository_id, lane, (str(trigger), full, requested_by, known))
 
 
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
@@ -75,18 +74,36 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
 def sync(
     repository_id: int, trigger: str, full: bool = False, requested_by: str = "", correlation_id: str = ""
 ) -> str:
-    """Task: sync one repository. The result is a line for people, free of secrets."""
-    with correlation.bound(correlation_id):
-        return _sync(repository_id, trigger, full, requested_by)
+    """Task: sync the repository whose turn it is; called rather than delivered by the queue, this one.
+
+    The result is a line for people, free of secrets.
+    """
+    from gitsync.sync.run import Request
+
+    if not serving.is_delivered():
+        with correlation.bound(correlation_id):
+            return _sync(repository_id, Request(Trigger(trigger), requested_by, full))
+    turn = serving.take()
+    if turn is None:
+        return "no turn may begin now"
+    trigger, full, requested_by, correlation_id = turn.arguments
+    request = Request(Trigger(trigger), requested_by, full, admit=partial(serving.admit, turn))
+    try:
+        with correlation.bound(correlation_id):
+            log.info("the turn is that of repository %s", turn.repository_id)
+            return _sync(turn.repository_id, request)
+    except Deferred as exc:
+        serving.put_back(turn, full=exc.full)
+        return str(exc)
 
 
-def _sync(repository_id: int, trigger: str, full: bool, requested_by: str) -> str:
-    from gitsync.sync.run import Request, sync_repository
+def _sync(repository_id: int, request: Request) -> str:
+    """Raises Deferred where the request does not admit what is to be compiled."""
+    from gitsync.sync.run import sync_repository
 
     # A push from now on needs a request of its own: the look below may come too early for it. And whatever becomes of
     # this one, should the database go before the claim, nobody waits for it.
     Repository.objects.filter(pk=repository_id, queued_until__isnull=False).update(queued_until=None)
-    request = Request(trigger=Trigger(trigger), full=full, requested_by=requested_by)
     try:
         report = sync_repository(repository_id, request)
     except Repository.DoesNotExist:
@@ -106,14 +123,23 @@ def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") ->
 
 
 def lead() -> str:
-    """Task: have this worker process stand for leader, if it does not yet."""
+    """Task: have this worker process stand for leader, if it does not yet.
+
+    With it, wake workers for turns that wait beside idle ones: where repositories are not synced on the interval, there
+    is no leader that does.
+    """
+    _stand()
+    waking.rouse()
+    return "standing for leader"
+
+
+def _stand() -> None:
     from gitsync.leader import Candidate
 
     global _candidate
     if _candidate is None or not _candidate.is_alive():
         _candidate = Candidate(_hand_to_worker)
         _candidate.start()
-    return "standing for leader"
 
 
 _candidate: Any = None
@@ -125,6 +151,7 @@ _keeper: Any = None
 def connect() -> None:
     """Have every worker process stand for leader, and keep its engine, as soon as it is spawned."""
     post_spawn.connect(_on_spawn, dispatch_uid="gitsync.lead")
+    serving.connect()
 
 
 def _on_spawn(**_: Any) -> None:
@@ -132,9 +159,10 @@ def _on_spawn(**_: Any) -> None:
     from gitsync.keeper import Keeper
 
     global _keeper
-    lead()
+    _stand()
     _keeper = Keeper()
     _keeper.start()
+    serving.worker_name = _keeper.name_of_process
     containers.on_claim(_keeper.wake)
 
 

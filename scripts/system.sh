@@ -6,7 +6,7 @@
 #   python     a Python 3.11 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd and Prometheus (as programs; no service is started), Chromium,
+#   tests      what the tests run besides: sshd, Redis and Prometheus (as programs; no service is started), Chromium,
 #              libfaketime
 #   compose    Docker Compose v2, as a plugin of the docker command
 #
@@ -86,6 +86,7 @@ for need; do
         tests)
             [ -x /usr/sbin/sshd ] || want openssh-server
             command -v ssh-keygen >/dev/null || want openssh-client
+            command -v redis-server >/dev/null || want redis-server
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
@@ -132,3 +133,4 @@ rm -f "$log"
 never() { ! command -v systemctl >/dev/null || systemctl -q disable "$@" >/dev/null 2>&1 || true; }
 case " $missing " in *" openssh-server "*) never ssh.service ssh.socket ;; esac
 case " $missing " in *" prometheus "*) never prometheus.service ;; esac
+case " $missing " in *" redis-server "*) never redis-server.service ;; esac

@@ -28,7 +28,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for _image in ("PYTHON", "JAVA"):
     if _tag := os.environ.get(f"KIOK_IMAGE_{_image}"):
         os.environ[f"KIOK_SANDBOX_IMAGE_{_image}"] = _tag
-for _name in ("DATABASE_URL", "KIOK_CONFIG", "DJANGO_SECRET_KEY", "KIOK_WEB_METRICS_TOKEN"):
+for _name in ("DATABASE_URL", "KIOK_CONFIG", "DJANGO_SECRET_KEY", "KIOK_WEB_METRICS_TOKEN", "KIOK_REDIS_URL"):
     os.environ.pop(_name, None)
 
 

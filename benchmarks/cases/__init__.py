@@ -15,6 +15,7 @@ from benchmarks.cases import (
     partial_fetch,
     pushed,
     thousand_repositories,
+    workers,
     yaml_files,
 )
 
@@ -27,6 +28,7 @@ CASES: Mapping[str, Measure] = {
     "yaml": yaml_files.measure,
     "apply": apply.measure,
     "thousand-repositories": thousand_repositories.measure,
+    "workers": workers.measure,
     "partial-fetch": partial_fetch.measure,
     "pages": pages.measure,
 }

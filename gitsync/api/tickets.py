@@ -7,6 +7,7 @@ repository may be seen is looked at each time anew.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
@@ -16,8 +17,12 @@ from django_q.models import OrmQ
 from pydantic import StringConstraints
 
 from gitsync.api.problems import not_found
+from gitsync.conf import properties
+from gitsync.models import Turn
 
 MAX_AGE = timedelta(days=1)
+TURNS = ("sync",)
+"""The kinds of requests that wait for their turn; others are in the queue and nowhere else."""
 
 Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_length=1, max_length=2000)]
 
@@ -25,7 +30,7 @@ Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_leng
 def write(kind: str, value: Mapping[str, Any]) -> str:
     """A ticket of this kind. Letters, digits, `_`, `-` and `.`."""
     newest = OrmQ.objects.order_by("-pk").values_list("pk", flat=True).first()
-    return _signer(kind).sign_object({**value, "queued": newest or 0})
+    return _signer(kind).sign_object({**value, "kind": kind, "queued": newest or 0, "at": int(time.time())})
 
 
 def read(kind: str, ticket: str) -> dict[str, Any]:
@@ -38,7 +43,16 @@ def read(kind: str, ticket: str) -> dict[str, Any]:
 
 
 def has_left_the_queue(value: Mapping[str, Any]) -> bool:
-    """Whether no worker has it any more. A task's result, if it was kept, is there before it leaves."""
+    """Whether no worker has it any more. A task's result, if it was kept, is there before it leaves.
+
+    A queue in Redis does not tell; then it has left when no worker can be at it any more.
+    """
+    if Turn.objects.filter(pk=value["task"]).exists():
+        return False
+    if value.get("kind") in TURNS:
+        return True
+    if properties().broker == "redis":
+        return bool(time.time() > value["at"] + properties().gitsync_sync_timeout_ms / 1000)
     return not OrmQ.objects.filter(pk__lte=value["queued"]).exists()
 
 

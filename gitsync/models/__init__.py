@@ -14,12 +14,14 @@ from gitsync.models.notice import (
 from gitsync.models.repository import ManagedBy, Repository, RepositoryState, Verify
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
+from gitsync.models.turn import Lane, Turn
 from gitsync.models.worker import Worker
 
 __all__ = [
     "ApiToken",
     "Delivery",
     "FileState",
+    "Lane",
     "Leadership",
     "ManagedBy",
     "Notice",
@@ -36,6 +38,7 @@ __all__ = [
     "SyncRun",
     "SyncState",
     "Trigger",
+    "Turn",
     "Verify",
     "Worker",
 ]

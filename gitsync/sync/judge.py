@@ -48,6 +48,7 @@ def judge(repository: Repository, walk: Walk, *, full: bool) -> tuple[Plan, Comp
         known = {} if full else known_files(repository, recorded)
 
         def begin_to_compile(shares: Sequence[Share]) -> None:
+            walk.admit(shares)
             walk.note(_found(shares, full=full))
             walk.files_total = sum(share.due for share in shares)
             walk.enter("compile")

@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from gitsync.clock import database_now
 from gitsync.conf import properties
-from gitsync.errors import Busy, ConfigurationChanged, LeaseLost, SyncError, SyncReason
+from gitsync.errors import Busy, ConfigurationChanged, Deferred, LeaseLost, SyncError, SyncReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
@@ -25,7 +25,7 @@ from gitsync.sync.probe import is_judged, mark_checked
 from gitsync.sync.report import SyncReport, report_of_plan, report_of_record
 from gitsync.sync.schedule import SPREAD, may_sync
 from gitsync.sync.shared_probe import SharedProbes
-from gitsync.sync.walk import Progress, Walk
+from gitsync.sync.walk import Admit, Progress, Walk, admit_all
 from kiok import correlation
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class Request:
 
     `wait`: where another sync of the repository is under way, wait for it and sync then, instead of leaving
     the request with it.
+
+    `admit` is told what is to be compiled, before it is; raising Deferred it has the sync end there, to be tried later.
     """
 
     trigger: Trigger = Trigger.COMMAND
@@ -46,6 +48,7 @@ class Request:
     full: bool = False
     dry_run: bool = False
     wait: bool = False
+    admit: Admit = admit_all
 
 
 def sync_repository(
@@ -56,7 +59,7 @@ def sync_repository(
     """Bring the metadata store in line with a repository, if anything changed, and say what was done.
 
     Never raises for what is wrong with the repository, its remote or its files: that is in the report. Raises
-    Repository.DoesNotExist, and database errors.
+    Repository.DoesNotExist, database errors, and Deferred if the request's `admit` does.
     """
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
     with correlation.bound(repository=repository.name):
@@ -157,6 +160,10 @@ def _sync_in_turn(held: Claim, request: Request, progress: Progress, followed: E
         asked: dict[str, Any] | None = None
         try:
             report = _sync(held, request, progress)
+        except Deferred as exc:
+            meanwhile = release(held)
+            exc.full = request.full or bool(meanwhile and meanwhile["full"])
+            raise
         finally:
             asked = release(held)
         if asked:
@@ -198,7 +205,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         from_commit=repository.last_good_commit,
         started_at=database_now(),
     )
-    walk = Walk(run, progress)
+    walk = Walk(run, progress, admit=request.admit)
     walk.note(_beginning(request))
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
@@ -217,6 +224,9 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
                 seconds=time.monotonic() - started,
             )
             finish.succeed(held, run, plan, report, walk)
+    except Deferred:
+        run.delete()
+        raise
     except LeaseLost as exc:
         _abandon(run, walk, exc)
         return _report(repository, exc.reason, str(exc), started)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from compilers.pipeline import Share
 from gitsync.models import SyncRun
 from gitsync.sync.journal import Journal
 
 Progress = Callable[[str, str], None]
 """Told (step, detail) as a sync goes on."""
+
+Admit = Callable[[Sequence[Share]], None]
+"""Told what is to be compiled before it is; may raise Deferred."""
+
+
+def admit_all(shares: Sequence[Share]) -> None:
+    """Whatever it is."""
+
 
 WRITE_SECONDS = 0.5
 """Between two writes of the progress within a step. What takes less is not written but with the step."""
@@ -26,6 +35,7 @@ class Walk:
 
     run: SyncRun | None
     progress: Progress
+    admit: Admit = admit_all
     commit: str = ""
     timings: dict[str, float] = field(default_factory=dict)
     files_done: int = 0

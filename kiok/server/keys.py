@@ -1,7 +1,7 @@
 """The secrets the platform itself needs: read from the environment, or made once.
 
-`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY`, `KIOK_WEB_METRICS_TOKEN`, `KIOK_MAIL_USER` and
-`KIOK_MAIL_PASSWORD` are read from the environment only, or, for each, from the file that `<NAME>_FILE` names (as
+`DATABASE_URL`, `DJANGO_SECRET_KEY`, `KIOK_MASTER_KEY`, `KIOK_REDIS_URL`, `KIOK_WEB_METRICS_TOKEN`, `KIOK_MAIL_USER`
+and `KIOK_MAIL_PASSWORD` are read from the environment only, or, for each, from the file that `<NAME>_FILE` names (as
 container platforms mount secrets). They are no properties, so that no configuration file holds them and nothing prints
 them.
 
@@ -19,6 +19,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from kiok.connections import redaction
 from kiok.server.errors import ConfigurationError
@@ -26,6 +27,8 @@ from kiok.server.errors import ConfigurationError
 MASTER_KEY_FILE = "master.key"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
 METRICS_TOKEN = "KIOK_WEB_METRICS_TOKEN"  # noqa: S105 - a variable's name
+REDIS_URL = "KIOK_REDIS_URL"
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what a bearer token may hold (RFC 6750, 2.1)
 
 _log = logging.getLogger(__name__)
@@ -107,6 +110,32 @@ def metrics_token(environ: Mapping[str, str]) -> str | None:
             "make one with `openssl rand -hex 32`"
         )
     return _kept_out_of_logs(given)
+
+
+def redis_url(environ: Mapping[str, str], broker: str) -> str | None:
+    """Where the Redis is that wakes workers; None unless `broker` is `redis`. Raises ConfigurationError."""
+    if broker != "redis":
+        return None
+    given = from_environment(REDIS_URL, environ)
+    if given is None:
+        raise ConfigurationError(
+            f"kiok.broker is redis, and {REDIS_URL} is not set; set it (or {REDIS_URL}_FILE) to "
+            "redis://:password@host:6379/0, or kiok.broker to postgresql"
+        )
+    try:
+        parts = urlsplit(given)
+        well_formed = parts.scheme in _REDIS_SCHEMES and (parts.scheme == "unix" or parts.hostname)
+        password = parts.password
+    except ValueError:
+        well_formed, password = False, None
+    if not well_formed:
+        raise ConfigurationError(
+            f"{REDIS_URL}: no url of a Redis (value not shown); allowed: redis://[user:password@]host[:port][/number], "
+            "rediss:// for TLS, unix://path"
+        )
+    if password:
+        redaction.register([password, unquote(password)])
+    return given
 
 
 def mail_login(environ: Mapping[str, str]) -> tuple[str, str]:

@@ -43,7 +43,7 @@ _BY_SCRIPTS = (
     *("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD"),
     *("BUILD_CA", "BUILD_PIP_CONF", "COMPOSE_DIR", "PUBLISH", "TAG"),
 )
-_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "MAIL_USER", "MAIL_PASSWORD")
+_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "REDIS_URL", "MAIL_USER", "MAIL_PASSWORD")
 OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
@@ -177,6 +177,18 @@ class Properties:
     )
     gitsync_sync_timeout_ms: int = _property(
         "kiok.gitsync.sync.timeout.ms", _milliseconds(10_000), 600_000, "Time limit of one whole sync."
+    )
+    gitsync_max_syncs: int = _property(
+        "kiok.gitsync.max.syncs",
+        integer(0, 10_000),
+        0,
+        "Most syncs that workers do at once, over all machines; 0: one for each worker process.",
+    )
+    gitsync_host_syncs: int = _property(
+        "kiok.gitsync.host.syncs",
+        integer(0, 10_000),
+        0,
+        "Of these, how many of repositories on one host; 0: no limit.",
     )
     gitsync_webhook_max_bytes: int = _property(
         "kiok.gitsync.webhook.max.bytes", _bytes(1024), _MIB, "Largest body of a webhook that is taken."
@@ -393,6 +405,12 @@ class Properties:
     )
     workers: int = _property(
         "kiok.workers", integer(1, 64), 4, "Worker processes; as many syncs run at once."
+    )
+    broker: str = _property(
+        "kiok.broker",
+        choice("postgresql", "redis"),
+        "postgresql",
+        "What wakes the workers: the database, or a Redis at KIOK_REDIS_URL.",
     )
     allow_insecure: tuple[str, ...] = _property(
         "kiok.allow.insecure",

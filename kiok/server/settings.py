@@ -95,6 +95,8 @@ KIOK_NEW_MASTER_KEY = partial(keys.from_environment, "KIOK_NEW_MASTER_KEY", os.e
 
 # None: /metrics is for this machine alone.
 KIOK_WEB_METRICS_TOKEN: str | None = keys.metrics_token(os.environ)
+# None: workers are woken by the database.
+KIOK_REDIS_URL: str | None = keys.redis_url(os.environ, KIOK.broker)
 # What the apps add to the probes, by name: the service knows them, they do not know it.
 KIOK_READINESS = {"leader": "gitsync.readiness.leader"}
 KIOK_METRICS = "gitsync.metrics.exposition"
@@ -113,21 +115,25 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# The queue. Delivery is at least once: a task whose worker died is delivered again after `retry`, which
-# must therefore be later than `timeout`, when a task that still runs is killed.
+# The queue. Delivery is at least once with PostgreSQL: a task whose worker died is delivered again after `retry`,
+# which must therefore be later than `timeout`, when a task that still runs is killed. With Redis it is at most once;
+# what was asked for stands in the store whatever the queue loses (gitsync.turns).
 _TASK_TIMEOUT_SECONDS = KIOK.gitsync_sync_timeout_ms // 1000 + 60
 Q_CLUSTER = {
     "name": "kiok",
     "orm": "default",
-    "broker_class": "gitsync.task_table.TaskTable",
+    "broker_class": {
+        "postgresql": "gitsync.brokers.postgresql.PostgresqlBroker",
+        "redis": "gitsync.brokers.redis.RedisBroker",
+    }[KIOK.broker],
     "workers": KIOK.workers,
     "timeout": _TASK_TIMEOUT_SECONDS,
     "retry": _TASK_TIMEOUT_SECONDS + 60,
     "max_attempts": 1,
     "ack_failures": True,
-    "poll": 0.1,  # seconds; 0.25 has a push wait 75 ms longer and saves 0.4 % of a core (benchmarks/cases/pushed.py)
+    "poll": 0,  # the broker waits by itself, for a notification (gitsync.brokers.postgresql)
     "bulk": 1,
-    "queue_limit": KIOK.workers,  # tasks taken but not begun would wait out `retry` after a crash
+    "queue_limit": 1,  # what one machine takes and cannot begin, another could have begun
     "catch_up": False,
     # Every result; kiok.retention.tasks.days clears them away. With a limit each task reads and locks as many rows.
     "save_limit": 0,

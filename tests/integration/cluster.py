@@ -23,12 +23,16 @@ def workers(
     *,
     log_file: Path | None = None,
     settings: str = "tests.integration.same_database",
+    host_name: str = "",
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A cluster with these environment variables; ended by SIGTERM, and by SIGKILL if it does not obey.
 
     What it writes to stdout and stderr goes to `log_file`, if that is given. `settings` is a module that has
-    the database of the test.
+    the database of the test. With `host_name` they are on a machine that is called so (unshare(1), --uts; as root).
     """
+    elsewhere = (
+        ["unshare", "--uts", "sh", "-c", f'hostname {host_name}; exec "$@"', "sh"] if host_name else []
+    )
     environment = {
         **os.environ,
         **properties,
@@ -37,7 +41,7 @@ def workers(
     }
     with log_file.open("w+b") if log_file else tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "qcluster"],
+            [*elsewhere, sys.executable, "manage.py", "qcluster"],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

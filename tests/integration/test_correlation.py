@@ -101,7 +101,7 @@ def test_one_id_goes_from_the_request_by_the_task_to_lines_row_container_page_an
         answer = post_sync(**{"X-Request-ID": "from-the-client.1"})
     assert answer.status_code == 202, answer.content
     assert answer["X-Request-ID"] == "from-the-client.1"
-    assert {event["correlation_id"] for event in asked if event["logger"] == "django-q"} == {
+    assert {event["correlation_id"] for event in asked if event["logger"] == "gitsync.turns.asking"} == {
         "from-the-client.1"
     }
     [task] = waiting()

@@ -11,15 +11,14 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
-from django_q.brokers import get_broker
-from django_q.models import OrmQ
 from pytest_django import Settings
 
 from gitsync import health
 from gitsync.health import Fact, facts
 from gitsync.leader import take_lead
-from gitsync.models import Leadership, Repository, Trigger, Worker
+from gitsync.models import Leadership, Repository, Trigger, Turn, Worker
 from gitsync.tasks import enqueue_sync
+from gitsync.turns import taking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def nothing_runs() -> None:
     Leadership.objects.all().delete()
     Worker.objects.all().delete()
-    OrmQ.objects.all().delete()
+    Turn.objects.all().delete()
 
 
 def fact(label: str) -> Fact:
@@ -121,22 +120,26 @@ def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     found = fact("Queue")
     assert (found.good, found.word) == (True, "2 waiting")
-    OrmQ.objects.update(lock=Now() - timedelta(seconds=90))
+    Turn.objects.update(asked_at=Now() - timedelta(seconds=90))
     assert fact("Queue").text == "The oldest has waited for 90 s; 0 at work."
-    [_] = get_broker().dequeue()
+    worker("ant/boot/1")
+    taken = taking.take("ant/boot/1")
+    assert taken is not None
     assert fact("Queue").text == "The oldest has waited for 90 s; 1 at work."
-    OrmQ.objects.filter(lock__lte=Now()).update(lock=Now() - timedelta(hours=3))
+    Turn.objects.filter(taken_by="").update(asked_at=Now() - timedelta(hours=3))
     assert fact("Queue") == Fact("Queue", False, "1 waiting", "The oldest has waited for 3 h; 1 at work.")
+    taking.settle(taken.pk)
+    assert fact("Queue").text == "The oldest has waited for 3 h; 0 at work."
 
 
 def test_a_hundred_workers_cost_as_many_queries_as_none(
     django_assert_num_queries: Callable[[int], Any],
 ) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         facts()
     for number in range(100):
         worker(f"host-{number}/boot/1", engine=f"complaint {number}")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         found = facts()
     assert all(len(fact.text) < 500 for fact in found)
 

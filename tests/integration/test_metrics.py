@@ -14,8 +14,6 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from django_q.brokers import get_broker
-from django_q.models import OrmQ
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
@@ -33,6 +31,7 @@ from gitsync.models import (
     Worker,
 )
 from gitsync.tasks import enqueue_sync
+from gitsync.turns import taking
 from kiok.metadata.models import Dag, Origin
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -249,19 +248,19 @@ def test_whether_repositories_are_synced_at_all_is_on_the_page(settings: Setting
 
 
 @pytest.mark.django_db(transaction=True)
-def test_tasks_count_as_waiting_until_a_worker_takes_them(repository: Repository) -> None:
-    OrmQ.objects.all().delete()
+def test_syncs_count_as_waiting_until_a_worker_takes_them(repository: Repository) -> None:
     for _ in range(3):
         enqueue_sync(repository.pk, Trigger.SCHEDULE)
     page = scrape()
     assert page.value("gitsync_queue_tasks", state="waiting") == 3
     assert page.value("gitsync_queue_tasks", state="taken") == 0
-    broker = get_broker()
-    [(key, _)] = broker.dequeue()
+    Worker.objects.create(name="ant/boot/1", started_at=Now(), seen_at=Now())
+    taken = taking.take("ant/boot/1")
+    assert taken is not None
     page = scrape()
     assert page.value("gitsync_queue_tasks", state="waiting") == 2
     assert page.value("gitsync_queue_tasks", state="taken") == 1
-    broker.acknowledge(key)
+    taking.settle(taken.pk)
     assert scrape().value("gitsync_queue_tasks", state="taken") == 0
 
 

@@ -1,0 +1,201 @@
+"""Workers on several machines share the database, and nothing else; a Redis between them may come and go.
+
+A machine is a cluster with a host name, a data folder and an engine of its own, which here is a door to the one engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django_q.brokers import get_broker
+from django_q.conf import Conf
+from pytest_django import Settings
+
+from gitsync import presence, tasks
+from gitsync.models import Leadership, Repository, SyncRun, Trigger, Turn, Worker
+from gitsync.turns.team import place_of
+from kiok.metadata.models import Dag
+from tests.integration.cluster import eventually, workers
+from tests.integration.conftest import yaml_dag
+from tests.servers.daemon import GitDaemon
+from tests.servers.redis import RedisServer
+from tests.servers.repositories import WorkRepo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PYTHON = "from kiok import Dag\nd = Dag('p')\nd.task('a', script='s')\n"
+SHARED = {"DJANGO_SECRET_KEY": "the same on every machine, as the master key is", "KIOK_WORKERS": "2"}
+SELDOM = {"KIOK_GITSYNC_INTERVAL_MS": "600000"}
+
+
+class EngineDoor:
+    """A TCP port that leads to the Docker engine, and counts who came; a context manager."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> EngineDoor:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connections += 1
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect(
+                    os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+                )
+                for source, sink in ((client, engine), (engine, client)):
+                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pass(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[GitDaemon]:
+    root = tmp_path / "remotes"
+    root.mkdir()
+    with GitDaemon(root) as daemon:
+        yield daemon
+
+
+def mirrors(data: Path) -> set[int]:
+    return {int(path.name) for path in (data / "mirrors").glob("[0-9]*")}
+
+
+def most_at_once(spans: Sequence[tuple[object, object]]) -> int:
+    """Of spans of time, how many share a moment at most."""
+    edges = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])  # type: ignore[type-var]
+    now = most = 0
+    for _, step in edges:
+        now += step
+        most = max(most, now)
+    return most
+
+
+def test_two_machines_do_the_work_together_and_one_goes_on_alone(
+    work_repo: WorkRepo, served: GitDaemon, tmp_path: Path
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a"), "p.py": PYTHON})
+    rows = []
+    for number in range(12):
+        shutil.copytree(work_repo.bare, served.root / f"team{number}" / "dags.git", dirs_exist_ok=True)
+        url = served.url(f"team{number}/dags.git").replace(
+            "127.0.0.1", ("127.0.0.1", "localhost")[number % 2]
+        )
+        rows.append(Repository(name=f"team{number}", url=url))
+    Repository.objects.bulk_create(rows)
+    limits = {"KIOK_GITSYNC_ALLOW_PROTOCOLS": "git", "KIOK_GITSYNC_HOST_SYNCS": "1"}
+    with EngineDoor() as first_engine, EngineDoor() as second_engine:
+        first = {"KIOK_BASE_DATA_DIR": str(tmp_path / "ant"), "DOCKER_HOST": first_engine.url}
+        second = {"KIOK_BASE_DATA_DIR": str(tmp_path / "bee"), "DOCKER_HOST": second_engine.url}
+        with workers({**SHARED, **SELDOM, **limits, **second}, host_name="bee"):
+            with workers({**SHARED, **SELDOM, **limits, **first}, host_name="ant") as ant:
+                eventually(lambda: Dag.objects.count() == 2 * len(rows), 120, "all are synced")
+                hosts = {presence.host_of(name) for name in Worker.objects.values_list("name", flat=True)}
+                assert hosts == {"ant", "bee"}
+                eventually(lambda: not Turn.objects.exists(), 10, "no turn is left")
+                made = mirrors(tmp_path / "ant"), mirrors(tmp_path / "bee")
+                assert all(made), "one machine did it all"
+                assert made[0] | made[1] == {row.pk for row in rows}
+                assert first_engine.connections
+                assert second_engine.connections
+                spans = defaultdict(list)
+                for run in SyncRun.objects.select_related("repository"):
+                    spans[place_of(run.repository.url, None).host].append((run.started_at, run.finished_at))
+                assert {host: most_at_once(times) for host, times in spans.items()} == {
+                    "127.0.0.1": 1,
+                    "localhost": 1,
+                }
+                os.killpg(ant.pid, signal.SIGKILL)
+            # What the dead machine had a mirror of, the other has to fetch by itself.
+            lost = Repository.objects.get(pk=min(made[0] - made[1] or made[0]))
+            work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
+            bare = served.root / lost.name / "dags.git"
+            shutil.rmtree(bare)
+            shutil.copytree(work_repo.bare, bare)
+            tasks.enqueue_sync(lost.pk, Trigger.ADMIN)
+            eventually(
+                lambda: Dag.objects.filter(repository=lost.name, version=2), 60, "the other has synced it"
+            )
+            assert lost.pk in mirrors(tmp_path / "bee")
+            eventually(
+                lambda: Leadership.objects.filter(holder__startswith="bee/").exists(), 20, "the other leads"
+            )
+
+
+@pytest.fixture
+def redis_server(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RedisServer]:
+    """A Redis that this process, too, sends its tasks to."""
+    with RedisServer(tmp_path) as server:
+        settings.KIOK = replace(settings.KIOK, broker="redis")
+        settings.KIOK_REDIS_URL = server.url
+        monkeypatch.setattr(Conf, "BROKER_CLASS", "gitsync.brokers.redis.RedisBroker")
+        yield server
+
+
+def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(
+    work_repo: WorkRepo, repository: Repository, redis_server: RedisServer
+) -> None:
+    def push(script: str) -> None:
+        work_repo.publish({"a.yaml": yaml_dag("a", script)})
+
+    def is_served(script: str) -> bool:
+        return any(
+            script in str(spec)
+            for spec in Dag.objects.filter(uid="team/a.yaml").values_list("spec", flat=True)
+        )
+
+    push("echo 1")
+    with workers({**SHARED, **SELDOM, "KIOK_BROKER": "redis", "KIOK_REDIS_URL": redis_server.url}):
+        eventually(lambda: is_served("echo 1"), 40, "the leader's look, by Redis")
+
+        with transaction.atomic():
+            push("echo 2")
+            tasks.enqueue_sync(repository.pk, Trigger.WEBHOOK)
+            assert get_broker().queue_size() == 0, "a task was sent before the commit"
+        eventually(lambda: is_served("echo 2"), 20, "a request, by Redis")
+
+        redis_server.kill()
+        push("echo 3")
+        assert tasks.enqueue_once(repository.pk, Trigger.WEBHOOK), "whoever asks does not notice"
+        assert Turn.objects.count() == 1
+        assert not is_served("echo 3")
+        redis_server.start()
+        eventually(lambda: is_served("echo 3"), 40, "what was asked for while it was away")
+
+        slow = "from kiok import Dag\nimport time\ntime.sleep(8)\nd = Dag('p')\nd.task('a', script='s')\n"
+        work_repo.publish({"p.py": slow, "a.yaml": yaml_dag("a", "echo 4")})
+        tasks.enqueue_sync(repository.pk, Trigger.ADMIN)
+        eventually(lambda: SyncRun.objects.filter(state="running", step="compile"), 20, "a worker is at it")
+        holder = Turn.objects.get().taken_by
+        os.kill(int(holder.split("/")[2]), signal.SIGKILL)
+        eventually(lambda: is_served("echo 4"), 60, "what was lost with the worker")
+        eventually(lambda: not Turn.objects.exists(), 30, "no turn is left")

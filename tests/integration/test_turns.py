@@ -1,0 +1,225 @@
+"""Whose turn it is, as the store tells it: order, limits, workers that are gone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connections
+from django.db.models.functions import Now
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+from pytest_django import Settings
+
+from compilers.base import Kind
+from compilers.pipeline import Share
+from gitsync import presence, tasks
+from gitsync.looks import in_rotation
+from gitsync.models import Repository, SyncRun, Trigger, Turn, Worker
+from gitsync.turns import taking, waking
+from gitsync.turns.team import Place, place_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKERS = ("ant/1", "bee/1", "bee/2")
+LARGE = (Share(Kind.PYTHON, 10_000, 10_000),)
+SMALL = (Share(Kind.PYTHON, 10_000, 1),)
+
+
+@pytest.fixture(autouse=True)
+def three_workers() -> None:
+    for name in WORKERS:
+        Worker.objects.create(name=name, started_at=Now(), seen_at=Now())
+
+
+def repositories(team: str, number: int, host: str = "git.example.com") -> list[Repository]:
+    return Repository.objects.bulk_create(
+        Repository(name=f"{team}-{at}", url=f"https://{host}/{team}/{at}.git") for at in range(number)
+    )
+
+
+def ask(rows: list[Repository], trigger: Trigger = Trigger.SCHEDULE) -> None:
+    for row in rows:
+        tasks.enqueue_sync(row.pk, trigger)
+
+
+def take(worker: str = WORKERS[0]) -> str | None:
+    """The name of the repository whose turn the worker gets."""
+    turn = taking.take(worker)
+    return turn.repository.name if turn else None
+
+
+def served(number: int) -> list[str | None]:
+    """The repositories that one worker does one after the other."""
+    names = []
+    for _ in range(number):
+        turn = taking.take(WORKERS[0])
+        names.append(turn.repository.name if turn else None)
+        if turn:
+            taking.settle(turn.pk)
+    return names
+
+
+def test_a_team_with_five_hundred_that_wait_delays_anothers_by_one(
+    django_assert_max_num_queries: Any,
+) -> None:
+    rows = repositories("large", 500)
+    ask(rows[:10])
+    last = Turn.objects.latest("number")
+    assert last.number == 9
+    Turn.objects.bulk_create(
+        Turn(
+            id=f"more-{at}",
+            repository=row,
+            arguments=last.arguments,
+            lane=last.lane,
+            team=last.team,
+            host=last.host,
+            number=at,
+            asked_at=Now(),
+        )
+        for at, row in enumerate(rows[10:], start=10)
+    )
+    served(3)
+    [lone] = repositories("small", 1)
+    with django_assert_max_num_queries(12):
+        ask([lone])
+    assert lone.name in served(2)
+
+
+def test_who_was_away_gets_no_credit_and_who_comes_again_and_again_takes_turns() -> None:
+    ask(repositories("large", 20))
+    served(10)
+    small = repositories("small", 5)
+    order = []
+    for row in small:
+        ask([row])
+        order += served(2)
+    assert sum(str(name).startswith("large") for name in order) == 5
+
+
+def test_who_asks_at_the_same_moment_gets_a_number_of_its_own() -> None:
+    def ask_for(row: Repository) -> None:
+        try:
+            tasks.enqueue_sync(row.pk, Trigger.WEBHOOK)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask_for, repositories("one", 40)))
+    assert sorted(Turn.objects.values_list("number", flat=True)) == list(range(40))
+
+
+def test_what_was_asked_for_goes_before_what_looks_found_of_the_same_team() -> None:
+    rows = repositories("one", 5)
+    ask(rows[:4])
+    ask(rows[4:], Trigger.WEBHOOK)
+    assert served(5) == ["one-4", "one-0", "one-1", "one-2", "one-3"]
+
+
+def test_a_team_is_a_group_or_else_the_owner_in_the_url() -> None:
+    host = "git.example.com"
+    assert place_of(f"https://{host}/team/a.git", None) == Place(f"{host}/team", host)
+    assert place_of(f"git@{host}:team/sub/b.git", None) == Place(f"{host}/team", host)
+    assert place_of(f"https://{host}/alone.git", None) == Place(f"{host}/", host)
+    assert place_of(f"https://{host}/team/a.git", 7) == Place("group 7", host)
+    assert place_of("file:///srv/git/a.git", None) == Place("/srv", "")
+    assert place_of("no url at all", None) == Place("", "")
+    first, second = repositories("one", 2)
+    second.groups.add(Group.objects.create(name="team"))
+    ask([first, second])
+    assert Turn.objects.values("team").distinct().count() == 2
+
+
+def test_looks_go_round_the_teams_too() -> None:
+    a, b = Place("a", ""), Place("b", "")
+    rows = [(pk, a, False, False, "") for pk in range(5)] + [(9, b, False, False, "")]
+    assert [row[0] for row in in_rotation(rows)] == [0, 9, 1, 2, 3, 4]
+
+
+def test_no_more_syncs_at_once_than_are_allowed_in_all_and_of_a_host(settings: Settings) -> None:
+    ask(repositories("one", 3) + repositories("two", 1, "other.example.com"))
+    settings.KIOK = replace(settings.KIOK, gitsync_host_syncs=1)
+    assert take("ant/1") == "one-0"
+    assert take("bee/1") == "two-0", "the next of the same host would be the second there"
+    assert take("bee/2") is None
+    settings.KIOK = replace(settings.KIOK, gitsync_max_syncs=2, gitsync_host_syncs=0)
+    assert take("bee/2") is None
+    settings.KIOK = replace(settings.KIOK, gitsync_max_syncs=3)
+    assert take("bee/2") == "one-1"
+
+
+def test_the_turn_of_a_worker_that_is_gone_waits_again() -> None:
+    ask(repositories("one", 1))
+    assert take("bee/1") == "one-0"
+    assert take("ant/1") is None
+    long_ago = Now() - timedelta(seconds=presence.ALIVE_SECONDS + 1)
+    Worker.objects.filter(name="bee/1").update(seen_at=long_ago)
+    assert taking.lengths(["ant/1", "bee/2"]).waiting == 1
+    assert take("ant/1") == "one-0"
+
+
+def test_long_syncs_leave_a_worker_to_others() -> None:
+    ask(repositories("large", 3))
+    turns = [taking.take(worker) for worker in WORKERS]
+    assert all(taking.admit(turn, worker, SMALL) for turn, worker in zip(turns, WORKERS, strict=True) if turn)
+    admitted = [
+        taking.admit(turn, worker, LARGE) for turn, worker in zip(turns, WORKERS, strict=True) if turn
+    ]
+    assert admitted == [True, True, False]
+    assert take("bee/2") is None, "it waits until another long one has ended"
+    ask(repositories("small", 1))
+    assert take("bee/2") == "small-0"
+    assert turns[0] is not None
+    taking.settle(turns[0].pk)
+    assert take("ant/1") == "large-2"
+
+
+def test_one_worker_alone_does_long_ones_too() -> None:
+    Worker.objects.exclude(name="ant/1").delete()
+    ask(repositories("large", 1))
+    turn = taking.take("ant/1")
+    assert turn is not None
+    assert taking.admit(turn, "ant/1", LARGE)
+
+
+def test_a_repository_whose_last_sync_took_long_is_expected_to_again() -> None:
+    rows = repositories("one", 2)
+    SyncRun.objects.create(
+        repository=rows[0],
+        lease_number=1,
+        trigger="schedule",
+        started_at=Now() - timedelta(seconds=11),
+        finished_at=Now(),
+    )
+    ask(rows)
+    assert list(Turn.objects.order_by("number").values_list("is_long", flat=True)) == [True, False]
+
+
+def test_few_tasks_stand_for_many_turns_and_the_leader_sends_those_that_were_lost() -> None:
+    ask(repositories("one", 20))
+    assert OrmQ.objects.count() == waking.ENOUGH
+    assert waking.rouse() == 0, "they have not waited long"
+    OrmQ.objects.all().delete()
+    Turn.objects.update(asked_at=Now() - timedelta(seconds=waking.ROUSE_SECONDS + 1))
+    assert waking.rouse() == len(WORKERS)
+    told = [SignedPackage.loads(row.payload)["id"] for row in OrmQ.objects.all()]
+    assert set(told) <= set(Turn.objects.values_list("pk", flat=True))
+    for worker in WORKERS:
+        taking.take(worker)
+    OrmQ.objects.all().delete()
+    assert waking.rouse() == 0, "nobody is idle"
+
+
+def test_a_repository_that_is_removed_takes_its_turns_with_it() -> None:
+    rows = repositories("one", 2)
+    ask(rows)
+    rows[0].delete()
+    assert served(2) == ["one-1", None]
+    assert tasks.enqueue_sync(10**6, Trigger.ADMIN), (
+        "whoever asks for one that is gone gets a task all the same"
+    )
