@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import tempfile
 import time
 from multiprocessing import Value
@@ -105,10 +106,13 @@ class Flag:
 class SurvivingSentinel(Sentinel):  # type: ignore[misc]
     """django-q2's sentinel, sharing with its workers and its pusher nothing that dies with one of them.
 
-    When they have stopped, so has what stood ready for them.
+    When they have stopped, so has what stood ready for them. SIGTERM is for its parent, which tells it by an event: a
+    signal to the whole group would end it while it holds that event's lock, for which its parent then waits for ever.
     """
 
     def start(self) -> Any:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
         for queue in (self.task_queue, self.result_queue):
             queue._rlock = ReadLock(queue._reader)
             queue._wlock = KernelLock()

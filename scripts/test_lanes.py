@@ -25,7 +25,7 @@ from types import FrameType
 
 from test_results import problems
 
-SUITES = ("unit", "integration", "sandbox", "browser", "faults")
+SUITES = ("unit", "integration", "sandbox", "browser", "faults", "stack")
 
 
 def _integration(*names: str) -> tuple[str, ...]:
@@ -33,14 +33,17 @@ def _integration(*names: str) -> tuple[str, ...]:
 
 
 # Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
-WITH_SANDBOX = _integration(
-    "hundred_repositories", "killed_sync", "killed_workers", "leader", "pause", "workers"
-)
+WITH_SANDBOX = _integration("hundred_repositories", "killed_workers", "pause", "workers")
 WITH_BROWSER = _integration("canary", "embedded")
+WITH_STACK = _integration(
+    "fair_workers", "killed_sync", "leader", "several_machines", "soak", "stateful", "restore", "upgrade"
+)
+_ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {
-    "integration": ("tests/integration", *(f"--ignore={path}" for path in WITH_SANDBOX + WITH_BROWSER)),
+    "integration": ("tests/integration", *(f"--ignore={path}" for path in _ELSEWHERE)),
     "sandbox": ("tests/unit", *WITH_SANDBOX, "tests/sandbox"),
-    "browser": (*WITH_BROWSER, "tests/browser", "tests/faults"),
+    "browser": (*WITH_BROWSER, "tests/browser"),
+    "stack": ("tests/stack", "tests/faults", *WITH_STACK),
 }
 BUILD = Path("build")
 NOTHING_SELECTED = 5  # pytest's

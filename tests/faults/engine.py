@@ -40,7 +40,14 @@ class OwnEngine:
                 *("--address", f"{self.folder}/containerd.sock"),
             )
         self._dockerd = self._run(
-            *("dockerd", f"--host={self.url}", f"--containerd={self.folder}/containerd.sock"),
+            # In a network of its own: a dockerd without a bridge takes away that of the machine's engine.
+            *(
+                "unshare",
+                "--net",
+                "dockerd",
+                f"--host={self.url}",
+                f"--containerd={self.folder}/containerd.sock",
+            ),
             *(
                 f"--data-root={self.folder}/data",
                 f"--exec-root={self.folder}/run",

@@ -122,6 +122,8 @@ def test_processes_that_are_killed_do_not_stop_the_others(
             eventually(
                 lambda v=version: Dag.objects.filter(version=v), 60, f"the push after the fault to {which}"
             )
+        os.killpg(cluster.pid, signal.SIGTERM)  # as a terminal or systemd does: to all of them at once
+        cluster.wait(timeout=30)
 
 
 def die_while_reporting() -> None:
