@@ -103,6 +103,27 @@ class Flag:
         return bool(self._set.value)
 
 
+class Room:
+    """Lets one task at a time into a queue, in the place of a semaphore: a worker killed between taking a task and saying
+    so would keep its place for ever. When all is to stop there is room, whoever is left to take it.
+    """
+
+    def __init__(self, reader: Connection[Any, Any], stopping: Flag) -> None:
+        self._reader = reader
+        self._stopping = stopping
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        deadline = None if block and timeout is None else time.monotonic() + (timeout or 0 if block else 0)
+        while self._reader.poll(0) and not self._stopping.is_set():
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def release(self) -> None:
+        """The pipe itself says what is in it."""
+
+
 class SurvivingSentinel(Sentinel):  # type: ignore[misc]
     """django-q2's sentinel, sharing with its workers and its pusher nothing that dies with one of them.
 
@@ -113,10 +134,12 @@ class SurvivingSentinel(Sentinel):  # type: ignore[misc]
     def start(self) -> Any:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+        self.event_out = Flag()
         for queue in (self.task_queue, self.result_queue):
             queue._rlock = ReadLock(queue._reader)
             queue._wlock = KernelLock()
-        self.event_out = Flag()
+            queue.size.count = Value("i", 0, lock=KernelLock())  # type: ignore[call-overload]
+        self.task_queue._sem = Room(self.task_queue._reader, self.event_out)
         try:
             return super().start()
         finally:

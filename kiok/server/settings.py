@@ -133,7 +133,6 @@ Q_CLUSTER = {
     "ack_failures": True,
     "poll": 0,  # the broker waits by itself, for a notification (gitsync.brokers.postgresql)
     "bulk": 1,
-    "queue_limit": 1,  # what one machine takes and cannot begin, another could have begun
     "catch_up": False,
     # Every result; kiok.retention.tasks.days clears them away. With a limit each task reads and locks as many rows.
     "save_limit": 0,
