@@ -46,7 +46,7 @@ class PostgresqlBroker(TaskTable):
         taken = super().dequeue()
         if not taken:
             self._listener.wait()
-        return taken
+        return taken or None
 
 
 def notify(payload: str) -> None:

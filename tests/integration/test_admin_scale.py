@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -85,6 +87,8 @@ def few_and_many(
 ) -> Iterator[list[dict[str, Asked]]]:
     """All pages asked over few rows, then over many; the tables are empty again after the module."""
     with django_db_blocker.unblock():
+        for concrete in (True, False):  # a process asks for each once
+            ContentType.objects.get_for_models(*apps.get_models(), for_concrete_models=concrete)
         found = []
         try:
             for amounts in (FEW, MANY):

@@ -91,7 +91,9 @@ def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
         try:
             for event in events:
                 with contextlib.suppress(NotFound):
-                    watch.seen.append(_seen(client.api.inspect_container(event["id"]), root))
+                    container = client.api.inspect_container(event["id"])
+                    if container["GraphDriver"]["Data"]:  # none of one that is being removed
+                        watch.seen.append(_seen(container, root))
         except Exception as exc:  # noqa: BLE001  shown when the watch ends
             failed.append(exc)
 
