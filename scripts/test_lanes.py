@@ -33,10 +33,13 @@ def _integration(*names: str) -> tuple[str, ...]:
 
 
 # Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
-WITH_SANDBOX = _integration("hundred_repositories", "killed_workers", "pause", "workers")
+WITH_SANDBOX = _integration(
+    *("hundred_repositories", "killed_workers", "leader", "pause", "workers"),
+    *("connections_keys", "git_sync_cases"),
+)
 WITH_BROWSER = _integration("canary", "embedded")
 WITH_STACK = _integration(
-    "fair_workers", "killed_sync", "leader", "several_machines", "soak", "stateful", "restore", "upgrade"
+    "fair_workers", "killed_sync", "several_machines", "soak", "stateful", "restore", "upgrade"
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {

@@ -57,6 +57,8 @@ _SIGNS: tuple[tuple[GitReason, re.Pattern[str]], ...] = tuple(
             r"|no such project"
             r"|project you were looking for could not be found|access denied or repository not exported",
         ),
+        # In the midst of a pack: whatever the torn rest of it looks like to git, the server spoke git until then.
+        (GitReason.NETWORK, r"unexpected disconnect while reading sideband packet"),
         (
             # A page for people instead of a repository, a proxy's answer, a login shell that greets.
             GitReason.NOT_GIT,

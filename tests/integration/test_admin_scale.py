@@ -23,16 +23,16 @@ pytestmark = pytest.mark.django_db
 FEW = admin_rows.Amounts()
 MANY = replace(
     FEW,
-    repositories=200,
-    dags=1000,
-    versions=2000,
-    runs=2000,
-    syncs=2000,
-    files=2000,
-    deliveries=2000,
-    notices=2000,
-    connections=200,
-    tasks=200,
+    repositories=120,
+    dags=300,
+    versions=400,
+    runs=400,
+    syncs=400,
+    files=400,
+    deliveries=400,
+    notices=400,
+    connections=120,
+    tasks=120,
 )
 
 

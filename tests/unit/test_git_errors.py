@@ -53,6 +53,11 @@ def _failure(stderr: str) -> GitError:
             "fatal: unable to access 'x': Operation too slow. Less than 1000 bytes/sec transferred",
             GitReason.NETWORK,
         ),
+        (  # cut within the header of the pack
+            "Connection to 127.0.0.1 closed by remote host.\n"
+            "fetch-pack: unexpected disconnect while reading sideband packet\nfatal: protocol error: bad pack header",
+            GitReason.NETWORK,
+        ),
         ("fatal: transport 'ext' not allowed", GitReason.PROTOCOL_NOT_ALLOWED),
         (
             "ERROR: Repository not found.\nfatal: Could not read from remote repository.",
