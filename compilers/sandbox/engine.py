@@ -13,6 +13,7 @@ from typing import Any
 import docker
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
@@ -20,6 +21,8 @@ from compilers.sandbox.config import IMAGE_FIELDS, IMAGE_PROPERTIES, LABEL_PROTO
 from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
+_KEPT_CONNECTIONS = 4
+"""Over a socket the client keeps one for each address it last asked, 25 by default: most are of containers long gone."""
 
 
 class Engine:
@@ -49,11 +52,12 @@ class Engine:
 
     def _connect(self, environment: dict[str, str]) -> docker.APIClient:
         def client(version: str) -> docker.APIClient:
-            made = docker.from_env(
+            made = docker.APIClient(
                 version=version,
                 timeout=self._config.api_timeout_seconds,  # type: ignore[arg-type]
-                environment=environment,
-            ).api
+                num_pools=_KEPT_CONNECTIONS,
+                **kwargs_from_env(environment=environment),
+            )
             # Else REQUESTS_CA_BUNDLE would overrule DOCKER_CERT_PATH, and proxies stand before the engine.
             # https://github.com/psf/requests/issues/3829
             made.trust_env = False

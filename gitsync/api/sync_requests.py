@@ -118,16 +118,18 @@ def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:
 
 
 def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
+    asked, full = Asked.from_json(ticket), ticket["full"] is True
+    # The task first: once it is done, what is read after it is as it left it.
+    task = _task(asked)
     repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
     if repository is None:
         raise not_found("request")
-    asked, full = Asked.from_json(ticket), ticket["full"] is True
     run = _run(repository, asked, full)
-    task = Task.objects.filter(pk=asked.task, func=tasks.SYNC).first()
     outcome = outcome_of(repository, asked, task, run)
     result = _result(caller, repository, outcome, run) if outcome else None
     if result is None and task is None and not is_claimed(repository) and not repository.follow_up:
-        result = _forgotten(repository) if tickets.has_left_the_queue(ticket) else None
+        is_gone = tickets.has_left_the_queue(ticket) and not _task(asked)
+        result = _forgotten(repository) if is_gone else None
     running = bool(run and run.state == SyncState.RUNNING and is_claimed(repository))
     return SyncRequest(
         id=id,
@@ -137,6 +139,11 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
         hint="" if result or running else worker_hint(),
         result=result,
     )
+
+
+def _task(asked: Asked) -> Task | None:
+    task: Task | None = Task.objects.filter(pk=asked.task, func=tasks.SYNC).first()
+    return task
 
 
 def _run(repository: Repository, asked: Asked, full: bool) -> Any:
@@ -155,7 +162,7 @@ def _result(caller: Caller, repository: Repository, outcome: Outcome, run: Any) 
             outcome=name,
             reason=run.reason,
             message=run.message,
-            commit=repository.last_good_commit,
+            commit=run.repository.last_good_commit,  # read with it, when it had ended
             sync=syncs.summary(run) if caller.may(syncs.VIEW) else None,
         )
     fails = outcome.end is not End.NOTHING_NEW

@@ -17,7 +17,7 @@ NewTeam = Callable[..., Team]
 
 INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000
-SYNC_SECONDS = 10.0
+SYNC_SECONDS = 40.0
 """What a sync itself may take on a busy machine, once it is begun again."""
 
 

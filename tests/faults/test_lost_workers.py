@@ -17,7 +17,7 @@ from tests.reference.authoring import yaml_file
 
 INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000
-SYNC_SECONDS = 10.0
+SYNC_SECONDS = 40.0
 """What a sync itself may take on a busy machine, once it is begun again."""
 
 NewTeam = Callable[..., Team]
@@ -105,7 +105,7 @@ def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_comm
         compiled.push({"p.py": slow_python("p", 0, "echo 2")})
         applied.push({"b.yaml": yaml_file({"b": "echo 2"})})
         for team in (compiled, applied):
-            team.deploys(2 * INTERVAL_SECONDS)
+            team.deploys(2 * INTERVAL_SECONDS + SYNC_SECONDS)
     eventually(
         lambda: "lease_lost" in SyncRun.objects.get(pk=first.pk).log, 20, "it has seen that it is late"
     )
