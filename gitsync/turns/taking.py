@@ -60,7 +60,7 @@ def take(worker: str) -> Turn | None:
         now = _now(worker)
         turn = eligible(now.workers, now.taken).first()
         if turn is not None:
-            turn.taken_by = worker
+            turn.is_repeat, turn.taken_by = turn.taken_by != "", worker
             Turn.objects.filter(pk=turn.pk).update(taken_by=worker, taken_at=Now())
     return turn
 

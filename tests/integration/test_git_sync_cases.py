@@ -28,7 +28,8 @@ from gitsync.git.ref import parse_ref
 from gitsync.git.url import parse_url
 from gitsync.looks import Looks
 from gitsync.models import Repository, SyncRun, Trigger
-from gitsync.sync.run import Request, look, sync_repository
+from gitsync.sync.look import look
+from gitsync.sync.run import Request, sync_repository
 from gitsync.sync.schedule import MAX_BACKOFF_SECONDS, SPREAD, next_due
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagVersion
