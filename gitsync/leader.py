@@ -124,12 +124,12 @@ class Candidate(threading.Thread):
         config = properties()
         log.info("leading as %s", lead.holder)
         looks: Looks | None = None
-        if config.gitsync_enabled:
-            warn_of_git()
-            looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
         renewed = time.monotonic()
         store, rouser = housekeeping.of_store(), Rouser()
         try:
+            if config.gitsync_enabled:
+                warn_of_git()
+                looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
             while not self._stop_asked.wait(TICK_SECONDS):
                 if time.monotonic() - renewed >= RENEW_SECONDS:
                     if not renew(lead):

@@ -178,3 +178,22 @@ def test_the_schedule_is_there_once(transactional_db: None) -> None:
     tasks.ensure_schedule()
     schedule = Schedule.objects.get(name=tasks.LEADER_SCHEDULE)
     assert schedule.func == "gitsync.tasks.lead"
+
+
+def test_a_fault_while_it_leads_does_not_end_the_candidacy_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A git whose version is no number that Python reads."""
+    git = tmp_path / "git"
+    git.write_text(f"#!/bin/sh\necho git version 2.{'9' * 5000}\n")
+    git.chmod(0o755)
+    with monkeypatch.context() as broken:
+        broken.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        candidate = leader.Candidate(lambda _pk: None)
+        candidate.start()
+        eventually(lambda: "leading failed" in caplog.text, 10, "the fault")
+    try:
+        eventually(leader_pid, 10, "it leads after all")
+    finally:
+        candidate.stop()
+        candidate.join(10)
