@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from datetime import timedelta
@@ -19,7 +21,7 @@ from gitsync.models import Leadership, Repository, SyncRun, Trigger, Worker
 from gitsync.process import is_dead, process_name
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
-from tests.integration.cluster import eventually, stop, workers
+from tests.integration.cluster import ROOT, eventually, stop, workers
 from tests.integration.conftest import yaml_dag
 from tests.servers.repositories import WorkRepo
 from tests.servers.ssh import SshServer
@@ -171,6 +173,31 @@ def test_a_process_that_is_gone_is_known_to_be_dead() -> None:
     assert is_dead("/".join((host, boot, "4194304", start, *rest)))
     assert not is_dead("/".join(("elsewhere", boot, "4194304", start, *rest)))
     assert not is_dead("nonsense")
+
+
+# A process of another container with the same host name, until its standard input ends. It tells its own name.
+ELSEWHERE = """
+import sys
+from gitsync.process import process_name
+print(process_name(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_of_another_container_is_not_taken_for_dead() -> None:
+    with subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", ELSEWHERE],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as container:
+        assert container.stdin is not None
+        assert container.stdout is not None
+        name = container.stdout.readline().strip()
+        assert name.split("/")[0] == process_name().split("/")[0]
+        assert not is_dead(name)
+        container.stdin.close()
 
 
 def test_the_schedule_is_there_once(transactional_db: None) -> None:
