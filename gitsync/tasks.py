@@ -20,6 +20,7 @@ from django_q.tasks import async_task
 from gitsync.conf import properties
 from gitsync.errors import Deferred
 from gitsync.models import Lane, Leadership, Repository, Trigger
+from gitsync.standstill import limit_standstill
 from gitsync.turns import asking, serving, waking
 from gitsync.worker_process import WorkerProcess
 from kiok import correlation
@@ -61,11 +62,12 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
     with correlation.bound() as known, transaction.atomic():
         # Read first, which waits for nobody: most requests of a flood go no further.
         joined = waiting.first()
-        mark = {"queued_until": until, "queued_correlation_id": known}
-        if joined is None and rows.filter(not_waiting).update(**mark):
-            enqueue_sync(repository_id, trigger, requested_by=requested_by)
-            return True
-        joined = joined or waiting.first()
+        if joined is None:
+            limit_standstill()
+            if rows.filter(not_waiting).update(queued_until=until, queued_correlation_id=known):
+                enqueue_sync(repository_id, trigger, requested_by=requested_by)
+                return True
+            joined = waiting.first()
         if joined:
             log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
     return False

@@ -24,6 +24,7 @@ from django.db.models.functions import Now
 from gitsync.errors import LeaseLost, SyncReason
 from gitsync.models import Repository, SyncRun, SyncState
 from gitsync.process import is_dead, process_name
+from gitsync.standstill import limit_standstill
 from kiok import correlation
 
 LEASE_SECONDS = 20.0
@@ -127,6 +128,7 @@ def ask_for_follow_up(
     False when no sync is under way, so that the caller may claim.
     """
     with transaction.atomic():
+        limit_standstill()
         row = (
             Repository.objects.select_for_update()
             .filter(pk=repository_id, lease_expires_at__gt=Now())
@@ -166,8 +168,7 @@ def owned(held: Claim) -> Repository:
     A process that stops in that transaction keeps the row no longer than a lease: the server ends its session.
     Raises LeaseLost otherwise.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LEASE_SECONDS:g}s'")
+    limit_standstill()
     row = (
         Repository.objects.select_for_update()
         .filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number)

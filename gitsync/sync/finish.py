@@ -15,6 +15,7 @@ from gitsync.errors import WorkerDied
 from gitsync.git.errors import GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.notices.transition import note_transition
+from gitsync.standstill import limit_standstill
 from gitsync.sync.claim import Claim, is_held, owned
 from gitsync.sync.deaths import Deaths
 from gitsync.sync.failure import Failure, logged_failure_of
@@ -161,15 +162,20 @@ def nothing_new(repository: Repository) -> None:
     as_read = Repository.objects.filter(
         pk=repository.pk, lease_number=repository.lease_number, next_due_at=repository.next_due_at
     )
-    with transaction.atomic():
-        if not as_read.update(**changes):
-            repository.refresh_from_db()
-            return
-        if "state" in changes:
-            # The row is locked by the update, and told of as it is now.
-            row = Repository.objects.get(pk=repository.pk)
-            note_transition(row, row.last_commit, transient=False)
-            row.save(update_fields=["told_state", "untold_looks"])
+    if "state" in changes:
+        with transaction.atomic():
+            limit_standstill()
+            written = as_read.update(**changes)
+            if written:
+                # The row is locked by the update, and told of as it is now.
+                row = Repository.objects.get(pk=repository.pk)
+                note_transition(row, row.last_commit, transient=False)
+                row.save(update_fields=["told_state", "untold_looks"])
+    else:
+        written = as_read.update(**changes)
+    if not written:
+        repository.refresh_from_db()
+        return
     for name, value in changes.items():
         setattr(repository, name, value)
 
@@ -177,6 +183,7 @@ def nothing_new(repository: Repository) -> None:
 def fail_unreached(repository: Repository, failure: Failure, trigger: str, requested_by: str = "") -> None:
     """Record a look that did not even learn the commit. The same failure again only counts up."""
     with transaction.atomic():
+        limit_standstill()
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
         if row is None or is_held(row) or _is_overtaken(repository, row):
             return  # a sync under way, or since then, knows better; an edit has it looked at anew
