@@ -91,8 +91,10 @@ def is_held(row: Repository) -> bool:
     return bool(row.lease_holder) and not is_dead(row.lease_holder) and alive.exists()
 
 
-def release(held: Claim) -> dict[str, Any] | None:
+def release(held: Claim, *, keep_request: bool = False) -> dict[str, Any] | None:
     """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`).
+
+    `keep_request`: the request stays with the repository, for whoever claims it next.
 
     Where the store is out of reach, it is tried for as long as the lease may last: when the store is back, nobody waits
     for the rest of that. Raises database errors after it.
@@ -100,7 +102,7 @@ def release(held: Claim) -> dict[str, Any] | None:
     deadline = time.monotonic() + LEASE_SECONDS
     while True:
         try:
-            return _release(held)
+            return _release(held, keep_request)
         except (OperationalError, InterfaceError):
             if connection.in_atomic_block or time.monotonic() > deadline:
                 raise
@@ -108,14 +110,15 @@ def release(held: Claim) -> dict[str, Any] | None:
         time.sleep(RETRY_SECONDS)
 
 
-def _release(held: Claim) -> dict[str, Any] | None:
+def _release(held: Claim, keep_request: bool) -> dict[str, Any] | None:
     with transaction.atomic():
         try:
             row = owned(held)
         except LeaseLost:
             return None
         asked: dict[str, Any] | None = row.follow_up
-        row.lease_holder, row.lease_expires_at, row.follow_up = "", None, None
+        row.lease_holder, row.lease_expires_at = "", None
+        row.follow_up = asked if keep_request else None
         row.save(update_fields=["follow_up", "lease_holder", "lease_expires_at"])
     return asked
 

@@ -49,9 +49,9 @@ def settled(
         finish.fail_unreached(repository, failure, request.trigger, request.requested_by)
         repository.refresh_from_db()
         return report_of_record(repository)
-    # A process that died left it; its sync says that it runs.
-    was_left = bool(repository.lease_holder) and not is_held(repository)
-    if was_left or not is_judged(repository, commit, insists=request.insists):
+    # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
+    is_unfinished = bool(repository.lease_holder or repository.follow_up) and not is_held(repository)
+    if is_unfinished or not is_judged(repository, commit, insists=request.insists):
         return None
     finish.nothing_new(repository)
     return report_of_record(repository)

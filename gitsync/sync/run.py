@@ -127,7 +127,7 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress, followe
             exc.full = request.full or bool(meanwhile and meanwhile["full"])
             raise
         except BaseException:
-            release(held)
+            release(held, keep_request=True)
             raise
         asked = release(held)
         if asked:

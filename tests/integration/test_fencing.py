@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from gitsync.clock import database_now
@@ -16,7 +17,7 @@ from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.remote import Remote
 from gitsync.sync import apply as store
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release
-from gitsync.sync.look import settled
+from gitsync.sync.look import look, settled
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
 from gitsync.sync.schedule import look_at_once
@@ -301,3 +302,25 @@ def test_a_request_for_which_another_worker_is_faster_is_left_with_that_one(
     assert [other is not None for other in others] == [True]
     left = Repository.objects.get().follow_up or {}
     assert (left.get("trigger"), left.get("requested_by"), left.get("full")) == ("admin", "ada", True)
+
+
+def test_a_request_that_came_during_a_sync_outlives_a_lost_database(
+    work_repo: WorkRepo, repository: Repository, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+
+    def lose_the_session(step: str, _detail: str) -> None:
+        if step != "apply":
+            return
+        assert ask_for_follow_up(repository.pk, "admin", "ada", full=True)
+        with connection.cursor() as cursor, suppress(OperationalError):
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(OperationalError):
+        sync_repository(repository.pk, Request(full=True), lose_the_session)
+
+    assert look(repository.pk)
+    sync_repository(repository.pk, Request(trigger=Trigger.SCHEDULE))
+    assert SyncRun.objects.filter(trigger="admin", full=True, state="succeeded").count() == 1
+    assert Repository.objects.get().follow_up is None
