@@ -49,9 +49,9 @@ class Poisoned:
     def row(self) -> Repository:
         return Repository.objects.get(pk=self.pk)
 
-    def die(self, times: int = 1, *, trigger: Trigger = Trigger.SCHEDULE) -> None:
+    def die(self, times: int = 1, *, trigger: Trigger = Trigger.SCHEDULE, before: str = "plan") -> None:
         for _ in range(times):
-            assert self._nursery.sync(self.pk, step="plan", trigger=trigger), "it was not even tried"
+            assert self._nursery.sync(self.pk, step=before, trigger=trigger), "it was not even tried"
 
     def sync(self, trigger: Trigger = Trigger.SCHEDULE, **options: Any) -> SyncReport:
         return sync_repository(self.pk, Request(trigger, **options))
@@ -107,6 +107,17 @@ def test_it_is_looked_at_on_its_interval_and_tried_again_after_pauses_that_grow(
         assert f"{number} times in a row" in put_off.sync().message
     assert put_off.runs()[-3:] == [FAILED] * 3
     assert Notice.objects.count() == 1
+
+
+def test_one_that_dies_before_it_has_the_commit_is_put_off_with_its_looks(poisoned: Poisoned) -> None:
+    poisoned.die(3, before="discover")
+    asked = database_now()
+    message = poisoned.sync().message
+    assert "of a sync before it had fetched the commit, the last time in step fetch: " in message
+    row = poisoned.row
+    assert (row.reason, row.judgement) == ("worker_died", {})
+    assert row.next_due_at > asked + timedelta(minutes=0.9)
+    assert poisoned.sync(Trigger.ADMIN).ok
 
 
 def test_two_deaths_in_a_row_mean_nothing(poisoned: Poisoned, work_repo: WorkRepo) -> None:
