@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from gitsync.git import housekeeping
 from gitsync.git.client import GitClient
 from gitsync.git.commit_fetch import HEAD_REF
 from gitsync.git.errors import GitPersonError, GitReason, GitTransientError
-from gitsync.git.mirror import Mirror
+from gitsync.git.mirror import Mirror, _try_lock
 from gitsync.git.ref import parse_ref
 from tests.integration.mirrors import contents, disk_bytes, git_in, url_of
 from tests.servers.repositories import WorkRepo
@@ -178,7 +179,7 @@ class TestSharing:
         program = f"""
 import sys, threading, pathlib
 from gitsync.git.client import GitClient, GitSettings
-from gitsync.git.mirror import Mirror
+from gitsync.git.mirror import Mirror, _try_lock
 client = GitClient(GitSettings(home=pathlib.Path({str(tmp_path / "home")!r})))
 mirror = Mirror(pathlib.Path({str(mirror.directory)!r}), client)
 with mirror.hold():
@@ -223,17 +224,32 @@ def test_disk_use_is_bounded_over_many_force_pushes(work_repo: WorkRepo, mirror:
 
 
 def test_a_mirror_discarded_while_another_waits_for_it_is_locked_anew(
-    work_repo: WorkRepo, mirror: Mirror, git_client: GitClient
+    work_repo: WorkRepo, mirror: Mirror, git_client: GitClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The other has opened the lock that is then removed, and gets it afterwards: it must not take that for the lock."""
     commit = work_repo.publish({"a": "1"})
     other = Mirror(mirror.directory, git_client)
-    fetched: list[str] = []
-    waiting = threading.Thread(target=lambda: fetched.append(other.fetch(url_of(work_repo), MAIN, None)))
+    is_waiting, is_discarded = threading.Event(), threading.Event()
+    lock, found = fcntl.flock, []
+
+    def wait() -> None:
+        with other.hold():
+            is_kept = _try_lock(mirror.directory / "lock") is None
+            found.append((is_kept, other.fetch(url_of(work_repo), MAIN, None)))
+
+    waiting = threading.Thread(target=wait)
+
+    def held_up(descriptor: int, operation: int) -> None:
+        if threading.current_thread() is waiting and not is_waiting.is_set():
+            is_waiting.set()
+            is_discarded.wait(20)
+        lock(descriptor, operation)
+
     with mirror.hold():
+        monkeypatch.setattr(fcntl, "flock", held_up)
         waiting.start()
-        time.sleep(0.3)
+        assert is_waiting.wait(20)
         mirror.discard()
-    waiting.join()
-    assert fetched == [commit]
-    with other.hold(), pytest.raises(GitTransientError):
-        mirror.fetch(url_of(work_repo), MAIN, None)
+    is_discarded.set()
+    waiting.join(60)
+    assert found == [(True, commit)]

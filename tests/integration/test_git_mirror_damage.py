@@ -140,10 +140,13 @@ class TestDamage:
     def test_a_failing_fetch_leaves_the_mirror_as_it_was(
         self, tmp_path: Path, work_repo: WorkRepo, mirror: Mirror, commit: str
     ) -> None:
+        before = contents(mirror, commit)
+        assert len(before) == 20
         with pytest.raises(GitPersonError):
             mirror.fetch(url_of(work_repo), parse_ref("none"), None)
         shutil.move(work_repo.bare, tmp_path / "gone")
         with pytest.raises(GitError):
             mirror.fetch(url_of(work_repo), MAIN, None)
+        assert contents(mirror, commit) == before
         shutil.move(tmp_path / "gone", work_repo.bare)
         assert mirror.fetch(url_of(work_repo), MAIN, None) == commit

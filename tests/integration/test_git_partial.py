@@ -19,7 +19,7 @@ from gitsync.git.errors import GitError, GitPersonError, GitReason, GitTransient
 from gitsync.git.listing import blob_sizes, read_listing
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
-from gitsync.git.scope import WHOLE, parse_scope
+from gitsync.git.scope import WHOLE, Scope, parse_scope
 from gitsync.git.tree import PathKind, TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.integration.mirrors import PROTOCOLS, contents
@@ -410,7 +410,8 @@ def test_two_thousand_files_outside_the_folder_are_not_sent(
 
 
 @pytest.mark.rule("running.separator")
-def test_a_hostile_url_runs_nothing(tmp_path: Path, mirror: Mirror) -> None:
+@pytest.mark.parametrize("scope", [SCOPE, WHOLE], ids=["a part", "the whole"])
+def test_a_hostile_url_runs_nothing(scope: Scope, tmp_path: Path, mirror: Mirror) -> None:
     mark = tmp_path / "mark"
 
     class Evil(RemoteUrl):
@@ -420,6 +421,9 @@ def test_a_hostile_url_runs_nothing(tmp_path: Path, mirror: Mirror) -> None:
         def fetch_url(self) -> str:
             return f"--upload-pack=touch {mark};"
 
+    evil = Evil("file", "", None, None, "/x")
     with pytest.raises(GitError):
-        mirror.fetch(Evil("file", "", None, None, "/x"), MAIN, None, SCOPE)
+        mirror.probe(evil, MAIN, None)
+    with pytest.raises(GitError):
+        mirror.fetch(evil, MAIN, None, scope)
     assert not mark.exists()

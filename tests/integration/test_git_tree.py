@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compilers.base import Tree
+from gitsync.git import client as client_module
 from gitsync.git.errors import GitPersonError, GitReason
 from gitsync.git.mirror import Mirror
+from gitsync.git.process import Process
 from gitsync.git.ref import parse_ref
 from gitsync.git.tree import PathKind, TreeLimits
 from tests.integration.mirrors import contents, url_of
@@ -37,11 +40,22 @@ class TestTree:
             path: text if isinstance(text, bytes) else text.encode() for path, text in files.items()
         }
 
-    def test_many_files_are_read_by_one_process(self, work_repo: WorkRepo, mirror: Mirror) -> None:
+    def test_many_files_are_read_by_one_process(
+        self, work_repo: WorkRepo, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         files: dict[str, str | bytes] = {f"d{n % 7}/f{n}": os.urandom(n * 7) for n in range(1500)}
         commit = work_repo.publish(files)
         mirror.fetch(url_of(work_repo), MAIN, None)
-        assert contents(mirror, commit) == files
+        tree = mirror.tree(commit)
+        started: list[Process] = []
+
+        def counted(*arguments: Any, **options: Any) -> Process:
+            started.append(Process(*arguments, **options))
+            return started[-1]
+
+        monkeypatch.setattr(client_module, "Process", counted)
+        assert {entry.path: content for entry, content in tree.read(tree.entries)} == files
+        assert len(started) == 1
 
     @pytest.mark.rule("content.nothing-runs")
     def test_attributes_of_the_tree_change_nothing(
