@@ -52,12 +52,12 @@ class Team:
     def row(self) -> Repository:
         return Repository.objects.get(pk=self.pk)
 
-    def deploys(self) -> None:
+    def deploys(self, within_seconds: float = DEPLOY_SECONDS) -> None:
         """Wait until the last push is in the store, whole. It is all that was pushed then."""
         commit = self.pushed[-1][0]
         eventually(
             lambda: Repository.objects.filter(pk=self.pk, last_good_commit=commit, state="in_sync").exists(),
-            DEPLOY_SECONDS,
+            within_seconds,
             lambda: f"{commit[:12]} of {self.name} is deployed; it stands at {self._standing()}",
         )
         self.holds_what_was_pushed()
