@@ -14,7 +14,7 @@ from gitsync.models import Leadership, SyncRun
 from gitsync.sync.claim import LEASE_SECONDS
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
-from tests.faults.team import NewTeam, slow_python
+from tests.faults.team import DEPLOY_SECONDS, slow_python
 from tests.integration.cluster import eventually
 from tests.reference.authoring import yaml_file
 
@@ -90,7 +90,7 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
     deadly, beside = (new_team(name, interval_ms=INTERVAL_MS) for name in ("deadly", "beside"))
     for team in (deadly, beside):
         team.push({"a.yaml": yaml_file({"a": "echo 1"})})
-        team.deploys(SYNC_SECONDS)
+        team.deploys()
     commit = deadly.push({"a.yaml": yaml_file({"a": "echo 2"}), "p.py": slow_python("p", 3)})
     killed: set[int] = set()
 
@@ -102,13 +102,13 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
             killed.add(run.pk)
         return deadly.row.message.startswith(f"the worker died {deaths} times in a row")
 
-    eventually(lambda: kills_until_put_off(3), 3 * SYNC_SECONDS, "it is put off after three deaths")
+    eventually(lambda: kills_until_put_off(3), 2 * DEPLOY_SECONDS, "it is put off after three deaths")
     assert (deadly.row.state, deadly.row.reason) == ("failing", "worker_died")
     deadly.serves_as_before_the_last_push()
     until = deadly.put_off_until()
     beside.push({"a.yaml": yaml_file({"a": "echo 2"})})
-    eventually(lambda: kills_until_put_off(4), INTERVAL_SECONDS + SYNC_SECONDS, "it is tried once more")
-    beside.deploys(SYNC_SECONDS)
+    eventually(lambda: kills_until_put_off(4), DEPLOY_SECONDS, "it is tried once more")
+    beside.deploys()
     assert SyncRun.objects.get(pk=max(killed)).started_at >= until
     assert deadly.put_off_until() - database_now() > timedelta(seconds=INTERVAL_SECONDS)
 
@@ -116,7 +116,7 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
     assert len(killed) == SyncRun.objects.filter(repository=deadly.pk, to_commit=commit).count() == 4
     deadly.pushed.pop()  # it was never deployed
     deadly.push({"a.yaml": yaml_file({"a": "echo 3"}), "p.py": slow_python("p", 0)})
-    deadly.deploys(INTERVAL_SECONDS + SYNC_SECONDS)
+    deadly.deploys()
 
 
 def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_commits_nothing(
