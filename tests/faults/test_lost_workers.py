@@ -14,7 +14,7 @@ from gitsync.models import Leadership, SyncRun
 from gitsync.sync.claim import LEASE_SECONDS
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
-from tests.faults.team import DEPLOY_SECONDS, slow_python
+from tests.faults.team import DEPLOY_SECONDS, NewTeam, slow_python
 from tests.integration.cluster import eventually
 from tests.reference.authoring import yaml_file
 
