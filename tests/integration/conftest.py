@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django_q.conf import Conf
+from pytest_django import Settings
 
 from gitsync.models import Repository, Trigger
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
+from tests.servers.redis import RedisServer
 from tests.servers.repositories import WorkRepo
 
 Sync = Callable[..., SyncReport]
@@ -36,3 +41,15 @@ def sync(repository: Repository) -> Sync:
         return sync_repository(repository.pk, Request(trigger=Trigger.COMMAND, wait=True, **options))
 
     return run
+
+
+@pytest.fixture
+def redis_server(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RedisServer]:
+    """A Redis that this process, too, sends its tasks to."""
+    with RedisServer(tmp_path) as server:
+        settings.KIOK = replace(settings.KIOK, broker="redis")
+        settings.KIOK_REDIS_URL = server.url
+        monkeypatch.setattr(Conf, "BROKER_CLASS", "gitsync.brokers.redis.RedisBroker")
+        yield server

@@ -30,7 +30,15 @@ from gitsync.doctor.examination import examine
 from gitsync.doctor.finding import Check, Finding, Status, ok
 from gitsync.doctor.table import NAMES
 from gitsync.leader import take_lead
-from gitsync.models import Leadership, NoticeReceiver, Repository, Trigger, Worker
+from gitsync.models import (
+    Leadership,
+    Notice,
+    NoticeDelivery,
+    NoticeReceiver,
+    Repository,
+    Trigger,
+    Worker,
+)
 from gitsync.tasks import enqueue_sync
 from kiok.connections.models import Connection
 from tests.images import image_from
@@ -247,6 +255,28 @@ def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
     assert told(work.notices()) == ("warn", "1 receiver; not reached at the last attempt: hook")
     NoticeReceiver.objects.create(name="mail", kind="email", addresses="ada@example.com")
     assert told(work.notices())[0] == "fail"
+
+
+def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Settings) -> None:
+    settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
+    hook = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
+
+    def notice(state: str, age: timedelta) -> NoticeDelivery:
+        made = Notice.objects.create(event="test", at=Now())
+        at = timezone.now() - age
+        return NoticeDelivery.objects.create(
+            notice=made, receiver=hook, state=state, created_at=at, attempted_at=at
+        )
+
+    notice("sent", timedelta(days=30))
+    notice("given_up", timedelta(days=2))
+    waiting = notice("waiting", timedelta(minutes=1))
+    assert told(work.notices()) == ("ok", "1 receiver")
+    NoticeDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
+    status, text = told(work.notices())
+    assert (status, text.replace("\xa0", " ")) == ("warn", "1 receiver; one waits since 2 hours")
+    notice("given_up", timedelta(hours=1))
+    assert told(work.notices()) == ("warn", "1 receiver; given up within the last day: 1 to hook")
 
 
 # The engine.
