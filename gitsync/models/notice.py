@@ -201,6 +201,9 @@ class NoticeDelivery(models.Model):
                 fields=["receiver", "id"], name="notices_waiting", condition=models.Q(state="waiting")
             ),
             models.Index(fields=["receiver", "-id"], name="notices_newest_first"),
+            models.Index(
+                fields=["attempted_at"], name="notices_given_up", condition=models.Q(state="given_up")
+            ),
         ]
 
     def __str__(self) -> str:
