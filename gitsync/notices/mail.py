@@ -14,6 +14,7 @@ from gitsync.conf import properties
 from gitsync.models import NoticeReceiver
 from gitsync.notices.content import mail_text, printable
 from gitsync.notices.errors import NotDelivered, Refused
+from gitsync.notices.trust import trust
 from gitsync.notices.webhook import ID_HEADER
 
 MAX_SUBJECT = 150
@@ -25,8 +26,7 @@ class Backend(EmailBackend):
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext:
-        ca_info = properties().gitsync_ssl_ca_info
-        return ssl.create_default_context(cafile=str(ca_info) if ca_info else None)
+        return trust()
 
 
 def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:

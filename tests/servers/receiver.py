@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.servers.certificates import make_certificates
 
@@ -31,7 +31,30 @@ class Told:
         return json.loads(self.body)
 
 
-class WebhookServer:
+class ThreadedServer:
+    """Serves in a thread of its own while the context lasts."""
+
+    def __init__(self, server: socketserver.BaseServer) -> None:
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=10)
+
+
+class WebhookServer(ThreadedServer):
     """Takes POSTs at `url()`; a context manager.
 
     `status`, `headers` and `answer` are what it answers; `drip_seconds` is how long it waits before each byte of the
@@ -49,28 +72,20 @@ class WebhookServer:
         self.ca_file = state / "ca.pem"
         certificate, key = make_certificates(state, self.ca_file)
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
+        server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        super().__init__(server)
 
     def url(self, path: str = "hook", *, host: str = "localhost") -> str:
-        return f"https://{host}:{self._server.server_address[1]}/{path}"
-
-    def __enter__(self) -> WebhookServer:
-        self._thread.start()
-        return self
+        return f"https://{host}:{self.port}/{path}"
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+        super().__exit__(kind, value, traceback)
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -105,7 +120,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing; `told` has it."""
 
 
-class MailServer:
+class MailServer(ThreadedServer):
     """Takes e-mail by SMTP (RFC 5321) at `port`, with STARTTLS and then AUTH PLAIN; a context manager.
 
     `messages` are (login, recipients, text); `refuses` is what it answers to a message instead of taking it.
@@ -119,26 +134,11 @@ class MailServer:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*make_certificates(state, self.ca_file))
         socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self._server = socketserver.ThreadingTCPServer(
+        server = socketserver.ThreadingTCPServer(
             ("127.0.0.1", 0), type("Session", (_Session,), {"owner": self})
         )
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def __enter__(self) -> MailServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+        server.daemon_threads = True
+        super().__init__(server)
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -187,7 +187,7 @@ class _Session(socketserver.StreamRequestHandler):
         self.wfile.write(line.encode() + b"\r\n")
 
 
-class ForwardProxy:
+class ForwardProxy(ThreadedServer):
     """An http proxy that takes CONNECT and leads every host to 127.0.0.1, at `url`; a context manager.
 
     `asked` are (host and port, Proxy-Authorization).
@@ -196,23 +196,11 @@ class ForwardProxy:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         handler = type("Tunnel", (_Tunnel,), {"owner": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(_Server(("127.0.0.1", 0), handler))
 
     @property
     def url(self) -> str:
-        return f"http://ada:secret%20word@127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> ForwardProxy:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+        return f"http://ada:secret%20word@127.0.0.1:{self.port}"
 
 
 class _Tunnel(http.server.BaseHTTPRequestHandler):
