@@ -193,7 +193,7 @@ NOTICES = Metric(
     "kiok_gitsync_notices",
     "gauge",
     ("kind", "state"),
-    "Notices that have not arrived, by kind of receiver: waiting to be sent or sent again; given_up within the last day.",
+    "Notices that have not arrived, by kind of receiver: waiting to be sent (again); given_up within the last day.",
 )
 
 METRICS = (
@@ -358,12 +358,9 @@ def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:
 
 
 def _notices() -> Iterator[Sample]:
-    """One query. A receiver that is switched off waits for nothing."""
-    columns = ("receiver__kind", "state", "receiver__enabled")
-    found: Counter[tuple[str, str]] = Counter()
-    for kind, state, is_enabled, number in undelivered().values_list(*columns).annotate(number=Count("pk")):
-        if is_enabled or state != NoticeState.WAITING:
-            found[kind, state] += number
+    """One query."""
+    rows = undelivered().values_list("receiver__kind", "state").annotate(number=Count("pk"))
+    found = Counter({(kind, state): number for kind, state, number in rows})
     for kind in ReceiverKind.values:
         for state in (NoticeState.WAITING, NoticeState.GIVEN_UP):
             yield NOTICES.sample(found[kind, state], kind, state)

@@ -69,6 +69,8 @@ class NoticeReceiverAdmin(OwnPageAdmin):
             obj.retry_at, obj.failures = None, 0
             fields = {*NoticeReceiverForm.Meta.fields} - {"groups", "repositories"}
             obj.save(update_fields=[*fields, "retry_at", "failures"])
+            if not obj.enabled:
+                outbox.call_off(obj)
         else:
             obj.save(force_insert=True)
 

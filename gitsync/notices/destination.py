@@ -6,6 +6,7 @@ Unlike a repository's it may have a query, in which some services carry their ke
 from __future__ import annotations
 
 import base64
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from gitsync.git.errors import GitReason, git_error
 from gitsync.git.url import RemoteUrl, check_host, parse_url
 from gitsync.notices.errors import NotDelivered
+from kiok.connections.redaction import MIN_LENGTH, REPLACEMENT
 
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})
@@ -52,6 +54,14 @@ class Destination:
     def shown(self) -> str:
         """Scheme and host, for people."""
         return f"{self.remote.scheme}://{self.remote.authority}/"
+
+    def without_target(self, text: str) -> str:
+        """The text, which the server wrote, without what of the url it repeats: any part that may be a secret."""
+        parts = {self.target, unquote(self.target), *re.split(r"[/?&=]", self.target)}
+        for part in sorted(parts, key=len, reverse=True):
+            if len(part) >= MIN_LENGTH:
+                text = text.replace(part, REPLACEMENT)
+        return text
 
     @property
     def proxy(self) -> Proxy | None:

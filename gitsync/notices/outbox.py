@@ -45,6 +45,12 @@ def put_test(receiver: NoticeReceiver) -> Notice:
     return notice
 
 
+def call_off(receiver: NoticeReceiver) -> None:
+    """Give up what waits for a receiver that is switched off: what it was once it is switched on again, is no news."""
+    waiting = NoticeDelivery.objects.filter(receiver=receiver, state=NoticeState.WAITING)
+    waiting.update(state=NoticeState.GIVEN_UP, outcome="The receiver was switched off.")
+
+
 def receivers_of(repository: Repository) -> QuerySet[NoticeReceiver]:
     """Who is told of the repository."""
     chosen = Q(all_repositories=True) | Q(repositories=repository.pk) | Q(groups__repositories=repository.pk)
@@ -59,12 +65,13 @@ def due() -> QuerySet[NoticeReceiver]:
 
 
 def undelivered() -> QuerySet[NoticeDelivery]:
-    """What has not arrived: it waits, be its receiver switched on or not, or was given up within `NEWS`.
+    """What has not arrived at receivers that are switched on: it waits, or was given up within `NEWS`.
 
     Read by partial indexes, so that it costs what is amiss, not what was ever told.
     """
     given_up = Q(state=NoticeState.GIVEN_UP, attempted_at__gt=Now() - NEWS)
-    return NoticeDelivery.objects.filter(Q(state=NoticeState.WAITING) | given_up).order_by()
+    rows = NoticeDelivery.objects.filter(Q(state=NoticeState.WAITING) | given_up, receiver__enabled=True)
+    return rows.order_by()
 
 
 def not_held() -> Q:

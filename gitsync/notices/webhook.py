@@ -41,7 +41,7 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
     destination = parse_destination(secrets.get("webhookUrl", "").strip() or receiver.url, properties())
     body = render(receiver.style, receiver.template, values)
     status, reason, answer = _post(destination, body, _headers(destination, secrets, body, values["id"]))
-    said = printable(redact(answer.decode("utf-8", "replace")), MAX_EXCERPT)
+    said = printable(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
     told = printable(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
     if 200 <= status < 300:
         return told

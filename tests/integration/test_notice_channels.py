@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, ReceiverKind, Repository
-from gitsync.notices import sender, webhook
+from gitsync.notices import mail, sender, webhook
 from gitsync.notices.errors import NotDelivered, Refused
 from kiok.connections.models import Connection
 from tests.servers.receiver import ForwardProxy, MailServer, WebhookServer
@@ -111,7 +111,14 @@ def test_a_url_that_is_a_secret_is_used_from_the_connection_and_is_in_no_message
     sender.send(receiver, delivery(receiver))
     assert server.told[0].path == "/services/T0/secret-part-of-the-url"
     server.status = 404
-    assert "secret-part" not in problem(receiver)
+    for answer in (
+        "Cannot POST /services/T0/secret-part-of-the-url",
+        "<p>no hook <b>secret-part-of-the-url</b></p>",
+    ):
+        server.answer = answer.encode()
+        said = problem(receiver)
+        assert "404" in said
+        assert "secret-part" not in said
 
 
 def test_a_connection_is_handed_to_no_other_host_than_those_it_names(server: WebhookServer) -> None:
@@ -301,6 +308,55 @@ def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
     assert "could not be given the message" in problem(receiver)
     settings.KIOK = replace(settings.KIOK, mail_host="")
     assert "set kiok.mail.host" in problem(receiver)
+    assert mail_server.messages == []
+
+
+@pytest.mark.parametrize("where", ["message", "addresses"])
+def test_a_mail_server_that_says_later_is_tried_for_as_long_as_one_that_is_away(
+    where: str, mail_server: MailServer
+) -> None:
+    """Greylisting answers 4yz for some minutes (RFC 6647); only 5yz is a refusal (RFC 5321, 4.2.1)."""
+    receiver, later = by_mail(), "451 4.7.1 greylisted, try again later"
+    if where == "message":
+        mail_server.refuses = later
+    else:
+        mail_server.refuses_addresses = dict.fromkeys(receiver.address_list, later)
+    with pytest.raises(NotDelivered, match="greylisted, try again later") as caught:
+        sender.send(receiver, delivery(receiver))
+    assert not isinstance(caught.value, Refused)
+    mail_server.refuses_addresses = dict.fromkeys(receiver.address_list, "550 no such user here")
+    with pytest.raises(Refused, match="no such user here"):
+        sender.send(receiver, delivery(receiver))
+
+
+def test_addresses_that_are_refused_are_named_though_the_others_get_the_message(
+    mail_server: MailServer,
+) -> None:
+    mail_server.refuses_addresses = {"bob@example.com": "550 no such user here"}
+    receiver = by_mail()
+    said = sender.send(receiver, delivery(receiver))
+    assert [recipients for _, recipients, _ in mail_server.messages] == [["ada@example.com"]]
+    assert said == (
+        f"localhost:{mail_server.port} took the message for 1 of 2 addresses; "
+        "refused: bob@example.com (550 no such user here)"
+    )
+
+
+def test_a_mail_server_may_look_at_the_message_for_longer_than_at_a_command(
+    mail_server: MailServer, settings: Settings
+) -> None:
+    settings.EMAIL_TIMEOUT, mail_server.taking_seconds = 0.5, 1.0
+    receiver = by_mail()
+    assert "took the message" in sender.send(receiver, delivery(receiver))
+    assert len(mail_server.messages) == 1
+
+
+def test_a_mail_server_that_takes_its_time_is_given_up_before_another_worker_begins(
+    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "TIMEOUT_SECONDS", 1.0)
+    mail_server.pause_seconds = 0.3  # each answer well within the limit of one
+    assert "took longer than 1 s" in problem(by_mail("\n".join(f"a{n}@example.com" for n in range(9))))
     assert mail_server.messages == []
 
 

@@ -9,6 +9,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,12 +124,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class MailServer(ThreadedServer):
     """Takes e-mail by SMTP (RFC 5321) at `port`, with STARTTLS and then AUTH PLAIN; a context manager.
 
-    `messages` are (login, recipients, text); `refuses` is what it answers to a message instead of taking it.
+    `messages` are (login, recipients, text); `refuses` is what it answers to a message instead of taking it, and
+    `refuses_addresses` what to addresses; `pause_seconds` is how long it waits before each answer, and
+    `taking_seconds` before that to a message.
     """
 
     def __init__(self, state: Path) -> None:
         self.messages: list[tuple[str, list[str], str]] = []
         self.refuses = ""
+        self.refuses_addresses: dict[str, str] = {}
+        self.pause_seconds = 0.0
+        self.taking_seconds = 0.0
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ca_file = state / "ca.pem"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -165,13 +171,17 @@ class _Session(socketserver.StreamRequestHandler):
                 login = line.split(" ")[-1]
                 self._say("235 welcome")
             elif command == "RCPT":
-                recipients.append(line.partition("<")[2].partition(">")[0])
-                self._say("250 ok")
+                address = line.partition("<")[2].partition(">")[0]
+                refusal = self.owner.refuses_addresses.get(address)
+                if refusal is None:
+                    recipients.append(address)
+                self._say(refusal or "250 ok")
             elif command == "DATA":
                 self._say("354 go on")
                 text = b""
                 while not text.endswith(b"\r\n.\r\n"):
                     text += self.rfile.readline()
+                time.sleep(self.owner.taking_seconds)
                 if self.owner.refuses:
                     self._say(self.owner.refuses)
                 else:
@@ -184,6 +194,7 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say("250 ok")
 
     def _say(self, line: str) -> None:
+        time.sleep(self.owner.pause_seconds)
         self.wfile.write(line.encode() + b"\r\n")
 
 
