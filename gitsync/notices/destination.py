@@ -21,6 +21,10 @@ from kiok.connections.redaction import MIN_LENGTH, REPLACEMENT
 
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})
+_NO_PROXY = (
+    "the environment's https_proxy is none that can be used: write http://host:port, or http://user:password@host:port "
+    "with what is special in them percent-encoded"
+)
 
 
 class Allowed(Protocol):
@@ -70,14 +74,16 @@ class Destination:
         url = proxies.get("https") or proxies.get("all")
         if self.remote.scheme != "https" or not url or proxy_bypass_environment(self.remote.host, proxies):
             return None
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port or 80
+        except ValueError:  # its words may be a part of the password
+            raise NotDelivered(_NO_PROXY) from None
         if parts.scheme != "http" or not parts.hostname:
-            raise NotDelivered(
-                "the environment's https_proxy is none that can be used: write http://host:port"
-            )
+            raise NotDelivered(_NO_PROXY)
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
         basic = ("Proxy-Authorization", f"Basic {base64.b64encode(login).decode()}")
-        return Proxy(parts.hostname, parts.port or 80, (basic,) if parts.username else ())
+        return Proxy(parts.hostname, port, (basic,) if parts.username else ())
 
     def admit(self, resolve: Callable[..., list[Any]] | None = socket.getaddrinfo) -> tuple[str, ...]:
         """The addresses that may be connected to; with `resolve=None` only an address in the url is judged.

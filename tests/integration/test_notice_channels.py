@@ -229,6 +229,10 @@ def test_a_proxy_of_the_environment_is_used_and_private_addresses_stay_refused(
     assert "could not be told" in problem(receiver)  # the proxy is gone
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
     assert "https_proxy is none that can be used" in problem(receiver)
+    monkeypatch.setenv("https_proxy", "http://ada:secret/word@127.0.0.1:1")  # not percent-encoded
+    said = problem(receiver)
+    assert "https_proxy is none that can be used" in said
+    assert "secret" not in said
 
 
 def test_a_redirect_is_not_followed(server: WebhookServer) -> None:
