@@ -299,6 +299,20 @@ def test_e_mail_is_sent_over_tls_with_the_login_to_all_addresses(mail_server: Ma
     assert "Repository: team\r\n" in text.replace("\n", "\r\n").replace("\r\r", "\r")
 
 
+def test_e_mail_is_sent_over_tls_from_the_start_where_the_server_wants_it(
+    mail_server: MailServer, settings: Settings
+) -> None:
+    mail_server.speaks_tls = True
+    settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, True
+    receiver = by_mail()
+    assert "took the message for 2 addresses" in sender.send(receiver, delivery(receiver))
+    [(login, recipients, _)] = mail_server.messages
+    assert base64.b64decode(login) == b"\0ada\0a-password-for-mail"
+    assert recipients == receiver.address_list
+    settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=None)
+    assert "certificate" in problem(receiver)
+
+
 def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
     mail_server: MailServer, settings: Settings
 ) -> None:

@@ -124,13 +124,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 class MailServer(ThreadedServer):
     """Takes e-mail by SMTP (RFC 5321) at `port`, with STARTTLS and then AUTH PLAIN; a context manager.
 
-    `messages` are (login, recipients, text); `refuses` is what it answers to a message instead of taking it, and
-    `refuses_addresses` what to addresses; `pause_seconds` is how long it waits before each answer, and
-    `taking_seconds` before that to a message.
+    `messages` are (login, recipients, text). `speaks_tls`: from the start, instead of STARTTLS. `refuses` is what it
+    answers to a message instead of taking it, and `refuses_addresses` what to addresses; `pause_seconds` is how long it
+    waits before each answer, and `taking_seconds` before that to a message.
     """
 
     def __init__(self, state: Path) -> None:
         self.messages: list[tuple[str, list[str], str]] = []
+        self.speaks_tls = False
         self.refuses = ""
         self.refuses_addresses: dict[str, str] = {}
         self.pause_seconds = 0.0
@@ -155,7 +156,9 @@ class _Session(socketserver.StreamRequestHandler):
             self._talk()
 
     def _talk(self) -> None:
-        login, recipients, is_safe = "", [], False
+        login, recipients, is_safe = "", [], self.owner.speaks_tls
+        if is_safe:
+            self._secure()
         self._say("220 localhost")
         while line := self.rfile.readline(1000).decode("ascii").strip():
             command = line.split(" ")[0].upper()
@@ -164,8 +167,7 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say("250 AUTH PLAIN" if is_safe else "250 STARTTLS")
             elif command == "STARTTLS":
                 self._say("220 go ahead")
-                self.request = self.owner.context.wrap_socket(self.request, server_side=True)
-                self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+                self._secure()
                 is_safe = True
             elif command == "AUTH":
                 login = line.split(" ")[-1]
@@ -192,6 +194,10 @@ class _Session(socketserver.StreamRequestHandler):
                 return
             else:
                 self._say("250 ok")
+
+    def _secure(self) -> None:
+        self.request = self.owner.context.wrap_socket(self.request, server_side=True)
+        self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
 
     def _say(self, line: str) -> None:
         time.sleep(self.owner.pause_seconds)
