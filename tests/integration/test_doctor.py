@@ -349,13 +349,13 @@ def test_images_that_are_missing_or_of_another_version_are_told(
 def test_a_disk_that_is_full_is_told_be_it_of_bytes_or_of_files(tmp_path: Path) -> None:
     """A small tmpfs of a mount namespace of its own, filled."""
     code = """
-import json, sys
+import json, subprocess, sys
 from pathlib import Path
 import django
 django.setup()
 from gitsync.doctor.machine import disk
 folder, told = Path(sys.argv[1]), []
-def look():
+def look(folder=folder):
     found = disk(folder, "kiok.base.data.dir", 1 << 20)
     told.append([found.status.value, found.found, found.remedy])
 look()
@@ -371,6 +371,11 @@ try:
 except OSError:
     pass
 look()
+for path in folder.iterdir():
+    path.unlink()
+subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+look()
+look(folder / "not" / "there")
 print(json.dumps(told))
 """
     mount = 'mount -t tmpfs -o size=20m,nr_inodes=6000 none "$1" && exec "$2" -c "$3" "$1"'
@@ -386,7 +391,7 @@ print(json.dumps(told))
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    empty, full, crowded = json.loads(done.stdout.splitlines()[-1])
+    empty, full, crowded, locked, none_yet = json.loads(done.stdout.splitlines()[-1])
     assert empty[:2] == ["ok", f"{tmp_path}: 20 MiB, 5999 files free"]
     for found in (full, crowded):
         assert found == [
@@ -394,6 +399,8 @@ print(json.dumps(told))
             f"{tmp_path} takes no files: No space left on device",
             "Make room there, or name another place (kiok.base.data.dir).",
         ]
+    assert locked[:2] == ["fail", f"{tmp_path} takes no files: Read-only file system"]
+    assert none_yet[:2] == ["fail", f"{tmp_path} takes no files: Read-only file system"]
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Path) -> None:
