@@ -48,6 +48,9 @@ _HEADERS = {
     401: {
         "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}},
     },
+    503: {
+        "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}},
+    },
 }
 
 
