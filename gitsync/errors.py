@@ -9,6 +9,7 @@ KiokError
     ├── TooManyDags                 a person: over kiok.gitsync.max.dags
     ├── LeaseLost                   nobody: another worker took over
     ├── ConfigurationChanged        nobody: the next sync uses the new one
+    ├── WorkerDied                  a person: workers died at it several times in a row
     └── Busy                        nobody: another sync of this repository is under way
 """
 
@@ -30,6 +31,8 @@ class SyncReason(StrEnum):
     """Another worker has taken over this repository; this sync committed nothing."""
     CONFIGURATION_CHANGED = "configuration_changed"
     """The repository was edited while it synced; nothing was committed, the next sync follows at once."""
+    WORKER_DIED = "worker_died"
+    """The worker died in the midst of the sync; a repository fails for it when that comes again and again."""
     BUSY = "busy"
     """Another sync of the repository is under way."""
     FILES_FAILED = "files_failed"
@@ -91,6 +94,13 @@ class ConfigurationChanged(SyncError):
     """The repository row was edited after the claim."""
 
     reason = SyncReason.CONFIGURATION_CHANGED
+    transient = True
+
+
+class WorkerDied(SyncError):
+    """The worker ended in the midst of the sync."""
+
+    reason = SyncReason.WORKER_DIED
     transient = True
 
 

@@ -47,9 +47,10 @@ def facts() -> tuple[Fact, ...]:
 
 def _leader(workers: Sequence[Worker]) -> Fact:
     label = "Leader"
-    if not properties().gitsync_enabled:
-        return Fact(label, None, "switched off", "kiok.gitsync.enabled is false.")
     holder = Leadership.objects.filter(led(), pk=1).values_list("holder", flat=True).first()
+    if holder and not properties().gitsync_enabled:
+        text = f"{presence.in_words(holder)} It looks at no repository: kiok.gitsync.enabled is false."
+        return Fact(label, True, "alive", text)
     if holder:
         return Fact(label, True, "alive", presence.in_words(holder))
     if not workers:

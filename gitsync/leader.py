@@ -1,8 +1,8 @@
 """The leader: one process at a time that looks at due repositories and hands changed ones to workers.
 
 Every worker process runs a `Candidate` thread; the one that holds the lease (a few seconds, in the single
-`Leadership` row) leads. It looks at repositories (`gitsync.looks`); syncs run as tasks in the workers. See
-docs/adr/0004-leader.md.
+`Leadership` row) leads. It looks at repositories (`gitsync.looks`), unless kiok.gitsync.enabled is false, and does what
+is to be done for all (`gitsync.housekeeping`); syncs run as tasks in the workers. See docs/adr/0004-leader.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -107,25 +107,29 @@ class Candidate(threading.Thread):
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
-            self._machine.start_if_due()
             try:
-                lead = take_lead() if properties().gitsync_enabled else None
+                self._machine.start_if_due()
+                lead = take_lead()
                 if lead:
                     self._lead(lead)
-            except DatabaseError as exc:
+            except Error as exc:
                 log.warning("the database is out of reach, so nobody can lead from here: %s", exc)
+            except Exception:  # whatever it was, nobody else would begin this thread again
+                log.exception("leading failed; this process stands for it again")
             finally:
                 connections.close_all()
             self._stop_asked.wait(CANDIDACY_SECONDS)
 
     def _lead(self, lead: Lead) -> None:
-        log.info("leading as %s", lead.holder)
-        warn_of_git()
         config = properties()
-        looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
+        log.info("leading as %s", lead.holder)
+        looks: Looks | None = None
         renewed = time.monotonic()
         store, rouser = housekeeping.of_store(), Rouser()
         try:
+            if config.gitsync_enabled:
+                warn_of_git()
+                looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
             while not self._stop_asked.wait(TICK_SECONDS):
                 if time.monotonic() - renewed >= RENEW_SECONDS:
                     if not renew(lead):
@@ -135,6 +139,7 @@ class Candidate(threading.Thread):
                 store.start_if_due()
                 self._machine.start_if_due()
                 rouser.rouse_if_due()
-                looks.start_due()
+                if looks:
+                    looks.start_due()
         finally:
             resign(lead)

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from gitsync.git.errors import GitReason
 from gitsync.models import Lane, Repository, RepositoryState, Turn
 from gitsync.process import is_dead
-from gitsync.sync.run import look
+from gitsync.sync.look import look
 from gitsync.sync.schedule import may_sync
 from gitsync.turns.team import Place, place_of
 from kiok import correlation

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.util import Finalize
 
 from django.db import Error, connections
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, QuerySet
 from django.db.models.functions import Now
 
 from gitsync.conf import properties
@@ -136,6 +136,8 @@ class Presence(threading.Thread):
             Worker.objects.filter(seen_at__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
         except Error as exc:
             log.debug("the store could not be told that this worker is alive: %s", exc)
+        except Exception:  # who falls silent for good counts as dead, and others do its work as well
+            log.exception("telling the store that this worker is alive failed")
         finally:
             connections.close_all()
 
@@ -161,8 +163,11 @@ def _storable(text: str) -> str:
 
 
 def _free_bytes() -> int | None:
-    """What this process may still write in the data folder; None where that cannot be told, as before its first sync."""
+    """What this process may still write in the data folder; None where that cannot be told, as before its first sync.
+
+    There are file systems that promise more than the column holds.
+    """
     try:
-        return shutil.disk_usage(properties().base_data_dir).free
+        return min(shutil.disk_usage(properties().base_data_dir).free, BigIntegerField.MAX_BIGINT)
     except OSError:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def process_name() -> str:
-    """`host/boot/pid/start/thread/nonce`: who holds a claim."""
+    """`host/boot.namespace/pid/start/thread/nonce`: who holds a claim. A pid is one of its pid namespace's."""
     pid = os.getpid()
     return "/".join(
         (_machine(), str(pid), _start_time(pid) or "?", str(threading.get_native_id()), uuid.uuid4().hex[:8])
@@ -19,10 +19,13 @@ def process_name() -> str:
 
 
 def is_dead(name: str) -> bool:
-    """Whether the named process ran on this machine, since this boot, and is gone for certain."""
+    """Whether the named process ran on this machine, since this boot, where this one can see it, and is gone for certain.
+
+    Of containers that share their host's name, or were given the same one, none can see the other's processes.
+    """
     try:
-        host, boot, pid, start, *_ = name.split("/")
-        if f"{host}/{boot}" != _machine() or start == "?":
+        host, place, pid, start, *_ = name.split("/")
+        if f"{host}/{place}" != _machine() or start == "?":
             return False
         return _start_time(int(pid)) != start
     except ValueError:
@@ -32,7 +35,15 @@ def is_dead(name: str) -> bool:
 @lru_cache(maxsize=1)
 def _machine() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{socket.gethostname()[:60]}/{boot}"
+    return f"{socket.gethostname()[:60]}/{boot}.{_pid_namespace()}"
+
+
+def _pid_namespace() -> int:
+    """Its number (namespaces(7)); 0 where the kernel does not tell."""
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0
 
 
 def _start_time(pid: int) -> str | None:

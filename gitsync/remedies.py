@@ -76,6 +76,10 @@ REMEDIES: Mapping[StrEnum, str] = {
     SyncReason.LEASE_LOST: (
         "None: the other one does the work. If it happens often, workers are starved of CPU or database."
     ),
+    SyncReason.WORKER_DIED: (
+        "See in the kernel's log (out of memory) or the container's state (OOMKilled) why workers died; give them more "
+        "memory, or have the authors mend what the commit brought. A new commit, or Sync now, is tried at once."
+    ),
     SyncReason.CONFIGURATION_CHANGED: "None: a sync with the new configuration follows at once.",
     SyncReason.INTERNAL: "The log has the details; report it.",
 }

@@ -12,7 +12,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import Task
 
-from gitsync.conf import properties
 from gitsync.models import Leadership, Repository, RepositoryState, SyncRun, SyncState
 
 FOLLOW_UP_GRACE = timedelta(seconds=2)
@@ -106,8 +105,6 @@ def is_claimed(repository: Repository) -> bool:
 
 def worker_hint() -> str:
     """What to do where nobody takes requests up; "" while there is a leader, which only a worker can be."""
-    if not properties().gitsync_enabled:  # then nobody leads, and workers do not show
-        return ""
     alive = Leadership.objects.filter(pk=1, expires_at__gt=Now()).exclude(holder="").exists()
     return "" if alive else NO_WORKER
 

@@ -1,4 +1,4 @@
-"""The edges to django-q2: tasks, the schedule, the candidate for leader in every worker.
+"""The edges to django-q2: tasks, and the schedule.
 
 Tasks take primary keys and may be delivered twice; what they call is fenced. A worker that is handed the task of a sync
 does the sync whose turn it is (`gitsync.turns`), and the task's result is that one's.
@@ -15,17 +15,18 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.models import Schedule
-from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
 from gitsync.conf import properties
 from gitsync.errors import Deferred
 from gitsync.models import Lane, Leadership, Repository, Trigger
+from gitsync.standstill import limit_standstill
 from gitsync.turns import asking, serving, waking
+from gitsync.worker_process import WorkerProcess
 from kiok import correlation
 
 if TYPE_CHECKING:
-    from gitsync.sync.run import Request
+    from gitsync.sync.request import Request
 
 LEADER_SCHEDULE = "git sync leader"
 LEAD = "gitsync.tasks.lead"
@@ -61,11 +62,12 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
     with correlation.bound() as known, transaction.atomic():
         # Read first, which waits for nobody: most requests of a flood go no further.
         joined = waiting.first()
-        mark = {"queued_until": until, "queued_correlation_id": known}
-        if joined is None and rows.filter(not_waiting).update(**mark):
-            enqueue_sync(repository_id, trigger, requested_by=requested_by)
-            return True
-        joined = joined or waiting.first()
+        if joined is None:
+            limit_standstill()
+            if rows.filter(not_waiting).update(queued_until=until, queued_correlation_id=known):
+                enqueue_sync(repository_id, trigger, requested_by=requested_by)
+                return True
+            joined = waiting.first()
         if joined:
             log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
     return False
@@ -78,7 +80,7 @@ def sync(
 
     The result is a line for people, free of secrets.
     """
-    from gitsync.sync.run import Request
+    from gitsync.sync.request import Request
 
     if not serving.is_delivered():
         with correlation.bound(correlation_id):
@@ -87,7 +89,9 @@ def sync(
     if turn is None:
         return "no turn may begin now"
     trigger, full, requested_by, correlation_id = turn.arguments
-    request = Request(Trigger(trigger), requested_by, full, admit=partial(serving.admit, turn))
+    request = Request(
+        Trigger(trigger), requested_by, full, is_repeat=turn.is_repeat, admit=partial(serving.admit, turn)
+    )
     try:
         with correlation.bound(correlation_id):
             log.info("the turn is that of repository %s", turn.repository_id)
@@ -123,47 +127,15 @@ def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") ->
 
 
 def lead() -> str:
-    """Task: have this worker process stand for leader, if it does not yet.
-
-    With it, wake workers for turns that wait beside idle ones: where repositories are not synced on the interval, there
-    is no leader that does.
-    """
-    _stand()
-    waking.rouse()
+    """Task: have this worker process stand for leader, if it does not yet."""
+    _worker_process.stand_for_leader()
     return "standing for leader"
 
 
-def _stand() -> None:
-    from gitsync.leader import Candidate
-
-    global _candidate
-    if _candidate is None or not _candidate.is_alive():
-        _candidate = Candidate(_hand_to_worker)
-        _candidate.start()
-
-
-_candidate: Any = None
-
-
-_keeper: Any = None
-
-
 def connect() -> None:
-    """Have every worker process stand for leader, and keep its engine, as soon as it is spawned."""
-    post_spawn.connect(_on_spawn, dispatch_uid="gitsync.lead")
+    """Have every worker process stand for leader and keep its engine, and its tasks become turns."""
+    _worker_process.connect()
     serving.connect()
-
-
-def _on_spawn(**_: Any) -> None:
-    from gitsync import containers
-    from gitsync.keeper import Keeper
-
-    global _keeper
-    _stand()
-    _keeper = Keeper()
-    _keeper.start()
-    serving.worker_name = _keeper.name_of_process
-    containers.on_claim(_keeper.wake)
 
 
 def ensure_schedule(**_: Any) -> None:
@@ -187,3 +159,6 @@ def ensure_schedule(**_: Any) -> None:
 def _hand_to_worker(repository_id: int) -> None:
     """Enqueue a scheduled sync, unless one waits for a worker already."""
     enqueue_once(repository_id, Trigger.SCHEDULE)
+
+
+_worker_process = WorkerProcess(_hand_to_worker)

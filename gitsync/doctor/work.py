@@ -32,15 +32,16 @@ def queue() -> Finding:
 
 def leader() -> Finding:
     """Who leads, and since when."""
-    if not properties().gitsync_enabled:
-        return ok("not needed: kiok.gitsync.enabled is false")
     row = Leadership.objects.filter(led(), pk=1).first()
+    is_enabled = properties().gitsync_enabled
     if row is None:
-        return fail("nobody leads, so no repository is looked at", START_ONE)
+        lacks = "no repository is looked at" if is_enabled else "nothing is cleared away by age"
+        return fail(f"nobody leads, so {lacks}", START_ONE)
     since = (
         f"since {row.taken_at:%Y-%m-%d %H:%M:%S} UTC" if row.taken_at else "since before this was recorded"
     )
-    return ok(f"{presence.in_words(row.holder).rstrip('.')}, {since}")
+    off = "" if is_enabled else "; it looks at no repository: kiok.gitsync.enabled is false"
+    return ok(f"{presence.in_words(row.holder).rstrip('.')}, {since}{off}")
 
 
 def workers() -> Finding:

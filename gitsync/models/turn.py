@@ -36,6 +36,9 @@ class Turn(models.Model):
     taken_at = models.DateTimeField(null=True)
     taken_by = models.CharField(max_length=200, blank=True)
 
+    is_repeat = False
+    """Of one that was just taken: whether another worker was at it before, and died."""
+
     class Meta:
         indexes = [models.Index(fields=["number", "lane", "asked_at"], name="turn_next")]
 

@@ -17,18 +17,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from gitsync.errors import LeaseLost
+from gitsync.errors import LeaseLost, SyncReason
 from gitsync.models import Repository, SyncRun, SyncState
 from gitsync.process import is_dead, process_name
+from gitsync.standstill import limit_standstill
 from kiok import correlation
 
 LEASE_SECONDS = 20.0
 RENEW_SECONDS = 5.0
 RETRY_SECONDS = 0.5
+DIED = "The worker that ran this sync is gone. Nothing of it was committed, or all of it."
+LEFT = "The sync could not write its end. Nothing of it was committed, or all of it."
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +49,19 @@ class Claim:
 def claim(repository_id: int) -> Claim | None:
     """Take the repository, or None while somebody alive holds it.
 
-    Syncs a dead predecessor left running are marked abandoned.
+    Syncs that were left running are marked abandoned: as one whose worker died where it still had the claim.
+    Raises Repository.DoesNotExist.
     """
     me = process_name()
+    found = Repository.objects.filter(pk=repository_id).values_list("lease_holder", "lease_number").first()
+    if found is None:
+        raise Repository.DoesNotExist
+    holder, number = found
     free = Q(lease_holder="") | Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
-    held_by = Repository.objects.filter(pk=repository_id).values_list("lease_holder", flat=True).first() or ""
-    if held_by and is_dead(held_by):
-        free |= Q(lease_holder=held_by)
-    won = Repository.objects.filter(free, pk=repository_id).update(
+    if holder and is_dead(holder):
+        free |= Q(lease_holder=holder)
+    # Of this number still: so it is known whose claim this one takes the place of.
+    won = Repository.objects.filter(free, pk=repository_id, lease_number=number).update(
         lease_holder=me,
         lease_number=F("lease_number") + 1,
         lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS),
@@ -64,14 +72,17 @@ def claim(repository_id: int) -> Claim | None:
     repository = Repository.objects.get(pk=repository_id)
     if repository.lease_holder != me:
         return None
-    SyncRun.objects.filter(
-        repository_id=repository_id, state=SyncState.RUNNING, lease_number__lt=repository.lease_number
-    ).update(
-        state=SyncState.ABANDONED,
-        finished_at=Now(),
-        message="The process that ran this sync is gone. Nothing of it was committed.",
-    )
+    if holder:
+        _abandon(repository_id, Q(lease_number=number), DIED, SyncReason.WORKER_DIED)
+    _abandon(repository_id, Q(lease_number__lte=number), LEFT)
     return Claim(repository_id, me, repository.lease_number, repository.config_hash)
+
+
+def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> None:
+    """End those of the repository's syncs that say they run."""
+    SyncRun.objects.filter(which, repository_id=repository_id, state=SyncState.RUNNING).update(
+        state=SyncState.ABANDONED, reason=reason, message=message, finished_at=Now()
+    )
 
 
 def is_held(row: Repository) -> bool:
@@ -80,8 +91,10 @@ def is_held(row: Repository) -> bool:
     return bool(row.lease_holder) and not is_dead(row.lease_holder) and alive.exists()
 
 
-def release(held: Claim) -> dict[str, Any] | None:
+def release(held: Claim, *, keep_request: bool = False) -> dict[str, Any] | None:
     """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`).
+
+    `keep_request`: the request stays with the repository, for whoever claims it next.
 
     Where the store is out of reach, it is tried for as long as the lease may last: when the store is back, nobody waits
     for the rest of that. Raises database errors after it.
@@ -89,7 +102,7 @@ def release(held: Claim) -> dict[str, Any] | None:
     deadline = time.monotonic() + LEASE_SECONDS
     while True:
         try:
-            return _release(held)
+            return _release(held, keep_request)
         except (OperationalError, InterfaceError):
             if connection.in_atomic_block or time.monotonic() > deadline:
                 raise
@@ -97,14 +110,15 @@ def release(held: Claim) -> dict[str, Any] | None:
         time.sleep(RETRY_SECONDS)
 
 
-def _release(held: Claim) -> dict[str, Any] | None:
+def _release(held: Claim, keep_request: bool) -> dict[str, Any] | None:
     with transaction.atomic():
         try:
             row = owned(held)
         except LeaseLost:
             return None
         asked: dict[str, Any] | None = row.follow_up
-        row.lease_holder, row.lease_expires_at, row.follow_up = "", None, None
+        row.lease_holder, row.lease_expires_at = "", None
+        row.follow_up = asked if keep_request else None
         row.save(update_fields=["follow_up", "lease_holder", "lease_expires_at"])
     return asked
 
@@ -117,6 +131,7 @@ def ask_for_follow_up(
     False when no sync is under way, so that the caller may claim.
     """
     with transaction.atomic():
+        limit_standstill()
         row = (
             Repository.objects.select_for_update()
             .filter(pk=repository_id, lease_expires_at__gt=Now())
@@ -156,8 +171,7 @@ def owned(held: Claim) -> Repository:
     A process that stops in that transaction keeps the row no longer than a lease: the server ends its session.
     Raises LeaseLost otherwise.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{LEASE_SECONDS:g}s'")
+    limit_standstill()
     row = (
         Repository.objects.select_for_update()
         .filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number)
@@ -195,7 +209,7 @@ def _renew(held: Claim, limit_seconds: float, stop: threading.Event) -> None:
                 Repository.objects.filter(pk=held.repository_id, lease_number=held.number).update(
                     lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS)
                 )
-            except DatabaseError as exc:
+            except Error as exc:
                 # The lease has seconds left, and the fence decides in the end: try again.
                 log.warning("cannot renew the lease of repository %s: %s", held.repository_id, exc)
                 connection.close()

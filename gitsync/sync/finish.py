@@ -1,21 +1,24 @@
-"""Step "finish": the only writer of a repository's state, reason and message, and of a sync's end."""
+"""Step "finish": the only writer of a repository's state, reason and message, and of a sync's end.
+
+A sync without effect that is void, or whose process is gone, is marked so where that is seen: by the sync, by a claim.
+"""
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from dataclasses import dataclass
 
 from django.db import DatabaseError, transaction
 from django.db.models import F
 
-from compilers.base import CompilerError
 from gitsync.clock import database_now
-from gitsync.errors import SyncError, SyncReason
-from gitsync.git.errors import GitError, GitReason
+from gitsync.errors import WorkerDied
+from gitsync.git.errors import GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.notices.transition import note_transition
+from gitsync.standstill import limit_standstill
 from gitsync.sync.claim import Claim, is_held, owned
+from gitsync.sync.deaths import Deaths
+from gitsync.sync.failure import Failure, logged_failure_of
 from gitsync.sync.journal import Journal
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
@@ -23,45 +26,9 @@ from gitsync.sync.report import SyncReport, failed_files
 from gitsync.sync.schedule import after_failure, next_due
 from gitsync.sync.walk import Walk
 from kiok import correlation
-from kiok.connections.redaction import redact
-from kiok.errors import KiokError
 
-log = logging.getLogger(__name__)
-
-MAX_MESSAGE = 4000
 MAX_FAILED_FILES_KEPT = 500
 MAX_PROBLEMS_TOLD = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a sync had no effect. `transient`: it is tried again with growing pauses."""
-
-    reason: str
-    message: str
-    transient: bool
-
-
-def failure_of(error: Exception) -> Failure:
-    """The stable reason, the text for people and the policy of any error a step raised."""
-    # Whatever a server says may repeat the credential it was sent, be it as the name of a branch.
-    text = redact(str(error))[:MAX_MESSAGE]
-    if isinstance(error, GitError | SyncError):
-        return Failure(str(error.reason), text, error.transient)
-    if is_store_full(error):
-        message = f"the database has no space left on its disk. PostgreSQL says: {' '.join(text.split())}"
-        return Failure(GitReason.DISK_FULL, message, transient=True)
-    if isinstance(error, CompilerError):
-        return Failure(SyncReason.COMPILE_FAILED, text, transient=False)
-    if isinstance(error, KiokError):
-        return Failure(str(getattr(error, "reason", SyncReason.INTERNAL)), text, True)
-    message = f"an unexpected {type(error).__name__} stopped the sync; the service's log has the details"
-    return Failure(SyncReason.INTERNAL, message, transient=True)
-
-
-def is_store_full(error: Exception) -> bool:
-    """Whether the database had no room for what it was to write (disk_full, class 53 of PostgreSQL's error codes)."""
-    return getattr(error.__cause__, "sqlstate", None) == "53100"
 
 
 def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk) -> None:
@@ -135,6 +102,39 @@ def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
         run.save()
 
 
+def worker_died(held: Claim, deaths: Deaths) -> Failure:
+    """Have the repository fail for the workers that died at it: it is put off, unless somebody asks or pushes.
+
+    The last of these syncs becomes the one that failed. Raises LeaseLost.
+    """
+    now = database_now()
+    run = deaths.last
+    with transaction.atomic():
+        repository = owned(held)
+        due = next_due(repository, now)
+        failure = logged_failure_of(WorkerDied(deaths.message()), repository)
+        _write_failure(repository, failure, run.trigger)
+        until = repository.next_due_at
+        repository.message = (
+            f"{failure.message}. It is tried again after {until:%Y-%m-%d %H:%M:%S} UTC, and at once when somebody asks "
+            "(Sync now) or pushes a new commit"
+        )
+        if deaths.commit:
+            # It goes on being looked at: another commit may be the cure.
+            repository.last_commit = deaths.commit
+            repository.judgement = _judgement(repository, None, deaths.commit) | {"until": until.isoformat()}
+            repository.next_due_at = due
+        else:
+            repository.judgement = {}
+        # So many that it does not pass by itself.
+        note_transition(repository, deaths.commit, transient=False)
+        repository.save()
+        SyncRun.objects.filter(pk=run.pk).update(
+            state=SyncState.FAILED, reason=failure.reason, message=repository.message
+        )
+    return failure
+
+
 def postpone(held: Claim, repository: Repository) -> None:
     """Look again one interval from now, if the store takes even that; nothing else is written."""
     mine = Repository.objects.filter(
@@ -144,12 +144,49 @@ def postpone(held: Claim, repository: Repository) -> None:
         mine.update(next_due_at=after_failure(repository, 1, database_now()))
 
 
+def nothing_new(repository: Repository) -> None:
+    """Record a look that found what was last judged: the only write of a sync with nothing to do.
+
+    After a time out of reach this also puts back the state that was judged. Where the repository was synced or edited
+    since it was read, that stands; the row is read again.
+    """
+    now = database_now()
+    changes: dict[str, object] = {
+        "checked_at": now,
+        "next_due_at": next_due(repository, now),
+        "queued_until": None,
+    }
+    judged = {name: repository.judgement.get(name, "") for name in ("state", "reason", "message")}
+    if any(getattr(repository, name) != value for name, value in judged.items()):
+        changes.update(judged, consecutive_failures=0)
+    as_read = Repository.objects.filter(
+        pk=repository.pk, lease_number=repository.lease_number, next_due_at=repository.next_due_at
+    )
+    if "state" in changes:
+        with transaction.atomic():
+            limit_standstill()
+            written = as_read.update(**changes)
+            if written:
+                # The row is locked by the update, and told of as it is now.
+                row = Repository.objects.get(pk=repository.pk)
+                note_transition(row, row.last_commit, transient=False)
+                row.save(update_fields=["told_state", "untold_looks"])
+    else:
+        written = as_read.update(**changes)
+    if not written:
+        repository.refresh_from_db()
+        return
+    for name, value in changes.items():
+        setattr(repository, name, value)
+
+
 def fail_unreached(repository: Repository, failure: Failure, trigger: str, requested_by: str = "") -> None:
     """Record a look that did not even learn the commit. The same failure again only counts up."""
     with transaction.atomic():
+        limit_standstill()
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
-        if row is None or is_held(row):
-            return  # a sync under way knows better
+        if row is None or is_held(row) or _is_overtaken(repository, row):
+            return  # a sync under way, or since then, knows better; an edit has it looked at anew
         _write_failure(row, failure, trigger)
         note_transition(row, "", transient=failure.transient)
         row.save()
@@ -177,6 +214,11 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
             started_at=now,
             finished_at=now,
         )
+
+
+def _is_overtaken(repository: Repository, row: Repository) -> bool:
+    """Whether the repository was synced or edited since it was read for a look; `row` is it now."""
+    return row.lease_number != repository.lease_number or row.config_hash != repository.config_hash
 
 
 def _log_of_look(failure: Failure) -> str:

@@ -27,7 +27,7 @@ class FailedFile:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One repository after a sync. `seconds` is wall time; uids are sorted by source path.
+    """One repository after a sync. `seconds` is wall time, known when it is over; uids are sorted by source path.
 
     `compiled` and `reused` count files: those that were compiled, those whose last result still holds.
     """
@@ -87,7 +87,7 @@ def failed_files(plan: Plan) -> tuple[FailedFile, ...]:
 
 
 def report_of_plan(
-    repository: Repository, plan: Plan, ignored: Sequence[Ignored], *, to_commit: str, seconds: float
+    repository: Repository, plan: Plan, ignored: Sequence[Ignored], *, to_commit: str
 ) -> SyncReport:
     """What the plan does, done or (in a dry run) only planned."""
     failures = failed_files(plan)
@@ -109,11 +109,10 @@ def report_of_plan(
         failed=failures,
         not_a_dag=tuple(file.source.path for file in plan.files if file.status is FileStatus.NOT_A_DAG),
         ignored=tuple(item.path for item in ignored),
-        seconds=seconds,
     )
 
 
-def report_of_record(repository: Repository, *, seconds: float) -> SyncReport:
+def report_of_record(repository: Repository) -> SyncReport:
     """How the repository stands according to the store, when a look found nothing new."""
     dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
     files = list(repository.files.exclude(state=FileState.COMPILED).order_by("path"))
@@ -140,8 +139,31 @@ def report_of_record(repository: Repository, *, seconds: float) -> SyncReport:
         failed=failures,
         not_a_dag=tuple(row.path for row in files if row.state == FileState.NOT_A_DAG),
         ignored=tuple(row.path for row in files if row.state == FileState.IGNORED),
-        seconds=seconds,
     )
+
+
+def report_without_effect(
+    repository: Repository, reason: str, message: str, *, to_commit: str = ""
+) -> SyncReport:
+    """A sync that came to nothing, or was none."""
+    return SyncReport(
+        name=repository.name,
+        state=RepositoryState.FAILING,
+        reason=str(reason),
+        message=message,
+        from_commit=repository.last_good_commit,
+        to_commit=to_commit,
+    )
+
+
+def report_of_held_back(repository: Repository, *, is_dry_run: bool = False) -> SyncReport | None:
+    """Why the repository is not to be synced; None where it is. A dry run is held back by the switch alone."""
+    if not repository.enabled:
+        return report_without_effect(repository, SyncReason.DISABLED, "the repository is switched off")
+    if repository.is_paused and not is_dry_run:
+        message = f"the repository is paused by {repository.paused_by}: {repository.pause_reason}"
+        return report_without_effect(repository, SyncReason.PAUSED, message)
+    return None
 
 
 def _reason(plan: Plan) -> SyncReason:

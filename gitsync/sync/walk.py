@@ -78,6 +78,7 @@ class Walk:
         if self.run:
             SyncRun.objects.filter(pk=self.run.pk).update(
                 **fields,
+                to_commit=self.commit,
                 timings=self.timings,
                 files_done=self.files_done,
                 files_total=self.files_total,

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django_q.humanhash import uuid
 
 from gitsync.models import Lane, SyncRun, Turn
+from gitsync.standstill import limit_standstill
 from gitsync.turns import waking
 from gitsync.turns.team import place_of_repository
 
@@ -55,6 +56,7 @@ def _number(team: str, lane: Lane) -> int:
     So in each round every team has one turn of each lane, and who was away gets no credit for it (start-time fair
     queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
     """
+    limit_standstill()
     with connection.cursor() as cursor:
         # Those who ask for one team at the same moment would get the same number, and a round more than its one.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, f"{lane} {team}"])

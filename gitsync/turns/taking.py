@@ -20,6 +20,7 @@ from compilers.base import Kind
 from gitsync import presence
 from gitsync.conf import properties
 from gitsync.models import Turn
+from gitsync.standstill import limit_standstill
 
 if TYPE_CHECKING:
     from compilers.pipeline import Share
@@ -60,7 +61,7 @@ def take(worker: str) -> Turn | None:
         now = _now(worker)
         turn = eligible(now.workers, now.taken).first()
         if turn is not None:
-            turn.taken_by = worker
+            turn.is_repeat, turn.taken_by = turn.taken_by != "", worker
             Turn.objects.filter(pk=turn.pk).update(taken_by=worker, taken_at=Now())
     return turn
 
@@ -128,5 +129,6 @@ def _now(worker: str) -> _Now:
 
 
 def _lock() -> None:
+    limit_standstill()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

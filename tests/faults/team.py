@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from django.db.models import Q
@@ -79,6 +80,10 @@ class Team:
     def holder(self) -> int:
         """The process that holds its claim."""
         return pid_of(self.row.lease_holder)
+
+    def put_off_until(self) -> datetime:
+        """Until when it is not tried again, its workers having died."""
+        return datetime.fromisoformat(self.row.judgement["until"])
 
     def _standing(self) -> str:
         row = self.row

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
-from gitsync import remote
+from gitsync import presence, remote
 from gitsync.models import Repository
 from gitsync.remedies import remedy
 from gitsync.sync.report import SyncReport
@@ -17,6 +19,7 @@ from kiok.connections.models import Connection
 from tests.faults.own_mounts import with_own_mounts
 from tests.faults.small_disk import small_disk
 from tests.faults.team import Team
+from tests.integration.cluster import eventually
 from tests.reference.authoring import python_file, yaml_file
 from tests.servers.ssh import SshServer
 
@@ -116,3 +119,15 @@ def test_a_full_temporary_folder_hinders_no_sync(
             assert [path.name for path in disk.folder.iterdir()] == ["balloon"]
 
     with_own_mounts(work)
+
+
+def test_a_disk_that_promises_more_than_can_be_counted_hides_no_worker(
+    tmp_path: Path, settings: Settings, transactional_db: None
+) -> None:
+    settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path / "boundless")
+    with small_disk(settings.KIOK.base_data_dir, 10**13):
+        worker = presence.Presence("ant/boot/1/2")
+        worker.start()
+        eventually(presence.alive().exists, 5, "it counts as alive")
+        worker.leave()
+    assert not presence.alive().exists()

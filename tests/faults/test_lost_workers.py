@@ -7,12 +7,14 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
+from gitsync.clock import database_now
 from gitsync.models import Leadership, SyncRun
 from gitsync.sync.claim import LEASE_SECONDS
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
-from tests.faults.team import NewTeam, slow_python
+from tests.faults.team import DEPLOY_SECONDS, NewTeam, slow_python
 from tests.integration.cluster import eventually
 from tests.reference.authoring import yaml_file
 
@@ -80,6 +82,41 @@ def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_on
     applied.serves_as_before_the_last_push()
     for interruption in (killed_later, killed):
         interruption.is_followed(begun_within_seconds=INTERVAL_SECONDS)
+
+
+def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed(
+    service: Service, new_team: NewTeam
+) -> None:
+    deadly, beside = (new_team(name, interval_ms=INTERVAL_MS) for name in ("deadly", "beside"))
+    for team in (deadly, beside):
+        team.push({"a.yaml": yaml_file({"a": "echo 1"})})
+        team.deploys()
+    commit = deadly.push({"a.yaml": yaml_file({"a": "echo 2"}), "p.py": slow_python("p", 3)})
+    killed: set[int] = set()
+
+    def kills_until_put_off(deaths: int) -> bool:
+        """As the commit would: whoever compiles it dies. Whether it is put off after so many deaths."""
+        run = deadly.sync_in("compile")
+        if run and run.pk not in killed:
+            os.kill(deadly.holder(), signal.SIGKILL)
+            killed.add(run.pk)
+        return deadly.row.message.startswith(f"the worker died {deaths} times in a row")
+
+    eventually(lambda: kills_until_put_off(3), 3 * DEPLOY_SECONDS, "it is put off after three deaths")
+    assert (deadly.row.state, deadly.row.reason) == ("failing", "worker_died")
+    deadly.serves_as_before_the_last_push()
+    until = deadly.put_off_until()
+    beside.push({"a.yaml": yaml_file({"a": "echo 2"})})
+    eventually(lambda: kills_until_put_off(4), DEPLOY_SECONDS, "it is tried once more")
+    beside.deploys()
+    assert SyncRun.objects.get(pk=max(killed)).started_at >= until
+    assert deadly.put_off_until() - database_now() > timedelta(seconds=INTERVAL_SECONDS)
+
+    deadly.serves_as_before_the_last_push()
+    assert len(killed) == SyncRun.objects.filter(repository=deadly.pk, to_commit=commit).count() == 4
+    deadly.pushed.pop()  # it was never deployed
+    deadly.push({"a.yaml": yaml_file({"a": "echo 3"}), "p.py": slow_python("p", 0)})
+    deadly.deploys()
 
 
 def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_commits_nothing(

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from gitsync.models import Repository, SourceFile, SyncRun
+from gitsync.clock import database_now
+from gitsync.models import Repository, SourceFile, SyncRun, Trigger
+from gitsync.remote import Remote
 from gitsync.sync import apply as store
-from gitsync.sync.claim import ask_for_follow_up, claim, release
+from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release
+from gitsync.sync.look import look, settled
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.schedule import look_at_once
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -228,3 +234,93 @@ def test_the_store_takes_whole_batches_with_a_constant_number_of_statements(
         counts.append(len(queries))
     assert abs(counts[0] - counts[1]) <= 4, counts
     assert store.BATCH == 1000
+
+
+@pytest.mark.parametrize("is_in_reach", [True, False])
+def test_an_edit_during_a_look_is_not_overlooked(
+    is_in_reach: bool, work_repo: WorkRepo, repository: Repository, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    row = Repository.objects.get()
+    row.url = row.url if is_in_reach else "file:///nowhere.git"
+    row.save()
+
+    def ask(remote: Remote) -> str:
+        edited = Repository.objects.get()
+        edited.url, edited.include = work_repo.file_url, "*.txt"
+        look_at_once(edited)
+        edited.save()
+        return remote.probe()
+
+    settled(row, Request(trigger=Trigger.SCHEDULE), ask)
+
+    row = Repository.objects.get()
+    assert row.next_due_at <= database_now()
+    assert (row.state, row.reason) == ("in_sync", "")
+    assert SyncRun.objects.count() == 1
+
+
+def test_a_repository_that_goes_between_look_and_claim_keeps_no_worker(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    with pytest.raises(Repository.DoesNotExist):
+        sync_repository(repository.pk, Request(), lambda *_: Repository.objects.all().delete())
+
+
+def test_a_request_for_which_another_worker_is_faster_is_left_with_that_one(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    """The other one claims in the moment in which the first has given the repository back."""
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    others: list[Claim | None] = []
+    is_given_back = threading.Event()
+
+    def claim_elsewhere() -> None:
+        try:
+            others.append(claim(repository.pk))
+        finally:
+            connections.close_all()
+
+    def watch(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if is_given_back.is_set() and not others:
+            other = threading.Thread(target=claim_elsewhere)
+            other.start()
+            other.join()
+        if sql.startswith('UPDATE "gitsync_repository" SET "lease_holder" = %s, "lease_expires_at" = NULL'):
+            is_given_back.set()
+        return execute(sql, *rest)
+
+    def ask_meanwhile(step: str, _detail: str) -> None:
+        if step == "finish" and SyncRun.objects.count() == 1:
+            assert ask_for_follow_up(repository.pk, "admin", "ada", full=True)
+
+    with connection.execute_wrapper(watch):
+        assert sync_repository(repository.pk, Request(), ask_meanwhile).ok
+
+    assert [other is not None for other in others] == [True]
+    left = Repository.objects.get().follow_up or {}
+    assert (left.get("trigger"), left.get("requested_by"), left.get("full")) == ("admin", "ada", True)
+
+
+def test_a_request_that_came_during_a_sync_outlives_a_lost_database(
+    work_repo: WorkRepo, repository: Repository, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+
+    def lose_the_session(step: str, _detail: str) -> None:
+        if step != "apply":
+            return
+        assert ask_for_follow_up(repository.pk, "admin", "ada", full=True)
+        with connection.cursor() as cursor, suppress(OperationalError):
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(OperationalError):
+        sync_repository(repository.pk, Request(full=True), lose_the_session)
+
+    assert look(repository.pk)
+    sync_repository(repository.pk, Request(trigger=Trigger.SCHEDULE))
+    assert SyncRun.objects.filter(trigger="admin", full=True, state="succeeded").count() == 1
+    assert Repository.objects.get().follow_up is None

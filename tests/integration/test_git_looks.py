@@ -14,7 +14,8 @@ from gitsync import leader
 from gitsync import looks as looks_module
 from gitsync.looks import Looks
 from gitsync.models import Repository, Trigger
-from gitsync.sync.run import Request, look, sync_repository
+from gitsync.sync.look import look
+from gitsync.sync.run import Request, sync_repository
 from gitsync.sync.schedule import SPREAD, next_due
 from kiok.connections.models import Connection
 from tests.integration.cluster import eventually

@@ -59,7 +59,9 @@ def test_where_nothing_runs_each_fact_says_so_and_what_to_do() -> None:
     assert "manage.py qcluster" in fact("Workers").text
 
 
-def test_the_leader_is_named_and_one_that_is_switched_off_is_not_missed(settings: Settings) -> None:
+def test_the_leader_is_named_and_that_it_looks_at_nothing_where_that_is_switched_off(
+    settings: Settings,
+) -> None:
     lead = take_lead()
     assert lead is not None
     host, _, pid = lead.holder.split("/")[:3]
@@ -69,7 +71,10 @@ def test_the_leader_is_named_and_one_that_is_switched_off_is_not_missed(settings
     worker("ant/1")
     assert "none of them leads" in fact("Leader").text
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
-    assert fact("Leader") == Fact("Leader", None, "switched off", "kiok.gitsync.enabled is false.")
+    assert fact("Leader").good is False, "it has more to do than to look"
+    take_lead()
+    looks = "It looks at no repository: kiok.gitsync.enabled is false."
+    assert fact("Leader") == Fact("Leader", True, "alive", f"On {host}, process {pid}. {looks}")
 
 
 def test_workers_are_counted_by_host_while_their_rows_are_fresh() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from datetime import timedelta
@@ -19,7 +21,7 @@ from gitsync.models import Leadership, Repository, SyncRun, Trigger, Worker
 from gitsync.process import is_dead, process_name
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
-from tests.integration.cluster import eventually, stop, workers
+from tests.integration.cluster import ROOT, eventually, stop, workers
 from tests.integration.conftest import yaml_dag
 from tests.servers.repositories import WorkRepo
 from tests.servers.ssh import SshServer
@@ -173,8 +175,52 @@ def test_a_process_that_is_gone_is_known_to_be_dead() -> None:
     assert not is_dead("nonsense")
 
 
+# A process of another container with the same host name, until its standard input ends. It tells its own name.
+ELSEWHERE = """
+import sys
+from gitsync.process import process_name
+print(process_name(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_of_another_container_is_not_taken_for_dead() -> None:
+    with subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", ELSEWHERE],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as container:
+        assert container.stdin is not None
+        assert container.stdout is not None
+        name = container.stdout.readline().strip()
+        assert name.split("/")[0] == process_name().split("/")[0]
+        assert not is_dead(name)
+        container.stdin.close()
+
+
 def test_the_schedule_is_there_once(transactional_db: None) -> None:
     tasks.ensure_schedule()
     tasks.ensure_schedule()
     schedule = Schedule.objects.get(name=tasks.LEADER_SCHEDULE)
     assert schedule.func == "gitsync.tasks.lead"
+
+
+def test_a_fault_while_it_leads_does_not_end_the_candidacy_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A git whose version is no number that Python reads."""
+    git = tmp_path / "git"
+    git.write_text(f"#!/bin/sh\necho git version 2.{'9' * 5000}\n")
+    git.chmod(0o755)
+    with monkeypatch.context() as broken:
+        broken.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        candidate = leader.Candidate(lambda _pk: None)
+        candidate.start()
+        eventually(lambda: "leading failed" in caplog.text, 10, "the fault")
+    try:
+        eventually(leader_pid, 10, "it leads after all")
+    finally:
+        candidate.stop()
+        candidate.join(10)

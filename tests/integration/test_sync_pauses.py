@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from gitsync.configuration import look_at_once
 from gitsync.models import Repository, SyncRun
-from gitsync.sync.run import look
+from gitsync.sync.look import look
 from gitsync.sync.schedule import MAX_BACKOFF_SECONDS
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Configure, Sync, yaml_dag

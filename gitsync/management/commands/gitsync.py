@@ -20,7 +20,7 @@ from kiok import correlation
 
 if TYPE_CHECKING:
     from gitsync.sync.report import SyncReport
-    from gitsync.sync.run import Request
+    from gitsync.sync.request import Request
 
 USAGE_ERROR = 2
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         if options["list"]:
             self._list(repositories, options["json"])
             return
-        from gitsync.sync.run import Request  # what it stands on, the list does not need
+        from gitsync.sync.request import Request  # what it stands on, the list does not need
 
         if options["repo"] is None and not options["dry_run"]:
             configured, repositories = repositories, self._without_paused(repositories)

@@ -9,8 +9,10 @@ from typing import Any
 from django_q import cluster
 from django_q.management.commands.qcluster import Command as DjangoQCommand
 
-from gitsync import keeper, leader  # noqa: F401 - what every worker needs, imported once, before they are forked
+# What every worker needs, imported once, before they are forked.
+from gitsync import keeper, leader  # noqa: F401
 from gitsync.queues import SurvivingSentinel
+from gitsync.sync import run  # noqa: F401
 
 
 class Command(DjangoQCommand):  # type: ignore[misc]

@@ -18,12 +18,14 @@ import json, os, signal, sys
 import django
 django.setup()
 from django.db import connection
+from gitsync.models import Trigger
 from gitsync.sync.run import Request, sync_repository
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-def sync(pk, step, statements):
+def sync(pk, step, statements, trigger):
+    request = Request(Trigger(trigger))
     left = [statements]
 
     def count(execute, *arguments):
@@ -37,10 +39,10 @@ def sync(pk, step, statements):
             die()
 
     if step:
-        sync_repository(pk, Request(), progress)
+        sync_repository(pk, request, progress)
     else:
         with connection.execute_wrapper(count):
-            sync_repository(pk, Request())
+            sync_repository(pk, request)
 
 for line in sys.stdin:
     child = os.fork()
@@ -82,14 +84,15 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(60)
 
-    def sync(self, pk: int, *, step: str = "", statements: int = 0) -> bool:
+    def sync(self, pk: int, *, step: str = "", statements: int = 0, trigger: str = "command") -> bool:
         """Sync a repository until the step begins, or after so many statements; whether it was killed there.
 
         A sync that does not get so far ends as any other.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"pk": pk, "step": step, "statements": statements}) + "\n")
+        asked = {"pk": pk, "step": step, "statements": statements, "trigger": trigger}
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
         assert status in (0, -signal.SIGKILL), f"the sync ended with status {status}"

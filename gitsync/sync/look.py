@@ -1,0 +1,57 @@
+"""A look at a repository: step "probe", and what is recorded where that settles the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import Error
+
+from gitsync.models import Repository, Trigger
+from gitsync.remote import Remote, remote_of
+from gitsync.sync import finish
+from gitsync.sync.claim import is_held
+from gitsync.sync.failure import logged_failure_of
+from gitsync.sync.probe import is_judged
+from gitsync.sync.report import SyncReport, report_of_record
+from gitsync.sync.request import Request
+from gitsync.sync.schedule import SPREAD
+from gitsync.sync.shared_probe import SharedProbes
+from kiok import correlation
+
+_shared_probes = SharedProbes()
+
+
+def look(repository_id: int) -> bool:
+    """The leader's look: whether the repository needs a sync by a worker.
+
+    A look that settles the matter (nothing new, out of reach) records so. Raises Repository.DoesNotExist.
+    """
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+
+    def ask(remote: Remote) -> str:
+        # As old an answer as the looks' own spread: nobody waits for a push longer than that for it.
+        return _shared_probes.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
+
+    with correlation.bound(repository=repository.name):
+        return settled(repository, Request(trigger=Trigger.SCHEDULE), ask) is None
+
+
+def settled(
+    repository: Repository, request: Request, ask: Callable[[Remote], str] = Remote.probe
+) -> SyncReport | None:
+    """A report if the look settles what is asked for, None if there is work to do. Raises database errors."""
+    try:
+        commit = ask(remote_of(repository))
+    except Error:
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
+        failure = logged_failure_of(exc, repository)
+        finish.fail_unreached(repository, failure, request.trigger, request.requested_by)
+        repository.refresh_from_db()
+        return report_of_record(repository)
+    # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
+    is_unfinished = bool(repository.lease_holder or repository.follow_up) and not is_held(repository)
+    if is_unfinished or not is_judged(repository, commit, insists=request.insists):
+        return None
+    finish.nothing_new(repository)
+    return report_of_record(repository)
