@@ -47,6 +47,7 @@ compose() {
     (
         work="$(mktemp -d)"
         trap 'rm -rf "$work"' EXIT
+        trap 'exit 130' INT TERM HUP
         # apt's own way to fetch a file: with its proxies and authorities.
         helper=/usr/lib/apt/apt-helper
         "$helper" -qq download-file "${mirror%/}/$COMPOSE_PACKAGE" "$work/compose.deb" "SHA256:$COMPOSE_SHA256" >"$work/log" 2>&1 || {
