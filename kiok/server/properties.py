@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kiok.server import declared, parsers, properties_file
+from kiok.server import declared, keys, parsers, properties_file
 from kiok.server.declared import DeclaredRepository
 from kiok.server.errors import PropertyError
 from kiok.server.parsers import (
@@ -43,11 +43,10 @@ _BY_SCRIPTS = (
     *("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD"),
     *("BUILD_CA", "BUILD_PIP_CONF", "COMPOSE_DIR", "PUBLISH", "TAG"),
 )
-_SECRETS = ("MASTER_KEY", "NEW_MASTER_KEY", "WEB_METRICS_TOKEN", "REDIS_URL", "MAIL_USER", "MAIL_PASSWORD")
 OTHER_VARIABLES = frozenset(
     {
         CONFIG_VARIABLE,
-        *(f"KIOK_{key}{suffix}" for key in _SECRETS for suffix in ("", "_FILE")),
+        *(f"{secret}{suffix}" for secret in keys.SECRETS for suffix in ("", "_FILE")),
         *(f"KIOK_{name}" for name in _BY_SCRIPTS),
     }
 )
