@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -101,12 +102,12 @@ def _tell(exc: BaseException) -> int:
 
 def _reader_is_gone() -> bool:
     """Whether nobody reads stdout any more, as after `| head`. What is not written yet must not fail anew at the exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    look = select.poll()
+    look.register(sys.stdout.fileno())
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in look.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _run(given: Sequence[str]) -> None:
@@ -117,6 +118,7 @@ def _run(given: Sequence[str]) -> None:
     if _wants_database(argv):
         _start_database(argv)
     _Commands(argv).execute()
+    sys.stdout.flush()  # here, where it is told if nobody takes it
 
 
 def _start_database(argv: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -27,7 +28,9 @@ from kiok.connections.errors import MasterKeyWrong
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from kiok.server import embedded
+from kiok.server.backup import BackupError, dump
 from tests.admin_rows import Amounts, fill
+from tests.integration.cluster import eventually
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.fresh_database import all_rows, fresh_database
 from tests.servers.repositories import WorkRepo
@@ -200,6 +203,30 @@ def test_a_backup_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
         backup(tmp_path / "nowhere" / "kiok.dump")
+
+
+def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
+    repository: Repository, tmp_path: Path
+) -> None:
+    file = tmp_path / "kiok.dump"
+    (tmp_path / ".kiok.dump.killed.part").write_bytes(b"what one that was killed has left")
+    given = connection.settings_dict
+    with psycopg.connect(host=given["HOST"], user=given["USER"], dbname=given["NAME"]) as other:
+        other.execute("LOCK TABLE gitsync_repository IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as thread:
+            dumped = thread.submit(dump, file)
+            eventually(lambda: len(list(tmp_path.glob(".kiok.dump.*.part"))) == 2, 20, "it is written")
+            (part,) = (path for path in tmp_path.glob(".*.part") if "killed" not in path.name)
+            assert stat.S_IMODE(part.stat().st_mode) == 0o600
+            file.write_bytes(b"another's")
+            other.rollback()
+            with pytest.raises(BackupError, match="is there already; name another"):
+                dumped.result(60)
+    assert file.read_bytes() == b"another's"
+    assert not part.exists()
+    file.unlink()
+    backup(file)
+    assert file.read_bytes().startswith(b"PGDMP")
 
 
 def test_a_backup_goes_through_pipes(
