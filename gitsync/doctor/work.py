@@ -13,6 +13,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 
 from gitsync import presence
+from gitsync.brokers.postgresql import PostgresqlBroker, hears
 from gitsync.conf import properties
 from gitsync.doctor.finding import Finding, fail, ok, warn
 from gitsync.health import LONG_WAIT_SECONDS, START_ONE
@@ -33,6 +34,11 @@ def queue() -> Finding:
     except Exception as exc:  # noqa: BLE001 - each kind of broker has errors of its own
         return fail(f"the broker does not answer: {exc}", "Start it, or correct where it is looked for.")
     found = f"{waiting} waiting, {taken} at work"
+    if isinstance(broker, PostgresqlBroker) and not hears():
+        return warn(
+            f"{found}; notifications of the database do not arrive, so workers look for tasks ten times a second",
+            "Let DATABASE_URL lead to the server itself, or to a pool in session mode.",
+        )
     if not waiting:
         return ok(found)
     if not isinstance(broker, ORM):

@@ -26,6 +26,9 @@ _UNREACHABLE = (
     "Start it, or correct DATABASE_URL (host, port, name, user, password); `manage.py doctor` asks again"
 )
 _OLD_TABLES = "Run `manage.py migrate`, which brings the tables to this version"
+_LARGER_POOL = "Raise default_pool_size and max_client_conn there, or start fewer processes"
+# PgBouncer's words. By SQLSTATE they are errors of its protocol.
+_POOLER_LIMITS = ("query_wait_timeout", "no more connections allowed")
 # By the beginning of an SQLSTATE, the longer first (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _REMEDIES = {
     "42P01": _OLD_TABLES,
@@ -84,6 +87,8 @@ def _of_database(exc: BaseException) -> str:
     """What a database's error means; "" for one that only a defect can cause."""
     state = getattr(exc, "sqlstate", None) or getattr(exc.__cause__, "sqlstate", None)
     said = _short(str(exc).partition("\n")[0])
+    if any(limit in said for limit in _POOLER_LIMITS):
+        return f"the pooler before the database has no connection left: {said}. {_LARGER_POOL}"
     if state is None:
         # No answer came from a server: it is not there, or lets nobody in.
         is_lost = type(exc).__name__ in ("OperationalError", "InterfaceError")
