@@ -379,6 +379,16 @@ def test_a_database_url_is_decoded(url: str, expected: dict[str, str]) -> None:
     assert parsed["OPTIONS"].get("sslmode") == ("require" if "sslmode" in url else None)
 
 
+def test_a_server_whose_machine_is_gone_is_given_up_within_a_minute_unless_the_url_says_otherwise() -> None:
+    found = database_url.parse("postgresql://u@h/n")["OPTIONS"]
+    idle, interval, count = (int(found[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    assert idle + interval * count <= 60
+    assert int(found["tcp_user_timeout"]) <= 30_000
+    asked = "keepalives_idle=300&tcp_user_timeout=0"
+    given = database_url.parse(f"postgresql://u@h/n?{asked}")["OPTIONS"]
+    assert given == found | {"keepalives_idle": "300", "tcp_user_timeout": "0"}
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
