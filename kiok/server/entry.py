@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from django.core.management import BaseCommand, ManagementUtility
 
-from kiok.server import embedded, failures, keys, properties
+from kiok.server import embedded, failures, keys, properties, property_sources
 from kiok.server.errors import ConfigurationError, DatabaseUnavailable
 
 SETTINGS = "kiok.server.settings"
@@ -48,7 +48,7 @@ def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 
 def start_database() -> None:
     """Start the embedded database if that is the one to use. Raises ConfigurationError."""
-    data_dir = properties.load(os.environ).base_data_dir
+    data_dir = property_sources.load(os.environ).base_data_dir
     if (keys.from_environment("DATABASE_URL", os.environ) or embedded.url(data_dir)) == embedded.url(
         data_dir
     ):
@@ -114,7 +114,7 @@ def _run(given: Sequence[str]) -> None:
     argv, config = take_config(given)
     if config is not None:
         os.environ[properties.CONFIG_VARIABLE] = config
-    properties.load(os.environ)
+    property_sources.load(os.environ)
     if _wants_database(argv):
         _start_database(argv)
     _Commands(argv).execute()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kiok.server import keys, properties, risks
+from kiok.server import keys, property_sources, risks
 from kiok.server.errors import ConfigurationError, PropertyError
 from kiok.server.risks import Risk
 
@@ -75,7 +75,7 @@ def open_file() -> Iterator[Path]:
 
 
 def judged(**environ: str) -> list[Risk]:
-    return [one.risk for one in risks.judge(properties.load(environ), environ)]
+    return [one.risk for one in risks.judge(property_sources.load(environ), environ)]
 
 
 def refusal(**environ: str) -> str:
@@ -112,7 +112,7 @@ def test_all_risks_are_told_at_once() -> None:
 
 def test_a_risk_that_does_not_exist_cannot_be_allowed() -> None:
     with pytest.raises(PropertyError, match=r"'tls' is unknown; allowed: web\.tls, web\.allowed\.hosts"):
-        properties.load({"KIOK_ALLOW_INSECURE": "tls"})
+        property_sources.load({"KIOK_ALLOW_INSECURE": "tls"})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
