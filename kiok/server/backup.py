@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import DataKey
 from kiok.errors import KiokError
-from kiok.server import embedded
+from kiok.server import postgresql_programs
 from kiok.server.errors import DatabaseUnavailable
 
 MAX_SAID = 2000
@@ -134,7 +134,7 @@ def _run(
 
 def _program(name: str) -> str:
     try:
-        return str(embedded.programs() / name)
+        return str(postgresql_programs.folder() / name)
     except DatabaseUnavailable:
         found = shutil.which(name)
     if found is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from kiok.server import embedded
+from kiok.server import embedded, postgresql_programs
 
 PORT = 6432
 
@@ -46,7 +46,7 @@ def pgbouncer(server: str, **settings: str | int) -> Iterator[PgBouncer]:
         with (pooler.folder / "log").open("wb") as log:
             # Nor does it run as root: it is made to believe what the server is.
             process = subprocess.Popen(
-                [*embedded._as_other_than_root(), program, str(configuration)],
+                [*postgresql_programs.as_other_than_root(), program, str(configuration)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
