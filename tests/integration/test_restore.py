@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -227,6 +229,38 @@ def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
     file.unlink()
     backup(file)
     assert file.read_bytes().startswith(b"PGDMP")
+
+
+def test_a_backup_that_is_terminated_leaves_neither_half_a_file_nor_pg_dump(
+    repository: Repository, tmp_path: Path
+) -> None:
+    given, folder = connection.settings_dict, tmp_path / "backups"
+    folder.mkdir()
+    url = os.environ["DATABASE_URL"].replace(f"/{embedded.DATABASE}?", f"/{given['NAME']}?")
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE gitsync_repository IN ACCESS EXCLUSIVE MODE")
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "backup", str(folder / "kiok.dump")],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        waits = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gitsync_repository'::regclass"
+        )
+        eventually(lambda: other.execute(waits).fetchone() == (1,), 30, "pg_dump waits for the table")
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+        assert list(folder.iterdir()) == []
+        assert not [process for process in Path("/proc").glob("[0-9]*") if writes_into(process, folder)]
+
+
+def writes_into(process: Path, folder: Path) -> bool:
+    """Whether a process has a file of that folder open, be it one that is gone."""
+    with suppress(OSError):
+        return any(os.readlink(one).startswith(str(folder)) for one in (process / "fd").iterdir())
+    return False
 
 
 def test_a_backup_goes_through_pipes(
