@@ -9,6 +9,7 @@ from django_q.brokers import get_broker
 
 from gitsync import presence
 from gitsync.brokers.errors import BrokerAway
+from gitsync.brokers.postgresql import PostgresqlBroker, hears
 from gitsync.conf import properties
 from gitsync.doctor.finding import Finding, fail, ok, warn
 from gitsync.health import LONG_WAIT_SECONDS, START_ONE
@@ -22,9 +23,15 @@ MAX_NAMED = 5
 def queue() -> Finding:
     """The broker: whether it answers, how much waits, and for how long where it can tell."""
     try:
-        load = get_broker().load()
+        broker = get_broker()
+        load = broker.load()
     except BrokerAway as exc:
         return fail(exc.found, exc.remedy)
+    if isinstance(broker, PostgresqlBroker) and not hears():
+        return warn(
+            f"{load}; notifications of the database do not arrive, so workers look for tasks ten times a second",
+            "Let DATABASE_URL lead to the server itself, or to a pool in session mode.",
+        )
     if load.oldest_seconds is None or load.oldest_seconds < LONG_WAIT_SECONDS:
         return ok(str(load))
     return warn(str(load), "Start more workers (kiok.workers), or see why they take no tasks.")
