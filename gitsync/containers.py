@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -94,16 +94,14 @@ def fill_pool(keeper: str) -> Filled:
 
 @contextmanager
 def _claim_lock(place: str) -> Iterator[bool]:
-    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one."""
+    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one.
+
+    A transaction's, not a session's: a pooler in transaction mode hands the session on to the next who asks.
+    """
     key = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        is_ours: bool = cursor.fetchone()[0]
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
+        yield bool(cursor.fetchone()[0])
 
 
 def on_claim(told: Callable[[], None]) -> None:

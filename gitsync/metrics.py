@@ -26,6 +26,8 @@ from gitsync.conf import properties
 from gitsync.models import (
     FileState,
     Leadership,
+    NoticeState,
+    ReceiverKind,
     Repository,
     RepositoryState,
     SourceFile,
@@ -33,6 +35,7 @@ from gitsync.models import (
     SyncState,
     Worker,
 )
+from gitsync.notices.outbox import undelivered
 from gitsync.readiness import led
 from gitsync.turns.taking import lengths
 from kiok.metadata.models import Dag, Origin
@@ -186,6 +189,12 @@ QUEUE_TASKS = Metric(
     ("state",),
     "Syncs asked for or found due: waiting for a worker, or taken by one.",
 )
+NOTICES = Metric(
+    "kiok_gitsync_notices",
+    "gauge",
+    ("kind", "state"),
+    "Notices that have not arrived, by kind of receiver: waiting to be sent (again); given_up within the last day.",
+)
 
 METRICS = (
     *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
@@ -201,6 +210,7 @@ METRICS = (
         POOL_SIZE,
         DATA_FREE,
         QUEUE_TASKS,
+        NOTICES,
     ),
 )
 """All of them, in the order they are shown."""
@@ -234,6 +244,7 @@ def _samples() -> Iterator[Sample]:
     workers = list(presence.alive())
     yield from _workers(workers)
     yield from _queue(workers)
+    yield from _notices()
 
 
 def _repositories() -> Iterator[Sample]:
@@ -344,3 +355,12 @@ def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:
     found = lengths(worker.name for worker in workers)
     yield QUEUE_TASKS.sample(found.waiting, "waiting")
     yield QUEUE_TASKS.sample(found.taken, "taken")
+
+
+def _notices() -> Iterator[Sample]:
+    """One query."""
+    rows = undelivered().values_list("receiver__kind", "state").annotate(number=Count("pk"))
+    found = Counter({(kind, state): number for kind, state, number in rows})
+    for kind in ReceiverKind.values:
+        for state in (NoticeState.WAITING, NoticeState.GIVEN_UP):
+            yield NOTICES.sample(found[kind, state], kind, state)

@@ -15,6 +15,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 say() { printf 'compose-images: %s\n' "$*"; }
+fail() {
+    say "$@" >&2
+    exit 1
+}
 
 scripts/engine.sh build/engine
 scripts/system.sh compose
@@ -26,6 +30,8 @@ export KIOK_BASE_IMAGE
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
+# A signal ends the shell without its EXIT trap, unless it leads to an exit.
+trap 'exit 130' INT TERM HUP
 for authorities in "${KIOK_BUILD_CA:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
     [ ! -s "$authorities" ] || break
 done
@@ -41,9 +47,13 @@ fi
 say "building the images of the service, its database and its engine"
 docker compose --progress plain build >"$work/log" 2>&1 </dev/null || {
     tail -n 40 "$work/log" >&2
-    say "could not build them" >&2
-    exit 1
+    fail "could not build them; the output above says why"
 }
+# What they replace goes, unless a container still runs on it: that goes with the next build.
+project="$(docker compose config | sed -n 's/^name: //p')"
+for id in $(docker image ls --quiet --filter dangling=true --filter "label=com.docker.compose.project=$project"); do
+    docker image rm "$id" >/dev/null 2>&1 || true
+done
 
 # The engine's network reaches no registry, nor this machine: it loads the sandbox images from here.
 folder="${KIOK_COMPOSE_DIR:-.kiok/compose}/images"
@@ -57,7 +67,10 @@ if [ "$(cat "$folder/sandbox.ids" 2>/dev/null)" != "$ids" ] || [ ! -s "$folder/s
     # One that runs has loaded what was there before. A sync that is cut off by this is made good by the next.
     if [ -n "$(docker compose ps --quiet --status running engine 2>/dev/null)" ]; then
         say "restarting the engine, which loads them"
-        docker compose restart engine >/dev/null 2>&1
+        docker compose restart engine >"$work/log" 2>&1 || {
+            tail -n 5 "$work/log" >&2
+            fail "the engine did not restart, so that it has the old images; 'docker compose logs engine' says why"
+        }
     fi
 fi
 say "done"

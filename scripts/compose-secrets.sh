@@ -36,6 +36,10 @@ properties="$folder/kiok.properties"
 kiok.web.allowed.hosts = localhost, 127.0.0.1
 kiok.web.trusted.origins =
 kiok.web.tls = true
+
+# The database of this stack is reached without TLS, on a network that nobody else is on and that leads nowhere. With one
+# elsewhere take this away, and write sslmode=verify-full into database.url.
+kiok.allow.insecure = database.tls
 END
     chmod 0644 "$properties"
     echo "compose-secrets: made $properties"

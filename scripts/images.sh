@@ -136,11 +136,23 @@ build() {
         docker image rm "$replaced" >/dev/null 2>&1 || true
 }
 
+# What was replaced while a container ran on it goes with a later build. Those that others have made FROM an image of ours
+# have its labels too; but what they did last was not to give it them.
+remove_replaced() {
+    for id in $(docker image ls --quiet --filter dangling=true --filter label=kiok.inputs); do
+        case "$(docker history --no-trunc --format '{{.CreatedBy}}' "$id" | head -n 1)" in
+            *" LABEL kiok.inputs="*) docker image rm "$id" >/dev/null 2>&1 || true ;;
+        esac
+    done
+}
+
 docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
     fail "no Docker engine answers at ${DOCKER_HOST:-the default socket}; scripts/engine.sh can start one."
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
+# A signal ends the shell without its EXIT trap, unless it leads to an exit.
+trap 'exit 130' INT TERM HUP
 stage "$work/context"
 protocol="$(sed -n 's/^VERSION = \([0-9]*\)$/\1/p' compilers/sandbox/protocol.py)"
 [ -n "$protocol" ] || fail "compilers/sandbox/protocol.py names no VERSION"
@@ -152,6 +164,7 @@ if [ "${1:-}" = base ]; then
     exit 0
 fi
 [ $# -gt 0 ] || set -- python java-builder java
+built=
 for image; do
     inputs="$(hash_of "$work/context" "$image")"
     if [ -z "${KIOK_REBUILD:-}" ] && [ "$(hash_label "$(tag_of "$image")")" = "$inputs" ]; then
@@ -160,4 +173,6 @@ for image; do
     fi
     [ -n "$base" ] || find_base
     build "$image" "$inputs"
+    built=1
 done
+[ -z "$built" ] || remove_replaced

@@ -12,6 +12,7 @@ image="${KIOK_IMAGE_JAVA_BUILDER:-kiok-java-builder:dev}"
 mkdir -p "$(dirname "$2")"
 temporary="$(mktemp "$2.XXXXXX")"
 trap 'rm -f "$temporary"' EXIT
+trap 'exit 130' INT TERM HUP
 
 # Sources come in and the jar goes out as streams, so any engine serves. Dates are fixed: same sources, same jar.
 tar -C "$1" -cf - . | docker run --rm --interactive --network none "$image" sh -euc '

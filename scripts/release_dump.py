@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from release_rows import SERVED_AT  # noqa: E402 - found by the line above
 
-from kiok.server import embedded  # noqa: E402
+from kiok.server import embedded, postgresql_programs  # noqa: E402
 
 
 def main(commit: str) -> Path:
@@ -89,7 +89,7 @@ def _fill(code: Path, folder: Path, data: Path, url: str) -> None:
 def _dumped(url: str) -> str:
     """The database as SQL, free of what differs from one making to the next."""
     command = [
-        str(embedded.programs() / "pg_dump"),
+        str(postgresql_programs.folder() / "pg_dump"),
         "--no-owner",
         "--no-privileges",
         "--restrict-key=kiok",

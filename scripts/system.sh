@@ -6,8 +6,8 @@
 #   python     a Python 3.11 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd, Redis and Prometheus (as programs; no service is started), Chromium,
-#              libfaketime
+#   tests      what the tests run besides: sshd, Redis, PgBouncer and Prometheus (as programs; no service is started),
+#              Chromium, libfaketime
 #   compose    Docker Compose v2, as a plugin of the docker command
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
@@ -47,6 +47,7 @@ compose() {
     (
         work="$(mktemp -d)"
         trap 'rm -rf "$work"' EXIT
+        trap 'exit 130' INT TERM HUP
         # apt's own way to fetch a file: with its proxies and authorities.
         helper=/usr/lib/apt/apt-helper
         "$helper" -qq download-file "${mirror%/}/$COMPOSE_PACKAGE" "$work/compose.deb" "SHA256:$COMPOSE_SHA256" >"$work/log" 2>&1 || {
@@ -87,6 +88,7 @@ for need; do
             [ -x /usr/sbin/sshd ] || want openssh-server
             command -v ssh-keygen >/dev/null || want openssh-client
             command -v redis-server >/dev/null || want redis-server
+            [ -x /usr/sbin/pgbouncer ] || want pgbouncer
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
@@ -132,5 +134,6 @@ rm -f "$log"
 # Nor started at the next boot.
 never() { ! command -v systemctl >/dev/null || systemctl -q disable "$@" >/dev/null 2>&1 || true; }
 case " $missing " in *" openssh-server "*) never ssh.service ssh.socket ;; esac
+case " $missing " in *" pgbouncer "*) never pgbouncer.service ;; esac
 case " $missing " in *" prometheus "*) never prometheus.service ;; esac
 case " $missing " in *" redis-server "*) never redis-server.service ;; esac

@@ -16,6 +16,7 @@ fetch() { # NAME VERSION SHA512 FILE=TARGET...
     shift 3
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
+    trap 'exit 130' INT TERM HUP
     npm pack --silent --pack-destination "$scratch" "$name@$version" >"$scratch/name"
     archive=$scratch/$(tail -n 1 "$scratch/name")
     found=$(sha512sum "$archive" | cut -d ' ' -f 1)

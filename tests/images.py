@@ -5,12 +5,17 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import docker
+from docker.errors import APIError, ImageNotFound
 
 BUILD_SECONDS = 120
+GONE_SECONDS = 30.0
+"""A container is removed in the background, and as long as it is there so is its image."""
+_CONFLICT = 409
 
 
 @contextmanager
@@ -26,12 +31,31 @@ def image_from(base: str, instructions: str = "", files: Mapping[str, str] | Non
     tag = f"kiok-test-image:{secrets.token_hex(8)}"
     client = docker.from_env(timeout=BUILD_SECONDS)
     try:
-        client.images.build(
+        made, _ = client.images.build(
             fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, network_mode="none"
         )
         try:
             yield tag
         finally:
-            client.images.remove(tag, force=True)
+            _remove(client, tag)
+            # Without its name, where a test has given that to another image.
+            with suppress(ImageNotFound):
+                if not client.images.get(made.id).tags:
+                    _remove(client, str(made.id))
     finally:
         client.close()
+
+
+def _remove(client: docker.DockerClient, image: str) -> None:
+    """Not by force, which of an image that is in use takes the name alone, and leaves it for good."""
+    until = time.monotonic() + GONE_SECONDS
+    while True:
+        try:
+            client.images.remove(image)
+            return
+        except ImageNotFound:
+            return
+        except APIError as exc:
+            if exc.status_code != _CONFLICT or time.monotonic() > until:
+                raise
+        time.sleep(0.2)

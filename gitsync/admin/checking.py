@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -82,7 +83,7 @@ class CheckViews(Views):
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: have a worker ask the server, and go back to the page, which shows the answer."""
         repository = self.changeable(request, pk)
-        TESTS.remember(request, pk, check_tasks.enqueue_check(repository.pk))
+        TESTS.ask(request, pk, partial(check_tasks.enqueue_check, repository.pk))
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -93,7 +94,8 @@ class CheckViews(Views):
         fingerprint = request.POST.get("fingerprint", "")[:200]
         if fingerprint:
             user_id = int(request.user.pk or 0)
-            TESTS.remember(request, pk, check_tasks.enqueue_accept(repository.pk, fingerprint, user_id))
+            accept = partial(check_tasks.enqueue_accept, repository.pk, fingerprint, user_id)
+            TESTS.ask(request, pk, accept)
         else:
             messages.error(request, "No host key was accepted: none was named. Test the connection first.")
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -166,12 +167,11 @@ class DryRunViews(Views):
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: have a worker find out, and go back to the page, which shows what it found."""
         repository = self.changeable(request, pk)
+        enqueue = partial(ask_for_dry_run, request.user, repository, full="full" in request.POST)
         try:
-            task = ask_for_dry_run(request.user, repository, full="full" in request.POST)
+            dry_runs().ask(request, pk, enqueue)
         except NotPossible as error:
             messages.warning(request, f"No dry run. {error}")
-        else:
-            dry_runs().remember(request, pk, task)
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -23,6 +23,7 @@ from gitsync.notices.access import visible_deliveries, visible_receivers
 from gitsync.notices.destination import parse_destination
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin.own_page import OwnPageAdmin
 
 SHOWN = 10
 """The newest notices on a receiver's page."""
@@ -34,7 +35,7 @@ _STATE = {
 
 
 @admin.register(NoticeReceiver)
-class NoticeReceiverAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class NoticeReceiverAdmin(OwnPageAdmin):
     form = NoticeReceiverForm
     list_display = ("name", "enabled", "kind", "where", "told_of", "last")
     list_filter = ("kind", "enabled")
@@ -68,6 +69,8 @@ class NoticeReceiverAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generi
             obj.retry_at, obj.failures = None, 0
             fields = {*NoticeReceiverForm.Meta.fields} - {"groups", "repositories"}
             obj.save(update_fields=[*fields, "retry_at", "failures"])
+            if not obj.enabled:
+                outbox.call_off(obj)
         else:
             obj.save(force_insert=True)
 
@@ -142,21 +145,15 @@ class NoticeReceiverAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generi
         response["Cache-Control"] = "no-store"
         return response
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: NoticeReceiver | None = None,
-    ) -> HttpResponse:
-        if obj is not None and change:
-            context["panel"] = _panel(request, obj)
-            context["status_url"] = reverse("admin:gitsync_noticereceiver_status", args=[obj.pk])
-            if self.has_change_permission(request):
-                context["test_url"] = reverse("admin:gitsync_noticereceiver_test", args=[obj.pk])
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def details(self, request: HttpRequest, obj: NoticeReceiver | None) -> dict[str, Any]:
+        if obj is None:
+            return {}
+        may_change = self.has_change_permission(request)
+        return {
+            "panel": _panel(request, obj),
+            "status_url": reverse("admin:gitsync_noticereceiver_status", args=[obj.pk]),
+            "test_url": reverse("admin:gitsync_noticereceiver_test", args=[obj.pk]) if may_change else "",
+        }
 
 
 def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:

@@ -30,10 +30,11 @@ from gitsync.records import counted_repositories
 from gitsync.sync.schedule import look_at_once
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin.own_page import OwnPageAdmin
 
 
 @admin.register(Repository)
-class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class RepositoryAdmin(OwnPageAdmin):
     form = RepositoryForm
     fields = (*CONFIGURATION, "groups")
     list_display = (
@@ -152,27 +153,18 @@ class RepositoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     def response_post_save_change(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
         return HttpResponseRedirect(cells.page_of("gitsync_repository", obj.pk))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Repository | None = None,
-    ) -> HttpResponse:
-        if obj is not None and change:
-            # As it is stored, not as a refused form has it.
-            stored = Repository.objects.filter(pk=obj.pk).first() or obj
-            context |= {"title": stored.name, "subtitle": None}
-            context.update(page_context(request, stored, may_change=self.has_change_permission(request)))
-            context["declared_where"] = declared_where(stored) if _is_declared(stored) else ""
-        context["form_check_url"] = (
-            reverse("admin:gitsync_repository_check_form", args=[obj.pk])
-            if obj is not None and change
-            else reverse("admin:gitsync_repository_check_new")
-        )
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def details(self, request: HttpRequest, obj: Repository | None) -> dict[str, Any]:
+        if obj is None:
+            return {"form_check_url": reverse("admin:gitsync_repository_check_new")}
+        # As it is stored, not as a refused form has it.
+        stored = Repository.objects.filter(pk=obj.pk).first() or obj
+        return {
+            "title": stored.name,
+            "subtitle": None,
+            **page_context(request, stored, may_change=self.has_change_permission(request)),
+            "declared_where": declared_where(stored) if _is_declared(stored) else "",
+            "form_check_url": reverse("admin:gitsync_repository_check_form", args=[obj.pk]),
+        }
 
     # Removing.
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django_q.models import Task
 
 from gitsync.admin.sync_status import worker_hint
+from gitsync.brokers.errors import BrokerAway
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
 MAX_REMEMBERED = 100
 """Tasks of one sort whose result a session can show: the newest ones."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,16 @@ class SessionTasks:
     functions: tuple[str, ...]
     patience: timedelta
 
-    def remember(self, request: HttpRequest, pk: int, task: str) -> None:
-        """The task that has just been enqueued for a repository takes the place of the one before."""
+    def ask(self, request: HttpRequest, pk: int, enqueue: Callable[[], str]) -> None:
+        """Have a worker do it for a repository, in the place of the task before; a broker that is away is told of.
+
+        `enqueue` returns the task's id; what it raises but BrokerAway is raised.
+        """
+        task = enqueued(request, enqueue)
+        if task:
+            self._remember(request, pk, task)
+
+    def _remember(self, request: HttpRequest, pk: int, task: str) -> None:
         known = request.session.get(self.key, {})
         known.pop(str(pk), None)
         known[str(pk)] = {"task": task, "at": timezone.now().isoformat()}
@@ -50,6 +64,16 @@ class SessionTasks:
         """Whether it has been asked for too long ago to wait any longer."""
         asked = request.session[self.key][str(pk)]
         return timezone.now() - datetime.fromisoformat(asked["at"]) > self.patience
+
+
+def enqueued(request: HttpRequest, enqueue: Callable[[], str]) -> str:
+    """The id of the task that this enqueues; "" where the broker is away, which the page then says."""
+    try:
+        return enqueue()
+    except BrokerAway as exc:
+        log.warning("%s", exc.found)
+        messages.error(request, str(exc))
+        return ""
 
 
 def panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:

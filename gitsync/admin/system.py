@@ -14,7 +14,7 @@ from django_q.models import Task
 
 from compilers.sandbox.check import Examination
 from gitsync import sandbox_check
-from gitsync.admin.session_tasks import panel
+from gitsync.admin.session_tasks import enqueued, panel
 from gitsync.admin.views import Views
 from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
@@ -51,7 +51,9 @@ class SystemViews(Views):
     def check(self, request: HttpRequest) -> HttpResponse:
         """The button: have a worker try the walls, and go back to the page, which shows what it found."""
         self.require_change(request)
-        request.session[SESSION_KEY] = {"task": sandbox_check.enqueue(), "at": timezone.now().isoformat()}
+        task = enqueued(request, sandbox_check.enqueue)
+        if task:
+            request.session[SESSION_KEY] = {"task": task, "at": timezone.now().isoformat()}
         return HttpResponseRedirect(reverse("admin:gitsync_system"))
 
     def status(self, request: HttpRequest) -> HttpResponse:

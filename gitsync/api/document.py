@@ -35,7 +35,7 @@ _PROBLEMS = {
     415: "The body is not sent as application/json.",
     422: "A value cannot be taken, or a parameter or key is unknown; `errors` says which and why.",
     500: "A fault of the service.",
-    503: "The database does not answer. Try again.",
+    503: "The database, or what carries tasks to workers, does not answer. Try again after `Retry-After` seconds.",
 }
 _WITH_BODY = (409, 413, 415)
 _HEADERS = {
@@ -47,6 +47,9 @@ _HEADERS = {
     },
     401: {
         "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}},
+    },
+    503: {
+        "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}},
     },
 }
 

@@ -15,6 +15,7 @@ from django.http.request import UnreadablePostError
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
+from gitsync.brokers.errors import BrokerAway
 from kiok.connections.redaction import redact
 
 CONTENT_TYPE = "application/problem+json"
@@ -127,11 +128,16 @@ def of_exception(error: Exception) -> Refused:
         return Refused(400, "The request cannot be read.")
     if isinstance(error, OperationalError | InterfaceError):
         log.warning("no answer from the database: %s", error)
-        return Refused(
-            503, "The database does not answer. Try again.", headers={"Retry-After": str(RETRY_SECONDS)}
-        )
+        return _unavailable("The database does not answer. Try again.")
+    if isinstance(error, BrokerAway):
+        log.warning("%s", error.found)
+        return _unavailable(str(error))
     log.error("a fault in the API", exc_info=error)
     return Refused(500, "A fault of this service; its log has the details.")
+
+
+def _unavailable(detail: str) -> Refused:
+    return Refused(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def of_plain(answer: HttpResponse) -> HttpResponse:

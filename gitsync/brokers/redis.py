@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import transaction
 from django_q.brokers.redis_broker import Redis
+
+from gitsync.brokers.errors import BrokerAway
+from gitsync.brokers.load import Load
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
@@ -22,7 +27,7 @@ log = logging.getLogger(__name__)
 class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
     """Delivers at most once: a task goes with the worker that took it, and all of them with the server's memory.
 
-    What is enqueued in a transaction is sent after its commit, when that may fail with redis.RedisError.
+    What is enqueued in a transaction is sent after its commit, when that may fail with BrokerAway.
     """
 
     is_transactional = False
@@ -38,7 +43,20 @@ class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
         )
 
     def enqueue(self, task: str) -> None:
-        transaction.on_commit(lambda: self.connection.rpush(self.list_key, task))
+        transaction.on_commit(lambda: self._push(task))
+
+    def _push(self, task: str) -> None:
+        with _answering():
+            self.connection.rpush(self.list_key, task)
+
+    def queue_size(self) -> int:
+        """Raises BrokerAway."""
+        with _answering():
+            return int(super().queue_size())
+
+    def load(self) -> Load:
+        """What a worker has taken, and since when a task waits, Redis does not know. Raises BrokerAway."""
+        return Load(self.queue_size(), None, None)
 
     def dequeue(self) -> Any:
         """A task to do, after at most a second; None when there is none, or no Redis."""
@@ -64,3 +82,13 @@ class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
         """Nothing: twice a second from each cluster, and nobody reads it (see `gitsync.presence`)."""
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as exc:
+        raise BrokerAway(
+            "Redis", str(exc) or type(exc).__name__, "Start it, or correct KIOK_REDIS_URL."
+        ) from exc

@@ -10,9 +10,12 @@ from datetime import timedelta
 from time import sleep
 from typing import Any
 
+from django.db.models import F
 from django.db.models.functions import Now
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
+
+from gitsync.brokers.load import Load
 
 
 class TaskTable(ORM):  # type: ignore[misc]
@@ -26,6 +29,16 @@ class TaskTable(ORM):  # type: ignore[misc]
 
     def lock_size(self) -> int:
         return int(self.get_connection().filter(key=self.list_key, lock__gt=Now()).count())
+
+    def load(self) -> Load:
+        """Raises DatabaseError."""
+        waiting = self.get_connection().filter(key=self.list_key, lock__lte=Now())
+        # A task that waits has been there since its `lock`, which is the time it was put in.
+        ages = waiting.annotate(age=Now() - F("lock")).order_by("lock").values_list("age", flat=True)
+        oldest = ages.first()
+        return Load(
+            self.queue_size(), self.lock_size(), None if oldest is None else float(oldest.total_seconds())
+        )
 
     def enqueue(self, task: str) -> Any:
         row = self.get_connection().create(key=self.list_key or Conf.CLUSTER_NAME, payload=task, lock=Now())

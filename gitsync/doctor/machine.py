@@ -55,18 +55,21 @@ class Space:
 
     @classmethod
     def of(cls, folder: Path) -> Space:
-        """Of the file system that the folder, or the nearest one above it that exists, is on. Raises OSError."""
-        while not folder.exists():
-            folder = folder.parent
+        """Of the file system that the folder is on. Raises OSError."""
         seen = os.statvfs(folder)
         return cls(seen.f_bavail * seen.f_frsize, seen.f_favail if seen.f_files else None)
 
 
 def disk(folder: Path, name: str, wanted_bytes: int) -> Finding:
-    """Whether the folder takes files, and how much is left; less than `wanted_bytes` is told of."""
+    """Whether the folder takes files, and how much is left; less than `wanted_bytes` is told of.
+
+    Of one that is not there yet, the nearest above it, in which it will be made.
+    """
     try:
+        while not folder.exists():
+            folder = folder.parent
         space = Space.of(folder)
-        with tempfile.NamedTemporaryFile(dir=folder if folder.exists() else None, prefix=".doctor-") as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
             file.write(b"x" * 4096)
             file.flush()
     except OSError as exc:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from django.db import DatabaseError
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django_q.brokers import get_broker
-from django_q.brokers.orm import ORM
-from django_q.conf import Conf
-from django_q.models import OrmQ
 
 from gitsync import presence
+from gitsync.brokers.errors import BrokerAway
+from gitsync.brokers.postgresql import PostgresqlBroker, hears
 from gitsync.conf import properties
 from gitsync.doctor.finding import Finding, fail, ok, warn
 from gitsync.health import LONG_WAIT_SECONDS, START_ONE
-from gitsync.models import Leadership, NoticeReceiver, ReceiverKind
+from gitsync.models import Leadership, NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
 from gitsync.notices import outbox
 from gitsync.readiness import led
 
@@ -27,29 +24,17 @@ def queue() -> Finding:
     """The broker: whether it answers, how much waits, and for how long where it can tell."""
     try:
         broker = get_broker()
-        waiting, taken = int(broker.queue_size()), int(broker.lock_size())
-    except DatabaseError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - each kind of broker has errors of its own
-        return fail(f"the broker does not answer: {exc}", "Start it, or correct where it is looked for.")
-    found = f"{waiting} waiting, {taken} at work"
-    if not waiting:
-        return ok(found)
-    if not isinstance(broker, ORM):
-        return ok(found)
-    # A task that waits has been there since its `lock`, which django-q2 sets to the time it was put in.
-    oldest = (
-        OrmQ.objects.filter(key=Conf.CLUSTER_NAME, lock__lte=Now())
-        .annotate(age=Now() - F("lock"))
-        .order_by("lock")
-        .values_list("age", flat=True)
-        .first()
-    )
-    seconds = oldest.total_seconds() if oldest else 0.0
-    found += f", the oldest for {seconds:.0f} s"
-    if seconds < LONG_WAIT_SECONDS:
-        return ok(found)
-    return warn(found, "Start more workers (kiok.workers), or see why they take no tasks.")
+        load = broker.load()
+    except BrokerAway as exc:
+        return fail(exc.found, exc.remedy)
+    if isinstance(broker, PostgresqlBroker) and not hears():
+        return warn(
+            f"{load}; notifications of the database do not arrive, so workers look for tasks ten times a second",
+            "Let DATABASE_URL lead to the server itself, or to a pool in session mode.",
+        )
+    if load.oldest_seconds is None or load.oldest_seconds < LONG_WAIT_SECONDS:
+        return ok(str(load))
+    return warn(str(load), "Start more workers (kiok.workers), or see why they take no tasks.")
 
 
 def leader() -> Finding:
@@ -98,10 +83,17 @@ def notices() -> Finding:
     if failing := [receiver for receiver in receivers if receiver.failures]:
         named = ", ".join(receiver.name for receiver in failing[:MAX_NAMED])
         return warn(f"{number}; not reached at the last attempt: {named}", "See their pages in the admin.")
-    oldest = outbox.due().order_by("deliveries__created_at").values_list("deliveries__created_at", flat=True)
-    waiting = oldest.filter(deliveries__state="waiting").first()
-    if waiting and (timezone.now() - waiting).total_seconds() > LONG_WAIT_SECONDS:
-        return warn(f"{number}; one waits since {timesince(waiting)}", "See workers and queue.")
+    given_up = outbox.undelivered().filter(state=NoticeState.GIVEN_UP).values("receiver__name")
+    if lost := list(given_up.annotate(number=Count("pk")).order_by("receiver__name")):
+        named = ", ".join(f"{row['number']} to {row['receiver__name']}" for row in lost[:MAX_NAMED])
+        return warn(
+            f"{number}; given up within the last day: {named}",
+            "See why on their pages in the admin, and tell them: it is not sent again.",
+        )
+    waiting = NoticeDelivery.objects.filter(state=NoticeState.WAITING, receiver__in=outbox.due())
+    since = waiting.order_by("created_at").values_list("created_at", flat=True).first()
+    if since and (timezone.now() - since).total_seconds() > LONG_WAIT_SECONDS:
+        return warn(f"{number}; one waits since {timesince(since)}", "See workers and queue.")
     if not properties().web_public_url:
         return warn(f"{number}; notices have no links", "Set kiok.web.public.url.")
     return ok(number)

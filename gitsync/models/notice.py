@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from gitsync.conf import properties
 from gitsync.git.errors import GitError
+from gitsync.models.connection_field import connection_field
 from gitsync.models.repository import Repository
 from gitsync.notices.destination import parse_destination
 from gitsync.notices.template import Style, TemplateInvalid, check_template
-from kiok.connections.models import Connection
 
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
 """Of a receiver's connection: the whole url, the Authorization header's value, the key that signs the body."""
@@ -57,14 +57,10 @@ class NoticeReceiver(models.Model):
         blank=True,
         help_text="https://… of a webhook. A url that is a secret itself belongs in the connection, as webhookUrl.",
     )
-    secret = models.ForeignKey(
-        Connection,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
+    secret = connection_field(
+        "connection",
+        "For a webhook: a connection with webhookUrl, authorization or secret (signs the body); see the guide.",
         related_name="notice_receivers",
-        verbose_name="connection",
-        help_text="For a webhook: a connection with webhookUrl, authorization or secret (signs the body); see the guide.",
     )
     style = models.CharField(
         "format",
@@ -201,6 +197,9 @@ class NoticeDelivery(models.Model):
                 fields=["receiver", "id"], name="notices_waiting", condition=models.Q(state="waiting")
             ),
             models.Index(fields=["receiver", "-id"], name="notices_newest_first"),
+            models.Index(
+                fields=["attempted_at"], name="notices_given_up", condition=models.Q(state="given_up")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include
 from gitsync.git.subpath import parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
-from kiok.connections.models import Connection
+from gitsync.models.connection_field import connection_field
 from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
 
@@ -90,13 +90,8 @@ class Repository(models.Model):
     subpath = models.CharField(
         max_length=1024, blank=True, help_text="Folder that holds the DAGs; empty for the whole repository."
     )
-    credential = models.ForeignKey(
-        Connection,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        verbose_name="credential",
-        help_text="credentialConnectionId: the connection that holds the key, password or token.",
+    credential = connection_field(
+        "credential", "credentialConnectionId: the connection that holds the key, password or token."
     )
     include = models.TextField(
         blank=True,
@@ -111,14 +106,10 @@ class Repository(models.Model):
         default=Verify.OFF,
         help_text="Which signature is required.",
     )
-    verify_keys = models.ForeignKey(
-        Connection,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
+    verify_keys = connection_field(
+        "trusted keys",
+        "verifyConnectionId: the connection whose openpgpKeys or allowedSigners are trusted.",
         related_name="verifying_repositories",
-        verbose_name="trusted keys",
-        help_text="verifyConnectionId: the connection whose openpgpKeys or allowedSigners are trusted.",
     )
     image_python = models.CharField(
         "image for Python",
@@ -136,15 +127,11 @@ class Repository(models.Model):
         help_text="Image that compiles this repository's *.jar, built FROM the service's own; empty for "
         "kiok.sandbox.image.java.",
     )
-    webhook_secret = models.ForeignKey(
-        Connection,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="hooked_repositories",
-        verbose_name="webhook secret",
-        help_text="webhookSecretConnectionId: the connection whose property secret signs the git service's webhooks; "
+    webhook_secret = connection_field(
+        "webhook secret",
+        "webhookSecretConnectionId: the connection whose property secret signs the git service's webhooks; "
         "empty: none are taken.",
+        related_name="hooked_repositories",
     )
     enabled = models.BooleanField(default=True)
     interval_ms = models.PositiveIntegerField(

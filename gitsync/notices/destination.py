@@ -6,6 +6,7 @@ Unlike a repository's it may have a query, in which some services carry their ke
 from __future__ import annotations
 
 import base64
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +17,14 @@ from urllib.request import getproxies_environment, proxy_bypass_environment  # t
 from gitsync.git.errors import GitReason, git_error
 from gitsync.git.url import RemoteUrl, check_host, parse_url
 from gitsync.notices.errors import NotDelivered
+from kiok.connections.redaction import MIN_LENGTH, REPLACEMENT
 
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})
+_NO_PROXY = (
+    "the environment's https_proxy is none that can be used: write http://host:port, or http://user:password@host:port "
+    "with what is special in them percent-encoded"
+)
 
 
 class Allowed(Protocol):
@@ -53,6 +59,14 @@ class Destination:
         """Scheme and host, for people."""
         return f"{self.remote.scheme}://{self.remote.authority}/"
 
+    def without_target(self, text: str) -> str:
+        """The text, which the server wrote, without what of the url it repeats: any part that may be a secret."""
+        parts = {self.target, unquote(self.target), *re.split(r"[/?&=]", self.target)}
+        for part in sorted(parts, key=len, reverse=True):
+            if len(part) >= MIN_LENGTH:
+                text = text.replace(part, REPLACEMENT)
+        return text
+
     @property
     def proxy(self) -> Proxy | None:
         """The proxy that connects for us, as for git: `https_proxy` or `all_proxy`, unless `no_proxy` has the host."""
@@ -60,14 +74,16 @@ class Destination:
         url = proxies.get("https") or proxies.get("all")
         if self.remote.scheme != "https" or not url or proxy_bypass_environment(self.remote.host, proxies):
             return None
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port or 80
+        except ValueError:  # its words may be a part of the password
+            raise NotDelivered(_NO_PROXY) from None
         if parts.scheme != "http" or not parts.hostname:
-            raise NotDelivered(
-                "the environment's https_proxy is none that can be used: write http://host:port"
-            )
+            raise NotDelivered(_NO_PROXY)
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()
         basic = ("Proxy-Authorization", f"Basic {base64.b64encode(login).decode()}")
-        return Proxy(parts.hostname, parts.port or 80, (basic,) if parts.username else ())
+        return Proxy(parts.hostname, port, (basic,) if parts.username else ())
 
     def admit(self, resolve: Callable[..., list[Any]] | None = socket.getaddrinfo) -> tuple[str, ...]:
         """The addresses that may be connected to; with `resolve=None` only an address in the url is judged.

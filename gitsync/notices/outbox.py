@@ -5,6 +5,7 @@ Waking may be lost with the process that was to do it; the leader looks every mi
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,12 +14,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.tasks import async_task
 
+from gitsync.brokers.errors import BrokerAway
 from gitsync.models import Notice, NoticeDelivery, NoticeEvent, NoticeReceiver, NoticeState, Repository
 
 DELIVER = "gitsync.notices.sender.deliver"
 KEPT = timedelta(days=90)
 FORGOTTEN_AT_ONCE = 500
+NEWS = timedelta(days=1)
+"""For so long those who look after the service are told that a notice was given up."""
 _NAME = "deliver notices"
+
+log = logging.getLogger(__name__)
 
 
 def put(notice: Notice) -> Notice:
@@ -39,6 +45,12 @@ def put_test(receiver: NoticeReceiver) -> Notice:
     return notice
 
 
+def call_off(receiver: NoticeReceiver) -> None:
+    """Give up what waits for a receiver that is switched off: what it was once it is switched on again, is no news."""
+    waiting = NoticeDelivery.objects.filter(receiver=receiver, state=NoticeState.WAITING)
+    waiting.update(state=NoticeState.GIVEN_UP, outcome="The receiver was switched off.")
+
+
 def receivers_of(repository: Repository) -> QuerySet[NoticeReceiver]:
     """Who is told of the repository."""
     chosen = Q(all_repositories=True) | Q(repositories=repository.pk) | Q(groups__repositories=repository.pk)
@@ -50,6 +62,16 @@ def due() -> QuerySet[NoticeReceiver]:
     waiting = NoticeDelivery.objects.filter(receiver=OuterRef("pk"), state=NoticeState.WAITING)
     may_be_tried = Q(retry_at__isnull=True) | Q(retry_at__lte=Now())
     return NoticeReceiver.objects.filter(may_be_tried, Exists(waiting), enabled=True)
+
+
+def undelivered() -> QuerySet[NoticeDelivery]:
+    """What has not arrived at receivers that are switched on: it waits, or was given up within `NEWS`.
+
+    Read by partial indexes, so that it costs what is amiss, not what was ever told.
+    """
+    given_up = Q(state=NoticeState.GIVEN_UP, attempted_at__gt=Now() - NEWS)
+    rows = NoticeDelivery.objects.filter(Q(state=NoticeState.WAITING) | given_up, receiver__enabled=True)
+    return rows.order_by()
 
 
 def not_held() -> Q:
@@ -76,8 +98,11 @@ def forget() -> int:
 
 
 def wake() -> None:
-    """Have a worker send what waits."""
-    async_task(DELIVER, q_options={"group": _NAME, "task_name": _NAME, "save": False})
+    """Have a worker send what waits. A broker that is out of reach is tried again by the leader. Raises DatabaseError."""
+    try:
+        async_task(DELIVER, q_options={"group": _NAME, "task_name": _NAME, "save": False})
+    except BrokerAway as exc:
+        log.warning("%s. Notices wait until it is back", exc.found)
 
 
 def _address(notice: Notice, receivers: list[int]) -> None:

@@ -26,7 +26,7 @@ from kiok.errors import KiokError
 BUDGET_SECONDS = 30.0
 """A worker has syncs to do besides; what is left over is another task's."""
 HOLD_SECONDS = 120.0
-"""Longer than any attempt takes."""
+"""Longer than any attempt takes: `TIMEOUT_SECONDS` of webhook and mail, and the look-up of a name."""
 FIRST_PAUSE_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 3600.0
 PATIENCE = timedelta(hours=24)
@@ -137,13 +137,17 @@ def _write_failure(receiver: NoticeReceiver, delivery: NoticeDelivery, error: No
     )
     _write(delivery, NoticeState.GIVEN_UP if is_hopeless else NoticeState.WAITING, outcome)
     pause = min(FIRST_PAUSE_SECONDS * 2 ** min(receiver.failures, 20), MAX_PAUSE_SECONDS)
-    NoticeReceiver.objects.filter(pk=receiver.pk).update(
+    NoticeReceiver.objects.filter(pk=receiver.pk, holder=receiver.holder).update(
         failures=F("failures") + 1, retry_at=Now() + timedelta(seconds=pause)
     )
 
 
 def _write(delivery: NoticeDelivery, state: NoticeState, outcome: str) -> None:
-    NoticeDelivery.objects.filter(pk=delivery.pk).update(
+    """What was sent is sent; a failure counts where nobody else has sent it, or called it off, meanwhile."""
+    rows = NoticeDelivery.objects.filter(pk=delivery.pk)
+    if state != NoticeState.SENT:
+        rows = rows.filter(state=NoticeState.WAITING)
+    rows.update(
         state=state,
         attempts=F("attempts") + 1,
         outcome=printable(outcome, MAX_OUTCOME),

@@ -33,9 +33,12 @@ PLACEHOLDERS: Mapping[str, str] = {
     "time": "when, as 2026-01-02T03:04:05Z",
 }
 MAX_CHARACTERS = 20_000
+MAX_DEPTH = 50
+"""Of lists and objects in each other."""
 MAX_SLACK_CHARACTERS = 2900
 """Of one text; Slack refuses a message with one of more than 3000."""
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_TOO_DEEP = f"The template is nested too deeply; at most {MAX_DEPTH} lists and objects may be in each other."
 _BREAK = "\N{ZERO WIDTH SPACE}"
 
 
@@ -145,20 +148,22 @@ def _parsed(text: str) -> Any:
             f"The template is no JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}."
         ) from exc
     except RecursionError as exc:
-        raise TemplateInvalid("The template is nested too deeply.") from exc
+        raise TemplateInvalid(_TOO_DEEP) from exc
     if not isinstance(found, dict):
         raise TemplateInvalid('The template is no JSON object: write {"text": "{title}"} or the like.')
     return found
 
 
-def _filled(template: Any, values: Mapping[str, str]) -> Any:
+def _filled(template: Any, values: Mapping[str, str], depth: int = MAX_DEPTH) -> Any:
     if isinstance(template, str):
         return _TOKEN.sub(lambda match: _value(match, values), template)
+    if not isinstance(template, list | dict):
+        return template
+    if not depth:
+        raise TemplateInvalid(_TOO_DEEP)
     if isinstance(template, list):
-        return [_filled(item, values) for item in template]
-    if isinstance(template, dict):
-        return {key: _filled(item, values) for key, item in template.items()}
-    return template
+        return [_filled(item, values, depth - 1) for item in template]
+    return {key: _filled(item, values, depth - 1) for key, item in template.items()}
 
 
 def _value(match: re.Match[str], values: Mapping[str, str]) -> str:

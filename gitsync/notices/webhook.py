@@ -22,6 +22,7 @@ from gitsync.notices.content import printable
 from gitsync.notices.destination import Destination, Proxy, parse_destination
 from gitsync.notices.errors import NotDelivered, Refused
 from gitsync.notices.template import render
+from gitsync.notices.trust import trust
 from kiok.connections.redaction import redact
 
 TIMEOUT_SECONDS = 10.0
@@ -40,7 +41,7 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
     destination = parse_destination(secrets.get("webhookUrl", "").strip() or receiver.url, properties())
     body = render(receiver.style, receiver.template, values)
     status, reason, answer = _post(destination, body, _headers(destination, secrets, body, values["id"]))
-    said = printable(redact(answer.decode("utf-8", "replace")), MAX_EXCERPT)
+    said = printable(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
     told = printable(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
     if 200 <= status < 300:
         return told
@@ -139,9 +140,9 @@ def _connection(destination: Destination) -> tuple[http.client.HTTPConnection, s
     if remote.scheme != "https":
         connection = http.client.HTTPConnection(*where)
     else:
-        trust = _trust()
-        connection = http.client.HTTPSConnection(*where, context=trust)
-        opened = trust.wrap_socket(opened, server_hostname=remote.host, do_handshake_on_connect=False)
+        context = trust()
+        connection = http.client.HTTPSConnection(*where, context=context)
+        opened = context.wrap_socket(opened, server_hostname=remote.host, do_handshake_on_connect=False)
     connection.sock = opened
     return connection, opened
 
@@ -164,8 +165,3 @@ def _open(addresses: tuple[str, ...], port: int) -> socket.socket:
         except OSError as exc:
             failure = exc
     raise failure
-
-
-def _trust() -> ssl.SSLContext:
-    ca_info = properties().gitsync_ssl_ca_info
-    return ssl.create_default_context(cafile=str(ca_info) if ca_info else None)

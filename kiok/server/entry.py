@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import select
 import sys
 from collections.abc import Sequence
 
 from django.core.management import BaseCommand, ManagementUtility
 
-from kiok.server import embedded, keys, properties
+from kiok.server import embedded, failures, keys, properties, property_sources
 from kiok.server.errors import ConfigurationError, DatabaseUnavailable
 
 SETTINGS = "kiok.server.settings"
@@ -18,6 +20,10 @@ SETTINGS = "kiok.server.settings"
 WITHOUT_DATABASE = frozenset({"help", "version", "properties", "makemessages", "compilemessages", "startapp"})
 
 DOCTOR = "doctor"
+TRACEBACK = "--traceback"
+"""Django's own option of every command."""
+
+_log = logging.getLogger(__name__)
 
 
 def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -42,7 +48,7 @@ def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 
 def start_database() -> None:
     """Start the embedded database if that is the one to use. Raises ConfigurationError."""
-    data_dir = properties.load(os.environ).base_data_dir
+    data_dir = property_sources.load(os.environ).base_data_dir
     if (keys.from_environment("DATABASE_URL", os.environ) or embedded.url(data_dir)) == embedded.url(
         data_dir
     ):
@@ -65,21 +71,54 @@ class _Commands(ManagementUtility):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """manage.py. A wrong configuration is told in plain words and ends with status 2."""
+    """manage.py. What stops it is told in plain words, and with `--traceback` by a traceback.
+
+    Ends with status 2 for a wrong configuration, and with status 1 for what else went wrong. A defect is in the log, with
+    its traceback on the one line.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     gc.disable()
+    given = list(sys.argv if arguments is None else arguments)
     try:
-        argv, config = take_config(sys.argv if arguments is None else arguments)
-        if config is not None:
-            os.environ[properties.CONFIG_VARIABLE] = config
-        properties.load(os.environ)
-        if _wants_database(argv):
-            _start_database(argv)
-        _Commands(argv).execute()
-    except ConfigurationError as exc:
-        for line in str(exc).splitlines():
-            sys.stderr.write(f"kiok: {line}\n")
-        raise SystemExit(2) from exc
+        _run(given)
+    except (Exception, KeyboardInterrupt) as exc:  # broad: whatever it is, it is told or logged
+        if TRACEBACK in given:
+            raise
+        raise SystemExit(_tell(exc)) from exc
+
+
+def _tell(exc: BaseException) -> int:
+    """Say on stderr what stopped the command; the exit status."""
+    if isinstance(exc, BrokenPipeError) and _reader_is_gone():
+        return failures.FAILED
+    failure = failures.told(exc)
+    if failure is None:
+        _log.critical("a defect of this service: %s", type(exc).__name__, exc_info=exc)
+        failure = failures.defect(exc)
+    for line in failure.words:
+        sys.stderr.write(f"kiok: {line}\n")
+    return failure.status
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads stdout any more, as after `| head`. What is not written yet must not fail anew at the exit."""
+    look = select.poll()
+    look.register(sys.stdout.fileno())
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in look.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
+
+
+def _run(given: Sequence[str]) -> None:
+    argv, config = take_config(given)
+    if config is not None:
+        os.environ[properties.CONFIG_VARIABLE] = config
+    property_sources.load(os.environ)
+    if _wants_database(argv):
+        _start_database(argv)
+    _Commands(argv).execute()
+    sys.stdout.flush()  # here, where it is told if nobody takes it
 
 
 def _start_database(argv: Sequence[str]) -> None:

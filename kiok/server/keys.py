@@ -28,7 +28,27 @@ MASTER_KEY_FILE = "master.key"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
 METRICS_TOKEN = "KIOK_WEB_METRICS_TOKEN"  # noqa: S105 - a variable's name
 REDIS_URL = "KIOK_REDIS_URL"
+SECRETS = (
+    *(
+        "DATABASE_URL",
+        "DJANGO_SECRET_KEY",
+        "KIOK_MASTER_KEY",
+        "KIOK_NEW_MASTER_KEY",
+        METRICS_TOKEN,
+        REDIS_URL,
+    ),
+    *("KIOK_MAIL_USER", "KIOK_MAIL_PASSWORD"),
+)
+"""Each is read from this variable, or from the file that `<NAME>_FILE` names."""
+MIN_SECRET_KEY_CHARACTERS = 32
+MIN_DISTINCT_CHARACTERS = 8
+"""Even of 32 random hexadecimal digits some 14 differ."""
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+# What stands where somebody was to put a key; the first is of Django's own template.
+_PLACEHOLDER = re.compile(
+    r"insecure|change-?(me|this|it)|replace-?(me|this|with)|your-?(secret|django|master)|placeholder|not-?(so-?)?secret"
+    r"|0123456789|1234567890|abcdefgh"
+)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")  # what a bearer token may hold (RFC 6750, 2.1)
 
 _log = logging.getLogger(__name__)
@@ -81,6 +101,22 @@ def generated(path: Path, log_level: int) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def weakness(key: str | None, *, least: int = 0) -> str:
+    """Why a key can be guessed, as the end of a sentence that begins with its name; "" if nothing speaks for it.
+
+    `least`: the number of characters that it has to have.
+    """
+    if key is None:
+        return ""
+    if len(key) < least:
+        return f"has {len(key)} characters of {least} or more"
+    if len(set(key)) < MIN_DISTINCT_CHARACTERS:
+        return f"consists of {len(set(key))} different characters"
+    if _PLACEHOLDER.search(re.sub("[ _.]", "-", key.lower())):
+        return "is a placeholder, as examples have it"
+    return ""
+
+
 def secret_key(environ: Mapping[str, str], data_dir: Path) -> str:
     """Django's signing key: given, else generated. Raises ConfigurationError."""
     given = from_environment("DJANGO_SECRET_KEY", environ)
@@ -120,7 +156,7 @@ def redis_url(environ: Mapping[str, str], broker: str) -> str | None:
     if given is None:
         raise ConfigurationError(
             f"kiok.broker is redis, and {REDIS_URL} is not set; set it (or {REDIS_URL}_FILE) to "
-            "redis://:password@host:6379/0, or kiok.broker to postgresql"
+            "rediss://:password@host:6379/0, or kiok.broker to postgresql"
         )
     try:
         parts = urlsplit(given)

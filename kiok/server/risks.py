@@ -9,18 +9,23 @@ A risk that is found stops the start of every process. `kiok.allow.insecure` nam
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kiok.server import database_url, keys, open_files
 from kiok.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from kiok.server.properties import Properties
 
 INSECURE_PROTOCOLS = ("http", "git", "file")
+ENCRYPTED = ("require", "verify-ca", "verify-full")
+"""Of libpq's values for `sslmode`: with the others, `prefer` being the default, it goes on without TLS."""
+WIDEST_NETWORK = {4: 8, 6: 7}
+"""Bits of the prefix of the largest private network, by version of the protocol: 10.0.0.0/8 and fc00::/7."""
 
 
 class Risk(StrEnum):
@@ -34,10 +39,22 @@ class Risk(StrEnum):
     """Whoever can alter an unencrypted page on its way can send forms in its reader's name."""
     GITSYNC_ALLOW_PROTOCOLS = "gitsync.allow.protocols"
     """DAGs come unencrypted and unauthenticated, or from the files of the service's own machine."""
-    DOCKER_HOST = "docker.host"
-    """Whoever reaches the engine's port is root where it runs, and whoever stands in between is the engine."""
+    GITSYNC_ALLOW_PRIVATE_HOSTS = "gitsync.allow.private.hosts"
+    """Whoever may add a repository reaches every address of the inner network by it."""
+    DATABASE_TLS = "database.tls"
+    """All that is stored, and the database's password, cross the network in the clear."""
+    REDIS_TLS = "redis.tls"
+    """The queue, and the password of Redis, cross the network in the clear."""
     MAIL_TLS = "mail.tls"
     """Notices, and the mail server's password, cross the network in the clear."""
+    DOCKER_HOST = "docker.host"
+    """Whoever reaches the engine's port is root where it runs, and whoever stands in between is the engine."""
+    DJANGO_SECRET_KEY = "django.secret.key"  # noqa: S105 - a name
+    """Whoever guesses the key makes sessions of any user, and tasks for the workers."""
+    MASTER_KEY = "master.key"
+    """Whoever guesses the key reads every stored credential out of the database or a backup."""
+    SECRET_FILES = "secret.files"  # noqa: S105 - a name
+    """Every user of the machine reads a secret of the service, or replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +66,26 @@ class Found:
     remedy: str
 
 
+def judge(config: Properties, environ: Mapping[str, str]) -> list[Found]:
+    """The risks that are there and allowed. Raises ConfigurationError with all that are there and not."""
+    risks = list(found(config, environ))
+    if refused := [one for one in risks if one.risk not in config.allow_insecure]:
+        raise ConfigurationError(
+            "\n".join(
+                f"{one.what}. {one.remedy}; if you insist, add {one.risk} to kiok.allow.insecure"
+                for one in refused
+            )
+        )
+    return risks
+
+
 def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
-    """Every risk of a deployment with these properties; of the environment, that of `DOCKER_HOST`."""
+    """Every risk of a deployment with these properties and this environment. Raises ConfigurationError."""
+    for look in _LOOKS:
+        yield from look(config, environ)
+
+
+def _web(config: Properties, _environ: Mapping[str, str]) -> Iterator[Found]:
     if not config.web_tls and not _is_loopback(config.web_host):
         yield Found(
             Risk.WEB_TLS,
@@ -70,12 +105,39 @@ def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
             f"kiok.web.trusted.origins has {', '.join(origins)}, whose pages anybody on their way can alter",
             "Write https:// origins",
         )
+
+
+def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[Found]:
     if protocols := [name for name in INSECURE_PROTOCOLS if name in config.gitsync_allow_protocols]:
         yield Found(
             Risk.GITSYNC_ALLOW_PROTOCOLS,
             f"kiok.gitsync.allow.protocols has {', '.join(protocols)}, by which DAGs come unencrypted, or from files of "
             "this machine",
             "Set it to https, ssh",
+        )
+    if networks := [one for one in config.gitsync_allow_private_hosts if _is_wide(one)]:
+        yield Found(
+            Risk.GITSYNC_ALLOW_PRIVATE_HOSTS,
+            f"kiok.gitsync.allow.private.hosts has {', '.join(networks)}, so that whoever may add a repository reaches "
+            "every address of the inner network",
+            "Name the git servers, or their network",
+        )
+
+
+def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
+    if host := _open_database(environ):
+        yield Found(
+            Risk.DATABASE_TLS,
+            f"DATABASE_URL leads to {_shown(host)} without an sslmode that demands TLS, so that all that is stored may "
+            "cross the network in the clear",
+            "Add sslmode=verify-full and sslrootcert=FILE to its query, or sslmode=require at the least",
+        )
+    if host := _open_redis(config, environ):
+        yield Found(
+            Risk.REDIS_TLS,
+            f"{keys.REDIS_URL} leads to {_shown(host)} by redis://, so that the queue and the password cross the network in "
+            "the clear",
+            "Have Redis offer TLS, and write rediss://",
         )
     if config.mail_host and config.mail_tls == "none" and not _is_loopback(config.mail_host):
         yield Found(
@@ -93,17 +155,38 @@ def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
         )
 
 
-def judge(config: Properties, environ: Mapping[str, str]) -> list[Found]:
-    """The risks that are there and allowed. Raises ConfigurationError with all that are there and not."""
-    risks = list(found(config, environ))
-    if refused := [one for one in risks if one.risk not in config.allow_insecure]:
-        raise ConfigurationError(
-            "\n".join(
-                f"{one.what}. {one.remedy}; if you insist, add {one.risk} to kiok.allow.insecure"
-                for one in refused
-            )
+def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
+    given = keys.from_environment("DJANGO_SECRET_KEY", environ)
+    if weakness := keys.weakness(given, least=keys.MIN_SECRET_KEY_CHARACTERS):
+        yield Found(
+            Risk.DJANGO_SECRET_KEY,
+            f"DJANGO_SECRET_KEY {weakness}, so that it can be guessed, and with it sessions made",
+            "Make one with `openssl rand -base64 48`; everybody logs in again",
         )
-    return risks
+    # One that is too short is refused wherever it would be used, and cannot be allowed.
+    if weakness := keys.weakness(keys.from_environment("KIOK_MASTER_KEY", environ)):
+        yield Found(
+            Risk.MASTER_KEY,
+            f"KIOK_MASTER_KEY {weakness}, so that it can be guessed, and with it every stored credential read",
+            "Make one with `openssl rand -base64 48`, and bring what is stored under it with `manage.py rotate_master_key`, "
+            "for which this risk has to be allowed once",
+        )
+    if loose := [
+        f"{name}={_shown(str(path))} ({mode:04o})" for name, path, mode in open_files.among(environ)
+    ]:
+        yield Found(
+            Risk.SECRET_FILES,
+            f"every user of this machine can read or replace the secrets in {', '.join(loose)}",
+            "`chmod 0400` them as files of the service's user, or close a folder above them",
+        )
+
+
+_LOOKS: tuple[Callable[[Properties, Mapping[str, str]], Iterator[Found]], ...] = (
+    _web,
+    _git,
+    _services,
+    _secrets,
+)
 
 
 def _is_loopback(host: str) -> bool:
@@ -111,6 +194,38 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def _is_wide(host: str) -> bool:
+    """Whether it is a network that is larger than any private one."""
+    try:
+        network = ipaddress.ip_network(host)
+    except ValueError:
+        return False  # a name
+    return network.prefixlen < WIDEST_NETWORK[network.version]
+
+
+def _open_database(environ: Mapping[str, str]) -> str:
+    """The host of the database, where it is another and TLS is not demanded; else "".
+
+    What the url leaves open libpq takes from its own variables.
+    """
+    if not (url := keys.from_environment("DATABASE_URL", environ)):
+        return ""
+    given = database_url.parse(url)
+    options = given["OPTIONS"]
+    if (options.get("sslmode") or environ.get("PGSSLMODE")) in ENCRYPTED or options.get(
+        "gssencmode"
+    ) == "require":
+        return ""
+    hosts = str(given["HOST"] or environ.get("PGHOST", "")).split(",")
+    return next((host for host in hosts if host and host[0] not in "/@" and not _is_loopback(host)), "")
+
+
+def _open_redis(config: Properties, environ: Mapping[str, str]) -> str:
+    """The host of the Redis, where it is another and its url is without TLS; else ""."""
+    parts = urlsplit(keys.redis_url(environ, config.broker) or "")
+    return parts.hostname or "" if parts.scheme == "redis" and not _is_loopback(parts.hostname or "") else ""
 
 
 def _is_open_engine(environ: Mapping[str, str]) -> bool:

@@ -16,7 +16,8 @@ from django.utils.functional import lazystr
 
 from kiok.server import database_url, embedded, keys, risks
 from kiok.server.logging import configuration
-from kiok.server.properties import Properties, load
+from kiok.server.properties import Properties
+from kiok.server.property_sources import load
 
 
 class _SecretKey:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 from kiok.server.entry import SETTINGS, start_collecting, start_database
+from kiok.server.errors import ConfigurationError
+
+NEVER_BOOTS = 3
+"""The status by which gunicorn knows that to start this process again is of no use (gunicorn.arbiter)."""
 
 gc.disable()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
-start_database()
-
-application = get_wsgi_application()
+try:
+    start_database()
+    application = get_wsgi_application()
+except ConfigurationError as exc:
+    for line in str(exc).splitlines():
+        sys.stderr.write(f"kiok: {line}\n")
+    raise SystemExit(NEVER_BOOTS) from exc
 _ = get_resolver().url_patterns  # every page is imported now: the first visitor waits no longer than others
 start_collecting()

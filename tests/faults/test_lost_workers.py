@@ -102,7 +102,7 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
             killed.add(run.pk)
         return deadly.row.message.startswith(f"the worker died {deaths} times in a row")
 
-    eventually(lambda: kills_until_put_off(3), 2 * DEPLOY_SECONDS, "it is put off after three deaths")
+    eventually(lambda: kills_until_put_off(3), 3 * DEPLOY_SECONDS, "it is put off after three deaths")
     assert (deadly.row.state, deadly.row.reason) == ("failing", "worker_died")
     deadly.serves_as_before_the_last_push()
     until = deadly.put_off_until()

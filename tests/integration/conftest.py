@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django_q.conf import Conf
+from pytest_django import Settings
 
 from gitsync import remote
 from gitsync.git.client import GitClient, GitSettings
@@ -24,6 +26,7 @@ from tests.integration.mirrors import PROTOCOLS
 from tests.integration.signing import SshKey
 from tests.integration.verification import OpenPgpKeys, Verification
 from tests.servers.https import HttpsServer
+from tests.servers.redis import RedisServer
 from tests.servers.repositories import WorkRepo
 
 Configure = Callable[..., None]
@@ -110,3 +113,15 @@ def hooked(transactional_db: None) -> Repository:
     row = Connection(id="team-hook", type=Connection.Type.SECRET)
     row.set_properties({"secret": SECRET})
     return Repository.objects.create(name="team", url="file:///nowhere.git", webhook_secret=row)
+
+
+@pytest.fixture
+def redis_server(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RedisServer]:
+    """A Redis that this process, too, sends its tasks to."""
+    with RedisServer(tmp_path) as server:
+        settings.KIOK = replace(settings.KIOK, broker="redis")
+        settings.KIOK_REDIS_URL = server.url
+        monkeypatch.setattr(Conf, "BROKER_CLASS", "gitsync.brokers.redis.RedisBroker")
+        yield server

@@ -17,7 +17,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, Repository
-from gitsync.notices import sender
+from gitsync.notices import outbox, sender
 from gitsync.notices.access import visible_receivers
 from gitsync.notices.content import values_of
 from kiok.connections.models import Connection
@@ -214,6 +214,22 @@ def test_an_edit_has_the_receiver_tried_at_once_and_keeps_what_was_observed(
         *("https://127.0.0.1/new", 0, None),
         "x/y",
     )
+
+
+def test_a_receiver_that_is_switched_off_is_not_told_later_of_what_is_no_news_any_more(
+    root: Client, ours: Group
+) -> None:
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/")
+    delivery = outbox.put_test(receiver).deliveries.get()
+    switched_on = form(url="https://127.0.0.1/", groups=[ours.pk])
+    switched_off = {name: value for name, value in switched_on.items() if name != "enabled"}
+    assert root.post(page(receiver), switched_on).status_code == 302
+    assert outbox.due().exists()
+    assert root.post(page(receiver), switched_off).status_code == 302
+    assert root.post(page(receiver), switched_on).status_code == 302
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.outcome) == ("given_up", "The receiver was switched off.")
+    assert not outbox.due().exists()
 
 
 def test_the_link_of_a_notice_is_the_repositorys_page(settings: Settings, root: Client) -> None:

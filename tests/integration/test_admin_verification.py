@@ -13,7 +13,7 @@ from django.test import Client
 from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.models import Repository
 from kiok.connections.models import Connection
-from kiok.server import properties
+from kiok.server import property_sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,7 +98,7 @@ def test_a_connection_whose_keys_are_trusted_cannot_be_removed(
 def declare(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     file = tmp_path / "repositories.yaml"
     file.write_text(text)
-    loaded = properties.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+    loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
     given = replace(settings.KIOK, file_repositories=loaded.file_repositories, sources=loaded.sources)
     monkeypatch.setattr(settings, "KIOK", given)
     return follow_declaration()

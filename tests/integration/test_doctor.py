@@ -30,7 +30,15 @@ from gitsync.doctor.examination import examine
 from gitsync.doctor.finding import Check, Finding, Status, ok
 from gitsync.doctor.table import NAMES
 from gitsync.leader import take_lead
-from gitsync.models import Leadership, NoticeReceiver, Repository, Trigger, Worker
+from gitsync.models import (
+    Leadership,
+    Notice,
+    NoticeDelivery,
+    NoticeReceiver,
+    Repository,
+    Trigger,
+    Worker,
+)
 from gitsync.tasks import enqueue_sync
 from kiok.connections.models import Connection
 from tests.images import image_from
@@ -249,6 +257,28 @@ def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
     assert told(work.notices())[0] == "fail"
 
 
+def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Settings) -> None:
+    settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
+    hook = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
+
+    def notice(state: str, age: timedelta) -> NoticeDelivery:
+        made = Notice.objects.create(event="test", at=Now())
+        at = timezone.now() - age
+        return NoticeDelivery.objects.create(
+            notice=made, receiver=hook, state=state, created_at=at, attempted_at=at
+        )
+
+    notice("sent", timedelta(days=30))
+    notice("given_up", timedelta(days=2))
+    waiting = notice("waiting", timedelta(minutes=1))
+    assert told(work.notices()) == ("ok", "1 receiver")
+    NoticeDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
+    status, text = told(work.notices())
+    assert (status, text.replace("\xa0", " ")) == ("warn", "1 receiver; one waits since 2 hours")
+    notice("given_up", timedelta(hours=1))
+    assert told(work.notices()) == ("warn", "1 receiver; given up within the last day: 1 to hook")
+
+
 # The engine.
 
 
@@ -319,13 +349,13 @@ def test_images_that_are_missing_or_of_another_version_are_told(
 def test_a_disk_that_is_full_is_told_be_it_of_bytes_or_of_files(tmp_path: Path) -> None:
     """A small tmpfs of a mount namespace of its own, filled."""
     code = """
-import json, sys
+import json, subprocess, sys
 from pathlib import Path
 import django
 django.setup()
 from gitsync.doctor.machine import disk
 folder, told = Path(sys.argv[1]), []
-def look():
+def look(folder=folder):
     found = disk(folder, "kiok.base.data.dir", 1 << 20)
     told.append([found.status.value, found.found, found.remedy])
 look()
@@ -341,6 +371,11 @@ try:
 except OSError:
     pass
 look()
+for path in folder.iterdir():
+    path.unlink()
+subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+look()
+look(folder / "not" / "there")
 print(json.dumps(told))
 """
     mount = 'mount -t tmpfs -o size=20m,nr_inodes=6000 none "$1" && exec "$2" -c "$3" "$1"'
@@ -356,7 +391,7 @@ print(json.dumps(told))
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    empty, full, crowded = json.loads(done.stdout.splitlines()[-1])
+    empty, full, crowded, locked, none_yet = json.loads(done.stdout.splitlines()[-1])
     assert empty[:2] == ["ok", f"{tmp_path}: 20 MiB, 5999 files free"]
     for found in (full, crowded):
         assert found == [
@@ -364,6 +399,8 @@ print(json.dumps(told))
             f"{tmp_path} takes no files: No space left on device",
             "Make room there, or name another place (kiok.base.data.dir).",
         ]
+    assert locked[:2] == ["fail", f"{tmp_path} takes no files: Read-only file system"]
+    assert none_yet[:2] == ["fail", f"{tmp_path} takes no files: Read-only file system"]
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Path) -> None:

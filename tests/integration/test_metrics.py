@@ -22,6 +22,9 @@ from gitsync.leader import resign, take_lead
 from gitsync.models import (
     FileState,
     Leadership,
+    Notice,
+    NoticeDelivery,
+    NoticeReceiver,
     Repository,
     RepositoryState,
     SourceFile,
@@ -265,6 +268,39 @@ def test_syncs_count_as_waiting_until_a_worker_takes_them(repository: Repository
 
 
 @pytest.mark.django_db
+def test_notices_that_have_not_arrived_are_on_the_page_by_kind_of_receiver() -> None:
+    def counted() -> dict[tuple[str, str], float | None]:
+        page = scrape()
+        return {
+            (kind, state): page.value("gitsync_notices", kind=kind, state=state)
+            for kind in ("webhook", "email")
+            for state in ("waiting", "given_up")
+        }
+
+    assert set(counted().values()) == {0}
+    hook, off, mail = (
+        NoticeReceiver.objects.create(name=name, kind=kind, enabled=name != "off")
+        for name, kind in (("hook", "webhook"), ("off", "webhook"), ("mail", "email"))
+    )
+    for receiver, state, hours in (
+        *((hook, "waiting", 0), (hook, "waiting", 30), (hook, "sent", 0), (off, "waiting", 0)),
+        *((mail, "given_up", 23), (off, "given_up", 1), (hook, "given_up", 25)),
+    ):
+        NoticeDelivery.objects.create(
+            notice=Notice.objects.create(event="test", at=Now()),
+            receiver=receiver,
+            state=state,
+            attempted_at=timezone.now() - timedelta(hours=hours),
+        )
+    assert counted() == {
+        ("webhook", "waiting"): 2,
+        ("webhook", "given_up"): 0,
+        ("email", "waiting"): 0,
+        ("email", "given_up"): 1,
+    }
+
+
+@pytest.mark.django_db
 def test_every_metric_is_announced_with_its_type_and_no_other_is_there() -> None:
     families = scrape().families
     assert {name: family.type for name, family in families.items()} == {
@@ -285,7 +321,7 @@ def test_a_thousand_repositories_cost_as_many_queries_as_one_and_little_time() -
     make_store(999, first=1)
     with CaptureQueriesContext(connection) as thousand:
         scrape()
-    assert len(thousand) == len(one) == 8
+    assert len(thousand) == len(one) == 9
     seconds = min(timed(scrape) for _ in range(3))
     page = scrape()
     assert page.value("gitsync_repositories", state="in_sync") == 1000

@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, ReceiverKind, Repository
-from gitsync.notices import sender, webhook
+from gitsync.notices import mail, sender, webhook
 from gitsync.notices.errors import NotDelivered, Refused
 from kiok.connections.models import Connection
 from tests.servers.receiver import ForwardProxy, MailServer, WebhookServer
@@ -111,7 +111,14 @@ def test_a_url_that_is_a_secret_is_used_from_the_connection_and_is_in_no_message
     sender.send(receiver, delivery(receiver))
     assert server.told[0].path == "/services/T0/secret-part-of-the-url"
     server.status = 404
-    assert "secret-part" not in problem(receiver)
+    for answer in (
+        "Cannot POST /services/T0/secret-part-of-the-url",
+        "<p>no hook <b>secret-part-of-the-url</b></p>",
+    ):
+        server.answer = answer.encode()
+        said = problem(receiver)
+        assert "404" in said
+        assert "secret-part" not in said
 
 
 def test_a_connection_is_handed_to_no_other_host_than_those_it_names(server: WebhookServer) -> None:
@@ -222,6 +229,10 @@ def test_a_proxy_of_the_environment_is_used_and_private_addresses_stay_refused(
     assert "could not be told" in problem(receiver)  # the proxy is gone
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
     assert "https_proxy is none that can be used" in problem(receiver)
+    monkeypatch.setenv("https_proxy", "http://ada:secret/word@127.0.0.1:1")  # not percent-encoded
+    said = problem(receiver)
+    assert "https_proxy is none that can be used" in said
+    assert "secret" not in said
 
 
 def test_a_redirect_is_not_followed(server: WebhookServer) -> None:
@@ -288,6 +299,20 @@ def test_e_mail_is_sent_over_tls_with_the_login_to_all_addresses(mail_server: Ma
     assert "Repository: team\r\n" in text.replace("\n", "\r\n").replace("\r\r", "\r")
 
 
+def test_e_mail_is_sent_over_tls_from_the_start_where_the_server_wants_it(
+    mail_server: MailServer, settings: Settings
+) -> None:
+    mail_server.speaks_tls = True
+    settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, True
+    receiver = by_mail()
+    assert "took the message for 2 addresses" in sender.send(receiver, delivery(receiver))
+    [(login, recipients, _)] = mail_server.messages
+    assert base64.b64decode(login) == b"\0ada\0a-password-for-mail"
+    assert recipients == receiver.address_list
+    settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=None)
+    assert "certificate" in problem(receiver)
+
+
 def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
     mail_server: MailServer, settings: Settings
 ) -> None:
@@ -301,6 +326,55 @@ def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
     assert "could not be given the message" in problem(receiver)
     settings.KIOK = replace(settings.KIOK, mail_host="")
     assert "set kiok.mail.host" in problem(receiver)
+    assert mail_server.messages == []
+
+
+@pytest.mark.parametrize("where", ["message", "addresses"])
+def test_a_mail_server_that_says_later_is_tried_for_as_long_as_one_that_is_away(
+    where: str, mail_server: MailServer
+) -> None:
+    """Greylisting answers 4yz for some minutes (RFC 6647); only 5yz is a refusal (RFC 5321, 4.2.1)."""
+    receiver, later = by_mail(), "451 4.7.1 greylisted, try again later"
+    if where == "message":
+        mail_server.refuses = later
+    else:
+        mail_server.refuses_addresses = dict.fromkeys(receiver.address_list, later)
+    with pytest.raises(NotDelivered, match="greylisted, try again later") as caught:
+        sender.send(receiver, delivery(receiver))
+    assert not isinstance(caught.value, Refused)
+    mail_server.refuses_addresses = dict.fromkeys(receiver.address_list, "550 no such user here")
+    with pytest.raises(Refused, match="no such user here"):
+        sender.send(receiver, delivery(receiver))
+
+
+def test_addresses_that_are_refused_are_named_though_the_others_get_the_message(
+    mail_server: MailServer,
+) -> None:
+    mail_server.refuses_addresses = {"bob@example.com": "550 no such user here"}
+    receiver = by_mail()
+    said = sender.send(receiver, delivery(receiver))
+    assert [recipients for _, recipients, _ in mail_server.messages] == [["ada@example.com"]]
+    assert said == (
+        f"localhost:{mail_server.port} took the message for 1 of 2 addresses; "
+        "refused: bob@example.com (550 no such user here)"
+    )
+
+
+def test_a_mail_server_may_look_at_the_message_for_longer_than_at_a_command(
+    mail_server: MailServer, settings: Settings
+) -> None:
+    settings.EMAIL_TIMEOUT, mail_server.taking_seconds = 0.5, 1.0
+    receiver = by_mail()
+    assert "took the message" in sender.send(receiver, delivery(receiver))
+    assert len(mail_server.messages) == 1
+
+
+def test_a_mail_server_that_takes_its_time_is_given_up_before_another_worker_begins(
+    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "TIMEOUT_SECONDS", 1.0)
+    mail_server.pause_seconds = 0.3  # each answer well within the limit of one
+    assert "took longer than 1 s" in problem(by_mail("\n".join(f"a{n}@example.com" for n in range(9))))
     assert mail_server.messages == []
 
 

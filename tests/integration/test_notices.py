@@ -345,6 +345,27 @@ def test_many_workers_at_once_send_each_notice_once_and_in_order(
     assert [item.json["message"] for item in server.told] == [str(number) for number in range(6)]
 
 
+def test_what_another_worker_has_sent_meanwhile_stays_sent(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    """A worker that was frozen in the middle of an attempt, whose receiver another one took, and which then fails."""
+    put(repository, "one")
+
+    def be_overtaken() -> None:
+        server.on_request = lambda: None
+        NoticeReceiver.objects.update(held_until=Now() - timedelta(seconds=1))
+        try:
+            assert sender.deliver() == "1 notices delivered"
+        finally:
+            connection.close()
+        server.status = 500
+
+    server.on_request = be_overtaken
+    assert sender.deliver() == "0 notices delivered"
+    assert len(server.told) == 2
+    assert states() == [NoticeState.SENT]
+
+
 def test_of_many_that_fail_together_one_wakes_a_worker(
     repository: Repository, receiver: NoticeReceiver
 ) -> None:

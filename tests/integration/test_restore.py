@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -27,7 +30,9 @@ from kiok.connections.errors import MasterKeyWrong
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from kiok.server import embedded
+from kiok.server.backup import BackupError, dump
 from tests.admin_rows import Amounts, fill
+from tests.integration.cluster import eventually
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.fresh_database import all_rows, fresh_database
 from tests.servers.repositories import WorkRepo
@@ -200,6 +205,62 @@ def test_a_backup_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
         backup(tmp_path / "nowhere" / "kiok.dump")
+
+
+def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
+    repository: Repository, tmp_path: Path
+) -> None:
+    file = tmp_path / "kiok.dump"
+    (tmp_path / ".kiok.dump.killed.part").write_bytes(b"what one that was killed has left")
+    given = connection.settings_dict
+    with psycopg.connect(host=given["HOST"], user=given["USER"], dbname=given["NAME"]) as other:
+        other.execute("LOCK TABLE gitsync_repository IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as thread:
+            dumped = thread.submit(dump, file)
+            eventually(lambda: len(list(tmp_path.glob(".kiok.dump.*.part"))) == 2, 20, "it is written")
+            (part,) = (path for path in tmp_path.glob(".*.part") if "killed" not in path.name)
+            assert stat.S_IMODE(part.stat().st_mode) == 0o600
+            file.write_bytes(b"another's")
+            other.rollback()
+            with pytest.raises(BackupError, match="is there already; name another"):
+                dumped.result(60)
+    assert file.read_bytes() == b"another's"
+    assert not part.exists()
+    file.unlink()
+    backup(file)
+    assert file.read_bytes().startswith(b"PGDMP")
+
+
+def test_a_backup_that_is_terminated_leaves_neither_half_a_file_nor_pg_dump(
+    repository: Repository, tmp_path: Path
+) -> None:
+    given, folder = connection.settings_dict, tmp_path / "backups"
+    folder.mkdir()
+    url = os.environ["DATABASE_URL"].replace(f"/{embedded.DATABASE}?", f"/{given['NAME']}?")
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE gitsync_repository IN ACCESS EXCLUSIVE MODE")
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "backup", str(folder / "kiok.dump")],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        waits = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gitsync_repository'::regclass"
+        )
+        eventually(lambda: other.execute(waits).fetchone() == (1,), 30, "pg_dump waits for the table")
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+        assert list(folder.iterdir()) == []
+        assert not [process for process in Path("/proc").glob("[0-9]*") if writes_into(process, folder)]
+
+
+def writes_into(process: Path, folder: Path) -> bool:
+    """Whether a process has a file of that folder open, be it one that is gone."""
+    with suppress(OSError):
+        return any(os.readlink(one).startswith(str(folder)) for one in (process / "fd").iterdir())
+    return False
 
 
 def test_a_backup_goes_through_pipes(

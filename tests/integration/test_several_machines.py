@@ -13,14 +13,11 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from django.db import transaction
 from django_q.brokers import get_broker
-from django_q.conf import Conf
-from pytest_django import Settings
 
 from gitsync import presence, tasks
 from gitsync.models import Leadership, Repository, SyncRun, Trigger, Turn, Worker
@@ -147,18 +144,6 @@ def test_two_machines_do_the_work_together_and_one_goes_on_alone(
             eventually(
                 lambda: Leadership.objects.filter(holder__startswith="bee/").exists(), 20, "the other leads"
             )
-
-
-@pytest.fixture
-def redis_server(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[RedisServer]:
-    """A Redis that this process, too, sends its tasks to."""
-    with RedisServer(tmp_path) as server:
-        settings.KIOK = replace(settings.KIOK, broker="redis")
-        settings.KIOK_REDIS_URL = server.url
-        monkeypatch.setattr(Conf, "BROKER_CLASS", "gitsync.brokers.redis.RedisBroker")
-        yield server
 
 
 def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(

@@ -20,7 +20,9 @@ from gitsync.configuration import follow_declaration
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, SyncRun
 from kiok.metadata.models import Dag
-from kiok.server import properties as property_table
+from kiok.server import property_sources
+from kiok.server.errors import PropertyError
+from kiok.server.properties import TABLE
 from tests.images import image_from
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -182,7 +184,7 @@ BAD = [
 @pytest.mark.parametrize("image", GOOD)
 def test_an_image_reference_is_taken_on_every_way_in(repository: Repository, image: str) -> None:
     use(repository, image)
-    assert property_table.TABLE["kiok.sandbox.image.java"].parser.parse(image) == image
+    assert TABLE["kiok.sandbox.image.java"].parser.parse(image) == image
 
 
 @pytest.mark.parametrize("image", BAD)
@@ -195,11 +197,11 @@ def test_what_is_no_image_reference_is_refused_on_every_way_in(
     assert set(raised.value.message_dict) == {"image_java"}
     if image == image.strip():
         with pytest.raises(ValueError, match=r"image reference|longer than|control"):
-            property_table.TABLE["kiok.sandbox.image.java"].parser.parse(image)
+            TABLE["kiok.sandbox.image.java"].parser.parse(image)
     file = tmp_path / "repositories.yaml"
     file.write_text(f"- name: a\n  url: u\n  imageJava: {image!a}\n".replace("\\xe4", "ä"))
-    with pytest.raises(property_table.PropertyError, match="imageJava"):
-        property_table.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+    with pytest.raises(PropertyError, match="imageJava"):
+        property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
 
 
 def test_a_change_of_either_image_is_a_change_of_the_configuration(repository: Repository) -> None:
@@ -217,7 +219,7 @@ def test_declared_images_are_followed(
     def declare(text: str) -> list[str]:
         file = tmp_path / "repositories.yaml"
         file.write_text(f"- name: team\n  url: https://git.example.com/dags.git\n{text}")
-        loaded = property_table.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+        loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
         given = replace(settings.KIOK, file_repositories=loaded.file_repositories, sources=loaded.sources)
         monkeypatch.setattr(settings, "KIOK", given)
         return follow_declaration()

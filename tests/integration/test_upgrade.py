@@ -23,7 +23,7 @@ from gitsync.retention import Retention
 from gitsync.sync.run import Request, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
-from kiok.server import embedded
+from kiok.server import embedded, postgresql_programs
 from tests import admin_pages, admin_rows
 from tests.environment import DATA_DIR
 from tests.integration.fresh_database import all_columns, all_rows, fresh_database, read
@@ -47,7 +47,7 @@ def released(request: pytest.FixtureRequest) -> Iterator[str]:
     """The database as the released version left it; the name of the tests' own."""
     with fresh_database() as own:
         command = [
-            embedded.programs() / "psql",
+            postgresql_programs.folder() / "psql",
             "--quiet",
             "--no-psqlrc",
             "--set=ON_ERROR_STOP=1",

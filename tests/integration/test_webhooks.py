@@ -27,7 +27,8 @@ from gitsync.models import Delivery, Repository
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.views import REFUSAL_SECONDS
 from kiok.connections.models import Connection, DataKey
-from kiok.server import properties
+from kiok.server import property_sources
+from kiok.server.errors import PropertyError
 from tests.integration import git_services
 from tests.integration.git_services import SENDERS
 from tests.integration.hooks import MAIN, SECRET, outcome, requests, send
@@ -274,7 +275,7 @@ def test_a_declared_repository_names_its_secret(hooked: Repository, tmp_path: Pa
     def declare(lines: str) -> list[str]:
         file = tmp_path / "repos.yaml"
         file.write_text(f"- name: declared\n  url: https://git.example.com/x.git\n{lines}")
-        config = properties.load({**os.environ, "KIOK_GITSYNC_REPOS_FILE": str(file)})
+        config = property_sources.load({**os.environ, "KIOK_GITSYNC_REPOS_FILE": str(file)})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(django_settings, "KIOK", config)
             return follow_declaration()
@@ -283,5 +284,5 @@ def test_a_declared_repository_names_its_secret(hooked: Repository, tmp_path: Pa
     assert Repository.objects.get(name="declared").webhook_secret_id == "team-hook"
     with pytest.raises(DeclarationError, match="webhookSecretConnectionId"):
         declare("  webhookSecretConnectionId: nobody\n")
-    with pytest.raises(properties.PropertyError, match="webhookSecretConnectionId"):
+    with pytest.raises(PropertyError, match="webhookSecretConnectionId"):
         declare('  webhookSecretConnectionId: "a b"\n')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 import ipaddress
 import os
 import select
@@ -26,6 +25,7 @@ from cryptography.x509.oid import NameOID
 from compilers.base import Kind, Outcome, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig
 from compilers.sandbox.protocol import VERSION
+from tests.images import image_from
 from tests.sandbox.conftest import JobOf
 
 SOCKET = "/var/run/docker.sock"
@@ -181,30 +181,18 @@ def test_an_image_of_another_protocol_is_refused(
         engine.api.remove_image(tag, force=True)
 
 
-def test_an_image_without_the_driver_is_unavailable(
-    python_image: str, engine: docker.DockerClient, job_of: JobOf
-) -> None:
-    tag = "kiok-test-no-driver"
-    recipe = f"FROM {python_image}\nUSER 0\nRUN rm /opt/kiok/bin/driver-python\n"
-    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=tag, rm=True)
-    try:
-        with pytest.raises(SandboxUnavailable, match="driver-python"):
-            next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
-    finally:
-        engine.api.remove_image(tag, force=True)
+def test_an_image_without_the_driver_is_unavailable(python_image: str, job_of: JobOf) -> None:
+    with (
+        image_from(python_image, "USER 0\nRUN rm /opt/kiok/bin/driver-python") as image,
+        pytest.raises(SandboxUnavailable, match="driver-python"),
+    ):
+        next(DockerSandbox(SandboxConfig({Kind.PYTHON: image})).run(job_of({"a.py": ""})))
 
 
-def test_an_image_with_another_program_still_runs_the_driver(
-    python_image: str, engine: docker.DockerClient, job_of: JobOf
-) -> None:
-    tag = "kiok-test-other-program"
-    recipe = f'FROM {python_image}\nENTRYPOINT ["/bin/false"]\nCMD ["/bin/true"]\n'
-    engine.images.build(fileobj=io.BytesIO(recipe.encode()), tag=tag, rm=True)
-    try:
-        (result,) = DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""}))
-        assert result.outcome is Outcome.OK
-    finally:
-        engine.api.remove_image(tag, force=True)
+def test_an_image_with_another_program_still_runs_the_driver(python_image: str, job_of: JobOf) -> None:
+    with image_from(python_image, 'ENTRYPOINT ["/bin/false"]\nCMD ["/bin/true"]') as image:
+        (result,) = DockerSandbox(SandboxConfig({Kind.PYTHON: image})).run(job_of({"a.py": ""}))
+    assert result.outcome is Outcome.OK
 
 
 def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: str, job_of: JobOf) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +13,7 @@ import docker
 import pytest
 
 from compilers.sandbox.protocol import VERSION
+from tests.images import image_from
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +76,37 @@ def test_images_that_are_current_are_not_built_again(python_image: str, java_ima
         f"images: {java_image} is current",
     ]
     assert time.monotonic() - begun < 20
+
+
+def test_a_build_removes_what_it_replaced_as_soon_as_nothing_runs_on_it_and_nothing_of_others(
+    engine: docker.DockerClient, python_image: str
+) -> None:
+    tag = f"kiok-test-image:{secrets.token_hex(8)}"
+
+    def build() -> None:
+        subprocess.run(
+            [ROOT / "scripts" / "images.sh", "python"],
+            env={**os.environ, "KIOK_IMAGE_PYTHON": tag, "KIOK_REBUILD": "1"},
+            capture_output=True,
+            check=True,
+        )
+
+    with image_from(python_image, f"LABEL of.a.team={tag}") as team:
+        others = engine.images.get(team)
+        # As a team's own, when it is built anew: without a name, and with the labels of the image that it is from.
+        engine.images.get(python_image).tag(team)
+        recipe = io.BytesIO(f"FROM {python_image}\nLABEL kiok.inputs={tag}\n".encode())
+        old, _ = engine.images.build(fileobj=recipe, tag=tag, rm=True)
+        user = engine.api.create_container(old.id)
+        try:
+            build()
+            assert engine.images.get(old.id).tags == [], "a container is on it"
+        finally:
+            engine.api.remove_container(user["Id"])
+        try:
+            build()
+            with pytest.raises(docker.errors.ImageNotFound):
+                engine.images.get(old.id)
+            assert engine.images.get(others.id).tags == []
+        finally:
+            engine.images.remove(tag)

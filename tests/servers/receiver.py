@@ -9,11 +9,12 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.servers.certificates import make_certificates
 
@@ -31,7 +32,30 @@ class Told:
         return json.loads(self.body)
 
 
-class WebhookServer:
+class ThreadedServer:
+    """Serves in a thread of its own while the context lasts."""
+
+    def __init__(self, server: socketserver.BaseServer) -> None:
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=10)
+
+
+class WebhookServer(ThreadedServer):
     """Takes POSTs at `url()`; a context manager.
 
     `status`, `headers` and `answer` are what it answers; `drip_seconds` is how long it waits before each byte of the
@@ -49,28 +73,20 @@ class WebhookServer:
         self.ca_file = state / "ca.pem"
         certificate, key = make_certificates(state, self.ca_file)
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
+        server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"owner": self}))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        super().__init__(server)
 
     def url(self, path: str = "hook", *, host: str = "localhost") -> str:
-        return f"https://{host}:{self._server.server_address[1]}/{path}"
-
-    def __enter__(self) -> WebhookServer:
-        self._thread.start()
-        return self
+        return f"https://{host}:{self.port}/{path}"
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+        super().__exit__(kind, value, traceback)
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -105,40 +121,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing; `told` has it."""
 
 
-class MailServer:
+class MailServer(ThreadedServer):
     """Takes e-mail by SMTP (RFC 5321) at `port`, with STARTTLS and then AUTH PLAIN; a context manager.
 
-    `messages` are (login, recipients, text); `refuses` is what it answers to a message instead of taking it.
+    `messages` are (login, recipients, text). `speaks_tls`: from the start, instead of STARTTLS. `refuses` is what it
+    answers to a message instead of taking it, and `refuses_addresses` what to addresses; `pause_seconds` is how long it
+    waits before each answer, and `taking_seconds` before that to a message.
     """
 
     def __init__(self, state: Path) -> None:
         self.messages: list[tuple[str, list[str], str]] = []
+        self.speaks_tls = False
         self.refuses = ""
+        self.refuses_addresses: dict[str, str] = {}
+        self.pause_seconds = 0.0
+        self.taking_seconds = 0.0
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ca_file = state / "ca.pem"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*make_certificates(state, self.ca_file))
         socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self._server = socketserver.ThreadingTCPServer(
+        server = socketserver.ThreadingTCPServer(
             ("127.0.0.1", 0), type("Session", (_Session,), {"owner": self})
         )
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def __enter__(self) -> MailServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+        server.daemon_threads = True
+        super().__init__(server)
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -149,7 +156,9 @@ class _Session(socketserver.StreamRequestHandler):
             self._talk()
 
     def _talk(self) -> None:
-        login, recipients, is_safe = "", [], False
+        login, recipients, is_safe = "", [], self.owner.speaks_tls
+        if is_safe:
+            self._secure()
         self._say("220 localhost")
         while line := self.rfile.readline(1000).decode("ascii").strip():
             command = line.split(" ")[0].upper()
@@ -158,20 +167,23 @@ class _Session(socketserver.StreamRequestHandler):
                 self._say("250 AUTH PLAIN" if is_safe else "250 STARTTLS")
             elif command == "STARTTLS":
                 self._say("220 go ahead")
-                self.request = self.owner.context.wrap_socket(self.request, server_side=True)
-                self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+                self._secure()
                 is_safe = True
             elif command == "AUTH":
                 login = line.split(" ")[-1]
                 self._say("235 welcome")
             elif command == "RCPT":
-                recipients.append(line.partition("<")[2].partition(">")[0])
-                self._say("250 ok")
+                address = line.partition("<")[2].partition(">")[0]
+                refusal = self.owner.refuses_addresses.get(address)
+                if refusal is None:
+                    recipients.append(address)
+                self._say(refusal or "250 ok")
             elif command == "DATA":
                 self._say("354 go on")
                 text = b""
                 while not text.endswith(b"\r\n.\r\n"):
                     text += self.rfile.readline()
+                time.sleep(self.owner.taking_seconds)
                 if self.owner.refuses:
                     self._say(self.owner.refuses)
                 else:
@@ -183,11 +195,16 @@ class _Session(socketserver.StreamRequestHandler):
             else:
                 self._say("250 ok")
 
+    def _secure(self) -> None:
+        self.request = self.owner.context.wrap_socket(self.request, server_side=True)
+        self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+
     def _say(self, line: str) -> None:
+        time.sleep(self.owner.pause_seconds)
         self.wfile.write(line.encode() + b"\r\n")
 
 
-class ForwardProxy:
+class ForwardProxy(ThreadedServer):
     """An http proxy that takes CONNECT and leads every host to 127.0.0.1, at `url`; a context manager.
 
     `asked` are (host and port, Proxy-Authorization).
@@ -196,23 +213,11 @@ class ForwardProxy:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         handler = type("Tunnel", (_Tunnel,), {"owner": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(_Server(("127.0.0.1", 0), handler))
 
     @property
     def url(self) -> str:
-        return f"http://ada:secret%20word@127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> ForwardProxy:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+        return f"http://ada:secret%20word@127.0.0.1:{self.port}"
 
 
 class _Tunnel(http.server.BaseHTTPRequestHandler):

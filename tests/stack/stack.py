@@ -181,7 +181,7 @@ class Stack:
             subprocess.run(["docker", "image", "rm", f"{image}:{self.name}"], capture_output=True)
 
     def left(self) -> list[str]:
-        """What is left of it: containers, volumes, networks, images."""
+        """What is left of it: containers, volumes, networks, images, those without a name too."""
         filters = {"label": f"com.docker.compose.project={self.name}"}
         client = docker.from_env()
         try:
@@ -189,12 +189,7 @@ class Stack:
                 *(one.name for one in client.containers.list(all=True, filters=filters)),
                 *(one.name for one in client.volumes.list(filters=filters)),
                 *(one.name for one in client.networks.list(filters=filters)),
-                *(
-                    tag
-                    for image in IMAGES
-                    for one in client.images.list(f"{image}:{self.name}")
-                    for tag in one.tags
-                ),
+                *(str(one) for one in client.images.list(filters=filters)),
             ]
         finally:
             client.close()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from kiok.server import property_sources, risks
+from kiok.server.risks import Risk
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -86,7 +91,6 @@ def test_secrets_are_handed_over_as_files_only(name: str) -> None:
 def test_every_service_that_stays_is_looked_after_and_each_image_has_a_tag(name: str) -> None:
     service = SERVICES[name]
     assert service["image"].endswith(":${KIOK_TAG:-dev}")
-    assert service["build"]["target"] in {"service", "database", "engine"}
     if name == "migrate":
         assert service["restart"] == "no"
     else:
@@ -94,6 +98,38 @@ def test_every_service_that_stays_is_looked_after_and_each_image_has_a_tag(name:
         assert service["restart"] == "unless-stopped"
     for needed in service.get("depends_on", {}).values():
         assert needed["condition"] in {"service_healthy", "service_completed_successfully"}
+
+
+def test_each_image_is_built_by_one_service_and_fetched_by_none() -> None:
+    builders = {
+        service["image"]: service["build"]["target"] for service in SERVICES.values() if "build" in service
+    }
+    assert sorted(builders.values()) == ["database", "engine", "service"]
+    assert len([name for name, service in SERVICES.items() if "build" in service]) == len(builders)
+    for name, service in SERVICES.items():
+        assert service["image"] in builders, name
+        assert "build" in service or service["pull_policy"] == "never", name
+
+
+def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "compose"
+    subprocess.run(
+        [ROOT / "scripts" / "compose-secrets.sh"],
+        env={**os.environ, "KIOK_COMPOSE_DIR": str(folder)},
+        capture_output=True,
+        check=True,
+    )
+    environ = {"KIOK_WEB_HOST": "0.0.0.0", "KIOK_CONFIG": str(folder / "kiok.properties")}
+    for name, file in SERVICES["web"]["environment"].items():
+        if name.endswith("_FILE"):
+            source = COMPOSE["secrets"][file.removeprefix("/run/secrets/")]["file"]
+            environ[name] = str(folder / source.rpartition("/")[2])
+    for variable in ("DOCKER_HOST", "DOCKER_TLS_VERIFY"):
+        environ[variable] = SERVICES["worker"]["environment"][variable]
+    assert len(environ) == 8
+    found = risks.judge(property_sources.load(environ), environ)
+    assert [one.risk for one in found] == [Risk.DATABASE_TLS]
+    assert found[0].what.startswith("DATABASE_URL leads to db ")
 
 
 def test_the_health_of_a_worker_is_judged_as_the_service_judges_it() -> None:

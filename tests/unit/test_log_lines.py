@@ -160,6 +160,20 @@ def test_a_secret_at_the_limit_of_a_text_is_masked_before_the_text_is_cut() -> N
     assert len(found) < MAX_CHARACTERS + 100
 
 
+@pytest.mark.parametrize("message", ["%s and %s", "%d", "%"])
+def test_a_record_whose_arguments_do_not_fit_is_written_without_them(
+    message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """logging itself would print them as they are, in lines of their own."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter())
+    handler.handle(record(message, f"token {SECRET}"))
+    said = capsys.readouterr().err
+    assert SECRET not in said
+    assert said.count("\n") == 1
+    assert f"ERROR gitsync.sync: {message} (its arguments do not fit: " in said
+
+
 def test_a_traceback_is_in_the_line_with_its_cause() -> None:
     text = written("console", "it failed", error=raised())
     assert "it failed | OSError: https://[redacted]@git.example.com/x refused | forged line" in text

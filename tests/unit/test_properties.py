@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiok.server import database_url, keys, properties, properties_file
+from kiok.server import database_url, keys, properties, properties_file, property_sources
 from kiok.server.declared import DeclaredRepository
 from kiok.server.entry import take_config
 from kiok.server.errors import ConfigurationError, PropertyError
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def problems(environ: dict[str, str] | None = None, config: Path | None = None) -> str:
     with pytest.raises(PropertyError) as caught:
-        properties.load(environ or {}, config)
+        property_sources.load(environ or {}, config)
     return str(caught.value)
 
 
@@ -32,7 +32,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_without_anything_every_property_has_its_default() -> None:
-    loaded = properties.load({})
+    loaded = property_sources.load({})
     assert loaded.gitsync_interval_ms == 60_000
     assert loaded.gitsync_enabled is True
     assert loaded.gitsync_allow_protocols == ("https", "ssh")
@@ -43,7 +43,7 @@ def test_without_anything_every_property_has_its_default() -> None:
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config: Path) -> None:
     config.write_text("kiok.gitsync.interval.ms=5000\nkiok.workers = 3\n")
-    loaded = properties.load({"KIOK_CONFIG": str(config), "KIOK_WORKERS": "7"})
+    loaded = property_sources.load({"KIOK_CONFIG": str(config), "KIOK_WORKERS": "7"})
     assert (loaded.workers, loaded.gitsync_interval_ms, loaded.web_port) == (7, 5000, 8000)
     sources = {setting.name: setting.source for setting in loaded.settings()}
     assert sources["kiok.workers"] == "environment variable KIOK_WORKERS"
@@ -52,7 +52,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config
 
 
 def test_every_property_is_reached_by_its_full_name_and_by_its_attribute() -> None:
-    loaded = properties.load({})
+    loaded = property_sources.load({})
     for line in properties.TABLE.values():
         assert loaded.get(line.name) == getattr(loaded, line.attribute)
         assert line.description.endswith(".")
@@ -61,7 +61,7 @@ def test_every_property_is_reached_by_its_full_name_and_by_its_attribute() -> No
 
 
 def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
-    loaded = properties.load(
+    loaded = property_sources.load(
         {
             "KIOK_GITSYNC_REPOS": "a|https://h.example/a.git|main|x, b|ssh://git@h.example/b|tag:v1||cred",
             "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "10.0.0.0/8, git.internal, ::1",
@@ -69,7 +69,7 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
         }
     )
     environ = {properties.TABLE[s.name].variable: s.value for s in loaded.settings()}
-    again = properties.load(environ)
+    again = property_sources.load(environ)
     assert [s.value for s in again.settings()] == [s.value for s in loaded.settings()]
     assert again.repositories == loaded.repositories
 
@@ -129,14 +129,16 @@ def test_an_unknown_property_in_the_file_is_an_error_that_suggests_the_nearest(c
 
 
 def test_an_unknown_variable_is_a_warning_that_suggests_the_nearest() -> None:
-    loaded = properties.load({"KIOK_GITSYNC_INTERVALL_MS": "1", "KIOK_MASTER_KEY": "x", "KIOK_CONFIG": ""})
+    loaded = property_sources.load(
+        {"KIOK_GITSYNC_INTERVALL_MS": "1", "KIOK_MASTER_KEY": "x", "KIOK_CONFIG": ""}
+    )
     (warning,) = loaded.warnings
     assert "KIOK_GITSYNC_INTERVALL_MS is unknown" in warning
     assert "did you mean KIOK_GITSYNC_INTERVAL_MS?" in warning
 
 
 def test_a_variable_that_is_like_none_of_ours_gets_no_suggestion() -> None:
-    assert properties.load({"KIOK_NOPE": "1"}).warnings == (
+    assert property_sources.load({"KIOK_NOPE": "1"}).warnings == (
         "environment variable KIOK_NOPE is unknown and has no effect",
     )
 
@@ -215,7 +217,9 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
         "- name: two\n  url: git@h.example:two.git\n  branch: dev\n  subpath: dags\n"
         "  credentialConnectionId: cred\n  enabled: false\n  intervalMs: 5000\n",
     )
-    loaded = properties.load({**environ, "KIOK_GITSYNC_REPOS": "zero|https://h.example/zero|tag:v1|sub|c"})
+    loaded = property_sources.load(
+        {**environ, "KIOK_GITSYNC_REPOS": "zero|https://h.example/zero|tag:v1|sub|c"}
+    )
     assert loaded.repositories == (
         DeclaredRepository("zero", "https://h.example/zero", "tag:v1", "sub", "c"),
         DeclaredRepository("one", "https://h.example/one.git"),
@@ -279,7 +283,7 @@ def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says
 )
 def test_what_is_included_is_text_or_a_list(tmp_path: Path, text: str, include: str | None) -> None:
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")
-    assert properties.load(environ).repositories[0].include == include
+    assert property_sources.load(environ).repositories[0].include == include
 
 
 @pytest.mark.parametrize(
@@ -288,14 +292,14 @@ def test_what_is_included_is_text_or_a_list(tmp_path: Path, text: str, include: 
 )
 def test_whose_signature_is_needed_is_declared(tmp_path: Path, text: str, verify: str) -> None:
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n  verifyConnectionId: keys\n")
-    (declared,) = properties.load(environ).repositories
+    (declared,) = property_sources.load(environ).repositories
     assert (declared.verify, declared.verify_connection_id) == (verify, "keys")
 
 
 @pytest.mark.parametrize("ref", ["tag:v1", "refs/tags/v1", "semver:>=1"])
 def test_a_tags_signature_can_be_required_of_a_tag(tmp_path: Path, ref: str) -> None:
     text = f"- name: a\n  url: u\n  ref: '{ref}'\n  verify: tag\n  verifyConnectionId: keys\n"
-    assert properties.load(declared_file(tmp_path, text)).repositories[0].verify == "tag"
+    assert property_sources.load(declared_file(tmp_path, text)).repositories[0].verify == "tag"
 
 
 def test_a_name_declared_in_both_places_is_an_error(tmp_path: Path) -> None:
@@ -346,7 +350,7 @@ def test_the_token_of_the_metrics_is_given_or_there_is_none(tmp_path: Path) -> N
     assert keys.metrics_token({keys.METRICS_TOKEN: ""}) is None
     (tmp_path / "token").write_text("0123456789abcdef\n")
     assert keys.metrics_token({f"{keys.METRICS_TOKEN}_FILE": str(tmp_path / "token")}) == "0123456789abcdef"
-    assert not properties.load({keys.METRICS_TOKEN: "x", f"{keys.METRICS_TOKEN}_FILE": ""}).warnings
+    assert not property_sources.load({keys.METRICS_TOKEN: "x", f"{keys.METRICS_TOKEN}_FILE": ""}).warnings
 
 
 @pytest.mark.parametrize("token", ["hunter2", "hunter2" * 3 + " ", "hunter2 hunter2 hunter2", "hünter2" * 3])
@@ -377,6 +381,16 @@ def test_a_database_url_is_decoded(url: str, expected: dict[str, str]) -> None:
     assert {key: parsed[key] for key in expected} == expected
     assert parsed["ENGINE"] == "django.db.backends.postgresql"
     assert parsed["OPTIONS"].get("sslmode") == ("require" if "sslmode" in url else None)
+
+
+def test_a_server_whose_machine_is_gone_is_given_up_within_a_minute_unless_the_url_says_otherwise() -> None:
+    found = database_url.parse("postgresql://u@h/n")["OPTIONS"]
+    idle, interval, count = (int(found[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    assert idle + interval * count <= 60
+    assert int(found["tcp_user_timeout"]) <= 30_000
+    asked = "keepalives_idle=300&tcp_user_timeout=0"
+    given = database_url.parse(f"postgresql://u@h/n?{asked}")["OPTIONS"]
+    assert given == found | {"keepalives_idle": "300", "tcp_user_timeout": "0"}
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kiok.server import properties, risks
+from kiok.server import keys, property_sources, risks
 from kiok.server.errors import ConfigurationError, PropertyError
 from kiok.server.risks import Risk
 
@@ -23,6 +25,11 @@ SOUND = {
     "DOCKER_TLS_VERIFY": "1",
     "KIOK_MAIL_HOST": "mail.example.com",
     "KIOK_MAIL_FROM": "kiok@example.com",
+    "DATABASE_URL": "postgresql://kiok:hunter2@db.example/kiok?sslmode=verify-full",
+    "KIOK_BROKER": "redis",
+    "KIOK_REDIS_URL": "rediss://:hunter2@cache.example",
+    "DJANGO_SECRET_KEY": "kX9-vB2_qL7zT4mW8nR1cJ6dF3hG5sPa",
+    "KIOK_MASTER_KEY": "a3f91c07d2b84e56a3f91c07d2b84e56",
 }
 RISKY = {
     Risk.WEB_TLS: {"KIOK_WEB_TLS": "false"},
@@ -33,6 +40,11 @@ RISKY = {
     Risk.GITSYNC_ALLOW_PROTOCOLS: {"KIOK_GITSYNC_ALLOW_PROTOCOLS": "https, git"},
     Risk.DOCKER_HOST: {"DOCKER_TLS_VERIFY": ""},
     Risk.MAIL_TLS: {"KIOK_MAIL_TLS": "none"},
+    Risk.GITSYNC_ALLOW_PRIVATE_HOSTS: {"KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "git.internal, 0.0.0.0/0"},
+    Risk.DATABASE_TLS: {"DATABASE_URL": "postgresql://kiok:hunter2@db.example/kiok"},
+    Risk.REDIS_TLS: {"KIOK_REDIS_URL": "redis://:hunter2@cache.example"},
+    Risk.DJANGO_SECRET_KEY: {"DJANGO_SECRET_KEY": "hunter2"},
+    Risk.MASTER_KEY: {"KIOK_MASTER_KEY": "change-me, or hunter2 reads it all"},
 }
 SAYS = {
     Risk.WEB_TLS: "kiok.web.tls is false while the web server listens on 0.0.0.0",
@@ -41,11 +53,29 @@ SAYS = {
     Risk.GITSYNC_ALLOW_PROTOCOLS: "kiok.gitsync.allow.protocols has git,",
     Risk.DOCKER_HOST: "DOCKER_HOST=tcp://engine:2376 is an engine over the network without DOCKER_TLS_VERIFY",
     Risk.MAIL_TLS: "kiok.mail.tls is none while kiok.mail.host is mail.example.com",
+    Risk.GITSYNC_ALLOW_PRIVATE_HOSTS: "kiok.gitsync.allow.private.hosts has 0.0.0.0/0,",
+    Risk.DATABASE_TLS: "DATABASE_URL leads to db.example without an sslmode that demands TLS",
+    Risk.REDIS_TLS: "KIOK_REDIS_URL leads to cache.example by redis://",
+    Risk.DJANGO_SECRET_KEY: "DJANGO_SECRET_KEY has 7 characters of 32 or more",
+    Risk.MASTER_KEY: "KIOK_MASTER_KEY is a placeholder",
+    Risk.SECRET_FILES: "every user of this machine can read or replace the secrets in KIOK_MAIL_USER_FILE=",
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def open_file() -> Iterator[Path]:
+    """A secret that everybody may read, in a folder that everybody gets to."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        file = Path(folder) / "user"
+        file.write_text("kiok")
+        file.chmod(0o644)
+        RISKY[Risk.SECRET_FILES] = {"KIOK_MAIL_USER_FILE": str(file)}
+        yield file
+
+
 def judged(**environ: str) -> list[Risk]:
-    return [one.risk for one in risks.judge(properties.load(environ), environ)]
+    return [one.risk for one in risks.judge(property_sources.load(environ), environ)]
 
 
 def refusal(**environ: str) -> str:
@@ -64,6 +94,7 @@ def test_each_risk_is_refused_by_name_with_what_to_do(risk: Risk) -> None:
     (line,) = refusal(**{**SOUND, **RISKY[risk]}).splitlines()
     assert line.startswith(SAYS[risk])
     assert line.endswith(f"; if you insist, add {risk} to kiok.allow.insecure")
+    assert "hunter2" not in line
 
 
 @pytest.mark.parametrize("risk", Risk)
@@ -81,7 +112,7 @@ def test_all_risks_are_told_at_once() -> None:
 
 def test_a_risk_that_does_not_exist_cannot_be_allowed() -> None:
     with pytest.raises(PropertyError, match=r"'tls' is unknown; allowed: web\.tls, web\.allowed\.hosts"):
-        properties.load({"KIOK_ALLOW_INSECURE": "tls"})
+        property_sources.load({"KIOK_ALLOW_INSECURE": "tls"})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
@@ -125,6 +156,93 @@ def test_an_engines_address_is_shown_short_and_in_one_line() -> None:
     assert len(line) < 400
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u@127.0.0.1/n",
+        "postgresql://u@[::1]/n",
+        "postgresql://u@localhost/n?sslmode=disable",
+        "postgresql:///n",
+        "postgresql://u@/n?host=/var/run/postgresql",
+        "postgresql://u@db.example/n?sslmode=require",
+        "postgresql://u@db.example/n?sslmode=verify-ca",
+        "postgresql://u@db.example/n?gssencmode=require",
+    ],
+)
+def test_a_database_on_this_machine_or_behind_encryption_is_sound(url: str) -> None:
+    assert judged(DATABASE_URL=url) == []
+
+
+@pytest.mark.parametrize(
+    "mode", ["", "?sslmode=disable", "?sslmode=allow", "?sslmode=prefer", "?gssencmode=prefer"]
+)
+def test_a_database_elsewhere_needs_encryption_that_is_demanded(mode: str) -> None:
+    assert "leads to 10.0.0.7 without" in refusal(DATABASE_URL=f"postgresql://u@10.0.0.7/n{mode}")
+
+
+def test_what_the_url_leaves_open_is_asked_of_libpqs_variables() -> None:
+    assert judged(DATABASE_URL="postgresql://u@db.example/n", PGSSLMODE="require") == []
+    assert "leads to db" in refusal(DATABASE_URL="postgresql:///n", PGHOST="db.example")
+    assert "leads to db" in refusal(DATABASE_URL="postgresql://u@db/n?sslmode=prefer", PGSSLMODE="require")
+
+
+def test_of_several_hosts_each_has_to_be_sound() -> None:
+    assert "leads to db.example" in refusal(DATABASE_URL="postgresql://u@localhost,db.example/n")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:6379/0", "redis://localhost", "unix:///run/redis.sock", "rediss://r.example"]
+)
+def test_a_redis_on_this_machine_or_behind_tls_is_sound(url: str) -> None:
+    assert judged(KIOK_BROKER="redis", KIOK_REDIS_URL=url) == []
+    assert judged(KIOK_REDIS_URL="redis://r.example") == [], "nobody asks it"
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "172.16.0.0/12", "fc00::/7", "git.internal", "127.0.0.1"])
+def test_private_networks_may_be_named_but_not_all_there_is(network: str) -> None:
+    assert judged(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=network) == []
+    for wide in ("0.0.0.0/0", "10.0.0.0/7", "::/0"):
+        assert f"has {wide}," in refusal(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=f"{network},{wide}")
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("x" * 31, "has 31 characters of 32 or more"),
+        ("abc" * 20, "consists of 3 different characters"),
+        ("django-insecure-kX9vB2qL7zT4mW8nR1cJ6dF3hG5sPa", "is a placeholder"),
+        ("Your Secret key 8765432109876543210", "is a placeholder"),
+        ("CHANGE_ME_CHANGE_ME_CHANGE_ME_CHANGE_ME", "is a placeholder"),
+        ("0123456789abcdef0123456789abcdef", "is a placeholder"),
+    ],
+)
+def test_a_signing_key_that_can_be_guessed_is_refused_and_not_shown(key: str, says: str) -> None:
+    said = refusal(DJANGO_SECRET_KEY=key)
+    assert said.startswith(f"DJANGO_SECRET_KEY {says}")
+    assert key not in said
+
+
+def test_keys_made_as_the_guide_says_are_never_taken_for_weak(tmp_path: Path) -> None:
+    for number in range(500):
+        made = keys.generated(tmp_path / str(number), 0)
+        assert keys.weakness(made, least=keys.MIN_SECRET_KEY_CHARACTERS) == "", made
+        digits = os.urandom(32).hex()
+        assert keys.weakness(digits, least=keys.MIN_SECRET_KEY_CHARACTERS) == "", digits
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
+def test_a_file_of_a_secret_must_not_be_open_to_everybody(open_file: Path, mode: int, is_open: bool) -> None:
+    open_file.chmod(mode)
+    try:
+        environ = {"KIOK_MAIL_USER_FILE": str(open_file), "KIOK_ALLOW_INSECURE": "secret.files"}
+        assert judged(**environ) == ([Risk.SECRET_FILES] if is_open else [])
+        open_file.parent.chmod(0o700)
+        assert judged(**environ) == [], "nobody gets to it"
+    finally:
+        open_file.parent.chmod(0o711)
+        open_file.chmod(0o644)
+
+
 def settings(**environ: str) -> subprocess.CompletedProcess[str]:
     """What becomes of a process that reads the settings."""
     return subprocess.run(
@@ -138,7 +256,7 @@ def settings(**environ: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_risk_stops_the_start_where_there_is_a_database_of_its_own_and_only_there(tmp_path: Path) -> None:
     risky = {"KIOK_WEB_HOST": "0.0.0.0", "KIOK_BASE_DATA_DIR": str(tmp_path)}
-    refused = settings(**risky, DATABASE_URL="postgresql://kiok@db.example/kiok")
+    refused = settings(**risky, DATABASE_URL="postgresql://kiok@db.example/kiok?sslmode=require")
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"kiok: {SAYS[Risk.WEB_TLS]}")
     assert len(refused.stderr.splitlines()) == 1

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from kiok.metadata.admin import cells
+from kiok.metadata.admin.own_page import OwnPageAdmin
 from kiok.metadata.admin.since_filter import SinceFilter
 
 
@@ -26,7 +27,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class ReadOnlyAdmin(ReadOnly, OwnPageAdmin):
     """The pages of a table that only the service writes."""
 
     actions = None
@@ -58,27 +59,6 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # ge
             for field in self.opts.concrete_fields
             if field.name == column
         )
-
-    def subtitle(self, obj: Any) -> str:
-        """What a row's own page is headed by."""
-        return str(obj)
-
-    def details(self, request: HttpRequest, obj: Any) -> dict[str, Any]:  # noqa: ARG002
-        """What the template of a row's own page shows besides the fields, by name."""
-        return {}
-
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            context |= {"subtitle": self.subtitle(obj), **self.details(request, obj)}
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
     class Media:
         css = {"all": ["kiok/admin.css"]}

@@ -33,7 +33,10 @@ class LineFormatter(logging.Formatter):
         # With the first record: structlog takes a tenth of a second to import, and most commands log nothing.
         if self._formatter is None:
             self._formatter = self._made()
-        return self._formatter.format(record)
+        try:
+            return self._formatter.format(record)
+        except Exception as exc:  # noqa: BLE001 - logging would print record and arguments as they are, past the masking
+            return self._formatter.format(_without_arguments(record, exc))
 
     def _made(self) -> logging.Formatter:
         from structlog.processors import StackInfoRenderer, format_exc_info
@@ -50,6 +53,13 @@ class LineFormatter(logging.Formatter):
                 self._render,
             ],
         )
+
+
+def _without_arguments(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """The same event where its message cannot be made."""
+    template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+    said = f"{template} (its arguments do not fit: {type(error).__name__})"
+    return logging.makeLogRecord({**vars(record), "msg": said, "args": ()})
 
 
 def gathered(_logger: object, _method: str, event: Event) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -12,6 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kiok.server import keys
 from kiok.server.backup import BackupError, dump, dump_to
+
+TERMINATED = 128 + signal.SIGTERM
+"""As a shell counts what SIGTERM ended."""
 
 
 class Command(BaseCommand):
@@ -25,6 +29,8 @@ class Command(BaseCommand):
         parser.add_argument("file", help="a new file, made with mode 0600; `-` for stdout")
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        # As Ctrl-C does: pg_dump ends too, and the half file goes.
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         try:
             if options["file"] == "-":
                 dump_to(sys.stdout.buffer)
@@ -33,6 +39,8 @@ class Command(BaseCommand):
             size = dump(file)
         except BackupError as exc:
             raise CommandError(str(exc)) from exc
+        finally:
+            signal.signal(signal.SIGTERM, before)
         generated = settings.KIOK.base_data_dir / keys.MASTER_KEY_FILE
         where = generated if settings.KIOK_EMBEDDED and generated.exists() else "KIOK_MASTER_KEY"
         self.stdout.write(f"{file}: {size} bytes. Keep the master key too, elsewhere: {where}.")

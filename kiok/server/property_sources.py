@@ -1,0 +1,117 @@
+"""Where properties are read from: the environment, else a Java-style properties file, else the table's default.
+
+The file is that of `--config FILE` of manage.py, or the one that `KIOK_CONFIG` names. `load` reads all at once and
+refuses to go on while any is wrong, so that whoever holds a `Properties` holds valid values.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kiok.server import properties_file
+from kiok.server.declared import DeclaredRepository
+from kiok.server.errors import PropertyError
+from kiok.server.parsers import DIRECTORY
+from kiok.server.properties import CONFIG_VARIABLE, OTHER_VARIABLES, TABLE, Properties
+
+_VARIABLES = {line.variable: line for line in TABLE.values()}
+
+
+def load(environ: Mapping[str, str], config: Path | None = None) -> Properties:
+    """Read every property. `config` is the properties file; None: the one `KIOK_CONFIG` names, if any.
+
+    Raises PropertyError with all problems at once.
+    """
+    problems: list[str] = []
+    file = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    entries = _entries(file, problems)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for line in TABLE.values():
+        if line.variable in environ:
+            raw, source = environ[line.variable], f"environment variable {line.variable}"
+        elif line.name in entries:
+            raw, source = entries[line.name].value, f"{file}:{entries[line.name].line}"
+        else:
+            # A default folder is relative to where the service was started, as a given one is.
+            values[line.attribute] = (
+                line.parser.parse(str(line.default)) if line.parser is DIRECTORY else line.default
+            )
+            continue
+        try:
+            values[line.attribute] = line.parser.parse(raw)
+            sources[line.name] = source
+        except ValueError as exc:
+            problems.append(f"{source}: {line.name} {_found(raw)}: {exc}; allowed: {line.parser.allowed}")
+    values["file_repositories"] = _declared_in_file(values, problems)
+    _cross_check(values, problems)
+    if problems:
+        raise PropertyError(problems)
+    return Properties(**values, sources=sources, warnings=tuple(_unknown_variables(environ)))
+
+
+def _entries(file: Path | None, problems: list[str]) -> dict[str, properties_file.Entry]:
+    if file is None:
+        return {}
+    try:
+        entries = properties_file.read(file)
+    except PropertyError as exc:
+        problems.extend(exc.problems)
+        return {}
+    for entry in entries.values():
+        if entry.key.lower().startswith("kiok.") and entry.key not in TABLE:
+            problems.append(
+                f"{file}:{entry.line}: unknown property {entry.key}{_did_you_mean(entry.key, TABLE)}; "
+                "`manage.py properties` lists them"
+            )
+    return entries
+
+
+def _declared_in_file(values: Mapping[str, Any], problems: list[str]) -> tuple[DeclaredRepository, ...]:
+    path: Path | None = values.get("gitsync_repos_file")
+    if path is None:
+        return ()
+    from kiok.server import declared_file  # reads YAML, which most configurations have none of
+
+    repositories, found = declared_file.read_file(path)
+    problems.extend(found)
+    for name in {r.name for r in repositories} & {r.name for r in values.get("gitsync_repos", ())}:
+        problems.append(f"{path}: repository {name!r} is declared in kiok.gitsync.repos too; keep one")
+    return repositories
+
+
+def _cross_check(values: Mapping[str, Any], problems: list[str]) -> None:
+    """Rules between two properties."""
+    git, sync = values.get("gitsync_git_timeout_ms"), values.get("gitsync_sync_timeout_ms")
+    if git is not None and sync is not None and git > sync:
+        problems.append(
+            f"kiok.gitsync.git.timeout.ms ({git}) is above kiok.gitsync.sync.timeout.ms ({sync}); "
+            "one git command cannot have more time than the whole sync"
+        )
+    if values.get("mail_host") and values.get("mail_from") == "":
+        problems.append(
+            "kiok.mail.host is set and kiok.mail.from is not; name an address that e-mail is from"
+        )
+
+
+def _found(raw: str) -> str:
+    """The value for an error message: shortened, and without what may be a password in a url."""
+    if "@" in raw or "://" in raw:
+        return "(value not shown, it may hold a credential)"
+    return f"is {raw!r}" if len(raw) <= 100 else f"is {raw[:100]!r}..."
+
+
+def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+    # Without the prefix, which all of them share, so that it does not make strangers look alike.
+    rest = {key[len("kiok.") :]: key for key in known}
+    near = difflib.get_close_matches(name[len("kiok.") :], list(rest), n=1, cutoff=0.7)
+    return f"; did you mean {rest[near[0]]}?" if near else ""
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        if name.startswith("KIOK_") and name not in _VARIABLES and name not in OTHER_VARIABLES:
+            yield f"environment variable {name} is unknown and has no effect{_did_you_mean(name, _VARIABLES)}"
