@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 OPERATORS = ROOT / "docs" / "operators.md"
 INCIDENTS = ROOT / "docs" / "incidents.md"
+COMMANDS = ROOT / "docs" / "command-line.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 DOCUMENTS = sorted(
@@ -124,7 +125,7 @@ def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_c
 
 
 def test_the_json_contract_has_the_keys_of_the_report() -> None:
-    text = section(README, "What `gitsync --json` prints")
+    text = section(COMMANDS, "What `gitsync --json` prints")
     report = SyncReport("team", RepositoryState.IN_SYNC, failed=(FailedFile("a.yaml", 1, "wrong"),)).to_json()
     assert _ROW.findall(text) == list(report)
     for key in report["failed"][0]:
@@ -280,7 +281,9 @@ def words_of(document: Path) -> str:
 @cache
 def options_of_commands() -> dict[str, set[str]]:
     """The commands of manage.py with their options."""
-    ours = ROOT.glob("*/**/management/commands/[a-z]*.py")
+    ours = (
+        path for app in ("kiok", "gitsync") for path in (ROOT / app).rglob("management/commands/[a-z]*.py")
+    )
     return _OF_DJANGO | {path.stem: set(re.findall(r'"(--[a-z-]+)"', words_of(path))) for path in ours}
 
 
@@ -318,6 +321,12 @@ def test_every_file_property_and_variable_that_is_named_exists(document: Path) -
             assert is_there, f"{document.name}: {code}"
         for variable in re.findall(r"\bKIOK_[A-Z_]*[A-Z]\b", code):
             assert variable in variables(), f"{document.name}: {variable}"
+
+
+def test_every_command_is_in_the_list_of_commands() -> None:
+    cells = re.findall(r"^\| (`[^|]+) \|", words_of(COMMANDS), re.MULTILINE)
+    listed = {code.partition(" ")[0] for cell in cells for code in _CODE.findall(cell)}
+    assert options_of_commands().keys() - _OF_DJANGO.keys() <= listed
 
 
 def test_every_part_of_the_operators_guide_is_found_from_its_top() -> None:
