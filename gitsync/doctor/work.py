@@ -19,33 +19,25 @@ from gitsync.health import LONG_WAIT_SECONDS, START_ONE
 from gitsync.models import Leadership, NoticeReceiver, ReceiverKind
 from gitsync.notices import outbox
 from gitsync.readiness import led
-from gitsync.turns.taking import lengths
 
 MAX_NAMED = 5
 
 
 def queue() -> Finding:
-    """The broker answers; how many syncs wait, whatever the broker is, and how many tasks it has beside them."""
+    """The broker: whether it answers, how much waits, and for how long where it can tell."""
     try:
         broker = get_broker()
-        tasks = int(broker.queue_size())
+        waiting, taken = int(broker.queue_size()), int(broker.lock_size())
     except DatabaseError:
         raise
     except Exception as exc:  # noqa: BLE001 - each kind of broker has errors of its own
-        return fail(f"the broker does not answer: {exc}", "Start it, or correct KIOK_REDIS_URL.")
-    syncs = lengths(presence.alive().values_list("name", flat=True))
-    found = f"{syncs.waiting} syncs waiting, {syncs.taken} at work; {tasks} tasks in the queue"
-    seconds = max(syncs.oldest_seconds, _oldest_task_seconds() if isinstance(broker, ORM) else 0.0)
-    if not (syncs.waiting or tasks):
+        return fail(f"the broker does not answer: {exc}", "Start it, or correct where it is looked for.")
+    found = f"{waiting} waiting, {taken} at work"
+    if not waiting:
         return ok(found)
-    found += f"; the oldest for {seconds:.0f} s"
-    if seconds < LONG_WAIT_SECONDS:
+    if not isinstance(broker, ORM):
         return ok(found)
-    return warn(found, "Start more workers (kiok.workers), or see why they take none.")
-
-
-def _oldest_task_seconds() -> float:
-    """A task that waits has been there since its `lock`, which is set to the time it was put in."""
+    # A task that waits has been there since its `lock`, which django-q2 sets to the time it was put in.
     oldest = (
         OrmQ.objects.filter(key=Conf.CLUSTER_NAME, lock__lte=Now())
         .annotate(age=Now() - F("lock"))
@@ -53,7 +45,11 @@ def _oldest_task_seconds() -> float:
         .values_list("age", flat=True)
         .first()
     )
-    return float(oldest.total_seconds()) if oldest else 0.0
+    seconds = oldest.total_seconds() if oldest else 0.0
+    found += f", the oldest for {seconds:.0f} s"
+    if seconds < LONG_WAIT_SECONDS:
+        return ok(found)
+    return warn(found, "Start more workers (kiok.workers), or see why they take no tasks.")
 
 
 def leader() -> Finding:
