@@ -25,12 +25,12 @@ from pytest_django import Settings
 from compilers.base import Kind
 from compilers.sandbox.config import LABEL_PROTOCOL
 from gitsync import containers
-from gitsync.doctor import door, engine, machine, secrets, store, work
+from gitsync.doctor import backlog, door, engine, machine, secrets, store, work
 from gitsync.doctor.examination import examine
 from gitsync.doctor.finding import Check, Finding, Status, ok
 from gitsync.doctor.table import NAMES
 from gitsync.leader import take_lead
-from gitsync.models import Leadership, NoticeReceiver, Repository, Trigger, Worker
+from gitsync.models import Leadership, NoticeReceiver, Repository, Trigger, Turn, Worker
 from gitsync.tasks import enqueue_sync
 from kiok.connections.models import Connection
 from tests.images import image_from
@@ -149,7 +149,7 @@ def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp
     assert found["database"]["status"] == "fail"
     assert f"the database ({where}) does not answer" in found["database"]["found"]
     assert found["database"]["remedy"]
-    for name in ("migrations", "clock", "leader", "workers", "queue", "images-of-repositories"):
+    for name in ("migrations", "clock", "leader", "workers", "queue", "syncs", "images-of-repositories"):
         assert found[name]["found"] == "cannot be told while the database does not answer", found[name]
     for name in ("git", "disk-data", "secret-files", "web"):
         assert found[name]["status"] in ("ok", "warn"), found[name]
@@ -217,6 +217,15 @@ def test_a_task_that_waits_for_long_is_told(well: None) -> None:
     status, text = told(work.queue())
     assert (status, text[:23]) == ("warn", "1 waiting, 0 at work, t")
     assert "for 3600 s" in text
+
+
+def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -> None:
+    assert told(backlog.syncs()) == ("ok", "0 waiting, 0 at work")
+    enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
+    OrmQ.objects.all().delete()
+    assert told(backlog.syncs())[0] == "ok"
+    Turn.objects.update(asked_at=Now() - timedelta(hours=2))
+    assert told(backlog.syncs()) == ("warn", "1 waiting, 0 at work, the oldest for 7200 s")
 
 
 def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> None:
