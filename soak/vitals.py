@@ -13,8 +13,8 @@ from typing import Any
 from soak.processes import trees
 
 MIN_SECONDS = 180.0
-"""Of a process that is judged at all: one that lives shorter warms up all the while. docker-py keeps up to 25
-connections to the engine, one for each address it last asked, and a session of PostgreSQL the files that it has read."""
+"""Of a process that is judged at all: one that lives shorter warms up all the while: a session of PostgreSQL keeps the
+files that it has read."""
 MEMORY_SHARE, MEMORY_KIB, DESCRIPTORS = 0.05, 2048, 4.0
 """What may be added over the second half of a life before it counts as growth: a share of the memory and a little,
 so many descriptors. A leak of one descriptor or 40 KiB per sync passes that within some fifty syncs."""

@@ -13,6 +13,7 @@ from typing import Any
 import docker
 from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.transport import UnixHTTPAdapter
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
@@ -21,8 +22,18 @@ from compilers.sandbox.config import IMAGE_FIELDS, IMAGE_PROPERTIES, LABEL_PROTO
 from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
-_KEPT_CONNECTIONS = 4
-"""Over a socket the client keeps one for each address it last asked, 25 by default: most are of containers long gone."""
+_SOCKET_URL = "http+docker://localhost"
+
+
+class _OneSocket(UnixHTTPAdapter):
+    """Keeps its connections by the socket, which is the same for all that is asked.
+
+    docker-py keeps them by url: one for each of the last 25 containers that a thread asked about, and a new one for each
+    that it had not asked about yet. (Its `num_pools` is for ssh alone: the condition in `APIClient.__init__` binds so.)
+    """
+
+    def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:  # noqa: ARG002
+        return super().get_connection(_SOCKET_URL, proxies)
 
 
 class Engine:
@@ -55,12 +66,14 @@ class Engine:
             made = docker.APIClient(
                 version=version,
                 timeout=self._config.api_timeout_seconds,  # type: ignore[arg-type]
-                num_pools=_KEPT_CONNECTIONS,
                 **kwargs_from_env(environment=environment),
             )
             # Else REQUESTS_CA_BUNDLE would overrule DOCKER_CERT_PATH, and proxies stand before the engine.
             # https://github.com/psf/requests/issues/3829
             made.trust_env = False
+            plain = made.get_adapter(made.base_url)
+            if isinstance(plain, UnixHTTPAdapter):
+                made.mount("http+docker://", _OneSocket(f"http+unix://{plain.socket_path}", plain.timeout))
             return made
 
         # Asks for the version itself, once: left to docker-py, every client would, and still trust the environment.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import ipaddress
+import os
 import select
 import socket
 import ssl
@@ -223,6 +224,21 @@ def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
     with pytest.raises(SandboxUnavailable, match="tried again"):
         list(sandbox.run(job_of({"a.py": "x = 1\n"})))
     assert [result.path for result in sandbox.run(job_of({"a.py": "x = 1\n"}))] == ["a.py"]
+
+
+def test_a_thread_keeps_one_connection_however_many_containers_it_asks_about() -> None:
+    client = DockerSandbox().engine.client()
+
+    def sockets() -> int:
+        links = Path("/proc/self/fd").iterdir()
+        return sum(link.exists() and os.readlink(link).startswith("socket:") for link in links)
+
+    client.ping()
+    before = sockets()
+    for number in range(30):
+        with pytest.raises(docker.errors.NotFound):
+            client.inspect_container(f"kiok-test-that-is-not-there-{number}")
+    assert sockets() == before
 
 
 def test_each_thread_has_one_client_and_the_engines_version_is_asked_for_once(
