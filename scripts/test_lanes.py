@@ -35,7 +35,7 @@ def _integration(*names: str) -> tuple[str, ...]:
 # Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
 WITH_SANDBOX = _integration(
     *("hundred_repositories", "killed_workers", "leader", "pause", "workers"),
-    *("connections_keys", "git_sync_cases"),
+    *("connections_keys", "git_looks", "sync_content", "sync_pauses", "sync_recovery"),
 )
 WITH_BROWSER = _integration(
     *("admin_scale", "canary", "embedded", "gitsync_command", "notices", "remote_check"),

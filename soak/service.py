@@ -96,11 +96,13 @@ class Service:
         self.ended -= 1
 
     def restart_database(self, how: signal.Signals) -> None:
-        """SIGINT: it ends its sessions; SIGQUIT: it ends at once, and has to recover."""
+        """SIGINT: it ends its sessions; SIGQUIT: it ends at once, and has to recover. Raises TimeoutError if it does not."""
         pid = self.postmaster()
         os.kill(pid, how)
         deadline = time.monotonic() + _STOP_SECONDS
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        while Path(f"/proc/{pid}").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"PostgreSQL goes on {_STOP_SECONDS:g} s after {how.name}")
             time.sleep(0.05)
         embedded.ensure(self.data)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,8 @@ from gitsync.models import Repository
 from tests.faults.engine import OwnEngine, own_engine
 from tests.faults.server import Server, own_server
 from tests.faults.service import Service, running_service
-from tests.faults.team import Team, nothing_is_held
+from tests.faults.team import NewTeam, Team, nothing_is_held
 from tests.integration.cluster import eventually
-
-NewTeam = Callable[..., Team]
 
 
 @pytest.fixture(scope="package")

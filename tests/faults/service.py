@@ -59,6 +59,7 @@ class Service:
     def leftovers(self) -> dict[str, list[str]]:
         """What must be gone when nothing is under way: containers, git's locks and half-made packs, spare mirrors."""
         mirrors = self.data_dir / "mirrors"
+        assert mirrors.is_dir(), "there is none, so nothing can be seen to be gone"
         return {
             "containers": self.engine.containers(),
             "locks": [str(path) for path in mirrors.rglob("*.lock")],
@@ -71,7 +72,7 @@ class Service:
 
 @contextmanager
 def running_service(server: Server, engine: OwnEngine, data_dir: Path) -> Iterator[Service]:
-    """Three workers, each of which may lead."""
+    """Four workers, each of which may lead: where two are frozen, neither of their syncs waits for the other."""
     service = Service(server, engine, data_dir)
     with workers(
         {
@@ -81,7 +82,7 @@ def running_service(server: Server, engine: OwnEngine, data_dir: Path) -> Iterat
             "DOCKER_HOST": engine.url,
             "KIOK_BASE_DATA_DIR": str(data_dir),
             "KIOK_GITSYNC_INTERVAL_MS": "1000",
-            "KIOK_WORKERS": "3",
+            "KIOK_WORKERS": "4",
         },
         log_file=data_dir / "log",
     ):

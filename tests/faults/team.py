@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from django.db.models import Q
@@ -16,6 +16,9 @@ from tests.reference.differences import differences
 from tests.reference.model import Authored, Files, after
 from tests.reference.reading import read_store
 from tests.servers.repositories import WorkRepo
+
+DEPLOY_SECONDS = 80.0
+"""What a sync may take on a busy machine, with a lease and an interval until it begins: no promise (see `Interruption`)."""
 
 
 class Team:
@@ -49,16 +52,15 @@ class Team:
     def row(self) -> Repository:
         return Repository.objects.get(pk=self.pk)
 
-    def deploys(self, within_seconds: float) -> float:
-        """Wait until the last push is in the store, whole; the seconds that took. It is all that was pushed then."""
+    def deploys(self, within_seconds: float = DEPLOY_SECONDS) -> None:
+        """Wait until the last push is in the store, whole. It is all that was pushed then."""
         commit = self.pushed[-1][0]
-        took = eventually(
+        eventually(
             lambda: Repository.objects.filter(pk=self.pk, last_good_commit=commit, state="in_sync").exists(),
             within_seconds,
-            f"{commit[:12]} of {self.name} is deployed; it stands at {self._standing()}",
+            lambda: f"{commit[:12]} of {self.name} is deployed; it stands at {self._standing()}",
         )
         self.holds_what_was_pushed()
-        return took
 
     def holds_what_was_pushed(self) -> None:
         """The store is as the model says, to the last field and version."""
@@ -81,6 +83,10 @@ class Team:
     def _standing(self) -> str:
         row = self.row
         return f"{row.state} {row.reason} {row.message}"
+
+
+NewTeam = Callable[..., Team]
+"""Makes a team of this name; `interval_ms` is that of its repository."""
 
 
 def pid_of(holder: str) -> int:

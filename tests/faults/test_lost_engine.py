@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from gitsync.models import SourceFile, SyncRun
 from kiok.metadata.models import Dag
 from tests.faults.service import Service
-from tests.faults.team import Team, slow_python
+from tests.faults.team import NewTeam, slow_python
 from tests.integration.cluster import eventually
 from tests.reference.authoring import python_file, yaml_file
-
-NewTeam = Callable[..., Team]
 
 
 def test_an_engine_that_is_restarted_while_it_compiles_blames_no_file_and_the_next_sync_is_good(
@@ -19,7 +15,7 @@ def test_an_engine_that_is_restarted_while_it_compiles_blames_no_file_and_the_ne
 ) -> None:
     team = new_team("engineless", interval_ms=1000)
     team.push({"p.py": python_file({"p": "echo 1"}), "q.py": python_file({"q": "echo 1"})})
-    team.deploys(20)
+    team.deploys()
     team.push(
         {
             "p.py": slow_python("p", 3, "echo 2"),
@@ -38,11 +34,12 @@ def test_an_engine_that_is_restarted_while_it_compiles_blames_no_file_and_the_ne
         assert run.reason == "sandbox_unavailable", (run.reason, run.message, run.log)
         assert "no Docker engine answers" in run.message
         # An engine that is away is the operator's matter: the authors' files say so, and their DAGs serve.
-        assert set(
-            Dag.objects.filter(repository=team.name, uid__contains=".py").values_list("version", flat=True)
-        ) == {1}
-        for file in SourceFile.objects.filter(repository=team.pk, path__endswith=".py"):
-            assert "sandbox unavailable" in str(file.diagnostics), file.diagnostics
+        python = Dag.objects.filter(repository=team.name, source_path__endswith=".py")
+        assert dict(python.values_list("source_path", "version")) == {"p.py": 1, "q.py": 1}
+        files = SourceFile.objects.filter(repository=team.pk, path__endswith=".py")
+        told = {file.path: str(file.diagnostics) for file in files}
+        assert sorted(told) == ["p.py", "q.py"]
+        assert all("sandbox unavailable" in text for text in told.values()), told
     finally:
         service.engine.start()
-    team.deploys(60)
+    team.deploys()

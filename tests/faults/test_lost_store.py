@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
 
+from gitsync.clock import database_now
 from gitsync.models import SyncRun
-from gitsync.sync.claim import LEASE_SECONDS
+from tests.faults.interruption import Interruption
 from tests.faults.service import Service
-from tests.faults.team import Team
+from tests.faults.team import NewTeam
 from tests.integration.cluster import eventually
 from tests.reference.authoring import yaml_file
 
-NewTeam = Callable[..., Team]
-
 INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000
-SYNC_SECONDS = 40.0
-"""What a sync itself may take on a busy machine, once it is begun again."""
 
 
 def test_a_database_that_crashes_in_the_midst_of_apply_has_the_old_commit_and_then_the_new_one(
@@ -26,16 +22,18 @@ def test_a_database_that_crashes_in_the_midst_of_apply_has_the_old_commit_and_th
 ) -> None:
     team = new_team("crashed", interval_ms=INTERVAL_MS)
     team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
-    team.deploys(20)
+    team.deploys()
     with service.apply_held_up():
         team.push({"a.yaml": yaml_file({"a": "echo 2"}), "c.yaml": yaml_file({"c": "echo 2"})})
         eventually(lambda: service.holds_up(team), 20, "it applies")
+        crashed = Interruption.of(team, "apply")
         service.server.stop_at_once()
     time.sleep(2)  # long enough for everybody to notice
     service.server.start()
+    back = database_now()
     team.serves_as_before_the_last_push()
     eventually(service.leader, 10, "somebody leads")
-    team.deploys(2 * INTERVAL_SECONDS + SYNC_SECONDS)
+    crashed.is_followed(begun_within_seconds=2 * INTERVAL_SECONDS, since=back)
 
 
 def test_while_the_database_takes_no_connection_nothing_is_lost_and_then_all_goes_on_by_itself(
@@ -43,7 +41,7 @@ def test_while_the_database_takes_no_connection_nothing_is_lost_and_then_all_goe
 ) -> None:
     team = new_team("crowded-out", interval_ms=INTERVAL_MS)
     team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
-    team.deploys(20)
+    team.deploys()
     others = service.server.take_all_connections()
     try:
         team.push({"a.yaml": yaml_file({"a": "echo 2"})})
@@ -56,24 +54,24 @@ def test_while_the_database_takes_no_connection_nothing_is_lost_and_then_all_goe
         for connection in others:
             connection.close()
     eventually(service.leader, 10, "somebody leads")
-    team.deploys(LEASE_SECONDS + INTERVAL_SECONDS + SYNC_SECONDS)
+    team.deploys()
 
 
 def test_workers_wait_for_a_migration_that_locks_their_tables(service: Service, new_team: NewTeam) -> None:
     team = new_team("migrated", interval_ms=1000)
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
-    team.deploys(20)
+    team.deploys()
     with service.server.connect() as connection:
         with connection.transaction():
             for table in ("gitsync_repository", "gitsync_syncrun", "metadata_dag", "metadata_dagversion"):
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN later integer DEFAULT 7")
             team.push({"a.yaml": yaml_file({"a": "echo 2"}), "b.yaml": yaml_file({"b": "echo 2"})})
             time.sleep(8)
-        team.deploys(LEASE_SECONDS)
+        team.deploys()
         for table in ("gitsync_repository", "gitsync_syncrun", "metadata_dag", "metadata_dagversion"):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN later")
     team.push({"b.yaml": yaml_file({"b": "echo 3"})})
-    team.deploys(10)
+    team.deploys()
 
 
 def test_a_full_disk_under_the_database_fails_the_sync_with_what_to_do_and_then_it_is_made_good(
@@ -81,7 +79,7 @@ def test_a_full_disk_under_the_database_fails_the_sync_with_what_to_do_and_then_
 ) -> None:
     team = new_team("no-room", interval_ms=1000)
     team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
-    team.deploys(20)
+    team.deploys()
     with service.server.connect() as connection:
         connection.execute("SELECT pg_switch_wal()")
         connection.execute("CHECKPOINT")
@@ -98,4 +96,4 @@ def test_a_full_disk_under_the_database_fails_the_sync_with_what_to_do_and_then_
         team.serves_as_before_the_last_push()
     finally:
         service.server.disk.make_room()
-    team.deploys(60)
+    team.deploys()

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from gitsync.models import Leadership, SyncRun
 from gitsync.sync.claim import LEASE_SECONDS
+from tests.faults.interruption import Interruption
 from tests.faults.service import Service
-from tests.faults.team import Team, slow_python
+from tests.faults.team import NewTeam, slow_python
 from tests.integration.cluster import eventually
 from tests.reference.authoring import yaml_file
 
 INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000
-SYNC_SECONDS = 40.0
-"""What a sync itself may take on a busy machine, once it is begun again."""
-
-NewTeam = Callable[..., Team]
 
 
 @contextmanager
@@ -37,7 +34,7 @@ def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_secon
 ) -> None:
     team = new_team("led")
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
-    team.deploys(20)
+    team.deploys()
     first, number = service.leader(), Leadership.objects.get().number
     assert first is not None
     time.sleep(3)
@@ -45,7 +42,7 @@ def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_secon
     os.kill(first, signal.SIGKILL)
     eventually(lambda: service.leader() not in (None, first), 10, "another leader")
     team.push({"a.yaml": yaml_file({"a": "echo 2"})})
-    team.deploys(10)
+    team.deploys()
 
 
 def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
@@ -58,12 +55,12 @@ def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
         eventually(lambda: service.leader() not in (None, was_leader), 10, "another leader")
         number = Leadership.objects.get().number
         team.push({"a.yaml": yaml_file({"a": "echo 1"})})
-        team.deploys(10)
+        team.deploys()
     time.sleep(2)
     assert service.leader() != was_leader
     assert Leadership.objects.get().number == number
     team.push({"a.yaml": yaml_file({"a": "echo 2"})})
-    team.deploys(10)
+    team.deploys()
 
 
 def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_one_interval(
@@ -72,15 +69,17 @@ def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_on
     compiled, applied = (new_team(name, interval_ms=INTERVAL_MS) for name in ("in-compile", "in-apply"))
     compiled.push({"p.py": slow_python("p", 2)})
     eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
+    killed = Interruption.of(compiled, "compile")
     os.kill(compiled.holder(), signal.SIGKILL)
 
     with service.apply_held_up():
         applied.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
         eventually(lambda: service.holds_up(applied), 20, "it applies")
+        killed_later = Interruption.of(applied, "apply")
         os.kill(applied.holder(), signal.SIGKILL)
     applied.serves_as_before_the_last_push()
-    applied.deploys(INTERVAL_SECONDS + SYNC_SECONDS)
-    compiled.deploys(INTERVAL_SECONDS + SYNC_SECONDS)
+    for interruption in (killed_later, killed):
+        interruption.is_followed(begun_within_seconds=INTERVAL_SECONDS)
 
 
 def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_commits_nothing(
@@ -91,23 +90,23 @@ def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_comm
     )
     compiled.push({"p.py": slow_python("p", 2), "a.yaml": yaml_file({"a": "echo 1"})})
     eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
-    first, sleeper = compiled.sync_in("compile"), compiled.holder()
-    assert first is not None
+    first, sleeper = Interruption.of(compiled, "compile"), compiled.holder()
     with frozen(sleeper), ExitStack() as until_later:
         with service.apply_held_up():
             applied.push({"a.yaml": yaml_file({"a": "echo 1"})})
             eventually(lambda: service.holds_up(applied), 20, "it applies")
             assert applied.holder() != sleeper
+            second = Interruption.of(applied, "apply")
             until_later.enter_context(frozen(applied.holder()))
-        for team in (compiled, applied):
-            team.deploys(LEASE_SECONDS + INTERVAL_SECONDS + SYNC_SECONDS)
+        for interruption in (first, second):
+            interruption.is_followed(begun_within_seconds=LEASE_SECONDS + INTERVAL_SECONDS)
         # What the two hold is old once this is deployed.
         compiled.push({"p.py": slow_python("p", 0, "echo 2")})
         applied.push({"b.yaml": yaml_file({"b": "echo 2"})})
         for team in (compiled, applied):
-            team.deploys(2 * INTERVAL_SECONDS + SYNC_SECONDS)
+            team.deploys()
     eventually(
-        lambda: "lease_lost" in SyncRun.objects.get(pk=first.pk).log, 20, "it has seen that it is late"
+        lambda: "lease_lost" in SyncRun.objects.get(pk=first.run).log, 20, "it has seen that it is late"
     )
     time.sleep(1)
     for team in (compiled, applied):

@@ -76,7 +76,7 @@ def test_a_clock_that_is_put_forward_or_back_shifts_no_look_no_lease_and_no_task
     properties = {**clock.environment, "KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}
     with workers(properties, log_file=log, settings="tests.faults.slept_settings"):
         for team in (watched, asked):
-            team.deploys(30)
+            team.deploys()
         lead = Leadership.objects.values_list("holder", "number").get()
         for number, ahead in enumerate((HOUR, -HOUR), start=1):
             clock.step(ahead)
@@ -86,7 +86,7 @@ def test_a_clock_that_is_put_forward_or_back_shifts_no_look_no_lease_and_no_task
             # Asked for by a machine whose clock is right.
             asked.ask()
             for team in (watched, asked):
-                team.deploys(10)
+                team.deploys()
             assert abs(seconds_ahead(log) - ahead) < 60, "the clock was not stepped"
             assert Leadership.objects.values_list("holder", "number").get() == lead
             soon = timezone.now().timestamp() + 5

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import monotonic, sleep
 
-from django.db import connection
-
-ROOT = Path(__file__).parents[2]
+from tests.integration.processes import ROOT, environment
 
 
 @contextlib.contextmanager
@@ -33,16 +31,10 @@ def workers(
     elsewhere = (
         ["unshare", "--uts", "sh", "-c", f'hostname {host_name}; exec "$@"', "sh"] if host_name else []
     )
-    environment = {
-        **os.environ,
-        **properties,
-        "DJANGO_SETTINGS_MODULE": settings,
-        "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-    }
     with log_file.open("w+b") if log_file else tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [*elsewhere, sys.executable, "manage.py", "qcluster"],
-            env=environment,
+            env=environment(settings, **properties),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -72,10 +64,11 @@ def stop(process: subprocess.Popen[bytes], patience_seconds: float = 15.0) -> fl
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def eventually(condition: Callable[[], object], seconds: float, what: str) -> float:
-    """Wait until the condition holds; the seconds it took. Fails the test when it does not."""
+def eventually(condition: Callable[[], object], seconds: float, what: str | Callable[[], str]) -> float:
+    """Wait until the condition holds; the seconds it took. Fails the test, saying what, when it does not."""
     began = monotonic()
     while not condition():
-        assert monotonic() - began < seconds, f"not within {seconds} s: {what}"
+        if monotonic() - began >= seconds:
+            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
         sleep(0.05)
     return monotonic() - began

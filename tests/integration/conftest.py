@@ -1,17 +1,32 @@
-"""Fixtures of the sync tests: a configured repository over a real git repository."""
+"""Fixtures that integration tests share: a configured repository over a real git repository, properties, mirrors,
+signatures, webhooks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
+from gitsync import remote
+from gitsync.git.client import GitClient, GitSettings
+from gitsync.git.mirror import Mirror
 from gitsync.models import Repository, Trigger
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
+from kiok.connections.models import Connection
+from tests.integration.hooks import SECRET
+from tests.integration.mirrors import PROTOCOLS
+from tests.integration.signing import SshKey
+from tests.integration.verification import OpenPgpKeys, Verification
+from tests.servers.https import HttpsServer
 from tests.servers.repositories import WorkRepo
 
+Configure = Callable[..., None]
 Sync = Callable[..., SyncReport]
 
 ONE_TASK = "tasks:\n- id: a\n  script: echo a\n"
@@ -36,3 +51,62 @@ def sync(repository: Repository) -> Sync:
         return sync_repository(repository.pk, Request(trigger=Trigger.COMMAND, wait=True, **options))
 
     return run
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """Set properties, by their attribute, for this test."""
+
+    def change(**values: Any) -> None:
+        monkeypatch.setattr(settings, "KIOK", replace(settings.KIOK, **values))
+        remote.client.cache_clear()
+
+    yield change
+    remote.client.cache_clear()
+
+
+@pytest.fixture
+def trusting(https_server: HttpsServer, configure: Configure) -> None:
+    """As if kiok.gitsync.ssl.ca.info named the server's CA."""
+    configure(gitsync_ssl_ca_info=https_server.ca_file)
+
+
+@pytest.fixture(scope="session")
+def openpgp() -> Iterator[OpenPgpKeys]:
+    with OpenPgpKeys.made() as keys:
+        yield keys
+
+
+@pytest.fixture(scope="session")
+def ssh_ada(tmp_path_factory: pytest.TempPathFactory) -> SshKey:
+    return SshKey(tmp_path_factory.mktemp("ssh"), "ada")
+
+
+@pytest.fixture(scope="session")
+def ssh_eve(tmp_path_factory: pytest.TempPathFactory) -> SshKey:
+    return SshKey(tmp_path_factory.mktemp("ssh"), "eve")
+
+
+@pytest.fixture
+def verification(work_repo: WorkRepo, tmp_path: Path) -> Verification:
+    return Verification(work_repo, tmp_path)
+
+
+@pytest.fixture
+def git_client(tmp_path: Path) -> GitClient:
+    """Git that fetches from folders too."""
+    return GitClient(GitSettings(home=tmp_path / "home", allow_protocols=PROTOCOLS))
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, git_client: GitClient) -> Mirror:
+    """A mirror that is not there yet."""
+    return Mirror(tmp_path / "mirrors" / "1", git_client)
+
+
+@pytest.fixture
+def hooked(transactional_db: None) -> Repository:
+    """A repository `team` that follows `main`, with a webhook secret."""
+    row = Connection(id="team-hook", type=Connection.Type.SECRET)
+    row.set_properties({"secret": SECRET})
+    return Repository.objects.create(name="team", url="file:///nowhere.git", webhook_secret=row)

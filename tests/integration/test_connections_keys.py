@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import threading
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import override_settings
 
 from gitsync.models import Repository
@@ -23,14 +20,15 @@ from kiok.connections.errors import MasterKeyWrong, Tampered
 from kiok.connections.models import Connection, DataKey
 from kiok.connections.rotation import rewrap
 from tests.integration.conftest import yaml_dag
+from tests.integration.connection_rows import make
+from tests.integration.processes import ROOT, environment, manage
+from tests.integration.threads import at_once
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OLD = "a master key that only the tests use"
 NEW = "another master key, for after the rotation"
-ROOT = Path(__file__).parents[2]
-
 # Runs a management command in a process that kills itself with SIGKILL in the n-th call of a method.
 KILLED = """
 import os, signal, sys
@@ -56,12 +54,6 @@ call_command(name, *sys.argv[4:])
 """
 
 
-def make(connection_id: str, **values: str) -> Connection:
-    made = Connection(id=connection_id)
-    made.set_properties(values)
-    return made
-
-
 def properties_of(connection_id: str) -> dict[str, str]:
     return Connection.objects.get(pk=connection_id).properties()
 
@@ -70,28 +62,12 @@ def versions() -> dict[str, set[int]]:
     return {row.pk: {value["v"] for value in row.sealed.values()} for row in Connection.objects.all()}
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-        "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-        **more,
-    }
-
-
 def killed(command: str, method: str, number: int, *arguments: str, **more: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, command, method, str(number), *arguments],
         env=environment(**more), cwd=ROOT, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-
-
-def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=environment(**more), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 def rotate_key(*arguments: str) -> str:
@@ -283,22 +259,14 @@ def test_a_process_with_the_old_master_key_cannot_make_a_data_key_after_the_rota
 def test_a_data_key_made_while_others_are_rewrapped_is_under_the_new_master_key_or_not_made() -> None:
     make("one", token="1")
     refused: list[MasterKeyWrong] = []
-    barrier = threading.Barrier(5)
 
     def rotate(number: int) -> None:
-        barrier.wait(20)
         try:
             rewrap(OLD, NEW) if number == 2 else DataKey.rotate()
         except MasterKeyWrong as error:
             refused.append(error)
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=rotate, args=(number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(5, rotate)
 
     assert DataKey.objects.count() + len(refused) == 5
     for key in DataKey.objects.all():

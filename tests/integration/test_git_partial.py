@@ -22,6 +22,7 @@ from gitsync.git.ref import parse_ref
 from gitsync.git.scope import WHOLE, Scope, parse_scope
 from gitsync.git.tree import PathKind, TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
+from tests.integration.mirrors import PROTOCOLS, contents
 from tests.servers.byte_counter import ByteCounter
 from tests.servers.https import HttpsServer
 from tests.servers.repositories import WorkRepo
@@ -53,20 +54,15 @@ WANTED = {
 
 
 @pytest.fixture
-def client(tmp_path: Path, https_server: HttpsServer) -> GitClient:
+def git_client(tmp_path: Path, https_server: HttpsServer) -> GitClient:
     return GitClient(
         GitSettings(
             home=tmp_path / "home",
-            allow_protocols=frozenset({"https", "ssh", "file"}),
+            allow_protocols=PROTOCOLS,
             allow_private_hosts=frozenset({"localhost", "127.0.0.0/8"}),
             ssl_ca_info=str(https_server.ca_file),
         )
     )
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, client: GitClient) -> Mirror:
-    return Mirror(tmp_path / "mirrors" / "1", client)
 
 
 @pytest.fixture
@@ -92,11 +88,6 @@ def asked(https_server: HttpsServer) -> Callable[[], int]:
 
 def allow(repo: WorkRepo, key: str, value: str = "true") -> None:
     repo.git("--git-dir", str(repo.bare), "config", key, value)
-
-
-def contents(mirror: Mirror, commit: str, scope: Scope) -> dict[str, bytes]:
-    tree = mirror.tree(commit, scope)
-    return {entry.path: content for entry, content in tree.read(tree.entries)}
 
 
 def expected(files: dict[str, str | bytes], wanted: set[str]) -> dict[str, bytes]:
@@ -251,7 +242,12 @@ class TestSameEverywhere:
         )
 
     def test_a_server_that_hands_out_no_file_by_itself_gives_the_whole_commit(
-        self, work_repo: WorkRepo, tmp_path: Path, client: GitClient, mirror: Mirror, ssh_server: SshServer
+        self,
+        work_repo: WorkRepo,
+        tmp_path: Path,
+        git_client: GitClient,
+        mirror: Mirror,
+        ssh_server: SshServer,
     ) -> None:
         """Protocol version 0, as behind an sshd that passes no variables on: objects have to be advertised."""
         key = ssh_server.client_key()
@@ -345,24 +341,24 @@ class TestNeverAbsence:
         assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
 
     def test_an_oversized_file_in_the_scope_is_listed_apart(
-        self, work_repo: WorkRepo, client: GitClient, tmp_path: Path, url: RemoteUrl
+        self, work_repo: WorkRepo, git_client: GitClient, tmp_path: Path, url: RemoteUrl
     ) -> None:
         work_repo.publish({**FILES, "team/dags/big.jar": os.urandom(5000)})
-        mirror = Mirror(tmp_path / "mirrors" / "2", client, TreeLimits(max_file_bytes=1000))
+        mirror = Mirror(tmp_path / "mirrors" / "2", git_client, TreeLimits(max_file_bytes=1000))
         tree = mirror.tree(mirror.fetch(url, MAIN, None, SCOPE), SCOPE)
         assert [(entry.path, entry.size) for entry in tree.oversized] == [("team/dags/big.jar", 5000)]
         assert {entry.path for entry in tree.entries} == WANTED
 
     def test_limits_count_what_is_in_the_scope(
-        self, work_repo: WorkRepo, client: GitClient, tmp_path: Path, url: RemoteUrl
+        self, work_repo: WorkRepo, git_client: GitClient, tmp_path: Path, url: RemoteUrl
     ) -> None:
         work_repo.publish(FILES)
         fitting = Mirror(
-            tmp_path / "mirrors" / "2", client, TreeLimits(max_files=len(WANTED), max_tree_bytes=500)
+            tmp_path / "mirrors" / "2", git_client, TreeLimits(max_files=len(WANTED), max_tree_bytes=500)
         )
         commit = fitting.fetch(url, MAIN, None, SCOPE)
         assert len(fitting.tree(commit, SCOPE).entries) == len(WANTED)
-        small = Mirror(tmp_path / "mirrors" / "3", client, TreeLimits(max_files=len(WANTED) - 1))
+        small = Mirror(tmp_path / "mirrors" / "3", git_client, TreeLimits(max_files=len(WANTED) - 1))
         assert small.fetch(url, MAIN, None, SCOPE) == commit
         with pytest.raises(GitPersonError, match=f"more than the {len(WANTED) - 1} files") as caught:
             small.tree(commit, SCOPE)
@@ -391,7 +387,7 @@ def counter(https_server: HttpsServer) -> Iterator[ByteCounter]:
 
 
 def test_two_thousand_files_outside_the_folder_are_not_sent(
-    work_repo: WorkRepo, client: GitClient, tmp_path: Path, url: RemoteUrl, counter: ByteCounter
+    work_repo: WorkRepo, git_client: GitClient, tmp_path: Path, url: RemoteUrl, counter: ByteCounter
 ) -> None:
     files: dict[str, str | bytes] = {f"outside/{n % 20}/{n}.bin": os.urandom(1000) for n in range(2000)}
     files |= {f"dags/{n}.yaml": f"dag: {{id: d{n}}}\n" for n in range(10)}
@@ -399,7 +395,7 @@ def test_two_thousand_files_outside_the_folder_are_not_sent(
     counted = parse_url(f"https://localhost:{counter.port}/dags.git")
     received: dict[str, list[int]] = {}
     for name, scope in (("part", parse_scope("dags", "*.py")), ("whole", WHOLE)):
-        mirror = Mirror(tmp_path / "mirrors" / name, client)
+        mirror = Mirror(tmp_path / "mirrors" / name, git_client)
         received[name] = []
         for text in ("cold", f"changed for {name}"):
             if text != "cold":
@@ -413,67 +409,21 @@ def test_two_thousand_files_outside_the_folder_are_not_sent(
     assert received["part"][1] < received["part"][0] / 5
 
 
-class TestScope:
-    def test_the_folder_comes_whole_and_of_the_rest_what_the_patterns_name(self) -> None:
-        decide = parse_scope(
-            "/team/dags/", "# helpers\n\n*.py\n!test_*.py\n/config/*.json\nassets/"
-        ).decider()
-        wanted = [
-            "team/dags/x",
-            "team/dags/test_a.py",
-            "a.py",
-            "b/c.py",
-            "config/a.json",
-            "x/assets/y/z",
-            ".kiokignore",
-        ]
-        unwanted = [
-            "team/dags2/x",
-            "team/x",
-            "test_a.py",
-            "b/test_c.py",
-            "x/config/a.json",
-            "config/d/a.json",
-        ]
-        unwanted += ["x/assets", "x/.kiokignore", "team/dagsx"]
-        assert [path for path in wanted if not decide(path)] == []
-        assert [path for path in unwanted if decide(path)] == []
-        assert decide("team/.kiokignore")
+@pytest.mark.rule("running.separator")
+@pytest.mark.parametrize("scope", [SCOPE, WHOLE], ids=["a part", "the whole"])
+def test_a_hostile_url_runs_nothing(scope: Scope, tmp_path: Path, mirror: Mirror) -> None:
+    mark = tmp_path / "mark"
 
-    def test_without_a_folder_everything_is_wanted(self) -> None:
-        assert parse_scope("", "*.py").is_whole
-        assert parse_scope("/", "").decider()("anything")
+    class Evil(RemoteUrl):
+        __slots__ = ()
 
-    @pytest.mark.parametrize(
-        ("include", "match"),
-        [
-            ("*.py\n\x1b[2J", "line 2 .*unprintable"),
-            ("*.py\n\n!", r"line 3 .*'!', is no pattern"),
-            ("x" * 17_000, "longer than 16384 bytes"),
-            ("a\udc80", "line 1 .*unprintable"),
-        ],
-    )
-    def test_what_is_no_pattern_is_refused_with_its_line(self, include: str, match: str) -> None:
-        with pytest.raises(GitPersonError, match=match) as caught:
-            parse_scope("dags", include)
-        assert caught.value.reason is GitReason.INCLUDE_INVALID
+        @property
+        def fetch_url(self) -> str:
+            return f"--upload-pack=touch {mark};"
 
-    def test_patterns_that_would_try_for_ever_do_not(self) -> None:
-        decide = parse_scope("dags", "*a*a*a*a*a*a*a*a*a*a*b\n" + "**/a/" * 20 + "b").decider()
-        assert not decide("a" * 4000)
-        assert not decide("a/" * 500 + "c")
-
-    @pytest.mark.rule("running.separator")
-    def test_a_hostile_url_runs_nothing(self, tmp_path: Path, mirror: Mirror) -> None:
-        mark = tmp_path / "mark"
-
-        class Evil(RemoteUrl):
-            __slots__ = ()
-
-            @property
-            def fetch_url(self) -> str:
-                return f"--upload-pack=touch {mark};"
-
-        with pytest.raises(GitError):
-            mirror.fetch(Evil("file", "", None, None, "/x"), MAIN, None, SCOPE)
-        assert not mark.exists()
+    evil = Evil("file", "", None, None, "/x")
+    with pytest.raises(GitError):
+        mirror.probe(evil, MAIN, None)
+    with pytest.raises(GitError):
+        mirror.fetch(evil, MAIN, None, scope)
+    assert not mark.exists()

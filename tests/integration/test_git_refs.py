@@ -16,29 +16,23 @@ from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
 from gitsync.sync.run import look
 from tests.integration.conftest import Sync, yaml_dag
+from tests.integration.mirrors import PROTOCOLS, url_of
 from tests.servers.repositories import WorkRepo
 from tests.servers.ssh import SshServer
 
-FILE = frozenset({"https", "ssh", "file"})
-
 
 @pytest.fixture
-def client(tmp_path: Path) -> GitClient:
+def git_client(tmp_path: Path) -> GitClient:
     return GitClient(
         GitSettings(
-            home=tmp_path / "home", allow_protocols=FILE, allow_private_hosts=frozenset({"127.0.0.1"})
+            home=tmp_path / "home", allow_protocols=PROTOCOLS, allow_private_hosts=frozenset({"127.0.0.1"})
         )
     )
 
 
 @pytest.fixture
-def mirror(tmp_path: Path, client: GitClient) -> Mirror:
-    return Mirror(tmp_path / "mirrors" / "1", client)
-
-
-@pytest.fixture
 def url(work_repo: WorkRepo) -> RemoteUrl:
-    return parse_url(work_repo.file_url, allow_protocols=FILE)
+    return url_of(work_repo)
 
 
 class TestRanges:
@@ -119,7 +113,7 @@ class TestCommits:
 
     @pytest.mark.rule("failure.probe")
     def test_looking_at_it_asks_nobody(self, mirror: Mirror) -> None:
-        nowhere = parse_url("file:///nowhere/at/all", allow_protocols=FILE)
+        nowhere = parse_url("file:///nowhere/at/all", allow_protocols=PROTOCOLS)
         assert mirror.probe(nowhere, parse_ref("commit:" + "a" * 40), None) == "a" * 40
 
     def test_one_that_is_not_there_is_missing(

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from gitsync.models import Repository, SyncRun
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
+from tests.integration.processes import ROOT, environment, gitsync
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,27 +39,6 @@ KEYS = [
     "ignored",
     "seconds",
 ]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-        "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-        **more,
-    }
-
-
-def gitsync(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "gitsync", *arguments],
-        env=environment(**more),
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_json_is_one_object_on_stdout_and_nothing_else(work_repo: WorkRepo, repository: Repository) -> None:
@@ -183,7 +162,7 @@ def test_on_a_terminal_each_step_is_shown_and_then_a_table(
     process = subprocess.Popen(
         [sys.executable, "manage.py", "gitsync", "--now"],
         env=environment(TERM="xterm-256color", COLUMNS="80"),
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stdout=secondary,
         stderr=secondary,
         stdin=subprocess.DEVNULL,

@@ -11,17 +11,16 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from gitsync import containers
 from gitsync.keeper import Keeper
 from gitsync.models import Repository
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync
+from tests.integration.processes import ROOT, environment
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -95,15 +94,10 @@ def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
     sync()
     chance = random.Random(4)
     seen: set[str] = set()
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
-    }
     with subprocess.Popen(
         [sys.executable, "-c", WORKERS],
-        env=environment,
-        cwd=Path(__file__).parents[2],
+        env=environment(),
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -146,18 +140,13 @@ for line in sys.stdin:
 def test_of_many_processes_that_want_the_one_container_one_gets_it(
     repository: Repository, pool_of_one: None
 ) -> None:
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-        "TEST_DATABASE_NAME": connection.settings_dict["NAME"],
-    }
     with contextlib.ExitStack() as stack:
         claimants = [
             stack.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-c", CLAIMANT],
-                    env=environment,
-                    cwd=Path(__file__).parents[2],
+                    env=environment(),
+                    cwd=ROOT,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -27,7 +27,7 @@ from kiok.metadata.models import Dag, DagVersion
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.git_services import SENDERS
-from tests.integration.test_gitsync_command import gitsync
+from tests.integration.processes import gitsync
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,17 +6,18 @@ import base64
 import os
 import threading
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections, transaction
 
 from gitsync import remote
 from gitsync.models import Repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
+from tests.integration.cluster import eventually
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.https import HttpsServer
 from tests.servers.repositories import WorkRepo
@@ -32,21 +33,6 @@ def store(connection_id: str, properties: Mapping[str, str]) -> Connection:
     row.set_properties(dict(properties))
     row.save()
     return row
-
-
-@pytest.fixture
-def trusting(https_server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As if kiok.gitsync.ssl.ca.info named the server's CA."""
-    monkeypatch.setattr(settings, "KIOK", _with_ca(https_server.ca_file))
-    remote.client.cache_clear()
-    yield
-    remote.client.cache_clear()
-
-
-def _with_ca(path: Path) -> object:
-    from dataclasses import replace
-
-    return replace(settings.KIOK, gitsync_ssl_ca_info=Path(path))
 
 
 @pytest.mark.rule("credentials.key-file")
@@ -156,6 +142,64 @@ def test_a_connection_that_cannot_be_decrypted_fails_its_repository_only(
     assert "'k'" in report.message
     work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
     assert sync().updated == ("team/a.yaml",)
+
+
+@pytest.fixture
+def private(
+    work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None
+) -> Repository:
+    """The repository, with a file to sync, on a server that wants the credential it has."""
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    https_server.accounts = {"ada": "some-secret"}
+    repository.url = https_server.url("dags.git")
+    repository.credential = store("ada", {"username": "ada", "password": "some-secret"})
+    repository.save()
+    return repository
+
+
+@pytest.mark.case("auth.source-failing", "auth.source-recovering")
+def test_a_source_that_fails_is_said_and_one_that_recovered_is_used(
+    private: Repository, sync: Sync, monkeypatch: pytest.MonkeyPatch, https_server: HttpsServer
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(settings, "KIOK_MASTER_KEY", lambda: "another master key, also long enough")
+        report = sync()
+    assert (report.state, report.reason) == ("failing", "credential")
+    assert "'ada'" in report.message
+    assert https_server.requests == [], "asked without the credential that was configured"
+    assert sync().created == ("team/a.yaml",)
+
+
+@pytest.mark.case("auth.source-slow")
+def test_a_source_that_is_slow_is_waited_for(private: Repository, sync: Sync) -> None:
+    held = threading.Event()
+    waited = []
+
+    def hold() -> None:
+        """Keep the table of connections until somebody has waited for it."""
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE connections_connection IN ACCESS EXCLUSIVE MODE")
+                held.set()
+                waited.append(eventually(lambda: _is_wanted("connections_connection"), 20, "a sync waits"))
+        finally:
+            connections.close_all()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert held.wait(20)
+        assert sync().created == ("team/a.yaml",)
+    finally:
+        holder.join()
+    assert waited
+
+
+def _is_wanted(table: str) -> bool:
+    """Whether anybody waits for a lock on it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table])
+        return cursor.fetchone() != (0,)
 
 
 @pytest.mark.rule("credentials.askpass-only")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from compilers.base import (
     ImageMissing,
     Kind,
     Outcome,
-    SandboxJob,
     SandboxUnavailable,
 )
 from compilers.pipeline import compile_tree
@@ -24,10 +22,9 @@ from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.protocol import VERSION
 from tests.images import image_from
+from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
 from tests.trees import MemoryTree
-
-JobOf = Callable[[dict[str, str]], SandboxJob]
 
 DAG = "from kiok import Dag\nfrom team_library.names import NAME\ndag = Dag(NAME)\ndag.task('t', script='true')\n"
 LIBRARY = {"team_library/__init__.py": "", "team_library/names.py": "NAME = 'from_the_library'\n"}

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ, Task
@@ -25,8 +21,8 @@ from compilers.base import SandboxUnavailable
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
 from compilers.sandbox.check import Examination, examine
 from gitsync import containers, sandbox_check
+from tests.integration.processes import manage
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = "/admin/gitsync/system/"
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,21 +33,8 @@ def wanting(examination: Examination) -> dict[str, str]:
     return {finding.layer: finding.found for finding in examination.findings if not finding.ok}
 
 
-def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "sandbox_check", *arguments],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.integration.same_database",
-            "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-            **more,
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def checked(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return manage("sandbox_check", *arguments, **more)
 
 
 def test_this_host_gives_all_that_is_promised(
@@ -96,7 +79,7 @@ def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: 
 
 
 def test_the_command_says_all_is_well_with_status_0(sandbox: DockerSandbox) -> None:
-    done = manage()
+    done = checked()
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all as promised" in done.stdout
@@ -105,7 +88,7 @@ def test_the_command_says_all_is_well_with_status_0(sandbox: DockerSandbox) -> N
 
 
 def test_the_command_gives_one_json_object_and_nothing_else(sandbox: DockerSandbox) -> None:
-    done = manage("--json")
+    done = checked("--json")
 
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
@@ -114,7 +97,7 @@ def test_the_command_gives_one_json_object_and_nothing_else(sandbox: DockerSandb
 
 
 def test_without_an_engine_the_command_says_so_with_status_1() -> None:
-    done = manage("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
+    done = checked("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
 
     assert done.returncode == 1
     assert "no Docker engine answers" in done.stderr

@@ -27,9 +27,8 @@ from compilers.sandbox import (
     remove_orphans,
 )
 from compilers.sandbox.config import seccomp_profile
+from tests.sandbox.conftest import JobOf
 from tests.trees import MemoryTree
-
-JobOf = Callable[[dict[str, str]], SandboxJob]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -26,8 +26,7 @@ from cryptography.x509.oid import NameOID
 from compilers.base import Kind, Outcome, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig
 from compilers.sandbox.protocol import VERSION
-
-JobOf = Callable[[dict[str, str]], SandboxJob]
+from tests.sandbox.conftest import JobOf
 
 SOCKET = "/var/run/docker.sock"
 TALKATIVE = "print('x' * 5000)\nimport os\nos.write(3, b'[' + b'1,' * 300_000 + b'1]')\nos._exit(0)\n"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
-from compilers.base import Outcome, RawResult, SandboxJob
+from compilers.base import Outcome, RawResult
 from compilers.sandbox import DockerSandbox
-
-JobOf = Callable[[dict[str, str]], SandboxJob]
+from tests.sandbox.conftest import JobOf
 
 INNOCENT = """\
 from kiok import Dag

@@ -6,11 +6,11 @@ import getpass
 import os
 import shlex
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
+
+from tests.servers.ports import free_port, listens
 
 
 class SshServer:
@@ -21,7 +21,7 @@ class SshServer:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.port = _free_port()
+        self.port = free_port()
         self.user = getpass.getuser()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._delay = root / "delay"
@@ -79,7 +79,8 @@ LogLevel ERROR
             start_new_session=True,
         )
         log.close()
-        _wait_for_port(self.port, self._process, self.root / "sshd.log")
+        log_file = self.root / "sshd.log"
+        assert listens(self.port, self._process), f"sshd does not listen: {log_file.read_text()}"
 
     def stop(self) -> None:
         if self._process is not None:
@@ -140,22 +141,3 @@ def _keygen(path: Path, passphrase: str) -> None:
         check=True,
         stdin=subprocess.DEVNULL,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
-    raise AssertionError(f"sshd does not listen: {log.read_text()}")

@@ -287,6 +287,7 @@ def test_nothing_that_a_database_refuses_comes_through() -> None:
             for text in problem.to_json().values()
             if isinstance(text, str)
         ]
+        assert {"a\\u0000b\\ud800c", "a\ufffdb?c"} & {*texts}, "nothing came through at all"
         for text in [*texts, result.text or ""]:
             assert "\x00" not in text
             text.encode("utf-8")

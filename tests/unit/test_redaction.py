@@ -117,3 +117,28 @@ def test_hundreds_of_keys_cost_little() -> None:
     assert time.process_time() - began < 10
     assert redaction.redact(key_lines(keys[-1])[0]) == "[redacted]"
     assert redaction.redact(key_lines(keys[0])[1]) == key_lines(keys[0])[1], "the oldest is still there"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("fetch https://u:p@h.example/r failed", "fetch https://[redacted]@h.example/r failed"),
+        ("https://token123@h/r", "https://[redacted]@h/r"),
+        ("https://u:p@ss@h/r", "https://[redacted]@h/r"),
+        ("ssh://git@h/r and git@h:r", "ssh://git@h/r and git@h:r"),
+        ("Authorization: Basic dTpw", "Authorization: Basic [redacted]"),
+        ("mail me@example.com", "mail me@example.com"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----.", "[redacted]."),
+    ],
+)
+def test_what_looks_like_a_credential_is_redacted_though_nobody_registered_it(
+    text: str, expected: str
+) -> None:
+    assert redaction.redact(text) == expected
+
+
+def test_the_registry_is_bounded_and_short_values_are_left_out() -> None:
+    redaction.register(["main"])
+    assert redaction.redact("branch main") == "branch main"
+    redaction.register(f"secret-{number}-x" for number in range(redaction.MAX_SECRETS + 1))
+    assert redaction.redact("secret-0-x secret-1-x") == "secret-0-x [redacted]"

@@ -1,0 +1,46 @@
+"""Deliveries to the webhook of a repository: sent as a git service sends them, and what is answered and asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+
+from gitsync import tasks
+from tests.integration.git_services import Delivery, Sender
+
+SECRET = "It's a Secret to Everybody"
+MAIN = "refs/heads/main"
+
+
+def send(
+    sender: Sender,
+    delivery: Delivery,
+    *,
+    identity: str = "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+    secret: str = SECRET,
+    path: str = "/hooks/team/",
+    without: str = "",
+    content_type: str = "application/json",
+) -> Any:
+    """Deliver as the service does; `without` leaves one header out."""
+    headers = sender.headers(delivery.event, identity, delivery.body, secret)
+    headers = {name: value for name, value in headers.items() if name != without}
+    # As an anonymous stranger from elsewhere: without cookies, and with csrf checks.
+    client = Client(enforce_csrf_checks=True)
+    return client.generic(
+        "POST", path, delivery.body, content_type, headers=headers, CONTENT_LENGTH=str(len(delivery.body))
+    )
+
+
+def outcome(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["outcome"]
+
+
+def requests() -> list[tuple[Any, ...]]:
+    """The arguments of the syncs that wait for a worker, but what they go by."""
+    packages = [SignedPackage.loads(row.payload) for row in OrmQ.objects.order_by("id")]
+    assert all(package["func"] == tasks.SYNC for package in packages)
+    return [tuple(package["args"])[:4] for package in packages]

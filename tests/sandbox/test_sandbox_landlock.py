@@ -1,0 +1,87 @@
+"""A kernel without Landlock: each file gets a container of its own, and one warning says so."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import time
+from dataclasses import replace
+
+import docker
+import pytest
+
+from compilers.base import Outcome
+from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
+from compilers.sandbox.config import seccomp_profile
+from tests.sandbox.conftest import JobOf
+from tests.sandbox.probes import PROBE
+
+DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
+
+
+def without_landlock() -> str:
+    """The sandbox's profile, but Landlock's calls answer as those of a kernel that has none."""
+    profile = json.loads(seccomp_profile())
+    for group in profile["syscalls"]:
+        if "landlock_create_ruleset" in group["names"]:
+            group |= {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS}
+    return json.dumps(profile)
+
+
+@pytest.fixture
+def old_kernel(impatient_config: SandboxConfig) -> DockerSandbox:
+    return DockerSandbox(replace(impatient_config, seccomp_profile=without_landlock()))
+
+
+def started(engine: docker.DockerClient, service: str, since: float) -> int:
+    """How many containers of the service the engine has started since then."""
+    filters = {"event": "start", "label": f"{LABEL_SERVICE}={service}"}
+    return len(list(engine.events(since=int(since), until=int(time.time()) + 1, filters=filters)))
+
+
+def test_without_landlock_each_file_has_a_container_of_its_own_and_one_warning_says_so(
+    old_kernel: DockerSandbox,
+    job_of: JobOf,
+    caplog: pytest.LogCaptureFixture,
+    engine: docker.DockerClient,
+    service: str,
+) -> None:
+    files = {"a.py": DAG, "b.py": DAG.replace("fine", "other")}
+    begun = time.time()
+    with caplog.at_level(logging.WARNING, "compilers.sandbox.docker"):
+        first = list(old_kernel.run(job_of(files)))
+        second = list(old_kernel.run(job_of(files)))
+
+    for results in (first, second):
+        assert [(result.path, result.outcome) for result in results] == [(name, Outcome.OK) for name in files]
+    # The first is where it was found out, before any file was run.
+    assert started(engine, service, begun) == 1 + 2 * len(files)
+    (record,) = [record for record in caplog.records if record.name == "compilers.sandbox.docker"]
+    assert "no Landlock" in record.getMessage()
+    assert "Each file gets a container of its own" in record.getMessage()
+
+
+def test_without_landlock_a_file_that_rewrites_its_sibling_harms_nothing(
+    old_kernel: DockerSandbox, job_of: JobOf
+) -> None:
+    rewrite = f"""{PROBE}
+import os
+os.rename('/src/b.py', '/src/gone')
+with open('/src/b.py', 'w') as file:
+    file.write("from kiok import Dag\\ndag = Dag('forged')\\ndag.task('t', script='true')\\n")
+answer({{'rewritten': open('/src/b.py').read()}})
+"""
+    culprit, sibling = old_kernel.run(job_of({"a.py": rewrite, "b.py": DAG}))
+
+    assert "forged" in json.loads(culprit.payload)["rewritten"]
+    assert [dag["id"] for dag in json.loads(sibling.payload)["dags"]] == ["fine"]
+
+
+def test_with_landlock_the_same_file_cannot(impatient: DockerSandbox, job_of: JobOf) -> None:
+    culprit, sibling = impatient.run(
+        job_of({"a.py": "import os\nos.rename('/src/b.py', '/src/gone')\n", "b.py": DAG})
+    )
+
+    assert "Permission denied" in json.loads(culprit.payload)["diagnostics"][0]["message"]
+    assert [dag["id"] for dag in json.loads(sibling.payload)["dags"]] == ["fine"]
