@@ -13,8 +13,8 @@ REMEDIES: Mapping[StrEnum, str] = {
     GitReason.TIMEOUT: "Look at the server's speed; raise kiok.gitsync.git.timeout.ms for a large repository.",
     GitReason.SERVER_ERROR: "Ask the server's operator; for 429 make the interval longer.",
     GitReason.BUSY: (
-        "Wait; where it never ends, see which worker holds the repository (its lease holder) and stop "
-        "that process."
+        "Wait; where it never ends, manage.py gitsync --list --json names the process that has the repository, "
+        "as held_by: stop that one."
     ),
     GitReason.DISK_FULL: (
         "Make room where the message says: under kiok.base.data.dir, in the temporary folder, or under the database."

@@ -13,8 +13,10 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from gitsync import presence
 from gitsync.doctor.finding import Status
 from gitsync.models import Repository, RepositoryState
+from gitsync.sync.claim import is_held
 
 if TYPE_CHECKING:
     from compilers.sandbox.check import Examination
@@ -227,4 +229,5 @@ def repository_json(row: Repository) -> dict[str, Any]:
         "last_good_at": row.last_good_at.isoformat() if row.last_good_at else None,
         "checked_at": row.checked_at.isoformat() if row.checked_at else None,
         "consecutive_failures": row.consecutive_failures,
+        "held_by": presence.in_words(row.lease_holder) if is_held(row) else "",
     }

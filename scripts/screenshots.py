@@ -31,6 +31,7 @@ import pictured_teams as teams
 from tests.browser.conftest import CHROMIUM_ARGUMENTS
 from tests.browser.service import Service
 from tests.servers.https import Fault, HttpsServer
+from tests.servers.receiver import WebhookServer
 
 FOLDER = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
@@ -69,16 +70,25 @@ class Machine:
     """What of this machine could be on a page, and what is there instead."""
 
     git_port: int
+    hook_port: int
 
     def words(self) -> list[tuple[str, str]]:
         host = re.escape(socket.gethostname()[:60])
         return [
             (rf"https://localhost:{self.git_port}", "https://git.example.com"),
+            (rf"https://localhost:{self.hook_port}", "https://chat.example.com"),
+            (rf"localhost:{self.hook_port}", "chat.example.com"),
             (host, "kiok-1"),
         ]
 
     def check(self, text: str) -> None:
-        for name in (socket.gethostname(), f":{self.git_port}", tempfile.gettempdir(), str(ROOT)):
+        for name in (
+            socket.gethostname(),
+            f":{self.git_port}",
+            f":{self.hook_port}",
+            tempfile.gettempdir(),
+            str(ROOT),
+        ):
             if name in text:
                 around = text[max(0, text.index(name) - 60) :][:160]
                 raise AssertionError(f"a picture would show {name!r} of this machine: {around!r}")
@@ -136,7 +146,7 @@ class Desk:
     """What an operator does at the pages before the pictures are taken."""
 
     def __init__(self, page: Page, service: Service, remote: HttpsServer) -> None:
-        self.page, self._remote = page, remote
+        self.page, self._remote, self.receiver = page, remote, ""
         page.goto("/admin/")
         page.get_by_label("Username").fill(service.username)
         page.get_by_label("Password").fill(service.password)
@@ -150,6 +160,18 @@ class Desk:
         self.page.get_by_label("Subpath").fill("dags")
         self.page.get_by_role("button", name="Save", exact=True).click()
         self.comes_to("in sync")
+
+    def add_receiver(self, name: str, url: str) -> None:
+        self.page.goto("/admin/gitsync/noticereceiver/add/")
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Url").fill(url)
+        self.page.get_by_label("Format").select_option("slack")
+        self.page.get_by_label("All repositories").check()
+        self.page.get_by_role("button", name="Save", exact=True).click()
+        self.page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
+        self.page.get_by_role("button", name="Send a test notice").click()
+        expect(self.page.get_by_role("region", name="Table of notices")).to_contain_text("sent")
+        self.receiver = self.page.url
 
     def press(self, name: str, button: str) -> None:
         self.page.goto(page_of(name))
@@ -182,11 +204,16 @@ def css(selector: str) -> Callable[[Page], Locator]:
 def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kiok-screenshots-")))
-        remote = stack.enter_context(HttpsServer(folder / "served", folder / "https"))
+        chat = stack.enter_context(WebhookServer(folder / "chat"))
+        certificates = (folder / "chat" / "server.pem", folder / "chat" / "server.key")
+        remote = stack.enter_context(
+            HttpsServer(folder / "served", folder / "https", certificates=certificates)
+        )
         repositories = teams.Teams(folder / "served")
         settings = {
-            "KIOK_GITSYNC_SSL_CA_INFO": str(remote.ca_file),
+            "KIOK_GITSYNC_SSL_CA_INFO": str(chat.ca_file),
             "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "localhost",
+            "KIOK_NOTICE_AFTER_FAILURES": "1",
         }
         step("Start the service and a browser")
         service = stack.enter_context(Service(folder / "service", settings=settings))
@@ -197,12 +224,13 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         stack.callback(browser.close)
         page = browser.new_page(base_url=service.url, timezone_id="UTC", locale="en-GB")
-        camera = Camera(page, Machine(remote.port))
+        camera = Camera(page, Machine(remote.port, int(chat.url().split(":")[2].partition("/")[0])))
         desk = Desk(page, service, remote)
 
         step("Let five teams push")
         for name in repositories.names():
             desk.add(name)
+        desk.add_receiver("on call", chat.url("hooks/on-call"))
         tell_the_teams_news(desk, repositories, remote)
         service.python("django", "shell", "-c", RUNS.format(uid=teams.NIGHTLY))
 
@@ -233,6 +261,9 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
     camera.take("versions", dag, changed, at=css("#dag-versions"), sidebar=False)
     camera.take("errors", "/admin/gitsync/errors/", text("Still serving"), text("dunning.py in"))
     camera.take("repository", page_of("billing"), text("Failed files"), text("Last syncs"))
+    camera.take(
+        "notices", desk.receiver, css("td:has-text('billing')"), css("td:has-text('marketing')"), text("sent")
+    )
     desk.press("search", "Dry run")
     plan = "1 DAG would be added, 1 DAG would be updated, 1 DAG would be removed; 2 are unchanged."
     expect(desk.page.locator("#dry-run")).to_contain_text(plan)

@@ -37,9 +37,12 @@ WITH_SANDBOX = _integration(
     *("hundred_repositories", "killed_workers", "leader", "pause", "workers"),
     *("connections_keys", "git_looks", "sync_content", "sync_pauses", "sync_recovery"),
 )
-WITH_BROWSER = _integration("canary", "embedded", "gitsync_command", "sync_progress")
+WITH_BROWSER = _integration(
+    *("admin_scale", "canary", "embedded", "gitsync_command", "notices", "remote_check"),
+    *("several_machines", "sync_progress"),
+)
 WITH_STACK = _integration(
-    "fair_workers", "git_faults", "killed_sync", "several_machines", "soak", "stateful", "restore", "upgrade"
+    "fair_workers", "git_faults", "killed_sync", "soak", "stateful", "restore", "upgrade"
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {

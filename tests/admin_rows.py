@@ -22,18 +22,18 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How many rows; those of a repository or DAG are dealt out evenly."""
+    """How many rows; those of a repository or DAG are dealt out evenly. By default a row of each sort, and few more."""
 
     repositories: int = 8
-    dags: int = 12
-    versions: int = 24
-    runs: int = 40
-    syncs: int = 24
-    files: int = 24
-    deliveries: int = 24
-    notices: int = 24
-    connections: int = 4
-    tasks: int = 8
+    dags: int = 8
+    versions: int = 16
+    runs: int = 10
+    syncs: int = 8
+    files: int = 9
+    deliveries: int = 12
+    notices: int = 9
+    connections: int = 3
+    tasks: int = 4
 
 
 def fill(amounts: Amounts) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from django.conf import settings
 from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -20,19 +21,35 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_rounds() -> Iterator[None]:
-    """What hundreds of tests do around what they show, at a fraction of its cost: empty tables, make an administrator.
+    """What hundreds of tests do around what they show, at a fraction of its cost: empty tables, make an administrator or
+    a client.
 
     Truncating makes new files for two dozen tables and their indexes, a hundred times as slow as deleting a few rows.
     The lock waits for what a process that a test killed was still writing, as truncating does. What migrating puts
-    into tables stays there, so that it need not be found missing and put there again.
+    into tables stays there, so that it need not be found missing and put there again. Each new client looks for all
+    static files anew, of which there are the same.
     """
     from gitsync.tasks import ensure_schedule
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", _deletes)
         patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: ensure_schedule())
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", _static_files())
         patch.setattr(settings, "PASSWORD_HASHERS", ["django.contrib.auth.hashers.MD5PasswordHasher"])
         yield
+
+
+def _static_files() -> Callable[[WhiteNoiseMiddleware], None]:
+    """As WhiteNoise's own `add_files_from_finders`, which goes through all folders of static files, but once."""
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def add_files_from_finders(self: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(self)
+            found.update(self.files)
+        self.files.update(found)
+
+    return add_files_from_finders
 
 
 _MIGRATED = ("django_content_type", "auth_permission")

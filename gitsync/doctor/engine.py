@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import Any
 
-from compilers.base import ImageMismatch, Kind, SandboxUnavailable
+from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
 from compilers.sandbox.check import OLDEST_ENGINE
 from compilers.sandbox.protocol import VERSION
 from gitsync import containers
@@ -17,6 +17,8 @@ MAX_IMAGES = 100
 """Of repositories, so many are looked at."""
 MAX_NAMED = 3
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
+
+_UNTOLD = warn("cannot be told while the engine does not answer", "See engine.")
 
 
 def engine() -> Finding:
@@ -61,8 +63,10 @@ def image(kind: Kind) -> Finding:
     name = containers.sandbox().config.images[kind]
     try:
         digest = containers.sandbox().image_digest(kind)
-    except SandboxUnavailable as exc:
+    except (ImageMissing, ImageMismatch) as exc:
         return fail(str(exc), "Run `make images`.")
+    except SandboxUnavailable:
+        return _UNTOLD
     return ok(f"{name}, protocol {VERSION}, {digest.removeprefix('sha256:')[:12]}")
 
 
@@ -82,8 +86,10 @@ def images_of_repositories() -> Finding:
             containers.sandbox().image_digest(kind, name)
         except ImageMismatch:
             wrong.append(f"{name} (not of this version)")
-        except SandboxUnavailable:
+        except ImageMissing:
             wrong.append(f"{name} (not there)")
+        except SandboxUnavailable:
+            return _UNTOLD
     if wrong:
         more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
         return fail(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitsync.doctor import door, engine, machine, secrets, store, work
+from gitsync.doctor import backlog, door, engine, machine, secrets, store, work
 from gitsync.doctor.finding import Check
 
 CHECKS = (
@@ -10,6 +10,7 @@ CHECKS = (
     Check("migrations", store.migrations, needs_database=True),
     Check("clock", store.clock, needs_database=True),
     Check("queue", work.queue, needs_database=True),
+    Check("syncs", backlog.syncs, needs_database=True),
     Check("leader", work.leader, needs_database=True),
     Check("workers", work.workers, needs_database=True),
     Check("notices", work.notices, needs_database=True),

@@ -1,4 +1,4 @@
-"""What a sync tells whoever asked for it. The JSON form is a public contract (docs/operators.md)."""
+"""What a sync tells whoever asked for it. The JSON form is a public contract (docs/command-line.md)."""
 
 from __future__ import annotations
 

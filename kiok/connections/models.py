@@ -14,7 +14,7 @@ from django.db import connection as database
 from django.db import models, transaction
 
 from kiok.connections import envelope, redaction
-from kiok.connections.errors import InvalidProperty, MasterKeyWrong, Tampered
+from kiok.connections.errors import InvalidProperty, Tampered
 
 ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 # No dot, so that `${conn.<id>.<key>}` has one reading though ids may hold dots.
@@ -144,7 +144,7 @@ class Connection(models.Model):
 
         Raises MasterKeyMissing, MasterKeyTooShort, MasterKeyWrong or Tampered.
         """
-        keys = {key.version: key for key in DataKey.objects.filter(version__in=self._versions())}
+        keys = {key.version: key for key in DataKey.objects.filter(version__in=self.key_versions())}
         values = {name: self._open(name, keys) for name in self.property_names()}
         redaction.register(value for name, value in values.items() if name not in PUBLIC_PROPERTIES)
         return values
@@ -170,14 +170,15 @@ class Connection(models.Model):
 
     def reencrypt(self, key: DataKey) -> bool:
         """Bring the stored properties under `key`; whether any was not. The row must be locked."""
-        if self._versions() <= {key.version}:
+        if self.key_versions() <= {key.version}:
             return False
         self.sealed = self._seal(self.properties(), key)
         # Not `updated_at`: to its users the connection is what it was.
         self.save(update_fields=["sealed"])
         return True
 
-    def _versions(self) -> set[int]:
+    def key_versions(self) -> set[int]:
+        """The versions of the data keys that its properties are under."""
         found = (value.get("v") for value in self.sealed.values() if isinstance(value, dict))
         return {version for version in found if isinstance(version, int)}
 
@@ -204,7 +205,7 @@ class Connection(models.Model):
         except (KeyError, TypeError, ValueError, binascii.Error) as exc:
             raise Tampered(self.id, name) from exc
         if version not in keys:
-            raise MasterKeyWrong(version)
+            raise Tampered(self.id, name)  # nothing can open it any more
         return envelope.open_sealed(
             keys[version].unwrap(), self.id, name, envelope.Sealed(version, nonce, ciphertext)
         )

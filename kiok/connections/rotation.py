@@ -22,6 +22,14 @@ class Reencrypted:
     failures: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """How many data keys were given up, and the connections that hold values under them, which nobody can read any more."""
+
+    keys: int
+    connections: tuple[str, ...]
+
+
 def reencrypt() -> Reencrypted:
     """Encrypt every connection under the key that is active now, `BATCH` rows per transaction.
 
@@ -85,3 +93,30 @@ def rewrap(old: str | None, new: str | None) -> Rewrapped:
             row.save(update_fields=["salt", "nonce", "wrapped"])
             changed += 1
     return Rewrapped(changed, current)
+
+
+def give_up() -> GivenUp:
+    """Where the master key is lost: give up the data keys that the present one does not open, and make a new one.
+
+    What is stored under them stays as it is, by name, and has to be entered again. Gives up nothing where the master key
+    opens all of them. Raises MasterKeyMissing or MasterKeyTooShort.
+    """
+    with transaction.atomic():
+        lock_data_keys()
+        lost = [key.version for key in DataKey.objects.all() if not _opens(key)]
+        if not lost:
+            return GivenUp(0, ())
+        rows = DataKey.objects.filter(version__in=lost)
+        rows.update(active=False)
+        DataKey.current()  # before the others go, so that no version is given out twice
+        rows.delete()
+        holders = [row.pk for row in Connection.objects.order_by("pk") if row.key_versions() & set(lost)]
+    return GivenUp(len(lost), tuple(holders))
+
+
+def _opens(key: DataKey) -> bool:
+    try:
+        key.unwrap()
+    except MasterKeyWrong:
+        return False
+    return True

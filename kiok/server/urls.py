@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 admin.site.site_header = "kiok"
 admin.site.site_title = "kiok"
 admin.site.index_title = "Git Sync"
+admin.site.site_url = None  # there is no other site: "/" leads here
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
@@ -24,10 +23,18 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    with Service(tmp_path / "service") as running:
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for all tests that ask for none of their own: to start it takes longer than most of them."""
+    with Service(tmp_path_factory.mktemp("running") / "service") as running:
         yield running
+
+
+@pytest.fixture
+def service(running: Service) -> Iterator[Service]:
+    """As if it had just been started: it knows of nothing but its first admin."""
+    yield running
+    running.forget()
 
 
 def _complaint(said: ConsoleMessage) -> list[str]:
@@ -47,14 +54,14 @@ def complaints_of(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def filled_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, dict[str, object]]]:
-    """A service with rows of every kind, for all tests of a module; and a key of each kind, by the model's label."""
-    with Service(tmp_path_factory.mktemp("filled") / "service") as running:
-        yield running, json.loads(running.python("tests.admin_rows").splitlines()[-1])
+def filled_service(running: Service) -> Iterator[tuple[Service, dict[str, object]]]:
+    """The service with rows of every kind, for all tests of a module; and a key of each kind, by the model's label."""
+    yield running, json.loads(running.python("tests.admin_rows").splitlines()[-1])
+    running.forget()
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
     chromium = shutil.which("chromium")
     assert chromium, "the browser tests need Chromium: apt-get install chromium"
@@ -64,6 +71,14 @@ def browser() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """As if it had just been started: with no session, page or cookie."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -14,10 +14,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+import psycopg
+
+from kiok.server import embedded
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 STOP_SECONDS = 40.0
+QUIET_SECONDS = 40.0
 
+_UNDER_WAY = """SELECT EXISTS (SELECT FROM django_q_ormq) OR EXISTS (SELECT FROM gitsync_turn)
+    OR EXISTS (SELECT FROM gitsync_syncrun WHERE state = 'running')"""
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+_ITS_OWN = {
+    *("auth_permission", "auth_user", "connections_datakey", "django_content_type", "django_migrations"),
+    *("django_q_schedule", "gitsync_leadership", "gitsync_worker"),
+}
+"""What the service has from its start on, and its processes may know by heart."""
 _PASSWORD = re.compile(r"first admin: user (\S+), password (\S+)")
 
 
@@ -106,6 +119,21 @@ class Service:
         return subprocess.run(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, text=True
         ).stdout
+
+    def forget(self) -> None:
+        """Once nothing is under way, clear away all that was told to it since it started, and what it made of that."""
+        with psycopg.connect(embedded.url(self._data), autocommit=True) as database:
+            deadline = time.monotonic() + QUIET_SECONDS
+            while database.execute(_UNDER_WAY).fetchone() != (False,):
+                assert time.monotonic() < deadline, f"the service does not come to rest:\n{self.log}"
+                time.sleep(0.1)
+            tables = [name for (name,) in database.execute(_TABLES) if name not in _ITS_OWN]
+            with database.transaction():
+                # No foreign key is looked at.
+                database.execute("SET LOCAL session_replication_role = replica")
+                for table in tables:
+                    database.execute(f'DELETE FROM "{table}"')
+                database.execute("DELETE FROM auth_user WHERE username <> %s", [self.username])
 
     def stop(self) -> int:
         """Ctrl-C; returns the exit status. What does not stop is killed, and fails the test."""

@@ -55,6 +55,7 @@ def context(filled_service: Filled, browser: Browser, faults: list[str]) -> Iter
     service, _ = filled_service
     context = browser.new_context(base_url=service.url, viewport=DESKTOP)  # type: ignore[arg-type]  # as below
     context.set_default_timeout(15_000)
+    context.add_init_script(AXE_SCRIPT)  # once for all pages: it is half a megabyte
     log_in(context.new_page(), service)
     watch(context, service, faults)
     yield context
@@ -109,7 +110,6 @@ def is_shown(page: Page, address: str) -> bool:
 
 def look(page: Page) -> list[str]:
     """Faults of the page that is shown: in light at a desk, in dark on a phone."""
-    page.evaluate(AXE_SCRIPT)
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     found = [f"light: {fault}" for fault in page.evaluate(AXE)]
     page.emulate_media(color_scheme="dark")
@@ -150,6 +150,7 @@ def test_pages_for_whom_the_admin_has_none_say_what_to_do_and_have_no_fault(
         expect(page.get_by_role("link", name="To the front page")).to_be_visible()
         faults += look(page)
     with page.context.browser.new_context(base_url=service.url) as nobody:  # type: ignore[union-attr]
+        nobody.add_init_script(AXE_SCRIPT)
         page = nobody.new_page()
         page.goto("/admin/")
         faults += look(page)

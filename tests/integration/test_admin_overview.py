@@ -6,10 +6,12 @@ import html
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -270,3 +272,10 @@ def test_the_overview_comes_first_in_its_section_of_the_index(browser: Client) -
     assert places == sorted(places)
     for tag in text(browser).split("<script")[1:]:
         assert 'src="/' in tag.split(">")[0]
+
+
+def test_the_labels_on_a_phone_are_those_of_the_columns() -> None:
+    style = Path(str(finders.find("gitsync/overview.css"))).read_text(encoding="utf-8")
+    labels = re.findall(r'td:nth-child\((\d)\)::before \{ content: "(.+?) "', style)
+    assert [label for _, label in labels] == [*COLUMNS[3:]]
+    assert [int(place) for place, _ in labels] == [*range(4, len(COLUMNS) + 1)]

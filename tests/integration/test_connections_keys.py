@@ -248,6 +248,31 @@ def test_unusable_master_keys_change_nothing_and_are_told_apart(
         assert key is None or key not in str(caught.value)
 
 
+def test_after_the_loss_of_the_master_key_connections_can_be_entered_anew() -> None:
+    make("git", username="deploy", password="old password")
+    make("hook", secret="old secret")
+    rotate_key()
+    with override_settings(KIOK_MASTER_KEY=lambda: NEW):
+        with pytest.raises(MasterKeyWrong):
+            Connection.objects.get(pk="git").update_properties({"password": "new password"})
+        said = rotate_key("--master-key-lost")
+        assert "2 data keys given up, data key 3 is active" in said
+        assert "enter the properties of git again\nenter the properties of hook again\n" in said
+        with pytest.raises(Tampered, match="enter it again"):
+            properties_of("hook")
+        Connection.objects.get(pk="git").update_properties({"username": "deploy", "password": "new password"})
+        assert properties_of("git") == {"username": "deploy", "password": "new password"}
+        assert "nothing is lost" in rotate_key("--master-key-lost")
+    assert "1 data keys rewrapped" in rotate_master_key(new=OLD, old=NEW)
+    assert properties_of("git")["password"] == "new password"
+
+
+def test_with_the_right_master_key_nothing_is_given_up() -> None:
+    make("one", token="1")
+    assert "nothing was changed" in rotate_key("--master-key-lost")
+    assert (versions(), properties_of("one")) == ({"one": {1}}, {"token": "1"})
+
+
 def test_a_process_with_the_old_master_key_cannot_make_a_data_key_after_the_rotation() -> None:
     make("one", token="1")
     rotate_master_key()

@@ -25,7 +25,7 @@ from pytest_django import Settings
 from compilers.base import Kind
 from compilers.sandbox.config import LABEL_PROTOCOL
 from gitsync import containers
-from gitsync.doctor import door, engine, machine, secrets, store, work
+from gitsync.doctor import backlog, door, engine, machine, secrets, store, work
 from gitsync.doctor.examination import examine
 from gitsync.doctor.finding import Check, Finding, Status, ok
 from gitsync.doctor.table import NAMES
@@ -37,6 +37,7 @@ from gitsync.models import (
     NoticeReceiver,
     Repository,
     Trigger,
+    Turn,
     Worker,
 )
 from gitsync.tasks import enqueue_sync
@@ -157,7 +158,7 @@ def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp
     assert found["database"]["status"] == "fail"
     assert f"the database ({where}) does not answer" in found["database"]["found"]
     assert found["database"]["remedy"]
-    for name in ("migrations", "clock", "leader", "workers", "queue", "images-of-repositories"):
+    for name in ("migrations", "clock", "leader", "workers", "queue", "syncs", "images-of-repositories"):
         assert found[name]["found"] == "cannot be told while the database does not answer", found[name]
     for name in ("git", "disk-data", "secret-files", "web"):
         assert found[name]["status"] in ("ok", "warn"), found[name]
@@ -227,6 +228,15 @@ def test_a_task_that_waits_for_long_is_told(well: None) -> None:
     assert "for 3600 s" in text
 
 
+def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -> None:
+    assert told(backlog.syncs()) == ("ok", "0 waiting, 0 at work")
+    enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
+    OrmQ.objects.all().delete()
+    assert told(backlog.syncs())[0] == "ok"
+    Turn.objects.update(asked_at=Now() - timedelta(hours=2))
+    assert told(backlog.syncs()) == ("warn", "1 waiting, 0 at work, the oldest for 7200 s")
+
+
 def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> None:
     status, text = told(work.leader())
     assert status == "ok"
@@ -286,10 +296,13 @@ def test_an_engine_that_is_not_there_is_told(
     new_sandbox: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    for look in (engine.engine, lambda: engine.image(Kind.PYTHON)):
-        status, text = told(look())
-        assert status == "fail"
-        assert "no Docker engine answers at DOCKER_HOST=" in text
+    status, text = told(engine.engine())
+    assert status == "fail"
+    assert "no Docker engine answers at DOCKER_HOST=" in text
+    # What lies behind it is not to blame.
+    Repository.objects.create(name="own", image_python="team-python:1")
+    for look in (lambda: engine.image(Kind.PYTHON), engine.images_of_repositories):
+        assert told(look()) == ("warn", "cannot be told while the engine does not answer")
 
 
 def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:

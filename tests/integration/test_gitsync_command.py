@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gitsync.models import Repository, SyncRun
+from gitsync.sync.claim import claim, release
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
 from tests.integration.processes import ROOT, environment, gitsync
@@ -109,6 +111,19 @@ def test_the_list_shows_how_each_repository_stands(work_repo: WorkRepo, reposito
     assert "never synced" in shown.stdout
     (row,) = json.loads(gitsync("--list", "--json").stdout)["repositories"]
     assert (row["name"], row["state"], row["credentialConnectionId"]) == ("team", "never", None)
+    assert row["held_by"] == ""
+
+
+def test_the_list_shows_also_what_is_switched_off_and_which_process_has_a_repository(
+    work_repo: WorkRepo, repository: Repository
+) -> None:
+    held = claim(repository.pk)
+    assert held
+    Repository.objects.create(name="resting", url=work_repo.file_url, enabled=False)
+    rows = {row["name"]: row for row in json.loads(gitsync("--list", "--json").stdout)["repositories"]}
+    assert rows["team"]["held_by"] == f"On {socket.gethostname()[:60]}, process {os.getpid()}."
+    assert (rows["resting"]["enabled"], rows["resting"]["held_by"]) == (False, "")
+    release(held)
 
 
 def test_declared_repositories_are_taken_over_followed_and_removed(

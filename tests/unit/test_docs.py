@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ from gitsync.models import Outcome, RepositoryState
 from gitsync.remedies import REMEDIES
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.connections.errors import Reason as ConnectionReason
-from kiok.server.properties import TABLE
+from kiok.server.properties import OTHER_VARIABLES, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 OPERATORS = ROOT / "docs" / "operators.md"
+INCIDENTS = ROOT / "docs" / "incidents.md"
+COMMANDS = ROOT / "docs" / "command-line.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 DOCUMENTS = sorted(
@@ -37,6 +40,22 @@ _PICTURE = re.compile(r'(?:src|srcset)="([^"]+)"|\]\(([^)\s]+\.png)\)')
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
+_CODE = re.compile(r"`([^`\n]+)`")
+_COMMAND = re.compile(r"manage\.py ([a-z_]+)((?: +\\\n *| )[^`|\n#→]*)?")
+_OPTION = re.compile(r"(?<![\w-])--[a-z-]+")
+_FILE = re.compile(
+    r"(?<![\w./-])(?:scripts|tests|ops|kiok|gitsync|compilers|soak|benchmarks|docs|examples)/[\w./*-]*[\w*]"
+)
+_OF_DJANGO = {
+    "changepassword": set(),
+    "check": {"--deploy"},
+    "createsuperuser": set(),
+    "migrate": set(),
+    "qmonitor": set(),
+}
+"""The commands of Django and django-q2 that documents name, with the options that they name of them."""
+_NO_PROPERTIES = {"kiok.correlation", "kiok.service", "kiok.protocol", "kiok.properties"}
+"""Labels of containers and images, and a file."""
 
 
 def section(path: Path, title: str) -> str:
@@ -106,7 +125,7 @@ def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_c
 
 
 def test_the_json_contract_has_the_keys_of_the_report() -> None:
-    text = section(README, "What `gitsync --json` prints")
+    text = section(COMMANDS, "What `gitsync --json` prints")
     report = SyncReport("team", RepositoryState.IN_SYNC, failed=(FailedFile("a.yaml", 1, "wrong"),)).to_json()
     assert _ROW.findall(text) == list(report)
     for key in report["failed"][0]:
@@ -193,7 +212,11 @@ def test_no_picture_weighs_more_than_200_kb_and_each_is_told_in_words() -> None:
 def anchors(path: Path) -> set[str]:
     """The anchors of a document's headings, as git forges make them."""
     headings = _HEADING.findall(_FENCE.sub("", path.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor_of(heading) for heading in headings}
+
+
+def anchor_of(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("document", [ARCHITECTURE, *ADRS], ids=lambda path: path.stem)
@@ -249,3 +272,93 @@ def test_the_version_is_the_same_in_the_project_and_the_change_log() -> None:
     assert project
     assert newest
     assert project[1] == newest[1]
+
+
+def words_of(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+@cache
+def options_of_commands() -> dict[str, set[str]]:
+    """The commands of manage.py with their options."""
+    ours = (
+        path for app in ("kiok", "gitsync") for path in (ROOT / app).rglob("management/commands/[a-z]*.py")
+    )
+    return _OF_DJANGO | {path.stem: set(re.findall(r'"(--[a-z-]+)"', words_of(path))) for path in ours}
+
+
+@cache
+def variables() -> set[str]:
+    """The variables of the environment that something reads."""
+    scripts = " ".join(
+        words_of(path) for folder in ("scripts", "tests") for path in (ROOT / folder).rglob("*.py")
+    )
+    read = re.findall(r"\"(KIOK_[A-Z_]+)\"", scripts)
+    return {*read, *OTHER_VARIABLES, *(line.variable for line in TABLE.values())}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_is_named_exists_and_has_the_options(document: Path) -> None:
+    text = words_of(document)
+    for name, rest in _COMMAND.findall(text):
+        assert name in options_of_commands(), f"{document.name}: manage.py {name}"
+        options = set(_OPTION.findall(rest)) - {"--config"}
+        assert options <= options_of_commands()[name], f"{document.name}: manage.py {name} {rest}"
+    targets = re.findall(r"^([a-z-]+):", words_of(ROOT / "Makefile"), re.MULTILINE)
+    for code in (*_CODE.findall(text), *_FENCE.findall(text)):
+        for target in re.findall(r"^make ([a-z-]+)", code, re.MULTILINE):
+            assert target in targets, f"{document.name}: make {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_property_and_variable_that_is_named_exists(document: Path) -> None:
+    for code in _CODE.findall(words_of(document)):
+        for file in _FILE.findall(code):
+            assert any(ROOT.glob(file)), f"{document.name}: {file}"
+        if re.fullmatch(r"kiok(\.[a-z]+)+", code) and code not in _NO_PROPERTIES:
+            module = ROOT / code.replace(".", "/")
+            is_there = code in TABLE or module.is_dir() or module.with_suffix(".py").is_file()
+            assert is_there, f"{document.name}: {code}"
+        for variable in re.findall(r"\bKIOK_[A-Z_]*[A-Z]\b", code):
+            assert variable in variables(), f"{document.name}: {variable}"
+
+
+def test_every_command_is_in_the_list_of_commands() -> None:
+    cells = re.findall(r"^\| (`[^|]+) \|", words_of(COMMANDS), re.MULTILINE)
+    listed = {code.partition(" ")[0] for cell in cells for code in _CODE.findall(cell)}
+    assert options_of_commands().keys() - _OF_DJANGO.keys() <= listed
+
+
+def test_every_part_of_the_operators_guide_is_found_from_its_top() -> None:
+    top = words_of(OPERATORS).partition("\n## ")[0]
+    linked = set(re.findall(r"\]\(#([^)]+)\)", top))
+    headings = re.findall(r"^## (.+)$", _FENCE.sub("", words_of(OPERATORS)), re.MULTILINE)
+    assert {anchor_of(heading) for heading in headings} <= linked
+
+
+def incidents() -> list[list[str]]:
+    """The rows of the tables that tell what is seen, what it means, what to do and what is said then."""
+    rows = [
+        line.strip("|").split(" | ") for line in words_of(INCIDENTS).splitlines() if line.startswith("| ")
+    ]
+    return [row for row in rows if len(row) == 4 and row[0].strip() != "what you see"]
+
+
+def test_what_is_said_when_an_incident_is_over_is_what_the_service_says() -> None:
+    said = " ".join(
+        words_of(path)
+        for folder in ("kiok", "gitsync", "compilers", "scripts")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".html", ".sh")
+    )
+    assert len(incidents()) > 40
+    for *_, then in incidents():
+        for text in (*_CODE.findall(then), *re.findall(r'"([^"]+)"', then)):
+            assert text in said, text
+
+
+def test_every_reason_that_an_incident_has_is_one() -> None:
+    known = {reason.value for enum in (GitReason, SyncReason, ConnectionReason) for reason in enum}
+    for seen, *_ in incidents():
+        for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", seen):
+            assert name in known, name

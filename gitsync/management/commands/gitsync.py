@@ -56,7 +56,7 @@ class Command(BaseCommand):
             follow_declaration()
         except DeclarationError as exc:
             raise CommandError(str(exc), returncode=USAGE_ERROR) from exc
-        repositories = self._chosen(options["repo"])
+        repositories = self._chosen(options["repo"], also_off=options["list"])
         if options["list"]:
             self._list(repositories, options["json"])
             return
@@ -77,9 +77,10 @@ class Command(BaseCommand):
         if not all(report.ok for report in reports):
             sys.exit(1)
 
-    def _chosen(self, names: list[str] | None) -> list[Repository]:
+    def _chosen(self, names: list[str] | None, *, also_off: bool) -> list[Repository]:
         if names is None:
-            return list(Repository.objects.filter(enabled=True))
+            rows = Repository.objects.all()
+            return list(rows if also_off else rows.filter(enabled=True))
         found = {repository.name: repository for repository in Repository.objects.filter(name__in=names)}
         unknown = [name for name in names if name not in found]
         if unknown:

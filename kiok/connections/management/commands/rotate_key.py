@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import DataKey
-from kiok.connections.rotation import reencrypt
+from kiok.connections.rotation import give_up, reencrypt
 
 
 class Command(BaseCommand):
@@ -28,9 +28,18 @@ class Command(BaseCommand):
             action="store_true",
             help="no new version; encrypt anew what is under older ones",
         )
+        which.add_argument(
+            "--master-key-lost",
+            action="store_true",
+            help="give up the data keys that the present master key does not open, for good: what is stored under them "
+            "has to be entered again. For when the old one is nowhere any more",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
+            if options["master_key_lost"]:
+                self._give_up()
+                return
             if options["reencrypt_only"]:
                 key = DataKey.current()
             else:
@@ -47,3 +56,15 @@ class Command(BaseCommand):
             self.stderr.write(failure)
         if result.failures:
             raise CommandError(f"{len(result.failures)} connections were left as they are")
+
+    def _give_up(self) -> None:
+        """Raises ConnectionsError."""
+        result = give_up()
+        if not result.keys:
+            self.stdout.write(
+                "The master key opens every data key: nothing is lost, and nothing was changed."
+            )
+            return
+        self.stdout.write(f"{result.keys} data keys given up, data key {DataKey.current().version} is active")
+        for name in result.connections:
+            self.stdout.write(f"enter the properties of {name} again")
