@@ -35,13 +35,14 @@ class Told:
 class ThreadedServer:
     """Serves in a thread of its own while the context lasts."""
 
-    def __init__(self, server: socketserver.BaseServer) -> None:
+    def __init__(self, server: socketserver.TCPServer) -> None:
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def port(self) -> int:
-        return int(self._server.server_address[1])
+        _host, port, *_ = self._server.socket.getsockname()
+        return int(port)
 
     def __enter__(self) -> Self:
         self._thread.start()
