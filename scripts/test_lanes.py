@@ -34,7 +34,7 @@ def _integration(*names: str) -> tuple[str, ...]:
 
 # Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
 WITH_SANDBOX = _integration(
-    *("hundred_repositories", "killed_workers", "leader", "pause", "workers"),
+    *("hundred_repositories", "leader", "pause", "workers"),
     *("connections_keys", "git_looks", "sync_content", "sync_pauses", "sync_recovery"),
 )
 WITH_BROWSER = _integration(
@@ -42,7 +42,8 @@ WITH_BROWSER = _integration(
     *("several_machines", "sync_progress"),
 )
 WITH_STACK = _integration(
-    "fair_workers", "git_faults", "killed_sync", "soak", "stateful", "restore", "upgrade"
+    *("fair_workers", "git_faults", "killed_sync", "killed_workers", "soak", "stateful", "restore"),
+    *("upgrade", "worker_deaths"),
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {
