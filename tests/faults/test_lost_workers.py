@@ -94,26 +94,35 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
     commit = deadly.push({"a.yaml": yaml_file({"a": "echo 2"}), "p.py": slow_python("p", 3)})
     killed: set[int] = set()
 
-    def kills_until_put_off(deaths: int) -> bool:
-        """As the commit would: whoever compiles it dies. Whether it is put off after so many deaths."""
+    def dies() -> None:
+        """As the commit would have it: whoever compiles it dies."""
         run = deadly.sync_in("compile")
         if run and run.pk not in killed:
             os.kill(deadly.holder(), signal.SIGKILL)
             killed.add(run.pk)
-        return deadly.row.message.startswith(f"the worker died {deaths} times in a row")
 
-    eventually(lambda: kills_until_put_off(3), 3 * DEPLOY_SECONDS, "it is put off after three deaths")
-    assert (deadly.row.state, deadly.row.reason) == ("failing", "worker_died")
+    def is_put_off() -> bool:
+        dies()
+        return deadly.row.reason == "worker_died" and len(killed) >= 3
+
+    def is_put_off_again() -> bool:
+        dies()
+        was_tried = SyncRun.objects.filter(pk__in=killed, started_at__gte=until).exists()
+        return was_tried and deadly.row.message.startswith(f"the worker died {len(killed)} times in a row")
+
+    eventually(is_put_off, 3 * DEPLOY_SECONDS, "it is put off after three deaths")
+    assert deadly.row.state == "failing"
     deadly.serves_as_before_the_last_push()
     until = deadly.put_off_until()
     beside.push({"a.yaml": yaml_file({"a": "echo 2"})})
-    eventually(lambda: kills_until_put_off(4), DEPLOY_SECONDS, "it is tried once more")
+    eventually(is_put_off_again, 2 * DEPLOY_SECONDS, "it is tried once more")
     beside.deploys()
-    assert SyncRun.objects.get(pk=max(killed)).started_at >= until
+    # One more may have been found to be due at the moment in which it was put off.
+    assert len(killed) in (4, 5)
     assert deadly.put_off_until() - database_now() > timedelta(seconds=INTERVAL_SECONDS)
 
     deadly.serves_as_before_the_last_push()
-    assert len(killed) == SyncRun.objects.filter(repository=deadly.pk, to_commit=commit).count() == 4
+    assert len(killed) == SyncRun.objects.filter(repository=deadly.pk, to_commit=commit).count()
     deadly.pushed.pop()  # it was never deployed
     deadly.push({"a.yaml": yaml_file({"a": "echo 3"}), "p.py": slow_python("p", 0)})
     deadly.deploys()

@@ -26,7 +26,8 @@ class GpgHome:
 
     def close(self) -> None:
         self._run(["gpgconf", "--homedir", str(self.home), "--kill", "all"])
-        shutil.rmtree(self.home)
+        # The agent removes its sockets meanwhile.
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def key(self, user_id: str, *, expires: str = "never", at: str | None = None) -> str:
         """Make a small key without a passphrase, and return its fingerprint."""
