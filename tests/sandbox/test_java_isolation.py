@@ -17,8 +17,10 @@ LIMITS = SandboxLimits(jar_timeout_seconds=40)
 BROKEN = {
     "Throws": 'throw new IllegalStateException("no such region");',
     "Exits": "System.exit(0); return null;",
-    "ExitsLater": """new Thread(() -> { try { Thread.sleep(150); } catch (InterruptedException e) {} System.exit(7); })
-        .start(); Dag dag = new Dag("exits_later"); dag.task("t").shell("true"); return dag;""",
+    "ExitsLater": """Thread thread = new Thread(() -> {
+            while (!At.work("com.acme.ExitsLaterAfter")) Thread.yield(); System.exit(7); });
+        thread.setDaemon(true); thread.start();
+        Dag dag = new Dag("exits_later"); dag.task("t").shell("true"); return dag;""",
     "Needs": "return Missing.dag();",
     "Null": "return null;",
     "Crashes": """try { java.lang.reflect.Field f = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe");
@@ -26,6 +28,17 @@ BROKEN = {
         } catch (ReflectiveOperationException e) {} return null;""",
     "Invalid": 'Dag dag = new Dag("invalid"); dag.task("t").requires("nobody"); return dag;',
 }
+
+# Whether a class is being defined by any thread.
+AT = """package com.acme;
+class At {
+    static boolean work(String name) {
+        for (StackTraceElement[] stack : Thread.getAllStackTraces().values())
+            for (StackTraceElement frame : stack) if (frame.getClassName().equals(name)) return true;
+        return false;
+    }
+}
+"""
 
 
 def _class(name: str, body: str, members: str = "") -> str:
@@ -67,6 +80,7 @@ def run(patient: DockerSandbox, java_builder_image: str) -> JarRun:
     sources["com/acme/Missing.java"] = (
         "package com.acme; class Missing { static com.cloudcheflabs.kiok.sdk.Dag dag() { return null; } }"
     )
+    sources["com/acme/At.java"] = AT
     return run_jar(patient, _without(compile_jar(sources), "com/acme/Missing.class"))
 
 
