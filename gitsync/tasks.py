@@ -54,7 +54,10 @@ def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
 
 
 def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:
-    """Enqueue a sync, unless one that was asked for by this waits for a worker already. Whether it was."""
+    """Enqueue a sync, unless one that was asked for by this waits for a worker already. Whether it was.
+
+    One that waits because a look found something has its turn sooner when anybody else asks.
+    """
     until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
     not_waiting = Q(queued_until__isnull=True) | Q(queued_until__lte=Now())
     rows = Repository.objects.filter(pk=repository_id)
@@ -69,6 +72,8 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
                 return True
             joined = waiting.first()
         if joined:
+            if trigger != Trigger.SCHEDULE:
+                asking.hasten(repository_id)
             log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
     return False
 

@@ -121,6 +121,26 @@ def test_what_was_asked_for_goes_before_what_looks_found_of_the_same_team() -> N
     assert served(5) == ["one-4", "one-0", "one-1", "one-2", "one-3"]
 
 
+def test_a_push_that_joins_what_a_look_found_does_not_wait_behind_the_rest_of_what_looks_found() -> None:
+    rows = repositories("one", 5)
+    for row in rows:
+        assert tasks.enqueue_once(row.pk, Trigger.SCHEDULE)
+    assert not tasks.enqueue_once(rows[3].pk, Trigger.SCHEDULE)
+    assert not tasks.enqueue_once(rows[4].pk, Trigger.WEBHOOK)
+    assert not tasks.enqueue_once(rows[2].pk, Trigger.WEBHOOK)
+    assert not tasks.enqueue_once(rows[4].pk, Trigger.WEBHOOK)
+    assert Turn.objects.count() == 5
+    assert served(6) == ["one-4", "one-0", "one-2", "one-1", "one-3", None]  # one of each lane in a round
+
+
+def test_a_turn_that_is_due_already_loses_nothing_by_a_push_that_joins_it() -> None:
+    rows = repositories("one", 4)
+    assert tasks.enqueue_once(rows[0].pk, Trigger.SCHEDULE)
+    ask(rows[1:], Trigger.WEBHOOK)
+    assert not tasks.enqueue_once(rows[0].pk, Trigger.WEBHOOK)
+    assert set(served(2)) == {"one-0", "one-1"}
+
+
 def test_a_team_is_a_group_or_else_the_owner_in_the_url() -> None:
     host = "git.example.com"
     assert place_of(f"https://{host}/team/a.git", None) == Place(f"{host}/team", host)
