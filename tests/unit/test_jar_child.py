@@ -372,7 +372,8 @@ def test_what_one_started_ahead_does_after_its_greeting_is_the_jars_doing(bench:
 def test_descriptors_do_not_leak(bench: Bench, ahead: bool) -> None:
     before = len(os.listdir("/proc/self/fd"))
     bench.compile("hello('A', 'B'); begin(first); sys.exit(1)", ahead=ahead)
-    assert len(os.listdir("/proc/self/fd")) == before
+    # Fewer, where what other tests left is closed meanwhile.
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_git_lfs_pointer_is_named_as_such(bench: Bench) -> None:
