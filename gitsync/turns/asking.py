@@ -55,12 +55,14 @@ def hasten(repository_id: int) -> None:
 
     For who asks while it waits: what else looks have found, for the same team, is not to come before a push.
     """
-    turn = Turn.objects.filter(repository_id=repository_id, lane=Lane.SCHEDULED, taken_by="").first()
+    found = Turn.objects.filter(repository_id=repository_id, lane=Lane.SCHEDULED, taken_by="")
+    turn = found.first()
     if turn is None:
         return
     with transaction.atomic():
         number = min(turn.number, _number(turn.team, Lane.ASKED))
-        if Turn.objects.filter(pk=turn.pk, taken_by="").update(lane=Lane.ASKED, number=number):
+        # Asked again: another request may have hastened it by now, or a worker taken it.
+        if found.filter(pk=turn.pk).update(lane=Lane.ASKED, number=number):
             log.info("a sync of repository %s goes with those that were asked for", repository_id)
 
 

@@ -133,6 +133,22 @@ def test_a_push_that_joins_what_a_look_found_does_not_wait_behind_the_rest_of_wh
     assert served(6) == ["one-4", "one-0", "one-2", "one-1", "one-3", None]  # one of each lane in a round
 
 
+def test_many_pushes_at_once_that_join_a_turn_do_not_put_each_other_back() -> None:
+    rows = repositories("one", 3)
+    for row in rows:
+        assert tasks.enqueue_once(row.pk, Trigger.SCHEDULE)
+
+    def join(_: int) -> None:
+        try:
+            assert not tasks.enqueue_once(rows[2].pk, Trigger.WEBHOOK)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(join, range(8)))
+    assert (Turn.objects.get(repository=rows[2]).number, served(1)) == (0, ["one-2"])
+
+
 def test_a_turn_that_is_due_already_loses_nothing_by_a_push_that_joins_it() -> None:
     rows = repositories("one", 4)
     assert tasks.enqueue_once(rows[0].pk, Trigger.SCHEDULE)
