@@ -8,7 +8,15 @@ import pytest
 from django.conf import settings
 from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+# An example may take long on a busy machine. Benchmarks measure speed, not property tests. Hypothesis's own profile "ci"
+# says the same.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if hypothesis_settings.get_current_profile_name() != "ci":
+    hypothesis_settings.load_profile("patient")
 
 pytest_plugins = ["tests.servers.fixtures"]
 
