@@ -102,9 +102,10 @@ class FileResult:
     """The outcome of one source file on the host, after validation.
 
     `text` is the source as authored (None for a jar); `image` the digest of the image that
-    compiled it (None where no container was needed). `proven` is False for a file that is taken for
-    no DAG only because it could not be loaded; `retry` is True when the same file may well fare
-    otherwise next time (no engine, a time-out, a lost answer). `unavailable` is the reason of the
+    compiled it (None where no container was needed). `doubts` are what could not be understood and may have
+    been a DAG: no proof that a DAG which the file gave before is gone. `diagnostics` are the problems of a failed
+    file, the reason of one that is not a DAG, and the doubts of one that compiled. `retry` is True when the same file
+    may well fare otherwise next time (no engine, a time-out, a lost answer). `unavailable` is the reason of the
     `SandboxUnavailable` for which no container could be had.
 
     `questions` are what the file asked of the tree (`compilers.reuse`), None where the result must never be
@@ -121,7 +122,7 @@ class FileResult:
     text: str | None = None
     image: str | None = None
     seconds: float = 0.0
-    proven: bool = True
+    doubts: tuple[Diagnostic, ...] = ()
     retry: bool = False
     questions: tuple[str, ...] | None = None
     key: str = ""

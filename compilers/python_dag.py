@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from compilers.base import Batch, FileResult, FileStatus, Kind, Tree, TreeEntry
+from compilers.base import Batch, FileResult, Kind, Tree, TreeEntry
 from compilers.imports import ImportGraph, Verdict
-from compilers.results import readable
+from compilers.results import not_a_dag_in_doubt, readable
 from compilers.reuse import EVERYTHING, View
 from compilers.sandboxed import run_batch
 
@@ -33,7 +33,7 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
         if verdict.mentions_kiok:
             yield result
         else:
-            yield replace(result, status=FileStatus.NOT_A_DAG, dags=(), proven=False, retry=False)
+            yield not_a_dag_in_doubt(result)
 
 
 def laid_out(tree: Tree) -> list[TreeEntry]:

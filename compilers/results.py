@@ -9,6 +9,7 @@ from compilers.reuse import EVERYTHING
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 
+NO_REASON = "it defines no DAG"
 TRANSIENT = (Outcome.TIMEOUT, Outcome.LOST)
 
 
@@ -56,9 +57,15 @@ def result_of(
     diagnostics = tuple(_clean(item, source.path) for item in compiled.diagnostics)
     if diagnostics and output:
         diagnostics = (replace(diagnostics[0], output=output), *diagnostics[1:])
+    doubts = tuple(_clean(item, source.path) for item in compiled.doubts)
     status = FileStatus.COMPILED if compiled.dags else FileStatus.NOT_A_DAG
     if diagnostics:
         status = FileStatus.FAILED
+    elif doubts:
+        diagnostics = doubts
+    elif status is FileStatus.NOT_A_DAG:
+        reason = compiled.not_a_dag or Diagnostic(NO_REASON)
+        diagnostics = (_clean(reason, source.path),)
     return FileResult(
         source,
         status,
@@ -69,7 +76,17 @@ def result_of(
         image=image,
         seconds=seconds,
         questions=EVERYTHING if compiled.questions is None else compiled.questions,
+        doubts=doubts,
     )
+
+
+def not_a_dag_in_doubt(result: FileResult) -> FileResult:
+    """Return a failed result as "not a DAG", with its problems as the doubts.
+
+    For a file that could not be read and shows no sign of being a DAG: it is listed, and fails where it gave DAGs
+    before.
+    """
+    return replace(result, status=FileStatus.NOT_A_DAG, dags=(), doubts=result.diagnostics, retry=False)
 
 
 def failed(

@@ -17,7 +17,7 @@ from functools import cached_property
 from compilers.base import FileResult, FileStatus, Source, TreeEntry
 from kiok.errors import Diagnostic
 
-COMPILER_VERSION = 2
+COMPILER_VERSION = 3
 """Raised when the same file could compile to something else than before."""
 
 EVERYTHING = ("*",)

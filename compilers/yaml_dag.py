@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from compilers.base import Batch, FileResult
-from compilers.results import failed, readable, result_of
+from compilers.results import failed, not_a_dag_in_doubt, readable, result_of
 from kiok.yaml_dag import compile_yaml
 
 log = logging.getLogger(__name__)
@@ -30,4 +30,6 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
             )
         else:
             result = result_of(source, compiled, text=text, seconds=time.monotonic() - started)
+            if compiled.import_failed:
+                result = not_a_dag_in_doubt(result)
             yield replace(result, questions=())

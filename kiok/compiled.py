@@ -23,7 +23,7 @@ MAX_LINE = 2**31 - 1  # what a PostgreSQL integer holds
 
 # Characters kept of each text of a diagnostic that comes from an untrusted source.
 _MAX_TEXT = {"message": 4_000, "path": 4_096, "dag": 250, "task": 250, "key": 250, "output": 8_192}
-_KEYS = frozenset({"dags", "diagnostics", "keyed", "importFailed", "questions"})
+_KEYS = frozenset({"dags", "diagnostics", "doubts", "importFailed", "keyed", "notADag", "questions"})
 MAX_QUESTIONS = 2_000
 MAX_QUESTION_CHARACTERS = 64 << 10  # of all of them together
 
@@ -38,7 +38,9 @@ class CompiledFile:
 
     - `dags`: every DAG of the file that is valid, in the order of definition, ids distinct;
     - `diagnostics`: every problem; a file may hold good DAGs and broken ones at once;
-    - neither: the file is not a DAG file;
+    - neither: the file is not a DAG file, and `not_a_dag` says why;
+    - `doubts`: what could not be understood and may have been a DAG (a class whose supertype is missing). It is a
+      problem where the file gave DAGs before that it does not give now, and only listed elsewhere;
     - `keyed`: whether the uids of its DAGs carry `::<dag id>` (all but a YAML file that holds
       one DAG document);
     - `import_failed`: the module or jar could not be loaded at all, so that whether it is
@@ -52,13 +54,19 @@ class CompiledFile:
     keyed: bool = True
     import_failed: bool = False
     questions: tuple[str, ...] | None = None
+    not_a_dag: Diagnostic | None = None
+    doubts: tuple[Diagnostic, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """`{"dags": [spec], "diagnostics": [object], "keyed": bool, "importFailed": bool}`.
+        """Return `{"dags": [spec], "diagnostics": [object], "keyed": bool, "importFailed": bool}`.
 
-        And `"questions": [string]`, where there are.
+        With `"questions": [string]`, `"notADag": object` and `"doubts": [object]` where there are any.
         """
-        noted = {} if self.questions is None else {"questions": list(self.questions)}
+        noted: dict[str, Any] = {} if self.questions is None else {"questions": list(self.questions)}
+        if self.not_a_dag is not None:
+            noted["notADag"] = self.not_a_dag.to_json()
+        if self.doubts:
+            noted["doubts"] = [doubt.to_json() for doubt in self.doubts]
         return {
             "dags": [dag.to_json() for dag in self.dags],
             "diagnostics": [diagnostic.to_json() for diagnostic in self.diagnostics],
@@ -75,7 +83,7 @@ class CompiledFile:
     def from_json(cls, value: object) -> CompiledFile:
         """Read `to_json`'s form from an untrusted source.
 
-        `keyed`, `importFailed` and `questions` may be missing. A DAG that does not validate becomes diagnostics, and so
+        All keys but `dags` and `diagnostics` may be missing. A DAG that does not validate becomes diagnostics, and so
         do DAGs of one id: none of them is taken. Diagnostics are cut to bounded texts and at most 200.
         Raises CompiledFileError when the outer shape is wrong.
         """
@@ -98,7 +106,17 @@ class CompiledFile:
             diagnostics += [problem.diagnostic() for problem in problems]
             if spec is not None and spec.id not in repeated:
                 valid.append(spec)
-        return cls(tuple(valid), bounded(diagnostics), keyed, import_failed, questions)
+        not_a_dag = _diagnostic(value["notADag"]) if "notADag" in value else None
+        doubts = [_diagnostic(entry) for entry in _list(value, "doubts")] if "doubts" in value else []
+        return cls(
+            tuple(valid),
+            bounded(diagnostics),
+            keyed,
+            import_failed,
+            questions,
+            not_a_dag,
+            bounded(doubts),
+        )
 
 
 def decode(payload: bytes) -> CompiledFile:

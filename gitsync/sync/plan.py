@@ -97,8 +97,12 @@ def make_plan(
     would claim one fails with that message. The recorded DAGs of a reused file stay as they are: served or stale.
     """
     known = {item.uid: item for item in recorded}
-    paths = {item.source_path for item in known.values()}
-    judged = [_judge(repository, file, paths, taken or {}) for file in files]
+    uids_by_path: dict[str, set[str]] = {}
+    for dag in known.values():
+        uids_by_path.setdefault(dag.source_path, set()).add(dag.uid)
+    judged = [
+        _judge(repository, file, uids_by_path.get(file.source.path, set()), taken or {}) for file in files
+    ]
     found = {item.uid: item for file in judged for item in _found_in(repository, file)}
 
     created, updated, refreshed, unchanged = [], [], [], []
@@ -137,18 +141,20 @@ def uid_of(repository: str, source_path: str, dag_id: str | None) -> str:
 
 
 def _judge(
-    repository: str, file: FileResult, recorded_paths: set[str], taken: Mapping[str, str]
+    repository: str, file: FileResult, recorded_uids: set[str], taken: Mapping[str, str]
 ) -> FileResult:
-    """The file as the plan takes it, with doubt turned into failure.
+    """Return the file as the plan takes it, with a doubt about a recorded DAG turned into a failure.
 
     What the store has a say in has no key: the store may say otherwise next time.
     """
     if file.reused:
         return file
-    if file.status is FileStatus.NOT_A_DAG and not file.proven and file.source.path in recorded_paths:
-        # It gave DAGs before and cannot even be loaded now: that proves nothing.
-        return replace(file, status=FileStatus.FAILED, key="")
-    for item in _found_in(repository, file):
+    found = _found_in(repository, file)
+    if file.doubts and recorded_uids - {item.uid for item in found}:
+        # It gave a DAG before that it does not give now, and it was not understood: that proves nothing.
+        problems = file.diagnostics if file.status is FileStatus.FAILED else ()
+        return replace(file, status=FileStatus.FAILED, diagnostics=(*problems, *file.doubts), key="")
+    for item in found:
         if item.uid in taken:
             return failed(file.source, f"the id {item.uid!r} belongs to {taken[item.uid]}", text=file.text)
     return file

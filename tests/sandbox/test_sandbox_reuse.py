@@ -146,7 +146,7 @@ def known_of(result: FileResult) -> Known:
 
 
 def outcome(result: FileResult) -> object:
-    return result.status, result.dags, result.diagnostics, result.keyed, result.proven
+    return result.status, result.dags, result.diagnostics, result.keyed, result.doubts
 
 
 @settings(

@@ -34,6 +34,8 @@ def test_a_compiled_file_survives_the_way_through_bytes() -> None:
         (Diagnostic("m", "p.py", 3, 4, "d", "a", "script", "printed"),),
         keyed=False,
         import_failed=True,
+        not_a_dag=Diagnostic("a library", "p.py", 1),
+        doubts=(Diagnostic("a supertype is missing", "p.jar"),),
     )
     assert decode(there.encode()) == there
 
@@ -84,7 +86,10 @@ def test_hostile_bytes_are_refused_with_what_and_where(raw: bytes, said: str) ->
         (file(diagnostics=None), "'diagnostics' must be a list"),
         (file(keyed=1), "'keyed' must be true or false, found the number 1"),
         (file(importFailed="no"), "'importFailed' must be true or false"),
-        (file(extra=1), "unknown key 'extra'; allowed: dags, diagnostics, importFailed, keyed"),
+        (file(extra=1), "unknown key 'extra'; allowed: dags, diagnostics, doubts, importFailed, keyed"),
+        (file(doubts={}), "'doubts' must be a list"),
+        (file(doubts=[{}]), "needs a message"),
+        (file(notADag="no"), "a diagnostic must be a JSON object, found 'no'"),
         (file(diagnostics=["text"]), "a diagnostic must be a JSON object, found 'text'"),
         (file(diagnostics=[{}]), "needs a message"),
         (file(diagnostics=[{"message": 5}]), "'message' must be a string, found the number 5"),

@@ -182,7 +182,7 @@ def test_an_ignore_file_that_cannot_be_read_stops_the_whole_tree() -> None:
 def test_every_bad_end_of_a_process_is_a_failure_with_its_reason(outcome: Outcome, retry: bool) -> None:
     raw = RawResult("a.py", outcome, output="it printed this", detail="stopped after 30 s", seconds=30.0)
     result = compile_one(raw)
-    assert (result.status, result.retry, result.proven) == (FileStatus.FAILED, retry, True)
+    assert (result.status, result.retry, result.doubts) == (FileStatus.FAILED, retry, ())
     assert message(result).startswith("stopped after 30 s")
     assert result.diagnostics[0].output == "it printed this"
     assert (result.seconds, result.text, result.dags) == (30.0, PYTHON, ())
@@ -207,11 +207,19 @@ def test_no_outcome_is_left_untested() -> None:
         (CompiledFile(diagnostics=(Diagnostic("bad"),)), FileStatus.FAILED),
         (CompiledFile(dags=(dag("x"),), diagnostics=(Diagnostic("bad"),)), FileStatus.FAILED),
         (CompiledFile(diagnostics=(Diagnostic("bad"),), import_failed=True), FileStatus.FAILED),
+        (CompiledFile(doubts=(Diagnostic("unclear", "a.py"),)), FileStatus.NOT_A_DAG),
+        (CompiledFile(dags=(dag("x"),), doubts=(Diagnostic("unclear", "a.py"),)), FileStatus.COMPILED),
     ],
 )
 def test_what_a_file_delivers_tells_its_status(compiled: CompiledFile, status: FileStatus) -> None:
     result = compile_one(ok("a.py", compiled))
-    assert (result.status, result.dags, result.proven) == (status, compiled.dags, True)
+    assert (result.status, result.dags, result.doubts) == (status, compiled.dags, compiled.doubts)
+
+
+def test_a_file_without_a_dag_always_carries_the_reason() -> None:
+    given = compile_one(ok("a.py", CompiledFile(not_a_dag=Diagnostic("a library", line=3))))
+    assert given.diagnostics == (Diagnostic("a library", "a.py", 3),)
+    assert compile_one(ok("a.py", CompiledFile())).diagnostics == (Diagnostic("it defines no DAG", "a.py"),)
 
 
 def test_the_first_problem_carries_what_the_file_printed() -> None:
@@ -383,7 +391,9 @@ def test_a_file_that_cannot_be_loaded_and_has_nothing_to_do_with_kiok_is_no_dag_
     raw: RawResult,
 ) -> None:
     result = compile_one(raw, "import pandas, helper", **{"helper.py": "x = 1"})
-    assert (result.status, result.proven, result.retry) == (FileStatus.NOT_A_DAG, False, False)
+    assert (result.status, result.retry) == (FileStatus.NOT_A_DAG, False)
+    assert result.doubts
+    assert result.diagnostics == result.doubts
     assert result.diagnostics, "why it could not be loaded is kept"
     assert (
         compile_one(raw, "import pandas, helper", **{"helper.py": "import kiok"}).status is FileStatus.FAILED
@@ -394,13 +404,13 @@ def test_a_file_that_cannot_be_loaded_and_has_nothing_to_do_with_kiok_is_no_dag_
 def test_a_file_that_loads_and_has_problems_fails_even_without_a_word_of_kiok() -> None:
     compiled = CompiledFile(diagnostics=(Diagnostic("bad"),))
     result = compile_one(ok("tool.py", compiled), "globals().update(made())")
-    assert (result.status, result.proven) == (FileStatus.FAILED, True)
+    assert (result.status, result.doubts) == (FileStatus.FAILED, ())
 
 
 def test_a_jar_that_cannot_be_loaded_is_a_failure() -> None:
     sandbox = FakeSandbox({"a.jar": ok("a.jar", UNLOADABLE)})
     (result,) = compile_tree(MemoryTree({"a.jar": b"PK"}), sandbox=sandbox).files
-    assert (result.status, result.proven) == (FileStatus.FAILED, True)
+    assert (result.status, result.doubts) == (FileStatus.FAILED, ())
 
 
 def test_a_fault_of_the_yaml_compiler_stops_no_other_file(

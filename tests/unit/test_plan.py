@@ -32,15 +32,23 @@ def file(
     *,
     failed: bool = False,
     keyed: bool = True,
-    proven: bool = True,
+    doubtful: bool = False,
     text: str | None = "text",
     image: str | None = None,
 ) -> FileResult:
     status = FileStatus.FAILED if failed else FileStatus.COMPILED if dags else FileStatus.NOT_A_DAG
-    problems = (Diagnostic("something is wrong", path, 3),) if failed or not proven else ()
+    problems = (Diagnostic("something is wrong", path, 3),) if failed else ()
+    doubts = (Diagnostic("something is not understood", path, 4),) if doubtful else ()
     kind = Kind.YAML if path.endswith(".yaml") else Kind.PYTHON
     return FileResult(
-        Source(path, kind, "blob", 1), status, tuple(dags), problems, keyed, text, image, proven=proven
+        Source(path, kind, "blob", 1),
+        status,
+        tuple(dags),
+        problems or doubts,
+        keyed,
+        text,
+        image,
+        doubts=doubts,
     )
 
 
@@ -52,14 +60,14 @@ def files(draw: st.DrawFn, path: str) -> FileResult:
     is_yaml = path.endswith(".yaml")
     # A YAML file with one document is not keyed; one that fails in part may be keyed with one DAG or none left.
     keyed = not is_yaml or len(ids) > 1 or (failed and draw(st.booleans()))
-    proven = bool(ids) or failed or is_yaml or draw(st.booleans())
+    doubtful = draw(st.booleans())
     dags = [spec(dag_id, draw(st.integers(0, 1))) for dag_id in ids]
     return file(
         path,
         dags,
         failed=failed,
         keyed=keyed,
-        proven=proven,
+        doubtful=doubtful,
         text=draw(st.sampled_from(["one", "two"])),
         image=None if is_yaml else draw(st.sampled_from(["sha256:1", "sha256:2"])),
     )
@@ -122,7 +130,7 @@ def expected_fate(dag: Recorded, commit: Sequence[FileResult]) -> str:
                 return "updated"
             same = (its_file.text, its_file.image or "", None) == (dag.text, dag.image, dag.stale_reason)
             return "unchanged" if same else "refreshed"
-    unsure = its_file.status is FileStatus.FAILED or not its_file.proven
+    unsure = its_file.status is FileStatus.FAILED or bool(its_file.doubts)
     superseded = dag.dag_id in [found.id for found in its_file.dags]
     return "stale" if unsure and not superseded else "pruned"
 
@@ -176,7 +184,7 @@ def test_what_is_pruned_is_gone_or_proven_to_hold_no_such_dag(store: Store, comm
             now = uid_of("repo", its_file.source.path, recorded[uid].dag_id if its_file.keyed else None)
             assert now != uid
         else:
-            assert its_file.proven
+            assert not its_file.doubts
 
 
 @given(stores(), commits())
@@ -256,12 +264,23 @@ def test_a_reused_file_keeps_its_dags_as_they_are_and_changes_nothing_for_the_ot
 
 
 def test_a_file_that_the_store_makes_fail_is_never_reused() -> None:
-    keyed = replace(file("c.py", proven=False), key="key")
+    keyed = replace(file("c.py", doubtful=True), key="key")
     (failed,) = make_plan("repo", [keyed], [recorded("c.py", "x")]).files
     assert (failed.status, failed.key) == (FileStatus.FAILED, "")
     claim = replace(file("c.py", [spec("x", 0)]), key="key")
     (refused,) = make_plan("repo", [claim], (), {"repo/c.py::x": "a bundle"}).files
     assert (refused.status, refused.key) == (FileStatus.FAILED, "")
+
+
+def test_a_doubt_fails_a_file_only_where_a_recorded_dag_is_missing() -> None:
+    doubtful = file("c.jar", [spec("x", 0)], doubtful=True)
+    assert make_plan("repo", [doubtful], [recorded("c.jar", "x")]).files == (doubtful,)
+    assert make_plan("repo", [doubtful], ()).files == (doubtful,)
+    plan = make_plan("repo", [doubtful], [recorded("c.jar", "x"), recorded("c.jar", "y")])
+    (failed,) = plan.failed_files
+    assert failed.diagnostics == doubtful.doubts
+    assert (plan.pruned, [item.uid for item in plan.stale]) == ((), ["repo/c.jar::y"])
+    assert "something is not understood" in plan.stale[0].reason
 
 
 def recorded(path: str, dag_id: str, *, keyed: bool = True, revision: int = 0) -> Recorded:
@@ -312,7 +331,7 @@ def test_a_stale_reason_counts_the_problems_it_leaves_out() -> None:
 
 
 def test_a_file_that_cannot_be_loaded_fails_if_it_gave_dags_and_is_no_dag_if_it_never_did() -> None:
-    doubtful = file("c.py", proven=False)
+    doubtful = file("c.py", doubtful=True)
     plan = make_plan("repo", [doubtful], [recorded("c.py", "x")])
     assert plan.failed_files == (replace(doubtful, status=FileStatus.FAILED),)
     assert [stale.uid for stale in plan.stale] == ["repo/c.py::x"]

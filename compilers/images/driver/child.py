@@ -190,10 +190,9 @@ def _under_src(path: str) -> str:
 
 def _relative(value: dict[str, object]) -> dict[str, object]:
     """Diagnostics name files as the author knows them, from the repository's root."""
-    diagnostics = value.get("diagnostics")
-    if isinstance(diagnostics, list):
-        for diagnostic in diagnostics:
-            for key in ("path", "message"):
-                if isinstance(diagnostic.get(key), str):
-                    diagnostic[key] = diagnostic[key].replace(f"{SRC}/", "")
+    listed = [value.get("diagnostics"), value.get("doubts"), [value.get("notADag")]]
+    for diagnostic in [item for items in listed if isinstance(items, list) for item in items]:
+        for key in ("path", "message"):
+            if isinstance(diagnostic, dict) and isinstance(diagnostic.get(key), str):
+                diagnostic[key] = diagnostic[key].replace(f"{SRC}/", "")
     return value
