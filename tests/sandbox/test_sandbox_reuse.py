@@ -250,7 +250,47 @@ QUESTIONS = {
     "imports.py": ("import lib", ("m:lib", "p:__pycache__/lib.cpython-311.pyc", "p:lib.py")),
     "outside.py": ("open('/etc/passwd').read(); open('/tmp/x', 'w').write('x')", ()),
     "itself.py": ("open(__file__).read()", ()),
-    "memory.py": ("import sqlite3; sqlite3.connect(':memory:')", ()),
+    "memory.py": ("import sqlite3; sqlite3.connect(':memory:')", ("*",)),
+    "below_os.py": ("import posix; posix.stat('/src/data/x.txt')", ("p:data/x.txt",)),
+    "below_os_misses.py": ("import posix; posix.access('/src/data/gone', 0)", ("p:data/gone",)),
+    "zip_misses.py": (
+        "import zipimport\ntry: zipimport.zipimporter('/src/gone.zip')\nexcept ImportError: pass",
+        ("p:gone.zip",),
+    ),
+    "zip_is_text.py": (
+        "import zipimport\ntry: zipimport.zipimporter('/src/data/x.txt/inside')\nexcept ImportError: pass",
+        ("p:data/x.txt", "p:data/x.txt/inside"),
+    ),
+    "own_finder.py": (
+        "from importlib.machinery import FileFinder\nFileFinder('/src/data').find_spec('gone')",
+        ("n:data",),
+    ),
+    "by_link.py": (
+        "import os; f = os.open('/src/data', os.O_RDONLY); open(f'/proc/self/fd/{f}/x.txt')",
+        ("*",),
+    ),
+    "by_device.py": (
+        "import os; f = os.open('/src/data', os.O_RDONLY); os.path.exists(f'/dev/fd/{f}/x')",
+        ("*",),
+    ),
+    "by_thread.py": ("open('/proc/thread-self/root/src/data/x.txt')", ("*",)),
+    "by_detour.py": ("open('/tmp/../proc/self/cwd/../src/data/x.txt')", ("*",)),
+    "statistics.py": ("open('/proc/self/status').read()", ()),
+    "interpreter.py": (
+        "import _xxsubinterpreters as i; i.run_string(i.create(), 'open(\"/src/data/x.txt\")')",
+        ("*",),
+    ),
+    "certificate.py": (
+        "import ssl\ntry: ssl.create_default_context(cafile='/src/data/x.txt')\nexcept ssl.SSLError: pass",
+        ("*",),
+    ),
+    "certificates.py": (
+        "import os, ssl\nos.environ['SSL_CERT_DIR'] = '/src/data'\nssl.create_default_context()",
+        ("*",),
+    ),
+    "encrypted.py": ("import ssl; ssl.create_default_context()", ()),
+    "translated.py": ("import locale; locale.bindtextdomain('x', '/src/data')", ("*",)),
+    "key_file.py": ("import readline", ("*",)),
     "starts.py": ("import subprocess; subprocess.run(['true'])", ("*",)),
     "forks.py": ("import os\nif not os.fork(): os._exit(0)", ("*",)),
     "system.py": ("import os; os.system('true')", ("*",)),

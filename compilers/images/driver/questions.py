@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import _posixsubprocess
 import os
+import posix
 import posixpath
 import sys
 from collections.abc import Callable
@@ -32,8 +33,10 @@ from importlib.machinery import (
     SourceFileLoader,
     SourcelessFileLoader,
 )
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
+
+from compilers.images.driver import blind_spots
 
 EVERYTHING = "*"
 MAX_QUESTIONS = 2_000
@@ -48,8 +51,6 @@ _STANDARD_LIBRARY = os.path.dirname(os.__file__) + "/"  # noqa: PTH120
 _IMPORTLIB = FileFinder.find_spec.__code__.co_filename
 # They list folders and never look at an entry's size.
 _WANT_NAMES_ONLY = frozenset({"os", "glob", "pathlib"})
-# C code that opens files by itself, out of sight.
-_BLIND_MODULES = frozenset({"_dbm", "_gdbm", "readline", "_tkinter"})
 # Extensions from outside the standard library that are known to open no file by themselves.
 _HARMLESS_EXTENSIONS = frozenset({"yaml._yaml", "markupsafe._speedups"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -58,7 +59,11 @@ _ALWAYS_DOUBTFUL = (
     *("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"),
     *("pty.spawn", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.call_function"),
     # An alias elsewhere would hide what is read.
-    *("os.link", "os.symlink", "sqlite3.enable_load_extension", "sqlite3.load_extension"),
+    *("os.link", "os.symlink"),
+    # A database in memory can attach one in a file, of which no event tells.
+    "sqlite3.connect",
+    # Another interpreter has no audit hook.
+    "cpython.PyInterpreterState_New",
 )
 _DOUBTFUL_IN_THE_TREE = (
     *("os.mkdir", "os.remove", "os.rmdir", "os.rename", "os.truncate", "os.chmod", "os.chown", "os.utime"),
@@ -83,7 +88,6 @@ class Recorder:
             "os.chdir": lambda args: self.looked_at(args[0]),
             "import": self._imported,
             "ctypes.dlopen": lambda args: self._doubt_if(args[0] is not None),
-            "sqlite3.connect": lambda args: self._doubt_if(args[0] != ":memory:"),
             **dict.fromkeys(_ALWAYS_DOUBTFUL, lambda _args: self.doubt()),
             **dict.fromkeys(_DOUBTFUL_IN_THE_TREE, self._changed),
         }
@@ -93,12 +97,15 @@ class Recorder:
     def install(self) -> None:
         """Put the hooks in place, for good."""
         sys.path_hooks.insert(0, _path_hook(self))
-        for name in ("stat", "lstat", "access", "readlink"):
-            _wrap(self, os, name, self.looked_at)
-        for name in ("statvfs", "pathconf", "mkfifo", "mknod"):
-            _wrap(self, os, name, self.changed)
-        _wrap(self, os, "fstatvfs", lambda _descriptor: self.doubt())
+        # os takes its functions from posix, where they can be had without it.
+        for module in (os, posix):
+            for name in ("stat", "lstat", "access", "readlink"):
+                _wrap(self, module, name, self.looked_at)
+            for name in ("statvfs", "pathconf", "mkfifo", "mknod"):
+                _wrap(self, module, name, self.changed)
+            _wrap(self, module, "fstatvfs", lambda _descriptor: self.doubt())
         _wrap(self, _posixsubprocess, "fork_exec", lambda _command: self.doubt())
+        blind_spots.install(self)
         handler_of, doubt = self._active.get, self.doubt
 
         def audit(event: str, args: tuple[Any, ...]) -> None:
@@ -130,7 +137,7 @@ class Recorder:
 
     def called(self, look: Callable[[Any], None], args: tuple[Any, ...], options: dict[str, Any]) -> None:
         """A wrapped function was called; `look` is told its path. Never raises."""
-        if not self._active:
+        if not self._active or _is_of_import_machinery(sys._getframe(2)):
             return
         try:
             self._doubt_if(options.get("dir_fd") is not None)
@@ -160,7 +167,7 @@ class Recorder:
         text = os.fsdecode(path)
         if not text.startswith("/"):
             text = f"{self._getcwd()}/{text}"
-        if text.startswith("/proc/") and ("/cwd" in text or "/root" in text):
+        if blind_spots.leads_anywhere(text):
             self.doubt()
         if "/." in text or "//" in text:
             if "/.." in text:
@@ -201,8 +208,9 @@ class Recorder:
         self._doubt_if(mode is None and not os.fsdecode(path).startswith("/"))
 
     def _listed(self, args: tuple[Any, ...]) -> None:
-        # Python's finder; what it is after, `looked_for` tells.
-        if sys._getframe(2).f_code.co_filename != _IMPORTLIB:
+        # A finder of ours; what it is after, `looked_for` tells. One that the file made itself tells nothing.
+        caller = sys._getframe(2)
+        if caller.f_code.co_filename != _IMPORTLIB or not isinstance(caller.f_locals.get("self"), _Finder):
             self._folder("n:", args[0])
 
     def _scanned(self, args: tuple[Any, ...]) -> None:
@@ -223,7 +231,7 @@ class Recorder:
 
     def _imported(self, args: tuple[Any, ...]) -> None:
         name, file = args[:2]
-        blind = name in _BLIND_MODULES
+        blind = name in blind_spots.BLIND_MODULES
         if file is not None and not os.fsdecode(file).startswith(_STANDARD_LIBRARY):
             blind = blind or name not in _HARMLESS_EXTENSIONS
         self._doubt_if(blind)
@@ -257,6 +265,16 @@ def _path_hook(recorder: Recorder) -> Callable[[str], FileFinder]:
         return found
 
     return hook
+
+
+def _is_of_import_machinery(caller: FrameType) -> bool:
+    """Whether Python's finders and loaders ask for themselves. What they are after is recorded where it matters."""
+    above = caller.f_back
+    return (
+        caller.f_code.co_filename == _IMPORTLIB
+        and above is not None
+        and above.f_code.co_filename == _IMPORTLIB
+    )
 
 
 def _wrap(recorder: Recorder, module: Any, name: str, look: Callable[[Any], None]) -> None:
