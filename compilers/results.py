@@ -61,11 +61,11 @@ def result_of(
     status = FileStatus.COMPILED if compiled.dags else FileStatus.NOT_A_DAG
     if diagnostics:
         status = FileStatus.FAILED
-    elif doubts:
-        diagnostics = doubts
-    elif status is FileStatus.NOT_A_DAG:
+    elif compiled.not_a_dag or not (compiled.dags or doubts):
         reason = compiled.not_a_dag or Diagnostic(NO_REASON)
-        diagnostics = (_clean(reason, source.path),)
+        diagnostics = (_clean(reason, source.path), *doubts)
+    else:
+        diagnostics = doubts
     return FileResult(
         source,
         status,

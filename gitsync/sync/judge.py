@@ -13,7 +13,7 @@ from gitsync.models import Repository, Verify
 from gitsync.remote import Remote, remote_of
 from gitsync.sync import apply as store
 from gitsync.sync.fetch import fetch_commit, read_tree
-from gitsync.sync.known import known_files
+from gitsync.sync.known import earlier_doubts, known_files
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.verify import verify_commit
 from gitsync.sync.walk import Walk
@@ -124,4 +124,5 @@ def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[R
         compilation.files,
         store.with_texts(recorded, reused),
         store.taken_uids(repository.name, uids),
+        earlier_doubts(repository, [file.source.path for file in compilation.files if file.doubts]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from compilers.base import FileStatus
 from compilers.reuse import Known
@@ -38,3 +38,17 @@ def known_files(repository: Repository, recorded: Iterable[Recorded]) -> dict[st
             diagnostics=tuple(map(Diagnostic.from_json, diagnostics)),
         )
     return known
+
+
+def earlier_doubts(repository: Repository, paths: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return the messages of the doubts that each of `paths` had at its last compile without a failure.
+
+    The file's DAGs served then, so none of these doubts is about one of them. A path that failed is left out.
+    """
+    if not paths:
+        return {}
+    rows = SourceFile.objects.filter(repository=repository, path__in=paths, state=FileState.COMPILED)
+    return {
+        path: frozenset(str(item.get("message", "")) for item in diagnostics)
+        for path, diagnostics in rows.values_list("path", "diagnostics")
+    }

@@ -6,8 +6,9 @@ fails keeps the DAGs it last gave.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from compilers.base import FileResult, FileStatus
 from compilers.results import failed
@@ -90,18 +91,28 @@ def make_plan(
     files: Sequence[FileResult],
     recorded: Iterable[Recorded],
     taken: Mapping[str, str] | None = None,
+    earlier_doubts: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Plan:
     """Compare a commit's files with the recorded DAGs of the same repository.
 
     `taken` maps uids that belong to somebody else (another origin) to a description of the owner; a file that
-    would claim one fails with that message. The recorded DAGs of a reused file stay as they are: served or stale.
+    would claim one fails with that message. `earlier_doubts` are the messages of the doubts that a path had when its
+    DAGs last served: the same doubt now says nothing about a DAG that is missing. The recorded DAGs of a reused file
+    stay as they are: served or stale.
     """
     known = {item.uid: item for item in recorded}
     uids_by_path: dict[str, set[str]] = {}
     for dag in known.values():
         uids_by_path.setdefault(dag.source_path, set()).add(dag.uid)
     judged = [
-        _judge(repository, file, uids_by_path.get(file.source.path, set()), taken or {}) for file in files
+        _judge(
+            repository,
+            file,
+            uids_by_path.get(file.source.path, set()),
+            taken or {},
+            earlier_doubts.get(file.source.path, ()),
+        )
+        for file in files
     ]
     found = {item.uid: item for file in judged for item in _found_in(repository, file)}
 
@@ -141,7 +152,11 @@ def uid_of(repository: str, source_path: str, dag_id: str | None) -> str:
 
 
 def _judge(
-    repository: str, file: FileResult, recorded_uids: set[str], taken: Mapping[str, str]
+    repository: str,
+    file: FileResult,
+    recorded_uids: set[str],
+    taken: Mapping[str, str],
+    earlier_doubts: Collection[str],
 ) -> FileResult:
     """Return the file as the plan takes it, with a doubt about a recorded DAG turned into a failure.
 
@@ -150,10 +165,11 @@ def _judge(
     if file.reused:
         return file
     found = _found_in(repository, file)
-    if file.doubts and recorded_uids - {item.uid for item in found}:
+    doubts = tuple(doubt for doubt in file.doubts if doubt.message not in earlier_doubts)
+    if doubts and recorded_uids - {item.uid for item in found}:
         # It gave a DAG before that it does not give now, and it was not understood: that proves nothing.
         problems = file.diagnostics if file.status is FileStatus.FAILED else ()
-        return replace(file, status=FileStatus.FAILED, diagnostics=(*problems, *file.doubts), key="")
+        return replace(file, status=FileStatus.FAILED, diagnostics=(*problems, *doubts), key="")
     for item in found:
         if item.uid in taken:
             return failed(file.source, f"the id {item.uid!r} belongs to {taken[item.uid]}", text=file.text)

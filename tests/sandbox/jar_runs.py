@@ -29,6 +29,10 @@ class JarRun:
     def messages(self) -> list[str]:
         return [diagnostic.message for diagnostic in self.compiled.diagnostics]
 
+    @property
+    def doubts(self) -> list[str]:
+        return [doubt.message for doubt in self.compiled.doubts]
+
     def about(self, class_name: str) -> Diagnostic:
         """The one diagnostic of that class."""
         mine = [d for d in self.compiled.diagnostics if d.message.startswith(f"class {class_name}:")]

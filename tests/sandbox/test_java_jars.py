@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from compilers.sandbox import DockerSandbox
-from tests.sandbox.jar_runs import rezipped, run_jar, run_jars
+from tests.sandbox.jar_runs import rezipped, run_jar, run_jars, zipped
 from tests.sandbox.javac import compile_jar
 
 pytestmark = pytest.mark.usefixtures("java_builder_image")
@@ -26,9 +26,7 @@ def _class(
     )
 
 
-def test_every_concrete_class_with_a_public_constructor_is_defined_and_no_other(
-    sandbox: DockerSandbox,
-) -> None:
+def test_every_concrete_class_with_a_public_constructor_is_defined(sandbox: DockerSandbox) -> None:
     source = (
         "package com.acme;\n"
         + IMPORTS
@@ -46,25 +44,159 @@ def test_every_concrete_class_with_a_public_constructor_is_defined_and_no_other(
         + _class("ByInterface", "x", declared="class", members="public ByInterface() {}")
         .replace("implements KiokDag", "implements Daily")
         .replace('"x"', '"by_interface"')
-        + _class("Private", "private", declared="class", members="private Private() {}")
-        + _class("PackagePrivate", "package_private", declared="class")
-        + _class(
-            "Parametrised", "parametrised", declared="class", members="public Parametrised(String region) {}"
-        )
-        + _class("Singleton", "singleton", declared="enum", members="ONE;")
         + "class Unrelated { public Unrelated() { throw new IllegalStateException(); } }\n"
     ).replace('Dag("base")', "Dag(getClass().getSimpleName())")
 
     run = run_jar(sandbox, compile_jar({"com/acme/Plain.java": source}))
 
-    assert run.messages == []
+    assert (run.messages, run.doubts) == ([], [])
     assert run.dag_ids == ["by_interface", "Heir", "hidden", "outer", "Nested", "plain"]
 
 
-def test_a_jar_without_a_dag_class_is_no_dag_file(sandbox: DockerSandbox) -> None:
-    jar = compile_jar({"Library.java": "public class Library { public Library() { System.exit(1); } }"})
+UNUSABLE = {
+    "Private": (_class("Private", "x", members="private Private() {}"), "is not public"),
+    "Protected": (_class("Protected", "x", members="protected Protected() {}"), "is not public"),
+    "PackagePrivate": (_class("PackagePrivate", "x", declared="class"), "is not public"),
+    "Parametrised": (
+        _class("Parametrised", "x", members="public Parametrised(String region) {}"),
+        "each of its constructors takes arguments",
+    ),
+    "Enum": (_class("Enum", "x", declared="public enum", members="ONE;"), "is an enum"),
+    "AbstractEnum": (
+        "public enum AbstractEnum implements KiokDag "
+        '{ ONE { public Dag define() { return new Dag("x"); } } }\n',
+        "is an enum",
+    ),
+    "Components": (
+        _class("Components", "x", declared="public record", members="").replace(
+            "Components implements", "Components(String region) implements"
+        ),
+        "is a record with components",
+    ),
+    "Kotlin": (
+        _class(
+            "Kotlin", "x", members="public static final Kotlin INSTANCE = new Kotlin(); private Kotlin() {}"
+        ),
+        "is a singleton, as objects of Kotlin and Scala are",
+    ),
+    "Scala$": (
+        _class(
+            "Scala$", "x", members="public static final Scala$ MODULE$ = new Scala$(); private Scala$() {}"
+        ),
+        "is a singleton",
+    ),
+    "Outer$Inner": (
+        f"public class Outer {{ {_class('Inner', 'x')} }}\n",
+        "is an inner class, whose constructor takes the outer object",
+    ),
+}
+
+
+def test_each_class_that_implements_kiokdag_and_cannot_be_one_is_an_error_with_the_rule(
+    sandbox: DockerSandbox,
+) -> None:
+    sources = {f"{name.partition('$Inner')[0]}.java": IMPORTS + text for name, (text, _) in UNUSABLE.items()}
+    sources["Outer.java"] = IMPORTS + UNUSABLE["Outer$Inner"][0]
+    sources["Good.java"] = IMPORTS + _class("Good", "good")
+    run = run_jar(sandbox, compile_jar(sources, release=17))
+    assert (run.dag_ids, run.doubts) == (["good"], [])
+    for name, (_, why) in UNUSABLE.items():
+        message = run.about(name).message
+        assert "it implements KiokDag, but" in message
+        assert why in message
+        assert "a DAG class needs a public constructor without arguments" in message
+    assert len(run.messages) == len(UNUSABLE)
+
+
+def test_a_class_that_another_creates_or_extends_is_a_helper_and_only_a_doubt(sandbox: DockerSandbox) -> None:
+    sources = {
+        "Helper.java": IMPORTS + _class("Helper", "x", members="Helper(String region) {}"),
+        "Base.java": IMPORTS + _class("Base", "x", members="protected Base() {}"),
+        "Shared.java": IMPORTS + "public abstract class Shared implements KiokDag {}",
+        "Heir.java": IMPORTS + _class("Heir", "heir").replace("implements KiokDag", "extends Base"),
+        "Uses.java": IMPORTS
+        + 'public class Uses extends Shared { public Dag define() { return new Helper("eu").define(); } }',
+        "Local.java": "class Local { Object it = new com.cloudcheflabs.kiok.sdk.KiokDag() "
+        "{ public com.cloudcheflabs.kiok.sdk.Dag define() { return null; } }; }",
+    }
+    run = run_jar(sandbox, compile_jar(sources))
+    assert (run.dag_ids, run.messages) == (["heir", "x"], [])
+    assert [text.partition(":")[0] for text in run.doubts] == ["class Base", "class Helper"]
+
+
+def test_a_class_that_may_be_a_dag_for_all_that_can_be_told_is_a_doubt(sandbox: DockerSandbox) -> None:
+    sources = {
+        "com/acme/Gone.java": "package com.acme; public class Gone {}",
+        "com/acme/Child.java": "package com.acme; public class Child extends Gone {}",
+        "Forgot.java": IMPORTS + _class("Forgot", "forgot").replace("implements KiokDag", ""),
+        "Abandoned.java": IMPORTS
+        + 'public abstract class Abandoned { public Dag define() { return new Dag("abandoned"); } }',
+        "Orphan.java": "public class Orphan extends Abandoned {}",
+        "Good.java": IMPORTS + _class("Good", "good"),
+    }
+    jar = rezipped(
+        compile_jar(sources),
+        without=frozenset({"com/acme/Gone.class"}),
+        changed={"Cut.class": b"\xca\xfe", "lib/a.jar": b"PK", "lib/b.jar": b"PK"},
+    )
     run = run_jar(sandbox, jar)
-    assert (run.dag_ids, run.messages, run.compiled.import_failed) == ([], [], False)
+    assert (run.dag_ids, run.messages) == (["good"], [])
+    assert run.doubts == [
+        "entry Cut.class is no valid class file: truncated or inconsistent",
+        "class Forgot: it has a method define() that returns a Dag, but does not implement KiokDag; "
+        "add 'implements KiokDag' if it is a DAG class",
+        "class Orphan: it has a method define() that returns a Dag, but does not implement KiokDag; "
+        "add 'implements KiokDag' if it is a DAG class",
+        "class com.acme.Child: whether it defines a DAG cannot be told, because com.acme.Gone is not in the jar; "
+        "a jar must carry its own dependencies",
+        "jars inside the jar are not read: lib/a.jar, lib/b.jar; unpack them into one jar if they hold DAG classes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"),
+    [
+        ("BOOT-INF/classes/", "Build a plain jar, not an executable or web archive"),
+        ("WEB-INF/classes/", "Build a plain jar, not an executable or web archive"),
+        ("META-INF/versions/17/", "multi-release jars are read as plain ones"),
+        ("classes/", "classes are read at the root of the jar, this one at com/acme/Heir.class"),
+    ],
+)
+def test_a_dag_class_at_another_place_than_its_name_says_is_an_error(
+    sandbox: DockerSandbox, folder: str, advice: str
+) -> None:
+    sources = {
+        "com/acme/Base.java": "package com.acme;\n"
+        + IMPORTS
+        + "public abstract class Base implements KiokDag {}",
+        "com/acme/Heir.java": "package com.acme;\n"
+        + IMPORTS
+        + _class("Heir", "heir").replace("implements KiokDag", "extends Base"),
+    }
+    jar = compile_jar(sources)
+    with zipfile.ZipFile(io.BytesIO(jar)) as opened:
+        moved = {folder + name: opened.read(name) for name in opened.namelist() if name.endswith(".class")}
+    run = run_jar(sandbox, zipped(moved))
+    assert run.dag_ids == []
+    assert advice in run.about("com.acme.Heir").message
+    both = run_jar(sandbox, rezipped(jar, changed=moved))
+    assert (both.dag_ids, both.messages, both.doubts) == (["heir"], [], [])
+
+
+def test_a_jar_without_a_dag_class_is_no_dag_file_and_says_so(sandbox: DockerSandbox) -> None:
+    library = compile_jar({"Library.java": "public class Library { public Library() { System.exit(1); } }"})
+    two = compile_jar({"A.java": "class A {}", "B.java": "class B {}"})
+    runs = run_jars(sandbox, {"one.jar": library, "two.jar": two, "none.jar": zipped({"a.txt": b""})})
+    reasons = []
+    for run in runs.values():
+        assert (run.dag_ids, run.messages, run.compiled.import_failed) == ([], [], False)
+        assert run.compiled.not_a_dag is not None
+        reasons.append(run.compiled.not_a_dag.message)
+    assert reasons == [
+        "its only class is not a concrete class that implements com.cloudcheflabs.kiok.sdk.KiokDag",
+        "none of its 2 classes is a concrete class that implements com.cloudcheflabs.kiok.sdk.KiokDag",
+        "the jar holds no class",
+    ]
 
 
 def test_classes_that_are_no_dags_may_lack_what_they_need(sandbox: DockerSandbox) -> None:

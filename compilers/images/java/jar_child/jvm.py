@@ -52,7 +52,7 @@ JVM_OPTIONS = (
 
 _MAIN = "com.cloudcheflabs.kiok.driver.Main"
 _MAGIC = b"KIOKJAR1"
-_KINDS = frozenset({b"C", b"P", b"F", b"B", b"R", b"X", b"E"})
+_KINDS = frozenset({b"C", b"D", b"N", b"P", b"F", b"B", b"R", b"X", b"E"})
 _HEADER = struct.Struct(">cI")
 _ORDER = struct.Struct(">iI")
 _OUT_OF_MEMORY = 86  # Main.OUT_OF_MEMORY

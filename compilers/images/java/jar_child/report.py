@@ -23,6 +23,8 @@ class Report:
     max_bytes: int
     diagnostics: list[Diagnostic] = field(default_factory=list)
     dags: list[DagSpec] = field(default_factory=list)
+    doubts: list[Diagnostic] = field(default_factory=list)
+    reason: Diagnostic | None = None  # that the jar holds no DAG class
     owners: dict[str, list[str]] = field(default_factory=dict)  # DAG id -> the classes that gave it
     dag_bytes: int = 0
 
@@ -30,12 +32,16 @@ class Report:
         """Record a problem of the jar, or of the class that the message names."""
         self.add(Diagnostic(message, self.path, line if line > 0 else None))
 
+    def doubt(self, message: str) -> None:
+        """Record what may have been meant as a DAG and could not be told."""
+        _append(self.doubts, Diagnostic(message, self.path))
+
+    def not_a_dag(self, message: str) -> None:
+        """Record why the jar holds no DAG class."""
+        self.reason = Diagnostic(message, self.path)
+
     def add(self, diagnostic: Diagnostic) -> None:
-        if len(self.diagnostics) <= MAX_DIAGNOSTICS:
-            message = diagnostic.message
-            if len(message) > MAX_MESSAGE_CHARS:
-                message = message[:MAX_MESSAGE_CHARS] + "..."
-            self.diagnostics.append(replace(diagnostic, message=message))
+        _append(self.diagnostics, diagnostic)
 
     def dag(self, class_name: str, text: bytes) -> None:
         """Take in the DAG that a class gave, if it holds to the rules."""
@@ -68,8 +74,20 @@ class Report:
             self.diagnostics.insert(0, Diagnostic(message, self.path, dag=dag, key="id"))
         dags = tuple(spec for spec in self.dags if spec.id not in shared)
         diagnostics = tuple(self.diagnostics[:MAX_DIAGNOSTICS])
+        doubts = tuple(self.doubts[:MAX_DIAGNOSTICS])
         while True:
-            payload = CompiledFile(dags, diagnostics, import_failed=import_failed).encode()
-            if len(payload) <= self.max_bytes or not diagnostics:
+            payload = CompiledFile(
+                dags, diagnostics, import_failed=import_failed, not_a_dag=self.reason, doubts=doubts
+            ).encode()
+            if len(payload) <= self.max_bytes or len(diagnostics) + len(doubts) <= 1:
                 return payload
-            diagnostics = diagnostics[: len(diagnostics) // 2]
+            # The first stays as long as any can: no doubt at all would be taken for a proof.
+            diagnostics, doubts = diagnostics[: len(diagnostics) // 2], doubts[: max(1, len(doubts) // 2)]
+
+
+def _append(diagnostics: list[Diagnostic], diagnostic: Diagnostic) -> None:
+    if len(diagnostics) <= MAX_DIAGNOSTICS:
+        message = diagnostic.message
+        if len(message) > MAX_MESSAGE_CHARS:
+            message = message[:MAX_MESSAGE_CHARS] + "..."
+        diagnostics.append(replace(diagnostic, message=message))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .jvm import Garbled, Java, Jvm, JvmEnded, TooSlow, order_of
@@ -16,6 +17,13 @@ from .report import MAX_DIAGNOSTICS, Report
 MAX_CLASSES = 10_000
 
 _LEAST_CLASS_SECONDS = 1.0
+_MAX_NOTES = 3 * MAX_DIAGNOSTICS
+# Records about the jar as a whole, which come before the list of its classes.
+_NOTES: Mapping[bytes, Callable[[Report, str], None]] = {
+    b"P": Report.problem,
+    b"D": Report.doubt,
+    b"N": Report.not_a_dag,
+}
 
 
 @dataclass
@@ -84,18 +92,18 @@ class JarWork:
         """Take in records until the JVM ends or all is done."""
         self.current = None
         listed = False
-        problems: list[str] = []
+        notes: list[tuple[bytes, str]] = []
         while True:
             kind, body = jvm.record(self._limit(), self.max_record_bytes)
-            if kind == b"P" and not listed:
-                if len(problems) < MAX_DIAGNOSTICS:
-                    problems.append(_text(body))
+            if kind in _NOTES and not listed:
+                if len(notes) < _MAX_NOTES:
+                    notes.append((kind, _text(body)))
             elif kind == b"F" and self.classes is None:
                 self.unreadable = True
                 self.report.problem(_text(body))
                 return
             elif kind == b"C" and not listed:
-                self._list(_names(body), problems)
+                self._list(_names(body), notes)
                 listed = True
             elif kind in (b"B", b"R", b"X") and listed:
                 self._class_record(kind, body)
@@ -104,11 +112,11 @@ class JarWork:
             else:
                 raise Garbled
 
-    def _list(self, classes: list[str], problems: list[str]) -> None:
+    def _list(self, classes: list[str], notes: list[tuple[bytes, str]]) -> None:
         if self.classes is None:
             self.classes = classes
-            for problem in problems:
-                self.report.problem(problem)
+            for kind, text in notes:
+                _NOTES[kind](self.report, text)
         elif self.classes != classes:
             raise Garbled
 

@@ -19,6 +19,8 @@ import java.util.List;
  * <caption>Records</caption>
  * <tr><td>{@code C}</td><td>the jar's DAG classes: names, separated by slashes, which no name holds</td></tr>
  * <tr><td>{@code P}</td><td>a problem of the jar that belongs to no DAG class: text</td></tr>
+ * <tr><td>{@code D}</td><td>a doubt: something that may have been meant as a DAG: text</td></tr>
+ * <tr><td>{@code N}</td><td>the reason that the jar holds no DAG class: text</td></tr>
  * <tr><td>{@code F}</td><td>the jar cannot be read at all: text; nothing follows</td></tr>
  * <tr><td>{@code B}</td><td>a class is begun: index</td></tr>
  * <tr><td>{@code R}</td><td>its DAG: index, JSON</td></tr>
@@ -57,6 +59,14 @@ final class Channel {
 
     void problem(String message) {
         send('P', new int[0], message);
+    }
+
+    void doubt(String message) {
+        send('D', new int[0], message);
+    }
+
+    void notADag(String reason) {
+        send('N', new int[0], reason);
     }
 
     void unreadable(String message) {

@@ -5,7 +5,9 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * What a class file says about its class, read without loading it. Names are internal ones, with slashes.
@@ -15,7 +17,10 @@ import java.util.List;
  * @param major version of the class file; 44 more than the Java release it needs
  * @param access access flags
  * @param superName null for {@code java/lang/Object} and modules
- * @param constructible whether it has a public constructor without arguments
+ * @param constructor the best of its constructors for being called without arguments
+ * @param isObject whether it holds its only instance in a field, as objects of Kotlin and Scala do
+ * @param definesDag whether it has a method {@code define()} that returns the SDK's {@code Dag}
+ * @param isLocal whether it is declared inside a method: an anonymous or a local class
  * @param mentionsSdk whether it names anything of the SDK
  */
 record ClassFile(
@@ -24,13 +29,26 @@ record ClassFile(
         int access,
         String superName,
         List<String> interfaces,
-        boolean constructible,
+        Constructor constructor,
+        boolean isObject,
+        boolean definesDag,
+        boolean isLocal,
         boolean mentionsSdk) {
+
+    /** Constructors by how well they can be called without arguments, the worst first. */
+    enum Constructor {
+        WITH_ARGUMENTS,
+        WITH_OUTER_OBJECT,
+        NOT_PUBLIC,
+        PUBLIC
+    }
 
     private static final int MAGIC = 0xCAFEBABE;
     private static final int ACC_ANNOTATION = 0x2000;
     private static final int ACC_ENUM = 0x4000;
     private static final int ACC_MODULE = 0x8000;
+    private static final String CONSTRUCTOR = "<init>";
+    private static final String RETURNS_DAG = "()L" + Sdk.FOLDER + "Dag;";
 
     /** The bytes are no class file. */
     static final class Malformed extends Exception {
@@ -46,6 +64,19 @@ record ClassFile(
         return (access & other) == 0;
     }
 
+    /** Whether it is an enum, and not the body of one of its constants. */
+    boolean isEnum() {
+        return (access & ACC_ENUM) != 0 && "java/lang/Enum".equals(superName);
+    }
+
+    boolean isRecord() {
+        return "java/lang/Record".equals(superName);
+    }
+
+    boolean isConstructible() {
+        return isConcreteClass() && constructor == Constructor.PUBLIC;
+    }
+
     String className() {
         return name.replace('/', '.');
     }
@@ -59,22 +90,34 @@ record ClassFile(
         }
     }
 
+    /**
+     * The classes that this class file creates or extends: those whose constructors it calls, itself not counted.
+     */
+    static Set<String> constructedBy(byte[] bytes, int length) throws Malformed {
+        try {
+            return new Parser(ByteBuffer.wrap(bytes, 0, length)).constructed();
+        } catch (BufferUnderflowException | IndexOutOfBoundsException | IllegalArgumentException e) {
+            throw new Malformed("truncated or inconsistent");
+        }
+    }
+
     private static final class Parser {
+        private static final int METHOD = 10;
+
         private final ByteBuffer in;
         private int[] offsets = new int[0];
+        private List<Integer> methods; // where their constants are; null: of no interest
         private boolean mentionsSdk;
+        private boolean isObject;
+        private boolean definesDag;
+        private boolean isLocal;
 
         Parser(ByteBuffer in) {
             this.in = in;
         }
 
         ClassFile parse() throws Malformed {
-            if (in.getInt() != MAGIC) {
-                throw new Malformed("no class file magic");
-            }
-            u2(); // minor version
-            int major = u2();
-            constants();
+            int major = header();
             int access = u2();
             String name = className(u2());
             int superIndex = u2();
@@ -83,9 +126,42 @@ record ClassFile(
             for (int left = u2(); left > 0; left--) {
                 interfaces.add(className(u2()));
             }
-            skipFields();
-            boolean constructible = findConstructor();
-            return new ClassFile(name, major, access, superName, interfaces, constructible, mentionsSdk);
+            fields("L" + name + ";");
+            Constructor constructor = methods(name);
+            for (int left = u2(); left > 0; left--) {
+                String attribute = utf8(u2());
+                isLocal = isLocal || "EnclosingMethod".equals(attribute);
+                skip(in.getInt());
+            }
+            return new ClassFile(
+                    name, major, access, superName, interfaces, constructor, isObject, definesDag, isLocal, mentionsSdk);
+        }
+
+        Set<String> constructed() throws Malformed {
+            methods = new ArrayList<>();
+            header();
+            u2(); // access
+            String self = className(u2());
+            Set<String> found = new HashSet<>();
+            for (int offset : methods) {
+                String owner = className(in.getShort(offset) & 0xffff);
+                int nameAndType = offsets[in.getShort(offset + 2) & 0xffff];
+                if (!owner.equals(self) && CONSTRUCTOR.equals(utf8(in.getShort(nameAndType) & 0xffff))) {
+                    found.add(owner);
+                }
+            }
+            return found;
+        }
+
+        /** Reads up to the access flags; the major version. */
+        private int header() throws Malformed {
+            if (in.getInt() != MAGIC) {
+                throw new Malformed("no class file magic");
+            }
+            u2(); // minor version
+            int major = u2();
+            constants();
+            return major;
         }
 
         private void constants() throws Malformed {
@@ -98,7 +174,13 @@ record ClassFile(
                     case 1 -> utf8Constant();
                     case 7, 8, 16, 19, 20 -> skip(2);
                     case 15 -> skip(3);
-                    case 3, 4, 9, 10, 11, 12, 17, 18 -> skip(4);
+                    case METHOD -> {
+                        if (methods != null) {
+                            methods.add(offsets[i]);
+                        }
+                        skip(4);
+                    }
+                    case 3, 4, 9, 11, 12, 17, 18 -> skip(4);
                     case 5, 6 -> {
                         skip(8);
                         i++; // long and double take two places
@@ -114,23 +196,44 @@ record ClassFile(
             skip(length);
         }
 
-        private void skipFields() {
+        private void fields(String ownType) {
             for (int left = u2(); left > 0; left--) {
-                skip(6);
+                boolean isStatic = (u2() & Modifier.STATIC) != 0;
+                int name = u2();
+                int descriptor = u2();
+                isObject = isObject || isStatic && holdsObject(utf8(name)) && ownType.equals(utf8(descriptor));
                 skipAttributes();
             }
         }
 
-        private boolean findConstructor() {
-            boolean found = false;
+        private static boolean holdsObject(String field) {
+            return "INSTANCE".equals(field) || "MODULE$".equals(field);
+        }
+
+        /** Reads the methods; the best constructor. */
+        private Constructor methods(String owner) {
+            int dollar = owner.lastIndexOf('$');
+            String takesOuter = dollar < 0 ? "" : "(L" + owner.substring(0, dollar) + ";)V";
+            Constructor best = Constructor.WITH_ARGUMENTS;
             for (int left = u2(); left > 0; left--) {
                 boolean isPublic = (u2() & Modifier.PUBLIC) != 0;
-                int name = u2();
+                String name = utf8(u2());
                 int descriptor = u2();
-                found = found || isPublic && "<init>".equals(utf8(name)) && "()V".equals(utf8(descriptor));
+                if (CONSTRUCTOR.equals(name)) {
+                    Constructor it = constructor(utf8(descriptor), takesOuter, isPublic);
+                    best = it.compareTo(best) > 0 ? it : best;
+                }
+                definesDag = definesDag || "define".equals(name) && RETURNS_DAG.equals(utf8(descriptor));
                 skipAttributes();
             }
-            return found;
+            return best;
+        }
+
+        private static Constructor constructor(String descriptor, String takesOuter, boolean isPublic) {
+            if ("()V".equals(descriptor)) {
+                return isPublic ? Constructor.PUBLIC : Constructor.NOT_PUBLIC;
+            }
+            return takesOuter.equals(descriptor) ? Constructor.WITH_OUTER_OBJECT : Constructor.WITH_ARGUMENTS;
         }
 
         private void skipAttributes() {

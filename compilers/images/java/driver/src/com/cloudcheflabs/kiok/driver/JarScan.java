@@ -17,8 +17,9 @@ import java.util.zip.ZipFile;
 /**
  * Finds a jar's DAG classes by reading its class files; no class is loaded, so that none can fail or do harm.
  *
- * <p>Only class files at the place their name says count: not those of jars inside the jar, nor of
- * {@code BOOT-INF/classes} or {@code META-INF/versions}.
+ * <p>Only class files at the place their name says are DAG classes: not those of jars inside the jar, nor of
+ * {@code BOOT-INF/classes} or {@code META-INF/versions}. What implements {@code KiokDag} and cannot be a DAG class is a
+ * problem; what may have been meant as one, as far as can be told, is a doubt.
  */
 final class JarScan {
 
@@ -29,11 +30,17 @@ final class JarScan {
     static final int MAX_CLASS_BYTES = 16 << 20;
 
     private static final String CLASS = ".class";
+    private static final String JAR = ".jar";
+    private static final int MAX_NAMED_JARS = 5;
 
     private final ZipFile zip;
     private final Map<String, ClassFile> files = new TreeMap<>();
+    private final Map<String, ClassFile> misplaced = new TreeMap<>(); // by the name of the entry
+    private final Map<String, ClassFile> misplacedByName = new HashMap<>();
+    private final List<String> innerJars = new ArrayList<>();
     private final Map<String, Ancestry> known = new HashMap<>();
     private final List<String> problems = new ArrayList<>();
+    private final List<String> doubts = new ArrayList<>();
     private byte[] buffer = new byte[1 << 16];
 
     /** How a type relates to {@code KiokDag}. MISSING: it extends something that is nowhere, so nobody can tell. */
@@ -61,6 +68,23 @@ final class JarScan {
         return problems;
     }
 
+    /**
+     * What may have been meant as a DAG class and could not be told, found by {@link #dagClasses}. It proves nothing about
+     * a DAG that the jar gave before.
+     */
+    List<String> doubts() {
+        return doubts;
+    }
+
+    /** Why the jar holds no DAG class, where {@link #dagClasses} found none. */
+    String notADag() {
+        if (files.isEmpty()) {
+            return "the jar holds no class";
+        }
+        return (files.size() == 1 ? "its only class is not" : "none of its " + files.size() + " classes is")
+                + " a concrete class that implements " + Sdk.KIOK_DAG.replace('/', '.');
+    }
+
     /** Every concrete class that implements {@code KiokDag} and can be instantiated, sorted by name. */
     List<ClassFile> dagClasses() throws TooLarge {
         if (zip.size() > MAX_ENTRIES) {
@@ -70,25 +94,108 @@ final class JarScan {
         }
         for (Enumeration<? extends ZipEntry> all = zip.entries(); all.hasMoreElements(); ) {
             ZipEntry entry = all.nextElement();
-            if (entry.getName().endsWith(CLASS) && !entry.getName().startsWith(Sdk.FOLDER)) {
+            String name = entry.getName();
+            if (name.endsWith(CLASS) && !name.startsWith(Sdk.FOLDER)) {
                 read(entry);
+            } else if (name.endsWith(JAR)) {
+                innerJars.add(name);
             }
         }
         List<ClassFile> found = new ArrayList<>();
+        List<ClassFile> unusable = new ArrayList<>();
         for (ClassFile file : files.values()) {
-            if (!file.isConcreteClass() || !file.constructible()) {
-                continue;
-            }
             Ancestry ancestry = ancestry(file.name(), new HashSet<>());
-            if (ancestry == Ancestry.IS_DAG) {
+            if (ancestry != Ancestry.IS_DAG) {
+                doubtful(file, ancestry);
+            } else if (file.isConstructible()) {
                 found.add(file);
-            } else if (ancestry == Ancestry.MISSING && mentionsSdk(file)) {
-                problems.add(
-                        "class " + file.className() + ": whether it defines a DAG cannot be told, because "
-                                + missingAncestor(file) + " is not in the jar; a jar must carry its own dependencies");
+            } else if (!file.isLocal() && (file.isConcreteClass() || file.isEnum())) {
+                unusable.add(file);
+            }
+        }
+        if (!unusable.isEmpty()) {
+            report(unusable);
+        }
+        for (Map.Entry<String, ClassFile> each : misplaced.entrySet()) {
+            misplaced(each.getKey(), each.getValue());
+        }
+        if (!innerJars.isEmpty()) {
+            doubts.add(unreadJars());
+        }
+        return found;
+    }
+
+    /** A class that is no DAG class, as far as can be told, and may be meant as one. */
+    private void doubtful(ClassFile file, Ancestry ancestry) {
+        if (!file.isConstructible()) {
+            return;
+        }
+        if (ancestry == Ancestry.MISSING) {
+            String message =
+                    "class " + file.className() + ": whether it defines a DAG cannot be told, because "
+                            + missingAncestor(file) + " is not in the jar; a jar must carry its own dependencies";
+            (mentionsSdk(file) ? problems : doubts).add(message);
+        } else if (definesDag(file)) {
+            doubts.add(
+                    "class " + file.className() + ": it has a method define() that returns a Dag, but does not implement "
+                            + "KiokDag; add 'implements KiokDag' if it is a DAG class");
+        }
+    }
+
+    /**
+     * Classes that implement KiokDag and cannot be DAG classes. One that another class creates or extends may be a helper
+     * on purpose; any other can only be meant as a DAG class.
+     */
+    private void report(List<ClassFile> unusable) {
+        Set<String> constructed = constructed();
+        for (ClassFile file : unusable) {
+            boolean isHelper = !file.isEnum() && constructed.contains(file.name()); // the bodies of its constants construct it
+            (isHelper ? doubts : problems).add("class " + file.className() + ": " + Unusable.why(file));
+        }
+    }
+
+    /** The classes whose constructors another class of the jar calls, to create or to extend them. */
+    private Set<String> constructed() {
+        Set<String> found = new HashSet<>();
+        for (ClassFile file : files.values()) {
+            try {
+                int length = fill(zip.getEntry(file.name() + CLASS)); // before the buffer, which it may replace
+                found.addAll(ClassFile.constructedBy(buffer, length));
+            } catch (IOException | IllegalArgumentException | ClassFile.Malformed e) {
+                // It was read before, so this does not happen; and if it did, the class at fault is a problem, no doubt.
+                continue;
             }
         }
         return found;
+    }
+
+    private void misplaced(String entry, ClassFile file) {
+        if (files.containsKey(file.name()) || !(file.isConcreteClass() || file.isEnum())) {
+            return; // another version of a class that is there
+        }
+        Ancestry ancestry = ancestry(file.name(), new HashSet<>());
+        if (ancestry == Ancestry.IS_DAG || ancestry == Ancestry.MISSING && mentionsSdk(file)) {
+            problems.add("class " + file.className() + ": " + Unusable.whyMisplaced(entry, file));
+        }
+    }
+
+    private String unreadJars() {
+        StringBuilder names = new StringBuilder();
+        for (int i = 0; i < innerJars.size() && i < MAX_NAMED_JARS; i++) {
+            names.append(i == 0 ? "" : ", ").append(innerJars.get(i));
+        }
+        int more = innerJars.size() - MAX_NAMED_JARS;
+        return "jars inside the jar are not read: " + names + (more > 0 ? " and " + more + " more" : "")
+                + "; unpack them into one jar if they hold DAG classes";
+    }
+
+    private boolean definesDag(ClassFile file) {
+        Set<String> seen = new HashSet<>();
+        ClassFile each = file;
+        while (each != null && !each.definesDag() && each.superName() != null && seen.add(each.name())) {
+            each = find(each.superName());
+        }
+        return each != null && each.definesDag();
     }
 
     private void read(ZipEntry entry) {
@@ -103,12 +210,14 @@ final class JarScan {
                 ClassFile file = ClassFile.parse(buffer, length);
                 if (name.equals(file.name() + CLASS)) {
                     files.put(file.name(), file);
+                } else {
+                    misplaced.put(name, file);
+                    misplacedByName.put(file.name(), file);
                 }
             } catch (ClassFile.Malformed e) {
                 // Some jars carry templates named like classes. What speaks of the SDK was meant to be one.
-                if (Sdk.mentioned(buffer, 0, length)) {
-                    problems.add("entry " + name + " is no valid class file: " + e.getMessage());
-                }
+                String message = "entry " + name + " is no valid class file: " + e.getMessage();
+                (Sdk.mentioned(buffer, 0, length) ? problems : doubts).add(message);
             }
         } catch (IOException | IllegalArgumentException e) {
             problems.add("entry " + name + " cannot be read: " + e.getMessage());
@@ -134,7 +243,7 @@ final class JarScan {
         if (name.equals(Sdk.KIOK_DAG)) {
             return Ancestry.IS_DAG;
         }
-        ClassFile file = files.get(name);
+        ClassFile file = find(name);
         if (file == null) {
             return isElsewhere(name) ? Ancestry.IS_NONE : Ancestry.MISSING;
         }
@@ -157,18 +266,24 @@ final class JarScan {
         return answer;
     }
 
+    /** The class of this name in the jar, at its place or not; null if there is none. */
+    private ClassFile find(String name) {
+        ClassFile file = files.get(name);
+        return file == null ? misplacedByName.get(name) : file;
+    }
+
     private boolean mentionsSdk(ClassFile file) {
         Set<String> seen = new HashSet<>();
         ClassFile each = file;
         while (each != null && !each.mentionsSdk() && each.superName() != null && seen.add(each.name())) {
-            each = files.get(each.superName());
+            each = find(each.superName());
         }
         return each != null && each.mentionsSdk();
     }
 
     private String missingAncestor(ClassFile file) {
         for (String parent : parents(file)) {
-            ClassFile inJar = files.get(parent);
+            ClassFile inJar = find(parent);
             if (inJar == null && !isElsewhere(parent)) {
                 return parent.replace('/', '.');
             }

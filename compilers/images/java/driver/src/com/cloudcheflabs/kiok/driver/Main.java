@@ -54,6 +54,12 @@ public final class Main {
             for (String problem : scan.problems()) {
                 channel.problem(problem);
             }
+            for (String doubt : scan.doubts()) {
+                channel.doubt(doubt);
+            }
+            if (classes.isEmpty()) {
+                channel.notADag(scan.notADag());
+            }
         } catch (JarScan.TooLarge e) {
             channel.problem(e.getMessage());
             channel.classes(List.of());
