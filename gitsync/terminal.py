@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.utils.timesince import timesince
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 
 from gitsync import presence
 from gitsync.doctor.finding import Status
 from gitsync.models import Repository, RepositoryState
+from gitsync.states import PAUSED, SWITCHED_OFF, SYNCING, WORDS, shown_state
 from gitsync.sync.claim import is_held
+from kiok.text import terminal_line, terminal_text
 
 if TYPE_CHECKING:
     from compilers.sandbox.check import Examination
@@ -24,18 +27,17 @@ if TYPE_CHECKING:
     from gitsync.sync.report import SyncReport
 
 COLOURS = {
-    RepositoryState.IN_SYNC: "green",
-    RepositoryState.DEGRADED: "yellow",
-    RepositoryState.FAILING: "red",
-    RepositoryState.NEVER: "dim",
+    RepositoryState.IN_SYNC.value: "green",
+    RepositoryState.DEGRADED.value: "yellow",
+    RepositoryState.FAILING.value: "red",
+    RepositoryState.NEVER.value: "dim",
+    SYNCING: "cyan",
+    PAUSED: "yellow",
+    SWITCHED_OFF: "dim",
 }
 STATUS_COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
-WORDS = {
-    RepositoryState.IN_SYNC: "in sync",
-    RepositoryState.DEGRADED: "degraded",
-    RepositoryState.FAILING: "failing",
-    RepositoryState.NEVER: "never synced",
-}
+CONTINUED = "    "  # begins each further line of a message
+PIPED_COLUMNS = 1_000_000  # of a file or pipe: no line is wrapped or cut, so that grep finds whole names
 SIGNS = (
     ("created", "+", "green"),
     ("updated", "~", "cyan"),
@@ -44,26 +46,53 @@ SIGNS = (
 )
 
 
+class TerminalConsole(Console):
+    """A console that prints no control character of the text that it is given.
+
+    A file or a pipe gets lines of any length.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, emoji=False)
+        if not self.file.isatty():
+            self.width = PIPED_COLUMNS
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            # Rich's own commands to the terminal, such as those that move the cursor, are control segments.
+            yield (segment if segment.control else Segment(terminal_text(segment.text), segment.style))
+
+
+def plain(text: object) -> str:
+    """Return text of any origin as markup that prints it on one line."""
+    return escape(terminal_line(str(text)))
+
+
+def plain_lines(text: str) -> str:
+    """Return text of any origin as markup that prints it; further lines are indented."""
+    return escape(terminal_text(text, CONTINUED))
+
+
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, str], None]]]:
     """A line per repository, with its step, while the block runs. On no terminal, or `quiet`, nothing.
 
     Gives a function from a repository's name to the function that is told (step, detail).
     """
-    console = Console(stderr=True)
+    console = TerminalConsole(stderr=True)
     columns = (
         SpinnerColumn(finished_text="·"),
         TextColumn("{task.fields[name]}"),
         TextColumn("{task.description}", style="dim"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as shown:
+    with Progress(*columns, console=console, disable=quiet or not console.file.isatty()) as shown:
 
         def start(name: str) -> Callable[[str, str], None]:
-            task = shown.add_task("", total=None, name=escape(name))
+            task = shown.add_task("", total=None, name=plain(name))
 
             def step(step: str, detail: str) -> None:
-                shown.update(task, description=f"{step} {detail}".strip())
+                shown.update(task, description=plain(f"{step} {detail}".strip()))
 
             return step
 
@@ -72,7 +101,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, str], None]
 
 def show_reports(reports: Sequence[SyncReport], *, dry_run: bool) -> None:
     """A table of all repositories, then what changed and what failed, one line each."""
-    console = Console()
+    console = TerminalConsole()
     if not reports:
         console.print(
             "No repository is configured. Add one in the admin, or declare it in kiok.gitsync.repos."
@@ -83,13 +112,12 @@ def show_reports(reports: Sequence[SyncReport], *, dry_run: bool) -> None:
     for name in ("new", "upd", "pruned", "stale", "same", "failed", "s"):
         table.add_column(name, justify="right", no_wrap=True)
     for report in reports:
-        state = RepositoryState(report.state)
         files = len({item.path for item in report.failed})
         counts = (report.created, report.updated, report.pruned, report.stale)
         table.add_row(
-            escape(report.name),
-            f"[{COLOURS[state]}]{WORDS[state]}[/]",
-            report.to_commit[:8],
+            plain(report.name),
+            _coloured(report.state),
+            plain(report.to_commit[:8]),
             *(str(len(uids)) if uids else "·" for uids in counts),
             str(report.unchanged) if report.unchanged else "·",
             f"[red]{files}[/]" if files else "·",
@@ -100,25 +128,27 @@ def show_reports(reports: Sequence[SyncReport], *, dry_run: bool) -> None:
         _show_details(console, report)
 
 
-def _show_details(console: Console, report: SyncReport) -> None:
+def _show_details(console: TerminalConsole, report: SyncReport) -> None:
     for name, sign, colour in SIGNS:
         for uid in getattr(report, name):
-            console.print(f"[{colour}]{sign} {name:8}[/] {escape(uid)}", highlight=False, soft_wrap=True)
+            console.print(f"[{colour}]{sign} {name:8}[/] {plain(uid)}", highlight=False, soft_wrap=True)
     if report.reused:
         console.print(
             f"[dim]· compiled[/] {report.compiled} of {report.compiled + report.reused} files of "
-            f"{escape(report.name)}; the others have not changed",
+            f"{plain(report.name)}; the others have not changed",
             highlight=False,
             soft_wrap=True,
         )
     for item in report.failed:
         place = f"{report.name}/{item.path}" + (f":{item.line}" if item.line else "")
         console.print(
-            f"[red]✗ {'failed':8}[/] {escape(place)}: {escape(item.message)}", highlight=False, soft_wrap=True
+            f"[red]✗ {'failed':8}[/] {plain(place)}: {plain_lines(item.message)}",
+            highlight=False,
+            soft_wrap=True,
         )
     if report.state == RepositoryState.FAILING:
         console.print(
-            f"[red]✗ {escape(report.name)}[/] ({escape(report.reason)}): {escape(report.message)}",
+            f"[red]✗ {plain(report.name)}[/] ({plain(report.reason)}): {plain_lines(report.message)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -126,7 +156,7 @@ def _show_details(console: Console, report: SyncReport) -> None:
 
 def show_repositories(repositories: Sequence[Repository]) -> None:
     """How each repository stands."""
-    console = Console()
+    console = TerminalConsole()
     if not repositories:
         console.print(
             "No repository is configured. Add one in the admin, or declare it in kiok.gitsync.repos."
@@ -135,12 +165,12 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
     table = _table("repository", "state", "reason", "ref", "subpath", "commit", "checked")
     for row in repositories:
         table.add_row(
-            escape(row.name),
-            _standing(row),
-            row.reason,
-            escape(row.ref),
-            escape(row.subpath),
-            row.last_good_commit[:8],
+            plain(row.name),
+            _coloured(shown_state(row)),
+            plain(row.reason),
+            plain(row.ref),
+            plain(row.subpath),
+            plain(row.last_good_commit[:8]),
             f"{timesince(row.checked_at, depth=1)} ago" if row.checked_at else "never",
         )
     console.print(table)
@@ -148,34 +178,29 @@ def show_repositories(repositories: Sequence[Repository]) -> None:
         if row.is_paused:
             since = f"{timesince(row.paused_at, depth=1)} ago" if row.paused_at else ""
             line = f"{row.name} was paused {since} by {row.paused_by}: {row.pause_reason}"
-            console.print(f"[yellow]![/] {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(f"[yellow]![/] {plain(line)}", highlight=False, soft_wrap=True)
 
 
-def _standing(row: Repository) -> str:
-    if not row.enabled:
-        return "off"
-    if row.is_paused:
-        return "[yellow]paused[/]"
-    state = RepositoryState(row.state)
+def _coloured(state: str) -> str:
     return f"[{COLOURS[state]}]{WORDS[state]}[/]"
 
 
 def show_examination(examination: Examination) -> None:
     """A table of the sandbox's layers, then facts about the engine and the verdict."""
-    console = Console()
+    console = TerminalConsole()
     table = _table("layer", "expected", "", "found")
     for column in (table.columns[1], table.columns[3]):
         column.no_wrap = False
         column.overflow = "fold"
     for finding in examination.findings:
         sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
-        found = escape(finding.found)
+        found = plain(finding.found)
         table.add_row(
-            escape(finding.layer), escape(finding.expected), sign, found if finding.ok else f"[red]{found}[/]"
+            plain(finding.layer), plain(finding.expected), sign, found if finding.ok else f"[red]{found}[/]"
         )
     console.print(table)
     for name, text in examination.facts:
-        console.print(f"[dim]{escape(name)}:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        console.print(f"[dim]{plain(name)}:[/] {plain(text)}", highlight=False, soft_wrap=True)
     bad = sum(not finding.ok for finding in examination.findings)
     verdict = f"[red]{bad} of them give less than promised[/]" if bad else "[green]all as promised[/]"
     console.print(f"{len(examination.findings)} layers, {verdict}, in {examination.seconds:.1f} s")
@@ -183,24 +208,25 @@ def show_examination(examination: Examination) -> None:
 
 def show_examined(examined: Sequence[Examined]) -> None:
     """What each check of the doctor found, a line each, in colour on a terminal."""
-    console = Console()
+    console = TerminalConsole()
     width = max((len(item.name) for item in examined), default=0)
     for item in examined:
         finding = item.finding
-        line = f"[{STATUS_COLOURS[finding.status]}]{finding.status:4}[/]  {item.name:{width}}  {escape(finding.found)}"
+        status = f"[{STATUS_COLOURS[finding.status]}]{finding.status:4}[/]"
+        line = f"{status}  {item.name:{width}}  {plain_lines(finding.found)}"
         if finding.remedy:
-            line += f" [bold]→[/] {escape(finding.remedy)}"
+            line += f" [bold]→[/] {plain_lines(finding.remedy)}"
         console.print(line, highlight=False, soft_wrap=True)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    """A table that fits 80 columns: the first column folds, the others keep their width."""
+    """Return a table that fits a terminal of 80 columns: name and state wrap, the other columns are cut."""
     table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
     table.add_column(columns[0], overflow="fold", min_width=12)
     for name in columns[1:]:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=name != "state")
     return table
 
 

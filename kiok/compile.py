@@ -16,11 +16,12 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic, KiokError
 from kiok.python_dag import compile_python_file
+from kiok.text import terminal_json, terminal_line, terminal_text
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.check:
         for file, result in compiled:
             if not result.dags and not result.diagnostics:
-                sys.stderr.write(f"{file}: not a DAG\n")
+                sys.stderr.write(f"{terminal_line(file)}: not a DAG\n")
         _print_specs(compiled)
     return 1 if problems else 0
 
@@ -71,7 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> Namespace:
     from argparse import ArgumentParser
 
-    parser = ArgumentParser(
+    class Parser(ArgumentParser):
+        """A parser whose messages, which quote arguments, print no control characters."""
+
+        def _print_message(self, message: str, file: Any = None) -> None:
+            super()._print_message(terminal_text(message), file)
+
+    parser = Parser(
         prog="kiok.compile",
         description="Compile DAG files. Prints their specs as JSON, problems on stderr.",
         epilog="Exit status: 0 all compiled, 1 some file has a problem, 2 wrong usage.",
@@ -136,7 +143,7 @@ def _print_specs(compiled: Sequence[tuple[str, CompiledFile]]) -> None:
     import json
 
     specs = [dag.to_json() for _, result in compiled for dag in result.dags]
-    text = json.dumps(specs, indent=2, ensure_ascii=False) + "\n"
+    text = terminal_json(json.dumps(specs, indent=2, ensure_ascii=False)) + "\n"
     sys.stdout.flush()
     # In UTF-8 on every platform and locale: the JSON is for a program.
     sys.stdout.buffer.write(text.encode())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from kiok.errors import Diagnostic
+from kiok.text import terminal_line, terminal_text
 
 
 def as_text(diagnostic: Diagnostic) -> str:
-    """`path:line:column: DAG 'd', task 't', key 'k': message`, and what the file printed, if known."""
-    output = f"\n  its output:\n{diagnostic.output}" if diagnostic.output else ""
-    return f"{diagnostic}{output}"
+    """`path:line:column: DAG 'd', task 't', key 'k': message`, and what the file printed, if known.
+
+    Control characters are escaped: path, message and output are whatever the file's author wrote.
+    """
+    output = f"\n  its output:\n{terminal_text(diagnostic.output)}" if diagnostic.output else ""
+    return f"{terminal_text(str(diagnostic), indent='    ')}{output}"
 
 
 def as_github(diagnostic: Diagnostic) -> str:
@@ -33,7 +37,11 @@ def as_github(diagnostic: Diagnostic) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # Line breaks are encoded as GitHub does it, other control characters are escaped for its log.
+    lines = (
+        "%0D".join(map(terminal_line, line.split("\r"))) for line in text.replace("%", "%25").split("\n")
+    )
+    return "%0A".join(lines)
 
 
 def _property(text: str) -> str:

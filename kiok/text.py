@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 MIN_INT64 = -(2**63)
 MAX_INT64 = 2**63 - 1
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+# What a terminal obeys or hides instead of showing: C0 and C1 controls, line and paragraph separators, characters that
+# change the direction of text (https://www.unicode.org/reports/tr9/) or have no width, tags, and surrogates.
+_UNPRINTABLE = (
+    r"\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f\ud800-\udfff"
+)
+_NOT_OF_A_LINE = re.compile(rf"[\x00-\x1f{_UNPRINTABLE}]")
+_NOT_OF_A_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}]")
 
 
 def flaw(text: str) -> str | None:
@@ -61,3 +71,34 @@ def _digits(value: int) -> str:
     if int.bit_length(value) > 128:
         return f"of {int.bit_length(value)} bits"
     return int.__repr__(value)
+
+
+def terminal_line(text: str) -> str:
+    """Return `text` fit to be printed on one line of a terminal or log: escape whatever is not shown as it is."""
+    return _NOT_OF_A_LINE.sub(_escaped, text)
+
+
+def terminal_text(text: str, indent: str = "") -> str:
+    """Return `text` as `terminal_line` does, but keep its line breaks and tabs.
+
+    Every line but the first begins with `indent`, so that none can pass for a line of the program's own.
+    """
+    safe = _NOT_OF_A_TEXT.sub(_escaped, text)
+    return safe.replace("\n", f"\n{indent}") if indent else safe
+
+
+def terminal_json(text: str) -> str:
+    """Return JSON text with the same value that is fit to be printed: what `terminal_text` escapes, as `\\uXXXX`."""
+    return _NOT_OF_A_TEXT.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def joined_surrogates(text: str) -> str:
+    """Return `text` with each surrogate pair replaced by its character; JSON writes those beyond U+FFFF as a pair.
+
+    A lone surrogate stays as it is; see `flaw`.
+    """
+    return _SURROGATE_PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return repr(found[0])[1:-1]

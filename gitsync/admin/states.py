@@ -5,20 +5,24 @@ from __future__ import annotations
 from django.utils.safestring import SafeString
 
 from gitsync.models import FileState, Outcome, Repository, RepositoryState, SyncRun, SyncState
+from gitsync.states import PAUSED as PAUSED
+from gitsync.states import SWITCHED_OFF as SWITCHED_OFF
+from gitsync.states import SYNCING as SYNCING
+from gitsync.states import WORDS, shown_state
 from gitsync.sync_requests import is_claimed as is_claimed
 from kiok.metadata.admin.cells import Tone, badge
 
-SWITCHED_OFF = "off"
-PAUSED = "paused"
-SYNCING = "syncing"
 REPOSITORY = {
-    RepositoryState.FAILING.value: (Tone.BAD, RepositoryState.FAILING.label),
-    RepositoryState.DEGRADED.value: (Tone.WARN, RepositoryState.DEGRADED.label),
-    SYNCING: (Tone.BUSY, "syncing"),
-    RepositoryState.IN_SYNC.value: (Tone.GOOD, RepositoryState.IN_SYNC.label),
-    RepositoryState.NEVER.value: (Tone.IDLE, RepositoryState.NEVER.label),
-    PAUSED: (Tone.WARN, "paused"),
-    SWITCHED_OFF: (Tone.IDLE, "switched off"),
+    state: (tone, WORDS[state])
+    for state, tone in (
+        (RepositoryState.FAILING.value, Tone.BAD),
+        (RepositoryState.DEGRADED.value, Tone.WARN),
+        (SYNCING, Tone.BUSY),
+        (RepositoryState.IN_SYNC.value, Tone.GOOD),
+        (RepositoryState.NEVER.value, Tone.IDLE),
+        (PAUSED, Tone.WARN),
+        (SWITCHED_OFF, Tone.IDLE),
+    )
 }
 """How a repository may stand, by what is shown of it; the worst first."""
 _SYNC = {
@@ -46,11 +50,7 @@ _OUTCOME = {
 
 def repository_state(repository: Repository) -> SafeString:
     """How the repository stands."""
-    if not repository.enabled:
-        return badge(*REPOSITORY[SWITCHED_OFF])
-    if repository.is_paused:
-        return badge(*REPOSITORY[PAUSED])
-    return badge(*REPOSITORY[SYNCING if is_claimed(repository) else repository.state])
+    return badge(*REPOSITORY[shown_state(repository)])
 
 
 def sync_state(run: SyncRun) -> SafeString:

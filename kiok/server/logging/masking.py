@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from kiok.connections.redaction import redact
+from kiok.text import terminal_line
 
 MAX_CHARACTERS = 32_768
 """Of one text. What a file printed, or a server said, was cut long before; this is for what nobody thought of."""
 MAX_DEPTH = 5
 MAX_ITEMS = 100
 
-# Controls, line separators, what turns the direction of a text around, and halves of characters, which are no Unicode.
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 _OF_MANY_LINES = ("exception", "stack")
 _OURS = frozenset({"timestamp", "level"})
 
@@ -40,12 +36,12 @@ def masked(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
 
 def line(text: str) -> str:
     """The text on one line, without secrets. Cut last: of a secret that is cut first, only a part is found."""
-    return _escaped(_cut(redact(text)))
+    return terminal_line(_cut(redact(text)))
 
 
 def lines(text: str) -> list[str]:
     """The same of a text of many lines, which stay apart."""
-    return [_escaped(part) for part in _cut(redact(text)).splitlines() if part.strip()]
+    return [terminal_line(part) for part in _cut(redact(text)).splitlines() if part.strip()]
 
 
 def _value(value: Any, depth: int) -> Any:
@@ -70,7 +66,3 @@ def _text(value: object) -> str:
 def _cut(text: str) -> str:
     left_out = len(text) - MAX_CHARACTERS
     return f"{text[:MAX_CHARACTERS]}... ({left_out} characters left out)" if left_out > 0 else text
-
-
-def _escaped(text: str) -> str:
-    return _UNSAFE.sub(lambda match: repr(match.group())[1:-1], text)
