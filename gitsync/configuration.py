@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import DataError, transaction
 
 from gitsync.conf import properties
+from gitsync.connection_kinds import wrong_credential, wrong_keys, wrong_secret
+from gitsync.errors import SyncReason
 from gitsync.git.errors import GitError
-from gitsync.models import ManagedBy, Repository
+from gitsync.models import ManagedBy, Repository, Trigger
 from gitsync.sync.schedule import look_at_once
+from kiok import correlation
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, Origin
+from kiok.text import printable
+
+if TYPE_CHECKING:
+    from kiok.server.declared import DeclaredRepository, InvalidDeclaration
 
 log = logging.getLogger(__name__)
 
+MAX_PROBLEM_CHARACTERS = 4000
 DECLARING = ("kiok.gitsync.repos", "kiok.gitsync.repos.file")
 
 
@@ -28,35 +38,30 @@ def follow_declaration() -> list[str]:
 
     Where neither property is given at all nothing is touched: a process started without its configuration must
     not delete what another was configured with. Returns the names that changed. Raises DeclarationError.
+
+    A repository whose declaration cannot be followed fails and keeps its last configuration and its DAGs; no other is
+    affected. One that is new is added, so that it is listed as failing.
     """
     config = properties()
     if not any(name in config.sources for name in DECLARING):
         return []
-    changed = []
     declared = {item.name: item for item in config.repositories}
-    for item in declared.values():
-        values = {
-            "url": item.url,
-            "ref": item.ref,
-            "subpath": item.subpath,
-            "credential_id": _known_connection(
-                item.name, "credentialConnectionId", item.credential_connection_id
-            ),
-            "include": Repository().include if item.include is None else item.include,
-            "verify": item.verify,
-            "verify_keys_id": _known_connection(item.name, "verifyConnectionId", item.verify_connection_id),
-            "image_python": item.image_python,
-            "image_java": item.image_java,
-            "webhook_secret_id": _known_connection(
-                item.name, "webhookSecretConnectionId", item.webhook_secret_connection_id
-            ),
-            "enabled": item.enabled,
-            "interval_ms": item.interval_ms,
-            "managed_by": ManagedBy.CONFIG,
-        }
-        if _declare(item.name, values):
-            changed.append(item.name)
-    for repository in Repository.objects.filter(managed_by=ManagedBy.CONFIG).exclude(name__in=declared):
+    invalid = _problems_by_name(config.invalid_repositories)
+    undeclared = list(
+        Repository.objects.filter(managed_by=ManagedBy.CONFIG).exclude(name__in=[*declared, *invalid])
+    )
+    if undeclared and "" in invalid:
+        # Any of them may be the one that this entry was meant for.
+        names = ", ".join(repository.name for repository in undeclared)
+        _warn_once(f"not removed while an entry has no usable name: {names} ({invalid['']})")
+        undeclared = []
+    changed = [name for name, item in declared.items() if _follow(item)]
+    changed += [
+        name
+        for name, problem in invalid.items()
+        if name and _refuse(name, SyncReason.DECLARATION_INVALID, problem, {})
+    ]
+    for repository in undeclared:
         log.info("repository %s is no longer declared; it is removed with its DAGs", repository.name)
         remove_repository(repository)
         changed.append(repository.name)
@@ -65,11 +70,15 @@ def follow_declaration() -> list[str]:
 
 def declared_where(repository: Repository) -> str:
     """Where a declared repository is declared: property and place, for people."""
+    return _where(repository.name)
+
+
+def _where(name: str) -> str:
     config = properties()
-    in_file = any(declared.name == repository.name for declared in config.file_repositories)
+    in_file = any(declared.name == name for declared in config.file_repositories)
     if in_file and config.gitsync_repos_file is not None:
         return f"the file {config.gitsync_repos_file} (kiok.gitsync.repos.file)"
-    if any(declared.name == repository.name for declared in config.gitsync_repos):
+    if any(declared.name == name for declared in config.gitsync_repos):
         return f"kiok.gitsync.repos ({config.sources.get('kiok.gitsync.repos', 'the configuration')})"
     return "the configuration (kiok.gitsync.repos or kiok.gitsync.repos.file) of the service's workers"
 
@@ -94,8 +103,74 @@ def remove_repository(repository: Repository) -> int:
     return pruned
 
 
+@cache
+def _warn_once(message: str) -> None:
+    """Log what stays true until the configuration changes; declarations are followed every minute."""
+    log.warning("%s", message)
+
+
+def _problems_by_name(invalid: Iterable[InvalidDeclaration]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for item in invalid:
+        found.setdefault(item.name, []).append(str(item))
+    return {name: "; ".join(problems) for name, problems in found.items()}
+
+
+def _follow(item: DeclaredRepository) -> bool:
+    """Make one repository as declared, or fail it; whether anything changed."""
+    values = {
+        "url": item.url,
+        "ref": item.ref,
+        "subpath": item.subpath,
+        "include": Repository().include if item.include is None else item.include,
+        "verify": item.verify,
+        "image_python": item.image_python,
+        "image_java": item.image_java,
+        "enabled": item.enabled,
+        "interval_ms": item.interval_ms,
+    }
+    wrong = _wrong_connection(item)
+    if wrong:
+        return _refuse(item.name, SyncReason.CREDENTIAL, wrong, values)
+    connections = {
+        "credential_id": item.credential_connection_id or None,
+        "verify_keys_id": item.verify_connection_id or None,
+        "webhook_secret_id": item.webhook_secret_connection_id or None,
+    }
+    try:
+        return _declare(item.name, {**values, **connections})
+    except DataError as exc:
+        # Checked before, by the same limits; this keeps a limit that the two disagree on from stopping the others.
+        return _refuse(item.name, SyncReason.DECLARATION_INVALID, f"the database refuses it: {exc}", {})
+
+
+def _wrong_connection(item: DeclaredRepository) -> str:
+    """Return what is wrong with the connections that the declaration names; "" if nothing is."""
+    named = {
+        "credentialConnectionId": item.credential_connection_id,
+        "verifyConnectionId": item.verify_connection_id,
+        "webhookSecretConnectionId": item.webhook_secret_connection_id,
+    }
+    found = Connection.objects.in_bulk([value for value in named.values() if value])
+    for key, value in named.items():
+        if value and value not in found:
+            return (
+                f"the connection {value!r} does not exist. Add it in the admin under Connections, or correct {key} in "
+                f"{_where(item.name)}"
+            )
+    for key, wrong in (
+        ("credentialConnectionId", lambda row: wrong_credential(row, item.url)),
+        ("verifyConnectionId", wrong_keys),
+        ("webhookSecretConnectionId", wrong_secret),
+    ):
+        if (value := named[key]) and (problem := wrong(found[value])):
+            return f"{problem} Add the property, or correct {key} in {_where(item.name)}"
+    return ""
+
+
 def _declare(name: str, values: Mapping[str, object]) -> bool:
     """Create or update one declared repository; whether anything changed."""
+    values = {**values, "managed_by": ManagedBy.CONFIG, "declaration_reason": "", "declaration_problem": ""}
     with transaction.atomic():
         repository = Repository.objects.select_for_update().filter(name=name).first()
         if repository is None:
@@ -109,10 +184,35 @@ def _declare(name: str, values: Mapping[str, object]) -> bool:
     return True
 
 
-def _known_connection(repository: str, key: str, connection_id: str | None) -> str | None:
-    if connection_id and not Connection.objects.filter(pk=connection_id).exists():
-        raise DeclarationError(
-            f"repository {repository!r} names the connection {connection_id!r}, which does not exist. "
-            f"Add it in the admin under Connections, or correct {key}"
-        )
-    return connection_id or None
+def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, object]) -> bool:
+    """Have a declared repository fail with `problem`; whether that is new.
+
+    One that exists keeps its configuration; one that does not is added with `values`. One that the admin manages is left
+    alone: only a valid declaration takes it over, since the next one without it would remove it.
+    """
+    from gitsync.sync.failure import (
+        Failure,
+    )  # what it stands on, a declaration without problems does not need
+    from gitsync.sync.finish import fail_unreached
+
+    problem = printable(problem, MAX_PROBLEM_CHARACTERS)
+    with transaction.atomic():
+        repository = Repository.objects.select_for_update().filter(name=name).first()
+        if repository is None:
+            repository = Repository(name=name, managed_by=ManagedBy.CONFIG, **values)
+        elif repository.managed_by != ManagedBy.CONFIG:
+            log.error(
+                "repository %s stays as the admin has it: its declaration is invalid: %s", name, problem
+            )
+            return False
+        elif (repository.declaration_reason, repository.declaration_problem) == (reason, problem):
+            return False
+        repository.declaration_reason, repository.declaration_problem = reason, problem
+        look_at_once(repository)
+        repository.save()
+    if repository.enabled and not repository.is_paused:
+        log.warning("repository %s fails (%s): %s", name, reason, problem)
+        with correlation.bound(repository=name):
+            # So that it is listed as failing now, not only after the next poll.
+            fail_unreached(repository, Failure(reason, problem, transient=False), Trigger.SCHEDULE)
+    return True

@@ -9,6 +9,7 @@ KiokError
     ├── TooManyDags                 a person: over kiok.gitsync.max.dags
     ├── LeaseLost                   nobody: another worker took over
     ├── ConfigurationChanged        nobody: the next sync uses the new one
+    ├── DeclarationRefused          a person: the declaration names a wrong connection, or is invalid
     ├── WorkerDied                  a person: workers died at it several times in a row
     └── Busy                        nobody: another sync of this repository is under way
 """
@@ -46,7 +47,9 @@ class SyncReason(StrEnum):
     COMPILE_FAILED = "compile_failed"
     """The commit as a whole cannot be judged, for example for an unreadable .kiokignore."""
     CREDENTIAL = "credential"
-    """The connection that holds the credential cannot be used."""
+    """The connection that holds the credential cannot be used, or a declared repository names a wrong connection."""
+    DECLARATION_INVALID = "declaration_invalid"
+    """The repository is declared in the configuration, and its declaration is invalid."""
     DISABLED = "disabled"
     """The repository is switched off."""
     PAUSED = "paused"
@@ -95,6 +98,14 @@ class ConfigurationChanged(SyncError):
 
     reason = SyncReason.CONFIGURATION_CHANGED
     transient = True
+
+
+class DeclarationRefused(SyncError):
+    """The repository's declaration cannot be followed, so it is not synced by the configuration from before."""
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(problem)
+        self.reason = SyncReason(reason)
 
 
 class WorkerDied(SyncError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db import DatabaseError, connections
 
 from gitsync import remote
+from gitsync.conf import properties
 from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.notices import outbox
 from gitsync.retention import Retention, remove_leftover_mirrors
@@ -50,6 +51,8 @@ class Housekeeping:
 
 def of_store() -> Housekeeping:
     """The leader's."""
+    for invalid in properties().invalid_repositories:  # as read at the start, so once is enough
+        log.error("invalid declaration of a repository: %s", invalid)
     return Housekeeping(
         [
             Duty("taking over declared repositories", _follow_declaration),

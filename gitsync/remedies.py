@@ -70,7 +70,8 @@ REMEDIES: Mapping[StrEnum, str] = {
     SyncReason.COMPILE_FAILED: "For the authors: the message names the file.",
     SyncReason.SUBPATH_MISSING: "Correct the subpath, or push the folder.",
     SyncReason.TOO_MANY_DAGS: "Split the repository, or raise the limit.",
-    SyncReason.CREDENTIAL: "The message says why: the master key, or a property.",
+    SyncReason.CREDENTIAL: "The message says why: the master key, a property, or a connection that does not exist.",
+    SyncReason.DECLARATION_INVALID: "Correct the declaration at the place that the message names, and restart the service.",
     SyncReason.DISABLED: "Enable it, if it is to sync.",
     SyncReason.PAUSED: "Resume it when the reason is gone.",
     SyncReason.LEASE_LOST: (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gitsync.conf import properties
-from gitsync.errors import SyncError, SyncReason
+from gitsync.errors import DeclarationRefused, SyncError, SyncReason
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.credentials import Credential, credential_from_properties
 from gitsync.git.mirror import Mirror
@@ -48,7 +48,9 @@ class Remote:
 
 
 def remote_of(repository: Repository) -> Remote:
-    """The remote of a repository. Raises GitError for bad configuration, CredentialUnusable."""
+    """The remote of a repository. Raises GitError for bad configuration, CredentialUnusable, DeclarationRefused."""
+    if repository.declaration_problem:
+        raise DeclarationRefused(repository.declaration_reason, repository.declaration_problem)
     config = properties()
     url = parse_url(repository.url, allow_protocols=frozenset(config.gitsync_allow_protocols))
     return Remote(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitsync.doctor import backlog, door, engine, machine, secrets, store, work
+from gitsync.doctor import backlog, declaration, door, engine, machine, secrets, store, work
 from gitsync.doctor.finding import Check
 
 CHECKS = (
@@ -11,6 +11,7 @@ CHECKS = (
     Check("clock", store.clock, needs_database=True),
     Check("queue", work.queue, needs_database=True),
     Check("syncs", backlog.syncs, needs_database=True),
+    Check("declaration", declaration.declaration, needs_database=True),
     Check("leader", work.leader, needs_database=True),
     Check("workers", work.workers, needs_database=True),
     Check("notices", work.notices, needs_database=True),

@@ -157,6 +157,18 @@ class Repository(models.Model):
     paused_by = models.CharField(max_length=150, blank=True, editable=False)
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
 
+    # Of a declared repository: why its declaration cannot be followed (gitsync.configuration), "" where it is.
+    declaration_reason = models.CharField(
+        max_length=40, blank=True, default="", db_default="", editable=False
+    )
+    declaration_problem = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The repository fails with it, and is not fetched. Its configuration is the last valid one.",
+    )
+
     # Observed.
     state = models.CharField(
         max_length=10, choices=RepositoryState.choices, default=RepositoryState.NEVER, editable=False

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kiok.server.errors import ConfigurationError
+from kiok.server.parsers import flaw_of
 
 OPTIONS = (
     "application_name",
@@ -75,6 +76,15 @@ def parse(url: str) -> dict[str, Any]:
             raise ConfigurationError(
                 f"DATABASE_URL: unknown parameter {key!r}; allowed: host, {', '.join(OPTIONS)}"
             )
+    for what, text in (
+        ("user", unquote(parts.username or "")),
+        ("password", unquote(parts.password or "")),
+        ("name", name),
+        ("host", socket or _host(parts.netloc, host)),
+        *options.items(),
+    ):
+        if reason := flaw_of(text):
+            raise ConfigurationError(f"DATABASE_URL: its {what} {reason} (value not shown); {wanted}")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

@@ -6,10 +6,11 @@ In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by com
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kiok.server import parsers
+from kiok.text import joined_surrogates
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 CONNECTION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -44,11 +45,38 @@ class DeclaredRepository:
     webhook_secret_connection_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InvalidDeclaration:
+    """One problem of an entry that therefore declares nothing; the other entries count.
+
+    `source` is where it is declared: `file:line`, or the property's source. `name` is the repository's, "" where the
+    entry has none that can be used.
+    """
+
+    source: str
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.problem}"
+
+
+# What the database holds (gitsync.models.repository), in characters.
+_MAX_CHARACTERS = {"url": 2000, "ref": 300, "subpath": 1024}
+MAX_INTERVAL_MS = 2**31 - 1
+
+
 def check(repository: DeclaredRepository) -> DeclaredRepository:
     """The repository itself. Raises ValueError with what is wrong; never shows a password."""
     if not NAME.fullmatch(repository.name):
         raise ValueError(f"name {repository.name!r} does not match {NAME.pattern}")
     where = f"repository {repository.name!r}: "
+    for key, text in _texts(repository):
+        if reason := parsers.flaw_of(text):
+            raise ValueError(where + f"{key} {reason}")
+        limit = _MAX_CHARACTERS.get(key, len(text))
+        if len(text) > limit:
+            raise ValueError(where + f"{key} has {len(text)} characters; allowed: {limit} or fewer")
     if not repository.url:
         raise ValueError(where + "the url is empty")
     if _CONTROL.search(repository.url):
@@ -64,8 +92,10 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
     ):
         if connection is not None and not CONNECTION_ID.fullmatch(connection):
             raise ValueError(where + f"{key} {connection!r} does not match {CONNECTION_ID.pattern}")
-    if repository.interval_ms is not None and repository.interval_ms < 1000:
-        raise ValueError(where + f"intervalMs is {repository.interval_ms}; allowed: 1000 or more")
+    if repository.interval_ms is not None and not 1000 <= repository.interval_ms <= MAX_INTERVAL_MS:
+        raise ValueError(
+            where + f"intervalMs is {repository.interval_ms}; allowed: 1000 or more, to {MAX_INTERVAL_MS}"
+        )
     for key, image in (("imagePython", repository.image_python), ("imageJava", repository.image_java)):
         if image:
             try:
@@ -74,6 +104,16 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
                 raise ValueError(where + f"{key} {image[:100]!r}: {exc}") from exc
     _check_verification(repository, where)
     return repository
+
+
+def _texts(repository: DeclaredRepository) -> Iterator[tuple[str, str]]:
+    yield "url", repository.url
+    yield "ref", repository.ref
+    yield "subpath", repository.subpath
+    yield "include", repository.include or ""
+    yield "verify", repository.verify
+    yield "imagePython", repository.image_python
+    yield "imageJava", repository.image_java
 
 
 def _check_verification(repository: DeclaredRepository, where: str) -> None:
@@ -93,8 +133,27 @@ def _check_verification(repository: DeclaredRepository, where: str) -> None:
 
 
 def parse_list(text: str) -> tuple[DeclaredRepository, ...]:
-    """The property's form. Raises ValueError."""
-    return unique(_from_fields(item.strip()) for item in text.split(",") if item.strip())
+    """The property's form. Raises ValueError for the first problem."""
+    repositories, invalid = read_list(text, "")
+    if invalid:
+        raise ValueError(invalid[0].problem)
+    return repositories
+
+
+def read_list(text: str, source: str) -> tuple[tuple[DeclaredRepository, ...], list[InvalidDeclaration]]:
+    """Return the repositories of the property's form, and its problems; one invalid item invalidates no other."""
+    found, invalid = [], []
+    for item in filter(None, (item.strip() for item in joined_surrogates(text).split(","))):
+        try:
+            found.append(_from_fields(item))
+        except ValueError as exc:
+            invalid.append(InvalidDeclaration(source, usable_name(item.partition("|")[0].strip()), str(exc)))
+    return without_ambiguous(found, invalid, source)
+
+
+def usable_name(text: object) -> str:
+    """Return `text` if it can be a repository's name, else ""."""
+    return text if isinstance(text, str) and NAME.fullmatch(text) else ""
 
 
 def _from_fields(item: str) -> DeclaredRepository:
@@ -118,11 +177,20 @@ def show_list(repositories: tuple[DeclaredRepository, ...]) -> str:
     )
 
 
-def unique(repositories: Iterable[DeclaredRepository]) -> tuple[DeclaredRepository, ...]:
-    """The repositories as a tuple. Raises ValueError when a name comes twice."""
+def without_ambiguous(
+    repositories: Iterable[DeclaredRepository], invalid: Iterable[InvalidDeclaration], source: str
+) -> tuple[tuple[DeclaredRepository, ...], list[InvalidDeclaration]]:
+    """Return the repositories that are declared once and validly, and all problems.
+
+    Of two entries for one name neither counts, whether both are valid or not: which of them is meant is not known.
+    """
+    problems = list(invalid)
+    refused = {problem.name for problem in problems}
     result: dict[str, DeclaredRepository] = {}
     for repository in repositories:
-        if repository.name in result:
-            raise ValueError(f"repository {repository.name!r} is declared twice")
+        if repository.name in result and repository.name not in refused:
+            refused.add(repository.name)
+            problem = f"repository {repository.name!r} is declared twice; keep one"
+            problems.append(InvalidDeclaration(source, repository.name, problem))
         result[repository.name] = repository
-    return tuple(result.values())
+    return tuple(item for name, item in result.items() if name not in refused), problems

@@ -19,12 +19,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kiok.server.declared import DeclaredRepository, check
+from kiok.server import parsers
+from kiok.server.declared import (
+    DeclaredRepository,
+    InvalidDeclaration,
+    check,
+    usable_name,
+    without_ambiguous,
+)
+from kiok.text import joined_surrogates
 
 KEYS = (
     *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
@@ -34,45 +43,93 @@ KEYS = (
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
-def read_file(path: Path) -> tuple[tuple[DeclaredRepository, ...], list[str]]:
-    """The repositories of a YAML file, and its problems, each beginning with `file:line: `."""
+@dataclass(frozen=True, slots=True)
+class DeclaredFile:
+    """What a file declares. `problems` are of the file as a whole, each beginning with `file:line: `."""
+
+    repositories: tuple[DeclaredRepository, ...] = ()
+    invalid: tuple[InvalidDeclaration, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read_file(path: Path) -> DeclaredFile:
+    """Return the repositories of a YAML file. An invalid entry invalidates no other."""
     try:
-        text = path.read_bytes()[: MAX_FILE_BYTES + 1]
-        if len(text) > MAX_FILE_BYTES:
-            return (), [f"{path}: larger than {MAX_FILE_BYTES} bytes"]
-        root = yaml.compose(text.decode(), Loader=yaml.SafeLoader)
-    except OSError as exc:
-        return (), [f"{path}: cannot read: {exc.strerror}"]
-    except UnicodeDecodeError:
-        return (), [f"{path}: not UTF-8 text"]
-    except yaml.YAMLError as exc:
-        mark = getattr(exc, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        return (), [f"{path}{line}: not YAML: {getattr(exc, 'problem', None) or 'syntax error'}"]
+        root = _composed(path)
+    except _Unreadable as exc:
+        return DeclaredFile(problems=(str(exc),))
     if root is None:
-        return (), []
+        return DeclaredFile()
     if not isinstance(root, yaml.SequenceNode):
-        return (), [
-            f"{path}:{_line(root)}: found {_kind(root)}; wanted is a list of repositories (`- name: ...`)"
-        ]
+        wanted = "wanted is a list of repositories (`- name: ...`)"
+        return DeclaredFile(problems=(f"{path}:{_line(root)}: found {_kind(root)}; {wanted}",))
     found: dict[str, tuple[DeclaredRepository, int]] = {}
-    problems: list[str] = []
+    invalid: list[InvalidDeclaration] = []
     for node in root.value:
-        before = len(problems)
-        values = _mapping(node, lambda line, text: problems.append(f"{path}:{line}: {text}"))
-        if len(problems) > before:
+        name = _name_of(node)
+        problems: list[tuple[int, str]] = []
+        values = _mapping(node, lambda line, text: problems.append((line, text)))  # noqa: B023 - called at once
+        invalid += [InvalidDeclaration(f"{path}:{line}", name, text) for line, text in problems]
+        if problems:
             continue
+        place = f"{path}:{_line(node)}"
         try:
             repository = check(_from_mapping(values))
         except ValueError as exc:
-            problems.append(f"{path}:{_line(node)}: {exc}")
+            invalid.append(InvalidDeclaration(place, name, str(exc)))
             continue
         first = found.setdefault(repository.name, (repository, _line(node)))
         if first[0] is not repository:
-            problems.append(
-                f"{path}:{_line(node)}: repository {repository.name!r} is already declared in line {first[1]}"
-            )
-    return tuple(repository for repository, _ in found.values()), problems
+            problem = f"repository {repository.name!r} is already declared in line {first[1]}; keep one"
+            invalid.append(InvalidDeclaration(place, repository.name, problem))
+    repositories, all_invalid = without_ambiguous(
+        (repository for repository, _ in found.values()), invalid, str(path)
+    )
+    return DeclaredFile(repositories, tuple(all_invalid))
+
+
+class _Unreadable(Exception):
+    """The file as a whole cannot be read; the message begins with `file:line: `."""
+
+
+def _composed(path: Path) -> yaml.Node | None:
+    """Return the root of the file's YAML, None of an empty one. Raises _Unreadable."""
+    try:
+        text = path.read_bytes()[: MAX_FILE_BYTES + 1]
+    except OSError as exc:
+        raise _Unreadable(f"{path}: cannot read: {exc.strerror}") from exc
+    if len(text) > MAX_FILE_BYTES:
+        raise _Unreadable(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+    try:
+        root: yaml.Node | None = yaml.compose(text.decode(), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as exc:
+        line = text.count(b"\n", 0, exc.start) + 1
+        raise _Unreadable(
+            f"{path}:{line}: not UTF-8 text: byte 0x{text[exc.start]:02X} at offset {exc.start}; save it as UTF-8"
+        ) from exc
+    except yaml.reader.ReaderError as exc:
+        line = text.decode()[: exc.position].count("\n") + 1
+        raise _Unreadable(
+            f"{path}:{line}: not YAML: it holds the character U+{int(exc.character):04X}, which has to be escaped"
+        ) from exc
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        line_or_none = f":{mark.line + 1}" if mark else ""
+        problem = getattr(exc, "problem", None) or "syntax error"
+        raise _Unreadable(f"{path}{line_or_none}: not YAML: {problem}") from exc
+    except (RecursionError, ValueError, OverflowError) as exc:
+        # The last two: an escape of a character beyond U+10FFFF.
+        reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+        raise _Unreadable(f"{path}: not YAML: {reason}") from exc
+    return root
+
+
+def _name_of(node: yaml.Node) -> str:
+    """Return the name that an entry has, if it has a usable one, whatever else is wrong with it."""
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value == "name":
+            return usable_name(value.value)
+    return ""
 
 
 def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
@@ -102,7 +159,7 @@ def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, 
     for key, value, line in _scalars(node, problem):
         if key not in KEYS:
             near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.6)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             problem(line, f"unknown key {key!r}{hint} Known keys: {', '.join(KEYS)}")
         elif key in values:
             problem(line, f"key {key!r} comes twice")
@@ -111,6 +168,11 @@ def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, 
                 value = "off"  # YAML 1.1 reads a bare `off` as false
             elif key == "include" and isinstance(value, list):
                 value = "\n".join(value)
+            if isinstance(value, str):
+                value = joined_surrogates(value)
+                if reason := parsers.flaw_of(value):
+                    problem(line, f"key {key!r} {reason}")
+                    continue
             wanted = {"enabled": bool, "intervalMs": int}.get(key, str)
             optional = value is None and key not in ("name", "url")
             if not optional and type(value) is not wanted:
@@ -140,7 +202,8 @@ def _scalars(node: yaml.MappingNode, problem: Callable[[int, str], None]) -> Ite
                 continue
             try:
                 yield key.value, loader.construct_object(value), _line(key)
-            except (yaml.YAMLError, ValueError):
+            except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                # PyYAML's constructors raise all of these for values that do not fit an explicit tag.
                 problem(_line(key), f"key {key.value!r} has a value that cannot be read; quote it")
     finally:
         loader.dispose()

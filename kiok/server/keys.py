@@ -22,7 +22,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from kiok.connections import redaction
+from kiok.folders import make_private
 from kiok.server.errors import ConfigurationError
+from kiok.server.parsers import flaw_of
 
 MASTER_KEY_FILE = "master.key"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name
@@ -63,7 +65,7 @@ def from_environment(name: str, environ: Mapping[str, str]) -> str | None:
     if value and file:
         raise ConfigurationError(f"{name} and {name}_FILE are both set; keep one")
     if not file:
-        return value or None
+        return _usable(value, name) if value else None
     try:
         value = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
@@ -71,6 +73,12 @@ def from_environment(name: str, environ: Mapping[str, str]) -> str | None:
         raise ConfigurationError(f"{name}_FILE: cannot read {file}: {reason}") from exc
     if not value:
         raise ConfigurationError(f"{name}_FILE: {file} is empty")
+    return _usable(value, f"{name}_FILE: {file}")
+
+
+def _usable(value: str, source: str) -> str:
+    if reason := flaw_of(value):
+        raise ConfigurationError(f"{source} {reason} (value not shown); correct it")
     return value
 
 
@@ -84,7 +92,7 @@ def generated(path: Path, log_level: int) -> str:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         pass
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

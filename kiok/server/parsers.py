@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from kiok.text import flaw
+
 T = TypeVar("T")
 _NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?"
@@ -33,6 +35,20 @@ class Parser(Generic[T]):
     allowed: str
     parse: Callable[[str], T]
     show: Callable[[T], str] = str
+
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+def flaw_of(text: str) -> str | None:
+    """Return why a configured text cannot be used: it has a NUL, or is not UTF-8; None if it can.
+
+    Python reads a byte of the environment that is not UTF-8 as a lone surrogate (PEP 383).
+    """
+    if found := _UNDECODED.search(text):
+        byte, escape = f"0x{ord(found[0]) - 0xDC00:02X}", f"\\u{ord(found[0]):04x}"
+        return f"holds the byte {byte} (or {escape}) after {found.start()} characters, which is no UTF-8 text"
+    return flaw(text)
 
 
 def _boolean(text: str) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kiok.server import declared, keys, parsers
-from kiok.server.declared import DeclaredRepository
+from kiok.server.declared import DeclaredRepository, InvalidDeclaration
 from kiok.server.parsers import (
     BOOLEAN,
     DIRECTORY,
@@ -96,7 +96,7 @@ def _days() -> Parser[int]:
     return integer(0, 36_500, "days")
 
 
-_REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
+REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
     "name|url|ref|subpath[|credentialConnectionId], separated by commas",
     declared.parse_list,
     declared.show_list,
@@ -105,7 +105,11 @@ _REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
 
 @dataclass(frozen=True)
 class Properties:
-    """Every property, valid. `sources` tells where each was read; `warnings` what looks like a slip."""
+    """Every property, valid. `sources` tells where each was read; `warnings` what looks like a slip.
+
+    `invalid_repositories` are the problems of declared repositories that cannot be used; their names, where they have
+    one, are in neither `gitsync_repos` nor `file_repositories`.
+    """
 
     gitsync_enabled: bool = _property(
         "kiok.gitsync.enabled", BOOLEAN, True, "Whether repositories are synced on the interval."
@@ -114,7 +118,7 @@ class Properties:
         "kiok.gitsync.interval.ms", _milliseconds(1000), 60_000, "Time between two looks at a repository."
     )
     gitsync_repos: tuple[DeclaredRepository, ...] = _property(
-        "kiok.gitsync.repos", _REPOSITORIES, (), "Declared repositories; read-only in the admin."
+        "kiok.gitsync.repos", REPOSITORIES, (), "Declared repositories; read-only in the admin."
     )
     gitsync_repos_file: Path | None = _property(
         "kiok.gitsync.repos.file", FILE, None, "YAML file with more declared repositories."
@@ -427,6 +431,7 @@ class Properties:
     )
 
     file_repositories: tuple[DeclaredRepository, ...] = ()
+    invalid_repositories: tuple[InvalidDeclaration, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

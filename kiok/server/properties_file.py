@@ -32,10 +32,14 @@ class Entry:
 def read(path: Path) -> dict[str, Entry]:
     """The entries of a file by key. Raises PropertyError when it cannot be read or a key comes twice."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-        raise PropertyError([f"{path}: cannot read the properties file: {reason}"]) from exc
+        data = path.read_bytes()
+        text = data.decode("utf-8")
+    except OSError as exc:
+        raise PropertyError([f"{path}: cannot read the properties file: {exc.strerror}"]) from exc
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        byte = f"byte 0x{data[exc.start]:02X} at offset {exc.start}"
+        raise PropertyError([f"{path}:{line}: it is not UTF-8 text: {byte}; save it as UTF-8"]) from exc
     entries: dict[str, Entry] = {}
     problems = []
     for entry in _parse(text):

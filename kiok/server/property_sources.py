@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from kiok.server import properties_file
-from kiok.server.declared import DeclaredRepository
+from kiok.server.declared import DeclaredRepository, InvalidDeclaration, read_list
 from kiok.server.errors import PropertyError
-from kiok.server.parsers import DIRECTORY
-from kiok.server.properties import CONFIG_VARIABLE, OTHER_VARIABLES, TABLE, Properties
+from kiok.server.parsers import DIRECTORY, flaw_of
+from kiok.server.properties import CONFIG_VARIABLE, OTHER_VARIABLES, REPOSITORIES, TABLE, Properties, Property
+from kiok.text import joined_surrogates
 
 _VARIABLES = {line.variable: line for line in TABLE.values()}
 
@@ -23,9 +24,11 @@ _VARIABLES = {line.variable: line for line in TABLE.values()}
 def load(environ: Mapping[str, str], config: Path | None = None) -> Properties:
     """Read every property. `config` is the properties file; None: the one `KIOK_CONFIG` names, if any.
 
-    Raises PropertyError with all problems at once.
+    Raises PropertyError with all problems at once, except those of single declared repositories: these are in
+    `invalid_repositories`, and stop neither the service nor the other repositories.
     """
     problems: list[str] = []
+    invalid: list[InvalidDeclaration] = []
     file = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     entries = _entries(file, problems)
     values: dict[str, Any] = {}
@@ -41,16 +44,34 @@ def load(environ: Mapping[str, str], config: Path | None = None) -> Properties:
                 line.parser.parse(str(line.default)) if line.parser is DIRECTORY else line.default
             )
             continue
+        raw = joined_surrogates(raw)
+        if line.parser is REPOSITORIES:
+            values[line.attribute], found = read_list(raw, f"{source}: {line.name}")
+            invalid += found
+            sources[line.name] = source
+            continue
         try:
-            values[line.attribute] = line.parser.parse(raw)
+            values[line.attribute] = _value(line, raw)
             sources[line.name] = source
         except ValueError as exc:
             problems.append(f"{source}: {line.name} {_found(raw)}: {exc}; allowed: {line.parser.allowed}")
-    values["file_repositories"] = _declared_in_file(values, problems)
+    _add_declared_in_file(values, invalid, problems)
     _cross_check(values, problems)
     if problems:
-        raise PropertyError(problems)
-    return Properties(**values, sources=sources, warnings=tuple(_unknown_variables(environ)))
+        raise PropertyError([*problems, *map(str, invalid)])
+    return Properties(
+        **values,
+        invalid_repositories=tuple(invalid),
+        sources=sources,
+        warnings=tuple(_unknown_variables(environ)),
+    )
+
+
+def _value(line: Property, raw: str) -> Any:
+    """Return the property's value. Raises ValueError with what is wrong with the text."""
+    if reason := flaw_of(raw):
+        raise ValueError(f"it {reason}")
+    return line.parser.parse(raw)
 
 
 def _entries(file: Path | None, problems: list[str]) -> dict[str, properties_file.Entry]:
@@ -70,17 +91,28 @@ def _entries(file: Path | None, problems: list[str]) -> dict[str, properties_fil
     return entries
 
 
-def _declared_in_file(values: Mapping[str, Any], problems: list[str]) -> tuple[DeclaredRepository, ...]:
+def _add_declared_in_file(
+    values: dict[str, Any], invalid: list[InvalidDeclaration], problems: list[str]
+) -> None:
+    """Set `file_repositories`. A name that is declared in the property too is taken out of both."""
+    values["file_repositories"] = ()
     path: Path | None = values.get("gitsync_repos_file")
     if path is None:
-        return ()
+        return
     from kiok.server import declared_file  # reads YAML, which most configurations have none of
 
-    repositories, found = declared_file.read_file(path)
-    problems.extend(found)
-    for name in {r.name for r in repositories} & {r.name for r in values.get("gitsync_repos", ())}:
-        problems.append(f"{path}: repository {name!r} is declared in kiok.gitsync.repos too; keep one")
-    return repositories
+    found = declared_file.read_file(path)
+    problems.extend(found.problems)
+    in_property: tuple[DeclaredRepository, ...] = values.get("gitsync_repos", ())
+    of_property = {item.name for item in in_property} | {item.name for item in invalid} - {""}
+    of_file = {item.name for item in found.repositories} | {item.name for item in found.invalid}
+    for name in sorted(of_property & of_file):
+        problem = f"repository {name!r} is declared in kiok.gitsync.repos too; keep one"
+        invalid.append(InvalidDeclaration(str(path), name, problem))
+    invalid.extend(found.invalid)
+    refused = {item.name for item in invalid}
+    values["gitsync_repos"] = tuple(item for item in in_property if item.name not in refused)
+    values["file_repositories"] = tuple(item for item in found.repositories if item.name not in refused)
 
 
 def _cross_check(values: Mapping[str, Any], problems: list[str]) -> None:

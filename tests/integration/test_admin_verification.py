@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.configuration import follow_declaration
 from gitsync.models import Repository
 from kiok.connections.models import Connection
 from kiok.server import property_sources
@@ -134,11 +134,11 @@ def test_declared_repositories_follow_the_file_and_are_read_only_on_the_page(
     assert (row.include, row.verify, row.verify_keys_id) == ("*.py", "off", None)
 
 
-def test_keys_in_a_connection_that_does_not_exist_stop_the_declaration(
+def test_keys_in_a_connection_that_does_not_exist_fail_the_repository(
     transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(
-        DeclarationError, match=r"'team' names the connection 'team-keys'.* correct verifyConnectionId"
-    ):
-        declare(DECLARED, tmp_path, monkeypatch)
-    assert not Repository.objects.exists()
+    assert declare(DECLARED, tmp_path, monkeypatch) == ["team"]
+    row = Repository.objects.get()
+    assert (row.state, row.reason, row.verify, row.verify_keys) == ("failing", "credential", "tag", None)
+    assert "the connection 'team-keys' does not exist" in row.message
+    assert "correct verifyConnectionId" in row.message

@@ -22,13 +22,12 @@ from django_q.models import OrmQ
 
 import gitsync.sync.run
 from gitsync import tasks
-from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.configuration import follow_declaration
 from gitsync.models import Delivery, Repository
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.views import REFUSAL_SECONDS
 from kiok.connections.models import Connection, DataKey
 from kiok.server import property_sources
-from kiok.server.errors import PropertyError
 from tests.integration import git_services
 from tests.integration.git_services import SENDERS
 from tests.integration.hooks import MAIN, SECRET, outcome, requests, send
@@ -282,7 +281,10 @@ def test_a_declared_repository_names_its_secret(hooked: Repository, tmp_path: Pa
 
     assert declare("  webhookSecretConnectionId: team-hook\n") == ["declared"]
     assert Repository.objects.get(name="declared").webhook_secret_id == "team-hook"
-    with pytest.raises(DeclarationError, match="webhookSecretConnectionId"):
-        declare("  webhookSecretConnectionId: nobody\n")
-    with pytest.raises(PropertyError, match="webhookSecretConnectionId"):
-        declare('  webhookSecretConnectionId: "a b"\n')
+    declare("  webhookSecretConnectionId: nobody\n")
+    declared = Repository.objects.get(name="declared")
+    assert (declared.reason, declared.webhook_secret_id) == ("credential", "team-hook")
+    declare('  webhookSecretConnectionId: "a b"\n')
+    declared.refresh_from_db()
+    assert declared.reason == "declaration_invalid"
+    assert "webhookSecretConnectionId 'a b' does not match" in declared.message

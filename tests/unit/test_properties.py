@@ -92,10 +92,11 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
         ("KIOK_SANDBOX_IMAGE_PYTHON", " ", "empty"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", "a\nb", "control characters"),
         ("KIOK_WEB_TRUSTED_ORIGINS", "kiok.example.com", "is no origin"),
-        ("KIOK_GITSYNC_REPOS", "a|b", "has 2 fields between bars; wanted are 4 or 5"),
-        ("KIOK_GITSYNC_REPOS", "Bad|https://h/r|main|", "name 'Bad' does not match"),
-        ("KIOK_GITSYNC_REPOS", "a|https://h/r|main|,a|https://h/s|main|", "'a' is declared twice"),
-        ("KIOK_GITSYNC_REPOS", "a|https://h/r|main||no spaces", "credentialConnectionId 'no spaces'"),
+        ("KIOK_SANDBOX_IMAGE_PYTHON", "a\ud83d", "holds the lone surrogate U+D83D"),
+        ("KIOK_SANDBOX_IMAGE_PYTHON", "a\udcff", "holds the byte 0xFF"),
+        ("KIOK_BASE_DATA_DIR", "/tmp/\udcff", "holds the byte 0xFF"),
+        ("KIOK_GITSYNC_SSL_CA_INFO", "/tmp/\udcff.pem", "holds the byte 0xFF"),
+        ("KIOK_GITSYNC_INTERVAL_MS", "\udcff", "holds the byte 0xFF"),
     ],
 )
 def test_a_bad_value_is_named_with_its_source_and_what_is_allowed(
@@ -105,6 +106,38 @@ def test_a_bad_value_is_named_with_its_source_and_what_is_allowed(
     assert message.startswith(f"environment variable {variable}: kiok.")
     assert says in message
     assert "allowed: " in message
+
+
+def invalid(environ: dict[str, str], config: Path | None = None) -> str:
+    """The problems of declared repositories."""
+    return "\n".join(map(str, property_sources.load(environ, config).invalid_repositories))
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "says"),
+    [
+        ("a|b", "a", "has 2 fields between bars; wanted are 4 or 5"),
+        ("Bad|https://h/r|main|", "", "name 'Bad' does not match"),
+        ("a|https://h/r|main|,a|https://h/s|main|", "a", "'a' is declared twice"),
+        ("a|https://h/r|main||no spaces", "a", "credentialConnectionId 'no spaces'"),
+        ("a||main|", "a", "the url is empty"),
+        ("a|https://h/\ud83d|main|", "a", "url holds the lone surrogate U+D83D"),
+        ("a|https://h/r|\udcff|", "a", "ref holds the byte 0xFF"),
+        ("a|https://h/r|main|x\udcff", "a", "subpath holds the byte 0xFF"),
+        ("a\udcff|https://h/r|main|", "", "does not match"),
+        ("a|https://h/r|main||\udcff", "a", "credentialConnectionId '\\udcff' does not match"),
+        (f"a|https://h/{'r' * 2000}|main|", "a", "url has 2010 characters; allowed: 2000 or fewer"),
+        (f"a|https://h/r|{'r' * 301}|", "a", "ref has 301 characters; allowed: 300 or fewer"),
+        (f"a|https://h/r|main|{'r' * 1025}", "a", "subpath has 1025 characters; allowed: 1024 or fewer"),
+    ],
+)
+def test_an_invalid_item_of_the_property_invalidates_no_other(value: str, name: str, says: str) -> None:
+    loaded = property_sources.load({"KIOK_GITSYNC_REPOS": f"{value}, good|https://h/good|main|"})
+    (problem,) = loaded.invalid_repositories
+    assert problem.name == name
+    assert str(problem).startswith("environment variable KIOK_GITSYNC_REPOS: kiok.gitsync.repos: ")
+    assert says in str(problem)
+    assert [item.name for item in loaded.repositories] == ["good"]
 
 
 def test_a_bad_value_in_the_file_is_named_with_its_line(config: Path) -> None:
@@ -153,11 +186,13 @@ def test_one_git_command_cannot_have_more_time_than_a_sync() -> None:
 
 
 def test_a_password_in_a_repository_url_is_refused_and_never_shown(config: Path) -> None:
-    message = problems({"KIOK_GITSYNC_REPOS": "a|https://user:hunter2@h.example/r|main|"})
+    message = invalid({"KIOK_GITSYNC_REPOS": "a|https://user:hunter2@h.example/r|main|"})
     assert "put the credential in a connection" in message
     assert "hunter2" not in message
     config.write_text("kiok.gitsync.repos=a|https://user:hunter2@h.example/r|main\n")
-    assert "hunter2" not in problems(config=config)
+    message = invalid({}, config)
+    assert message.startswith(f"{config}:1: kiok.gitsync.repos: ")
+    assert "hunter2" not in message
 
 
 # The properties file's syntax.
@@ -230,7 +265,6 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: b", ":1: found a mapping; wanted is a list"),
         ("- name: a\n  uri: x", ":2: unknown key 'uri'; did you mean 'url'?"),
         ("- name: a\n", ":1: key 'url' is missing"),
         ("- name: a\n  url: u\n  url: v", ":3: key 'url' comes twice"),
@@ -242,8 +276,26 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
         ("- name: a\n  url: [u]", ":2: key 'url' is a list; wanted is one value"),
         ("- name: a\n  url:", ":2: key 'url' is empty"),
         ("- just text", ":1: found a single value; wanted is a mapping"),
-        ("- name: a\n  url: u\n- name: a\n  url: v", ":3: repository 'a' is already declared in line 1"),
-        ("- name: a\n url: [", ": not YAML: "),
+        (
+            "- name: a\n  url: u\n- name: a\n  url: v",
+            ":3: repository 'a' is already declared in line 1; keep one",
+        ),
+        ('- name: a\n  url: u\n  ref: "\\ud83d"', ":3: key 'ref' holds the lone surrogate U+D83D"),
+        ('- name: a\n  url: u\n  branch: "\\ud83d"', ":3: key 'branch' holds the lone surrogate U+D83D"),
+        ('- name: a\n  url: "\\0"', ":2: key 'url' holds a NUL character"),
+        ('- name: a\n  url: u\n  subpath: "\\udcff"', ":3: key 'subpath' holds the byte 0xFF (or \\udcff)"),
+        ('- name: a\n  url: u\n  include: ["*.py", "\\ude80"]', ":3: key 'include' holds the lone surrogate"),
+        ('- name: a\n  url: u\n  include: "\\x00"', ":3: key 'include' holds a NUL"),
+        ('- name: a\n  url: u\n  verifyConnectionId: "\\0"', ":3: key 'verifyConnectionId' holds a NUL"),
+        ('- name: a\n  url: u\n  imageJava: "\\ud800"', ":3: key 'imageJava' holds the lone surrogate"),
+        ('- name: a\n  url: u\n  "\\ud800": x', ":3: unknown key '\\ud800'"),
+        ("- name: a\n  url: u\n  intervalMs: 9999999999999", "allowed: 1000 or more, to 2147483647"),
+        (f"- name: a\n  url: u\n  ref: {'r' * 301}", "ref has 301 characters; allowed: 300 or fewer"),
+        ("- name: a\n  url: u\n  intervalMs: !!int x", "cannot be read"),
+        ("- name: a\n  url: u\n  intervalMs: !!int ''", "cannot be read"),
+        ("- name: a\n  url: u\n  enabled: !!bool x", "cannot be read"),
+        ("- name: a\n  url: u\n  ref: !!timestamp x", "cannot be read"),
+        ("- name: a\n  url: u\n  ref: 2001-13-45", "cannot be read"),
         ("- name: a\n  url: !!python/object/apply:os.system [x]", "wanted is one value"),
         ("- name: a\n  url: !!python/name:os.system x", "cannot be read"),
         ("- name: a\n  url: https://u:hunter2@h/r", "put the credential in a connection"),
@@ -262,11 +314,97 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
     ],
 )
 def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says: str) -> None:
-    environ = declared_file(tmp_path, text)
-    message = problems(environ)
+    environ = declared_file(tmp_path, f"{text}\n- name: good\n  url: https://h/good\n")
+    loaded = property_sources.load(environ)
+    message = "\n".join(map(str, loaded.invalid_repositories))
     assert message.startswith(environ["KIOK_GITSYNC_REPOS_FILE"] + ":")
     assert says in message
     assert "hunter2" not in message
+    named = {item.name for item in loaded.invalid_repositories}
+    assert named == ({"a"} if "name: a" in text else {""})
+    assert [item.name for item in loaded.repositories] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"a: b", ":1: found a mapping; wanted is a list"),
+        (b"- name: a\n url: [", ":2: not YAML: "),
+        (b"- name: a\n  url: \xff", ":2: not UTF-8 text: byte 0xFF at offset 17"),
+        (b"- name: a\n  url: \xed\xa0\xbd", ":2: not UTF-8 text: byte 0xED"),
+        (b"- name: a\n  url: u\x00", ":2: not YAML: it holds the character U+0000"),
+        (b"- name: a\n  url: u\x1b", ":2: not YAML: it holds the character U+001B"),
+        (b'- name: "\\Uffffffff"', ": not YAML: "),
+        (b"[" * 5000, ": not YAML: nested too deeply"),
+        (b"[" * 5000 + b"]" * 5000, ": not YAML: nested too deeply"),
+        (b"- a\n--- b\n", ": not YAML: "),
+    ],
+)
+def test_a_file_that_cannot_be_read_as_a_whole_is_an_error(tmp_path: Path, text: bytes, says: str) -> None:
+    file = tmp_path / "repos.yaml"
+    file.write_bytes(text)
+    message = problems({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+    assert message.startswith(f"{file}:")
+    assert says in message
+    assert "\n" not in message
+
+
+_FRAGMENTS = st.sampled_from(
+    [
+        *("- ", "name: ", "url: ", "ref: ", "include: ", "a", "\n", "  ", "[", "]", "{", "}", '"', "\\ud83d"),
+        *("\\0", "!!int ", "!!bool ", "!!binary ", "!!set ", "!!timestamp ", "&a ", "*a", "<<: ", "? ", ": "),
+        *("|\n", "2001-01-01", "1_0", ".inf", "~", "\ufeff"),
+    ]
+)
+
+
+@given(st.lists(_FRAGMENTS, max_size=25).map("".join).map(str.encode) | st.binary(max_size=60))
+def test_no_file_makes_reading_raise_anything_but_its_own_error(
+    tmp_path_factory: pytest.TempPathFactory, text: bytes
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.yaml"
+    file.write_bytes(text)
+    try:
+        loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+    except PropertyError:
+        return
+    for item in loaded.repositories:
+        for text_or_none in (item.name, item.url, item.ref, item.subpath, item.include):
+            (text_or_none or "").encode()
+            assert "\0" not in (text_or_none or "")
+
+
+def test_a_surrogate_pair_is_one_character(tmp_path: Path, config: Path) -> None:
+    pair = r"\ud83d\ude80"
+    keys_of_text = "\n".join(f'  {key}: "x{pair}"' for key in ("ref", "subpath", "include"))
+    loaded = property_sources.load(
+        declared_file(tmp_path, f'- name: a\n  url: "https://h/{pair}"\n{keys_of_text}\n')
+    )
+    assert loaded.invalid_repositories == ()
+    (found,) = loaded.repositories
+    assert (found.url, found.ref, found.subpath, found.include) == ("https://h/🚀", "x🚀", "x🚀", "x🚀")
+    config.write_text(f"kiok.gitsync.repos=a|https://h/{pair}|{pair}|{pair}\n")
+    (found,) = property_sources.load({}, config).repositories
+    assert (found.url, found.ref, found.subpath) == ("https://h/🚀", "🚀", "🚀")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"\nkiok.web.host=\\u0000", ":2: kiok.web.host is '\\x00': it holds a NUL character"),
+        (b"\nkiok.web.host=\\ud83d", ":2: kiok.web.host is '\\ud83d': it holds the lone surrogate U+D83D"),
+        (b"\nkiok.web.host=\x00", ":2: kiok.web.host is '\\x00': it holds a NUL character"),
+        (b"\nkiok.web.host=\xff", ":2: it is not UTF-8 text: byte 0xFF at offset 15"),
+        (b"\nkiok.web\\ud83d=1", ":2: unknown property kiok.web"),
+    ],
+)
+def test_text_of_the_properties_file_that_cannot_be_stored_is_located(
+    config: Path, text: bytes, says: str
+) -> None:
+    config.write_bytes(text)
+    message = problems(config=config)
+    assert message.startswith(f"{config}{says}")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -304,8 +442,11 @@ def test_a_tags_signature_can_be_required_of_a_tag(tmp_path: Path, ref: str) -> 
 
 def test_a_name_declared_in_both_places_is_an_error(tmp_path: Path) -> None:
     environ = declared_file(tmp_path, "- {name: a, url: u}")
-    message = problems({**environ, "KIOK_GITSYNC_REPOS": "a|u|main|"})
-    assert "repository 'a' is declared in kiok.gitsync.repos too" in message
+    loaded = property_sources.load({**environ, "KIOK_GITSYNC_REPOS": "a|u|main|, b|u|main|"})
+    (problem,) = loaded.invalid_repositories
+    assert problem.name == "a"
+    assert "repository 'a' is declared in kiok.gitsync.repos too" in str(problem)
+    assert [item.name for item in loaded.repositories] == ["b"]
 
 
 # Secrets of the environment.
@@ -326,6 +467,16 @@ def test_a_secret_that_cannot_be_had_stops_the_start_without_being_shown(tmp_pat
     (tmp_path / "empty").touch()
     with pytest.raises(ConfigurationError, match="is empty"):
         keys.from_environment("X", {"X_FILE": str(tmp_path / "empty")})
+
+
+@pytest.mark.parametrize("value", ["hunter2\udcff", "hunter2\0"])
+def test_a_secret_that_is_no_text_stops_the_start_without_being_shown(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^X holds .*value not shown") as caught:
+        keys.from_environment("X", {"X": value})
+    assert "hunter2" not in str(caught.value)
+    (tmp_path / "key").write_bytes(b"hunter2\0")
+    with pytest.raises(ConfigurationError, match=r"^X_FILE: .* holds a NUL character"):
+        keys.from_environment("X", {"X_FILE": str(tmp_path / "key")})
 
 
 def test_a_generated_key_is_private_stable_and_long(tmp_path: Path) -> None:
@@ -402,6 +553,10 @@ def test_a_server_whose_machine_is_gone_is_given_up_within_a_minute_unless_the_u
         ("postgresql://u:hunter2@h:port/n", "cannot be read"),
         ("postgresql://u:hunter2#x@h/n", "write it as %23|cannot be read|names no database"),
         ("postgresql://u:hunter2@h/n?sslmod=require", "unknown parameter 'sslmod'"),
+        ("postgresql://u:hunter2%00@h/n", "its password holds a NUL character"),
+        ("postgresql://u%00:hunter2@h/n", "its user holds a NUL character"),
+        ("postgresql://u:hunter2@h/n%00", "its name holds a NUL character"),
+        ("postgresql://u:hunter2@h/n?options=%00", "its options holds a NUL character"),
     ],
 )
 def test_a_bad_database_url_is_refused_without_its_password(url: str, says: str) -> None:
@@ -456,6 +611,31 @@ def test_the_properties_command_prints_name_value_and_source(config: Path) -> No
     assert os.environ["KIOK_MASTER_KEY"] not in done.stdout
     plain = manage("--config", str(config), "properties")
     assert "kiok.workers = 5\n" in plain.stdout
+
+
+@pytest.mark.parametrize("name", ["KIOK_WEB_HOST", "DATABASE_URL", "KIOK_CONFIG", "KIOK_REDIS_URL"])
+def test_a_variable_that_is_not_utf_8_ends_a_command_with_status_2(name: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "KIOK_BROKER": "redis"} if name == "KIOK_REDIS_URL" else {**os.environ}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "gitsync", "--list"],
+        env={**{k.encode(): v.encode() for k, v in environ.items()}, name.encode(): b"x\xff"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("kiok: ")
+
+
+def test_an_argument_that_is_not_utf_8_ends_a_command_with_status_2() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "gitsync", "--list", "--repo", b"\xff"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("kiok: argument 4 of the command line holds the byte 0xFF")
 
 
 def test_a_wrong_configuration_ends_any_command_with_status_2_and_plain_words() -> None:

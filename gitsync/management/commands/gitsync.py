@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gitsync import terminal
+from gitsync.conf import properties
 from gitsync.configuration import DeclarationError, follow_declaration
 from gitsync.manual import pause_message
 from gitsync.models import Repository, Trigger
 from kiok import correlation
+from kiok.text import terminal_line
 
 if TYPE_CHECKING:
     from gitsync.sync.report import SyncReport
@@ -29,7 +31,8 @@ class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
         "Sync repositories now and say what happened. Exit status 0: every repository is in sync and no file "
-        "failed; 1: something failed (what could be registered is); 2: usage or configuration error."
+        "failed; 1: something failed (what could be registered is); 2: usage or configuration error, such as an invalid "
+        "declaration of a repository (the other repositories are synced)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -56,16 +59,31 @@ class Command(BaseCommand):
             follow_declaration()
         except DeclarationError as exc:
             raise CommandError(str(exc), returncode=USAGE_ERROR) from exc
+        invalid = self._invalid_declarations(options["repo"])
         repositories = self._chosen(options["repo"], also_off=options["list"])
         if options["list"]:
             self._list(repositories, options["json"])
-            return
+            is_well = True
+        else:
+            is_well = self._sync_all(repositories, options)
+        if invalid or not is_well:
+            sys.exit(USAGE_ERROR if invalid else 1)
+
+    def _invalid_declarations(self, names: list[str] | None) -> bool:
+        """Report declared repositories that are invalid; whether that concerns the repositories to be synced or listed."""
+        invalid = properties().invalid_repositories
+        for item in invalid:
+            self.stderr.write(f"kiok: {terminal_line(str(item))}")
+        return any(names is None or item.name in names for item in invalid)
+
+    def _sync_all(self, repositories: list[Repository], options: dict[str, Any]) -> bool:
+        """Sync the repositories and show their reports; whether all of them are well."""
         from gitsync.sync.request import Request  # what it stands on, the list does not need
 
         if options["repo"] is None and not options["dry_run"]:
             configured, repositories = repositories, self._without_paused(repositories)
             if configured and not repositories and not options["json"]:
-                return
+                return True
         request = Request(
             trigger=Trigger.COMMAND, full=options["full"], dry_run=options["dry_run"], wait=True
         )
@@ -74,8 +92,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"repositories": [report.to_json() for report in reports]}))
         else:
             terminal.show_reports(reports, dry_run=options["dry_run"])
-        if not all(report.ok for report in reports):
-            sys.exit(1)
+        return all(report.ok for report in reports)
 
     def _chosen(self, names: list[str] | None, *, also_off: bool) -> list[Repository]:
         if names is None:
@@ -95,7 +112,8 @@ class Command(BaseCommand):
         """Those to sync where none is named; of the others it says so. One that is named and paused is a failure."""
         for repository in repositories:
             if repository.is_paused:
-                self.stderr.write(f"{pause_message(repository)} It is left out.", self.style.WARNING)
+                message = terminal_line(pause_message(repository))
+                self.stderr.write(f"{message} It is left out.", self.style.WARNING)
         return [repository for repository in repositories if not repository.is_paused]
 
     def _sync(self, repositories: list[Repository], request: Request, *, quiet: bool) -> list[SyncReport]:

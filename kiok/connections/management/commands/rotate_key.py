@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import DataKey
 from kiok.connections.rotation import give_up, reencrypt
+from kiok.text import terminal_line
 
 
 class Command(BaseCommand):
@@ -53,7 +54,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"{result.changed} connections encrypted anew, {result.current} were already")
         for failure in result.failures:
-            self.stderr.write(failure)
+            self.stderr.write(terminal_line(failure))
         if result.failures:
             raise CommandError(f"{len(result.failures)} connections were left as they are")
 
@@ -67,4 +68,4 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"{result.keys} data keys given up, data key {DataKey.current().version} is active")
         for name in result.connections:
-            self.stdout.write(f"enter the properties of {name} again")
+            self.stdout.write(f"enter the properties of {terminal_line(name)} again")

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from kiok.connections.redaction import redact
+from kiok.text import terminal_line
 
 
 class Command(BaseCommand):
@@ -22,6 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         lines = [{**asdict(line), "value": redact(line.value)} for line in settings.KIOK.settings()]
+        for invalid in settings.KIOK.invalid_repositories:
+            self.stderr.write(f"kiok: {terminal_line(str(invalid))}")
         if options["json"]:
             self.stdout.write(json.dumps(lines, indent=2))
             return

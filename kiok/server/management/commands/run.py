@@ -14,6 +14,7 @@ from kiok.connections.models import check_master_key
 from kiok.server import service
 from kiok.server.first_admin import make_first_admin
 from kiok.server.logging import JSON
+from kiok.text import terminal_line
 
 
 class Command(BaseCommand):
@@ -21,6 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         properties = settings.KIOK
+        for invalid in properties.invalid_repositories:
+            self.stderr.write(f"kiok: {terminal_line(str(invalid))}")
         call_command("migrate", interactive=False, verbosity=0, stdout=self.stdout)
         try:
             check_master_key()
