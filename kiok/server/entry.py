@@ -7,12 +7,17 @@ import logging
 import os
 import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from django.core.management import BaseCommand, ManagementUtility
 
 from kiok.server import embedded, failures, keys, properties, property_sources
+from kiok.server.command_output import make_printable
 from kiok.server.errors import ConfigurationError, DatabaseUnavailable
+from kiok.server.parsers import flaw_of
+from kiok.text import terminal_line
 
 SETTINGS = "kiok.server.settings"
 
@@ -62,10 +67,18 @@ def start_collecting() -> None:
 
 
 class _Commands(ManagementUtility):
-    """Django's, which looks for no garbage while it starts: there is none, and it costs a tenth of the start."""
+    """Django's, which looks for no garbage while it starts: there is none, and it costs a tenth of the start.
+
+    Nothing is started or written before the command's arguments are parsed: neither `--help` nor a wrong argument may
+    leave a data folder, a key or a database behind.
+    """
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
+        make_printable(command)
+        if subcommand not in WITHOUT_DATABASE:
+            # `run_from_argv` calls `execute` once the arguments are parsed.
+            command.execute = partial(_execute, command.execute, subcommand)  # type: ignore[method-assign]
         start_collecting()
         return command
 
@@ -96,7 +109,7 @@ def _tell(exc: BaseException) -> int:
         _log.critical("a defect of this service: %s", type(exc).__name__, exc_info=exc)
         failure = failures.defect(exc)
     for line in failure.words:
-        sys.stderr.write(f"kiok: {line}\n")
+        _say(line)
     return failure.status
 
 
@@ -111,25 +124,29 @@ def _reader_is_gone() -> bool:
 
 
 def _run(given: Sequence[str]) -> None:
+    for number, argument in enumerate(given):
+        if reason := flaw_of(argument):
+            raise ConfigurationError(f"argument {number} of the command line {reason}")
     argv, config = take_config(given)
     if config is not None:
         os.environ[properties.CONFIG_VARIABLE] = config
     property_sources.load(os.environ)
-    if _wants_database(argv):
-        _start_database(argv)
     _Commands(argv).execute()
     sys.stdout.flush()  # here, where it is told if nobody takes it
 
 
-def _start_database(argv: Sequence[str]) -> None:
-    """As `start_database`; the doctor goes on without one, to say what else there is."""
+def _execute(execute: Callable[..., str | None], subcommand: str, *args: Any, **options: Any) -> str | None:
+    """Start the database, then run the command; the doctor runs without one, to report on everything else."""
     try:
         start_database()
-    except DatabaseUnavailable as exc:
-        if argv[1] != DOCTOR:
+    except (DatabaseUnavailable, OSError) as exc:  # OSError: of a full disk, mostly
+        if subcommand != DOCTOR:
             raise
-        sys.stderr.write(f"kiok: {exc}\n")
+        _say(str(exc))
+    return execute(*args, **options)
 
 
-def _wants_database(argv: Sequence[str]) -> bool:
-    return len(argv) > 1 and argv[1] not in WITHOUT_DATABASE and not {"--help", "-h", "--version"} & set(argv)
+def _say(text: str) -> None:
+    """Write each line of the text to stderr."""
+    for line in text.splitlines():
+        sys.stderr.write(f"kiok: {terminal_line(line)}\n")

@@ -27,10 +27,19 @@ class _SecretKey:
         return keys.secret_key(os.environ, KIOK.base_data_dir)
 
 
+class _LazyKey(type(lazystr(""))):  # type: ignore[misc]  # the class of lazy texts has no name
+    """A lazy text that is known not to be empty: Django asks that of the key in every process that reads it."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 KIOK: Properties = load(os.environ)
 
+LOGGING = configuration(KIOK.log_level, KIOK.log_format)
+
 DEBUG = False
-SECRET_KEY = lazystr(_SecretKey())
+SECRET_KEY = _LazyKey((_SecretKey(),), {})
 ALLOWED_HOSTS = [*KIOK.web_allowed_hosts]
 CSRF_TRUSTED_ORIGINS = [*KIOK.web_trusted_origins]
 
@@ -65,6 +74,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "kiok.server.urls"
 WSGI_APPLICATION = "kiok.server.wsgi.application"
 LOGIN_URL = "admin:login"
+# Also where `next` is refused, as one that leads to another host is.
+LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES = [
@@ -139,7 +150,7 @@ Q_CLUSTER = {
     "save_limit": 0,
     "recycle": 200,
     "label": "Task queue",
-    "log_level": KIOK.log_level,
+    "log_level": LOGGING["loggers"]["django-q"]["level"],
 }
 
 LANGUAGE_CODE = "en-us"
@@ -173,5 +184,3 @@ if KIOK.web_tls:
 # What `check --deploy` would have for every site: names below the service's are not always its operator's to bind
 # (kiok.web.hsts.subdomains), and browsers' lists are for domains, not for one service.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-
-LOGGING = configuration(KIOK.log_level, KIOK.log_format)

@@ -11,6 +11,7 @@ from django.urls import get_resolver
 
 from kiok.server.entry import SETTINGS, start_collecting, start_database
 from kiok.server.errors import ConfigurationError
+from kiok.text import terminal_line
 
 NEVER_BOOTS = 3
 """The status by which gunicorn knows that to start this process again is of no use (gunicorn.arbiter)."""
@@ -22,7 +23,7 @@ try:
     application = get_wsgi_application()
 except ConfigurationError as exc:
     for line in str(exc).splitlines():
-        sys.stderr.write(f"kiok: {line}\n")
+        sys.stderr.write(f"kiok: {terminal_line(line)}\n")
     raise SystemExit(NEVER_BOOTS) from exc
 _ = get_resolver().url_patterns  # every page is imported now: the first visitor waits no longer than others
 start_collecting()

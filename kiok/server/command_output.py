@@ -1,0 +1,35 @@
+"""Output of this project's management commands: nothing in it acts on the operator's terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.core.management.base import BaseCommand, OutputWrapper
+
+from kiok.text import terminal_text
+
+_OURS = ("kiok.", "gitsync.")
+
+
+class PrintableOutput(OutputWrapper):
+    """A command's stream that escapes control characters; the command's own style is applied after that."""
+
+    def write(
+        self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
+    ) -> None:
+        super().write(terminal_text(msg), style_func, ending)
+
+
+def make_printable(command: BaseCommand) -> None:
+    """Have a command of this project write through `PrintableOutput`.
+
+    Commands of others, and those that extend one, style parts of a text themselves and are left alone.
+    """
+    bases = type(command).__mro__[: -len(BaseCommand.__mro__)]
+    if not all(base.__module__.startswith(_OURS) for base in bases):
+        return
+    for name in ("stdout", "stderr"):
+        stream: OutputWrapper = getattr(command, name)
+        printable = PrintableOutput(stream._out, ending=stream.ending)
+        printable.style_func = stream.style_func
+        setattr(command, name, printable)
