@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from django.db import connections
+from django.db import Error, connections
 from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
@@ -132,9 +132,17 @@ class Looks:
             except Repository.DoesNotExist:
                 return  # removed meanwhile
             except Exception:  # one repository's fault must not end the leader's other looks; the log has it
-                log.exception("looking at repository %s failed", repository_id)
+                log.exception("looking at repository %s failed", _name_of(repository_id))
             finally:
                 connections.close_all()
+
+
+def _name_of(repository_id: int) -> str:
+    """Return the repository's name for the log; its number where the database does not answer."""
+    try:
+        return Repository.objects.values_list("name", flat=True).get(pk=repository_id)
+    except (Repository.DoesNotExist, Error):
+        return f"number {repository_id}"
 
 
 def in_rotation(rows: Iterable[Due]) -> list[Due]:

@@ -99,7 +99,8 @@ def sync(
     )
     try:
         with correlation.bound(correlation_id):
-            log.info("the turn is that of repository %s", turn.repository_id)
+            name = Repository.objects.filter(pk=turn.repository_id).values_list("name", flat=True).first()
+            log.info("the turn is that of repository %s", name or "that is removed")
             return _sync(turn.repository_id, request)
     except Deferred as exc:
         serving.put_back(turn, full=exc.full)

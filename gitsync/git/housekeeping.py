@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError
+from kiok import correlation
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ def tidy(
         if _shallow_marks(git_directory) > MAX_SHALLOW_MARKS:
             client.run(("prune", "--expire=now"), directory=git_directory, inherit=inherit)
     except (GitError, OSError, UnicodeDecodeError) as exc:
-        logger.warning("mirror %s could not be tidied: %s", git_directory.parent.name, exc)
+        whose = correlation.fields().get("repository", git_directory.parent)
+        logger.warning("the mirror of %s could not be tidied: %s", whose, exc)
         return False
     return True
 

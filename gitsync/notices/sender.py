@@ -121,7 +121,11 @@ def send(receiver: NoticeReceiver, delivery: NoticeDelivery) -> str:
     except KiokError as exc:  # the connection, the url
         raise NotDelivered(str(exc)) from exc
     except Exception as exc:  # whatever it is, it is this receiver's and stops no other
-        log.exception("notice %s to %s failed unexpectedly", delivery.notice_id, receiver.name)
+        log.exception(
+            "the notice of %s to %s failed unexpectedly",
+            delivery.notice.repository or "a test",
+            receiver.name,
+        )
         raise NotDelivered(f"an unexpected {type(exc).__name__}; the service's log has the details") from exc
 
 
@@ -132,8 +136,14 @@ def _write_failure(receiver: NoticeReceiver, delivery: NoticeDelivery, error: No
     )
     outcome = printable(str(error), MAX_OUTCOME)
     log.warning(
-        "notice %s did not reach %s (attempt %s%s): %s",
-        *(delivery.notice_id, receiver.name, tried, ", given up" if is_hopeless else "", outcome),
+        "the notice of %s did not reach %s (attempt %s%s): %s",
+        *(
+            delivery.notice.repository or "a test",
+            receiver.name,
+            tried,
+            ", given up" if is_hopeless else "",
+            outcome,
+        ),
     )
     _write(delivery, NoticeState.GIVEN_UP if is_hopeless else NoticeState.WAITING, outcome)
     pause = min(FIRST_PAUSE_SECONDS * 2 ** min(receiver.failures, 20), MAX_PAUSE_SECONDS)

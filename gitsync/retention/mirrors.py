@@ -31,11 +31,12 @@ def remove_leftover_mirrors() -> int:
     left = folders - set(Repository.objects.values_list("pk", flat=True)) if folders else folders
     removed = 0
     for repository_id in sorted(left)[:MOST]:
+        mirror = mirror_of(repository_id)
         try:
-            mirror_of(repository_id).discard()
+            mirror.discard()
             removed += 1
         except (GitError, OSError) as exc:
-            log.warning("the mirror %s of a repository that is gone stays behind: %s", repository_id, exc)
+            log.warning("the mirror %s of a removed repository stays behind: %s", mirror.directory, exc)
     if removed:
         log.info("removed %s mirrors of repositories that are gone", removed)
     return removed

@@ -44,6 +44,8 @@ class Claim:
     holder: str
     number: int
     config_hash: str
+    name: str
+    """The repository's, for the log."""
 
 
 def claim(repository_id: int) -> Claim | None:
@@ -75,7 +77,7 @@ def claim(repository_id: int) -> Claim | None:
     if holder:
         _abandon(repository_id, Q(lease_number=number), DIED, SyncReason.WORKER_DIED)
     _abandon(repository_id, Q(lease_number__lte=number), LEFT)
-    return Claim(repository_id, me, repository.lease_number, repository.config_hash)
+    return Claim(repository_id, me, repository.lease_number, repository.config_hash, repository.name)
 
 
 def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> None:
@@ -189,7 +191,7 @@ def renewed(held: Claim, limit_seconds: float) -> Iterator[None]:
     thread = threading.Thread(
         target=copy_context().run,  # what it logs belongs to the sync
         args=(_renew, held, limit_seconds, stop),
-        name=f"lease-{held.repository_id}",
+        name=f"lease-{held.name}",
         daemon=True,
     )
     thread.start()
@@ -211,7 +213,7 @@ def _renew(held: Claim, limit_seconds: float, stop: threading.Event) -> None:
                 )
             except Error as exc:
                 # The lease has seconds left, and the fence decides in the end: try again.
-                log.warning("cannot renew the lease of repository %s: %s", held.repository_id, exc)
+                log.warning("cannot renew the lease of repository %s: %s", held.name, exc)
                 connection.close()
     finally:
         connection.close()

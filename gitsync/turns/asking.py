@@ -15,7 +15,7 @@ from django_q.humanhash import uuid
 from gitsync.models import Lane, SyncRun, Turn
 from gitsync.standstill import limit_standstill
 from gitsync.turns import waking
-from gitsync.turns.team import place_of_repository
+from gitsync.turns.team import name_and_place
 
 LONG_SECONDS = 10.0
 """A repository whose last sync took longer is expected to take long again."""
@@ -30,9 +30,10 @@ def ask(repository_id: int, lane: Lane, arguments: Sequence[Any]) -> str:
     `arguments` are those of the task after the repository's key, as JSON has them. Returns the task's id.
     """
     id = str(uuid()[1])
-    place = place_of_repository(repository_id)
-    if place is None:
+    found = name_and_place(repository_id)
+    if found is None:
         return id
+    name, place = found
     with transaction.atomic():
         turn = Turn.objects.create(
             id=id,
@@ -46,7 +47,7 @@ def ask(repository_id: int, lane: Lane, arguments: Sequence[Any]) -> str:
             asked_at=Now(),
         )
         waking.wake(turn)
-    log.info("a sync of repository %s waits for its turn", repository_id)
+    log.info("a sync of repository %s waits for its turn", name)
     return id
 
 
@@ -56,14 +57,14 @@ def hasten(repository_id: int) -> None:
     For who asks while it waits: what else looks have found, for the same team, is not to come before a push.
     """
     found = Turn.objects.filter(repository_id=repository_id, lane=Lane.SCHEDULED, taken_by="")
-    turn = found.first()
+    turn = found.select_related("repository").first()
     if turn is None:
         return
     with transaction.atomic():
         number = min(turn.number, _number(turn.team, Lane.ASKED))
         # Asked again: another request may have hastened it by now, or a worker taken it.
         if found.filter(pk=turn.pk).update(lane=Lane.ASKED, number=number):
-            log.info("a sync of repository %s goes with those that were asked for", repository_id)
+            log.info("a sync of repository %s goes with those that were asked for", turn.repository.name)
 
 
 def _number(team: str, lane: Lane) -> int:

@@ -33,13 +33,13 @@ def place_of(url: str, group: int | None) -> Place:
     return Place(f"{parsed.host}/{owner if slash else ''}"[:600], parsed.host)
 
 
-def place_of_repository(repository_id: int) -> Place | None:
-    """The same of a row; None where it is gone."""
+def name_and_place(repository_id: int) -> tuple[str, Place] | None:
+    """Return the name of a repository and its place; None where it is gone."""
     row = (
         Repository.objects.order_by()
         .filter(pk=repository_id)
         .annotate(group=Min("groups"))
-        .values_list("url", "group")
+        .values_list("name", "url", "group")
         .first()
     )
-    return place_of(*row) if row else None
+    return (row[0], place_of(*row[1:])) if row else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +20,11 @@ from hypothesis import strategies as st
 
 from kiok import correlation
 from kiok.connections import redaction
-from kiok.server.logging import LineFormatter, configuration
+from kiok.server.logging import OURS, LineFormatter, configuration
 from kiok.server.logging.masking import MAX_CHARACTERS
 from kiok.server.logging.web_server import Logger
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "correct-horse-battery"
 HOSTILE = (
     "two\nlines",
@@ -229,14 +233,81 @@ def test_a_process_that_logs_nothing_does_not_import_structlog() -> None:
         "import logging, logging.config, sys\n"
         "from kiok.server.logging import configuration\n"
         "logging.config.dictConfig(configuration('INFO', 'json'))\n"
-        "logging.getLogger('a').debug('not this one')\n"
+        "logging.getLogger('gitsync.a').debug('not this one')\n"
         "assert 'structlog' not in sys.modules\n"
-        "logging.getLogger('a').info('this')\n"
+        "logging.getLogger('gitsync.a').info('this')\n"
         "assert 'structlog' in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stderr)["event"] == "this"
+
+
+LIBRARIES = ("django-q", "rust_sugiyama", "fast_sugiyama", "urllib3", "docker", "django.request", "a_library")
+
+
+@pytest.mark.parametrize(
+    ("level", "ours", "theirs"),
+    [
+        ("DEBUG", ["DEBUG", "INFO", "WARNING", "ERROR"], ["WARNING", "ERROR"]),
+        ("INFO", ["INFO", "WARNING", "ERROR"], ["WARNING", "ERROR"]),
+        ("WARNING", ["WARNING", "ERROR"], ["WARNING", "ERROR"]),
+        ("ERROR", ["ERROR"], ["ERROR"]),
+    ],
+)
+def test_libraries_log_from_warning_and_this_project_from_its_level(
+    level: str, ours: list[str], theirs: list[str]
+) -> None:
+    script = (
+        "import logging, logging.config\n"
+        "from kiok.server.logging import OURS, configuration\n"
+        f"logging.config.dictConfig(configuration({level!r}, 'json'))\n"
+        f"for name in (*(f'{{name}}.module' for name in OURS), *{LIBRARIES!r}):\n"
+        "    for level in ('DEBUG', 'INFO', 'WARNING', 'ERROR'):\n"
+        "        logging.getLogger(name).log(getattr(logging, level), 'x')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = {}
+    for line in map(json.loads, done.stderr.splitlines()):
+        found.setdefault(line["logger"], []).append(line["level"])
+    assert found == {
+        **{f"{name}.module": ours for name in OURS},
+        **dict.fromkeys(LIBRARIES, theirs),
+    }
+
+
+# Arguments of log calls that would be a number where a reader looks for a name.
+_NUMBERS = re.compile(r"\b(pk|id|\w+_id|\w+\.pk|\w+\.\w+_id)\b")
+
+
+def _log_calls() -> Iterator[tuple[str, ast.Call]]:
+    for package in OURS:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr
+                    in ("debug", "info", "warning", "error", "exception", "critical", "log")
+                    and isinstance(node.func.value, ast.Name)
+                    and node.func.value.id in ("log", "_log", "logger")
+                ):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", node
+
+
+def test_no_line_names_a_repository_or_another_row_by_its_number() -> None:
+    calls = list(_log_calls())
+    assert len(calls) > 50
+    wrong = [
+        (place, ast.unparse(argument))
+        for place, call in calls
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]
+        if not isinstance(argument, ast.Constant)
+        and not isinstance(argument, ast.Call)  # of a function that gives the name
+        and _NUMBERS.search(ast.unparse(argument))
+    ]
+    assert wrong == []
 
 
 def test_what_python_would_write_past_the_log_is_in_it() -> None:

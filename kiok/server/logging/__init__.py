@@ -8,35 +8,37 @@ control characters are escaped, so that nothing that comes from a repository or 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from kiok.server.logging.formatter import LineFormatter
 
 __all__ = ["CONSOLE", "JSON", "LineFormatter", "configuration"]
 
+OURS = ("kiok", "compilers", "gitsync")
 CONSOLE = "console"
 JSON = "json"
 
 
 def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
-    """Django's LOGGING setting: everything from `level` up, to stderr, as `console` or `json`."""
+    """Django's LOGGING setting: what this project logs from `level` up, to stderr, as `console` or `json`.
+
+    Libraries log from WARNING up: below that they report each task and each computed layout.
+    """
+    of_libraries = level if logging.getLevelName(level) > logging.WARNING else "WARNING"
     formatter = {"()": "kiok.server.logging.LineFormatter", "rendering": rendering}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": formatter},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": level},
+        "root": {"handlers": ["stderr"], "level": of_libraries},
         "loggers": {
+            **{name: {"level": level} for name in OURS},
             # These would bring handlers of their own, and print each event twice or unredacted.
-            "django": {"handlers": [], "level": level, "propagate": True},
-            "django.server": {"handlers": [], "level": level, "propagate": True},
-            "django-q": {"handlers": ["stderr"], "level": level, "propagate": False},
-            "gunicorn.error": {"handlers": ["stderr"], "level": level, "propagate": False},
-            # At DEBUG these log statements with their parameters, and whole requests to the engine.
-            "django.db.backends": {"level": "INFO"},
-            "git": {"level": "WARNING"},
-            "urllib3": {"level": "INFO"},
-            "docker": {"level": "INFO"},
+            "django": {"handlers": [], "level": of_libraries, "propagate": True},
+            "django.server": {"handlers": [], "level": of_libraries, "propagate": True},
+            "django-q": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
+            "gunicorn.error": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
         },
     }
