@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from kiok.server.first_start import alone_on
+
 USERNAME = "admin"
 
 
@@ -20,8 +22,11 @@ class FirstAdmin:
 
 
 def make_first_admin() -> FirstAdmin | None:
-    """Make the superuser `admin` with a random password, unless there is a superuser already."""
-    with transaction.atomic():
+    """Make the superuser `admin` with a random password, unless there is a superuser already.
+
+    Of processes that start at the same moment one makes it, and has the password.
+    """
+    with alone_on(), transaction.atomic():
         if User.objects.filter(is_superuser=True).exists() or User.objects.filter(username=USERNAME).exists():
             return None
         password = secrets.token_urlsafe(15)

@@ -1,0 +1,16 @@
+"""`manage.py migrate`: Django's own command, in one process at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.commands.migrate import Command as DjangoMigrate
+
+from kiok.server.first_start import alone_on
+
+
+class Command(DjangoMigrate):
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Two that create the same table, or the same content type, end in an IntegrityError.
+        with alone_on(options["database"]):
+            super().handle(*args, **options)
