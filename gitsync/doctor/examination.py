@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from gitsync.doctor.finding import Check, Finding, fail, warn
+from gitsync.git.errors import GitReason
 from gitsync.notices.content import printable
+from gitsync.remedies import REMEDIES
 from kiok.errors import KiokError
 
 LIMIT_SECONDS = 15.0
@@ -80,5 +83,9 @@ class _Look(threading.Thread):
             )
         except KiokError as exc:
             return fail(str(exc), "The message says what to do.")
+        except OSError as exc:
+            if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+                return fail(f"no space left: {exc}", REMEDIES[GitReason.DISK_FULL])
+            return fail(str(exc), "See whether this file or folder can be used.")
         except Exception as exc:  # noqa: BLE001 - a fault of one check is told in its line, with what it was
             return fail(f"the check itself failed: {type(exc).__name__}: {exc}", "Report it.")

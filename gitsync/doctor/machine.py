@@ -15,6 +15,7 @@ from gitsync.doctor.finding import Check, Finding, fail, ok, warn
 from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
 from gitsync.models import Repository, Verify
+from gitsync.remedies import REMEDIES
 
 _MIB = 2**20
 FAIL_BYTES = 16 * _MIB
@@ -29,7 +30,7 @@ def git() -> Finding:
     try:
         version = remote.client().git_version()
     except GitError as exc:
-        return fail(str(exc), "Install git and the ssh client.")
+        return fail(str(exc), REMEDIES[exc.reason])
     found, oldest = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_GIT_VERSION))
     if version < MINIMUM_GIT_VERSION:
         return warn(f"{found}; not every safety setting is known to it", f"Install {oldest} or later.")

@@ -21,6 +21,7 @@ from gitsync.git.private_directory import secrets_root, sweep_stale
 from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
 from gitsync.git.redaction import Redactor
 from gitsync.git.url import DEFAULT_PROTOCOLS, RemoteUrl, check_host
+from kiok.folders import make_private
 
 MINIMUM_GIT_VERSION = (2, 39)
 
@@ -108,7 +109,7 @@ class GitClient:
         home = settings.home
         try:
             for directory in (home, home / "empty"):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(directory)
                 directory.chmod(0o700)
             self._askpass = _install_askpass(home)
         except OSError as exc:

@@ -31,6 +31,7 @@ from gitsync.git.scope import WHOLE, Scope
 from gitsync.git.transfer import Transfer
 from gitsync.git.tree import GitTree, TreeLimits
 from gitsync.git.url import RemoteUrl
+from kiok.folders import make_private
 
 _LOCK_PATIENCE_SECONDS = 2.0  # what the children of a killed holder may need to end
 
@@ -173,7 +174,7 @@ class Mirror:
         deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
         while True:
             # Each time: whoever held it may have discarded it all.
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.directory)
             self.directory.chmod(0o700)
             if (descriptor := _try_lock(self.directory / "lock")) is not None:
                 return descriptor

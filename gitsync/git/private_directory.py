@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gitsync.git.errors import GitReason, git_error
+from kiok.folders import make_private
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  the parent only; the directory in it is private and checked
 _NAME = re.compile(r"call-(\d+)-(\d+)-(\d+)-[0-9a-f]+")
@@ -31,7 +32,7 @@ def secrets_root(fallback: Path, shared_memory: Path = _SHARED_MEMORY) -> Path:
         if _make_private(candidate):
             return candidate
     try:
-        fallback.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(fallback)
         fallback.chmod(0o700)
     except OSError as exc:
         raise git_error(GitReason.DISK_FULL, f"no private directory for credentials: {exc}") from exc

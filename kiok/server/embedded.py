@@ -30,6 +30,7 @@ from pathlib import Path
 
 import psycopg
 
+from kiok.folders import make_private
 from kiok.server import postgresql_programs
 from kiok.server.errors import DatabaseUnavailable
 from kiok.server.postgresql_programs import MAJOR
@@ -102,6 +103,7 @@ def release(data_dir: Path) -> bool:
                 if _is_free(base):
                     if _running(base):
                         _pg_ctl(base, "stop", "-m", "fast", "-w", "-t", str(START_TIMEOUT_SECONDS))
+                    _remove_socket_dir(base)
                     return True
                 if _another_stays(use) or time.monotonic() > patience:
                     return False
@@ -150,7 +152,7 @@ def _base(data_dir: Path) -> Path:
     """The data folder, resolved, so that it is the same however it is spelled; made with mode 0700."""
     base = data_dir.expanduser().resolve()
     try:
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(base)
     except OSError as exc:
         raise DatabaseUnavailable(
             f"cannot make the data folder {base}: {exc.strerror}; set kiok.base.data.dir or DATABASE_URL"
@@ -166,6 +168,14 @@ def _socket_dir(data_dir: Path) -> Path:
         return cluster
     digest = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]
     return Path("/tmp") / f"kiok-{os.geteuid()}-{digest}"  # noqa: S108 - owner and mode are checked
+
+
+def _remove_socket_dir(base: Path) -> None:
+    """Remove the folder of the socket where it is not the cluster's own. The next start makes it again."""
+    sockets = _socket_dir(base)
+    if sockets != base / "postgres":
+        with suppress(OSError):  # it is not empty, or not ours: then it is not this server's alone
+            sockets.rmdir()
 
 
 def _private(folder: Path) -> None:

@@ -6,6 +6,7 @@ thought of is a defect, of which a traceback tells more.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 import psycopg
@@ -22,6 +23,7 @@ INTERRUPTED = 130
 """As a shell counts what SIGINT ended."""
 MAX_CHARACTERS = 500
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _UNREACHABLE = (
     "Start it, or correct DATABASE_URL (host, port, name, user, password); `manage.py doctor` asks again"
 )
@@ -70,9 +72,19 @@ def told(exc: BaseException) -> Failure | None:
         return Failure((_short(str(exc)),), FAILED)
     if isinstance(exc, ImproperlyConfigured):
         return Failure((_short(str(exc)),), MISCONFIGURED)
-    if isinstance(exc, OSError) and exc.filename is not None:
-        return Failure((_short(f"{exc.filename}: {exc.strerror}"),), FAILED)
+    if isinstance(exc, OSError):
+        return _of_system(exc)
     return None
+
+
+def _of_system(exc: OSError) -> Failure | None:
+    """What the operating system refused; None for what only a defect can cause."""
+    where = f"{exc.filename}: " if exc.filename is not None else ""
+    if exc.errno in _NO_ROOM:
+        return Failure((_short(f"{where}{exc.strerror}. Make room on that disk, and start again"),), FAILED)
+    if "No usable temporary directory" in str(exc):  # of tempfile, where none takes a file
+        return Failure((_short(f"{exc.strerror}. Make room there, or name another place (TMPDIR)"),), FAILED)
+    return Failure((_short(f"{where}{exc.strerror}"),), FAILED) if where else None
 
 
 def defect(exc: BaseException) -> Failure:

@@ -11,6 +11,8 @@ import pytest
 from pytest_django import Settings
 
 from gitsync import presence, remote
+from gitsync.doctor import machine
+from gitsync.doctor.examination import examine
 from gitsync.models import Repository
 from gitsync.remedies import remedy
 from gitsync.sync.report import SyncReport
@@ -119,6 +121,28 @@ def test_a_full_temporary_folder_hinders_no_sync(
             assert [path.name for path in disk.folder.iterdir()] == ["balloon"]
 
     with_own_mounts(work)
+
+
+def test_the_doctor_says_that_the_disk_is_full(tmp_path: Path, settings: Settings) -> None:
+    settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path / "data")
+    looked = [check for check in machine.CHECKS if not check.needs_database]
+
+    def work() -> None:
+        with small_disk(settings.KIOK.base_data_dir, 1) as disk:
+            disk.fill()
+            remote.client.cache_clear()
+            found = {item.name: item.finding for item in examine(looked)}
+            assert found["git"].status == "fail"
+            assert "No space left on device" in found["git"].found
+            assert found["git"].remedy == remedy("disk_full")
+            assert "No space left on device" in found["disk-data"].found
+            disk.make_room()
+            assert examine(looked)[0].finding.status != "fail"
+
+    try:
+        with_own_mounts(work)
+    finally:
+        remote.client.cache_clear()
 
 
 def test_a_disk_that_promises_more_than_can_be_counted_hides_no_worker(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from kiok.server import failures
 from tests.integration.fresh_database import fresh_database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,3 +140,31 @@ def test_the_web_server_says_in_words_why_it_does_not_start_and_is_not_started_a
     assert done.returncode == Arbiter.WORKER_BOOT_ERROR
     (line,) = done.stderr.splitlines()
     assert line.startswith("kiok: environment variable KIOK_WORKERS: kiok.workers is 'none': ")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "No space left on device. Make room on that disk, and start again",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+            "/data/x: No space left on device. Make room on that disk, and start again",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            "No usable temporary directory found in ['/tmp']. Make room there, or name another place (TMPDIR)",
+        ),
+        (OSError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
+    ],
+)
+def test_a_full_disk_is_no_defect(error: OSError, says: str) -> None:
+    failure = failures.told(error)
+    assert failure
+    assert (failure.words, failure.status) == ((says,), failures.FAILED)
+
+
+def test_an_error_of_the_system_that_names_nothing_is_a_defect() -> None:
+    assert failures.told(OSError(errno.EINVAL, "Invalid argument")) is None
