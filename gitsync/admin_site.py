@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.admin import AdminSite, autodiscover
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -55,7 +56,10 @@ class Site(AdminSite):
         return visible_log(super().get_log_entries(request), request.user)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """As Django's, but for a NUL in the address, which no text in PostgreSQL can hold: 400."""
+        """As Django's, but for a NUL in the address or among the selected rows, which no text in PostgreSQL can hold: 400.
+
+        Form fields refuse it by themselves.
+        """
         inner = super().admin_view(view, cacheable)
 
         @wraps(inner)
@@ -63,6 +67,8 @@ class Site(AdminSite):
             values = (value for _, given in request.GET.lists() for value in given)
             if any("\x00" in text for text in (request.path_info, *request.GET, *values)):
                 raise BadRequest("a NUL character in the address")
+            if any("\x00" in text for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+                raise BadRequest("a NUL character in the key of a selected row")
             answer: HttpResponseBase = inner(request, *args, **kwargs)
             return answer
 

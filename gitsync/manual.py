@@ -12,6 +12,7 @@ from gitsync.errors import SyncReason
 from gitsync.models import Repository, Trigger
 from gitsync.sync.schedule import look_at_once
 from gitsync.tasks import enqueue_dry_run, enqueue_sync
+from kiok.text import flaw
 
 MAX_REASON = 500
 
@@ -55,6 +56,8 @@ def pause(user: Any, repository: Repository, reason: str) -> None:
     reason = " ".join(reason.split())
     if not reason:
         raise NotPossible("reason_missing", "Say why it is paused: the next one to look will want to know.")
+    if problem := flaw(reason):
+        raise NotPossible("reason_invalid", f"The reason {problem}.")
     if len(reason) > MAX_REASON:
         raise NotPossible(
             "reason_too_long", f"The reason is {len(reason)} characters long; at most {MAX_REASON} fit."

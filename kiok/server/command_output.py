@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.core.management.base import BaseCommand, OutputWrapper
 
@@ -14,7 +15,7 @@ _OURS = ("kiok.", "gitsync.")
 class PrintableOutput(OutputWrapper):
     """A command's stream that escapes control characters; the command's own style is applied after that."""
 
-    def write(
+    def write(  # type: ignore[override]  # as OutputWrapper's own, which the stubs give another type
         self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
     ) -> None:
         super().write(terminal_text(msg), style_func, ending)
@@ -30,6 +31,7 @@ def make_printable(command: BaseCommand) -> None:
         return
     for name in ("stdout", "stderr"):
         stream: OutputWrapper = getattr(command, name)
-        printable = PrintableOutput(stream._out, ending=stream.ending)
+        out: Any = stream._out  # a stream, whatever the stubs say
+        printable = PrintableOutput(out, ending=stream.ending)
         printable.style_func = stream.style_func
         setattr(command, name, printable)
