@@ -64,7 +64,11 @@ class GitReason(StrEnum):
     INCLUDE_INVALID = "include_invalid", False, "A line of the include list is no pattern."
     SUBPATH_INVALID = "subpath_invalid", False, "The subpath is not a well-formed relative path."
     PROTOCOL_NOT_ALLOWED = "protocol_not_allowed", False, "The url's scheme is not allowed by configuration."
-    HOST_NOT_ALLOWED = "host_not_allowed", False, "The host is a private address that is not allowed."
+    HOST_NOT_ALLOWED = (
+        "host_not_allowed",
+        False,
+        "The host has a private or other special-purpose address that is not allowed.",
+    )
     REDIRECT_REFUSED = "redirect_refused", False, "The server sent a redirect; redirects are not followed."
     REPOSITORY_NOT_FOUND = "repository_not_found", False, "There is no repository at the url, or none to see."
     NOT_GIT = "not_git", False, "What the server answers is not git's protocol."

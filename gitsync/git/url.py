@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from gitsync.git.addresses import Address, Network, is_public_or_in
 from gitsync.git.errors import GitError, GitReason, git_error
 
 DEFAULT_PROTOCOLS = frozenset({"https", "ssh"})
@@ -25,9 +26,6 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _PASSWORD_IN_SCP = re.compile(r".*@[A-Za-z0-9.-]+:")
 # Host tokens that people paste as a user name: https://<token>@host/...
 _TOKEN = re.compile(r"(gh[opsur]_|github_pat_|glpat-|gldt-|ATBB|ATCTT)|[A-Za-z0-9_-]{40,}")
-# Reachable over the cloud's fabric although it looks public: Azure's wire server.
-_METADATA_ADDRESSES = frozenset({ipaddress.ip_address("168.63.129.16")})
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +138,12 @@ def check_host(
         return addresses
     networks = _networks(allowed)
     for text in addresses:
-        address = ipaddress.ip_address(text)
-        inner = _innermost(address)
-        if _is_public(inner) or any(candidate in net for candidate in (address, inner) for net in networks):
+        if is_public_or_in(ipaddress.ip_address(text), networks):
             continue
         via = "" if literal else f" (it resolves to {text})"
         raise git_error(
             GitReason.HOST_NOT_ALLOWED,
-            f"host {host!r} is a private, loopback, link-local or metadata address{via}. "
+            f"host {host!r} is a private, loopback, link-local, metadata or other special-purpose address{via}. "
             "An operator can allow it: name host, address or network in kiok.gitsync.allow.private.hosts.",
         )
     return addresses
@@ -250,8 +246,8 @@ def _lookup(host: str, port: int, resolve: Callable[..., list[Any]]) -> tuple[st
     return addresses
 
 
-def _networks(names: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    networks = []
+def _networks(names: Iterable[str]) -> list[Network]:
+    networks: list[Network] = []
     for name in names:
         try:
             networks.append(ipaddress.ip_network(name, strict=False))
@@ -260,30 +256,11 @@ def _networks(names: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IP
     return networks
 
 
-def _address(text: str) -> _Address | None:
+def _address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
-
-
-def _innermost(address: _Address) -> _Address:
-    """The IPv4 address an IPv6 one stands for (mapped, 6to4, Teredo, NAT64), else itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped:
-        return address.ipv4_mapped
-    if address.sixtofour:
-        return address.sixtofour
-    if address.teredo:
-        return address.teredo[1]
-    if address in ipaddress.ip_network("64:ff9b::/96") or address in ipaddress.ip_network("::/96"):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-def _is_public(address: _Address) -> bool:
-    return address.is_global and not address.is_multicast and address not in _METADATA_ADDRESSES
 
 
 def _bracketed(host: str) -> str:
