@@ -91,7 +91,8 @@ RULES = _rules(
     ),
     (
         "paths.private-hosts",
-        "Private, loopback, link-local, metadata and other special-purpose addresses are refused, however they are spelled or resolved.",
+        "Private, loopback, link-local, metadata and other special-purpose addresses are refused, however they are "
+        "spelled or resolved.",
     ),
     ("paths.allowed-hosts", "`kiok.gitsync.allow.private.hosts` allows the hosts it names and no others."),
     (

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from gitsync.git.addresses import Address, Network, is_public_or_in
 from gitsync.git.errors import GitError, GitReason, git_error
@@ -20,7 +20,12 @@ ANY_PROTOCOL = frozenset(_KNOWN_SCHEMES)
 """For urls that are only looked at."""
 _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+%@~-]{0,127}")
+_USER = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9._+%@~-]{0,383}")
+MAX_USER_CHARACTERS = 128
+# Characters, besides letters and digits, of a login name for ssh. No "/", "[" and "]": git decodes a whole ssh url
+# before it splits it, so they would name another host.
+_SSH_USER_SIGNS = frozenset("._+%@~\\-")
+_USER_SAFE = "@+~"
 _PORT = re.compile(r"[0-9]{1,5}")
 # Of `user:password@host:path` what follows the first colon, where a path would stand.
 _PASSWORD_IN_SCP = re.compile(r".*@[A-Za-z0-9.-]+:")
@@ -33,7 +38,8 @@ class RemoteUrl:
     """Where a repository is; only `parse_url` makes one.
 
     `host` is lower-case, without brackets and final dot, and `""` for `file`. `port` is None for the scheme's
-    default. `path` begins with a slash. `from_home` marks the scp form with a relative path
+    default. `user` is percent-decoded, as git decodes it. `path` begins with a slash and stands as it was written:
+    percent-encoded, but in scp form, where git decodes nothing. `from_home` marks the scp form with a relative path
     (`git@host:team/dags.git`), which a plain ssh server resolves from the login's home directory, while
     `ssh://git@host/team/dags.git` is absolute; so the two are different repositories.
     """
@@ -51,7 +57,7 @@ class RemoteUrl:
         if self.from_home:
             user = f"{self.user}@" if self.user else ""
             return f"{user}{_bracketed(self.host)}:{self.path[1:]}"
-        user = f"{self.user}@" if self.user and self.scheme == "ssh" else ""
+        user = f"{quote(self.user, safe=_USER_SAFE)}@" if self.user and self.scheme == "ssh" else ""
         return f"{self.scheme}://{user}{self.authority}{self.path}"
 
     @property
@@ -159,7 +165,7 @@ def _parse_scp(text: str, allow_protocols: frozenset[str]) -> RemoteUrl:
     userinfo, at, host = head.rpartition("@")
     if not at and _PASSWORD_IN_SCP.match(path):
         raise _refused("holds a password: put the credential in a connection")
-    user = _user(userinfo, "ssh") if at else None
+    user = _user(userinfo, "ssh", is_encoded=False) if at else None
     host, port = _host_and_port(host)
     if port is not None:
         raise _refused("has a port in scp form; write ssh://user@host:port/path")
@@ -188,15 +194,33 @@ def _check_protocol(scheme: str, allow_protocols: frozenset[str]) -> None:
         )
 
 
-def _user(userinfo: str, scheme: str) -> str:
-    user, colon, _password = userinfo.partition(":")
-    if colon:
+def _user(userinfo: str, scheme: str, *, is_encoded: bool = True) -> str:
+    """Return the user name, percent-decoded where git decodes it (in urls, not in scp form)."""
+    written, colon, _password = userinfo.partition(":")
+    user = _decoded_user(written) if is_encoded else written
+    if colon or ":" in user:
         raise _refused("holds a password: put the credential in a connection")
-    if scheme in ("http", "https") and _TOKEN.match(user):
+    is_web = scheme in ("http", "https")
+    if is_web and _TOKEN.match(user):
         raise _refused("holds what looks like a token: put the credential in a connection")
-    if not _USER.fullmatch(user) or any(byte < 0x21 or byte == 0x7F for byte in unquote_to_bytes(user)):
+    is_plain = user.isprintable() and not any(character.isspace() for character in user)
+    if not is_web:
+        is_plain = all(character.isalnum() or character in _SSH_USER_SIGNS for character in user)
+    if (
+        not _USER.fullmatch(written)
+        or not is_plain
+        or user.startswith("-")
+        or len(user) > MAX_USER_CHARACTERS
+    ):
         raise _refused("has a user name with characters that are not allowed, or none before the '@'")
     return user
+
+
+def _decoded_user(written: str) -> str:
+    try:
+        return unquote_to_bytes(written).decode()
+    except UnicodeDecodeError as exc:
+        raise _refused("has a percent-encoded user name that is not UTF-8") from exc
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:

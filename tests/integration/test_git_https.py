@@ -87,6 +87,22 @@ def test_the_user_in_the_url_is_used_and_not_handed_to_git(
     assert mirror.probe(named, MAIN, credential_from_properties({"password": PASSWORD}, named)) == commit
 
 
+@pytest.mark.parametrize("user", ["user@example.com", "CORP\\ada", "jürgen"])
+def test_a_percent_encoded_user_in_the_url_is_sent_decoded_as_git_does(
+    https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, commit: str, user: str
+) -> None:
+    https_server.accounts = {user: PASSWORD}
+    named = parse_url(https_server.url("dags.git").replace("https://", f"https://{quote(user, safe='')}@"))
+    assert mirror.probe(named, MAIN, credential_from_properties({"password": PASSWORD}, named)) == commit
+
+
+def test_a_percent_encoded_path_is_the_servers_to_decode(
+    tmp_path: Path, https_server: HttpsServer, mirror: Mirror
+) -> None:
+    commit = WorkRepo(tmp_path / "served", "my dags%.git").publish({"a.yaml": "dag: {id: a}\n"})
+    assert mirror.fetch(parse_url(https_server.url("my%20dags%25.git")), MAIN, None) == commit
+
+
 @pytest.mark.parametrize(("user", "password"), [("ada", "wrong-secret"), ("bob", "wrong-secret")])
 @pytest.mark.rule("running.redaction", "failure.classified")
 @pytest.mark.case("auth.wrong-user", "auth.wrong-password")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -142,6 +143,18 @@ def test_a_rotated_key_is_used_at_the_next_call(
     with pytest.raises(GitPersonError):
         mirror.fetch(url, MAIN, old)
     assert mirror.fetch(url, MAIN, new) == commit
+
+
+def test_git_decodes_user_and_path_of_an_ssh_url(
+    ssh_server: SshServer, tmp_path: Path, mirror: Mirror, commit: str
+) -> None:
+    work = WorkRepo(tmp_path / "served", "my dags%.git")
+    commit = work.publish({"a.yaml": "dag: {id: b}\n"})
+    credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
+    user = "".join(f"%{byte:02x}" for byte in ssh_server.user.encode())
+    text = ssh_server.url(quote(str(work.bare))).replace(f"{ssh_server.user}@", f"{user}@")
+    assert user in text
+    assert mirror.fetch(parse_url(text), MAIN, credential) == commit
 
 
 def test_a_repository_that_is_not_there_is_not_found(ssh_server: SshServer, mirror: Mirror) -> None:

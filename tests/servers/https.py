@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import unquote
 
 from tests.servers.certificates import make_certificates
 
@@ -275,7 +276,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "REQUEST_METHOD": self.command,
-            "PATH_INFO": path,
+            "PATH_INFO": unquote(path),  # as CGI has it
             "QUERY_STRING": query,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),

@@ -161,6 +161,74 @@ def test_a_credential_in_the_url_is_refused_without_repeating_it(text: str) -> N
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "user", "fetch_url"),
+    [
+        ("https://user%40example.com@host/x.git", "user@example.com", "https://host/x.git"),
+        ("https://user@example.com@host/x.git", "user@example.com", "https://host/x.git"),
+        ("https://CORP%5Cada@host/x", "CORP\\ada", "https://host/x"),
+        ("https://j%C3%BCrgen@host/x", "jürgen", "https://host/x"),
+        ("https://100%@host/x", "100%", "https://host/x"),
+        ("https://a%zz@host/x", "a%zz", "https://host/x"),
+        ("https://a%2Fb@host/x", "a/b", "https://host/x"),
+        ("ssh://user%40example.com@host/x", "user@example.com", "ssh://user@example.com@host/x"),
+        ("ssh://CORP%5Cada@host/x", "CORP\\ada", "ssh://CORP%5Cada@host/x"),
+        ("ssh://a%2540b@host/x", "a%40b", "ssh://a%2540b@host/x"),
+        # Git decodes nothing in scp form.
+        ("user%40x@host:x.git", "user%40x", "user%40x@host:x.git"),
+        ("user%40x@host:/x.git", "user%40x", "ssh://user%2540x@host/x.git"),
+        ("git@host:a%20b.git", "git", "git@host:a%20b.git"),
+        ("git@host:/a%20b.git", "git", "ssh://git@host/a%2520b.git"),
+        ("https://host/a%20b.git", None, "https://host/a%20b.git"),
+        ("ssh://git@host/%7Eada/a%20b.git", "git", "ssh://git@host/%7Eada/a%20b.git"),
+    ],
+)
+def test_the_user_is_percent_decoded_where_git_decodes_it(
+    text: str, user: str | None, fetch_url: str
+) -> None:
+    url = parse_url(text)
+    assert (url.user, url.fetch_url) == (user, fetch_url)
+    assert parse_url(fetch_url).fetch_url == fetch_url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://ada%3Ahunter2@host/x",
+        "ssh://ada%3Ahunter2@host/x",
+        "https://ghp%5Fhunter2hunter2@host/x",
+        "https://%67lpat-hunter2@host/x",
+    ],
+)
+@pytest.mark.rule("paths.no-passwords")
+def test_a_percent_encoded_credential_is_refused_too(text: str) -> None:
+    with pytest.raises(GitError, match="put the credential in a connection") as caught:
+        parse_url(text)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssh://other.example%2Fx@host/x",  # git would decode it, and then connect to other.example
+        "ssh://%5B::1%5D@host/x",
+        "ssh://a%20b@host/x",
+        "ssh://%2DoProxyCommand@host/x",
+        "https://%2Da@host/x",
+        "https://a%0Ab@host/x",
+        "https://a%00b@host/x",
+        "https://%ff@host/x",
+        "https://a%E2%80%A8b@host/x",
+        "https://a%E2%80%AEb@host/x",
+    ],
+)
+@pytest.mark.rule("paths.hostile-urls")
+def test_a_user_name_that_decodes_to_something_unsafe_is_refused(text: str) -> None:
+    with pytest.raises(GitError) as caught:
+        parse_url(text)
+    assert caught.value.reason is GitReason.URL_INVALID
+
+
 @pytest.mark.parametrize("text", ["file:///srv/x", "git://host/x", "http://host/x"])
 @pytest.mark.rule("running.allow-lists", "running.protocols")
 def test_other_protocols_need_permission(text: str) -> None:
