@@ -32,7 +32,10 @@ REMEDIES: Mapping[StrEnum, str] = {
         "listens in."
     ),
     GitReason.CERTIFICATE_REFUSED: "Mend the certificate, or name its authority in kiok.gitsync.ssl.ca.info.",
-    GitReason.URL_INVALID: "Write https://..., ssh://... or user@host:path, without a password.",
+    GitReason.URL_INVALID: (
+        "Write https://..., ssh://... or user@host:path, without a password. For a page, the message offers url, ref and "
+        "subpath."
+    ),
     GitReason.REF_INVALID: "Write it as in Refs and folders; the message names the place.",
     GitReason.INCLUDE_INVALID: "Write gitignore patterns, one a line; the message names the line.",
     GitReason.SUBPATH_INVALID: "Write it relative, without .. and without a slash at either end.",

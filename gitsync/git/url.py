@@ -8,10 +8,12 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from gitsync.git.addresses import Address, Network, is_public_or_in
 from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.page_url import page_of
+from gitsync.git.url_user import encoded_user, parse_user
 
 DEFAULT_PROTOCOLS = frozenset({"https", "ssh"})
 MAX_URL_CHARACTERS = 2048
@@ -20,17 +22,9 @@ ANY_PROTOCOL = frozenset(_KNOWN_SCHEMES)
 """For urls that are only looked at."""
 _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
-_USER = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9._+%@~-]{0,383}")
-MAX_USER_CHARACTERS = 128
-# Characters, besides letters and digits, of a login name for ssh. No "/", "[" and "]": git decodes a whole ssh url
-# before it splits it, so they would name another host.
-_SSH_USER_SIGNS = frozenset("._+%@~\\-")
-_USER_SAFE = "@+~"
 _PORT = re.compile(r"[0-9]{1,5}")
 # Of `user:password@host:path` what follows the first colon, where a path would stand.
 _PASSWORD_IN_SCP = re.compile(r".*@[A-Za-z0-9.-]+:")
-# Host tokens that people paste as a user name: https://<token>@host/...
-_TOKEN = re.compile(r"(gh[opsur]_|github_pat_|glpat-|gldt-|ATBB|ATCTT)|[A-Za-z0-9_-]{40,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class RemoteUrl:
         if self.from_home:
             user = f"{self.user}@" if self.user else ""
             return f"{user}{_bracketed(self.host)}:{self.path[1:]}"
-        user = f"{quote(self.user, safe=_USER_SAFE)}@" if self.user and self.scheme == "ssh" else ""
+        user = f"{encoded_user(self.user)}@" if self.user and self.scheme == "ssh" else ""
         return f"{self.scheme}://{user}{self.authority}{self.path}"
 
     @property
@@ -109,6 +103,7 @@ def parse_url(text: str, *, allow_protocols: frozenset[str] = DEFAULT_PROTOCOLS)
             raise _refused("has a host; a file url has three slashes: file:///srv/git/dags.git")
         return RemoteUrl("file", "", None, None, _path(path))
     userinfo, at, hostport = authority.rpartition("@")
+    _refuse_page(scheme, hostport, path)
     if "?" in text or "#" in text:
         raise _refused("has a query or a fragment ('?' or '#'); leave it out")
     user = _user(userinfo, scheme) if at else None
@@ -176,6 +171,15 @@ def _parse_scp(text: str, allow_protocols: frozenset[str]) -> RemoteUrl:
     return RemoteUrl("ssh", host, None, user, _path("/" + path), from_home=True)
 
 
+def _refuse_page(scheme: str, hostport: str, path: str) -> None:
+    """Refuse the url of a page on a git service, with what to write instead."""
+    if scheme not in ("http", "https"):
+        return
+    plain, _, query = path.partition("#")[0].partition("?")
+    if (page := page_of(scheme, hostport, plain, query)) is not None:
+        raise _refused(f"is that of a page about a repository, not of the repository. {page.advice}")
+
+
 def _split_scp(text: str) -> tuple[str, str, str]:
     """`user@host`, `:`, `path`; the host may be an IPv6 address in brackets."""
     bracket = text.find("]")
@@ -195,32 +199,10 @@ def _check_protocol(scheme: str, allow_protocols: frozenset[str]) -> None:
 
 
 def _user(userinfo: str, scheme: str, *, is_encoded: bool = True) -> str:
-    """Return the user name, percent-decoded where git decodes it (in urls, not in scp form)."""
-    written, colon, _password = userinfo.partition(":")
-    user = _decoded_user(written) if is_encoded else written
-    if colon or ":" in user:
-        raise _refused("holds a password: put the credential in a connection")
-    is_web = scheme in ("http", "https")
-    if is_web and _TOKEN.match(user):
-        raise _refused("holds what looks like a token: put the credential in a connection")
-    is_plain = user.isprintable() and not any(character.isspace() for character in user)
-    if not is_web:
-        is_plain = all(character.isalnum() or character in _SSH_USER_SIGNS for character in user)
-    if (
-        not _USER.fullmatch(written)
-        or not is_plain
-        or user.startswith("-")
-        or len(user) > MAX_USER_CHARACTERS
-    ):
-        raise _refused("has a user name with characters that are not allowed, or none before the '@'")
-    return user
-
-
-def _decoded_user(written: str) -> str:
     try:
-        return unquote_to_bytes(written).decode()
-    except UnicodeDecodeError as exc:
-        raise _refused("has a percent-encoded user name that is not UTF-8") from exc
+        return parse_user(userinfo, is_web=scheme in ("http", "https"), is_encoded=is_encoded)
+    except ValueError as exc:
+        raise _refused(str(exc)) from exc
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:

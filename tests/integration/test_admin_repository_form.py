@@ -125,6 +125,11 @@ def connections(transactional_db: None) -> None:
         ({"name": "taken"}, "name", "already exists"),
         ({"url": "https://ada:pw@127.0.0.1/x.git"}, "url", "holds a password"),
         ({"url": "https://10.0.0.1/x.git"}, "url", "private"),
+        (
+            {"url": "https://github.com/acme/dags/tree/main/dags"},
+            "url",
+            "Write url 'https://github.com/acme/dags.git', ref 'main' and subpath 'dags'",
+        ),
         ({"ref": "tag:"}, "ref", "tag"),
         ({"subpath": "../up"}, "subpath", "subpath"),
         ({"include": "lib/\n!"}, "include", "line 2"),

@@ -89,6 +89,11 @@ def test_the_fields_are_those_of_the_admins_form() -> None:
     [
         ({"url": "https://ada:hunter2hunter2@127.0.0.1/x.git"}, "url", "connection"),
         ({"url": "https://10.0.0.1/x.git"}, "url", "10.0.0.1"),
+        (
+            {"url": "https://gitlab.com/a/b/c/-/blob/v1/dags/a.yaml?ref_type=tags"},
+            "url",
+            "Write url 'https://gitlab.com/a/b/c.git', ref 'tag:v1' and subpath 'dags'",
+        ),
         ({"ref": "a..b"}, "ref", "a..b"),
         ({"subpath": "../x"}, "subpath", ".."),
         ({"verify": "commit"}, "verifyConnectionId", "Choose the connection"),

@@ -144,6 +144,15 @@ def test_declared_repositories_are_taken_over_followed_and_removed(
     assert Repository.objects.count() == Dag.objects.count() == 0
 
 
+def test_a_declared_url_of_a_page_is_an_error_that_offers_the_repositorys(transactional_db: None) -> None:
+    page = "https://github.com/acme/dags/tree/main/dags"
+    done = gitsync("--now", "--json", KIOK_GITSYNC_REPOS=f"ours|{page}|main|")
+    assert done.returncode == 1
+    (report,) = json.loads(done.stdout)["repositories"]
+    assert report["reason"] == "url_invalid"
+    assert "Write url 'https://github.com/acme/dags.git', ref 'main' and subpath 'dags'" in report["message"]
+
+
 def test_repositories_are_declared_in_a_yaml_file_too(
     work_repo: WorkRepo, transactional_db: None, tmp_path: Path
 ) -> None:

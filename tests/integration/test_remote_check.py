@@ -134,6 +134,7 @@ def test_a_test_changes_nothing_of_the_repository(work_repo: WorkRepo, repositor
     ("values", "reason"),
     [
         ({"url": "gopher://x/y"}, "url_invalid"),
+        ({"url": "https://github.com/acme/dags/tree/main/dags"}, "url_invalid"),
         ({"url": "https://10.1.2.3/x.git"}, "host_not_allowed"),
         ({"url": "http://127.0.0.1/x.git"}, "protocol_not_allowed"),
         ({"url": "https://127.0.0.1:9/x.git"}, "network"),
