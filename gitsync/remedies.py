@@ -22,7 +22,7 @@ REMEDIES: Mapping[StrEnum, str] = {
     GitReason.MIRROR_BROKEN: "The next fetch makes a new one; if it comes again, look at the disk.",
     GitReason.UNKNOWN: "The message quotes git; act on that.",
     GitReason.AUTHENTICATION_FAILED: "Check the connection's properties, and that the account may read the repository.",
-    GitReason.CREDENTIAL_INVALID: "Enter the property the message names.",
+    GitReason.CREDENTIAL_INVALID: "Enter the property the message names; it says what is wrong with the value.",
     GitReason.HOST_KEY_UNKNOWN: (
         "Compare the fingerprint with what the server's operator publishes; accept it with "
         '"Test connection", or add the line of the message to knownHosts.'
@@ -42,10 +42,30 @@ REMEDIES: Mapping[StrEnum, str] = {
     GitReason.PROTOCOL_NOT_ALLOWED: "Use https or ssh; kiok.gitsync.allow.protocols is for tests and demos.",
     GitReason.HOST_NOT_ALLOWED: "If it is meant, name it in kiok.gitsync.allow.private.hosts.",
     GitReason.REDIRECT_REFUSED: "Configure the final url.",
+    GitReason.REQUEST_REFUSED: (
+        "Is the url that of a git repository? The message has the status; for 411, 413, 414 and 431 raise the limit of "
+        "the proxy or web server before git."
+    ),
+    GitReason.PROXY_AUTHENTICATION_FAILED: (
+        "Put user name and password into https_proxy in the service's environment, percent-encoded; for 511 sign the "
+        "machine in to its network."
+    ),
+    GitReason.PROXY_REFUSED: "Have the proxy's operator allow host and port, or name the host in no_proxy.",
+    GitReason.REPOSITORY_BLOCKED: (
+        "Ask the repository's owner or the server's operator; syncs go on when the block is lifted."
+    ),
     GitReason.REPOSITORY_NOT_FOUND: "Correct the url; check the account's rights.",
     GitReason.NOT_GIT: (
         "Is the url that of the repository, not of a page about it? Does a proxy or sign-in page "
         "answer? Over ssh, the account's login files must print nothing."
+    ),
+    GitReason.WEB_PAGE: (
+        "Open the url in a browser. If it is a sign-in page, choose a connection for the repository, or have the proxy "
+        "or single sign-on before the server let git through; else correct the url."
+    ),
+    GitReason.REPOSITORY_DAMAGED: (
+        "Have the server's operator run git fsck there and restore what is missing, or push the branch again from a "
+        "whole clone."
     ),
     GitReason.REF_MISSING: "Correct the ref, or push it; the message names what there is.",
     GitReason.COMMIT_NOT_SERVED: (

@@ -28,7 +28,11 @@ class GitReason(StrEnum):
 
     NETWORK = "network", True, "The server could not be reached, or the connection broke."
     TIMEOUT = "timeout", True, "A git command ran into its time limit and was stopped."
-    SERVER_ERROR = "server_error", True, "The server answered with a 5xx status or 429 (too many requests)."
+    SERVER_ERROR = (
+        "server_error",
+        True,
+        "The server answered with a 5xx status, 408, 425 or 429 (too many requests).",
+    )
     BUSY = "busy", True, "Another process is using the mirror of this repository."
     DISK_FULL = "disk_full", True, "There is no space left for the mirror, a temporary file or the database."
     MIRROR_BROKEN = "mirror_broken", True, "The mirror misses objects; the next fetch makes a new one."
@@ -70,8 +74,34 @@ class GitReason(StrEnum):
         "The host has a private or other special-purpose address that is not allowed.",
     )
     REDIRECT_REFUSED = "redirect_refused", False, "The server sent a redirect; redirects are not followed."
+    REQUEST_REFUSED = (
+        "request_refused",
+        False,
+        "The server refused the request (such as 400, 405 or 422): the url may not be a git repository's.",
+    )
+    PROXY_AUTHENTICATION_FAILED = (
+        "proxy_authentication_failed",
+        False,
+        "A proxy wants a credential, or refuses the one it was given.",
+    )
+    PROXY_REFUSED = "proxy_refused", False, "The proxy refuses to connect to the server."
+    REPOSITORY_BLOCKED = (
+        "repository_blocked",
+        False,
+        "The server withholds the repository, for legal reasons or until somebody pays.",
+    )
     REPOSITORY_NOT_FOUND = "repository_not_found", False, "There is no repository at the url, or none to see."
     NOT_GIT = "not_git", False, "What the server answers is not git's protocol."
+    WEB_PAGE = (
+        "web_page",
+        False,
+        "The server answered with a web page, such as a sign-in form, instead of git.",
+    )
+    REPOSITORY_DAMAGED = (
+        "repository_damaged",
+        False,
+        "The server cannot send the commit: its repository misses objects or is damaged.",
+    )
     REF_MISSING = (
         "ref_missing",
         False,

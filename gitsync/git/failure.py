@@ -8,96 +8,12 @@ import re
 
 from gitsync.git.credentials import Handover, known_hosts_name
 from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.http_status import named, reason_of, reason_of_tunnel, status_in, tunnel_status_in
 from gitsync.git.redaction import Redactor
+from gitsync.git.signs import DAMAGED_REPOSITORY, LOCAL_SIGNS, OTHER_SIGNS, reason_by
 from gitsync.git.url import RemoteUrl
 
 _MAX_QUOTED = 1500
-
-# First match wins. The texts are those of git 2.39 to 2.47, OpenSSH 9 and libcurl with OpenSSL or GnuTLS,
-# with LC_ALL=C. Lines beginning with `remote:` are written by the server and are not looked at.
-_SIGNS: tuple[tuple[GitReason, re.Pattern[str]], ...] = tuple(
-    (reason, re.compile(pattern, re.IGNORECASE | re.MULTILINE))
-    for reason, pattern in (
-        (GitReason.DISK_FULL, r"no space left on device|disk quota exceeded"),
-        # The kernel's limits on a git process, see gitsync.git.process.
-        (GitReason.TREE_TOO_LARGE, r"file too large"),
-        (GitReason.OUTPUT_TOO_LARGE, r"^fatal: out of memory|^fatal: mmap failed: cannot allocate memory"),
-        (
-            GitReason.HOST_KEY_CHANGED,
-            r"remote host identification has changed|host key .* was revoked|offending .* key",
-        ),
-        (GitReason.HOST_KEY_UNKNOWN, r"no \S+ host key is known for|host key verification failed"),
-        (
-            GitReason.PROTOCOL_NOT_ALLOWED,
-            r"^fatal: transport '.*' not allowed|protocol .* (not supported|disabled)",
-        ),
-        (
-            GitReason.REDIRECT_REFUSED,
-            r"returned error: 30[12378]|base from redirection|http code = 30[12378]",
-        ),
-        (
-            GitReason.SERVER_ERROR,
-            r"returned error: (5\d\d|429)|http code = (5\d\d|429)|http (5\d\d|429) curl",
-        ),
-        (
-            GitReason.AUTHENTICATION_FAILED,
-            r"^fatal: authentication failed for|could not read (username|password)|terminal prompts disabled"
-            r"|returned error: 40[13]|permission denied \(|too many authentication failures"
-            r"|no supported authentication methods|unable to read askpass response",
-        ),
-        (
-            GitReason.CERTIFICATE_REFUSED,
-            r"certificate verif|ssl certificate|certificate problem|no alternative certificate subject"
-            r"|error setting certificate",
-        ),
-        (
-            GitReason.REPOSITORY_NOT_FOUND,
-            r"^fatal: (remote error: )?repository '?.*'? (not found|does not exist)"
-            r"|does not appear to be a git repository|repository not found|returned error: (404|410)"
-            r"|no such project"
-            r"|project you were looking for could not be found|access denied or repository not exported",
-        ),
-        # In the midst of a pack: whatever the torn rest of it looks like to git, the server spoke git until then.
-        (GitReason.NETWORK, r"unexpected disconnect while reading sideband packet"),
-        (
-            # A page for people instead of a repository, a proxy's answer, a login shell that greets.
-            GitReason.NOT_GIT,
-            r"info/refs not valid: is this a git repository|invalid server response|bad pack header"
-            r"|protocol error: (bad line|bad band|unexpected)"
-            r"|pack signature mismatch|unexpected (content-type|line:)|expected flush after",
-        ),
-        (GitReason.REF_MISSING, r"couldn't find remote ref|^fatal: (remote error|git).*: not our ref "),
-        (GitReason.COMMIT_NOT_SERVED, r"does not allow request for unadvertised object"),
-        (
-            GitReason.UNSUPPORTED,
-            r"dumb http transport does not support|mismatched algorithms|does not support shallow"
-            r"|unable to negotiate with|no matching .* found|server does not support|filter '[^']*' not supported",
-        ),
-        # No accident of the way: https and ssh notice those.
-        (
-            GitReason.CONTENT_REFUSED,
-            r"pack has (bad object|junk)|pack is corrupted|unknown object type|bad object header",
-        ),
-        (GitReason.CONTENT_REFUSED, r"fsck error|error in object|error: object [0-9a-f]{40,64}: "),
-        (
-            GitReason.MIRROR_BROKEN,
-            r"not a git repository|unable to create '.*\.lock'|shallow file has changed|bad config"
-            r"|missing (blob|tree|commit)|bad object|object file .* is empty|is corrupt|loose object"
-            r"|did not send all|unresolved deltas|packfile .* (cannot|does not)"
-            r"|unable to read (tree|sha1|[0-9a-f]{40})|invalid sha1 pointer|cannot lock ref|broken links?"
-            r"|inflate: data stream error|index file .* is too small",
-        ),
-        (
-            GitReason.NETWORK,
-            r"could not resolve|failed to connect|couldn't connect"
-            r"|connection (refused|reset|timed out|closed)|network is unreachable|no route to host"
-            r"|timed out|early eof|hung up unexpectedly"
-            r"|operation too slow|kex_exchange_identification|rpc failed|recv failure|send failure"
-            r"|empty reply|unexpected disconnect|could not read from remote repository|gnutls_handshake"
-            r"|ssl_connect|tls connection|broken pipe|unable to access",
-        ),
-    )
-)
 
 _MESSAGES = {
     GitReason.AUTHENTICATION_FAILED: "{what}: the server refused the credential, or wants one. "
@@ -108,6 +24,16 @@ _MESSAGES = {
     GitReason.NOT_GIT: "{what}: what the server answers is not git. Is the url that of the repository itself, "
     "not of a page about it? Over ssh, the account's login files must print nothing",
     GitReason.SERVER_ERROR: "{what}: the server failed",
+    GitReason.REQUEST_REFUSED: "{what}: the server refused the request. Is the url that of a git repository?",
+    GitReason.PROXY_AUTHENTICATION_FAILED: "{what}: a proxy wants a user name and a password, or refuses those it was "
+    "given. Put them into https_proxy in the service's environment: http://user:password@host:port, percent-encoded",
+    GitReason.PROXY_REFUSED: "{what}: the proxy in https_proxy of the service's environment does not connect to this "
+    "server. Have its operator allow it, or name the host in no_proxy",
+    GitReason.REPOSITORY_BLOCKED: "{what}: the server withholds the repository",
+    GitReason.REPOSITORY_DAMAGED: "{what}: the server cannot send the commit, because objects of it are missing or "
+    "damaged there. Have the server's operator run git fsck, or push the branch again from a whole clone",
+    GitReason.CREDENTIAL_INVALID: "{what}: ssh cannot read the connection's privateKey: it is damaged, or the "
+    "passphrase is not its own",
     GitReason.NETWORK: "{what}: the server could not be reached or the connection broke",
     GitReason.CERTIFICATE_REFUSED: "{what}: the server's certificate could not be verified. "
     "For a private authority, configure its certificate file",
@@ -129,27 +55,39 @@ def failure(
     if handover is not None and handover.host_key_note is not None:
         # ssh names the key's file, in a directory that is gone by now and new each time.
         stderr = stderr.replace(f"{handover.host_key_note.parent}/", "")
-    reason = _reason(stderr, status, url)
+    reason, answer = _reason(stderr, status, url)
     if reason in (GitReason.HOST_KEY_UNKNOWN, GitReason.HOST_KEY_CHANGED) and url is not None:
         error = git_error(reason, _host_key_message(what, reason, url, handover))
         error.presented_host_key = handover.presented_host_key() if handover is not None else None
         return error
     message = _MESSAGES.get(reason, "{what} failed").format(what=what)
+    if answer is not None:
+        message += f". The answer is {named(answer)}"
     # Before it is cut and tidied, when secrets are still whole; and after, for what only then looks like one.
     quoted = redact(_quote(redact(stderr)))
     return git_error(reason, f"{message}. Git says: {quoted}" if quoted else f"{message} (status {status})")
 
 
-def _reason(stderr: str, status: int, url: RemoteUrl | None) -> GitReason:
+def _reason(stderr: str, status: int, url: RemoteUrl | None) -> tuple[GitReason, int | None]:
+    """Return the reason, and the HTTP status of the answer where that decided it."""
     if status == 127 or "cannot run ssh" in stderr or "ssh: not found" in stderr:
-        return GitReason.GIT_MISSING
+        return GitReason.GIT_MISSING, None
+    # Lines beginning with `remote:` are written by the server.
     own = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
     if url is not None:  # a repository may be called anything
         own = own.replace(url.fetch_url, "URL").replace(url.path, "/PATH")
-    for reason, pattern in _SIGNS:
-        if pattern.search(own):
-            return reason
-    return GitReason.NETWORK if url is not None and status == 255 else GitReason.UNKNOWN
+    if (reason := reason_by(LOCAL_SIGNS, own)) is not None:
+        return reason, None
+    if url is not None and url.scheme in ("http", "https"):
+        if (answer := tunnel_status_in(own)) is not None:
+            return reason_of_tunnel(answer), answer
+        if (answer := status_in(own)) is not None:
+            return reason_of(answer), answer
+    if url is not None and DAMAGED_REPOSITORY.search(stderr):
+        return GitReason.REPOSITORY_DAMAGED, None
+    if (reason := reason_by(OTHER_SIGNS, own)) is not None:
+        return reason, None
+    return (GitReason.NETWORK if url is not None and status == 255 else GitReason.UNKNOWN), None
 
 
 def _host_key_message(what: str, reason: GitReason, url: RemoteUrl, handover: Handover | None) -> str:

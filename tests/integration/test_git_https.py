@@ -138,27 +138,6 @@ def test_a_rotated_password_is_used_at_the_next_call(
     assert mirror.probe(url, MAIN, HttpCredential("ada", "new-secret")) == commit
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"),
-    [
-        (403, GitReason.AUTHENTICATION_FAILED),
-        (404, GitReason.REPOSITORY_NOT_FOUND),
-        (429, GitReason.SERVER_ERROR),
-        (500, GitReason.SERVER_ERROR),
-        (503, GitReason.SERVER_ERROR),
-    ],
-)
-@pytest.mark.rule("failure.classified")
-def test_an_http_status_has_its_reason(
-    https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, status: int, reason: GitReason
-) -> None:
-    https_server.status = status
-    with pytest.raises(GitError) as caught:
-        mirror.fetch(url, MAIN, None)
-    assert caught.value.reason is reason
-    assert caught.value.transient is (status in (429, 500, 503))
-
-
 def test_a_repository_that_is_not_there_is_not_found(https_server: HttpsServer, mirror: Mirror) -> None:
     with pytest.raises(GitPersonError) as caught:
         mirror.probe(parse_url(https_server.url("none.git")), MAIN, None)

@@ -53,8 +53,8 @@ class HttpsServer:
     """Serves the bare repositories under `root` at `url(path)`; a context manager.
 
     `accounts` maps user names to passwords (empty: open to all). `status` answers every request with
-    that status instead, `redirect_to` with a 302 to another server, `delay_seconds` waits before each
-    answer. `faults` maps the first component of a path to what is wrong with that repository.
+    that status instead (`status_of_posts`: every POST), `redirect_to` with a 302 to another server,
+    `delay_seconds` waits before each answer. `faults` maps the first component of a path to what is wrong with that repository.
     `requests` are the (method, path, authorization header) seen, in order; `most_at_once` how many were
     answered at the same time, by the host name they were sent to, and `""` in all. `certificates` are a
     certificate and its key; None has them made.
@@ -72,6 +72,7 @@ class HttpsServer:
         self.root = root
         self.accounts = dict(accounts or {})
         self.status: int | None = None
+        self.status_of_posts: int | None = None
         self.redirect_to: str | None = None
         self.delay_seconds = 0.0
         self.faults: dict[str, Fault] = {}
@@ -174,6 +175,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._plain(302, Location=owner.redirect_to + self.path)
         elif owner.status is not None:
             self._plain(owner.status)
+        elif owner.status_of_posts is not None and self.command == "POST":
+            self._plain(owner.status_of_posts)
         elif not owner.lets_in(authorization):
             self._plain(401, **{"WWW-Authenticate": 'Basic realm="git"'})
         elif fault := owner.faults.get(self.path.split("/")[1]):

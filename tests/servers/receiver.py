@@ -208,10 +208,11 @@ class _Session(socketserver.StreamRequestHandler):
 class ForwardProxy(ThreadedServer):
     """An http proxy that takes CONNECT and leads every host to 127.0.0.1, at `url`; a context manager.
 
-    `asked` are (host and port, Proxy-Authorization).
+    `asked` are (host and port, Proxy-Authorization). `status` is what it refuses every request with, None: it connects.
     """
 
     def __init__(self) -> None:
+        self.status: int | None = None
         self.asked: list[tuple[str, str]] = []
         handler = type("Tunnel", (_Tunnel,), {"owner": self})
         super().__init__(_Server(("127.0.0.1", 0), handler))
@@ -226,6 +227,11 @@ class _Tunnel(http.server.BaseHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         self.owner.asked.append((self.path, self.headers.get("Proxy-Authorization", "")))
+        if self.owner.status is not None:
+            self.send_response(self.owner.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         port = int(self.path.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as behind:
             self.wfile.write(b"HTTP/1.0 200 Connected\r\n\r\n")
