@@ -7,7 +7,6 @@ deed: it writes a host key that nobody has decided about yet into the repository
 from __future__ import annotations
 
 import binascii
-import difflib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -22,11 +21,10 @@ from gitsync.git.credentials import SshCredential, known_hosts_name
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.failure import host_key_fingerprint
 from gitsync.git.known_hosts import keys_for, with_key
-from gitsync.git.ref import Ref, RefKind
-from gitsync.git.remote_refs import RemoteRefs, list_refs
-from gitsync.git.semver import choose
+from gitsync.git.remote_refs import list_refs
 from gitsync.models import Repository
 from gitsync.remote import Remote, client, remote_of
+from gitsync.remote_ref import MAX_NAME_CHARACTERS, find_ref
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.schedule import look_at_once
 from kiok.connections.models import Connection
@@ -34,7 +32,6 @@ from kiok.errors import KiokError
 
 SHOWN_REFS = 30
 """Branches, and tags, that are named; the rest is counted."""
-MAX_NAME_CHARACTERS = 200
 KNOWN_HOSTS = "knownHosts"
 
 
@@ -118,7 +115,7 @@ def _check(repository: Repository) -> RemoteCheck:
             presented_key=_fingerprint(presented) if presented else "",
             acceptable=bool(presented) and error.reason is GitReason.HOST_KEY_UNKNOWN and not known,
         )
-    commit, reason, message = _find_ref(remote.ref, refs)
+    commit, reason, message = find_ref(remote, refs)
     subpath_found, subpath_message = _find_subpath(repository, remote.subpath, commit)
     if subpath_found is False:
         reason, message = SyncReason.SUBPATH_MISSING, f"{message} {subpath_message}"
@@ -227,58 +224,6 @@ def _fingerprint(key: str) -> str:
     except (binascii.Error, ValueError):
         shown = f"{rest[:40]} (unreadable)"
     return f"{marker} {shown}" if marker else shown
-
-
-def _find_ref(ref: Ref, refs: RemoteRefs) -> tuple[str, str, str]:
-    """Commit, reason and message of the ref."""
-    if ref.kind is RefKind.COMMIT:
-        return ref.name, "", f"The server answers. {_commit_seen(ref.name, refs)}"
-    if not refs.branches and not refs.tags:
-        return "", GitReason.REF_MISSING, "The repository is empty: it has no branch and no tag. Push one."
-    if ref.kind is RefKind.SEMVER:
-        return _find_release(ref.name, refs)
-    there = refs.branches if ref.kind is RefKind.BRANCH else refs.tags
-    if commit := there.get(ref.name):
-        return commit, "", f"The server answers, and has {ref.kind} {ref.name!r} at {commit[:10]}."
-    return (
-        "",
-        GitReason.REF_MISSING,
-        f"The server answers, but has no {ref.kind} {ref.name!r}{_hint(ref, refs)}.",
-    )
-
-
-def _commit_seen(commit: str, refs: RemoteRefs) -> str:
-    for kind, names in (("branch", refs.branches), ("tag", refs.tags)):
-        for name, tip in names.items():
-            if tip == commit:
-                return f"Commit {commit[:10]} is that of {kind} {name[:MAX_NAME_CHARACTERS]!r}."
-    return f"No branch or tag is at commit {commit[:10]} now; the next sync tells whether the server hands it out."
-
-
-def _find_release(wanted: str, refs: RemoteRefs) -> tuple[str, str, str]:
-    choice = choose(wanted, list(refs.tags))
-    if choice.best is not None:
-        commit = refs.tags[choice.best.tag]
-        found = f"The server answers; of the range {wanted!r} its highest is tag {choice.best.tag!r} at {commit[:10]}."
-        return commit, "", found
-    highest = ", ".join(repr(release.tag) for release in choice.releases[:5])
-    there = (
-        f"its highest versions are {highest}" if highest else "none of its tags is a version like 'v1.2.3'"
-    )
-    return "", GitReason.REF_MISSING, f"The server answers, but no tag is in the range {wanted!r}: {there}."
-
-
-def _hint(ref: Ref, refs: RemoteRefs) -> str:
-    if ref.kind is RefKind.BRANCH and ref.name in refs.tags:
-        return f", only a tag of that name: write tag:{ref.name}"
-    if ref.kind is RefKind.TAG and ref.name in refs.branches:
-        return f", only a branch of that name: write {ref.name}"
-    names = refs.branches if ref.kind is RefKind.BRANCH else refs.tags
-    near = difflib.get_close_matches(ref.name, list(names)[:1000], n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    default = refs.default_branch
-    return f"; its default branch is {default!r}" if ref.kind is RefKind.BRANCH and default else ""
 
 
 def _find_subpath(repository: Repository, subpath: str, commit: str) -> tuple[bool | None, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gitsync.git.client import GitClient
 from gitsync.git.credentials import Credential
+from gitsync.git.diagnosis import not_git
 from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.near_names import nearest
 from gitsync.git.ref import Ref, RefKind
 from gitsync.git.semver import Choice, choose
 from gitsync.git.url import RemoteUrl
@@ -16,6 +17,7 @@ from gitsync.git.url import RemoteUrl
 MAX_BYTES = 1 << 20
 MAX_TAGS_BYTES = 16 << 20
 """For a range, which needs all tags: over 100 000 of them."""
+_HEADS = "refs/heads/"
 _TAGS = "refs/tags/"
 _PEELED = "^{}"
 _SHOWN = 5
@@ -48,23 +50,75 @@ def resolve(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential 
 
 
 def missing(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> GitError:
-    """The error for a branch, tag or commit that is not there, with what is there instead."""
+    """Return the error for a branch, tag or commit that is not there, with what is there instead.
+
+    Where the server does not speak git at all, or advertises a commit that it then does not have, the error says that.
+    """
+    what = (
+        f"commit {ref.name}" if ref.kind is RefKind.COMMIT else f"{ref.kind} {ref.name!r} ({ref.full_name})"
+    )
+    try:
+        answer = client.ask(
+            url, credential, "HEAD", "refs/heads/*", "refs/tags/*", max_output_bytes=MAX_TAGS_BYTES
+        )
+    except GitError:
+        answer = None  # only a hint is lost
+    if answer is None or answer.is_failed:
+        return git_error(GitReason.REF_MISSING, f"{url.display} has no {what}. Its refs could not be listed")
+    refs = answer.refs
+    if not refs and (error := not_git(url, answer)) is not None:
+        return error
     if ref.kind is RefKind.COMMIT:
+        return _commit_missing(url, ref, refs)
+    if ref.full_name in refs:
+        return _not_sent(url, ref, refs[ref.full_name])
+    return git_error(
+        GitReason.REF_MISSING, f"{url.display} has no {what}. {_alike(ref, refs, answer.is_complete)}"
+    )
+
+
+def not_sent(
+    client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None, wanted: str
+) -> GitError:
+    """Return the error for a server that says it has no object `wanted`, though it had advertised it for the ref."""
+    error = missing(client, url, ref, credential)
+    if error.reason is GitReason.REPOSITORY_DAMAGED and wanted not in str(error):
+        # It is at another commit by now: the next try gets that.
+        return git_error(GitReason.UNKNOWN, f"{ref.full_name} of {url.display} moved while it was fetched")
+    return error
+
+
+def _not_sent(url: RemoteUrl, ref: Ref, commit: str) -> GitError:
+    return git_error(
+        GitReason.REPOSITORY_DAMAGED,
+        f"{url.display} says that {ref.full_name} is at {commit}, but does not have that commit: objects are missing "
+        "there. Have the server's operator run git fsck, or push the branch again from a whole clone",
+    )
+
+
+def _commit_missing(url: RemoteUrl, ref: Ref, refs: Mapping[str, str]) -> GitError:
+    if names := [name for name, commit in refs.items() if commit == ref.name and name != "HEAD"]:
+        return _not_sent(url, Ref(RefKind.BRANCH, names[0].removeprefix(_HEADS)), ref.name)
+    digits = {len(commit) for commit in refs.values()}
+    if digits and len(ref.name) not in digits:
+        own = f"its commits' ids have {' or '.join(map(str, sorted(digits)))} digits"
+        form = "SHA-256" if 64 in digits else "SHA-1"
         return git_error(
             GitReason.REF_MISSING,
-            f"{url.display} has no commit {ref.name}, or hands out only what a branch or tag leads to. "
-            "Push the commit, or correct its id",
+            f"{url.display} has no commit {ref.name}: the repository is in git's {form} format, so {own}. "
+            "Write the commit's id in that format",
         )
-    message = f"{url.display} has no {ref.kind} {ref.name!r} ({ref.full_name})"
-    try:
-        found = _advertised(client, url, credential, "refs/heads/*", "refs/tags/*")
-    except GitError:
-        found = {}  # only a hint is lost: too many refs to list, or the server is gone by now
-    return git_error(GitReason.REF_MISSING, f"{message}. {_alike(ref, found)}")
+    return git_error(
+        GitReason.REF_MISSING,
+        f"{url.display} has no commit {ref.name}, or hands out only what a branch or tag leads to. "
+        "Push the commit, or correct its id",
+    )
 
 
 def _resolve_range(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> Resolved:
     found = _advertised(client, url, credential, ref.full_name, max_bytes=MAX_TAGS_BYTES)
+    if not found and (error := not_git(url, client.ask(url, credential, "HEAD"))) is not None:
+        raise error
     tags = [
         name.removeprefix(_TAGS) for name in found if name.startswith(_TAGS) and not name.endswith(_PEELED)
     ]
@@ -116,18 +170,26 @@ def _floor(tag: str) -> str:
     return tag.removeprefix("v").partition("-")[0] + "-0"
 
 
-def _alike(ref: Ref, advertised: Mapping[str, str]) -> str:
-    """What there is instead, in words."""
+def _alike(ref: Ref, advertised: Mapping[str, str], is_complete: bool) -> str:
+    """What there is instead, in words. `is_complete`: all there is was read."""
     names = [name for name in advertised if not name.endswith(_PEELED)]
-    other = (_TAGS if ref.kind is RefKind.BRANCH else "refs/heads/") + ref.name
+    other = (_TAGS if ref.kind is RefKind.BRANCH else _HEADS) + ref.name
     if other in names:
         written = f"tag:{ref.name}" if ref.kind is RefKind.BRANCH else ref.name
         return f"There is {other}: write {written!r}"
     prefix = ref.full_name.removesuffix(ref.name)
     same = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
-    near = difflib.get_close_matches(ref.name, same[:2000], n=3, cutoff=0.5) or sorted(same)[:_SHOWN]
-    plural = "branches" if ref.kind is RefKind.BRANCH else "tags"
-    return f"There are the {plural} {_listed(near)}" if near else f"It has no {plural}, as far as can be seen"
+    kind = ("branch", "branches") if ref.kind is RefKind.BRANCH else ("tag", "tags")
+    if not same:
+        if not is_complete:
+            return (
+                f"It has more refs than the {len(names)} that were read, so its {kind[1]} are not listed here"
+            )
+        return f"It has no {kind[1]}" + ("" if names else ": the repository is empty")
+    counted = f"{len(same)} {kind[len(same) > 1]}" if is_complete else f"more than {len(same)} {kind[1]}"
+    if near := nearest(ref.name, same, count=_SHOWN):
+        return f"It is not among its {counted}; there {'is' if len(near) == 1 else 'are'} {_listed(near)}"
+    return f"It is not among its {counted}, such as {_listed(sorted(same))}"
 
 
 def _listed(names: list[str]) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 from gitsync.git.credentials import ASKPASS_SCRIPT, Credential, Handover, hand_over
+from gitsync.git.diagnosis import Advertised, explained
+from gitsync.git.environment import CONFIG, TRACE, environment
 from gitsync.git.errors import GitReason, git_error
 from gitsync.git.failure import failure
 from gitsync.git.gitpython import GitCommandNotFound
@@ -24,49 +26,6 @@ from gitsync.git.url import DEFAULT_PROTOCOLS, RemoteUrl, check_host
 from kiok.folders import make_private
 
 MINIMUM_GIT_VERSION = (2, 39)
-
-# The only variables git inherits from the service.
-_INHERITED = (
-    "PATH",
-    "TMPDIR",
-    "http_proxy",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-)
-
-# On every call; the command line's scope wins over any file.
-_CONFIG: Mapping[str, str] = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "core.askPass": "",
-    "core.attributesFile": "/dev/null",
-    "core.excludesFile": "/dev/null",
-    "core.logAllRefUpdates": "false",
-    "credential.helper": "",
-    "credential.useHttpPath": "false",
-    "fetch.fsckObjects": "true",
-    "fetch.recurseSubmodules": "false",
-    "fetch.unpackLimit": "1",  # always keep the pack: no thousands of loose objects
-    "fetch.writeCommitGraph": "false",
-    "gc.auto": "0",
-    "http.followRedirects": "false",
-    "http.sslVerify": "true",
-    "http.emptyAuth": "false",
-    "http.extraHeader": "",
-    "http.cookieFile": "",
-    "maintenance.auto": "false",
-    "pack.writeReverseIndex": "false",
-    "protocol.version": "2",
-    "repack.updateServerInfo": "false",
-    "repack.writeBitmaps": "false",
-    "submodule.recurse": "false",
-    "transfer.bundleURI": "false",
-    "transfer.fsckObjects": "true",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +124,44 @@ class GitClient:
             except TimeLimitPassed as exc:
                 raise git_error(GitReason.TIMEOUT, f"{what} was stopped after {limit:g} s") from exc
             except OutputLimitPassed as exc:
-                raise git_error(
+                too_large = git_error(
                     GitReason.OUTPUT_TOO_LARGE, f"{what} was stopped: it printed more than {cap} bytes"
-                ) from exc
+                )
+                too_large.output = exc.output[:cap]
+                raise too_large from exc
+            error = None
             if status != 0:
-                raise failure(what, status, process.stderr, url=remote, handover=handover, redact=redact)
+                error = failure(what, status, process.stderr, url=remote, handover=handover, redact=redact)
+        if error is not None:
+            raise explained(error, remote, lambda url: self.ask(url, credential, timeout_seconds=limit))
         return output
+
+    def ask(
+        self,
+        remote: RemoteUrl,
+        credential: Credential | None,
+        *patterns: str,
+        max_output_bytes: int = 1 << 20,
+        timeout_seconds: float | None = None,
+    ) -> Advertised:
+        """List the refs of a remote that match `patterns`, and return all that was said, however it ended.
+
+        Of more than `max_output_bytes` the first ones are returned. Raises GitError only where git could not be run
+        to its end.
+        """
+        args = ["ls-remote", "--quiet", "--", remote.fetch_url, *patterns]
+        limit = timeout_seconds if timeout_seconds is not None else self.settings.timeout_seconds
+        with self._started(args, None, remote, credential, (), extra=TRACE) as (process, _):
+            try:
+                status, output = process.finish(
+                    None, timeout_seconds=limit, max_output_bytes=max_output_bytes
+                )
+            except TimeLimitPassed as exc:
+                message = f"git ls-remote from {remote.display} was stopped after {limit:g} s"
+                raise git_error(GitReason.TIMEOUT, message) from exc
+            except OutputLimitPassed as exc:
+                return Advertised(exc.output[:max_output_bytes], False, process.stderr)
+            return Advertised(output, status == 0, process.stderr, is_failed=status != 0)
 
     @contextlib.contextmanager
     def open(self, args: Sequence[str], *, directory: Path, inherit: Sequence[int] = ()) -> Iterator[Process]:
@@ -188,12 +179,13 @@ class GitClient:
         inherit: Sequence[int],
         die_with_parent: bool = True,
         settings: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
     ) -> Iterator[tuple[Process, Handover | None]]:
         program = shutil.which("git")
         if program is None:
             raise git_error(GitReason.GIT_MISSING, "git is not installed, or not on the PATH of the service")
-        environment = self._environment(directory)
-        config = {**_CONFIG, **(settings or {})}
+        variables = environment(self.settings.home, self._askpass, directory) | dict(extra or {})
+        config = {**CONFIG, **(settings or {})}
         with contextlib.ExitStack() as stack:
             handover = None
             if remote is not None:
@@ -205,17 +197,17 @@ class GitClient:
                         credential, remote, root=self.secrets_root, askpass=self._askpass, address=address
                     )
                 )
-                environment |= handover.environment
-                environment["GIT_ALLOW_PROTOCOL"] = remote.scheme
-            environment["GIT_CONFIG_COUNT"] = str(len(config))
+                variables |= handover.environment
+                variables["GIT_ALLOW_PROTOCOL"] = remote.scheme
+            variables["GIT_CONFIG_COUNT"] = str(len(config))
             for index, (key, value) in enumerate(config.items()):
-                environment[f"GIT_CONFIG_KEY_{index}"] = key
-                environment[f"GIT_CONFIG_VALUE_{index}"] = value
+                variables[f"GIT_CONFIG_KEY_{index}"] = key
+                variables[f"GIT_CONFIG_VALUE_{index}"] = value
             try:
                 process = Process(
                     [program, *args],
                     directory=directory or self.settings.home / "empty",
-                    environment=environment,
+                    environment=variables,
                     inherit=inherit,
                     die_with_parent=die_with_parent,
                     kill_after_seconds=self.settings.kill_after_seconds,
@@ -252,31 +244,6 @@ class GitClient:
             listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
             config["http.curloptResolve"] = f"{remote.host}:{remote.port_or_default}:{listed}"
         return config
-
-    def _environment(self, directory: Path | None) -> dict[str, str]:
-        home = str(self.settings.home)
-        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment |= {
-            "HOME": home,
-            "XDG_CONFIG_HOME": home,
-            "LC_ALL": "C",
-            "LANGUAGE": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_SYSTEM": "/dev/null",
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_LITERAL_PATHSPECS": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ASKPASS": str(self._askpass),
-            "GIT_ALLOW_PROTOCOL": "none",
-            "GIT_LFS_SKIP_SMUDGE": "1",
-            "GIT_CEILING_DIRECTORIES": home,
-        }
-        if directory is not None:
-            environment["GIT_DIR"] = str(directory)
-        return environment
 
 
 def _install_askpass(home: Path) -> Path:

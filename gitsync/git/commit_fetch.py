@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from gitsync.git.scope import Scope
 from gitsync.git.transfer import Transfer
 
 HEAD_REF = "refs/kiok/head"
+_NOT_OUR_REF = re.compile(r"not our ref ([0-9a-f]{40,64})")
 DAMAGE = frozenset({GitReason.MIRROR_BROKEN, GitReason.UNKNOWN})
 # What a server that takes filters says when it hands out no file by itself; and what a commit that was
 # replaced meanwhile looks like.
@@ -130,7 +132,10 @@ class CommitFetch:
         """The error of a fetch, with what there is instead or what to do."""
         url, ref = self.transfer.url, self.ref
         if error.reason is GitReason.REF_MISSING:
-            return advertisement.missing(self.transfer.client, url, ref, self.transfer.credential)
+            client, credential = self.transfer.client, self.transfer.credential
+            if wanted := _NOT_OUR_REF.search(str(error)):
+                return advertisement.not_sent(client, url, ref, credential, wanted[1])
+            return advertisement.missing(client, url, ref, credential)
         if error.reason is GitReason.COMMIT_NOT_SERVED:
             return git_error(
                 error.reason,

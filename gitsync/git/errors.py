@@ -140,6 +140,9 @@ class GitError(KiokError):
     presented_host_key: str | None = None
     """`<type> <base64>` of the key an ssh server presented, where it is that key which was refused."""
 
+    output: bytes = b""
+    """What the command had printed, where it was stopped because that was too much (OUTPUT_TOO_LARGE)."""
+
     def __init__(self, reason: GitReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason

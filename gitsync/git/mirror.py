@@ -104,7 +104,8 @@ class Mirror:
         except GitError as exc:
             if exc.reason is GitReason.MIRROR_BROKEN:
                 # It was new: what is broken is what the server sends.
-                raise git_error(GitReason.UNKNOWN, str(exc)) from exc
+                message = f"{url.display} sends a commit of which objects are missing: {exc}"
+                raise git_error(GitReason.REPOSITORY_DAMAGED, message) from exc
             raise
 
     def _fetch_once(self, fetch: CommitFetch) -> str:

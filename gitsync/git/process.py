@@ -29,7 +29,11 @@ class TimeLimitPassed(Exception):
 
 
 class OutputLimitPassed(Exception):
-    """The process printed more than it may."""
+    """The process printed more than it may. `output` is what it had printed until then."""
+
+    def __init__(self, output: bytes = b"") -> None:
+        super().__init__("the output limit was passed")
+        self.output = output
 
 
 class OutputEnded(Exception):
@@ -202,7 +206,7 @@ class Process:
 
     def _check_output(self, max_output_bytes: int) -> None:
         if len(self._out) > max_output_bytes:
-            raise OutputLimitPassed
+            raise OutputLimitPassed(bytes(self._out))
 
     def _pump_for_output(self, deadline: float) -> None:
         if self._stdout not in self._open:

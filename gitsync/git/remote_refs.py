@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitsync.git.client import GitClient
 from gitsync.git.credentials import Credential
+from gitsync.git.errors import GitError, GitReason
 from gitsync.git.url import RemoteUrl
 
+MAX_BYTES = 16 << 20  # over 200 000 names
 _BRANCHES = "refs/heads/"
 _TAGS = "refs/tags/"
 
@@ -18,12 +20,14 @@ class RemoteRefs:
     """Names without their `refs/...` prefix, each with the commit it names; an annotated tag is peeled.
 
     `default_branch` is what HEAD names, "" where it names none or the server does not say. Names come from
-    the server: what of them is not printable or no UTF-8 is replaced.
+    the server: what of them is not printable or no UTF-8 is replaced. `is_complete` is false where there are more than
+    were read.
     """
 
     branches: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     default_branch: str = ""
+    is_complete: bool = True
 
 
 def list_refs(
@@ -33,13 +37,19 @@ def list_refs(
     *,
     timeout_seconds: float | None = None,
 ) -> RemoteRefs:
-    """Ask the remote. Raises GitError."""
-    output = client.run(
-        ["ls-remote", "--symref", "--", url.fetch_url],
-        remote=url,
-        credential=credential,
-        timeout_seconds=timeout_seconds,
-    )
+    """Ask the remote, and read its first `MAX_BYTES` of names. Raises GitError."""
+    try:
+        output = client.run(
+            ["ls-remote", "--symref", "--", url.fetch_url],
+            remote=url,
+            credential=credential,
+            timeout_seconds=timeout_seconds,
+            max_output_bytes=MAX_BYTES,
+        )
+    except GitError as error:
+        if error.reason is not GitReason.OUTPUT_TOO_LARGE or not error.output:
+            raise
+        return replace(parse_refs(error.output.rpartition(b"\n")[0]), is_complete=False)
     return parse_refs(output)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gitsync.git import client as client_module
 from gitsync.git.client import MINIMUM_GIT_VERSION, GitClient, GitSettings
+from gitsync.git.environment import CONFIG
 from gitsync.git.errors import GitError, GitPersonError, GitReason, GitTransientError
 from gitsync.git.mirror import Mirror
 from gitsync.git.process import Process
@@ -218,5 +218,5 @@ def test_behind_a_proxy_names_are_left_to_the_proxy_and_literal_addresses_are_no
 @pytest.mark.rule("running.config")
 def test_no_configuration_key_is_set_that_git_does_not_take(client: GitClient) -> None:
     listed = client.run(["config", "--list"]).decode().lower()
-    for key in client_module._CONFIG:
+    for key in CONFIG:
         assert f"{key.lower()}=" in listed

@@ -76,7 +76,7 @@ def _failing(mirror: Mirror, url: RemoteUrl, credential: SshCredential | HttpCre
         (Fault.REDIRECT, GitReason.REDIRECT_REFUSED, "redirect"),
         (Fault.CUT, GitReason.NETWORK, "broke"),
         (Fault.GARBAGE, GitReason.NOT_GIT, "not git"),
-        (Fault.PAGE, GitReason.NOT_GIT, "not git"),
+        (Fault.PAGE, GitReason.WEB_PAGE, "web page"),
         (Fault.GARBLED_PACK, GitReason.CONTENT_REFUSED, "malformed"),
     ],
 )

@@ -40,7 +40,7 @@ class Fault(StrEnum):
     GARBAGE = "garbage"
     """Answers with bytes that are no git, under git's media type."""
     PAGE = "page"
-    """Answers with a page for people, and status 200: a login form."""
+    """Answers with `page`, of the media type `media`, and status 200: a login form."""
     GARBLED_PACK = "garbled pack"
     """Tells the refs, then sends a pack whose bytes are damaged."""
     REDIRECT = "redirect"
@@ -54,7 +54,8 @@ class HttpsServer:
 
     `accounts` maps user names to passwords (empty: open to all). `status` answers every request with
     that status instead (`status_of_posts`: every POST), `redirect_to` with a 302 to another server,
-    `delay_seconds` waits before each answer. `faults` maps the first component of a path to what is wrong with that repository.
+    `delay_seconds` waits before each answer. `faults` maps the first component of a path to what is wrong
+    with that repository.
     `requests` are the (method, path, authorization header) seen, in order; `most_at_once` how many were
     answered at the same time, by the host name they were sent to, and `""` in all. `certificates` are a
     certificate and its key; None has them made.
@@ -76,6 +77,8 @@ class HttpsServer:
         self.redirect_to: str | None = None
         self.delay_seconds = 0.0
         self.faults: dict[str, Fault] = {}
+        self.page = b"<!doctype html>\n<title>Sign in</title>\n<script>alert(1)</script>\n"
+        self.media = "text/html"
         self.drip_seconds = 0.05
         self.elsewhere = "https://elsewhere.invalid"
         self.requests: list[tuple[str, str, str | None]] = []
@@ -199,8 +202,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case Fault.GARBAGE:
                 self._send(200, [("Content-Type", media)], b"\x00\xff\x1b[2Jzzzz not git at all\r\n" * 40)
             case Fault.PAGE:
-                page = b"<!doctype html>\n<title>Sign in</title>\n<script>alert(1)</script>\n"
-                self._send(200, [("Content-Type", "text/html")], page)
+                self._send(
+                    200, [("Content-Type", self.owner.media)] if self.owner.media else [], self.owner.page
+                )
             case Fault.DRIP:
                 self._drip(*self._backend(body))
             case Fault.ENDLESS if b"command=ls-refs" in body:
