@@ -50,7 +50,7 @@ class CommitFetch:
         try:
             self.transfer.fetch_commit(self.ref.full_name, HEAD_REF, filtered=self.filtered)
         except GitError as exc:
-            if self.filtered and exc.reason is GitReason.UNSUPPORTED:
+            if self.filtered and exc.reason is GitReason.UNSUPPORTED and not exc.other_object_format:
                 raise BlobsWithheld from exc
             raise self._explained(exc) from exc
         fetched = Fetched(self._fetched_commit(), 0)

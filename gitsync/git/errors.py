@@ -140,6 +140,8 @@ class GitError(KiokError):
     presented_host_key: str | None = None
     """`<type> <base64>` of the key an ssh server presented, where it is that key which was refused."""
 
+    other_object_format: bool = False
+    """Whether the server's repository is in git's other object format (SHA-1, SHA-256) than the mirror."""
     output: bytes = b""
     """What the command had printed, where it was stopped because that was too much (OUTPUT_TOO_LARGE)."""
 

@@ -10,7 +10,7 @@ from gitsync.git.credentials import Handover, known_hosts_name
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.http_status import named, reason_of, reason_of_tunnel, status_in, tunnel_status_in
 from gitsync.git.redaction import Redactor
-from gitsync.git.signs import DAMAGED_REPOSITORY, LOCAL_SIGNS, OTHER_SIGNS, reason_by
+from gitsync.git.signs import DAMAGED_REPOSITORY, LOCAL_SIGNS, OTHER_OBJECT_FORMAT, OTHER_SIGNS, reason_by
 from gitsync.git.url import RemoteUrl
 
 _MAX_QUOTED = 1500
@@ -65,7 +65,9 @@ def failure(
         message += f". The answer is {named(answer)}"
     # Before it is cut and tidied, when secrets are still whole; and after, for what only then looks like one.
     quoted = redact(_quote(redact(stderr)))
-    return git_error(reason, f"{message}. Git says: {quoted}" if quoted else f"{message} (status {status})")
+    error = git_error(reason, f"{message}. Git says: {quoted}" if quoted else f"{message} (status {status})")
+    error.other_object_format = reason is GitReason.UNSUPPORTED and bool(OTHER_OBJECT_FORMAT.search(stderr))
+    return error
 
 
 def _reason(stderr: str, status: int, url: RemoteUrl | None) -> tuple[GitReason, int | None]:

@@ -16,6 +16,11 @@ logger = logging.getLogger(__name__)
 
 # All there ever is; git's other settings are given on each call.
 MIRROR_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+MIRROR_CONFIGS = {
+    "sha1": MIRROR_CONFIG,
+    "sha256": "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n",
+}
+"""The configuration by the format of the objects, which a mirror has from the repository that it is of."""
 MAX_PACKS = 8
 _PACK_OVERHEAD_BYTES = 512
 MAX_SHALLOW_MARKS = 16
@@ -34,7 +39,7 @@ def is_intact(git_directory: Path) -> bool:
     mirror while we hold it, so they belong to a process that was killed.
     """
     try:
-        if git_directory.is_symlink() or (git_directory / "config").read_text() != MIRROR_CONFIG:
+        if git_directory.is_symlink() or object_format(git_directory) is None:
             return False
         names = {path.name for path in git_directory.iterdir()}
         if not names <= _EXPECTED or not {"HEAD", "objects", "refs"} <= names:
@@ -52,6 +57,12 @@ def is_intact(git_directory: Path) -> bool:
         ) and not any(path.is_symlink() for path in (objects, git_directory / "refs", git_directory / "HEAD"))
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def object_format(git_directory: Path) -> str | None:
+    """Return the format of the mirror's objects, `sha1` or `sha256`; None where its configuration is not ours."""
+    found = (git_directory / "config").read_text()
+    return next((name for name, config in MIRROR_CONFIGS.items() if config == found), None)
 
 
 def remove_leftover_packs(git_directory: Path) -> None:

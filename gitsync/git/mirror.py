@@ -4,7 +4,8 @@
 frees it when its holder dies); after damage was found while reading, the file `broken`; and where the server
 leaves files out but does not hand them out by themselves, the file `unfiltered`. `spare` is such a directory again,
 while another process has this one.
-The mirror knows no url and no credential: its configuration is always the same few bytes.
+The mirror knows no url and no credential: its configuration is always the same few bytes, one set for each of git's
+object formats, SHA-1 and SHA-256.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ from pathlib import Path
 from compilers.base import TreeEntry
 from gitsync.git import advertisement
 from gitsync.git.client import GitClient
-from gitsync.git.commit_fetch import DAMAGE, BlobsWithheld, CommitFetch
+from gitsync.git.commit_fetch import DAMAGE, BlobsWithheld, CommitFetch, Fetched
 from gitsync.git.commit_fetch import HEAD_REF as HEAD_REF
 from gitsync.git.credentials import Credential
 from gitsync.git.errors import GitError, GitReason, git_error
-from gitsync.git.housekeeping import MIRROR_CONFIG, holds_parts, is_intact, remove_leftover_packs, tidy
+from gitsync.git.housekeeping import (
+    MIRROR_CONFIGS,
+    holds_parts,
+    is_intact,
+    object_format,
+    remove_leftover_packs,
+    tidy,
+)
 from gitsync.git.listing import Listing
 from gitsync.git.ref import Ref, RefKind
 from gitsync.git.scope import WHOLE, Scope
@@ -33,6 +41,7 @@ from gitsync.git.tree import GitTree, TreeLimits
 from gitsync.git.url import RemoteUrl
 from kiok.folders import make_private
 
+_SHA256_DIGITS = 64
 _LOCK_PATIENCE_SECONDS = 2.0  # what the children of a killed holder may need to end
 
 
@@ -110,16 +119,25 @@ class Mirror:
 
     def _fetch_once(self, fetch: CommitFetch) -> str:
         if not self.git_directory.exists():
-            self._create()
+            self._create(_likely_format(fetch.ref))
         try:
             fetched = fetch.run()
-        except GitError:
+        except GitError as exc:
             remove_leftover_packs(self.git_directory)  # on a full disk, others need that room now
-            raise
+            if not exc.other_object_format:
+                raise
+            fetched = self._fetch_in_the_other_format(fetch)
         if fetched.listing:
             self._listed = (fetched.commit, fetch.scope, fetched.listing)
         tidy(self._client, self.git_directory, HEAD_REF, fetched.used_bytes, self._inherit)
         return fetched.commit
+
+    def _fetch_in_the_other_format(self, fetch: CommitFetch) -> Fetched:
+        """Fetch into a new mirror, in the format that the server's repository has."""
+        other = "sha1" if object_format(self.git_directory) == "sha256" else "sha256"
+        self._discard()
+        self._create(other)
+        return fetch.run()
 
     def tree(self, commit: str, scope: Scope = WHOLE) -> GitTree:
         """The files in the scope of a commit that was fetched with it.
@@ -208,7 +226,7 @@ class Mirror:
         except OSError as exc:
             raise git_error(GitReason.DISK_FULL, f"a damaged mirror cannot be removed: {exc}") from exc
 
-    def _create(self) -> None:
+    def _create(self, format_of_objects: str) -> None:
         self._client.run(
             [
                 "init",
@@ -216,12 +234,13 @@ class Mirror:
                 "--bare",
                 "--template=",
                 "--initial-branch=none",
+                f"--object-format={format_of_objects}",
                 "--",
                 str(self.git_directory),
             ]
         )
         try:
-            (self.git_directory / "config").write_text(MIRROR_CONFIG, encoding="ascii")
+            (self.git_directory / "config").write_text(MIRROR_CONFIGS[format_of_objects], encoding="ascii")
         except OSError as exc:
             raise git_error(GitReason.DISK_FULL, f"the mirror cannot be made: {exc}") from exc
 
@@ -260,6 +279,12 @@ class _MirrorTree(GitTree):
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
         with self._mirror.hold(), self._mirror._noticing_damage():
             yield from super().read(entries)
+
+
+def _likely_format(ref: Ref) -> str:
+    """The object format that a repository is likely to have; where it has the other, a fetch shows that."""
+    is_sha256 = ref.kind is RefKind.COMMIT and len(ref.name) == _SHA256_DIGITS
+    return "sha256" if is_sha256 else "sha1"
 
 
 def _try_lock(path: Path) -> int | None:

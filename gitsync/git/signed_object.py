@@ -16,7 +16,7 @@ from gitsync.git.signer import SignatureKind, shown
 Subject = Literal["commit", "tag"]
 
 _MAX_OBJECT_BYTES = 1 << 20
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _X509 = b"-----BEGIN SIGNED MESSAGE-----"
 _MARKERS = {
     b"-----BEGIN PGP SIGNATURE-----": SignatureKind.OPENPGP,
@@ -48,7 +48,8 @@ def read_signed_commit(
         )
     label = f"commit {commit}"
     content = _read(client, git_directory, "commit", commit, inherit)
-    signatures = _header_values(content, b"gpgsig")
+    # Each of git's object formats has a header of its own; a commit may carry the other's as well.
+    signatures = _header_values(content, b"gpgsig" if len(commit) == 40 else b"gpgsig-sha256")
     if not signatures:
         raise git_error(
             GitReason.SIGNATURE_MISSING,

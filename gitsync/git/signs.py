@@ -27,6 +27,12 @@ DAMAGED_REPOSITORY = re.compile(
     re.MULTILINE,
 )
 
+# Protocol version 2, version 0, and a server that is too old to know of formats.
+OTHER_OBJECT_FORMAT = re.compile(
+    r"mismatched algorithms|server does not support this repository's object format|server does not support algorithm",
+    re.IGNORECASE,
+)
+
 # Of this machine, and of the connection's first steps: they count before the status of an answer.
 LOCAL_SIGNS = _signs(
     (GitReason.DISK_FULL, r"no space left on device|disk quota exceeded"),

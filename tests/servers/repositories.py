@@ -10,12 +10,13 @@ from pathlib import Path
 class WorkRepo:
     """A bare repository that is served, and a clone in which commits are made and pushed."""
 
-    def __init__(self, root: Path, name: str = "dags.git") -> None:
+    def __init__(self, root: Path, name: str = "dags.git", *, object_format: str = "sha1") -> None:
         self.bare = root / name
         self.work = root / f"{name}.work"
         root.mkdir(parents=True, exist_ok=True)
-        self._run("init", "-q", "--bare", "--initial-branch=main", str(self.bare), directory=root)
-        self._run("init", "-q", "--initial-branch=main", str(self.work), directory=root)
+        init = ("init", "-q", "--initial-branch=main", f"--object-format={object_format}")
+        self._run(*init, "--bare", str(self.bare), directory=root)
+        self._run(*init, str(self.work), directory=root)
         self.git("remote", "add", "origin", str(self.bare))
         # An http server may have to hand it out too.
         self.git("--git-dir", str(self.bare), "config", "http.uploadpack", "true")
