@@ -106,12 +106,14 @@ class FileResult:
     been a DAG: no proof that a DAG which the file gave before is gone. `diagnostics` are the problems of a failed
     file, the reason of one that is not a DAG, and the doubts of one that compiled. `retry` is True when the same file
     may well fare otherwise next time (no engine, a time-out, a lost answer). `unavailable` is the reason of the
-    `SandboxUnavailable` for which no container could be had.
+    `SandboxUnavailable` for which no container could be had; `starved` is True for a file that did not get its own
+    time, since other files had used the container's time up.
 
     `questions` are what the file asked of the tree (`compilers.reuse`), None where the result must never be
     used again; `key` stands for them with their answers and all else that went into the result, "" where
-    there is none. A `reused` result was not compiled now: the file's last one stands, its DAGs are those in
-    the store, and `dags` is empty.
+    there is none. The key of a result with `retry` counts only until the caller retries the file. A `reused`
+    result was not compiled now: the file's last one stands, its DAGs are those in the store, and `dags` is
+    empty.
     """
 
     source: Source
@@ -128,6 +130,7 @@ class FileResult:
     key: str = ""
     reused: bool = False
     unavailable: str = ""
+    starved: bool = False
 
 
 class CompilerError(KiokError):

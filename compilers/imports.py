@@ -105,6 +105,25 @@ class ImportGraph:
         clean |= seen
         return Verdict(False, _frozen(looked_at))
 
+    def reachable(self, path: str) -> frozenset[str] | None:
+        """Return every path that the file's imports may name, at any depth, found or not.
+
+        None where that is more than `MAX_LOOKED_AT`.
+        """
+        search = tuple(dict.fromkeys((path.rpartition("/")[0], *self._roots)))
+        found: set[str] = set()
+        waiting = [path]
+        while waiting:
+            for candidate in self._candidates_of(waiting.pop(), search):
+                if candidate in found:
+                    continue
+                found.add(candidate)
+                if len(found) > MAX_LOOKED_AT:
+                    return None
+                if candidate != path and self._is_python(candidate):
+                    waiting.append(candidate)
+        return frozenset(found)
+
     def _is_python(self, path: str) -> bool:
         return path.endswith(".py") and self._view.is_file(path)
 

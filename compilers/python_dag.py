@@ -25,6 +25,8 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
         lambda: View(entries), lambda: _python_texts(batch.tree, entries), (batch.subpath, "")
     )
     for result, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
+        if result.retry and result.questions is not None:
+            result = replace(result, questions=_imported(imports, result.source.path))
         if not unloadable:
             yield result
             continue
@@ -34,6 +36,16 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
             yield result
         else:
             yield not_a_dag_in_doubt(result)
+
+
+def _imported(imports: ImportGraph, path: str) -> tuple[str, ...]:
+    """Return questions for a file whose own questions were lost with its process: what its text imports.
+
+    A commit that changes neither the file nor what it imports need not wait for it to time out again. A read that the
+    text does not show, of a data file say, is seen when the file is retried.
+    """
+    paths = imports.reachable(path)
+    return EVERYTHING if paths is None else tuple(f"p:{one}" for one in sorted(paths))
 
 
 def laid_out(tree: Tree) -> list[TreeEntry]:

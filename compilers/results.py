@@ -98,8 +98,13 @@ def failed(
     image: str | None = None,
     seconds: float = 0.0,
     retry: bool = False,
+    starved: bool = False,
+    unavailable: str = "",
 ) -> FileResult:
-    """A file that gave nothing, and why. What it looked at, nobody knows."""
+    """A file that gave nothing, and why. What it looked at, nobody knows.
+
+    A failure that is `starved` or for an `unavailable` sandbox says nothing about the file: it is never used again.
+    """
     diagnostic = Diagnostic(message, path=source.path, output=output or None)
     return FileResult(
         source,
@@ -109,19 +114,34 @@ def failed(
         image=image,
         seconds=seconds,
         retry=retry,
-        questions=None if retry else EVERYTHING,
+        questions=None if starved or unavailable else EVERYTHING,
+        starved=starved,
+        unavailable=unavailable,
     )
 
 
-def result_of_raw(source: Source, raw: RawResult, *, text: str | None, image: str) -> tuple[FileResult, bool]:
-    """Judge what came out of a container: (the result, whether the file could not even be loaded)."""
+def result_of_raw(
+    source: Source, raw: RawResult, *, text: str | None, image: str, time_limit: float = 0.0
+) -> tuple[FileResult, bool]:
+    """Judge what came out of a container: (the result, whether the file could not even be loaded).
+
+    `time_limit`: the seconds that one file may take, 0 for unknown.
+    """
     output = readable(raw.output)
     if raw.outcome is not Outcome.OK:
         message = readable(raw.detail or f"ended as {raw.outcome.value}")
-        retry = raw.outcome in TRANSIENT
-        return failed(
-            source, message, output=output, text=text, image=image, seconds=raw.seconds, retry=retry
-        ), True
+        result = failed(
+            source,
+            message,
+            output=output,
+            text=text,
+            image=image,
+            seconds=raw.seconds,
+            retry=raw.outcome in TRANSIENT,
+            # Killed before its own time was over: the container's time ended.
+            starved=raw.outcome is Outcome.TIMEOUT and raw.seconds < 0.9 * time_limit,
+        )
+        return result, True
     try:
         compiled = decode(raw.payload)
     except CompiledFileError as exc:

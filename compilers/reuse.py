@@ -31,8 +31,8 @@ _IN_A_FILE = "!"
 class Known:
     """What is stored of a file's last compile: its outcome, and what tells whether that still holds.
 
-    `image` is the digest of the image that compiled it, "" where none was needed. The DAGs themselves are
-    the store's business.
+    `image` is the digest of the image that compiled it, "" where none was needed. `retry` is True for a failure that
+    is kept only until the file is retried. The DAGs themselves are the store's business.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Known:
     image: str
     status: FileStatus
     diagnostics: tuple[Diagnostic, ...] = ()
+    retry: bool = False
 
 
 class View:
@@ -153,7 +154,7 @@ class Conditions:
 
     def sealed(self, result: FileResult) -> FileResult:
         """A result of now, with the key by which it can be used again."""
-        if result.questions is None or result.retry:
+        if result.questions is None:
             return result
         image = result.image if self.image is None or result.image else self.image
         return replace(result, key=self.key(result.source, result.questions, image or ""))
@@ -176,6 +177,7 @@ class Conditions:
             image=known.image or None,
             questions=known.questions,
             key=known.key,
+            retry=known.retry,
             reused=True,
         )
 

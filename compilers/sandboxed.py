@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from compilers.base import (
     Batch,
@@ -47,7 +46,13 @@ def run_batch(
         batch.note(f"{len(waiting)} {kind} files go to image {job.image or 'of the service'} ({image[:19]})")
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
-            result, unloadable = result_of_raw(source, raw, text=texts.get(raw.path), image=image)
+            result, unloadable = result_of_raw(
+                source,
+                raw,
+                text=texts.get(raw.path),
+                image=image,
+                time_limit=batch.sandbox.limits.timeout_seconds(kind),
+            )
             yield with_hints(result, raw, batch.sandbox.limits), unloadable
     except SandboxUnavailable as exc:
         message, retry, unavailable = f"sandbox unavailable: {exc}", True, exc.reason
@@ -56,8 +61,8 @@ def run_batch(
     else:
         message, retry = "the sandbox gave no answer for this file", True
     for source in waiting.values():
-        result = failed(source, message, text=texts.get(source.path), retry=retry)
-        yield replace(result, unavailable=unavailable), False
+        text = texts.get(source.path)
+        yield failed(source, message, text=text, retry=retry, unavailable=unavailable), False
 
 
 def import_roots(subpath: str) -> list[str]:

@@ -25,11 +25,10 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
             compiled = compile_yaml(content, entry.path)
         except Exception as exc:  # a fault of ours, met by this file: it must not stop the others
             log.exception("the YAML compiler failed on %s", entry.path)
-            yield failed(
-                source, f"a fault of the YAML compiler itself: {type(exc).__name__}", text=text, retry=True
-            )
+            why = f"a fault of the YAML compiler itself: {type(exc).__name__}"
+            result = failed(source, why, text=text, retry=True)
         else:
             result = result_of(source, compiled, text=text, seconds=time.monotonic() - started)
             if compiled.import_failed:
                 result = not_a_dag_in_doubt(result)
-            yield replace(result, questions=())
+        yield replace(result, questions=())

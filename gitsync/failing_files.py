@@ -44,6 +44,7 @@ def failing_files(user: Any, wanted: Wanted) -> QuerySet[SourceFile, Any]:
         "path",
         "repository_id",
         "first_failed_at",
+        "retry_at",
         "commit_sha",
         repository_name=F("repository__name"),
         last_seen=Greatest("last_failed_at", "repository__last_good_at"),

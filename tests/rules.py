@@ -163,6 +163,10 @@ RULES = _rules(
     ),
     ("failure.classified", "Every error has a stable reason, which says whether it passes by itself."),
     ("failure.back-off", "What passes by itself is tried again with pauses that double, up to 15 minutes."),
+    (
+        "failure.own-retry",
+        "A file or a commit that fails for a cause that may pass delays its own retry, never the check for a new commit.",
+    ),
     ("failure.back-off-reset", "Somebody who asks, and an edit, end the pauses."),
     ("failure.person", "What a person must mend is stated once and looked at on each interval, cheaply."),
     ("failure.probe", "A look is one `ls-remote` of the exact ref."),

@@ -130,7 +130,8 @@ class DockerSandbox:
     def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float) -> RawResult:
         """One file in a container of its own. Raises SandboxUnavailable, also when the engine goes meanwhile."""
         if time.monotonic() > until:
-            return _lost(path, "no time was left to run this file in a container of its own")
+            why = "the time for these files was used up before this file could run in a container of its own"
+            return RawResult(path=path, outcome=Outcome.TIMEOUT, detail=why)
         try:
             with closing(self._session.run(replace(job, files=(path,)), size)) as results:
                 return next(results)

@@ -101,6 +101,7 @@ def _card(file: Mapping[str, Any], repository: Repository, served: list[Any]) ->
         "url": cells.page_of("gitsync_sourcefile", file["pk"]),
         "first_seen": cells.age(file["first_failed_at"]),
         "last_seen": cells.age(file["last_seen"]),
+        "retry": cells.age(file["retry_at"]) if file["retry_at"] else "",
         "commit": git_links.commit(repository, file["commit_sha"]),
         "problems": problems.rows_of(file["path"], file["problems"], url_of),
         "left_out": max(0, (file["n_problems"] or 0) - SHOWN_PROBLEMS),

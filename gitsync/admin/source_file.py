@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from gitsync import web_links
 from gitsync.access import visible
@@ -29,7 +30,7 @@ class SourceFileAdmin(ReadOnlyAdmin):
     search_fields = ("path", "repository__name")
     fields = (
         *("repository_link", "path", "kind", "state_badge", "dags", "all_problems"),
-        *("first_failed_at", "last_failed_at", "blob_sha", "seen_at", "image_digest", "compile_time"),
+        *("first_failed_at", "last_failed_at", "retry", "blob_sha", "seen_at", "image_digest", "compile_time"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -76,6 +77,13 @@ class SourceFileAdmin(ReadOnlyAdmin):
     @admin.display(description="last failed", ordering="last_failed_at")
     def last_failed(self, file: SourceFile) -> str:
         return cells.age(file.last_failed_at)
+
+    @admin.display(description="next retry")
+    def retry(self, file: SourceFile) -> str:
+        if file.retry_at is None:
+            return cells.NOTHING
+        failures = f"after {file.attempts} failure{'s' if file.attempts != 1 else ''} in a row"
+        return format_html("{}, {}", cells.age(file.retry_at), failures)
 
     @admin.display(description="seen at", ordering="commit_sha")
     def commit(self, file: SourceFile) -> str:

@@ -64,6 +64,7 @@ class File(Sent):
     commit: str = Field(description="The commit at which it was last compiled.")
     first_failed_at: Time
     last_failed_at: Time
+    retry_at: Time = Field(description="A failure that may pass, such as a time-out: the file is compiled again then.")
 
 
 class FileSummary(File):
@@ -104,6 +105,7 @@ class FailingFile(Sent):
     commit: str
     first_seen: Time
     last_seen: Time
+    retry_at: Time = Field(description="A failure that may pass, such as a time-out: the file is compiled again then.")
     problems: list[ProblemInFile] = Field(description="The first few; the file has all.")
     problems_in_all: int
     served: list[Served] = Field(description="The first few DAGs that are served on; for who may view DAGs.")
@@ -195,6 +197,7 @@ def _file(row: SourceFile) -> dict[str, Any]:
         "commit": row.commit_sha,
         "first_failed_at": row.first_failed_at,
         "last_failed_at": row.last_failed_at,
+        "retry_at": row.retry_at,
     }
 
 
@@ -205,6 +208,7 @@ def _failing(row: Mapping[str, Any], served: list[Any]) -> FailingFile:
         commit=row["commit_sha"],
         first_seen=row["first_failed_at"],
         last_seen=row["last_seen"],
+        retry_at=row["retry_at"],
         problems=_problems(row["problems"]),
         problems_in_all=row["n_problems"] or 0,
         served=[Served(uid=dag["uid"], commit=dag["commit_sha"]) for dag in served],

@@ -200,7 +200,8 @@ class Repository(models.Model):
         default=dict,
         editable=False,
         help_text="How the last sync that came to an end judged, and under what: commit, config, images, "
-        "state, reason, message. Empty when the same commit may well fare otherwise next time.",
+        "state, reason, message. `until`: the commit is retried then; `retry_at`: some of its files are. Empty when the "
+        "same commit may well fare otherwise next time.",
     )
 
     # The claim: one sync at a time.

@@ -30,6 +30,12 @@ class SourceFile(models.Model):
     seconds = models.FloatField("compile time (s)", default=0)
     first_failed_at = models.DateTimeField(null=True)
     last_failed_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(
+        "next retry", null=True, help_text="It failed for a cause that may pass; not compiled again before."
+    )
+    attempts = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Consecutive failures that are retried, of the same content."
+    )
     commit_sha = models.CharField("seen at commit", max_length=64, blank=True)
     questions = models.TextField(
         blank=True, help_text="What it asked of the repository's files when it was compiled, one a line."

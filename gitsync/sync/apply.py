@@ -22,6 +22,7 @@ from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.claim import Claim, owned
 from gitsync.sync.copying import copy
 from gitsync.sync.plan import Found, Plan, Recorded
+from gitsync.sync.retries import schedule_retry
 from kiok.metadata.models import Dag, DagVersion, Origin
 
 BATCH = 1000
@@ -180,7 +181,7 @@ def _mark_stale(plan: Plan, now: datetime) -> None:
 
 _COMPARED = (
     *("kind", "blob_sha", "state", "dags", "diagnostics", "image_digest"),
-    *("questions", "compile_key"),
+    *("questions", "compile_key", "retry_at", "attempts"),
 )
 _WRITTEN_OF_A_FILE = (*_COMPARED, "seconds", "first_failed_at", "last_failed_at", "commit_sha")
 
@@ -194,12 +195,15 @@ def _record_files(
     for file in plan.files:
         if file.reused:
             gone.pop(file.source.path, None)
+    retried = {file.source.path: file for file in plan.compiled_files if file.retry}
     for chunk in _chunks(_file_rows(repository, plan, ignored, commit, now)):
         before = {row.path: row for row in files.filter(path__in=[row.path for row in chunk])}
         created, changed, seen_again = [], [], []
         for row in chunk:
             gone.pop(row.path, None)
             old = before.get(row.path)
+            if failure := retried.get(row.path):
+                schedule_retry(row, old, repository, now, starved=failure.starved)
             if old is None:
                 created.append(row)
             elif any(getattr(old, name) != getattr(row, name) for name in _COMPARED):

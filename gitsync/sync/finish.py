@@ -6,6 +6,7 @@ A sync without effect that is void, or whose process is gone, is marked so where
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 from django.db import DatabaseError, transaction
 from django.db.models import F
@@ -23,7 +24,8 @@ from gitsync.sync.journal import Journal
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.report import SyncReport, failed_files
-from gitsync.sync.schedule import after_failure, next_due
+from gitsync.sync.retries import Retries
+from gitsync.sync.schedule import after_failure, next_due, retry_at
 from gitsync.sync.walk import Walk
 from kiok import correlation
 
@@ -31,32 +33,32 @@ MAX_FAILED_FILES_KEPT = 500
 MAX_PROBLEMS_TOLD = 3
 
 
-def succeed(held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk) -> None:
+def succeed(
+    held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk, retries: Retries | None
+) -> None:
     """Write the end of a sync that was applied. Raises LeaseLost."""
     now = database_now()
-    retry = any(file.retry for file in plan.files)
     reason, message = report.reason, report.message
     with transaction.atomic():
         repository = owned(held)
-        failures = repository.consecutive_failures + 1 if retry else 0
         repository.state = report.state
         repository.reason = reason
         repository.message = message
         repository.last_commit = repository.last_good_commit = report.to_commit
         repository.last_good_at = now
-        repository.consecutive_failures = failures
-        repository.next_due_at = (
-            after_failure(repository, failures, now) if retry else next_due(repository, now)
-        )
+        repository.consecutive_failures = 0
+        repository.next_due_at = next_due(repository, now)
         repository.checked_at = now
         if repository.config_hash == held.config_hash:
             repository.synced_location = repository.location
-            repository.judgement = {} if retry else _judgement(repository, plan, report.to_commit)
+            repository.judgement = _judgement(repository, plan, report.to_commit, retries)
         else:
             # Edited after apply had seen it unchanged: what was judged is the old configuration.
             repository.judgement = {}
             repository.next_due_at = now
-        note_transition(repository, report.to_commit, transient=retry, details=_first_problems(report))
+        note_transition(
+            repository, report.to_commit, transient=bool(retries), details=_first_problems(report)
+        )
         repository.save()
         run.state = SyncState.PARTIAL if report.failed else SyncState.SUCCEEDED
         run.step = ""
@@ -84,13 +86,17 @@ def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
     now = database_now()
     with transaction.atomic():
         repository = owned(held)
+        due = next_due(repository, now)
         _write_failure(repository, failure, run.trigger)
         if walk.commit:
             repository.last_commit = walk.commit
             # gpg that is missing may be there next time, at the same commit.
-            is_final = not failure.transient and failure.reason != GitReason.GIT_MISSING
-            is_final = is_final and repository.config_hash == held.config_hash
-            repository.judgement = _judgement(repository, None, walk.commit) if is_final else {}
+            is_outcome = (
+                failure.reason != GitReason.GIT_MISSING and repository.config_hash == held.config_hash
+            )
+            repository.judgement = _judgement(repository, None, walk.commit) if is_outcome else {}
+            if is_outcome and failure.transient:
+                _retry_commit_later(repository, due)
         note_transition(repository, walk.commit, transient=failure.transient)
         repository.save()
         run.state = SyncState.FAILED
@@ -100,6 +106,21 @@ def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
         walk.record(run)
         run.finished_at = now
         run.save()
+
+
+def _retry_commit_later(repository: Repository, due: datetime) -> None:
+    """Put only the commit off that failed, and keep polling on the interval: another commit may be the cure.
+
+    `due` is the next poll of the repository's grid.
+    """
+    until = repository.next_due_at
+    if repository.last_good_at:
+        until = retry_at(repository, repository.consecutive_failures, due)
+    repository.message = (
+        f"{repository.message.rstrip('.')}. Retrying this commit at {until:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    repository.judgement |= {"until": until.isoformat(), "transient": True, "message": repository.message}
+    repository.next_due_at = min(until, due)
 
 
 def worker_died(held: Claim, deaths: Deaths) -> Failure:
@@ -169,7 +190,8 @@ def nothing_new(repository: Repository) -> None:
             if written:
                 # The row is locked by the update, and told of as it is now.
                 row = Repository.objects.get(pk=repository.pk)
-                note_transition(row, row.last_commit, transient=False)
+                is_transient = bool(row.judgement.get("transient"))
+                note_transition(row, row.last_commit, transient=is_transient)
                 row.save(update_fields=["told_state", "untold_looks"])
     else:
         written = as_read.update(**changes)
@@ -243,9 +265,11 @@ def _write_failure(repository: Repository, failure: Failure, trigger: str) -> No
     repository.checked_at = now
 
 
-def _judgement(repository: Repository, plan: Plan | None, commit: str) -> dict[str, object]:
+def _judgement(
+    repository: Repository, plan: Plan | None, commit: str, retries: Retries | None = None
+) -> dict[str, object]:
     images = {file.source.kind.value: file.image for file in (plan.files if plan else ()) if file.image}
-    return {
+    judgement: dict[str, object] = {
         "commit": commit,
         "config": configuration_digest(repository),
         "images": images,
@@ -253,3 +277,7 @@ def _judgement(repository: Repository, plan: Plan | None, commit: str) -> dict[s
         "reason": str(repository.reason),
         "message": repository.message,
     }
+    if retries:
+        judgement |= {"retry_at": retries.at.isoformat(), "transient": True}
+        judgement["unavailable"] = list(retries.unavailable)
+    return judgement

@@ -22,10 +22,10 @@ NOTED_PROBLEMS = 100
 """In the log; the sync's record has more."""
 
 
-def judge(repository: Repository, walk: Walk, *, full: bool) -> tuple[Plan, Compilation]:
+def judge(repository: Repository, walk: Walk, *, full: bool, retry_now: bool) -> tuple[Plan, Compilation]:
     """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet.
 
-    `full`: no stored result is used again.
+    `full`: no stored result is used again. `retry_now`: nor is a failure that waits for its retry.
     """
     walk.enter("fetch")
     remote = remote_of(repository)
@@ -45,7 +45,7 @@ def judge(repository: Repository, walk: Walk, *, full: bool) -> tuple[Plan, Comp
         walk.enter("discover")
         tree = read_tree(remote, repository, walk.commit)
         recorded = store.recorded_dags(repository.name)
-        known = {} if full else known_files(repository, recorded)
+        known = {} if full else known_files(repository, recorded, retry_now=retry_now)
 
         def begin_to_compile(shares: Sequence[Share]) -> None:
             walk.admit(shares)
@@ -99,6 +99,10 @@ def _found(shares: Sequence[Share], *, full: bool) -> str:
 def _note_compiled(walk: Walk, compilation: Compilation) -> None:
     compiled = sum(not file.reused for file in compilation.files)
     walk.note(f"{compiled} of {len(compilation.files)} files compiled; {len(compilation.failed)} failed")
+    waiting = [file.source.path for file in compilation.files if file.reused and file.retry]
+    if waiting:
+        more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        walk.note(f"not compiled, since the retry is not due: {waiting[0]}{more}")
     problems = [(file.source.path, item) for file in compilation.failed for item in file.diagnostics]
     for path, item in problems[:NOTED_PROBLEMS]:
         walk.note(f"{path}{f':{item.line}' if item.line is not None else ''}: {item.message}")

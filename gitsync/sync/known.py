@@ -7,27 +7,35 @@ from collections.abc import Collection, Iterable
 
 from compilers.base import FileStatus
 from compilers.reuse import Known
+from gitsync.clock import database_now
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.plan import Recorded
 from kiok.errors import Diagnostic
 
 
-def known_files(repository: Repository, recorded: Iterable[Recorded]) -> dict[str, Known]:
+def known_files(
+    repository: Repository, recorded: Iterable[Recorded], *, retry_now: bool = False
+) -> dict[str, Known]:
     """The last compile of each path whose DAGs the store still has.
 
     Where it has fewer than the file gave, or stale ones of a file that did not fail, somebody else was at
-    them: such a file is not known, and is compiled again.
+    them: such a file is not known, and is compiled again. Nor is a failure whose retry is due; with `retry_now` each is.
     """
+    now = database_now()
     served, stale = Counter[str](), Counter[str]()
     for item in recorded:
         (served if item.stale_reason is None else stale)[item.source_path] += 1
     rows = (
         SourceFile.objects.filter(repository=repository)
         .exclude(compile_key="")
-        .values_list("path", "state", "dags", "diagnostics", "image_digest", "compile_key", "questions")
+        .values_list(
+            "path", "state", "dags", "diagnostics", "image_digest", "compile_key", "questions", "retry_at"
+        )
     )
     known = {}
-    for path, state, dags, diagnostics, image, key, questions in rows:
+    for path, state, dags, diagnostics, image, key, questions, retry_at in rows:
+        if retry_at is not None and (retry_now or retry_at <= now):
+            continue
         if served[path] != dags or (stale[path] and state != FileState.FAILED):
             continue
         known[path] = Known(
@@ -36,6 +44,7 @@ def known_files(repository: Repository, recorded: Iterable[Recorded]) -> dict[st
             image=image,
             status=FileStatus(state),
             diagnostics=tuple(map(Diagnostic.from_json, diagnostics)),
+            retry=retry_at is not None,
         )
     return known
 

@@ -51,7 +51,9 @@ def settled(
         return report_of_record(repository)
     # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
     is_unfinished = bool(repository.lease_holder or repository.follow_up) and not is_held(repository)
-    if is_unfinished or not is_judged(repository, commit, insists=request.insists):
+    if is_unfinished or not is_judged(
+        repository, commit, insists=request.insists, retries_now=request.retries_now
+    ):
         return None
     finish.nothing_new(repository)
     return report_of_record(repository)

@@ -30,19 +30,30 @@ def configuration_digest(repository: Repository) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def is_judged(repository: Repository, commit: str, *, insists: bool = False) -> bool:
+def is_judged(
+    repository: Repository, commit: str, *, insists: bool = False, retries_now: bool = False
+) -> bool:
     """Whether the last judgement stands: same commit, configuration and images, and its time is not over.
 
     An image that cannot be had now counts as unchanged: an engine that is away must not make good DAGs
     stale when nothing new was pushed. A judgement with a time only puts a sync off: none that somebody `insists` on.
+    Files to be retried wait for their time, unless a person requested it (`retries_now`), or for an image that can be
+    had again.
     """
     judgement = repository.judgement
     if judgement.get("commit") != commit or judgement.get("config") != configuration_digest(repository):
         return False
     if until := judgement.get("until"):
         return not insists and database_now() < datetime.fromisoformat(until)
+    if (retry_at := judgement.get("retry_at")) and (
+        retries_now or database_now() >= datetime.fromisoformat(retry_at)
+    ):
+        return False
     before: dict[str, str] = judgement.get("images", {})
-    if not before:
+    unavailable: list[str] = judgement.get("unavailable", [])
+    if not before and not unavailable:
         return True
-    now = containers.image_digests(frozenset(Kind(kind) for kind in before), repository.images)
+    now = containers.image_digests(map(Kind, {*before, *unavailable}), repository.images)
+    if any(Kind(kind) in now for kind in unavailable):
+        return False
     return all(now.get(Kind(kind), digest) == digest for kind, digest in before.items())

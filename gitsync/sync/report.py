@@ -10,6 +10,7 @@ from compilers.base import FileStatus, Ignored
 from gitsync.errors import SyncReason
 from gitsync.models import FileState, Repository, RepositoryState
 from gitsync.sync.plan import Plan
+from gitsync.sync.retries import Retries
 from kiok.metadata.models import Dag, Origin
 
 
@@ -87,7 +88,12 @@ def failed_files(plan: Plan) -> tuple[FailedFile, ...]:
 
 
 def report_of_plan(
-    repository: Repository, plan: Plan, ignored: Sequence[Ignored], *, to_commit: str
+    repository: Repository,
+    plan: Plan,
+    ignored: Sequence[Ignored],
+    *,
+    to_commit: str,
+    retries: Retries | None = None,
 ) -> SyncReport:
     """What the plan does, done or (in a dry run) only planned."""
     failures = failed_files(plan)
@@ -96,7 +102,7 @@ def report_of_plan(
         name=repository.name,
         state=RepositoryState.DEGRADED if failures else RepositoryState.IN_SYNC,
         reason=str(_reason(plan)) if failures else "",
-        message=_message(plan) if failures else "",
+        message=_message(plan, retries) if failures else "",
         from_commit=repository.last_good_commit,
         to_commit=to_commit,
         created=tuple(found.uid for found in plan.created),
@@ -172,11 +178,11 @@ def _reason(plan: Plan) -> SyncReason:
     return SyncReason(unavailable[0]) if unavailable else SyncReason.FILES_FAILED
 
 
-def _message(plan: Plan) -> str:
+def _message(plan: Plan, retries: Retries | None) -> str:
     summary = failure_summary(len(plan.failed_files), len(plan.stale))
     causes = [item.message for file in plan.failed_files if file.unavailable for item in file.diagnostics]
     # One for each language: all files of one say the same.
-    return ". ".join([summary, *dict.fromkeys(causes)])
+    return ". ".join([summary, *dict.fromkeys(causes), *([retries.message()] if retries else [])])
 
 
 def failure_summary(files: int, stale: int) -> str:

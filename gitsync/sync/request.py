@@ -29,6 +29,11 @@ class Request:
     admit: Admit = admit_all
 
     @property
+    def retries_now(self) -> bool:
+        """Compile also failed files whose retry is not due: a person requested this sync, or all is compiled."""
+        return self.full or self.trigger in (Trigger.COMMAND, Trigger.ADMIN, Trigger.API)
+
+    @property
     def insists(self) -> bool:
         """Whether somebody waits for it who may know better than to put it off after workers died at it."""
         return self.trigger != Trigger.SCHEDULE and not self.is_repeat

@@ -37,6 +37,7 @@ from gitsync.sync.report import (
     report_without_effect,
 )
 from gitsync.sync.request import Request
+from gitsync.sync.retries import scheduled_retries
 from gitsync.sync.schedule import may_sync
 from gitsync.sync.walk import Progress, Walk
 from kiok import correlation
@@ -177,14 +178,17 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
         with renewed(held, limit):
-            plan, compilation = judge(repository, walk, full=request.full)
+            plan, compilation = judge(repository, walk, full=request.full, retry_now=request.retries_now)
             walk.enter("apply")
             store.apply(plan, held, walk.commit, compilation.ignored)
             is_change = any(plan.changes.values())
             walk.note("committed" if is_change else "committed; no DAG changed", is_end=True)
             walk.enter("finish")
-            report = report_of_plan(repository, plan, compilation.ignored, to_commit=walk.commit)
-            finish.succeed(held, run, plan, report, walk)
+            retries = scheduled_retries(repository, plan)
+            report = report_of_plan(
+                repository, plan, compilation.ignored, to_commit=walk.commit, retries=retries
+            )
+            finish.succeed(held, run, plan, report, walk, retries)
     except Deferred:
         run.delete()
         raise
@@ -231,7 +235,7 @@ def _dry_run(repository: Repository, *, full: bool, progress: Progress) -> tuple
         return held_back, None
     walk = Walk(None, progress)
     try:
-        plan, compilation = judge(repository, walk, full=full)
+        plan, compilation = judge(repository, walk, full=full, retry_now=True)
     except Error:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other

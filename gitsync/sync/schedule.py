@@ -40,7 +40,7 @@ def next_due(repository: Repository, now: datetime) -> datetime:
 
 
 def after_failure(repository: Repository, failures: int, now: datetime) -> datetime:
-    """When to try again after the nth transient failure in a row: the first pause, doubled each time, at most 15 min.
+    """When to poll again after the nth transient failure in a row: the first pause, doubled each time, at most 15 min.
 
     The first pause is the interval, or 5 s until the first success. See docs/git-rules.md.
     """
@@ -48,6 +48,17 @@ def after_failure(repository: Repository, failures: int, now: datetime) -> datet
     first = interval if repository.last_good_at else min(FIRST_RETRY_SECONDS, interval)
     seconds = min(first * 2 ** min(failures - 1, 20), max(MAX_BACKOFF_SECONDS, interval))
     return now + timedelta(seconds=seconds)
+
+
+def retry_at(repository: Repository, attempts: int, due: datetime) -> datetime:
+    """Return the time of the poll that retries what failed `attempts` times in a row, of a commit or all of it.
+
+    Polling keeps its interval. `due` is the next poll, and the first retry; each further one comes after twice as many
+    intervals, at most 15 minutes.
+    """
+    interval = timedelta(milliseconds=repository.effective_interval_ms)
+    polls: int = min(2 ** min(attempts - 1, 20), max(1, timedelta(seconds=MAX_BACKOFF_SECONDS) // interval))
+    return due + interval * (polls - 1)
 
 
 def look_at_once(repository: Repository) -> None:

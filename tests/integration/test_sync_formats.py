@@ -12,7 +12,7 @@ from docker.errors import NotFound
 
 from compilers.base import Kind
 from gitsync import containers
-from gitsync.models import Repository, SyncRun
+from gitsync.models import Repository, SourceFile, SyncRun
 from gitsync.process import process_name
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag
@@ -115,7 +115,7 @@ def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
         assert report.stale == ("team/r.py::d",)
         assert report.failed[0].message.startswith("sandbox unavailable: ")
         assert Repository.objects.get().reason == "sandbox_unavailable"
-        assert Repository.objects.get().consecutive_failures == 1
+        assert SourceFile.objects.get(path="r.py").attempts == 1
     containers.sandbox.cache_clear()
     # The engine is back: the same commit is tried again without anybody asking for a full sync.
     report = sync()

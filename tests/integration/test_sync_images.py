@@ -18,7 +18,9 @@ from gitsync import containers
 from gitsync.conf import properties
 from gitsync.configuration import follow_declaration
 from gitsync.errors import SyncReason
-from gitsync.models import Repository, SyncRun
+from gitsync.models import Repository, SourceFile, SyncRun, Trigger
+from gitsync.sync.look import look
+from gitsync.sync.run import Request, sync_repository
 from kiok.metadata.models import Dag
 from kiok.server import property_sources
 from kiok.server.properties import TABLE
@@ -118,15 +120,16 @@ def test_a_missing_image_is_the_repositorys_error_until_it_appears(
         )
         # What served goes on serving, what needs no container is synced, and it is tried again.
         assert (report.stale, report.pruned, report.unchanged) == ((UID,), (), 1)
-        assert row.consecutive_failures == 1
-        sync()
-        assert Repository.objects.get().consecutive_failures == 2
+        file = SourceFile.objects.get(path="d.py")
+        assert file.retry_at is not None
+        assert (file.attempts, row.consecutive_failures) == (1, 0)
+        assert not look(repository.pk), "its image is not there yet"
         engine.images.get(team).tag(missing)
         try:
-            report = sync()
+            assert look(repository.pk), "its image is there"
+            report = sync_repository(repository.pk, Request(Trigger.SCHEDULE))
             assert (report.state, report.reason, report.stale) == ("in_sync", "", ())
             assert Dag.objects.get(uid=UID).stale_since is None
-            assert Repository.objects.get().consecutive_failures == 0
         finally:
             engine.images.remove(missing)
 

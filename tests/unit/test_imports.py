@@ -225,6 +225,24 @@ def test_a_verdict_names_every_path_it_was_told_from_found_or_not() -> None:
         assert graph({**texts, path: "kiok"}, ("",)).judge("dags/a.py").mentions_kiok, path
 
 
+def test_reachable_paths_are_those_of_imports_at_any_depth_found_or_not() -> None:
+    texts = {
+        "dags/a.py": "import kiok, lib, gone",
+        "lib.py": "from pkg import x",
+        "pkg/__init__.py": "import a",
+        "other.py": "import unrelated",
+    }
+    paths = graph(texts, ("dags", "")).reachable("dags/a.py")
+    assert paths is not None
+    assert {"lib.py", "gone.py", "dags/gone.py", "pkg/__init__.py", "pkg/x.py", "kiok.py"} <= paths
+    assert not [path for path in paths if "unrelated" in path or path == "other.py"]
+
+
+def test_more_reachable_paths_than_are_kept_are_none() -> None:
+    chain = {f"m{number}.py": f"import m{number + 1}" for number in range(MAX_LOOKED_AT)}
+    assert graph(chain).reachable("m0.py") is None
+
+
 def test_a_verdict_is_the_same_whatever_was_judged_before_it() -> None:
     texts = {"a.py": "import b", "b.py": "import c", "c.py": "import a", "d.py": "import a, e"}
     judge = graph(texts).judge

@@ -138,11 +138,39 @@ def test_a_failure_holds_with_its_diagnostics() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.LOST])
-def test_what_may_fare_otherwise_next_time_has_no_key(outcome: Outcome) -> None:
-    sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone")})
-    for text in ("import kiok", "import other"):
-        (result,) = compile_tree(MemoryTree({"a.py": text}), sandbox=sandbox).files
-        assert result.key == ""
+def test_a_failure_that_may_pass_is_kept_while_the_file_and_its_imports_stay(outcome: Outcome) -> None:
+    sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone", seconds=30.0)})
+    files = {"a.py": "import kiok, b", "b.py": "import c", "c.py": "", "other.yaml": ""}
+    (first, *_) = compile_tree(MemoryTree(files), sandbox=sandbox).files
+    assert (first.source.path, first.retry, bool(first.key)) == ("a.py", True, True)
+    stored = {"a.py": Known(first.key, first.questions or (), first.image or "", first.status, retry=True)}
+    for path, is_kept in (
+        ("other.yaml", True),
+        ("a.py", False),
+        ("b.py", False),
+        ("c.py", False),
+        ("d.py", True),
+    ):
+        tree = MemoryTree({**files, path: files.get(path, "") + "\n# changed"})
+        (result, *_) = compile_tree(tree, sandbox=sandbox, known=stored).files
+        assert (result.reused, result.retry) == (is_kept, True), path
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.LOST])
+def test_a_file_without_kiok_that_timed_out_is_no_dag_until_its_imports_change(outcome: Outcome) -> None:
+    sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone", seconds=30.0)})
+    (result,) = compile_tree(MemoryTree({"a.py": "import other"}), sandbox=sandbox).files
+    assert (result.status, result.retry, bool(result.key)) == (FileStatus.NOT_A_DAG, False, True)
+    assert "p:other.py" in (result.questions or ())
+
+
+def test_a_file_that_had_no_time_of_its_own_has_no_key() -> None:
+    for seconds in (0.0, 5.0):
+        raw = RawResult("a.py", Outcome.TIMEOUT, detail="the deadline passed", seconds=seconds)
+        (result,) = compile_tree(
+            MemoryTree({"a.py": "import kiok"}), sandbox=FakeSandbox({"a.py": raw})
+        ).files
+        assert (result.retry, result.starved, result.key) == (True, True, "")
 
 
 def test_without_an_engine_nothing_gets_a_key() -> None:
