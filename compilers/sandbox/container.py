@@ -248,6 +248,17 @@ def remove(engine: Engine, name: str) -> Future[None]:
     return _removals.submit(engine, name)
 
 
+def remove_named(engine: Engine, name: str, container_id: str) -> None:
+    """Remove the container with this id, if it still has this name: one that was claimed has another.
+
+    The name may also have passed to a new container, which stays. Raises NotFound, SandboxUnavailable.
+    """
+    client = engine.client()
+    with engine.answering():
+        if client.inspect_container(name)["Id"] == container_id:
+            client.remove_container(name, force=True, v=True)
+
+
 def _remove(engine: Engine, name: str) -> None:
     """Kill and remove; back when it is gone. Failure is logged: the reaper comes for what is left."""
     until = time.monotonic() + _GONE_SECONDS

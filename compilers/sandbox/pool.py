@@ -35,7 +35,14 @@ from compilers.sandbox.config import (
     LABEL_SERVICE,
     SandboxConfig,
 )
-from compilers.sandbox.container import Attached, attach, claimed_name, container_options, remove
+from compilers.sandbox.container import (
+    Attached,
+    attach,
+    claimed_name,
+    container_options,
+    remove,
+    remove_named,
+)
 from compilers.sandbox.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -59,6 +66,14 @@ class Filled:
     started: int
     ready: int
     complaints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A container that waits or is being started; `keeper` names the process that made it."""
+
+    id: str
+    keeper: str
 
 
 class _ThreadsLock:
@@ -129,7 +144,7 @@ class Pool:
         """
         waiting = self._waiting(service)
         wanted: set[str] = set()
-        started = 0
+        started = lost = 0
         complaints = []
         for kind in kinds:
             try:
@@ -143,54 +158,77 @@ class Pool:
             for place in self._places(kind, service, digest):
                 wanted |= {place, _making(place)}
                 if not {place, _making(place)} & waiting.keys():
-                    started += self._start(place, kind, digest, service, keeper)
-        old = {name for name, maker in waiting.items() if name not in wanted and maker == keeper}
+                    is_ours = self._start(place, kind, digest, service, keeper)
+                    started += is_ours
+                    lost += not is_ours
+        old = {name: one for name, one in waiting.items() if name not in wanted and one.keeper == keeper}
         self._remove(old)
-        stood = sum(not name.endswith(_MAKING) for name in waiting.keys() - old)
-        return Filled(started, stood + started, tuple(complaints))
+        if lost:
+            # Another process was faster: its containers count as well.
+            ready = sum(not name.endswith(_MAKING) for name in self._waiting(service))
+        else:
+            ready = started + sum(not name.endswith(_MAKING) for name in waiting.keys() - old.keys())
+        return Filled(started, ready, tuple(complaints))
 
     def clear(self, service: str, whose: Callable[[str], bool] = lambda _keeper: True) -> None:
         """Remove the waiting containers of the service whose keeper `whose` accepts. Raises SandboxUnavailable."""
-        self._remove([name for name, maker in self._waiting(service).items() if whose(maker)])
+        self._remove({name: one for name, one in self._waiting(service).items() if whose(one.keeper)})
 
     def _start(self, place: str, kind: Kind, digest: str, service: str, keeper: str) -> bool:
-        """Have a container wait at a free place. False if another process was faster."""
+        """Have a container wait at a free place. False if another process was faster.
+
+        Two processes that list the containers at the same moment both find the place free. The names decide: the
+        slower one gets a conflict when it creates its container, or when it renames it. It removes its container by
+        id, since the name may be another process's by then.
+        """
         client = self._engine.client()
         making = _making(place)
         labels = {LABEL_SERVICE: service, LABEL_POOL: "1", LABEL_KEEPER: keeper}
         options = container_options(self._config, kind, labels, wait_seconds=WAIT_SECONDS)
+        made = ""
         try:
             with self._engine.answering():
-                try:
-                    client.create_container(name=making, image=digest, **options)
-                except APIError as exc:
-                    if exc.status_code == _CONFLICT:
-                        return False
-                    raise
-                client.start(making)
-                client.rename(making, place)
-        except (SandboxUnavailable, NotFound):
-            remove(self._engine, making)
+                made = str(client.create_container(name=making, image=digest, **options)["Id"])
+                client.start(made)
+                client.rename(made, place)
+        except (SandboxUnavailable, NotFound) as exc:
+            if _is_name_conflict(exc):
+                if made:
+                    remove(self._engine, made)
+                return False
+            if not made:  # the answer to `create` may be lost, and the container be there
+                made = self._id_of(making, service, keeper)
+            if made:
+                remove(self._engine, made)
             raise
         return True
 
-    def _waiting(self, service: str) -> Mapping[str, str]:
-        """Name and maker of each container of the service that waits or is being started."""
+    def _id_of(self, name: str, service: str, keeper: str) -> str:
+        """Return the id of a waiting container of this keeper, "" where there is none."""
+        with contextlib.suppress(SandboxUnavailable):
+            found = self._waiting(service).get(name)
+            if found and found.keeper == keeper:
+                return found.id
+        return ""
+
+    def _waiting(self, service: str) -> Mapping[str, _Waiting]:
+        """The containers of the service that wait or are being started, by name."""
         with self._engine.answering():
             found = self._engine.client().containers(
                 all=True,
                 filters={"label": [f"{LABEL_SANDBOX}=1", f"{LABEL_POOL}=1", f"{LABEL_SERVICE}={service}"]},
             )
-        names = {item["Names"][0].lstrip("/"): item["Labels"].get(LABEL_KEEPER, "") for item in found}
+        named = {
+            item["Names"][0].lstrip("/"): _Waiting(item["Id"], item["Labels"].get(LABEL_KEEPER, ""))
+            for item in found
+        }
         prefix = _prefix(service)
-        return {name: maker for name, maker in names.items() if name.startswith(prefix)}
+        return {name: one for name, one in named.items() if name.startswith(prefix)}
 
-    def _remove(self, names: Iterable[str]) -> None:
-        """By name, so that one that was claimed meanwhile is not found."""
-        client = self._engine.client()
-        for name in names:
-            with contextlib.suppress(NotFound, SandboxUnavailable), self._engine.answering():
-                client.remove_container(name, force=True, v=True)
+    def _remove(self, containers: Mapping[str, _Waiting]) -> None:
+        for name, one in containers.items():
+            with contextlib.suppress(NotFound, SandboxUnavailable):
+                remove_named(self._engine, name, one.id)
 
     def _places(self, kind: Kind, service: str, digest: str) -> list[str]:
         recipe = _recipe(self._config, kind, digest)
@@ -199,6 +237,18 @@ class Pool:
 
 def _prefix(service: str) -> str:
     return f"kiok-pool-{hashlib.sha256(service.encode()).hexdigest()[:12]}-"
+
+
+def _is_name_conflict(exc: Exception) -> bool:
+    """Tell whether the engine refused a name that another container has.
+
+    It says "name is not reserved" where the other one gave the name up just before the engine looked for its owner
+    (https://github.com/moby/moby/blob/v20.10.24/daemon/names.go, `reserveName`).
+    """
+    cause = exc.__cause__
+    return isinstance(cause, APIError) and (
+        cause.status_code == _CONFLICT or "name is not reserved" in str(cause.explanation)
+    )
 
 
 def _making(place: str) -> str:

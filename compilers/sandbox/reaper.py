@@ -14,7 +14,7 @@ from typing import Any
 from docker.errors import NotFound
 
 from compilers.sandbox.config import LABEL_KEEPER, LABEL_POOL, LABEL_SANDBOX, LABEL_SERVICE, LABEL_SYNC
-from compilers.sandbox.container import owner_in_name
+from compilers.sandbox.container import owner_in_name, remove_named
 from compilers.sandbox.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,7 @@ def remove_orphans(engine: Engine, service: str, is_alive: Callable[[str], bool]
         if is_alive(owner):
             continue
         try:
-            with engine.answering():
-                # By name: should somebody claim it at this moment, it has another.
-                client.remove_container(container["Names"][0].lstrip("/"), force=True, v=True)
+            remove_named(engine, container["Names"][0].lstrip("/"), container["Id"])
         except NotFound:
             continue
         level = logging.INFO if waits else logging.WARNING

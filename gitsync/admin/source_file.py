@@ -30,7 +30,15 @@ class SourceFileAdmin(ReadOnlyAdmin):
     search_fields = ("path", "repository__name")
     fields = (
         *("repository_link", "path", "kind", "state_badge", "dags", "all_problems"),
-        *("first_failed_at", "last_failed_at", "retry", "blob_sha", "seen_at", "image_digest", "compile_time"),
+        *(
+            "first_failed_at",
+            "last_failed_at",
+            "retry",
+            "blob_sha",
+            "seen_at",
+            "image_digest",
+            "compile_time",
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -64,7 +64,9 @@ class File(Sent):
     commit: str = Field(description="The commit at which it was last compiled.")
     first_failed_at: Time
     last_failed_at: Time
-    retry_at: Time = Field(description="A failure that may pass, such as a time-out: the file is compiled again then.")
+    retry_at: Time = Field(
+        description="A failure that may pass, such as a time-out: the file is compiled again then."
+    )
 
 
 class FileSummary(File):
@@ -105,7 +107,9 @@ class FailingFile(Sent):
     commit: str
     first_seen: Time
     last_seen: Time
-    retry_at: Time = Field(description="A failure that may pass, such as a time-out: the file is compiled again then.")
+    retry_at: Time = Field(
+        description="A failure that may pass, such as a time-out: the file is compiled again then."
+    )
     problems: list[ProblemInFile] = Field(description="The first few; the file has all.")
     problems_in_all: int
     served: list[Served] = Field(description="The first few DAGs that are served on; for who may view DAGs.")

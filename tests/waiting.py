@@ -1,0 +1,24 @@
+"""Patience: how long a test waits for something that is to happen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+PATIENCE_SECONDS = 180.0  # catches what never happens; no test says by it how fast something is
+POLL_SECONDS = 0.05
+
+
+def wait_until(
+    condition: Callable[[], object], what: str | Callable[[], str], *, seconds: float = PATIENCE_SECONDS
+) -> float:
+    """Wait until the condition holds, and return the seconds it took.
+
+    Fail the test after `seconds` without it, saying what was waited for.
+    """
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began >= seconds:
+            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - began
