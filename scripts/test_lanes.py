@@ -1,13 +1,15 @@
 """Runs every test in lanes side by side, and says at the end what failed in any.
 
-    test_lanes.py [ARGUMENT FOR PYTEST...]      for example -k "leader and not frozen"
+    test_lanes.py [ARGUMENT FOR PYTEST...]      for example -k "leader and not frozen", or tests/unit/test_plan.py
 
 A lane is a pytest with a data folder and a PostgreSQL of its own (tests/environment.py); lanes share the Docker engine
 and the processors, nothing else. What the first lane says is shown as it comes, what the others say after that. Each
 leads a process group, so that a Ctrl-C reaches this process alone, which passes it on to all, once. There are more lanes
-than processors, since most tests wait for much of their time.
+than processors, since most tests wait for much of their time. Where paths are given, only these run, each in the lane
+that it belongs to; lanes without any are not started.
 
-Ends with status 0 if all is well, 1 if not, 5 if the arguments select no test at all.
+Ends with status 0 if all is well, 1 if not, 4 for a path that does not exist or has no lane, 5 if the arguments select
+no test at all.
 """
 
 from __future__ import annotations
@@ -54,6 +56,11 @@ LANES = {
 }
 BUILD = Path("build")
 NOTHING_SELECTED = 5  # pytest's
+USAGE_ERROR = 4  # pytest's
+_IGNORE = "--ignore="
+_WITH_VALUE = frozenset(
+    {"-k", "-m", "-p", "-o", "-c", "-W"}
+)  # pytest's options whose value is the next argument
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -72,7 +79,7 @@ class Lane:
         results = BUILD / f"test-results-{name}.xml"
         results.unlink(missing_ok=True)
         # -u: what is in a file can be followed. A cache each, since the last to end overwrites it.
-        command = [sys.executable, "-u", "-m", "pytest", *LANES[name], f"--junit-xml={results}"]
+        command = [sys.executable, "-u", "-m", "pytest", f"--junit-xml={results}"]
         command += ["-o", f"cache_dir=.pytest_cache/{name}", *arguments]
         with (log or Path(os.devnull)).open("wb") as file:
             process = subprocess.Popen(
@@ -106,8 +113,63 @@ class Lane:
         return self.process.wait()
 
 
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split arguments into paths (of files, folders or single tests) and all others."""
+    paths, others = [], []
+    is_value = False
+    for argument in arguments:
+        file = argument.partition("::")[0]
+        is_path = "/" in file or file.endswith(".py") or Path(file).exists()
+        if is_path and not is_value and not argument.startswith("-"):
+            paths.append(argument)
+        else:
+            others.append(argument)
+        is_value = argument in _WITH_VALUE
+    return paths, others
+
+
+def selected(lane: Sequence[str], path: str) -> list[str]:
+    """Return what of a path the lane runs: the path, what the lane has inside of it, or nothing."""
+    file, colons, test = path.partition("::")
+    place = Path(os.path.relpath(file))
+    owned = [item for item in lane if not item.startswith(_IGNORE)]
+    if any(place.is_relative_to(item.removeprefix(_IGNORE)) for item in lane if item.startswith(_IGNORE)):
+        return []
+    if any(place.is_relative_to(item) for item in owned):
+        return [f"{place}{colons}{test}"]
+    return [item for item in owned if Path(item).is_relative_to(place)]
+
+
+def lanes_for(paths: Sequence[str]) -> dict[str, list[str]]:
+    """Return the arguments of each lane that has any of the paths; of all lanes where there is no path.
+
+    Raises ValueError for a path that does not exist or that no lane has.
+    """
+    if not paths:
+        return {name: list(lane) for name, lane in LANES.items()}
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if not Path(path.partition("::")[0]).exists():
+            raise ValueError(f"{path}: no such file or folder")
+        parts = {name: part for name, lane in LANES.items() if (part := selected(lane, path))}
+        if not parts:
+            raise ValueError(f"{path}: no lane runs it; see LANES in scripts/test_lanes.py")
+        for name, part in parts.items():
+            found.setdefault(name, []).extend(part)
+    return {
+        name: [*dict.fromkeys(part), *(item for item in LANES[name] if item.startswith(_IGNORE))]
+        for name, part in found.items()
+    }
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the lanes with these arguments; the exit status."""
+    paths, others = split_arguments(arguments)
+    try:
+        chosen = lanes_for(paths)
+    except ValueError as error:
+        sys.stderr.write(f"test: {error}\n")
+        return USAGE_ERROR
     BUILD.mkdir(exist_ok=True)
     lanes: list[Lane] = []
     stopped: list[int] = []
@@ -120,14 +182,15 @@ def run(arguments: Sequence[str]) -> int:
     for number in _SIGNALS:
         signal.signal(number, pass_on)
     sys.stdout.write(
-        f"test: {len(LANES)} lanes side by side, {', '.join(LANES)}; first what {next(iter(LANES))} says\n"
+        f"test: {len(chosen)} lane{'s' if len(chosen) != 1 else ''}, {', '.join(chosen)}; "
+        f"first what {next(iter(chosen))} says\n"
     )
     sys.stdout.flush()
     try:
-        for name in LANES:
+        for name, part in chosen.items():
             if not stopped:
                 log = BUILD / f"test-{name}.log" if lanes else None
-                lanes.append(Lane.start(name, arguments, log=log))
+                lanes.append(Lane.start(name, [*part, *others], log=log))
         statuses = [lane.finish() for lane in lanes]
     finally:
         for lane in lanes:

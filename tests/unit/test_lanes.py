@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -30,7 +33,7 @@ def here():
     file.write_text(str(os.getpid()))
     yield
     file.unlink()
-def test_slow(here): time.sleep(60)
+def test_slow(here): time.sleep(3600)
 """
 
 
@@ -58,7 +61,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     process = start(folder, *arguments)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, output
 
 
@@ -118,19 +121,72 @@ def test_a_lane_that_the_arguments_leave_empty_is_no_failure_but_two_are(tmp_pat
     assert run(tmp_path, "-k", "neither")[0] == 5
 
 
+def ran(output: str) -> list[str]:
+    return sorted(line.split(" ")[0] for line in output.splitlines() if " PASSED" in line)
+
+
+def test_with_a_path_only_its_tests_run_in_the_lane_that_has_it(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, GOOD)
+    (tmp_path / "tests/one/test_other.py").write_text(GOOD)
+    for path in (
+        "tests/one/test_one.py",
+        "tests/one/test_one.py::test_good",
+        str(tmp_path / "tests/one/test_one.py"),
+    ):
+        status, output = run(tmp_path, "-v", path)
+        assert status == 0, output
+        assert ran(output) == ["tests/one/test_one.py::test_good"]
+        assert "1 lane, one" in output
+    status, output = run(tmp_path, "-v", "-k", "good", "tests/one", "tests/two/test_two.py")
+    assert status == 0, output
+    assert ran(output) == [
+        f"tests/{name}.py::test_good" for name in ("one/test_one", "one/test_other", "two/test_two")
+    ]
+
+
+def test_a_folder_above_lanes_is_shared_by_those_that_have_parts_of_it(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, GOOD)
+    status, output = run(tmp_path, "-v", "tests")
+    assert status == 0, output
+    assert ran(output) == ["tests/one/test_one.py::test_good", "tests/two/test_two.py::test_good"]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("tests/one/test_gone.py", "no such file"), ("tests/three", "no lane runs it")]
+)
+def test_a_path_that_no_lane_can_run_is_refused(tmp_path: Path, path: str, says: str) -> None:
+    write(tmp_path, GOOD, GOOD)
+    (tmp_path / "tests/three").mkdir()
+    status, output = run(tmp_path, path)
+    assert (status, "PASSED" in output) == (4, False)
+    assert f"test: {path}: {says}" in output
+
+
+def test_each_test_module_is_run_by_exactly_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    lanes = importlib.import_module("scripts.test_lanes")
+    modules = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
+    owners = {
+        module: [name for name, lane in lanes.LANES.items() if lanes.selected(lane, module)]
+        for module in modules
+    }
+    assert {module: names for module, names in owners.items() if len(names) != 1} == {}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_both_lanes_and_lets_them_take_down_what_they_set_up(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     write(tmp_path, SLOW, SLOW)
     process = start(tmp_path)
-    deadline = time.monotonic() + 60
-    while len(here := list(tmp_path.glob("*.here"))) < 2 or not all(path.read_text() for path in here):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    pids = [int(path.read_text()) for path in here]
+
+    def here() -> list[str]:
+        return [text for path in tmp_path.glob("*.here") if (text := path.read_text())]
+
+    wait_until(lambda: len(here()) == 2, "both lanes run their test")
+    pids = [int(text) for text in here()]
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1, output
     assert list(tmp_path.glob("*.here")) == []
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
