@@ -6,6 +6,7 @@ ones on the PATH note their own command line and environment, however short they
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shutil
@@ -27,6 +28,8 @@ def read(path):
     except OSError:
         return b""
 
+swept = int(sys.argv[1])
+os.set_blocking(swept, False)
 seen, sweeps = {}, 0
 while True:
     began = time.monotonic()
@@ -39,6 +42,10 @@ while True:
         name, fields = head.partition(b"(")[2].decode("utf-8", "replace"), rest.split()
         if fields:
             seen[pid, command, environment] = (name, int(fields[1]), int(fields[3]))
+    try:
+        os.write(swept, b".")
+    except BlockingIOError:
+        pass  # nobody has asked for a while
     # It takes a third of a processor, and leaves the rest to what it watches.
     if select.select([0], [], [], 2 * (time.monotonic() - began))[0]:
         break
@@ -69,18 +76,33 @@ class Watch:
         self.sweeps = 0
 
     def __enter__(self) -> Watch:
+        self._swept, swept = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", WATCHER],
+            [sys.executable, "-I", "-c", WATCHER, str(swept)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": os.environ["PATH"]},
+            pass_fds=(swept,),
         )
+        os.close(swept)
         return self
+
+    def sees_all(self) -> None:
+        """Wait until a sweep that began after this call is over: every process that lives on is seen."""
+        os.set_blocking(self._swept, False)
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._swept, 1 << 16):
+                pass
+        os.set_blocking(self._swept, True)
+        for _ in range(2):  # the first may have begun before
+            if not os.read(self._swept, 1):
+                raise AssertionError("the watcher has ended")
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        output, _ = self._process.communicate(b"enough", timeout=60)
+        output, _ = self._process.communicate(b"enough", timeout=600)
+        os.close(self._swept)
         self.sweeps, rows = pickle.loads(output)
         self.sights = [Sight(*row) for row in rows]
 

@@ -133,7 +133,7 @@ class ContainerWatch:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join(timeout=30)
+        self._thread.join(timeout=600)
 
     def _watch(self) -> None:
         while not self._done.wait(0.05):
