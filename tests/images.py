@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 import docker
 from docker.errors import APIError, ImageNotFound
 
-BUILD_SECONDS = 120
-GONE_SECONDS = 30.0
+BUILD_SECONDS = 600
+GONE_SECONDS = 180.0
 """A container is removed in the background, and as long as it is there so is its image."""
 _CONFLICT = 409
 

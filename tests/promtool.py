@@ -34,7 +34,7 @@ def program(name: str) -> str:
 
 
 def promtool(*arguments: str | Path, sent: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([program("promtool"), *arguments], input=sent, capture_output=True, timeout=60)
+    return subprocess.run([program("promtool"), *arguments], input=sent, capture_output=True, timeout=600)
 
 
 def alerts() -> list[dict[str, Any]]:

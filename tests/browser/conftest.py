@@ -7,9 +7,13 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.service import Service
+from tests.waiting import PATIENCE_SECONDS
+
+PATIENCE_MS = PATIENCE_SECONDS * 1000
+expect.set_options(timeout=PATIENCE_MS)
 
 CHROMIUM_ARGUMENTS = [
     "--headless",
@@ -88,7 +92,7 @@ def browser(chromium: Browser) -> Iterator[Browser]:
 def page(service: Service, browser: Browser) -> Iterator[Page]:
     """A page of the service; what its console says of errors fails the test."""
     page = browser.new_page(base_url=service.url)
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE_MS)
     complaints = complaints_of(page)
     yield page
     assert complaints == []

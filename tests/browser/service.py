@@ -19,9 +19,9 @@ import psycopg
 from kiok.server import embedded
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90.0
-STOP_SECONDS = 40.0
-QUIET_SECONDS = 40.0
+START_SECONDS = 240.0
+STOP_SECONDS = 180.0
+QUIET_SECONDS = 180.0
 
 _UNDER_WAY = """SELECT EXISTS (SELECT FROM django_q_ormq) OR EXISTS (SELECT FROM gitsync_turn)
     OR EXISTS (SELECT FROM gitsync_syncrun WHERE state = 'running')"""
@@ -173,7 +173,7 @@ class Service:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/admin/login/", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/admin/login/", timeout=30) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

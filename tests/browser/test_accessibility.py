@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests import admin_pages
 from tests.browser.service import Service
+from tests.waiting import PATIENCE_SECONDS
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -54,7 +55,7 @@ def context(filled_service: Filled, browser: Browser, faults: list[str]) -> Iter
     """A browser's session, logged in; what its pages complain of or ask of others is a fault."""
     service, _ = filled_service
     context = browser.new_context(base_url=service.url, viewport=DESKTOP)  # type: ignore[arg-type]  # as below
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     context.add_init_script(AXE_SCRIPT)  # once for all pages: it is half a megabyte
     log_in(context.new_page(), service)
     watch(context, service, faults)
@@ -119,7 +120,6 @@ def look(page: Page) -> list[str]:
     return [f"{page.url}: {fault}" for fault in found]
 
 
-@pytest.mark.timeout(600)
 def test_no_page_has_a_fault_in_light_dark_or_on_a_phone_or_asks_another_host(
     filled_service: Filled, context: BrowserContext, faults: list[str]
 ) -> None:

@@ -11,7 +11,7 @@ from tests.browser.service import Service
 from tests.servers.repositories import WorkRepo
 from tests.servers.ssh import SshServer
 
-RESULT_MS = 40_000
+RESULT_MS = 180_000
 """For what a worker does."""
 
 HELLO = 'dag:\n  id: hello\n  schedule: "5 * * * *"\ntasks:\n- id: greet\n  script: echo hello\n'

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.service import Service
 from tests.browser.test_admin import log_in
 
 
-@pytest.mark.timeout(300)
 def test_a_token_is_made_and_tried_out_on_the_documentation_page_which_asks_no_other_host(
     page: Page, service: Service
 ) -> None:

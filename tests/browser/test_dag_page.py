@@ -67,7 +67,6 @@ def expect_scale(page: Page, words: str) -> None:
     expect(page.locator("[data-graph=scale]")).to_have_text(re.compile(words))
 
 
-@pytest.mark.timeout(240)
 def test_a_graph_is_read_zoomed_moved_and_walked(
     page: Page, service: Service, work_repo: WorkRepo, browser: Browser
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.service import Service
@@ -14,7 +13,6 @@ from tests.servers.repositories import WorkRepo
 PHONE = {"width": 375, "height": 700}
 
 
-@pytest.mark.timeout(300)
 def test_a_broken_push_is_found_filtered_and_read_at_its_marked_line(
     page: Page, service: Service, work_repo: WorkRepo
 ) -> None:

@@ -48,7 +48,6 @@ def test_every_step_of_the_path_is_gone_and_in_that_order() -> None:
     assert [step.title for step in steps()] == list(WAYS)
 
 
-@pytest.mark.timeout(300)
 def test_the_path_leads_from_nothing_to_a_team_with_a_webhook_and_a_token(
     page: Page, browser: Browser, service: Service, https_server: HttpsServer, tmp_path: Path
 ) -> None:

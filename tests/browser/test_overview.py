@@ -53,7 +53,6 @@ def follow_bar(page: Page, words: str) -> list[tuple[float, str]]:
     return seen
 
 
-@pytest.mark.timeout(300)
 def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is_hidden(
     page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
 ) -> None:
@@ -109,7 +108,6 @@ def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is
     expect(page.get_by_role("heading", level=2, name="world.yaml in team")).to_be_visible()
 
 
-@pytest.mark.timeout(300)
 def test_a_sync_that_takes_its_time_is_followed_by_a_bar_its_counts_and_its_log(
     page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.service import Service
@@ -16,7 +15,6 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
-@pytest.mark.timeout(300)
 def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     page: Page, service: Service, work_repo: WorkRepo
 ) -> None:

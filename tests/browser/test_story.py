@@ -72,7 +72,6 @@ def service(tmp_path: Path, https_server: HttpsServer) -> Iterator[Service]:
         yield running
 
 
-@pytest.mark.timeout(300)
 def test_pushes_show_by_themselves_from_a_wrong_url_to_a_removed_repository(
     page: Page, browser: Browser, service: Service, work_repo: WorkRepo, https_server: HttpsServer
 ) -> None:

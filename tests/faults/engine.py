@@ -15,8 +15,8 @@ from requests.exceptions import RequestException
 
 from tests.integration.cluster import eventually
 
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
+START_SECONDS = 180.0
+STOP_SECONDS = 180.0
 
 
 class OwnEngine:

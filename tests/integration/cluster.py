@@ -10,9 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 from tests.integration.processes import ROOT, environment
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 @contextlib.contextmanager
@@ -48,10 +49,10 @@ def workers(
             sys.stderr.write(log.read().decode()[-6000:])
             raise
         finally:
-            stop(process, 60.0)  # how fast it obeys is for the test of that to say
+            stop(process)
 
 
-def stop(process: subprocess.Popen[bytes], patience_seconds: float = 15.0) -> float:
+def stop(process: subprocess.Popen[bytes], patience_seconds: float = PATIENCE_SECONDS) -> float:
     """End a cluster; the seconds it took to obey SIGTERM. Raises TimeoutExpired when it did not."""
     began = monotonic()
     try:
@@ -65,10 +66,8 @@ def stop(process: subprocess.Popen[bytes], patience_seconds: float = 15.0) -> fl
 
 
 def eventually(condition: Callable[[], object], seconds: float, what: str | Callable[[], str]) -> float:
-    """Wait until the condition holds; the seconds it took. Fails the test, saying what, when it does not."""
-    began = monotonic()
-    while not condition():
-        if monotonic() - began >= seconds:
-            raise AssertionError(f"not within {seconds} s: {what if isinstance(what, str) else what()}")
-        sleep(0.05)
-    return monotonic() - began
+    """Wait until the condition holds, and return the seconds it took. Fail the test, saying what, when it never does.
+
+    `seconds` is what an idle machine needs at most, for whoever reads the test. A busy one gets `PATIENCE_SECONDS`.
+    """
+    return wait_until(condition, what, seconds=max(seconds, PATIENCE_SECONDS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
@@ -15,7 +14,6 @@ COMMON = ("q", "p", "page", "o", "repository", "_facets")
 """What pages take besides their filters."""
 
 
-@pytest.mark.timeout(300)
 def test_no_page_fails_at_a_parameter_that_makes_no_sense(transactional_db: None) -> None:
     admin_rows.fill(admin_rows.Amounts())
     client = Client()

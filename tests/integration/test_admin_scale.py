@@ -100,7 +100,6 @@ def few_and_many(
             call_command("flush", interactive=False, verbosity=0)
 
 
-@pytest.mark.timeout(300)
 def test_no_page_asks_the_database_more_often_over_many_rows_than_over_few(
     few_and_many: list[dict[str, Asked]],
 ) -> None:

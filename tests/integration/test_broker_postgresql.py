@@ -51,7 +51,7 @@ def taker() -> Iterator[list[Any]]:
         yield taken
         stopping.set()
         postgresql.notify("the end")
-        thread.join(10)
+        thread.join(600)
     assert not thread.is_alive()
 
 

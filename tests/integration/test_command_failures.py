@@ -58,7 +58,7 @@ def told(commands: list[list[str]], **environ: str) -> dict[str, tuple[Any, str]
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     found: dict[str, tuple[Any, str]] = json.loads(done.stdout)
@@ -132,7 +132,7 @@ def test_the_web_server_says_in_words_why_it_does_not_start_and_is_not_started_a
         env={**os.environ, "KIOK_WORKERS": "none"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     from gunicorn.arbiter import Arbiter

@@ -116,7 +116,7 @@ def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
     released = threading.Event()
 
     def hang() -> Finding:
-        released.wait(60)
+        released.wait(600)
         return ok("too late")
 
     def broken() -> Finding:
@@ -150,7 +150,7 @@ def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp
             env={**os.environ, "DATABASE_URL": url, "KIOK_BASE_DATA_DIR": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
     found = {item["name"]: item for item in json.loads(done.stdout)["checks"]}

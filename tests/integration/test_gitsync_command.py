@@ -187,7 +187,7 @@ def on_a_terminal(*arguments: str, columns: int = 80) -> tuple[int, str]:
         while data := os.read(primary, 4096):
             shown += data
     os.close(primary)
-    return process.wait(timeout=60), shown.decode()
+    return process.wait(timeout=600), shown.decode()
 
 
 def test_hostile_text_does_not_reach_the_terminal(work_repo: WorkRepo, repository: Repository) -> None:

@@ -35,7 +35,7 @@ def handed_over(_switched_off: None) -> Iterator[list[int]]:
     candidate.start()
     yield handed_over
     candidate.stop()
-    candidate.join(10)
+    candidate.join(600)
 
 
 def test_the_leader_clears_away_and_wakes_workers_but_looks_at_nothing(

@@ -137,4 +137,4 @@ def test_a_prometheus_with_the_token_scrapes_and_alerts_and_one_without_is_refus
         assert "401" in targets["stranger"]["lastError"]
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=600)

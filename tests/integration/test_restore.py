@@ -223,7 +223,7 @@ def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
             file.write_bytes(b"another's")
             other.rollback()
             with pytest.raises(BackupError, match="is there already; name another"):
-                dumped.result(60)
+                dumped.result(600)
     assert file.read_bytes() == b"another's"
     assert not part.exists()
     file.unlink()
@@ -251,7 +251,7 @@ def test_a_backup_that_is_terminated_leaves_neither_half_a_file_nor_pg_dump(
         )
         eventually(lambda: other.execute(waits).fetchone() == (1,), 30, "pg_dump waits for the table")
         process.terminate()
-        assert process.wait(20) == 128 + signal.SIGTERM
+        assert process.wait(600) == 128 + signal.SIGTERM
         assert list(folder.iterdir()) == []
         assert not [process for process in Path("/proc").glob("[0-9]*") if writes_into(process, folder)]
 

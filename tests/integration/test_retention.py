@@ -345,7 +345,7 @@ def test_rows_that_another_transaction_holds_are_left_for_the_next_time(clear: A
             with other.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM gitsync_syncrun WHERE id = %s FOR UPDATE", [syncs[1]])
                 held.set()
-                done.wait(60)
+                done.wait(600)
             other.rollback()
         finally:
             other.close()
@@ -353,7 +353,7 @@ def test_rows_that_another_transaction_holds_are_left_for_the_next_time(clear: A
     thread = threading.Thread(target=hold)
     thread.start()
     try:
-        assert held.wait(30)
+        assert held.wait(600)
         assert clear(retention_syncs_days=90, retention_syncs_newest=1) == {"syncs": 3}
     finally:
         done.set()

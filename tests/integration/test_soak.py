@@ -7,12 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(400)
 def test_half_a_minute_of_pushes_and_faults_ends_with_every_repository_as_it_was_pushed(
     tmp_path: Path,
 ) -> None:

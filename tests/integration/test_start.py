@@ -32,7 +32,7 @@ def run(*arguments: str, settings: str = "kiok.server.settings") -> subprocess.C
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

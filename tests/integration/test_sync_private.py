@@ -190,7 +190,7 @@ def test_a_source_that_is_slow_is_waited_for(private: Repository, sync: Sync) ->
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        assert held.wait(20)
+        assert held.wait(600)
         assert sync().created == ("team/a.yaml",)
     finally:
         holder.join()

@@ -167,14 +167,14 @@ def test_a_sync_that_holds_the_repositorys_row_does_not_hold_the_answer_up(hooke
             with transaction.atomic():
                 Repository.objects.select_for_update().get(pk=hooked.pk)
                 held.set()
-                let_go.wait(10)
+                let_go.wait(600)
         finally:
             connections.close_all()
 
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        assert held.wait(10)
+        assert held.wait(600)
         sender = git_services.GITHUB
         assert outcome(send(sender, sender.push(MAIN), identity="1")) == (202, "queued")
         assert outcome(send(sender, sender.push(MAIN), identity="1")) == (200, "replay")

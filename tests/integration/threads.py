@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.db import connections
 
-PATIENCE_SECONDS = 60.0
+from tests.waiting import PATIENCE_SECONDS
 
 
 def at_once(count: int, action: Callable[[int], object]) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Building the images the first time takes longer than any test.
 BUILD_SECONDS = 1500
 # Containers are removed in the background.
-GONE_SECONDS = 30
+GONE_SECONDS = 180
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,7 +71,7 @@ def sandbox(python_image: str, java_image: str) -> DockerSandbox:
 @pytest.fixture(scope="session")
 def impatient_config(python_image: str) -> SandboxConfig:
     """Python only, with a time limit short enough for tests of hangs."""
-    return SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=3))
+    return SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=6))
 
 
 @pytest.fixture(scope="session")

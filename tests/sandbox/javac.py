@@ -60,7 +60,7 @@ def in_builder(
         [*container, "sh", "-c", script, "sh", *arguments],
         input=_tar(files or {}),
         capture_output=True,
-        timeout=300,
+        timeout=600,
     )
     assert run.returncode == 0, run.stderr.decode(errors="replace")
     return run.stdout

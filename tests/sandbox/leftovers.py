@@ -21,7 +21,7 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 
-_GONE_SECONDS = 20.0
+_GONE_SECONDS = 180.0
 _PROC = Path("/proc")
 _CONTAINER = re.compile("[0-9a-f]{64}")
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")

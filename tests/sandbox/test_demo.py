@@ -19,7 +19,7 @@ def test_the_demo_holds_what_it_claims_and_can_be_told_again(tmp_path: Path) -> 
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
         assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
     assert "DAGs of all three formats are registered" in told.stdout
@@ -46,7 +46,7 @@ def test_the_demo_fails_where_a_claim_does_not_hold(tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert told.returncode == 1, told.stdout
     assert "The demo failed" in told.stdout

@@ -18,7 +18,7 @@ from tests.sandbox.javac import compile_jar
 from tests.trees import MemoryTree
 
 IMPORTS = "import com.cloudcheflabs.kiok.sdk.*;\nimport java.util.*;\nimport java.io.*;\n"
-READY_SECONDS = 30
+READY_SECONDS = 180
 
 
 def _class(name: str, body: str) -> dict[str, str]:
@@ -192,7 +192,7 @@ def _in_image(image: str, script: str, *options: str) -> str:
     """What a Python script prints that has the image's `jar_child` at hand."""
     path = "import sys; sys.path.insert(0, '/opt/kiok/python')\n"
     command = ["docker", "run", "--rm", "--network", "none", *options, "--entrypoint", "python3", image]
-    run = subprocess.run([*command, "-c", path + script], capture_output=True, text=True, timeout=120)
+    run = subprocess.run([*command, "-c", path + script], capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -204,7 +204,7 @@ from jar_child import Java, jvm
 one = jvm.Jvm(Java())
 one._hand_over({order})
 one._close_orders()
-print(one._process.wait(60))
+print(one._process.wait(600))
 """
     assert _in_image(java_image, script) == "0\n"
 

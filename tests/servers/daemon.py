@@ -49,7 +49,7 @@ class GitDaemon:
     def stop(self) -> None:
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=600)
             self._process = None
 
     def url(self, path: str) -> str:

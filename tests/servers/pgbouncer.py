@@ -61,7 +61,7 @@ def pgbouncer(server: str, **settings: str | int) -> Iterator[PgBouncer]:
 
 
 def _wait(pooler: PgBouncer, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 180
     while True:
         try:
             psycopg.connect(pooler.url("pgbouncer"), autocommit=True).close()

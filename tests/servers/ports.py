@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-LISTEN_SECONDS = 20.0
+LISTEN_SECONDS = 180.0
 
 
 def free_port() -> int:

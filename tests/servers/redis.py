@@ -32,7 +32,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 180
         while not self._answers():
             assert time.monotonic() < deadline, "redis-server does not answer"
             time.sleep(0.05)

@@ -211,7 +211,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_a_large_graph_of_any_shape_is_laid_out_without_overlap(shape: str) -> None:
     graph = laid_out(spec_of(HOSTILE[shape]))

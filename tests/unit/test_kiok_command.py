@@ -30,7 +30,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

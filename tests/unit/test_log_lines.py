@@ -238,7 +238,7 @@ def test_a_process_that_logs_nothing_does_not_import_structlog() -> None:
         "logging.getLogger('gitsync.a').info('this')\n"
         "assert 'structlog' in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stderr)["event"] == "this"
 
@@ -325,7 +325,7 @@ def test_what_python_would_write_past_the_log_is_in_it() -> None:
         "thread.start()\n"
         "thread.join()\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600)
     assert SECRET not in done.stderr
     warned, ended = [json.loads(line) for line in done.stderr.splitlines()]
     assert (warned["level"], warned["logger"]) == ("WARNING", "py.warnings")

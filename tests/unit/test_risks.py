@@ -250,7 +250,7 @@ def settings(**environ: str) -> subprocess.CompletedProcess[str]:
         env={k: v for k, v in os.environ.items() if not k.startswith(("KIOK_", "DATABASE_URL"))} | environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
 

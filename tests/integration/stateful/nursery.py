@@ -82,7 +82,7 @@ class Nursery:
     ) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(600)
 
     def sync(self, pk: int, *, step: str = "", statements: int = 0, trigger: str = "command") -> bool:
         """Sync a repository until the step begins, or after so many statements; whether it was killed there.
