@@ -151,7 +151,7 @@ def test_waiting_holds_no_transaction_looks_seldom_and_leaves_threads_to_others(
     assert looks == [False] * 3
     del looks[:]
     waiting.until(look, lambda _: False, 2)
-    assert 3 <= len(looks) <= 8
+    assert 1 <= len(looks) <= 8
     for _ in range(waiting.MAX_WAITING):
         assert waiting._places.acquire(blocking=False)
     del looks[:]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from gitsync.git.ref import Ref, RefKind
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.servers.process_list import group_members
 from tests.servers.repositories import WorkRepo
+from tests.waiting import wait_until
 
 FILE = frozenset({"file"})
 
@@ -76,11 +76,9 @@ def test_standard_input_of_any_size_goes_through(client: GitClient) -> None:
 
 @pytest.mark.rule("running.output-cap")
 def test_output_is_capped_while_it_is_read(client: GitClient) -> None:
-    started = time.monotonic()
     with pytest.raises(GitPersonError, match="more than 1000 bytes") as caught:
         client.run(_shell("yes"), max_output_bytes=1000)
     assert caught.value.reason is GitReason.OUTPUT_TOO_LARGE
-    assert time.monotonic() - started < 30
 
 
 def test_a_flood_of_errors_is_no_trouble(client: GitClient) -> None:
@@ -92,9 +90,9 @@ def test_a_flood_of_errors_is_no_trouble(client: GitClient) -> None:
 
 @pytest.mark.rule("running.time-limit")
 def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path: Path) -> None:
-    script = f"echo $$ >{tmp_path}/pid; sleep 300 & sleep 300"
-    with pytest.raises(GitTransientError, match=r"stopped after 0\.7 s") as caught:
-        client.run(_shell(script), timeout_seconds=0.7)
+    script = f"echo $$ >{tmp_path}/pid; sleep 3600 & sleep 3600"
+    with pytest.raises(GitTransientError, match=r"stopped after 5 s") as caught:
+        client.run(_shell(script), timeout_seconds=5)
     assert caught.value.reason is GitReason.TIMEOUT
     shell = int((tmp_path / "pid").read_text())
     assert not Path(f"/proc/{shell}/cmdline").exists() or not Path(f"/proc/{shell}/cmdline").read_bytes()
@@ -102,29 +100,21 @@ def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path
 
 @pytest.mark.rule("running.time-limit")
 def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
-    script = "trap '' TERM; sleep 300 & sleep 300"
+    script = "trap '' TERM; sleep 3600 & sleep 3600"
     process = Process(
         ["/bin/sh", "-c", script],
         directory=tmp_path,
         environment={"PATH": os.environ["PATH"]},
         kill_after_seconds=0.3,
     )
-    deadline = time.monotonic() + 40
-    while len(group_members(process.pid)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(group_members(process.pid)) == 3
-    started = time.monotonic()
+    wait_until(lambda: len(group_members(process.pid)) == 3, "all three run")
     assert process.stop() == -signal.SIGKILL
-    assert time.monotonic() - started < 20
-    while group_members(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert group_members(process.pid) == []
+    wait_until(lambda: group_members(process.pid) == [], "all are gone")
 
 
 def test_children_git_leaves_behind_hold_nothing_up(client: GitClient) -> None:
-    started = time.monotonic()
-    assert client.run(_shell("sleep 300 & echo done")) == b"done\n"
-    assert time.monotonic() - started < 30
+    # Waiting for the child would be a time-out.
+    assert client.run(_shell("sleep 3600 & echo done")) == b"done\n"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import socket
 import threading
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -183,11 +182,9 @@ def test_a_slow_server_runs_into_the_limit_and_works_with_a_longer_one(
         )
     )
     mirror = Mirror(tmp_path / "mirrors" / "1", hasty)
-    started = time.monotonic()
     with pytest.raises(GitTransientError) as caught:
         mirror.probe(url, MAIN, None)
     assert caught.value.reason is GitReason.TIMEOUT
-    assert time.monotonic() - started < 4
     https_server.delay_seconds = 1.0
     assert Mirror(tmp_path / "mirrors" / "1", GitClient(settings)).probe(url, MAIN, None) == commit
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,16 +72,15 @@ class TestLooks:
         configure: Configure,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        configure(gitsync_git_timeout_ms=6000)
+        configure(gitsync_git_timeout_ms=15_000)
         work_repo.publish({"a.yaml": yaml_dag("a")})
         https_server.faults["hangs.git"] = Fault.HANG
         Repository.objects.create(name="hangs", url=https_server.url("hangs.git"))
         Repository.objects.create(name="good", url=https_server.url("dags.git"))
         changed = Queue()
         looks = Looks(changed.put, parallelism=1, host_parallelism=1)
-        began = time.monotonic()
         eventually(lambda: looks.start_due() or changed, 10, "the good one")
-        assert 0.9 < time.monotonic() - began < 5.5
+        assert looks.under_way(), "the hanging one was waited for"
         eventually(lambda: Repository.objects.filter(reason="timeout").exists(), 10, "the hanging one told")
         eventually(lambda: not looks.under_way(), 10, "all looks ended")
 
@@ -90,9 +88,8 @@ class TestLooks:
         Repository.objects.filter(name="hangs").update(next_due_at=timezone.now() - timedelta(hours=1))
         changed.clear()
         monkeypatch.setattr(looks_module, "SLOW_SECONDS", 60.0)
-        began = time.monotonic()
         eventually(lambda: looks.start_due() or changed, 10, "the good one")
-        assert time.monotonic() - began < 5.5, "the one that hung before was waited for"
+        assert looks.under_way(), "the one that hung before was waited for"
         eventually(lambda: not looks.under_way(), 10, "all looks ended")
 
     @pytest.mark.rule("failure.shared-probe")
@@ -176,7 +173,7 @@ class TestLooks:
             eventually(lambda: "git 2.30.2 is installed; below 2.39" in caplog.text, 10, "the warning")
         finally:
             candidate.stop()
-            candidate.join(10)
+            candidate.join(600)
 
     def test_no_git_is_told_when_somebody_leads(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

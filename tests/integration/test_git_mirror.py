@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from gitsync.git.mirror import Mirror, _try_lock
 from gitsync.git.ref import parse_ref
 from tests.integration.mirrors import contents, disk_bytes, git_in, url_of
 from tests.servers.repositories import WorkRepo
+from tests.waiting import wait_until
 
 MAIN = parse_ref("main")
 
@@ -186,10 +186,7 @@ with mirror.hold():
     client.run(["-c", "alias.wait=!echo $$ > {pidfile}; exec sleep 300", "wait"], inherit=mirror._inherit)
 """
         process = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
-        deadline = time.monotonic() + 20
-        while not (pidfile.exists() and pidfile.read_text().strip()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: pidfile.exists() and pidfile.read_text().strip(), "git runs")
         with pytest.raises(GitTransientError):
             mirror.fetch(url_of(work_repo), MAIN, None)
         process.send_signal(signal.SIGKILL)
@@ -242,14 +239,14 @@ def test_a_mirror_discarded_while_another_waits_for_it_is_locked_anew(
     def held_up(descriptor: int, operation: int) -> None:
         if threading.current_thread() is waiting and not is_waiting.is_set():
             is_waiting.set()
-            is_discarded.wait(20)
+            is_discarded.wait(600)
         lock(descriptor, operation)
 
     with mirror.hold():
         monkeypatch.setattr(fcntl, "flock", held_up)
         waiting.start()
-        assert is_waiting.wait(20)
+        assert is_waiting.wait(600)
         mirror.discard()
     is_discarded.set()
-    waiting.join(60)
+    waiting.join(600)
     assert found == [(True, commit)]

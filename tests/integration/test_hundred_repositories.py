@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gitsync.models import Repository, SyncRun
+from gitsync.models import Repository
 from kiok.metadata.models import Dag
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag
@@ -22,9 +21,7 @@ from tests.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GOOD = 60
-GIT_TIMEOUT_SECONDS = 15
-MAX_RATIO = 1.5
-ROUNDS = 2
+GIT_TIMEOUT_SECONDS = 60  # the good ones are in sync long before, on a busy machine too
 
 # What each bad one has to say about itself: (state, reason, words of the message).
 SAYS = {
@@ -69,27 +66,18 @@ def bad_ones(https_server: HttpsServer, closed_port: int) -> dict[str, str]:
     return urls
 
 
-def sync_all(good: dict[str, str], bad: dict[str, str]) -> float:
-    """Configure them, the bad ones first in the queue; the seconds until all the good ones are in sync."""
-    began = time.monotonic()
+def sync_all(good: dict[str, str], bad: dict[str, str]) -> None:
+    """Configure them, the bad ones first in the queue, and wait until all the good ones are in sync."""
     Repository.objects.bulk_create(Repository(name=name, url=url) for name, url in (bad | good).items())
     eventually(
         lambda: Repository.objects.filter(name__in=good, state="in_sync").count() == len(good),
         60,
         "the good ones in sync",
     )
-    return time.monotonic() - began
-
-
-def forget_all() -> None:
-    """As if none had ever been configured."""
-    eventually(lambda: not SyncRun.objects.filter(state="running").exists(), 20, "no sync under way")
-    Dag.objects.all().delete()
-    Repository.objects.all().delete()
 
 
 @pytest.mark.rule("failure.slow-lane", "failure.classified", "running.redirects")
-def test_sixty_good_ones_among_forty_bad_sync_as_fast_as_alone_and_each_bad_one_says_what_is_wrong(
+def test_sixty_good_ones_wait_for_none_of_forty_bad_and_each_bad_one_says_what_is_wrong(
     work_repo: WorkRepo, https_server: HttpsServer, other_host: HttpsServer, closed_port: int
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -99,7 +87,6 @@ def test_sixty_good_ones_among_forty_bad_sync_as_fast_as_alone_and_each_bad_one_
         good[f"good-{number}"] = https_server.url(f"good-{number}.git")
     bad = bad_ones(https_server, closed_port)
     https_server.elsewhere = other_host.url("").rstrip("/")
-    alone, among = [], []
     properties = {
         "KIOK_GITSYNC_INTERVAL_MS": "600000",
         "KIOK_GITSYNC_GIT_TIMEOUT_MS": str(GIT_TIMEOUT_SECONDS * 1000),
@@ -108,14 +95,9 @@ def test_sixty_good_ones_among_forty_bad_sync_as_fast_as_alone_and_each_bad_one_
     }
     with workers(properties):
         eventually(leader_pid, 20, "a leader")
-        for _ in range(ROUNDS):
-            alone.append(sync_all(good, {}))
-            forget_all()
-            among.append(sync_all(good, bad))
-            if min(among) <= MAX_RATIO * min(alone):
-                break
-            forget_all()
-        assert min(among) <= MAX_RATIO * min(alone), f"among bad ones {among} s, alone {alone} s"
+        sync_all(good, bad)
+        hanging = Repository.objects.filter(name__startswith="hangs-")
+        assert not hanging.exclude(state="never").exists(), "the good ones waited for those that hang"
 
         eventually(
             lambda: Repository.objects.filter(name__in=bad, state="failing").count() == len(bad),
@@ -131,4 +113,3 @@ def test_sixty_good_ones_among_forty_bad_sync_as_fast_as_alone_and_each_bad_one_
             f"{row.name} does not say where: {row.message}"
         )
     assert other_host.requests == [], "a redirect was followed"
-    print(f"alone {min(alone):.1f} s, among forty bad ones {min(among):.1f} s")

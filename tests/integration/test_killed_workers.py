@@ -92,6 +92,10 @@ def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
         for number in range(1, AT_ONCE)
     ]
     sync()
+    began = time.monotonic()
+    sync(full=True)
+    # On a busy machine workers live longer, so that they too are killed in every part of a sync.
+    longest_life = max(LONGEST_LIFE_SECONDS, 2 * (time.monotonic() - began))
     chance = random.Random(4)
     seen: set[str] = set()
     with subprocess.Popen(
@@ -109,7 +113,7 @@ def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
             nursery.stdin.flush()
             born = [int(nursery.stdout.readline()) for _ in repositories]
             for worker in born:
-                time.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS / AT_ONCE))
+                time.sleep(chance.uniform(0, longest_life / AT_ONCE))
                 seen.update(working())
                 os.kill(worker, signal.SIGKILL)
         nursery.stdin.close()
@@ -183,5 +187,5 @@ def test_containers_stand_ready_while_the_service_runs_and_go_with_it(
             "the one that was used is replaced",
         )
         service.terminate()
-        service.wait(30)
+        service.wait(600)
     eventually(lambda: not all_containers(), 5, "nothing stands ready for a service that has stopped")

@@ -26,7 +26,7 @@ from tests.sandbox.javac import compile_jar
 ATTACKS = attacks(JARS)
 # For the jars that do not hang: never reached. Of one that does, the hostile class gets half, the sound one the rest.
 LIMIT_SECONDS = 40.0
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 60.0
 
 Classes = Callable[[str], Mapping[str, bytes]]
 

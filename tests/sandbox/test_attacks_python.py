@@ -17,7 +17,7 @@ LIMIT_SECONDS = 20.0
 # Half of the default: memory bombs take time by the megabyte.
 MEMORY_BYTES = 256 << 20
 # What killing, collecting and a busy machine may take beyond a file's time limit.
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 60.0
 BESIDE = {
     "shared.py": b"GREETING = 'hello'\n",
     "_kernel.py": (PYTHON / "_kernel.py").read_bytes(),

@@ -6,7 +6,6 @@ import io
 import os
 import secrets
 import subprocess
-import time
 from pathlib import Path
 
 import docker
@@ -69,13 +68,11 @@ def test_an_image_holds_the_sdk_and_nothing_of_the_service(engine: docker.Docker
 def test_images_that_are_current_are_not_built_again(python_image: str, java_image: str) -> None:
     command = [str(ROOT / "scripts" / "images.sh"), "python", "java"]
     subprocess.run(command, capture_output=True, check=True)
-    begun = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == [
         f"images: {python_image} is current",
         f"images: {java_image} is current",
     ]
-    assert time.monotonic() - begun < 20
 
 
 def test_a_build_removes_what_it_replaced_as_soon_as_nothing_runs_on_it_and_nothing_of_others(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -340,9 +339,7 @@ BOMB = "a: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\
 def test_a_limit_is_an_error_that_names_it_before_anything_is_built(
     text: str, limits: dict[str, Any], said: str, parser: str
 ) -> None:
-    started = time.monotonic()
     result = compiled(text, YamlLimits(**limits))
-    assert time.monotonic() - started < (10 if parser == "libyaml" else 40)
     assert result.dags == ()
     (found,) = result.diagnostics
     assert said in found.message
