@@ -1,75 +1,27 @@
 """`.kiokignore`: files that are left out on purpose, in the syntax of `.gitignore`.
 
-The patterns are hostile, and run on the host. So their regular expressions are made ones that never
-backtrack over a choice already made, and all of them together have a time limit.
+The patterns are hostile, and run on the host: matching one is bounded (`compilers.wildmatch`), and all of them
+together have a time limit.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
 from compilers.base import CompilerError, Tree, TreeEntry
+from compilers.gitignore import Rule, Rules, parse_rules
 
 IGNORE_FILE = ".kiokignore"
 MAX_IGNORE_FILE_BYTES = 256 * 1024
 MAX_SECONDS = 30.0
 
-# How pathspec writes `*`, a leading `**/` and a `/**/`; nothing that an author writes comes out so.
-_STAR = "[^/]*"
-_LEADING = "^(?:.+/)?"
-_INNER = "(?:/.+)?"
-_TOKEN = re.compile(r"\\.|\[\^?\]?[^\]]*\]|.", re.DOTALL)
+_KINDS = {"120000": "a symbolic link, which is not followed", "160000": "a submodule"}
 
 
 class IgnoreFileError(CompilerError):
     """A `.kiokignore` cannot be read or followed. Nothing is compiled: a guess could prune."""
-
-
-class _Pattern(GitIgnoreSpecPattern):
-    """A gitignore pattern whose matching costs at most its length times the path's.
-
-    With several wildcards, the leftmost place for what stands between two of them is as good as any
-    other, so a place once found is kept (an atomic group) instead of being tried again.
-    """
-
-    @classmethod
-    def pattern_to_regex(cls, pattern: str) -> tuple[str | None, bool | None]:  # type: ignore[override]
-        regex, include = super().pattern_to_regex(pattern)
-        return (regex and _without_retries(regex)), include
-
-    @staticmethod
-    def _translate_segment_glob(pattern: str, range_error: str) -> str:
-        """One path component; what pathspec calls for each."""
-        regex = GitIgnoreSpecPattern._translate_segment_glob(pattern, range_error)  # type: ignore[arg-type]
-        regex = _TOKEN.sub(_within_component, regex)
-        first, *rest = regex.split(_STAR)
-        if not rest:
-            return regex
-        between = "".join(f"(?>[^/]*?{part})" for part in rest[:-1] if part)
-        return f"{first}{between}{_STAR}{rest[-1]}"
-
-
-def _within_component(token: re.Match[str]) -> str:
-    """A range, such as `[!a]`, kept from matching the `/` after the component, as in git."""
-    is_range = token[0].startswith("[") and token[0] != "[^/]"
-    return f"(?!/){token[0]}" if is_range else token[0]
-
-
-def _without_retries(regex: str) -> str:
-    """The regex with every run of components between two `**` kept where it is first found."""
-    first, *rest = regex.split(_INNER)
-    if not rest:
-        return regex
-    if first.startswith(_LEADING):
-        first = f"^(?>(?:[^/]+/)*?{first.removeprefix(_LEADING)}(?=/))"
-    between = "".join(f"(?>(?:/[^/]+)*?{part}(?=/))" for part in rest[:-1])
-    return f"{first}{between}{_INNER}{rest[-1]}"
 
 
 class IgnoreRules:
@@ -77,25 +29,39 @@ class IgnoreRules:
 
     def __init__(self, tree: Tree) -> None:
         """Raises IgnoreFileError for a file that is too large or cannot be read."""
-        files = [entry for entry in tree.entries if _is_ignore_file(entry) and entry.is_file]
-        _refuse_large([*files, *filter(_is_ignore_file, tree.oversized)])
+        found = [entry for entry in (*tree.entries, *tree.oversized) if IGNORE_FILE in entry.path.split("/")]
+        _refuse_unreadable(found)
+        files = [entry for entry in found if entry.is_file]
+        # A folder whose ignore file has a name that cannot be read (its path is too long), and that name.
+        self._unreadable = {
+            item.path.rpartition("/")[0]: item
+            for item in tree.refused
+            if item.path.endswith(f"/{IGNORE_FILE}")
+        }
         self._seconds = 0.0
-        self._rules: dict[str, GitIgnoreSpec] = {}
+        rules: dict[str, Sequence[Rule]] = {}
         for entry, content in tree.read(files) if files else ():
             with self._timed():
-                self._rules[entry.path.rpartition("/")[0]] = _spec(entry, content)
+                rules[entry.path.rpartition("/")[0]] = _rules_of(entry, content)
+        self._rules = Rules(rules)
 
     def ignore(self, path: str) -> bool:
-        """Whether a file is left out. Raises IgnoreFileError once the rules took too long."""
-        verdict = False
+        """Return whether a file is left out. Raises IgnoreFileError once the rules took too long, or where one that
+        applies to the file could not be read.
+        """
+        if self._unreadable:
+            self._refuse_below_unreadable(path)
         with self._timed():
-            for folder in _folders_of(path) if self._rules else ():
-                spec = self._rules.get(folder)
-                if spec is not None:
-                    result = spec.check_file(path[len(folder) + 1 :] if folder else path)
-                    if result.include is not None:
-                        verdict = result.include
-        return verdict
+            return self._rules.matches(path)
+
+    def _refuse_below_unreadable(self, path: str) -> None:
+        folder = path
+        while folder := folder.rpartition("/")[0]:
+            if item := self._unreadable.get(folder):
+                raise IgnoreFileError(
+                    f"{item.path} cannot be read: {item.reason}. It applies to {path}. Shorten or rename its folder; "
+                    "nothing was changed"
+                )
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -110,17 +76,14 @@ class IgnoreRules:
             )
 
 
-def read_patterns(text: str) -> GitIgnoreSpec:
-    """Gitignore patterns, one a line, whose matching is linear. Raises ValueError for what is none."""
-    try:
-        return GitIgnoreSpec.from_lines(text.splitlines(), _Pattern, backend="simple")
-    except (re.error, OverflowError, RecursionError) as exc:
-        raise ValueError(str(exc)) from exc
+def read_patterns(text: str) -> Rules:
+    """Return the gitignore patterns of `text`, one a line, for paths from the root. Raises ValueError."""
+    return Rules({"": parse_rules(text)})
 
 
-def _spec(entry: TreeEntry, content: bytes) -> GitIgnoreSpec:
+def _rules_of(entry: TreeEntry, content: bytes) -> list[Rule]:
     try:
-        return read_patterns(content.decode("utf-8"))
+        return parse_rules(content.decode("utf-8"))
     except ValueError as exc:
         raise IgnoreFileError(
             f"{entry.path} cannot be read: {str(exc)[:200]}. It takes gitignore patterns, one a line, in UTF-8; "
@@ -128,22 +91,18 @@ def _spec(entry: TreeEntry, content: bytes) -> GitIgnoreSpec:
         ) from exc
 
 
-def _refuse_large(files: Sequence[TreeEntry]) -> None:
-    for entry in files:
+def _refuse_unreadable(found: Sequence[TreeEntry]) -> None:
+    """Raise IgnoreFileError for anything by the name of an ignore file that is not one, or is too large."""
+    for entry in found:
+        above, _, below = f"/{entry.path}/".partition(f"/{IGNORE_FILE}/")
+        path = f"{above}/{IGNORE_FILE}".removeprefix("/")
+        kind = "a folder" if below else _KINDS.get(entry.mode)
+        if kind is not None:
+            raise IgnoreFileError(
+                f"{path} cannot be read: it is {kind}. Replace it with a file of gitignore patterns, or delete it; "
+                "nothing was changed"
+            )
         if entry.size > MAX_IGNORE_FILE_BYTES:
             raise IgnoreFileError(
-                f"{entry.path} has {entry.size} bytes; at most {MAX_IGNORE_FILE_BYTES} are read. Nothing was changed"
+                f"{path} has {entry.size} bytes; at most {MAX_IGNORE_FILE_BYTES} are read. Nothing was changed"
             )
-
-
-def _is_ignore_file(entry: TreeEntry) -> bool:
-    return entry.path == IGNORE_FILE or entry.path.endswith(f"/{IGNORE_FILE}")
-
-
-def _folders_of(path: str) -> Iterator[str]:
-    """The folders that hold `path`, from the root down."""
-    yield ""
-    position = path.find("/")
-    while position != -1:
-        yield path[:position]
-        position = path.find("/", position + 1)

@@ -48,7 +48,7 @@ class Scope:
             if is_within(path, self.subpath) or path in rules:
                 return True
             started = time.monotonic()
-            wanted = bool(patterns.check_file(path).include)
+            wanted = patterns.matches(path)
             spent += time.monotonic() - started
             if spent > MAX_SECONDS:
                 raise git_error(
@@ -88,6 +88,7 @@ def parse_include(text: str) -> str:
                 f"line {number} of the include list has an unprintable character: {pattern[:80]!r}"
             )
         try:
+            _refuse_meaningless(pattern)
             read_patterns(pattern)
         except ValueError as exc:
             raise _refused(
@@ -95,6 +96,14 @@ def parse_include(text: str) -> str:
             ) from exc
         kept.append(pattern)
     return "\n".join(kept)
+
+
+def _refuse_meaningless(pattern: str) -> None:
+    """Raise ValueError for a pattern that git takes for one that matches nothing."""
+    if pattern == "!":
+        raise ValueError("nothing follows '!'")
+    if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+        raise ValueError("nothing follows the backslash at its end; write folders as 'lib/'")
 
 
 def _refused(why: str) -> GitError:
