@@ -54,12 +54,13 @@ class TreeEntry:
 
     @property
     def is_file(self) -> bool:
-        return self.mode in ("100644", "100755", "100664")
+        """A regular file, with any permissions: old commits hold more than git makes today (`100664`)."""
+        return self.mode.startswith("100")
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An entry that is not read, with the reason (`symlink`, `submodule`, `.kiokignore`, ...)."""
+    """An entry that is not read, with the reason (`symbolic link to ...`, `submodule`, `.kiokignore`, ...)."""
 
     path: str
     reason: str
@@ -82,6 +83,10 @@ class Tree(Protocol):
     @property
     def oversized(self) -> Sequence[TreeEntry]:
         """Files over the size that is read. They are there: nobody may take them for gone."""
+
+    @property
+    def links_outside(self) -> Sequence[TreeEntry]:
+        """Symbolic links and submodules outside the scope. Their content cannot be read, and their size is 0."""
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
         """Each entry with its content, in the order asked for. Raises the git package's error."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from compilers.base import Ignored, Kind, Source, Tree
+from compilers.base import Ignored, Kind, Source, Tree, TreeEntry
 from compilers.ignore_rules import IGNORE_FILE, IgnoreRules
+from compilers.links import Links
+from compilers.sandbox.source_tar import unfit_name
 
 KIND_BY_ENDING = {".yaml": Kind.YAML, ".yml": Kind.YAML, ".py": Kind.PYTHON, ".jar": Kind.JAR}
-MAX_SHOWN_PATH = 1024
+MAX_SHOWN_PATH = 1024  # characters; what the store's column takes
+KEPT_END = 200  # characters of a long path's end, which has the file's name and ending
+MAX_MATCHED_PATH = 16_384  # characters; a longer path is refused whatever a .kiokignore says
+MAX_LISTED_LINKS = 100  # links that could be no source; a package manager's folder holds thousands
+MAX_REASON = 250  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,56 +32,129 @@ class Discovery:
     ignored: tuple[Ignored, ...]
 
 
-def discover(tree: Tree, subpath: str = "") -> Discovery:
+def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Discovery:
     """Find the sources under `subpath` ("" is the whole tree).
 
     `.kiokignore` files count in every folder from the root down, as `.gitignore` files do: patterns
-    are relative to their folder and a deeper file has the last word. Raises IgnoreFileError.
+    are relative to their folder and a deeper file has the last word. `served` are the paths of files that gave the
+    DAGs that are served now: one that is behind a link is refused, since nothing proves that it is gone. Raises
+    IgnoreFileError.
     """
     rules = IgnoreRules(tree)
+    links = Links(tree)
     sources: list[Source] = []
+    refused: list[tuple[Source, str]] = []
     ignored: list[Ignored] = []
     for entry in tree.entries:
-        if not is_under(entry.path, subpath):
+        kind = kind_of(entry.path)
+        if kind is None or not entry.is_file or not is_under(entry.path, subpath):
             continue
-        if entry.mode == "160000":
-            ignored.append(Ignored(entry.path, "submodule"))
-            continue
-        kind = KIND_BY_ENDING.get(_ending(entry.path))
-        if kind is None:
-            continue
-        if not entry.is_file:
-            ignored.append(Ignored(entry.path, "symlink"))
-        elif rules.ignore(entry.path):
+        if rules.ignore(entry.path):
             ignored.append(Ignored(entry.path, IGNORE_FILE))
+        elif kind is not Kind.YAML and (why := unfit_name(entry.path)):
+            refused.append((Source(entry.path, kind, entry.blob, entry.size), why))
         else:
             sources.append(Source(entry.path, kind, entry.blob, entry.size))
-    return Discovery(tuple(sources), tuple(_refused(tree, subpath, rules)), tuple(ignored))
+    refused += _behind_links(links, subpath, served, rules)
+    refused += _oversized(tree, subpath, rules)
+    failed = {source.path for source, _ in refused}
+    ignored += _listed_links(links, subpath, rules, failed)
+    ignored.sort(key=lambda item: item.path.encode())
+    taken = failed.union((source.path for source in sources), (item.path for item in ignored))
+    refused += _refused(tree, subpath, rules, taken)
+    return Discovery(tuple(sources), tuple(refused), tuple(ignored))
 
 
-def _refused(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[Source, str]]:
-    """Sources that are there and cannot be read. They are failures: what they gave before stays."""
+def kind_of(path: str) -> Kind | None:
+    """Return the kind of source that a path's ending says, in upper or lower case; None for no source."""
+    # As `PurePath.suffix`, which takes most of the time that finding 10 000 files takes.
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return KIND_BY_ENDING.get(name[dot:].lower()) if 0 < dot < len(name) - 1 else None
+
+
+def _behind_links(
+    links: Links, subpath: str, served: Collection[str], rules: IgnoreRules
+) -> Iterator[tuple[Source, str]]:
+    """Served files whose path is a link now, or leads through one. What they gave before stays."""
+    for path in sorted(served) if links.entries else ():
+        entry = links.at_or_above(path)
+        kind = kind_of(path)
+        if entry is None or kind is None or not is_under(path, subpath) or rules.ignore(path):
+            continue
+        (link,) = links.read([entry])
+        is_itself = link.path == path
+        content = "file" if is_itself else "folder"
+        yield (
+            Source(path, kind, entry.blob if is_itself else "", entry.size if is_itself else 0),
+            f"{link.path} is a {link.kind} now ({link}); {link.rule}, so the file cannot be read. Replace it with the "
+            f"{content}, or delete it to remove the DAGs",
+        )
+
+
+def _listed_links(
+    links: Links, subpath: str, rules: IgnoreRules, failed: Collection[str]
+) -> Iterator[Ignored]:
+    """Links that are not followed: all that would be sources, and the first of the others, with how many there are."""
+    shown: list[TreeEntry] = []
+    others = 0
+    for path, entry in links.entries.items():
+        if not is_under(path, subpath) or path in failed:
+            continue
+        is_source = kind_of(path) is not None
+        if rules.ignore(path):
+            if is_source:
+                yield Ignored(path, IGNORE_FILE)
+            continue
+        others += not is_source
+        if is_source or others <= MAX_LISTED_LINKS:
+            shown.append(entry)
+    last = max((entry.path for entry in shown if kind_of(entry.path) is None), default="")
+    for link in links.read(shown):
+        reason = f"{link.kind} to {link.target}"[:MAX_REASON] if link.target else link.kind
+        if link.path == last and others > MAX_LISTED_LINKS:
+            reason += f"; {others - MAX_LISTED_LINKS} more links and submodules are not listed"
+        yield Ignored(link.path, reason)
+
+
+def _oversized(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[Source, str]]:
+    """Sources that are too large to be read. They are failures: what they gave before stays."""
     for entry in tree.oversized:
-        kind = KIND_BY_ENDING.get(_ending(entry.path))
+        kind = kind_of(entry.path)
         if kind and is_under(entry.path, subpath) and not rules.ignore(entry.path):
             yield (
                 Source(entry.path, kind, entry.blob, entry.size),
                 f"the file has {entry.size} bytes, more than is read of one (kiok.gitsync.max.file.bytes)",
             )
+
+
+def _refused(
+    tree: Tree, subpath: str, rules: IgnoreRules, taken: Collection[str]
+) -> Iterator[tuple[Source, str]]:
+    """Sources whose name cannot be a path. They are failures, each under a path of its own that can be stored."""
+    used = set(taken)
     for item in tree.refused:
-        kind = KIND_BY_ENDING.get(_ending(item.path))
-        if kind and is_under(item.path, subpath) and not rules.ignore(item.path):
-            yield (
-                Source(item.path[:MAX_SHOWN_PATH], kind, "", 0),
-                f"the path cannot be a source path: {item.reason}",
-            )
+        kind = kind_of(item.path)
+        if kind is None or not is_under(item.path, subpath):
+            continue
+        if len(item.path) <= MAX_MATCHED_PATH and rules.ignore(item.path):
+            continue
+        shown = path = shortened(item.path)
+        number = 1
+        while path in used:  # an escaped name can look like the plain name of another file
+            number += 1
+            path = f"{shown[: MAX_SHOWN_PATH - 10]} [{number}]"
+        used.add(path)
+        yield Source(path, kind, "", 0), f"the path cannot be a source path: {item.reason}"
 
 
-def _ending(path: str) -> str:
-    """As `PurePath.suffix`, which takes most of the time that finding 10 000 files takes."""
-    name = path[path.rfind("/") + 1 :]
-    dot = name.rfind(".")
-    return name[dot:] if 0 < dot < len(name) - 1 else ""
+def shortened(path: str) -> str:
+    """Return a path as it can be stored: a long one with a digest in place of its middle, so that no two are equal."""
+    if len(path) <= MAX_SHOWN_PATH:
+        return path
+    digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
+    middle = f"...[{digest}]..."
+    return path[: MAX_SHOWN_PATH - len(middle) - KEPT_END] + middle + path[-KEPT_END:]
 
 
 def is_under(path: str, folder: str) -> bool:

@@ -99,6 +99,8 @@ class ImportGraph:
                     looked_at.add(candidate)
                     if len(looked_at) > MAX_LOOKED_AT:
                         looked_at = None
+                if self._view.is_behind_link(candidate):
+                    return Verdict(True, _frozen(looked_at))  # nobody knows what is there
                 if candidate not in seen and self._is_python(candidate):
                     seen.add(candidate)
                     waiting.append(candidate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -77,17 +77,19 @@ def compile_tree(
     progress: Progress = lambda _done, _total: None,
     note: Note = silent,
     known: Mapping[str, Known] = MappingProxyType({}),
+    served: Collection[str] = (),
 ) -> Compilation:
     """Discover every DAG source of the tree under `subpath`, and compile those that may have changed.
 
     `images` names the image per kind; a kind that is missing takes the sandbox's own. `known` is what is stored of
-    each path's last compile; without it every file is compiled. `begun` and `progress` are called in the caller's
+    each path's last compile; without it every file is compiled. `served` are the paths of the files that gave the
+    DAGs which are served now. `begun` and `progress` are called in the caller's
     thread, `note` in any.
 
     One file's problem is that file's result. Raises what the tree raises when git fails, and
     CompilerError when the tree cannot be judged as a whole.
     """
-    discovery = discover(tree, subpath)
+    discovery = discover(tree, subpath, served)
     results = {source.path: failed(source, why) for source, why in discovery.refused}
     batches: dict[Kind, list[Source]] = {kind: [] for kind in COMPILERS}
     for source in discovery.sources:
@@ -134,4 +136,4 @@ def _conditions(
     limits = sandbox.limits.fingerprint()
     if kind is Kind.JAR:
         return Conditions(View(()), image, limits)
-    return Conditions(View(python_dag.laid_out(tree)), image, limits, import_roots(subpath))
+    return Conditions(python_dag.view_of(tree), image, limits, import_roots(subpath))

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from compilers.base import Batch, FileResult, Kind, Tree, TreeEntry
+from compilers.discovery import kind_of
 from compilers.imports import ImportGraph, Verdict
+from compilers.links import Links
 from compilers.results import not_a_dag_in_doubt, readable
 from compilers.reuse import EVERYTHING, View
-from compilers.sandboxed import run_batch
+from compilers.sandbox.link_hints import with_link_hints
+from compilers.sandbox.source_tar import unfit_name
+from compilers.sandboxed import import_roots, run_batch
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
@@ -21,10 +25,14 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     entries = laid_out(batch.tree)
     wanted = {source.path for source in batch.sources}
     texts = _texts(batch.tree, [entry for entry in entries if entry.path in wanted])
+    links = Links(batch.tree)
     imports = ImportGraph(
-        lambda: View(entries), lambda: _python_texts(batch.tree, entries), (batch.subpath, "")
+        lambda: View(entries, links.entries.values()),
+        lambda: _python_texts(batch.tree, entries),
+        (batch.subpath, ""),
     )
-    for result, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
+    for found, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
+        result = with_link_hints(found, links, import_roots(batch.subpath))
         if result.retry and result.questions is not None:
             result = replace(result, questions=_imported(imports, result.source.path))
         if not unloadable:
@@ -50,7 +58,16 @@ def _imported(imports: ImportGraph, path: str) -> tuple[str, ...]:
 
 def laid_out(tree: Tree) -> list[TreeEntry]:
     """What a Python file finds beside it in the sandbox."""
-    return [entry for entry in tree.entries if entry.is_file and not entry.path.endswith(".jar")]
+    return [
+        entry
+        for entry in tree.entries
+        if entry.is_file and kind_of(entry.path) is not Kind.JAR and not unfit_name(entry.path)
+    ]
+
+
+def view_of(tree: Tree) -> View:
+    """Return the tree as a Python file in the sandbox sees it, with the links that are not there."""
+    return View(laid_out(tree), Links(tree).entries.values())
 
 
 def _with(questions: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:
@@ -64,7 +81,7 @@ def _with(questions: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...
 
 def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
     """Every Python file of the tree, since any of them may be imported."""
-    return _texts(tree, [entry for entry in entries if entry.path.endswith(".py")])
+    return _texts(tree, [entry for entry in entries if kind_of(entry.path) is Kind.PYTHON])
 
 
 def _texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:

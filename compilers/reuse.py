@@ -25,6 +25,7 @@ EVERYTHING = ("*",)
 
 _FOLDER = "/"
 _IN_A_FILE = "!"
+_LINK = "@"  # and its object
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,15 @@ class Known:
 
 
 class View:
-    """A tree as a file in the sandbox sees it: regular files, by path from the repository's root."""
+    """A tree as a file in the sandbox sees it: regular files, by path from the repository's root.
 
-    def __init__(self, entries: Iterable[TreeEntry]) -> None:
+    `links` are not there in the sandbox. They count as answers, because the error of a file that misses them names
+    them.
+    """
+
+    def __init__(self, entries: Iterable[TreeEntry], links: Iterable[TreeEntry] = ()) -> None:
         self._files = {entry.path: entry for entry in entries}
+        self._links = {entry.path: entry for entry in links}
         self._folders: dict[str, dict[str, TreeEntry | None]] = {"": {}}
         self._libraries: dict[str, list[str]] = {}
         for path, entry in self._files.items():
@@ -81,6 +87,17 @@ class View:
     def is_folder(self, path: str) -> bool:
         return path in self._folders
 
+    def is_behind_link(self, path: str) -> bool:
+        """Return whether `path` is a link, or leads through one."""
+        return self._link(path) is not None
+
+    def _link(self, path: str) -> TreeEntry | None:
+        while path and self._links:
+            if (entry := self._links.get(path)) is not None:
+                return entry
+            path = path.rpartition("/")[0]
+        return None
+
     def _children(self, folder: str) -> dict[str, TreeEntry | None]:
         """What is in a folder, made known to the folders above it."""
         children = self._folders.get(folder)
@@ -95,6 +112,8 @@ class View:
             return entry.blob
         if path in self._folders:
             return _FOLDER
+        if (link := self._link(path)) is not None:
+            return f"{_LINK}{link.blob}"
         while path:
             path = path.rpartition("/")[0]
             if path in self._files:
@@ -117,6 +136,8 @@ class View:
         for stem in (path, f"{path}/__init__"):
             found += [file for file in (f"{stem}.py", f"{stem}.pyc") if file in self._files]
             found += sorted(self._libraries.get(stem, ()))
+            if (link := self._link(f"{stem}.py")) is not None:
+                found.append(f"{_LINK}{link.blob}")
         return "|".join(found)
 
     @cached_property

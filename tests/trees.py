@@ -19,7 +19,9 @@ class MemoryTree:
         commit: str = "",
         refused: Sequence[Ignored] = (),
         oversized: Sequence[TreeEntry] = (),
+        links_outside: Sequence[TreeEntry] = (),
     ) -> None:
+        self.links_outside = tuple(links_outside)
         self._refused = tuple(refused)
         self._oversized = tuple(oversized)
         self._contents = {

@@ -229,6 +229,7 @@ class _Sources:
     commit = "0" * 40
     refused: Sequence[Ignored] = ()
     oversized: Sequence[TreeEntry] = ()
+    links_outside: Sequence[TreeEntry] = ()
 
     def __init__(self, contents: dict[str, bytes]) -> None:
         self._contents = contents

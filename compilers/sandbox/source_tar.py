@@ -87,6 +87,16 @@ def tar_stream(tree: Tree, entries: Sequence[TreeEntry]) -> Iterator[bytes]:
     yield bytes(2 * _BLOCK_BYTES)
 
 
+def unfit_name(path: str) -> str:
+    """Return why no file system could hold a path: a name in it that is too long. "" if none is."""
+    if len(path) <= _MAX_NAME_BYTES // 4:  # bytes of one character in UTF-8
+        return ""
+    longest = max(len(part.encode("utf-8", "surrogateescape")) for part in path.split("/"))
+    if longest <= _MAX_NAME_BYTES:
+        return ""
+    return f"a name in the path has {longest} bytes; file systems, and so the sandbox, allow {_MAX_NAME_BYTES}. Rename it"
+
+
 def _vet(entry: TreeEntry) -> None:
     """By mode and name; the driver checks again what arrives."""
     path = entry.path

@@ -13,6 +13,7 @@ from gitsync.git.scope import Scope
 FOLDER = "040000"
 SYMLINK = "120000"
 SUBMODULE = "160000"
+MAX_LINKS_OUTSIDE = 1000  # they only explain errors
 _BYTES_PER_ENTRY = 256
 
 
@@ -27,10 +28,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The part of a commit's tree that is in a scope, in git's order. `folders` are those in it or above it."""
+    """The part of a commit's tree that is in a scope, in git's order. `folders` are those in it or above it.
+
+    `links_outside` are symbolic links and submodules that are not in the scope, of very many the first.
+    """
 
     entries: tuple[Listed, ...]
     folders: frozenset[str]
+    links_outside: tuple[Listed, ...] = ()
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -48,9 +53,43 @@ def read_listing(
     inherit: Sequence[int] = (),
 ) -> Listing:
     """List a commit of a mirror. Raises GitError (TREE_TOO_LARGE over `max_files` in the scope, MIRROR_BROKEN)."""
+    records = list_commit(
+        client, directory, commit, max_files=max_files, is_part=not scope.is_whole, inherit=inherit
+    )
+    is_wanted = scope.decider()
+    entries: list[Listed] = []
+    folders: set[str] = set()
+    links_outside: list[Listed] = []
+    for mode, blob, path in records:
+        if mode == FOLDER:
+            # Of the folders outside, only the way to the subpath is ever asked for.
+            if is_wanted(path) or f"{scope.subpath}/".startswith(f"{path}/"):
+                folders.add(path)
+        elif is_wanted(path):
+            entries.append(Listed(path, mode, blob))
+            if len(entries) > max_files:
+                raise _too_many(commit, max_files)
+        elif mode in (SYMLINK, SUBMODULE) and len(links_outside) < MAX_LINKS_OUTSIDE:
+            links_outside.append(Listed(path, mode, blob))
+    return Listing(tuple(entries), frozenset(folders), tuple(links_outside))
+
+
+def list_commit(
+    client: GitClient,
+    directory: Path,
+    commit: str,
+    *,
+    max_files: int,
+    is_part: bool,
+    inherit: Sequence[int] = (),
+) -> Iterator[tuple[str, str, str]]:
+    """Return (mode, object, path) of every entry of a commit, folders too, in git's order; no file need be there.
+
+    `is_part`: only a part of the files counts towards `max_files`. Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN).
+    """
     # A tree of trees can name billions of files in a few objects; so the listing itself is capped.
     cap = (max_files + 1) * _BYTES_PER_ENTRY + (1 << 20)
-    cap = cap if scope.is_whole else max(cap, client.settings.max_output_bytes)
+    cap = max(cap, client.settings.max_output_bytes) if is_part else cap
     try:
         output = client.run(
             ("ls-tree", "-r", "-t", "-z", "--full-tree", commit),
@@ -64,19 +103,7 @@ def read_listing(
         if exc.reason is GitReason.UNKNOWN:
             raise broken(commit, str(exc)) from exc
         raise
-    is_wanted = scope.decider()
-    entries: list[Listed] = []
-    folders: set[str] = set()
-    for mode, blob, path in _records(output):
-        if mode == FOLDER:
-            # Of the folders outside, only the way to the subpath is ever asked for.
-            if is_wanted(path) or f"{scope.subpath}/".startswith(f"{path}/"):
-                folders.add(path)
-        elif is_wanted(path):
-            entries.append(Listed(path, mode, blob))
-            if len(entries) > max_files:
-                raise _too_many(commit, max_files)
-    return Listing(tuple(entries), frozenset(folders))
+    return _records(output)
 
 
 def blob_sizes(

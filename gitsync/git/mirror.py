@@ -15,7 +15,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from compilers.base import TreeEntry
@@ -279,6 +279,10 @@ class _MirrorTree(GitTree):
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
         with self._mirror.hold(), self._mirror._noticing_damage():
             yield from super().read(entries)
+
+    def find_blobs(self, blobs: Collection[str]) -> dict[str, list[str]]:
+        with self._mirror.hold(), self._mirror._noticing_damage():
+            return super().find_blobs(blobs)
 
 
 def _likely_format(ref: Ref) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from compilers.base import Ignored, TreeEntry
+from compilers.links import Link, Links
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
-from gitsync.git.listing import SUBMODULE, SYMLINK, Listing, blob_sizes, broken, read_listing
+from gitsync.git.listing import SUBMODULE, SYMLINK, Listing, blob_sizes, broken, list_commit, read_listing
 from gitsync.git.process import OutputEnded, OutputLimitPassed, Process, TimeLimitPassed
 from gitsync.git.scope import WHOLE, Scope
 from gitsync.git.subpath import is_within
@@ -49,9 +50,10 @@ class PathKind(StrEnum):
 class GitTree:
     """One commit's tree, as far as it is in the scope; a `compilers.base.Tree`.
 
-    What is outside the scope is as if it were not in the commit, whether or not it was fetched. `refused`
+    What is outside the scope is as if it were not in the commit, whether or not it was fetched; only that there are
+    `links_outside` is known, which explains errors. `refused`
     are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too long), the name
-    escaped. `oversized` are files over `max_file_bytes`. Both are there in the commit: whoever prunes must
+    escaped, of any length. `oversized` are files over `max_file_bytes`. Both are there in the commit: whoever prunes must
     not take them for gone.
     """
 
@@ -105,8 +107,13 @@ class GitTree:
         self.entries: Sequence[TreeEntry] = tuple(sorted(entries, key=lambda entry: entry.path.encode()))
         self.refused: tuple[Ignored, ...] = tuple(refused)
         self.oversized: tuple[TreeEntry, ...] = tuple(oversized)
+        self.links_outside: tuple[TreeEntry, ...] = tuple(
+            TreeEntry(listed.path, listed.mode, listed.blob, 0)
+            for listed in listing.links_outside
+            if _refusal(listed.path, limits) is None
+        )
         self._folders = listing.folders
-        self._modes = {entry.path: entry.mode for entry in (*entries, *oversized)}
+        self._modes = {listed.path: listed.mode for listed in listing.entries}
 
     @property
     def commit(self) -> str:
@@ -120,6 +127,30 @@ class GitTree:
         if mode is None:
             return None
         return {SYMLINK: PathKind.SYMLINK, SUBMODULE: PathKind.SUBMODULE}.get(mode, PathKind.FILE)
+
+    def read_link(self, path: str) -> Link:
+        """Return the symbolic link or submodule at `path`. Raises GitError."""
+        (link,) = Links(self).read(entry for entry in self.entries if entry.path == path)
+        return link
+
+    def find_blobs(self, blobs: Collection[str]) -> dict[str, list[str]]:
+        """Return the paths in the whole commit, in the scope or not, of those of `blobs` that it holds.
+
+        Every folder of a commit is in the mirror, also where files outside the scope were left out. Raises GitError.
+        """
+        wanted = frozenset(blobs)
+        found: dict[str, list[str]] = {}
+        for mode, blob, path in list_commit(
+            self._client,
+            self._directory,
+            self._commit,
+            max_files=self._limits.max_files,
+            is_part=True,
+            inherit=self._inherit,
+        ):
+            if blob in wanted and mode not in (SYMLINK, SUBMODULE):
+                found.setdefault(blob, []).append(path)
+        return found
 
     def has_path(self, path: str) -> bool:
         """Whether anything is at `path`, so that a missing subpath and an empty one differ."""
@@ -183,7 +214,10 @@ def _refusal(path: str, limits: TreeLimits) -> str | None:
     """Why a path cannot be a source path, or None."""
     raw = path.encode("utf-8", "surrogateescape")
     if len(raw) > limits.max_path_bytes:
-        return f"its path is {len(raw)} bytes; allowed are {limits.max_path_bytes}"
+        return (
+            f"its path is {len(raw)} bytes; allowed are {limits.max_path_bytes} (kiok.gitsync.max.path.bytes). "
+            "Shorten its folders' names or its own"
+        )
     if not _ODD.search(path):
         return None
     if any("\ud800" <= character <= "\udfff" for character in path):
@@ -198,12 +232,21 @@ def _refusal(path: str, limits: TreeLimits) -> str | None:
 
 
 def _shown(path: str) -> str:
-    """A path as text that can be stored and shown: what cannot is escaped."""
+    """Return a path as text that can be stored and shown: what cannot is escaped, and then backslashes too, so that
+    two paths never look the same.
+    """
+    if _ODD.search(path) and any(_is_odd(character) for character in path):
+        path = path.replace("\\", "\\\\")
     raw = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    shown = "".join(
-        character
-        if ord(character) >= 0x20 and not 0x7F <= ord(character) < 0xA0
-        else f"\\x{ord(character):02x}"
-        for character in raw
-    )
-    return shown if len(shown) <= 1024 else shown[:1000] + "..."
+    return "".join(_escaped(character) if _is_odd(character) else character for character in raw)
+
+
+def _escaped(character: str) -> str:
+    """Return a control character in words; beyond ASCII unlike a byte that is not UTF-8, which is `\\x85`."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def _is_odd(character: str) -> bool:
+    code = ord(character)
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code <= 0xDFFF

@@ -63,6 +63,7 @@ def judge(repository: Repository, walk: Walk, *, full: bool, retry_now: bool) ->
             progress=walk.compiled,
             note=walk.note,
             known=known,
+            served={item.source_path for item in recorded},
         )
         _note_compiled(walk, compilation)
     walk.enter("plan")

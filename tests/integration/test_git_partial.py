@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from compilers.discovery import discover
+from compilers.links import Links
 from gitsync.git import housekeeping
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.commit_fetch import HEAD_REF
@@ -427,3 +428,51 @@ def test_a_hostile_url_runs_nothing(scope: Scope, tmp_path: Path, mirror: Mirror
     with pytest.raises(GitError):
         mirror.fetch(evil, MAIN, None, scope)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("filtered", ["true", "false"])
+def test_links_outside_the_folder_are_known_by_name_and_not_fetched(
+    filtered: str, work_repo: WorkRepo, mirror: Mirror, https_server: HttpsServer
+) -> None:
+    allow(work_repo, "uploadpack.allowFilter", filtered)
+    work_repo.write(FILES)
+    for path in ("outside", "team/dags/inside", "shared_link.py"):
+        (work_repo.work / path).symlink_to("target of " + path)
+    commit = work_repo.publish()
+    url = parse_url(https_server.url("dags.git"))
+    tree = mirror.tree(mirror.fetch(url, MAIN, None, SCOPE), SCOPE)
+    assert [(entry.path, entry.mode, entry.size) for entry in tree.links_outside] == [
+        ("outside", "120000", 0)
+    ]
+    assert [entry.path for entry in tree.entries if not entry.is_file] == [
+        "shared_link.py",
+        "team/dags/inside",
+    ]
+    assert ("outside" in blobs_there(mirror, commit)) is (filtered == "false")
+    links = Links(tree)
+    assert [str(link) for link in links.read(links.entries.values())] == [
+        "outside",
+        "shared_link.py -> target of shared_link.py",
+        "team/dags/inside -> target of team/dags/inside",
+    ]
+
+
+def test_what_is_in_the_place_of_a_folder_above_is_known(
+    work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
+) -> None:
+    work_repo.write({"README": "x"})
+    (work_repo.work / "team").symlink_to("group")
+    work_repo.publish()
+    tree = mirror.tree(mirror.fetch(url, MAIN, None, SCOPE), SCOPE)
+    assert tree.kind_of("team") is PathKind.SYMLINK
+    assert str(tree.read_link("team")) == "team -> group"
+
+
+def test_where_the_content_of_a_file_is_elsewhere_is_known_without_its_content(
+    work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
+) -> None:
+    commit = work_repo.publish(FILES)
+    blob = work_repo.git("rev-parse", f"{commit}:big/data.bin")
+    mirror.fetch(url, MAIN, None, SCOPE)
+    assert "big/data.bin" not in blobs_there(mirror, commit)
+    assert mirror.tree(commit, SCOPE).find_blobs([blob, "0" * 40]) == {blob: ["big/data.bin"]}

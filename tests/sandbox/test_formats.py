@@ -76,6 +76,23 @@ def test_yaml_python_and_java_give_the_same_bytes(row: str, compiled: dict[str, 
     assert from_java.sha256 == from_python.sha256 == from_yaml.sha256
 
 
+def test_endings_in_upper_case_are_compiled_like_the_others(
+    sandbox: DockerSandbox, java_builder_image: str
+) -> None:
+    row = ROWS[0]
+    files: dict[str, bytes | str] = {
+        "lib/UPPER.JAR": compile_jar({f"{class_of(row)}.java": text(row, Kind.JAR)}),
+        "UPPER.PY": text(row, Kind.PYTHON),
+        "Mixed.Yml": text(row, Kind.YAML),
+        "broken.Jar": b"no archive",
+    }
+    compilation = compile_tree(MemoryTree(files), sandbox=sandbox)
+    assert [file.source.path for file in compilation.failed] == ["broken.Jar"]
+    hashes = {dag.sha256 for file in compilation.files for dag in file.dags}
+    assert [len(file.dags) for file in compilation.files if file.status is FileStatus.COMPILED] == [1, 1, 1]
+    assert len(hashes) == 1
+
+
 def test_the_jar_gives_the_rows_and_nothing_else(compiled: dict[str, FileResult]) -> None:
     assert sorted(dag.id for dag in compiled["lib/all.jar"].dags) == ROWS
 

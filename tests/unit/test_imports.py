@@ -292,3 +292,24 @@ def test_many_files_that_import_each_other_are_read_once_each() -> None:
     started = time.process_time()
     assert not any(judge(path).mentions_kiok for path in texts)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "link", "is_doubtful"),
+    [
+        ("from common import x", "dags/common", True),
+        ("import common.base", "common", True),
+        ("import common", "dags/common.py", True),
+        ("from lib import common", "lib/common", True),
+        ("import os", "dags/common", False),
+        ("from common import x", "other/common", False),
+    ],
+)
+def test_a_file_that_imports_through_a_link_may_have_to_do_with_it(
+    text: str, link: str, is_doubtful: bool
+) -> None:
+    tree = MemoryTree({"dags/a.py": text, "lib/x.py": "", link: "../lib"}, modes={link: "120000"})
+    files = [entry for entry in tree.entries if entry.is_file]
+    links = [entry for entry in tree.entries if not entry.is_file]
+    made = ImportGraph(lambda: View(files, links), lambda: {"dags/a.py": text, "lib/x.py": ""}, ("dags", ""))
+    assert made.judge("dags/a.py").mentions_kiok is is_doubtful

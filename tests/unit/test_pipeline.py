@@ -121,7 +121,10 @@ def test_links_are_never_given_to_the_sandbox() -> None:
     )
     compilation = compile_tree(tree, sandbox=sandbox)
     assert [entry.path for entry in sandbox.jobs[0].entries] == ["a.py"]
-    assert compilation.ignored == (Ignored("sub", "submodule"),)
+    assert compilation.ignored == (
+        Ignored("link.txt", "symbolic link to /etc/passwd"),
+        Ignored("sub", "submodule"),
+    )
 
 
 def test_yaml_alone_needs_no_container() -> None:
