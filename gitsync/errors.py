@@ -6,6 +6,8 @@ KiokError
 ├── kiok.connections errors         the credential cannot be had
 └── SyncError                       this package's own; `reason` says which, `transient` who acts
     ├── SubpathMissing              a person: the folder has never been there
+    ├── SubpathNotAFolder           a person: a link, a submodule or a file is in its place
+    ├── SubpathMoved                a person: its files are in another folder now
     ├── TooManyDags                 a person: over kiok.gitsync.max.dags
     ├── LeaseLost                   nobody: another worker took over
     ├── ConfigurationChanged        nobody: the next sync uses the new one
@@ -26,6 +28,10 @@ class SyncReason(StrEnum):
 
     SUBPATH_MISSING = "subpath_missing"
     """The commit has no such folder, and no earlier sync saw it there."""
+    SUBPATH_NOT_A_FOLDER = "subpath_not_a_folder"
+    """The subpath, or a folder above it, is a symbolic link, a submodule or a file in the commit."""
+    SUBPATH_MOVED = "subpath_moved"
+    """The subpath is gone, and files that gave DAGs are elsewhere in the commit."""
     TOO_MANY_DAGS = "too_many_dags"
     """The repository holds more DAGs than kiok.gitsync.max.dags allows."""
     LEASE_LOST = "lease_lost"
@@ -78,6 +84,18 @@ class SubpathMissing(SyncError):
     """The configured folder is not in the commit and never was."""
 
     reason = SyncReason.SUBPATH_MISSING
+
+
+class SubpathNotAFolder(SyncError):
+    """The configured folder, or one above it, is something else in the commit."""
+
+    reason = SyncReason.SUBPATH_NOT_A_FOLDER
+
+
+class SubpathMoved(SyncError):
+    """The configured folder is gone, and its DAG files are elsewhere in the commit."""
+
+    reason = SyncReason.SUBPATH_MOVED
 
 
 class TooManyDags(SyncError):

@@ -92,6 +92,11 @@ REMEDIES: Mapping[StrEnum, str] = {
     SyncReason.IMAGE_MISMATCH: "make images, then build a team's own anew from that, without VOLUME.",
     SyncReason.COMPILE_FAILED: "For the authors: the message names the file.",
     SyncReason.SUBPATH_MISSING: "Correct the subpath, or push the folder.",
+    SyncReason.SUBPATH_NOT_A_FOLDER: "Set the subpath to the folder that the message names, or put the folder back.",
+    SyncReason.SUBPATH_MOVED: (
+        "Set the subpath to the folder that the message names. To remove the DAGs instead, push the old folder with any "
+        "other file in it, such as .gitkeep."
+    ),
     SyncReason.TOO_MANY_DAGS: "Split the repository, or raise the limit.",
     SyncReason.CREDENTIAL: "The message says why: the master key, a property, or a connection that does not exist.",
     SyncReason.DECLARATION_INVALID: "Correct the declaration at the place that the message names, and restart the service.",

@@ -226,6 +226,9 @@ def _fingerprint(key: str) -> str:
     return f"{marker} {shown}" if marker else shown
 
 
+_WITHOUT_FOLDER = (SyncReason.SUBPATH_MISSING, SyncReason.SUBPATH_NOT_A_FOLDER, SyncReason.SUBPATH_MOVED)
+
+
 def _find_subpath(repository: Repository, subpath: str, commit: str) -> tuple[bool | None, str]:
     """Whether the folder is there, as far as earlier syncs tell: a listing of refs shows no folders."""
     if not subpath:
@@ -234,7 +237,7 @@ def _find_subpath(repository: Repository, subpath: str, commit: str) -> tuple[bo
     if commit and commit == repository.last_good_commit and seen:
         return True, f"The last sync found {subpath!r} in this commit."
     judged = repository.judgement
-    known_to_lack = judged.get("reason") == SyncReason.SUBPATH_MISSING and judged.get("commit") == commit
+    known_to_lack = judged.get("reason") in _WITHOUT_FOLDER and judged.get("commit") == commit
     if commit and known_to_lack and judged.get("config") == configuration_digest(repository):
         return False, f"The last sync found no folder {subpath!r} in this commit."
     if seen:
