@@ -19,9 +19,12 @@ class GitsyncConfig(AppConfig):
 
     def ready(self) -> None:
         from gitsync import access, tasks
+        from gitsync.connection_values import wrong_values
+        from kiok.connections import value_checks
         from kiok.metadata.access import restrict_to
 
         restrict_to(access.visible_names)
+        value_checks.register(wrong_values)
         tasks.connect()
         post_migrate.connect(tasks.ensure_schedule, sender=self)
 

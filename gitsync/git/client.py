@@ -19,6 +19,7 @@ from gitsync.git.environment import CONFIG, TRACE, environment
 from gitsync.git.errors import GitReason, git_error
 from gitsync.git.failure import failure
 from gitsync.git.gitpython import GitCommandNotFound
+from gitsync.git.passphrase import WRONG, is_wrong_passphrase
 from gitsync.git.private_directory import secrets_root, sweep_stale
 from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
 from gitsync.git.redaction import Redactor
@@ -132,6 +133,8 @@ class GitClient:
             error = None
             if status != 0:
                 error = failure(what, status, process.stderr, url=remote, handover=handover, redact=redact)
+                if error.reason is GitReason.AUTHENTICATION_FAILED and self._has_wrong_passphrase(handover):
+                    error = git_error(GitReason.CREDENTIAL_INVALID, f"{what}: {WRONG}")
         if error is not None:
             raise explained(error, remote, lambda url: self.ask(url, credential, timeout_seconds=limit))
         return output
@@ -219,6 +222,12 @@ class GitClient:
             except OSError as exc:  # no process, file descriptor or memory left
                 raise git_error(GitReason.UNKNOWN, f"git cannot be started: {exc}") from exc
             yield stack.enter_context(process), handover
+
+    def _has_wrong_passphrase(self, handover: Handover | None) -> bool:
+        if handover is None or handover.locked_key is None:
+            return False
+        variables = environment(self.settings.home, self._askpass, None) | dict(handover.environment)
+        return is_wrong_passphrase(handover.locked_key, variables)
 
     def _admit(self, remote: RemoteUrl) -> tuple[str, ...]:
         if remote.scheme not in self.settings.allow_protocols:

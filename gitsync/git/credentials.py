@@ -6,8 +6,6 @@ into arguments, urls or git's configuration.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import shlex
 from collections.abc import Iterator, Mapping
@@ -16,12 +14,15 @@ from pathlib import Path
 
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.private_directory import call_directory, sweep_stale, write_private
+from gitsync.git.private_key import is_encrypted, normalized_key
+from gitsync.git.secret_text import wrong_ends, wrong_token
 from gitsync.git.url import RemoteUrl
 
 TOKEN_USERNAME = "x-access-token"  # noqa: S105  what GitHub and others expect with a token; no secret
 CONNECT_TIMEOUT_SECONDS = 15
 
 # Answers git's and ssh's questions, but only about the host (or key) this process has a credential for.
+# Kind `key` is ssh-keygen's, of which we start one to see whether a passphrase is the key's; it names no key.
 # Prompts: `Username for 'https://host': `, `Password for 'https://user@host': `.
 ASKPASS_SCRIPT = """\
 #!/bin/sh
@@ -32,6 +33,7 @@ case "$KIOK_ASK_KIND:$1" in
   "http:Username for '$from$at': ") printf '%s\\n' "$KIOK_ASK_USERNAME" ;;
   "http:Password for '$from"*"@$at': ") printf '%s\\n' "$KIOK_ASK_SECRET" ;;
   "ssh:Enter passphrase for key '$at': ") printf '%s\\n' "$KIOK_ASK_SECRET" ;;
+  "key:Enter passphrase: ") printf '%s\\n' "$KIOK_ASK_SECRET" ;;
   *) exit 1 ;;
 esac
 """
@@ -98,15 +100,23 @@ def credential_from_properties(properties: Mapping[str, str], url: RemoteUrl) ->
         # git's credential protocol is line by line.
         if any(character in value.strip() for character in "\r\n\0"):
             raise _invalid(f"the property '{name}' holds a line break or NUL")
-    return HttpCredential(username.strip(), secret.strip("\r\n"))
+    # A value of several lines ends with a line break, see kiok.connections.property_text.
+    secret = secret.strip("\r\n")
+    if wrong := wrong_token(secret) if token else wrong_ends(secret):
+        raise _invalid(f"the property '{'token' if token else 'password'}' {wrong}")
+    return HttpCredential(username.strip(), secret)
 
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What one git process gets: environment variables, and where ssh notes the host key it was shown."""
+    """What one git process gets: environment variables, and where ssh notes the host key it was shown.
+
+    `locked_key` is the file of a private key that needs a passphrase.
+    """
 
     environment: Mapping[str, str]
     host_key_note: Path | None = None
+    locked_key: Path | None = None
 
     def presented_host_key(self) -> str | None:
         """`<type> <base64>` of the key the server presented and knownHosts did not hold, if any."""
@@ -142,7 +152,11 @@ def hand_over(
                     "KIOK_ASK_SECRET": credential.passphrase,
                 }
             command = _ssh_command(credential, url, key, known_hosts, note, address)
-            yield Handover(asking | {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}, note)
+            yield Handover(
+                asking | {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"},
+                note,
+                key if credential.passphrase else None,
+            )
         return
     if credential is None:
         yield Handover(asking)
@@ -222,14 +236,14 @@ def _ssh_credential(given: Mapping[str, str]) -> SshCredential:
     key = given.get("privateKey")
     if key is None:
         raise _invalid("the connection has no 'privateKey', which an ssh url needs")
-    # Pasting through forms gives CRLF and drops the last line break; ssh refuses both.
-    key = key.replace("\r\n", "\n").replace("\r", "\n").strip() + "\n"
-    if not key.startswith("-----BEGIN ") or "\0" in key:
-        raise _invalid("the property 'privateKey' is no private key in OpenSSH or PEM form (-----BEGIN ...)")
+    try:
+        key = normalized_key(key)
+    except ValueError as exc:
+        raise _invalid(f"the property 'privateKey' {exc}") from exc
     passphrase = given.get("passphrase")
     if passphrase is not None and any(character in passphrase for character in "\r\n\0"):
         raise _invalid("the property 'passphrase' holds a line break or NUL")
-    if passphrase is None and _is_encrypted(key):
+    if passphrase is None and is_encrypted(key):
         raise _invalid("the private key is protected, and the connection has no 'passphrase'")
     username = given.get("username")
     if username is not None and (username.startswith("-") or not username.isprintable() or " " in username):
@@ -237,22 +251,9 @@ def _ssh_credential(given: Mapping[str, str]) -> SshCredential:
     known_hosts = given.get("knownHosts", "").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in known_hosts:
         raise _invalid("the property 'knownHosts' holds NUL")
+    if "\\n" in known_hosts:
+        raise _invalid(r"the property 'knownHosts' holds the two characters \n where its lines end")
     return SshCredential(key, known_hosts.rstrip("\n") + "\n", passphrase, username)
-
-
-def _is_encrypted(key: str) -> bool:
-    """Whether a private key needs a passphrase, told from its header alone."""
-    if "ENCRYPTED" in key:
-        return True
-    if "BEGIN OPENSSH PRIVATE KEY" not in key:
-        return False
-    body = "".join(line for line in key.splitlines() if not line.startswith("-----"))
-    try:
-        blob = base64.b64decode(body)
-    except binascii.Error:
-        return False
-    # openssh-key-v1 NUL, then the cipher's name as a length-prefixed string.
-    return blob.startswith(b"openssh-key-v1\0") and blob[15:23] != b"\0\0\0\x04none"
 
 
 def _invalid(message: str) -> GitError:

@@ -9,8 +9,9 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
-from kiok.connections import property_text
+from kiok.connections import property_text, value_checks
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import Connection, check_master_key, check_properties
 
@@ -54,6 +55,14 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         except ConnectionsError as exc:
             raise forms.ValidationError(f"{exc}. Enter all lines again.") from exc
         return changes
+
+    def clean(self) -> None:
+        super().clean()
+        changes = self.cleaned_data.get("changes")
+        if changes is not None and (
+            wrong := value_checks.wrong_values(self.cleaned_data.get("type", ""), changes.set)
+        ):
+            self.add_error("changes", f"{capfirst('; '.join(wrong))}. Enter all lines again.")
 
 
 @admin.register(Connection)

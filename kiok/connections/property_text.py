@@ -20,7 +20,7 @@ Blank lines and lines that begin with `#` are skipped. Messages name lines and n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kiok.connections.errors import InvalidProperty
@@ -34,6 +34,7 @@ HELP = (
 )
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s*")
+_BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it
 _HEREDOC = re.compile(r"<<([A-Za-z0-9_]+)\s*")
 
 
@@ -47,7 +48,7 @@ class Changes:
 
 def parse(text: str) -> Changes:
     """Read the text. Raises InvalidProperty with the line at fault."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace(_BYTE_ORDER_MARK, "").split("\n")
     values: dict[str, str] = {}
     remove: set[str] = set()
     index = 0
@@ -73,9 +74,14 @@ def parse(text: str) -> Changes:
                 f"line {number}: before the = goes a property name of letters, digits, underscore and dash"
             )
         _once(name, number, values, remove)
-        if not value.strip() and index < len(lines) and _PEM.fullmatch(lines[index]):
-            value = lines[index]
-            index += 1
+        if value.strip().startswith("PuTTY-User-Key-File-"):
+            raise InvalidProperty(
+                f"line {number}: {name!r} is a key in PuTTY's form (.ppk); convert it with: "
+                "puttygen KEY.ppk -O private-openssh -o KEY"
+            )
+        if not value.strip() and (begin := _pem_after(lines, index)) is not None:
+            value = lines[begin]
+            index = begin + 1
         end = _end(value)
         if end is None:
             values[name] = value
@@ -95,6 +101,14 @@ def parse(text: str) -> Changes:
             body.append(end)
         values[name] = "".join(part + "\n" for part in body)
     return Changes(values, frozenset(remove))
+
+
+def _pem_after(lines: Sequence[str], index: int) -> int | None:
+    """The line from `index` on that begins a PEM block, blank lines passed over; None where another comes first."""
+    for number in range(index, len(lines)):
+        if lines[number].strip():
+            return number if _PEM.fullmatch(lines[number].strip()) else None
+    return None
 
 
 def _end(value: str) -> str | None:

@@ -10,11 +10,12 @@ from django.test import Client, override_settings
 from kiok.connections import property_text
 from kiok.connections.errors import InvalidProperty
 from kiok.connections.models import Connection
+from tests.unit.key_text import key_text
 
 ADD = "/admin/connections/connection/add/"
 LIST = "/admin/connections/connection/"
 SECRET = "s3cr3t-hunter2"
-PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\naC1rZXk=\n-----END OPENSSH PRIVATE KEY-----"
+PEM = key_text(b"open" * 20).rstrip()
 
 
 def fields(id: str = "git-main", changes: str = "", **more: str) -> dict[str, str]:
@@ -42,6 +43,51 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
     )
     assert answer.status_code == 302
     assert stored() == {"username": "deploy", "privateKey": PEM + "\n"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ("token= abc", "'token' begins with a blank"),
+        ("token=abc ", "'token' ends with a blank"),
+        ("token=<<END\nabc\nEND", "'token' ends with a line break"),
+        ("token=a\u200bbc", "has a character U+200B as character 2"),
+        ("token=a bc", "has a blank as character 2"),
+        ("username=ada\npassword=hunter22\t", "'password' ends with a tab"),
+        ("username=ada \npassword=hunter22", "'username' ends with a blank"),
+        (f"privateKey={PEM}".replace("\n", "\n  "), "'privateKey' has a blank at the beginning of line 2"),
+        ("privateKey=" + PEM.replace("\n", "\\n"), "holds the two characters \\n"),
+        ("privateKey=ssh-ed25519 AAAAC3NzaC1 ada", "is a public key"),
+        ("privateKey=PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", "puttygen KEY.ppk"),
+        (
+            "privateKey=" + PEM.rpartition("\n")[0],
+            "has no end; wanted is a line '-----END OPENSSH PRIVATE KEY-----'",
+        ),
+        ("privateKey=" + PEM.replace(PEM.split("\n")[1] + "\n", ""), "a part of its lines is missing"),
+    ],
+)
+def test_a_value_that_git_could_not_use_is_refused_by_the_form(
+    admin_client: Client, changes: str, says: str
+) -> None:
+    answer = admin_client.post(ADD, fields(changes=changes))
+    (error,) = answer.context["adminform"].form.errors["changes"]
+    assert says in error
+    assert "Enter all lines again" in error
+    assert "hunter22" not in answer.content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_a_key_is_taken_with_a_byte_order_mark_blank_lines_and_trailing_blanks(admin_client: Client) -> None:
+    text = "\ufeffprivateKey=\n\n" + PEM.replace("\n", "  \r\n") + "\n"
+    assert admin_client.post(ADD, fields(changes=text)).status_code == 302
+    assert stored()["privateKey"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+
+
+@pytest.mark.parametrize("kind", ["generic", "secret"])
+def test_values_that_are_not_for_git_are_stored_as_they_are(admin_client: Client, kind: str) -> None:
+    changes = "password= x \ntoken=<<END\na b\nEND"
+    assert admin_client.post(ADD, fields(changes=changes, type=kind)).status_code == 302
+    assert stored() == {"password": " x ", "token": "a b\n"}
 
 
 def test_the_types_are_git_secret_and_generic(admin_client: Client) -> None:

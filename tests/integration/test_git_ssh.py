@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from gitsync.git.url import RemoteUrl, parse_url
 from tests.servers.process_list import command_lines, watch_process_list
 from tests.servers.repositories import WorkRepo
 from tests.servers.ssh import SshServer
+from tests.unit.key_text import key_text
 from tests.waiting import wait_until
 
 MAIN = parse_ref("main")
@@ -84,17 +86,71 @@ def test_a_key_with_a_passphrase_is_unlocked(
     assert mirror.fetch(url, MAIN, credential_from_properties(properties, url)) == commit
 
 
-def test_a_wrong_passphrase_is_an_authentication_failure_that_does_not_show_it(
-    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
+@pytest.mark.parametrize("form", ["openssh", "pem", "pkcs8"])
+def test_a_wrong_passphrase_is_said_to_be_one_and_not_shown(
+    ssh_server: SshServer, tmp_path: Path, mirror: Mirror, url: RemoteUrl, form: str
 ) -> None:
-    key = ssh_server.client_key(passphrase="right-passphrase")
-    credential = SshCredential(key, ssh_server.known_hosts, "wrong-passphrase")
+    path = tmp_path / "key"
+    arguments = ["-t", "ed25519"] if form == "openssh" else ["-t", "rsa", "-b", "2048", "-m", form.upper()]
+    subprocess.run(["ssh-keygen", "-q", *arguments, "-N", "right-passphrase", "-f", str(path)], check=True)
+    properties = {"privateKey": path.read_text(), "knownHosts": ssh_server.known_hosts}
+    credential = credential_from_properties({**properties, "passphrase": "wrong-passphrase"}, url)
     with pytest.raises(GitPersonError) as caught:
         mirror.fetch(url, MAIN, credential)
-    assert caught.value.reason is GitReason.AUTHENTICATION_FAILED
+    assert caught.value.reason is GitReason.CREDENTIAL_INVALID, str(caught.value)
     assert "wrong-passphrase" not in str(caught.value)
-    assert "passphrase" in str(caught.value)
+    assert "'passphrase' is not that of the connection's privateKey" in str(caught.value)
     assert "call-" not in str(caught.value)
+
+
+def test_a_locked_key_that_the_server_does_not_know_is_an_authentication_failure(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
+) -> None:
+    key = ssh_server.client_key(passphrase="right-passphrase", authorize=False)
+    with pytest.raises(GitPersonError) as caught:
+        mirror.probe(url, MAIN, SshCredential(key, ssh_server.known_hosts, "right-passphrase"))
+    assert caught.value.reason is GitReason.AUTHENTICATION_FAILED
+
+
+def test_a_key_that_ssh_cannot_read_is_an_invalid_credential(
+    ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
+) -> None:
+    """Of the right form, but with a private part that is none."""
+    properties = {"privateKey": key_text(b"x" * 64), "knownHosts": ssh_server.known_hosts}
+    with pytest.raises(GitPersonError, match="ssh cannot read the connection's privateKey") as caught:
+        mirror.probe(url, MAIN, credential_from_properties(properties, url))
+    assert caught.value.reason is GitReason.CREDENTIAL_INVALID
+
+
+def _pasted(key: str) -> dict[str, str]:
+    return {
+        "as it is": key,
+        "Windows line ends": key.replace("\n", "\r\n"),
+        "old Mac line ends": key.replace("\n", "\r"),
+        "no last line break": key.rstrip("\n"),
+        "byte order mark": f"\ufeff{key}",
+        "blank lines around": f"\n\n  \n{key}\n\n",
+        "blanks at line ends": key.replace("\n", "  \n"),
+    }
+
+
+@pytest.mark.parametrize("form", ["openssh", "pem", "pkcs8", "ecdsa"])
+def test_a_key_works_however_its_lines_end(
+    ssh_server: SshServer, tmp_path: Path, mirror: Mirror, url: RemoteUrl, commit: str, form: str
+) -> None:
+    path = tmp_path / "key"
+    arguments = {
+        "openssh": ["-t", "ed25519"],
+        "ecdsa": ["-t", "ecdsa", "-m", "PEM"],
+    }.get(form, ["-t", "rsa", "-b", "2048", "-m", form.upper()])
+    subprocess.run(["ssh-keygen", "-q", *arguments, "-N", "", "-f", str(path)], check=True)
+    with ssh_server.authorized_keys.open("a") as file:
+        file.write(path.with_suffix(".pub").read_text())
+    for name, key in _pasted(path.read_text()).items():
+        credential = credential_from_properties(
+            {"privateKey": key, "knownHosts": ssh_server.known_hosts}, url
+        )
+        assert mirror.probe(url, MAIN, credential) == commit, name
 
 
 def test_a_key_the_server_does_not_know_is_an_authentication_failure(

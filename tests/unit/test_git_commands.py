@@ -30,8 +30,9 @@ from tests.unit.hostile_git import (
     resolving,
     urls,
 )
+from tests.unit.key_text import key_text
 
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm9uZQ==\n-----END OPENSSH PRIVATE KEY-----\n"
+KEY = key_text(b"none")
 
 
 def _numbered(environment: dict[str, str]) -> set[str]:

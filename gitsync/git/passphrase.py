@@ -1,0 +1,34 @@
+"""Check of a private key's passphrase, for a login that was refused.
+
+ssh does not say that a passphrase is wrong: it goes on without the key, and the server refuses the login.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitsync.git.gitpython import GitCommandNotFound
+from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
+
+_SECONDS = 10.0
+_MAX_BYTES = 64 * 1024
+WRONG = "the property 'passphrase' is not that of the connection's privateKey: ssh-keygen -y -f KEY asks for the right one"
+
+
+def is_wrong_passphrase(key: Path, environment: Mapping[str, str]) -> bool:
+    """Return whether ssh-keygen cannot open the key with the passphrase that the environment's askpass answers.
+
+    False where that cannot be told. `environment` is that of the ssh which used the key.
+    """
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        return False
+    asking = {**environment, "KIOK_ASK_KIND": "key"}
+    try:
+        with Process([program, "-y", "-f", str(key)], directory=key.parent, environment=asking) as process:
+            status, _ = process.finish(None, timeout_seconds=_SECONDS, max_output_bytes=_MAX_BYTES)
+            return status != 0 and "incorrect passphrase" in process.stderr
+    except (GitCommandNotFound, OSError, TimeLimitPassed, OutputLimitPassed):
+        return False
