@@ -220,7 +220,7 @@ class TestBelowTheProtocol:
         proxy.stall_after_bytes = 50_000
         assert _failing(mirror, through, credential).reason is GitReason.TIMEOUT
         proxy.stall_after_bytes = None
-        assert mirror.fetch(through, MAIN, credential) == commit
+        assert _mirror(directory, settings).fetch(through, MAIN, credential) == commit
 
 
 class TestGitDaemon:
