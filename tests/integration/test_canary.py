@@ -62,8 +62,11 @@ time.sleep(4)
 raise RuntimeError("this is all that is here")
 """
 
-# Whose environment a credential may be in: those of one call of git. `cat` is the noting programs' own.
-MAY_HOLD_A_CREDENTIAL = {"prlimit", "setpriv", "env", "git", "git-remote-http", "ssh", "askpass", "sh", "cat"}
+# Whose environment a credential may be in: those of one call of git, and ssh-keygen, which tells after a refused login
+# whether the passphrase was the key's. `cat` is the noting programs' own.
+MAY_HOLD_A_CREDENTIAL = {
+    *("prlimit", "setpriv", "env", "git", "git-remote-http", "ssh", "ssh-keygen", "askpass", "sh", "cat"),
+}
 OWN = {"masterkey", "signingkey", "databasepassword"}
 """The secrets of the service itself, which are given to it in its environment."""
 
@@ -311,7 +314,7 @@ def _set_ssh_scenes(stage: Stage, server: SshServer, slow: SshServer) -> None:
     add("sshrefused", "authentication_failed", server.client_key("refused", authorize=False))
     wrong = marks.secret("sshwrongpassphrase")
     key = server.client_key("wrong", passphrase="something else")
-    add("sshwrongpassphrase", "authentication_failed", key, passphrase=wrong)
+    add("sshwrongpassphrase", "credential_invalid", key, passphrase=wrong)
     passphrase = marks.secret("sshslow")
     add("sshslow", "timeout", slow.client_key("slow", passphrase=passphrase), slow, passphrase=passphrase)
 

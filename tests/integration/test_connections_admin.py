@@ -52,7 +52,7 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
         ("token=abc ", "'token' ends with a blank"),
         ("token=<<END\nabc\nEND", "'token' ends with a line break"),
         ("token=a\u200bbc", "has a character U+200B as character 2"),
-        ("token=a bc", "has a blank as character 2"),
+        ("token=a\u00a0bc", "has a character U+00A0 as character 2"),
         ("username=ada\npassword=hunter22\t", "'password' ends with a tab"),
         ("username=ada \npassword=hunter22", "'username' ends with a blank"),
         (f"privateKey={PEM}".replace("\n", "\n  "), "'privateKey' has a blank at the beginning of line 2"),
