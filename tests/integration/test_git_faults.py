@@ -30,7 +30,7 @@ ALL = frozenset({"https", "ssh", "git"})
 def settings(tmp_path: Path, https_server: HttpsServer) -> GitSettings:
     return GitSettings(
         home=tmp_path / "home",
-        timeout_seconds=20.0,
+        timeout_seconds=120.0,
         kill_after_seconds=1.0,
         allow_protocols=ALL,
         allow_private_hosts=frozenset({"localhost", "127.0.0.0/8"}),

@@ -118,6 +118,7 @@ class TestPauses:
         assert sync().reason == "timeout"
         assert Dag.objects.get().stale_since is None
         https_server.faults.clear()
+        configure(gitsync_git_timeout_ms=120_000)
         assert sync().pruned == ("team/a.yaml",)
 
     @pytest.mark.case("surface.error-stored", "surface.error-cleared")
@@ -149,5 +150,5 @@ class TestPauses:
         configure(gitsync_git_timeout_ms=1000)
         assert sync().reason == "timeout"
         assert not Dag.objects.exists()
-        configure(gitsync_git_timeout_ms=30_000)
+        configure(gitsync_git_timeout_ms=120_000)
         assert sync().created == ("team/a.yaml",)
