@@ -112,7 +112,8 @@ def _warn_once(message: str) -> None:
 def _problems_by_name(invalid: Iterable[InvalidDeclaration]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for item in invalid:
-        found.setdefault(item.name, []).append(str(item))
+        # The place comes last: the overview has room for the beginning of a message only.
+        found.setdefault(item.name, []).append(f"{item.problem} ({item.source})")
     return {name: "; ".join(problems) for name, problems in found.items()}
 
 
@@ -190,9 +191,8 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
     One that exists keeps its configuration; one that does not is added with `values`. One that the admin manages is left
     alone: only a valid declaration takes it over, since the next one without it would remove it.
     """
-    from gitsync.sync.failure import (
-        Failure,
-    )  # what it stands on, a declaration without problems does not need
+    # Imported here: a declaration without problems needs none of what they import.
+    from gitsync.sync.failure import Failure
     from gitsync.sync.finish import fail_unreached
 
     problem = printable(problem, MAX_PROBLEM_CHARACTERS)
@@ -201,9 +201,7 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
         if repository is None:
             repository = Repository(name=name, managed_by=ManagedBy.CONFIG, **values)
         elif repository.managed_by != ManagedBy.CONFIG:
-            log.error(
-                "repository %s stays as the admin has it: its declaration is invalid: %s", name, problem
-            )
+            _warn_once(f"repository {name} stays as the admin has it, its declaration is invalid: {problem}")
             return False
         elif (repository.declaration_reason, repository.declaration_problem) == (reason, problem):
             return False

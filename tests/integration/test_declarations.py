@@ -117,8 +117,8 @@ def test_an_invalid_entry_fails_its_repository_and_no_other(
     work_repo.publish({"a.yaml": yaml_dag("a")})
     row = followed(declared, work_repo.file_url, line)
     assert (row.state, row.reason) == ("failing", "declaration_invalid")
-    assert row.message.startswith(f"{declared.file}:")
     assert says in row.message
+    assert f" ({declared.file}:" in row.message
 
 
 def test_the_command_syncs_the_others_and_says_which_entry_is_wrong(
@@ -136,11 +136,13 @@ def test_the_command_syncs_the_others_and_says_which_entry_is_wrong(
 
     text = text.replace("credentialConnectionId: nosuch", 'ref: "\\ud83d"')
     status, found, said = declared.run(text, "--now")
-    says = f"{declared.file}:3: key 'ref' holds the lone surrogate U+D83D (character 1, line 1 of the text)"
-    assert said == f"kiok: {says}, which cannot be stored\n"
+    says = (
+        "key 'ref' holds the lone surrogate U+D83D (character 1, line 1 of the text), which cannot be stored"
+    )
+    assert said == f"kiok: {declared.file}:3: {says}\n"
     assert (status, found["bbb"]["state"]) == (2, "in_sync")
     assert found["aaa"]["reason"] == "declaration_invalid"
-    assert found["aaa"]["message"].startswith(says)
+    assert found["aaa"]["message"] == f"{says} ({declared.file}:3)"
     assert declared.run(text, "--now", "--repo", "bbb")[0] == 0
     assert declared.run(text, "--list", "--repo", "aaa")[0] == 2
 
@@ -252,7 +254,8 @@ def test_pages_api_doctor_and_log_show_what_is_wrong(
     ada = User.objects.create_superuser("ada", password="x")
     browser = Client()
     browser.force_login(ada)
-    assert "unknown key &#x27;nosuch&#x27;" in browser.get("/admin/").content.decode()
+    overview = browser.get("/admin/gitsync/overview/", follow=True).content.decode()
+    assert "<code>declaration_invalid</code> unknown key" in overview.replace('<span title="', "")
     for row in Repository.objects.all():
         shown = browser.get(f"/admin/gitsync/repository/{row.pk}/change/")
         assert shown.status_code == 200
