@@ -38,7 +38,7 @@ _FIELDS = (
     _Field("month", 1, 12, _MONTHS),
     _Field("day-of-week", 0, 7, _DAYS),
 )
-_MACROS = {
+MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -59,7 +59,7 @@ def check_cron(schedule: str) -> None:
         raise CronError(f"the schedule is {len(schedule)} characters long; at most {_MAX_LENGTH} are allowed")
     macro = schedule.strip().lower()
     if macro.startswith("@"):
-        hint = _MACROS.get(macro)
+        hint = MACROS.get(macro)
         advice = f"write {hint!r}" if hint else f"write five fields: {_LAYOUT}"
         raise CronError(f"{shown(schedule)} is a macro, which is not allowed: {advice}")
     if re.search(r"[^\S \t]", schedule):

@@ -1,8 +1,9 @@
 """A YAML file in, its DAGs and problems out. Runs no code of the file's, so it needs no sandbox.
 
-- A document whose root is a mapping with the key `dag` is a DAG; other documents are ignored.
-- A file that cannot be read as YAML at all, or is beyond the limits, is a DAG file only if a line of it
-  begins with `dag:`: repositories are full of templates and data that are neither YAML nor ours.
+- A document whose root is a mapping with the key `dag` is a DAG. Any other is judged by `kiok.yaml_intent`: a broken
+  DAG, a doubt (which counts where the file gave a DAG before), or none of kiok's.
+- A file that cannot be read as YAML at all, is beyond the limits, or is encrypted, is a broken DAG where its text shows
+  the keys of one, else `import_failed`: repositories are full of templates and data that are neither YAML nor ours.
 - Where a file cannot be read to its end, none of its documents is taken: how many DAGs it holds, and
   so what their uids are, is then unknown.
 """
@@ -10,21 +11,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from kiok.compiled import CompiledFile, bounded, repeated_ids, repeated_message
 from kiok.errors import Diagnostic
+from kiok.opaque import opaque_reason
 from kiok.problems import Problem, without_echoes
 from kiok.spec import DagSpec
 from kiok.text import printable
 from kiok.validation import authored_id, validate
 from kiok.yaml_document import read_dag, task_at
+from kiok.yaml_intent import REMEDY, Other, Sign, examine
 from kiok.yaml_reader import Document, Mark, Node, YamlError, YamlLimits, documents
 
 __all__ = ["YamlLimits", "compile_yaml"]
 
 _DAG_LINE = re.compile(r"""^(?:---[ \t]+)?(?:\{\s*)?["']?dag["']?[ \t]*:""", re.MULTILINE)
+# Of a text that is not YAML: a line of `dag` that has a fault of its own, and one of `tasks` after it.
+_NEARLY_DAG_LINE = re.compile(
+    r"""^[ \t"'-]{0,8}dags?[ \t"']{0,8}:?[ \t]{0,8}(?:\{.*)?\r?$""", re.MULTILINE | re.IGNORECASE
+)
+_NEARLY_TASKS_LINE = re.compile(
+    r"""^[ \t"']{0,8}tasks[ \t"']{0,8}:?[ \t]{0,8}(?:\[.*)?\r?$""", re.MULTILINE | re.IGNORECASE
+)
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+# In this order: the mark of UTF-32 begins with that of UTF-16.
+_BOMS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _DEFAULT_LIMITS = YamlLimits()
 _MAX_MESSAGE = 4_000
 
@@ -32,20 +50,52 @@ _MAX_MESSAGE = 4_000
 def compile_yaml(text: bytes, path: str, limits: YamlLimits = _DEFAULT_LIMITS) -> CompiledFile:
     """Compile a YAML file's bytes; diagnostics carry `path`, line and column.
 
-    Never raises. Neither DAGs nor diagnostics: no DAG file. Of several documents the good ones give DAGs
-    and the others diagnostics; `keyed` counts the documents that are meant as DAGs, good or not.
+    Never raises. Of several documents the good ones give DAGs and the others diagnostics; `keyed` counts the
+    documents that are meant as DAGs, good or not.
     """
     try:
-        found = [
-            (document, root)
-            for document in documents(_decode(text, limits), limits)
-            if (root := document.root) is not None and "dag" in root.entries
-        ]
+        read = list(documents(_decode(text, limits), limits))
     except YamlError as error:
-        if not _mentions_dag(text):
-            return CompiledFile(keyed=False)
-        return CompiledFile(diagnostics=(_diagnostic(error.message, path, error.mark),), keyed=False)
-    keyed = len(found) > 1
+        unreadable = (_diagnostic(error.message, path, error.mark),)
+        return CompiledFile(diagnostics=unreadable, keyed=False, import_failed=not _mentions_dag(text))
+    meant = [
+        (document, root) for document in read if (root := document.root) is not None and "dag" in root.entries
+    ]
+    others = [other for document in read if not _is_dag(document) and (other := examine(document))]
+    broken = [other for other in others if other.sign is Sign.CERTAIN]
+    compiled = _compile_all(meant, path, keyed=len(meant) + len(broken) > 1)
+    return replace(
+        compiled,
+        diagnostics=bounded(
+            [*compiled.diagnostics, *(_diagnostic(item.message, path, item.mark) for item in broken)]
+        ),
+        not_a_dag=None if meant or broken else Diagnostic(_reason(others), path),
+        doubts=bounded(_doubts(others, path, is_empty=not meant and not others)),
+    )
+
+
+def _is_dag(document: Document) -> bool:
+    return document.root is not None and "dag" in document.root.entries
+
+
+def _reason(others: Sequence[Other]) -> str:
+    """Why none of the documents is a DAG."""
+    if not others:
+        return "it is empty, or holds only comments"
+    more = len(others) - 1
+    rest = "" if not more else " (and another document)" if more == 1 else f" (and {more} more documents)"
+    return f"{others[0].reason}{rest}"
+
+
+def _doubts(others: Sequence[Other], path: str, *, is_empty: bool) -> list[Diagnostic]:
+    if is_empty:
+        # Truncation and a template that failed leave such files; whoever removes a DAG deletes its file.
+        return [Diagnostic(f"the file is empty, or holds only comments. {REMEDY}", path)]
+    return [_diagnostic(item.message, path, item.mark) for item in others if item.sign is Sign.DOUBT]
+
+
+def _compile_all(found: Sequence[tuple[Document, Node]], path: str, *, keyed: bool) -> CompiledFile:
+    """Compile the documents that have a key `dag`."""
     diagnostics: list[Diagnostic] = []
     good: list[tuple[DagSpec, Mark]] = []
     marks: list[tuple[str | None, Mark]] = []
@@ -62,23 +112,27 @@ def compile_yaml(text: bytes, path: str, limits: YamlLimits = _DEFAULT_LIMITS) -
             message = f"{repeated_message(repeated[id_])} (lines {lines[:200]})"
             diagnostics.append(_diagnostic(message, path, mark, Problem("", id_, key="id")))
     dags = tuple(spec for spec, _mark in good if spec.id not in repeated)
-    return CompiledFile(dags, bounded(diagnostics), keyed)
+    return CompiledFile(dags, tuple(diagnostics), keyed)
 
 
 def _decode(text: bytes, limits: YamlLimits) -> str:
     if len(text) > limits.max_bytes:
         raise YamlError(f"the file has {len(text)} bytes; at most {limits.max_bytes} are allowed")
+    if opaque := opaque_reason(text):
+        raise YamlError(opaque)
     for bom, encoding in _BOMS.items():
-        if text.startswith(bom) and encoding != "utf-8":
-            raise YamlError("the file is in UTF-16; save it in UTF-8")
+        if text.startswith(bom):
+            raise YamlError(f"the file is in {encoding}; save it in UTF-8")
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         before = text[: exc.start].decode("utf-8", "replace")
-        message = f"the file is not UTF-8: byte {exc.start + 1} (0x{text[exc.start]:02x}): {exc.reason}"
+        message = f"the file is not UTF-8: byte {exc.start + 1} (0x{text[exc.start]:02x}): {exc.reason}; save it in UTF-8"
         raise YamlError(message, _mark(before)) from exc
     if wrong := _NOT_YAML.search(decoded):
-        message = f"the character U+{ord(wrong[0]):04X} is not allowed in YAML"
+        if wrong[0] == "\0" and decoded.count("\0") * 3 >= len(decoded):
+            raise YamlError("the file seems to be in UTF-16 without a byte order mark; save it in UTF-8")
+        message = f"the character U+{ord(wrong[0]):04X} is not allowed in YAML; remove it"
         raise YamlError(message, _mark(decoded[: wrong.start()]))
     return decoded
 
@@ -90,8 +144,12 @@ def _mark(before: str) -> Mark:
 
 
 def _mentions_dag(text: bytes) -> bool:
-    encoding = next((name for bom, name in _BOMS.items() if text.startswith(bom)), "utf-8")
-    return _DAG_LINE.search(text.decode(encoding, "replace").lstrip("\ufeff")) is not None
+    """Return whether a text that cannot be read shows the keys of a DAG. In UTF-16, ASCII is between NULs."""
+    plain = text.replace(b"\0", b"").lstrip(b"\xff\xfe\xef\xbb\xbf").decode("utf-8", "replace")
+    if _DAG_LINE.search(plain):
+        return True
+    nearly = _NEARLY_DAG_LINE.search(plain)
+    return nearly is not None and _NEARLY_TASKS_LINE.search(plain, nearly.end()) is not None
 
 
 def _compile(

@@ -14,6 +14,8 @@ import yaml
 
 from kiok.config_values import encode
 from kiok.text import shown
+from kiok.yaml_fault import Fault, Mark, lines_of
+from kiok.yaml_messages import explain
 from kiok.yaml_schema import ALLOWED_TAGS, COLLECTION_TAGS, TAG_PREFIX, ScalarError, resolve, tag_name
 
 # The C parser gives the same events and marks, some twenty times faster; not every platform has it.
@@ -34,13 +36,6 @@ class YamlLimits:
     max_aliases: int = 1_000
     max_text: int = 4 * 1024 * 1024
     max_documents: int = 1_000
-
-
-class Mark(NamedTuple):
-    """A place in the text, both counted from 1."""
-
-    line: int
-    column: int
 
 
 class YamlError(Exception):
@@ -86,13 +81,38 @@ def documents(text: str, limits: YamlLimits) -> Iterator[Document]:
             if finished is not None:
                 yield finished
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        problem = ", ".join(part for part in (exc.context, exc.problem) if part)
-        place = Mark(mark.line + 1, mark.column + 1) if mark is not None else None
-        raise YamlError(f"not valid YAML: {problem}", place) from exc
+        message, place = explain(_fault(exc, text))
+        raise YamlError(f"not valid YAML: {message}", place) from exc
     except (yaml.YAMLError, ValueError, OverflowError) as exc:
-        # The pure Python parser lets chr() and int() fail on some escapes and directives.
-        raise YamlError(f"not valid YAML: {str(exc).splitlines()[0]}") from exc
+        # The pure Python parser lets chr() and int() fail on some escapes and directives, without a place.
+        message, _ = explain(Fault("", str(exc).splitlines()[0], None, None, lines_of(text)))
+        raise YamlError(f"not valid YAML: {message}") from exc
+
+
+def _fault(error: Any, text: str) -> Fault:
+    start, at = _place(error.context_mark), _place(error.problem_mark)
+    opened = _quote_opened(text, at) if at is not None else None
+    return Fault(error.context or "", error.problem or "", start, at, lines_of(text), opened)
+
+
+def _place(mark: Any) -> Mark | None:
+    return None if mark is None else Mark(mark.line + 1, mark.column + 1)
+
+
+def _quote_opened(text: str, at: Mark) -> int | None:
+    """Return the line in which the quoted text of several lines opens that ends in the line of `at`, before it."""
+    opened = None
+    try:
+        for token in yaml.scan(text, Loader=_LOADER):
+            end = _place(token.end_mark)
+            if end is None or end > at:
+                break
+            if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and end.line == at.line:
+                first = token.start_mark.line + 1
+                opened = first if first < end.line else opened
+    except (yaml.YAMLError, ValueError, OverflowError):
+        pass  # the scanner met the same error
+    return opened
 
 
 class _Open(NamedTuple):
@@ -207,7 +227,8 @@ class _Reader:
             )
             return
         if isinstance(key.value, list | dict):
-            self._wrong(key.mark, f"a key must be text, found {shown(key.value)}")
+            template = '; write a template in quotes: "{{ ... }}"' if isinstance(key.value, dict) else ""
+            self._wrong(key.mark, f"a key must be text, found {shown(key.value)}{template}")
             return
         # As JSON writes it, so that `1:` and `"1":` are one key.
         name = encode(key.value)

@@ -1,0 +1,90 @@
+"""An error of the YAML parser with the text around it, and what is said about it instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kiok.text import shown
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_MAX_LINE_CHARACTERS = 1_000  # of a line, examined for a cause: what lies beyond is hostile or data
+MAX_SHOWN = 60  # characters of the text that a message quotes
+
+
+class Mark(NamedTuple):
+    """A place in the text, both counted from 1."""
+
+    line: int
+    column: int
+
+
+class Fault(NamedTuple):
+    """An error as the parser reports it. `start` is where the construct at fault begins, `at` where it broke off.
+
+    `quote_opened` is the line in which a quoted text of several lines opens that closes in the line of `at`.
+    """
+
+    context: str
+    problem: str
+    start: Mark | None
+    at: Mark | None
+    lines: Sequence[str]
+    quote_opened: int | None = None
+
+    def line(self, number: int) -> str:
+        """The text of a line, "" where there is none."""
+        return self.lines[number - 1] if 1 <= number <= len(self.lines) else ""
+
+    def above(self, number: int) -> int:
+        """The number of the nearest line above with content, 0 where there is none."""
+        for candidate in range(number - 1, 0, -1):
+            text = self.line(candidate).strip()
+            if text and not text.startswith("#"):
+                return candidate
+        return 0
+
+    @property
+    def here(self) -> str:
+        """The text of the line where it broke off."""
+        return self.line(self.at.line) if self.at else ""
+
+    @property
+    def character(self) -> str:
+        """The character where it broke off, "" at the end of a line."""
+        return self.here[self.at.column - 1 : self.at.column] if self.at else ""
+
+
+class Explained(NamedTuple):
+    """A message for the author, and the place to look at."""
+
+    message: str
+    at: Mark | None
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines as the parser counts them, each cut to a length that is cheap to examine."""
+    return [line[:_MAX_LINE_CHARACTERS] for line in _LINE_BREAK.split(text.removeprefix("\ufeff"))]
+
+
+def indentation(line: str) -> int:
+    """Return the number of characters of white space that the line begins with."""
+    return len(line) - len(line.lstrip())
+
+
+def in_blanks(number: int) -> str:
+    """Return an indentation in words."""
+    return "no blanks" if number == 0 else "1 blank" if number == 1 else f"{number} blanks"
+
+
+def quoted(text: str) -> str:
+    """Return a part of the text as a message names it."""
+    return shown(text.strip(), MAX_SHOWN)
+
+
+def in_quotes(value: str) -> str:
+    """Return a plain value as an author would write it in quotes, without its comment."""
+    value = value.partition(" #")[0].strip()
+    short = value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
+    return f"'{short}'" if '"' in short or "\\" in short else f'"{short}"'

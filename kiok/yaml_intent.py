@@ -1,0 +1,158 @@
+"""Signs that a YAML document without a key `dag` is, or was, meant as a DAG.
+
+Repositories are full of YAML that is no DAG: workflows, compose files, charts, playbooks. So only a document that can
+hardly be anything else counts as a broken DAG wherever it is found (`Sign.CERTAIN`). A lesser sign (`Sign.DOUBT`)
+counts where the file gave a DAG before: then it proves nothing that the key is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import NamedTuple
+
+from kiok.spec import TASK_TYPES
+from kiok.spelling import nearest
+from kiok.text import shown
+from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
+from kiok.yaml_reader import Document, Mark, Node
+
+REMEDY = "To remove the DAG that the file gave, delete the file or list it in .kiokignore"
+_MAX_KEYS_SHOWN = 5
+_INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS})
+
+
+class Sign(Enum):
+    """How sure it is that a document is meant as a DAG."""
+
+    NONE = auto()
+    DOUBT = auto()
+    CERTAIN = auto()
+
+
+class Other(NamedTuple):
+    """A document without a key `dag`: why it is no DAG, and what it looks like it was meant to be."""
+
+    reason: str
+    sign: Sign = Sign.NONE
+    message: str = ""
+    mark: Mark = Mark(1, 1)
+
+
+def examine(document: Document) -> Other | None:
+    """Return what a document without a key `dag` at its top is; None for an empty one."""
+    root = document.root
+    if root is None or (root.value is None and not root.text):
+        return None
+    reason = _reason(root)
+    sign, message, mark = _sign(root)
+    if sign is Sign.NONE and document.errors:
+        mark, message = document.errors[0]
+        sign, message = Sign.DOUBT, f"{reason}, and it is not valid: {message}. {REMEDY}"
+    return Other(reason, sign, message, mark)
+
+
+def _reason(root: Node) -> str:
+    if isinstance(root.value, dict):
+        keys = [shown(key, 40) for key in list(root.entries)[:_MAX_KEYS_SHOWN]]
+        more = len(root.entries) - len(keys)
+        found = ", ".join(keys) + (f" and {more} more" if more else "")
+        return f"it has no key 'dag' at the top level (found: {found})" if keys else "it is an empty mapping"
+    if isinstance(root.value, list):
+        return "it is a list; a DAG is a mapping with the keys 'dag' and 'tasks'"
+    return (
+        f"it is a plain value ({shown(root.value, 40)}); a DAG is a mapping with the keys 'dag' and 'tasks'"
+    )
+
+
+def _sign(root: Node) -> tuple[Sign, str, Mark]:
+    if isinstance(root.value, dict):
+        return _sign_of_mapping(root)
+    if isinstance(root.value, list):
+        return _sign_of_list(root)
+    # Any line of text is valid YAML, so that it can be read says nothing about it.
+    return Sign.DOUBT, f"{_reason(root)}. {REMEDY}", root.mark
+
+
+def _sign_of_mapping(root: Node) -> tuple[Sign, str, Mark]:
+    tasks = next(
+        ((key, *entry) for key, entry in root.entries.items() if _folded(key) in ("task", "tasks")), None
+    )
+    has_tasks = tasks is not None and _are_tasks(tasks[2])
+    for key, (mark, node) in root.entries.items():
+        if not _is_nearly_dag(key):
+            continue
+        message = f"unknown key {shown(key)}; did you mean `dag:`?"
+        is_but_its_form = _folded(key) in ("dag", "dags")
+        if not is_but_its_form and not isinstance(node.value, dict):
+            continue
+        if has_tasks or (is_but_its_form and "id" in node.entries):
+            return Sign.CERTAIN, message, mark
+        return Sign.DOUBT, f"{message} {REMEDY}", mark
+    if tasks is not None:
+        key, mark, _node = tasks
+        message = (
+            f"the key {shown(key)} is there, but no key 'dag' with the id of a DAG; did you mean `dag:`?"
+        )
+        return (Sign.CERTAIN, message, mark) if has_tasks else (Sign.DOUBT, f"{message} {REMEDY}", mark)
+    if found := _nested(root.entries.values()):
+        return found
+    if root.entries and _INSIDE_A_DAG.issuperset(root.entries):
+        message = f"it has keys of a DAG or a task, but no key 'dag' at the top level; did you mean `dag:`? {REMEDY}"
+        return Sign.DOUBT, message, root.mark
+    for key, (mark, node) in root.entries.items():
+        if isinstance(node.value, list) and nearest(key, ("tasks",)):
+            return Sign.DOUBT, f"unknown key {shown(key)}; did you mean `tasks:`? {REMEDY}", mark
+    return Sign.NONE, "", root.mark
+
+
+def _sign_of_list(root: Node) -> tuple[Sign, str, Mark]:
+    if found := _nested((item.mark, item) for item in root.items):
+        return found
+    if _are_tasks(root):
+        message = (
+            f"it is a list of tasks without a DAG; did you mean `dag:`, and the list under `tasks:`? {REMEDY}"
+        )
+        return Sign.DOUBT, message, root.mark
+    return Sign.NONE, "", root.mark
+
+
+def _nested(entries: Iterable[tuple[Mark, Node]]) -> tuple[Sign, str, Mark] | None:
+    """A DAG that is one level too deep: under another key, or as an item of a list."""
+    for _mark, node in entries:
+        if "dag" not in node.entries:
+            if "tasks" in node.entries and _are_tasks(node.entries["tasks"][1]):
+                message = (
+                    f"`tasks:` is one level too deep, without `dag:`; both belong at the top level. {REMEDY}"
+                )
+                return Sign.DOUBT, message, node.entries["tasks"][0]
+            continue
+        mark, dag = node.entries["dag"]
+        message = (
+            "the key 'dag' is one level too deep; `dag:` and `tasks:` belong at the top level of the document"
+        )
+        if "id" in dag.entries and "tasks" in node.entries:
+            return Sign.CERTAIN, f"{message}; did you mean `dag:` there?", mark
+        return Sign.DOUBT, f"{message}. {REMEDY}", mark
+    return None
+
+
+def _are_tasks(node: Node) -> bool:
+    """Return whether this can hardly be anything else than a list of this product's tasks."""
+    likely = False
+    for item in node.items:
+        entries = item.entries
+        if "type" in entries and entries["type"][1].value not in TASK_TYPES:
+            return False
+        likely = likely or ("id" in entries and any(key in entries for key in ("script", "type", "requires")))
+    return likely
+
+
+def _folded(key: str) -> str:
+    return key.strip().casefold()
+
+
+def _is_nearly_dag(key: str) -> bool:
+    """Return whether the key is `dag` but for one letter, its case or blanks."""
+    folded = _folded(key)
+    return folded in ("dag", "dags", "da", "dg", "ag") or nearest(folded, ("dag",)) is not None
