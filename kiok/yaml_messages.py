@@ -72,7 +72,7 @@ _ANY_RULES: Sequence[tuple[str, Rule]] = (
         _said("a list item ('- ') cannot follow a key in its line; begin the list in the next line"),
     ),
     (r"mapping keys are not allowed", _said("a value cannot begin with '? '; write it in quotes")),
-    (r"found unexpected ':'", _said("':' is not allowed here; write the value in quotes")),
+    (r"found unexpected ':'", _said("a blank is missing after ':', or the text is to be in quotes")),
     (
         r"found a tab character that violates indentation",
         _said("the line is indented with a tab; indent with blanks"),
