@@ -6,12 +6,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from compilers.base import Batch, FileResult, Kind
+from compilers.results import opaque_result
 from compilers.sandboxed import run_batch
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
-    """Compile every jar of the batch. A jar is self-contained: the container gets jars only."""
-    wanted = {source.path for source in batch.sources}
+    """Compile every jar of the batch. A jar is self-contained: the container gets jars only.
+
+    Those that are encrypted, or Git LFS pointers, fail without a container.
+    """
+    wanted = {source.path: source for source in batch.sources}
+    for entry, content in batch.tree.read([entry for entry in batch.tree.entries if entry.path in wanted]):
+        if opaque := opaque_result(wanted[entry.path], content):
+            del wanted[entry.path]
+            yield opaque
+    if not wanted:
+        return
+    batch = replace(batch, sources=list(wanted.values()))
     entries = [entry for entry in batch.tree.entries if entry.path in wanted]
     for result, _ in run_batch(batch, Kind.JAR, entries, texts={}):
         # It saw nothing but itself, so there was nothing to ask.

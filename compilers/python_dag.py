@@ -9,7 +9,7 @@ from compilers.base import Batch, FileResult, Kind, Tree, TreeEntry
 from compilers.discovery import kind_of
 from compilers.imports import ImportGraph, Verdict
 from compilers.links import Links
-from compilers.results import not_a_dag_in_doubt, readable
+from compilers.results import not_a_dag_in_doubt, opaque_result, readable
 from compilers.reuse import EVERYTHING, View
 from compilers.sandbox.link_hints import with_link_hints
 from compilers.sandbox.source_tar import unfit_name
@@ -17,14 +17,22 @@ from compilers.sandboxed import import_roots, run_batch
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
-    """Compile every Python source of the batch.
+    """Compile every Python source of the batch. Those that are encrypted, or Git LFS pointers, fail without a container.
 
     A module that could not be loaded is an error only if it, or a module of the repository that it imports,
     mentions kiok. Else it is some other Python file (a setup.py, a tool) and listed as no DAG, unproven.
     """
     entries = laid_out(batch.tree)
-    wanted = {source.path for source in batch.sources}
-    texts = _texts(batch.tree, [entry for entry in entries if entry.path in wanted])
+    wanted = {source.path: source for source in batch.sources}
+    texts: dict[str, str] = {}
+    for entry, content in batch.tree.read([entry for entry in entries if entry.path in wanted]):
+        texts[entry.path] = readable(content)
+        if opaque := opaque_result(wanted[entry.path], content, text=texts[entry.path]):
+            del wanted[entry.path]
+            yield opaque
+    if not wanted:
+        return
+    batch = replace(batch, sources=list(wanted.values()))
     links = Links(batch.tree)
     imports = ImportGraph(
         lambda: View(entries, links.entries.values()),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compilers.base import FileResult, FileStatus, Outcome, RawResult, Source
+from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, Source
 from compilers.reuse import EVERYTHING
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
+from kiok.opaque import opaque_reason
 
 NO_REASON = "it defines no DAG"
 TRANSIENT = (Outcome.TIMEOUT, Outcome.LOST)
@@ -118,6 +119,15 @@ def failed(
         starved=starved,
         unavailable=unavailable,
     )
+
+
+def opaque_result(source: Source, content: bytes, *, text: str | None = None) -> FileResult | None:
+    """Return the failure of a Python file or jar that is a Git LFS pointer or encrypted; None where it is neither.
+
+    Such a file is never run. Its result depends on nothing but its bytes.
+    """
+    reason = opaque_reason(content, "jar" if source.kind is Kind.JAR else "file")
+    return None if reason is None else replace(failed(source, reason, text=text), questions=())
 
 
 def result_of_raw(

@@ -14,6 +14,7 @@ from kiok.cron import CronError, check_cron
 from kiok.fields import Fields
 from kiok.graph import cycle_text, find_cycles
 from kiok.problems import Location, Problem, Problems
+from kiok.refs import malformed_references
 from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.spelling import did_you_mean
 from kiok.text import flaw, shown
@@ -128,11 +129,21 @@ def _task(value: object, location: Location, problems: Problems) -> TaskSpec | N
     requires = task.identifiers("requires")
     timeout = task.milliseconds("timeoutMs")
     config = task.strings("config")
+    _check_references(task, script, config)
     if not task.bad("type"):
         _check_needs(task, type_, script, config)
     if id_ is None:
         return None
     return TaskSpec(id_, type_, script, requires, timeout, MappingProxyType(config))
+
+
+def _check_references(task: Fields, script: str | None, config: dict[str, str]) -> None:
+    """The form of the references in the script and the config; what they name is known when the task runs."""
+    for message in malformed_references(script or "", is_script=True):
+        task.wrong("script", message)
+    for key, value in config.items():
+        for message in malformed_references(value, is_script=False):
+            task.wrong("config", message, key)
 
 
 def _check_needs(task: Fields, type_: str, script: str | None, config: dict[str, str]) -> None:

@@ -13,12 +13,13 @@ from django.core.validators import RegexValidator
 from django.db import connection as database
 from django.db import models, transaction
 
+from kiok import refs
 from kiok.connections import envelope, redaction
 from kiok.connections.errors import InvalidProperty, Tampered
 
-ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+ID_PATTERN = refs.CONNECTION_ID
 # No dot, so that `${conn.<id>.<key>}` has one reading though ids may hold dots.
-PROPERTY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+PROPERTY_NAME = re.compile(refs.PROPERTY)
 MAX_VALUE_BYTES = 256 * 1024
 MAX_PROPERTIES = 200
 # Not secret by themselves, and blanking them would make messages unreadable.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kiok.connections import references
 from kiok.connections.errors import MalformedReference, UnknownReference
 from kiok.connections.models import Connection
+from kiok.refs import malformed_references
 from tests.integration.connection_rows import make
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +74,17 @@ def test_an_unknown_reference_names_connection_and_property_and_no_value(text: s
 def test_a_malformed_reference_is_an_error_that_shows_the_form(text: str) -> None:
     with pytest.raises(MalformedReference, match="is no reference; wanted is"):
         references.find(text)
+
+
+parts = st.sampled_from(
+    ["$", "${", "}", "conn", "secret", ".", "a", "b-1", "_", " ", "\n", "ä", "/", "x" * 101]
+)
+
+
+@given(st.lists(parts, max_size=12).map("".join))
+def test_what_compiling_accepts_is_well_formed_when_the_task_runs(text: str) -> None:
+    """Except for `$${`: kiok has no escape, and other template languages write theirs so."""
+    try:
+        references.find(text.replace("$${", "$ {"))
+    except MalformedReference:
+        assert list(malformed_references(text, is_script=True))

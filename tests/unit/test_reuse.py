@@ -298,7 +298,7 @@ def test_the_texts_of_files_that_are_not_compiled_are_not_read() -> None:
 
     read: list[str] = []
     compile_tree(Counting(FILES), sandbox=Incremental().sandbox, subpath="")
-    assert sorted(read) == ["a.py", "b.py", "c.yaml"]
+    assert sorted(read) == ["a.py", "b.py", "c.yaml", "d.jar"]
 
 
 def payload(questions: object) -> bytes:
