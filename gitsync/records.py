@@ -9,6 +9,7 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, Left
 
 from gitsync.models import FileState, Repository, SourceFile, SyncRun
+from gitsync.models.source_file import reason_text
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, Origin
 
@@ -33,6 +34,14 @@ def located_files(files: QuerySet[SourceFile]) -> QuerySet[Any]:
         problem_column=KeyTextTransform("column", first),
         n_problems=_length(F("diagnostics")),
     )
+
+
+def reason_of(file: Any) -> str:
+    """Return why a file that `located_files` gives holds no DAG or is ignored; "" where it was compiled or failed."""
+    if file.state not in (FileState.NOT_A_DAG, FileState.IGNORED):
+        return ""
+    line = int(file.problem_line) if (file.problem_line or "").isdigit() else None
+    return reason_text([{"message": file.problem, "line": line}])
 
 
 def counted_repositories(repositories: QuerySet[Repository]) -> QuerySet[Any]:

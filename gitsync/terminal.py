@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ COLOURS = {
 STATUS_COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
 CONTINUED = "    "  # begins each further line of a message
 PIPED_COLUMNS = 1_000_000  # of a file or pipe: no line is wrapped or cut, so that grep finds whole names
+SHOWN_REASONS = 20  # files without a DAG, and ignored entries, of one repository; --json has all
 SIGNS = (
     ("created", "+", "green"),
     ("updated", "~", "cyan"),
@@ -146,12 +147,28 @@ def _show_details(console: TerminalConsole, report: SyncReport) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    _show_reasons(console, report, "not a DAG", report.not_a_dag_reasons)
+    _show_reasons(console, report, "ignored", report.ignored_reasons)
     if report.state == RepositoryState.FAILING:
         console.print(
             f"[red]✗ {plain(report.name)}[/] ({plain(report.reason)}): {plain_lines(report.message)}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _show_reasons(
+    console: TerminalConsole, report: SyncReport, what: str, reasons: Mapping[str, str]
+) -> None:
+    """Print why files give no DAG, the first ones, one line each."""
+    for path, reason in list(reasons.items())[:SHOWN_REASONS]:
+        line = plain(f"{report.name}/{path}: {reason}")
+        console.print(f"[dim]· {what:9}[/] {line}", highlight=False, soft_wrap=True)
+    if len(reasons) > SHOWN_REASONS:
+        line = (
+            f"{len(reasons) - SHOWN_REASONS} more of {plain(report.name)}; --json and the file list have all"
+        )
+        console.print(f"[dim]· {what:9}[/] {line}", highlight=False, soft_wrap=True)
 
 
 def show_repositories(repositories: Sequence[Repository]) -> None:

@@ -1,8 +1,9 @@
 """`python3 -m kiok.compile FILE...`: compile DAG files as the server would, for authors and their CI.
 
-stdout gets one JSON array of DagSpecs, in the order of the files; a file that is no DAG adds none. stderr gets
-the problems.
-Exit status: 0 if every file compiled (or is no DAG), 1 if any has a problem, 2 for a wrong command line.
+stdout gets one JSON array of DagSpecs, in the order of the files; a file that is no DAG adds none. With `--check` it
+gets the number of files and DAGs, where all is well. stderr gets the problems, and why a file is no DAG.
+Exit status: 0 if every file compiled (or is no DAG, without `--strict`), 1 if any has a problem, 2 for a wrong
+command line.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,17 +58,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     compiled = _compile_all(options.files, options.roots)
     problems = [diagnostic for _file, result in compiled for diagnostic in result.diagnostics]
+    without_dag = [
+        _no_dag(file, result) for file, result in compiled if not result.dags and not result.diagnostics
+    ]
+    if options.strict:
+        problems += without_dag
     from kiok.report import as_github, as_text
 
     written: Callable[[Diagnostic], str] = as_github if options.format == "github" else as_text
     for diagnostic in problems:
         sys.stderr.write(written(diagnostic) + "\n")
+    for diagnostic in () if options.strict else without_dag:
+        sys.stderr.write(f"{as_text(diagnostic)}\n")
     if not options.check:
-        for file, result in compiled:
-            if not result.dags and not result.diagnostics:
-                sys.stderr.write(f"{terminal_line(file)}: not a DAG\n")
         _print_specs(compiled)
+    elif not problems:
+        sys.stdout.write(_counts(compiled))
     return 1 if problems else 0
+
+
+def _no_dag(file: str, result: CompiledFile) -> Diagnostic:
+    """Why the file gives no DAG."""
+    reason = result.not_a_dag or (result.doubts[0] if result.doubts else Diagnostic("it defines no DAG"))
+    return replace(reason, path=file, message=f"not a DAG: {reason.message}")
+
+
+def _counts(compiled: Sequence[tuple[str, CompiledFile]]) -> str:
+    """`3 files, 5 DAGs`."""
+    files, dags = len(compiled), sum(len(result.dags) for _file, result in compiled)
+    return f"{files} {'file' if files == 1 else 'files'}, {dags} {'DAG' if dags == 1 else 'DAGs'}\n"
 
 
 def _options(arguments: Sequence[str] | None) -> Namespace:
@@ -84,7 +104,10 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
         epilog="Exit status: 0 all compiled, 1 some file has a problem, 2 wrong usage.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .py, .yaml or .yml file")
-    parser.add_argument("--check", action="store_true", help="print problems only, nothing on success")
+    parser.add_argument(
+        "--check", action="store_true", help="print no specs; on success, the number of files and DAGs"
+    )
+    parser.add_argument("--strict", action="store_true", help="a file without a DAG is a problem")
     parser.add_argument(
         "--format",
         choices=("text", "github"),
@@ -123,12 +146,24 @@ def _compile_all(files: Sequence[str], roots: Sequence[str] | None) -> list[tupl
                 return compile_yaml_file(file)
             except YamlUnavailable as exc:
                 return CompiledFile(diagnostics=(Diagnostic(str(exc), file),))
+        if opaque := _opaque(file):
+            return CompiledFile(diagnostics=(Diagnostic(opaque, file),))
         from kiok.isolated import compile_in_own_process
 
         return compile_in_own_process(file, roots or [repository_root(file)])
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return list(zip(files, pool.map(compile_one, files), strict=True))
+
+
+def _opaque(file: str) -> str | None:
+    """Why a Python file is none: it is a Git LFS pointer, or encrypted."""
+    from kiok.opaque import opaque_reason
+
+    try:
+        return opaque_reason(Path(file).read_bytes())
+    except OSError:
+        return None  # compiling it says why it cannot be read
 
 
 def repository_root(file: str) -> str:

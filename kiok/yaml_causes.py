@@ -220,7 +220,7 @@ def unclosed_bracket(fault: Fault) -> Explained:
         return Explained("a bracket is not closed, or ',' is missing", None)
     opening = fault.line(start.line)[start.column - 1 : start.column] or "{"
     closing = {"{": "}", "[": "]"}.get(opening, opening)
-    if not any(line.strip() for line in [fault.here[at.column - 1 :], *fault.lines[at.line :]]):
+    if fault.is_at_end:
         return Explained(f"the {opening!r} that opens here is not closed by {closing!r}", start)
     if at.line != start.line or at.column > len(fault.here.rstrip()):
         message = f"the {opening!r} that opens here is not closed by {closing!r}, or ',' is missing before line {at.line}"
@@ -232,6 +232,8 @@ def unclosed_bracket(fault: Fault) -> Explained:
 
 def no_value(fault: Fault) -> Explained:
     """`did not find expected node content`: a comma or bracket where a value is expected."""
+    if fault.is_at_end and fault.bracket:
+        return unclosed_bracket(fault._replace(start=fault.bracket))
     found = repr(fault.character) if fault.character else "the end of the line"
     message = f"expected a value, found {found}; write a value that begins with it in quotes, or remove it"
     return Explained(message, fault.at or fault.start)

@@ -23,7 +23,8 @@ class Mark(NamedTuple):
 class Fault(NamedTuple):
     """An error as the parser reports it. `start` is where the construct at fault begins, `at` where it broke off.
 
-    `quote_opened` is the line in which a quoted text of several lines opens that closes in the line of `at`.
+    `quote_opened` is the line in which a quoted text of several lines opens that closes in the line of `at`, `bracket`
+    the place of the innermost bracket that is open there.
     """
 
     context: str
@@ -32,6 +33,7 @@ class Fault(NamedTuple):
     at: Mark | None
     lines: Sequence[str]
     quote_opened: int | None = None
+    bracket: Mark | None = None
 
     def line(self, number: int) -> str:
         """The text of a line, "" where there is none."""
@@ -49,6 +51,15 @@ class Fault(NamedTuple):
     def here(self) -> str:
         """The text of the line where it broke off."""
         return self.line(self.at.line) if self.at else ""
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing follows the place where it broke off."""
+        if self.at is None:
+            return False
+        return not any(
+            line.strip() for line in (self.here[self.at.column - 1 :], *self.lines[self.at.line :])
+        )
 
     @property
     def character(self) -> str:

@@ -91,28 +91,35 @@ def documents(text: str, limits: YamlLimits) -> Iterator[Document]:
 
 def _fault(error: Any, text: str) -> Fault:
     start, at = _place(error.context_mark), _place(error.problem_mark)
-    opened = _quote_opened(text, at) if at is not None else None
-    return Fault(error.context or "", error.problem or "", start, at, lines_of(text), opened)
+    quote, bracket = _opened_before(at, text) if at is not None else (None, None)
+    return Fault(error.context or "", error.problem or "", start, at, lines_of(text), quote, bracket)
 
 
 def _place(mark: Any) -> Mark | None:
     return None if mark is None else Mark(mark.line + 1, mark.column + 1)
 
 
-def _quote_opened(text: str, at: Mark) -> int | None:
-    """Return the line in which the quoted text of several lines opens that ends in the line of `at`, before it."""
-    opened = None
+def _opened_before(at: Mark, text: str) -> tuple[int | None, Mark | None]:
+    """Return the line where a quoted text of several lines opens that ends in the line of `at`, and the open bracket."""
+    quote, brackets = None, []
     try:
         for token in yaml.scan(text, Loader=_LOADER):
-            end = _place(token.end_mark)
+            start, end = Mark(token.start_mark.line + 1, token.start_mark.column + 1), _place(token.end_mark)
             if end is None or end > at:
                 break
-            if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and end.line == at.line:
-                first = token.start_mark.line + 1
-                opened = first if first < end.line else opened
+            if (
+                isinstance(token, yaml.ScalarToken)
+                and token.style in ("'", '"')
+                and start.line < end.line == at.line
+            ):
+                quote = start.line
+            elif isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+                brackets.append(start)
+            elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken) and brackets:
+                brackets.pop()
     except (yaml.YAMLError, ValueError, OverflowError):
         pass  # the scanner met the same error
-    return opened
+    return quote, brackets[-1] if brackets else None
 
 
 class _Open(NamedTuple):

@@ -27,6 +27,7 @@ from kiok.metadata.admin.cells import Tone
 
 SHOWN_UIDS = 200
 SHOWN_FAILURES = 50
+SHOWN_REASONS = 50  # files without a DAG, and ignored entries
 DIFF_SECONDS = 1.0
 """For all changes of specs on the page together; specs are untrusted, and to compare two may take long."""
 LABELS = ("as served now", "as it would be")
@@ -110,6 +111,11 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
             "failed": [_failure(repository, report, item) for item in report["failed"][:SHOWN_FAILURES]],
             "n_failed": counts["failed_files"],
             "failed_left_out": max(0, counts["failed"] - SHOWN_FAILURES),
+            "without_dag": [
+                _without_dag(report, counts, name, state)
+                for name, state in (("not_a_dag", "not a DAG"), ("ignored", "ignored"))
+                if counts[name]
+            ],
             "unchanged": report["unchanged"],
             "compiled": report["compiled"],
             "files": report["compiled"] + report["reused"],
@@ -147,6 +153,19 @@ def _failure(repository: Repository, report: Mapping[str, Any], item: Mapping[st
         "place": place,
         "url": web_links.file_url(repository, report["to_commit"], item["path"], item["line"]),
         "message": item["message"],
+    }
+
+
+def _without_dag(
+    report: Mapping[str, Any], counts: Mapping[str, int], name: str, state: str
+) -> dict[str, Any]:
+    """The first files in one of the states without a DAG, each with its reason."""
+    reasons = report.get(f"{name}_reasons", {})  # a result that an older worker stored has none
+    files = [(path, reasons.get(path, "")) for path in report[name][:SHOWN_REASONS]]
+    return {
+        "title": f"{_number(counts[name], 'file')} {'is' if counts[name] == 1 else 'are'} {state}",
+        "files": files,
+        "left_out": counts[name] - len(files),
     }
 
 

@@ -59,7 +59,7 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def state_badge(self, file: SourceFile) -> str:
         return states.file_state(file.state)
 
-    @admin.display(description="problem")
+    @admin.display(description="problem or reason")
     def problem(self, file: Any) -> str:
         return problems.first_problem(file)
 
@@ -74,7 +74,7 @@ class SourceFileAdmin(ReadOnlyAdmin):
             web_links.tell_services([file.repository])
         return file
 
-    @admin.display(description="problems")
+    @admin.display(description="problems, or the reason")
     def all_problems(self, file: SourceFile) -> str:
         return problems.all_problems(file)
 

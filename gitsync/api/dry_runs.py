@@ -52,6 +52,8 @@ class DryRunResult(Sent):
     failed_files: list[FailedFile]
     not_a_dag: list[str] = Field(description="Files that hold no DAG.")
     ignored: list[str] = Field(description="Files that were left out, by .kiokignore or by a limit.")
+    not_a_dag_reasons: dict[str, str] = Field(description="Why each file in `notADag` holds no DAG, by path.")
+    ignored_reasons: dict[str, str] = Field(description="Why each entry in `ignored` is left out, by path.")
     seconds: float
     updated: list[UpdatedDag] = Field(
         description="What would become of the updated DAGs, for who may view DAGs."
@@ -139,6 +141,9 @@ def _result(caller: Caller, stored: dict[str, Any]) -> DryRunResult:
         failed_files=[FailedFile(**item) for item in report["failed"]],
         not_a_dag=report["not_a_dag"],
         ignored=report["ignored"],
+        # A result that an older worker stored has none.
+        not_a_dag_reasons=report.get("not_a_dag_reasons", {}),
+        ignored_reasons=report.get("ignored_reasons", {}),
         seconds=report["seconds"],
         updated=[UpdatedDag(uid=item["uid"], before=item["before"], after=item["after"]) for item in shown],
         left_out=stored["left_out"] + len(stored["updated"]) - len(shown),

@@ -20,7 +20,7 @@ from gitsync.api.problems import not_found
 from gitsync.api.repositories import found
 from gitsync.api.wire import ABSENT, FilePath, RepositoryName, Search, Sent, Time
 from gitsync.models import FileState, Scope, SourceFile
-from gitsync.records import located_files
+from gitsync.records import located_files, reason_of
 
 router = Router(tags=["files"], by_alias=True)
 
@@ -66,6 +66,9 @@ class File(Sent):
     last_failed_at: Time
     retry_at: Time = Field(
         description="A failure that may pass, such as a time-out: the file is compiled again then."
+    )
+    reason: str | None = Field(
+        description="Why the file holds no DAG, or is ignored; null for the other states."
     )
 
 
@@ -141,7 +144,10 @@ def files(
     if state:
         rows = rows.filter(state=FileState(state))
     cut, following = pages.cut(located_files(rows), BY_PATH, request, limit, cursor)
-    items = [FileSummary(**_file(row), problems=row.n_problems, first_problem=row.problem) for row in cut]
+    items = [
+        FileSummary(**_file(row, reason_of(row)), problems=row.n_problems, first_problem=row.problem)
+        for row in cut
+    ]
     return FilePage(items=items, next=following)
 
 
@@ -158,7 +164,7 @@ def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
     if row is None:
         raise not_found("file")
     return FileOut(
-        **_file(row),
+        **_file(row, row.reason),
         repository=repository.name,
         image_digest=row.image_digest,
         compile_seconds=row.seconds,
@@ -191,7 +197,7 @@ def errors(
     return ErrorPage(items=items, next=following)
 
 
-def _file(row: SourceFile) -> dict[str, Any]:
+def _file(row: SourceFile, reason: str) -> dict[str, Any]:
     return {
         "path": row.path,
         "kind": row.kind,
@@ -202,6 +208,7 @@ def _file(row: SourceFile) -> dict[str, Any]:
         "first_failed_at": row.first_failed_at,
         "last_failed_at": row.last_failed_at,
         "retry_at": row.retry_at,
+        "reason": reason or None,
     }
 
 

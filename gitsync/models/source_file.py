@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db import models
 
 from gitsync.models.repository import Repository
@@ -14,6 +16,20 @@ class FileState(models.TextChoices):
     FAILED = "failed", "failed"
     NOT_A_DAG = "not_a_dag", "not a DAG"
     IGNORED = "ignored", "ignored"
+
+
+IGNORED_PREFIX = "ignored: "
+NO_REASON = "it holds no DAG"  # of a row that an older version wrote
+
+
+def reason_text(diagnostics: object) -> str:
+    """Return the first of stored diagnostics as a reason: its message, with the line where it is known."""
+    first = diagnostics[0] if isinstance(diagnostics, list) and diagnostics else None
+    if not isinstance(first, Mapping) or not isinstance(first.get("message"), str):
+        return NO_REASON
+    line = first.get("line")
+    place = f"line {line}: " if isinstance(line, int) else ""
+    return place + str(first["message"]).removeprefix(IGNORED_PREFIX)
 
 
 class SourceFile(models.Model):
@@ -50,6 +66,11 @@ class SourceFile(models.Model):
         verbose_name = "file"
         ordering = ["repository", "path"]
         constraints = [models.UniqueConstraint(fields=["repository", "path"], name="one_row_per_file")]
+
+    @property
+    def reason(self) -> str:
+        """Why the file holds no DAG, or is ignored; "" where it was compiled or failed."""
+        return reason_text(self.diagnostics) if self.state in (FileState.NOT_A_DAG, FileState.IGNORED) else ""
 
     def __str__(self) -> str:
         return f"{self.repository}/{self.path}"

@@ -19,6 +19,7 @@ from compilers.excerpt import excerpts
 from gitsync.clock import database_now
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
+from gitsync.models.source_file import IGNORED_PREFIX
 from gitsync.sync.claim import Claim, owned
 from gitsync.sync.copying import copy
 from gitsync.sync.plan import Found, Plan, Recorded
@@ -250,7 +251,7 @@ def _file_rows(
             repository=repository,
             path=item.path,
             state=FileState.IGNORED,
-            diagnostics=[{"message": f"ignored: {item.reason}"}],
+            diagnostics=[{"message": f"{IGNORED_PREFIX}{item.reason}"}],
             commit_sha=commit,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from compilers.base import FileResult
 from compilers.pipeline import Compilation, Share, compile_tree
 from gitsync import containers
 from gitsync.conf import properties
@@ -15,11 +16,13 @@ from gitsync.sync import apply as store
 from gitsync.sync.fetch import fetch_commit, read_tree
 from gitsync.sync.known import earlier_doubts, known_files
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
+from gitsync.sync.report import not_a_dag_reasons
 from gitsync.sync.verify import verify_commit
 from gitsync.sync.walk import Walk
 
 NOTED_PROBLEMS = 100
 """In the log; the sync's record has more."""
+NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the log; the file list has all
 
 
 def judge(repository: Repository, walk: Walk, *, full: bool, retry_now: bool) -> tuple[Plan, Compilation]:
@@ -68,6 +71,7 @@ def judge(repository: Repository, walk: Walk, *, full: bool, retry_now: bool) ->
         _note_compiled(walk, compilation)
     walk.enter("plan")
     plan = _plan(repository, compilation, recorded)
+    _note_files(walk, plan, compilation)
     counts = ", ".join(f"{len(uids)} {name}" for name, uids in plan.changes.items())
     walk.note(f"DAGs: {counts}, {len(plan.unchanged) + len(plan.refreshed)} unchanged")
     return plan, compilation
@@ -104,22 +108,36 @@ def _note_compiled(walk: Walk, compilation: Compilation) -> None:
     if waiting:
         more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
         walk.note(f"not compiled, since the retry is not due: {waiting[0]}{more}")
-    problems = [(file.source.path, item) for file in compilation.failed for item in file.diagnostics]
-    for path, item in problems[:NOTED_PROBLEMS]:
-        walk.note(f"{path}{f':{item.line}' if item.line is not None else ''}: {item.message}")
-    if len(problems) > NOTED_PROBLEMS:
-        walk.note(f"… and {len(problems) - NOTED_PROBLEMS} more problems")
+
+
+def _note_files(walk: Walk, plan: Plan, compilation: Compilation) -> None:
+    """Note what failed, with every problem, and why the other files give no DAG.
+
+    By the plan: a file in doubt fails where it gave a DAG before.
+    """
+    problems = [
+        f"{file.source.path}{f':{item.line}' if item.line is not None else ''}: {item.message}"
+        for file in plan.failed_files
+        for item in file.diagnostics
+    ]
+    _note_first(walk, problems, NOTED_PROBLEMS, "problems")
+    others = [f"not a DAG: {path}: {reason}" for path, reason in not_a_dag_reasons(plan).items()]
+    others += [f"ignored: {item.path}: {item.reason}" for item in compilation.ignored]
+    _note_first(walk, others, NOTED_REASONS, "files without a DAG or ignored")
+
+
+def _note_first(walk: Walk, lines: Sequence[str], limit: int, noun: str) -> None:
+    for line in lines[:limit]:
+        walk.note(line)
+    if len(lines) > limit:
+        walk.note(f"… and {len(lines) - limit} more {noun}")
 
 
 def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[Recorded]) -> Plan:
     limit = properties().gitsync_max_dags
-    uids = [
-        uid_of(repository.name, file.source.path, spec.id if file.keyed else None)
-        for file in compilation.files
-        for spec in file.dags
-    ]
+    found = [(file, spec.id) for file in compilation.files for spec in file.dags]
     reused = {file.source.path for file in compilation.files if file.reused}
-    number = len(uids) + sum(item.source_path in reused for item in recorded)
+    number = len(found) + sum(item.source_path in reused for item in recorded)
     if number > limit:
         raise TooManyDags(
             f"the commit holds {number} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
@@ -128,6 +146,15 @@ def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[R
         repository.name,
         compilation.files,
         store.with_texts(recorded, reused),
-        store.taken_uids(repository.name, uids),
+        store.taken_uids(repository.name, _possible_uids(repository.name, found)),
         earlier_doubts(repository, [file.source.path for file in compilation.files if file.doubts]),
     )
+
+
+def _possible_uids(repository: str, found: Sequence[tuple[FileResult, str]]) -> list[str]:
+    """Return the uids that the DAGs may get; of a file in doubt, the plan knows whether they have their ids in them."""
+    return [
+        uid_of(repository, file.source.path, dag_id if keyed else None)
+        for file, dag_id in found
+        for keyed in ({file.keyed, True} if file.doubts else {file.keyed})
+    ]

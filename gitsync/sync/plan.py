@@ -164,6 +164,9 @@ def _judge(
     """
     if file.reused:
         return file
+    if file.doubts and not file.keyed and _are_keyed(repository, file, recorded_uids):
+        # A document that is in doubt counts, so that the others keep the uids that they have with it.
+        file = replace(file, keyed=True)
     found = _found_in(repository, file)
     doubts = tuple(doubt for doubt in file.doubts if doubt.message not in earlier_doubts)
     if doubts and recorded_uids - {item.uid for item in found}:
@@ -181,6 +184,11 @@ def _found_in(repository: str, file: FileResult) -> list[Found]:
         Found(uid_of(repository, file.source.path, spec.id if file.keyed else None), spec, spec.sha256, file)
         for spec in file.dags
     ]
+
+
+def _are_keyed(repository: str, file: FileResult, recorded_uids: set[str]) -> bool:
+    """Return whether the recorded DAGs of a YAML file have their ids in their uids."""
+    return bool(recorded_uids) and uid_of(repository, file.source.path, None) not in recorded_uids
 
 
 def _needs_refresh(item: Found, before: Recorded) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from django.utils import timezone
@@ -27,6 +28,7 @@ MAX_CHARACTERS = 2_000_000
 MAX_LISTED = 1000
 """Of each list in the report."""
 MAX_MESSAGE_CHARACTERS = 2000
+REASONS = ("not_a_dag_reasons", "ignored_reasons")
 LISTS = ("created", "updated", "pruned", "stale", "failed", "not_a_dag", "ignored")
 
 
@@ -83,4 +85,11 @@ def _cut(report: dict[str, Any]) -> dict[str, Any]:
         {**item, "message": redact(item["message"])[:MAX_MESSAGE_CHARACTERS]}
         for item in cut["failed"]
     ]
-    return {**report, **cut}
+    reasons = {
+        name: {
+            path: redact(reason)[:MAX_MESSAGE_CHARACTERS]
+            for path, reason in islice(report[name].items(), MAX_LISTED)
+        }
+        for name in REASONS
+    }
+    return {**report, **cut, **reasons}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from compilers.base import FileStatus, Ignored
 from gitsync.errors import SyncReason
 from gitsync.models import FileState, Repository, RepositoryState
+from gitsync.models.source_file import reason_text
 from gitsync.sync.plan import Plan
 from gitsync.sync.retries import Retries
 from kiok.metadata.models import Dag, Origin
@@ -30,7 +31,8 @@ class FailedFile:
 class SyncReport:
     """One repository after a sync. `seconds` is wall time, known when it is over; uids are sorted by source path.
 
-    `compiled` and `reused` count files: those that were compiled, those whose last result still holds.
+    `compiled` and `reused` count files: those that were compiled, those whose last result still holds. The reasons say
+    by path why a file holds no DAG, and why an entry is ignored.
     """
 
     name: str
@@ -49,6 +51,8 @@ class SyncReport:
     failed: tuple[FailedFile, ...] = ()
     not_a_dag: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    not_a_dag_reasons: Mapping[str, str] = field(default_factory=dict)
+    ignored_reasons: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -74,6 +78,8 @@ class SyncReport:
             "failed": [item.to_json() for item in self.failed],
             "not_a_dag": list(self.not_a_dag),
             "ignored": list(self.ignored),
+            "not_a_dag_reasons": dict(self.not_a_dag_reasons),
+            "ignored_reasons": dict(self.ignored_reasons),
             "seconds": round(self.seconds, 3),
         }
 
@@ -87,6 +93,15 @@ def failed_files(plan: Plan) -> tuple[FailedFile, ...]:
     )
 
 
+def not_a_dag_reasons(plan: Plan) -> dict[str, str]:
+    """Return why each file of the plan that holds no DAG holds none, by path, with the line where it is known."""
+    return {
+        file.source.path: reason_text([item.to_json() for item in file.diagnostics])
+        for file in plan.files
+        if file.status is FileStatus.NOT_A_DAG
+    }
+
+
 def report_of_plan(
     repository: Repository,
     plan: Plan,
@@ -97,6 +112,7 @@ def report_of_plan(
 ) -> SyncReport:
     """What the plan does, done or (in a dry run) only planned."""
     failures = failed_files(plan)
+    reasons = not_a_dag_reasons(plan)
     compiled = len(plan.compiled_files)
     return SyncReport(
         name=repository.name,
@@ -113,8 +129,10 @@ def report_of_plan(
         compiled=compiled,
         reused=len(plan.files) - compiled,
         failed=failures,
-        not_a_dag=tuple(file.source.path for file in plan.files if file.status is FileStatus.NOT_A_DAG),
+        not_a_dag=tuple(reasons),
         ignored=tuple(item.path for item in ignored),
+        not_a_dag_reasons=reasons,
+        ignored_reasons={item.path: item.reason for item in ignored},
     )
 
 
@@ -145,6 +163,8 @@ def report_of_record(repository: Repository) -> SyncReport:
         failed=failures,
         not_a_dag=tuple(row.path for row in files if row.state == FileState.NOT_A_DAG),
         ignored=tuple(row.path for row in files if row.state == FileState.IGNORED),
+        not_a_dag_reasons={row.path: row.reason for row in files if row.state == FileState.NOT_A_DAG},
+        ignored_reasons={row.path: row.reason for row in files if row.state == FileState.IGNORED},
     )
 
 

@@ -40,6 +40,8 @@ KEYS = [
     "failed",
     "not_a_dag",
     "ignored",
+    "not_a_dag_reasons",
+    "ignored_reasons",
     "seconds",
 ]
 

@@ -44,14 +44,66 @@ def test_specs_go_to_stdout_as_one_json_array_in_the_order_of_the_files(tmp_path
     read = json.loads(done.stdout)
     assert [dag["id"] for dag in read] == ["p", "y"]
     assert read[1]["tasks"][0]["script"] == "ä"
-    assert sorted(done.stderr.splitlines()) == ["ci.yml: not a DAG", "printed"]
+    assert sorted(done.stderr.splitlines()) == [
+        "ci.yml: not a DAG: it has no key 'dag' at the top level (found: 'on')",
+        "printed",
+    ]
 
 
-def test_check_prints_nothing_on_success(tmp_path: Path) -> None:
+def test_check_prints_the_numbers_on_success_and_why_a_file_is_no_dag(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(PYTHON_DAG.format(id="p"))
-    (tmp_path / "helper.py").write_text("x = 1\n")
-    done = run("--check", "a.py", "helper.py", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (tmp_path / "two.yaml").write_text("---\n".join(YAML_DAG.replace("id: y", f"id: {id}") for id in "yz"))
+    (tmp_path / "ci.yml").write_text("on: push\n")
+    done = run("--check", "a.py", "two.yaml", "ci.yml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "3 files, 3 DAGs\n")
+    assert done.stderr == "ci.yml: not a DAG: it has no key 'dag' at the top level (found: 'on')\n"
+    assert run("--check", "a.py", cwd=tmp_path).stdout == "1 file, 1 DAG\n"
+
+
+@pytest.mark.parametrize("form", ["text", "github"])
+def test_strict_takes_a_file_without_a_dag_for_a_problem(form: str, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(PYTHON_DAG.format(id="p"))
+    (tmp_path / "ci.yml").write_text("on: push\n")
+    (tmp_path / "empty.yaml").write_text("")
+    done = run("--check", "--strict", "--format", form, "a.py", "ci.yml", "empty.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert "ci.yml" in first
+    assert "not a DAG: it has no key 'dag' at the top level (found: 'on')" in first
+    assert "not a DAG: it is empty, or holds only comments" in second
+    assert first.startswith("::error file=ci.yml::" if form == "github" else "ci.yml: ")
+    done = run("--check", "--strict", "a.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 file, 1 DAG\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.yaml",
+            b" dag:\n  id: d\ntasks:\n- {id: a, script: s}\n",
+            "a.yaml:1:1: not valid YAML: the line is indented",
+        ),
+        ("a.yaml", b"x: [\n", "a.yaml:1:4: not valid YAML: the '[' that opens here is not closed"),
+        ("a.yaml", b"\xff\xfed\0a\0g\0", "a.yaml: the file is in UTF-16; save it in UTF-8"),
+        ("a.yml", b"dags: {id: d}\n", "a.yml:1:1: unknown key 'dags'; did you mean `dag:`?"),
+        (
+            "a.yaml",
+            b"version https://git-lfs.github.com/spec/v1\noid x\n",
+            "a.yaml: this is a Git LFS pointer",
+        ),
+        ("a.py", b"version https://git-lfs.github.com/spec/v1\noid x\n", "a.py: this is a Git LFS pointer"),
+        ("a.py", b"\0GITCRYPT\0xyz", "a.py: this file is encrypted (git-crypt)"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_problem_since_its_author_named_it(
+    name: str, content: bytes, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = run("--check", name, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_problems_go_to_stderr_with_file_line_dag_task_and_key_and_the_status_is_1(tmp_path: Path) -> None:

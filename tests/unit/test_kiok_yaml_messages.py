@@ -90,6 +90,8 @@ EXAMPLES = [
         "the '{' that opens here is not closed by '}', or ',' is missing before line 2",
     ),
     ("a: [b\n\n", 1, "the '[' that opens here is not closed by ']'"),
+    ("x: [\n", 1, "the '[' that opens here is not closed by ']'"),
+    ("a: [b]\nx: {a: [\n  b,\n\n", 2, "the '[' that opens here is not closed by ']'"),
     ('{"dag": {"id": "d"} "tasks": []}', 1, "expected ',' or '}' before '\"tasks\": []}'"),
     ("[a: b: c]", 1, "expected ',' or ']' before ': c]'"),
     ("{a: b}\nc: d\n", 2, "the document ends before 'c: d'"),

@@ -116,16 +116,22 @@ def stores(draw: st.DrawFn) -> Store:
     return store
 
 
-def expected_fate(dag: Recorded, commit: Sequence[FileResult]) -> str:
+def is_keyed(file: FileResult, store: Store) -> bool:
+    """Whether the uids of the file's DAGs have their ids: where it is in doubt how many there are, as they had."""
+    recorded = [dag.uid for dag in store.dags if dag.source_path == file.source.path]
+    had_keys = bool(recorded) and f"repo/{file.source.path}" not in recorded
+    return file.keyed or (bool(file.doubts) and had_keys)
+
+
+def expected_fate(dag: Recorded, commit: Sequence[FileResult], store: Store) -> str:
     """What has to become of one recorded DAG: the rules, one recorded DAG at a time."""
     ours = [found for found in commit if found.source.path == dag.source_path]
     if not ours:
         return "pruned"  # the file is gone
     (its_file,) = ours
+    keyed = is_keyed(its_file, store)
     for found in its_file.dags:
-        if dag.uid == (
-            f"repo/{dag.source_path}::{found.id}" if its_file.keyed else f"repo/{dag.source_path}"
-        ):
+        if dag.uid == (f"repo/{dag.source_path}::{found.id}" if keyed else f"repo/{dag.source_path}"):
             if found.sha256 != dag.spec_hash:
                 return "updated"
             same = (its_file.text, its_file.image or "", None) == (dag.text, dag.image, dag.stale_reason)
@@ -153,14 +159,18 @@ def test_every_recorded_dag_has_the_one_fate_that_the_rules_give_it(
     plan = make_plan("repo", commit, store.dags)
     named = fates(plan)
     assert len(dict(named)) == len(named), "a uid is named twice"
-    recorded = {dag.uid: expected_fate(dag, commit) for dag in store.dags}
+    recorded = {dag.uid: expected_fate(dag, commit, store) for dag in store.dags}
     assert {uid: fate for uid, fate in named if fate != "created"} == recorded
 
 
 @given(stores(), commits())
 def test_every_dag_of_the_commit_is_found_exactly_once(store: Store, commit: list[FileResult]) -> None:
     plan = make_plan("repo", commit, store.dags)
-    wanted = [uid_of("repo", f.source.path, dag.id if f.keyed else None) for f in commit for dag in f.dags]
+    wanted = [
+        uid_of("repo", f.source.path, dag.id if is_keyed(f, store) else None)
+        for f in commit
+        for dag in f.dags
+    ]
     served = [uid for uid, fate in fates(plan) if fate in ("created", "updated", "refreshed", "unchanged")]
     assert sorted(served) == sorted(wanted)
     assert {uid for uid, fate in fates(plan) if fate == "created"} == set(wanted) - {
@@ -281,6 +291,15 @@ def test_a_doubt_fails_a_file_only_where_a_recorded_dag_is_missing() -> None:
     assert failed.diagnostics == doubtful.doubts
     assert (plan.pruned, [item.uid for item in plan.stale]) == ((), ["repo/c.jar::y"])
     assert "something is not understood" in plan.stale[0].reason
+
+
+def test_documents_keep_their_uids_where_another_one_of_the_file_is_in_doubt() -> None:
+    """Two DAGs of one YAML file, of which one is now in doubt: the other is not renamed."""
+    doubtful = file("c.yaml", [spec("x", 0)], keyed=False, doubtful=True)
+    plan = make_plan("repo", [doubtful], [recorded("c.yaml", "x"), recorded("c.yaml", "y")])
+    assert (plan.created, plan.pruned, [item.uid for item in plan.stale]) == ((), (), ["repo/c.yaml::y"])
+    plan = make_plan("repo", [doubtful], [recorded("c.yaml", "x", keyed=False)])
+    assert (plan.created, plan.pruned, plan.stale) == ((), (), ())
 
 
 def recorded(path: str, dag_id: str, *, keyed: bool = True, revision: int = 0) -> Recorded:
