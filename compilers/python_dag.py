@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from compilers.base import Batch, FileResult, Kind, Tree, TreeEntry
+from compilers.base import Batch, FileResult, FileStatus, Kind, Tree, TreeEntry
 from compilers.discovery import kind_of
 from compilers.imports import ImportGraph, Verdict
 from compilers.links import Links
@@ -14,6 +14,7 @@ from compilers.reuse import EVERYTHING, View
 from compilers.sandbox.link_hints import with_link_hints
 from compilers.sandbox.source_tar import unfit_name
 from compilers.sandboxed import import_roots, run_batch
+from kiok.errors import REMEDY, Diagnostic
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
@@ -44,7 +45,7 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
         if result.retry and result.questions is not None:
             result = replace(result, questions=_imported(imports, result.source.path))
         if not unloadable:
-            yield result
+            yield _doubting_what_is_empty(result)
             continue
         verdict = imports.judge(result.source.path)
         result = replace(result, questions=_with(result.questions, verdict))
@@ -62,6 +63,20 @@ def _imported(imports: ImportGraph, path: str) -> tuple[str, ...]:
     """
     paths = imports.reachable(path)
     return EVERYTHING if paths is None else tuple(f"p:{one}" for one in sorted(paths))
+
+
+def _doubting_what_is_empty(result: FileResult) -> FileResult:
+    """Return the result with a doubt if the file has no statement: truncation leaves such files, and a crash."""
+    lines = (result.text or "").splitlines()
+    if result.status is not FileStatus.NOT_A_DAG or result.doubts or not all(map(_is_blank, lines)):
+        return result
+    message = f"the file is empty, or holds only comments. {REMEDY}"
+    return replace(result, doubts=(Diagnostic(message, result.source.path),))
+
+
+def _is_blank(line: str) -> bool:
+    text = line.strip("\ufeff \t\f")
+    return not text or text.startswith("#")
 
 
 def laid_out(tree: Tree) -> list[TreeEntry]:

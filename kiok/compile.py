@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic, KiokError
 from kiok.python_dag import compile_python_file
-from kiok.text import terminal_json, terminal_line, terminal_text
+from kiok.text import terminal_json, terminal_text
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+REMEDY = "To remove the DAG that the file gave, delete the file or list it in .kiokignore"
+
 
 class KiokError(Exception):
     """Base of every error this project raises on purpose."""

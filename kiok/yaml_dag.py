@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kiok.compiled import CompiledFile, bounded, repeated_ids, repeated_message
-from kiok.errors import Diagnostic
+from kiok.errors import REMEDY, Diagnostic
 from kiok.opaque import opaque_reason
 from kiok.problems import Problem, without_echoes
 from kiok.spec import DagSpec
 from kiok.text import printable
 from kiok.validation import authored_id, validate
 from kiok.yaml_document import read_dag, task_at
-from kiok.yaml_intent import REMEDY, Other, Sign, examine
+from kiok.yaml_intent import Other, Sign, examine
 from kiok.yaml_reader import Document, Mark, Node, YamlError, YamlLimits, documents
 
 __all__ = ["YamlLimits", "compile_yaml"]

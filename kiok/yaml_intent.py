@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import NamedTuple
 
+from kiok.errors import REMEDY
 from kiok.spec import TASK_TYPES
 from kiok.spelling import nearest
 from kiok.text import shown
 from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
 from kiok.yaml_reader import Document, Mark, Node
 
-REMEDY = "To remove the DAG that the file gave, delete the file or list it in .kiokignore"
 _MAX_KEYS_SHOWN = 5
 _INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS})
 
@@ -84,7 +84,7 @@ def _sign_of_mapping(root: Node) -> tuple[Sign, str, Mark]:
             continue
         message = f"unknown key {shown(key)}; did you mean `dag:`?"
         is_but_its_form = _folded(key) in ("dag", "dags")
-        if not is_but_its_form and not isinstance(node.value, dict):
+        if not is_but_its_form and not isinstance(node.value, dict | list):
             continue
         if has_tasks or (is_but_its_form and "id" in node.entries):
             return Sign.CERTAIN, message, mark
@@ -101,7 +101,7 @@ def _sign_of_mapping(root: Node) -> tuple[Sign, str, Mark]:
         message = f"it has keys of a DAG or a task, but no key 'dag' at the top level; did you mean `dag:`? {REMEDY}"
         return Sign.DOUBT, message, root.mark
     for key, (mark, node) in root.entries.items():
-        if isinstance(node.value, list) and nearest(key, ("tasks",)):
+        if _are_tasks(node) or (isinstance(node.value, list) and nearest(key, ("tasks",))):
             return Sign.DOUBT, f"unknown key {shown(key)}; did you mean `tasks:`? {REMEDY}", mark
     return Sign.NONE, "", root.mark
 
@@ -149,7 +149,8 @@ def _are_tasks(node: Node) -> bool:
 
 
 def _folded(key: str) -> str:
-    return key.strip().casefold()
+    """The key without its case, and without blanks and the signs of a diff around it."""
+    return key.strip().strip("+-").strip().casefold()
 
 
 def _is_nearly_dag(key: str) -> bool:
