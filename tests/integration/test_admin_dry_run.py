@@ -75,6 +75,7 @@ def test_the_page_shows_what_a_sync_would_do_when_it_is_there_and_nothing_is_wri
         {
             "kept.yaml": "dag:\n  id: kept\ntasks: 3\n",
             "new.yaml": yaml_dag("new"),
+            "ci.yml": "'<b>on': push\n",
             "turned.yaml": yaml_dag("turned", "echo <b>other</b>"),
         }
     )
@@ -96,6 +97,8 @@ def test_the_page_shows_what_a_sync_would_do_when_it_is_there_and_nothing_is_wri
     assert "1 is unchanged. 1 file fails. Nothing was written." in line
     for text in ("1 DAG would be removed", "team/gone.yaml", "team/new.yaml", "kept.yaml:", "team/kept.yaml"):
         assert text in body
+    assert "1 file is not a DAG" in body
+    assert "it has no key &#x27;dag&#x27; at the top level (found: &#x27;&lt;b&gt;on&#x27;)" in body
     assert "What would change in team/turned.yaml" in body
     assert "as served now" in body
     assert "<b>other" not in body

@@ -161,6 +161,17 @@ def test_a_failed_file_shows_every_problem_with_its_place(
     assert "a.yaml" not in text(browser, "/admin/gitsync/sourcefile/?state__exact=ignored")
 
 
+def test_a_file_without_a_dag_and_an_ignored_one_show_their_reason_in_the_list_and_on_their_page(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"ci.yml": "services: {}\n", ".kiokignore": "x.yaml\n", "x.yaml": ""})
+    sync()
+    for path, reason in (("ci.yml", "it has no key"), ("x.yaml", "ignored: .kiokignore")):
+        file = SourceFile.objects.get(path=path)
+        assert reason in text(browser, f"/admin/gitsync/sourcefile/?state__exact={file.state}")
+        assert reason in text(browser, f"/admin/gitsync/sourcefile/{file.pk}/change/")
+
+
 def test_a_dag_shows_its_tasks_source_spec_versions_and_where_it_came_from(
     browser: Client, work_repo: WorkRepo, sync: Sync
 ) -> None:

@@ -32,12 +32,16 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
     api: Api, work_repo: WorkRepo, repository: Repository
 ) -> None:
     path = "repositories/team"
-    first = work_repo.publish({"a.yaml": yaml_dag("a")})
+    others = {"ci.yml": "on: push\n", ".kiokignore": "x.yaml\n", "x.yaml": ""}
+    reason = "it has no key 'dag' at the top level (found: 'on')"
+    first = work_repo.publish({"a.yaml": yaml_dag("a"), **others})
     # Nobody leads, so that nothing else asks for a sync.
     with workers({"KIOK_GITSYNC_ENABLED": "false", "KIOK_WORKERS": "1"}):
         planned = api("POST", f"{path}/dry-run", {}, wait=60)
         assert planned.status_code == 200, planned.content
         assert planned.json()["result"]["changes"]["created"] == ["team/a.yaml"]
+        assert planned.json()["result"]["notADagReasons"] == {"ci.yml": reason}
+        assert planned.json()["result"]["ignoredReasons"] == {"x.yaml": ".kiokignore"}
         assert SyncRun.objects.count() == 0
         assert api.ok(planned["Location"]) == planned.json()
 
@@ -48,6 +52,13 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
         assert result["sync"]["counts"]["created"] == 1
         assert (result["sync"]["trigger"], result["sync"]["requestedBy"]) == ("api", "ada")
         assert api.ok(synced["Location"])["result"] == result
+        listed = api.ok(f"{path}/files")["items"]
+        assert [(item["path"], item["reason"]) for item in listed] == [
+            ("a.yaml", None),
+            ("ci.yml", reason),
+            ("x.yaml", ".kiokignore"),
+        ]
+        assert api.ok(f"{path}/file", path="ci.yml")["reason"] == reason
 
         again = api("POST", f"{path}/sync", {}, wait=60).json()["result"]
         assert (again["ok"], again["outcome"], again["sync"], again["commit"]) == (

@@ -149,18 +149,27 @@ def test_the_errors_that_are_shown_are_the_ones_that_are_printed(tmp_path: Path)
     assert done.stderr.splitlines() == shown.splitlines()
 
 
+def test_the_errors_of_yaml_that_are_shown_are_those_that_the_compiler_gives() -> None:
+    (shown,) = (text for text in fences("") if "not valid YAML" in text)
+    sources = {
+        "dags/a.yaml": "dag:\n  id: a\n  schedule: */5 * * * *\n",
+        "dags/b.yaml": 'dag:\n  id: "b\ntasks:\n- {id: t, script: s}\n',
+        "dags/c.yaml": "dag:\n  id: c\n\ntasks:\n- id: t\n  type: shell\n  script: echo a: b\n",
+    }
+    found = [
+        str(item) for path, text in sources.items() for item in compile_yaml(text.encode(), path).diagnostics
+    ]
+    assert found == shown.splitlines()
+
+
 def test_the_commands_that_are_shown_work_and_print_what_they_say(tmp_path: Path) -> None:
     python = fences("python")[0]
     repository(tmp_path, {"dags/a.py": python, "dags/b.yaml": fences("yaml")[0]})
     (shown,) = (text for text in fences("") if text.startswith("python3 -m kiok.compile"))
-    specs, check = (run(line, tmp_path) for line in shown.splitlines())
-    assert (specs.returncode, specs.stderr, check.returncode, check.stderr, check.stdout) == (
-        0,
-        "",
-        0,
-        "",
-        "",
-    )
+    specs, check, strict = (run(line, tmp_path) for line in shown.splitlines())
+    assert [done.returncode for done in (specs, check, strict)] == [0, 0, 0]
+    assert [done.stderr for done in (specs, check, strict)] == ["", "", ""]
+    assert (check.stdout, strict.stdout) == ("2 files, 2 DAGs\n", "1 file, 1 DAG\n")
     (from_python,) = compile_python(python, tmp_path).dags
     assert json.loads(specs.stdout) == [from_python.to_json()] * 2
     assert run("python3 -m kiok.compile --wrong", tmp_path).returncode == 2
@@ -186,7 +195,9 @@ def test_the_line_for_continuous_integration_passes_a_good_repository(tmp_path: 
     }
     repository(tmp_path, good)
     done = run(ci_command(), tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "3 files, 2 DAGs\n")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dags/helper.py: not a DAG: ")
 
 
 def test_the_line_for_continuous_integration_puts_problems_on_their_lines(tmp_path: Path) -> None:
