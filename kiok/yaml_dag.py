@@ -22,8 +22,9 @@ from kiok.spec import DagSpec
 from kiok.text import printable
 from kiok.validation import authored_id, validate
 from kiok.yaml_document import read_dag, task_at
+from kiok.yaml_fault import Mark
 from kiok.yaml_intent import Other, Sign, examine
-from kiok.yaml_reader import Document, Mark, Node, YamlError, YamlLimits, documents
+from kiok.yaml_reader import Document, Node, YamlError, YamlLimits, documents
 
 __all__ = ["YamlLimits", "compile_yaml"]
 

@@ -10,7 +10,8 @@ from kiok.problems import Location, Problem, Problems
 from kiok.spelling import nearest
 from kiok.text import flaw, shown
 from kiok.validation import authored_id
-from kiok.yaml_reader import Mark, Node
+from kiok.yaml_fault import Mark
+from kiok.yaml_reader import Node
 
 # Every accepted spelling of a key, with the wire key it stands for.
 _TIMEOUTS = {"timeout": "timeoutMs", "timeoutMs": "timeoutMs", "timeout_ms": "timeoutMs"}

@@ -16,7 +16,8 @@ from kiok.spec import TASK_TYPES
 from kiok.spelling import nearest
 from kiok.text import shown
 from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
-from kiok.yaml_reader import Document, Mark, Node
+from kiok.yaml_fault import Mark
+from kiok.yaml_reader import Document, Node
 
 _MAX_KEYS_SHOWN = 5
 _INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS})
