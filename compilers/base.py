@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from kiok.compiled import CompiledFile
+from kiok.compiled import CompiledFile, ImportedDags
 from kiok.errors import Diagnostic, KiokError
 from kiok.spec import DagSpec
 
@@ -119,6 +119,9 @@ class FileResult:
     there is none. The key of a result with `retry` counts only until the caller retries the file. A `reused`
     result was not compiled now: the file's last one stands, its DAGs are those in the store, and `dags` is
     empty.
+
+    `imported` are DAGs that other files of the repository created; `compilers.imported_dags` decides which of them
+    this file registers, and leaves it empty.
     """
 
     source: Source
@@ -136,6 +139,7 @@ class FileResult:
     reused: bool = False
     unavailable: str = ""
     starved: bool = False
+    imported: tuple[ImportedDags, ...] = ()
 
 
 class CompilerError(KiokError):

@@ -24,6 +24,7 @@ from compilers.base import (
     silent,
 )
 from compilers.discovery import discover
+from compilers.imported_dags import settle
 from compilers.results import failed
 from compilers.reuse import Conditions, Known, View
 from compilers.sandboxed import import_roots
@@ -94,8 +95,9 @@ def compile_tree(
     batches: dict[Kind, list[Source]] = {kind: [] for kind in COMPILERS}
     for source in discovery.sources:
         batches[source.kind].append(source)
+    paths = [source.path for source in discovery.sources]
     conditions = {
-        kind: _conditions(kind, tree, sandbox, subpath, images)
+        kind: _conditions(kind, tree, sandbox, subpath, images, paths)
         for kind, sources in batches.items()
         if sources
     }
@@ -112,17 +114,25 @@ def compile_tree(
     for kind, wanted in due.items():
         if wanted:
             for result in COMPILERS[kind](Batch(wanted, tree, subpath, sandbox, labels, images, note)):
-                results[result.source.path] = conditions[kind].sealed(result)
+                results[result.source.path] = result if result.imported else conditions[kind].sealed(result)
                 done += 1
                 progress(done, total)
     for source in discovery.sources:
         if source.path not in results:
             results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)
+    for result in [result for result in results.values() if result.imported]:
+        settled = settle(result, results, known)
+        results[result.source.path] = conditions[result.source.kind].sealed(settled)
     return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=discovery.ignored)
 
 
 def _conditions(
-    kind: Kind, tree: Tree, sandbox: Sandbox, subpath: str, images: Mapping[Kind, str]
+    kind: Kind,
+    tree: Tree,
+    sandbox: Sandbox,
+    subpath: str,
+    images: Mapping[Kind, str],
+    sources: Sequence[str],
 ) -> Conditions:
     """What decides the outcome of one kind: YAML runs no code, and a jar sees nothing but itself."""
     if kind is Kind.YAML:
@@ -136,4 +146,4 @@ def _conditions(
     limits = sandbox.limits.fingerprint()
     if kind is Kind.JAR:
         return Conditions(View(()), image, limits)
-    return Conditions(python_dag.view_of(tree), image, limits, import_roots(subpath))
+    return Conditions(python_dag.view_of(tree, sources), image, limits, import_roots(subpath))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from compilers.base import Batch, FileResult, FileStatus, Kind, Tree, TreeEntry
@@ -88,9 +88,12 @@ def laid_out(tree: Tree) -> list[TreeEntry]:
     ]
 
 
-def view_of(tree: Tree) -> View:
-    """Return the tree as a Python file in the sandbox sees it, with the links that are not there."""
-    return View(laid_out(tree), Links(tree).entries.values())
+def view_of(tree: Tree, sources: Iterable[str]) -> View:
+    """Return the tree as a Python file in the sandbox sees it, with the links that are not there.
+
+    `sources` are the paths of the commit's sources.
+    """
+    return View(laid_out(tree), Links(tree).entries.values(), sources)
 
 
 def _with(questions: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, Source
@@ -9,6 +10,7 @@ from compilers.reuse import EVERYTHING
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.opaque import opaque_reason
+from kiok.spec import DagSpec
 
 NO_REASON = "it defines no DAG"
 TRANSIENT = (Outcome.TIMEOUT, Outcome.LOST)
@@ -59,14 +61,12 @@ def result_of(
     if diagnostics and output:
         diagnostics = (replace(diagnostics[0], output=output), *diagnostics[1:])
     doubts = tuple(_clean(item, source.path) for item in compiled.doubts)
-    status = FileStatus.COMPILED if compiled.dags else FileStatus.NOT_A_DAG
-    if diagnostics:
-        status = FileStatus.FAILED
-    elif compiled.not_a_dag or not (compiled.dags or doubts):
-        reason = compiled.not_a_dag or Diagnostic(NO_REASON)
-        diagnostics = (_clean(reason, source.path), *doubts)
-    else:
-        diagnostics = doubts
+    reason = None if compiled.not_a_dag is None else _clean(compiled.not_a_dag, source.path)
+    status, diagnostics = status_of(source, compiled.dags, diagnostics, doubts, reason)
+    imported = [
+        replace(group, diagnostics=tuple(_clean(item, source.path) for item in group.diagnostics))
+        for group in compiled.imported
+    ]
     return FileResult(
         source,
         status,
@@ -78,7 +78,27 @@ def result_of(
         seconds=seconds,
         questions=EVERYTHING if compiled.questions is None else compiled.questions,
         doubts=doubts,
+        imported=tuple(imported),
     )
+
+
+def status_of(
+    source: Source,
+    dags: Sequence[DagSpec],
+    problems: Sequence[Diagnostic],
+    doubts: Sequence[Diagnostic],
+    reason: Diagnostic | None,
+) -> tuple[FileStatus, tuple[Diagnostic, ...]]:
+    """Return the status of a file that was compiled, and its diagnostics.
+
+    `reason` says why the file holds no DAG, or less than it seems to.
+    """
+    if problems:
+        return FileStatus.FAILED, tuple(problems)
+    status = FileStatus.COMPILED if dags else FileStatus.NOT_A_DAG
+    if reason is None and not dags and not doubts:
+        reason = Diagnostic(NO_REASON, source.path)
+    return status, tuple(doubts) if reason is None else (reason, *doubts)
 
 
 def not_a_dag_in_doubt(result: FileResult) -> FileResult:

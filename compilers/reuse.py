@@ -26,6 +26,12 @@ EVERYTHING = ("*",)
 _FOLDER = "/"
 _IN_A_FILE = "!"
 _LINK = "@"  # and its object
+_SOURCE = "d:"
+
+
+def is_source(path: str) -> str:
+    """Return the question whether `path` is a source of the commit. The host asks it, no file does."""
+    return _SOURCE + path
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class Known:
     """What is stored of a file's last compile: its outcome, and what tells whether that still holds.
 
     `image` is the digest of the image that compiled it, "" where none was needed. `retry` is True for a failure that
-    is kept only until the file is retried. The DAGs themselves are the store's business.
+    is kept only until the file is retried. Of its `dags` only the id and the hash of the spec are known here; the rest
+    is in the store.
     """
 
     key: str
@@ -42,16 +49,23 @@ class Known:
     status: FileStatus
     diagnostics: tuple[Diagnostic, ...] = ()
     retry: bool = False
+    dags: tuple[tuple[str, str], ...] = ()
 
 
 class View:
     """A tree as a file in the sandbox sees it: regular files, by path from the repository's root.
 
     `links` are not there in the sandbox. They count as answers, because the error of a file that misses them names
-    them.
+    them. `sources` are the paths that are compiled for themselves.
     """
 
-    def __init__(self, entries: Iterable[TreeEntry], links: Iterable[TreeEntry] = ()) -> None:
+    def __init__(
+        self,
+        entries: Iterable[TreeEntry],
+        links: Iterable[TreeEntry] = (),
+        sources: Iterable[str] = (),
+    ) -> None:
+        self._sources = frozenset(sources)
         self._files = {entry.path: entry for entry in entries}
         self._links = {entry.path: entry for entry in links}
         self._folders: dict[str, dict[str, TreeEntry | None]] = {"": {}}
@@ -67,6 +81,7 @@ class View:
             "n:": lambda folder: self._listing(folder, sizes=False),
             "s:": lambda folder: self._listing(folder, sizes=True),
             "m:": self._module,
+            _SOURCE: lambda path: "source" if path in self._sources else "",
         }
 
     def answer(self, question: str) -> str:

@@ -23,13 +23,47 @@ MAX_LINE = 2**31 - 1  # what a PostgreSQL integer holds
 
 # Characters kept of each text of a diagnostic that comes from an untrusted source.
 _MAX_TEXT = {"message": 4_000, "path": 4_096, "dag": 250, "task": 250, "key": 250, "output": 8_192}
-_KEYS = frozenset({"dags", "diagnostics", "doubts", "importFailed", "keyed", "notADag", "questions"})
+_KEYS = frozenset(
+    {"dags", "diagnostics", "doubts", "importFailed", "imported", "keyed", "notADag", "questions"}
+)
 MAX_QUESTIONS = 2_000
 MAX_QUESTION_CHARACTERS = 64 << 10  # of all of them together
 
 
 class CompiledFileError(KiokError):
     """The JSON is not the form of a compiled file; the message says where it departs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedDags:
+    """DAGs that a file holds and another file created, whose path from the repository's root is `path`.
+
+    `dags` are the valid ones, `diagnostics` the problems of the others.
+    """
+
+    path: str
+    dags: tuple[DagSpec, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `{"path": string, "dags": [spec], "diagnostics": [object]}`."""
+        return {
+            "path": self.path,
+            "dags": [dag.to_json() for dag in self.dags],
+            "diagnostics": [diagnostic.to_json() for diagnostic in self.diagnostics],
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> ImportedDags:
+        """Read `to_json`'s form from an untrusted source. Raises CompiledFileError."""
+        if not isinstance(value, dict) or value.keys() != {"path", "dags", "diagnostics"}:
+            raise CompiledFileError("an entry of 'imported' must have the keys path, dags and diagnostics")
+        path = value["path"]
+        if not isinstance(path, str) or not path.isprintable() or not 0 < len(path) <= _MAX_TEXT["path"]:
+            raise CompiledFileError(
+                f"an imported file's 'path' must be a printable string, found {shown(path)}"
+            )
+        return cls(path, *_dags(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +77,8 @@ class CompiledFile:
       problem where the file gave DAGs before that it does not give now, and only listed elsewhere;
     - `keyed`: whether the uids of its DAGs carry `::<dag id>` (all but a YAML file that holds
       one DAG document);
+    - `imported`: DAGs that other files of the repository created, each of which registers its own; only where such a
+      file is no source does this one register them;
     - `import_failed`: the module or jar could not be loaded at all, so that whether it is
       meant to be a DAG file is for the host to judge (diagnostics say why);
     - `questions`: what it asked of the repository's files meanwhile, each once, as `compilers.reuse`
@@ -56,17 +92,21 @@ class CompiledFile:
     questions: tuple[str, ...] | None = None
     not_a_dag: Diagnostic | None = None
     doubts: tuple[Diagnostic, ...] = ()
+    imported: tuple[ImportedDags, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return `{"dags": [spec], "diagnostics": [object], "keyed": bool, "importFailed": bool}`.
 
-        With `"questions": [string]`, `"notADag": object` and `"doubts": [object]` where there are any.
+        With `"questions": [string]`, `"notADag": object`, `"doubts": [object]` and `"imported": [object]` where there
+        are any.
         """
         noted: dict[str, Any] = {} if self.questions is None else {"questions": list(self.questions)}
         if self.not_a_dag is not None:
             noted["notADag"] = self.not_a_dag.to_json()
         if self.doubts:
             noted["doubts"] = [doubt.to_json() for doubt in self.doubts]
+        if self.imported:
+            noted["imported"] = [imported.to_json() for imported in self.imported]
         return {
             "dags": [dag.to_json() for dag in self.dags],
             "diagnostics": [diagnostic.to_json() for diagnostic in self.diagnostics],
@@ -92,30 +132,19 @@ class CompiledFile:
         unknown = [key for key in value if key not in _KEYS]
         if unknown:
             raise CompiledFileError(f"unknown key {shown(unknown[0])}; allowed: {', '.join(sorted(_KEYS))}")
-        dags = _list(value, "dags")
-        diagnostics = [_diagnostic(entry) for entry in _list(value, "diagnostics")]
-        keyed, import_failed = _flag(value, "keyed", True), _flag(value, "importFailed", False)
-        questions = _questions(value)
-        repeated = repeated_ids(authored_id(dag) for dag in dags)
-        diagnostics += [
-            Diagnostic(repeated_message(count), dag=id_, key="id") for id_, count in repeated.items()
-        ]
-        valid = []
-        for dag in dags:
-            spec, problems = validate(dag)
-            diagnostics += [problem.diagnostic() for problem in problems]
-            if spec is not None and spec.id not in repeated:
-                valid.append(spec)
+        dags, diagnostics = _dags(value)
         not_a_dag = _diagnostic(value["notADag"]) if "notADag" in value else None
         doubts = [_diagnostic(entry) for entry in _list(value, "doubts")] if "doubts" in value else []
+        imported = _list(value, "imported") if "imported" in value else []
         return cls(
-            tuple(valid),
-            bounded(diagnostics),
-            keyed,
-            import_failed,
-            questions,
+            dags,
+            diagnostics,
+            _flag(value, "keyed", True),
+            _flag(value, "importFailed", False),
+            _questions(value),
             not_a_dag,
             bounded(doubts),
+            tuple(ImportedDags.from_json(entry) for entry in imported),
         )
 
 
@@ -151,6 +180,21 @@ def bounded(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
 def repeated_message(count: int) -> str:
     """What to say of an id that `count` DAGs of one file have."""
     return f"{count} DAGs of this file have this id; ids are unique within a file, so none of them is taken"
+
+
+def _dags(value: dict[Any, Any]) -> tuple[tuple[DagSpec, ...], tuple[Diagnostic, ...]]:
+    """Read the valid DAGs under `dags`, and what is under `diagnostics` with the problems of the others."""
+    dags = _list(value, "dags")
+    diagnostics = [_diagnostic(entry) for entry in _list(value, "diagnostics")]
+    repeated = repeated_ids(authored_id(dag) for dag in dags)
+    diagnostics += [Diagnostic(repeated_message(count), dag=id_, key="id") for id_, count in repeated.items()]
+    valid = []
+    for dag in dags:
+        spec, problems = validate(dag)
+        diagnostics += [problem.diagnostic() for problem in problems]
+        if spec is not None and spec.id not in repeated:
+            valid.append(spec)
+    return tuple(valid), bounded(diagnostics)
 
 
 def _list(value: dict[Any, Any], key: str) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from kiok.call_site import call_site
 from kiok.config_values import ConfigValueError, encode
+from kiok.creations import record
 from kiok.operators import Operators
 from kiok.text import shown
 
@@ -117,6 +118,15 @@ class Dag(Operators):
         self.tasks: list[Task] = []
         self._site = call_site()
         self._order = next(_created)
+        record(self, self._site)
+
+    def __setstate__(self, state: Any) -> None:
+        """Take over the state of another DAG: a copy, or what was pickled."""
+        own, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
+        self.__dict__.update(own or {})
+        for name, value in (slots or {}).items():
+            setattr(self, name, value)
+        record(self)
 
     def __repr__(self) -> str:
         return f"<Dag {shown(self.id)}>"

@@ -7,17 +7,22 @@ The file is run, so this belongs in a throwaway process: the sandbox's child, or
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
 from kiok.call_site import CallSite, compiling
-from kiok.compiled import CompiledFile, bounded, repeated_ids, repeated_message
+from kiok.compiled import CompiledFile, ImportedDags, bounded, repeated_ids, repeated_message
+from kiok.creations import recording
 from kiok.dag import Dag, Task
 from kiok.durations import DurationError, parse_duration
 from kiok.errors import Diagnostic
+from kiok.held_dags import HeldDags, held_dags, imported_message, lost_message
+from kiok.no_dag import no_dag_reason
 from kiok.problems import Problem, without_echoes
-from kiok.python_module import Place, describe, importing_from, run_module
+from kiok.python_failure import Explain, describe
+from kiok.python_module import Place, importing_from, run_module
+from kiok.source_encoding import encoding_flaw
 from kiok.spec import DagSpec
 from kiok.text import printable
 from kiok.validation import authored_id, validate
@@ -26,14 +31,18 @@ MAX_MESSAGE = 4_000
 
 
 def compile_python_file(
-    path: str | PathLike[str], import_roots: Sequence[str | PathLike[str]] = ()
+    path: str | PathLike[str],
+    import_roots: Sequence[str | PathLike[str]] = (),
+    explain: Explain | None = None,
 ) -> CompiledFile:
     """Run the Python file at `path` and compile every `Dag` that its module's names hold, each once.
 
     Imports find the standard library first, then the file's folder, then `import_roots` (the scanned
     subpath, the repository's root), then installed packages. `sys.path` and `sys.modules` are as before
     afterwards. Nothing is raised for what the file does or holds: a module that cannot be run gives
-    `import_failed` and the reason. Diagnostics name the file as `path` does.
+    `import_failed` and the reason, to which `explain` may add. Diagnostics name the file as `path` does.
+
+    A DAG that another file of the repository created is in `imported`, one that no name holds is a problem.
     """
     place = Place(fspath(path), tuple(fspath(root) for root in import_roots))
     try:
@@ -41,24 +50,39 @@ def compile_python_file(
     except OSError as exc:
         unread = Diagnostic(f"the file cannot be read: {exc.strerror}", place.file)
         return CompiledFile(diagnostics=(unread,), import_failed=True)
-    with importing_from(place), compiling(place.file):
+    if (flaw := encoding_flaw(source)) is not None:
+        message, line = flaw
+        return CompiledFile(diagnostics=(Diagnostic(message, place.file, line),), import_failed=True)
+    with importing_from(place), compiling(place.file), recording() as created:
         try:
             namespace = run_module(source, place)
         except BaseException as exc:  # noqa: BLE001 - sys.exit and the like are failures of the file too
-            failure = describe(exc, sys.exc_info()[2], place)
+            failure = describe(exc, sys.exc_info()[2], place, explain)
             return CompiledFile(diagnostics=(failure,), import_failed=True)
-        return _compile(_dags_of(namespace), place)
+        return _compile(source, namespace, held_dags(namespace, created, place), place)
 
 
-def _dags_of(namespace: Mapping[str, object]) -> list[Dag]:
-    """The DAGs among a module's values, each once, as they were made one after the other."""
-    # The type is asked, not the value: a lazy proxy may do anything when its __class__ is read.
-    found = [value for value in list(namespace.values()) if issubclass(type(value), Dag)]
-    unique: dict[int, Dag] = {id(dag): dag for dag in found if isinstance(dag, Dag)}
-    return sorted(unique.values(), key=lambda dag: getattr(dag, "_order", -1))
+def _compile(source: bytes, namespace: dict[str, object], held: HeldDags, place: Place) -> CompiledFile:
+    dags, problems = _compile_dags(held.own, place)
+    if held.lost:
+        problems.append(lost_message(held, namespace, place))
+    imported = []
+    for path, borrowed in held.imported.items():
+        specs, found = _compile_dags(borrowed, place)
+        imported.append(ImportedDags(path, specs, bounded(found)))
+    not_a_dag: Diagnostic | None = None
+    doubts: tuple[Diagnostic, ...] = ()
+    if held.imported:
+        counts = {path: len(borrowed) for path, borrowed in held.imported.items()}
+        not_a_dag = Diagnostic(imported_message(counts), place.file)
+    elif not held.own and not held.lost:
+        reason, is_doubt = no_dag_reason(source, namespace, place)
+        not_a_dag, doubts = (None, (reason,)) if is_doubt else (reason, ())
+    return CompiledFile(dags, bounded(problems), not_a_dag=not_a_dag, doubts=doubts, imported=tuple(imported))
 
 
-def _compile(dags: Sequence[Dag], place: Place) -> CompiledFile:
+def _compile_dags(dags: Sequence[Dag], place: Place) -> tuple[tuple[DagSpec, ...], list[Diagnostic]]:
+    """Return the specs of the valid DAGs, and the problems of all."""
     compiled: list[tuple[DagSpec, Dag]] = []
     diagnostics: list[Diagnostic] = []
     ids: list[str | None] = []
@@ -81,8 +105,7 @@ def _compile(dags: Sequence[Dag], place: Place) -> CompiledFile:
         if spec.id in repeated:
             problem = Problem(repeated_message(repeated[spec.id]), spec.id, key="id")
             diagnostics.append(_located(problem, dag, place))
-    kept = tuple(spec for spec, _dag in compiled if spec.id not in repeated)
-    return CompiledFile(kept, bounded(diagnostics))
+    return tuple(spec for spec, _dag in compiled if spec.id not in repeated), diagnostics
 
 
 def _wire(dag: Dag) -> tuple[dict[str, object], list[Problem]]:

@@ -1,4 +1,4 @@
-"""Running one Python file as a module of its repository, and telling why that failed."""
+"""Running one Python file as a module of its repository."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType, TracebackType
-
-from kiok.errors import Diagnostic
-from kiok.text import printable
-
-_OWN = Path(__file__).parent.as_posix() + "/"
-_MAX_MESSAGE = 3_000
-_MAX_FRAMES = 8
+from types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +77,7 @@ def importing_from(place: Place) -> Iterator[None]:
         sys.path[:] = path
         sys.dont_write_bytecode = no_bytecode
         for name in [name for name in list(sys.modules) if name not in known]:
-            if _comes_from(sys.modules.get(name), folders):
+            if comes_from(sys.modules.get(name), folders):
                 sys.modules.pop(name, None)
 
 
@@ -98,7 +91,7 @@ def _is_standard_library(entry: str) -> bool:
     )
 
 
-def _comes_from(module: object, folders: list[str]) -> bool:
+def comes_from(module: object, folders: list[str]) -> bool:
     """Whether a module's file lies under one of the folders. Anything may sit in `sys.modules`."""
     if not isinstance(module, ModuleType):
         return False
@@ -113,61 +106,3 @@ def _strings(value: object) -> list[str]:
         return [item for item in value if isinstance(item, str)]  # type: ignore[attr-defined]
     except Exception:  # noqa: BLE001 - an author's module may have any __path__; then it has no folder
         return []
-
-
-def describe(exc: BaseException, traceback: TracebackType | None, place: Place) -> Diagnostic:
-    """Why the module could not be run, with the line of the innermost frame inside its file.
-
-    Never raises, whatever the exception's own methods do.
-    """
-    try:
-        kind = str.__str__(type.__getattribute__(type(exc), "__qualname__"))
-    except BaseException:  # noqa: BLE001 - a metaclass may do anything; the name is then not to be had
-        kind = "an exception"
-    try:
-        text = str.__str__(str(exc))
-    except BaseException as second:  # noqa: BLE001 - so may __str__; what it raised is all we can say
-        text = f"(its text cannot be had: {type.__getattribute__(type(second), '__name__')})"
-    frames = _frames(traceback)
-    inside = [line for file, line, _function in frames if file == place.file]
-    line, column = (inside[-1] if inside else None), None
-    if type(exc) in (SyntaxError, IndentationError, TabError) and isinstance(exc, SyntaxError):
-        text = str(exc.msg)
-        if exc.filename == place.file:
-            line, column = exc.lineno or line, exc.offset
-        elif isinstance(exc.filename, str):
-            text = f"{text} ({place.name(exc.filename)}, line {exc.lineno})"
-    message = (
-        f"the module cannot be imported: {kind}: {text}" if text else f"the module cannot be imported: {kind}"
-    )
-    if isinstance(exc, ModuleNotFoundError):
-        message += " (looked in the standard library, the repository's import folders, installed packages)"
-    message = printable(message, _MAX_MESSAGE) + _trail(frames, place)
-    return Diagnostic(message, place.file, _positive(line), _positive(column))
-
-
-def _positive(number: object) -> int | None:
-    return number if isinstance(number, int) and number > 0 else None
-
-
-def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
-    """(file, line, function), outermost first, without Python's import machinery and this package."""
-    frames = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        file = code.co_filename
-        if not file.startswith("<frozen ") and not Path(file).as_posix().startswith(_OWN):
-            frames.append((file, traceback.tb_lineno or 0, code.co_name))
-        traceback = traceback.tb_next
-    return frames
-
-
-def _trail(frames: list[tuple[str, int, str]], place: Place) -> str:
-    """The frames as lines of text, the last few; nothing when the diagnostic's own line says it all."""
-    if len(frames) < 2:
-        return ""
-    lines = [f"\n  at {place.name(file)}:{line} in {function}" for file, line, function in frames]
-    if len(lines) > _MAX_FRAMES:
-        half = _MAX_FRAMES // 2
-        lines = [*lines[:half], f"\n  ... {len(lines) - 2 * half} more", *lines[-half:]]
-    return printable("".join(line[:160] for line in lines), 1_000)

@@ -86,7 +86,10 @@ def test_hostile_bytes_are_refused_with_what_and_where(raw: bytes, said: str) ->
         (file(diagnostics=None), "'diagnostics' must be a list"),
         (file(keyed=1), "'keyed' must be true or false, found the number 1"),
         (file(importFailed="no"), "'importFailed' must be true or false"),
-        (file(extra=1), "unknown key 'extra'; allowed: dags, diagnostics, doubts, importFailed, keyed"),
+        (
+            file(extra=1),
+            "unknown key 'extra'; allowed: dags, diagnostics, doubts, importFailed, imported, keyed",
+        ),
         (file(doubts={}), "'doubts' must be a list"),
         (file(doubts=[{}]), "needs a message"),
         (file(notADag="no"), "a diagnostic must be a JSON object, found 'no'"),

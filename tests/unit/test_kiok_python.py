@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kiok.compile import compile_python_file
-from kiok.compiled import CompiledFile
 from tests.unit.python_sources import compiled, problems_of, spec_of
 
 
@@ -34,12 +33,11 @@ proxy = Proxy()
 """
     result = compiled(tmp_path, source)
     assert result.diagnostics == ()
-    assert [dag.id for dag in result.dags] == ["borrowed", "first", "second", "third"]
+    assert [dag.id for dag in result.dags] == ["first", "second", "third"]
+    assert [(item.path, [dag.id for dag in item.dags]) for item in result.imported] == [
+        ("shared_dags.py", ["borrowed"])
+    ]
     assert result.keyed
-
-
-def test_a_module_without_a_dag_is_no_dag_file(tmp_path: Path) -> None:
-    assert compiled(tmp_path, "x = 1\n") == CompiledFile()
 
 
 def test_of_two_dags_with_one_id_none_is_taken_and_both_lines_are_named(tmp_path: Path) -> None:
@@ -56,7 +54,18 @@ def test_of_two_dags_with_one_id_none_is_taken_and_both_lines_are_named(tmp_path
         ("import no_such_module\n", 2, "ModuleNotFoundError: No module named 'no_such_module' (looked in"),
         ("def f(:\n", 2, "SyntaxError: invalid syntax"),
         ("x = '\\ud800'\nraise ValueError(x)\n", 3, "ValueError: \\ud800"),
-        ("import sys\nsys.exit(3)\n", 3, "SystemExit: 3"),
+        (
+            "import sys\nsys.exit(3)\n",
+            3,
+            "it called sys.exit in line 3 (SystemExit: 3); a DAG file must run to",
+        ),
+        (
+            "raise SystemExit\n",
+            2,
+            "it called sys.exit in line 2 (SystemExit); a DAG file must run to its end",
+        ),
+        ("exit('why')\n", 2, "it called sys.exit in line 2 (SystemExit: why)"),
+        ("import argparse\nargparse.ArgumentParser().parse_args(['x'])\n", 3, "it called sys.exit in "),
         ("raise KeyboardInterrupt\n", 2, "KeyboardInterrupt"),
         ("def f(): f()\nf()\n", 2, "RecursionError"),
         (

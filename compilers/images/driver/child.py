@@ -190,7 +190,9 @@ def _under_src(path: str) -> str:
 
 def _relative(value: dict[str, object]) -> dict[str, object]:
     """Diagnostics name files as the author knows them, from the repository's root."""
+    imported = value.get("imported")
     listed = [value.get("diagnostics"), value.get("doubts"), [value.get("notADag")]]
+    listed += [group["diagnostics"] for group in imported] if isinstance(imported, list) else []
     for diagnostic in [item for items in listed if isinstance(items, list) for item in items]:
         for key in ("path", "message"):
             if isinstance(diagnostic, dict) and isinstance(diagnostic.get(key), str):

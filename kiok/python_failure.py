@@ -1,0 +1,104 @@
+"""Why a Python file could not be run, in words for its author."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+from kiok.errors import Diagnostic
+from kiok.python_module import Place
+from kiok.text import printable
+
+Explain: TypeAlias = Callable[[BaseException, TracebackType | None, Place], str]
+"""Gives what the surroundings of the file have to do with its exception, "" where that is nothing."""
+
+_OWN = Path(__file__).parent.as_posix() + "/"
+_MAX_MESSAGE = 3_000
+_MAX_FRAMES = 8
+_MAX_HINT = 600
+_NO_EXIT = (
+    "a DAG file must run to its end, since it is imported: remove the call, "
+    'or put it under `if __name__ == "__main__":`'
+)
+
+
+def describe(
+    exc: BaseException, traceback: TracebackType | None, place: Place, explain: Explain | None = None
+) -> Diagnostic:
+    """Return why the module could not be run, with the line of the innermost frame inside its file.
+
+    Never raises, whatever the exception's own methods do.
+    """
+    try:
+        kind = str.__str__(type.__getattribute__(type(exc), "__qualname__"))
+    except BaseException:  # noqa: BLE001 - a metaclass may do anything; the name is then not to be had
+        kind = "an exception"
+    try:
+        text = str.__str__(str(exc))
+    except BaseException as second:  # noqa: BLE001 - so may __str__; what it raised is all we can say
+        text = f"(its text cannot be had: {type.__getattribute__(type(second), '__name__')})"
+    frames = _frames(traceback)
+    inside = [line for file, line, _function in frames if file == place.file]
+    line, column = (inside[-1] if inside else None), None
+    if type(exc) in (SyntaxError, IndentationError, TabError) and isinstance(exc, SyntaxError):
+        text = str(exc.msg)
+        if exc.filename == place.file:
+            line, column = exc.lineno or line, exc.offset
+        elif isinstance(exc.filename, str):
+            text = f"{text} ({place.name(exc.filename)}, line {exc.lineno})"
+    raised = f"{kind}: {text}" if text else kind
+    if issubclass(type(exc), SystemExit):
+        raised = f"{_exit_message(frames, place)} ({raised}); {_NO_EXIT}"
+    message = f"the module cannot be imported: {raised}"
+    if issubclass(type(exc), ModuleNotFoundError):
+        message += " (looked in the standard library, the repository's import folders, installed packages)"
+    hint = _hint(exc, traceback, place, explain)
+    message = printable(message, _MAX_MESSAGE) + hint + _trail(frames, place)
+    return Diagnostic(message, place.file, _positive(line), _positive(column))
+
+
+def _exit_message(frames: list[tuple[str, int, str]], place: Place) -> str:
+    if not frames:
+        return "it called sys.exit"
+    file, line, _function = frames[-1]
+    where = f"line {line}" if file == place.file else f"{place.name(file)}:{line}"
+    return f"it called sys.exit in {printable(where, 300)}"
+
+
+def _hint(exc: BaseException, traceback: TracebackType | None, place: Place, explain: Explain | None) -> str:
+    if explain is None:
+        return ""
+    try:
+        text = explain(exc, traceback, place)
+    except BaseException:  # noqa: BLE001 - an exception of the author's may do anything when it is read
+        return ""
+    return f" ({printable(text, _MAX_HINT)})" if text else ""
+
+
+def _positive(number: object) -> int | None:
+    return number if isinstance(number, int) and number > 0 else None
+
+
+def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
+    """(file, line, function), outermost first, without Python's import machinery and this package."""
+    frames = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        file = code.co_filename
+        if not file.startswith("<frozen ") and not Path(file).as_posix().startswith(_OWN):
+            frames.append((file, traceback.tb_lineno or 0, code.co_name))
+        traceback = traceback.tb_next
+    return frames
+
+
+def _trail(frames: list[tuple[str, int, str]], place: Place) -> str:
+    """The frames as lines of text, the last few; nothing when the diagnostic's own line says it all."""
+    if len(frames) < 2:
+        return ""
+    lines = [f"\n  at {place.name(file)}:{line} in {function}" for file, line, function in frames]
+    if len(lines) > _MAX_FRAMES:
+        half = _MAX_FRAMES // 2
+        lines = [*lines[:half], f"\n  ... {len(lines) - 2 * half} more", *lines[-half:]]
+    return printable("".join(line[:160] for line in lines), 1_000)
