@@ -15,6 +15,7 @@ from compilers.sandbox.link_hints import with_link_hints
 from compilers.sandbox.source_tar import unfit_name
 from compilers.sandboxed import import_roots, run_batch
 from kiok.errors import REMEDY, Diagnostic
+from kiok.source_encoding import decoded
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
@@ -111,4 +112,5 @@ def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]
 
 
 def _texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
-    return {entry.path: readable(content) for entry, content in tree.read(entries)}
+    # UTF-16 is decoded, though Python does not read it: the text must show whether the file mentions kiok.
+    return {entry.path: readable(decoded(content)) for entry, content in tree.read(entries)}

@@ -3,7 +3,7 @@
 stdout gets one JSON array of DagSpecs, in the order of the files; a file that is no DAG adds none. With `--check` it
 gets the number of files and DAGs, where all is well. stderr gets the problems, and why a file is no DAG.
 Exit status: 0 if every file compiled (or is no DAG, without `--strict`), 1 if any has a problem, 2 for a wrong
-command line.
+command line or an output that cannot be written, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kiok import console
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic, KiokError
 from kiok.python_dag import compile_python_file
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["YamlUnavailable", "compile_python_file", "compile_yaml_file", "main"]
 
+TIMEOUT_SECONDS = 30.0  # as kiok.sandbox.file.timeout.ms
+MAX_TIMEOUT_SECONDS = 86_400
 YAML_ENDINGS = (".yaml", ".yml")
 ENDINGS = (".py", *YAML_ENDINGS)
 
@@ -54,12 +57,21 @@ def compile_yaml_file(path: str) -> CompiledFile:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns its exit status; exits with 2 for a wrong command line."""
+    """Run the command. Returns its exit status; exits with 2 for a wrong command line."""
+    is_closed = console.replace_closed_streams()
     options = _options(arguments)
-    compiled = _compile_all(options.files, options.roots)
+    if is_closed and not options.check:
+        console.say("kiok.compile: standard output is closed, so the specs cannot be printed; add --check")
+        return 2
+    try:
+        compiled = _compile_all(options.files, options.roots, options.timeout)
+    except KeyboardInterrupt:
+        return 130
     problems = [diagnostic for _file, result in compiled for diagnostic in result.diagnostics]
     without_dag = [
-        _no_dag(file, result) for file, result in compiled if not result.dags and not result.diagnostics
+        _no_dag(file, result)
+        for file, result in compiled
+        if not (result.dags or result.diagnostics or result.imported)
     ]
     if options.strict:
         problems += without_dag
@@ -67,13 +79,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     written: Callable[[Diagnostic], str] = as_github if options.format == "github" else as_text
     for diagnostic in problems:
-        sys.stderr.write(written(diagnostic) + "\n")
+        console.say(written(diagnostic))
     for diagnostic in () if options.strict else without_dag:
-        sys.stderr.write(f"{as_text(diagnostic)}\n")
-    if not options.check:
-        _print_specs(compiled)
-    elif not problems:
-        sys.stdout.write(_counts(compiled))
+        console.say(as_text(diagnostic))
+    for file, result in compiled:
+        if result.imported:
+            console.say(terminal_line(f"{file}: {_imports(result)}"))
+    try:
+        if not options.check:
+            _print_specs(compiled)
+        elif not problems:
+            console.put(_counts(compiled).encode())
+    except console.OutputError as exc:
+        if str(exc):
+            console.say(f"kiok.compile: {exc}")
+        return 2
     return 1 if problems else 0
 
 
@@ -101,7 +121,7 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
     parser = Parser(
         prog="kiok.compile",
         description="Compile DAG files. Prints their specs as JSON, problems on stderr.",
-        epilog="Exit status: 0 all compiled, 1 some file has a problem, 2 wrong usage.",
+        epilog="Exit status: 0 all compiled, 1 some file has a problem, 2 wrong usage or no output, 130 Ctrl-C.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .py, .yaml or .yml file")
     parser.add_argument(
@@ -123,6 +143,13 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
         "subpath that is synced, then the repository's root). Default: the nearest folder with a .git, "
         "else the current one",
     )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help=f"time limit of each Python file (default: {TIMEOUT_SECONDS:g}, as kiok.sandbox.file.timeout.ms)",
+    )
     options = parser.parse_args(arguments)
     for file in options.files:
         if not file.lower().endswith(ENDINGS):
@@ -136,9 +163,25 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
     return options
 
 
-def _compile_all(files: Sequence[str], roots: Sequence[str] | None) -> list[tuple[str, CompiledFile]]:
-    """Every file's result, in order; Python files side by side, each in a process of its own."""
+def _seconds(text: str) -> float:
+    from argparse import ArgumentTypeError
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise ArgumentTypeError(f"{text!r} is not a number above 0 and at most {MAX_TIMEOUT_SECONDS}")
+    return seconds
+
+
+def _compile_all(
+    files: Sequence[str], roots: Sequence[str] | None, timeout_seconds: float
+) -> list[tuple[str, CompiledFile]]:
+    """Return every file's result, in order; Python files run at the same time, each in a process of its own."""
     from concurrent.futures import ThreadPoolExecutor
+
+    from kiok.isolated import compile_in_own_process, stop_all
 
     def compile_one(file: str) -> CompiledFile:
         if file.lower().endswith(YAML_ENDINGS):
@@ -148,12 +191,25 @@ def _compile_all(files: Sequence[str], roots: Sequence[str] | None) -> list[tupl
                 return CompiledFile(diagnostics=(Diagnostic(str(exc), file),))
         if opaque := _opaque(file):
             return CompiledFile(diagnostics=(Diagnostic(opaque, file),))
-        from kiok.isolated import compile_in_own_process
-
-        return compile_in_own_process(file, roots or [repository_root(file)])
+        return compile_in_own_process(file, roots or [repository_root(file)], timeout_seconds)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return list(zip(files, pool.map(compile_one, files), strict=True))
+        try:
+            return list(zip(files, pool.map(compile_one, files), strict=True))
+        except BaseException:
+            # The processes are in sessions of their own, which Ctrl-C does not reach.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
+
+
+def _imports(result: CompiledFile) -> str:
+    from kiok.held_dags import imported_message
+
+    counts = {
+        group.path: len(group.dags) + bool(group.diagnostics and not group.dags) for group in result.imported
+    }
+    return imported_message(counts)
 
 
 def _opaque(file: str) -> str | None:
@@ -179,10 +235,8 @@ def _print_specs(compiled: Sequence[tuple[str, CompiledFile]]) -> None:
 
     specs = [dag.to_json() for _, result in compiled for dag in result.dags]
     text = terminal_json(json.dumps(specs, indent=2, ensure_ascii=False)) + "\n"
-    sys.stdout.flush()
     # In UTF-8 on every platform and locale: the JSON is for a program.
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    console.put(text.encode())
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ def known_files(
     """
     now = database_now()
     served, stale = Counter[str](), Counter[str]()
-    dags: dict[str, list[tuple[str, str]]] = {}
+    specs: dict[str, list[tuple[str, str]]] = {}
     for item in recorded:
-        dags.setdefault(item.source_path, []).append((item.dag_id, item.spec_hash))
+        specs.setdefault(item.source_path, []).append((item.dag_id, item.spec_hash))
         (served if item.stale_reason is None else stale)[item.source_path] += 1
     rows = (
         SourceFile.objects.filter(repository=repository)
@@ -47,7 +47,7 @@ def known_files(
             status=FileStatus(state),
             diagnostics=tuple(map(Diagnostic.from_json, diagnostics)),
             retry=retry_at is not None,
-            dags=tuple(dags.get(path, ())),
+            dags=tuple(specs.get(path, ())),
         )
     return known
 
