@@ -259,6 +259,9 @@ class Sandbox(Protocol):
         Raises SandboxUnavailable.
         """
 
+    def image_name(self, kind: Kind, image: str = "") -> str:
+        """Return the reference of the image that compiles this kind, for people: `image`, else the sandbox's own."""
+
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Exactly one result per file of the job, in its order, as they come.
 

@@ -11,8 +11,10 @@ from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.opaque import opaque_reason
 from kiok.spec import DagSpec
+from kiok.stack_dump import read_stack
 
 NO_REASON = "it defines no DAG"
+SRC = "/src"  # where a container lays the repository out
 TRANSIENT = (Outcome.TIMEOUT, Outcome.LOST)
 
 
@@ -110,9 +112,21 @@ def not_a_dag_in_doubt(result: FileResult) -> FileResult:
     return replace(result, status=FileStatus.NOT_A_DAG, dags=(), doubts=result.diagnostics, retry=False)
 
 
+def _ending(source: Source, raw: RawResult) -> tuple[str, int | None]:
+    """Return how a process without a result ended, and the line of the file it was at where that is known."""
+    detail = readable(raw.detail or f"ended as {raw.outcome.value}")
+    if raw.outcome is not Outcome.TIMEOUT:
+        return detail, None
+    # The driver puts what the process wrote of its stack below its own sentence.
+    sentence, _, dump = detail.partition("\n")
+    stopped = read_stack(dump, f"{SRC}/{source.path}", lambda path: path.removeprefix(f"{SRC}/"))
+    return sentence + stopped.text, stopped.line
+
+
 def failed(
     source: Source,
     message: str,
+    line: int | None = None,
     *,
     output: str = "",
     text: str | None = None,
@@ -126,7 +140,7 @@ def failed(
 
     A failure that is `starved` or for an `unavailable` sandbox says nothing about the file: it is never used again.
     """
-    diagnostic = Diagnostic(message, path=source.path, output=output or None)
+    diagnostic = Diagnostic(message, source.path, line, output=output or None)
     return FileResult(
         source,
         FileStatus.FAILED,
@@ -159,10 +173,11 @@ def result_of_raw(
     """
     output = readable(raw.output)
     if raw.outcome is not Outcome.OK:
-        message = readable(raw.detail or f"ended as {raw.outcome.value}")
+        message, line = _ending(source, raw)
         result = failed(
             source,
             message,
+            line,
             output=output,
             text=text,
             image=image,

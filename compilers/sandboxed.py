@@ -43,6 +43,7 @@ def run_batch(
     unavailable = ""
     try:
         image = batch.sandbox.image_digest(kind, job.image)
+        name = batch.sandbox.image_name(kind, job.image)
         batch.note(f"{len(waiting)} {kind} files go to image {job.image or 'of the service'} ({image[:19]})")
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
@@ -53,7 +54,8 @@ def run_batch(
                 image=image,
                 time_limit=batch.sandbox.limits.timeout_seconds(kind),
             )
-            yield with_hints(result, raw, batch.sandbox.limits), unloadable
+            hinted = with_hints(result, raw, batch.sandbox.limits, files=len(job.files), image=name)
+            yield hinted, unloadable
     except SandboxUnavailable as exc:
         message, retry, unavailable = f"sandbox unavailable: {exc}", True, exc.reason
     except CompilerError as exc:

@@ -59,6 +59,10 @@ class DockerSandbox:
         """
         return self._engine.image_digest(kind, image)
 
+    def image_name(self, kind: Kind, image: str = "") -> str:
+        """Return the reference of the image that compiles this kind, for people: `image`, else the configured one."""
+        return image or self._config.images.get(kind, "")
+
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Exactly one result per file of the job, as they come: in its order, unless containers share the job.
 

@@ -51,6 +51,10 @@ class FakeSandbox:
             raise SandboxUnavailable(f"no image is configured for {kind.value} files")
         return self._digests[kind]
 
+    def image_name(self, kind: Kind, image: str = "") -> str:
+        """Return `image`, else a name for the sandbox's own."""
+        return image or f"fake-{kind.value}"
+
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """One scripted result per file, in order. Raises SandboxUnavailable and TreeRefused."""
         if not job.files:

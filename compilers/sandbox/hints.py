@@ -1,4 +1,4 @@
-"""Which limit of the sandbox a message is about: its property, its value, and that it can be raised.
+"""Which limit of the sandbox a message is about: its property, its value, and that it can be raised; and its image.
 
 Neither the driver nor what it runs knows properties, so the host adds this to what they say. Where all there is
 is the text of an exception, it is told by the text: code that prints the same words gets a hint it did
@@ -33,27 +33,36 @@ _SIGNS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
 )
 
 
-def with_hints(result: FileResult, raw: RawResult, limits: SandboxLimits) -> FileResult:
-    """The result with every diagnostic that is about a limit naming it.
+_MISSING_MODULE = re.compile(r"\bModuleNotFoundError: No module named ")
 
-    The tail of what the file printed says so where it was cut.
+
+def with_hints(
+    result: FileResult, raw: RawResult, limits: SandboxLimits, *, files: int = 1, image: str = ""
+) -> FileResult:
+    """Return the result with every diagnostic that is about a limit, or about what the image lacks, naming it.
+
+    `files` is the number of files of the container's job, `image` the name of its image. The tail of what the file
+    printed says where it was cut.
     """
     if not result.diagnostics:
         return result
     kind = result.source.kind
-    passed = _by_outcome(raw, kind, limits)
-    diagnostics = [_hinted(item, passed, raw, kind, limits) for item in result.diagnostics]
+    passed = _by_outcome(raw, kind, limits, files)
+    diagnostics = [
+        _with_image(_hinted(item, passed, raw, kind, limits), image) for item in result.diagnostics
+    ]
     diagnostics[0] = _with_cut_noted(diagnostics[0], limits)
     return replace(result, diagnostics=tuple(diagnostics))
 
 
-def _by_outcome(raw: RawResult, kind: Kind, limits: SandboxLimits) -> tuple[str, ...]:
+def _by_outcome(raw: RawResult, kind: Kind, limits: SandboxLimits, files: int) -> tuple[str, ...]:
     """The limit that the driver itself saw passed."""
     if raw.outcome is Outcome.TOO_LARGE:
         return ("max_payload_bytes",)
     if raw.outcome is Outcome.TIMEOUT:
-        # Given less than its own time, it was the container's that ran out.
-        if raw.seconds < 0.9 * limits.timeout_seconds(kind):
+        # Given less than its own time, it was the container's that ran out: by the property, if that is less than what
+        # the files may take together, else because the machine was slow.
+        if raw.seconds < 0.9 * limits.timeout_seconds(kind) and limits.is_deadline_short(kind, files):
             return ("container_deadline_seconds",)
         return ("jar_timeout_seconds" if kind is Kind.JAR else "file_timeout_seconds",)
     return ()
@@ -69,9 +78,22 @@ def _hinted(
     passed = passed or next((named for sign, named in _SIGNS if sign.search(text)), ())
     if not passed:
         return diagnostic
-    # Into the first line: below it are the frames of a traceback.
+    return _in_first_line(diagnostic, f" ({_hint(passed, kind, limits)})")
+
+
+def _with_image(diagnostic: Diagnostic, image: str) -> Diagnostic:
+    """Say which image lacks a module that was not found."""
+    if not image or not _MISSING_MODULE.search(diagnostic.message):
+        return diagnostic
+    return _in_first_line(
+        diagnostic, f"; a package that is not in the sandbox image {image} has to be added to it"
+    )
+
+
+def _in_first_line(diagnostic: Diagnostic, text: str) -> Diagnostic:
+    """Add to the first line of a message: below it are the frames of a traceback."""
     first, newline, rest = diagnostic.message.partition("\n")
-    return replace(diagnostic, message=f"{first} ({_hint(passed, kind, limits)}){newline}{rest}")
+    return replace(diagnostic, message=f"{first}{text}{newline}{rest}")
 
 
 def _hint(passed: tuple[str, ...], kind: Kind, limits: SandboxLimits) -> str:

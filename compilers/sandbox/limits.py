@@ -19,6 +19,10 @@ _MIB = 1 << 20
 _RESERVED_MEMORY_BYTES = 128 * _MIB
 _MIN_PROCESS_MEMORY_BYTES = 64 * _MIB
 
+# Added to a file's time in a container's deadline: to start its process, kill it and clear /tmp, on a machine under
+# load. Without it the files before one would take from its time.
+_FILE_OVERHEAD_SECONDS = 5.0
+
 PROPERTIES: Mapping[str, str] = MappingProxyType(
     {
         "file_timeout_seconds": "kiok.sandbox.file.timeout.ms",
@@ -47,7 +51,7 @@ class SandboxLimits:
 
     - `file_timeout_seconds`, `jar_timeout_seconds`: for one Python file, for one jar;
     - `container_deadline_seconds`: for all files of one container together, when files times their
-      timeout would be longer;
+      timeout (and 5 s each) would be longer;
     - `memory_bytes`: of the whole container, tmpfs included, without swap;
     - `pids`: processes and threads of the container;
     - `cpus`, `jar_cpus`: of a Python container, of a jar container (a JVM compiles in the background);
@@ -102,7 +106,14 @@ class SandboxLimits:
 
     def deadline_seconds(self, kind: Kind, files: int) -> float:
         """The wall clock time one container may take for so many files."""
-        return min(files * self.timeout_seconds(kind), self.container_deadline_seconds)
+        return min(self._full_seconds(kind, files), self.container_deadline_seconds)
+
+    def is_deadline_short(self, kind: Kind, files: int) -> bool:
+        """Whether a container's deadline is too short for so many files if each uses all of its time."""
+        return self.container_deadline_seconds < self._full_seconds(kind, files)
+
+    def _full_seconds(self, kind: Kind, files: int) -> float:
+        return files * (self.timeout_seconds(kind) + _FILE_OVERHEAD_SECONDS)
 
     def cpus_for(self, kind: Kind) -> float:
         """The CPUs of a container for this kind."""

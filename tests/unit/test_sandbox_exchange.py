@@ -175,6 +175,9 @@ def test_the_fingerprint_differs_when_a_limit_does() -> None:
 
 def test_the_deadline_grows_with_the_files_up_to_its_bound() -> None:
     limits = SandboxLimits(file_timeout_seconds=10, jar_timeout_seconds=20, container_deadline_seconds=100)
-    assert limits.deadline_seconds(Kind.PYTHON, 3) == 30
-    assert limits.deadline_seconds(Kind.JAR, 3) == 60
+    # A file's own time, and 5 s for what has to be done before and after it.
+    assert limits.deadline_seconds(Kind.PYTHON, 3) == 45
+    assert limits.deadline_seconds(Kind.JAR, 3) == 75
     assert limits.deadline_seconds(Kind.PYTHON, 1000) == 100
+    assert not limits.is_deadline_short(Kind.PYTHON, 6)
+    assert limits.is_deadline_short(Kind.PYTHON, 7)

@@ -5,17 +5,19 @@ Everything here runs in the child. `enter` never returns.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import os
 import resource
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compilers.images.driver import questions
+from compilers.images.driver import questions, surroundings
 from compilers.images.driver.confinement import Confinement, limit
 from compilers.sandbox.protocol import Request
 
@@ -23,6 +25,7 @@ RESULT_FD = 3
 JOB_FD = 4
 SRC = "/src"
 _REHEARSAL = "/opt/kiok/driver/compilers/images/driver/rehearsal.py"
+STACK_SIGNAL = signal.SIGUSR2  # has a process write its stack on its result pipe
 EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
 
 
@@ -32,10 +35,14 @@ Compile = Callable[[str, Request], bytes]
 
 @dataclass(frozen=True)
 class Compiler:
-    """Compiles one file; and what its process may do ahead, while there is no file yet."""
+    """Compiles one file; and what its process may do ahead, while there is no file yet.
+
+    `answers_signal`: whether a process that compiles has a handler for STACK_SIGNAL.
+    """
 
     compile_one: Compile
     get_ready: Callable[[], None] | None = None
+    answers_signal: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,15 +76,19 @@ def python_compiler() -> Compiler:
     if rehearsal.diagnostics or not rehearsal.dags:
         raise ImportError(f"the SDK of this image does not compile its rehearsal: {rehearsal.diagnostics}")
 
+    explain = surroundings.explainer(SRC)
+
     def compile_one(path: str, request: Request) -> bytes:
         roots = [_under_src(root) for root in request.import_roots]
+        # In C, so that it also answers from a call that never returns to Python.
+        faulthandler.register(STACK_SIGNAL, file=RESULT_FD, all_threads=False)
         recorder.begin()
-        compiled = kiok.compile.compile_python_file(_under_src(path), import_roots=roots)
+        compiled = kiok.compile.compile_python_file(_under_src(path), roots, explain)
         value = _relative(compiled.to_json())
         value["questions"] = recorder.questions(path)
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
-    return Compiler(compile_one)
+    return Compiler(compile_one, answers_signal=True)
 
 
 def jar_compiler() -> Compiler:

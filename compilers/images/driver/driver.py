@@ -9,14 +9,34 @@ child delivers. As PID 1 it cannot be killed from inside; its interpreter is an 
 undumpable, so no child can trace it or open its descriptors.
 """
 
+# ruff: noqa: E402  a restart comes before the imports
 from __future__ import annotations
+
+import os
+import sys
+
+
+def _restart_with_fixed_hashes() -> None:
+    """Start this program again with hashes that do not differ between containers, if they do.
+
+    Sets of strings then have one order, and a DAG built from one keeps its form. Only the environment can ask for it,
+    which -I ignores; so what -I keeps out is removed here, and -s and -P do the rest.
+    """
+    if os.environ.get("PYTHONHASHSEED") == "0" and not sys.flags.ignore_environment:
+        return
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    arguments = [sys.executable, "-s", "-P", "-B", *sys.argv]
+    os.execve(sys.executable, arguments, {**kept, "PYTHONHASHSEED": "0"})  # noqa: S606  without a shell
+
+
+if __name__ == "__main__":
+    # Before anything else is imported: it costs the start of an interpreter.
+    _restart_with_fixed_hashes()
 
 import ctypes
 import gc
-import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Sequence
 

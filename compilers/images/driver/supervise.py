@@ -17,6 +17,9 @@ from compilers.sandbox.protocol import Request
 
 STDIN = 0
 _READ_BYTES = 1 << 16
+_STACK_SECONDS = 0.5  # for a process to write its stack, on a machine under load
+_STACK_PAUSE_SECONDS = 0.05
+_STACK_BYTES = 1_500  # what the detail of an outcome has room for
 # Where what is read from a child goes.
 Sink = Callable[[bytes], None]
 
@@ -120,6 +123,8 @@ def run_file(
     sinks: Mapping[int, Sink] = {process.result: watch.take_payload, process.output: watch.take_output}
     try:
         timed_out = _watch(process.pid, sinks, watch, until=begun + limit)
+        if timed_out and compiler.answers_signal:
+            _request_stack(process, watch)
     finally:
         status = _kill_all(process.pid)
         # Everyone who held the other ends is dead, so what the pipes still hold is all there is.
@@ -129,6 +134,10 @@ def run_file(
         _empty(TMP)
     seconds = time.monotonic() - begun
     outcome, detail = _judge(watch, status, timed_out=timed_out, limit=limit)
+    if outcome == "timeout":
+        if limit < request.file_timeout_seconds:
+            detail = f"{detail}: the container's deadline left it no more of its {request.file_timeout_seconds:.3g} s"
+        detail += _stack(watch)
     payload = bytes(watch.payload) if outcome == "ok" else b""
     return _meta(outcome, detail, seconds, bytes(watch.output)), payload
 
@@ -160,6 +169,32 @@ def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -
         return False
     finally:
         os.close(pidfd)
+
+
+def _request_stack(process: Process, watch: Watch) -> None:
+    """Have a process that is to be killed write its stack in the place of its payload, and wait a moment for it."""
+    watch.payload.clear()
+    try:
+        os.kill(process.pid, child.STACK_SIGNAL)
+    except ProcessLookupError:
+        return
+    until = time.monotonic() + _STACK_SECONDS
+    wait_seconds = _STACK_SECONDS
+    poll = select.poll()
+    poll.register(process.result, select.POLLIN)
+    # It comes in pieces and has no end mark: it is over when no more comes.
+    while time.monotonic() < until and poll.poll(wait_seconds * 1000):
+        data = os.read(process.result, _READ_BYTES)
+        if not data:
+            return
+        watch.take_payload(data)
+        wait_seconds = _STACK_PAUSE_SECONDS
+
+
+def _stack(watch: Watch) -> str:
+    """Return what the process wrote of its stack, on lines of their own; the host reads it."""
+    text = bytes(watch.payload[:_STACK_BYTES]).decode("ascii", "replace")
+    return f"\n{text}" if text else ""
 
 
 def _kill_all(pid: int) -> int:
