@@ -9,9 +9,8 @@ from dataclasses import replace
 from compilers.base import FileResult, FileStatus
 from compilers.results import status_of
 from compilers.reuse import EVERYTHING, Known, is_source
-from kiok.compiled import bounded, repeated_message
+from kiok.compiled import bounded, imported_message, repeated_message
 from kiok.errors import Diagnostic
-from kiok.held_dags import imported_message
 from kiok.spec import DagSpec
 
 

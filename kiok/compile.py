@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kiok import console
-from kiok.compiled import CompiledFile
+from kiok.compiled import CompiledFile, imported_message
 from kiok.errors import Diagnostic, KiokError
 from kiok.python_dag import compile_python_file
 from kiok.text import terminal_json, terminal_text
@@ -204,8 +204,6 @@ def _compile_all(
 
 
 def _imports(result: CompiledFile) -> str:
-    from kiok.held_dags import imported_message
-
     counts = {
         group.path: len(group.dags) + bool(group.diagnostics and not group.dags) for group in result.imported
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,6 +175,12 @@ def bounded(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
         return tuple(diagnostics)
     more = len(diagnostics) - MAX_DIAGNOSTICS
     return (*diagnostics[:MAX_DIAGNOSTICS], Diagnostic(f"... and {more} more", diagnostics[-1].path))
+
+
+def imported_message(counts: Mapping[str, int]) -> str:
+    """Say how many DAGs of which files a file imports: `imports 1 DAG of base.py`."""
+    parts = [f"{count} DAG{'s' if count != 1 else ''} of {path}" for path, count in counts.items()]
+    return f"imports {' and '.join(parts)}"
 
 
 def repeated_message(count: int) -> str:

@@ -71,12 +71,6 @@ def lost_message(held: HeldDags, namespace: Mapping[str, object], place: Place) 
     return Diagnostic(printable(message, 4_000), place.file, lines[0] if lines else None)
 
 
-def imported_message(counts: Mapping[str, int]) -> str:
-    """Say how many DAGs of which files a file imports: `imports 1 DAG of base.py`."""
-    parts = [f"{count} DAG{'s' if count != 1 else ''} of {path}" for path, count in counts.items()]
-    return f"imports {' and '.join(parts)}"
-
-
 def _other_creator(creation: Creation | None, namespace: dict[str, object], place: Place) -> str | None:
     """Return the other file of the repository that registers the DAG, None where there is none.
 

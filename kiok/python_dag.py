@@ -12,12 +12,19 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from kiok.call_site import CallSite, compiling
-from kiok.compiled import CompiledFile, ImportedDags, bounded, repeated_ids, repeated_message
+from kiok.compiled import (
+    CompiledFile,
+    ImportedDags,
+    bounded,
+    imported_message,
+    repeated_ids,
+    repeated_message,
+)
 from kiok.creations import recording
 from kiok.dag import Dag, Task
 from kiok.durations import DurationError, parse_duration
 from kiok.errors import Diagnostic
-from kiok.held_dags import HeldDags, held_dags, imported_message, lost_message
+from kiok.held_dags import HeldDags, held_dags, lost_message
 from kiok.no_dag import no_dag_reason
 from kiok.problems import Problem, without_echoes
 from kiok.python_failure import Explain, describe

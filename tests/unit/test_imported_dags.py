@@ -71,7 +71,17 @@ def test_the_creator_registers_it_and_the_importing_file_says_so() -> None:
 
 def test_the_importing_file_keeps_its_own_dags() -> None:
     other = compile_both(BASE, importing(X, own=(OWN,)))["dags/a.py"]
-    assert (other.status, ids(other), other.diagnostics) == (FileStatus.COMPILED, ["own"], ())
+    assert (other.status, ids(other)) == (FileStatus.COMPILED, ["own"])
+    assert messages(other) == ["imports 1 DAG of base.py"]
+
+
+def test_only_the_dags_that_are_registered_elsewhere_are_counted() -> None:
+    other = compile_both(BASE, importing(X, OWN))["dags/a.py"]
+    assert (other.status, ids(other), messages(other)) == (
+        FileStatus.COMPILED,
+        ["own"],
+        ["imports 1 DAG of base.py"],
+    )
 
 
 def test_a_dag_of_its_own_may_have_the_id_of_one_it_imports() -> None:

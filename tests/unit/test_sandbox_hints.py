@@ -63,10 +63,10 @@ def test_a_number_of_cpus_may_have_a_fraction() -> None:
     assert SandboxLimits.of(property_sources.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
 
 
-def hinted(kind: Kind, raw: RawResult) -> Diagnostic:
+def hinted(kind: Kind, raw: RawResult, files: int = 1) -> Diagnostic:
     source = Source(raw.path, kind, "b", 1)
     result, _ = result_of_raw(source, raw, text=None, image="sha256:0")
-    return with_hints(result, raw, LIMITS).diagnostics[0]
+    return with_hints(result, raw, LIMITS, files=files, image="team:1").diagnostics[0]
 
 
 def said(message: str, kind: Kind = Kind.PYTHON) -> str:
@@ -134,8 +134,9 @@ def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
     [
         (Kind.PYTHON, Outcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
         (Kind.JAR, Outcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
-        (Kind.PYTHON, Outcome.TIMEOUT, 2.0, "kiok.sandbox.deadline.ms = 1800000;"),
-        (Kind.PYTHON, Outcome.TIMEOUT, 0.0, "kiok.sandbox.deadline.ms = 1800000;"),
+        # The container's deadline is longer than this one file may take, so that raising it would not help.
+        (Kind.PYTHON, Outcome.TIMEOUT, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (Kind.PYTHON, Outcome.TIMEOUT, 0.0, "kiok.sandbox.file.timeout.ms = 30000;"),
         (Kind.PYTHON, Outcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
     ],
 )
@@ -143,6 +144,57 @@ def test_a_limit_that_the_driver_saw_passed_is_named(
     kind: Kind, outcome: Outcome, seconds: float, limit: str
 ) -> None:
     assert limit in hinted(kind, RawResult("a", outcome, detail="stopped", seconds=seconds)).message
+
+
+@pytest.mark.parametrize(
+    ("files", "seconds", "limit"),
+    [
+        (51, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (52, 21.0, "kiok.sandbox.deadline.ms = 1800000;"),
+        (52, 0.0, "kiok.sandbox.deadline.ms = 1800000;"),
+        (52, 29.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+    ],
+)
+def test_the_containers_deadline_is_named_only_where_it_is_shorter_than_what_the_files_may_take(
+    files: int, seconds: float, limit: str
+) -> None:
+    raw = RawResult("a", Outcome.TIMEOUT, detail="stopped", seconds=seconds)
+    assert limit in hinted(Kind.PYTHON, raw, files).message
+
+
+def test_a_module_that_is_missing_is_told_with_the_image() -> None:
+    missing = "the module cannot be imported: ModuleNotFoundError: No module named 'x' (looked in y)"
+    first, second = said(f"{missing}\n  at a.py:1 in f").split("\n")
+    assert first == f"{missing}; a package that is not in the sandbox image team:1 has to be added to it"
+    assert second == "  at a.py:1 in f"
+
+
+STACK = (
+    "it was not done within 3 s and was killed\nStack (most recent call first):\n"
+    '  File "/src/lib/h.py", line 7 in spin\n  File "/src/a", line 12 in <module>\n'
+    '  File "/opt/kiok/python/kiok/python_module.py", line 60 in run_module\n'
+)
+
+
+def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> None:
+    found = hinted(Kind.PYTHON, RawResult("a", Outcome.TIMEOUT, detail=STACK, seconds=30.0))
+    first, *way = found.message.split("\n")
+    assert first.startswith(
+        "it was not done within 3 s and was killed; it was at line 12 (the sandbox allows "
+    )
+    assert (found.line, way) == (12, ["  at a:12 in <module>", "  at lib/h.py:7 in spin"])
+
+
+@pytest.mark.parametrize(
+    "below", ["", "\n", "nothing", 'File "/src/a", line 99999999999999 in x', "\0\n" * 99]
+)
+def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
+    found = hinted(Kind.PYTHON, RawResult("a", Outcome.TIMEOUT, detail=f"stopped\n{below}", seconds=30.0))
+    assert found.line is None
+    assert (
+        found.message
+        == "stopped (the sandbox allows kiok.sandbox.file.timeout.ms = 30000; an operator can raise it)"
+    )
 
 
 def test_the_last_words_of_a_process_that_died_may_tell_the_limit() -> None:
