@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ _OWN = Path(__file__).parent.as_posix() + "/"
 _MAX_MESSAGE = 3_000
 _MAX_FRAMES = 8
 _MAX_HINT = 600
+# What Python says of a module in UTF-16, which begins with a mark or is full of NUL bytes.
+_WIDE = re.compile(r"cannot contain null bytes|can't decode byte 0xf[ef] in position 0\b")
 _NO_EXIT = (
     "a DAG file must run to its end, since it is imported: remove the call, "
     'or put it under `if __name__ == "__main__":`'
@@ -36,7 +39,8 @@ def describe(
     except BaseException:  # noqa: BLE001 - a metaclass may do anything; the name is then not to be had
         kind = "an exception"
     try:
-        text = str.__str__(str(exc))
+        # Cut before it is copied any further: it may take most of the memory there is.
+        text = str.__str__(str(exc))[: _MAX_MESSAGE + 1]
     except BaseException as second:  # noqa: BLE001 - so may __str__; what it raised is all we can say
         text = f"(its text cannot be had: {type.__getattribute__(type(second), '__name__')})"
     frames = _frames(traceback)
@@ -48,6 +52,8 @@ def describe(
             line, column = exc.lineno or line, exc.offset
         elif isinstance(exc.filename, str):
             text = f"{text} ({place.name(exc.filename)}, line {exc.lineno})"
+    if issubclass(type(exc), SyntaxError | ValueError) and _WIDE.search(text):
+        text += " (a module that is imported here may be in UTF-16: save it as UTF-8)"
     raised = f"{kind}: {text}" if text else kind
     if issubclass(type(exc), SystemExit):
         raised = f"{_exit_message(frames, place)} ({raised}); {_NO_EXIT}"

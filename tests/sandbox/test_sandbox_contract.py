@@ -44,6 +44,11 @@ def job(files: list[str], extra: dict[str, str] | None = None) -> SandboxJob:
     return SandboxJob(Kind.PYTHON, files, tree.entries, tree)
 
 
+def test_the_name_of_an_image_is_the_given_one_or_the_sandboxes_own(any_sandbox: Sandbox) -> None:
+    assert any_sandbox.image_name(Kind.PYTHON, "team:1") == "team:1"
+    assert any_sandbox.image_name(Kind.PYTHON)
+
+
 def test_one_result_comes_for_every_file_in_the_jobs_order(any_sandbox: Sandbox) -> None:
     results = list(any_sandbox.run(job(["b.py", "a.py", "c/d.py"])))
     assert [(result.path, result.outcome) for result in results] == [

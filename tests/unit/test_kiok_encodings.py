@@ -36,6 +36,15 @@ def test_a_file_in_utf_16_or_32_is_an_error_that_says_so(tmp_path: Path, name: s
     assert "from kiok import Dag" in decoded(content)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_helper_module_in_utf_16_is_told_where_it_is_imported(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "wide_helper.py").write_bytes("X = 1\n".encode(encoding))
+    (tmp_path / "a.py").write_text("import kiok\nimport wide_helper\n")
+    (problem,) = compile_python_file(tmp_path / "a.py").diagnostics
+    assert problem.line == 2
+    assert "a module that is imported here may be in UTF-16: save it as UTF-8" in problem.message
+
+
 @pytest.mark.parametrize(
     ("content", "line", "said"),
     [
