@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compilers.base import FileResult, FileStatus, Kind, RawResult, SandboxJob
+from compilers.ignore_rules import IGNORE_FILE
 from compilers.pipeline import compile_tree
 from compilers.reuse import Known
 from compilers.sandbox import DockerSandbox
@@ -59,6 +60,7 @@ ASKING = [
     "note(lambda: __import__('subprocess').run(['cat', '/src/data/one.txt'], capture_output=True).stdout)",
     "note(lambda: [open(os.open('/src/data/one.txt', os.O_RDONLY)).read()])",
     "note(lambda: sorted(os.listdir(os.open('/src/data', os.O_RDONLY))))",
+    "try:\n    from helper import *\nexcept BaseException:\n    pass",
     "sys.path.insert(0, '/src/names'); note(lambda: __import__('x').V)",
     "note(lambda: sum(len(line) for line in __import__('fileinput').input('/src/data/one.txt')))",
 ]
@@ -89,13 +91,15 @@ DATA_PATHS = ["data/one.txt", "data/two.txt", "data/deep/three.txt", "data", "li
 dags = st.lists(st.sampled_from(ASKING), max_size=4).map(lambda asked: HEADER + "\n".join(asked) + FOOTER)
 modules = st.sampled_from(MODULES)
 data = st.sampled_from(["1", "2", "long"])
+# What creates a DAG that others import ceases to be a source.
+ignored = st.sampled_from(["helper.py\n", "/dags/helper.py\n", "x.py\n"])
 Files = dict[str, str]
 
 
 @st.composite
 def edits(draw: st.DrawFn) -> tuple[str, str | None]:
     """(path, its new text), None to remove it."""
-    kinds = [(DAG_PATHS, dags), (MODULE_PATHS, modules), (DATA_PATHS, data)]
+    kinds = [(DAG_PATHS, dags), (MODULE_PATHS, modules), (DATA_PATHS, data), ([IGNORE_FILE], ignored)]
     paths, texts = draw(st.sampled_from(kinds))
     return draw(st.sampled_from(paths)), draw(st.none() | texts)
 
@@ -132,6 +136,7 @@ class Answers:
     def __init__(self, sandbox: DockerSandbox) -> None:
         self._sandbox = sandbox
         self.image_digest = sandbox.image_digest
+        self.image_name = FakeSandbox().image_name
         self.limits = sandbox.limits
         self.given: dict[str, RawResult] = {}
 
@@ -142,7 +147,10 @@ class Answers:
 
 
 def known_of(result: FileResult) -> Known:
-    return Known(result.key, result.questions or (), result.image or "", result.status, result.diagnostics)
+    dags = tuple((dag.id, dag.sha256) for dag in result.dags)
+    return Known(
+        result.key, result.questions or (), result.image or "", result.status, result.diagnostics, dags=dags
+    )
 
 
 def outcome(result: FileResult) -> object:

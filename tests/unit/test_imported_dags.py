@@ -141,7 +141,7 @@ def test_where_the_creator_failed_for_now_the_importing_file_is_compiled_again()
 def known_of(result: FileResult) -> Known:
     dags = tuple((dag.id, dag.sha256) for dag in result.dags)
     return Known(
-        result.key, result.questions or (), result.image or "", result.status, result.diagnostics, dags
+        result.key, result.questions or (), result.image or "", result.status, result.diagnostics, dags=dags
     )
 
 
