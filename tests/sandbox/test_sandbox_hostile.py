@@ -71,7 +71,8 @@ for path in ('/x', '/etc/x', '/opt/kiok/x', '/dev/shm/x', '/dev/x'):
 
     assert "a-secret-of-the-worker" not in result.output
     assert (
-        "['HOME', 'HOSTNAME', 'KIOK_SANDBOX_MEMORY_BYTES', 'LANG', 'PATH']\nTrue True True\n" in result.output
+        "['HOME', 'HOSTNAME', 'KIOK_SANDBOX_MEMORY_BYTES', 'LANG', 'PATH', 'PYTHONHASHSEED']\nTrue True True\n"
+        in result.output
     )
     for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"):
         assert line in result.output
