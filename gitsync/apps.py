@@ -18,13 +18,14 @@ class GitsyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from gitsync import access, tasks
+        from gitsync import access, safe_pickle, tasks
         from gitsync.connection_values import wrong_values
         from kiok.connections import value_checks
         from kiok.metadata.access import restrict_to
 
         restrict_to(access.visible_names)
         value_checks.register(wrong_values)
+        safe_pickle.install()
         tasks.connect()
         post_migrate.connect(tasks.ensure_schedule, sender=self)
 

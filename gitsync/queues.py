@@ -23,6 +23,7 @@ from django_q.cluster import Sentinel
 from django_q.worker import worker
 
 from gitsync import containers
+from gitsync.task_allowlist import CheckedQueue
 
 POLL_SECONDS = 0.01
 
@@ -147,4 +148,5 @@ class SurvivingSentinel(Sentinel):  # type: ignore[misc]
 
     def spawn_worker(self) -> None:
         timer = Value("f", -1, lock=KernelLock())  # type: ignore[call-overload]
-        self.spawn_process(worker, self.task_queue, self.result_queue, timer, self.timeout)
+        queue = CheckedQueue(self.task_queue)  # before the worker resolves the function that a task names
+        self.spawn_process(worker, queue, self.result_queue, timer, self.timeout)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_q.models import Schedule
 from django_q.tasks import async_task
 
+from gitsync import leader_schedule
 from gitsync.conf import properties
 from gitsync.errors import Deferred
 from gitsync.models import Lane, Leadership, Repository, Trigger
@@ -28,8 +28,8 @@ from kiok import correlation
 if TYPE_CHECKING:
     from gitsync.sync.request import Request
 
-LEADER_SCHEDULE = "git sync leader"
-LEAD = "gitsync.tasks.lead"
+LEADER_SCHEDULE = leader_schedule.NAME
+LEAD = leader_schedule.FUNCTION
 SYNC = waking.TASK
 DRY_RUN = "gitsync.tasks.dry_run"
 
@@ -150,16 +150,7 @@ def ensure_schedule(**_: Any) -> None:
     With it the row that leaders are recorded in, which also names the installation.
     """
     Leadership.objects.get_or_create(pk=1)
-    Schedule.objects.get_or_create(
-        name=LEADER_SCHEDULE,
-        defaults={
-            "func": LEAD,
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 1,
-            "repeats": -1,
-            "kwargs": "q_options={'save': False}",
-        },
-    )
+    leader_schedule.ensure()
 
 
 def _hand_to_worker(repository_id: int) -> None:

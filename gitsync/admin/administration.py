@@ -19,7 +19,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from gitsync.access import sees_all
 from kiok.metadata.admin import cells
-from kiok.metadata.admin.read_only import ReadOnlyAdmin
+from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 
 admin.site.unregister([User, Group, Success, Failure, Schedule, OrmQ])
 
@@ -61,23 +61,32 @@ class Groups(ForAdministrators, GroupAdmin):
     """Who sees which repositories is by group."""
 
 
+class QueuePages(ForAdministrators, ReadOnly):
+    """Pages of the queue's tables, which show and change nothing, not even for a superuser.
+
+    django-q2's own pages let a user enqueue any function: by a schedule, or by the action that runs a task again.
+    """
+
+    actions = None
+
+
 @admin.register(Success)
-class DoneTasks(ForAdministrators, TaskAdmin):  # type: ignore[misc]  # django-q2 has no types
+class DoneTasks(QueuePages, TaskAdmin):  # type: ignore[misc]  # django-q2 has no types
     """The queue's tasks that ended."""
 
 
 @admin.register(Failure)
-class FailedTasks(ForAdministrators, FailAdmin):  # type: ignore[misc]
+class FailedTasks(QueuePages, FailAdmin):  # type: ignore[misc]
     """The queue's tasks that raised."""
 
 
 @admin.register(Schedule)
-class Schedules(ForAdministrators, ScheduleAdmin):  # type: ignore[misc]
+class Schedules(QueuePages, ScheduleAdmin):  # type: ignore[misc]
     """The queue's schedules."""
 
 
 @admin.register(OrmQ)
-class QueuedTasks(ForAdministrators, QueueAdmin):  # type: ignore[misc]
+class QueuedTasks(QueuePages, QueueAdmin):  # type: ignore[misc]
     """The queue's tasks that wait."""
 
 

@@ -120,7 +120,7 @@ def test_processes_that_are_killed_do_not_stop_the_others(
         ("workers that hold the lock the sentinel waits for", die_while_reporting),
         ("pusher and monitor", lambda: kill(set(cluster_pids(cluster.pid)) - set(worker_pids()))),
     ]
-    with workers(EVERY_SECOND) as cluster:
+    with workers(EVERY_SECOND, settings="tests.integration.dying_settings") as cluster:
         for version, (which, fault) in enumerate(faults, start=1):
             eventually(lambda: len(worker_pids()) == 2, 20, f"workers, before the fault to {which}")
             fault()

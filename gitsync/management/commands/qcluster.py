@@ -10,7 +10,7 @@ from django_q import cluster
 from django_q.management.commands.qcluster import Command as DjangoQCommand
 
 # What every worker needs, imported once, before they are forked.
-from gitsync import keeper, leader  # noqa: F401
+from gitsync import keeper, leader, leader_schedule  # noqa: F401
 from gitsync.queues import SurvivingSentinel
 from gitsync.sync import run  # noqa: F401
 
@@ -20,5 +20,6 @@ class Command(DjangoQCommand):  # type: ignore[misc]
 
     def handle(self, *args: Any, **options: Any) -> None:
         cluster.Sentinel = SurvivingSentinel
+        cluster.scheduler = leader_schedule.run_due
         gc.freeze()  # so that workers share it: looking for garbage would write to each page of it
         super().handle(*args, **options)
