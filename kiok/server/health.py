@@ -14,7 +14,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
 
 from kiok.server.metrics import metrics
@@ -42,7 +42,12 @@ class HealthMiddleware:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return JsonResponse({"error": "only GET"}, status=405, headers={"Allow": "GET, HEAD"})
-        return view(request)
+        response = view(request)
+        if isinstance(
+            response, HttpResponse
+        ):  # which CommonMiddleware would do; without it the connection is closed
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
 
 
 def healthz(_request: HttpRequest) -> JsonResponse:

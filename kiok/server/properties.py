@@ -339,6 +339,30 @@ class Properties:
     )
     web_port: int = _property("kiok.web.port", integer(1, 65_535), 8000, "Port of the web server.")
     web_workers: int = _property("kiok.web.workers", integer(1, 64), 2, "Processes of the web server.")
+    web_header_timeout_ms: int = _property(
+        "kiok.web.header.timeout.ms",
+        _milliseconds(1000, 600_000),
+        10_000,
+        "Time limit for the header of a request, from the start of its connection or the answer before.",
+    )
+    web_body_timeout_ms: int = _property(
+        "kiok.web.body.timeout.ms",
+        _milliseconds(1000, 600_000),
+        60_000,
+        "Time limit for the body of a request, from the end of its header.",
+    )
+    web_max_connections: int = _property(
+        "kiok.web.max.connections",
+        integer(10, 100_000),
+        1000,
+        "Connections that a process of the web server holds; above it the one that has waited longest is closed.",
+    )
+    web_proxies: int = _property(
+        "kiok.web.proxies",
+        integer(0, 10),
+        0,
+        "Proxies before the service that append to X-Forwarded-For; 0: the header is ignored.",
+    )
     web_allowed_hosts: tuple[str, ...] = _property(
         "kiok.web.allowed.hosts",
         words(

@@ -24,9 +24,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def web_command(bind: str, workers: int) -> list[str]:
-    """gunicorn on `host:port` with so many processes of four threads."""
+    """gunicorn on `host:port` with so many processes of four threads, which no slow client occupies (`kiok.server.web`)."""
     # The control socket would be one more thing to protect; /dev/shm keeps heartbeats off slow disks.
     options = ["--no-control-socket", "--threads", "4", "--graceful-timeout", "5", "--log-level", "warning"]
+    options += ["--worker-class", "kiok.server.web.worker.BufferingWorker"]
     options += ["--logger-class", "kiok.server.logging.web_server.Logger"]
     if os.path.isdir("/dev/shm"):  # noqa: PTH112, S108
         options += ["--worker-tmp-dir", "/dev/shm"]  # noqa: S108

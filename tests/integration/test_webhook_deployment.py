@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
 
 from gitsync.models import Repository, SyncRun, Trigger
 from kiok.metadata.models import Dag
-from kiok.server.service import web_command
 from tests.integration import git_services
-from tests.integration.cluster import ROOT, eventually, stop, workers
+from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag
 from tests.integration.git_services import Sender
 from tests.integration.hooks import MAIN, SECRET
-from tests.integration.processes import environment
+from tests.integration.web_server import web_server
 from tests.servers.ports import free_port
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def web_server(port: int, log_file: Path | None = None, **variables: str) -> Iterator[str]:
-    """The service's own web server on the test's database; gives its address."""
-    with log_file.open("wb") if log_file else nullcontext() as log:
-        process = subprocess.Popen(
-            web_command(f"127.0.0.1:{port}", 1),
-            env=environment(**variables),
-            cwd=ROOT,
-            start_new_session=True,
-            stderr=log,
-        )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        eventually(lambda: _answers(f"{address}/healthz"), 30, "the web server")
-        yield address
-    finally:
-        stop(process)
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-        return bool(answer.status == 200)
-    return False
 
 
 def _post(address: str, sender: Sender, delivery: git_services.Delivery, identity: str) -> tuple[int, str]:

@@ -40,5 +40,7 @@ def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": of_libraries, "propagate": True},
             "django-q": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
             "gunicorn.error": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
+            # It warns of each request that waits a moment for a thread.
+            "waitress.queue": {"level": "ERROR"},
         },
     }

@@ -1,0 +1,128 @@
+"""A listening socket of a web process, on waitress's server: deadlines, and bounds for connections and memory."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from waitress import wasyncore
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+from kiok.server.web.channel import DeadlineChannel, Phase
+
+SMALL_BODY_BYTES = 64 * 1024  # bodies up to this are not counted against `Bounds.body_bytes`
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the connections of a process may take.
+
+    `header_seconds` from the start of a connection, or from the last answer on it, to the end of the next header;
+    `body_seconds` for the whole body, and for a client that takes no byte of an answer; `body_bytes` of all bodies together
+    that are held until their requests are complete and answered.
+    """
+
+    header_seconds: float
+    body_seconds: float
+    connections: int
+    body_bytes: int
+
+    def seconds(self, phase: Phase) -> float | None:
+        """Return how long a connection may be in a phase; None: without limit, the application has it."""
+        return {
+            Phase.HEADER: self.header_seconds,
+            Phase.BODY: self.body_seconds,
+            Phase.SENDING: self.body_seconds,
+            Phase.RUNNING: None,
+        }[phase]
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """waitress's server, which closes connections by `bounds`, and runs health checks in threads of their own."""
+
+    channel_class = DeadlineChannel
+
+    def __init__(
+        self, *arguments: Any, bounds: Bounds, probes: ThreadedTaskDispatcher, **options: Any
+    ) -> None:
+        self.bounds, self._probes = bounds, probes
+        super().__init__(*arguments, **options)
+
+    def add_task(self, channel: DeadlineChannel) -> None:
+        """Hand a complete request to a thread: one that only health checks have, if it is one."""
+        if channel.is_probe:
+            self._probes.add_task(channel)
+        else:
+            super().add_task(channel)
+
+    def readable(self) -> bool:
+        """Return whether a connection may be accepted. waitress also closes late ones here, by the system's clock."""
+        full = len(self.active_channels) >= self.bounds.connections
+        return bool(self.accepting and (not full or self._longest_waiting() is not None))
+
+    def handle_accept(self) -> None:
+        """Accept a connection. At the limit the one that has waited longest for its client goes.
+
+        So a client that is as fast as usual is served whatever the others hold open.
+        """
+        if len(self.active_channels) >= self.bounds.connections:
+            oldest = self._longest_waiting()
+            if oldest is not None:
+                oldest.handle_close()
+        super().handle_accept()
+
+    def limit_received(self, channel: DeadlineChannel) -> None:
+        """Close the connection whose bodies are largest if all together are over the limit; called by `channel`."""
+        if channel.received_bytes <= SMALL_BODY_BYTES:
+            return
+        sizes = {one: one.received_bytes for one in list(self.active_channels.values())}
+        if sum(size for size in sizes.values() if size > SMALL_BODY_BYTES) > self.bounds.body_bytes:
+            largest = max(
+                (one for one in sizes if one.phase is Phase.BODY), key=sizes.__getitem__, default=None
+            )
+            if largest is not None:
+                log.warning(
+                    "closed a connection from %s: the request bodies of this process that are not complete take more "
+                    "than %d bytes, and its own was the largest (%d bytes)",
+                    *(largest.addr[0], self.bounds.body_bytes, sizes[largest]),
+                )
+                largest.handle_close()
+
+    def close_late(self) -> None:
+        """Close each connection whose deadline is over."""
+        now = monotonic()
+        late = 0
+        for channel in list(self.active_channels.values()):
+            limit = self.bounds.seconds(channel.phase)
+            if limit is not None and now - channel.since > limit:
+                late += channel.request is not None  # not those that are merely idle
+                channel.handle_close()
+        if late:
+            log.info("closed %d connections whose requests did not arrive in time", late)
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket; connections stay."""
+        self.accepting = False
+        self.del_channel()
+        self.socket.close()
+
+    def close_idle(self) -> bool:
+        """Close every connection that waits for its client; return whether any is left."""
+        for channel in list(self.active_channels.values()):
+            if channel.phase in (Phase.HEADER, Phase.BODY):
+                channel.handle_close()
+        return bool(self.active_channels)
+
+    def _longest_waiting(self) -> DeadlineChannel | None:
+        waiting = (one for one in list(self.active_channels.values()) if one.phase is not Phase.RUNNING)
+        return min(waiting, key=lambda one: one.since, default=None)
+
+
+def poll(connections: dict[int, Any], seconds: float) -> None:
+    """Wait for the sockets of these connections, at most so long, and do what is due."""
+    wasyncore.loop(timeout=seconds, use_poll=True, map=connections, count=1)
