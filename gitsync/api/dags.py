@@ -17,11 +17,11 @@ from pydantic import Field
 from gitsync.api import pages
 from gitsync.api.callers import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
-from gitsync.api.problems import not_found
+from gitsync.api.problems import Refused, not_found
 from gitsync.api.wire import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
 from gitsync.models import Scope
 from kiok.metadata.access import visible
-from kiok.metadata.graph import laid_out
+from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, DagVersion
 
@@ -172,9 +172,15 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
 
 @router.get("/dag/graph", response=Graph, auth=BearerToken(Scope.READ, VIEW), summary="Read a DAG's graph")
 def graph(request: ApiRequest, uid: DagUid) -> Graph:
-    """The DAG's tasks as boxes, and what each requires as lines, as the DAG's page draws them."""
+    """The DAG's tasks as boxes, and what each requires as lines, as the DAG's page draws them.
+
+    422 of type `graph-too-large` for a graph that is too large to be drawn; the spec says the same.
+    """
     row = _dag(request.auth, uid)
-    picture = laid_out(row.spec)
+    try:
+        picture = bounded(row.spec)
+    except GraphTooLarge as exc:
+        raise Refused(422, f"{exc} GET /api/v1/dag has its spec.", code="graph_too_large") from exc
     return Graph(
         uid=row.uid,
         width=picture.width,

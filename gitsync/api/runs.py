@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.db.models.functions import Left
 from ninja import Router
 from pydantic import Field
 
@@ -24,6 +25,8 @@ NEWEST_FIRST = (Column("created_at", datetime, descending=True), Column("id", in
 """Of a DAG or a repository, which have indexes of it."""
 LAST_FIRST = (Column("id", int, descending=True),)
 """Of all; the same order by the index that there is."""
+
+MAX_LOG_CHARACTERS = 8_000_000  # of the logs in one answer
 
 RunStateName = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
 
@@ -56,7 +59,9 @@ class TaskRunOut(Sent):
     started_at: Time
     finished_at: Time
     exit_code: int | None
-    log: str
+    log: str = Field(
+        description="Its beginning, where all logs of the run are longer than 8 million characters."
+    )
 
 
 class RunOut(RunSummary):
@@ -89,6 +94,8 @@ def run(request: ApiRequest, id: Key) -> RunOut:
     row = visible(DagRun.objects.filter(pk=id), request.auth.user).first()
     if row is None:
         raise not_found("run")
+    shown = row.task_runs.defer("log")
+    most = MAX_LOG_CHARACTERS // max(1, shown.count())
     tasks = [
         TaskRunOut(
             task_id=task.task_id,
@@ -96,9 +103,9 @@ def run(request: ApiRequest, id: Key) -> RunOut:
             started_at=task.started_at,
             finished_at=task.finished_at,
             exit_code=task.exit_code,
-            log=task.log,
+            log=task.shown_log,
         )
-        for task in row.task_runs.order_by("id")
+        for task in shown.annotate(shown_log=Left("log", most)).order_by("id")
     ]
     return RunOut(**_summary(row), tasks=tasks)
 

@@ -15,8 +15,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from kiok.metadata.admin import graph_picture, provenance
+from kiok.metadata.admin import provenance
 from kiok.metadata.admin.code import MAX_CHARACTERS, MAX_COLOURED_CHARACTERS
+from kiok.metadata.graph.limits import MAX_TASKS
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -131,14 +132,11 @@ def test_a_huge_graph_is_not_drawn_but_said_to_be_too_large(browser: Client) -> 
 
 
 def test_a_graph_is_drawn_up_to_the_limit_and_its_implied_lines_are_counted(browser: Client) -> None:
-    tasks = [
-        task(f"t{n}", *[f"t{m}" for m in range(max(0, n - 4), n)])
-        for n in range(graph_picture.MAX_DRAWN_TASKS)
-    ]
+    tasks = [task(f"t{n}", *[f"t{m}" for m in range(max(0, n - 4), n)]) for n in range(MAX_TASKS)]
     make_dag(spec=spec(*tasks))
     shown = text(browser, *page_of())
-    assert shown.count('<a class="kiok-node') == graph_picture.MAX_DRAWN_TASKS
-    assert shown.count('class="kiok-edge"') == graph_picture.MAX_DRAWN_TASKS - 1
+    assert shown.count('<a class="kiok-node') == MAX_TASKS
+    assert shown.count('class="kiok-edge"') == MAX_TASKS - 1
     assert (
         f"{sum(min(n, 4) for n in range(1000)) - 999} requirements that longer ways imply are not drawn"
         in words(shown)

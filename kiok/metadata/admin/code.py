@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from pygments.lexer import Lexer
 from pygments.lexers.data import JsonLexer, YamlLexer
 from pygments.lexers.python import PythonLexer
@@ -47,14 +47,16 @@ def numbered(text: str, ending: str, anchor: str) -> SafeString:
     lines = list(_lines(shown, ending))
     rest = len(text) - len(shown)
     left_out = len(text) > MAX_CHARACTERS or text.count("\n") >= MAX_LINES
+    mark = escape(anchor)
+    # Plain text formatting of what is escaped: Django's for each of 40 000 lines takes seconds.
+    block = "\n".join(
+        f'<a class="kiok-line-number" id="{mark}{number}" href="#{mark}{number}" data-line="{number}" tabindex="-1"'
+        f' aria-label="line {number}"></a>{line}'
+        for number, line in enumerate(lines, 1)
+    )
     return format_html(
         '<pre class="kiok-text kiok-code" tabindex="0">{}</pre>{}',
-        format_html_join(
-            "\n",
-            '<a class="kiok-line-number" id="{0}{1}" href="#{0}{1}" data-line="{1}" tabindex="-1"'
-            ' aria-label="line {1}"></a>{2}',
-            ((anchor, number, line) for number, line in enumerate(lines, 1)),
-        ),
+        mark_safe(block),  # noqa: S308 - the lines are escaped
         format_html("<p>… and some {} more characters.</p>", rest) if left_out else "",
     )
 
@@ -68,8 +70,7 @@ def ending_of(path: str) -> str:
 def _lines(text: str, ending: str) -> Iterator[SafeString]:
     lexer = LEXERS.get(ending)
     if lexer is None or len(text) > MAX_COLOURED_CHARACTERS or _longest_line(text) > MAX_COLOURED_LINE:
-        for line in text.split("\n"):
-            yield format_html("{}", line)
+        yield from map(SafeString, escape(text).split("\n"))
         return
     pieces: list[tuple[str, str]] = []
     for kind, value in lexer(ensurenl=False, stripnl=False).get_tokens(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from kiok.metadata.models import DagVersion
 SHOWN_VERSIONS = 20
 OFFERED_VERSIONS = 200
 """So many of the newest can be chosen; any other by the address."""
+MAX_SPEC_CHARACTERS = 500_000  # as JSON without blanks; a larger one is not compared
 _MAX_VERSION = 2**31 - 1
 
 
@@ -53,15 +55,18 @@ def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
 def between(before: DagVersion, after: DagVersion) -> list[dict[str, Any]]:
     """Spec and source of the two, side by side."""
     labels = (_label(before), _label(after))
-    tables = [
-        ("Spec", cells.spec_text(before.spec), cells.spec_text(after.spec)),
-        ("Source as authored", before.source or "", after.source or ""),
-    ]
-    return [
-        {"title": title, "table": side_by_side.table(old, new, labels=labels, name=title)}
-        for title, old, new in tables
-        if old or new
-    ]
+    specs = [len(json.dumps(version.spec)) for version in (before, after)]
+    if max(specs) > MAX_SPEC_CHARACTERS:  # to write them line by line takes seconds
+        spec = side_by_side.too_long(*specs)
+    else:
+        texts = (cells.spec_text(before.spec), cells.spec_text(after.spec))
+        spec = side_by_side.table(*texts, labels=labels, name="Spec")
+    compared = [{"title": "Spec", "table": spec}]
+    if before.source or after.source:
+        title = "Source as authored"
+        table = side_by_side.table(before.source or "", after.source or "", labels=labels, name=title)
+        compared.append({"title": title, "table": table})
+    return compared
 
 
 def _label(version: DagVersion) -> str:

@@ -9,13 +9,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from kiok.metadata.admin.visible import visible
-from kiok.metadata.graph import Edge, Graph, laid_out
-
-MAX_DRAWN_TASKS = 1_000
-MAX_DRAWN_EDGES = 4_000
-"""A picture of more is slow to come and to move in a browser, and shows nothing any more."""
-MAX_REQUIREMENTS = 50_000
-"""Not even laid out beyond."""
+from kiok.metadata.graph import Edge, Graph, GraphTooLarge, bounded
 
 LABEL_COLUMNS = 20
 """How many Latin characters fit into a box, at 13 px; what East Asian scripts write is two wide."""
@@ -62,11 +56,9 @@ def of(spec: Mapping[str, Any]) -> dict[str, Any]:
     tasks = spec.get("tasks")
     tasks = tasks if isinstance(tasks, list) else []
     size = {"n_tasks": len(tasks), "boxes": (), "lines": ()}
-    requirements = sum(len(task.get("requires") or ()) for task in tasks if isinstance(task, dict))
-    if len(tasks) > MAX_DRAWN_TASKS or requirements > MAX_REQUIREMENTS:
-        return size
-    graph = laid_out(spec)
-    if len(graph.edges) - graph.implied > MAX_DRAWN_EDGES:
+    try:
+        graph = bounded(spec)
+    except GraphTooLarge:
         return size
     number = {node.id: place for place, node in enumerate(graph.nodes, 1)}
     return size | {

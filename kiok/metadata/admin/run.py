@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
+from django.db.models.functions import Left, Length
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -15,6 +17,9 @@ from kiok.metadata.admin.cells import Tone
 from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 from kiok.metadata.models import Dag, DagRun, RunState, TaskRun
+
+SHOWN_TASK_RUNS = 500
+MAX_LOG_CHARACTERS = 2_000_000  # of all logs on a page
 
 _TONES = {
     RunState.PENDING: Tone.IDLE,
@@ -41,6 +46,14 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
     ordering = ("id",)
     verbose_name_plural = "task runs"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The first tasks of the run whose page it is, each log cut so that all of them fit."""
+        run = TaskRun.objects.filter(dag_run=unquote(str(request.resolver_match.kwargs["object_id"])))  # type: ignore[union-attr]
+        first = list(run.order_by("id").values_list("pk", flat=True)[:SHOWN_TASK_RUNS])
+        rows: QuerySet[Any] = super().get_queryset(request).filter(pk__in=first).defer("log")
+        most = MAX_LOG_CHARACTERS // max(1, len(first))
+        return rows.annotate(shown_log=Left("log", most), log_characters=Length("log"))
+
     @admin.display(description="state")
     def state_badge(self, task: TaskRun) -> str:
         return run_state(task.state)
@@ -51,12 +64,14 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 
     @admin.display(description="log")
     def output(self, task: TaskRun) -> str:
-        if not task.log:
+        shown: str = getattr(task, "shown_log", "")
+        length: int = getattr(task, "log_characters", 0)
+        if not shown:
             return cells.NOTHING
+        left_out = length - len(shown)
         return format_html(
-            '<details><summary>{} characters</summary><pre class="kiok-text">{}</pre></details>',
-            len(task.log),
-            task.log,
+            '<details><summary>{} characters</summary><pre class="kiok-text">{}{}</pre></details>',
+            *(length, shown, f"\n… {left_out} more characters; the API has them." if left_out else ""),
         )
 
 
@@ -66,7 +81,17 @@ class DagRunAdmin(ReadOnlyAdmin):
     list_filter = ("state", "trigger", "created_at", RepositoryNameFilter)
     search_fields = ("uid",)
     show_full_result_count = False
-    fields = ("dag", "version", "trigger", "state_badge", "created_at", "started_at", "finished_at", "took")
+    fields = (
+        "dag",
+        "version",
+        "trigger",
+        "state_badge",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "took",
+        "tasks",
+    )
     inlines = (TaskRunInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -96,6 +121,11 @@ class DagRunAdmin(ReadOnlyAdmin):
     @admin.display(description="duration")
     def took(self, run: DagRun) -> str:
         return cells.duration(run.started_at, run.finished_at)
+
+    @admin.display(description="tasks")
+    def tasks(self, run: DagRun) -> str:
+        count = run.task_runs.count()
+        return f"{count}; the first {SHOWN_TASK_RUNS} are below" if count > SHOWN_TASK_RUNS else str(count)
 
     class Media:
         css = {"all": ["kiok/dag.css"]}

@@ -66,11 +66,7 @@ def table(before: str, after: str, *, labels: tuple[str, str], name: str = "") -
     Only lines around changes are shown, 1 500 at most.
     """
     if max(len(before), len(after)) > MAX_CHARACTERS:
-        return format_html(
-            '<p class="kiok-same">Too long to be compared here: {} and {} characters.</p>',
-            len(before),
-            len(after),
-        )
+        return too_long(len(before), len(after))
     if before == after:
         return _SAME
     before, after = visible(before), visible(after)
@@ -88,6 +84,13 @@ def table(before: str, after: str, *, labels: tuple[str, str], name: str = "") -
         format_html_join("", "{}", ((_row_html(row),) for row in rows[:MAX_ROWS])),
         format_html("<p>There is more; {} rows are shown.</p>", MAX_ROWS) if cut else "",
         f"{name}: " if name else "",
+    )
+
+
+def too_long(before: int, after: int) -> SafeString:
+    """Return what stands in the place of a comparison of two texts with so many characters."""
+    return format_html(
+        '<p class="kiok-same">Too long to be compared here: {} and {} characters.</p>', before, after
     )
 
 

@@ -9,9 +9,11 @@ same picture in every process.
     columns        one connected part, placed in plain columns: for what is too large for the above
     layout         the parts side by side
     picture        what comes out
+    limits         the same within limits, remembered: for pages and the API
 """
 
 from kiok.metadata.graph.layout import laid_out
+from kiok.metadata.graph.limits import GraphTooLarge, bounded
 from kiok.metadata.graph.picture import Edge, Graph, Node
 
-__all__ = ["Edge", "Graph", "Node", "laid_out"]
+__all__ = ["Edge", "Graph", "GraphTooLarge", "Node", "bounded", "laid_out"]
