@@ -38,6 +38,7 @@ from gitsync.models import (
 from gitsync.notices.outbox import undelivered
 from gitsync.readiness import led
 from gitsync.turns.taking import lengths
+from kiok.authentication import failures
 from kiok.metadata.models import Dag, Origin
 
 WINDOW = timedelta(hours=1)
@@ -196,6 +197,12 @@ NOTICES = Metric(
     "Notices that have not arrived, by kind of receiver: waiting to be sent (again); given_up within the last day.",
 )
 
+LOGIN_FAILURES = Metric(
+    "kiok_authentication_failures_total",
+    "counter",
+    ("kind",),
+    "Refused logins and tokens: password, locked_out, api_token, metrics_token.",
+)
 METRICS = (
     *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
     *(DAGS, STALE_DAGS, FAILED_FILES),
@@ -212,6 +219,7 @@ METRICS = (
         QUEUE_TASKS,
         NOTICES,
     ),
+    LOGIN_FAILURES,
 )
 """All of them, in the order they are shown."""
 
@@ -245,6 +253,8 @@ def _samples() -> Iterator[Sample]:
     yield from _workers(workers)
     yield from _queue(workers)
     yield from _notices()
+    for kind, number in failures.counts().items():
+        yield LOGIN_FAILURES.sample(number, kind)
 
 
 def _repositories() -> Iterator[Sample]:
@@ -262,11 +272,11 @@ def _repositories() -> Iterator[Sample]:
         yield REPOSITORIES.sample(states[state], state)
     yield SYNCS_RUNNING.sample(sum(bool(row[-1]) for row in rows))
     active = set()
-    for name, enabled, paused_at, _, failures, next_due_at, last_good_at, checked_at, _ in rows:
+    for name, enabled, paused_at, _, in_a_row, next_due_at, last_good_at, checked_at, _ in rows:
         if not enabled or paused_at:
             continue
         active.add(name)
-        yield FAILURES.sample(failures, name)
+        yield FAILURES.sample(in_a_row, name)
         yield NEXT_CHECK.sample(next_due_at.timestamp(), name)
         if last_good_at:
             yield LAST_GOOD.sample(last_good_at.timestamp(), name)

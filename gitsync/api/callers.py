@@ -17,6 +17,8 @@ from ninja.security.http import HttpAuthBase
 from gitsync import tokens
 from gitsync.api.problems import Refused
 from gitsync.models import ApiToken, Scope
+from kiok.authentication.failures import record
+from kiok.authentication.models import FailureKind
 
 REALM = 'Bearer realm="kiok API"'
 
@@ -83,6 +85,8 @@ def caller_of(request: HttpRequest) -> Caller:
         else None
     )
     if found is None or not found.user.is_active:
+        why = "unknown" if found is None else f"of user {found.user.username!r}, which is switched off"
+        record(FailureKind.API_TOKEN, request, f"an API token: {why}")
         raise _refused("The token is unknown: it was mistyped, or removed, or its user is switched off.")
     now = timezone.now()
     if found.expires_at <= now:

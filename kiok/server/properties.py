@@ -363,6 +363,18 @@ class Properties:
         0,
         "Proxies before the service that append to X-Forwarded-For; 0: the header is ignored.",
     )
+    web_login_failures: int = _property(
+        "kiok.web.login.failures",
+        integer(1, 1000),
+        10,
+        "Wrong passwords after which an account is locked for the address that they came from.",
+    )
+    web_login_lockout_ms: int = _property(
+        "kiok.web.login.lockout.ms",
+        _milliseconds(1000),
+        600_000,
+        "How long it is locked, from the last wrong password.",
+    )
     web_allowed_hosts: tuple[str, ...] = _property(
         "kiok.web.allowed.hosts",
         words(

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "kiok.server.apps.ServerConfig",
     "kiok.metadata.apps.MetadataConfig",
     "kiok.connections.apps.ConnectionsConfig",
+    "kiok.authentication.apps.AuthenticationConfig",
     "gitsync.apps.GitsyncConfig",
     "django_q",
     "gitsync.apps.GitsyncAdminConfig",
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -69,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "kiok.server.urls"
@@ -119,6 +122,23 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = keys.mail_login(os.environ)
 EMAIL_USE_TLS, EMAIL_USE_SSL = KIOK.mail_tls == "starttls", KIOK.mail_tls == "tls"
 EMAIL_TIMEOUT = 10  # seconds, of each step
 DEFAULT_FROM_EMAIL = KIOK.mail_from or "kiok@localhost"
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# A name is locked for an address: nobody can lock somebody else out, and attempts while it is locked do not prolong it.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = KIOK.web_login_failures
+AXES_COOLOFF_TIME = "kiok.authentication.failures.cool_off"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "kiok.authentication.client_address.client_address"
+AXES_USERNAME_CALLABLE = "kiok.authentication.failures.locked_name"
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -40,6 +40,8 @@ def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": of_libraries, "propagate": True},
             "django-q": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
             "gunicorn.error": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
+            # It logs names as they were typed; `kiok.authentication` says the same of accounts.
+            "axes": {"level": "ERROR"},
             # It warns of each request that waits a moment for a thread.
             "waitress.queue": {"level": "ERROR"},
         },
