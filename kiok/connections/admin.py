@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import escape
 from django.utils.text import capfirst
 
 from kiok.connections import property_text, value_checks
@@ -33,7 +34,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         widget=WriteOnlyTextarea(
             attrs={"rows": 10, "cols": 100, "autocomplete": "off", "spellcheck": "false"}
         ),
-        help_text=property_text.HELP,
+        help_text=escape(property_text.HELP),  # the admin takes help texts for HTML
     )
 
     class Meta:

@@ -39,6 +39,7 @@ def run_state(state: str | None) -> str:
 
 class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic only in the stubs
     model = TaskRun
+    template = "admin/metadata/dagrun/task_runs.html"
     extra = 0
     can_delete = False
     fields = ("task_id", "state_badge", "started_at", "took", "exit_code", "output")
