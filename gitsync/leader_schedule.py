@@ -65,11 +65,12 @@ def run_due(broker: Any = None) -> None:
 
 def _intact() -> QuerySet[Schedule]:
     """Rows that say what this product wrote: no hook, no other arguments, no other cluster."""
-    return Schedule.objects.filter(
+    rows: QuerySet[Schedule] = Schedule.objects.filter(
         *(Q(**{f"{field}__isnull": True}) | Q(**{field: ""}) for field in ("hook", "args", "cluster")),
         Q(kwargs__isnull=True) | Q(kwargs__in=("", OPTIONS)),
         func=FUNCTION,
     ).exclude(repeats=0)
+    return rows
 
 
 def _refuse(row: Schedule) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+import axes
 import pytest
 
 from gitsync import VERSION
@@ -282,7 +283,9 @@ def words_of(document: Path) -> str:
 def options_of_commands() -> dict[str, set[str]]:
     """The commands of manage.py with their options."""
     ours = (
-        path for app in ("kiok", "gitsync") for path in (ROOT / app).rglob("management/commands/[a-z]*.py")
+        path
+        for folder in (ROOT / "kiok", ROOT / "gitsync", Path(axes.__file__).parent)
+        for path in folder.rglob("management/commands/[a-z]*.py")
     )
     return _OF_DJANGO | {path.stem: set(re.findall(r'"(--[a-z-]+)"', words_of(path))) for path in ours}
 

@@ -49,11 +49,13 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The first tasks of the run whose page it is, each log cut so that all of them fit."""
-        run = TaskRun.objects.filter(dag_run=unquote(str(request.resolver_match.kwargs["object_id"])))  # type: ignore[union-attr]
+        match = request.resolver_match
+        run = TaskRun.objects.filter(dag_run=int(unquote(match.kwargs["object_id"])) if match else None)
         first = list(run.order_by("id").values_list("pk", flat=True)[:SHOWN_TASK_RUNS])
         rows: QuerySet[Any] = super().get_queryset(request).filter(pk__in=first).defer("log")
         most = MAX_LOG_CHARACTERS // max(1, len(first))
-        return rows.annotate(shown_log=Left("log", most), log_characters=Length("log"))
+        shown: QuerySet[Any] = rows.annotate(shown_log=Left("log", most), log_characters=Length("log"))
+        return shown
 
     @admin.display(description="state")
     def state_badge(self, task: TaskRun) -> str:
