@@ -24,7 +24,7 @@ from kiok import console
 from kiok.compiled import CompiledFile, imported_message
 from kiok.errors import Diagnostic, KiokError
 from kiok.python_dag import compile_python_file
-from kiok.text import terminal_json, terminal_text
+from kiok.text import terminal_json, terminal_line, terminal_text
 
 if TYPE_CHECKING:
     from argparse import Namespace

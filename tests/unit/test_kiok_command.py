@@ -44,7 +44,9 @@ def test_specs_go_to_stdout_as_one_json_array_in_the_order_of_the_files(tmp_path
     read = json.loads(done.stdout)
     assert [dag["id"] for dag in read] == ["p", "y"]
     assert read[1]["tasks"][0]["script"] == "ä"
-    assert done.stderr.splitlines() == ["ci.yml: not a DAG: it has no key 'dag' at the top level (found: 'on')"]
+    assert done.stderr.splitlines() == [
+        "ci.yml: not a DAG: it has no key 'dag' at the top level (found: 'on')"
+    ]
 
 
 def test_check_prints_the_numbers_on_success_and_why_a_file_is_no_dag(tmp_path: Path) -> None:
