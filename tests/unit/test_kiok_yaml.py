@@ -406,11 +406,10 @@ def test_an_unreadable_file_with_lines_of_a_dag_and_tasks_is_an_error(text: str)
     assert line is not None
 
 
-def test_the_search_for_lines_of_a_dag_is_no_work_for_hostile_text() -> None:
-    started = time.monotonic()
+def test_the_search_for_lines_of_a_dag_ends_on_hostile_text() -> None:
+    """Work that grows with the square of the text would not end within the time limit of a test."""
     for text in ("dag\n" * 250_000, "\t" * 500_000 + "dag", "x: [\n" + "dag: " * 100_000, "dag " * 200_000):
-        compiled("\x00" + text)
-    assert time.monotonic() - started < 40
+        assert compiled("\x00" + text).diagnostics
 
 
 @pytest.mark.parametrize(
