@@ -54,7 +54,7 @@ def test_a_push_is_deployed_by_the_schedule_alone_and_the_interval_is_kept(
 
         def note() -> bool:
             seen = Repository.objects.values_list("checked_at", "next_due_at").get()
-            if not polls or seen[0] != polls[-1][0]:
+            if not polls or seen[1] != polls[-1][1]:
                 polls.append(seen)
             return len(polls) >= 8
 
