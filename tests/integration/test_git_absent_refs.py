@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from gitsync.git import advertisement, remote_refs
 from gitsync.git.client import GitClient, GitSettings
-from gitsync.git.credentials import SshCredential
+from gitsync.git.credentials import HttpCredential, SshCredential
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
@@ -130,6 +131,23 @@ class TestOtherAnswers:
                 call(url, parse_ref(ref), None)
             assert caught.value.reason is GitReason.WEB_PAGE, str(caught.value)
             assert "alert" not in str(caught.value)
+
+    @pytest.mark.rule("running.redaction")
+    def test_the_headers_that_tell_so_do_not_show_the_credential(
+        self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror, git_client: GitClient
+    ) -> None:
+        secret = "canary-of-the-page"
+        https_server.accounts = {"ada": secret}
+        https_server.faults["dags.git"] = Fault.PAGE
+        url, credential = parse_url(https_server.url("dags.git")), HttpCredential("ada", secret)
+        with pytest.raises(GitError, match="web page") as caught:
+            mirror.probe(url, MAIN, credential)
+        basic = base64.b64encode(f"ada:{secret}".encode()).decode()
+        traced = git_client.ask(url, credential, "HEAD").stderr
+        assert "<= Recv header" in traced
+        for text in (str(caught.value), traced):
+            assert secret not in text
+            assert basic not in text
 
     @pytest.mark.parametrize(
         ("media", "says"), [("application/json", "'application/json'"), ("", "without a media type")]
