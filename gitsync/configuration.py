@@ -129,6 +129,7 @@ def _follow(item: DeclaredRepository) -> bool:
         "image_java": item.image_java,
         "enabled": item.enabled,
         "interval_ms": item.interval_ms,
+        "allow_empty": item.allow_empty,
     }
     wrong = _wrong_connection(item)
     if wrong:

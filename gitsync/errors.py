@@ -9,6 +9,7 @@ KiokError
     ├── SubpathNotAFolder           a person: a link, a submodule or a file is in its place
     ├── SubpathMoved                a person: its files are in another folder now
     ├── TooManyDags                 a person: over kiok.gitsync.max.dags
+    ├── WouldEmpty                  a person: the commit prunes every DAG, which the repository does not allow
     ├── LeaseLost                   nobody: another worker took over
     ├── ConfigurationChanged        nobody: the next sync uses the new one
     ├── DeclarationRefused          a person: the declaration names a wrong connection, or is invalid
@@ -34,6 +35,8 @@ class SyncReason(StrEnum):
     """The subpath is gone, and files that gave DAGs are elsewhere in the commit."""
     TOO_MANY_DAGS = "too_many_dags"
     """The repository holds more DAGs than kiok.gitsync.max.dags allows."""
+    WOULD_EMPTY = "would_empty"
+    """The commit would prune every DAG of a repository whose allowEmpty is false; it is held until it is accepted."""
     LEASE_LOST = "lease_lost"
     """Another worker has taken over this repository; this sync committed nothing."""
     CONFIGURATION_CHANGED = "configuration_changed"
@@ -102,6 +105,19 @@ class TooManyDags(SyncError):
     """Over the limit of DAGs in one repository."""
 
     reason = SyncReason.TOO_MANY_DAGS
+
+
+class WouldEmpty(SyncError):
+    """A commit that would prune every DAG of a repository whose `allow_empty` is false, and that nobody has accepted.
+
+    `dags` is the number of DAGs that it would prune.
+    """
+
+    reason = SyncReason.WOULD_EMPTY
+
+    def __init__(self, message: str, dags: int) -> None:
+        super().__init__(message)
+        self.dags = dags
 
 
 class LeaseLost(SyncError):

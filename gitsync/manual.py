@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.utils import timezone
 
+from gitsync.empty_hold import EmptyHold, every_dag, hold_of
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, Trigger
 from gitsync.sync.schedule import look_at_once
@@ -84,6 +86,41 @@ def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMI
         # The leader's next look may go by an answer of the remote from before what was pushed meanwhile.
         if repository.enabled:
             enqueue_sync(repository.pk, trigger, requested_by=user.get_username())
+
+
+def accept_empty(user: Any, repository: Repository, commit: str, *, trigger: Trigger = Trigger.ADMIN) -> str:
+    """Accept the held commit, which prunes every DAG, and queue a sync. Return the task's id. Raise NotPossible."""
+    with transaction.atomic():
+        hold = mark_accepted(repository, commit, user.get_username())
+        _record(user, repository, f"Accepted commit {commit}, which prunes {every_dag(hold.dags)}.")
+        return enqueue_sync(repository.pk, trigger, requested_by=user.get_username())
+
+
+def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> EmptyHold:
+    """Record who accepted the held commit; a sync has to follow. Raise NotPossible where another commit is held, or none.
+
+    The commit is given by the caller, so that nobody accepts a commit that arrived after they had read the page.
+    """
+    _require_enabled(repository)
+    if repository.is_paused:
+        raise NotPossible(SyncReason.PAUSED, pause_message(repository))
+    with transaction.atomic():
+        row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
+        hold = hold_of(row) if row else None
+        if row is None or hold is None:
+            raise NotPossible(
+                "nothing_held",
+                f"{repository.name} holds no commit that waits for acceptance. Sync it, and see whether one is held then.",
+            )
+        if hold.commit != commit:
+            raise NotPossible(
+                "other_commit_held",
+                f"{row.name} holds commit {hold.commit}, not {commit}. Check that one, and accept it by its full id.",
+            )
+        if not hold.accepted_by:
+            hold = replace(hold, accepted_by=accepted_by)
+            _write(row, empty_hold=hold.to_json())
+    return hold
 
 
 def pause_message(repository: Repository) -> str:

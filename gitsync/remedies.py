@@ -98,6 +98,10 @@ REMEDIES: Mapping[StrEnum, str] = {
         "other file in it, such as .gitkeep."
     ),
     SyncReason.TOO_MANY_DAGS: "Split the repository, or raise the limit.",
+    SyncReason.WOULD_EMPTY: (
+        "If every DAG is to go: accept the commit (Accept on the repository's page, the API, or manage.py gitsync --now "
+        "--repo NAME --accept-empty). If not: push a commit that has the DAGs, or correct ref and subpath."
+    ),
     SyncReason.CREDENTIAL: "The message says why: the master key, a property, or a connection that does not exist.",
     SyncReason.DECLARATION_INVALID: "Correct the declaration at the place that the message names, and restart the service.",
     SyncReason.DISABLED: "Enable it, if it is to sync.",

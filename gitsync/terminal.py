@@ -16,6 +16,7 @@ from rich.table import Table
 
 from gitsync import presence
 from gitsync.doctor.finding import Status
+from gitsync.empty_hold import hold_of
 from gitsync.models import Repository, RepositoryState
 from gitsync.states import PAUSED, SWITCHED_OFF, SYNCING, WORDS, shown_state
 from gitsync.sync.claim import is_held
@@ -248,13 +249,15 @@ def _table(*columns: str, title: str | None = None) -> Table:
 
 
 def repository_json(row: Repository) -> dict[str, Any]:
-    """One repository for `--list --json`."""
+    """Return one repository for `--list --json`."""
+    hold = hold_of(row)
     return {
         "name": row.name,
         "url": row.url,
         "ref": row.ref,
         "subpath": row.subpath,
         "credentialConnectionId": row.credential_id,
+        "allowEmpty": row.allow_empty,
         "enabled": row.enabled,
         "paused": {
             "at": row.paused_at.isoformat() if row.paused_at else None,
@@ -263,6 +266,7 @@ def repository_json(row: Repository) -> dict[str, Any]:
         }
         if row.is_paused
         else None,
+        "held": {"commit": hold.commit, "dags": hold.dags, "accepted_by": hold.accepted_by} if hold else None,
         "managed_by": row.managed_by,
         "state": row.state,
         "reason": row.reason,

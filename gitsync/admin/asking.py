@@ -20,7 +20,7 @@ from gitsync.access import visible_repositories
 from gitsync.admin import panel
 from gitsync.admin.sync_status import Asked, last_runs, standing
 from gitsync.admin.views import Views
-from gitsync.manual import NotPossible, ask_for_sync
+from gitsync.manual import NotPossible, accept_empty, ask_for_sync
 from gitsync.models import Repository
 from kiok.metadata.admin import cells
 
@@ -29,16 +29,26 @@ MAX_REMEMBERED = 1000
 """Requests whose outcome a session can show: the newest ones."""
 
 
-def ask(request: HttpRequest, repositories: Sequence[Repository], *, full: bool) -> list[Repository]:
+def ask(
+    request: HttpRequest,
+    repositories: Sequence[Repository],
+    *,
+    full: bool = False,
+    accepted: str | None = None,
+) -> list[Repository]:
     """Have workers sync the repositories, and remember whom to show what. Returns those asked for.
 
-    Each request is in the admin's log. Repositories that are switched off or paused are left out, with a message.
+    `accepted`: the commit of the one repository that is accepted though it prunes every DAG. Each request is in the
+    admin's log. Repositories that are switched off or paused are left out, with a message.
     """
     before = last_runs(repository.pk for repository in repositories)
     asked = {}
     for repository in repositories:
         try:
-            task = ask_for_sync(request.user, repository, full=full)
+            if accepted is None:
+                task = ask_for_sync(request.user, repository, full=full)
+            else:
+                task = accept_empty(request.user, repository, accepted)
         except NotPossible as error:
             messages.warning(request, f"No sync of {repository.name}. {error}")
             continue
@@ -78,6 +88,11 @@ class SyncViews(Views):
             path("asked/", view(self.asked), name="gitsync_repository_asked"),
             path("asked/status/", view(self.asked_status), name="gitsync_repository_asked_status"),
             path("<int:pk>/sync/", view(require_POST(self.sync)), name="gitsync_repository_sync"),
+            path(
+                "<int:pk>/accept-empty/",
+                view(require_POST(self.accept_empty)),
+                name="gitsync_repository_accept_empty",
+            ),
             path("<int:pk>/sync/status/", view(self.status), name="gitsync_repository_sync_status"),
         ]
 
@@ -89,6 +104,14 @@ class SyncViews(Views):
         """The button: ask, and go back to the page, which shows what comes of it."""
         repository = self.changeable(request, pk)
         ask(request, [repository], full="full" in request.POST)
+        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+
+    def accept_empty(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Accept the commit that the page showed, and go back to the page, which shows the sync of it."""
+        repository = self.changeable(request, pk)
+        commit = request.POST.get("commit", "")
+        if ask(request, [repository], accepted=commit):
+            messages.success(request, f"Accepted commit {commit} of {repository.name}. It is synced next.")
         return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:

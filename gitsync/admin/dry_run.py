@@ -19,6 +19,7 @@ from gitsync.admin import git_links
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.admin.views import Views
 from gitsync.conf import properties
+from gitsync.errors import SyncReason
 from gitsync.manual import NotPossible, ask_for_dry_run
 from gitsync.models import Repository, RepositoryState
 from gitsync.tasks import DRY_RUN
@@ -63,6 +64,11 @@ def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any
     if not found or found["config"] != repository.config_hash:
         return None
     report = found["report"]
+    if report["reason"] == SyncReason.WOULD_EMPTY:
+        text = (
+            f"{in_words(found['counts'], report['unchanged'])} The {report['message']}. Nothing was written."
+        )
+        return panel(Tone.BAD, "would be held", text, body=_body(request, repository, found))
     if report["state"] == RepositoryState.FAILING:
         text = f"A sync would fail ({report['reason']}): {report['message']} Nothing was written."
         return panel(Tone.BAD, "would fail", text)

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from gitsync import web_links
 from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
+from gitsync.admin.held import held_context
 from gitsync.admin.sync_status import Asked, Status
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
 from gitsync.records import counted_syncs, located_files
@@ -75,6 +76,7 @@ def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
         "n_failed": n_failed,
         "n_stale": n_stale,
         "n_dags": n_dags,
+        "held": held_context(user, repository),
         "hook_url": reverse("webhook", args=[repository.name]) if repository.webhook_secret_id else "",
     }
     if user.has_perm(errors.MAY_VIEW):

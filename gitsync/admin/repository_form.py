@@ -23,7 +23,8 @@ from gitsync.models import Repository
 
 CONFIGURATION = (
     *("name", "url", "ref", "subpath", "credential", "include"),
-    *("verify", "verify_keys", "image_python", "image_java", "webhook_secret", "enabled", "interval_ms"),
+    *("verify", "verify_keys", "image_python", "image_java", "webhook_secret"),
+    *("allow_empty", "enabled", "interval_ms"),
 )
 """The columns; `groups` are rows of their own, and no configuration of what is synced."""
 

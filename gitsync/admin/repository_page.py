@@ -27,6 +27,7 @@ def page_context(request: HttpRequest, repository: Repository, *, may_change: bo
         "buttons": _buttons(repository, url) if may_change else [],
         "pause": pause_context(repository),
         "pause_url": url("pause") if may_change else "",
+        "accept_url": url("accept_empty") if may_change else "",
         "resume_url": url("resume") if may_change else "",
         "results": [
             {"id": name, "title": title, "panel": found, "status_url": url(status)}

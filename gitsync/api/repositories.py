@@ -22,6 +22,7 @@ from gitsync.api.problems import Refused, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
 from gitsync.api.wire import ABSENT, RepositoryName, Search, Sent, Taken, Time
 from gitsync.configuration import declared_where
+from gitsync.empty_hold import hold_of
 from gitsync.models import ManagedBy, Repository, RepositoryState, Scope, Trigger
 from gitsync.records import counted_repositories
 from gitsync.sync_requests import is_claimed
@@ -41,6 +42,14 @@ class Paused(Sent):
     reason: str
 
 
+class Held(Sent):
+    """A commit that would prune every DAG of the repository, and waits until it is accepted."""
+
+    commit: str
+    dags: int = Field(description="The DAGs that it would prune.")
+    accepted_by: str = Field(description="Empty: not accepted yet. Otherwise its sync is under way, or next.")
+
+
 class RepositoryOut(Sent):
     """A repository: its configuration, then how it stands. No url has a password in it."""
 
@@ -55,12 +64,14 @@ class RepositoryOut(Sent):
     image_python: str
     image_java: str
     webhook_secret_connection_id: str | None
+    allow_empty: bool
     enabled: bool
     interval_ms: int | None = Field(description="null: kiok.gitsync.interval.ms.")
     groups: list[str] = Field(description="Who sees it; of these, the groups that the caller could name.")
     managed_by: Literal["admin", "config"]
     declared_in: str | None = Field(description="Where it is declared, and can be changed; null: here.")
     paused: Paused | None
+    held: Held | None
     state: Literal["never", "in_sync", "degraded", "failing"]
     syncing: bool
     reason: str = Field(description="A stable name for what is wrong; docs/operators.md explains each.")
@@ -251,6 +262,13 @@ def _shown_groups(caller: Caller) -> set[str] | None:
     return set(assignable_groups(caller.user).values_list("name", flat=True))
 
 
+def _held(row: Any) -> Held | None:
+    hold = hold_of(row)
+    if hold is None:
+        return None
+    return Held(commit=hold.commit, dags=hold.dags, accepted_by=hold.accepted_by)
+
+
 def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
     groups = sorted(group.name for group in row.groups.all())
     return RepositoryOut(
@@ -265,12 +283,14 @@ def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
         image_python=row.image_python,
         image_java=row.image_java,
         webhook_secret_connection_id=row.webhook_secret_id,
+        allow_empty=row.allow_empty,
         enabled=row.enabled,
         interval_ms=row.interval_ms,
         groups=[name for name in groups if shown_groups is None or name in shown_groups],
         managed_by=row.managed_by,
         declared_in=declared_where(row) if row.managed_by == ManagedBy.CONFIG else None,
         paused=Paused(at=row.paused_at, by=row.paused_by, reason=row.pause_reason) if row.is_paused else None,
+        held=_held(row),
         state=row.state,
         syncing=is_claimed(row),
         reason=row.reason,

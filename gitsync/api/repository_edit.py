@@ -44,6 +44,7 @@ FIELDS = {
     "imagePython": "image_python",
     "imageJava": "image_java",
     "webhookSecretConnectionId": "webhook_secret",
+    "allowEmpty": "allow_empty",
     "enabled": "enabled",
     "intervalMs": "interval_ms",
 }
@@ -88,6 +89,10 @@ class RepositoryChange(Taken):
     )
     webhook_secret_connection_id: ConnectionId | None = Field(
         None, description="The connection whose secret signs webhooks; null: none are taken."
+    )
+    allow_empty: bool = Field(
+        True,
+        description="false: a commit that would prune every DAG of the repository is held until it is accepted.",
     )
     enabled: bool = Field(True, description="false: switched off.")
     interval_ms: Annotated[int, Field(ge=1000, le=2**31 - 1)] | None = Field(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
 from django.urls import reverse
 from django_q.models import Task
 from ninja import Body, Router, Status
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from gitsync import manual, tasks
 from gitsync.access import visible_repositories
@@ -19,7 +21,7 @@ from gitsync.api.repositories import CHANGE, VIEW, found, possible
 from gitsync.api.syncs import SyncSummary
 from gitsync.api.tickets import Ticket
 from gitsync.api.waiting import Wait
-from gitsync.api.wire import RepositoryName, Sent, Taken
+from gitsync.api.wire import RepositoryName, Sent, Taken, Text
 from gitsync.models import Repository, Scope, SyncRun, SyncState, Trigger
 from gitsync.records import counted_syncs
 from gitsync.sync_requests import Asked, End, Outcome, is_claimed, outcome_of, standing, worker_hint
@@ -42,6 +44,14 @@ class Wanted(Taken):
     """How to sync."""
 
     full: bool = Field(False, description="Compile also what has not changed.")
+
+
+class Accepted(Taken):
+    """The commit that is accepted: `held.commit` of the repository."""
+
+    commit: Annotated[Text, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] = Field(
+        description="Its full id.", examples=["4b825dc642cb6eb9a060e54bf8d69288fbee4904"]
+    )
 
 
 DEFAULT: Any = Body(Wanted(full=False))  # type: ignore[type-arg]  # a type to mypy, a function to Python
@@ -90,14 +100,27 @@ def sync_repository(
     seconds. That the sync failed is a result too: see `result.ok`.
     """
     repository = found(request.auth, name)
-    run = SyncRun.objects.filter(repository=repository).order_by("-id").first()
-    with possible():
-        task = manual.ask_for_sync(request.auth.user, repository, full=body.full, trigger=Trigger.API)
-    asked = standing(repository, task, run)
-    id = tickets.write(KIND, {**asked.to_json(), "repository": repository.pk, "full": body.full})
-    response["Location"] = reverse("api-1:sync-request", args=[id])
-    seen = _until_done(request.auth, id, wait)
-    return Status(200 if seen.state == "done" else 202, seen)
+    ask = partial(manual.ask_for_sync, full=body.full, trigger=Trigger.API)
+    return _asked(request, response, repository, ask, full=body.full, wait=wait)
+
+
+@router.post(
+    "/repositories/{name}/accept-empty",
+    response={200: SyncRequest, 202: SyncRequest},
+    auth=BearerToken(Scope.SYNC, CHANGE),
+    tags=["repositories"],
+    summary="Accept a commit that prunes every DAG",
+)
+def accept_empty(
+    request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Accepted, wait: Wait = 0
+) -> Status[SyncRequest]:
+    """Accept the commit that the repository holds, and ask a worker to sync it. The answer is that of a sync.
+
+    409 where the repository holds another commit, or none.
+    """
+    repository = found(request.auth, name)
+    ask = partial(manual.accept_empty, commit=body.commit, trigger=Trigger.API)
+    return _asked(request, response, repository, ask, full=False, wait=wait)
 
 
 @router.get(
@@ -110,6 +133,26 @@ def sync_repository(
 def sync_request(request: ApiRequest, id: Ticket, wait: Wait = 0) -> SyncRequest:
     """How a sync that was asked for stands, at once or when it is done. For a day."""
     return _until_done(request.auth, id, wait)
+
+
+def _asked(
+    request: ApiRequest,
+    response: HttpResponse,
+    repository: Any,
+    ask: Callable[[Any, Repository], str],
+    *,
+    full: bool,
+    wait: int,
+) -> Status[SyncRequest]:
+    """Have `ask` queue a sync, and answer with the request, or with its result within `wait` seconds."""
+    run = SyncRun.objects.filter(repository=repository).order_by("-id").first()
+    with possible():
+        task = ask(request.auth.user, repository)
+    asked = standing(repository, task, run)
+    id = tickets.write(KIND, {**asked.to_json(), "repository": repository.pk, "full": full})
+    response["Location"] = reverse("api-1:sync-request", args=[id])
+    seen = _until_done(request.auth, id, wait)
+    return Status(200 if seen.state == "done" else 202, seen)
 
 
 def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:

@@ -15,6 +15,12 @@ class Leadership(models.Model):
     number = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField(null=True)
     taken_at = models.DateTimeField(null=True, help_text="Since when the holder leads.")
+    declaration_problem = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why the leader does not follow the declared repositories; empty: it does.",
+    )
     installation = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:

@@ -133,6 +133,13 @@ class Repository(models.Model):
         "empty: none are taken.",
         related_name="hooked_repositories",
     )
+    allow_empty = models.BooleanField(
+        "allow empty",
+        default=True,
+        db_default=True,
+        help_text="Off: a commit that would prune every DAG of the repository is held until it is accepted here, over the "
+        "API or on the command line.",
+    )
     enabled = models.BooleanField(default=True)
     interval_ms = models.PositiveIntegerField(
         "interval (ms)",
@@ -149,6 +156,14 @@ class Repository(models.Model):
     )
     managed_by = models.CharField(
         max_length=10, choices=ManagedBy.choices, default=ManagedBy.ADMIN, editable=False
+    )
+    declared_source = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Property that declares it; empty: none, or one from before this was recorded.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -202,6 +217,11 @@ class Repository(models.Model):
         help_text="How the last sync that came to an end judged, and under what: commit, config, images, "
         "state, reason, message. `until`: the commit is retried then; `retry_at`: some of its files are. Empty when the "
         "same commit may well fare otherwise next time.",
+    )
+    empty_hold = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="The commit that would prune every DAG, and who accepted it: see gitsync.empty_hold.",
     )
 
     # The claim: one sync at a time.
@@ -292,6 +312,8 @@ class Repository(models.Model):
             self.image_java,
             self.enabled,
             self.is_paused,
+            # Only the new value, so that an upgrade changes no digest.
+            *(() if self.allow_empty else ("allowEmpty: false",)),
         )
 
     @property

@@ -12,6 +12,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from gitsync.clock import database_now
+from gitsync.empty_hold import EmptyHold, hold_after_failure
 from gitsync.errors import WorkerDied
 from gitsync.git.errors import GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
@@ -46,6 +47,7 @@ def succeed(
         repository.message = message
         repository.last_commit = repository.last_good_commit = report.to_commit
         repository.last_good_at = now
+        repository.empty_hold = None
         repository.consecutive_failures = 0
         repository.next_due_at = next_due(repository, now)
         repository.checked_at = now
@@ -81,8 +83,11 @@ def _first_problems(report: SyncReport) -> list[str]:
     ]
 
 
-def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
-    """Write the end of a sync that had no effect. Raises LeaseLost."""
+def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk, *, would_prune: int | None = None) -> None:
+    """Write the end of a sync that had no effect. Raises LeaseLost.
+
+    `would_prune`: the number of DAGs, where the commit is held because it would prune every one.
+    """
     now = database_now()
     with transaction.atomic():
         repository = owned(held)
@@ -90,6 +95,8 @@ def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk) -> None:
         _write_failure(repository, failure, run.trigger)
         if walk.commit:
             repository.last_commit = walk.commit
+            hold = EmptyHold(walk.commit, held.config_hash, would_prune) if would_prune is not None else None
+            repository.empty_hold = hold_after_failure(repository, walk.commit, hold)
             # gpg that is missing may be there next time, at the same commit.
             is_outcome = (
                 failure.reason != GitReason.GIT_MISSING and repository.config_hash == held.config_hash

@@ -76,6 +76,12 @@ class Plan:
         return tuple(file for file in self.files if not file.reused)
 
     @property
+    def would_empty(self) -> bool:
+        """Whether DAGs are recorded and none of them, nor a new one, is left."""
+        left = (self.created, self.updated, self.refreshed, self.unchanged, self.stale)
+        return bool(self.pruned) and not any(left)
+
+    @property
     def changes(self) -> dict[str, list[str]]:
         """Uids by what happens to them, for people and for the record."""
         return {

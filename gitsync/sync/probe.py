@@ -11,6 +11,7 @@ from compilers.reuse import COMPILER_VERSION
 from gitsync import containers
 from gitsync.clock import database_now
 from gitsync.conf import properties
+from gitsync.empty_hold import is_accepted
 from gitsync.models import Repository
 
 
@@ -39,12 +40,15 @@ def is_judged(
     stale when nothing new was pushed. A judgement with a time only puts a sync off: none that somebody `insists` on.
     Files to be retried wait for their time, unless a person requested it (`retries_now`), or for an image that can be
     had again.
+    A held commit that was accepted has to be synced.
     """
     judgement = repository.judgement
     if judgement.get("commit") != commit or judgement.get("config") != configuration_digest(repository):
         return False
     if until := judgement.get("until"):
         return not insists and database_now() < datetime.fromisoformat(until)
+    if is_accepted(repository, commit):
+        return False
     if (retry_at := judgement.get("retry_at")) and (
         retries_now or database_now() >= datetime.fromisoformat(retry_at)
     ):

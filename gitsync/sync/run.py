@@ -11,6 +11,7 @@ from django.db import DatabaseError, Error, InterfaceError, OperationalError, co
 
 from gitsync.clock import database_now
 from gitsync.conf import properties
+from gitsync.empty_hold import every_dag, require_acceptance
 from gitsync.errors import (
     Busy,
     ConfigurationChanged,
@@ -19,8 +20,9 @@ from gitsync.errors import (
     SyncError,
     SyncReason,
     WorkerDied,
+    WouldEmpty,
 )
-from gitsync.models import Repository, SyncRun, SyncState, Trigger
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.sync import apply as store
 from gitsync.sync import finish
 from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
@@ -179,6 +181,8 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
     try:
         with renewed(held, limit):
             plan, compilation = judge(repository, walk, full=request.full, retry_now=request.retries_now)
+            if accepted_by := require_acceptance(repository, plan, walk.commit):
+                walk.note(f"the commit prunes {every_dag(len(plan.pruned))}, which {accepted_by} accepted")
             walk.enter("apply")
             store.apply(plan, held, walk.commit, compilation.ignored)
             is_change = any(plan.changes.values())
@@ -241,7 +245,12 @@ def _dry_run(repository: Repository, *, full: bool, progress: Progress) -> tuple
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
         failure = logged_failure_of(exc, repository)
         return report_without_effect(repository, failure.reason, failure.message, to_commit=walk.commit), None
-    return report_of_plan(repository, plan, compilation.ignored, to_commit=walk.commit), plan
+    report = report_of_plan(repository, plan, compilation.ignored, to_commit=walk.commit)
+    try:
+        require_acceptance(repository, plan, walk.commit, is_dry_run=True)
+    except WouldEmpty as exc:
+        report = replace(report, state=RepositoryState.FAILING, reason=str(exc.reason), message=str(exc))
+    return report, plan
 
 
 def _failed(held: Claim, run: SyncRun, error: Exception, walk: Walk, repository: Repository) -> SyncReport:
@@ -252,7 +261,8 @@ def _failed(held: Claim, run: SyncRun, error: Exception, walk: Walk, repository:
     walk.note(f"failed ({failure.reason}): {failure.message}", is_end=True)
     walk.enter("")
     try:
-        finish.fail(held, run, failure, walk)
+        would_prune = error.dags if isinstance(error, WouldEmpty) else None
+        finish.fail(held, run, failure, walk, would_prune=would_prune)
     except LeaseLost as exc:
         _abandon(run, walk, exc)
     return report_without_effect(repository, failure.reason, failure.message, to_commit=walk.commit)

@@ -43,6 +43,7 @@ class DeclaredRepository:
     image_python: str = ""
     image_java: str = ""
     webhook_secret_connection_id: str | None = None
+    allow_empty: bool = True
 
 
 @dataclass(frozen=True, slots=True)

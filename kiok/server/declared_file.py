@@ -13,6 +13,7 @@
   imagePython: team-python:1     # what compiles *.py; default: kiok.sandbox.image.python
   imageJava: team-java:1         # what compiles *.jar; default: kiok.sandbox.image.java
   webhookSecretConnectionId: team-hook   # whose secret signs webhooks; default: none are taken
+  allowEmpty: false              # hold a commit that would prune every DAG; default: true
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from kiok.text import joined_surrogates
 KEYS = (
     *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
     *("include", "verify", "verifyConnectionId", "imagePython", "imageJava"),
-    "webhookSecretConnectionId",
+    *("webhookSecretConnectionId", "allowEmpty"),
 )
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -147,6 +148,7 @@ def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
         image_python=values.get("imagePython") or "",
         image_java=values.get("imageJava") or "",
         webhook_secret_connection_id=values.get("webhookSecretConnectionId"),
+        allow_empty=values.get("allowEmpty", True),
     )
 
 
@@ -173,7 +175,7 @@ def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, 
                 if reason := parsers.flaw_of(value):
                     problem(line, f"key {key!r} {reason}")
                     continue
-            wanted = {"enabled": bool, "intervalMs": int}.get(key, str)
+            wanted = {"enabled": bool, "allowEmpty": bool, "intervalMs": int}.get(key, str)
             optional = value is None and key not in ("name", "url")
             if not optional and type(value) is not wanted:
                 kind = {bool: "true or false", int: "a whole number", str: "text (quote it)"}[wanted]

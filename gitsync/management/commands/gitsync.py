@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import sys
@@ -11,11 +12,13 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from gitsync import terminal
 from gitsync.conf import properties
 from gitsync.configuration import DeclarationError, follow_declaration
-from gitsync.manual import pause_message
+from gitsync.empty_hold import hold_of
+from gitsync.manual import NotPossible, mark_accepted, pause_message
 from gitsync.models import Repository, Trigger
 from kiok import correlation
 from kiok.text import terminal_line
@@ -47,6 +50,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="show what a sync would do; write nothing")
         parser.add_argument("--full", action="store_true", help="compile even what has not changed")
+        parser.add_argument(
+            "--accept-empty",
+            action="store_true",
+            help="with --now and --repo: accept the held commit that prunes every DAG of the repository, and sync it",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +63,10 @@ class Command(BaseCommand):
             self._run(options)
 
     def _run(self, options: dict[str, Any]) -> None:
+        if options["accept_empty"] and (not options["now"] or not options["repo"] or options["dry_run"]):
+            raise CommandError(
+                "--accept-empty wants --now and --repo NAME, and no --dry-run", returncode=USAGE_ERROR
+            )
         try:
             follow_declaration()
         except DeclarationError as exc:
@@ -84,8 +96,13 @@ class Command(BaseCommand):
             configured, repositories = repositories, self._without_paused(repositories)
             if configured and not repositories and not options["json"]:
                 return True
+        by = _accept_held(repositories) if options["accept_empty"] else ""
         request = Request(
-            trigger=Trigger.COMMAND, full=options["full"], dry_run=options["dry_run"], wait=True
+            trigger=Trigger.COMMAND,
+            requested_by=by,
+            full=options["full"],
+            dry_run=options["dry_run"],
+            wait=True,
         )
         reports = self._sync(repositories, request, quiet=options["json"])
         if options["json"]:
@@ -135,6 +152,22 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"repositories": rows}))
         else:
             terminal.show_repositories(repositories)
+
+
+def _accept_held(repositories: list[Repository]) -> str:
+    """Accept the commits that the repositories hold: all of them, or none. Return who is recorded. Raise CommandError."""
+    try:
+        by = f"{getpass.getuser()} (command line)"
+    except (KeyError, OSError):  # a user without a name, as in a container
+        by = "command line"
+    try:
+        with transaction.atomic():
+            for repository in repositories:
+                hold = hold_of(repository)
+                mark_accepted(repository, hold.commit if hold else "", by)
+    except NotPossible as exc:
+        raise CommandError(str(exc), returncode=USAGE_ERROR) from exc
+    return by
 
 
 @contextmanager
