@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from django.db import DataError, transaction
 
+from gitsync import declaration_loss
 from gitsync.conf import properties
 from gitsync.connection_kinds import wrong_credential, wrong_keys, wrong_secret
+from gitsync.declaration_loss import DECLARING
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository, Trigger
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_PROBLEM_CHARACTERS = 4000
-DECLARING = ("kiok.gitsync.repos", "kiok.gitsync.repos.file")
 
 
 class DeclarationError(Exception):
@@ -37,7 +38,8 @@ def follow_declaration() -> list[str]:
     """Make the declared repositories exist as declared, and remove those no longer declared.
 
     Where neither property is given at all nothing is touched: a process started without its configuration must
-    not delete what another was configured with. Returns the names that changed. Raises DeclarationError.
+    not delete what another was configured with. Returns the names that changed. Raises DeclarationError: where
+    all that a property or file declared is lost, before anything is changed.
 
     A repository whose declaration cannot be followed fails and keeps its last configuration and its DAGs; no other is
     affected. One that is new is added, so that it is listed as failing.
@@ -55,6 +57,8 @@ def follow_declaration() -> list[str]:
         names = ", ".join(repository.name for repository in undeclared)
         _warn_once(f"not removed while an entry has no usable name: {names} ({invalid['']})")
         undeclared = []
+    if refusal := declaration_loss.refusal(undeclared):
+        raise DeclarationError(refusal)
     changed = [name for name, item in declared.items() if _follow(item)]
     changed += [
         name
@@ -68,9 +72,23 @@ def follow_declaration() -> list[str]:
     return changed
 
 
+def missing_declaration() -> str:
+    """Return what is wrong where neither property is given, though declared repositories exist; "" otherwise."""
+    config = properties()
+    if any(name in config.sources for name in DECLARING):
+        return ""
+    return declaration_loss.missing(list(Repository.objects.filter(managed_by=ManagedBy.CONFIG)))
+
+
 def declared_where(repository: Repository) -> str:
     """Where a declared repository is declared: property and place, for people."""
     return _where(repository.name)
+
+
+def _source(name: str) -> str:
+    """Return the property that declares the repository."""
+    in_property = any(declared.name == name for declared in properties().gitsync_repos)
+    return DECLARING[0] if in_property else DECLARING[1]
 
 
 def _where(name: str) -> str:
@@ -130,6 +148,7 @@ def _follow(item: DeclaredRepository) -> bool:
         "enabled": item.enabled,
         "interval_ms": item.interval_ms,
         "allow_empty": item.allow_empty,
+        "declared_source": _source(item.name),
     }
     wrong = _wrong_connection(item)
     if wrong:

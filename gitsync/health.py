@@ -40,14 +40,21 @@ class Fact:
 
 
 def facts() -> tuple[Fact, ...]:
-    """Leader, workers, sandbox, database, queue, in this order. Four queries. Raises DatabaseError."""
+    """Return leader, workers, sandbox, database, queue, in this order. Four queries. Raises DatabaseError.
+
+    A sixth one is about the declared repositories, where the leader does not follow their declaration.
+    """
     workers = list(presence.alive().order_by("name"))
-    return (_leader(workers), _workers(workers), _sandbox(workers), _database(), _queue(workers))
+    lead = Leadership.objects.filter(led(), pk=1).values_list("holder", "declaration_problem").first()
+    holder, declaration_problem = lead or ("", "")
+    found = (_leader(workers, holder), _workers(workers), _sandbox(workers), _database(), _queue(workers))
+    if not declaration_problem:
+        return found
+    return (*found, Fact("Declaration", False, "not followed", f"{declaration_problem}."))
 
 
-def _leader(workers: Sequence[Worker]) -> Fact:
+def _leader(workers: Sequence[Worker], holder: str) -> Fact:
     label = "Leader"
-    holder = Leadership.objects.filter(led(), pk=1).values_list("holder", flat=True).first()
     if holder and not properties().gitsync_enabled:
         text = f"{presence.in_words(holder)} It looks at no repository: kiok.gitsync.enabled is false."
         return Fact(label, True, "alive", text)

@@ -12,7 +12,8 @@ from django.db import DatabaseError, connections
 
 from gitsync import remote
 from gitsync.conf import properties
-from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
+from gitsync.models import Leadership
 from gitsync.notices import outbox
 from gitsync.retention import Retention, remove_leftover_mirrors
 
@@ -55,7 +56,7 @@ def of_store() -> Housekeeping:
         log.error("invalid declaration of a repository: %s", invalid)
     return Housekeeping(
         [
-            Duty("taking over declared repositories", _follow_declaration),
+            Duty("taking over declared repositories", _Declaration().follow),
             Duty("clearing away by age", Retention().round),
             Duty("seeing to the notices that wait", outbox.wake_if_due),
             Duty("forgetting notices of long ago", outbox.forget),
@@ -86,8 +87,21 @@ def _do(duties: Sequence[Duty]) -> None:
         connections.close_all()
 
 
-def _follow_declaration() -> None:
-    try:
-        follow_declaration()
-    except DeclarationError as exc:
-        log.error("%s", exc)  # noqa: TRY400  (the message says it all)
+class _Declaration:
+    """The declared repositories, followed once a minute. The leader's row has why they are not, for the pages."""
+
+    def __init__(self) -> None:
+        self._logged = ""
+
+    def follow(self) -> None:
+        """Follow the declaration. A problem is logged once, and again when it is another one."""
+        try:
+            follow_declaration()
+            problem = missing_declaration()
+        except DeclarationError as exc:
+            problem = str(exc)
+        if problem and problem != self._logged:
+            log.error("the declaration of repositories is not followed: %s", problem)
+        self._logged = problem
+        changed = Leadership.objects.filter(pk=1).exclude(declaration_problem=problem)
+        changed.update(declaration_problem=problem)

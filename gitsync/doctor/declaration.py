@@ -1,16 +1,21 @@
-"""Declared repositories: whether every declaration can be followed."""
+"""Declared repositories: whether every declaration can be followed, and is."""
 
 from __future__ import annotations
 
 from gitsync.conf import properties
 from gitsync.doctor.finding import Finding, fail, ok
-from gitsync.models import ManagedBy, Repository
+from gitsync.models import Leadership, ManagedBy, Repository
 
 MAX_NAMED = 5
 
 
 def declaration() -> Finding:
-    """Report invalid declarations of this process's configuration, and those that workers could not follow."""
+    """Report a declaration that the leader does not follow, or that is invalid here, or that workers could not follow."""
+    lost = Leadership.objects.filter(pk=1).values_list("declaration_problem", flat=True).first()
+    if lost:
+        return fail(
+            f"the leader does not follow the declaration: {lost}", "Do what the text says, and restart."
+        )
     found = [str(invalid) for invalid in properties().invalid_repositories]
     named = {invalid.name for invalid in properties().invalid_repositories}
     declared = Repository.objects.filter(managed_by=ManagedBy.CONFIG)

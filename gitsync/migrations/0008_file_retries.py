@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gitsync", "0006_notices_given_up"),
+        ("gitsync", "0007_allow_empty"),
     ]
 
     operations = [

@@ -123,6 +123,12 @@ class Properties:
     gitsync_repos_file: Path | None = _property(
         "kiok.gitsync.repos.file", FILE, None, "YAML file with more declared repositories."
     )
+    gitsync_repos_allow_empty: bool = _property(
+        "kiok.gitsync.repos.allow.empty",
+        BOOLEAN,
+        False,
+        "Remove declared repositories with their DAGs when the property or file that declared them is empty; false: refuse.",
+    )
     gitsync_allow_protocols: tuple[str, ...] = _property(
         "kiok.gitsync.allow.protocols",
         words(

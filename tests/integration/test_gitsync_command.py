@@ -141,8 +141,11 @@ def test_declared_repositories_are_taken_over_followed_and_removed(
     # A process started without any declaration deletes nothing.
     assert gitsync("--list").returncode == 0
     assert Repository.objects.count() == 1
-    # An empty declaration is one.
-    assert gitsync("--list", KIOK_GITSYNC_REPOS="").returncode == 0
+    # Nor does an empty one, unless a property says so.
+    assert gitsync("--list", KIOK_GITSYNC_REPOS="").returncode == 2
+    assert Repository.objects.count() == Dag.objects.count() == 1
+    allowed = gitsync("--list", KIOK_GITSYNC_REPOS="", KIOK_GITSYNC_REPOS_ALLOW_EMPTY="true")
+    assert allowed.returncode == 0
     assert Repository.objects.count() == Dag.objects.count() == 0
 
 

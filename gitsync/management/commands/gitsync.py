@@ -16,7 +16,7 @@ from django.db import transaction
 
 from gitsync import terminal
 from gitsync.conf import properties
-from gitsync.configuration import DeclarationError, follow_declaration
+from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
 from gitsync.empty_hold import hold_of
 from gitsync.manual import NotPossible, mark_accepted, pause_message
 from gitsync.models import Repository, Trigger
@@ -71,6 +71,8 @@ class Command(BaseCommand):
             follow_declaration()
         except DeclarationError as exc:
             raise CommandError(str(exc), returncode=USAGE_ERROR) from exc
+        if problem := missing_declaration():
+            self.stderr.write(f"{problem}.", self.style.WARNING)
         invalid = self._invalid_declarations(options["repo"])
         repositories = self._chosen(options["repo"], also_off=options["list"])
         if options["list"]:
