@@ -20,6 +20,7 @@ from gitsync.readiness import led
 from gitsync.turns.taking import lengths
 
 START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the one that runs."
+DECLARATION_HINT = "The declared repositories are kept as they were. The leader's log and `manage.py doctor` have the details."
 LONG_WAIT_SECONDS = 600.0
 """A sync that waits longer tells of too few workers, or of none that takes any."""
 MAX_NAMED = 5
@@ -39,10 +40,11 @@ class Fact:
     text: str
 
 
-def facts() -> tuple[Fact, ...]:
+def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
     """Return leader, workers, sandbox, database, queue, in this order. Four queries. Raises DatabaseError.
 
-    A sixth one is about the declared repositories, where the leader does not follow their declaration.
+    A sixth one is about the declared repositories, where the leader does not follow their declaration. It names them only
+    where `names_repositories`: for who may see all of them.
     """
     workers = list(presence.alive().order_by("name"))
     lead = Leadership.objects.filter(led(), pk=1).values_list("holder", "declaration_problem").first()
@@ -50,7 +52,8 @@ def facts() -> tuple[Fact, ...]:
     found = (_leader(workers, holder), _workers(workers), _sandbox(workers), _database(), _queue(workers))
     if not declaration_problem:
         return found
-    return (*found, Fact("Declaration", False, "not followed", f"{declaration_problem}."))
+    text = f"{declaration_problem}." if names_repositories else DECLARATION_HINT
+    return (*found, Fact("Declaration", False, "not followed", text))
 
 
 def _leader(workers: Sequence[Worker], holder: str) -> Fact:

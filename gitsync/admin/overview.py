@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -13,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
 from gitsync import health, web_links
+from gitsync.access import sees_all
 from gitsync.admin import errors, git_links, panel, progress, states
 from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories, words
 from gitsync.admin.views import Views
@@ -21,6 +23,7 @@ from kiok.metadata.admin import cells
 from kiok.metadata.admin.cells import Tone
 
 PAGE_SIZE = 100
+LONG_FACT_CHARACTERS = 150  # a longer text has both columns of a wide page
 MEDIA = Media(
     css={"all": ["gitsync/overview.css"]},
     js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs know none
@@ -84,7 +87,7 @@ def _now(request: HttpRequest, wanted: Wanted, shown: Page[Any]) -> dict[str, An
     stands = standing(request.user)
     parts = {
         "summary": words(stands.by_state),
-        "totals": _totals(stands),
+        "totals": _totals(stands, health.facts(names_repositories=sees_all(request.user))),
         "pages": render_to_string(
             "gitsync/overview_pages.html",
             {"page": shown, "query": wanted.query(), "is_any": stands.repositories > 0},
@@ -138,7 +141,7 @@ def _failed(request: HttpRequest, repository: Any) -> str:
     return cells.link(errors.page_of_errors(repository.name), number)
 
 
-def _totals(stands: Standing) -> str:
+def _totals(stands: Standing, of_installation: Sequence[health.Fact]) -> str:
     """Repositories by how they stand, DAGs, failed files, and how the installation is; html."""
     failed = cells.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
     by_state = [
@@ -146,7 +149,15 @@ def _totals(stands: Standing) -> str:
         for state, number in stands.by_state.items()
         for word in [states.REPOSITORY[state][1]]
     ]
-    facts = [(fact.label, cells.badge(_HEALTH[fact.good], fact.word), fact.text) for fact in health.facts()]
+    facts = [
+        (
+            fact.label,
+            cells.badge(_HEALTH[fact.good], fact.word),
+            fact.text,
+            len(fact.text) > LONG_FACT_CHARACTERS,
+        )
+        for fact in of_installation
+    ]
     return render_to_string(
         "gitsync/overview_totals.html",
         {

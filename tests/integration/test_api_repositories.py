@@ -42,6 +42,7 @@ def test_a_repository_is_added_read_changed_replaced_and_removed_each_in_the_log
         "url": URL,
         "credentialConnectionId": "team-git",
         "intervalMs": 5000,
+        "allowEmpty": False,
         "groups": ["team"],
     }
     added = api("POST", "repositories", sent)
@@ -59,7 +60,10 @@ def test_a_repository_is_added_read_changed_replaced_and_removed_each_in_the_log
     row = Repository.objects.get()
     assert (row.state, row.consecutive_failures, row.next_due_at.year < 2999) == ("failing", 0, True)
     assert api("PATCH", "repositories/team", {"ref": "prod"}).status_code == 200  # nothing: not in the log
+    assert api("PATCH", "repositories/team", {"allowEmpty": True}).json()["allowEmpty"] is True
+    assert api("PATCH", "repositories/team", {"allowEmpty": False}).json()["allowEmpty"] is False
     replaced = api("PUT", "repositories/team", {"name": "team2", "url": URL}).json()
+    assert replaced["allowEmpty"] is True
     assert (replaced["name"], replaced["ref"], replaced["credentialConnectionId"]) == ("team2", "main", None)
 
     make_everything("full", mark="x")
@@ -74,7 +78,9 @@ def test_a_repository_is_added_read_changed_replaced_and_removed_each_in_the_log
     assert log == [
         (ADDITION, "team", "Added."),
         (CHANGE, "team", "Changed Branch or tag and Groups."),
-        (CHANGE, "team2", "Changed Name, Branch or tag, Credential and Interval (ms)."),
+        (CHANGE, "team", "Changed Allow empty."),
+        (CHANGE, "team", "Changed Allow empty."),
+        (CHANGE, "team2", "Changed Name, Branch or tag, Credential, Allow empty and Interval (ms)."),
         (DELETION, "full", ""),
     ]
 

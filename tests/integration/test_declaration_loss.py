@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 
 from gitsync import health
 from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
@@ -19,8 +20,11 @@ from gitsync.doctor.finding import Status
 from gitsync.housekeeping import of_store
 from gitsync.leader import resign, take_lead
 from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
+from gitsync.sync.run import sync_repository
 from kiok.metadata.models import Dag
 from kiok.server import property_sources
+from kiok.server.errors import PropertyError
+from tests.integration.api_client import make_user
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag
 from tests.integration.processes import gitsync
@@ -32,7 +36,9 @@ ALLOW = {"KIOK_GITSYNC_REPOS_ALLOW_EMPTY": "true"}
 
 
 @pytest.fixture
-def environ(work_repo: WorkRepo, transactional_db: None, tmp_path: Path) -> dict[str, str]:
+def environ(
+    work_repo: WorkRepo, transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
     """Two repositories, `here` in the property and `there` in the file, both synced: three DAGs. Their environment."""
     work_repo.publish({"a.yaml": yaml_dag("a"), "sub/b.yaml": yaml_dag("b")})
     file = tmp_path / "repositories.yaml"
@@ -41,8 +47,9 @@ def environ(work_repo: WorkRepo, transactional_db: None, tmp_path: Path) -> dict
         "KIOK_GITSYNC_REPOS": f"here|{work_repo.file_url}|main|",
         "KIOK_GITSYNC_REPOS_FILE": str(file),
     }
-    done = gitsync("--now", **declared)
-    assert done.returncode == 0, done.stderr
+    assert follow(declared, monkeypatch) == ["here", "there"]
+    for repository in Repository.objects.all():
+        assert sync_repository(repository.pk).ok
     Leadership.objects.update_or_create(
         pk=1, defaults={"holder": "", "expires_at": None, "declaration_problem": ""}
     )
@@ -140,22 +147,18 @@ BROKEN_FILES = {
 
 
 @pytest.mark.parametrize("text", BROKEN_FILES.values(), ids=BROKEN_FILES)
-def test_a_file_that_is_no_list_of_repositories_stops_the_command_and_removes_nothing(
+def test_a_file_that_is_no_list_of_repositories_is_a_wrong_property(
     environ: dict[str, str], text: str
 ) -> None:
     file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
     file.write_text(text)
-    done = gitsync("--list", **environ, **ALLOW)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert str(file) in done.stderr
-    assert "Traceback" not in done.stderr
-    assert stored() == ALL
+    with pytest.raises(PropertyError) as refused:
+        property_sources.load({**environ, **ALLOW})
+    assert all(problem.startswith(f"{file}:") for problem in refused.value.problems)
 
 
 @pytest.mark.parametrize("loss", ["missing", "folder", "link to nothing", "not UTF-8", "too large"])
-def test_a_file_that_cannot_be_read_stops_the_command_and_removes_nothing(
-    environ: dict[str, str], loss: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_a_wrong_property(environ: dict[str, str], loss: str) -> None:
     file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
     file.unlink()
     if loss == "folder":
@@ -166,9 +169,18 @@ def test_a_file_that_cannot_be_read_stops_the_command_and_removes_nothing(
         file.write_bytes(b"\xff\xfe\x00")
     elif loss == "too large":
         file.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
-    done = gitsync("--list", **environ, **ALLOW)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert str(file) in done.stderr
+    with pytest.raises(PropertyError, match=r"kiok\.gitsync\.repos\.file|repositories\.yaml") as refused:
+        property_sources.load({**environ, **ALLOW})
+    assert str(file) in str(refused.value)
+
+
+def test_a_wrong_property_stops_every_command_before_anything_is_removed(environ: dict[str, str]) -> None:
+    file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
+    file.write_text("repositories: []\n")
+    for command in (("--list",), ("--now",)):
+        done = gitsync(*command, **environ, **ALLOW)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{file}:1: found a mapping; wanted is a list of repositories" in done.stderr
     assert stored() == ALL
 
 
@@ -271,13 +283,14 @@ def test_removing_all_takes_the_explicit_property(
 def test_where_no_property_is_set_nothing_is_removed_and_it_is_said(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, allow: dict[str, str]
 ) -> None:
+    assert missing_declaration() == ""
+    assert follow(allow, monkeypatch) == []
     assert missing_declaration() == (
         "neither kiok.gitsync.repos nor kiok.gitsync.repos.file is set, and 2 repositories with 3 DAGs (here: 2, there: 1) "
         "exist from an earlier declaration. Nothing was changed, and the repositories keep being synced. "
         "Restore the property; or, to remove them with their DAGs, set kiok.gitsync.repos to an empty value and "
         "kiok.gitsync.repos.allow.empty=true"
     )
-    assert follow(allow, monkeypatch) == []
     assert stored() == ALL
     done = gitsync("--now", "--json", **allow)
     assert done.returncode == 0, done.stderr
@@ -310,6 +323,19 @@ def test_an_empty_value_of_the_properties_file_is_refused_with_its_line(
     assert stored() == ALL
 
 
+def make_staff(name: str, *permissions: str) -> User:
+    user = make_user(name, *permissions)
+    user.is_staff = True
+    user.save()
+    return user
+
+
+def overview(user: User) -> str:
+    browser = Client()
+    browser.force_login(user)
+    return browser.get("/admin/gitsync/overview/").content.decode()
+
+
 def problem_of_leader() -> str:
     return Leadership.objects.get(pk=1).declaration_problem
 
@@ -320,8 +346,6 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
     work_repo: WorkRepo,
     tmp_path: Path,
     lost: dict[str, str],
-    client: Any,
-    django_user_model: Any,
 ) -> None:
     log = tmp_path / "log"
     properties = {
@@ -340,13 +364,15 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         )
         problem = problem_of_leader()
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in problem
-        (fact,) = [fact for fact in health.facts() if fact.label == "Declaration"]
+        (fact,) = [fact for fact in health.facts(names_repositories=True) if fact.label == "Declaration"]
         assert (fact.good, fact.word, fact.text) == (False, "not followed", f"{problem}.")
-        client.force_login(django_user_model.objects.create_superuser("ada", password="x"))
-        assert (
-            "2 repositories with 3 DAGs (here: 2, there: 1)"
-            in client.get("/admin/gitsync/overview/").content.decode()
+        assert "2 repositories with 3 DAGs (here: 2, there: 1)" in overview(
+            User.objects.create_superuser("ada", password="x")
         )
+        # Names of repositories are for who may see those.
+        limited = overview(make_staff("eve", "view_repository"))
+        assert "not followed" in limited
+        assert "here: 2" not in limited
         found = work.declaration()
         assert (found.status, found.found) == (Status.FAIL, f"not followed: {problem}")
         assert found.remedy

@@ -164,6 +164,19 @@ def test_every_recorded_dag_has_the_one_fate_that_the_rules_give_it(
 
 
 @given(stores(), commits())
+def test_a_plan_would_empty_the_store_where_it_leaves_none_of_its_dags(
+    store: Store, commit: list[FileResult]
+) -> None:
+    plan = make_plan("repo", commit, store.dags)
+    assert plan.would_empty == (bool(store.dags) and not store.apply(plan).dags)
+
+
+@given(stores())
+def test_a_commit_without_files_would_empty_every_store_that_has_dags(store: Store) -> None:
+    assert make_plan("repo", [], store.dags).would_empty == bool(store.dags)
+
+
+@given(stores(), commits())
 def test_every_dag_of_the_commit_is_found_exactly_once(store: Store, commit: list[FileResult]) -> None:
     plan = make_plan("repo", commit, store.dags)
     wanted = [

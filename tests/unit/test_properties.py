@@ -307,6 +307,11 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
             "the ref 'main' is no tag; write tag:",
         ),
         ("- name: a\n  url: u\n  verifyConnectionId: 'a b'", "verifyConnectionId 'a b' does not match"),
+        (
+            "- name: a\n  url: u\n  allowEmpty: 'no'",
+            ":3: key 'allowEmpty' is 'no' (str); wanted is true or false",
+        ),
+        ("- name: a\n  url: u\n  allowempty: no", ":3: unknown key 'allowempty'; did you mean 'allowEmpty'?"),
         ("- name: a\n  url: u\n  include: 3", ":3: key 'include' is 3 (int); wanted is text"),
         ("- name: a\n  url: u\n  include: [a, 3]", ":3: key 'include' is a list; wanted is one value"),
         ("- name: a\n  url: u\n  include: {a: b}", ":3: key 'include' is a mapping"),
@@ -432,6 +437,22 @@ def test_whose_signature_is_needed_is_declared(tmp_path: Path, text: str, verify
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n  verifyConnectionId: keys\n")
     (declared,) = property_sources.load(environ).repositories
     assert (declared.verify, declared.verify_connection_id) == (verify, "keys")
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("allowEmpty: false", False),
+        ("allowEmpty: true", True),
+        ("allowEmpty:", True),
+        ("enabled: true", True),
+    ],
+)
+def test_a_declared_repository_may_be_emptied_unless_it_says_otherwise(
+    tmp_path: Path, text: str, allowed: bool
+) -> None:
+    environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")
+    assert property_sources.load(environ).repositories[0].allow_empty is allowed
 
 
 @pytest.mark.parametrize("ref", ["tag:v1", "refs/tags/v1", "semver:>=1"])
