@@ -24,6 +24,7 @@ def values(repository: Repository, **changes: str) -> dict[str, str]:
         "include": repository.include,
         "verify": repository.verify,
         "verify_keys": repository.verify_keys_id or "",
+        "allow_empty": "on",
         "enabled": "on",
         "interval_ms": "",
     }

@@ -432,7 +432,7 @@ def test_a_connection_that_only_another_group_uses_cannot_be_chosen_and_what_use
     assert "second" not in offered
     assert 'value="second"' in root.get(page).content.decode()
     form = {name: getattr(ours.repository, name) for name in ("name", "url", "ref", "subpath", "include")}
-    form |= {"verify": "off", "enabled": "on", "groups": [str(ours.group.pk)]}
+    form |= {"verify": "off", "allow_empty": "on", "enabled": "on", "groups": [str(ours.group.pk)]}
     refused = vera.post(page, {**form, "credential": "second"})
     assert refused.status_code == 200
     ours.repository.refresh_from_db()
@@ -471,7 +471,13 @@ def test_without_the_permission_to_view_connections_a_credential_is_sent_to_no_o
     vault.save()
     page = f"/admin/gitsync/repository/{ours.repository.pk}/change/"
     form = {name: getattr(ours.repository, name) for name in ("name", "ref", "subpath", "include")}
-    form |= {"verify": "off", "enabled": "on", "groups": [str(ours.group.pk)], "credential": "first"}
+    form |= {
+        "verify": "off",
+        "allow_empty": "on",
+        "enabled": "on",
+        "groups": [str(ours.group.pk)],
+        "credential": "first",
+    }
     host = ours.repository.url.split("/")[2]
 
     for url in (
@@ -507,7 +513,7 @@ def test_the_name_of_a_removed_repository_is_not_to_be_had_with_its_history(
     remove_repository(theirs.repository)
     assert DagRun.objects.filter(repository="zebra").exists()
     form = {"name": "zebra", "url": "https://git.example.org/x.git", "ref": "main", "verify": "off"}
-    form |= {"groups": str(ours.group.pk), "include": "", "enabled": "on"}
+    form |= {"groups": str(ours.group.pk), "include": "", "allow_empty": "on", "enabled": "on"}
     add = "/admin/gitsync/repository/add/"
     refused = vera.post(add, form)
     assert refused.status_code == 200

@@ -51,7 +51,7 @@ def done(browser: Client, address: str, **form: Any) -> None:
 
 
 def form_of(**fields: Any) -> dict[str, Any]:
-    return {"ref": "main", "verify": "off", "enabled": "on", "include": "*.py", **fields}
+    return {"ref": "main", "verify": "off", "allow_empty": "on", "enabled": "on", "include": "*.py", **fields}
 
 
 def test_repositories_that_are_added_edited_and_removed(browser: Client) -> None:

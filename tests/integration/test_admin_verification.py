@@ -42,7 +42,15 @@ def form(repository: Repository, **changes: str) -> dict[str, str]:
     values = {
         name: getattr(repository, name) for name in ("name", "url", "ref", "subpath", "include", "verify")
     }
-    return {**values, "credential": "", "verify_keys": "", "enabled": "on", "interval_ms": "", **changes}
+    return {
+        **values,
+        "credential": "",
+        "verify_keys": "",
+        "allow_empty": "on",
+        "enabled": "on",
+        "interval_ms": "",
+        **changes,
+    }
 
 
 def test_a_new_repository_includes_python_files_and_verifies_nothing(browser: Client) -> None:

@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "replace_repository": {"name": "{name}", "url": "https://127.0.0.1/y.git", "groups": ["a"]},
     "pause_repository": {"reason": "because"},
     "sync_repository": {},
+    "accept_empty": {"commit": "1" * 40},
     "dry_run_repository": {},
 }
 

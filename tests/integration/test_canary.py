@@ -479,6 +479,7 @@ def post_secrets(client: Client, marks: Marks) -> Iterator[tuple[str, bytes]]:
         "ref": "main",
         "subpath": "",
         "credential": "",
+        "allow_empty": "on",
         "enabled": "on",
         "interval_ms": "",
     }

@@ -245,7 +245,7 @@ def test_images_are_edited_in_the_admin_and_a_wrong_one_is_an_error_at_its_field
         **{
             name: getattr(repository, name) for name in ("name", "url", "ref", "subpath", "include", "verify")
         },
-        **{"enabled": "on", "interval_ms": "", "credential": "", "verify_keys": ""},
+        **{"allow_empty": "on", "enabled": "on", "interval_ms": "", "credential": "", "verify_keys": ""},
     }
     answer = browser.post(page, {**form, "image_python": "--privileged", "image_java": "team-java:1"})
     assert set(answer.context["adminform"].form.errors) == {"image_python"}

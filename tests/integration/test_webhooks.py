@@ -262,7 +262,13 @@ def test_the_secret_is_chosen_on_the_form_and_its_connection_cannot_go(hooked: R
     browser.force_login(User.objects.create_superuser("ada", password="x"))
     names = ("name", "url", "ref", "subpath", "include", "verify")
     form = {name: getattr(hooked, name) for name in names}
-    sent = {**form, "url": "file:///elsewhere.git", "enabled": "on", "webhook_secret": "team-hook"}
+    sent = {
+        **form,
+        "url": "file:///elsewhere.git",
+        "allow_empty": "on",
+        "enabled": "on",
+        "webhook_secret": "team-hook",
+    }
     Repository.objects.update(webhook_secret=None)
     assert browser.post(f"/admin/gitsync/repository/{hooked.pk}/change/", sent).status_code == 302
     assert Repository.objects.get().webhook_secret_id == "team-hook"
