@@ -20,7 +20,9 @@ from gitsync.readiness import led
 from gitsync.turns.taking import lengths
 
 START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the one that runs."
-DECLARATION_HINT = "The declared repositories are kept as they were. The leader's log and `manage.py doctor` have the details."
+DECLARATION_HINT = (
+    "The declared repositories are kept as they were. The leader's log and `manage.py doctor` say why."
+)
 LONG_WAIT_SECONDS = 600.0
 """A sync that waits longer tells of too few workers, or of none that takes any."""
 MAX_NAMED = 5

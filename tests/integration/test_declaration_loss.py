@@ -15,7 +15,7 @@ from django.test import Client
 from gitsync import health
 from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
 from gitsync.declaration_loss import MAX_NAMED
-from gitsync.doctor import work
+from gitsync.doctor.declaration import declaration
 from gitsync.doctor.finding import Status
 from gitsync.housekeeping import of_store
 from gitsync.leader import resign, take_lead
@@ -75,6 +75,7 @@ def follow(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> list[
             gitsync_repos=loaded.gitsync_repos,
             gitsync_repos_file=loaded.gitsync_repos_file,
             file_repositories=loaded.file_repositories,
+            invalid_repositories=loaded.invalid_repositories,
             gitsync_repos_allow_empty=loaded.gitsync_repos_allow_empty,
             sources=loaded.sources,
         ),
@@ -134,10 +135,7 @@ BROKEN_FILES = {
     "a document marker alone": "---\n",
     "a mapping with an empty list": "repositories: []\n",
     "an empty mapping": "{}\n",
-    "a list of null": "- \n- null\n",
-    "a list of empty mappings": "- {}\n",
     "conflict markers of a merge": "<<<<<<< HEAD\n=======\n- name: there\n  url: x\n>>>>>>> theirs\n",
-    "a merge key in place of the entries": "- <<: &base {name: there, url: x}\n",
     "an alias to nothing": "- *there\n",
     "cut off in the middle of an entry": "- name: there\n  ur",
     "cut off in the middle of a quote": '- name: "the',
@@ -155,6 +153,31 @@ def test_a_file_that_is_no_list_of_repositories_is_a_wrong_property(
     with pytest.raises(PropertyError) as refused:
         property_sources.load({**environ, **ALLOW})
     assert all(problem.startswith(f"{file}:") for problem in refused.value.problems)
+
+
+NAMELESS_ENTRIES = {
+    "a list of null": "- \n- null\n",
+    "a list of empty mappings": "- {}\n",
+    "a merge key in place of the entries": "- <<: &base {name: there, url: x}\n",
+}
+
+
+@pytest.mark.parametrize("text", NAMELESS_ENTRIES.values(), ids=NAMELESS_ENTRIES)
+def test_entries_without_a_name_may_be_any_repository_so_that_none_is_removed(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text(text)
+    assert follow({**environ, "KIOK_GITSYNC_REPOS": "", **ALLOW}, monkeypatch) == []
+    assert stored() == ALL
+
+
+def test_a_file_of_invalid_entries_alone_removes_none_of_its_repositories(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text("- name: new\n")
+    with pytest.raises(DeclarationError, match=r"declares no valid repository, so 1 repository with 1 DAG"):
+        follow(environ, monkeypatch)
+    assert stored() == ALL
 
 
 @pytest.mark.parametrize("loss", ["missing", "folder", "link to nothing", "not UTF-8", "too large"])
@@ -373,8 +396,9 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         limited = overview(make_staff("eve", "view_repository"))
         assert "not followed" in limited
         assert "here: 2" not in limited
-        found = work.declaration()
-        assert (found.status, found.found) == (Status.FAIL, f"not followed: {problem}")
+        found = declaration()
+        assert found.status is Status.FAIL
+        assert found.found == f"the leader does not follow the declaration: {problem}"
         assert found.remedy
     assert log.read_text().count("the declaration of repositories is not followed: ") == 1
     assert stored()[0] == ALL[0]
@@ -394,5 +418,5 @@ def test_a_declaration_that_is_restored_clears_the_problem(
     of_store().start_if_due()
     eventually(lambda: not problem_of_leader(), 30, "the problem's end")
     assert "Declaration" not in [fact.label for fact in health.facts()]
-    assert (work.declaration().status, work.declaration().found) == (Status.OK, "2 repositories declared")
+    assert (declaration().status, declaration().found) == (Status.OK, "2 declared repositories")
     resign(lead)
