@@ -101,6 +101,7 @@ def app(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
         thread.submit(connections.close_all).result()
 
 
+@pytest.mark.timeout(3600)
 def test_no_request_whatsoever_makes_the_api_break_its_own_document(
     app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -427,17 +427,31 @@ def use_the_service(stage: Stage, client: Client, secrets: Mapping[str, str]) ->
             wait_for_the_reasons(stage)
             found |= {f"posted {name}": content for name, content in post_secrets(client, stage.marks)}
             found |= commands(environment)
-            # The store's own trouble is not put off: it would be tried again and again.
-            Repository.objects.filter(name="breaksthedatabase").update(enabled=False)
+            # What fails is polled again and again, and the polls of those that hang hold credentials.
+            Repository.objects.update(enabled=False)
             eventually(lambda: not OrmQ.objects.exists(), 20, "all tasks done")
-            with Watch() as after:
-                after.sees_all()
+            afterwards = sights_at_rest(stage.marks)
     found["log of the workers"] = log_file.read_bytes()
     found["log of the web server"] = own_log.content()
     found["containers"] = container_watch.content()
     found["images"] = container_watch.images()
     noted = noting.sights()
-    return Use(found, [*watch.sights, *noted], after.sights, watch.sweeps, noted, cluster.pid)
+    return Use(found, [*watch.sights, *noted], afterwards, watch.sweeps, noted, cluster.pid)
+
+
+def sights_at_rest(marks: Marks) -> list[Sight]:
+    """Every process, once none holds a credential; as they are where one goes on holding it."""
+    sights: list[Sight] = []
+
+    def is_at_rest() -> bool:
+        with Watch() as watch:
+            watch.sees_all()
+        sights[:] = watch.sights
+        return not any(credentials(sight, marks) for sight in sights)
+
+    with contextlib.suppress(AssertionError):  # the caller says which
+        eventually(is_at_rest, 2 * GIT_TIMEOUT_SECONDS, "no credential is held")
+    return sights
 
 
 def own_secrets(marks: Marks) -> dict[str, str]:

@@ -252,7 +252,7 @@ def world(tmp_path: Path, template: Path, nursery: Nursery) -> World:
     return World(tmp_path / "world", template, nursery)
 
 
-@pytest.mark.timeout(180 + STEPS)
+@pytest.mark.timeout(3600 + STEPS)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_happens_in_whatever_order_the_store_is_what_the_model_says(
     part: int, tmp_path: Path, template: Path, nursery: Nursery
