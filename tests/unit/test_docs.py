@@ -28,6 +28,7 @@ OPERATORS = ROOT / "docs" / "operators.md"
 INCIDENTS = ROOT / "docs" / "incidents.md"
 COMMANDS = ROOT / "docs" / "command-line.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+FAILURE_CASES = ROOT / "docs" / "failure-cases.md"
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 DOCUMENTS = sorted(
     path
@@ -220,7 +221,7 @@ def anchor_of(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("document", [ARCHITECTURE, *ADRS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", [ARCHITECTURE, FAILURE_CASES, *ADRS], ids=lambda path: path.stem)
 def test_every_test_that_a_document_names_exists(document: Path) -> None:
     named = set(_NAMED_TEST.findall(document.read_text(encoding="utf-8")))
     assert named <= set(defined_tests()), named - set(defined_tests())
