@@ -136,7 +136,7 @@ def test_the_log_says_what_is_wrong_with_files_and_that_a_full_sync_compiles_all
     work_repo.publish({"a.yaml": BROKEN})
     sync()
     assert SyncRun.objects.latest("id").state == "partial"
-    assert re.search(r"compile: a\.yaml:5: \S", log_of_last())
+    assert re.search(r"plan: a\.yaml:5: \S", log_of_last())
     assert "plan: DAGs: 0 created, 0 updated, 0 pruned, 1 stale, 1 unchanged" in log_of_last()
     sync(full=True)
     assert "a full sync: all are compiled" in log_of_last()

@@ -22,7 +22,7 @@ from django.db import connection
 from django.test import Client
 from django_q.models import OrmQ, Task
 
-from kiok.server.logging import LineFormatter
+from kiok.server.logging import OURS, LineFormatter
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -96,10 +96,12 @@ class LogCapture:
 
         self._handler = Keep(logging.DEBUG)
         self._handler.setFormatter(LineFormatter())
-        self._loggers = [logging.getLogger(name) for name in ("", "django-q", "gunicorn.error")]
+        # Those that have a level of their own. Lines of "kiok" and the like reach the handler of the root.
+        self._loggers = [logging.getLogger(name) for name in ("", "django-q", "gunicorn.error", *OURS)]
         self._levels = [logger.level for logger in self._loggers]
         for logger in self._loggers:
-            logger.addHandler(self._handler)
+            if logger.name not in OURS:
+                logger.addHandler(self._handler)
             logger.setLevel(logging.DEBUG)
         return self
 
