@@ -28,7 +28,8 @@ SAYS = {
     "hangs": ("failing", "timeout", rf"ls-remote .* was stopped after {GIT_TIMEOUT_SECONDS} s"),
     "refuses": ("failing", "network", r"could not be reached.*(refused|Failed to connect)"),
     "busy": ("failing", "server_error", r"the server failed.*(429|503)"),
-    "garbage": ("failing", "not_git", r"what the server answers is not git"),
+    "garbage": ("failing", "not_git", r"is not git"),
+    "page": ("failing", "web_page", r"answers with a web page"),
     "redirects": ("failing", "redirect_refused", r"redirect, which is not followed.*final url"),
 }
 
@@ -48,7 +49,7 @@ def closed_port() -> Iterator[int]:
 
 
 def bad_ones(https_server: HttpsServer, closed_port: int) -> dict[str, str]:
-    """Ten that hang, ten that refuse, ten that serve garbage, ten that redirect: url by name."""
+    """Ten that hang, ten that refuse, ten that serve garbage or a web page, ten that redirect: url by name."""
     urls: dict[str, str] = {}
 
     def serve(name: str, fault: Fault) -> None:
@@ -57,7 +58,8 @@ def bad_ones(https_server: HttpsServer, closed_port: int) -> dict[str, str]:
 
     for number in range(10):
         serve(f"hangs-{number}", Fault.HANG)
-        serve(f"garbage-{number}", (Fault.GARBAGE, Fault.PAGE)[number % 2])
+        name, fault = (("garbage", Fault.GARBAGE), ("page", Fault.PAGE))[number % 2]
+        serve(f"{name}-{number}", fault)
         serve(f"redirects-{number}", Fault.REDIRECT)
         if number < 5:
             urls[f"refuses-{number}"] = f"https://localhost:{closed_port}/dags.git"
