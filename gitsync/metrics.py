@@ -201,7 +201,7 @@ LOGIN_FAILURES = Metric(
     "kiok_authentication_failures_total",
     "counter",
     ("kind",),
-    "Refused logins and tokens: password, locked_out, api_token, metrics_token.",
+    "Refused logins and tokens: password, locked_out, api_token.",
 )
 METRICS = (
     *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),

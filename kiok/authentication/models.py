@@ -9,7 +9,6 @@ class FailureKind(models.TextChoices):
     PASSWORD = "password"  # noqa: S105 - what was wrong
     LOCKED_OUT = "locked_out"
     API_TOKEN = "api_token"  # noqa: S105
-    METRICS_TOKEN = "metrics_token"  # noqa: S105
 
 
 class AuthenticationFailure(models.Model):

@@ -16,8 +16,7 @@ from django.http.request import split_domain_port
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 
-from kiok.authentication.failures import record
-from kiok.authentication.models import FailureKind
+from kiok.authentication.client_address import client_address
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""
@@ -47,9 +46,10 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         if _bears(request, token):
             return None
         if "Authorization" in request.headers:
-            record(
-                FailureKind.METRICS_TOKEN, request, "a token of /metrics: it is not KIOK_WEB_METRICS_TOKEN"
-            )
+            _log.warning(
+                "refused a token of /metrics: it is not KIOK_WEB_METRICS_TOKEN, from %s",
+                client_address(request) or "an unknown address",
+            )  # not counted: a refusal here asks no database
         answer = _text("send the token of KIOK_WEB_METRICS_TOKEN as Authorization: Bearer\n", 401)
         answer["WWW-Authenticate"] = 'Bearer realm="kiok metrics"'
         return answer

@@ -129,14 +129,14 @@ def test_guessed_tokens_are_logged_and_counted_without_the_token(
     assert client.get("/metrics", headers={"Authorization": "Bearer guess-guess"}).status_code == 401
     assert client.get("/metrics").status_code == 401
     found = dict(AuthenticationFailure.objects.values_list("kind", "count"))
-    assert found == {"api_token": 3, "metrics_token": 1}
+    assert found == {"api_token": 3}
     assert caplog.text.count("refused an API token: unknown, from 203.0.113.7") == 3
     assert "refused a token of /metrics" in caplog.text
     assert text not in caplog.text
     assert "guess-guess" not in caplog.text
     page = client.get("/metrics", headers={"Authorization": f"Bearer {'m' * 40}"}).content.decode()
     counted = dict(re.findall(r'kiok_authentication_failures_total\{kind="(\w+)"\} (\S+)', page))
-    assert counted == {"password": "0.0", "locked_out": "0.0", "api_token": "3.0", "metrics_token": "1.0"}
+    assert counted == {"password": "0.0", "locked_out": "0.0", "api_token": "3.0"}
 
 
 def test_a_failure_is_counted_once_each_by_many_at_the_same_time(ada: User) -> None:

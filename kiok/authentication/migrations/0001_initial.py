@@ -19,7 +19,6 @@ class Migration(migrations.Migration):
                             ("password", "Password"),
                             ("locked_out", "Locked Out"),
                             ("api_token", "Api Token"),
-                            ("metrics_token", "Metrics Token"),
                         ],
                         max_length=20,
                         primary_key=True,
