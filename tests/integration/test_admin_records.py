@@ -256,7 +256,7 @@ def test_a_run_shows_its_tasks(browser: Client) -> None:
 
     assert "load" in shown
     assert "it went wrong" in shown
-    assert '<td class="field-exit_code"><p>7</p></td>' in "".join(shown.split("\n")).replace("  ", "")
+    assert '<td class="field-exit_code"><div>7</div></td>' in "".join(shown.split("\n")).replace("  ", "")
     assert "<textarea" not in shown
 
 
