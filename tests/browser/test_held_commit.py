@@ -48,6 +48,7 @@ def test_a_commit_that_prunes_every_dag_is_held_shown_and_accepted(
     for size in SIZES:
         page.set_viewport_size(size)  # type: ignore[arg-type]  # a TypedDict of the library's own
         assert fits(page), size
+        held.get_by_role("button").scroll_into_view_if_needed()
         expect(held.get_by_role("button")).to_be_in_viewport()
     expect(page.get_by_role("link", name="team/world.yaml").first).to_be_visible()
 
