@@ -141,14 +141,13 @@ def test_new_files_that_lose_their_dags_fail_and_those_that_create_none_are_list
 
 def test_a_dag_that_is_removed_for_good_is_pruned(work_repo: WorkRepo, sync: Sync) -> None:
     """The proof: the file is gone, is ignored, or says nothing of Dag any more."""
-    work_repo.publish({f"{name}.py": GOOD for name in ("gone", "ignored", "emptied", "commented", "kept")})
-    assert len(sync().created) == 5
+    work_repo.publish({f"{name}.py": GOOD for name in ("gone", "ignored", "emptied", "kept")})
+    assert len(sync().created) == 4
     work_repo.git("rm", "-q", "gone.py")
-    commented = "".join(f"# {line}\n" for line in GOOD.splitlines())
-    work_repo.publish({".kiokignore": "/ignored.py\n", "emptied.py": "X = 1\n", "commented.py": commented})
+    work_repo.publish({".kiokignore": "/ignored.py\n", "emptied.py": "X = 1\n"})
     report = sync()
     assert (report.state, report.stale, report.failed) == ("in_sync", (), ())
-    names = ("commented", "emptied", "gone", "ignored")
+    names = ("emptied", "gone", "ignored")
     assert sorted(report.pruned) == [f"team/{name}.py::d" for name in names]
 
 
