@@ -81,7 +81,7 @@ def _refuse(row: Schedule) -> None:
         return
     _refused.add((row.pk, row.func))
     log.error(
-        "refused schedule %s (%s): function %r with hook %r, arguments %r and %r is not the schedule of the leader; "
+        "refused schedule %r: function %r with hook %r, arguments %r and %r is not the schedule of the leader; "
         "delete the row",
-        *(row.pk, shown(row.name), shown(row.func), shown(row.hook), shown(row.args), shown(row.kwargs)),
+        *(shown(row.name), shown(row.func), shown(row.hook), shown(row.args), shown(row.kwargs)),
     )

@@ -64,7 +64,9 @@ def _loads_signed(text: Any) -> Any:
 def _refuse_hook(instance: Task, **_: Any) -> None:
     """Log the hook of a stored task, in place of django-q2's receiver, which imports and calls it."""
     if instance.hook:
-        log.error("refused hook %r of task %s: workers call no hooks", shown(instance.hook), instance.pk)
+        log.error(
+            "refused hook %r of task %r: workers call no hooks", shown(instance.hook), shown(instance.name)
+        )
 
 
 def install() -> None:

@@ -107,7 +107,7 @@ def test_what_a_file_prints_is_shown_where_it_fails_only_and_no_more_than_its_en
     (tmp_path / "bad.py").write_text(prints + DAG + "raise ValueError('boom')\n")
     (tmp_path / "much.py").write_text(DAG + "print('first' + 'x' * 1_000_000 + 'last')\n1 / 0\n")
     done = run("--check", "good.py", cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 file, 1 DAG\n", "")
     done = run("--check", "bad.py", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("ValueError: boom\n  its output:\nout\nerr\nprogram\n\n")
