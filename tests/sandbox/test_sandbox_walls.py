@@ -87,7 +87,7 @@ def test_a_child_keeps_what_an_ordinary_program_needs_and_no_more(
     found = probe(impatient, job_of({"a.py": PERMITTED_PROBE}))
 
     assert found["oom_score_adj"] == "1000"
-    assert found["limits"] == {"core": 0, "file size": 64 << 20, "data": 384 << 20, "cpu": 5}
+    assert found["limits"] == {"core": 0, "file size": 64 << 20, "data": 384 << 20, "cpu": 8}
     assert found["the driver's limits"] == errno.EPERM
     assert found["sending the terminal a character"] == errno.EPERM
     assert found["clone3"] == errno.ENOSYS
