@@ -1,7 +1,7 @@
 """The functions that workers run, and the check of each task before its function is resolved.
 
 django-q2 imports and calls any function that a task, a schedule, a hook or a chain names. A worker decrypts credentials,
-so whoever can write a row of the queue could read every secret. Workers therefore run the functions of `FUNCTIONS` alone,
+so a user who can write a row of the queue could read every secret. Workers therefore run the functions of `FUNCTIONS` alone,
 and nothing of a refused task is imported. See docs/security.md.
 """
 

@@ -62,7 +62,7 @@ def read_listing(
     links_outside: list[Listed] = []
     for mode, blob, path in records:
         if mode == FOLDER:
-            # Of the folders outside, only the way to the subpath is ever asked for.
+            # Of the folders outside, only the way to the subpath is ever requested.
             if is_wanted(path) or f"{scope.subpath}/".startswith(f"{path}/"):
                 folders.add(path)
         elif is_wanted(path):

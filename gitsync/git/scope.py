@@ -41,7 +41,7 @@ class Scope:
         # These have their say about files under the subpath.
         folders = self.subpath.split("/")
         rules = {"/".join((*folders[:depth], IGNORE_FILE)) for depth in range(len(folders))}
-        # A folder is never asked for. Anything else in the place of one tells why the subpath is not there.
+        # A folder is never requested. Anything else in the place of one tells why the subpath is not there.
         above = {"/".join(folders[:depth]) for depth in range(1, len(folders))}
         spent = 0.0
 

@@ -64,7 +64,7 @@ def hasten(repository_id: int) -> None:
         number = min(turn.number, _number(turn.team, Lane.ASKED))
         # Asked again: another request may have hastened it by now, or a worker taken it.
         if found.filter(pk=turn.pk).update(lane=Lane.ASKED, number=number):
-            log.info("a sync of repository %s goes with those that were asked for", turn.repository.name)
+            log.info("a sync of repository %s goes with those that were requested", turn.repository.name)
 
 
 def _number(team: str, lane: Lane) -> int:
