@@ -92,6 +92,7 @@ for need; do
             command -v chromium >/dev/null || want chromium
             command -v gpg-agent >/dev/null || want gpg-agent
             command -v unshare >/dev/null || want util-linux
+            command -v ip >/dev/null || want iproute2
             ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || want libfaketime
             command -v promtool >/dev/null || want prometheus
             ;;

@@ -42,14 +42,10 @@ def service(running: Service) -> Iterator[Service]:
 
 
 def _complaint(said: ConsoleMessage) -> list[str]:
-    """What a line of the console complains of.
-
-    A site need not have a favicon. Chromium breaks requests off where a network of the machine comes or goes, as those
-    of containers do beside the tests.
-    """
+    """What a line of the console complains of. A site need not have a favicon."""
     address = said.location.get("url", "")
     is_ours = said.type == "error" and not address.endswith("/favicon.ico")
-    return [f"{said.text} ({address})"] if is_ours and "net::ERR_NETWORK_CHANGED" not in said.text else []
+    return [f"{said.text} ({address})"] if is_ours else []
 
 
 def complaints_of(page: Page) -> list[str]:

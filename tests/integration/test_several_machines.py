@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django_q.brokers import get_broker
 
@@ -32,15 +33,17 @@ from tests.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PYTHON = "from kiok import Dag\nd = Dag('p')\nd.task('a', script='s')\n"
-SHARED = {"DJANGO_SECRET_KEY": "the same on every machine, as the master key is", "KIOK_WORKERS": "2"}
+# The same on every machine, and that of the tests, whose requests the workers would refuse otherwise.
+SHARED = {"DJANGO_SECRET_KEY": str(settings.SECRET_KEY), "KIOK_WORKERS": "2"}
 SELDOM = {"KIOK_GITSYNC_INTERVAL_MS": "600000"}
 
 
 class EngineDoor:
-    """A TCP port that leads to the Docker engine, and counts who came; a context manager."""
+    """A TCP port that leads to the Docker engine once it is open, and counts who came; a context manager."""
 
     def __init__(self) -> None:
         self.connections = 0
+        self._is_open = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -48,7 +51,12 @@ class EngineDoor:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
+    def open(self) -> None:
+        """Let everything through that has come and will come."""
+        self._is_open.set()
+
     def __exit__(self, *_: object) -> None:
+        self._is_open.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -57,12 +65,14 @@ class EngineDoor:
             while True:
                 client, _ = self._listener.accept()
                 self.connections += 1
-                engine = socket.socket(socket.AF_UNIX)
-                engine.connect(
-                    os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-                )
-                for source, sink in ((client, engine), (engine, client)):
-                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        self._is_open.wait()
+        engine = socket.socket(socket.AF_UNIX)
+        engine.connect(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+        for source, sink in ((client, engine), (engine, client)):
+            threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 
     @staticmethod
     def _pass(source: socket.socket, sink: socket.socket) -> None:
@@ -107,18 +117,22 @@ def test_two_machines_do_the_work_together_and_one_goes_on_alone(
         )
         rows.append(Repository(name=f"team{number}", url=url))
     Repository.objects.bulk_create(rows)
-    limits = {"KIOK_GITSYNC_ALLOW_PROTOCOLS": "git", "KIOK_GITSYNC_HOST_SYNCS": "1"}
+    # A worker each, and two hosts with one sync each: while no engine answers, each machine holds one repository.
+    limits = {"KIOK_GITSYNC_ALLOW_PROTOCOLS": "git", "KIOK_GITSYNC_HOST_SYNCS": "1", "KIOK_WORKERS": "1"}
     with EngineDoor() as first_engine, EngineDoor() as second_engine:
         first = {"KIOK_BASE_DATA_DIR": str(tmp_path / "ant"), "DOCKER_HOST": first_engine.url}
         second = {"KIOK_BASE_DATA_DIR": str(tmp_path / "bee"), "DOCKER_HOST": second_engine.url}
         with workers({**SHARED, **SELDOM, **limits, **second}, host_name="bee"):
             with workers({**SHARED, **SELDOM, **limits, **first}, host_name="ant") as ant:
+                for machine in ("ant", "bee"):
+                    eventually(lambda: mirrors(tmp_path / machine), 60, "each machine has a repository")  # noqa: B023
+                first_engine.open()
+                second_engine.open()
                 eventually(lambda: Dag.objects.count() == 2 * len(rows), 120, "all are synced")
                 hosts = {presence.host_of(name) for name in Worker.objects.values_list("name", flat=True)}
                 assert hosts == {"ant", "bee"}
                 eventually(lambda: not Turn.objects.exists(), 10, "no turn is left")
                 made = mirrors(tmp_path / "ant"), mirrors(tmp_path / "bee")
-                assert all(made), "one machine did it all"
                 assert made[0] | made[1] == {row.pk for row in rows}
                 assert first_engine.connections
                 assert second_engine.connections
@@ -167,6 +181,7 @@ def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(
             tasks.enqueue_sync(repository.pk, Trigger.WEBHOOK)
             assert get_broker().queue_size() == 0, "a task was sent before the commit"
         eventually(lambda: is_served("echo 2"), 20, "a request, by Redis")
+        eventually(lambda: not Turn.objects.exists(), 30, "the worker is done with it")
 
         redis_server.kill()
         push("echo 3")

@@ -249,7 +249,7 @@ LIBRARIES = ("django-q", "rust_sugiyama", "fast_sugiyama", "urllib3", "docker", 
 @pytest.mark.parametrize(
     ("level", "ours", "theirs"),
     [
-        ("DEBUG", ["DEBUG", "INFO", "WARNING", "ERROR"], ["WARNING", "ERROR"]),
+        ("DEBUG", ["DEBUG", "INFO", "WARNING", "ERROR"], ["DEBUG", "INFO", "WARNING", "ERROR"]),
         ("INFO", ["INFO", "WARNING", "ERROR"], ["WARNING", "ERROR"]),
         ("WARNING", ["WARNING", "ERROR"], ["WARNING", "ERROR"]),
         ("ERROR", ["ERROR"], ["ERROR"]),

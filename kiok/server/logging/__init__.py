@@ -23,9 +23,9 @@ JSON = "json"
 def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
     """Django's LOGGING setting: what this project logs from `level` up, to stderr, as `console` or `json`.
 
-    Libraries log from WARNING up: below that they report each task and each computed layout.
+    At INFO libraries log from WARNING up: at INFO they report each task and each computed layout. At DEBUG they log all.
     """
-    of_libraries = level if logging.getLevelName(level) > logging.WARNING else "WARNING"
+    of_libraries = "WARNING" if level == "INFO" else level
     formatter = {"()": "kiok.server.logging.LineFormatter", "rendering": rendering}
     return {
         "version": 1,
