@@ -29,8 +29,9 @@ from compilers.sandbox.source_tar import Measure, TreeRefused, tar_stream
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 18
-# A driver that waits answers in milliseconds. The engine may leave the connection open to one that has just died.
-_GREETING_SECONDS = 3.0
+# A driver that waits answers in milliseconds, one that has just been started on a busy machine in seconds. The engine
+# may leave the connection open to one that has just died.
+_GREETING_SECONDS = 10.0
 
 
 class Crowded(Lost):

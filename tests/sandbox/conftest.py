@@ -15,6 +15,7 @@ import pytest
 from compilers.base import Kind, SandboxJob
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
 from tests.trees import MemoryTree
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Building the images the first time takes longer than any test.
@@ -99,6 +100,14 @@ def service(engine: docker.DockerClient) -> Iterator[str]:
     for container in left:
         engine.api.remove_container(container["Id"], force=True)
     assert not left, f"containers left behind: {[container['Names'] for container in left]}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience_with_drivers() -> Iterator[None]:
+    """Give a driver as long to answer as a busy machine needs: the tests use containers that have just been started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("compilers.sandbox.session._GREETING_SECONDS", PATIENCE_SECONDS)
+        yield
 
 
 JobOf = Callable[[dict[str, str]], SandboxJob]

@@ -1,6 +1,6 @@
 // tries: reports to the driver without end
 // expect: class ChannelFlood: (hangs or is too slow|its JVM sent what is no report)
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 import java.io.*;
 

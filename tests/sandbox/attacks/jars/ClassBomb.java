@@ -1,6 +1,6 @@
 // tries: defines classes without end
 // expect: class ClassBomb: .*(OutOfMemoryError|hangs or is too slow)
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class ClassBomb implements KiokDag {

@@ -1,6 +1,6 @@
 // tries: loops without end in define()
 // expect: class EndlessDefine: hangs or is too slow
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class EndlessDefine implements KiokDag {

@@ -1,6 +1,6 @@
 // tries: loops without end while its class is initialised
 // expect: class EndlessInitialiser: hangs or is too slow
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class EndlessInitialiser implements KiokDag {

@@ -1,6 +1,6 @@
 // tries: throws an error that never ends saying what it is
 // expect: class ExceptionHangs: hangs or is too slow
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class ExceptionHangs implements KiokDag {

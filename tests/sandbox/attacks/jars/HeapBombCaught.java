@@ -1,6 +1,6 @@
 // tries: takes the heap without end and catches every error that tells it so
 // expect: class HeapBombCaught: .*(OutOfMemoryError|hangs or is too slow)
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class HeapBombCaught implements KiokDag {

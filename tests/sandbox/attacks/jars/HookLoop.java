@@ -1,6 +1,6 @@
 // tries: ends the JVM behind an exit hook that never ends
 // expect: class HookLoop: hangs or is too slow
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class HookLoop implements KiokDag {

@@ -1,7 +1,7 @@
 // tries: prints without end
 // expect: class OutputFlood: hangs or is too slow
 // prints: flood
-// limit: 5
+// limit: 20
 import com.cloudcheflabs.kiok.sdk.*;
 
 public class OutputFlood implements KiokDag {
