@@ -8,7 +8,6 @@ control characters are escaped, so that nothing that comes from a repository or 
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from kiok.server.logging.formatter import LineFormatter
