@@ -1,27 +1,22 @@
 #!/bin/sh
-# Regenerate requirements/*.txt from the extras in pyproject.toml, for Python 3.11.
+# Regenerate requirements/*.txt from the extras in pyproject.toml, with hashes, for every supported Python at once: what
+# only some versions or systems need has a marker.
 #
 #   scripts/lock.sh             keep what is pinned, add and drop what pyproject.toml asks for
 #   scripts/lock.sh --upgrade   take the newest versions
 #
-# The pip configuration of the machine is set aside, because a local index or wheel folder may hold
-# other builds of the same version, whose hashes nobody else could match. PIP_INDEX_URL, if set, holds.
+# The index settings of the machine are set aside, because a local index or wheel folder may hold other builds of the
+# same version, whose hashes nobody else could match. UV_DEFAULT_INDEX, if set, holds; no address of an index is written.
 set -eu
 cd "$(dirname "$0")/.."
 
-PYTHON="${PYTHON:-.venv/bin/python}"
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
-    echo "lock.sh: $PYTHON is not Python 3.11; set PYTHON to one with pip-tools installed" >&2
-    exit 1
-}
+UV="${UV:-.venv/bin/uv}"
 
 lock() {
     output="$1"
     shift
-    env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null \
-        CUSTOM_COMPILE_COMMAND="scripts/lock.sh" \
-        "$PYTHON" -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-        --no-emit-trusted-host --no-emit-options --strip-extras --allow-unsafe \
+    env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL "$UV" pip compile --quiet --no-config --universal \
+        --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command scripts/lock.sh \
         --output-file "$output" "$@" pyproject.toml
 }
 

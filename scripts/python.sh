@@ -1,12 +1,13 @@
 #!/bin/sh
-# Prints the Python to make the virtual environment with: PYTHON if set, else python3.11, else python3.
-# The locked requirements are for 3.11.
+# Prints the path of the Python to make the virtual environment with: PYTHON if set, else the first of python3,
+# python3.14, python3.13, python3.12 and python3.11 that is a supported version, 3.11 to 3.14.
 set -eu
-for python in ${PYTHON:-python3.11 python3}; do
-    if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+    if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then
         command -v "$python"
         exit 0
     fi
 done
-echo "python: no Python 3.11 on the PATH; install one, or set PYTHON to it" >&2
+echo "python: no Python 3.11, 3.12, 3.13 or 3.14 on the PATH (tried ${PYTHON:-python3 and python3.11 to python3.14});" \
+    "install one, or set PYTHON to it" >&2
 exit 1

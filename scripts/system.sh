@@ -3,7 +3,7 @@
 #
 #   scripts/system.sh NEED...       needs: python, git, remotes, tests, compose
 #
-#   python     a Python 3.11 that can make virtual environments
+#   python     a Python from 3.11 to 3.14 that can make virtual environments
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
 #   tests      what the tests run besides: sshd, Redis, PgBouncer and Prometheus (as programs; no service is started),
@@ -63,6 +63,15 @@ compose() {
         "'docker compose version' says why."
 }
 
+# The package of Debian and Ubuntu that completes this Python: python3-venv for the default one, else python3.N-venv.
+venv_package() {
+    if [ "$(readlink -f "$1")" = "$(readlink -f /usr/bin/python3)" ]; then
+        echo python3-venv
+    else
+        "$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
+    fi
+}
+
 missing=
 want() { missing="$missing $1"; }
 
@@ -71,10 +80,10 @@ for need; do
         python)
             if python="$(scripts/python.sh 2>/dev/null)"; then
                 # Debian's python3 comes without ensurepip, and venv then fails half way through.
-                "$python" -c 'import ensurepip, venv' 2>/dev/null || want python3-venv
+                "$python" -c 'import ensurepip, venv' 2>/dev/null || want "$(venv_package "$python")"
             else
-                want python3.11
-                want python3.11-venv
+                want python3
+                want python3-venv
             fi
             ;;
         git) command -v git >/dev/null || want git ;;

@@ -19,7 +19,8 @@ current() { [ "$(cat ".venv/kiok-$1.stamp" 2>/dev/null)" = "$(hash_of "$1")" ] &
 # The requirements of development hold those of the server.
 if [ "$name" = server ] && current dev; then exit 0; fi
 
-if ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+version() { "$1" -c 'import pip, sys; print(sys.version_info[:2])' 2>/dev/null; }
+if [ "$(version .venv/bin/python)" != "$("$python" -c 'import sys; print(sys.version_info[:2])')" ]; then
     say "making a virtual environment in .venv"
     rm -rf .venv
     "$python" -m venv .venv
