@@ -6,6 +6,7 @@
 #   scripts/images.sh base                               only see to a base, and print its name alone
 #
 #   KIOK_BASE_IMAGE           base image                   default debian:12-slim
+#   KIOK_JDK                  version of the JDK           default: that of the base, 17 on Debian 12, 21 on Debian 13
 #   KIOK_DEBIAN_MIRROR        where mmdebstrap fetches     default: the mirror in this machine's apt sources
 #   KIOK_IMAGE_PYTHON, KIOK_IMAGE_JAVA, KIOK_IMAGE_JAVA_BUILDER
 #                             tags                         default kiok-sandbox-python:dev, kiok-sandbox-java:dev,
@@ -15,6 +16,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 BASE_IMAGE="${KIOK_BASE_IMAGE:-debian:12-slim}"
+JDK="${KIOK_JDK:+openjdk-$KIOK_JDK}"
+JDK="${JDK:-default}"
 OWN_BASE=kiok-base:bookworm
 PULL_SECONDS=120
 
@@ -54,7 +57,7 @@ hash_of() {
     (
         cd "$1" && shift
         find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
-        echo "$BASE_IMAGE"
+        echo "$BASE_IMAGE $JDK"
     ) | sha256sum | cut -d' ' -f1
 }
 
@@ -62,20 +65,10 @@ hash_label() { docker image inspect --format '{{index .Config.Labels "kiok.input
 
 have() { docker image inspect "$1" >/dev/null 2>&1; }
 
-debian_mirror() {
-    if [ -n "${KIOK_DEBIAN_MIRROR:-}" ]; then
-        echo "$KIOK_DEBIAN_MIRROR"
-        return
-    fi
-    # shellcheck disable=SC2016  # the names are apt's
-    apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        awk '$1 == "bookworm" && $2 == "main" { print $3; exit }'
-}
-
 bootstrap_base() {
-    mirror="$(debian_mirror)"
+    mirror="$(scripts/debian_mirror.sh)"
     [ -n "$mirror" ] || fail "no registry gave $BASE_IMAGE, and this machine's apt sources name no mirror of" \
-        "Debian 12 (bookworm) to build a base from. Set KIOK_DEBIAN_MIRROR to one, or KIOK_BASE_IMAGE to an image you have."
+        "Debian to build a base from. Set KIOK_DEBIAN_MIRROR to one, or KIOK_BASE_IMAGE to an image you have."
     if ! command -v mmdebstrap >/dev/null; then
         command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || fail "no registry gave $BASE_IMAGE, and mmdebstrap" \
             "is not installed. Install it (apt-get install mmdebstrap), or set KIOK_BASE_IMAGE to an image you have."
@@ -118,6 +111,16 @@ find_base() {
     base="$OWN_BASE"
 }
 
+# The version in an image, as 3.11.2 and 17.0.15; empty where the image has none.
+version_of_python() {
+    docker run --rm --network none --entrypoint sh "$1" -c \
+        'command -v python3 >/dev/null || exit 0; python3 -c "import platform; print(platform.python_version())"'
+}
+version_of_java() {
+    docker run --rm --network none --entrypoint sh "$1" -c \
+        'cat /usr/lib/jvm/*/release 2>/dev/null || true' | sed -n 's/^JAVA_VERSION="\(.*\)"$/\1/p' | head -n 1
+}
+
 build() {
     tag="$(tag_of "$1")"
     say "building $tag"
@@ -125,11 +128,18 @@ build() {
     log="$work/build-$1.log"
     # The host's network: package mirrors are often reachable from there alone. The classic builder is
     # deprecated but in every engine from 18.09 on, and needs no plugin.
-    DOCKER_BUILDKIT=0 docker build --network host --target "$1" --build-arg "BASE=$base" \
-        --label "kiok.inputs=$2" --label "kiok.protocol=$protocol" --tag "$tag" "$work/context" \
-        >"$log" 2>&1 </dev/null || {
+    DOCKER_BUILDKIT=0 docker build --network host --target "$1" --build-arg "BASE=$base" --build-arg "JDK=$JDK" \
+        --iidfile "$work/id" "$work/context" >"$log" 2>&1 </dev/null || {
         tail -n 40 "$log" >&2
         fail "could not build $tag"
+    }
+    # Versions are known only when the image is there, so all labels are given to it in a second step.
+    id="$(cat "$work/id")"
+    printf 'FROM %s\n' "$id" | DOCKER_BUILDKIT=0 docker build --tag "$tag" --label "kiok.inputs=$2" \
+        --label "kiok.protocol=$protocol" --label "kiok.python=$(version_of_python "$id")" \
+        --label "kiok.java=$(version_of_java "$id")" - >"$log" 2>&1 || {
+        tail -n 40 "$log" >&2
+        fail "could not label $tag"
     }
     # What it replaces goes, unless it has another name or a container still runs on it.
     [ -z "$replaced" ] || [ "$(docker image inspect --format '{{.Id}}' "$tag")" = "$replaced" ] ||

@@ -7,7 +7,7 @@
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
 #   tests      what the tests run besides: sshd, Redis, PgBouncer and Prometheus (as programs; no service is started),
-#              Chromium, libfaketime
+#              Chromium, libfaketime, mmdebstrap
 #   compose    Docker Compose v2, as a plugin of the docker command
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
@@ -32,10 +32,7 @@ compose() {
     command -v dpkg-deb >/dev/null && [ "$(dpkg --print-architecture)" = amd64 ] || fail "Docker Compose v2 is missing" \
         "('docker compose version'). Install it for this system: the package docker-compose-plugin of Docker's own" \
         "repository, docker-compose of Debian 13, or docker-compose-v2 of Ubuntu. Then start again."
-    mirror="${KIOK_DEBIAN_MIRROR:-}"
-    # shellcheck disable=SC2016  # the names are apt's
-    [ -n "$mirror" ] || mirror="$(apt-get indextargets --format '$(COMPONENT) $(ORIGIN) $(LABEL) $(REPO_URI)' \
-        'Created-By: Packages' 2>/dev/null | awk '$1 == "main" && $2 == "Debian" && $3 == "Debian" { print $4; exit }')"
+    mirror="$(scripts/debian_mirror.sh)"
     [ -n "$mirror" ] || fail "Docker Compose v2 is missing, and this machine's apt sources name no mirror of Debian to take" \
         "it from. Install it, or set KIOK_DEBIAN_MIRROR."
     if [ "$(id -u)" = 0 ]; then
@@ -104,6 +101,7 @@ for need; do
             command -v ip >/dev/null || want iproute2
             ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || want libfaketime
             command -v promtool >/dev/null || want prometheus
+            command -v mmdebstrap >/dev/null || want mmdebstrap
             ;;
         compose) compose ;;
         *) fail "there is no need called $need" ;;

@@ -1,4 +1,7 @@
-"""What every test runs on: a data folder and an embedded PostgreSQL of its own.
+"""What every test runs on: a data folder of its own, and a PostgreSQL, which is an embedded one of its own by default.
+
+KIOK_TEST_DATABASE_URL=postgresql://USER@/kiok?host=FOLDER names another server, whose user may create databases; for one
+pytest at a time. Tests of the embedded server itself start one all the same.
 
 A plugin named on pytest's command line (pyproject.toml), since settings are read before any conftest.
 """
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+SERVER = os.environ.pop("KIOK_TEST_DATABASE_URL", "")
 DATA_DIR = Path(tempfile.mkdtemp(prefix="kiok-tests-"))
 os.environ.update(
     KIOK_BASE_DATA_DIR=str(DATA_DIR),
@@ -32,10 +36,20 @@ for _name in ("DATABASE_URL", "KIOK_CONFIG", "DJANGO_SECRET_KEY", "KIOK_WEB_METR
     os.environ.pop(_name, None)
 
 
+def url_of(database: str) -> str:
+    """Return the url of a database on the server that the tests run on."""
+    from kiok.server import embedded
+
+    return (SERVER or embedded.url(DATA_DIR)).replace(f"/{embedded.DATABASE}?", f"/{database}?")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     from kiok.server import embedded
 
-    embedded.ensure(DATA_DIR, durable=False)
+    if SERVER:
+        os.environ["DATABASE_URL"] = SERVER
+    else:
+        embedded.ensure(DATA_DIR, durable=False)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

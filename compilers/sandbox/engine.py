@@ -23,6 +23,7 @@ from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
 _SOCKET_URL = "http+docker://localhost"
+_MAX_REFUSAL = 600  # characters of what an engine says; Podman repeats a whole seccomp profile
 
 
 class _OneSocket(UnixHTTPAdapter):
@@ -134,7 +135,7 @@ class Engine:
             raise
         except APIError as exc:
             raise SandboxUnavailable(
-                f"the Docker engine at {self.where()} refused: {exc.explanation or exc}"
+                f"the Docker engine at {self.where()} refused: {_shortened(exc.explanation or exc)}"
             ) from exc
         except (DockerException, RequestException, OSError, ValueError) as exc:
             # docker-py lets through what lies below it: requests' errors, the socket's own, and
@@ -152,6 +153,15 @@ class Engine:
             "(`systemctl start docker`), install one (`apt-get install docker.io`, or scripts/engine.sh), or "
             "set DOCKER_HOST to one that runs."
         )
+
+
+def _shortened(said: object) -> str:
+    """Return what an engine said; of a long text its beginning and its end, between which it quotes what it was given."""
+    text = str(said)
+    if len(text) <= _MAX_REFUSAL:
+        return text
+    half = _MAX_REFUSAL // 2
+    return f"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"
 
 
 def _property(kind: Kind) -> str:

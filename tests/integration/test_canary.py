@@ -143,7 +143,7 @@ def plant_in_a_deleted_row(text: str, client: Client, tmp_path: Path) -> bytes:
     for part in text.split(APART):  # long values would be compressed
         plant_in_a_table(part, client, tmp_path)
     LogEntry.objects.all().delete()
-    return b"".join(content for _, content in surfaces.database_files(DATA_DIR))
+    return b"".join(content for _, content in surfaces.database_files())
 
 
 def plant_in_the_log(text: str, client: Client, tmp_path: Path) -> bytes:
@@ -370,7 +370,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(
         **use.found,
         **{f"page {url}": content for url, content in pages.items()},
         **{f"file {path}": content for path, content in left_files(stage, began)},
-        **{f"file {path}": content for path, content in surfaces.database_files(DATA_DIR)},
+        **{f"file {path}": content for path, content in surfaces.database_files()},
         "database": surfaces.database(),
         "command lines": b"\n".join(sight.command for sight in use.sights),
     }

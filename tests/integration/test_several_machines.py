@@ -24,6 +24,7 @@ from gitsync import presence, tasks
 from gitsync.models import Leadership, Repository, SyncRun, Trigger, Turn, Worker
 from gitsync.turns.team import place_of
 from kiok.metadata.models import Dag
+from tests.engine_socket import ENGINE_SOCKET
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag
 from tests.servers.daemon import GitDaemon
@@ -70,7 +71,7 @@ class EngineDoor:
     def _connect(self, client: socket.socket) -> None:
         self._is_open.wait()
         engine = socket.socket(socket.AF_UNIX)
-        engine.connect(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+        engine.connect(ENGINE_SOCKET)
         for source, sink in ((client, engine), (engine, client)):
             threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 

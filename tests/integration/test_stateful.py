@@ -30,7 +30,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from gitsync import tasks
 from gitsync.models import Repository, Trigger
 from kiok.server import embedded
-from tests.environment import DATA_DIR
+from tests.environment import url_of
 from tests.integration.stateful.nursery import Nursery
 from tests.integration.stateful.world import BEFORE_APPLY, FOLLOWED, MAIN, OTHER, TAG, Configured, World
 from tests.reference.authoring import (
@@ -330,7 +330,7 @@ def test_a_sync_that_loses_the_database_before_its_claim_can_be_asked_for_again_
 
     def lose(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
         if sql.startswith("UPDATE") and '"lease_number" =' in sql:
-            with psycopg.connect(embedded.url(DATA_DIR), autocommit=True) as another:
+            with psycopg.connect(url_of(embedded.DATABASE), autocommit=True) as another:
                 another.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
         return execute(sql, *arguments)
 

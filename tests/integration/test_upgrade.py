@@ -23,9 +23,9 @@ from gitsync.retention import Retention
 from gitsync.sync.run import Request, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
-from kiok.server import embedded, postgresql_programs
+from kiok.server import postgresql_programs
 from tests import admin_pages, admin_rows
-from tests.environment import DATA_DIR
+from tests.environment import url_of
 from tests.integration.fresh_database import all_columns, all_rows, fresh_database, read
 from tests.servers.repositories import WorkRepo
 
@@ -55,10 +55,6 @@ def released(request: pytest.FixtureRequest) -> Iterator[str]:
         ]
         subprocess.run([*command, f"--file={request.param}", url_of("fresh")], check=True)
         yield own
-
-
-def url_of(database: str) -> str:
-    return embedded.url(DATA_DIR).replace(f"/{embedded.DATABASE}?", f"/{database}?")
 
 
 def upgrade() -> None:

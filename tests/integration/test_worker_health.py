@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 
 from gitsync.models import Worker
 from gitsync.process import process_name
-from kiok.server import embedded, worker_health
-from tests.environment import DATA_DIR
+from kiok.server import worker_health
+from tests.environment import url_of
 
 HOST = socket.gethostname()
 
@@ -20,7 +20,7 @@ HOST = socket.gethostname()
 @pytest.fixture
 def url(transactional_db: None) -> str:
     """Of the test's database."""
-    return embedded.url(DATA_DIR).replace(f"/{embedded.DATABASE}?", f"/{connection.settings_dict['NAME']}?")
+    return url_of(connection.settings_dict["NAME"])
 
 
 def seen(name: str, seconds_ago: float) -> None:

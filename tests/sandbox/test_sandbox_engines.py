@@ -22,14 +22,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from docker.errors import APIError
+from requests import Response
 
 from compilers.base import Kind, Outcome, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig
 from compilers.sandbox.protocol import VERSION
+from tests.engine_socket import ENGINE_SOCKET
 from tests.images import image_from
 from tests.sandbox.conftest import JobOf
 
-SOCKET = "/var/run/docker.sock"
 TALKATIVE = "print('x' * 5000)\nimport os\nos.write(3, b'[' + b'1,' * 300_000 + b'1]')\nos._exit(0)\n"
 
 
@@ -64,7 +66,7 @@ def proxy(context: ssl.SSLContext | None = None) -> Iterator[int]:
                 except OSError:
                     return
                 engine = socket.socket(socket.AF_UNIX)
-                engine.connect(SOCKET)
+                engine.connect(ENGINE_SOCKET)
                 threading.Thread(target=pump, args=(client, engine), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
@@ -157,6 +159,21 @@ def test_an_engine_that_does_not_answer_is_named_with_cause_and_remedy(
     assert cause in message
     assert "systemctl start docker" in message
     assert "set DOCKER_HOST" in message
+
+
+def test_a_long_refusal_keeps_its_beginning_and_its_end() -> None:
+    class Refusing(Response):
+        status_code = 500
+
+    engine = DockerSandbox(SandboxConfig()).engine
+    profile = '{"defaultAction": "SCMP_ACT_ERRNO"}, ' * 5000
+    with pytest.raises(SandboxUnavailable) as raised, engine.answering():
+        raise APIError("", Refusing(), f"opening seccomp profile failed: open {profile}: file name too long")
+    message = str(raised.value)
+    assert len(message) < 800
+    assert "refused: opening seccomp profile failed: open {" in message
+    assert message.endswith(": file name too long")
+    assert "characters ...]" in message
 
 
 def test_an_image_that_is_missing_is_named_with_its_property_and_remedy(job_of: JobOf) -> None:

@@ -43,15 +43,17 @@ def database() -> bytes:
     return "\n".join(parts).encode()
 
 
-def database_files(data_dir: Path) -> Iterator[tuple[Path, bytes]]:
-    """The embedded server's files of this database and its log: rows that were deleted are in there too."""
+def database_files() -> Iterator[tuple[Path, bytes]]:
+    """The server's files of this database and its log: rows that were deleted are in there too."""
     with connection.cursor() as cursor:
+        cursor.execute("SHOW data_directory")
+        folder = Path(cursor.fetchone()[0])
         cursor.execute("CHECKPOINT")
         cursor.execute(
             "SELECT pg_relation_filepath(oid) FROM pg_class WHERE relfilenode <> 0 AND oid >= 16384"
         )
-        paths = [data_dir / "postgres" / row[0] for row in cursor.fetchall() if row[0]]
-    for path in (*paths, data_dir / "postgres" / "server.log"):
+        paths = [folder / row[0] for row in cursor.fetchall() if row[0]]
+    for path in (*paths, folder / "server.log"):
         with contextlib.suppress(FileNotFoundError):
             yield path, path.read_bytes()
 
@@ -59,7 +61,7 @@ def database_files(data_dir: Path) -> Iterator[tuple[Path, bytes]]:
 def files(
     root: Path, *, without: Collection[Path] = (), newer_than: float = 0.0
 ) -> Iterator[tuple[Path, bytes]]:
-    """Every file and link under `root` with its path and content; `without` are folders left out."""
+    """Every file and link under `root` with its path and content, `without` and other file systems left out."""
     # Folders come and go meanwhile; walk passes over those.
     for folder, folders, names in os.walk(root):
         here = Path(folder)
@@ -78,7 +80,9 @@ def files(
                     with path.open("rb") as file:
                         content += b"\n" + file.read(MAX_FILE_BYTES)
                 yield path, content
-        folders[:] = [name for name in folders if here / name not in without]
+        folders[:] = [
+            name for name in folders if here / name not in without and not os.path.ismount(here / name)
+        ]
 
 
 class LogCapture:

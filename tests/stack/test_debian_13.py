@@ -1,0 +1,60 @@
+"""The first command of the README and the unit tests on a fresh Debian 13, with its Python 3.13."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stack.debian import Debian
+
+USER = 1000
+# Programs that the unit tests call; `make test` installs them on a machine.
+PROGRAMS_OF_UNIT_TESTS = ("openssh-client", "prometheus")
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
+    folder = tmp_path_factory.mktemp("debian13")
+    yield Debian.make("trixie", folder / "root")
+    shutil.rmtree(folder)  # 1 GB
+
+
+@pytest.fixture(scope="module")
+def demo_of_root(debian: Debian) -> str:
+    """The output of `make demo` as root, which installs what is missing."""
+    return debian.run(["make", "demo"])
+
+
+def test_the_demo_holds_for_root(debian: Debian, demo_of_root: str) -> None:
+    assert debian.python_version().startswith("3.13.")
+    assert "installing the Debian packages" in demo_of_root
+    assert "All of it held." in demo_of_root
+
+
+def test_the_demo_holds_for_an_ordinary_user_who_may_use_the_engine(
+    debian: Debian, demo_of_root: str
+) -> None:
+    home = debian.add_user("ada", USER)
+    debian.copy_project(f"{home}/kiok", owner=USER)
+    said = debian.run(["make", "demo"], user=USER, home=home, folder=f"{home}/kiok")
+    assert "installing the Debian packages" not in said
+    assert "All of it held." in said
+
+
+def test_the_unit_tests_pass_on_python_3_13(debian: Debian, demo_of_root: str) -> None:
+    debian.run(
+        [
+            "sh",
+            "-c",
+            'apt-get -qq update && apt-get -qq install -y --no-install-recommends "$@"',
+            "sh",
+            *PROGRAMS_OF_UNIT_TESTS,
+        ]
+    )
+    debian.run(["make", "venv-dev"])
+    said = debian.run([".venv/bin/python", "-m", "pytest", "tests/unit", "-q", "-p", "no:cacheprovider"])
+    assert " passed" in said
+    assert "failed" not in said.splitlines()[-1]
+    assert "skipped" not in said.splitlines()[-1]
