@@ -216,10 +216,11 @@ def _facts(info: dict[str, Any], sandbox: DockerSandbox) -> Iterator[tuple[str, 
     yield "Control groups", f"version {info.get('CgroupVersion', '1')}"
     for kind, name in sandbox.config.images.items():
         try:
-            digest = sandbox.image_digest(kind)
+            found = [sandbox.image_digest(kind)]
+            found += [f"{of} {version}" for of, version in sandbox.engine.image_versions(kind).items()]
         except SandboxUnavailable:
-            digest = "not there"
-        yield f"Image for {kind.value}", f"{name} ({digest})"
+            found = ["not there"]
+        yield f"Image for {kind.value}", f"{name} ({', '.join(found)})"
     yield "Protocol", str(VERSION)
 
 

@@ -18,7 +18,13 @@ from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
-from compilers.sandbox.config import IMAGE_FIELDS, IMAGE_PROPERTIES, LABEL_PROTOCOL, SandboxConfig
+from compilers.sandbox.config import (
+    IMAGE_FIELDS,
+    IMAGE_PROPERTIES,
+    LABEL_PROTOCOL,
+    LABEL_VERSIONS,
+    SandboxConfig,
+)
 from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
@@ -108,6 +114,18 @@ class Engine:
         digest = str(found["Id"])
         self._digests[name] = (time.monotonic(), digest)
         return digest
+
+    def image_versions(self, kind: Kind) -> Mapping[str, str]:
+        """Return the versions of the languages in the configured image by language, such as `{"Python": "3.11.2"}`.
+
+        They are labels of the image; one that was built by other means may have none. Raises as `image_digest` does.
+        """
+        digest = self.image_digest(kind)
+        client = self.client()
+        with self.answering():
+            found = client.inspect_image(digest)  # type: ignore[no-untyped-call]
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        return {language: labels[label] for language, label in LABEL_VERSIONS.items() if labels.get(label)}
 
     def ping(self) -> None:
         """Raises SandboxUnavailable if it does not answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
 from io import StringIO
@@ -49,6 +50,9 @@ def test_this_host_gives_all_that_is_promised(
     assert Examination.from_json(json.loads(json.dumps(examination.to_json()))) == examination
     digests = [engine.images.get(name).id for name in sandbox.config.images.values()]
     assert all(any(str(digest) in text for _, text in examination.facts) for digest in digests)
+    facts = dict(examination.facts)
+    assert re.search(r", Python 3\.\d+\.\d+\)$", facts["Image for python"])
+    assert re.search(r", Python 3\.\d+\.\d+, Java \d+\.\d+\.\d+\)$", facts["Image for jar"])
 
 
 def test_a_missing_filter_is_found_and_what_it_lets_through(sandbox: DockerSandbox) -> None:

@@ -24,7 +24,7 @@ BUILD_SECONDS = 1500
 UP_SECONDS = 240
 GIT_PORT = 8443
 # Of this suite's own environment nothing may reach the stack, which is configured by its file alone.
-_KEPT = ("KIOK_BASE_IMAGE", "KIOK_DEBIAN_MIRROR", "KIOK_BUILD_CA", "KIOK_BUILD_PIP_CONF")
+_KEPT = ("KIOK_BASE_IMAGE", "KIOK_DEBIAN_MIRROR", "KIOK_JDK", "KIOK_BUILD_CA", "KIOK_BUILD_PIP_CONF")
 _OURS = ("KIOK_", "COMPOSE_", "DATABASE_URL", "DJANGO_")
 
 
