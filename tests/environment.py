@@ -34,6 +34,8 @@ for _image in ("PYTHON", "JAVA"):
         os.environ[f"KIOK_SANDBOX_IMAGE_{_image}"] = _tag
 for _name in ("DATABASE_URL", "KIOK_CONFIG", "DJANGO_SECRET_KEY", "KIOK_WEB_METRICS_TOKEN", "KIOK_REDIS_URL"):
     os.environ.pop(_name, None)
+if SERVER:
+    os.environ["DATABASE_URL"] = SERVER
 
 
 def url_of(database: str) -> str:
@@ -46,9 +48,7 @@ def url_of(database: str) -> str:
 def pytest_configure(config: pytest.Config) -> None:
     from kiok.server import embedded
 
-    if SERVER:
-        os.environ["DATABASE_URL"] = SERVER
-    else:
+    if not SERVER:
         embedded.ensure(DATA_DIR, durable=False)
 
 
@@ -58,5 +58,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     from kiok.server import embedded
 
     connections.close_all()
-    embedded.release(DATA_DIR)
+    if not SERVER:
+        embedded.release(DATA_DIR)
     shutil.rmtree(DATA_DIR, ignore_errors=True)
