@@ -106,6 +106,7 @@ class Lane:
         """Show what it says until it ends; its status."""
         if self.log:
             sys.stdout.write(f"\ntest: what the lane {self.name} says\n")
+            sys.stdout.flush()  # before what goes past the text layer
             with self.log.open("rb") as file:
                 ended = False
                 while not ended:

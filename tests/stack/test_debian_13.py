@@ -11,7 +11,7 @@ from tests.stack.debian import Debian
 
 USER = 1000
 # Programs that the unit tests call; `make test` installs them on a machine.
-PROGRAMS_OF_UNIT_TESTS = ("openssh-client", "prometheus")
+PROGRAMS_OF_UNIT_TESTS = ("gpg", "gpg-agent", "openssh-client", "prometheus")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
     python3 -m jar_child.archive
 
 What a rehearsal loads is recorded, written to the archive with the very options that JVMs run with, and tried: the
-JVM maps an archive only for the same JVM, garbage collector, and class path with the same sizes and times.
+JVM maps an archive only for the same JVM, garbage collector and class path. JDK 17 compares sizes and times of the jars,
+too.
 It holds objects too, as they lie in a heap of the usual size; in another one they are moved, which takes a little longer.
 A static archive, since a dynamic one lies on top of the JDK's own and starts slower.
 """

@@ -1,5 +1,5 @@
 # tries: lifts Python's limit of recursion and overflows the stack of C
-# expect: its process was ended by signal 11 \(SIGSEGV\)
+# expect: its process was ended by signal 11 \(SIGSEGV\)|RecursionError: maximum recursion depth exceeded
 import sys
 
 sys.setrecursionlimit(1 << 30)
