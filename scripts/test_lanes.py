@@ -40,11 +40,11 @@ WITH_SANDBOX = _integration(
     *("connections_keys", "git_looks", "sync_content", "sync_pauses", "sync_recovery"),
 )
 WITH_BROWSER = _integration(
-    *("admin_scale", "canary", "embedded", "gitsync_command", "notices", "remote_check"),
-    *("several_machines", "sync_progress"),
+    *("access", "admin_parameters", "admin_permissions", "admin_scale", "api_property", "canary", "embedded"),
+    *("gitsync_command", "notices", "remote_check", "several_machines", "sync_progress"),
 )
 WITH_STACK = _integration(
-    *("fair_workers", "git_faults", "killed_sync", "killed_workers", "soak", "stateful", "restore"),
+    *("fair_workers", "fencing", "git_faults", "git_force_pushes", "slow_clients", "killed_sync", "killed_workers", "soak", "stateful", "restore"),
     *("upgrade", "worker_deaths"),
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK

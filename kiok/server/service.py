@@ -46,12 +46,13 @@ def run(
     commands: Mapping[str, Sequence[str]],
     *,
     say: Callable[[str], object],
+    announce: Callable[[], object] = lambda: None,
     grace_seconds: float = GRACE_SECONDS,
 ) -> int:
     """Run the commands until one ends or SIGINT or SIGTERM comes; then stop all, and leave nothing behind.
 
-    `commands` maps what a process is called to its command line. Returns 0 after a signal, 1 when a process
-    ended by itself, which `say` then names.
+    `commands` maps what a process is called to its command line. `announce` is called once signals are handled.
+    Returns 0 after a signal, 1 when a process ended by itself, which `say` then names.
     """
     received: list[int] = []
 
@@ -63,6 +64,7 @@ def run(
     }
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        announce()
         for name, command in commands.items():
             children[name] = _spawn(command)
         while not received:

@@ -38,17 +38,20 @@ class Command(BaseCommand):
             self.stdout.write(
                 "kiok: the password is shown this once; change it with `manage.py changepassword admin`"
             )
-        self.stdout.write("kiok: Ctrl-C stops the service")
-        self.stdout.flush()
         status = service.run(
             {
                 "web server": service.web_command(f"{host}:{properties.web_port}", properties.web_workers),
                 "workers": service.workers_command(),
             },
             say=self._say,
+            announce=self._announce,
         )
         if status:
             raise SystemExit(status)
+
+    def _announce(self) -> None:
+        self.stdout.write("kiok: Ctrl-C stops the service")
+        self.stdout.flush()
 
     def _say(self, text: str) -> None:
         """Where each line of the log is an object, this is one of them."""

@@ -1,0 +1,16 @@
+"""What runs the service's processes together."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from kiok.server import service
+
+
+def test_a_signal_that_comes_as_soon_as_the_start_is_announced_stops_the_service() -> None:
+    said: list[str] = []
+    before = signal.getsignal(signal.SIGTERM)
+    status = service.run({}, say=said.append, announce=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert (status, said) == (0, ["stopping"])
+    assert signal.getsignal(signal.SIGTERM) is before
