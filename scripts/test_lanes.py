@@ -44,7 +44,18 @@ WITH_BROWSER = _integration(
     *("gitsync_command", "notices", "remote_check", "several_machines", "sync_progress"),
 )
 WITH_STACK = _integration(
-    *("fair_workers", "fencing", "git_faults", "git_force_pushes", "slow_clients", "killed_sync", "killed_workers", "soak", "stateful", "restore"),
+    *(
+        "fair_workers",
+        "fencing",
+        "git_faults",
+        "git_force_pushes",
+        "slow_clients",
+        "killed_sync",
+        "killed_workers",
+        "soak",
+        "stateful",
+        "restore",
+    ),
     *("upgrade", "worker_deaths"),
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
