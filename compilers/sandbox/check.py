@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
@@ -27,6 +27,7 @@ from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.protocol import VERSION
 
 OLDEST_ENGINE = (20, 10)
+_LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
 _MIB = 1 << 20
 _SLACK_BYTES = 128 * _MIB
 _SLACK_PROCESSES = 16
@@ -79,10 +80,10 @@ def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> E
     begun = time.monotonic()
     engine = sandbox.engine.client()
     with sandbox.engine.answering():
-        info = engine.info()
+        info, version = engine.info(), engine.version()
     results = {result.path: result for result in sandbox.run(_job(sandbox, labels))}
     findings = (
-        *_of_engine(info),
+        *_of_engine(info, version),
         *_of_images(sandbox),
         *_of_probe(results["probe.py"], sandbox),
         _of_sibling(results["sibling.py"]),
@@ -101,17 +102,41 @@ def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJo
     }
     tree = _Sources({path: text.encode() for path, text in files.items()})
     return SandboxJob(
-        kind=Kind.PYTHON, files=list(files), entries=tree.entries, tree=tree, labels=tuple(labels)
+        kind=Kind.PYTHON,
+        files=list(files),
+        entries=tree.entries,
+        tree=tree,
+        labels=tuple(labels),
+        is_check=True,  # what does not hold is for the table to say
     )
 
 
-def _of_engine(info: dict[str, Any]) -> Iterator[Finding]:
-    version = str(info.get("ServerVersion", ""))
-    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdecimal())
-    oldest = ".".join(map(str, OLDEST_ENGINE))
-    yield Finding("engine", f"{oldest} or later", version or "unknown", numbers >= OLDEST_ENGINE)
-    kinds = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
-    missing = [what for key, what in kinds.items() if not info.get(key)]
+def podman_version(version: Mapping[str, Any]) -> str:
+    """Return the version of the Podman that answers as an engine (`/version`); "" for Docker Engine."""
+    components = version.get("Components") or ()
+    return next((str(one.get("Version")) for one in components if "Podman" in str(one.get("Name"))), "")
+
+
+def missing_limits(info: Mapping[str, Any]) -> list[str]:
+    """Return what an engine does not limit, by its own description (`/info`) as far as that can be believed.
+
+    A rootless engine has no limit under control groups of version 1, and rootless Podman claims them all the same.
+    """
+    is_rootless = any("name=rootless" in str(option) for option in info.get("SecurityOptions") or ())
+    if is_rootless and str(info.get("CgroupVersion", "1")) == "1":
+        return list(_LIMITS.values())
+    return [what for key, what in _LIMITS.items() if not info.get(key)]
+
+
+def _of_engine(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iterator[Finding]:
+    found = str(info.get("ServerVersion", ""))
+    numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:2] if part.isdecimal())
+    expected = f"{'.'.join(map(str, OLDEST_ENGINE))} or later"
+    if podman := podman_version(version):
+        yield Finding("engine", f"Docker Engine {expected}", f"Podman {podman}, not supported", False)
+    else:
+        yield Finding("engine", expected, found or "unknown", numbers >= OLDEST_ENGINE)
+    missing = missing_limits(info)
     yield Finding(
         "control groups",
         "limit memory, swap, processes, CPU",

@@ -52,6 +52,7 @@ class SandboxConfig:
     - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
     - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
     - `parallelism`: containers that share one large job;
+    - `require_limits`: refuse to compile in a container whose memory or processes the engine does not limit;
     - `api_timeout_seconds`: for one call to the engine;
     - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
     """
@@ -63,5 +64,6 @@ class SandboxConfig:
     seccomp_profile: str | None = field(default_factory=seccomp_profile)
     pool_size: int = 0
     parallelism: int = 1
+    require_limits: bool = True
     api_timeout_seconds: float = 60.0
     grace_seconds: float = 60.0

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAGIC = b"KIOKSBX\n"
-VERSION = 3
+VERSION = 4
 
 MAX_HEADER_BYTES = 32 << 20
 MAX_CHUNK_BYTES = 1 << 20
@@ -38,6 +38,7 @@ STAGE_REQUEST = 1  # the request was refused; another container would refuse it 
 STAGE_RUN = 2  # something broke while files were run
 STAGE_IMAGE = 3  # the image lacks what it needs; no file is to blame
 STAGE_ALONE = 4  # no file was run: here a container is safe for one file only
+STAGE_LIMITS = 5  # no file was run: the container's memory or processes are not limited
 
 HELLO, RESULT, FATAL, END = b"H", b"R", b"F", b"E"
 
@@ -61,7 +62,8 @@ class Request:
     `files` and `import_roots` are POSIX paths from the repository's root; `entries` and `total_bytes` count
     the regular files of the tar and their bytes, so that a truncated tar is noticed.
     Seconds are wall clock. `deadline_seconds` runs from the moment the tree is unpacked. `seal` is a random number
-    of 32 bits, by which the answers to this request are told from those to another.
+    of 32 bits, by which the answers to this request are told from those to another. `container_memory_bytes` and
+    `container_processes` are the limits without which the driver refuses to run a file; 0 means no such condition.
     """
 
     language: str
@@ -78,6 +80,8 @@ class Request:
     max_open_files: int
     max_cpu_seconds: int
     seal: int = 0
+    container_memory_bytes: int = 0
+    container_processes: int = 0
 
     def to_bytes(self) -> bytes:
         """The request up to, but not including, the tar's chunks."""
@@ -117,7 +121,8 @@ class ResultFrame:
 
 @dataclass(frozen=True)
 class FatalFrame:
-    """The driver gave up. `stage` is one of STAGE_REQUEST, STAGE_RUN, STAGE_IMAGE, STAGE_ALONE."""
+    """The driver gave up. `stage` is one of STAGE_REQUEST, STAGE_RUN, STAGE_IMAGE, STAGE_ALONE,
+    STAGE_LIMITS."""
 
     stage: int
     message: str

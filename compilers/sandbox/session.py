@@ -16,6 +16,7 @@ from compilers.sandbox.exchange import Exchange, Lost
 from compilers.sandbox.protocol import (
     STAGE_ALONE,
     STAGE_IMAGE,
+    STAGE_LIMITS,
     STAGE_REQUEST,
     FatalFrame,
     Request,
@@ -111,6 +112,7 @@ class Session:
         """Header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
         limits = self._config.limits
         timeout = limits.timeout_seconds(job.kind)
+        must_be_limited = self._config.require_limits and not job.is_check
         yield Request(
             language=job.kind.value,
             files=tuple(job.files),
@@ -126,6 +128,8 @@ class Session:
             max_open_files=limits.max_open_files,
             max_cpu_seconds=math.ceil(timeout * limits.cpus_for(job.kind)) + 2,
             seal=seal,
+            container_memory_bytes=limits.memory_bytes if must_be_limited else 0,
+            container_processes=limits.pids if must_be_limited else 0,
         ).to_bytes()
         waiting = bytearray()
         for piece in tar_stream(job.tree, job.entries):
@@ -162,6 +166,12 @@ def _fatal(frame: FatalFrame) -> Exception:
     if frame.stage == STAGE_IMAGE:
         return SandboxUnavailable(
             f"the sandbox image is incomplete: {frame.message}. Build it anew with `make images`."
+        )
+    if frame.stage == STAGE_LIMITS:
+        return SandboxUnavailable(
+            f"the Docker engine does not limit {frame.message} of a container, so that one DAG file could use up its "
+            "machine. Enable these control groups there (a rootless engine needs version 2, with delegation; "
+            "`manage.py sandbox_check` shows what holds), or accept it by adding sandbox.limits to kiok.allow.insecure."
         )
     if frame.stage == STAGE_ALONE:
         return Crowded(frame.message)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
-from compilers.sandbox.check import OLDEST_ENGINE
+from compilers.sandbox.check import OLDEST_ENGINE, missing_limits, podman_version
 from compilers.sandbox.protocol import VERSION
 from gitsync import containers
 from gitsync.doctor.finding import Check, Finding, fail, ok, warn
@@ -16,7 +16,6 @@ from gitsync.models import Repository
 MAX_IMAGES = 100
 """Of repositories, so many are looked at."""
 MAX_NAMED = 3
-_LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
 
 _UNTOLD = warn("cannot be told while the engine does not answer", "See engine.")
 
@@ -27,15 +26,17 @@ def engine() -> Finding:
     try:
         client = found.client()
         with found.answering():
-            return judged(client.info())
+            return judged(client.info(), client.version())
     except SandboxUnavailable as exc:
         return fail(
             str(exc), "Python files and jars cannot be compiled by workers of this machine until it answers."
         )
 
 
-def judged(info: dict[str, Any]) -> Finding:
-    """What the engine's own description (`docker info`) means."""
+def judged(info: dict[str, Any], answer: dict[str, Any]) -> Finding:
+    """Return what the engine's own description (`docker info`, `docker version`) means."""
+    if podman := podman_version(answer):
+        return fail(f"Podman {podman}", "Use Docker Engine, 20.10 or later: Podman is not supported.")
     version = str(info.get("ServerVersion", "unknown"))
     options = [re.sub(r"^name=|,.*$", "", str(option)) for option in info.get("SecurityOptions") or ()]
     cgroups = f"cgroup v{info.get('CgroupVersion', '1')}"
@@ -43,10 +44,11 @@ def judged(info: dict[str, Any]) -> Finding:
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST_ENGINE:
         return fail(told, f"Upgrade it: {'.'.join(map(str, OLDEST_ENGINE))} is the oldest that serves.")
-    if missing := [what for key, what in _LIMITS.items() if not info.get(key)]:
+    if missing := missing_limits(info):
         return fail(
             f"{told}; it limits no {', '.join(missing)}",
-            "Enable these control groups; `manage.py sandbox_check` tries every wall.",
+            "Enable these control groups (a rootless engine needs version 2, with delegation); `manage.py sandbox_check` "
+            "tries every wall.",
         )
     if "seccomp" not in options:
         return fail(f"{told}; no seccomp", "Use an engine and a kernel with seccomp.")

@@ -49,6 +49,10 @@ class Risk(StrEnum):
     """Notices, and the mail server's password, cross the network in the clear."""
     DOCKER_HOST = "docker.host"
     """Whoever reaches the engine's port is root where it runs, and whoever stands in between is the engine."""
+    SANDBOX_LIMITS = "sandbox.limits"
+    """A DAG file that is compiled can use up the memory or the processes of the engine's machine.
+
+    Not found at the start but when a container is used (`compilers.sandbox.session`), with the embedded database, too."""
     DJANGO_SECRET_KEY = "django.secret.key"  # noqa: S105 - a name
     """Whoever guesses the key makes sessions of any user, and tasks for the workers."""
     MASTER_KEY = "master.key"

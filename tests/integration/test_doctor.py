@@ -319,6 +319,12 @@ def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
         ({"SecurityOptions": None}, "fail", "no seccomp"),
         ({"ServerVersion": "19.03.15"}, "fail", "19.03.15"),
         ({"PidsLimit": False, "SwapLimit": False}, "fail", "it limits no swap, processes"),
+        # What rootless Podman says under version 1, where no limit holds.
+        (
+            {"SecurityOptions": ["name=seccomp", "name=rootless"], "CgroupVersion": "1"},
+            "fail",
+            "it limits no memory, swap, processes, CPU",
+        ),
     ],
 )
 def test_what_an_engine_says_of_itself_is_judged(change: dict[str, Any], status: str, says: str) -> None:
@@ -331,9 +337,14 @@ def test_what_an_engine_says_of_itself_is_judged(change: dict[str, Any], status:
         **dict.fromkeys(("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota"), True),
         **change,
     }
-    found = told(engine.judged(info))
+    found = told(engine.judged(info, {"Components": [{"Name": "Engine", "Version": "28.0.1"}]}))
     assert found[0] == status
     assert says in found[1]
+
+
+def test_podman_is_named_and_not_told_to_be_upgraded() -> None:
+    answer = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
+    assert told(engine.judged({"ServerVersion": "4.3.1"}, answer)) == ("fail", "Podman 4.3.1")
 
 
 def test_images_that_are_missing_or_of_another_version_are_told(

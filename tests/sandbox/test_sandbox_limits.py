@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from compilers.base import FileResult, FileStatus, Kind
+from compilers.base import FileResult, FileStatus, Kind, Outcome, SandboxUnavailable
 from compilers.pipeline import compile_tree
-from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits
+from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, container
+from compilers.sandbox.check import examine
 from kiok.errors import Diagnostic
+from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
 from tests.trees import MemoryTree
 
@@ -121,6 +123,41 @@ def test_a_tree_that_does_not_fit_is_told_the_property(
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
     (result,) = compile_tree(MemoryTree({"a.py": DAG, "b/c.txt": "x" * 9000}), sandbox=sandbox).files
     assert said in first_problem(result).message
+
+
+@pytest.fixture
+def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers have no limit of memory and processes, as with an engine that takes the limits and enforces none."""
+    real = container.container_options
+
+    def options(*arguments: object, **named: object) -> dict[str, object]:
+        made = real(*arguments, **named)  # type: ignore[arg-type]
+        for name in ("Memory", "MemorySwap", "PidsLimit"):
+            del made["host_config"][name]
+        return made
+
+    monkeypatch.setattr(container, "container_options", options)
+
+
+@pytest.mark.usefixtures("no_limits")
+def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allowed(
+    python_image: str, job_of: JobOf
+) -> None:
+    config = SandboxConfig(images={Kind.PYTHON: python_image})
+    with pytest.raises(SandboxUnavailable) as raised:
+        list(DockerSandbox(config).run(job_of({"a.py": DAG})))
+    message = str(raised.value)
+    assert "does not limit memory (" in message
+    assert f"wanted: {config.limits.memory_bytes}) and processes (" in message
+    assert message.endswith("adding sandbox.limits to kiok.allow.insecure.")
+    (result,) = DockerSandbox(replace(config, require_limits=False)).run(job_of({"a.py": DAG}))
+    assert result.outcome is Outcome.OK
+
+
+@pytest.mark.usefixtures("no_limits")
+def test_the_check_of_the_sandbox_shows_which_limits_do_not_hold(python_image: str) -> None:
+    examination = examine(DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image})))
+    assert {finding.layer for finding in examination.findings if not finding.ok} == {"memory", "processes"}
 
 
 # The classes of a jar, each of which passes one limit: (body of define, what is said).

@@ -42,7 +42,7 @@ from collections.abc import Sequence
 
 sys.path.insert(0, "/opt/kiok/driver")
 
-from compilers.images.driver import child, supervise, unpack
+from compilers.images.driver import child, control_groups, supervise, unpack
 from compilers.images.driver.confinement import Confinement
 from compilers.sandbox import protocol
 
@@ -53,6 +53,10 @@ _TAR_OVERHEAD_BYTES = 4 << 10  # of one file: header, PAX path, padding
 
 class Crowded(Exception):
     """More than one file was asked for where nothing keeps a file from writing the others."""
+
+
+class Unlimited(Exception):
+    """A limit that the request names does not hold for this container; the message says which."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -82,6 +86,9 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except Crowded as exc:
         _send(protocol.fatal_frame(protocol.STAGE_ALONE, str(exc)))
+        return 1
+    except Unlimited as exc:
+        _send(protocol.fatal_frame(protocol.STAGE_LIMITS, str(exc)))
         return 1
     except (OSError, MemoryError) as exc:
         _send(protocol.fatal_frame(protocol.STAGE_RUN, f"{type(exc).__name__}: {exc}"))
@@ -129,6 +136,8 @@ def _serve(
     request = _receive()
     if request.language != language:
         raise protocol.ProtocolError(f"this container compiles {language}, not {request.language!r}")
+    if missing := control_groups.missing_limits(request.container_memory_bytes, request.container_processes):
+        raise Unlimited(" and ".join(missing))
     if len(request.files) > 1 and not confinement.landlock_version:
         raise Crowded("its kernel has no Landlock")
     # Children then share these pages: no collection touches what was made before the fork.

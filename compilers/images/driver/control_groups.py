@@ -1,0 +1,41 @@
+"""The limits of this container, as the kernel's control groups show them.
+
+An engine may take a limit and not enforce it, as rootless ones do on version 1, and may even claim that it does.
+
+https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
+"""
+
+from __future__ import annotations
+
+import os
+
+ROOT = "/sys/fs/cgroup"
+_MARK_OF_VERSION_2 = "cgroup.controllers"
+_MEMORY = {2: "memory.max", 1: "memory/memory.limit_in_bytes"}
+_PROCESSES = {2: "pids.max", 1: "pids/pids.max"}
+
+
+def missing_limits(memory_bytes: int, processes: int, root: str = ROOT) -> list[str]:
+    """Return what is not limited to these figures, with what was found instead; empty where both limits hold.
+
+    `memory_bytes` and `processes` are the container's; 0 is not checked. A file that cannot be read counts as no limit.
+    """
+    version = 2 if os.access(f"{root}/{_MARK_OF_VERSION_2}", os.F_OK) else 1
+    missing = []
+    for name, files, wanted in (("memory", _MEMORY, memory_bytes), ("processes", _PROCESSES, processes)):
+        found = _read(f"{root}/{files[version]}")
+        if wanted and not (found.isdecimal() and int(found) <= wanted):
+            missing.append(f"{name} ({files[version]}: {found}, wanted: {wanted})")
+    return missing
+
+
+def _read(path: str) -> str:
+    """Return a file's one short line; an explanation in words where it cannot be read."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            return os.read(file, 64).decode("ascii", "replace").strip() or "empty"
+        finally:
+            os.close(file)
+    except OSError as exc:
+        return (exc.strerror or type(exc).__name__).lower()
