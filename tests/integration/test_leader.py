@@ -95,7 +95,8 @@ def test_workers_stop_at_once_when_they_are_told_to(work_repo: WorkRepo, reposit
 def test_a_request_while_a_sync_runs_becomes_one_follow_up(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
-    slow = "from kiok import Dag\nimport time\ntime.sleep(3)\nd = Dag('p')\nd.task('a', script='s')\n"
+    # Long enough for the requests below on a busy machine, and within the time limit of a file.
+    slow = "from kiok import Dag\nimport time\ntime.sleep(15)\nd = Dag('p')\nd.task('a', script='s')\n"
     work_repo.publish({"p.py": slow})
     with workers({"KIOK_GITSYNC_INTERVAL_MS": "600000", "KIOK_WORKERS": "3"}):
         eventually(lambda: SyncRun.objects.filter(step="compile"), 20, "the sync under way")
