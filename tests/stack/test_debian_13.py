@@ -43,6 +43,7 @@ def test_the_demo_holds_for_an_ordinary_user_who_may_use_the_engine(
     assert "All of it held." in said
 
 
+@pytest.mark.timeout(3600)  # all of them, next to the other lanes
 def test_the_unit_tests_pass_on_python_3_13(debian: Debian, demo_of_root: str) -> None:
     debian.run(
         [
