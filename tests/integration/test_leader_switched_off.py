@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,19 +28,22 @@ def _switched_off(settings: Settings) -> None:
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
 
 
-@pytest.fixture
-def handed_over(_switched_off: None) -> Iterator[list[int]]:
-    """What a leader hands to workers meanwhile."""
+@contextmanager
+def leading() -> Iterator[list[int]]:
+    """A leader, and the repositories that it hands to workers."""
     handed_over: list[int] = []
     candidate = Candidate(handed_over.append)
     candidate.start()
-    yield handed_over
-    candidate.stop()
-    candidate.join(600)
+    try:
+        yield handed_over
+    finally:
+        candidate.stop()
+        candidate.join(600)
 
 
+@pytest.mark.usefixtures("_switched_off")
 def test_the_leader_clears_away_and_wakes_workers_but_looks_at_nothing(
-    work_repo: WorkRepo, repository: Repository, handed_over: list[int]
+    work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     Session.objects.create(session_key="old", session_data="", expire_date=Now() - timedelta(days=1))
@@ -48,8 +52,10 @@ def test_the_leader_clears_away_and_wakes_workers_but_looks_at_nothing(
     repository.turns.update(asked_at=Now() - timedelta(minutes=1))
     OrmQ.objects.all().delete()
 
-    eventually(lambda: Leadership.objects.exclude(holder="").exists(), 20, "it leads")
-    eventually(lambda: not Session.objects.exists(), 20, "what is old is cleared away")
-    eventually(OrmQ.objects.exists, 20, "a worker is woken for the sync whose task was lost")
-    assert handed_over == []
-    assert Repository.objects.get().checked_at is None
+    # Only now: it clears away when it begins to lead, and then once an hour.
+    with leading() as handed_over:
+        eventually(lambda: Leadership.objects.exclude(holder="").exists(), 20, "it leads")
+        eventually(lambda: not Session.objects.exists(), 20, "what is old is cleared away")
+        eventually(OrmQ.objects.exists, 20, "a worker is woken for the sync whose task was lost")
+        assert handed_over == []
+        assert Repository.objects.get().checked_at is None
