@@ -27,7 +27,6 @@ from gitsync.conf import properties
 from gitsync.models import Leadership, SyncRun, SyncState
 from gitsync.process import is_dead, process_name
 from kiok import correlation
-from kiok.server.risks import Risk
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +40,7 @@ def sandbox() -> DockerSandbox:
             runtime=config.sandbox_runtime or None,
             pool_size=config.sandbox_pool_size,
             parallelism=config.sandbox_parallelism,
-            require_limits=Risk.SANDBOX_LIMITS not in config.allow_insecure,
+            require_limits=config.requires_sandbox_limits,
         ),
         claim_lock=_claim_lock,
     )

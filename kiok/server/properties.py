@@ -482,6 +482,11 @@ class Properties:
         """Every declared repository: those of the property, then those of the file. Names are distinct."""
         return self.gitsync_repos + self.file_repositories
 
+    @property
+    def requires_sandbox_limits(self) -> bool:
+        """Whether nothing is compiled in a container whose memory or processes are not limited."""
+        return Risk.SANDBOX_LIMITS not in self.allow_insecure
+
     def get(self, name: str) -> Any:
         """The value of a property by its full name. Raises KeyError for an unknown name."""
         return getattr(self, TABLE[name].attribute)

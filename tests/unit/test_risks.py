@@ -264,3 +264,9 @@ def test_a_risk_stops_the_start_where_there_is_a_database_of_its_own_and_only_th
     assert len(refused.stderr.splitlines()) == 1
     embedded = settings(**risky)
     assert embedded.returncode == 0, embedded.stderr
+
+
+def test_limits_of_the_sandbox_are_required_unless_the_risk_is_allowed() -> None:
+    assert property_sources.load({}).requires_sandbox_limits
+    assert not property_sources.load({"KIOK_ALLOW_INSECURE": "sandbox.limits"}).requires_sandbox_limits
+    assert judged(**SOUND, KIOK_ALLOW_INSECURE="sandbox.limits") == []
