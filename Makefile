@@ -54,7 +54,6 @@ java-sdk: engine ## Build the Java SDK into build/
 	@scripts/java-sdk.sh
 
 lock: venv-dev ## Regenerate requirements/*.txt from pyproject.toml
-	@[ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet uv
 	@scripts/lock.sh
 
 clean: ## Remove what was built; data under .kiok stays, except the demo's

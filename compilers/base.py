@@ -209,8 +209,8 @@ class SandboxJob:
     regular files, `files` among them); `tree` reads them. `import_roots` are folders from the
     repository's root ("" is the root) that follow the file's own folder on `sys.path`. `labels` name service,
     repository and sync on the container. `image` is the reference of the image to use, "" for the
-    sandbox's own of this kind. `note` is told which containers do the work. `is_check` is for a check of the sandbox
-    itself: it is run in a container without limits, too.
+    sandbox's own of this kind. `note` receives which containers do the work. `is_check` marks a check of the
+    sandbox itself, which runs in a container without limits, too.
     """
 
     kind: Kind

@@ -49,14 +49,11 @@ WITH_STACK = _integration(
         "fencing",
         "git_faults",
         "git_force_pushes",
-        "slow_clients",
         "killed_sync",
         "killed_workers",
-        "soak",
-        "stateful",
         "restore",
     ),
-    *("upgrade", "worker_deaths"),
+    *("slow_clients", "soak", "stateful", "upgrade", "worker_deaths"),
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {

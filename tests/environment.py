@@ -1,4 +1,4 @@
-"""What every test runs on: a data folder of its own, and a PostgreSQL, which is an embedded one of its own by default.
+"""The data folder and the PostgreSQL that every test runs on: its own, the server being an embedded one by default.
 
 KIOK_TEST_DATABASE_URL=postgresql://USER@/kiok?host=FOLDER names another server, whose user may create databases; for one
 pytest at a time. Tests of the embedded server itself start one all the same.

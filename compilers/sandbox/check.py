@@ -117,7 +117,7 @@ def podman_version(version: Mapping[str, Any]) -> str:
     return next((str(one.get("Version")) for one in components if "Podman" in str(one.get("Name"))), "")
 
 
-def missing_limits(info: Mapping[str, Any]) -> list[str]:
+def unsupported_limits(info: Mapping[str, Any]) -> list[str]:
     """Return what an engine does not limit, by its own description (`/info`) as far as that can be believed.
 
     A rootless engine has no limit under control groups of version 1, and rootless Podman claims them all the same.
@@ -136,7 +136,7 @@ def _of_engine(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iterator[
         yield Finding("engine", f"Docker Engine {expected}", f"Podman {podman}, not supported", False)
     else:
         yield Finding("engine", expected, found or "unknown", numbers >= OLDEST_ENGINE)
-    missing = missing_limits(info)
+    missing = unsupported_limits(info)
     yield Finding(
         "control groups",
         "limit memory, swap, processes, CPU",

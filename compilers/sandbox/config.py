@@ -20,10 +20,7 @@ LABEL_KEEPER = "kiok.keeper"  # the process that started it
 
 # On images, written by scripts/images.sh.
 LABEL_PROTOCOL = "kiok.protocol"
-LABEL_VERSIONS = {
-    "Python": "kiok.python",
-    "Java": "kiok.java",
-}  # of the languages in an image; scripts/images.sh
+LABEL_VERSIONS = {"Python": "kiok.python", "Java": "kiok.java"}  # by language
 
 DEFAULT_IMAGES: Mapping[Kind, str] = MappingProxyType(
     {Kind.PYTHON: "kiok-sandbox-python:dev", Kind.JAR: "kiok-sandbox-java:dev"}

@@ -62,8 +62,8 @@ class Request:
     `files` and `import_roots` are POSIX paths from the repository's root; `entries` and `total_bytes` count
     the regular files of the tar and their bytes, so that a truncated tar is noticed.
     Seconds are wall clock. `deadline_seconds` runs from the moment the tree is unpacked. `seal` is a random number
-    of 32 bits, by which the answers to this request are told from those to another. `container_memory_bytes` and
-    `container_processes` are the limits without which the driver refuses to run a file; 0 means no such condition.
+    of 32 bits, which distinguishes the answers to this request from those to another. `container_memory_bytes` and
+    `container_processes` are the limits without which the driver refuses to run a file; 0 requires none.
     """
 
     language: str
@@ -121,8 +121,7 @@ class ResultFrame:
 
 @dataclass(frozen=True)
 class FatalFrame:
-    """The driver gave up. `stage` is one of STAGE_REQUEST, STAGE_RUN, STAGE_IMAGE, STAGE_ALONE,
-    STAGE_LIMITS."""
+    """The driver gave up. `stage` is one of the STAGE_ constants."""
 
     stage: int
     message: str

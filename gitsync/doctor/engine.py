@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
-from compilers.sandbox.check import OLDEST_ENGINE, missing_limits, podman_version
+from compilers.sandbox.check import OLDEST_ENGINE, podman_version, unsupported_limits
 from compilers.sandbox.protocol import VERSION
 from gitsync import containers
 from gitsync.doctor.finding import Check, Finding, fail, ok, warn
@@ -44,7 +44,7 @@ def judged(info: dict[str, Any], answer: dict[str, Any]) -> Finding:
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST_ENGINE:
         return fail(told, f"Upgrade it: {'.'.join(map(str, OLDEST_ENGINE))} is the oldest that serves.")
-    if missing := missing_limits(info):
+    if missing := unsupported_limits(info):
         return fail(
             f"{told}; it limits no {', '.join(missing)}",
             "Enable these control groups (a rootless engine needs version 2, with delegation); `manage.py sandbox_check` "

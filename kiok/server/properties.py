@@ -484,7 +484,7 @@ class Properties:
 
     @property
     def requires_sandbox_limits(self) -> bool:
-        """Whether nothing is compiled in a container whose memory or processes are not limited."""
+        """False where `kiok.allow.insecure` accepts containers whose memory or processes are not limited."""
         return Risk.SANDBOX_LIMITS not in self.allow_insecure
 
     def get(self, name: str) -> Any:

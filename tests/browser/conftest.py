@@ -42,7 +42,7 @@ def service(running: Service) -> Iterator[Service]:
 
 
 def _complaint(said: ConsoleMessage) -> list[str]:
-    """What a line of the console complains of. A site need not have a favicon."""
+    """Return the complaint of a line of the console, if it is one. A site need not have a favicon."""
     address = said.location.get("url", "")
     is_ours = said.type == "error" and not address.endswith("/favicon.ico")
     return [f"{said.text} ({address})"] if is_ours else []

@@ -56,9 +56,9 @@ _OF_DJANGO = {
     "qmonitor": set(),
 }
 """The commands of Django and django-q2 that documents name, with the options that they name of them."""
-_NO_PROPERTIES = {
-    *("kiok.correlation", "kiok.java", "kiok.properties", "kiok.protocol", "kiok.python", "kiok.service"),
-}
+_NO_PROPERTIES = frozenset(
+    ("kiok.correlation", "kiok.java", "kiok.properties", "kiok.protocol", "kiok.python", "kiok.service")
+)
 """Labels of containers and images, and a file."""
 
 

@@ -1,4 +1,4 @@
-"""What runs the service's processes together."""
+"""Signals to the process that runs the service's processes."""
 
 from __future__ import annotations
 
