@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -25,6 +25,7 @@ from compilers.base import (
 )
 from compilers.discovery import discover
 from compilers.imported_dags import settle
+from compilers.partial import compile_with_part, likely_part
 from compilers.results import failed
 from compilers.reuse import Conditions, Known, View
 from compilers.sandboxed import import_roots
@@ -113,7 +114,8 @@ def compile_tree(
     done, total = 0, sum(map(len, due.values()))
     for kind, wanted in due.items():
         if wanted:
-            for result in COMPILERS[kind](Batch(wanted, tree, subpath, sandbox, labels, images, note)):
+            batch = Batch(wanted, tree, subpath, sandbox, labels, images, note)
+            for result in _compile(kind, batch, conditions[kind].view, known):
                 results[result.source.path] = result if result.imported else conditions[kind].sealed(result)
                 done += 1
                 progress(done, total)
@@ -124,6 +126,16 @@ def compile_tree(
         settled = settle(result, results, known)
         results[result.source.path] = conditions[result.source.kind].sealed(settled)
     return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=discovery.ignored)
+
+
+def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, Known]) -> Iterator[FileResult]:
+    """Compile a batch; a few Python files of many with a part of the commit first."""
+    compiler = COMPILERS[kind]
+    part = likely_part(batch.tree, batch.sources, known) if kind is Kind.PYTHON else None
+    if part is None:
+        return compiler(batch)
+    seen_in_part = python_dag.view_of(part, [source.path for source in batch.sources])
+    return compile_with_part(compiler, batch, part, seen_in_part, view)
 
 
 def _conditions(

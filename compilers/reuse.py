@@ -29,6 +29,17 @@ _LINK = "@"  # and its object
 _SOURCE = "d:"
 
 
+def files_named(question: str) -> tuple[str, ...] | None:
+    """Return the paths of the files that a question may be about; None for one about a folder or the whole tree."""
+    path = question[2:]
+    match question[:2]:
+        case "p:":
+            return (path,)
+        case "m:":
+            return tuple(f"{path}{ending}" for ending in (".py", ".pyc", "/__init__.py", "/__init__.pyc"))
+    return None
+
+
 def is_source(path: str) -> str:
     """Return the question whether `path` is a source of the commit. The host asks it, no file does."""
     return _SOURCE + path

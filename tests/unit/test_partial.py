@@ -1,0 +1,128 @@
+"""When a part of a commit is enough for a first try, and what is compiled again with all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from compilers.base import FileStatus, Outcome, RawResult, SandboxJob
+from compilers.partial import MIN_FILES_SAVED
+from compilers.pipeline import Compilation, compile_tree
+from compilers.reuse import Known
+from compilers.sandbox.fake import FakeSandbox
+from kiok.compiled import CompiledFile
+from kiok.spec import DagSpec, TaskSpec
+from tests.trees import MemoryTree
+
+OTHERS = {f"other/{number}.txt": "" for number in range(MIN_FILES_SAVED)}
+FILES = {"a.py": "a", "b.py": "b", "lib.py": "", "lib/__init__.py": "", "data/x.txt": "x", **OTHERS}
+WHOLE = set(FILES)
+EARLIER = ("m:lib", "p:lib/__init__.py", "m:json", "p:gone.txt")
+
+
+def payload(path: str, *questions: str) -> RawResult:
+    dag = DagSpec(id=path[0], name=path[0], tasks=(TaskSpec(id="t", script="s"),))
+    compiled = CompiledFile(dags=(dag,), questions=tuple(sorted(questions)))
+    return RawResult(path, Outcome.OK, json.dumps(compiled.to_json()).encode())
+
+
+def known(*questions: str, status: FileStatus = FileStatus.COMPILED, retry: bool = False) -> Known:
+    return Known("another key", tuple(questions), "sha256:1", status, retry=retry)
+
+
+def compiled(
+    answers: Mapping[str, RawResult], earlier: Mapping[str, Known], files: Mapping[str, str] = FILES
+) -> tuple[Compilation, list[set[str]]]:
+    """The compilation, and what each container was given."""
+    sandbox = FakeSandbox(answers)
+    compilation = compile_tree(MemoryTree(files), sandbox=sandbox, known=earlier)
+    return compilation, [{entry.path for entry in job.entries} for job in sandbox.jobs]
+
+
+EVERY_KNOWN = {path: known(*EARLIER) for path in ("a.py", "b.py", "lib.py", "lib/__init__.py")}
+
+
+def test_a_container_gets_the_files_and_what_they_read_the_last_time() -> None:
+    answers = {path: payload(path, "m:lib", "p:lib/__init__.py", "m:json") for path in EVERY_KNOWN}
+    compilation, given = compiled(answers, EVERY_KNOWN)
+    assert given == [{"a.py", "b.py", "lib.py", "lib/__init__.py"}]
+    assert [result.status for result in compilation.files] == [FileStatus.COMPILED] * 4
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["p:data/x.txt", "p:data", "m:other", "n:", "n:other", "s:data", "*"],
+)
+def test_a_file_that_asks_for_more_is_compiled_again_with_the_whole_commit(question: str) -> None:
+    answers = {path: payload(path) for path in EVERY_KNOWN} | {"b.py": payload("b.py", question)}
+    sandbox = FakeSandbox(answers)
+    compile_tree(MemoryTree(FILES), sandbox=sandbox, known=EVERY_KNOWN)
+    assert [list(job.files) for job in sandbox.jobs] == [list(EVERY_KNOWN), ["b.py"]]
+    assert {entry.path for entry in sandbox.jobs[1].entries} == WHOLE
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        RawResult("b.py", Outcome.TIMEOUT, detail="slow"),
+        RawResult("b.py", Outcome.LOST, detail="gone"),
+        RawResult("b.py", Outcome.OK, b"{}"),
+    ],
+    ids=["time-out", "lost", "no answer that can be read"],
+)
+def test_only_a_file_that_compiled_is_settled_by_a_part(first: RawResult) -> None:
+    """The second answer counts, whatever it is."""
+
+    def script(job: SandboxJob, path: str) -> RawResult:
+        if path == "b.py" and len(job.entries) < len(WHOLE):
+            return first
+        return payload(path)
+
+    sandbox = FakeSandbox(script)
+    compilation = compile_tree(MemoryTree(FILES), sandbox=sandbox, known=EVERY_KNOWN)
+    assert [list(job.files) for job in sandbox.jobs] == [list(EVERY_KNOWN), ["b.py"]]
+    assert not compilation.failed
+
+
+def test_equal_answers_need_no_second_try() -> None:
+    answers = {path: payload(path, "p:gone.txt", "p:lib.py", "m:nothing") for path in EVERY_KNOWN}
+    _, given = compiled(answers, EVERY_KNOWN)
+    assert len(given) == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        None,
+        known("n:data"),
+        known("s:data"),
+        known("*"),
+        known("d:a.py"),
+        known(retry=True),
+        known(status=FileStatus.FAILED),
+        known(status=FileStatus.NOT_A_DAG),
+    ],
+    ids=["new", "lists", "lists sizes", "everything", "a source", "a retry", "failed", "no DAG"],
+)
+def test_one_file_that_may_need_anything_gets_the_whole_commit_for_all(changed: Known | None) -> None:
+    earlier = {path: item for path, item in {**EVERY_KNOWN, "b.py": changed}.items() if item is not None}
+    _, given = compiled({path: payload(path) for path in EVERY_KNOWN}, earlier)
+    assert given == [WHOLE]
+
+
+def test_a_small_commit_is_given_whole() -> None:
+    files = {path: text for path, text in FILES.items() if path != "other/0.txt" and path != "data/x.txt"}
+    _, given = compiled({path: payload(path) for path in EVERY_KNOWN}, EVERY_KNOWN, files)
+    assert given == [set(files)]
+
+
+def test_without_a_container_nothing_is_tried_twice() -> None:
+    sandbox = FakeSandbox(unavailable="no engine")
+    notes: list[str] = []
+    compilation = compile_tree(
+        MemoryTree(FILES), sandbox=sandbox, known=EVERY_KNOWN, note=lambda text: notes.append(text)
+    )
+    assert {result.unavailable for result in compilation.files} == {"sandbox_unavailable"}
+    assert not any("again" in note for note in notes)
