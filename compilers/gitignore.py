@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from compilers.wildmatch import matcher
@@ -29,6 +29,15 @@ class _Verdict:
     rank: tuple[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Applying:
+    """A rule where it applies. `below` is the index in a path from which on it is compared."""
+
+    rule: Rule
+    rank: tuple[int, int]
+    below: int
+
+
 class Rules:
     """The rules of one tree, by the folder of the file that holds them ("" is the root).
 
@@ -39,7 +48,8 @@ class Rules:
 
     def __init__(self, by_folder: Mapping[str, Sequence[Rule]]) -> None:
         self._by_folder = {folder: tuple(rules) for folder, rules in by_folder.items() if rules}
-        self._folders: dict[str, _Verdict] = {"": _Verdict(False, (-1, -1))}
+        self._verdicts: dict[str, _Verdict] = {"": _Verdict(False, (-1, -1))}
+        self._applying: dict[str, tuple[_Applying, ...]] = {"": self._own("", depth=0)}
 
     def matches(self, path: str) -> bool:
         """Return whether the file at `path` is excluded, by itself or with a folder that holds it."""
@@ -48,39 +58,37 @@ class Rules:
         return self._verdict(as_bytes(path), is_folder=False).is_excluded
 
     def _verdict(self, path: str, *, is_folder: bool) -> _Verdict:
-        above = self._folder(path.rpartition("/")[0])
-        found = self._last_match(path, is_folder=is_folder)
-        if found is None:
-            return above
-        rank, negated = found
-        if not above.is_excluded:
-            return _Verdict(not negated, rank)
-        if rank < above.rank:
-            return above
-        return _Verdict(not negated, rank)
+        folder, _, name = path.rpartition("/")
+        above = self._verdicts.get(folder) or self._enter(folder)
+        for applying in self._applying[folder]:
+            rule = applying.rule
+            if rule.folders_only and not is_folder:
+                continue
+            if rule.matches(name if rule.by_name else path[applying.below :]):
+                if above.is_excluded and applying.rank < above.rank:
+                    return above
+                return _Verdict(not rule.negated, applying.rank)
+        return above
 
-    def _folder(self, path: str) -> _Verdict:
-        """Return the verdict on a folder, which is reached once."""
+    def _enter(self, path: str) -> _Verdict:
+        """Return the verdict on a folder that was not reached before."""
         missing = []
-        while (known := self._folders.get(path)) is None:
+        while (known := self._verdicts.get(path)) is None:
             missing.append(path)
             path = path.rpartition("/")[0]
         for folder in reversed(missing):
-            known = self._folders[folder] = self._verdict(folder, is_folder=True)
+            known = self._verdicts[folder] = self._verdict(folder, is_folder=True)
+            above = self._applying[folder.rpartition("/")[0]]
+            own = self._own(folder, depth=folder.count("/") + 1)
+            self._applying[folder] = own + above if own else above
         return known
 
-    def _last_match(self, path: str, *, is_folder: bool) -> tuple[tuple[int, int], bool] | None:
-        name = path[path.rfind("/") + 1 :]
-        for depth, folder in _folders_of(path):
-            rules = self._by_folder.get(folder)
-            if rules is None:
-                continue
-            below = path[len(folder) + 1 :] if folder else path
-            for number in range(len(rules) - 1, -1, -1):
-                rule = rules[number]
-                if (is_folder or not rule.folders_only) and rule.matches(name if rule.by_name else below):
-                    return (depth, number), rule.negated
-        return None
+    def _own(self, folder: str, depth: int) -> tuple[_Applying, ...]:
+        """Return the rules of a folder's own file, the last one first."""
+        rules = self._by_folder.get(folder, ())
+        below = len(folder) + 1 if folder else 0
+        numbered = [_Applying(rule, (depth, number), below) for number, rule in enumerate(rules)]
+        return tuple(reversed(numbered))
 
 
 def as_bytes(text: str) -> str:
@@ -133,13 +141,3 @@ def _rule(line: str) -> Rule:
     if not by_name:
         pattern = pattern.removeprefix("/")
     return Rule(negated, folders_only, by_name, matcher(pattern))
-
-
-def _folders_of(path: str) -> Iterator[tuple[int, str]]:
-    """Yield the folders that hold `path` with their depth, from the deepest up."""
-    depth = path.count("/")
-    while depth:
-        path = path[: path.rfind("/")]
-        yield depth, path
-        depth -= 1
-    yield 0, ""

@@ -218,7 +218,7 @@ class GitClient:
                     max_memory_bytes=self.settings.max_memory_bytes,
                 )
             except GitCommandNotFound as exc:
-                raise git_error(GitReason.GIT_MISSING, "git cannot be started: no env(1) program") from exc
+                raise git_error(GitReason.GIT_MISSING, "git cannot be started: no /bin/sh") from exc
             except OSError as exc:  # no process, file descriptor or memory left
                 raise git_error(GitReason.UNKNOWN, f"git cannot be started: {exc}") from exc
             yield stack.enter_context(process), handover

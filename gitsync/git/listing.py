@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ SYMLINK = "120000"
 SUBMODULE = "160000"
 MAX_LINKS_OUTSIDE = 1000  # they only explain errors
 _BYTES_PER_ENTRY = 256
+_ENTRY = re.compile(r"([0-7]+) [a-z]+ ([0-9a-f]+)(?: +([0-9]+|-|BAD))?\t([^\0]*)\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,14 @@ class Listed:
 class Listing:
     """The part of a commit's tree that is in a scope, in git's order. `folders` are those in it or above it.
 
-    `links_outside` are symbolic links and submodules that are not in the scope, of very many the first.
+    `links_outside` are symbolic links and submodules that are not in the scope, of very many the first. `sizes` are the
+    bytes of each blob that is in the mirror; None where they were not listed.
     """
 
     entries: tuple[Listed, ...]
     folders: frozenset[str]
     links_outside: tuple[Listed, ...] = ()
+    sizes: Mapping[str, int] | None = None
 
     @property
     def blobs(self) -> tuple[str, ...]:
@@ -53,9 +57,9 @@ def read_listing(
     inherit: Sequence[int] = (),
 ) -> Listing:
     """List a commit of a mirror. Raises GitError (TREE_TOO_LARGE over `max_files` in the scope, MIRROR_BROKEN)."""
-    records = list_commit(
-        client, directory, commit, max_files=max_files, is_part=not scope.is_whole, inherit=inherit
-    )
+    if scope.is_whole:
+        return _read_whole(client, directory, commit, max_files, inherit)
+    records = list_commit(client, directory, commit, max_files=max_files, is_part=True, inherit=inherit)
     is_wanted = scope.decider()
     entries: list[Listed] = []
     folders: set[str] = set()
@@ -74,6 +78,29 @@ def read_listing(
     return Listing(tuple(entries), frozenset(folders), tuple(links_outside))
 
 
+def _read_whole(
+    client: GitClient, directory: Path, commit: str, max_files: int, inherit: Sequence[int]
+) -> Listing:
+    """List a commit of which every file is wanted, with the sizes.
+
+    Where files were left out of the mirror, git would look for each of these in every pack, and again on the disk.
+    """
+    output = _list(client, directory, commit, max_files, is_part=False, inherit=inherit, options=("--long",))
+    entries: list[Listed] = []
+    folders: set[str] = set()
+    sizes: dict[str, int] = {}
+    for mode, blob, size, path in _entries(commit, output):
+        if mode == FOLDER:
+            folders.add(path)
+            continue
+        entries.append(Listed(path, mode, blob))
+        if size.isdecimal():  # of a submodule `-`, of what is missing `BAD`
+            sizes[blob] = int(size)
+    if len(entries) > max_files:
+        raise _too_many(commit, max_files)
+    return Listing(tuple(entries), frozenset(folders), sizes=sizes)
+
+
 def list_commit(
     client: GitClient,
     directory: Path,
@@ -87,12 +114,27 @@ def list_commit(
 
     `is_part`: only a part of the files counts towards `max_files`. Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN).
     """
+    output = _list(client, directory, commit, max_files, is_part=is_part, inherit=inherit)
+    return ((mode, blob, path) for mode, blob, _size, path in _entries(commit, output))
+
+
+def _list(
+    client: GitClient,
+    directory: Path,
+    commit: str,
+    max_files: int,
+    *,
+    is_part: bool,
+    inherit: Sequence[int],
+    options: Sequence[str] = (),
+) -> bytes:
+    """Return what `git ls-tree` prints. Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN)."""
     # A tree of trees can name billions of files in a few objects; so the listing itself is capped.
     cap = (max_files + 1) * _BYTES_PER_ENTRY + (1 << 20)
     cap = max(cap, client.settings.max_output_bytes) if is_part else cap
     try:
-        output = client.run(
-            ("ls-tree", "-r", "-t", "-z", "--full-tree", commit),
+        return client.run(
+            ("ls-tree", "-r", "-t", "-z", "--full-tree", *options, commit),
             directory=directory,
             max_output_bytes=cap,
             inherit=inherit,
@@ -103,7 +145,6 @@ def list_commit(
         if exc.reason is GitReason.UNKNOWN:
             raise broken(commit, str(exc)) from exc
         raise
-    return _records(output)
 
 
 def blob_sizes(
@@ -125,14 +166,15 @@ def broken(commit: str, why: str) -> GitError:
     return git_error(GitReason.MIRROR_BROKEN, f"commit {commit[:12]} cannot be read: {why}")
 
 
-def _records(output: bytes) -> Iterator[tuple[str, str, str]]:
-    """(mode, object, path) of each entry."""
-    start = 0
-    while (end := output.find(b"\0", start)) >= 0:
-        head, _, name = output[start:end].partition(b"\t")
-        mode, _kind, blob = head.decode("ascii").split(" ")
-        yield mode, blob, name.decode("utf-8", "surrogateescape")
-        start = end + 1
+def _entries(commit: str, output: bytes) -> list[tuple[str, str, str, str]]:
+    """Return (mode, object, size, path) of each entry; the size is "" where it was not asked for.
+
+    A path may hold anything but NUL; what is not UTF-8 is surrogate-escaped. Raises GitError (MIRROR_BROKEN).
+    """
+    entries = _ENTRY.findall(output.decode("utf-8", "surrogateescape"))
+    if len(entries) != output.count(b"\0"):
+        raise broken(commit, "git lists its tree in a form that is not known")
+    return entries
 
 
 def _too_many(commit: str, max_files: int, more: str = "") -> GitError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import selectors
 import shutil
@@ -22,6 +23,8 @@ from gitsync.git.gitpython import Git
 
 _CHUNK_BYTES = 1 << 16
 _MAX_STDERR_BYTES = 1 << 16
+_SHELL_BLOCK_BYTES = 512  # of `ulimit -f`, by POSIX
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class TimeLimitPassed(Exception):
@@ -38,6 +41,23 @@ class OutputLimitPassed(Exception):
 
 class OutputEnded(Exception):
     """The process closed its output before the bytes that were asked for."""
+
+
+def _prepared(unwanted: Sequence[str], max_file_bytes: int | None, max_memory_bytes: int | None) -> str:
+    """Return what a shell does before it becomes git: one program in place of prlimit(1) and env(1), at half the cost.
+
+    It holds nothing but figures and names of variables. The command to run is in the shell's arguments.
+    """
+    # SIGXFSZ would end git without a word where it passes `max_file_bytes`; ignored, git reports the error.
+    steps = ["trap '' XFSZ", "ulimit -c 0"]
+    if max_file_bytes is not None:
+        steps.append(f"ulimit -f {max_file_bytes // _SHELL_BLOCK_BYTES}")
+    if max_memory_bytes is not None:
+        steps.append(f"ulimit -v {max_memory_bytes // 1024}")
+    # A shell does not take other names from its environment. bash keeps a few that are its own, which are no secrets.
+    names = [name for name in unwanted if _VARIABLE_NAME.fullmatch(name)]
+    cleared = f"command unset {' '.join(names)} 2>/dev/null; " if names else ""
+    return cleared + " && ".join([*steps, 'exec "$@"'])
 
 
 class Process:
@@ -67,20 +87,10 @@ class Process:
         # that start git hold the environment too, and then env(1) takes the names away. Names are no
         # secrets, and values never stand in arguments.
         unwanted = sorted(set(os.environ) - set(environment) - {"LANGUAGE", "LC_ALL"})
-        # SIGXFSZ would end git without a word where it passes `max_file_bytes`; ignored, it says so.
-        command = [
-            "/usr/bin/env",
-            "--ignore-signal=XFSZ",
-            *(f"--unset={name}" for name in unwanted),
-            *arguments,
-        ]
         setpriv = shutil.which("setpriv") if die_with_parent else None
-        if setpriv:
-            command = [setpriv, "--pdeathsig", "TERM", *command]
-        limits = {"--fsize": max_file_bytes, "--as": max_memory_bytes, "--core": 0}
-        if prlimit := shutil.which("prlimit"):
-            asked = [f"{name}={value}" for name, value in limits.items() if value is not None]
-            command = [prlimit, *asked, "--", *command]
+        dying_with_us = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        command = ["/bin/sh", "-c", _prepared(unwanted, max_file_bytes, max_memory_bytes), "sh"]
+        command += [*dying_with_us, *arguments]
         self._handle = Git(str(directory)).execute(
             command,
             as_process=True,

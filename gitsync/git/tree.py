@@ -82,7 +82,9 @@ class GitTree:
         listing = listing or read_listing(
             client, directory, commit, scope=scope, max_files=limits.max_files, inherit=inherit
         )
-        sizes = blob_sizes(client, directory, listing.blobs, inherit)
+        sizes = listing.sizes
+        if sizes is None:
+            sizes = blob_sizes(client, directory, listing.blobs, inherit)
         entries: list[TreeEntry] = []
         refused: list[Ignored] = []
         oversized: list[TreeEntry] = []
