@@ -51,6 +51,9 @@ class Rules:
         self._verdicts: dict[str, _Verdict] = {"": _Verdict(False, (-1, -1))}
         self._applying: dict[str, tuple[_Applying, ...]] = {"": self._own("", depth=0)}
 
+    def __bool__(self) -> bool:
+        return bool(self._by_folder)
+
     def matches(self, path: str) -> bool:
         """Return whether the file at `path` is excluded, by itself or with a folder that holds it."""
         if not self._by_folder:

@@ -51,6 +51,8 @@ class IgnoreRules:
         """
         if self._unreadable:
             self._refuse_below_unreadable(path)
+        if not self._rules:
+            return False
         with self._timed():
             return self._rules.matches(path)
 

@@ -87,6 +87,7 @@ class View:
             if name.endswith(".so"):
                 self._libraries.setdefault(_joined(folder, name.partition(".")[0]), []).append(name)
         self._answers: dict[str, str] = {}
+        self._answered: dict[tuple[str, ...], str] = {}
         self._kinds: dict[str, Callable[[str], str]] = {
             "p:": self._what_is_at,
             "n:": lambda folder: self._listing(folder, sizes=False),
@@ -105,6 +106,14 @@ class View:
             kind = self._kinds.get(question[:2])
             known = kind(question[2:]) if kind else self._everything
             self._answers[question] = known
+        return known
+
+    def answers(self, questions: tuple[str, ...]) -> str:
+        """Return the questions, sorted, with their answers, as JSON. Many files of a folder ask the same."""
+        known = self._answered.get(questions)
+        if known is None:
+            known = _json([[question, self.answer(question)] for question in sorted(questions)])
+            self._answered[questions] = known
         return known
 
     def is_file(self, path: str) -> bool:
@@ -186,7 +195,7 @@ class Conditions:
 
     def key(self, source: Source, questions: Iterable[str], image: str) -> str:
         """The key of a compile of `source` by `image` that asked these questions."""
-        return _digest(
+        conditions = _json(
             [
                 COMPILER_VERSION,
                 source.kind.value,
@@ -195,9 +204,9 @@ class Conditions:
                 image,
                 self.limits,
                 list(self.import_roots),
-                [[question, self.view.answer(question)] for question in sorted(questions)],
             ]
         )
+        return _sha256(f"{conditions[:-1]},{self.view.answers(tuple(questions))}]")
 
     def sealed(self, result: FileResult) -> FileResult:
         """A result of now, with the key by which it can be used again."""
@@ -234,4 +243,12 @@ def _joined(folder: str, name: str) -> str:
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()
+    return _sha256(_json(value))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
