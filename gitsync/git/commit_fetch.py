@@ -11,7 +11,7 @@ from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.listing import Listing, blob_sizes, read_listing
 from gitsync.git.ref import Ref, RefKind
 from gitsync.git.scope import Scope
-from gitsync.git.transfer import Transfer
+from gitsync.git.transfer import NO_FILES, NO_LARGE_FILES, Transfer
 
 HEAD_REF = "refs/kiok/head"
 _NOT_OUR_REF = re.compile(r"not our ref ([0-9a-f]{40,64})")
@@ -37,7 +37,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class CommitFetch:
-    """What to fetch, and how. `filtered`: without the files that are not in the scope."""
+    """What to fetch, and how. `filtered`: without the files that are not in the scope, but for small ones that changed."""
 
     transfer: Transfer
     ref: Ref
@@ -48,7 +48,7 @@ class CommitFetch:
     def run(self) -> Fetched:
         """Raises GitError (MIRROR_BROKEN when something in the scope is not there), BlobsWithheld."""
         try:
-            self.transfer.fetch_commit(self.ref.full_name, HEAD_REF, filtered=self.filtered)
+            self._fetch_commit()
         except GitError as exc:
             if self.filtered and exc.reason is GitReason.UNSUPPORTED and not exc.other_object_format:
                 raise BlobsWithheld from exc
@@ -57,6 +57,20 @@ class CommitFetch:
         if not self.scope.is_whole:
             fetched = replace(fetched, listing=self._completed(fetched.commit))
         return replace(fetched, used_bytes=self._used_bytes())
+
+    def _fetch_commit(self) -> None:
+        if not self.filtered:
+            self.transfer.fetch_commit(self.ref.full_name, HEAD_REF)
+            return
+        if (self.transfer.directory / HEAD_REF).exists():
+            try:
+                self.transfer.fetch_commit(self.ref.full_name, HEAD_REF, without=NO_LARGE_FILES)
+            except GitError as exc:
+                if exc.reason is not GitReason.UNSUPPORTED or exc.other_object_format:
+                    raise
+            else:
+                return
+        self.transfer.fetch_commit(self.ref.full_name, HEAD_REF, without=NO_FILES)
 
     def _fetched_commit(self) -> str:
         asked = f"{HEAD_REF}\n{HEAD_REF}^{{}}\n".encode("ascii")

@@ -139,12 +139,31 @@ class TestWithFilters:
         assert "big/data.bin" not in blobs_there(mirror, outside)
         inside = work_repo.publish({"team/dags/a.yaml": "dag: {id: a2}\n"})
         assert mirror.fetch(url, MAIN, None, SCOPE) == inside
-        assert asked() == 3
+        assert asked() == 2, "a small file comes with its commit"
         assert contents(mirror, inside, SCOPE)["team/dags/a.yaml"] == b"dag: {id: a2}\n"
+        large = work_repo.publish({"team/dags/data.bin": os.urandom(50_000)})
+        assert mirror.fetch(url, MAIN, None, SCOPE) == large
+        assert asked() == 3
+        assert len(contents(mirror, large, SCOPE)["team/dags/data.bin"]) == 50_000
         work_repo.git("mv", "big/data.bin", "team/dags/moved.bin")
         moved = work_repo.publish()
         mirror.fetch(url, MAIN, None, SCOPE)
         assert len(contents(mirror, moved, SCOPE)["team/dags/moved.bin"]) == 50_000
+
+    def test_a_small_change_to_a_file_that_is_not_there_does_no_harm(
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
+    ) -> None:
+        """The server may send the difference to what it takes for known."""
+        lines = [f"{number} {os.urandom(20).hex()}\n" for number in range(150)]
+        wanted: dict[str, str | bytes] = {"team/dags/kept.bin": os.urandom(50_000)}  # so that nothing is tidied
+        work_repo.publish({**FILES, **wanted, "team/notes.txt": "".join(lines)})
+        mirror.fetch(url, MAIN, None, SCOPE)
+        pack = mirror.git_directory / "objects/pack"
+        before = set(pack.glob("*.pack"))
+        commit = work_repo.publish({"team/notes.txt": "".join([*lines, "one more\n"])})
+        assert mirror.fetch(url, MAIN, None, SCOPE) == commit
+        assert before <= set(pack.glob("*.pack")), "the mirror was kept"
+        assert contents(mirror, commit, SCOPE) == expected({**FILES, **wanted}, WANTED | set(wanted))
 
     def test_a_branch_set_back_and_rewritten_is_followed(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
@@ -201,7 +220,13 @@ class TestWithFilters:
 
 class TestSameEverywhere:
     @pytest.mark.parametrize(
-        "setting", ["none", "uploadpack.allowFilter", "uploadpackfilter.blob:none.allow"]
+        "setting",
+        [
+            "none",
+            "uploadpack.allowFilter",
+            "uploadpackfilter.blob:none.allow",
+            "uploadpackfilter.blob:limit.allow",
+        ],
     )
     def test_the_tree_is_the_same_whatever_the_server_supports(
         self, work_repo: WorkRepo, mirror: Mirror, https_server: HttpsServer, setting: str
