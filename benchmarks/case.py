@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class Result:
     """One figure.
 
-    `floor` is the least the same work costs on this machine, measured in the same run and in the same unit;
-    `floor_is` says what was done for it. `target` is the most `value` may be, or the least where
-    `at_least` is set; None: the figure is told, not judged. `runs` is how many measurements it stands for.
+    `floor` is the least the same work costs on this machine, or what a peer takes for it, measured in the same run and in
+    the same unit; `floor_is` names it. `target` is the most that `value` may be, in floors, or the least where `at_least`
+    is set; None: the figure is shown and not judged. Only ratios (`×`) and counts (no unit) have a target without a
+    floor: seconds, bytes and cores differ between machines. `runs` is the number of measurements.
     """
 
     case: str
@@ -31,17 +32,23 @@ class Result:
     at_least: bool = False
     runs: int = 1
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a target that would be judged by an absolute figure."""
+        if self.target is not None and self.floor is None and self.unit not in ("", "×"):
+            raise ValueError(f"{self.case}: {self.what}: a target in {self.unit} needs a floor")
+
     @property
     def ratio(self) -> float | None:
-        """How many times the floor the figure is; None without a floor."""
+        """Return the figure in floors; None without a floor."""
         return self.value / self.floor if self.floor else None
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None without a target."""
+        """Return the verdict on the target; None without a target."""
         if self.target is None:
             return None
-        return self.value >= self.target if self.at_least else self.value <= self.target
+        judged = self.value if self.ratio is None else self.ratio
+        return judged >= self.target if self.at_least else judged <= self.target
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "ratio": self.ratio, "met": self.met}

@@ -39,7 +39,7 @@ def markdown_table(results: Iterable[Result]) -> str:
 def missed(results: Iterable[Result]) -> list[str]:
     """A line for each target that is not met."""
     return [
-        f"{item.case}: {item.what}: {shown(item.value, item.unit)}, target {_target(item)}"
+        f"{item.case}: {item.what}: {shown(item.value, item.unit)}{_in_floors(item)}, target {_target(item)}"
         for item in results
         if item.met is False
     ]
@@ -76,7 +76,12 @@ def _rows(results: Iterable[Result]) -> Sequence[tuple[Result, tuple[str, ...]]]
     return rows
 
 
+def _in_floors(item: Result) -> str:
+    return "" if item.ratio is None else f" ({shown(item.ratio, '×')} {item.floor_is or 'the floor'})"
+
+
 def _target(item: Result) -> str:
     if item.target is None:
         return ""
-    return f"{'≥' if item.at_least else '≤'} {shown(item.target, item.unit)}"
+    unit = item.unit if item.floor is None else "×"
+    return f"{'≥' if item.at_least else '≤'} {shown(item.target, unit)}"

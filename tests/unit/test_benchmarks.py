@@ -15,7 +15,7 @@ from benchmarks.case import Result, p95
 from benchmarks.table import markdown_table, missed, rich_table, shown
 from kiok.compile import compile_python_file, compile_yaml_file
 
-SLOW = Result("cold", "1000 files", 3.0, "s", floor=1.5, floor_is="forks", target=2.0, runs=3)
+SLOW = Result("cold", "1000 files", 3.0, "s", floor=1.5, floor_is="forks", target=1.9, runs=3)
 FAST = Result("cold", "against Airflow", 16.0, "×", target=15.0, at_least=True)
 TOLD = Result("jars", "wall time", 812.4, "ms")
 REPORT = {
@@ -30,8 +30,15 @@ def test_a_figure_is_judged_by_its_target_and_set_against_its_floor() -> None:
     assert (SLOW.ratio, SLOW.met) == (2.0, False)
     assert (FAST.ratio, FAST.met) == (None, True)
     assert (TOLD.ratio, TOLD.met) == (None, None)
-    assert Result("c", "just so", 2.0, "s", target=2.0).met
+    assert Result("c", "just so", 3.0, "s", floor=1.5, target=2.0).met
+    assert Result("c", "a count", 2.0, "", target=2.0).met
     assert Result("c", "too few", 14.9, "×", target=15.0, at_least=True).met is False
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "MiB", "cores"])
+def test_no_figure_is_judged_that_depends_on_the_machine(unit: str) -> None:
+    with pytest.raises(ValueError, match=f"a target in {unit} needs a floor"):
+        Result("c", "absolute", 2.0, unit, target=3.0)
 
 
 def test_a_figure_survives_json_with_its_ratio_and_verdict() -> None:
@@ -60,13 +67,13 @@ def test_the_table_names_a_case_once_and_says_what_is_missed() -> None:
     assert said.count("cold") == 1
     assert "3 s" in said
     assert "MISSED" in said
-    assert missed([SLOW, FAST, TOLD]) == ["cold: 1000 files: 3 s, target ≤ 2 s"]
+    assert missed([SLOW, FAST, TOLD]) == ["cold: 1000 files: 3 s (2 × forks), target ≤ 1.90 ×"]
 
 
 def test_the_markdown_table_has_a_row_for_each_figure() -> None:
     rows = markdown_table([SLOW, FAST, TOLD]).splitlines()[2:]
     assert rows == [
-        "| cold | 1000 files | 3 s | 1.50 s | 2.00 | ≤ 2 s | MISSED |",
+        "| cold | 1000 files | 3 s | 1.50 s | 2.00 | ≤ 1.90 × | MISSED |",
         "|  | against Airflow | 16 × |  |  | ≥ 15 × | met |",
         "| jars | wall time | 812 ms |  |  |  |  |",
     ]
