@@ -27,12 +27,11 @@ class BlobsWithheld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The commit that is in the mirror now. `used_bytes` is what it takes in the packs, `listing` what is in the
-    scope, where only a part was fetched."""
+    """The commit that is in the mirror now, and what is in the scope, every file of it there; None for a tree over a
+    limit."""
 
     commit: str
-    used_bytes: int
-    listing: Listing | None = None
+    listing: Listing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,8 @@ class CommitFetch:
             if self.filtered and exc.reason is GitReason.UNSUPPORTED and not exc.other_object_format:
                 raise BlobsWithheld from exc
             raise self._explained(exc) from exc
-        fetched = Fetched(self._fetched_commit(), 0)
-        if not self.scope.is_whole:
-            fetched = replace(fetched, listing=self._completed(fetched.commit))
-        return replace(fetched, used_bytes=self._used_bytes())
+        commit = self._fetched_commit()
+        return Fetched(commit, self._completed(commit))
 
     def _fetch_commit(self) -> None:
         if not self.filtered:
@@ -88,7 +85,10 @@ class CommitFetch:
         return commit
 
     def _completed(self, commit: str) -> Listing | None:
-        """What is in the scope, every file of it there; None for a tree over a limit."""
+        """Return what is in the scope, after every file of it is there; None for a tree over a limit.
+
+        To list a commit reads each of its folders, so none of them is missing either.
+        """
         try:
             listing = read_listing(
                 self.transfer.client,
@@ -102,7 +102,8 @@ class CommitFetch:
             if exc.reason is GitReason.TREE_TOO_LARGE:
                 return None  # the commit is there; reading its tree says the same to whoever wants its files
             raise
-        if missing := self._absent(listing.blobs):
+        sizes = self._sizes(listing.blobs) if listing.sizes is None else dict(listing.sizes)
+        if missing := [blob for blob in listing.blobs if blob not in sizes]:
             if not self.filtered:
                 raise git_error(
                     GitReason.MIRROR_BROKEN, f"the mirror lacks {len(missing)} files of {commit[:12]}"
@@ -113,27 +114,14 @@ class CommitFetch:
                 if exc.reason in _WITHHELD:
                     raise BlobsWithheld from exc
                 raise
-            if self._absent(missing):
+            sizes |= self._sizes(missing)
+            if any(blob not in sizes for blob in missing):
                 raise BlobsWithheld
-        return listing
+        return replace(listing, sizes=sizes)
 
-    def _absent(self, blobs: Sequence[str]) -> list[str]:
+    def _sizes(self, blobs: Sequence[str]) -> dict[str, int]:
         transfer = self.transfer
-        sizes = blob_sizes(transfer.client, transfer.directory, blobs, transfer.inherit)
-        return [blob for blob in blobs if blob not in sizes]
-
-    def _used_bytes(self) -> int:
-        """What the commit takes in the packs, after seeing that every object of it is there.
-
-        With a part of it only every folder: of the files `_completed` has seen to those in the scope.
-        """
-        options = ["--objects", "--disk-usage", *(() if self.scope.is_whole else ("--missing=allow-any",))]
-        try:
-            return int(self._local(("rev-list", *options, HEAD_REF)))
-        except GitError as exc:
-            if exc.reason.transient and exc.reason not in DAMAGE:
-                raise
-            raise git_error(GitReason.MIRROR_BROKEN, f"the mirror lacks objects: {exc}") from exc
+        return blob_sizes(transfer.client, transfer.directory, blobs, transfer.inherit)
 
     def _local(self, arguments: Sequence[str], stdin: bytes | None = None) -> str:
         transfer = self.transfer

@@ -88,20 +88,15 @@ def holds_parts(git_directory: Path) -> bool:
     return any((git_directory / "objects" / "pack").glob("*.promisor"))
 
 
-def tidy(
-    client: GitClient, git_directory: Path, ref: str, used_bytes: int, inherit: Sequence[int] = ()
-) -> bool:
+def tidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequence[int] = ()) -> bool:
     """Drop all that is not reachable from `ref`, if as much has piled up as is in use. True if it did.
 
-    `used_bytes` is what the reachable objects take in the packs. Not by `git repack`: with files left out
-    on purpose it fails, or keeps everything for ever. A failure is logged, not raised: the fetch before it is
-    good, and a mirror that cannot be tidied is replaced once it holds 32 packs.
+    Not by `git repack`: with files left out on purpose it fails, or keeps everything for ever. A failure is logged,
+    not raised: the fetch before it is good, and a mirror that cannot be tidied is replaced once it holds 32 packs.
     """
-    packs = _packs(git_directory)
-    size = sum(path.stat().st_size for path in packs)
-    if len(packs) <= MAX_PACKS and size <= 2 * used_bytes + _PACK_OVERHEAD_BYTES:
-        return False
     try:
+        if not _is_untidy(client, git_directory, ref, inherit):
+            return False
         name = client.run(
             (
                 "pack-objects",
@@ -119,11 +114,24 @@ def tidy(
         _keep_only(git_directory, name.decode("ascii").strip())
         if _shallow_marks(git_directory) > MAX_SHALLOW_MARKS:
             client.run(("prune", "--expire=now"), directory=git_directory, inherit=inherit)
-    except (GitError, OSError, UnicodeDecodeError) as exc:
+    except (GitError, OSError, ValueError) as exc:
         whose = correlation.fields().get("repository", git_directory.parent)
         logger.warning("the mirror of %s could not be tidied: %s", whose, exc)
         return False
     return True
+
+
+def _is_untidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequence[int]) -> bool:
+    """Return whether there are many packs, or they hold twice what is in use. Raises GitError, OSError."""
+    sizes = [path.stat().st_size for path in _packs(git_directory)]
+    if len(sizes) > MAX_PACKS:
+        return True
+    # Only then git is asked what is in use, which reads every folder of the commit.
+    if sum(sizes) <= 2 * max(sizes, default=0) + _PACK_OVERHEAD_BYTES:
+        return False
+    arguments = ("rev-list", "--objects", "--disk-usage", "--missing=allow-any", ref)
+    used = int(client.run(arguments, directory=git_directory, inherit=inherit))
+    return sum(sizes) > 2 * used + _PACK_OVERHEAD_BYTES
 
 
 def _keep_only(git_directory: Path, name: str) -> None:

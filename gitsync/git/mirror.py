@@ -129,7 +129,7 @@ class Mirror:
             fetched = self._fetch_in_the_other_format(fetch)
         if fetched.listing:
             self._listed = (fetched.commit, fetch.scope, fetched.listing)
-        tidy(self._client, self.git_directory, HEAD_REF, fetched.used_bytes, self._inherit)
+        tidy(self._client, self.git_directory, HEAD_REF, self._inherit)
         return fetched.commit
 
     def _fetch_in_the_other_format(self, fetch: CommitFetch) -> Fetched:
