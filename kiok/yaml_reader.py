@@ -122,6 +122,9 @@ def _opened_before(at: Mark, text: str) -> tuple[int | None, Mark | None]:
     return quote, brackets[-1] if brackets else None
 
 
+_COLLECTION_ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
+
+
 class _Open(NamedTuple):
     """A list or mapping whose end has not come yet; `children` are keys and values in turn for a mapping."""
 
@@ -143,16 +146,19 @@ class _Reader:
 
     def take(self, event: Any) -> Document | None:
         """Take the next event; the document, when the event ends one."""
-        mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
-        if isinstance(event, yaml.ScalarEvent):
+        kind = type(event)
+        if kind in _COLLECTION_ENDS:
+            self._end()
+            return None
+        start = event.start_mark
+        mark = Mark(start.line + 1, start.column + 1)
+        if kind is yaml.ScalarEvent:
             # The C parser gives '' and the Python one None for a scalar without quotes.
             self._add(self._scalar(event, mark), event.anchor, plain=not event.style)
         elif isinstance(event, yaml.AliasEvent):
             self._add(self._alias(event, mark), None, plain=False)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._start(event, mark)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._end()
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             self._check(self._documents, self._limits.max_documents, "documents", mark)
@@ -169,13 +175,15 @@ class _Reader:
             raise YamlError(f"the file has more than {limit} {what}", mark)
 
     def _scalar(self, event: Any, mark: Mark) -> Node:
-        self._count(1, len(event.value), mark)
+        text = event.value
+        length = len(text)
+        self._count(1, length, mark)
         try:
-            value = resolve(event.value, plain=not event.style, tag=event.tag)
+            value = resolve(text, plain=not event.style, tag=event.tag)
         except ScalarError as error:
             self._wrong(mark, str(error))
-            value = event.value
-        return Node(mark, value, text=len(event.value))
+            value = text
+        return Node(mark, value, text=length)
 
     def _alias(self, event: Any, mark: Mark) -> Node:
         anchor: str = event.anchor
@@ -195,8 +203,9 @@ class _Reader:
     def _count(self, nodes: int, text: int, mark: Mark) -> None:
         self._nodes += nodes
         self._text += text
-        self._check(self._nodes, self._limits.max_nodes, "values (aliases expanded)", mark)
-        self._check(self._text, self._limits.max_text, "characters (aliases expanded)", mark)
+        if self._nodes > self._limits.max_nodes or self._text > self._limits.max_text:
+            self._check(self._nodes, self._limits.max_nodes, "values (aliases expanded)", mark)
+            self._check(self._text, self._limits.max_text, "characters (aliases expanded)", mark)
 
     def _start(self, event: Any, mark: Mark) -> None:
         self._count(1, 0, mark)
@@ -221,9 +230,13 @@ class _Reader:
         else:
             node.items = [child for child, _plain in children]
             node.value = [child.value for child in node.items]
-        node.nodes = 1 + sum(child.nodes for child, _plain in children)
-        node.text = sum(child.text for child, _plain in children)
-        node.height = 1 + max((child.height for child, _plain in children), default=0)
+        nodes, text, height = 1, 0, 0
+        for child, _plain in children:
+            nodes += child.nodes
+            text += child.text
+            if child.height > height:
+                height = child.height
+        node.nodes, node.text, node.height = nodes, text, height + 1
         self._add(node, anchor, plain=False)
 
     def _entry(self, node: Node, key: Node, plain: bool, value: Node) -> None:

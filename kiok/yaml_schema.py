@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 from kiok.text import MAX_INT64, MIN_INT64
 
-_NULL = re.compile(r"null|Null|NULL|~|")
-_TRUE = re.compile(r"true|True|TRUE")
-_FALSE = re.compile(r"false|False|FALSE")
+_WORDS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("null", "Null", "NULL", "~", "")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_NUMBERS_BEGIN_WITH = frozenset("-+.0123456789")
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o([0-7]+)")
 _HEX = re.compile(r"0x([0-9a-fA-F]+)")
@@ -65,14 +69,10 @@ def _number(value: object) -> int:
 
 
 def _plain(text: str) -> object:
-    if len(text) > 5 and text[0] not in "-+.0123456789":
-        return text  # most text: longer than `false`, and no number
-    if _NULL.fullmatch(text):
-        return None
-    if _TRUE.fullmatch(text):
-        return True
-    if _FALSE.fullmatch(text):
-        return False
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBERS_BEGIN_WITH:
+        return text  # most text
     if _INT.fullmatch(text):
         return _integer(text, 10, text)
     if octal := _OCTAL.fullmatch(text):
