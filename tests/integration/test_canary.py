@@ -65,7 +65,7 @@ raise RuntimeError("this is all that is here")
 # Whose environment a credential may be in: those of one call of git, and ssh-keygen, which tells after a refused login
 # whether the passphrase was the key's. `cat` is the noting programs' own.
 MAY_HOLD_A_CREDENTIAL = {
-    *("prlimit", "setpriv", "env", "git", "git-remote-http", "ssh", "ssh-keygen", "askpass", "sh", "cat"),
+    *("setpriv", "git", "git-remote-http", "ssh", "ssh-keygen", "askpass", "sh", "cat"),
 }
 OWN = {"masterkey", "signingkey", "databasepassword"}
 """The secrets of the service itself, which are given to it in its environment."""
@@ -401,7 +401,7 @@ class Use:
 
 def use_the_service(stage: Stage, client: Client, secrets: Mapping[str, str]) -> Use:
     """Sync every scene with real workers; post forms and run commands beside them."""
-    noting = NotingPrograms(stage.root / "noting", ["git", "ssh", "setpriv", "prlimit"])
+    noting = NotingPrograms(stage.root / "noting", ["git", "ssh", "setpriv"])
     environment = {
         **secrets,
         "KIOK_BASE_DATA_DIR": str(stage.data),
