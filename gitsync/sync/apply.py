@@ -21,7 +21,7 @@ from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX
 from gitsync.sync.claim import Claim, owned
-from gitsync.sync.copying import copy
+from gitsync.sync.copying import Json, copy
 from gitsync.sync.plan import Found, Plan, Recorded
 from gitsync.sync.retries import schedule_retry
 from kiok.metadata.models import Dag, DagVersion, Origin
@@ -83,7 +83,10 @@ def _create(created: Sequence[Found], repository: str, commit: str, now: datetim
             .annotate(last=Max("version"))
             .values_list("uid", "last")
         )
-        rows = [_row(item, repository, last.get(item.uid, 0) + 1, commit, now) for item in chunk]
+        rows = [
+            _row(item, repository, last.get(item.uid, 0) + 1, commit, now, spec=Json(item.spec_json))
+            for item in chunk
+        ]
         copy(rows)
         _add_versions(rows, now)
 
@@ -126,18 +129,21 @@ _WRITTEN_BY_A_COMMIT = (
 )
 
 
-def _row(item: Found, repository: str, version: int, commit: str, now: datetime) -> Dag:
-    spec = item.spec
+def _row(
+    item: Found, repository: str, version: int, commit: str, now: datetime, spec: Json | None = None
+) -> Dag:
+    """Return the row of a DAG; `spec` is its text for a row that is copied."""
+    dag = item.spec
     return Dag(
         uid=item.uid,
-        dag_id=spec.id,
-        name=spec.name,
-        description=spec.description,
+        dag_id=dag.id,
+        name=dag.name,
+        description=dag.description,
         origin=Origin.GIT,
         repository=repository,
         source_path=item.source_path,
-        schedule=spec.schedule,
-        spec=spec.to_json(),
+        schedule=dag.schedule,
+        spec=dag.to_json() if spec is None else spec,
         spec_hash=item.spec_hash,
         version=version,
         commit_sha=commit,

@@ -6,6 +6,7 @@ fails keeps the DAGs it last gave.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -36,6 +37,7 @@ class Found:
 
     uid: str
     spec: DagSpec
+    spec_json: str
     spec_hash: str
     file: FileResult
 
@@ -110,17 +112,18 @@ def make_plan(
     uids_by_path: dict[str, set[str]] = {}
     for dag in known.values():
         uids_by_path.setdefault(dag.source_path, set()).add(dag.uid)
-    judged = [
-        _judge(
+    judged = []
+    found: dict[str, Found] = {}
+    for file in files:
+        result, dags = _judge(
             repository,
             file,
             uids_by_path.get(file.source.path, set()),
             taken or {},
             earlier_doubts.get(file.source.path, ()),
         )
-        for file in files
-    ]
-    found = {item.uid: item for file in judged for item in _found_in(repository, file)}
+        judged.append(result)
+        found.update((item.uid, item) for item in dags)
 
     created, updated, refreshed, unchanged = [], [], [], []
     for item in found.values():
@@ -163,13 +166,13 @@ def _judge(
     recorded_uids: set[str],
     taken: Mapping[str, str],
     earlier_doubts: Collection[str],
-) -> FileResult:
-    """Return the file as the plan takes it, with a doubt about a recorded DAG turned into a failure.
+) -> tuple[FileResult, list[Found]]:
+    """Return the file as the plan takes it, with a doubt about a recorded DAG turned into a failure; and its DAGs.
 
     What the store has a say in has no key: the store may say otherwise next time.
     """
     if file.reused:
-        return file
+        return file, []
     if file.doubts and not file.keyed and _are_keyed(repository, file, recorded_uids):
         # A document that is in doubt counts, so that the others keep the uids that they have with it.
         file = replace(file, keyed=True)
@@ -178,18 +181,22 @@ def _judge(
     if doubts and recorded_uids - {item.uid for item in found}:
         # It gave a DAG before that it does not give now, and it was not understood: that proves nothing.
         problems = file.diagnostics if file.status is FileStatus.FAILED else ()
-        return replace(file, status=FileStatus.FAILED, diagnostics=(*problems, *doubts), key="")
+        file = replace(file, status=FileStatus.FAILED, diagnostics=(*problems, *doubts), key="")
+        return file, [replace(item, file=file) for item in found]
     for item in found:
         if item.uid in taken:
-            return failed(file.source, f"the id {item.uid!r} belongs to {taken[item.uid]}", text=file.text)
-    return file
+            message = f"the id {item.uid!r} belongs to {taken[item.uid]}"
+            return failed(file.source, message, text=file.text), []
+    return file, found
 
 
 def _found_in(repository: str, file: FileResult) -> list[Found]:
-    return [
-        Found(uid_of(repository, file.source.path, spec.id if file.keyed else None), spec, spec.sha256, file)
-        for spec in file.dags
-    ]
+    found = []
+    for spec in file.dags:
+        uid = uid_of(repository, file.source.path, spec.id if file.keyed else None)
+        text = spec.canonical_json()
+        found.append(Found(uid, spec, text, hashlib.sha256(text.encode()).hexdigest(), file))
+    return found
 
 
 def _are_keyed(repository: str, file: FileResult, recorded_uids: set[str]) -> bool:
