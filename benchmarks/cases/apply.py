@@ -38,7 +38,9 @@ def measure(bench: Bench) -> Iterator[Result]:
     delete = median([floor.delete_seconds for floor in floors])
     mib = floors[0].copied_bytes / 2**20
     floor_is = f"COPY of the same {mib:.0f} MiB into bare tables"
-    yield Result(NAME, f"{dags} created", median(creations), "s", write, floor_is, MAX_CREATE_RATIO, runs=runs)
+    yield Result(
+        NAME, f"{dags} created", median(creations), "s", write, floor_is, MAX_CREATE_RATIO, runs=runs
+    )
     floor_is = "DELETE of the same rows in bare tables"
     yield Result(NAME, f"{dags} pruned", median(prunings), "s", delete, floor_is, MAX_PRUNE_RATIO, runs=runs)
     for what, (few, many) in per_thousand.items():

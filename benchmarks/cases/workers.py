@@ -4,6 +4,8 @@ The real cluster (`manage.py qcluster`). A flood is as many small repositories o
 of which has changed, asked for at once as webhooks ask; meanwhile, and then with nothing else to do, another team
 pushes single files one after the other. A push's clock starts when it is done and its sync is asked for, and stops when
 the new version is committed, as a trigger in the database tells (`benchmarks.told`).
+
+Floor of the CPU of a sync: a bare `git ls-remote` and a bare `git fetch` of the same commit.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from benchmarks import authored
 from benchmarks.bench import Bench
 from benchmarks.case import Result, median, p95
+from benchmarks.floors import git as git_floor
 from benchmarks.service import cluster, cpu_over, cpu_so_far
 from benchmarks.told import Told
 from benchmarks.worker import Worker
@@ -25,6 +28,8 @@ WORKERS = (1, 2, 4)
 YAML_REPOSITORIES = 120
 PYTHON_REPOSITORIES = 40
 PUSHES = 30
+FLOORS = 20
+MAX_CPU_RATIO = 5.0
 IDLE_SECONDS = 20.0
 _OTHER = "other"
 _PATIENCE_SECONDS = 120.0
@@ -33,7 +38,7 @@ _PATIENCE_SECONDS = 120.0
 @dataclass(slots=True)
 class _Run:
     """What one number of workers gave. Seconds; `yaml` and `python` syncs a second; `cpu` of a sync, of a YAML repository:
-    the workers' with git, and PostgreSQL's."""
+    the workers' with git, and PostgreSQL's; `floor` that of git alone."""
 
     yaml: float = 0.0
     python: float = 0.0
@@ -41,6 +46,7 @@ class _Run:
     in_flood: list[float] = field(default_factory=list)
     idle_cores: float = 0.0
     cpu: tuple[float, float] = (0.0, 0.0)
+    floor: float = 0.0
 
 
 class _Stage:
@@ -82,6 +88,17 @@ class _Stage:
         self.ask([self._pk])
         return told.until("pushed", _PATIENCE_SECONDS)["pushed"] - began
 
+    def floor(self) -> float:
+        """Seconds of CPU that bare git takes to ask for a change, and to fetch it."""
+        mirror = self._bench.folder / "floor-workers.git"
+        git_floor.fetch(self._yaml.file_url, mirror)
+        costs = []
+        for _ in range(self._bench.runs(FLOORS)):
+            self.change()
+            asked = git_floor.ls_remote(self._yaml.file_url)
+            costs.append(asked.cpu_seconds + git_floor.fetch(self._yaml.file_url, mirror).cpu_seconds)
+        return median(costs)
+
     def waiting(self) -> int:
         with self._bench.connect(self._worker.database) as connection:
             [[count]] = connection.execute("SELECT count(*) FROM gitsync_turn").fetchall()
@@ -121,6 +138,7 @@ def _run(bench: Bench, worker: Worker, count: int) -> _Run:
         after = cpu_so_far(pid, bench.folder / "data")
         syncs = bench.size(YAML_REPOSITORIES)
         found.cpu = (after[0] - before[0]) / syncs, (after[1] - before[1]) / syncs
+        found.floor = stage.floor()
         found.python, _ = stage.flood("python")
         _, found.in_flood = stage.flood("yaml", told)
         for _push in range(bench.runs(PUSHES)):
@@ -142,8 +160,17 @@ def _results(count: int, found: _Run) -> Iterator[Result]:
         found.yaml,
         "syncs/s",
     )
-    for whose, seconds in zip(("workers and git", "PostgreSQL"), found.cpu, strict=True):
-        yield result(f"  CPU of one, {whose}", seconds * 1000, "ms")
+    ours, theirs = (seconds * 1000 for seconds in found.cpu)
+    yield Result(
+        NAME,
+        "  CPU of one, workers and git",
+        ours,
+        "ms",
+        found.floor * 1000,
+        "bare git ls-remote and fetch",
+        MAX_CPU_RATIO,
+    )
+    yield result("  CPU of one, PostgreSQL", theirs, "ms")
     yield result("  Python repositories, one file changed", found.python, "syncs/s")
     for what, values in (("alone", found.alone), ("during another team's flood", found.in_flood)):
         if values:

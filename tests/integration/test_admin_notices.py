@@ -260,9 +260,7 @@ def test_what_was_told_of_a_repository_is_hidden_with_it(vera: User, ours: Group
         assert "zebra" not in client.get(address).content.decode(), address
 
 
-def test_repositories_are_searched_and_not_all_listed(
-    root: Client, vera: User, ours: Group
-) -> None:
+def test_repositories_are_searched_and_not_all_listed(root: Client, vera: User, ours: Group) -> None:
     """A user without the list of repositories has no search, and chooses from those of their groups."""
     rows = Repository.objects.bulk_create(
         [Repository(name=f"r{number:03}", url="https://x.invalid/r.git") for number in range(300)]

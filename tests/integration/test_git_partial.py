@@ -155,7 +155,9 @@ class TestWithFilters:
     ) -> None:
         """The server may send the difference to what it takes for known."""
         lines = [f"{number} {os.urandom(20).hex()}\n" for number in range(150)]
-        wanted: dict[str, str | bytes] = {"team/dags/kept.bin": os.urandom(50_000)}  # so that nothing is tidied
+        wanted: dict[str, str | bytes] = {
+            "team/dags/kept.bin": os.urandom(50_000)
+        }  # so that nothing is tidied
         work_repo.publish({**FILES, **wanted, "team/notes.txt": "".join(lines)})
         mirror.fetch(url, MAIN, None, SCOPE)
         pack = mirror.git_directory / "objects/pack"
