@@ -12,7 +12,6 @@ from gitsync.sync import finish
 from gitsync.sync.claim import is_held
 from gitsync.sync.failure import logged_failure_of
 from gitsync.sync.probe import is_judged
-from gitsync.sync.report import SyncReport, report_of_record
 from gitsync.sync.request import Request
 from gitsync.sync.schedule import SPREAD
 from gitsync.sync.shared_probe import SharedProbes
@@ -33,13 +32,16 @@ def look(repository_id: int) -> bool:
         return _shared_probes.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
 
     with correlation.bound(repository=repository.name):
-        return settled(repository, Request(trigger=Trigger.SCHEDULE), ask) is None
+        return not settled(repository, Request(trigger=Trigger.SCHEDULE), ask)
 
 
 def settled(
     repository: Repository, request: Request, ask: Callable[[Remote], str] = Remote.probe
-) -> SyncReport | None:
-    """A report if the look settles what is asked for, None if there is work to do. Raises database errors."""
+) -> bool:
+    """Poll the repository; return whether that settles the request, and `repository` is as recorded then.
+
+    Raises database errors.
+    """
     try:
         commit = ask(remote_of(repository))
     except Error:
@@ -48,12 +50,12 @@ def settled(
         failure = logged_failure_of(exc, repository)
         finish.fail_unreached(repository, failure, request.trigger, request.requested_by)
         repository.refresh_from_db()
-        return report_of_record(repository)
+        return True
     # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
     is_unfinished = bool(repository.lease_holder or repository.follow_up) and not is_held(repository)
     if is_unfinished or not is_judged(
         repository, commit, insists=request.insists, retries_now=request.retries_now
     ):
-        return None
+        return False
     finish.nothing_new(repository)
-    return report_of_record(repository)
+    return True

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, Q, Value
+
 from compilers.base import FileStatus, Ignored
 from gitsync.errors import SyncReason
 from gitsync.models import FileState, Repository, RepositoryState
@@ -150,7 +153,11 @@ def report_of_record(repository: Repository) -> SyncReport:
         if row.state == FileState.FAILED
         for item in row.diagnostics
     )
-    stale = tuple(dags.filter(stale_since__isnull=False).values_list("uid", flat=True))
+    counted = dags.aggregate(
+        dags=Count("uid"),
+        stale=ArrayAgg("uid", filter=Q(stale_since__isnull=False), order_by="uid", default=Value([])),
+    )
+    stale = tuple(counted["stale"])
     return SyncReport(
         name=repository.name,
         state=repository.state,
@@ -159,7 +166,7 @@ def report_of_record(repository: Repository) -> SyncReport:
         from_commit=repository.last_good_commit,
         to_commit=repository.last_good_commit,
         stale=stale,
-        unchanged=dags.count() - len(stale),
+        unchanged=counted["dags"] - len(stale),
         failed=failures,
         not_a_dag=tuple(row.path for row in files if row.state == FileState.NOT_A_DAG),
         ignored=tuple(row.path for row in files if row.state == FileState.IGNORED),

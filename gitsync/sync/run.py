@@ -89,8 +89,8 @@ def _sync_repository(repository: Repository, request: Request, progress: Progres
         return held_back
     if not request.full:
         progress("probe", "")
-        if report := settled(repository, request):
-            return report
+        if settled(repository, request):
+            return report_of_record(repository)
     try:
         held = _claim(repository.pk, request)
     except Busy as exc:
