@@ -1,15 +1,16 @@
-"""The looks under way: each one `ls-remote` in a thread of its own, so that a remote that hangs delays no other."""
+"""The looks under way: each one `ls-remote` in a thread by itself, so that a remote that hangs delays no other."""
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from django.db import Error, connections
+from django.db import Error, close_old_connections, connections
 from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
@@ -38,12 +39,63 @@ Enqueue = Callable[[int], None]
 log = logging.getLogger(__name__)
 
 
+IDLE_SECONDS = 2.0  # a thread without work keeps its database connection for so long
+
+Work = Callable[[], None]
+
+
 @dataclass(slots=True)
 class _Look:
     host: str
-    thread: threading.Thread
+    ended: threading.Event
     began: float
     is_slow: bool
+
+
+class Threads:
+    """Daemon threads that take work one by one; as many as there is work at once.
+
+    To connect to the database costs more than a poll, so a thread keeps its connection from one to the next. They are
+    daemons, since a remote that hangs must not hold up the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._work: queue.SimpleQueue[tuple[Work, threading.Event]] = queue.SimpleQueue()
+        self._free = 0
+        """Threads that wait for work, less the work that waits for them."""
+
+    def start(self, work: Work) -> threading.Event:
+        """Have `work`, which never raises, done by a free thread or a new one; the event is set at its end."""
+        ended = threading.Event()
+        with self._lock:
+            is_thread_free = self._free > 0
+            self._free -= is_thread_free
+        self._work.put((work, ended))
+        if not is_thread_free:
+            threading.Thread(target=self._serve, name="look", daemon=True).start()
+        return ended
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                try:
+                    work, ended = self._work.get(timeout=IDLE_SECONDS)
+                except queue.Empty:
+                    with self._lock:
+                        if self._free > 0:
+                            self._free -= 1
+                            return
+                    continue  # there is work on its way to this thread
+                try:
+                    close_old_connections()
+                    work()
+                finally:
+                    ended.set()
+                with self._lock:
+                    self._free += 1
+        finally:
+            connections.close_all()
 
 
 class Looks:
@@ -60,10 +112,11 @@ class Looks:
         self._host_parallelism = host_parallelism
         self._max_slow = SLOW_SHARE * parallelism
         self._under_way: dict[int, _Look] = {}
+        self._threads = Threads()
 
     def under_way(self) -> int:
         """How many looks have not ended, the slow ones among them."""
-        return sum(item.thread.is_alive() for item in self._under_way.values())
+        return sum(not item.ended.is_set() for item in self._under_way.values())
 
     def start_due(self) -> None:
         """Start a look at each due repository for which there is room: of each team in turn the one that is longest due."""
@@ -104,14 +157,12 @@ class Looks:
             taken[host] += not was_slow
 
     def _start(self, pk: int, host: str, *, is_slow: bool) -> None:
-        # Daemon threads: a hanging remote must not hold up the end of the process either.
-        thread = threading.Thread(target=self._look, args=(pk,), name=f"look-{pk}", daemon=True)
-        self._under_way[pk] = _Look(host, thread, time.monotonic(), is_slow)
-        thread.start()
+        ended = self._threads.start(lambda: self._look(pk))
+        self._under_way[pk] = _Look(host, ended, time.monotonic(), is_slow)
 
     def _review(self) -> None:
         """Forget the looks that ended, and let the slow ones give their places up."""
-        self._under_way = {pk: item for pk, item in self._under_way.items() if item.thread.is_alive()}
+        self._under_way = {pk: item for pk, item in self._under_way.items() if not item.ended.is_set()}
         slow = sum(item.is_slow for item in self._under_way.values())
         now = time.monotonic()
         for item in self._under_way.values():
@@ -133,8 +184,6 @@ class Looks:
                 return  # removed meanwhile
             except Exception:  # one repository's fault must not end the leader's other looks; the log has it
                 log.exception("looking at repository %s failed", _name_of(repository_id))
-            finally:
-                connections.close_all()
 
 
 def _name_of(repository_id: int) -> str:

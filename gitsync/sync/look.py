@@ -35,9 +35,7 @@ def look(repository_id: int) -> bool:
         return not settled(repository, Request(trigger=Trigger.SCHEDULE), ask)
 
 
-def settled(
-    repository: Repository, request: Request, ask: Callable[[Remote], str] = Remote.probe
-) -> bool:
+def settled(repository: Repository, request: Request, ask: Callable[[Remote], str] = Remote.probe) -> bool:
     """Poll the repository; return whether that settles the request, and `repository` is as recorded then.
 
     Raises database errors.
