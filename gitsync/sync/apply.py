@@ -21,7 +21,7 @@ from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX
 from gitsync.sync.claim import Claim, owned
-from gitsync.sync.copying import Json, copy
+from gitsync.sync.copying import copy, copy_unsaved
 from gitsync.sync.plan import Found, Plan, Recorded
 from gitsync.sync.retries import schedule_retry
 from kiok.metadata.models import Dag, DagVersion, Origin
@@ -83,19 +83,16 @@ def _create(created: Sequence[Found], repository: str, commit: str, now: datetim
             .annotate(last=Max("version"))
             .values_list("uid", "last")
         )
-        rows = [
-            _row(item, repository, last.get(item.uid, 0) + 1, commit, now, spec=Json(item.spec_json))
-            for item in chunk
-        ]
-        copy(rows)
-        _add_versions(rows, now)
+        versions = [(item, last.get(item.uid, 0) + 1) for item in chunk]
+        copy(Dag, _DAG_COLUMNS, (_dag(item, repository, version, commit, now) for item, version in versions))
+        _add_versions(versions, commit, now)
 
 
 def _update(updated: Sequence[tuple[Found, Recorded]], repository: str, commit: str, now: datetime) -> None:
     for chunk in _chunks(updated):
         rows = [_row(item, repository, before.version + 1, commit, now) for item, before in chunk]
         _overwrite(rows)
-        _add_versions(rows, now)
+        _add_versions([(item, before.version + 1) for item, before in chunk], commit, now)
 
 
 def _refresh(
@@ -129,10 +126,23 @@ _WRITTEN_BY_A_COMMIT = (
 )
 
 
-def _row(
-    item: Found, repository: str, version: int, commit: str, now: datetime, spec: Json | None = None
-) -> Dag:
-    """Return the row of a DAG; `spec` is its text for a row that is copied."""
+_DAG_COLUMNS = (
+    *("uid", "dag_id", "name", "description", "origin", "repository", "source_path", "schedule", "spec"),
+    *("spec_hash", "version", "commit_sha", "source", "image_digest", "created_at", "updated_at"),
+)
+
+
+def _dag(item: Found, repository: str, version: int, commit: str, now: datetime) -> Sequence[object]:
+    """Return the values of `_DAG_COLUMNS` for a new DAG."""
+    dag, file = item.spec, item.file
+    return (
+        *(item.uid, dag.id, dag.name, dag.description, Origin.GIT.value, repository, item.source_path),
+        *(dag.schedule, item.spec_json, item.spec_hash, version, commit, file.text, file.image or ""),
+        *(now, now),
+    )
+
+
+def _row(item: Found, repository: str, version: int, commit: str, now: datetime) -> Dag:
     dag = item.spec
     return Dag(
         uid=item.uid,
@@ -143,7 +153,7 @@ def _row(
         repository=repository,
         source_path=item.source_path,
         schedule=dag.schedule,
-        spec=dag.to_json() if spec is None else spec,
+        spec=dag.to_json(),
         spec_hash=item.spec_hash,
         version=version,
         commit_sha=commit,
@@ -156,20 +166,17 @@ def _row(
     )
 
 
-def _add_versions(rows: Sequence[Dag], now: datetime) -> None:
+_VERSION_COLUMNS = ("uid", "version", "spec", "spec_hash", "commit_sha", "source", "created_at")
+
+
+def _add_versions(versions: Iterable[tuple[Found, int]], commit: str, now: datetime) -> None:
     copy(
-        [
-            DagVersion(
-                uid=row.uid,
-                version=row.version,
-                spec=row.spec,
-                spec_hash=row.spec_hash,
-                commit_sha=row.commit_sha,
-                source=row.source,
-                created_at=now,
-            )
-            for row in rows
-        ]
+        DagVersion,
+        _VERSION_COLUMNS,
+        (
+            (item.uid, version, item.spec_json, item.spec_hash, commit, item.file.text, now)
+            for item, version in versions
+        ),
     )
 
 
@@ -219,7 +226,7 @@ def _record_files(
                 changed.append(row)
             elif row.state == FileState.FAILED:
                 seen_again.append(old.pk)
-        copy(created)
+        copy_unsaved(created)
         SourceFile.objects.bulk_create(
             changed,
             update_conflicts=True,
@@ -237,11 +244,11 @@ def _file_rows(
     for file in plan.compiled_files:
         failed_at = now if file.status is FileStatus.FAILED else None
         yield SourceFile(
-            repository=repository,
+            repository_id=repository.pk,
             path=file.source.path,
-            kind=file.source.kind,
+            kind=file.source.kind.value,
             blob_sha=file.source.blob,
-            state=FileState(file.status.value),
+            state=file.status.value,
             dags=len(file.dags),
             diagnostics=_problems(file),
             image_digest=file.image or "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,35 +12,37 @@ from django.db.models import AutoField, Field, GeneratedField, JSONField, Model
 _PLAIN = frozenset({str, int, float, bool, datetime, type(None)})
 
 
-class Json(str):
-    """A value of a JSON column, as text that is written as it is."""
+def copy(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of the named columns; keys that the database gives stay unknown.
 
-    __slots__ = ()
+    The values are text, numbers, booleans, times or None as the database takes them: JSON as its text. Model instances
+    would cost three times as much. Raises IntegrityError.
+    """
+    quoted = connection.ops.quote_name
+    named = ", ".join(quoted(column) for column in columns)
+    command = f"COPY {quoted(model._meta.db_table)} ({named}) FROM STDIN"
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        target: Any = cursor.cursor  # psycopg's own: Django's knows no COPY
+        with target.copy(command) as copying:
+            for row in rows:
+                copying.write_row(row)
 
 
-def copy(rows: Sequence[Model]) -> None:
-    """Insert unsaved rows of one model; keys that the database gives stay unknown. Raises IntegrityError."""
+def copy_unsaved(rows: Sequence[Model]) -> None:
+    """Insert unsaved instances of one model. Raises IntegrityError."""
     if not rows:
         return
     model = type(rows[0])
     fields = [
         field for field in model._meta.concrete_fields if not isinstance(field, AutoField | GeneratedField)
     ]
-    quoted = connection.ops.quote_name
-    columns = ", ".join(quoted(field.column or field.name) for field in fields)
-    command = f"COPY {quoted(model._meta.db_table)} ({columns}) FROM STDIN"
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        target: Any = cursor.cursor  # psycopg's own: Django's knows no COPY
-        with target.copy(command) as copying:
-            for row in rows:
-                copying.write_row([_value(row, field) for field in fields])
+    columns = [field.column or field.name for field in fields]
+    copy(model, columns, ([_value(row, field) for field in fields] for row in rows))
 
 
 def _value(row: Model, field: Field[Any, Any]) -> Any:
     """What psycopg is given. Most values it takes as they are, which saves half of the time."""
     value = getattr(row, field.attname)
-    if type(value) is Json:
-        return str(value)
     if type(value) in _PLAIN and not isinstance(field, JSONField):
         return value
     return field.get_db_prep_save(value, connection)
