@@ -27,8 +27,8 @@ class BlobsWithheld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The commit that is in the mirror now, and what is in the scope, every file of it there; None for a tree over a
-    limit."""
+    """The commit that is in the mirror now, and what is in the scope, every file of it there; None where that could not
+    be listed, for a tree over a limit."""
 
     commit: str
     listing: Listing | None
@@ -99,8 +99,9 @@ class CommitFetch:
                 inherit=self.transfer.inherit,
             )
         except GitError as exc:
-            if exc.reason is GitReason.TREE_TOO_LARGE:
-                return None  # the commit is there; reading its tree says the same to whoever wants its files
+            # The commit is there, and of a whole one every file; whoever reads its tree gets the same error.
+            if exc.reason is GitReason.TREE_TOO_LARGE or (self.scope.is_whole and exc.reason not in DAMAGE):
+                return None
             raise
         sizes = self._sizes(listing.blobs) if listing.sizes is None else dict(listing.sizes)
         if missing := [blob for blob in listing.blobs if blob not in sizes]:
