@@ -71,7 +71,7 @@ def claim(repository_id: int) -> Claim | None:
     )
     if not won:
         return None
-    repository = Repository.objects.get(pk=repository_id)
+    repository = Repository.objects.select_related("verify_keys").get(pk=repository_id)
     if repository.lease_holder != me:
         return None
     if holder:
@@ -115,7 +115,7 @@ def release(held: Claim, *, keep_request: bool = False) -> dict[str, Any] | None
 def _release(held: Claim, keep_request: bool) -> dict[str, Any] | None:
     with transaction.atomic():
         try:
-            row = owned(held)
+            row = owned(held, "follow_up")
         except LeaseLost:
             return None
         asked: dict[str, Any] | None = row.follow_up
@@ -167,18 +167,19 @@ def _log_joined(repository: Repository, follow_up: str) -> None:
     log.info("this request waits for %s, which is syncing %s", holder, repository.name)
 
 
-def owned(held: Claim) -> Repository:
+def owned(held: Claim, *fields: str) -> Repository:
     """The repository row, locked for the rest of the transaction, if the claim still stands.
+
+    `fields` are those that are needed, where that is not all of them: a row has some fifty.
 
     A process that stops in that transaction keeps the row no longer than a lease: the server ends its session.
     Raises LeaseLost otherwise.
     """
     limit_standstill()
-    row = (
-        Repository.objects.select_for_update()
-        .filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number)
-        .first()
-    )
+    rows = Repository.objects.select_for_update()
+    if fields:
+        rows = rows.only(*fields)
+    row = rows.filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number).first()
     if row is None:
         raise LeaseLost("another worker has taken this repository over; this sync commits nothing")
     return row
