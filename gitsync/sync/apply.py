@@ -20,8 +20,8 @@ from gitsync.clock import database_now
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX
+from gitsync.sync.bulk import copy, copy_unsaved, delete
 from gitsync.sync.claim import Claim, owned
-from gitsync.sync.copying import copy, copy_unsaved
 from gitsync.sync.plan import Found, Plan, Recorded
 from gitsync.sync.retries import schedule_retry
 from kiok.metadata.models import Dag, DagVersion, Origin
@@ -67,8 +67,7 @@ def apply(plan: Plan, held: Claim, commit: str, ignored: Sequence[Ignored]) -> N
         _update(plan.updated, repository.name, commit, now)
         _refresh(plan.refreshed, repository.name, commit, now)
         _mark_stale(plan, now)
-        for chunk in _chunks(plan.pruned):
-            Dag.objects.filter(uid__in=chunk, origin=Origin.GIT, repository=repository.name).delete()
+        delete(Dag, "uid", plan.pruned, origin=Origin.GIT.value, repository=repository.name)
         _record_files(repository, plan, ignored, commit, now)
         # What was judged last is no longer what is here, also where nobody lives to judge this: were the push taken
         # back then, a look would find nothing new.
@@ -234,8 +233,7 @@ def _record_files(
             update_fields=_WRITTEN_OF_A_FILE,
         )
         files.filter(pk__in=seen_again).update(last_failed_at=now)
-    for gone_chunk in _chunks(gone.values()):
-        files.filter(pk__in=gone_chunk).delete()
+    delete(SourceFile, "id", [*gone.values()])
 
 
 def _file_rows(

@@ -1,4 +1,4 @@
-"""Many new rows at once, by PostgreSQL's COPY: several times faster than INSERT, also for the server."""
+"""Many rows at once, by what is fastest for PostgreSQL: COPY for new ones, one array for those to delete."""
 
 from __future__ import annotations
 
@@ -38,6 +38,23 @@ def copy_unsaved(rows: Sequence[Model]) -> None:
     ]
     columns = [field.column or field.name for field in fields]
     copy(model, columns, ([_value(row, field) for field in fields] for row in rows))
+
+
+def delete(model: type[Model], column: str, values: Sequence[Any], **conditions: str) -> None:
+    """Delete the rows with one of `values` in `column`, and with `conditions`, which are values by column.
+
+    One array in place of a parameter for each value, which takes PostgreSQL about twice as long. Nothing refers to rows
+    of these models, so there is nothing to cascade to.
+    """
+    if not values:
+        return
+    quoted = connection.ops.quote_name
+    where = " AND ".join([f"{quoted(column)} = ANY(%s)", *(f"{quoted(name)} = %s" for name in conditions)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {quoted(model._meta.db_table)} WHERE {where}",  # noqa: S608  names of columns
+            [list(values), *conditions.values()],
+        )
 
 
 def _value(row: Model, field: Field[Any, Any]) -> Any:
