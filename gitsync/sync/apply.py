@@ -39,10 +39,10 @@ def recorded_dags(repository: str) -> list[Recorded]:
     return [Recorded(*row[:6], image=row[6]) for row in rows]
 
 
-def with_texts(recorded: Sequence[Recorded], reused: Collection[str]) -> list[Recorded]:
-    """The same with their texts, but for those whose file's last result holds."""
+def with_texts(recorded: Sequence[Recorded], compiled: Collection[str]) -> list[Recorded]:
+    """The same, with the texts of those whose file was compiled; no other text is compared."""
     texts: dict[str, str | None] = {}
-    for chunk in _chunks(item.uid for item in recorded if item.source_path not in reused):
+    for chunk in _chunks(item.uid for item in recorded if item.source_path in compiled):
         texts.update(Dag.objects.filter(uid__in=chunk).values_list("uid", "source"))
     return [replace(item, text=texts.get(item.uid)) if item.uid in texts else item for item in recorded]
 

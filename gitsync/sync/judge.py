@@ -145,7 +145,7 @@ def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[R
     return make_plan(
         repository.name,
         compilation.files,
-        store.with_texts(recorded, reused),
+        store.with_texts(recorded, {file.source.path for file in compilation.files} - reused),
         store.taken_uids(repository.name, _possible_uids(repository.name, found)),
         earlier_doubts(repository, [file.source.path for file in compilation.files if file.doubts]),
     )
