@@ -238,16 +238,15 @@ class Conditions:
         )
 
 
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
 def _digest(value: object) -> str:
     return _sha256(_json(value))
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _sha256(text: str) -> str:
