@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import time
@@ -13,20 +12,11 @@ import pytest
 
 from compilers.base import Outcome
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
-from compilers.sandbox.config import seccomp_profile
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.probes import PROBE
+from tests.sandbox.profiles import without_landlock
 
 DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
-
-
-def without_landlock() -> str:
-    """The sandbox's profile, but Landlock's calls answer as those of a kernel that has none."""
-    profile = json.loads(seccomp_profile())
-    for group in profile["syscalls"]:
-        if "landlock_create_ruleset" in group["names"]:
-            group |= {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS}
-    return json.dumps(profile)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 import threading
@@ -15,10 +14,11 @@ import docker
 import pytest
 
 from compilers.base import Kind, Outcome
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
+from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
 from compilers.sandbox.config import LABEL_CORRELATION
 from compilers.sandbox.pool import Filled
 from tests.sandbox.conftest import JobOf
+from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes, names, until_gone
 from tests.waiting import wait_until
 
 KEEPER = "the keeper"
@@ -35,15 +35,6 @@ def pooled(config: SandboxConfig, service: str) -> Iterator[DockerSandbox]:
     sandbox = DockerSandbox(config)
     yield sandbox
     sandbox.pool.clear(service)
-
-
-def names(engine: docker.DockerClient, service: str) -> list[str]:
-    found = engine.api.containers(all=True, filters={"label": f"{LABEL_SERVICE}={service}"})
-    return sorted(item["Names"][0].lstrip("/") for item in found)
-
-
-def until_gone(engine: docker.DockerClient, service: str) -> None:
-    wait_until(lambda: not names(engine, service), lambda: f"all gone; left: {names(engine, service)}")
 
 
 def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_gives(
@@ -150,76 +141,11 @@ def test_of_many_that_fill_the_pool_one_does(
     assert len(names(engine, service)) == 1
 
 
-FILL_ON_REQUEST = """
-import logging, sys, time
-from compilers.base import Kind
-from compilers.sandbox import DockerSandbox, SandboxConfig
-image, service, keeper = sys.argv[1:]
-logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="logged: %(message)s")
-sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: image}, pool_size=1))
-pool, pauses = sandbox.pool, []
-
-def pause(answer, **_):
-    # As on a busy machine, time passes between what was listed and what is done about it.
-    if "/containers/json" in answer.request.path_url and pauses:
-        time.sleep(pauses.pop())
-
-sandbox.engine.client().hooks["response"].append(pause)
-print("up", flush=True)
-for line in sys.stdin:
-    pauses.append(float(line))
-    try:
-        filled = pool.fill(service, keeper)
-        print(filled.started, filled.ready, flush=True)
-    except Exception as exc:
-        print(f"failed: {exc}", flush=True)
-"""
-
-
-@pytest.fixture
-def fillers(python_image: str, service: str) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that fill the pool whenever a line is written to them, and answer with what became of it.
-
-    The line is the seconds that pass between listing the containers and starting one.
-    """
-    command = [sys.executable, "-c", FILL_ON_REQUEST, python_image, service]
-    processes = [
-        subprocess.Popen(
-            [*command, f"keeper-{number}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.getcwd()},
-        )
-        for number in range(4)
-    ]
-    yield processes
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
 def test_processes_that_start_together_fill_the_pool_without_a_failure(
-    pooled: DockerSandbox,
-    fillers: list[subprocess.Popen[str]],
-    engine: docker.DockerClient,
-    service: str,
+    pooled: DockerSandbox, python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
-    assert [process.stdout.readline() for process in fillers] == ["up\n"] * 4  # type: ignore[union-attr]
-    chance = random.Random(1)
-    for number in range(20):
-        for process in fillers:
-            assert process.stdin is not None
-            process.stdin.write(f"{chance.random()}\n")
-            process.stdin.flush()
-        answers = [process.stdout.readline().strip() for process in fillers]  # type: ignore[union-attr]
-        counts = [tuple(map(int, answer.split())) for answer in answers if answer[:1].isdecimal()]
-        assert len(counts) == 4, (number, answers)
-        assert sum(started for started, _ in counts) == 1, (number, answers)
-        wait_until(lambda: len(names(engine, service)) == 1, "the containers of the slower ones removed")
-        assert not names(engine, service)[0].endswith("-making")
-        pooled.pool.clear(service)
-        until_gone(engine, service)
+    with filling_processes(python_image, service) as processes:
+        assert_one_of_them_fills(processes, pooled.pool, engine, service, rounds=20)
 
 
 def test_a_process_that_another_was_faster_than_leaves_its_container_alone(
