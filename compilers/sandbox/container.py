@@ -15,7 +15,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
@@ -124,13 +124,18 @@ def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> A
         with engine.answering():
             try:
                 client.create_container(name=name, image=image, **options)
-            except ImageNotFound as exc:
+            except NotFound as exc:  # the image: docker-py does not recognize every engine's words for it
                 engine.forget_images()
                 raise SandboxUnavailable(
                     f"the image {image[:19]} was replaced or removed just now; it is tried again"
                 ) from exc
-            attached = attach(engine, name)
-            client.start(name)
+            try:
+                attached = attach(engine, name)
+                client.start(name)
+            except NotFound as exc:
+                raise SandboxUnavailable(
+                    f"the container {name.partition('.')[0]} was removed before it started; it is tried again"
+                ) from exc
     except BaseException:
         if attached is not None:
             attached.end()

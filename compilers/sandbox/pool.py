@@ -179,7 +179,7 @@ class Pool:
 
         Two processes that list the containers at the same moment both find the place free. The names decide: the
         slower one gets a conflict when it creates its container, or when it renames it. It removes its container by
-        id, since the name may be another process's by then.
+        id, since the name may be another process's by then. Raises SandboxUnavailable.
         """
         client = self._engine.client()
         making = _making(place)
@@ -200,6 +200,10 @@ class Pool:
                 made = self._id_of(making, service, keeper)
             if made:
                 remove(self._engine, made)
+            if isinstance(exc, NotFound):
+                raise SandboxUnavailable(
+                    f"the image {digest[:19]} or the container {making} was removed just now; it is tried again"
+                ) from exc
             raise
         return True
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import docker
 import pytest
 
-from compilers.base import Kind, Outcome
+from compilers.base import Kind, Outcome, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
 from compilers.sandbox.config import LABEL_CORRELATION
 from compilers.sandbox.pool import Filled
@@ -166,6 +167,17 @@ def test_a_process_that_another_was_faster_than_leaves_its_container_alone(
     assert pooled.pool.fill(service, KEEPER) == Filled(started=0, ready=1, complaints=())
     wait_until(lambda: len(names(engine, service)) == 1, "the slower one's container removed")
     assert engine.api.inspect_container(names(engine, service)[0])["Id"] == ids[0]
+
+
+def test_an_image_removed_while_the_pool_is_filled_is_unavailable(
+    pooled: DockerSandbox, python_image: str, engine: docker.DockerClient, service: str
+) -> None:
+    pooled.image_digest(Kind.PYTHON)
+    # The engine's answer of a moment ago, which no longer holds.
+    pooled.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
+    with pytest.raises(SandboxUnavailable, match=r"image sha256:0+ or the container .* tried again"):
+        pooled.pool.fill(service, KEEPER)
+    assert names(engine, service) == []
 
 
 def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
