@@ -18,6 +18,7 @@ from compilers.sandbox.config import (
     LABEL_SERVICE,
     LABEL_SYNC,
     SandboxConfig,
+    seccomp_path,
 )
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
@@ -38,6 +39,7 @@ def sandbox() -> DockerSandbox:
             images={Kind.PYTHON: config.sandbox_image_python, Kind.JAR: config.sandbox_image_java},
             limits=_limits(),
             runtime=config.sandbox_runtime or None,
+            podman_seccomp_path=config.sandbox_podman_seccomp_path or seccomp_path(),
             pool_size=config.sandbox_pool_size,
             parallelism=config.sandbox_parallelism,
             require_limits=config.requires_sandbox_limits,

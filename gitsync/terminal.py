@@ -211,16 +211,21 @@ def show_examination(examination: Examination) -> None:
         column.no_wrap = False
         column.overflow = "fold"
     for finding in examination.findings:
-        sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        sign, colour = ("!", "yellow") if finding.weaker else ("✓", "green") if finding.ok else ("✗", "red")
         found = plain(finding.found)
         table.add_row(
-            plain(finding.layer), plain(finding.expected), sign, found if finding.ok else f"[red]{found}[/]"
+            plain(finding.layer),
+            plain(finding.expected),
+            f"[{colour}]{sign}[/]",
+            found if colour == "green" else f"[{colour}]{found}[/]",
         )
     console.print(table)
     for name, text in examination.facts:
         console.print(f"[dim]{plain(name)}:[/] {plain(text)}", highlight=False, soft_wrap=True)
-    bad = sum(not finding.ok for finding in examination.findings)
+    bad, weaker = examination.bad, examination.weaker
     verdict = f"[red]{bad} of them give less than promised[/]" if bad else "[green]all as promised[/]"
+    if weaker:
+        verdict += f", [yellow]{weaker} of them weaker with this engine (!), which does not fail the check[/]"
     console.print(f"{len(examination.findings)} layers, {verdict}, in {examination.seconds:.1f} s")
 
 

@@ -7,7 +7,7 @@
 #   git        git
 #   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
 #   tests      what the tests run besides: sshd, Redis, PgBouncer and Prometheus (as programs; no service is started),
-#              Chromium, libfaketime, mmdebstrap
+#              Chromium, libfaketime, mmdebstrap, Podman with its default runtime
 #   compose    Docker Compose v2, as a plugin of the docker command
 #
 # Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
@@ -102,6 +102,8 @@ for need; do
             ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || want libfaketime
             command -v promtool >/dev/null || want prometheus
             command -v mmdebstrap >/dev/null || want mmdebstrap
+            command -v podman >/dev/null || want podman
+            command -v crun >/dev/null || want crun
             ;;
         compose) compose ;;
         *) fail "there is no need called $need" ;;
@@ -145,3 +147,6 @@ case " $missing " in *" openssh-server "*) never ssh.service ssh.socket ;; esac
 case " $missing " in *" pgbouncer "*) never pgbouncer.service ;; esac
 case " $missing " in *" prometheus "*) never prometheus.service ;; esac
 case " $missing " in *" redis-server "*) never redis-server.service ;; esac
+case " $missing " in
+    *" podman "*) never podman.socket podman.service podman-restart.service podman-auto-update.timer podman-auto-update.service ;;
+esac

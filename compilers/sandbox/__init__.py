@@ -5,6 +5,8 @@ protocol.py   the bytes between host and driver (also laid into the images)
 limits.py     what a container, and a file in it, may use
 source_tar.py the tree as a tar, vetted
 engine.py     the Docker engine: clients, images, what to do when there is none
+product.py    which product answers as the engine, and its oldest supported version
+podman.py     what Podman is sent and answers differently
 container.py  one container: its flags, its birth, its end
 pool.py       containers that stand ready, claimed by renaming them
 exchange.py   one request and its response over the attached socket

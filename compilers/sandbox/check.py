@@ -24,9 +24,9 @@ from compilers.base import (
     TreeEntry,
 )
 from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 
-OLDEST_ENGINE = (20, 10)
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
 _MIB = 1 << 20
 _SLACK_BYTES = 128 * _MIB
@@ -37,12 +37,16 @@ _SIBLING = "from kiok import Dag\ndag = Dag('genuine')\ndag.task('t', script='tr
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One layer: what is promised, what was found, and whether that is enough."""
+    """One layer: what is promised, what was found, and whether that is enough.
+
+    `weaker`: the engine gives less than others do, and another layer bounds the harm; it is enough then.
+    """
 
     layer: str
     expected: str
     found: str
     ok: bool
+    weaker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,16 @@ class Examination:
     def ok(self) -> bool:
         """Whether everything promised is there."""
         return all(finding.ok for finding in self.findings)
+
+    @property
+    def bad(self) -> int:
+        """Return how many layers give less than promised."""
+        return sum(not finding.ok for finding in self.findings)
+
+    @property
+    def weaker(self) -> int:
+        """Return how many layers are weaker with this engine than with others, and bounded by another layer."""
+        return sum(finding.weaker for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, with `ok`."""
@@ -80,16 +94,16 @@ def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> E
     begun = time.monotonic()
     engine = sandbox.engine.client()
     with sandbox.engine.answering():
-        info, version = engine.info(), engine.version()
+        info, product = engine.info(), Product.of(engine.version())
     results = {result.path: result for result in sandbox.run(_job(sandbox, labels))}
     findings = (
-        *_of_engine(info, version),
+        *_of_engine(info, product),
         *_of_images(sandbox),
-        *_of_probe(results["probe.py"], sandbox),
+        *_of_probe(results["probe.py"], sandbox, product),
         _of_sibling(results["sibling.py"]),
         _of_memory(results["hog.py"], sandbox),
     )
-    return Examination(findings, tuple(_facts(info, sandbox)), time.monotonic() - begun)
+    return Examination(findings, tuple(_facts(info, product, sandbox)), time.monotonic() - begun)
 
 
 def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJob:
@@ -111,12 +125,6 @@ def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJo
     )
 
 
-def podman_version(version: Mapping[str, Any]) -> str:
-    """Return the version of the Podman that answers as an engine (`/version`); "" for Docker Engine."""
-    components = version.get("Components") or ()
-    return next((str(one.get("Version")) for one in components if "Podman" in str(one.get("Name"))), "")
-
-
 def unsupported_limits(info: Mapping[str, Any]) -> list[str]:
     """Return what an engine does not limit, by its own description (`/info`) as far as that can be believed.
 
@@ -128,14 +136,8 @@ def unsupported_limits(info: Mapping[str, Any]) -> list[str]:
     return [what for key, what in _LIMITS.items() if not info.get(key)]
 
 
-def _of_engine(info: Mapping[str, Any], version: Mapping[str, Any]) -> Iterator[Finding]:
-    found = str(info.get("ServerVersion", ""))
-    numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:2] if part.isdecimal())
-    expected = f"{'.'.join(map(str, OLDEST_ENGINE))} or later"
-    if podman := podman_version(version):
-        yield Finding("engine", f"Docker Engine {expected}", f"Podman {podman}, not supported", False)
-    else:
-        yield Finding("engine", expected, found or "unknown", numbers >= OLDEST_ENGINE)
+def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[Finding]:
+    yield Finding("engine", product.required, product.version, product.is_supported)
     missing = unsupported_limits(info)
     yield Finding(
         "control groups",
@@ -156,7 +158,7 @@ def _of_images(sandbox: DockerSandbox) -> Iterator[Finding]:
         yield Finding(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
 
 
-def _of_probe(result: RawResult, sandbox: DockerSandbox) -> Iterator[Finding]:
+def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> Iterator[Finding]:
     limits = sandbox.config.limits
     try:
         found = json.loads(result.payload)
@@ -200,10 +202,31 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox) -> Iterator[Finding]:
     for folder, wanted in (("tmp", limits.tmp_bytes), ("src", limits.src_bytes)):
         size = found[f"{folder}_bytes"]
         yield Finding(f"space of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted)
+    for folder, most in (("tmp", limits.tmp_inodes), ("src", limits.src_inodes)):
+        yield _of_inodes(folder, most, found[f"{folder}_inodes"], product)
+    paths = found["control_groups"]
+    yield Finding(
+        "names of control groups",
+        "hidden",
+        "hidden" if not paths else f"the host's: {paths[0]}; they can be read, not changed",
+        ok=True,
+        weaker=bool(paths),
+    )
     files = found["open_files"]
     yield Finding("open files", f"{limits.max_open_files}", f"{files}", files <= limits.max_open_files)
     made = found["processes"]
     yield Finding("processes", f"{limits.pids}", f"stopped at {made}", made <= limits.pids)
+
+
+def _of_inodes(folder: str, most: int, found: int, product: Product) -> Finding:
+    """Evaluate the limit of files and folders in a tmpfs; the kernel reports the absence of one as 0."""
+    layer, expected = f"files in /{folder}", f"{most}"
+    if 0 < found <= most:
+        return Finding(layer, expected, f"{found}", ok=True)
+    if product.is_podman:
+        weaker = f"no limit with {product.name}; their memory counts against the container's"
+        return Finding(layer, expected, weaker, ok=True, weaker=True)
+    return Finding(layer, expected, f"{found or 'no limit'}", ok=False)
 
 
 def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> Finding:
@@ -233,8 +256,8 @@ def _of_memory(result: RawResult, sandbox: DockerSandbox) -> Finding:
     )
 
 
-def _facts(info: dict[str, Any], sandbox: DockerSandbox) -> Iterator[tuple[str, str]]:
-    yield "Engine", f"{info.get('ServerVersion', '')} at {sandbox.engine.where()}"
+def _facts(info: dict[str, Any], product: Product, sandbox: DockerSandbox) -> Iterator[tuple[str, str]]:
+    yield "Engine", f"{product} at {sandbox.engine.where()}"
     yield "Runtime", sandbox.config.runtime or str(info.get("DefaultRuntime", ""))
     system = (info.get("KernelVersion"), info.get("Architecture"), info.get("OperatingSystem"))
     yield "Kernel", ", ".join(str(part) for part in system if part)

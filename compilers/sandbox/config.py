@@ -33,9 +33,17 @@ IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
 IMAGE_FIELDS: Mapping[Kind, str] = MappingProxyType({Kind.PYTHON: "imagePython", Kind.JAR: "imageJava"})
 
 
+_SECCOMP = resources.files(__package__).joinpath("seccomp.json")
+
+
 def seccomp_profile() -> str:
     """The sandbox's own profile (seccomp.json), in the engine's JSON format."""
-    return resources.files(__package__).joinpath("seccomp.json").read_text("utf-8")
+    return _SECCOMP.read_text("utf-8")
+
+
+def seccomp_path() -> str:
+    """Return the path of the sandbox's own profile on this machine."""
+    return str(_SECCOMP)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class SandboxConfig:
       DOCKER_CERT_PATH), then the default socket;
     - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
     - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
+    - `podman_seccomp_path`: the file on the engine's machine that Podman reads in place of that text;
     - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
     - `parallelism`: containers that share one large job;
     - `require_limits`: refuse to compile in a container whose memory or processes the engine does not limit;
@@ -59,6 +68,7 @@ class SandboxConfig:
     engine_url: str | None = None
     runtime: str | None = None
     seccomp_profile: str | None = field(default_factory=seccomp_profile)
+    podman_seccomp_path: str = field(default_factory=seccomp_path)
     pool_size: int = 0
     parallelism: int = 1
     require_limits: bool = True

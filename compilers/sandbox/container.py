@@ -20,6 +20,7 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from compilers.base import Kind, SandboxJob, SandboxUnavailable
+from compilers.sandbox import podman
 from compilers.sandbox.config import LABEL_CORRELATION, LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.engine import Engine
 
@@ -116,7 +117,7 @@ def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> A
     """A container for the job. Raises SandboxUnavailable when there can be none, and then leaves none."""
     image = engine.image_digest(job.kind, job.image)
     client = engine.client()
-    options = container_options(config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
+    options = container_options(engine, config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
     # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
     name = claimed_name(dict(job.labels))
     attached = None
@@ -146,6 +147,7 @@ def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> A
 
 
 def container_options(
+    engine: Engine,
     config: SandboxConfig,
     kind: Kind,
     labels: Mapping[str, str],
@@ -156,6 +158,7 @@ def container_options(
     """Everything `create_container` is told but name and image: the sandbox's walls.
 
     `wait_seconds`: how long its driver waits for a request; `uid`: whose processes run, by default a random one.
+    Raises SandboxUnavailable.
     """
     limits = config.limits
     uid = _FIRST_UID + secrets.randbelow(_UIDS) if uid is None else uid
@@ -190,7 +193,7 @@ def container_options(
     }
     if config.runtime is not None:
         host_config["Runtime"] = config.runtime
-    return {
+    options = {
         # Named here: an image derived from ours may have another.
         "entrypoint": _DRIVER,
         "command": [kind.value, str(wait_seconds)],
@@ -212,6 +215,7 @@ def container_options(
         "labels": {**labels, LABEL_SANDBOX: "1"},
         "host_config": host_config,
     }
+    return podman.adapted(options, config) if engine.product.is_podman else options
 
 
 def _security_options(config: SandboxConfig) -> list[str]:

@@ -18,6 +18,7 @@ from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
+from compilers.sandbox import podman
 from compilers.sandbox.config import (
     IMAGE_FIELDS,
     IMAGE_PROPERTIES,
@@ -25,11 +26,12 @@ from compilers.sandbox.config import (
     LABEL_VERSIONS,
     SandboxConfig,
 )
+from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
 _SOCKET_URL = "http+docker://localhost"
-_MAX_REFUSAL = 600  # characters of what an engine says; Podman repeats a whole seccomp profile
+_MAX_REFUSAL = 600  # characters of what an engine says, which may repeat all that it was sent
 
 
 class _OneSocket(UnixHTTPAdapter):
@@ -50,7 +52,7 @@ class Engine:
         self._config = config
         self._local = threading.local()
         self._digests: dict[str, tuple[float, str]] = {}  # by image reference
-        self._api_version: str | None = None
+        self._identity: tuple[str, Product] | None = None  # the version of the API, and who speaks it
 
     def client(self) -> docker.APIClient:
         """This thread's client, made in this process. Raises SandboxUnavailable.
@@ -68,6 +70,13 @@ class Engine:
         self._local.client = (os.getpid(), made)
         return made
 
+    @property
+    def product(self) -> Product:
+        """The product that answers, as it was when this process first connected. Raises SandboxUnavailable."""
+        self.client()
+        assert self._identity is not None  # noqa: S101  the client was made with it
+        return self._identity[1]
+
     def _connect(self, environment: dict[str, str]) -> docker.APIClient:
         def client(version: str) -> docker.APIClient:
             made = docker.APIClient(
@@ -84,10 +93,15 @@ class Engine:
             return made
 
         # Asks for the version itself, once: left to docker-py, every client would, and still trust the environment.
-        if self._api_version is None:
+        if self._identity is None:
             with closing(client(DEFAULT_DOCKER_API_VERSION)) as probe:
-                self._api_version = str(probe.version(api_version=False)["ApiVersion"])
-        return client(self._api_version)
+                answer = probe.version(api_version=False)
+                self._identity = (str(answer["ApiVersion"]), Product.of(answer))
+        version, product = self._identity
+        made = client(version)
+        if product.is_podman:
+            made.hooks["response"].append(podman.correct_status)
+        return made
 
     def image_digest(self, kind: Kind, image: str = "") -> str:
         """The id (`sha256:...`) of an image for this kind, looked up at most every few seconds.
@@ -152,8 +166,9 @@ class Engine:
         except NotFound:
             raise
         except APIError as exc:
+            said = str(exc.explanation or exc)
             raise SandboxUnavailable(
-                f"the Docker engine at {self.where()} refused: {_shortened(exc.explanation or exc)}"
+                f"the Docker engine at {self.where()} refused: {_shortened(said)}{podman.remedy(said)}"
             ) from exc
         except (DockerException, RequestException, OSError, ValueError) as exc:
             # docker-py lets through what lies below it: requests' errors, the socket's own, and
@@ -173,9 +188,8 @@ class Engine:
         )
 
 
-def _shortened(said: object) -> str:
+def _shortened(text: str) -> str:
     """Return what an engine said; of a long text its beginning and its end, between which it quotes what it was given."""
-    text = str(said)
     if len(text) <= _MAX_REFUSAL:
         return text
     half = _MAX_REFUSAL // 2

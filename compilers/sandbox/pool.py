@@ -184,7 +184,7 @@ class Pool:
         client = self._engine.client()
         making = _making(place)
         labels = {LABEL_SERVICE: service, LABEL_POOL: "1", LABEL_KEEPER: keeper}
-        options = container_options(self._config, kind, labels, wait_seconds=WAIT_SECONDS)
+        options = container_options(self._engine, self._config, kind, labels, wait_seconds=WAIT_SECONDS)
         made = ""
         try:
             with self._engine.answering():
@@ -235,8 +235,18 @@ class Pool:
                 remove_named(self._engine, name, one.id)
 
     def _places(self, kind: Kind, service: str, digest: str) -> list[str]:
-        recipe = _recipe(self._config, kind, digest)
+        recipe = self._recipe(kind, digest)
         return [f"{_prefix(service)}{recipe}-{place}" for place in range(self._config.pool_size)]
+
+    def _recipe(self, kind: Kind, digest: str) -> str:
+        """Return a hash of everything a container is made of, except the user id, which is different in each.
+
+        The seccomp profile is part of it also where the options hold no more than its path (Podman).
+        """
+        options = container_options(self._engine, self._config, kind, {}, wait_seconds=WAIT_SECONDS, uid=0)
+        made_of = [digest, options, self._config.seccomp_profile]
+        text = json.dumps(made_of, sort_keys=True, default=vars)
+        return f"{kind.value}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _prefix(service: str) -> str:
@@ -257,10 +267,3 @@ def _is_name_conflict(exc: Exception) -> bool:
 
 def _making(place: str) -> str:
     return place + _MAKING
-
-
-def _recipe(config: SandboxConfig, kind: Kind, digest: str) -> str:
-    """Everything a container is made of, but the user id, which is another in each."""
-    options = container_options(config, kind, {}, wait_seconds=WAIT_SECONDS, uid=0)
-    text = json.dumps([digest, options], sort_keys=True, default=vars)
-    return f"{kind.value}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -41,7 +41,10 @@ _CALLS = {
     "socket AF_ALG": (41, 198, 38),
     "socket AF_VSOCK": (41, 198, 40),
 }
-_FOLDERS = ("/", "/src", "/dev", "/dev/shm", "/dev/mqueue", "/etc", "/opt", "/sys", "/proc")  # noqa: S108
+_FOLDERS = (
+    *("/", "/src", "/dev", "/dev/shm", "/dev/mqueue", "/etc", "/opt", "/run", "/sys", "/proc"),  # noqa: S108
+    "/var/tmp",  # noqa: S108
+)
 _HOST = ("/sys/block", "/sys/class", "/sys/devices", "/sys/firmware", "/sys/kernel", "/sys/module")
 # A file system may say so before Landlock does, or a mode.
 _REFUSALS = (errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTSUP, errno.ENOSYS)
@@ -77,6 +80,9 @@ def report(sibling: str, max_processes: int) -> NoReturn:
         "executable": not _is_noexec("/tmp"),  # noqa: S108
         "tmp_bytes": _size("/tmp"),  # noqa: S108
         "src_bytes": _size("/src"),
+        "tmp_inodes": os.statvfs("/tmp").f_files,  # noqa: S108
+        "src_inodes": os.statvfs("/src").f_files,
+        "control_groups": _control_groups(),
         "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
     }
     found["processes"] = _processes(max_processes)
@@ -157,6 +163,13 @@ def _status() -> dict[str, str]:
 def _interfaces() -> list[str]:
     with open("/proc/net/dev") as file:  # noqa: PTH123
         return sorted(line.split(":")[0].strip() for line in file.readlines()[2:])
+
+
+def _control_groups() -> list[str]:
+    """Return the paths of this process's control groups, other than the root that a namespace of their own shows."""
+    with open("/proc/self/cgroup") as file:  # noqa: PTH123
+        paths = [line.rstrip("\n").split(":", 2)[2] for line in file]
+    return sorted({path for path in paths if path != "/"}, key=lambda path: (-len(path), path))
 
 
 def _is_noexec(folder: str) -> bool:

@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from django_q.models import Task
 
-from compilers.sandbox.check import Examination
+from compilers.sandbox.check import Examination, Finding
 from gitsync import sandbox_check
 from gitsync.admin.session_tasks import enqueued, panel
 from gitsync.admin.views import Views
@@ -85,16 +86,18 @@ def _is_waiting(request: HttpRequest) -> bool:
 
 
 def _found(examination: Examination, when: datetime) -> dict[str, Any]:
-    bad = sum(not finding.ok for finding in examination.findings)
+    bad, weaker = examination.bad, examination.weaker
     tone, word = (Tone.BAD, "less than promised") if bad else (Tone.GOOD, "as promised")
     text = f"{len(examination.findings) - bad} of {len(examination.findings)} layers are as promised."
-    rows = [
-        {
-            "finding": finding,
-            "badge": cells.badge(*((Tone.GOOD, "yes") if finding.ok else (Tone.BAD, "no"))),
-        }
-        for finding in examination.findings
-    ]
+    if weaker:
+        text += f" {weaker} of them {'is' if weaker == 1 else 'are'} weaker with this engine."
+    rows = [{"finding": finding, "badge": _badge(finding)} for finding in examination.findings]
     facts = [*examination.facts, ("Checked", cells.age(when)), ("Took", cells.seconds(examination.seconds))]
     body = render_to_string("gitsync/system.html", {"rows": rows, "facts": facts})
     return panel(tone, word, text, body=body)
+
+
+def _badge(finding: Finding) -> SafeString:
+    if finding.weaker:
+        return cells.badge(Tone.WARN, "weaker")
+    return cells.badge(*((Tone.GOOD, "yes") if finding.ok else (Tone.BAD, "no")))

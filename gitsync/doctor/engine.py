@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
-from compilers.sandbox.check import OLDEST_ENGINE, podman_version, unsupported_limits
+from compilers.sandbox import podman
+from compilers.sandbox.check import unsupported_limits
+from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from gitsync import containers
 from gitsync.doctor.finding import Check, Finding, fail, ok, warn
@@ -35,15 +37,13 @@ def engine() -> Finding:
 
 def judged(info: dict[str, Any], answer: dict[str, Any]) -> Finding:
     """Return what the engine's own description (`docker info`, `docker version`) means."""
-    if podman := podman_version(answer):
-        return fail(f"Podman {podman}", "Use Docker Engine, 20.10 or later: Podman is not supported.")
-    version = str(info.get("ServerVersion", "unknown"))
+    product = Product.of(answer)
     options = [re.sub(r"^name=|,.*$", "", str(option)) for option in info.get("SecurityOptions") or ()]
     cgroups = f"cgroup v{info.get('CgroupVersion', '1')}"
+    version = str(product) if product.is_podman else product.version
     told = f"{version}, {cgroups}, {', '.join(options) or 'no security options'}"
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if numbers < OLDEST_ENGINE:
-        return fail(told, f"Upgrade it: {'.'.join(map(str, OLDEST_ENGINE))} is the oldest that serves.")
+    if not product.is_supported:
+        return fail(told, f"Upgrade it to {product.required}.")
     if missing := unsupported_limits(info):
         return fail(
             f"{told}; it limits no {', '.join(missing)}",
@@ -52,6 +52,8 @@ def judged(info: dict[str, Any], answer: dict[str, Any]) -> Finding:
         )
     if "seccomp" not in options:
         return fail(f"{told}; no seccomp", "Use an engine and a kernel with seccomp.")
+    if product.is_podman:
+        told = "; ".join([told, *podman.weaknesses(info)])
     if not {"rootless", "userns"} & set(options):
         return warn(
             f"{told}; neither rootless nor with user namespaces",

@@ -176,6 +176,17 @@ FILE: Parser[Path | None] = Parser(
 )
 
 
+def _absolute_path(value: str) -> str:
+    value = _line(value)
+    if value and not value.startswith("/"):
+        raise ValueError("not an absolute path")
+    return value
+
+
+# Of another machine, perhaps: not looked up on this one.
+ABSOLUTE_PATH = Parser("an absolute path (or empty)", _absolute_path)
+
+
 def words(what: str, check: Callable[[str], str]) -> Parser[tuple[str, ...]]:
     """A comma-separated list; each item goes through `check`, which may raise ValueError."""
 

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from kiok.server import declared, keys, parsers
 from kiok.server.declared import DeclaredRepository, InvalidDeclaration
 from kiok.server.parsers import (
+    ABSOLUTE_PATH,
     BOOLEAN,
     DIRECTORY,
     FILE,
@@ -276,6 +277,12 @@ class Properties:
         text("an OCI runtime the engine knows, such as runsc", empty=True),
         "",
         "Runtime of the containers; empty: the engine's default.",
+    )
+    sandbox_podman_seccomp_path: str = _property(
+        "kiok.sandbox.podman.seccomp.path",
+        ABSOLUTE_PATH,
+        "",
+        "Path of compilers/sandbox/seccomp.json on the machine of Podman; empty: that of this installation.",
     )
     sandbox_pool_size: int = _property(
         "kiok.sandbox.pool.size",

@@ -317,7 +317,6 @@ def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
         ({}, "warn", "neither rootless nor with user namespaces"),
         ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, "ok", "seccomp, rootless"),
         ({"SecurityOptions": None}, "fail", "no seccomp"),
-        ({"ServerVersion": "19.03.15"}, "fail", "19.03.15"),
         ({"PidsLimit": False, "SwapLimit": False}, "fail", "it limits no swap, processes"),
         # What rootless Podman says under version 1, where no limit holds.
         (
@@ -337,14 +336,38 @@ def test_what_an_engine_says_of_itself_is_judged(change: dict[str, Any], status:
         **dict.fromkeys(("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota"), True),
         **change,
     }
-    found = told(engine.judged(info, {"Components": [{"Name": "Engine", "Version": "28.0.1"}]}))
+    found = told(engine.judged(info, {"Version": "28.0.1"}))
     assert found[0] == status
     assert says in found[1]
 
 
-def test_podman_is_named_and_not_told_to_be_upgraded() -> None:
-    answer = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
-    assert told(engine.judged({"ServerVersion": "4.3.1"}, answer)) == ("fail", "Podman 4.3.1")
+@pytest.mark.parametrize(
+    ("product", "version", "cgroups", "status", "says"),
+    [
+        ("Engine", "19.03.15", "2", "fail", "Upgrade it to Docker Engine 20.10 or later."),
+        ("Engine", "20.10.24", "2", "ok", "20.10.24, cgroup v2, seccomp, userns"),
+        ("Podman Engine", "4.2.1", "2", "fail", "Upgrade it to Podman 4.3 or later."),
+        (
+            "Podman Engine",
+            "4.3.1",
+            "2",
+            "ok",
+            "Podman 4.3.1, cgroup v2, seccomp, userns; no limit of the number of",
+        ),
+        ("Podman Engine", "4.3.1", "1", "ok", "the names of the host's control groups can be read"),
+    ],
+)
+def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
+    product: str, version: str, cgroups: str, status: str, says: str
+) -> None:
+    info = {
+        **dict.fromkeys(("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota"), True),
+        "CgroupVersion": cgroups,
+        "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+    }
+    found = engine.judged(info, {"Version": version, "Components": [{"Name": product, "Version": version}]})
+    assert found.status.value == status
+    assert says in f"{found.found} {found.remedy}"
 
 
 def test_images_that_are_missing_or_of_another_version_are_told(

@@ -21,6 +21,8 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 
+from compilers.sandbox import podman
+
 _GONE_SECONDS = 180.0
 _PROC = Path("/proc")
 _CONTAINER = re.compile("[0-9a-f]{64}")
@@ -83,6 +85,7 @@ class Watch:
 def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
     """Note every container with `label` (as `name=value`) that starts meanwhile."""
     watch = Watch(client)
+    client.api.hooks["response"].append(podman.correct_status)  # a container may go while it is inspected
     root = str(client.info()["DockerRootDir"])
     events = client.events(filters={"type": "container", "event": "start", "label": label}, decode=True)
     failed: list[Exception] = []

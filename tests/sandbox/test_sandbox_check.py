@@ -20,8 +20,8 @@ from django_q.signing import SignedPackage
 
 from compilers.base import SandboxUnavailable
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
-from compilers.sandbox.check import Examination, examine
-from gitsync import containers, sandbox_check
+from compilers.sandbox.check import Examination, Finding, examine
+from gitsync import containers, sandbox_check, terminal
 from tests.integration.processes import manage
 
 PAGE = "/admin/gitsync/system/"
@@ -66,7 +66,14 @@ def test_a_missing_filter_is_found_and_what_it_lets_through(sandbox: DockerSandb
 
 def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The containers are made with these limits, and held against narrower ones."""
-    wide = SandboxLimits(pids=70, memory_bytes=600 << 20, tmp_bytes=20 << 20, max_open_files=300)
+    wide = SandboxLimits(
+        pids=70,
+        memory_bytes=600 << 20,
+        tmp_bytes=20 << 20,
+        tmp_inodes=3000,
+        src_inodes=30_000,
+        max_open_files=300,
+    )
 
     class Laxer(DockerSandbox):
         """An engine that gives more than it is asked for."""
@@ -78,6 +85,8 @@ def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: 
         "memory",
         "processes",
         "space of /tmp",
+        "files in /tmp",
+        "files in /src",
         "open files",
     }
 
@@ -97,7 +106,7 @@ def test_the_command_gives_one_json_object_and_nothing_else(sandbox: DockerSandb
     assert done.returncode == 0, done.stderr
     value = json.loads(done.stdout)
     assert value["ok"] is True
-    assert {"layer", "expected", "found", "ok"} == set(value["findings"][0])
+    assert {"layer", "expected", "found", "ok", "weaker"} == set(value["findings"][0])
 
 
 def test_without_an_engine_the_command_says_so_with_status_1() -> None:
@@ -181,6 +190,27 @@ def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) 
     shown = status(browser)
     assert "less than promised" in shown["parts"]["line"]
     assert "io_uring_setup" in shown["parts"]["body"]
+
+
+def test_the_page_and_the_command_show_what_is_weaker_with_an_engine(
+    browser: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = Finding("network", "none", "none", ok=True)
+    weaker = Finding("files in /tmp", "2000", "no limit with Podman", ok=True, weaker=True)
+    examination = Examination((good, weaker), (), 1.0)
+    assert examination.ok
+    now = timezone.now()
+    Task.objects.create(
+        id="0" * 32, name="check", func=sandbox_check.TASK, started=now, stopped=now, success=True,
+        result={"error": "", "examination": examination.to_json()},
+    )  # fmt: skip
+    shown = status(browser)["parts"]
+    assert "2 of 2 layers are as promised. 1 of them is weaker with this engine." in shown["line"]
+    assert shown["body"].count("kiok-warn") == 1
+    terminal.show_examination(examination)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "2 layers, all as promised, 1 of them weaker with this engine (!)" in printed
+    assert "! no limit with Podman" in printed
 
 
 def test_the_page_shows_that_there_is_no_engine(

@@ -90,6 +90,7 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
         ("KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS", "bad host", "'bad host' is no host name"),
         ("KIOK_GITSYNC_SSL_CA_INFO", "/nowhere/ca.pem", "there is no such file"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", " ", "empty"),
+        ("KIOK_SANDBOX_PODMAN_SECCOMP_PATH", "seccomp.json", "not an absolute path"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", "a\nb", "control characters"),
         ("KIOK_WEB_TRUSTED_ORIGINS", "kiok.example.com", "is no origin"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", "a\ud83d", "holds the lone surrogate U+D83D"),

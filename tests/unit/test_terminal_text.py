@@ -126,7 +126,8 @@ def repositories() -> None:
 def layers() -> None:
     finding = LayerFinding(LINES, LINES, LINES, ok=False)
     good = dataclasses.replace(finding, ok=True)
-    terminal.show_examination(Examination((finding, good), ((LINES, LINES),), 1.0))
+    weaker = dataclasses.replace(good, weaker=True)
+    terminal.show_examination(Examination((finding, good, weaker), ((LINES, LINES),), 1.0))
 
 
 def doctor() -> None:

@@ -1,0 +1,103 @@
+"""A Podman of the tests' own, next to the Docker engine of the machine and without any effect on it.
+
+It has a mount, network and process namespace of its own, and its storage is in memory that is mounted there. So it sees
+no other Podman's state, changes no network of the machine, and everything that it started or mounted ends with the first
+process of the namespace, which ends with the standard input of the command.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from compilers.sandbox import podman
+from tests.waiting import wait_until
+
+LOAD_SECONDS = 600
+# Podman keeps state in all of these; /dev/shm has its locks.
+_FOLDERS = ("/run", "/dev/shm", "/var/lib/containers", "/var/tmp")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
+# The shell is process 1 there: while it waits for `cat`, it collects the orphans of all other processes.
+_START = f"""
+exec 3<&0
+for folder in {" ".join(_FOLDERS)}; do mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"; done
+podman --cgroup-manager=cgroupfs --events-backend=file --log-level=error system service --time=0 "unix://$1" \\
+    3<&- </dev/null &
+cat <&3 &
+wait $!
+"""
+
+
+@contextmanager
+def running_podman(folder: Path) -> Iterator[str]:
+    """Run `podman system service` and yield its address, as DOCKER_HOST names it. Nothing of it is left afterwards."""
+    socket, log = folder / "podman.sock", folder / "podman.log"
+    namespaces = ("--mount", "--propagation=private", "--net", "--pid", "--fork", "--mount-proc")
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            ["unshare", *namespaces, "--", "sh", "-euc", _START, "sh", str(socket)],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, "TMPDIR": "/var/tmp"},
+            cwd=folder,  # where conmon leaves a file `oom` for a container whose memory was full
+        )
+    url = f"unix://{socket}"
+    try:
+        wait_until(
+            lambda: process.poll() is not None or _answers(url),
+            lambda: f"Podman answers; it says: {log.read_text()}",
+        )
+        assert process.poll() is None, f"Podman ended with status {process.returncode}: {log.read_text()}"
+        yield url
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+        _remove_control_groups()
+
+
+def client_of(url: str) -> docker.DockerClient:
+    """Return a client that reads Podman's refusals as the service does."""
+    client = docker.DockerClient(base_url=url, timeout=LOAD_SECONDS)
+    client.api.hooks["response"].append(podman.correct_status)
+    return client
+
+
+def load_images(url: str, *images: str) -> None:
+    """Bring images of the machine's Docker engine there, as `docker save | podman load` does."""
+    source, target = docker.from_env(timeout=LOAD_SECONDS), client_of(url)
+    try:
+        for image in images:
+            target.api.load_image(source.images.get(image).save(named=True))
+    finally:
+        source.close()
+        target.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        client = client_of(url)
+    except (DockerException, RequestException):
+        return False
+    try:
+        return bool(client.ping())
+    except (APIError, RequestException):
+        return False
+    finally:
+        client.close()
+
+
+def _remove_control_groups() -> None:
+    """Remove the empty control groups that Podman leaves, of containers that ended with it, and keep those in use."""
+    for group in [*_CONTROL_GROUPS.glob("libpod_parent"), *_CONTROL_GROUPS.glob("*/libpod_parent")]:
+        for folder, _, _ in os.walk(group, topdown=False):
+            with suppress(OSError):
+                os.rmdir(folder)
