@@ -1,4 +1,4 @@
-"""The database in one file, and back, by PostgreSQL's own pg_dump and pg_restore.
+"""The database in one file, and back, by PostgreSQL's own pg_dump, pg_restore and psql.
 
 Those that come with the embedded server, where it is installed: pg_dump refuses servers newer than itself, and these are
 newer than what distributions have.
@@ -27,6 +27,10 @@ MAX_SAID = 2000
 _INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH")
 # Owners and rights are of the server that it was on.
 _PLAIN = ("--no-owner", "--no-privileges", "--no-password")
+
+_TRANSACTION_TIMEOUT_SINCE = 170_000  # the version of PostgreSQL, as it numbers itself
+_SET_TRANSACTION_TIMEOUT = b"SET transaction_timeout = 0;"
+_HEAD_BYTES = 2048  # the settings come before everything else
 
 
 class BackupError(KiokError):
@@ -83,8 +87,37 @@ def load(source: IO[bytes]) -> None:
             f"the database {connection.settings_dict['NAME']!r} holds {len(tables)} tables already; restore into an empty "
             "one, before the service is started on it"
         )
+    if _server_version() < _TRANSACTION_TIMEOUT_SINCE:
+        _load_into_older(source)
+        return
     whole = ("--exit-on-error", "--single-transaction")
     _run("pg_restore", *whole, *_PLAIN, f"--dbname={_database()}", stdin=source)
+
+
+def _server_version() -> int:
+    """Return the version of the server as PostgreSQL numbers it: 150018 for 15.18."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        return int(cursor.fetchone()[0])
+
+
+def _load_into_older(source: IO[bytes]) -> None:
+    """Load a dump into a server that does not know a setting which pg_restore makes at the beginning.
+
+    By way of the statements as text, in which that one becomes a comment.
+    """
+    with tempfile.NamedTemporaryFile() as written:
+        _run("pg_restore", "--file=-", *_PLAIN, stdin=source, stdout=written)
+        # Opened again: pg_restore leaves the descriptor that it was given in append mode.
+        with Path(written.name).open("r+b", buffering=0) as statements:
+            place = statements.read(_HEAD_BYTES).find(_SET_TRANSACTION_TIMEOUT)
+            if place >= 0:
+                statements.seek(place)
+                statements.write(b"--")
+            statements.seek(0)
+            options = ("--quiet", "--no-psqlrc", "--no-password", "--output=/dev/null")
+            whole = ("--single-transaction", "--set=ON_ERROR_STOP=1")
+            _run("psql", *options, *whole, f"--dbname={_database()}", stdin=statements)
 
 
 def unknown_migrations() -> list[str]:

@@ -315,7 +315,7 @@ class TestNeverAbsence:
     @pytest.mark.rule("content.broken-mirror")
     @pytest.mark.case("recovery.broken")
     def test_files_that_got_lost_are_fetched_again(
-        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, git_client: GitClient
     ) -> None:
         commit = work_repo.publish(FILES)
         mirror.fetch(url, MAIN, None, SCOPE)
@@ -326,8 +326,22 @@ class TestNeverAbsence:
         assert len(packs) == 2
         for path in packs[-1].parent.glob(f"{packs[-1].stem}.*"):
             path.unlink()
-        with pytest.raises(GitTransientError):
-            mirror.tree(commit, SCOPE)
+        with pytest.raises(GitTransientError, match="missing"):
+            Mirror(mirror.directory, git_client).tree(commit, SCOPE)
+        assert mirror.fetch(url, MAIN, None, SCOPE) == commit
+        assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
+
+    def test_files_that_got_lost_since_they_were_listed_are_an_error_when_they_are_read(
+        self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
+    ) -> None:
+        commit = work_repo.publish(FILES)
+        mirror.fetch(url, MAIN, None, SCOPE)
+        for path in (mirror.git_directory / "objects/pack").iterdir():
+            path.unlink()
+        tree = mirror.tree(commit, SCOPE)
+        with pytest.raises(GitTransientError) as caught:
+            list(tree.read(tree.entries))
+        assert caught.value.reason is GitReason.MIRROR_BROKEN
         assert mirror.fetch(url, MAIN, None, SCOPE) == commit
         assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
 
