@@ -54,13 +54,6 @@ class NoticeReceiverAdmin(OwnPageAdmin):
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"user": request.user})
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Repositories are searched: a list of a thousand takes long to draw and to read.
-
-        The search is the list of repositories', so whoever may not see that chooses from all of theirs.
-        """
-        return ("repositories",) if request.user.has_perm("gitsync.view_repository") else ()
-
     def get_fields(self, request: HttpRequest, obj: NoticeReceiver | None = None) -> Any:
         """A url may be a secret: whoever may only look sees its host."""
         fields = [*NoticeReceiverForm.Meta.fields]

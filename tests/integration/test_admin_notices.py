@@ -260,8 +260,7 @@ def test_what_was_told_of_a_repository_is_hidden_with_it(vera: User, ours: Group
         assert "zebra" not in client.get(address).content.decode(), address
 
 
-def test_repositories_are_searched_and_not_all_listed(root: Client, vera: User, ours: Group) -> None:
-    """A user without the list of repositories has no search, and chooses from those of their groups."""
+def test_each_user_chooses_among_all_their_repositories(root: Client, vera: User, ours: Group) -> None:
     rows = Repository.objects.bulk_create(
         [Repository(name=f"r{number:03}", url="https://x.invalid/r.git") for number in range(300)]
     )
@@ -269,16 +268,14 @@ def test_repositories_are_searched_and_not_all_listed(root: Client, vera: User, 
     receiver = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
     receiver.repositories.set(rows[7:9])
     shown = root.get(page(receiver)).content.decode()
-    assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", shown) == ["r007", "r008"]
-    found = root.get(
-        "/admin/autocomplete/",
-        {"app_label": "gitsync", "model_name": "noticereceiver", "field_name": "repositories", "term": "r29"},
-    ).json()
-    assert [item["text"] for item in found["results"]] == [f"r{number}" for number in range(290, 300)]
+    assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", shown) == [row.name for row in rows]
+    assert re.findall(r'<option value="\d+" selected>(r\d\d\d)</option>', shown) == ["r007", "r008"]
     answer = root.post(
         page(receiver), form(url="https://127.0.0.1/", repositories=[rows[8].pk, rows[299].pk])
     )
     assert answer.status_code == 302
     assert [row.name for row in receiver.repositories.order_by("name")] == ["r008", "r299"]
+    refused = root.post(page(receiver), form(url="", repositories=[rows[5].pk])).content.decode()
+    assert re.findall(r'<option value="\d+" selected>(r\d\d\d)</option>', refused) == ["r005"]
     listed = logged_in(vera).get(f"{LIST}add/").content.decode()
     assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", listed) == ["r000", "r001"]

@@ -21,6 +21,7 @@ NO_LIMITS = {
     "kiok.sandbox.image.python",
     "kiok.sandbox.image.java",
     "kiok.sandbox.runtime",
+    "kiok.sandbox.podman.seccomp.path",
     "kiok.sandbox.pool.size",
     "kiok.sandbox.parallelism",
 }
