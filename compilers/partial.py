@@ -80,7 +80,7 @@ def compile_with_part(
             yield result
     if sources:
         batch.note(
-            f"{len(sources)} of {len(batch.sources)} files did not compile with these or asked for more; they are "
+            f"{len(sources)} of {len(batch.sources)} files did not compile with these or read more; they are "
             "compiled again with the whole commit"
         )
         yield from compiler(replace(batch, sources=list(sources.values())))

@@ -29,7 +29,6 @@ YAML_REPOSITORIES = 120
 PYTHON_REPOSITORIES = 40
 PUSHES = 30
 FLOORS = 20
-MAX_CPU_RATIO = 5.0
 IDLE_SECONDS = 20.0
 _OTHER = "other"
 _PATIENCE_SECONDS = 120.0
@@ -168,7 +167,6 @@ def _results(count: int, found: _Run) -> Iterator[Result]:
         "ms",
         found.floor * 1000,
         "bare git ls-remote and fetch",
-        MAX_CPU_RATIO,
     )
     yield result("  CPU of one, PostgreSQL", theirs, "ms")
     yield result("  Python repositories, one file changed", found.python, "syncs/s")

@@ -36,7 +36,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class CommitFetch:
-    """What to fetch, and how. `filtered`: without the files that are not in the scope, but for small ones that changed."""
+    """A fetch of one commit. `filtered`: without the files that are not in the scope, but for small ones that changed."""
 
     transfer: Transfer
     ref: Ref
@@ -99,7 +99,7 @@ class CommitFetch:
                 inherit=self.transfer.inherit,
             )
         except GitError as exc:
-            # The commit is there, and of a whole one every file; whoever reads its tree gets the same error.
+            # The commit is there, and of a whole one every file; reading its tree raises the same error.
             if exc.reason is GitReason.TREE_TOO_LARGE or (self.scope.is_whole and exc.reason not in DAMAGE):
                 return None
             raise

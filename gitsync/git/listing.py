@@ -167,7 +167,7 @@ def broken(commit: str, why: str) -> GitError:
 
 
 def _entries(commit: str, output: bytes) -> list[tuple[str, str, str, str]]:
-    """Return (mode, object, size, path) of each entry; the size is "" where it was not asked for.
+    """Return (mode, object, size, path) of each entry; the size is "" where it was not requested.
 
     A path may hold anything but NUL; what is not UTF-8 is surrogate-escaped. Raises GitError (MIRROR_BROKEN).
     """

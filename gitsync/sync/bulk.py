@@ -58,7 +58,7 @@ def delete(model: type[Model], column: str, values: Sequence[Any], **conditions:
 
 
 def _value(row: Model, field: Field[Any, Any]) -> Any:
-    """What psycopg is given. Most values it takes as they are, which saves half of the time."""
+    """Return a value as psycopg takes it: most as they are, which saves half of the time."""
     value = getattr(row, field.attname)
     if type(value) in _PLAIN and not isinstance(field, JSONField):
         return value
