@@ -27,12 +27,12 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 
-from gitsync import containers
-from gitsync.conf import properties
-from gitsync.keeper import Keeper
 from gitsync.models import Repository, Trigger
 from gitsync.sync.run import Request, sync_repository
 from gitsync.tasks import enqueue_sync
+from gitsync.worker import sandbox
+from gitsync.worker.pool_maintainer import Keeper
+from kiok.cluster.conf import properties
 from kiok.connections.models import Connection
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
@@ -42,7 +42,7 @@ def start_keeper() -> Keeper:
     """What a worker process of the service starts (`gitsync.tasks`): it has containers stand ready."""
     keeper = Keeper()
     keeper.start()
-    containers.on_claim(keeper.wake)
+    sandbox.on_claim(keeper.wake)
     return keeper
 
 
@@ -50,7 +50,7 @@ def stop_keeper(keeper: Keeper) -> None:
     """End it, and remove what stands ready: nobody else would for this database."""
     keeper.stop()
     keeper.join()
-    containers.sandbox().pool.clear(containers.service())
+    sandbox.sandbox().pool.clear(sandbox.service())
 
 
 def migrate() -> dict[str, Any]:
@@ -92,7 +92,7 @@ def facts() -> dict[str, Any]:
     """What a case has to know of the service's settings."""
     config = properties()
     return {
-        "service": containers.service(),
+        "service": sandbox.service(),
         "parallelism": config.sandbox_parallelism,
         "pool": config.sandbox_pool_size,
         "web_workers": config.web_workers,

@@ -114,7 +114,7 @@ class FileResult:
     `SandboxUnavailable` for which no container could be had; `starved` is True for a file that did not get its own
     time, since other files had used the container's time up.
 
-    `questions` are what the file asked of the tree (`compilers.reuse`), None where the result must never be
+    `questions` are what the file asked of the tree (`compilers.build_cache`), None where the result must never be
     used again; `key` stands for them with their answers and all else that went into the result, "" where
     there is none. The key of a result with `retry` counts only until the caller retries the file. A `reused`
     result was not compiled now: the file's last one stands, its DAGs are those in the store, and `dags` is

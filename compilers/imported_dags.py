@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compilers.base import FileResult, FileStatus
+from compilers.build_cache import EVERYTHING, Known, is_source
 from compilers.results import status_of
-from compilers.reuse import EVERYTHING, Known, is_source
 from kiok.compiled import bounded, imported_message, repeated_message
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from compilers.reuse import View
+from compilers.build_cache import View
 
 MAX_LOOKED_AT = 500
 

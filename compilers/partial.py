@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compilers.base import Batch, Compiler, FileResult, FileStatus, Ignored, Source, Tree, TreeEntry
-from compilers.reuse import Known, View, files_named
+from compilers.build_cache import Known, View, files_named
 
 MIN_FILES_SAVED = 50  # below that, the whole commit is laid out as fast
 

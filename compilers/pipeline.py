@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from compilers import jar_dag, python_dag, yaml_dag
 from compilers.base import (
     Batch,
     Compiler,
@@ -23,17 +22,18 @@ from compilers.base import (
     Tree,
     silent,
 )
+from compilers.build_cache import Conditions, Known, View
 from compilers.discovery import discover
+from compilers.formats import jar, python, yaml
 from compilers.imported_dags import settle
 from compilers.partial import compile_with_part, likely_part
 from compilers.results import failed
-from compilers.reuse import Conditions, Known, View
 from compilers.sandboxed import import_roots
 
 COMPILERS: Mapping[Kind, Compiler] = {
-    Kind.YAML: yaml_dag.compile_batch,
-    Kind.PYTHON: python_dag.compile_batch,
-    Kind.JAR: jar_dag.compile_batch,
+    Kind.YAML: yaml.compile_batch,
+    Kind.PYTHON: python.compile_batch,
+    Kind.JAR: jar.compile_batch,
 }
 
 _NO_IMAGE = "no image"  # no digest equals it
@@ -134,7 +134,7 @@ def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, Known]) -
     part = likely_part(batch.tree, batch.sources, known) if kind is Kind.PYTHON else None
     if part is None:
         return compiler(batch)
-    seen_in_part = python_dag.view_of(part, [source.path for source in batch.sources])
+    seen_in_part = python.view_of(part, [source.path for source in batch.sources])
     return compile_with_part(compiler, batch, part, seen_in_part, view)
 
 
@@ -158,4 +158,4 @@ def _conditions(
     limits = sandbox.limits.fingerprint()
     if kind is Kind.JAR:
         return Conditions(View(()), image, limits)
-    return Conditions(python_dag.view_of(tree, sources), image, limits, import_roots(subpath))
+    return Conditions(python.view_of(tree, sources), image, limits, import_roots(subpath))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, Source
-from compilers.reuse import EVERYTHING
+from compilers.build_cache import EVERYTHING
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.opaque import opaque_reason

@@ -18,8 +18,9 @@ class GitsyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from gitsync import access, safe_pickle, tasks
-        from gitsync.connection_values import wrong_values
+        from gitsync import access, tasks
+        from gitsync.models.connection_values import wrong_values
+        from gitsync.queue import safe_pickle
         from kiok.connections import value_checks
         from kiok.metadata.access import restrict_to
 
@@ -37,7 +38,7 @@ class GitsyncAdminConfig(SimpleAdminConfig):
     commands would import them in vain.
     """
 
-    default_site = "gitsync.admin_site.Site"
+    default_site = "gitsync.admin.site.Site"
 
     def ready(self) -> None:
         checks.register(check_dependencies, checks.Tags.admin)

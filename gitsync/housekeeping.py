@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, connections
 
-from gitsync import remote
-from gitsync.conf import properties
-from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
 from gitsync.models import Leadership
 from gitsync.notices import outbox
+from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
 from gitsync.retention import Retention, remove_leftover_mirrors
+from gitsync.sync import remote
+from kiok.cluster.conf import properties
 
 MINUTE = 60.0
 HOUR = 3600.0

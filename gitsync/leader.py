@@ -1,8 +1,8 @@
 """The leader: one process at a time that looks at due repositories and hands changed ones to workers.
 
 Every worker process runs a `Candidate` thread; the one that holds the lease (a few seconds, in the single
-`Leadership` row) leads. It looks at repositories (`gitsync.looks`), unless kiok.gitsync.enabled is false, and does what
-is to be done for all (`gitsync.housekeeping`); syncs run as tasks in the workers. See docs/adr/0004-leader.md.
+`Leadership` row) leads. It polls repositories (`gitsync.worker.poller`), unless kiok.gitsync.enabled is false, and runs
+the periodic jobs (`gitsync.housekeeping`). Syncs run as tasks in the workers. See docs/adr/0004-leader.md.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from django.db import Error, connections
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from gitsync import housekeeping, remote
-from gitsync.conf import properties
+from gitsync import housekeeping
 from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
-from gitsync.looks import Enqueue, Looks
 from gitsync.models import Leadership
-from gitsync.process import is_dead, process_name
-from gitsync.turns.waking import Rouser
+from gitsync.queue.dispatch import Rouser
+from gitsync.sync import remote
+from gitsync.worker.poller import Enqueue, Looks
+from kiok.cluster.conf import properties
+from kiok.cluster.process_id import is_dead, process_name
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0

@@ -16,8 +16,8 @@ from django.db import Error, connections
 from django.db.models import BigIntegerField, QuerySet
 from django.db.models.functions import Now
 
-from gitsync.conf import properties
 from gitsync.models import Worker
+from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
 
 BEAT_SECONDS = 7.0
@@ -39,7 +39,7 @@ def alive() -> QuerySet[Worker]:
 
 
 def host_of(name: str) -> str:
-    """The machine in a worker's name (`gitsync.process.process_name`)."""
+    """The machine in a worker's name (`kiok.cluster.process_id.process_name`)."""
     return name.partition("/")[0]
 
 
@@ -84,7 +84,7 @@ class Presence(threading.Thread):
     """
 
     def __init__(self, name: str) -> None:
-        """`name`: of the process, as in `gitsync.process`."""
+        """`name`: of the process, as in `kiok.cluster.process_id`."""
         super().__init__(name="presence", daemon=True)
         self._worker = name
         self._began = time.monotonic()

@@ -1,7 +1,7 @@
 """The edges to django-q2: tasks, and the schedule.
 
 Tasks take primary keys and may be delivered twice; what they call is fenced. A worker that is handed the task of a sync
-does the sync whose turn it is (`gitsync.turns`), and the task's result is that one's.
+does the sync whose turn it is (`gitsync.queue`), and the task's result is that one's.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
-from gitsync import leader_schedule
-from gitsync.conf import properties
 from gitsync.errors import Deferred
 from gitsync.models import Lane, Leadership, Repository, Trigger
-from gitsync.standstill import limit_standstill
-from gitsync.turns import asking, serving, waking
-from gitsync.worker_process import WorkerProcess
+from gitsync.queue import dispatch, django_q, enqueue, leader_schedule
+from gitsync.worker.startup import WorkerProcess
 from kiok import correlation
+from kiok.cluster.conf import properties
+from kiok.cluster.idle_timeout import limit_standstill
 
 if TYPE_CHECKING:
     from gitsync.sync.request import Request
 
 LEADER_SCHEDULE = leader_schedule.NAME
 LEAD = leader_schedule.FUNCTION
-SYNC = waking.TASK
+SYNC = dispatch.TASK
 DRY_RUN = "gitsync.tasks.dry_run"
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
     """
     lane = Lane.SCHEDULED if trigger == Trigger.SCHEDULE else Lane.ASKED
     known = correlation.current() or correlation.made()
-    return asking.ask(repository_id, lane, (str(trigger), full, requested_by, known))
+    return enqueue.ask(repository_id, lane, (str(trigger), full, requested_by, known))
 
 
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
@@ -73,7 +72,7 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
             joined = waiting.first()
         if joined:
             if trigger != Trigger.SCHEDULE:
-                asking.hasten(repository_id)
+                enqueue.hasten(repository_id)
             log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
     return False
 
@@ -87,15 +86,15 @@ def sync(
     """
     from gitsync.sync.request import Request
 
-    if not serving.is_delivered():
+    if not django_q.is_delivered():
         with correlation.bound(correlation_id):
             return _sync(repository_id, Request(Trigger(trigger), requested_by, full))
-    turn = serving.take()
+    turn = django_q.take()
     if turn is None:
         return "no turn may begin now"
     trigger, full, requested_by, correlation_id = turn.arguments
     request = Request(
-        Trigger(trigger), requested_by, full, is_repeat=turn.is_repeat, admit=partial(serving.admit, turn)
+        Trigger(trigger), requested_by, full, is_repeat=turn.is_repeat, admit=partial(django_q.admit, turn)
     )
     try:
         with correlation.bound(correlation_id):
@@ -103,7 +102,7 @@ def sync(
             log.info("the turn is that of repository %s", name or "that is removed")
             return _sync(turn.repository_id, request)
     except Deferred as exc:
-        serving.put_back(turn, full=exc.full)
+        django_q.put_back(turn, full=exc.full)
         return str(exc)
 
 
@@ -122,8 +121,8 @@ def _sync(repository_id: int, request: Request) -> str:
 
 
 def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") -> dict[str, Any]:
-    """Task: what a sync would do; see `gitsync.sync.preview`. `{}` where the repository is gone."""
-    from gitsync.sync.preview import preview
+    """Task: what a sync would do; see `gitsync.sync.dry_run`. `{}` where the repository is gone."""
+    from gitsync.sync.dry_run import preview
 
     try:
         with correlation.bound(correlation_id):
@@ -141,7 +140,7 @@ def lead() -> str:
 def connect() -> None:
     """Have every worker process stand for leader and keep its engine, and its tasks become turns."""
     _worker_process.connect()
-    serving.connect()
+    django_q.connect()
 
 
 def ensure_schedule(**_: Any) -> None:

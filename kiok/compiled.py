@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kiok.errors import Diagnostic, KiokError
-from kiok.hostile_json import HostileJsonError, parse
 from kiok.spec import DagSpec
+from kiok.strict_json import HostileJsonError, parse
 from kiok.text import printable, shown
 from kiok.validation import authored_id, validate
 
@@ -81,7 +81,7 @@ class CompiledFile:
       file is no source does this one register them;
     - `import_failed`: the module or jar could not be loaded at all, so that whether it is
       meant to be a DAG file is for the host to judge (diagnostics say why);
-    - `questions`: what it asked of the repository's files meanwhile, each once, as `compilers.reuse`
+    - `questions`: what it asked of the repository's files meanwhile, each once, as `compilers.build_cache`
       reads them; None where nobody took note.
     """
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from docker.errors import APIError
 
-from gitsync import containers
 from gitsync.models import Leadership
 from gitsync.presence import alive
+from gitsync.worker import sandbox
 from soak.service import Service
 
 MAX_FROZEN_SECONDS = 25.0
@@ -82,8 +82,8 @@ class Faults:
 
     def _kill_container(self) -> bool:
         """One that works, if any does; else one that stands ready."""
-        client = containers.sandbox().engine.client()
-        found = client.containers(filters={"label": [f"kiok.service={containers.service()}"]})
+        client = sandbox.sandbox().engine.client()
+        found = client.containers(filters={"label": [f"kiok.service={sandbox.service()}"]})
         working = [item for item in found if not item["Names"][0].startswith("/kiok-pool-")]
         if not found:
             return False
@@ -126,7 +126,7 @@ class Faults:
 
 
 def _pid(name: str) -> int | None:
-    """The pid in a process's name (gitsync.process)."""
+    """The pid in a process's name (kiok.cluster.process_id)."""
     parts = name.split("/")
     return int(parts[2]) if len(parts) > 3 and parts[2].isdecimal() else None
 

@@ -15,12 +15,13 @@ from django.core.management import call_command
 from django.db import Error, connection
 from django.db.models import Count
 
-from gitsync import containers, tasks
-from gitsync.manual import pause, resume
+from gitsync import tasks
+from gitsync.actions import pause, resume
 from gitsync.models import Repository, SyncRun, Trigger
-from gitsync.remote import mirror_of
-from gitsync.sync.claim import is_held
-from gitsync.sync.schedule import look_at_once
+from gitsync.sync.backoff import look_at_once
+from gitsync.sync.lease import is_held
+from gitsync.sync.remote import mirror_of
+from gitsync.worker import sandbox
 from soak.authors import Author, Push
 from soak.faults import Faults
 from soak.figures import report
@@ -277,10 +278,10 @@ class Soak:
 
     @staticmethod
     def _containers_left(patience_seconds: float = 15.0) -> list[str]:
-        label = [f"kiok.service={containers.service()}"]
+        label = [f"kiok.service={sandbox.service()}"]
         deadline = time.monotonic() + patience_seconds
         while True:
-            found = containers.sandbox().engine.client().containers(all=True, filters={"label": label})
+            found = sandbox.sandbox().engine.client().containers(all=True, filters={"label": label})
             if not found or time.monotonic() > deadline:
                 return [item["Names"][0] for item in found]
             time.sleep(0.5)

@@ -16,7 +16,7 @@ from compilers.sandbox.exchange import Lost
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Lock, Pool
 from compilers.sandbox.session import Crowded, Session, deadline_seconds
-from compilers.sandbox.side_by_side import parts_of, run_side_by_side
+from compilers.sandbox.sharding import parts_of, run_side_by_side
 from compilers.sandbox.source_tar import Measure, TreeRefused, measure
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from django.urls import reverse
 from gitsync.admin import administration
 from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
-from gitsync.admin.notice_receiver import NoticeReceiverAdmin
+from gitsync.admin.notification_channel import NoticeReceiverAdmin
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
-from gitsync.web_links import source_url
+from gitsync.git_services.links import source_url
 from kiok.metadata.admin import link_repositories, link_sources
 
 __all__ = [

@@ -18,7 +18,7 @@ from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from gitsync.access import sees_all
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 
 admin.site.unregister([User, Group, Success, Failure, Schedule, OrmQ])
@@ -110,4 +110,4 @@ class Log(ForAdministrators, ReadOnlyAdmin):
 
     @admin.display(description="message")
     def message(self, entry: LogEntry) -> str:
-        return cells.shortened(entry.get_change_message(), 1000)
+        return display.shortened(entry.get_change_message(), 1000)

@@ -12,11 +12,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from gitsync import tokens
 from gitsync.admin.views import Views
-from gitsync.models import ApiToken, Scope
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
+from gitsync.models import ApiToken, Scope, token_text
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import Tone
 
 
 class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
@@ -30,10 +29,10 @@ class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only i
     )
     days = forms.IntegerField(
         label="Expires after (days)",
-        initial=tokens.DEFAULT_DAYS,
+        initial=token_text.DEFAULT_DAYS,
         min_value=1,
-        max_value=tokens.MAX_DAYS,
-        help_text=f"At most {tokens.MAX_DAYS}.",
+        max_value=token_text.MAX_DAYS,
+        help_text=f"At most {token_text.MAX_DAYS}.",
     )
 
     class Meta:
@@ -98,7 +97,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         if change:
             raise PermissionDenied
-        made = tokens.new()
+        made = token_text.new()
         obj.digest, obj.start = made.digest, made.start
         obj.scopes = form.cleaned_data["scopes"]
         obj.expires_at = timezone.now() + timedelta(days=form.cleaned_data["days"])
@@ -112,7 +111,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
         post_url_continue: Any = None,  # noqa: ARG002
     ) -> HttpResponse:
         """The one page that has the token's text: in this answer and nowhere else, no message and no session."""
-        made: tokens.NewToken = request.kiok_new_token  # type: ignore[attr-defined]
+        made: token_text.NewToken = request.kiok_new_token  # type: ignore[attr-defined]
         return Views(self).framed(
             request, "admin/gitsync/apitoken/made.html", "API token", token=obj, text=made.text
         )
@@ -123,18 +122,18 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
 
     @admin.display(description="scopes")
     def shown_scopes(self, token: ApiToken) -> str:
-        return ", ".join(token.scopes) or cells.NOTHING
+        return ", ".join(token.scopes) or display.NOTHING
 
     @admin.display(description="created", ordering="created_at")
     def created(self, token: ApiToken) -> str:
-        return cells.age(token.created_at)
+        return display.age(token.created_at)
 
     @admin.display(description="expires", ordering="expires_at")
     def expires(self, token: ApiToken) -> str:
         if token.expires_at <= timezone.now():
-            return cells.badge(Tone.BAD, "expired")
-        return cells.age(token.expires_at)
+            return display.badge(Tone.BAD, "expired")
+        return display.age(token.expires_at)
 
     @admin.display(description="last used", ordering="last_used_at")
     def last_used(self, token: ApiToken) -> str:
-        return cells.age(token.last_used_at)
+        return display.age(token.last_used_at)

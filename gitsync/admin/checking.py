@@ -13,16 +13,18 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from gitsync import check_tasks
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.admin.views import Views
 from gitsync.models import Repository
-from gitsync.remote_check import RemoteCheck
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
+from gitsync.repositories import connection_test_tasks
+from gitsync.repositories.connection_test import RemoteCheck
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import Tone
 
 TESTS = SessionTasks(
-    "gitsync_checks", (check_tasks.CHECK, check_tasks.ACCEPT), patience=timedelta(minutes=15)
+    "gitsync_checks",
+    (connection_test_tasks.CHECK, connection_test_tasks.ACCEPT),
+    patience=timedelta(minutes=15),
 )
 MAY_ACCEPT = "connections.change_connection"
 """Accepting a host key is a change of a connection."""
@@ -52,9 +54,9 @@ def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] 
             "refused": task.result["refused"],
             "left_out_branches": found.n_branches - len(found.branches),
             "left_out_tags": found.n_tags - len(found.tags),
-            "commit": cells.commit(found.commit),
-            "seconds": cells.seconds(found.seconds),
-            "when": cells.age(datetime.fromisoformat(found.checked_at)) if found.checked_at else "",
+            "commit": display.commit(found.commit),
+            "seconds": display.seconds(found.seconds),
+            "when": display.age(datetime.fromisoformat(found.checked_at)) if found.checked_at else "",
             "connection": repository.credential_id,
             "accept_url": reverse("admin:gitsync_repository_accept_host_key", args=[repository.pk])
             if may_accept
@@ -83,8 +85,8 @@ class CheckViews(Views):
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button: have a worker ask the server, and go back to the page, which shows the answer."""
         repository = self.changeable(request, pk)
-        TESTS.ask(request, pk, partial(check_tasks.enqueue_check, repository.pk))
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+        TESTS.ask(request, pk, partial(connection_test_tasks.enqueue_check, repository.pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The other button: have a worker accept the host key whose fingerprint was shown."""
@@ -94,11 +96,11 @@ class CheckViews(Views):
         fingerprint = request.POST.get("fingerprint", "")[:200]
         if fingerprint:
             user_id = int(request.user.pk or 0)
-            accept = partial(check_tasks.enqueue_accept, repository.pk, fingerprint, user_id)
+            accept = partial(connection_test_tasks.enqueue_accept, repository.pk, fingerprint, user_id)
             TESTS.ask(request, pk, accept)
         else:
             messages.error(request, "No host key was accepted: none was named. Test the connection first.")
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The panel as JSON; see `check_panel`."""

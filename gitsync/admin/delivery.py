@@ -12,7 +12,7 @@ from gitsync.access import visible
 from gitsync.admin import states
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import Delivery, Repository
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
@@ -44,17 +44,17 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="repository")
     def repository_link(self, delivery: Delivery) -> str:
-        return cells.link(
-            cells.page_of("gitsync_repository", delivery.repository_id), delivery.repository.name
+        return display.link(
+            display.page_of("gitsync_repository", delivery.repository_id), delivery.repository.name
         )
 
     @admin.display(description="received", ordering="received_at")
     def received(self, delivery: Delivery) -> str:
-        return cells.age(delivery.received_at)
+        return display.age(delivery.received_at)
 
     @admin.display(description="refs", ordering="ref")
     def short_ref(self, delivery: Delivery) -> str:
-        return cells.shortened(delivery.ref, 60)
+        return display.shortened(delivery.ref, 60)
 
     @admin.display(description="outcome", ordering="outcome")
     def outcome_badge(self, delivery: Delivery) -> str:
@@ -66,10 +66,10 @@ def last_deliveries(repository: Repository, number: int) -> list[dict[str, Any]]
     return [
         {
             "number": delivery.pk,
-            "url": cells.page_of("gitsync_delivery", delivery.pk),
-            "received": cells.age(delivery.received_at),
-            "event": f"{delivery.service} {delivery.event}".strip() or cells.NOTHING,
-            "ref": cells.shortened(delivery.ref, 60),
+            "url": display.page_of("gitsync_delivery", delivery.pk),
+            "received": display.age(delivery.received_at),
+            "event": f"{delivery.service} {delivery.event}".strip() or display.NOTHING,
+            "ref": display.shortened(delivery.ref, 60),
             "status": delivery.status,
             "outcome": states.outcome(delivery.outcome),
         }

@@ -14,17 +14,17 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from gitsync import web_links
+from gitsync.actions import NotPossible, ask_for_dry_run
 from gitsync.admin import git_links
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.admin.views import Views
-from gitsync.conf import properties
 from gitsync.errors import SyncReason
-from gitsync.manual import NotPossible, ask_for_dry_run
+from gitsync.git_services import links
 from gitsync.models import Repository, RepositoryState
 from gitsync.tasks import DRY_RUN
-from kiok.metadata.admin import cells, side_by_side
-from kiok.metadata.admin.cells import Tone
+from kiok.cluster.conf import properties
+from kiok.metadata.admin import display, side_by_side
+from kiok.metadata.admin.display import Tone
 
 SHOWN_UIDS = 200
 SHOWN_FAILURES = 50
@@ -94,7 +94,7 @@ def in_words(counts: Mapping[str, int], unchanged: int) -> str:
 
 def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]) -> str:
     report, counts = found["report"], found["counts"]
-    web_links.tell_services([repository])
+    links.tell_services([repository])
     may_view_dags = request.user.has_perm("metadata.view_dag")
     diffs = _diffs(found["updated"])
     return render_to_string(
@@ -127,14 +127,14 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
             "files": report["compiled"] + report["reused"],
             "commit": git_links.commit(repository, report["to_commit"]),
             "moved_on": report["from_commit"] != repository.last_good_commit,
-            "when": cells.age(datetime.fromisoformat(found["finished_at"])),
-            "seconds": cells.seconds(report["seconds"]),
+            "when": display.age(datetime.fromisoformat(found["finished_at"])),
+            "seconds": display.seconds(report["seconds"]),
         },
     )
 
 
 def _dag(uid: str, diff: str, *, linked: bool) -> dict[str, str]:
-    return {"uid": uid, "url": cells.page_of("metadata_dag", uid) if linked else "", "diff": diff}
+    return {"uid": uid, "url": display.page_of("metadata_dag", uid) if linked else "", "diff": diff}
 
 
 def _diffs(updated: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -149,7 +149,7 @@ def _diffs(updated: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _diff(item: Mapping[str, Any]) -> str:
-    before, after = (cells.spec_text(item[side]) if item[side] else "" for side in ("before", "after"))
+    before, after = (display.spec_text(item[side]) if item[side] else "" for side in ("before", "after"))
     return side_by_side.table(before, after, labels=LABELS)
 
 
@@ -157,7 +157,7 @@ def _failure(repository: Repository, report: Mapping[str, Any], item: Mapping[st
     place = f"{item['path']}:{item['line']}" if item["line"] else item["path"]
     return {
         "place": place,
-        "url": web_links.file_url(repository, report["to_commit"], item["path"], item["line"]),
+        "url": links.file_url(repository, report["to_commit"], item["path"], item["line"]),
         "message": item["message"],
     }
 
@@ -197,7 +197,7 @@ class DryRunViews(Views):
             dry_runs().ask(request, pk, enqueue)
         except NotPossible as error:
             messages.warning(request, f"No dry run. {error}")
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The panel as JSON; see `dry_run_panel`."""

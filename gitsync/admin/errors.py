@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, problems
 from gitsync.admin.views import Views
-from gitsync.failing_files import SHOWN_PROBLEMS, Wanted, failing_files, served
+from gitsync.git_services import links
 from gitsync.models import FileState, Repository, SourceFile
-from kiok.metadata.admin import cells
+from gitsync.repositories.failing_files import SHOWN_PROBLEMS, Wanted, failing_files, served
+from kiok.metadata.admin import display
 
 MAY_VIEW = "gitsync.view_sourcefile"
 PAGE_SIZE = 25
@@ -83,7 +83,7 @@ def _cards(
     """What the template shows of each file."""
     rows = list(files)
     repositories = Repository.objects.only("pk", "url").in_bulk({row["repository_id"] for row in rows})
-    web_links.tell_services(repositories.values())
+    links.tell_services(repositories.values())
     return [
         _card(row, repositories[row["repository_id"]], served.get((row["repository_name"], row["path"]), []))
         for row in rows
@@ -96,19 +96,19 @@ def _card(file: Mapping[str, Any], repository: Repository, served: list[Any]) ->
     return {
         "pk": file["pk"],
         "repository": file["repository_name"],
-        "repository_url": cells.page_of("gitsync_repository", file["repository_id"]),
+        "repository_url": display.page_of("gitsync_repository", file["repository_id"]),
         "path": file["path"],
-        "url": cells.page_of("gitsync_sourcefile", file["pk"]),
-        "first_seen": cells.age(file["first_failed_at"]),
-        "last_seen": cells.age(file["last_seen"]),
-        "retry": cells.age(file["retry_at"]) if file["retry_at"] else "",
+        "url": display.page_of("gitsync_sourcefile", file["pk"]),
+        "first_seen": display.age(file["first_failed_at"]),
+        "last_seen": display.age(file["last_seen"]),
+        "retry": display.age(file["retry_at"]) if file["retry_at"] else "",
         "commit": git_links.commit(repository, file["commit_sha"]),
         "problems": problems.rows_of(file["path"], file["problems"], url_of),
         "left_out": max(0, (file["n_problems"] or 0) - SHOWN_PROBLEMS),
         "served": [
             {
                 "uid": dag["uid"],
-                "url": cells.page_of("metadata_dag", dag["uid"]),
+                "url": display.page_of("metadata_dag", dag["uid"]),
                 "commit": git_links.commit(repository, dag["commit_sha"]),
             }
             for dag in served

@@ -1,27 +1,27 @@
-"""Commits and files on a page, linked to the git service where it is known; see `gitsync.web_links`."""
+"""Commits and files on a page, linked to the git service where it is known; see `gitsync.git_services.links`."""
 
 from __future__ import annotations
 
 from django.utils.html import format_html
 
-from gitsync import web_links
+from gitsync.git_services import links
 from gitsync.models import Repository
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 
 ARROW = "→"
 
 
 def commit(repository: Repository, sha: str) -> str:
     """A commit's first characters, linked; the whole of it on hovering."""
-    return _linked(web_links.commit_url(repository, sha), cells.commit(sha))
+    return _linked(links.commit_url(repository, sha), display.commit(sha))
 
 
 def whole_commit(repository: Repository, sha: str) -> str:
     """All of a commit's characters, linked."""
     return (
-        _linked(web_links.commit_url(repository, sha), format_html("<code>{}</code>", sha))
+        _linked(links.commit_url(repository, sha), format_html("<code>{}</code>", sha))
         if sha
-        else cells.NOTHING
+        else display.NOTHING
     )
 
 
@@ -29,7 +29,7 @@ def commits(repository: Repository, before: str, after: str) -> str:
     """`before → after`, each linked, the arrow to what changed between them; one where they are the same."""
     if not before or before == after:
         return commit(repository, after)
-    arrow = web_links.compare_url(repository, before, after) if after else ""
+    arrow = links.compare_url(repository, before, after) if after else ""
     between = (
         format_html('<a href="{}" title="What changed" aria-label="What changed">{}</a>', arrow, ARROW)
         if arrow
@@ -40,7 +40,7 @@ def commits(repository: Repository, before: str, after: str) -> str:
 
 def file(repository: Repository, sha: str, path: str, line: int | None, text: str) -> str:
     """A text, linked to the file as it was at the commit."""
-    return _linked(web_links.file_url(repository, sha, path, line), text)
+    return _linked(links.file_url(repository, sha, path, line), text)
 
 
 def _linked(url: str, text: str) -> str:

@@ -13,14 +13,15 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
-from gitsync import health, web_links
 from gitsync.access import sees_all
 from gitsync.admin import errors, git_links, panel, progress, states
 from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories, words
 from gitsync.admin.views import Views
+from gitsync.git_services import links
 from gitsync.models import Repository
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
+from gitsync.monitoring import health
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import Tone
 
 PAGE_SIZE = 100
 LONG_FACT_CHARACTERS = 150  # a longer text has both columns of a wide page
@@ -81,7 +82,7 @@ class OverviewViews(Views):
 def _now(request: HttpRequest, wanted: Wanted, shown: Page[Any]) -> dict[str, Any]:
     """The page's parts and rows; see `OverviewViews.status`."""
     repositories = list(shown)
-    web_links.tell_services(repositories)
+    links.tell_services(repositories)
     syncs = progress.under_way(repositories)
     rows = [[row.pk, _row(request, row, syncs.get(row.pk))] for row in repositories]
     stands = standing(request.user)
@@ -102,7 +103,7 @@ def _row(request: HttpRequest, repository: Any, sync: Any) -> list[str]:
     if sync and states.is_claimed(repository):
         state = format_html("{} {}", state, progress.bar(sync, repository.name))
     columns = (
-        cells.link(cells.page_of("gitsync_repository", repository.pk), repository.name),
+        display.link(display.page_of("gitsync_repository", repository.pk), repository.name),
         state,
         _reason(repository),
         _good(repository),
@@ -115,44 +116,44 @@ def _row(request: HttpRequest, repository: Any, sync: Any) -> list[str]:
 
 def _reason(repository: Repository) -> str:
     if repository.is_paused:
-        return cells.shortened(repository.pause_reason, 80)
+        return display.shortened(repository.pause_reason, 80)
     if not repository.reason:
-        return cells.NOTHING
-    return format_html("<code>{}</code> {}", repository.reason, cells.shortened(repository.message, 80))
+        return display.NOTHING
+    return format_html("<code>{}</code> {}", repository.reason, display.shortened(repository.message, 80))
 
 
 def _good(repository: Repository) -> str:
     if not repository.last_good_commit:
-        return cells.NOTHING
+        return display.NOTHING
     commit = git_links.commit(repository, repository.last_good_commit)
-    return format_html("{} {}", commit, cells.age(repository.last_good_at))
+    return format_html("{} {}", commit, display.age(repository.last_good_at))
 
 
 def _dags(number: int, stale: int) -> str:
-    return format_html("{} {}", number, cells.badge(Tone.WARN, f"{stale} stale")) if stale else str(number)
+    return format_html("{} {}", number, display.badge(Tone.WARN, f"{stale} stale")) if stale else str(number)
 
 
 def _failed(request: HttpRequest, repository: Any) -> str:
     if not repository.n_failed:
         return "0"
-    number = cells.badge(Tone.BAD, str(repository.n_failed))
+    number = display.badge(Tone.BAD, str(repository.n_failed))
     if not request.user.has_perm(errors.MAY_VIEW):
         return number
-    return cells.link(errors.page_of_errors(repository.name), number)
+    return display.link(errors.page_of_errors(repository.name), number)
 
 
 def _totals(stands: Standing, of_installation: Sequence[health.Fact]) -> str:
     """Repositories by how they stand, DAGs, failed files, and how the installation is; html."""
-    failed = cells.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
+    failed = display.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
     by_state = [
-        (f"?{Wanted(state=state).query()}", cells.badge(states.REPOSITORY[state][0], f"{number} {word}"))
+        (f"?{Wanted(state=state).query()}", display.badge(states.REPOSITORY[state][0], f"{number} {word}"))
         for state, number in stands.by_state.items()
         for word in [states.REPOSITORY[state][1]]
     ]
     facts = [
         (
             fact.label,
-            cells.badge(_HEALTH[fact.good], fact.word),
+            display.badge(_HEALTH[fact.good], fact.word),
             fact.text,
             len(fact.text) > LONG_FACT_CHARACTERS,
         )

@@ -15,7 +15,7 @@ from gitsync.access import visible, visible_repositories
 from gitsync.admin import states
 from gitsync.admin.progress import with_newest_sync
 from gitsync.models import FileState, SourceFile
-from gitsync.records import counted_repositories
+from gitsync.repositories.queries import counted_repositories
 from kiok.metadata import access
 from kiok.metadata.models import Dag, Origin
 

@@ -10,15 +10,15 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from gitsync import web_links
 from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
-from gitsync.admin.held import held_context
+from gitsync.admin.empty_hold import held_context
 from gitsync.admin.sync_status import Asked, Status
+from gitsync.git_services import links
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
-from gitsync.records import counted_syncs, located_files
 from gitsync.remedies import remedy
-from kiok.metadata.admin import cells
+from gitsync.repositories.queries import counted_syncs, located_files
+from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, Origin
 
 SHOWN_SYNCS = 10
@@ -29,7 +29,7 @@ MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 
 def of_repository(user: Any, repository: Repository, asked: Asked | None) -> dict[str, Any]:
     """`{"settled": bool, "parts": {"line": html, "body": html}}` for one repository's page, as the user may see it."""
-    web_links.tell_services([repository])
+    links.tell_services([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
     item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": _hint(status.settled)})
@@ -57,11 +57,11 @@ def _line(repository: Repository, status: Status, *, named: bool, linked: bool) 
     run = status.run if linked else None
     return {
         "name": repository.name if named else "",
-        "url": cells.page_of("gitsync_repository", repository.pk),
-        "badge": cells.badge(status.tone, status.word),
+        "url": display.page_of("gitsync_repository", repository.pk),
+        "badge": display.badge(status.tone, status.word),
         "text": status.text,
         "sync": run.pk if run else None,
-        "sync_url": cells.page_of("gitsync_syncrun", run.pk) if run else "",
+        "sync_url": display.page_of("gitsync_syncrun", run.pk) if run else "",
     }
 
 
@@ -105,11 +105,9 @@ def _files(repository: Repository, failed: QuerySet[SourceFile]) -> dict[str, An
         "may_view_files": True,
         "failed": [
             {
-                "url": cells.page_of("gitsync_sourcefile", file.pk),
+                "url": display.page_of("gitsync_sourcefile", file.pk),
                 "problem": problems.first_problem(file),
-                "source": web_links.file_url(
-                    repository, file.commit_sha, file.path, _number(file.problem_line)
-                ),
+                "source": links.file_url(repository, file.commit_sha, file.path, _number(file.problem_line)),
             }
             for file in located_files(failed)[:SHOWN_ROWS]
         ],
@@ -137,15 +135,15 @@ def _dags(repository: Repository, dags: QuerySet[Dag], stale: QuerySet[Dag]) -> 
         "stale": [
             {
                 "uid": dag.uid,
-                "url": cells.page_of("metadata_dag", dag.uid),
-                "since": cells.age(dag.stale_since),
-                "reason": cells.shortened(dag.stale_reason, 300),
+                "url": display.page_of("metadata_dag", dag.uid),
+                "since": display.age(dag.stale_since),
+                "reason": display.shortened(dag.stale_reason, 300),
             }
             for dag in stale.defer("spec", "source")[:SHOWN_ROWS]
         ],
         "stale_url": _list_of("metadata_dag", repository=repository.name, stale="yes"),
         "dags": [
-            {"uid": uid, "url": cells.page_of("metadata_dag", uid), "name": cells.shortened(name, 80)}
+            {"uid": uid, "url": display.page_of("metadata_dag", uid), "name": display.shortened(name, 80)}
             for uid, name in dags.values_list("uid", "name")[:SHOWN_ROWS]
         ],
         "dags_url": _list_of("metadata_dag", repository=repository.name),
@@ -166,16 +164,16 @@ def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any
     return [
         ("State", states.repository_state(repository)),
         ("Url", repository.shown_url),
-        ("Reason", repository.reason or cells.NOTHING),
-        ("Message", repository.message or cells.NOTHING),
-        ("What to do", remedy(repository.reason) or cells.NOTHING),
+        ("Reason", repository.reason or display.NOTHING),
+        ("Message", repository.message or display.NOTHING),
+        ("What to do", remedy(repository.reason) or display.NOTHING),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),
         ("Failed files", failed),
         ("Last good commit", git_links.whole_commit(repository, good)),
-        ("Last good sync", cells.age(repository.last_good_at)),
+        ("Last good sync", display.age(repository.last_good_at)),
         ("Last attempted commit", git_links.whole_commit(repository, attempted)),
-        ("Last sync took", cells.duration(last.started_at, last.finished_at) if last else cells.NOTHING),
-        ("Last checked", cells.age(repository.checked_at)),
+        ("Last sync took", display.duration(last.started_at, last.finished_at) if last else display.NOTHING),
+        ("Last checked", display.age(repository.checked_at)),
         ("Next check", next_check(repository)),
         ("Failures in a row", repository.consecutive_failures),
     ]
@@ -185,19 +183,19 @@ def next_check(repository: Repository) -> str:
     """When it is looked at next."""
     if not repository.enabled:
         return "never, it is switched off"
-    return "not before it is resumed" if repository.is_paused else cells.age(repository.next_due_at)
+    return "not before it is resumed" if repository.is_paused else display.age(repository.next_due_at)
 
 
 def _sync(repository: Repository, run: Any) -> dict[str, Any]:
     succeeded = run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL)
     return {
         "number": run.pk,
-        "url": cells.page_of("gitsync_syncrun", run.pk),
+        "url": display.page_of("gitsync_syncrun", run.pk),
         "state": states.sync_state(run),
         "trigger": run.get_trigger_display(),
         "requested_by": run.requested_by,
-        "result": sync_status.counts(run) if succeeded else cells.shortened(run.message, 160),
+        "result": sync_status.counts(run) if succeeded else display.shortened(run.message, 160),
         "commit": git_links.commits(repository, run.from_commit, run.to_commit),
-        "started": cells.age(run.started_at),
-        "duration": cells.duration(run.started_at, run.finished_at),
+        "started": display.age(run.started_at),
+        "duration": display.duration(run.started_at, run.finished_at),
     }

@@ -15,11 +15,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from gitsync.actions import MAX_REASON, NotPossible, pause, resume
 from gitsync.admin import states
 from gitsync.admin.views import Views
-from gitsync.manual import MAX_REASON, NotPossible, pause, resume
 from gitsync.models import Repository
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 
 UNDER_WAY = (
     " The sync that is under way commits nothing, unless it had committed already; it is not repeated "
@@ -44,12 +44,12 @@ class PauseViews(Views):
             _pause(request, repository, request.POST.get("reason", ""))
         except NotPossible as error:
             messages.error(request, f"Not paused. {error}")
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The button on the page."""
         _resume(request, self.changeable(request, pk))
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def pause_selected(self, request: HttpRequest, repositories: Sequence[Repository]) -> HttpResponse | None:
         """The action: ask for the reason on a page in between, then pause them all with it."""
@@ -84,7 +84,7 @@ def pause_context(repository: Repository) -> dict[str, Any]:
     return {
         "paused": repository.is_paused,
         "by": repository.paused_by,
-        "since": cells.age(repository.paused_at),
+        "since": display.age(repository.paused_at),
         "reason": repository.pause_reason,
         "max_reason": MAX_REASON,
         "under_way": UNDER_WAY if repository.is_paused and states.is_claimed(repository) else "",

@@ -8,10 +8,10 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from compilers.excerpt import Excerpt
-from gitsync import web_links
+from gitsync.git_services import links
 from gitsync.models import Repository, SourceFile
 from kiok.errors import Diagnostic
-from kiok.metadata.admin.cells import NOTHING, shortened
+from kiok.metadata.admin.display import NOTHING, shortened
 
 FOLDED_CHARACTERS = 400
 FOLDED_LINES = 8
@@ -40,7 +40,7 @@ UrlOf = Callable[[str, "int | None"], str]
 
 def seen_at(repository: Repository, commit: str) -> UrlOf:
     """The pages of files as they were at a commit."""
-    return lambda path, line: web_links.file_url(repository, commit, path, line)
+    return lambda path, line: links.file_url(repository, commit, path, line)
 
 
 def rows_of(path: str, stored: object, url_of: UrlOf = lambda _path, _line: "") -> list[dict[str, Any]]:

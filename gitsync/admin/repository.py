@@ -13,10 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from gitsync import web_links
 from gitsync.access import CONNECTIONS, usable_connections, visible
-from gitsync.admin import git_links, panel, removal, states
-from gitsync.admin.asking import SyncViews, ask
+from gitsync.admin import delete_confirmation, git_links, panel, states
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
@@ -24,13 +22,15 @@ from gitsync.admin.pausing import PauseViews
 from gitsync.admin.repository_filters import GroupFilter, PausedFilter, ReasonFilter
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
-from gitsync.configuration import declared_where, remove_repository
+from gitsync.admin.sync_actions import SyncViews, ask
+from gitsync.git_services import links
 from gitsync.models import ManagedBy, Repository
-from gitsync.records import counted_repositories
-from gitsync.sync.schedule import look_at_once
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
-from kiok.metadata.admin.own_page import OwnPageAdmin
+from gitsync.repositories.declared import declared_where, remove_repository
+from gitsync.repositories.queries import counted_repositories
+from gitsync.sync.backoff import look_at_once
+from kiok.metadata.admin import display
+from kiok.metadata.admin.change_page import OwnPageAdmin
+from kiok.metadata.admin.display import Tone
 
 
 @admin.register(Repository)
@@ -60,7 +60,7 @@ class RepositoryAdmin(OwnPageAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)
-        web_links.tell_services(shown.result_list)
+        links.tell_services(shown.result_list)
         return shown
 
     @admin.display(description="state", ordering="state")
@@ -70,35 +70,37 @@ class RepositoryAdmin(OwnPageAdmin):
 
     @admin.display(description="url", ordering="url")
     def shown_url(self, repository: Repository) -> str:
-        return cells.shortened(repository.shown_url, 80)
+        return display.shortened(repository.shown_url, 80)
 
     @admin.display(description="subpath", ordering="subpath")
     def folder(self, repository: Repository) -> str:
-        return cells.shortened(repository.subpath, 60)
+        return display.shortened(repository.subpath, 60)
 
     @admin.display(description="last good commit", ordering="last_good_at")
     def good_commit(self, repository: Repository) -> str:
         if not repository.last_good_commit:
-            return cells.NOTHING
+            return display.NOTHING
         return format_html(
             "{} {}",
             git_links.commit(repository, repository.last_good_commit),
-            cells.age(repository.last_good_at),
+            display.age(repository.last_good_at),
         )
 
     @admin.display(description="DAGs", ordering="n_dags")
     def dags(self, repository: Any) -> str:
         if not repository.n_stale:
             return str(repository.n_dags)
-        return format_html("{} {}", repository.n_dags, cells.badge(Tone.WARN, f"{repository.n_stale} stale"))
+        return format_html(
+            "{} {}", repository.n_dags, display.badge(Tone.WARN, f"{repository.n_stale} stale")
+        )
 
     @admin.display(description="failed files", ordering="n_failed")
     def failed_files(self, repository: Any) -> str:
-        return cells.badge(Tone.BAD, str(repository.n_failed)) if repository.n_failed else "0"
+        return display.badge(Tone.BAD, str(repository.n_failed)) if repository.n_failed else "0"
 
     @admin.display(description="checked", ordering="checked_at")
     def checked(self, repository: Repository) -> str:
-        return cells.age(repository.checked_at)
+        return display.age(repository.checked_at)
 
     @admin.display(description="next check", ordering="next_due_at")
     def next_check(self, repository: Repository) -> str:
@@ -107,8 +109,8 @@ class RepositoryAdmin(OwnPageAdmin):
     @admin.display(description="reason", ordering="reason")
     def problem(self, repository: Repository) -> str:
         if not repository.reason:
-            return cells.NOTHING
-        return format_html("<code>{}</code> {}", repository.reason, cells.shortened(repository.message))
+            return display.NOTHING
+        return format_html("<code>{}</code> {}", repository.reason, display.shortened(repository.message))
 
     # Who may do what.
 
@@ -148,10 +150,10 @@ class RepositoryAdmin(OwnPageAdmin):
             obj.save(update_fields=[*CONFIGURATION, "next_due_at", "consecutive_failures"])
 
     def response_post_save_add(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", obj.pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", obj.pk))
 
     def response_post_save_change(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
-        return HttpResponseRedirect(cells.page_of("gitsync_repository", obj.pk))
+        return HttpResponseRedirect(display.page_of("gitsync_repository", obj.pk))
 
     def details(self, request: HttpRequest, obj: Repository | None) -> dict[str, Any]:
         if obj is None:
@@ -172,9 +174,9 @@ class RepositoryAdmin(OwnPageAdmin):
         """What goes, for the page that asks. Not Django's own collection: DAGs hang on no foreign key."""
         repositories = list(objs)
         lacking = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
-        going = [removal.going(request.user, repository) for repository in repositories]
+        going = [delete_confirmation.going(request.user, repository) for repository in repositories]
         counts = {"repositories": len(repositories), "DAGs": sum(item["number"] for item in going)}
-        return going, counts, lacking, removal.kept(repositories)
+        return going, counts, lacking, delete_confirmation.kept(repositories)
 
     def delete_model(self, request: HttpRequest, obj: Repository) -> None:
         name, pruned = obj.name, remove_repository(obj)
@@ -229,6 +231,6 @@ def _pause(repository: Repository) -> str:
     return format_html(
         "by {} {}: {}",
         repository.paused_by,
-        cells.age(repository.paused_at),
-        cells.shortened(repository.pause_reason, 80),
+        display.age(repository.paused_at),
+        display.shortened(repository.pause_reason, 80),
     )

@@ -8,10 +8,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from gitsync.admin import panel
-from gitsync.admin.asking import asked_for
 from gitsync.admin.checking import check_panel
 from gitsync.admin.dry_run import dry_run_panel
 from gitsync.admin.pausing import pause_context
+from gitsync.admin.sync_actions import asked_for
 from gitsync.models import Repository
 
 

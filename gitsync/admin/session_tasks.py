@@ -15,9 +15,9 @@ from django.utils import timezone
 from django_q.models import Task
 
 from gitsync.admin.sync_status import worker_hint
-from gitsync.brokers.errors import BrokerAway
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
+from gitsync.queue.brokers.errors import BrokerAway
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import Tone
 
 MAX_REMEMBERED = 100
 """Tasks of one sort whose result a session can show: the newest ones."""
@@ -78,7 +78,7 @@ def enqueued(request: HttpRequest, enqueue: Callable[[], str]) -> str:
 
 def panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:
     """`{"settled": bool, "parts": {"line": html, "body": html}}`, as sync_status.js takes it."""
-    item = {"badge": cells.badge(tone, word), "text": text}
+    item = {"badge": display.badge(tone, word), "text": text}
     hint = "" if settled else worker_hint()
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": hint})
     return {"settled": settled, "parts": {"line": line, "body": body}}

@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, problems, states
 from gitsync.admin.repository_filter import RepositoryFilter
+from gitsync.git_services import links
 from gitsync.models import SourceFile
-from gitsync.records import located_files
-from kiok.metadata.admin import cells
+from gitsync.repositories.queries import located_files
+from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
@@ -49,11 +49,11 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="path", ordering="path")
     def short_path(self, file: SourceFile) -> str:
-        return cells.shortened(file.path, 100)
+        return display.shortened(file.path, 100)
 
     @admin.display(description="repository")
     def repository_link(self, file: SourceFile) -> str:
-        return cells.link(cells.page_of("gitsync_repository", file.repository_id), file.repository.name)
+        return display.link(display.page_of("gitsync_repository", file.repository_id), file.repository.name)
 
     @admin.display(description="state", ordering="state")
     def state_badge(self, file: SourceFile) -> str:
@@ -65,13 +65,13 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)
-        web_links.tell_services(file.repository for file in shown.result_list)
+        links.tell_services(file.repository for file in shown.result_list)
         return shown
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         file = super().get_object(request, object_id, from_field)
         if file is not None:
-            web_links.tell_services([file.repository])
+            links.tell_services([file.repository])
         return file
 
     @admin.display(description="problems, or the reason")
@@ -80,18 +80,18 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="first failed", ordering="first_failed_at")
     def first_failed(self, file: SourceFile) -> str:
-        return cells.age(file.first_failed_at)
+        return display.age(file.first_failed_at)
 
     @admin.display(description="last failed", ordering="last_failed_at")
     def last_failed(self, file: SourceFile) -> str:
-        return cells.age(file.last_failed_at)
+        return display.age(file.last_failed_at)
 
     @admin.display(description="next retry")
     def retry(self, file: SourceFile) -> str:
         if file.retry_at is None:
-            return cells.NOTHING
+            return display.NOTHING
         failures = f"after {file.attempts} failure{'s' if file.attempts != 1 else ''} in a row"
-        return format_html("{}, {}", cells.age(file.retry_at), failures)
+        return format_html("{}, {}", display.age(file.retry_at), failures)
 
     @admin.display(description="seen at", ordering="commit_sha")
     def commit(self, file: SourceFile) -> str:
@@ -103,4 +103,4 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="compile time")
     def compile_time(self, file: SourceFile) -> str:
-        return cells.seconds(file.seconds)
+        return display.seconds(file.seconds)

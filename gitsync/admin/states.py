@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.utils.safestring import SafeString
 
 from gitsync.models import FileState, Outcome, Repository, RepositoryState, SyncRun, SyncState
-from gitsync.states import PAUSED as PAUSED
-from gitsync.states import SWITCHED_OFF as SWITCHED_OFF
-from gitsync.states import SYNCING as SYNCING
-from gitsync.states import WORDS, shown_state
-from gitsync.sync_requests import is_claimed as is_claimed
-from kiok.metadata.admin.cells import Tone, badge
+from gitsync.repositories.requests import is_claimed as is_claimed
+from gitsync.repositories.states import PAUSED as PAUSED
+from gitsync.repositories.states import SWITCHED_OFF as SWITCHED_OFF
+from gitsync.repositories.states import SYNCING as SYNCING
+from gitsync.repositories.states import WORDS, shown_state
+from kiok.metadata.admin.display import Tone, badge
 
 REPOSITORY = {
     state: (tone, WORDS[state])

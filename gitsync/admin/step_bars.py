@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from gitsync.models import SyncRun, SyncState
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 
 STEPS = ("fetch", "verify", "discover", "compile", "plan", "apply", "finish")
 LEAST_WIDTH = 0.5
@@ -31,7 +31,7 @@ def _rows(run: SyncRun) -> list[dict[str, Any]]:
         rows.append(
             {
                 "step": step,
-                "seconds": cells.seconds(times[step]),
+                "seconds": display.seconds(times[step]),
                 "share": f"{share:.0f} %",
                 "x": f"{min(begin, 100 - width):.2f}",
                 "width": f"{width:.2f}",

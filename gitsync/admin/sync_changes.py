@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from gitsync import web_links
 from gitsync.access import visible
+from gitsync.git_services import links
 from gitsync.models import SourceFile, SyncRun
-from gitsync.records import CHANGES
+from gitsync.repositories.queries import CHANGES
 from kiok.metadata import access
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, DagVersion
 
 SHOWN_UIDS = 500
@@ -53,7 +53,7 @@ def _pages(uids: set[str], user: Any) -> Mapping[str, str]:
         pages = {uid: f"{versions}?{urlencode({'uid__exact': uid})}" for uid in uids}
     if uids and user.has_perm("metadata.view_dag"):
         registered = access.visible(Dag.objects.filter(uid__in=uids), user).values_list("uid", flat=True)
-        pages.update({uid: cells.page_of("metadata_dag", uid) for uid in registered})
+        pages.update({uid: display.page_of("metadata_dag", uid) for uid in registered})
     return pages
 
 
@@ -65,7 +65,7 @@ def _versions(run: SyncRun, uids: set[str], user: Any) -> Mapping[str, tuple[int
         uid__in=uids, created_at__gte=run.started_at, created_at__lte=run.finished_at
     )
     rows = access.visible(made, user).values_list("uid", "version", "pk")
-    return {uid: (version, cells.page_of("metadata_dagversion", pk)) for uid, version, pk in rows}
+    return {uid: (version, display.page_of("metadata_dagversion", pk)) for uid, version, pk in rows}
 
 
 def _problems(run: SyncRun, user: Any) -> dict[str, Any]:
@@ -75,15 +75,15 @@ def _problems(run: SyncRun, user: Any) -> dict[str, Any]:
         paths = {item["path"] for item in shown}
         known = visible(SourceFile.objects.filter(repository=run.repository_id, path__in=paths), user)
         pages = {
-            path: cells.page_of("gitsync_sourcefile", pk) for path, pk in known.values_list("path", "pk")
+            path: display.page_of("gitsync_sourcefile", pk) for path, pk in known.values_list("path", "pk")
         }
     return {
         "problems": [
             {
                 "place": ":".join(str(part) for part in (item["path"], item["line"]) if part is not None),
                 "url": pages.get(item["path"], ""),
-                "source": web_links.file_url(run.repository, run.to_commit, item["path"], item["line"]),
-                "message": cells.shortened(item["message"], 400),
+                "source": links.file_url(run.repository, run.to_commit, item["path"], item["line"]),
+                "message": display.shortened(item["message"], 400),
             }
             for item in shown
         ],

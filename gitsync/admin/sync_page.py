@@ -8,10 +8,10 @@ from django.template.loader import render_to_string
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from gitsync import web_links
 from gitsync.admin import git_links, progress, states, step_bars, sync_changes, sync_status
+from gitsync.git_services import links
 from gitsync.models import SyncRun, SyncState
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 
 GONE = "The process that ran it is gone, or another took its place. Nothing more comes of it."
 
@@ -21,7 +21,7 @@ def of_sync(run: Any, user: Any) -> dict[str, Any]:
 
     At most five queries more.
     """
-    web_links.tell_services([run.repository])
+    links.tell_services([run.repository])
     is_running = run.state == SyncState.RUNNING
     return {
         "settled": not is_running,
@@ -54,22 +54,22 @@ def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
     repository = run.repository
     name = repository.name
     if user.has_perm("gitsync.view_repository"):
-        name = cells.link(cells.page_of("gitsync_repository", repository.pk), name)
+        name = display.link(display.page_of("gitsync_repository", repository.pk), name)
     asked = run.get_trigger_display()
-    compared = web_links.compare_url(repository, run.from_commit, run.to_commit)
+    compared = links.compare_url(repository, run.from_commit, run.to_commit)
     return [
         ("Repository", name),
         ("Asked for by", f"{run.requested_by} ({asked})" if run.requested_by else asked),
-        ("Correlation id", run.correlation_id or cells.NOTHING),
+        ("Correlation id", run.correlation_id or display.NOTHING),
         ("Full", "yes: what has not changed was compiled too" if run.full else "no"),
         ("From commit", git_links.whole_commit(repository, run.from_commit)),
         ("To commit", git_links.whole_commit(repository, run.to_commit)),
-        *([("Between them", cells.link(compared, "what changed"))] if compared else []),
-        ("Reason", run.reason or cells.NOTHING),
+        *([("Between them", display.link(compared, "what changed"))] if compared else []),
+        ("Reason", run.reason or display.NOTHING),
         ("Files", _files(run)),
-        ("Started", cells.age(run.started_at)),
-        ("Finished", cells.age(run.finished_at)),
-        ("Duration", cells.duration(run.started_at, run.finished_at)),
+        ("Started", display.age(run.started_at)),
+        ("Finished", display.age(run.finished_at)),
+        ("Duration", display.duration(run.started_at, run.finished_at)),
         *([("Seen again", f"{run.repeats} times")] if run.repeats else []),
     ]
 
@@ -81,4 +81,4 @@ def _no_log(run: SyncRun) -> str:
 def _files(run: SyncRun) -> str:
     if run.compiled or run.reused:
         return f"{run.compiled} compiled, {run.reused} as when last compiled"
-    return f"{run.files_done} of {run.files_total} compiled" if run.files_total else cells.NOTHING
+    return f"{run.files_done} of {run.files_total} compiled" if run.files_total else display.NOTHING

@@ -13,13 +13,13 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from gitsync import web_links
 from gitsync.access import visible
 from gitsync.admin import git_links, progress, states, sync_page, sync_status
 from gitsync.admin.repository_filter import RepositoryFilter
+from gitsync.git_services import links
 from gitsync.models import SyncRun, SyncState
-from gitsync.records import counted_syncs
-from kiok.metadata.admin import cells
+from gitsync.repositories.queries import counted_syncs
+from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
@@ -50,7 +50,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         shown = super().get_changelist_instance(request)
-        web_links.tell_services(run.repository for run in shown.result_list)
+        links.tell_services(run.repository for run in shown.result_list)
         return shown
 
     @admin.display(description="state", ordering="state")
@@ -63,13 +63,13 @@ class SyncRunAdmin(ReadOnlyAdmin):
     @admin.display(description="result")
     def result(self, run: SyncRun) -> str:
         succeeded = run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL)
-        return sync_status.counts(run) if succeeded else cells.NOTHING
+        return sync_status.counts(run) if succeeded else display.NOTHING
 
     @admin.display(description="reason", ordering="reason")
     def problem(self, run: SyncRun) -> str:
         if not run.reason:
-            return cells.NOTHING
-        return format_html("<code>{}</code> {}", run.reason, cells.shortened(run.message))
+            return display.NOTHING
+        return format_html("<code>{}</code> {}", run.reason, display.shortened(run.message))
 
     @admin.display(description="commits")
     def commits(self, run: SyncRun) -> str:
@@ -77,11 +77,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="started", ordering="started_at")
     def started(self, run: SyncRun) -> str:
-        return cells.age(run.started_at)
+        return display.age(run.started_at)
 
     @admin.display(description="duration")
     def took(self, run: SyncRun) -> str:
-        return cells.duration(run.started_at, run.finished_at)
+        return display.duration(run.started_at, run.finished_at)
 
     # One sync.
 

@@ -9,12 +9,12 @@ from typing import Any
 from django.utils import timezone
 from django_q.models import Task
 
-from gitsync.conf import properties
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
-from gitsync.records import counted_syncs
-from gitsync.sync_requests import NO_WORKER, Asked, End, is_claimed, outcome_of, standing, worker_hint
+from gitsync.repositories.queries import counted_syncs
+from gitsync.repositories.requests import NO_WORKER, Asked, End, is_claimed, outcome_of, standing, worker_hint
 from gitsync.tasks import SYNC
-from kiok.metadata.admin.cells import Tone
+from kiok.cluster.conf import properties
+from kiok.metadata.admin.display import Tone
 
 __all__ = ["NO_WORKER", "Asked", "Status", "counts", "last_runs", "standing", "statuses", "worker_hint"]
 

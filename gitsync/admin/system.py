@@ -13,12 +13,12 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from django_q.models import Task
 
-from compilers.sandbox.check import Examination, Finding
-from gitsync import sandbox_check
+from compilers.sandbox.self_check import Examination, Finding
 from gitsync.admin.session_tasks import enqueued, panel
 from gitsync.admin.views import Views
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
+from gitsync.monitoring import sandbox_check
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import Tone
 
 SESSION_KEY = "gitsync_sandbox_check"
 PATIENCE = timedelta(minutes=15)
@@ -92,12 +92,16 @@ def _found(examination: Examination, when: datetime) -> dict[str, Any]:
     if weaker:
         text += f" {weaker} of them {'is' if weaker == 1 else 'are'} weaker with this engine."
     rows = [{"finding": finding, "badge": _badge(finding)} for finding in examination.findings]
-    facts = [*examination.facts, ("Checked", cells.age(when)), ("Took", cells.seconds(examination.seconds))]
+    facts = [
+        *examination.facts,
+        ("Checked", display.age(when)),
+        ("Took", display.seconds(examination.seconds)),
+    ]
     body = render_to_string("gitsync/system.html", {"rows": rows, "facts": facts})
     return panel(tone, word, text, body=body)
 
 
 def _badge(finding: Finding) -> SafeString:
     if finding.weaker:
-        return cells.badge(Tone.WARN, "weaker")
-    return cells.badge(*((Tone.GOOD, "yes") if finding.ok else (Tone.BAD, "no")))
+        return display.badge(Tone.WARN, "weaker")
+    return display.badge(*((Tone.GOOD, "yes") if finding.ok else (Tone.BAD, "no")))

@@ -15,10 +15,10 @@ from ninja import Router
 from pydantic import Field
 
 from gitsync.api import pages
-from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import Refused, not_found
-from gitsync.api.wire import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
+from gitsync.api.schemas import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
 from gitsync.models import Scope
 from kiok.metadata.access import visible
 from kiok.metadata.graph import GraphTooLarge, bounded

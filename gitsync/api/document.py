@@ -8,7 +8,7 @@ from typing import Any
 
 from ninja.operation import Operation
 
-from gitsync.api.callers import BearerToken
+from gitsync.api.auth import BearerToken
 from gitsync.api.problems import CONTENT_TYPE, Problem
 
 VERSION = "1.0"

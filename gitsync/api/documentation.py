@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonR
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from gitsync.api.callers import caller_of
+from gitsync.api.auth import caller_of
 
 # Swagger UI's styles hold their icons as data: urls.
 POLICY = "; ".join(

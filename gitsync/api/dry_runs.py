@@ -10,19 +10,19 @@ from django_q.models import Task
 from ninja import Router, Status
 from pydantic import Field
 
-from gitsync import manual, tasks
+from gitsync import actions, tasks
 from gitsync.access import visible_repositories
-from gitsync.api import tickets, waiting
-from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api import operation_tokens, waiting
+from gitsync.api.auth import ApiRequest, BearerToken, Caller
+from gitsync.api.operation_tokens import Ticket
 from gitsync.api.problems import Refused, not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
+from gitsync.api.schemas import RepositoryName, Sent
 from gitsync.api.sync_requests import DEFAULT, Wanted
 from gitsync.api.syncs import Changes, FailedFile
-from gitsync.api.tickets import Ticket
 from gitsync.api.waiting import Wait
-from gitsync.api.wire import RepositoryName, Sent
 from gitsync.models import Scope
-from gitsync.sync_requests import worker_hint
+from gitsync.repositories.requests import worker_hint
 
 router = Router(tags=["dry runs"], by_alias=True)
 
@@ -84,8 +84,8 @@ def dry_run_repository(
     """Ask a worker what a sync would do; nothing is written. 202 with the address of the result, or 200 with the result."""
     repository = found(request.auth, name)
     with possible():
-        task = manual.ask_for_dry_run(request.auth.user, repository, full=body.full)
-    id = tickets.write(KIND, {"task": task, "repository": repository.pk})
+        task = actions.ask_for_dry_run(request.auth.user, repository, full=body.full)
+    id = operation_tokens.write(KIND, {"task": task, "repository": repository.pk})
     response["Location"] = reverse("api-1:dry-run", args=[id])
     seen = _until_done(request.auth, id, wait)
     return Status(202 if seen.state == "waiting" else 200, seen)
@@ -104,7 +104,7 @@ def dry_run(request: ApiRequest, id: Ticket, wait: Wait = 0) -> DryRun:
 
 
 def _until_done(caller: Caller, id: str, seconds: int) -> DryRun:
-    ticket = tickets.read(KIND, id)
+    ticket = operation_tokens.read(KIND, id)
     return waiting.until(lambda: _look(caller, id, ticket), lambda seen: seen.state != "waiting", seconds)
 
 
@@ -112,7 +112,7 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> DryRun:
     repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
     if repository is None:
         raise not_found("dry run")
-    gone = tickets.has_left_the_queue(ticket)
+    gone = operation_tokens.has_left_the_queue(ticket)
     task = Task.objects.filter(pk=ticket["task"], func=tasks.DRY_RUN).first()
     if task is None and gone:
         raise Refused(404, "The result of the dry run was not kept. Ask for another.")

@@ -12,15 +12,15 @@ from ninja import Router
 from pydantic import Field
 
 from compilers.excerpt import Excerpt
-from gitsync import failing_files as failing
 from gitsync.api import pages
-from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import found
-from gitsync.api.wire import ABSENT, FilePath, RepositoryName, Search, Sent, Time
+from gitsync.api.schemas import ABSENT, FilePath, RepositoryName, Search, Sent, Time
 from gitsync.models import FileState, Scope, SourceFile
-from gitsync.records import located_files, reason_of
+from gitsync.repositories import failing_files as failing
+from gitsync.repositories.queries import located_files, reason_of
 
 router = Router(tags=["files"], by_alias=True)
 

@@ -9,8 +9,8 @@ from ninja import Router
 from pydantic import Field
 
 from gitsync.access import sees_all
-from gitsync.api.callers import ApiRequest, BearerToken
-from gitsync.api.wire import Sent
+from gitsync.api.auth import ApiRequest, BearerToken
+from gitsync.api.schemas import Sent
 
 router = Router(tags=["token"], by_alias=True)
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from gitsync.api.problems import Refused
-from gitsync.api.wire import integer
+from gitsync.api.schemas import integer
 from kiok.text import MAX_INT64
 
 DEFAULT_LIMIT = 50

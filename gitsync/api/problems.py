@@ -15,7 +15,7 @@ from django.http.request import UnreadablePostError
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
-from gitsync.brokers.errors import BrokerAway
+from gitsync.queue.brokers.errors import BrokerAway
 from kiok.connections.redaction import redact
 
 CONTENT_TYPE = "application/problem+json"

@@ -13,19 +13,19 @@ from django.urls import reverse
 from ninja import Router, Status
 from pydantic import Field, StringConstraints
 
-from gitsync import manual
+from gitsync import actions
 from gitsync.access import assignable_groups, sees_all, visible_repositories
 from gitsync.api import pages, repository_edit
-from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import Refused, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
-from gitsync.api.wire import ABSENT, RepositoryName, Search, Sent, Taken, Time
-from gitsync.configuration import declared_where
-from gitsync.empty_hold import hold_of
+from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Taken, Time
 from gitsync.models import ManagedBy, Repository, RepositoryState, Scope, Trigger
-from gitsync.records import counted_repositories
-from gitsync.sync_requests import is_claimed
+from gitsync.repositories.declared import declared_where
+from gitsync.repositories.queries import counted_repositories
+from gitsync.repositories.requests import is_claimed
+from gitsync.sync.empty_hold import hold_of
 
 router = Router(tags=["repositories"], by_alias=True)
 
@@ -100,7 +100,9 @@ class Reason(Taken):
 
     reason: Annotated[
         str,
-        StringConstraints(pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", min_length=1, max_length=manual.MAX_REASON),
+        StringConstraints(
+            pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", min_length=1, max_length=actions.MAX_REASON
+        ),
     ] = Field(examples=["The server is being moved."])
 
 
@@ -217,7 +219,7 @@ def remove_repository(request: ApiRequest, name: RepositoryName) -> Removed:
 def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) -> RepositoryOut:
     """Hold it back until it is resumed: no look, no sync. Its DAGs are served on. Declared ones too."""
     with possible():
-        manual.pause(request.auth.user, found(request.auth, name), body.reason)
+        actions.pause(request.auth.user, found(request.auth, name), body.reason)
     return _one(request.auth, name)
 
 
@@ -229,7 +231,7 @@ def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) ->
 )
 def resume_repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
     """Let it be looked at again, at once. Resuming what is not paused does nothing."""
-    manual.resume(request.auth.user, found(request.auth, name), trigger=Trigger.API)
+    actions.resume(request.auth.user, found(request.auth, name), trigger=Trigger.API)
     return _one(request.auth, name)
 
 
@@ -238,7 +240,7 @@ def possible() -> Iterator[None]:
     """Answers what is not possible as the repository stands by 409."""
     try:
         yield
-    except manual.NotPossible as exc:
+    except actions.NotPossible as exc:
         raise Refused(409, str(exc), code=str(exc.code)) from exc
 
 

@@ -13,7 +13,6 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.utils.text import capfirst
 from pydantic import ConfigDict, Field, StringConstraints
 
-from gitsync import configuration
 from gitsync.access import (
     CONNECTIONS,
     NAME_HAS_HISTORY,
@@ -24,11 +23,12 @@ from gitsync.access import (
     sees_all,
     usable_connections,
 )
-from gitsync.api.callers import Caller
+from gitsync.api.auth import Caller
 from gitsync.api.problems import Refused, invalid, not_found
-from gitsync.api.wire import RepositoryName, Taken, Text
+from gitsync.api.schemas import RepositoryName, Taken, Text
 from gitsync.models import Repository
-from gitsync.sync.schedule import look_at_once
+from gitsync.repositories import declared
+from gitsync.sync.backoff import look_at_once
 
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
 
@@ -180,7 +180,7 @@ def remove(caller: Caller, repository: Repository) -> int:
     """Delete it with its DAGs; how many those were."""
     with transaction.atomic():
         _record(caller, repository, DELETION, "")
-        return configuration.remove_repository(repository)
+        return declared.remove_repository(repository)
 
 
 def _set(repository: Repository, given: Mapping[str, Any]) -> None:

@@ -10,10 +10,10 @@ from ninja import Router
 from pydantic import Field
 
 from gitsync.api import pages
-from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
-from gitsync.api.wire import ABSENT, Key, RepositoryName, Sent, Time, Uid
+from gitsync.api.schemas import ABSENT, Key, RepositoryName, Sent, Time, Uid
 from gitsync.models import Scope
 from kiok.metadata.access import visible
 from kiok.metadata.models import DagRun

@@ -27,7 +27,7 @@ from gitsync.api import (
     sync_requests,
     syncs,
 )
-from gitsync.api.bodies import StrictParser
+from gitsync.api.request_parsing import StrictParser
 
 NAMESPACE = "api-1"
 

@@ -12,19 +12,19 @@ from django_q.models import Task
 from ninja import Body, Router, Status
 from pydantic import Field, StringConstraints
 
-from gitsync import manual, tasks
+from gitsync import actions, tasks
 from gitsync.access import visible_repositories
-from gitsync.api import syncs, tickets, waiting
-from gitsync.api.callers import ApiRequest, BearerToken, Caller
+from gitsync.api import operation_tokens, syncs, waiting
+from gitsync.api.auth import ApiRequest, BearerToken, Caller
+from gitsync.api.operation_tokens import Ticket
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
+from gitsync.api.schemas import RepositoryName, Sent, Taken, Text
 from gitsync.api.syncs import SyncSummary
-from gitsync.api.tickets import Ticket
 from gitsync.api.waiting import Wait
-from gitsync.api.wire import RepositoryName, Sent, Taken, Text
 from gitsync.models import Repository, Scope, SyncRun, SyncState, Trigger
-from gitsync.records import counted_syncs
-from gitsync.sync_requests import Asked, End, Outcome, is_claimed, outcome_of, standing, worker_hint
+from gitsync.repositories.queries import counted_syncs
+from gitsync.repositories.requests import Asked, End, Outcome, is_claimed, outcome_of, standing, worker_hint
 
 router = Router(tags=["syncs"], by_alias=True)
 
@@ -100,7 +100,7 @@ def sync_repository(
     seconds. That the sync failed is a result too: see `result.ok`.
     """
     repository = found(request.auth, name)
-    ask = partial(manual.ask_for_sync, full=body.full, trigger=Trigger.API)
+    ask = partial(actions.ask_for_sync, full=body.full, trigger=Trigger.API)
     return _asked(request, response, repository, ask, full=body.full, wait=wait)
 
 
@@ -119,7 +119,7 @@ def accept_empty(
     409 where the repository holds another commit, or none.
     """
     repository = found(request.auth, name)
-    ask = partial(manual.accept_empty, commit=body.commit, trigger=Trigger.API)
+    ask = partial(actions.accept_empty, commit=body.commit, trigger=Trigger.API)
     return _asked(request, response, repository, ask, full=False, wait=wait)
 
 
@@ -149,14 +149,14 @@ def _asked(
     with possible():
         task = ask(request.auth.user, repository)
     asked = standing(repository, task, run)
-    id = tickets.write(KIND, {**asked.to_json(), "repository": repository.pk, "full": full})
+    id = operation_tokens.write(KIND, {**asked.to_json(), "repository": repository.pk, "full": full})
     response["Location"] = reverse("api-1:sync-request", args=[id])
     seen = _until_done(request.auth, id, wait)
     return Status(200 if seen.state == "done" else 202, seen)
 
 
 def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:
-    ticket = tickets.read(KIND, id)
+    ticket = operation_tokens.read(KIND, id)
     return waiting.until(lambda: _look(caller, id, ticket), lambda seen: seen.state == "done", seconds)
 
 
@@ -171,7 +171,7 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
     outcome = outcome_of(repository, asked, task, run)
     result = _result(caller, repository, outcome, run) if outcome else None
     if result is None and task is None and not is_claimed(repository) and not repository.follow_up:
-        is_gone = tickets.has_left_the_queue(ticket) and not _task(asked)
+        is_gone = operation_tokens.has_left_the_queue(ticket) and not _task(asked)
         result = _forgotten(repository) if is_gone else None
     running = bool(run and run.state == SyncState.RUNNING and is_claimed(repository))
     return SyncRequest(

@@ -10,12 +10,12 @@ from pydantic import Field
 
 from gitsync.access import visible
 from gitsync.api import pages
-from gitsync.api.callers import ApiRequest, BearerToken
+from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
-from gitsync.api.wire import ABSENT, CorrelationId, Key, RepositoryName, Sent, Time
+from gitsync.api.schemas import ABSENT, CorrelationId, Key, RepositoryName, Sent, Time
 from gitsync.models import Scope, SyncRun
-from gitsync.records import CHANGES, counted_syncs
+from gitsync.repositories.queries import CHANGES, counted_syncs
 
 router = Router(tags=["syncs"], by_alias=True)
 

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from gitsync.api.wire import integer
+from gitsync.api.schemas import integer
 
 MAX_SECONDS = 60
 FIRST_PAUSE_SECONDS = 0.2

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="As gitsync.process names it.",
+                        help_text="As kiok.cluster.process_id names it.",
                         max_length=200,
                         primary_key=True,
                         serialize=False,

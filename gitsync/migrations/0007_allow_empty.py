@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             name="empty_hold",
             field=models.JSONField(
                 editable=False,
-                help_text="The commit that would prune every DAG, and who accepted it: see gitsync.empty_hold.",
+                help_text="The commit that would prune every DAG, and who accepted it: see gitsync.sync.empty_hold.",
                 null=True,
             ),
         ),

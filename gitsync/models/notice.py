@@ -10,12 +10,12 @@ from django.core.validators import validate_email
 from django.db import models
 from django.utils import timezone
 
-from gitsync.conf import properties
 from gitsync.git.errors import GitError
 from gitsync.models.connection_field import connection_field
 from gitsync.models.repository import Repository
 from gitsync.notices.destination import parse_destination
 from gitsync.notices.template import Style, TemplateInvalid, check_template
+from kiok.cluster.conf import properties
 
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
 """Of a receiver's connection: the whole url, the Authorization header's value, the key that signs the body."""

@@ -13,14 +13,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from compilers.base import Kind
-from gitsync.conf import properties
-from gitsync.connection_kinds import wrong_connections
 from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include
 from gitsync.git.subpath import parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
+from gitsync.models.connection_checks import wrong_connections
 from gitsync.models.connection_field import connection_field
+from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
 
@@ -172,7 +172,7 @@ class Repository(models.Model):
     paused_by = models.CharField(max_length=150, blank=True, editable=False)
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
 
-    # Of a declared repository: why its declaration cannot be followed (gitsync.configuration), "" where it is.
+    # Of a declared repository: why its declaration cannot be followed (gitsync.repositories.declared), "" where it is.
     declaration_reason = models.CharField(
         max_length=40, blank=True, default="", db_default="", editable=False
     )
@@ -221,7 +221,7 @@ class Repository(models.Model):
     empty_hold = models.JSONField(
         null=True,
         editable=False,
-        help_text="The commit that would prune every DAG, and who accepted it: see gitsync.empty_hold.",
+        help_text="The commit that would prune every DAG, and who accepted it: see gitsync.sync.empty_hold.",
     )
 
     # The claim: one sync at a time.

@@ -17,7 +17,7 @@ class Lane(models.IntegerChoices):
 class Turn(models.Model):
     """A sync that was asked for, from then until its result is stored. See docs/adr/0023-turns.md.
 
-    `id` is the task's, as django-q2 knows it; `taken_by` the worker that is at it, as `gitsync.process` names it, ""
+    `id` is the task's, as django-q2 knows it; `taken_by` the worker that is at it, as `kiok.cluster.process_id` names it, ""
     while it waits. `number` is its place: turns are taken by it, and each team and lane counts on its own.
     """
 

@@ -11,7 +11,9 @@ class Worker(models.Model):
     No column but the key is indexed, so that each write is a heap-only update: see docs/adr/0020-worker-rows.md.
     """
 
-    name = models.CharField(max_length=200, primary_key=True, help_text="As gitsync.process names it.")
+    name = models.CharField(
+        max_length=200, primary_key=True, help_text="As kiok.cluster.process_id names it."
+    )
     started_at = models.DateTimeField("started")
     seen_at = models.DateTimeField("last seen")
     engine = models.CharField(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 
-from gitsync.conf import properties
 from gitsync.models import Notice, NoticeEvent, Repository
 from gitsync.remedies import remedy
+from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
 
 MAX_MESSAGE = 1000

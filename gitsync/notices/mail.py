@@ -13,12 +13,12 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.utils.functional import cached_property
 
-from gitsync.conf import properties
 from gitsync.models import NoticeReceiver
 from gitsync.notices.content import mail_text, printable
 from gitsync.notices.errors import NotDelivered, Refused
 from gitsync.notices.trust import trust
 from gitsync.notices.webhook import ID_HEADER
+from kiok.cluster.conf import properties
 
 MAX_SUBJECT = 150
 TIMEOUT_SECONDS = 30.0

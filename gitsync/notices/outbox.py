@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.tasks import async_task
 
-from gitsync.brokers.errors import BrokerAway
 from gitsync.models import Notice, NoticeDelivery, NoticeEvent, NoticeReceiver, NoticeState, Repository
+from gitsync.queue.brokers.errors import BrokerAway
 
 DELIVER = "gitsync.notices.sender.deliver"
 KEPT = timedelta(days=90)

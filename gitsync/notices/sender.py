@@ -20,7 +20,7 @@ from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, Receiver
 from gitsync.notices import mail, outbox, webhook
 from gitsync.notices.content import printable, values_of
 from gitsync.notices.errors import NotDelivered, Refused
-from gitsync.process import is_dead, process_name
+from kiok.cluster.process_id import is_dead, process_name
 from kiok.errors import KiokError
 
 BUDGET_SECONDS = 30.0

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from gitsync.conf import properties
 from gitsync.models import Notice, NoticeEvent, Repository, RepositoryState
 from gitsync.notices import outbox
 from gitsync.notices.content import printable
+from kiok.cluster.conf import properties
 
 _EVENTS = {
     RepositoryState.FAILING.value: NoticeEvent.FAILING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from gitsync.conf import properties
+from kiok.cluster.conf import properties
 
 
 def trust() -> ssl.SSLContext:

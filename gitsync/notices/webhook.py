@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from gitsync import VERSION
-from gitsync.conf import properties
 from gitsync.models import NoticeReceiver
 from gitsync.notices.content import printable
 from gitsync.notices.destination import Destination, Proxy, parse_destination
 from gitsync.notices.errors import NotDelivered, Refused
 from gitsync.notices.template import render
 from gitsync.notices.trust import trust
+from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
 
 TIMEOUT_SECONDS = 10.0

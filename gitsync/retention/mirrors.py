@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import re
 
-from gitsync.conf import properties
 from gitsync.git.errors import GitError
 from gitsync.models import Repository
-from gitsync.remote import mirror_of
+from gitsync.sync.remote import mirror_of
+from kiok.cluster.conf import properties
 
 MOST = 200
 """Folders that one call removes: a mirror may hold many files."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError
 
-from gitsync.conf import properties
 from gitsync.retention.rules import rules
+from kiok.cluster.conf import properties
 
 ROUND_SECONDS = 2.0
 """After so long no further step is begun. A round comes once a minute: a thirtieth of one connection's time."""

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ, Task
 
 from gitsync.models import Delivery, SyncRun, SyncState
-from gitsync.retention.walk import BATCH, Aged, Expired, Looked, Rule, delete
+from gitsync.retention.batches import BATCH, Aged, Expired, Looked, Rule, delete
 from kiok.metadata.models import Dag, DagRun, DagVersion, RunState, TaskRun
 
 if TYPE_CHECKING:

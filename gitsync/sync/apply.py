@@ -16,14 +16,14 @@ from django.db.models import Max
 
 from compilers.base import FileResult, FileStatus, Ignored
 from compilers.excerpt import excerpts
-from gitsync.clock import database_now
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX
-from gitsync.sync.bulk import copy, copy_unsaved, delete
-from gitsync.sync.claim import Claim, owned
+from gitsync.sync.bulk_copy import copy, copy_unsaved, delete
+from gitsync.sync.lease import Claim, owned
 from gitsync.sync.plan import Found, Plan, Recorded
 from gitsync.sync.retries import schedule_retry
+from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag, DagVersion, Origin
 
 BATCH = 1000

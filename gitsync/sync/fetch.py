@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitsync.git.tree import GitTree
 from gitsync.models import Repository
-from gitsync.remote import Remote
+from gitsync.sync.remote import Remote
 from gitsync.sync.subpath import check_subpath
 
 

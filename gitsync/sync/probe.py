@@ -7,12 +7,12 @@ import json
 from datetime import datetime
 
 from compilers.base import Kind
-from compilers.reuse import COMPILER_VERSION
-from gitsync import containers
-from gitsync.clock import database_now
-from gitsync.conf import properties
-from gitsync.empty_hold import is_accepted
+from compilers.build_cache import COMPILER_VERSION
 from gitsync.models import Repository
+from gitsync.sync.empty_hold import is_accepted
+from gitsync.worker import sandbox
+from kiok.cluster.clock import database_now
+from kiok.cluster.conf import properties
 
 
 def configuration_digest(repository: Repository) -> str:
@@ -26,7 +26,7 @@ def configuration_digest(repository: Repository) -> str:
         config.gitsync_max_tree_bytes,
         config.gitsync_max_path_bytes,
         config.gitsync_max_dags,
-        containers.limits_fingerprint(),
+        sandbox.limits_fingerprint(),
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -57,7 +57,7 @@ def is_judged(
     unavailable: list[str] = judgement.get("unavailable", [])
     if not before and not unavailable:
         return True
-    now = containers.image_digests(map(Kind, {*before, *unavailable}), repository.images)
+    now = sandbox.image_digests(map(Kind, {*before, *unavailable}), repository.images)
     if any(Kind(kind) in now for kind in unavailable):
         return False
     return all(now.get(Kind(kind), digest) == digest for kind, digest in before.items())

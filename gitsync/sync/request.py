@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitsync.models import Trigger
-from gitsync.sync.walk import Admit, admit_all
+from gitsync.sync.context import Admit, admit_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitsync.models import Repository, SourceFile
+from gitsync.sync.backoff import next_due, retry_at
 from gitsync.sync.plan import Plan
-from gitsync.sync.schedule import next_due, retry_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,6 @@ from dataclasses import replace
 
 from django.db import DatabaseError, Error, InterfaceError, OperationalError, connection
 
-from gitsync.clock import database_now
-from gitsync.conf import properties
-from gitsync.empty_hold import every_dag, require_acceptance
 from gitsync.errors import (
     Busy,
     ConfigurationChanged,
@@ -24,13 +21,16 @@ from gitsync.errors import (
 )
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.sync import apply as store
-from gitsync.sync import finish
-from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release, renewed
-from gitsync.sync.deaths import unanswered
+from gitsync.sync import status
+from gitsync.sync.backoff import may_sync
+from gitsync.sync.context import Progress, Walk
+from gitsync.sync.crash_loop import unanswered
+from gitsync.sync.empty_hold import every_dag, require_acceptance
 from gitsync.sync.failure import is_store_full, logged_failure_of
-from gitsync.sync.judge import judge
-from gitsync.sync.look import settled
+from gitsync.sync.lease import Claim, ask_for_follow_up, claim, release, renewed
 from gitsync.sync.plan import Plan
+from gitsync.sync.poll import settled
+from gitsync.sync.prepare import judge
 from gitsync.sync.report import (
     SyncReport,
     report_of_held_back,
@@ -40,9 +40,9 @@ from gitsync.sync.report import (
 )
 from gitsync.sync.request import Request
 from gitsync.sync.retries import scheduled_retries
-from gitsync.sync.schedule import may_sync
-from gitsync.sync.walk import Progress, Walk
 from kiok import correlation
+from kiok.cluster.clock import database_now
+from kiok.cluster.conf import properties
 
 __all__ = ["Request", "dry_run", "sync_repository"]
 
@@ -192,7 +192,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
             report = report_of_plan(
                 repository, plan, compilation.ignored, to_commit=walk.commit, retries=retries
             )
-            finish.succeed(held, run, plan, report, walk, retries)
+            status.succeed(held, run, plan, report, walk, retries)
     except Deferred:
         run.delete()
         raise
@@ -206,7 +206,7 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
                 return _failed(held, run, exc, walk, repository)
         log.warning("the sync of %s ended, since the database is in trouble: %s", repository.name, exc)
         # The store itself is in trouble, so its failure is not recorded as the repository's.
-        finish.postpone(held, repository)
+        status.postpone(held, repository)
         raise
     except SystemExit as exc:  # so the worker ends a task that is over its time, and itself
         connection.close()  # it comes at any moment, in the midst of a statement too
@@ -220,12 +220,12 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
 
 
 def _put_off(held: Claim, request: Request, repository: Repository) -> SyncReport | None:
-    """A report if workers died at the repository so often that it waits; see `gitsync.sync.deaths`."""
+    """A report if workers died at the repository so often that it waits; see `gitsync.sync.crash_loop`."""
     if request.insists:
         return None
     if deaths := unanswered(repository):
         try:
-            finish.worker_died(held, deaths)
+            status.worker_died(held, deaths)
         except LeaseLost as exc:
             return report_without_effect(repository, exc.reason, str(exc))
     elif not (request.is_repeat and repository.reason == SyncReason.WORKER_DIED):
@@ -262,7 +262,7 @@ def _failed(held: Claim, run: SyncRun, error: Exception, walk: Walk, repository:
     walk.enter("")
     try:
         would_prune = error.dags if isinstance(error, WouldEmpty) else None
-        finish.fail(held, run, failure, walk, would_prune=would_prune)
+        status.fail(held, run, failure, walk, would_prune=would_prune)
     except LeaseLost as exc:
         _abandon(run, walk, exc)
     return report_without_effect(repository, failure.reason, failure.message, to_commit=walk.commit)

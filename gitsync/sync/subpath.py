@@ -15,7 +15,7 @@ from gitsync.errors import SubpathMissing, SubpathMoved, SubpathNotAFolder
 from gitsync.git.subpath import is_within
 from gitsync.git.tree import GitTree, PathKind
 from gitsync.models import FileState, Repository
-from gitsync.remote import Remote
+from gitsync.sync.remote import Remote
 
 
 def check_subpath(tree: GitTree, remote: Remote, repository: Repository) -> None:

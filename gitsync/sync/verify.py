@@ -10,7 +10,7 @@ from gitsync.git.ref import RefKind
 from gitsync.git.signature import TrustedKeys, trusted_keys_from_properties
 from gitsync.git.signer import Signer
 from gitsync.models import Repository, Verify
-from gitsync.remote import CredentialUnusable, Remote, client
+from gitsync.sync.remote import CredentialUnusable, Remote, client
 from kiok.connections.models import Connection
 from kiok.errors import KiokError
 

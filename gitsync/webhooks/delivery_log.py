@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from gitsync.conf import properties
 from gitsync.models.delivery import ASKED, Delivery
+from kiok.cluster.conf import properties
 
 KEPT_ASKED = 200
 KEPT_OTHERS = 50

@@ -12,11 +12,12 @@ from psycopg.errors import LockNotAvailable, UniqueViolation
 from gitsync import tasks
 from gitsync.git.errors import GitError
 from gitsync.git.ref import MAX_REF_BYTES, RefKind, is_well_formed, parse_ref
+from gitsync.git_services import payload
+from gitsync.git_services.service import Headers, PayloadInvalid, Service
+from gitsync.git_services.table import service_of
 from gitsync.models import Delivery, Outcome, Repository, Trigger
-from gitsync.webhooks import delivery_log, payload
+from gitsync.webhooks import delivery_log
 from gitsync.webhooks.secret import SecretUnusable, secrets_of
-from gitsync.webhooks.service import Headers, PayloadInvalid, Service
-from gitsync.webhooks.table import service_of
 from kiok import correlation
 
 STATUS = {

@@ -10,8 +10,8 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from gitsync.conf import properties
 from gitsync.webhooks.receive import REFUSAL, Answer, receive
+from kiok.cluster.conf import properties
 
 REFUSAL_SECONDS = 0.03
 """How long a refusal takes at least, so that its time does not tell whether the repository exists."""

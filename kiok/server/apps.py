@@ -8,7 +8,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from kiok.server import task_results
-from kiok.server.logging import strays
+from kiok.server.logging import capture
 
 
 class ServerConfig(AppConfig):
@@ -19,7 +19,7 @@ class ServerConfig(AppConfig):
         from django_q.signals import post_execute_in_worker
 
         post_execute_in_worker.connect(task_results.take_secrets_out, dispatch_uid="kiok.server.task_results")
-        strays.gather()
+        capture.gather()
         for warning in settings.KIOK.warnings:
             logging.getLogger(__name__).warning("%s", warning)
         for one in settings.KIOK_RISKS:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from kiok.server import declared, keys, parsers
 from kiok.server.declared import DeclaredRepository, InvalidDeclaration
+from kiok.server.deployment_checks import Risk
 from kiok.server.parsers import (
     ABSOLUTE_PATH,
     BOOLEAN,
@@ -30,7 +31,6 @@ from kiok.server.parsers import (
     text,
     words,
 )
-from kiok.server.risks import Risk
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.functional import lazystr
 
-from kiok.server import database_url, embedded, keys, risks
+from kiok.server import database_url, deployment_checks, embedded, keys
 from kiok.server.logging import configuration
 from kiok.server.properties import Properties
 from kiok.server.property_sources import load
@@ -99,7 +99,7 @@ TEMPLATES = [
 _EMBEDDED_URL = embedded.url(KIOK.base_data_dir)
 _DATABASE_URL = keys.from_environment("DATABASE_URL", os.environ) or _EMBEDDED_URL
 KIOK_EMBEDDED: bool = _DATABASE_URL == _EMBEDDED_URL
-KIOK_RISKS = [] if KIOK_EMBEDDED else risks.judge(KIOK, os.environ)
+KIOK_RISKS = [] if KIOK_EMBEDDED else deployment_checks.judge(KIOK, os.environ)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {**database_url.parse(_DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
@@ -113,8 +113,8 @@ KIOK_WEB_METRICS_TOKEN: str | None = keys.metrics_token(os.environ)
 # None: workers are woken by the database.
 KIOK_REDIS_URL: str | None = keys.redis_url(os.environ, KIOK.broker)
 # What the apps add to the probes, by name: the service knows them, they do not know it.
-KIOK_READINESS = {"leader": "gitsync.readiness.leader"}
-KIOK_METRICS = "gitsync.metrics.exposition"
+KIOK_READINESS = {"leader": "gitsync.monitoring.readiness.leader"}
+KIOK_METRICS = "gitsync.monitoring.metrics.exposition"
 
 # Notices by e-mail.
 EMAIL_HOST, EMAIL_PORT = KIOK.mail_host, KIOK.mail_port
@@ -149,21 +149,21 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # The queue. Delivery is at least once with PostgreSQL: a task whose worker died is delivered again after `retry`,
 # which must therefore be later than `timeout`, when a task that still runs is killed. With Redis it is at most once;
-# what was asked for stands in the store whatever the queue loses (gitsync.turns).
+# what was asked for stands in the store whatever the queue loses (gitsync.queue).
 _TASK_TIMEOUT_SECONDS = KIOK.gitsync_sync_timeout_ms // 1000 + 60
 Q_CLUSTER = {
     "name": "kiok",
     "orm": "default",
     "broker_class": {
-        "postgresql": "gitsync.brokers.postgresql.PostgresqlBroker",
-        "redis": "gitsync.brokers.redis.RedisBroker",
+        "postgresql": "gitsync.queue.brokers.postgresql.PostgresqlBroker",
+        "redis": "gitsync.queue.brokers.redis.RedisBroker",
     }[KIOK.broker],
     "workers": KIOK.workers,
     "timeout": _TASK_TIMEOUT_SECONDS,
     "retry": _TASK_TIMEOUT_SECONDS + 60,
     "max_attempts": 1,
     "ack_failures": True,
-    "poll": 0,  # the broker waits by itself, for a notification (gitsync.brokers.postgresql)
+    "poll": 0,  # the broker waits by itself, for a notification (gitsync.queue.brokers.postgresql)
     "bulk": 1,
     "catch_up": False,
     # Every result; kiok.retention.tasks.days clears them away. With a limit each task reads and locks as many rows.

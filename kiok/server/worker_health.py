@@ -18,7 +18,7 @@ from kiok.server.errors import ConfigurationError
 
 CONNECT_SECONDS = 5
 ALIVE_SECONDS = 15  # gitsync.presence
-# A worker's name begins with its host's (gitsync.process).
+# A worker's name begins with its host's (kiok.cluster.process_id).
 _ALIVE = """
 SELECT count(*) FROM gitsync_worker
 WHERE starts_with(name, %s) AND seen_at > now() - %s * interval '1 second'

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gitsync.clock import database_now
 from gitsync.models import SyncRun
+from kiok.cluster.clock import database_now
 from tests.faults.team import Team
 
 BUSY_SECONDS = 60.0

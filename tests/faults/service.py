@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from gitsync.models import Leadership, SyncRun, SyncState
-from gitsync.process import is_dead
+from kiok.cluster.process_id import is_dead
 from tests.faults.engine import OwnEngine
 from tests.faults.server import Server
 from tests.faults.team import Team, pid_of

@@ -95,7 +95,7 @@ NewTeam = Callable[..., Team]
 
 
 def pid_of(holder: str) -> int:
-    """The process in a holder's name (`gitsync.process.process_name`)."""
+    """The process in a holder's name (`kiok.cluster.process_id.process_name`)."""
     return int(holder.split("/")[2])
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from gitsync import presence, remote
-from gitsync.doctor import machine
-from gitsync.doctor.examination import examine
+from gitsync import presence
 from gitsync.models import Repository
+from gitsync.monitoring.doctor import host
+from gitsync.monitoring.doctor.runner import examine
 from gitsync.remedies import remedy
+from gitsync.sync import remote
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
 from kiok.connections.models import Connection
@@ -125,7 +126,7 @@ def test_a_full_temporary_folder_hinders_no_sync(
 
 def test_the_doctor_says_that_the_disk_is_full(tmp_path: Path, settings: Settings) -> None:
     settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path / "data")
-    looked = [check for check in machine.CHECKS if not check.needs_database]
+    looked = [check for check in host.CHECKS if not check.needs_database]
 
     def work() -> None:
         with small_disk(settings.KIOK.base_data_dir, 1) as disk:

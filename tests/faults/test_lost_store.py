@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 
-from gitsync.clock import database_now
 from gitsync.models import SyncRun
+from kiok.cluster.clock import database_now
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
 from tests.faults.team import NewTeam

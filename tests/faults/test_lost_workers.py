@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from gitsync import leader
-from gitsync.clock import database_now
 from gitsync.models import Leadership, SyncRun
-from gitsync.sync.claim import LEASE_SECONDS
+from gitsync.sync.lease import LEASE_SECONDS
+from kiok.cluster.clock import database_now
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
 from tests.faults.team import DEPLOY_SECONDS, NewTeam, slow_python

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from django.db import connection, connections
 
-from gitsync import containers
-from gitsync.doctor import work
-from gitsync.doctor.finding import Status
 from gitsync.models import Repository
+from gitsync.monitoring.doctor import workers as worker_checks
+from gitsync.monitoring.doctor.finding import Status
+from gitsync.worker import sandbox
 from kiok.server import failures
 from tests.faults.team import Team
 from tests.integration.cluster import eventually, workers
@@ -35,12 +35,12 @@ def test_behind_a_pooler_in_transaction_mode_a_container_is_claimed_by_one_alone
         connections.close_all()
         settings.update(HOST=str(pooler.folder), PORT=str(PORT))
         try:
-            with containers._claim_lock("a container") as is_ours:
+            with sandbox._claim_lock("a container") as is_ours:
                 assert is_ours
                 assert another.submit(claims, "another").result()
                 assert not another.submit(claims, "a container").result()
             assert another.submit(claims, "a container").result()
-            queue = work.queue()
+            queue = worker_checks.queue()
             assert queue.status is Status.WARN
             assert "notifications of the database do not arrive" in queue.found
         finally:
@@ -51,7 +51,7 @@ def test_behind_a_pooler_in_transaction_mode_a_container_is_claimed_by_one_alone
 def claims(place: str) -> bool:
     """Whether a thread, with a connection of its own, has the lock."""
     try:
-        with containers._claim_lock(place) as is_ours:
+        with sandbox._claim_lock(place) as is_ours:
             return is_ours
     finally:
         connections.close_all()

@@ -10,8 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from gitsync import tokens
-from gitsync.models import ApiToken, Repository, Scope, SourceFile, SyncRun
+from gitsync.models import ApiToken, Repository, Scope, SourceFile, SyncRun, token_text
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
 
 ROOT = "/api/v1"
@@ -34,7 +33,7 @@ def make_token(
     user: User, *, scopes: Iterable[str] = EVERY_SCOPE, days: float = 1, name: str = ""
 ) -> tuple[str, ApiToken]:
     """A token's text and row."""
-    made = tokens.new()
+    made = token_text.new()
     row = ApiToken.objects.create(
         user=user,
         name=name or f"token {ApiToken.objects.count()}",

@@ -14,10 +14,10 @@ from django.conf import settings
 from django_q.conf import Conf
 from pytest_django import Settings
 
-from gitsync import remote
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.mirror import Mirror
 from gitsync.models import Repository, Trigger
+from gitsync.sync import remote
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
 from kiok.connections.models import Connection
@@ -123,5 +123,5 @@ def redis_server(
     with RedisServer(tmp_path) as server:
         settings.KIOK = replace(settings.KIOK, broker="redis")
         settings.KIOK_REDIS_URL = server.url
-        monkeypatch.setattr(Conf, "BROKER_CLASS", "gitsync.brokers.redis.RedisBroker")
+        monkeypatch.setattr(Conf, "BROKER_CLASS", "gitsync.queue.brokers.redis.RedisBroker")
         yield server

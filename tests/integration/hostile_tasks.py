@@ -59,7 +59,7 @@ class HostileTasks:
             "schedule-function": {"func": "os.system", "args": f"{self.touch('schedule-function')!r},"},
             "schedule-import": {"func": f"{MODULE}.call"},
             "schedule-of-ours-with-arguments": {
-                "func": "gitsync.check_tasks.accept",
+                "func": "gitsync.repositories.connection_test_tasks.accept",
                 "args": "1, 'SHA256:x', 1",
             },
             "schedule-hook": {"func": LEAD, "hook": f"{MODULE}.call"},

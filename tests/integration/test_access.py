@@ -21,12 +21,12 @@ from django.urls import URLPattern
 from django_q.models import OrmQ
 
 from gitsync.access import OTHER_SERVER
-from gitsync.api.callers import Caller
+from gitsync.actions import ask_for_sync, resume
+from gitsync.api.auth import Caller
 from gitsync.api.problems import Refused
 from gitsync.api.repository_edit import RepositoryChange, change
-from gitsync.configuration import remove_repository
-from gitsync.manual import ask_for_sync, resume
 from gitsync.models import ApiToken, Repository
+from gitsync.repositories.declared import remove_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun
 from tests.integration.access_rows import Rows, make_rows

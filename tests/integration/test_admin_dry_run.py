@@ -13,10 +13,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
-from gitsync import manual, tasks
+from gitsync import actions, tasks
 from gitsync.models import Repository, SourceFile, SyncRun
-from gitsync.sync import preview as previews
-from gitsync.sync.preview import preview
+from gitsync.sync import dry_run as previews
+from gitsync.sync.dry_run import preview
 from kiok.metadata.models import Dag, DagVersion
 from kiok.server.task_results import take_secrets_out
 from tests.integration.conftest import Sync, yaml_dag
@@ -128,7 +128,7 @@ def test_a_paused_repository_can_be_tried_out_and_one_switched_off_cannot(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    manual.pause(User.objects.get(), repository, "release weekend")
+    actions.pause(User.objects.get(), repository, "release weekend")
     browser.post(page(repository, "dry-run"))
     work()
     assert "1 DAG would be added" in panel(browser, repository)["parts"]["line"]

@@ -16,8 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from gitsync.admin.errors import PAGE_SIZE
-from gitsync.failing_files import SHOWN_DAGS, SHOWN_PROBLEMS
 from gitsync.models import FileState, Repository, SourceFile
+from gitsync.repositories.failing_files import SHOWN_DAGS, SHOWN_PROBLEMS
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo

@@ -9,9 +9,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from gitsync import check_tasks, manual
+from gitsync import actions
 from gitsync.models import Repository
-from gitsync.remote_check import check
+from gitsync.repositories import connection_test_tasks
+from gitsync.repositories.connection_test import check
 from kiok.connections.models import Connection
 from tests.integration.conftest import yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -92,7 +93,7 @@ def test_syncs_by_hand_one_and_several(browser: Client, ada: User) -> None:
     done(browser, f"{REPOSITORIES}{rows[0].pk}/sync/", full="1")
     done(browser, REPOSITORIES, action="sync_now", _selected_action=chosen)
     done(browser, REPOSITORIES, action="sync_now_full", _selected_action=chosen)
-    manual.ask_for_dry_run(ada, rows[0])
+    actions.ask_for_dry_run(ada, rows[0])
 
     assert log() == [
         ("Change", "a", "Asked for a sync."),
@@ -105,13 +106,13 @@ def test_syncs_by_hand_one_and_several(browser: Client, ada: User) -> None:
 
 def test_pauses_with_their_reasons_and_what_was_refused_is_not_there(browser: Client, ada: User) -> None:
     row = Repository.objects.create(name="a", url="https://git.example.com/a.git")
-    manual.pause(ada, row, "the team moves")
-    for refused in (manual.ask_for_sync, lambda *given: manual.pause(*given, "")):
-        with pytest.raises(manual.NotPossible):
+    actions.pause(ada, row, "the team moves")
+    for refused in (actions.ask_for_sync, lambda *given: actions.pause(*given, "")):
+        with pytest.raises(actions.NotPossible):
             refused(ada, row)
     done(browser, f"{REPOSITORIES}{row.pk}/sync/")
-    manual.resume(ada, row)
-    manual.resume(ada, row)
+    actions.resume(ada, row)
+    actions.resume(ada, row)
     assert log() == [("Change", "a", "Paused: the team moves"), ("Change", "a", "Resumed.")]
     history = browser.get(f"{REPOSITORIES}{row.pk}/history/").content.decode()
     assert "Paused: the team moves" in history
@@ -127,7 +128,7 @@ def test_an_accepted_host_key_is_told_of_at_the_connection_and_at_the_repository
     row = Repository.objects.create(name="zebra", url=ssh_server.url(work_repo.bare), credential=deploy)
     presented = check(row).presented_key
 
-    assert check_tasks.accept(row.pk, presented, ada.pk)["refused"] is False
+    assert connection_test_tasks.accept(row.pk, presented, ada.pk)["refused"] is False
 
     assert sorted((to, presented in said, "connection deploy" in said) for _, to, said in log()) == [
         ("deploy", True, False),
@@ -181,7 +182,7 @@ def test_the_log_is_a_page_that_nobody_can_change_and_goes_with_no_account(
     browser: Client, ada: User
 ) -> None:
     row = Repository.objects.create(name="zebra", url="https://git.example.com/a.git")
-    manual.pause(ada, row, "<b>the team moves</b>")
+    actions.pause(ada, row, "<b>the team moves</b>")
     done(browser, f"{REPOSITORIES}{row.pk}/delete/", post="yes")
     entry = LogEntry.objects.earliest("pk")
     page = "/admin/admin/logentry/"

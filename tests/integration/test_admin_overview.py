@@ -17,9 +17,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gitsync import health
 from gitsync.admin.overview import COLUMNS, PAGE_SIZE
 from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile, SyncRun, SyncState
+from gitsync.monitoring import health
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 

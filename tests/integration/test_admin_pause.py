@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from gitsync import manual
+from gitsync import actions
 from gitsync.models import ManagedBy, Repository
-from gitsync.sync.claim import claim
+from gitsync.sync.lease import claim
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
@@ -170,7 +170,7 @@ def test_the_actions_pause_many_with_one_reason_and_resume_them(
 
 
 def test_buttons_that_cannot_work_say_why(browser: Client, repository: Repository) -> None:
-    manual.pause(User.objects.get(), repository, "audit")
+    actions.pause(User.objects.get(), repository, "audit")
     shown = browser.get(page(repository)).content.decode()
     assert shown.count("disabled") == 2
     assert shown.count("<strong>It is paused.</strong>") == 2

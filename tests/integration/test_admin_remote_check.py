@@ -14,8 +14,8 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
-from gitsync import check_tasks
 from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
+from gitsync.repositories import connection_test_tasks
 from kiok.connections.models import Connection
 from tests.integration.conftest import yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -42,9 +42,10 @@ def work() -> int:
     rows = list(OrmQ.objects.order_by("id"))
     for row in rows:
         task = SignedPackage.loads(row.payload)
-        function = {check_tasks.CHECK: check_tasks.check_remote, check_tasks.ACCEPT: check_tasks.accept}[
-            task["func"]
-        ]
+        function = {
+            connection_test_tasks.CHECK: connection_test_tasks.check_remote,
+            connection_test_tasks.ACCEPT: connection_test_tasks.accept,
+        }[task["func"]]
         Task.objects.create(
             id=task["id"], name=task["name"], func=task["func"], group=task["group"],
             result=function(*task["args"]), started=task["started"], stopped=timezone.now(), success=True,
@@ -171,8 +172,8 @@ def test_a_worker_that_fails_is_said_without_its_traceback(browser: Client, repo
 
 def test_a_repository_that_is_gone_by_then_is_said_to_be(repository: Repository) -> None:
     repository.delete()
-    assert check_tasks.check_remote(77)["check"]["reason"] == "gone"
-    assert check_tasks.accept(77, "ssh-ed25519 SHA256:x", 1)["check"]["reason"] == "gone"
+    assert connection_test_tasks.check_remote(77)["check"]["reason"] == "gone"
+    assert connection_test_tasks.accept(77, "ssh-ed25519 SHA256:x", 1)["check"]["reason"] == "gone"
 
 
 # The first host key.

@@ -13,9 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from gitsync.git_services.links import source_url
 from gitsync.models import Delivery, FileState, ManagedBy, Repository, SourceFile, SyncRun
 from gitsync.sync.run import Request, sync_repository
-from gitsync.web_links import source_url
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from tests.integration.conftest import Sync, yaml_dag

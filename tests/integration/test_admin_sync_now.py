@@ -17,7 +17,7 @@ from django_q.signing import SignedPackage
 
 from gitsync import tasks
 from gitsync.models import Leadership, Repository, SyncRun
-from gitsync.sync.claim import claim, release
+from gitsync.sync.lease import claim, release
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 

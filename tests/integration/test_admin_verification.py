@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gitsync.configuration import follow_declaration
 from gitsync.models import Repository
+from gitsync.repositories.declared import follow_declaration
 from kiok.connections.models import Connection
 from kiok.server import property_sources
 

@@ -13,8 +13,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from gitsync.api import service, tickets
-from gitsync.api.callers import BearerToken
+from gitsync.api import operation_tokens, service
+from gitsync.api.auth import BearerToken
 from gitsync.models import ApiToken, Repository, Scope, SyncRun
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun
@@ -63,8 +63,12 @@ def call(
     ids = {
         "/api/v1/syncs/{id}": lambda: SyncRun.objects.get(repository=repository).pk,
         "/api/v1/runs/{id}": lambda: DagRun.objects.filter(repository=repository.name).latest("pk").pk,
-        "/api/v1/sync-requests/{id}": lambda: tickets.write(kind, {**ticket, "repository": repository.pk}),
-        "/api/v1/dry-runs/{id}": lambda: tickets.write(kind, {**ticket, "repository": repository.pk}),
+        "/api/v1/sync-requests/{id}": lambda: operation_tokens.write(
+            kind, {**ticket, "repository": repository.pk}
+        ),
+        "/api/v1/dry-runs/{id}": lambda: operation_tokens.write(
+            kind, {**ticket, "repository": repository.pk}
+        ),
     }
     values: dict[str, Any] = {
         "name": repository.name, "uid": f"{repository.name}/{mark}.yaml", "path": f"{mark}.py", "version": 1,

@@ -12,7 +12,7 @@ from django.test import Client
 from django_q.models import OrmQ, Task
 
 from gitsync import tasks
-from gitsync.api import tickets, waiting
+from gitsync.api import operation_tokens, waiting
 from gitsync.models import Repository, SyncRun, Turn
 from kiok.metadata.models import DagRun
 from tests.integration.api_client import SPEC, Api, make_everything, make_token, make_user
@@ -130,7 +130,7 @@ def test_a_result_that_the_queue_forgot_and_a_worker_that_failed_are_told(
     sync, dry, failed = (
         api("POST", f"repositories/team/{deed}", {}) for deed in ("sync", "dry-run", "dry-run")
     )
-    task = tickets.read("dry-run", failed.json()["id"])["task"]
+    task = operation_tokens.read("dry-run", failed.json()["id"])["task"]
     now = "2026-01-01T00:00:00Z"
     Task.objects.create(
         id=task, name="x", func=tasks.DRY_RUN, result="hunter2", started=now, stopped=now, success=False

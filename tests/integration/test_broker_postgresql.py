@@ -11,8 +11,8 @@ import pytest
 from django.db import connection, connections, transaction
 from django_q.models import OrmQ
 
-from gitsync.brokers import postgresql
-from gitsync.brokers.postgresql import Listener, PostgresqlBroker
+from gitsync.queue.brokers import postgresql
+from gitsync.queue.brokers.postgresql import Listener, PostgresqlBroker
 from tests.integration.cluster import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,7 +96,7 @@ def test_who_does_not_hear_looks_often_and_says_so(
     monkeypatch.setattr(postgresql, "SAFETY_SECONDS", FOR_EVER)
     monkeypatch.setattr(postgresql, "HEARING_SECONDS", 0.5)
     elsewhere = Listener("postgres")
-    with caplog.at_level(logging.WARNING, logger="gitsync.brokers.postgresql"):
+    with caplog.at_level(logging.WARNING, logger="gitsync.queue.brokers.postgresql"):
         elsewhere.listen()
     assert elsewhere.is_deaf
     assert "pooler in transaction mode" in caplog.text

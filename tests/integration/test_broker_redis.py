@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
 
-from gitsync.brokers import redis as brokers_redis
-from gitsync.doctor import work
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, Repository, Trigger, Turn
+from gitsync.monitoring.doctor import workers
 from gitsync.notices import outbox
+from gitsync.queue.brokers import redis as brokers_redis
 from gitsync.tasks import enqueue_dry_run, enqueue_sync
 from tests.integration.api_client import Api, make_token
 from tests.servers.redis import RedisServer
@@ -88,10 +88,10 @@ def test_the_doctor_says_how_much_waits_in_redis_or_that_it_is_away(
     repository: Repository, redis_server: RedisServer
 ) -> None:
     enqueue_dry_run(repository.pk)
-    found = work.queue()
+    found = workers.queue()
     assert (found.status.value, found.found) == ("ok", "1 waiting")
     redis_server.kill()
-    found = work.queue()
+    found = workers.queue()
     assert found.status.value == "fail"
     assert found.found.startswith("Redis does not answer: ")
     assert found.remedy == "Start it, or correct KIOK_REDIS_URL."

@@ -27,8 +27,9 @@ from django.test import Client
 from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
-from gitsync import containers, tasks
+from gitsync import tasks
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
+from gitsync.worker import sandbox
 from kiok.connections.models import Connection
 from tests.environment import DATA_DIR
 from tests.integration.canary import BREAKS_THE_DATABASE, BREAKS_UNEXPECTEDLY, FAULTY_SERVICE, surfaces
@@ -417,7 +418,7 @@ def use_the_service(stage: Stage, client: Client, secrets: Mapping[str, str]) ->
     log_file = stage.root / "workers.log"
     with (
         surfaces.LogCapture() as own_log,
-        surfaces.ContainerWatch(f"kiok.service={containers.service()}") as container_watch,
+        surfaces.ContainerWatch(f"kiok.service={sandbox.service()}") as container_watch,
         Watch() as watch,
     ):
         for repository in Repository.objects.all():

@@ -19,10 +19,10 @@ from django_q.signing import SignedPackage
 
 from compilers.sandbox.config import LABEL_CORRELATION
 from gitsync import tasks
-from gitsync.looks import Looks
 from gitsync.models import Delivery, Repository, SyncRun, Trigger
-from gitsync.sync.claim import RENEW_SECONDS, ask_for_follow_up
+from gitsync.sync.lease import RENEW_SECONDS, ask_for_follow_up
 from gitsync.sync.run import Request, sync_repository
+from gitsync.worker.poller import Looks
 from kiok import correlation
 from kiok.connections.models import Connection
 from kiok.server.logging import LineFormatter
@@ -101,7 +101,7 @@ def test_one_id_goes_from_the_request_by_the_task_to_lines_row_container_page_an
         answer = post_sync(**{"X-Request-ID": "from-the-client.1"})
     assert answer.status_code == 202, answer.content
     assert answer["X-Request-ID"] == "from-the-client.1"
-    assert {event["correlation_id"] for event in asked if event["logger"] == "gitsync.turns.asking"} == {
+    assert {event["correlation_id"] for event in asked if event["logger"] == "gitsync.queue.enqueue"} == {
         "from-the-client.1"
     }
     [task] = waiting()
@@ -199,7 +199,7 @@ def test_a_request_during_a_sync_is_followed_under_its_own_id_and_those_after_it
         "asked",
     ]
     told = {
-        event["correlation_id"]: event["event"] for event in events if event["logger"] == "gitsync.sync.claim"
+        event["correlation_id"]: event["event"] for event in events if event["logger"] == "gitsync.sync.lease"
     }
     assert told == {
         "asked": "this request waits for holder, which is syncing team",
@@ -238,11 +238,11 @@ def test_what_renewing_the_lease_says_belongs_to_the_sync(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database ends the session that renews, while the sync waits."""
-    from gitsync.sync import claim
+    from gitsync.sync import lease
 
-    monkeypatch.setattr(claim, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.05)
     assert RENEW_SECONDS == 5.0
-    held = claim.claim(repository.pk)
+    held = lease.claim(repository.pk)
     assert held
     with logged() as events, correlation.bound("an-id"):
         killed = threading.Event()
@@ -256,7 +256,7 @@ def test_what_renewing_the_lease_says_belongs_to_the_sync(
                 if cursor.rowcount:
                     killed.set()
 
-        with claim.renewed(held, 30):
+        with lease.renewed(held, 30):
             eventually(
                 lambda: kill() or any("cannot renew" in e["event"] for e in events), 20, "a lost session"
             )

@@ -12,14 +12,14 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gitsync import health
-from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
-from gitsync.declaration_loss import MAX_NAMED
-from gitsync.doctor.declaration import declaration
-from gitsync.doctor.finding import Status
 from gitsync.housekeeping import of_store
 from gitsync.leader import resign, take_lead
 from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
+from gitsync.monitoring import health
+from gitsync.monitoring.doctor.declaration import declaration
+from gitsync.monitoring.doctor.finding import Status
+from gitsync.repositories.declaration_loss import MAX_NAMED
+from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
 from gitsync.sync.run import sync_repository
 from kiok.metadata.models import Dag
 from kiok.server import property_sources

@@ -14,11 +14,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from gitsync import housekeeping
-from gitsync.configuration import follow_declaration
-from gitsync.doctor.declaration import declaration
 from gitsync.models import ManagedBy, Repository, SyncRun, Trigger
-from gitsync.remote_check import check
-from gitsync.sync.look import look
+from gitsync.monitoring.doctor.declaration import declaration
+from gitsync.repositories.connection_test import check
+from gitsync.repositories.declared import follow_declaration
+from gitsync.sync.poll import look
 from gitsync.sync.run import Request, sync_repository
 from kiok.metadata.models import Dag
 from kiok.server import property_sources

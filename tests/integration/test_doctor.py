@@ -24,11 +24,6 @@ from pytest_django import Settings
 
 from compilers.base import Kind
 from compilers.sandbox.config import LABEL_PROTOCOL
-from gitsync import containers
-from gitsync.doctor import backlog, door, engine, machine, secrets, store, work
-from gitsync.doctor.examination import examine
-from gitsync.doctor.finding import Check, Finding, Status, ok
-from gitsync.doctor.table import NAMES
 from gitsync.leader import take_lead
 from gitsync.models import (
     Leadership,
@@ -40,7 +35,12 @@ from gitsync.models import (
     Turn,
     Worker,
 )
+from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
+from gitsync.monitoring.doctor.finding import Check, Finding, Status, ok
+from gitsync.monitoring.doctor.runner import examine
+from gitsync.monitoring.doctor.table import NAMES
 from gitsync.tasks import enqueue_sync
+from gitsync.worker import sandbox
 from kiok.connections.models import Connection
 from tests.images import image_from
 from tests.integration.cluster import ROOT
@@ -62,9 +62,9 @@ def well() -> None:
 @pytest.fixture
 def new_sandbox() -> Iterator[None]:
     """The sandbox of the settings and the environment as the test makes them."""
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
     yield
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
 
 
 def told(found: Finding) -> tuple[str, str]:
@@ -170,7 +170,7 @@ def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp
 
 
 def test_tables_of_another_version_are_seen() -> None:
-    assert told(store.migrations()) == ("ok", "all applied")
+    assert told(database.migrations()) == ("ok", "all applied")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, name FROM django_migrations WHERE app = 'gitsync' ORDER BY name DESC LIMIT 1"
@@ -178,11 +178,11 @@ def test_tables_of_another_version_are_seen() -> None:
         number, name = cursor.fetchone()
         try:
             cursor.execute("UPDATE django_migrations SET name = '9999_later' WHERE id = %s", [number])
-            behind = store.migrations()
+            behind = database.migrations()
             cursor.execute(
                 "INSERT INTO django_migrations (app, name, applied) VALUES ('gitsync', %s, now())", [name]
             )
-            ahead = store.migrations()
+            ahead = database.migrations()
         finally:
             cursor.execute("DELETE FROM django_migrations WHERE app = 'gitsync' AND name = %s", [name])
             cursor.execute("UPDATE django_migrations SET name = %s WHERE id = %s", [name, number])
@@ -194,7 +194,7 @@ def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE gitsync_leadership RENAME TO gone")
         try:
-            [leader] = examine([Check("leader", work.leader, needs_database=True)])
+            [leader] = examine([Check("leader", workers.leader, needs_database=True)])
         finally:
             cursor.execute("ALTER TABLE gone RENAME TO gitsync_leadership")
     assert told(leader.finding) == ("warn", 'cannot be told: relation "gitsync_leadership" does not exist')
@@ -209,21 +209,21 @@ def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
     ],
 )
 def test_a_clock_that_is_off_is_told(ahead_seconds: float, status: str, says: str) -> None:
-    found = told(store.judged_clock(ahead_seconds))
+    found = told(database.judged_clock(ahead_seconds))
     assert found[0] == status
     assert says in found[1]
-    assert store.clock().status is Status.OK
+    assert database.clock().status is Status.OK
 
 
 # Who works.
 
 
 def test_a_task_that_waits_for_long_is_told(well: None) -> None:
-    assert told(work.queue()) == ("ok", "0 waiting, 0 at work")
+    assert told(workers.queue()) == ("ok", "0 waiting, 0 at work")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
-    assert told(work.queue())[0] == "ok"
+    assert told(workers.queue())[0] == "ok"
     OrmQ.objects.update(lock=Now() - timedelta(hours=1))
-    status, text = told(work.queue())
+    status, text = told(workers.queue())
     assert (status, text[:23]) == ("warn", "1 waiting, 0 at work, t")
     assert "for 3600 s" in text
 
@@ -238,33 +238,33 @@ def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -
 
 
 def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> None:
-    status, text = told(work.leader())
+    status, text = told(workers.leader())
     assert status == "ok"
     assert f"process {os.getpid()}, since {timezone.now():%Y-%m-%d}" in text
     Leadership.objects.update(expires_at=Now())
-    assert told(work.leader())[0] == "fail"
+    assert told(workers.leader())[0] == "fail"
 
 
 def test_a_worker_without_an_engine_is_told_with_its_machine(well: None) -> None:
-    assert told(work.workers()) == ("ok", "1 alive on ant")
+    assert told(workers.workers()) == ("ok", "1 alive on ant")
     Worker.objects.update(engine="no Docker engine answers")
-    assert told(work.workers()) == (
+    assert told(workers.workers()) == (
         "fail",
         "1 alive on ant; 1 without a usable engine, on ant: no Docker engine answers",
     )
 
 
 def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
-    assert told(work.notices()) == ("ok", "no receiver is configured")
+    assert told(workers.notices()) == ("ok", "no receiver is configured")
     hook = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
-    assert told(work.notices()) == ("warn", "1 receiver; notices have no links")
+    assert told(workers.notices()) == ("warn", "1 receiver; notices have no links")
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
-    assert told(work.notices())[0] == "ok"
+    assert told(workers.notices())[0] == "ok"
     hook.failures = 2
     hook.save()
-    assert told(work.notices()) == ("warn", "1 receiver; not reached at the last attempt: hook")
+    assert told(workers.notices()) == ("warn", "1 receiver; not reached at the last attempt: hook")
     NoticeReceiver.objects.create(name="mail", kind="email", addresses="ada@example.com")
-    assert told(work.notices())[0] == "fail"
+    assert told(workers.notices())[0] == "fail"
 
 
 def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Settings) -> None:
@@ -281,12 +281,12 @@ def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Setti
     notice("sent", timedelta(days=30))
     notice("given_up", timedelta(days=2))
     waiting = notice("waiting", timedelta(minutes=1))
-    assert told(work.notices()) == ("ok", "1 receiver")
+    assert told(workers.notices()) == ("ok", "1 receiver")
     NoticeDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
-    status, text = told(work.notices())
+    status, text = told(workers.notices())
     assert (status, text.replace("\xa0", " ")) == ("warn", "1 receiver; one waits since 2 hours")
     notice("given_up", timedelta(hours=1))
-    assert told(work.notices()) == ("warn", "1 receiver; given up within the last day: 1 to hook")
+    assert told(workers.notices()) == ("warn", "1 receiver; given up within the last day: 1 to hook")
 
 
 # The engine.
@@ -400,7 +400,7 @@ import json, subprocess, sys
 from pathlib import Path
 import django
 django.setup()
-from gitsync.doctor.machine import disk
+from gitsync.monitoring.doctor.host import disk
 folder, told = Path(sys.argv[1]), []
 def look(folder=folder):
     found = disk(folder, "kiok.base.data.dir", 1 << 20)
@@ -451,18 +451,18 @@ print(json.dumps(told))
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Path) -> None:
-    assert told(machine.disk(tmp_path / "mirrors" / "x", "kiok.base.data.dir", 1))[0] == "ok"
-    assert told(machine.disk(tmp_path, "kiok.base.data.dir", 1 << 60))[0] == "warn"
+    assert told(host.disk(tmp_path / "mirrors" / "x", "kiok.base.data.dir", 1))[0] == "ok"
+    assert told(host.disk(tmp_path, "kiok.base.data.dir", 1 << 60))[0] == "warn"
 
 
 def test_a_machine_without_git_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert told(machine.git())[0] == "ok"
+    assert told(host.git())[0] == "ok"
     monkeypatch.setenv("PATH", str(tmp_path))
-    status, text = told(machine.git())
+    status, text = told(host.git())
     assert (status, text) == ("fail", "git is not installed, or not on the PATH of the service")
-    assert told(machine.signatures())[0] == "ok"
+    assert told(host.signatures())[0] == "ok"
     Repository.objects.create(name="team", verify="commit")
-    assert told(machine.signatures())[0] == "fail"
+    assert told(host.signatures())[0] == "fail"
 
 
 # Secrets and the door.
@@ -555,6 +555,6 @@ def test_how_the_service_is_reached_is_judged(
     properties: dict[str, Any], status: str, says: str, settings: Settings
 ) -> None:
     settings.KIOK = replace(settings.KIOK, **properties)
-    found = told(door.web())
+    found = told(web.web())
     assert found[0] == status
     assert says in found[1]

@@ -13,10 +13,10 @@ from django.test import Client
 from django.utils import timezone
 
 from gitsync import tasks
-from gitsync.empty_hold import hold_of
-from gitsync.manual import NotPossible, accept_empty, mark_accepted
+from gitsync.actions import NotPossible, accept_empty, mark_accepted
 from gitsync.models import Repository, SyncRun, Turn
-from gitsync.sync.look import look
+from gitsync.sync.empty_hold import hold_of
+from gitsync.sync.poll import look
 from gitsync.sync.run import Request, sync_repository
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.api_client import Api, make_token, make_user

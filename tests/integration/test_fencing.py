@@ -12,15 +12,15 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from gitsync.clock import database_now
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
-from gitsync.remote import Remote
 from gitsync.sync import apply as store
-from gitsync.sync.claim import Claim, ask_for_follow_up, claim, release
-from gitsync.sync.look import look, settled
+from gitsync.sync.backoff import look_at_once
+from gitsync.sync.lease import Claim, ask_for_follow_up, claim, release
+from gitsync.sync.poll import look, settled
+from gitsync.sync.remote import Remote
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
-from gitsync.sync.schedule import look_at_once
+from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -90,7 +90,7 @@ def test_an_edit_between_apply_and_finish_is_synced_next(
 def test_a_repository_deleted_during_its_sync_leaves_no_dags(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
-    from gitsync.configuration import remove_repository
+    from gitsync.repositories.declared import remove_repository
 
     work_repo.publish({"a.yaml": yaml_dag("a")})
     interrupt(repository, "apply", lambda: remove_repository(Repository.objects.get()))

@@ -16,7 +16,7 @@ from gitsync.git.ref import parse_ref
 from gitsync.git.scope import parse_scope
 from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
-from gitsync.remote_check import check
+from gitsync.repositories.connection_test import check
 from tests.integration.conftest import yaml_dag
 from tests.integration.mirrors import PROTOCOLS, url_of
 from tests.servers.https import Fault, HttpsServer

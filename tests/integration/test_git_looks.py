@@ -10,12 +10,12 @@ import pytest
 from django.utils import timezone
 
 from gitsync import leader
-from gitsync import looks as looks_module
-from gitsync.looks import Looks
 from gitsync.models import Repository, Trigger
-from gitsync.sync.look import look
+from gitsync.sync.backoff import SPREAD, next_due
+from gitsync.sync.poll import look
 from gitsync.sync.run import Request, sync_repository
-from gitsync.sync.schedule import SPREAD, next_due
+from gitsync.worker import poller as looks_module
+from gitsync.worker.poller import Looks
 from kiok.connections.models import Connection
 from tests.integration.cluster import eventually
 from tests.integration.conftest import Configure, yaml_dag

@@ -14,7 +14,7 @@ from gitsync.git.mirror import Mirror
 from gitsync.git.ref import Ref, RefKind, parse_ref
 from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
-from gitsync.sync.look import look
+from gitsync.sync.poll import look
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.mirrors import PROTOCOLS, url_of
 from tests.servers.repositories import WorkRepo

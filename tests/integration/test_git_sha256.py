@@ -17,7 +17,7 @@ from gitsync.git.signature import TrustedKeys
 from gitsync.git.signer import SignatureKind
 from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
-from gitsync.remote_check import check
+from gitsync.repositories.connection_test import check
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.mirrors import PROTOCOLS, url_of

@@ -15,7 +15,7 @@ import pytest
 from django.db.models.functions import Now
 
 from gitsync.models import Repository, SyncRun
-from gitsync.sync.claim import claim, release
+from gitsync.sync.lease import claim, release
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
 from tests.integration.processes import ROOT, environment, gitsync

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from gitsync.leader import Lead, resign, take_lead
 from gitsync.models import Leadership
-from gitsync.readiness import NO_LEADER
+from gitsync.monitoring.readiness import NO_LEADER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,4 +1,4 @@
-"""`gitsync.health`: what it says of leader, workers, sandbox, database and queue, and what that costs."""
+"""`gitsync.monitoring.health`: what it says of leader, workers, sandbox, database and queue, and what that costs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 
-from gitsync import health
-from gitsync.health import Fact, facts
 from gitsync.leader import take_lead
 from gitsync.models import Leadership, Repository, Trigger, Turn, Worker
+from gitsync.monitoring import health
+from gitsync.monitoring.health import Fact, facts
+from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
-from gitsync.turns import taking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -128,12 +128,12 @@ def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
     Turn.objects.update(asked_at=Now() - timedelta(seconds=90))
     assert fact("Queue").text == "The oldest has waited for 90 s; 0 at work."
     worker("ant/boot/1")
-    taken = taking.take("ant/boot/1")
+    taken = dequeue.take("ant/boot/1")
     assert taken is not None
     assert fact("Queue").text == "The oldest has waited for 90 s; 1 at work."
     Turn.objects.filter(taken_by="").update(asked_at=Now() - timedelta(hours=3))
     assert fact("Queue") == Fact("Queue", False, "1 waiting", "The oldest has waited for 3 h; 1 at work.")
-    taking.settle(taken.pk)
+    dequeue.settle(taken.pk)
     assert fact("Queue").text == "The oldest has waited for 3 h; 0 at work."
 
 

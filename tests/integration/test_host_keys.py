@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
 from gitsync.models import Repository
-from gitsync.remote_check import HostKeyNotAccepted, accept_host_key, check
+from gitsync.repositories.connection_test import HostKeyNotAccepted, accept_host_key, check
 from kiok.connections.models import Connection
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.threads import at_once

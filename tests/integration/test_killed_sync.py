@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from gitsync import containers, remote
 from gitsync.models import Repository, SourceFile, SyncRun
+from gitsync.sync import remote
+from gitsync.worker import sandbox
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
@@ -104,8 +105,8 @@ def is_of_another(credentials: Path) -> bool:
 
 def leftovers() -> dict[str, list[str]]:
     """What a sync must not leave: containers, credential folders, lock files of git."""
-    client = containers.sandbox().engine.client()
-    labelled = client.containers(all=True, filters={"label": [f"kiok.service={containers.service()}"]})
+    client = sandbox.sandbox().engine.client()
+    labelled = client.containers(all=True, filters={"label": [f"kiok.service={sandbox.service()}"]})
     mirrors = remote.mirror_of(Repository.objects.get().pk).directory
     return {
         "containers": [item["Id"] for item in labelled if item["Labels"].get("kiok.repository") == "team"],
@@ -153,7 +154,7 @@ def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
     assert not differences(after("team", [(first, old), (commit, new)]), read_store("team"))
     assert state()["repository"]["last_good_commit"] == commit  # type: ignore[index]
     assert not SyncRun.objects.filter(state="running").exists()
-    containers.sweep()
+    sandbox.sweep()
     remote.sweep()
     wait_until_clean()
 

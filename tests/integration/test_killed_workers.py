@@ -15,9 +15,9 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
-from gitsync import containers
-from gitsync.keeper import Keeper
 from gitsync.models import Repository
+from gitsync.worker import sandbox
+from gitsync.worker.pool_maintainer import Keeper
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync
 from tests.integration.processes import ROOT, environment
@@ -52,8 +52,8 @@ for line in sys.stdin:
 
 def all_containers() -> dict[str, bool]:
     """Name of every container of this installation, and whether it waits for work."""
-    client = containers.sandbox().engine.client()
-    found = client.containers(all=True, filters={"label": [f"kiok.service={containers.service()}"]})
+    client = sandbox.sandbox().engine.client()
+    found = client.containers(all=True, filters={"label": [f"kiok.service={sandbox.service()}"]})
     return {item["Names"][0]: item["Names"][0].startswith("/kiok-pool-") for item in found}
 
 
@@ -66,17 +66,17 @@ def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One container of each language stands ready, as by default: here and in the processes started from here."""
     monkeypatch.setenv("KIOK_SANDBOX_POOL_SIZE", "1")
     monkeypatch.setattr(settings, "KIOK", replace(settings.KIOK, sandbox_pool_size=1))
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
     yield
-    containers.sandbox().pool.clear(containers.service())
-    containers.sandbox.cache_clear()
+    sandbox.sandbox().pool.clear(sandbox.service())
+    sandbox.sandbox.cache_clear()
 
 
 @pytest.fixture
 def keeper(pool_of_one: None) -> Iterator[Keeper]:
     """The keeper of a worker that lives."""
     kept = Keeper()
-    containers.on_claim(kept.wake)
+    sandbox.on_claim(kept.wake)
     kept.start()
     yield kept
     kept.stop()
@@ -161,7 +161,7 @@ def test_of_many_processes_that_want_the_one_container_one_gets_it(
         for claimant in claimants:
             stack.callback(claimant.stdin.close)  # type: ignore[union-attr]
         for _ in range(8):
-            eventually(lambda: containers.fill_pool("the keeper").started, 30, "a container stands ready")
+            eventually(lambda: sandbox.fill_pool("the keeper").started, 30, "a container stands ready")
             for claimant in claimants:
                 assert claimant.stdin is not None
                 claimant.stdin.write("now\n")

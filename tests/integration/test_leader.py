@@ -19,7 +19,7 @@ from django_q.tasks import async_task
 
 from gitsync import leader, tasks
 from gitsync.models import Leadership, Repository, SyncRun, Trigger, Worker
-from gitsync.process import is_dead, process_name
+from kiok.cluster.process_id import is_dead, process_name
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
 from tests.integration.cluster import ROOT, eventually, stop, workers
@@ -183,7 +183,7 @@ def test_a_process_that_is_gone_is_known_to_be_dead() -> None:
 # A process of another container with the same host name, until its standard input ends. It tells its own name.
 ELSEWHERE = """
 import sys
-from gitsync.process import process_name
+from kiok.cluster.process_id import process_name
 print(process_name(), flush=True)
 sys.stdin.read()
 """

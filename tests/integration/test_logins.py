@@ -15,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
-from gitsync import tokens
+from gitsync.models import token_text
 from kiok.authentication.client_address import client_address
 from kiok.authentication.models import AuthenticationFailure, FailureKind
 
@@ -120,7 +120,7 @@ def test_guessed_tokens_are_logged_and_counted_without_the_token(
     ada: User, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
     settings.KIOK_WEB_METRICS_TOKEN = "m" * 40
-    text = tokens.new().text
+    text = token_text.new().text
     client = Client(REMOTE_ADDR="203.0.113.7")
     for given in (text, "kiok_short", "x" * 2000):
         answer = client.get("/api/v1/dags", headers={"Authorization": f"Bearer {given}"})

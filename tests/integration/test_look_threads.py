@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from gitsync import looks
-from gitsync.looks import Threads
+from gitsync.worker import poller
+from gitsync.worker.poller import Threads
 from tests.integration.cluster import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,7 +55,7 @@ def test_polls_at_once_have_a_thread_and_a_connection_each() -> None:
 
 
 def test_a_thread_without_work_ends_and_a_new_one_takes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(poller, "IDLE_SECONDS", 0.01)
     threads, seen = Threads(), []
     before = set(threading.enumerate())
     assert threads.start(noting(seen)).wait(20)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from gitsync import VERSION, metrics
+from gitsync import VERSION
 from gitsync.leader import resign, take_lead
 from gitsync.models import (
     FileState,
@@ -32,8 +32,9 @@ from gitsync.models import (
     Trigger,
     Worker,
 )
+from gitsync.monitoring import metrics
+from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
-from gitsync.turns import taking
 from kiok.metadata.models import Dag, Origin
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -258,12 +259,12 @@ def test_syncs_count_as_waiting_until_a_worker_takes_them(repository: Repository
     assert page.value("gitsync_queue_tasks", state="waiting") == 3
     assert page.value("gitsync_queue_tasks", state="taken") == 0
     Worker.objects.create(name="ant/boot/1", started_at=Now(), seen_at=Now())
-    taken = taking.take("ant/boot/1")
+    taken = dequeue.take("ant/boot/1")
     assert taken is not None
     page = scrape()
     assert page.value("gitsync_queue_tasks", state="waiting") == 2
     assert page.value("gitsync_queue_tasks", state="taken") == 1
-    taking.settle(taken.pk)
+    dequeue.settle(taken.pk)
     assert scrape().value("gitsync_queue_tasks", state="taken") == 0
 
 

@@ -21,7 +21,6 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
 
-from gitsync import remote
 from gitsync.errors import LeaseLost
 from gitsync.models import (
     Notice,
@@ -33,9 +32,9 @@ from gitsync.models import (
     Trigger,
 )
 from gitsync.notices import outbox, sender, webhook
-from gitsync.sync import finish
-from gitsync.sync.claim import claim
-from gitsync.sync.walk import Walk
+from gitsync.sync import remote, status
+from gitsync.sync.context import Walk
+from gitsync.sync.lease import claim
 from tests.integration.cluster import ROOT, eventually, workers
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.https import HttpsServer
@@ -73,8 +72,8 @@ def states() -> list[str]:
 
 def fail(repository: Repository, *, transient: bool = False) -> None:
     """As a look does that comes to nothing."""
-    failure = finish.Failure("timeout" if transient else "ref_missing", "no such ref", transient)
-    finish.fail_unreached(repository, failure, Trigger.SCHEDULE)
+    failure = status.Failure("timeout" if transient else "ref_missing", "no such ref", transient)
+    status.fail_unreached(repository, failure, Trigger.SCHEDULE)
 
 
 def put(repository: Repository, *names: str) -> None:
@@ -176,7 +175,7 @@ def test_a_worker_whose_claim_was_taken_over_tells_nothing(repository: Repositor
     )
     Repository.objects.update(lease_number=held.number + 1)
     with pytest.raises(LeaseLost):
-        finish.fail(held, run, finish.Failure("ref_missing", "gone", False), Walk(run, lambda *_: None))
+        status.fail(held, run, status.Failure("ref_missing", "gone", False), Walk(run, lambda *_: None))
     assert events() == []
 
 
@@ -190,10 +189,10 @@ def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -
 
 
 def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Repository) -> None:
-    failure = finish.Failure(
+    failure = status.Failure(
         "unknown", "https://u:hunter22@git.example.org/x\x1b[2J\nline " + "x" * 5000, False
     )
-    finish.fail_unreached(repository, failure, Trigger.SCHEDULE)
+    status.fail_unreached(repository, failure, Trigger.SCHEDULE)
     message = Notice.objects.get().message
     assert "hunter22" not in message
     assert message.isprintable()

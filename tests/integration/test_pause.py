@@ -15,13 +15,13 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from gitsync import tasks
-from gitsync.configuration import follow_declaration
-from gitsync.looks import Looks
-from gitsync.manual import NotPossible, ask_for_dry_run, ask_for_sync, pause, resume
+from gitsync.actions import NotPossible, ask_for_dry_run, ask_for_sync, pause, resume
 from gitsync.models import Delivery, ManagedBy, Repository, SourceFile, SyncRun
-from gitsync.sync.claim import ask_for_follow_up
+from gitsync.repositories.declared import follow_declaration
+from gitsync.sync.lease import ask_for_follow_up
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
+from gitsync.worker.poller import Looks
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.cluster import eventually, workers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gitsync import remote
 from gitsync.models import Repository
-from gitsync.remote_check import SHOWN_REFS, RemoteCheck, check
+from gitsync.repositories.connection_test import SHOWN_REFS, RemoteCheck, check
+from gitsync.sync import remote
 from kiok.connections.models import Connection
 from tests.integration.conftest import Configure, Sync, yaml_dag
 from tests.servers.https import HttpsServer

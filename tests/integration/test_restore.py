@@ -23,8 +23,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 
-from gitsync import remote
 from gitsync.models import Repository
+from gitsync.sync import remote
 from gitsync.sync.run import Request, Trigger, sync_repository
 from kiok.connections.errors import MasterKeyWrong
 from kiok.connections.models import Connection

@@ -18,9 +18,9 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 
 from gitsync.models import Delivery, Repository, SyncRun
-from gitsync.remote import mirror_of
-from gitsync.retention import Retention, remove_leftover_mirrors, rounds, walk
+from gitsync.retention import Retention, batches, remove_leftover_mirrors, rounds
 from gitsync.retention.rules import rules
+from gitsync.sync.remote import mirror_of
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync, yaml_dag
@@ -295,7 +295,7 @@ def test_among_fifty_thousand_rows_a_pass_looks_at_the_old_ones_alone_by_index(
         removed = clear(**wanted, **newest)
     kept_by_runs = 7  # `r0` to `r6` ran at an old version, and still do
     assert removed == {"syncs": OLD, "versions": OLD - kept_by_runs, "runs": OLD}
-    steps = 4 * (1 + OLD // walk.BATCH)
+    steps = 4 * (1 + OLD // batches.BATCH)
     assert len(captured) <= 10 * steps
     whole_tables = [f"Seq Scan on {table}" for table in TABLES]
     plans = [plan_of(query["sql"]) for query in captured if any(table in query["sql"] for table in TABLES)]
@@ -316,7 +316,7 @@ def test_a_round_stops_when_its_time_is_up_and_the_next_goes_on(
     team = a_repository()
     for _ in range(30):
         a_sync(team, 100)
-    monkeypatch.setattr(walk, "BATCH", 10)
+    monkeypatch.setattr(batches, "BATCH", 10)
     monkeypatch.setattr(rounds, "ROUND_SECONDS", -1)
     monkeypatch.setattr(
         settings,

@@ -22,7 +22,7 @@ from django_q.brokers import get_broker
 
 from gitsync import presence, tasks
 from gitsync.models import Leadership, Repository, SyncRun, Trigger, Turn, Worker
-from gitsync.turns.team import place_of
+from gitsync.queue.tenant import place_of
 from kiok.metadata.models import Dag
 from tests.engine_socket import ENGINE_SOCKET
 from tests.integration.cluster import eventually, workers

@@ -10,10 +10,10 @@ from django.db import connection
 
 from gitsync import tasks
 from gitsync.models import Lane, Repository, Trigger
-from gitsync.sync.claim import ask_for_follow_up, claim, release
-from gitsync.sync.look import settled
+from gitsync.queue import dequeue, enqueue
+from gitsync.sync.lease import ask_for_follow_up, claim, release
+from gitsync.sync.poll import settled
 from gitsync.sync.request import Request
-from gitsync.turns import asking, taking
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
@@ -31,8 +31,8 @@ def give_back(repository: Repository) -> None:
 
 
 def take_a_turn(repository: Repository) -> None:
-    asking.ask(repository.pk, Lane.ASKED, ["admin", False, "", ""])
-    assert taking.take("ant/boot/1")
+    enqueue.ask(repository.pk, Lane.ASKED, ["admin", False, "", ""])
+    assert dequeue.take("ant/boot/1")
 
 
 def fail_to_reach(repository: Repository) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from gitsync import remote
 from gitsync.models import Repository
+from gitsync.sync import remote
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Configure, Sync, yaml_dag
 from tests.servers.repositories import WorkRepo

@@ -11,9 +11,9 @@ from django.utils import timezone
 from docker.errors import NotFound
 
 from compilers.base import Kind
-from gitsync import containers
 from gitsync.models import Repository, SourceFile, SyncRun
-from gitsync.process import process_name
+from gitsync.worker import sandbox
+from kiok.cluster.process_id import process_name
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -116,7 +116,7 @@ def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
         assert report.failed[0].message.startswith("sandbox unavailable: ")
         assert Repository.objects.get().reason == "sandbox_unavailable"
         assert SourceFile.objects.get(path="r.py").attempts == 1
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
     # The engine is back: the same commit is tried again without anybody asking for a full sync.
     report = sync()
     assert (report.state, report.stale) == ("in_sync", ())
@@ -128,7 +128,7 @@ def test_without_an_engine_yaml_syncs_and_python_fails_but_keeps_serving(
 def test_a_sync_with_nothing_new_starts_no_container(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"r.py": "from kiok import Dag\nd = Dag('d')\nd.task('a', script='s')\n"})
     sync()
-    client = containers.sandbox().engine.client()
+    client = sandbox.sandbox().engine.client()
     since = time.time_ns()
     sync()
     events = client.events(
@@ -140,7 +140,7 @@ def test_a_sync_with_nothing_new_starts_no_container(work_repo: WorkRepo, sync: 
         if event["timeNano"] > since
         and event["Action"] in ("create", "start")
         and event["Actor"]["Attributes"].get("kiok.repository") == "team"
-        and event["Actor"]["Attributes"].get("kiok.service") == containers.service()
+        and event["Actor"]["Attributes"].get("kiok.service") == sandbox.service()
     ] == []
 
 
@@ -157,13 +157,13 @@ def test_a_full_sync_compiles_again_and_changes_nothing(work_repo: WorkRepo, syn
 def _without_engine(patch: pytest.MonkeyPatch) -> None:
     """As if no Docker engine answered: the client is pointed at a socket that is not there."""
     patch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
 
 
 def test_the_sweep_takes_containers_of_dead_syncs_and_no_others(
     repository: Repository, transactional_db: None
 ) -> None:
-    client = containers.sandbox().engine.client()
+    client = sandbox.sandbox().engine.client()
     Repository.objects.update(
         lease_holder=process_name(), lease_number=2, lease_expires_at=timezone.now() + timedelta(minutes=1)
     )
@@ -174,22 +174,22 @@ def test_the_sweep_takes_containers_of_dead_syncs_and_no_others(
         repository=repository, lease_number=2, trigger="command", state="running", started_at=timezone.now()
     )
     made = {
-        "dead": dict(containers.labels("team", dead)),
-        "alive": dict(containers.labels("team", alive)),
-        "dry run": dict(containers.labels("team", None)),
+        "dead": dict(sandbox.labels("team", dead)),
+        "alive": dict(sandbox.labels("team", alive)),
+        "dry run": dict(sandbox.labels("team", None)),
         "another installation's": {
-            **dict(containers.labels("team", dead)),
+            **dict(sandbox.labels("team", dead)),
             "kiok.service": "kiok-gitsync-other",
         },
     }
     ids = {
         name: client.create_container(
-            image=containers.sandbox().image_digest(Kind.PYTHON), labels={**labels, "kiok.sandbox": "1"}
+            image=sandbox.sandbox().image_digest(Kind.PYTHON), labels={**labels, "kiok.sandbox": "1"}
         )["Id"]
         for name, labels in made.items()
     }
     try:
-        assert containers.sweep() == 1
+        assert sandbox.sweep() == 1
         left = {item["Id"] for item in client.containers(all=True)}
         assert [name for name, id_ in ids.items() if id_ in left] == [
             "alive",

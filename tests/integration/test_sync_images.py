@@ -14,13 +14,13 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from compilers.base import Kind, SandboxUnavailable
-from gitsync import containers
-from gitsync.conf import properties
-from gitsync.configuration import follow_declaration
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
-from gitsync.sync.look import look
+from gitsync.repositories.declared import follow_declaration
+from gitsync.sync.poll import look
 from gitsync.sync.run import Request, sync_repository
+from gitsync.worker import sandbox
+from kiok.cluster.conf import properties
 from kiok.metadata.models import Dag
 from kiok.server import property_sources
 from kiok.server.properties import TABLE
@@ -75,7 +75,7 @@ def test_a_repositorys_image_brings_the_library_that_its_dag_imports(
         # Nothing was pushed, nobody asks for a full sync: the edit is enough.
         assert sync().created == (UID,)
         assert script() == "one"
-        digest = containers.sandbox().image_digest(Kind.PYTHON, team)
+        digest = sandbox.sandbox().image_digest(Kind.PYTHON, team)
         assert Dag.objects.get(uid=UID).image_digest == digest
         assert Repository.objects.get().judgement["images"] == {"python": digest}
         runs = SyncRun.objects.count()
@@ -94,7 +94,7 @@ def test_a_repositorys_image_that_is_built_anew_compiles_its_dags_anew(
         sync()
         with image_from(base, **library("two")) as newer:  # type: ignore[arg-type]
             engine.images.get(newer).tag(team)
-            containers.sandbox().engine.forget_images()
+            sandbox.sandbox().engine.forget_images()
             assert sync().updated == (UID,)
             assert script() == "two"
 
@@ -150,12 +150,12 @@ def test_a_missing_image_of_the_property_names_the_property(
     work_repo: WorkRepo, sync: Sync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "KIOK", replace(settings.KIOK, sandbox_image_python="kiok-test-no-such:1"))
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
     try:
         work_repo.publish({"d.py": DAG})
         report = sync()
     finally:
-        containers.sandbox.cache_clear()
+        sandbox.sandbox.cache_clear()
     assert report.reason == "image_missing"
     assert "'kiok-test-no-such:1' for python files, named by kiok.sandbox.image.python, is" in report.message
     assert "Build it with `make images`" in report.message

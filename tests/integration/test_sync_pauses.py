@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from gitsync.configuration import look_at_once
 from gitsync.models import Repository, SyncRun
-from gitsync.sync.look import look
-from gitsync.sync.schedule import MAX_BACKOFF_SECONDS
+from gitsync.repositories.declared import look_at_once
+from gitsync.sync.backoff import MAX_BACKOFF_SECONDS
+from gitsync.sync.poll import look
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Configure, Sync, yaml_dag
 from tests.servers.https import Fault, HttpsServer

@@ -13,8 +13,8 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections, transaction
 
-from gitsync import remote
 from gitsync.models import Repository
+from gitsync.sync import remote
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
 from tests.integration.cluster import eventually

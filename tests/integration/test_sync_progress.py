@@ -15,11 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from gitsync.models import Repository, SyncRun, Trigger, Verify
-from gitsync.sync import journal
-from gitsync.sync.claim import claim
-from gitsync.sync.journal import FULL, MAX_BYTES, Journal
+from gitsync.sync import log as sync_log
+from gitsync.sync.context import WRITE_SECONDS
+from gitsync.sync.lease import claim
+from gitsync.sync.log import FULL, MAX_BYTES, Journal
 from gitsync.sync.run import Request, sync_repository
-from gitsync.sync.walk import WRITE_SECONDS
 from kiok.connections import redaction
 from kiok.connections.models import Connection
 from tests.integration.conftest import Sync, yaml_dag
@@ -242,7 +242,7 @@ def test_a_line_stays_a_line_and_a_secret_is_masked_where_the_line_is_cut() -> N
     redaction.register([SECRET])
     kept = Journal()
     kept.note("fetch", "one\r\ntwo\x00\x1b[2J\u2028three")
-    kept.note("fetch", "x" * (journal.MAX_LINE_CHARACTERS - 5) + SECRET)
+    kept.note("fetch", "x" * (sync_log.MAX_LINE_CHARACTERS - 5) + SECRET)
     kept.note("fetch", f"https://ada:{SECRET}@example.org and \udcff")
     lines = kept.text().split("\n")
     assert len(lines) == 3

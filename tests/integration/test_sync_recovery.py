@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from gitsync import remote
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
 from gitsync.git.url import parse_url
 from gitsync.models import Repository, SyncRun
+from gitsync.sync import remote
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync, yaml_dag

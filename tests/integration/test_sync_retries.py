@@ -13,15 +13,15 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gitsync import containers
-from gitsync.clock import database_now
-from gitsync.conf import properties
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
-from gitsync.sync import look as polling
-from gitsync.sync.look import look
+from gitsync.sync import poll as polling
+from gitsync.sync.poll import look
+from gitsync.sync.probe_cache import SharedProbes
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
-from gitsync.sync.shared_probe import SharedProbes
+from gitsync.worker import sandbox
+from kiok.cluster.clock import database_now
+from kiok.cluster.conf import properties
 from kiok.metadata.models import Dag
 from tests.integration.api_client import Api, make_token
 from tests.integration.conftest import yaml_dag
@@ -43,7 +43,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _limits(monkeypatch: pytest.MonkeyPatch, **limits: int) -> Iterator[None]:
-    caches = (containers.sandbox, containers._limits)
+    caches = (sandbox.sandbox, sandbox._limits)
     with monkeypatch.context() as changed:
         changed.setattr(settings, "KIOK", replace(properties(), **limits))
         for cache in caches:
@@ -114,9 +114,9 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The Docker client is pointed at a socket that does not exist."""
     with monkeypatch.context() as away:
         away.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-        containers.sandbox.cache_clear()
+        sandbox.sandbox.cache_clear()
         yield
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
 
 
 class TestALoopingFile:
@@ -319,11 +319,11 @@ class TestWithoutAnEngine:
     ) -> None:
         with monkeypatch.context() as away:
             away.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-            containers.sandbox.cache_clear()
+            sandbox.sandbox.cache_clear()
             work_repo.publish({"good.py": GOOD})
             assert polled.poll() is not None
             assert polled.poll() is None
-        containers.sandbox.cache_clear()
+        sandbox.sandbox.cache_clear()
         assert polled.file("good.py").retry_at > database_now()  # type: ignore[operator]
         report = polled.poll()
         assert report is not None

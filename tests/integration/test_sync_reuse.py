@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from django.conf import settings
 
-from gitsync import containers
-from gitsync.conf import properties
 from gitsync.models import Repository, SourceFile, SyncRun
+from gitsync.worker import sandbox
+from kiok.cluster.conf import properties
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -139,7 +139,7 @@ def test_a_file_whose_id_belongs_to_another_is_tried_again_each_time(work_repo: 
 @pytest.fixture
 def other_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Another time limit for Python files, as after a restart with other properties."""
-    caches = (containers.sandbox, containers._limits)
+    caches = (sandbox.sandbox, sandbox._limits)
     with monkeypatch.context() as changed:
         changed.setattr(settings, "KIOK", replace(properties(), sandbox_file_timeout_ms=29_000))
         for cache in caches:

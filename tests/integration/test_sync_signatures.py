@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from gitsync import remote
 from gitsync.models import Repository, SyncRun, Verify
+from gitsync.sync import remote
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag

@@ -14,10 +14,12 @@ from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule, Task
 from django_q.signing import BadSignature, SignedPackage
 
-from gitsync import check_tasks, leader_schedule, sandbox_check, task_allowlist, tasks
+from gitsync import tasks
 from gitsync.models import Repository, Trigger
+from gitsync.monitoring import sandbox_check
 from gitsync.notices import outbox
-from gitsync.turns import waking
+from gitsync.queue import dispatch, leader_schedule, task_allowlist
+from gitsync.repositories import connection_test_tasks
 from kiok.metadata.models import Dag
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag
@@ -38,8 +40,8 @@ def hostile(tmp_path: Path) -> HostileTasks:
 
 
 def test_the_list_holds_exactly_the_functions_that_the_product_enqueues() -> None:
-    own = {waking.TASK, tasks.DRY_RUN, tasks.LEAD, outbox.DELIVER, sandbox_check.TASK}
-    assert own | {check_tasks.CHECK, check_tasks.ACCEPT} == task_allowlist.FUNCTIONS
+    own = {dispatch.TASK, tasks.DRY_RUN, tasks.LEAD, outbox.DELIVER, sandbox_check.TASK}
+    assert own | {connection_test_tasks.CHECK, connection_test_tasks.ACCEPT} == task_allowlist.FUNCTIONS
     for name in task_allowlist.FUNCTIONS:
         module, _, function = name.rpartition(".")
         assert callable(getattr(importlib.import_module(module), function))

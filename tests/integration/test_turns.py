@@ -18,10 +18,10 @@ from pytest_django import Settings
 from compilers.base import Kind
 from compilers.pipeline import Share
 from gitsync import presence, tasks
-from gitsync.looks import in_rotation
 from gitsync.models import Repository, SyncRun, Trigger, Turn, Worker
-from gitsync.turns import taking, waking
-from gitsync.turns.team import Place, place_of
+from gitsync.queue import dequeue, dispatch
+from gitsync.queue.tenant import Place, place_of
+from gitsync.worker.poller import in_rotation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +49,7 @@ def ask(rows: list[Repository], trigger: Trigger = Trigger.SCHEDULE) -> None:
 
 def take(worker: str = WORKERS[0]) -> str | None:
     """The name of the repository whose turn the worker gets."""
-    turn = taking.take(worker)
+    turn = dequeue.take(worker)
     return turn.repository.name if turn else None
 
 
@@ -57,10 +57,10 @@ def served(number: int) -> list[str | None]:
     """The repositories that one worker does one after the other."""
     names = []
     for _ in range(number):
-        turn = taking.take(WORKERS[0])
+        turn = dequeue.take(WORKERS[0])
         names.append(turn.repository.name if turn else None)
         if turn:
-            taking.settle(turn.pk)
+            dequeue.settle(turn.pk)
     return names
 
 
@@ -195,32 +195,34 @@ def test_the_turn_of_a_worker_that_is_gone_waits_again() -> None:
     assert take("ant/1") is None
     long_ago = Now() - timedelta(seconds=presence.ALIVE_SECONDS + 1)
     Worker.objects.filter(name="bee/1").update(seen_at=long_ago)
-    assert taking.lengths(["ant/1", "bee/2"]).waiting == 1
+    assert dequeue.lengths(["ant/1", "bee/2"]).waiting == 1
     assert take("ant/1") == "one-0"
 
 
 def test_long_syncs_leave_a_worker_to_others() -> None:
     ask(repositories("large", 3))
-    turns = [taking.take(worker) for worker in WORKERS]
-    assert all(taking.admit(turn, worker, SMALL) for turn, worker in zip(turns, WORKERS, strict=True) if turn)
+    turns = [dequeue.take(worker) for worker in WORKERS]
+    assert all(
+        dequeue.admit(turn, worker, SMALL) for turn, worker in zip(turns, WORKERS, strict=True) if turn
+    )
     admitted = [
-        taking.admit(turn, worker, LARGE) for turn, worker in zip(turns, WORKERS, strict=True) if turn
+        dequeue.admit(turn, worker, LARGE) for turn, worker in zip(turns, WORKERS, strict=True) if turn
     ]
     assert admitted == [True, True, False]
     assert take("bee/2") is None, "it waits until another long one has ended"
     ask(repositories("small", 1))
     assert take("bee/2") == "small-0"
     assert turns[0] is not None
-    taking.settle(turns[0].pk)
+    dequeue.settle(turns[0].pk)
     assert take("ant/1") == "large-2"
 
 
 def test_one_worker_alone_does_long_ones_too() -> None:
     Worker.objects.exclude(name="ant/1").delete()
     ask(repositories("large", 1))
-    turn = taking.take("ant/1")
+    turn = dequeue.take("ant/1")
     assert turn is not None
-    assert taking.admit(turn, "ant/1", LARGE)
+    assert dequeue.admit(turn, "ant/1", LARGE)
 
 
 def test_a_repository_whose_last_sync_took_long_is_expected_to_again() -> None:
@@ -238,17 +240,17 @@ def test_a_repository_whose_last_sync_took_long_is_expected_to_again() -> None:
 
 def test_few_tasks_stand_for_many_turns_and_the_leader_sends_those_that_were_lost() -> None:
     ask(repositories("one", 20))
-    assert OrmQ.objects.count() == waking.ENOUGH
-    assert waking.rouse() == 0, "they have not waited long"
+    assert OrmQ.objects.count() == dispatch.ENOUGH
+    assert dispatch.rouse() == 0, "they have not waited long"
     OrmQ.objects.all().delete()
-    Turn.objects.update(asked_at=Now() - timedelta(seconds=waking.ROUSE_SECONDS + 1))
-    assert waking.rouse() == len(WORKERS)
+    Turn.objects.update(asked_at=Now() - timedelta(seconds=dispatch.ROUSE_SECONDS + 1))
+    assert dispatch.rouse() == len(WORKERS)
     told = [SignedPackage.loads(row.payload)["id"] for row in OrmQ.objects.all()]
     assert set(told) <= set(Turn.objects.values_list("pk", flat=True))
     for worker in WORKERS:
-        taking.take(worker)
+        dequeue.take(worker)
     OrmQ.objects.all().delete()
-    assert waking.rouse() == 0, "nobody is idle"
+    assert dispatch.rouse() == 0, "nobody is idle"
 
 
 def test_a_repository_that_is_removed_takes_its_turns_with_it() -> None:

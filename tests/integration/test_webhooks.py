@@ -22,8 +22,8 @@ from django_q.models import OrmQ
 
 import gitsync.sync.run
 from gitsync import tasks
-from gitsync.configuration import follow_declaration
 from gitsync.models import Delivery, Repository
+from gitsync.repositories.declared import follow_declaration
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.views import REFUSAL_SECONDS
 from kiok.connections.models import Connection, DataKey

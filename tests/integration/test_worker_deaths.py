@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django_q.timeout import TimeoutHandler
 
-from gitsync.clock import database_now
 from gitsync.models import Notice, Repository, SyncRun, Trigger
-from gitsync.sync.claim import ask_for_follow_up
-from gitsync.sync.look import look
+from gitsync.sync.lease import ask_for_follow_up
+from gitsync.sync.poll import look
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import Request, sync_repository
+from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
 from tests.integration.stateful.nursery import Nursery

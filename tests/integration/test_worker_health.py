@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from gitsync.models import Worker
-from gitsync.process import process_name
+from kiok.cluster.process_id import process_name
 from kiok.server import worker_health
 from tests.environment import url_of
 

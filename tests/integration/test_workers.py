@@ -14,11 +14,12 @@ import pytest
 from django.db import connection, connections
 from django.db.models.functions import Now
 
-from gitsync import containers, presence
-from gitsync.keeper import Keeper
+from gitsync import presence
 from gitsync.models import Worker
 from gitsync.presence import Presence, Seen, alive
-from gitsync.process import process_name
+from gitsync.worker import sandbox
+from gitsync.worker.pool_maintainer import Keeper
+from kiok.cluster.process_id import process_name
 from tests.environment import DATA_DIR
 from tests.integration.cluster import eventually, stop, workers
 
@@ -40,11 +41,11 @@ def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> I
     monkeypatch.setenv("DOCKER_HOST", request.param)
     monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
     monkeypatch.setattr(presence, "SLOW_SECONDS", 0.5)
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
     made = Keeper()
     yield made
     made.stop()
-    containers.sandbox.cache_clear()
+    sandbox.sandbox.cache_clear()
 
 
 def row() -> Worker | None:

@@ -17,7 +17,7 @@ from docker.errors import APIError, NotFound
 from compilers.base import FileStatus, Kind, Outcome, SandboxUnavailable
 from compilers.pipeline import compile_tree
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
-from compilers.sandbox.check import examine
+from compilers.sandbox.self_check import examine
 from tests.integration.processes import manage
 from tests.sandbox.attack_runs import Battle, contained, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks

@@ -20,8 +20,10 @@ from django_q.signing import SignedPackage
 
 from compilers.base import SandboxUnavailable
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
-from compilers.sandbox.check import Examination, Finding, examine
-from gitsync import containers, sandbox_check, terminal
+from compilers.sandbox.self_check import Examination, Finding, examine
+from gitsync.management import terminal
+from gitsync.monitoring import sandbox_check
+from gitsync.worker import sandbox as worker_sandbox
 from tests.integration.processes import manage
 
 PAGE = "/admin/gitsync/system/"
@@ -122,7 +124,7 @@ def test_without_an_engine_the_command_says_so_with_status_1() -> None:
 def weak(sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service's sandbox, without a filter of system calls."""
     filterless = DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined"))
-    monkeypatch.setattr(containers, "sandbox", lambda: filterless)
+    monkeypatch.setattr(worker_sandbox, "sandbox", lambda: filterless)
 
 
 def test_less_than_promised_is_status_1(weak: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +181,7 @@ def test_the_page_shows_what_a_worker_found_and_the_admins_index_leads_to_it(
     assert shown["settled"] is True
     assert "as promised" in shown["parts"]["line"]
     assert "Landlock" in shown["parts"]["body"]
-    for name in containers.sandbox().config.images.values():
+    for name in worker_sandbox.sandbox().config.images.values():
         assert str(engine.images.get(name).id) in shown["parts"]["body"]
     assert shown["parts"]["body"] in browser.get(PAGE).content.decode()
 
@@ -217,7 +219,7 @@ def test_the_page_shows_that_there_is_no_engine(
     browser: Client, sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = DockerSandbox(replace(sandbox.config, engine_url="unix:///nowhere/docker.sock"))
-    monkeypatch.setattr(containers, "sandbox", lambda: nowhere)
+    monkeypatch.setattr(worker_sandbox, "sandbox", lambda: nowhere)
     with pytest.raises(SandboxUnavailable):
         sandbox_check.examination()
     browser.post(f"{PAGE}check/")

@@ -9,7 +9,7 @@ import pytest
 from compilers.base import FileResult, FileStatus, Kind, Outcome, SandboxUnavailable
 from compilers.pipeline import compile_tree
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, container
-from compilers.sandbox.check import examine
+from compilers.sandbox.self_check import examine
 from kiok.errors import Diagnostic
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar

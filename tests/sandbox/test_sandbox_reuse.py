@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compilers.base import FileResult, FileStatus, Kind, RawResult, SandboxJob
+from compilers.build_cache import Known
 from compilers.ignore_rules import IGNORE_FILE
 from compilers.pipeline import compile_tree
-from compilers.reuse import Known
 from compilers.sandbox import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
 from tests.trees import MemoryTree

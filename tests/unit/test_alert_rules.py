@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gitsync.metrics import METRICS
+from gitsync.monitoring.metrics import METRICS
 from tests.promtool import (
     OPS,
     RULES,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kiok.server import property_sources, risks
-from kiok.server.risks import Risk
+from kiok.server import deployment_checks, property_sources
+from kiok.server.deployment_checks import Risk
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -127,7 +127,7 @@ def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(t
     for variable in ("DOCKER_HOST", "DOCKER_TLS_VERIFY"):
         environ[variable] = SERVICES["worker"]["environment"][variable]
     assert len(environ) == 8
-    found = risks.judge(property_sources.load(environ), environ)
+    found = deployment_checks.judge(property_sources.load(environ), environ)
     assert [one.risk for one in found] == [Risk.DATABASE_TLS]
     assert found[0].what.startswith("DATABASE_URL leads to db ")
 

@@ -11,7 +11,7 @@ import pytest
 
 from compilers.base import Kind, Outcome, RawResult, SandboxJob
 from compilers.sandbox.container import claimed_name, owner_in_name
-from compilers.sandbox.side_by_side import run_side_by_side
+from compilers.sandbox.sharding import run_side_by_side
 from kiok import correlation
 
 

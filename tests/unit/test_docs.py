@@ -15,8 +15,8 @@ import pytest
 from gitsync import VERSION
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
-from gitsync.metrics import METRICS
 from gitsync.models import Outcome, RepositoryState
+from gitsync.monitoring.metrics import METRICS
 from gitsync.remedies import REMEDIES
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.connections.errors import Reason as ConnectionReason

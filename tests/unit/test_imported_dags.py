@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from compilers.base import FileResult, FileStatus, Outcome, RawResult, SandboxJob, Tree
+from compilers.build_cache import EVERYTHING, Known
 from compilers.pipeline import compile_tree
-from compilers.reuse import EVERYTHING, Known
 from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic

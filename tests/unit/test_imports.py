@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from compilers.build_cache import View
 from compilers.imports import MAX_LOOKED_AT, ImportGraph
-from compilers.reuse import View
 from tests.trees import MemoryTree
 
 HELPER = {"helper.py": "from kiok import Dag"}

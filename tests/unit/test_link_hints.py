@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from compilers.base import FileResult, FileStatus, Kind, Source, TreeEntry
+from compilers.build_cache import View
 from compilers.links import Link, Links
 from compilers.results import failed
-from compilers.reuse import View
 from compilers.sandbox.link_hints import with_link_hints
 from tests.trees import MemoryTree
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 
 from compilers.base import FileStatus, Outcome, RawResult, SandboxJob
+from compilers.build_cache import Known
 from compilers.partial import MIN_FILES_SAVED
 from compilers.pipeline import Compilation, compile_tree
-from compilers.reuse import Known
 from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile
 from kiok.spec import DagSpec, TaskSpec

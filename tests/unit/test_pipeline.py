@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from compilers import yaml_dag
 from compilers.base import (
     FileResult,
     FileStatus,
@@ -20,6 +19,7 @@ from compilers.base import (
     SandboxUnavailable,
     TreeEntry,
 )
+from compilers.formats import yaml
 from compilers.ignore_rules import IgnoreFileError
 from compilers.pipeline import Compilation, Share, compile_tree
 from compilers.sandbox.fake import FakeSandbox
@@ -424,7 +424,7 @@ def test_a_fault_of_the_yaml_compiler_stops_no_other_file(
             raise RecursionError("too deep")
         return compile_yaml(text, path)
 
-    monkeypatch.setattr(yaml_dag, "compile_yaml", faulty)
+    monkeypatch.setattr(yaml, "compile_yaml", faulty)
     tree = MemoryTree({"a.yaml": YAML, "b.yaml": YAML, "c.yaml": YAML})
     results = by_path(compile_tree(tree, sandbox=FakeSandbox()))
     assert [result.status.value for result in results.values()] == ["compiled", "failed", "compiled"]

@@ -55,7 +55,7 @@ def command_options() -> dict[str, list[str]]:
 
 def metric_names() -> dict[str, list[str]]:
     """Return the type and the labels of each metric."""
-    from gitsync import metrics
+    from gitsync.monitoring import metrics
 
     return {
         value.name: [value.kind, *value.labels]

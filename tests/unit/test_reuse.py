@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, SandboxJob, Source
+from compilers.build_cache import Conditions, Known, View
 from compilers.pipeline import compile_tree
-from compilers.reuse import Conditions, Known, View
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kiok.server import keys, property_sources, risks
+from kiok.server import deployment_checks, keys, property_sources
+from kiok.server.deployment_checks import Risk
 from kiok.server.errors import ConfigurationError, PropertyError
-from kiok.server.risks import Risk
 
 ROOT = Path(__file__).parents[2]
 SOUND = {
@@ -77,7 +77,7 @@ def open_file() -> Iterator[Path]:
 
 
 def judged(**environ: str) -> list[Risk]:
-    return [one.risk for one in risks.judge(property_sources.load(environ), environ)]
+    return [one.risk for one in deployment_checks.judge(property_sources.load(environ), environ)]
 
 
 def refusal(**environ: str) -> str:

@@ -10,7 +10,7 @@ from compilers.base import FileResult, Kind, Outcome, RawResult, Source
 from compilers.results import failed, result_of_raw
 from compilers.sandbox.hints import with_hints
 from compilers.sandbox.limits import PROPERTIES, SandboxLimits
-from gitsync import containers
+from gitsync.worker import sandbox
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from kiok.server import properties, property_sources
@@ -51,7 +51,7 @@ def test_each_property_sets_its_limit_and_no_other(field: str, name: str) -> Non
 
 
 def test_the_service_has_the_limits_of_its_properties() -> None:
-    assert containers.sandbox().limits == SandboxLimits.of(property_sources.load({}).get)
+    assert sandbox.sandbox().limits == SandboxLimits.of(property_sources.load({}).get)
 
 
 @pytest.mark.parametrize("text", ["", "two", "0.05", "257", "1e1", "1,5", "٢", "nan", "inf", "0x1"])

@@ -14,13 +14,13 @@ from django.core.management.base import BaseCommand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compilers.sandbox.check import Examination
-from compilers.sandbox.check import Finding as LayerFinding
-from gitsync import terminal
-from gitsync.doctor.examination import Examined
-from gitsync.doctor.finding import Finding, Status
+from compilers.sandbox.self_check import Examination
+from compilers.sandbox.self_check import Finding as LayerFinding
+from gitsync.management import terminal
 from gitsync.models import Repository
-from gitsync.states import WORDS
+from gitsync.monitoring.doctor.finding import Finding, Status
+from gitsync.monitoring.doctor.runner import Examined
+from gitsync.repositories.states import WORDS
 from gitsync.sync.report import FailedFile, SyncReport
 from kiok.errors import Diagnostic
 from kiok.report import as_github, as_text

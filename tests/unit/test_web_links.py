@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync import web_links
+from gitsync.git_services import links as git_links
 from gitsync.models import Repository
 
 A, B = "a" * 40, "b" * 40
@@ -54,9 +54,9 @@ SERVICES = {
 def test_each_service_has_its_own_paths(url: str, links: tuple[str, str, str]) -> None:
     row = of(url)
     found = (
-        web_links.commit_url(row, A),
-        web_links.file_url(row, A, "d/a.yaml", 7),
-        web_links.compare_url(row, A, B),
+        git_links.commit_url(row, A),
+        git_links.file_url(row, A, "d/a.yaml", 7),
+        git_links.compare_url(row, A, B),
     )
     assert found == links
 
@@ -86,7 +86,7 @@ def test_each_service_has_its_own_paths(url: str, links: tuple[str, str, str]) -
     }.items(),
 )
 def test_every_form_of_clone_url_leads_to_the_page_of_the_repository(url: str, page: str) -> None:
-    assert web_links.commit_url(of(url), A) == (f"{page}/commit/{A}" if page else "")
+    assert git_links.commit_url(of(url), A) == (f"{page}/commit/{A}" if page else "")
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_every_form_of_clone_url_leads_to_the_page_of_the_repository(url: str, p
     }.items(),
 )
 def test_a_bitbucket_of_ones_own_has_projects_and_users(url: str, page: str) -> None:
-    assert web_links.commit_url(of(url), A) == f"https://bitbucket.example.com{page}/commits/{A}"
+    assert git_links.commit_url(of(url), A) == f"https://bitbucket.example.com{page}/commits/{A}"
 
 
 def test_what_signed_the_last_webhook_counts_more_than_a_word_in_a_name_and_less_than_a_known_host() -> None:
-    assert web_links.commit_url(of("https://git.example.com/a/b.git"), A) == ""
-    told = web_links.commit_url(of("https://git.example.com/a/b.git", "gitlab"), A)
+    assert git_links.commit_url(of("https://git.example.com/a/b.git"), A) == ""
+    told = git_links.commit_url(of("https://git.example.com/a/b.git", "gitlab"), A)
     assert told == f"https://git.example.com/a/b/-/commit/{A}"
-    told = web_links.commit_url(of("https://github.example.com/a/b.git", "gitea"), A)
+    told = git_links.commit_url(of("https://github.example.com/a/b.git", "gitea"), A)
     assert told == f"https://github.example.com/a/b/commit/{A}"
-    assert web_links.file_url(of("https://github.com/a/b.git", "gitlab"), A, "x").startswith(
+    assert git_links.file_url(of("https://github.com/a/b.git", "gitlab"), A, "x").startswith(
         "https://github.com/a/b/blob/"
     )
 
@@ -115,10 +115,10 @@ def test_what_signed_the_last_webhook_counts_more_than_a_word_in_a_name_and_less
 @pytest.mark.parametrize("sha", ["", "main", "A" * 40, "a" * 39, "a" * 41, f"{A}\n", "../../x"])
 def test_only_a_whole_commit_is_linked(sha: str) -> None:
     row = of("https://github.com/acme/dags.git")
-    assert web_links.commit_url(row, sha) == ""
-    assert web_links.file_url(row, sha, "a.yaml") == ""
-    assert web_links.compare_url(row, sha, A) == ""
-    assert web_links.compare_url(row, A, A) == ""
+    assert git_links.commit_url(row, sha) == ""
+    assert git_links.file_url(row, sha, "a.yaml") == ""
+    assert git_links.compare_url(row, sha, A) == ""
+    assert git_links.compare_url(row, A, A) == ""
 
 
 @given(
@@ -127,7 +127,7 @@ def test_only_a_whole_commit_is_linked(sha: str) -> None:
     url=st.sampled_from(list(SERVICES)),
 )
 def test_whatever_a_path_holds_stays_a_path(path: str, line: int | None, url: str) -> None:
-    found = web_links.file_url(of(url), A, path, line)
+    found = git_links.file_url(of(url), A, path, line)
     if not found:
         assert any(part in ("", ".", "..") for part in path.split("/"))
         return

@@ -17,14 +17,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compilers.images.driver import questions, surroundings
+from compilers.images.driver import surroundings, traced_accesses
 from compilers.images.driver.confinement import Confinement, limit
 from compilers.sandbox.protocol import Request
 
 RESULT_FD = 3
 JOB_FD = 4
 SRC = "/src"
-_REHEARSAL = "/opt/kiok/driver/compilers/images/driver/rehearsal.py"
+_REHEARSAL = "/opt/kiok/driver/compilers/images/driver/warm_up.py"
 STACK_SIGNAL = signal.SIGUSR2  # has a process write its stack on its result pipe
 EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
 
@@ -69,7 +69,7 @@ def python_compiler() -> Compiler:
     import kiok.compile
 
     # Before the fork too: installed once, it costs a file next to nothing.
-    recorder = questions.Recorder(SRC)
+    recorder = traced_accesses.Recorder(SRC)
     recorder.install()
     # Once through everything: what is loaded, compiled and remembered on the way, every child then has.
     rehearsal = kiok.compile.compile_python_file(_REHEARSAL)

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from gitsync import terminal
-from gitsync.doctor.examination import LIMIT_SECONDS, examine
-from gitsync.doctor.finding import Status
-from gitsync.doctor.table import CHECKS, NAMES
+from gitsync.management import terminal
+from gitsync.monitoring.doctor.finding import Status
+from gitsync.monitoring.doctor.runner import LIMIT_SECONDS, examine
+from gitsync.monitoring.doctor.table import CHECKS, NAMES
 
 
 class Command(BaseCommand):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from gitsync import terminal
-from gitsync.conf import properties
-from gitsync.configuration import DeclarationError, follow_declaration, missing_declaration
-from gitsync.empty_hold import hold_of
-from gitsync.manual import NotPossible, mark_accepted, pause_message
+from gitsync.actions import NotPossible, mark_accepted, pause_message
+from gitsync.management import terminal
 from gitsync.models import Repository, Trigger
+from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
+from gitsync.sync.empty_hold import hold_of
 from kiok import correlation
+from kiok.cluster.conf import properties
 from kiok.text import terminal_line
 
 if TYPE_CHECKING:

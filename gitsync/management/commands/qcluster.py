@@ -9,10 +9,12 @@ from typing import Any
 from django_q import cluster
 from django_q.management.commands.qcluster import Command as DjangoQCommand
 
-# What every worker needs, imported once, before they are forked.
-from gitsync import keeper, leader, leader_schedule  # noqa: F401
-from gitsync.queues import SurvivingSentinel
+# Every worker needs these modules. They are imported once, before the workers are forked.
+from gitsync import leader  # noqa: F401
+from gitsync.queue import leader_schedule
 from gitsync.sync import run  # noqa: F401
+from gitsync.worker import pool_maintainer  # noqa: F401
+from gitsync.worker.cluster import SurvivingSentinel
 
 
 class Command(DjangoQCommand):  # type: ignore[misc]

@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from compilers.base import CompilerError
-from gitsync import terminal
-from gitsync.sandbox_check import examination
+from gitsync.management import terminal
+from gitsync.monitoring.sandbox_check import examination
 
 
 class Command(BaseCommand):

@@ -15,7 +15,7 @@ from pygments.lexers.data import JsonLexer, YamlLexer
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, String
 
-from kiok.metadata.admin.visible import visible
+from kiok.metadata.admin.reveal_hidden import visible
 
 MAX_COLOURED_CHARACTERS = 50_000
 MAX_COLOURED_LINE = 5_000

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells, side_by_side
+from kiok.metadata.admin import display, side_by_side
 from kiok.metadata.models import DagVersion
 
 SHOWN_VERSIONS = 20
@@ -34,9 +34,9 @@ def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
     rows = [
         {
             "number": version.version,
-            "url": cells.page_of("metadata_dagversion", version.pk),
-            "commit": cells.commit(version.commit_sha),
-            "created": cells.age(version.created_at),
+            "url": display.page_of("metadata_dagversion", version.pk),
+            "commit": display.commit(version.commit_sha),
+            "created": display.age(version.created_at),
             "before": previous.version if previous else None,
         }
         for version, previous in zip(versions, [*versions[1:], None], strict=False)
@@ -59,7 +59,7 @@ def between(before: DagVersion, after: DagVersion) -> list[dict[str, Any]]:
     if max(specs) > MAX_SPEC_CHARACTERS:  # to write them line by line takes seconds
         spec = side_by_side.too_long(*specs)
     else:
-        texts = (cells.spec_text(before.spec), cells.spec_text(after.spec))
+        texts = (display.spec_text(before.spec), display.spec_text(after.spec))
         spec = side_by_side.table(*texts, labels=labels, name="Spec")
     compared = [{"title": "Spec", "table": spec}]
     if before.source or after.source:
@@ -70,7 +70,7 @@ def between(before: DagVersion, after: DagVersion) -> list[dict[str, Any]]:
 
 
 def _label(version: DagVersion) -> str:
-    commit = f", commit {version.commit_sha[: cells.COMMIT_CHARACTERS]}" if version.commit_sha else ""
+    commit = f", commit {version.commit_sha[: display.COMMIT_CHARACTERS]}" if version.commit_sha else ""
     return f"Version {version.version}{commit}"
 
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells, comparison, definition, provenance, run_history, schedule
-from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin import comparison, definition, display, provenance, run_history, schedule
+from kiok.metadata.admin.display import Tone
 from kiok.metadata.admin.filters import FreshnessFilter, RepositoryNameFilter, ScheduleFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.admin.run import run_state
@@ -73,7 +73,7 @@ class DagAdmin(ReadOnlyAdmin):
 
     @admin.display(description="name", ordering="name")
     def short_name(self, dag: Dag) -> str:
-        return cells.shortened(dag.name, 80)
+        return display.shortened(dag.name, 80)
 
     @admin.display(description="repository", ordering="repository")
     def repository_link(self, dag: Dag) -> str:
@@ -81,7 +81,7 @@ class DagAdmin(ReadOnlyAdmin):
 
     @admin.display(description="path", ordering="source_path")
     def path(self, dag: Dag) -> str:
-        return cells.shortened(dag.source_path, 80)
+        return display.shortened(dag.source_path, 80)
 
     @admin.display(description="source path")
     def source_link(self, dag: Dag) -> str:
@@ -94,7 +94,7 @@ class DagAdmin(ReadOnlyAdmin):
     @admin.display(description="fires")
     def next_fire_times(self, dag: Dag) -> str:
         if not dag.schedule:
-            return cells.NOTHING
+            return display.NOTHING
         words = schedule.in_words(dag.schedule)
         times = schedule.next_times(dag.schedule, timezone.now())
         if not times:
@@ -105,19 +105,19 @@ class DagAdmin(ReadOnlyAdmin):
             format_html_join(
                 "",
                 '<li><time datetime="{}">{}</time> ({})</li>',
-                ((time.isoformat(), time.strftime("%a %Y-%m-%d %H:%M"), cells.age(time)) for time in times),
+                ((time.isoformat(), time.strftime("%a %Y-%m-%d %H:%M"), display.age(time)) for time in times),
             ),
         )
 
     @admin.display(description="freshness", ordering="stale_since")
     def freshness(self, dag: Dag) -> str:
         if dag.stale_since is None:
-            return cells.badge(Tone.GOOD, "current")
+            return display.badge(Tone.GOOD, "current")
         return format_html(
             "{} {} {}",
-            cells.badge(Tone.WARN, "stale"),
-            cells.age(dag.stale_since),
-            cells.shortened(dag.stale_reason, 200),
+            display.badge(Tone.WARN, "stale"),
+            display.age(dag.stale_since),
+            display.shortened(dag.stale_reason, 200),
         )
 
     @admin.display(description="tasks")  # not to be ordered by: every spec would be read for it

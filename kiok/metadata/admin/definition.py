@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kiok.metadata.admin import cells, graph_picture
+from kiok.metadata.admin import display, graph_picture
 from kiok.metadata.admin.code import ending_of, numbered
 
 SHOWN_TASKS = 1000
@@ -22,7 +22,7 @@ def of(spec: Mapping[str, Any], source: str | None, path: str) -> dict[str, Any]
         "tasks": [_task(task) for task in tasks[:SHOWN_TASKS]],
         "tasks_left_out": max(0, len(tasks) - SHOWN_TASKS),
         "source": numbered(source, ending_of(path), "L") if source else "",
-        "spec": numbered(cells.spec_text(dict(spec)), "json", "J"),
+        "spec": numbered(display.spec_text(dict(spec)), "json", "J"),
     }
 
 
@@ -34,15 +34,15 @@ def _task(task: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": task.get("id"),
         "type": task.get("type"),
-        "requires": shown or cells.NOTHING,
-        "timeout": cells.milliseconds(task.get("timeoutMs")),
-        "config": _config(config) if isinstance(config, dict) else cells.NOTHING,
+        "requires": shown or display.NOTHING,
+        "timeout": display.milliseconds(task.get("timeoutMs")),
+        "config": _config(config) if isinstance(config, dict) else display.NOTHING,
     }
 
 
 def _config(config: Mapping[str, Any]) -> str:
     """`retries = 3, user = ada`, shortened."""
-    return cells.shortened(
+    return display.shortened(
         ", ".join(f"{key} = {str(value)[:200]}" for key, value in list(config.items())[:20]),
         CONFIG_CHARACTERS,
     )

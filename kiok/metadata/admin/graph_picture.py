@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 
-from kiok.metadata.admin.visible import visible
+from kiok.metadata.admin.reveal_hidden import visible
 from kiok.metadata.graph import Edge, Graph, GraphTooLarge, bounded
 
 LABEL_COLUMNS = 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import NOTHING, link
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import NOTHING, link
 
 RepositoryUrl = Callable[[str], str]
 """The address of a repository's page, by its name."""
@@ -46,4 +46,4 @@ def source_url(repository_name: str, commit: str, path: str) -> str:
 def source(repository_name: str, commit: str, path: str) -> str:
     """A path, linked to the file as it was at the commit where its git service is known."""
     url = source_url(repository_name, commit, path)
-    return link(url, path) if url else cells.shortened(path, 300)
+    return link(url, path) if url else display.shortened(path, 300)

@@ -9,8 +9,8 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.own_page import OwnPageAdmin
+from kiok.metadata.admin import display
+from kiok.metadata.admin.change_page import OwnPageAdmin
 from kiok.metadata.admin.since_filter import SinceFilter
 
 
@@ -34,7 +34,7 @@ class ReadOnlyAdmin(ReadOnly, OwnPageAdmin):
     list_per_page = 50
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [self._shown(column, cells.age) for column in super().get_list_display(request)]
+        return [self._shown(column, display.age) for column in super().get_list_display(request)]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """A time is filtered by how long ago it is."""
@@ -45,7 +45,7 @@ class ReadOnlyAdmin(ReadOnly, OwnPageAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return [
-            (name, {**options, "fields": [self._shown(field, cells.moment) for field in options["fields"]]})
+            (name, {**options, "fields": [self._shown(field, display.moment) for field in options["fields"]]})
             for name, options in super().get_fieldsets(request, obj)
         ]
 

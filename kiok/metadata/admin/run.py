@@ -12,8 +12,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells
-from kiok.metadata.admin.cells import Tone
+from kiok.metadata.admin import display
+from kiok.metadata.admin.display import Tone
 from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 from kiok.metadata.models import Dag, DagRun, RunState, TaskRun
@@ -33,8 +33,8 @@ _TONES = {
 def run_state(state: str | None) -> str:
     """A run's state as a badge."""
     if not state:
-        return cells.NOTHING
-    return cells.badge(_TONES[RunState(state)], RunState(state).label)
+        return display.NOTHING
+    return display.badge(_TONES[RunState(state)], RunState(state).label)
 
 
 class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic only in the stubs
@@ -63,14 +63,14 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 
     @admin.display(description="duration")
     def took(self, task: TaskRun) -> str:
-        return cells.duration(task.started_at, task.finished_at)
+        return display.duration(task.started_at, task.finished_at)
 
     @admin.display(description="log")
     def output(self, task: TaskRun) -> str:
         shown: str = getattr(task, "shown_log", "")
         length: int = getattr(task, "log_characters", 0)
         if not shown:
-            return cells.NOTHING
+            return display.NOTHING
         left_out = length - len(shown)
         return format_html(
             '<details><summary>{} characters</summary><pre class="kiok-text">{}{}</pre></details>',
@@ -106,7 +106,7 @@ class DagRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="DAG")
     def dag(self, run: DagRun) -> str:
-        shown = cells.link(cells.page_of("metadata_dag", run.uid), run.uid)
+        shown = display.link(display.page_of("metadata_dag", run.uid), run.uid)
         return (
             shown
             if Dag.objects.filter(uid=run.uid).exists()
@@ -119,11 +119,11 @@ class DagRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="created", ordering="created_at")
     def created(self, run: DagRun) -> str:
-        return cells.age(run.created_at)
+        return display.age(run.created_at)
 
     @admin.display(description="duration")
     def took(self, run: DagRun) -> str:
-        return cells.duration(run.started_at, run.finished_at)
+        return display.duration(run.started_at, run.finished_at)
 
     @admin.display(description="tasks")
     def tasks(self, run: DagRun) -> str:

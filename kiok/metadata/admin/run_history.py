@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells
+from kiok.metadata.admin import display
 from kiok.metadata.admin.run import run_state
 from kiok.metadata.models import DagRun, RunState
 
@@ -38,13 +38,13 @@ def of(uid: str, user: Any) -> dict[str, Any]:
 def _row(run: DagRun, older: DagRun | None) -> dict[str, Any]:
     return {
         "number": run.pk,
-        "url": cells.page_of("metadata_dagrun", run.pk),
+        "url": display.page_of("metadata_dagrun", run.pk),
         "state": run_state(run.state),
         "version": run.version,
         "was_version": older.version if older and older.version != run.version else None,
         "trigger": run.trigger,
-        "created": cells.age(run.created_at),
-        "duration": cells.duration(run.started_at, run.finished_at),
+        "created": display.age(run.created_at),
+        "duration": display.duration(run.started_at, run.finished_at),
     }
 
 
@@ -65,7 +65,7 @@ def _picture(runs: Sequence[DagRun]) -> dict[str, Any] | None:
                 "x": place * (BAR_WIDTH + BAR_GAP),
                 "y": BAR_HEIGHT - height,
                 "height": height,
-                "words": f"{words}, {cells.seconds(seconds)}" if run.finished_at else words,
+                "words": f"{words}, {display.seconds(seconds)}" if run.finished_at else words,
             }
         )
     return {

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from kiok.metadata import access
-from kiok.metadata.admin import cells, comparison, definition, provenance
+from kiok.metadata.admin import comparison, definition, display, provenance
 from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.models import DagVersion
@@ -29,20 +29,20 @@ class DagVersionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="commit", ordering="commit_sha")
     def commit(self, version: DagVersion) -> str:
-        return cells.commit(version.commit_sha)
+        return display.commit(version.commit_sha)
 
     @admin.display(description="created", ordering="created_at")
     def created(self, version: DagVersion) -> str:
-        return cells.age(version.created_at)
+        return display.age(version.created_at)
 
     @admin.display(description="DAG")
     def dag(self, version: DagVersion) -> str:
-        return cells.link(cells.page_of("metadata_dag", version.uid), version.uid)
+        return display.link(display.page_of("metadata_dag", version.uid), version.uid)
 
     @admin.display(description="source path")
     def source_link(self, version: DagVersion) -> str:
         path = _path(version.uid)
-        return provenance.source(version.repository, version.commit_sha, path) if path else cells.NOTHING
+        return provenance.source(version.repository, version.commit_sha, path) if path else display.NOTHING
 
     def details(self, request: HttpRequest, obj: DagVersion) -> dict[str, Any]:
         return definition.of(obj.spec, obj.source, _path(obj.uid)) | _changes(obj, request.user)
@@ -64,6 +64,6 @@ def _changes(version: DagVersion, user: Any) -> dict[str, Any]:
         return {"before": None}
     return {
         "before": before.version,
-        "before_url": cells.page_of("metadata_dagversion", before.pk),
+        "before_url": display.page_of("metadata_dagversion", before.pk),
         "compared": comparison.between(before, version),
     }

@@ -18,11 +18,11 @@ from django.core.management.color import no_style
 from django.db import connection, connections
 from django.utils import timezone
 
-from gitsync.manual import pause, resume
+from gitsync.actions import pause, resume
 from gitsync.models import Repository, SyncRun, SyncState
-from gitsync.sync.claim import claim
+from gitsync.sync.backoff import look_at_once
+from gitsync.sync.lease import claim
 from gitsync.sync.run import Request, sync_repository
-from gitsync.sync.schedule import look_at_once
 from tests.integration.stateful.nursery import Nursery
 from tests.reference.authoring import yaml_file
 from tests.reference.differences import differences

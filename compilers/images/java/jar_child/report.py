@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
-from kiok.hostile_json import HostileJsonError, parse
 from kiok.spec import DagSpec
+from kiok.strict_json import HostileJsonError, parse
 from kiok.validation import authored_id, validate
 
 MAX_DIAGNOSTICS = 200

@@ -1,7 +1,7 @@
 "use strict";
 // Shows every time in the viewer's own zone and keeps "3 minutes ago" true. Without this script times are in UTC.
 //
-// kiok.metadata.admin.cells makes <time datetime="..."> with parts: data-time="relative", "exact" and "full".
+// kiok.metadata.admin.display makes <time datetime="..."> with parts: data-time="relative", "exact" and "full".
 // What Django's own pages show of times, as settings.DATETIME_FORMAT writes them, becomes such an element here.
 (() => {
   const FRESH_MS = 10000;

@@ -1,0 +1,1 @@
+"""Compilers, one for each format of a DAG file."""

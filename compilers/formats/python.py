@@ -1,0 +1,116 @@
+"""Python sources: run in the sandbox, with the whole repository beside them to import from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from compilers.base import Batch, FileResult, FileStatus, Kind, Tree, TreeEntry
+from compilers.build_cache import EVERYTHING, View
+from compilers.discovery import kind_of
+from compilers.imports import ImportGraph, Verdict
+from compilers.links import Links
+from compilers.results import not_a_dag_in_doubt, opaque_result, readable
+from compilers.sandbox.link_hints import with_link_hints
+from compilers.sandbox.source_tar import unfit_name
+from compilers.sandboxed import import_roots, run_batch
+from kiok.errors import REMEDY, Diagnostic
+from kiok.source_encoding import decoded
+
+
+def compile_batch(batch: Batch) -> Iterator[FileResult]:
+    """Compile every Python source of the batch. Those that are encrypted, or Git LFS pointers, fail without a container.
+
+    A module that could not be loaded is an error only if it, or a module of the repository that it imports,
+    mentions kiok. Else it is some other Python file (a setup.py, a tool) and listed as no DAG, unproven.
+    """
+    entries = laid_out(batch.tree)
+    wanted = {source.path: source for source in batch.sources}
+    texts: dict[str, str] = {}
+    for entry, content in batch.tree.read([entry for entry in entries if entry.path in wanted]):
+        texts[entry.path] = readable(content)
+        if opaque := opaque_result(wanted[entry.path], content, text=texts[entry.path]):
+            del wanted[entry.path]
+            yield opaque
+    if not wanted:
+        return
+    batch = replace(batch, sources=list(wanted.values()))
+    links = Links(batch.tree)
+    imports = ImportGraph(
+        lambda: View(entries, links.entries.values()),
+        lambda: _python_texts(batch.tree, entries),
+        (batch.subpath, ""),
+    )
+    for found, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
+        result = with_link_hints(found, links, import_roots(batch.subpath))
+        if result.retry and result.questions is not None:
+            result = replace(result, questions=_imported(imports, result.source.path))
+        if not unloadable:
+            yield _doubting_what_is_empty(result)
+            continue
+        verdict = imports.judge(result.source.path)
+        result = replace(result, questions=_with(result.questions, verdict))
+        if verdict.mentions_kiok:
+            yield result
+        else:
+            yield not_a_dag_in_doubt(result)
+
+
+def _imported(imports: ImportGraph, path: str) -> tuple[str, ...]:
+    """Return questions for a file whose own questions were lost with its process: what its text imports.
+
+    A commit that changes neither the file nor what it imports need not wait for it to time out again. A read that the
+    text does not show, of a data file say, is seen when the file is retried.
+    """
+    paths = imports.reachable(path)
+    return EVERYTHING if paths is None else tuple(f"p:{one}" for one in sorted(paths))
+
+
+def _doubting_what_is_empty(result: FileResult) -> FileResult:
+    """Return the result with a doubt if the file has no statement: truncation leaves such files, and a crash."""
+    lines = (result.text or "").splitlines()
+    if result.status is not FileStatus.NOT_A_DAG or result.doubts or not all(map(_is_blank, lines)):
+        return result
+    message = f"the file is empty, or holds only comments. {REMEDY}"
+    return replace(result, doubts=(Diagnostic(message, result.source.path),))
+
+
+def _is_blank(line: str) -> bool:
+    text = line.strip("\ufeff \t\f")
+    return not text or text.startswith("#")
+
+
+def laid_out(tree: Tree) -> list[TreeEntry]:
+    """What a Python file finds beside it in the sandbox."""
+    return [
+        entry
+        for entry in tree.entries
+        if entry.is_file and kind_of(entry.path) is not Kind.JAR and not unfit_name(entry.path)
+    ]
+
+
+def view_of(tree: Tree, sources: Iterable[str]) -> View:
+    """Return the tree as a Python file in the sandbox sees it, with the links that are not there.
+
+    `sources` are the paths of the commit's sources.
+    """
+    return View(laid_out(tree), Links(tree).entries.values(), sources)
+
+
+def _with(questions: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:
+    """What the file asked, and what its being no DAG was judged by."""
+    if questions is None:
+        return None
+    if verdict.looked_at is None or questions == EVERYTHING:
+        return EVERYTHING
+    return tuple(dict.fromkeys((*questions, *(f"p:{path}" for path in verdict.looked_at))))
+
+
+def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
+    """Every Python file of the tree, since any of them may be imported."""
+    return _texts(tree, [entry for entry in entries if kind_of(entry.path) is Kind.PYTHON])
+
+
+def _texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
+    # UTF-16 is decoded, though Python does not read it: the text must show whether the file mentions kiok.
+    return {entry.path: readable(decoded(content)) for entry, content in tree.read(entries)}

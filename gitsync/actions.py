@@ -1,0 +1,148 @@
+"""What people ask for by hand, in the admin or over the API. Each deed is in the admin's log, under their name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.utils import timezone
+
+from gitsync.errors import SyncReason
+from gitsync.models import Repository, Trigger
+from gitsync.sync.backoff import look_at_once
+from gitsync.sync.empty_hold import EmptyHold, every_dag, hold_of
+from gitsync.tasks import enqueue_dry_run, enqueue_sync
+from kiok.text import flaw
+
+MAX_REASON = 500
+
+
+class NotPossible(Exception):
+    """It cannot be done as the repository stands; the message says why. `code` is stable, for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def ask_for_sync(
+    user: Any, repository: Repository, *, full: bool = False, trigger: Trigger = Trigger.ADMIN
+) -> str:
+    """Have a worker sync the repository. Returns the task's id. Raises NotPossible."""
+    _require_enabled(repository)
+    if repository.is_paused:
+        raise NotPossible(SyncReason.PAUSED, pause_message(repository))
+    with transaction.atomic():
+        _record(user, repository, "Asked for a full sync." if full else "Asked for a sync.")
+        return enqueue_sync(repository.pk, trigger, full=full, requested_by=user.get_username())
+
+
+def ask_for_dry_run(user: Any, repository: Repository, *, full: bool = False) -> str:
+    """Have a worker find out what a sync would do. Returns the task's id. Raises NotPossible.
+
+    A paused repository can be looked at: what would come of resuming it?
+    """
+    _require_enabled(repository)
+    with transaction.atomic():
+        _record(user, repository, "Asked for a dry run.")
+        return enqueue_dry_run(repository.pk, full=full)
+
+
+def pause(user: Any, repository: Repository, reason: str) -> None:
+    """Hold the repository back until it is resumed: no look, no sync; a sync under way commits nothing.
+
+    Its DAGs stay as they are. Pausing what is paused replaces the reason. Raises NotPossible without a reason.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise NotPossible("reason_missing", "Say why it is paused: the next one to look will want to know.")
+    if problem := flaw(reason):
+        raise NotPossible("reason_invalid", f"The reason {problem}.")
+    if len(reason) > MAX_REASON:
+        raise NotPossible(
+            "reason_too_long", f"The reason is {len(reason)} characters long; at most {MAX_REASON} fit."
+        )
+    with transaction.atomic():
+        _write(repository, paused_at=timezone.now(), paused_by=user.get_username(), pause_reason=reason)
+        _record(user, repository, f"Paused: {reason}")
+
+
+def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMIN) -> None:
+    """Let it be looked at again, and have a worker sync it. Resuming what is not paused does nothing."""
+    with transaction.atomic():
+        held_back = Repository.objects.select_for_update().filter(pk=repository.pk, paused_at__isnull=False)
+        if not held_back.exists():
+            return
+        look_at_once(repository)
+        _write(
+            repository,
+            **{"paused_at": None, "paused_by": "", "pause_reason": ""},
+            next_due_at=repository.next_due_at,
+            consecutive_failures=repository.consecutive_failures,
+        )
+        _record(user, repository, "Resumed.")
+        # The leader's next look may go by an answer of the remote from before what was pushed meanwhile.
+        if repository.enabled:
+            enqueue_sync(repository.pk, trigger, requested_by=user.get_username())
+
+
+def accept_empty(user: Any, repository: Repository, commit: str, *, trigger: Trigger = Trigger.ADMIN) -> str:
+    """Accept the held commit, which prunes every DAG, and queue a sync. Return the task's id. Raise NotPossible."""
+    with transaction.atomic():
+        hold = mark_accepted(repository, commit, user.get_username())
+        _record(user, repository, f"Accepted commit {commit}, which prunes {every_dag(hold.dags)}.")
+        return enqueue_sync(repository.pk, trigger, requested_by=user.get_username())
+
+
+def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> EmptyHold:
+    """Record who accepted the held commit; a sync has to follow. Raise NotPossible where another commit is held, or none.
+
+    The commit is given by the caller, so that nobody accepts a commit that arrived after they had read the page.
+    """
+    _require_enabled(repository)
+    if repository.is_paused:
+        raise NotPossible(SyncReason.PAUSED, pause_message(repository))
+    with transaction.atomic():
+        row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
+        hold = hold_of(row) if row else None
+        if row is None or hold is None:
+            raise NotPossible(
+                "nothing_held",
+                f"{repository.name} holds no commit that waits for acceptance. Sync it, and see whether one is held then.",
+            )
+        if hold.commit != commit:
+            raise NotPossible(
+                "other_commit_held",
+                f"{row.name} holds commit {hold.commit}, not {commit}. Check that one, and accept it by its full id.",
+            )
+        if not hold.accepted_by:
+            hold = replace(hold, accepted_by=accepted_by)
+            _write(row, empty_hold=hold.to_json())
+    return hold
+
+
+def pause_message(repository: Repository) -> str:
+    """Who paused it, and why."""
+    return (
+        f"{repository.name} is paused by {repository.paused_by}: {repository.pause_reason}. Resume it first."
+    )
+
+
+def _require_enabled(repository: Repository) -> None:
+    if not repository.enabled:
+        raise NotPossible(SyncReason.DISABLED, f"{repository.name} is switched off. Switch it on first.")
+
+
+def _write(repository: Repository, **fields: Any) -> None:
+    """These fields alone: what syncs observe and claim may have moved on since the row was read."""
+    for name, value in fields.items():
+        setattr(repository, name, value)
+    Repository.objects.filter(pk=repository.pk).update(**fields)
+
+
+def _record(user: Any, repository: Repository, message: str) -> None:
+    LogEntry.objects.log_actions(
+        int(user.pk), [repository], CHANGE, change_message=message, single_object=True
+    )

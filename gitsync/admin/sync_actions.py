@@ -1,0 +1,144 @@
+"""Asking for syncs, and watching what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from gitsync.access import visible_repositories
+from gitsync.actions import NotPossible, accept_empty, ask_for_sync
+from gitsync.admin import panel
+from gitsync.admin.sync_status import Asked, last_runs, standing
+from gitsync.admin.views import Views
+from gitsync.models import Repository
+from kiok.metadata.admin import display
+
+SESSION_KEY = "gitsync_asked"
+MAX_REMEMBERED = 1000
+"""Requests whose outcome a session can show: the newest ones."""
+
+
+def ask(
+    request: HttpRequest,
+    repositories: Sequence[Repository],
+    *,
+    full: bool = False,
+    accepted: str | None = None,
+) -> list[Repository]:
+    """Have workers sync the repositories, and remember whom to show what. Returns those asked for.
+
+    `accepted`: the commit of the one repository that is accepted though it prunes every DAG. Each request is in the
+    admin's log. Repositories that are switched off or paused are left out, with a message.
+    """
+    before = last_runs(repository.pk for repository in repositories)
+    asked = {}
+    for repository in repositories:
+        try:
+            if accepted is None:
+                task = ask_for_sync(request.user, repository, full=full)
+            else:
+                task = accept_empty(request.user, repository, accepted)
+        except NotPossible as error:
+            messages.warning(request, f"No sync of {repository.name}. {error}")
+            continue
+        asked[repository.pk] = standing(repository, task, before.get(repository.pk))
+    if not asked:
+        return []
+    _remember(request, asked)
+    return [repository for repository in repositories if repository.pk in asked]
+
+
+def asked_for(request: HttpRequest, repository_id: int) -> Asked | None:
+    """The last request of this session for a repository."""
+    return _remembered(request).get(repository_id)
+
+
+def _remember(request: HttpRequest, asked: dict[int, Asked]) -> None:
+    known = {pk: item for pk, item in _remembered(request).items() if pk not in asked} | asked
+    newest = list(known.items())[-MAX_REMEMBERED:]
+    request.session[SESSION_KEY] = {
+        "requests": {str(pk): item.to_json() for pk, item in newest},
+        "latest": list(asked)[-MAX_REMEMBERED:],
+    }
+
+
+def _remembered(request: HttpRequest) -> dict[int, Asked]:
+    stored = request.session.get(SESSION_KEY, {}).get("requests", {})
+    return {int(pk): Asked.from_json(item) for pk, item in stored.items()}
+
+
+class SyncViews(Views):
+    """The pages of requests, added to the urls of the repositories' admin."""
+
+    def urls(self) -> list[URLPattern]:
+        view = self.view
+        return [
+            path("named/<str:name>/", view(self.named), name="gitsync_repository_named"),
+            path("asked/", view(self.asked), name="gitsync_repository_asked"),
+            path("asked/status/", view(self.asked_status), name="gitsync_repository_asked_status"),
+            path("<int:pk>/sync/", view(require_POST(self.sync)), name="gitsync_repository_sync"),
+            path(
+                "<int:pk>/accept-empty/",
+                view(require_POST(self.accept_empty)),
+                name="gitsync_repository_accept_empty",
+            ),
+            path("<int:pk>/sync/status/", view(self.status), name="gitsync_repository_sync_status"),
+        ]
+
+    def named(self, request: HttpRequest, name: str) -> HttpResponse:
+        """A repository's page, by its name."""
+        return HttpResponseRedirect(display.page_of("gitsync_repository", self.seen(request, name=name).pk))
+
+    def sync(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The button: ask, and go back to the page, which shows what comes of it."""
+        repository = self.changeable(request, pk)
+        ask(request, [repository], full="full" in request.POST)
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
+
+    def accept_empty(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Accept the commit that the page showed, and go back to the page, which shows the sync of it."""
+        repository = self.changeable(request, pk)
+        commit = request.POST.get("commit", "")
+        if ask(request, [repository], accepted=commit):
+            messages.success(request, f"Accepted commit {commit} of {repository.name}. It is synced next.")
+        return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
+
+    def status(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A repository's panel as JSON; see `panel.of_repository`."""
+        repository = self.seen(request, pk=pk)
+        return JsonResponse(panel.of_repository(request.user, repository, asked_for(request, pk)))
+
+    def asked(self, request: HttpRequest) -> HttpResponse:
+        """What comes of the session's last request, where that was for several repositories."""
+        self.require_view(request)
+        return self.framed(
+            request,
+            "admin/gitsync/repository/asked.html",
+            "Sync now",
+            panel=self._panel(request),
+            status_url=reverse("admin:gitsync_repository_asked_status"),
+        )
+
+    def asked_status(self, request: HttpRequest) -> HttpResponse:
+        """The same as JSON; see `panel.of_requests`."""
+        self.require_view(request)
+        return JsonResponse(self._panel(request))
+
+    def _panel(self, request: HttpRequest) -> dict[str, Any]:
+        latest = request.session.get(SESSION_KEY, {}).get("latest", [])
+        if not latest:
+            raise Http404("nothing was asked for in this session")
+        known = _remembered(request)
+        repositories = list(visible_repositories(request.user).filter(pk__in=latest))
+        return panel.of_requests(request.user, repositories, {pk: known[pk] for pk in latest if pk in known})

@@ -1,0 +1,1 @@
+"""Git hosting services: their webhooks, and the links to their pages."""

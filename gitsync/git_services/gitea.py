@@ -1,0 +1,48 @@
+"""Gitea and Forgejo. https://docs.gitea.com/usage/webhooks, https://forgejo.org/docs/latest/user/webhooks/"""
+
+from __future__ import annotations
+
+from gitsync.git_services import payload as body_of
+from gitsync.git_services.service import Headers, Payload, PayloadInvalid
+from gitsync.git_services.signature import is_hmac_of
+
+SIGNATURES = {"X-Forgejo-Signature": "", "X-Gitea-Signature": "", "X-Hub-Signature-256": "sha256="}
+"""Headers with the same HMAC, and what stands before it. The first that is there counts."""
+FOLDERS = {"branch": "refs/heads/", "tag": "refs/tags/"}
+
+
+class Gitea:
+    """Signs with HMAC-SHA256. A deletion is an event of its own, with the short name of the ref and its type."""
+
+    name = "gitea"
+
+    def sent(self, headers: Headers) -> bool:
+        return "X-Gitea-Event" in headers or "X-Forgejo-Event" in headers
+
+    def is_signed(self, headers: Headers) -> bool:
+        return any(name in headers for name in SIGNATURES)
+
+    def is_authentic(self, headers: Headers, body: bytes, secret: str) -> bool:
+        name = next((name for name in SIGNATURES if name in headers), "X-Gitea-Signature")
+        return is_hmac_of(headers.get(name, ""), body, secret, prefix=SIGNATURES[name])
+
+    def delivery_id(self, headers: Headers) -> str:
+        return headers.get("X-Forgejo-Delivery") or headers.get("X-Gitea-Delivery", "")
+
+    def event(self, headers: Headers) -> str:
+        return headers.get("X-Forgejo-Event") or headers.get("X-Gitea-Event", "")
+
+    def is_ping(self, event: str) -> bool:  # noqa: ARG002 - "Test delivery" sends a push
+        return False
+
+    def tells_of_refs(self, event: str) -> bool:
+        return event in ("push", "delete")
+
+    def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:
+        ref = body_of.text(payload, "ref")
+        if event == "push":
+            return (ref,)
+        kind = body_of.text(payload, "ref_type")
+        if kind not in FOLDERS:
+            raise PayloadInvalid("ref_type is neither 'branch' nor 'tag'")
+        return (FOLDERS[kind] + ref,)

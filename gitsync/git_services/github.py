@@ -1,0 +1,39 @@
+"""GitHub. https://docs.github.com/en/webhooks/webhook-events-and-payloads#push"""
+
+from __future__ import annotations
+
+from gitsync.git_services import payload as body_of
+from gitsync.git_services.service import Headers, Payload
+from gitsync.git_services.signature import is_hmac_of
+
+SIGNATURE = "X-Hub-Signature-256"
+
+
+class GitHub:
+    """Signs with HMAC-SHA256. A deletion is a push too, `deleted` and to the zero commit."""
+
+    name = "github"
+
+    def sent(self, headers: Headers) -> bool:
+        return "X-GitHub-Event" in headers
+
+    def is_signed(self, headers: Headers) -> bool:
+        return SIGNATURE in headers
+
+    def is_authentic(self, headers: Headers, body: bytes, secret: str) -> bool:
+        return is_hmac_of(headers.get(SIGNATURE, ""), body, secret, prefix="sha256=")
+
+    def delivery_id(self, headers: Headers) -> str:
+        return headers.get("X-GitHub-Delivery", "")
+
+    def event(self, headers: Headers) -> str:
+        return headers.get("X-GitHub-Event", "")
+
+    def is_ping(self, event: str) -> bool:
+        return event == "ping"
+
+    def tells_of_refs(self, event: str) -> bool:
+        return event == "push"
+
+    def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:  # noqa: ARG002
+        return (body_of.text(payload, "ref"),)

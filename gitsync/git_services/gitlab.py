@@ -1,0 +1,76 @@
+"""GitLab. https://docs.gitlab.com/user/project/integrations/webhooks/
+
+A hook has a secret token, which is sent as it is, or a signing token, by which the delivery is signed as
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md has it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+
+from gitsync.git_services import payload as body_of
+from gitsync.git_services.service import Headers, Payload
+from gitsync.git_services.signature import is_same
+
+TOKEN = "X-Gitlab-Token"  # noqa: S105 - a header's name
+SIGNATURE = "webhook-signature"
+KEY_PREFIX = "whsec_"
+TOLERANCE_SECONDS = 300
+"""How far a signed time may be from now; the specification leaves it to the receiver."""
+
+
+class GitLab:
+    """A deletion is a push to the zero commit. The "Test" button sends a real event, so there is no ping."""
+
+    name = "gitlab"
+
+    def sent(self, headers: Headers) -> bool:
+        return "X-Gitlab-Event" in headers
+
+    def is_signed(self, headers: Headers) -> bool:
+        return TOKEN in headers or SIGNATURE in headers
+
+    def is_authentic(self, headers: Headers, body: bytes, secret: str) -> bool:
+        # Both are computed whichever is there.
+        return is_same(headers.get(TOKEN, ""), secret) | _is_signed_with(headers, body, secret)
+
+    def delivery_id(self, headers: Headers) -> str:
+        # The first two stay the same when a delivery is sent again.
+        names = ("webhook-id", "Idempotency-Key", "X-Gitlab-Event-UUID")
+        return next((headers[name] for name in names if name in headers), "")
+
+    def event(self, headers: Headers) -> str:
+        return headers.get("X-Gitlab-Event", "")
+
+    def is_ping(self, event: str) -> bool:  # noqa: ARG002
+        return False
+
+    def tells_of_refs(self, event: str) -> bool:
+        return event in ("Push Hook", "Tag Push Hook")
+
+    def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:  # noqa: ARG002
+        return (body_of.text(payload, "ref"),)
+
+
+def _is_signed_with(headers: Headers, body: bytes, secret: str) -> bool:
+    identity, seconds = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    signed = f"{identity}.{seconds}.".encode("latin-1", "replace") + body
+    wanted = base64.b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode()
+    # Several signatures, parted by blanks, while the key is changed.
+    given = headers.get(SIGNATURE, "").split(" ")[:10]
+    is_recent = seconds.isascii() and seconds.isdigit() and len(seconds) < 15
+    is_recent = is_recent and abs(time.time() - int(seconds)) <= TOLERANCE_SECONDS
+    return is_recent and any(is_same(one, f"v1,{wanted}") for one in given)
+
+
+def _key(secret: str) -> bytes:
+    if secret.startswith(KEY_PREFIX):
+        try:
+            return base64.b64decode(secret.removeprefix(KEY_PREFIX), validate=True)
+        except binascii.Error:
+            pass  # no base64, so the text itself is the key
+    return secret.encode()

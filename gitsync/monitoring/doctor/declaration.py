@@ -1,0 +1,30 @@
+"""Declared repositories: whether every declaration can be followed, and is."""
+
+from __future__ import annotations
+
+from gitsync.models import Leadership, ManagedBy, Repository
+from gitsync.monitoring.doctor.finding import Finding, fail, ok
+from kiok.cluster.conf import properties
+
+MAX_NAMED = 5
+
+
+def declaration() -> Finding:
+    """Report a declaration that the leader does not follow, or that is invalid here, or that workers could not follow."""
+    lost = Leadership.objects.filter(pk=1).values_list("declaration_problem", flat=True).first()
+    if lost:
+        return fail(
+            f"the leader does not follow the declaration: {lost}", "Do what the text says, and restart."
+        )
+    found = [str(invalid) for invalid in properties().invalid_repositories]
+    named = {invalid.name for invalid in properties().invalid_repositories}
+    declared = Repository.objects.filter(managed_by=ManagedBy.CONFIG)
+    refused = declared.exclude(declaration_problem="").exclude(name__in=named)
+    found += [f"{row.name}: {row.declaration_problem}" for row in refused.order_by("name")]
+    if not found:
+        return ok(f"{declared.count()} declared repositories")
+    more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return fail(
+        f"{len(found)} problems of declared repositories: {'; '.join(found[:MAX_NAMED])}{more}",
+        "Correct what the message names, and restart the service; the other repositories are synced.",
+    )

@@ -1,0 +1,105 @@
+"""Keys and who can read them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+from django.conf import settings
+
+from gitsync.monitoring.doctor.finding import Finding, fail, ok, warn
+from kiok.cluster.conf import properties
+from kiok.connections.errors import ConnectionsError
+from kiok.connections.models import Connection, DataKey, check_master_key
+
+SAMPLE = 200
+"""Of more connections a random sample is opened."""
+PATIENCE_SECONDS = 5.0
+MAX_NAMED = 3
+_GENERATED = ("master.key", "secret.key")
+_MOUNTED = "/run/secrets/"
+"""Of a container: nobody else is in it, and what is mounted there has the mode 0444."""
+
+
+def master_key() -> Finding:
+    """Whether it opens what is stored: the data keys, and every connection or a sample of many."""
+    if _is_to_be_generated():
+        # Looking must not make one.
+        if DataKey.objects.exists():
+            return fail(
+                "the generated master key is gone, and connections are stored under it",
+                f"Put {properties().base_data_dir / _GENERATED[0]} back from the backup before anything else.",
+            )
+        return ok("none yet: it is generated with the first connection")
+    try:
+        check_master_key()
+    except ConnectionsError as exc:
+        return fail(str(exc), "Start with the key under which the connections were stored.")
+    number = Connection.objects.count()
+    began, opened, broken = time.monotonic(), 0, []
+    for row in Connection.objects.order_by("?" if number > SAMPLE else "pk")[:SAMPLE].iterator():
+        if time.monotonic() - began > PATIENCE_SECONDS:
+            break
+        opened += 1
+        try:
+            row.properties()
+        except ConnectionsError as exc:
+            broken.append(f"{row.pk}: {exc}")
+    if broken:
+        return fail(
+            f"{len(broken)} of {opened} connections cannot be opened: {'; '.join(broken[:MAX_NAMED])}",
+            "Enter these properties again, and find out who writes to the database.",
+        )
+    keys = DataKey.objects.count()
+    which = f"all {number}" if opened == number else f"{opened} of {number}"
+    return ok(f"it opens {keys} data keys and {which} connections")
+
+
+def _is_to_be_generated() -> bool:
+    given = any(os.environ.get(f"KIOK_MASTER_KEY{suffix}") for suffix in ("", "_FILE"))
+    return settings.KIOK_EMBEDDED and not given and not (properties().base_data_dir / _GENERATED[0]).exists()
+
+
+def files() -> Finding:
+    """Whether others on this machine can read the files that hold secrets."""
+    data_dir = properties().base_data_dir
+    loose = [f"{path} is {_mode(path):04o}" for path in _own(data_dir) if _mode(path) & 0o077]
+    if loose:
+        return fail(f"others may read: {', '.join(loose)}", "`chmod 0600` the files, and 0700 the folder.")
+    given = [
+        Path(value)
+        for name, value in os.environ.items()
+        if name.endswith("_FILE") and _is_ours(name) and value
+    ]
+    open_to_all = [
+        f"{path} is {_mode(path):04o}"
+        for path in given
+        if path.is_file()
+        and _mode(path) & 0o007
+        and not str(path).startswith(_MOUNTED)
+        and _is_reachable(path)
+    ]
+    if open_to_all:
+        return warn(f"anybody may read: {', '.join(open_to_all[:MAX_NAMED])}", "`chmod 0640` them, or less.")
+    number = len(_own(data_dir)) + len(given)
+    return ok(f"{number} looked at, none open to others")
+
+
+def _own(data_dir: Path) -> list[Path]:
+    paths = (data_dir, *(data_dir / name for name in _GENERATED))
+    return [path for path in paths if path.exists()]
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.startswith("KIOK_") or variable in ("DATABASE_URL_FILE", "DJANGO_SECRET_KEY_FILE")
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _is_reachable(path: Path) -> bool:
+    """Whether others get to it: no folder above keeps them out."""
+    return all(_mode(folder) & 0o001 for folder in path.resolve().parents)

@@ -1,0 +1,99 @@
+"""Who works: leader, workers, the queue between them, and what is told of it."""
+
+from __future__ import annotations
+
+from django.db.models import Count
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django_q.brokers import get_broker
+
+from gitsync import presence
+from gitsync.models import Leadership, NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
+from gitsync.monitoring.doctor.finding import Finding, fail, ok, warn
+from gitsync.monitoring.health import LONG_WAIT_SECONDS, START_ONE
+from gitsync.monitoring.readiness import led
+from gitsync.notices import outbox
+from gitsync.queue.brokers.errors import BrokerAway
+from gitsync.queue.brokers.postgresql import PostgresqlBroker, hears
+from kiok.cluster.conf import properties
+
+MAX_NAMED = 5
+
+
+def queue() -> Finding:
+    """The broker: whether it answers, how much waits, and for how long where it can tell."""
+    try:
+        broker = get_broker()
+        load = broker.load()
+    except BrokerAway as exc:
+        return fail(exc.found, exc.remedy)
+    if isinstance(broker, PostgresqlBroker) and not hears():
+        return warn(
+            f"{load}; notifications of the database do not arrive, so workers look for tasks ten times a second",
+            "Let DATABASE_URL lead to the server itself, or to a pool in session mode.",
+        )
+    if load.oldest_seconds is None or load.oldest_seconds < LONG_WAIT_SECONDS:
+        return ok(str(load))
+    return warn(str(load), "Start more workers (kiok.workers), or see why they take no tasks.")
+
+
+def leader() -> Finding:
+    """Who leads, and since when."""
+    row = Leadership.objects.filter(led(), pk=1).first()
+    is_enabled = properties().gitsync_enabled
+    if row is None:
+        lacks = "no repository is looked at" if is_enabled else "nothing is cleared away by age"
+        return fail(f"nobody leads, so {lacks}", START_ONE)
+    since = (
+        f"since {row.taken_at:%Y-%m-%d %H:%M:%S} UTC" if row.taken_at else "since before this was recorded"
+    )
+    off = "" if is_enabled else "; it looks at no repository: kiok.gitsync.enabled is false"
+    return ok(f"{presence.in_words(row.holder).rstrip('.')}, {since}{off}")
+
+
+def workers() -> Finding:
+    """How many are alive on which machines, and what they say of their engines."""
+    rows = list(presence.alive().order_by("name"))
+    if not rows:
+        return fail(f"none was seen in the last {presence.ALIVE_SECONDS:.0f} s", START_ONE)
+    hosts = sorted({presence.host_of(row.name) for row in rows})
+    found = f"{len(rows)} alive on {', '.join(hosts[:MAX_NAMED])}"
+    if len(hosts) > MAX_NAMED:
+        found += f" and {len(hosts) - MAX_NAMED} more"
+    if faulty := [row for row in rows if row.engine]:
+        where = presence.host_of(faulty[0].name)
+        return fail(
+            f"{found}; {len(faulty)} without a usable engine, on {where}: {faulty[0].engine}",
+            "Run `manage.py doctor` there.",
+        )
+    return ok(found)
+
+
+def notices() -> Finding:
+    """Whether those who are to be told can be."""
+    receivers = list(NoticeReceiver.objects.filter(enabled=True))
+    if not receivers:
+        return ok("no receiver is configured")
+    by_mail = any(receiver.kind == ReceiverKind.EMAIL for receiver in receivers)
+    if by_mail and not properties().mail_host:
+        return fail(
+            "there are receivers by e-mail, and no mail server", "Set kiok.mail.host and kiok.mail.from."
+        )
+    number = f"{len(receivers)} receiver{'s' if len(receivers) != 1 else ''}"
+    if failing := [receiver for receiver in receivers if receiver.failures]:
+        named = ", ".join(receiver.name for receiver in failing[:MAX_NAMED])
+        return warn(f"{number}; not reached at the last attempt: {named}", "See their pages in the admin.")
+    given_up = outbox.undelivered().filter(state=NoticeState.GIVEN_UP).values("receiver__name")
+    if lost := list(given_up.annotate(number=Count("pk")).order_by("receiver__name")):
+        named = ", ".join(f"{row['number']} to {row['receiver__name']}" for row in lost[:MAX_NAMED])
+        return warn(
+            f"{number}; given up within the last day: {named}",
+            "See why on their pages in the admin, and tell them: it is not sent again.",
+        )
+    waiting = NoticeDelivery.objects.filter(state=NoticeState.WAITING, receiver__in=outbox.due())
+    since = waiting.order_by("created_at").values_list("created_at", flat=True).first()
+    if since and (timezone.now() - since).total_seconds() > LONG_WAIT_SECONDS:
+        return warn(f"{number}; one waits since {timesince(since)}", "See workers and queue.")
+    if not properties().web_public_url:
+        return warn(f"{number}; notices have no links", "Set kiok.web.public.url.")
+    return ok(number)

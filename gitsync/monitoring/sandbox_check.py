@@ -1,0 +1,43 @@
+"""The sandbox of this service held against what it promises: at once, or as a task of a worker.
+
+Only workers are near the Docker engine, so the admin asks one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import DatabaseError
+from django_q.tasks import async_task
+
+from compilers.base import CompilerError
+from compilers.sandbox.self_check import Examination, examine
+from gitsync.worker import sandbox
+
+TASK = "gitsync.monitoring.sandbox_check.check"
+_NAME = "sandbox check"
+
+
+def examination() -> Examination:
+    """Try the walls here and now; takes a second or two. Raises SandboxUnavailable.
+
+    Needs no database: the walls are tried before anything else is set up.
+    """
+    try:
+        labels = sandbox.labels(_NAME, None)
+    except DatabaseError:
+        labels = ()
+    return examine(sandbox.sandbox(), labels)
+
+
+def enqueue() -> str:
+    """Have a worker do it. Returns the task's id."""
+    return str(async_task(TASK, q_options={"group": _NAME, "task_name": _NAME}))
+
+
+def check() -> dict[str, Any]:
+    """Task: `{"error": str, "examination": JSON or None}`."""
+    try:
+        return {"error": "", "examination": examination().to_json()}
+    except CompilerError as error:
+        return {"error": str(error), "examination": None}

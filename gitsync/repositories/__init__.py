@@ -1,0 +1,1 @@
+"""Repositories as users manage them: declarations, sync requests, queries, connection tests."""

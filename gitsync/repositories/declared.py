@@ -1,0 +1,236 @@
+"""Changes to which repositories there are: declared ones, edits, removal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from django.db import DataError, transaction
+
+from gitsync.errors import SyncReason
+from gitsync.git.errors import GitError
+from gitsync.models import ManagedBy, Repository, Trigger
+from gitsync.models.connection_checks import wrong_credential, wrong_keys, wrong_secret
+from gitsync.repositories import declaration_loss
+from gitsync.repositories.declaration_loss import DECLARING
+from gitsync.sync.backoff import look_at_once
+from kiok import correlation
+from kiok.cluster.conf import properties
+from kiok.connections.models import Connection
+from kiok.metadata.models import Dag, Origin
+from kiok.text import printable
+
+if TYPE_CHECKING:
+    from kiok.server.declared import DeclaredRepository, InvalidDeclaration
+
+log = logging.getLogger(__name__)
+
+MAX_PROBLEM_CHARACTERS = 4000
+
+
+class DeclarationError(Exception):
+    """A declared repository cannot be taken over. The message names it and what to do."""
+
+
+def follow_declaration() -> list[str]:
+    """Make the declared repositories exist as declared, and remove those no longer declared.
+
+    Where neither property is given at all nothing is touched: a process started without its configuration must
+    not delete what another was configured with. Returns the names that changed. Raises DeclarationError: where
+    all that a property or file declared is lost, before anything is changed.
+
+    A repository whose declaration cannot be followed fails and keeps its last configuration and its DAGs; no other is
+    affected. One that is new is added, so that it is listed as failing.
+    """
+    config = properties()
+    if not any(name in config.sources for name in DECLARING):
+        return []
+    declared = {item.name: item for item in config.repositories}
+    invalid = _problems_by_name(config.invalid_repositories)
+    undeclared = list(
+        Repository.objects.filter(managed_by=ManagedBy.CONFIG).exclude(name__in=[*declared, *invalid])
+    )
+    if undeclared and "" in invalid:
+        # Any of them may be the one that this entry was meant for.
+        names = ", ".join(repository.name for repository in undeclared)
+        _warn_once(f"not removed while an entry has no usable name: {names} ({invalid['']})")
+        undeclared = []
+    if refusal := declaration_loss.refusal(undeclared):
+        raise DeclarationError(refusal)
+    changed = [name for name, item in declared.items() if _follow(item)]
+    changed += [
+        name
+        for name, problem in invalid.items()
+        if name and _refuse(name, SyncReason.DECLARATION_INVALID, problem, {})
+    ]
+    for repository in undeclared:
+        log.info("repository %s is no longer declared; it is removed with its DAGs", repository.name)
+        remove_repository(repository)
+        changed.append(repository.name)
+    return changed
+
+
+def missing_declaration() -> str:
+    """Return what is wrong where neither property is given, though declared repositories exist; "" otherwise."""
+    config = properties()
+    if any(name in config.sources for name in DECLARING):
+        return ""
+    return declaration_loss.missing(list(Repository.objects.filter(managed_by=ManagedBy.CONFIG)))
+
+
+def declared_where(repository: Repository) -> str:
+    """Where a declared repository is declared: property and place, for people."""
+    return _where(repository.name)
+
+
+def _source(name: str) -> str:
+    """Return the property that declares the repository."""
+    in_property = any(declared.name == name for declared in properties().gitsync_repos)
+    return DECLARING[0] if in_property else DECLARING[1]
+
+
+def _where(name: str) -> str:
+    config = properties()
+    in_file = any(declared.name == name for declared in config.file_repositories)
+    if in_file and config.gitsync_repos_file is not None:
+        return f"the file {config.gitsync_repos_file} (kiok.gitsync.repos.file)"
+    if any(declared.name == name for declared in config.gitsync_repos):
+        return f"kiok.gitsync.repos ({config.sources.get('kiok.gitsync.repos', 'the configuration')})"
+    return "the configuration (kiok.gitsync.repos or kiok.gitsync.repos.file) of the service's workers"
+
+
+def remove_repository(repository: Repository) -> int:
+    """Delete a repository and the DAGs it registered, in one transaction; how many DAGs went.
+
+    Needs no remote. Versions and run history stay, so both go on if it is ever added again. A sync under way
+    is fenced out, since its claim is gone with the row.
+    """
+    from gitsync.sync.remote import mirror_of  # all that git needs: for the few who remove one
+
+    repository_id = repository.pk
+    with transaction.atomic():
+        Repository.objects.select_for_update().filter(pk=repository_id).first()
+        pruned, _ = Dag.objects.filter(origin=Origin.GIT, repository=repository.name).delete()
+        repository.delete()
+    try:
+        mirror_of(repository_id).discard()
+    except GitError as exc:
+        log.warning("the mirror of %s stays behind: %s", repository.name, exc)
+    return pruned
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Log what stays true until the configuration changes; declarations are followed every minute."""
+    log.warning("%s", message)
+
+
+def _problems_by_name(invalid: Iterable[InvalidDeclaration]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for item in invalid:
+        # The place comes last: the overview has room for the beginning of a message only.
+        found.setdefault(item.name, []).append(f"{item.problem} ({item.source})")
+    return {name: "; ".join(problems) for name, problems in found.items()}
+
+
+def _follow(item: DeclaredRepository) -> bool:
+    """Make one repository as declared, or fail it; whether anything changed."""
+    values = {
+        "url": item.url,
+        "ref": item.ref,
+        "subpath": item.subpath,
+        "include": Repository().include if item.include is None else item.include,
+        "verify": item.verify,
+        "image_python": item.image_python,
+        "image_java": item.image_java,
+        "enabled": item.enabled,
+        "interval_ms": item.interval_ms,
+        "allow_empty": item.allow_empty,
+        "declared_source": _source(item.name),
+    }
+    wrong = _wrong_connection(item)
+    if wrong:
+        return _refuse(item.name, SyncReason.CREDENTIAL, wrong, values)
+    connections = {
+        "credential_id": item.credential_connection_id or None,
+        "verify_keys_id": item.verify_connection_id or None,
+        "webhook_secret_id": item.webhook_secret_connection_id or None,
+    }
+    try:
+        return _declare(item.name, {**values, **connections})
+    except DataError as exc:
+        # Checked before, by the same limits; this keeps a limit that the two disagree on from stopping the others.
+        return _refuse(item.name, SyncReason.DECLARATION_INVALID, f"the database refuses it: {exc}", {})
+
+
+def _wrong_connection(item: DeclaredRepository) -> str:
+    """Return what is wrong with the connections that the declaration names; "" if nothing is."""
+    named = {
+        "credentialConnectionId": item.credential_connection_id,
+        "verifyConnectionId": item.verify_connection_id,
+        "webhookSecretConnectionId": item.webhook_secret_connection_id,
+    }
+    found = Connection.objects.in_bulk([value for value in named.values() if value])
+    for key, value in named.items():
+        if value and value not in found:
+            return (
+                f"the connection {value!r} does not exist. Add it in the admin under Connections, or correct {key} in "
+                f"{_where(item.name)}"
+            )
+    for key, wrong in (
+        ("credentialConnectionId", lambda row: wrong_credential(row, item.url)),
+        ("verifyConnectionId", wrong_keys),
+        ("webhookSecretConnectionId", wrong_secret),
+    ):
+        if (value := named[key]) and (problem := wrong(found[value])):
+            return f"{problem} Add the property, or correct {key} in {_where(item.name)}"
+    return ""
+
+
+def _declare(name: str, values: Mapping[str, object]) -> bool:
+    """Create or update one declared repository; whether anything changed."""
+    values = {**values, "managed_by": ManagedBy.CONFIG, "declaration_reason": "", "declaration_problem": ""}
+    with transaction.atomic():
+        repository = Repository.objects.select_for_update().filter(name=name).first()
+        if repository is None:
+            repository = Repository(name=name)
+        elif all(getattr(repository, field) == value for field, value in values.items()):
+            return False
+        for field, value in values.items():
+            setattr(repository, field, value)
+        look_at_once(repository)
+        repository.save()
+    return True
+
+
+def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, object]) -> bool:
+    """Have a declared repository fail with `problem`; whether that is new.
+
+    One that exists keeps its configuration; one that does not is added with `values`. One that the admin manages is left
+    alone: only a valid declaration takes it over, since the next one without it would remove it.
+    """
+    # Imported here: a declaration without problems needs none of what they import.
+    from gitsync.sync.failure import Failure
+    from gitsync.sync.status import fail_unreached
+
+    problem = printable(problem, MAX_PROBLEM_CHARACTERS)
+    with transaction.atomic():
+        repository = Repository.objects.select_for_update().filter(name=name).first()
+        if repository is None:
+            repository = Repository(name=name, managed_by=ManagedBy.CONFIG, **values)
+        elif repository.managed_by != ManagedBy.CONFIG:
+            _warn_once(f"repository {name} stays as the admin has it, its declaration is invalid: {problem}")
+            return False
+        elif (repository.declaration_reason, repository.declaration_problem) == (reason, problem):
+            return False
+        repository.declaration_reason, repository.declaration_problem = reason, problem
+        look_at_once(repository)
+        repository.save()
+    if repository.enabled and not repository.is_paused:
+        log.warning("repository %s fails (%s): %s", name, reason, problem)
+        with correlation.bound(repository=name):
+            # So that it is listed as failing now, not only after the next poll.
+            fail_unreached(repository, Failure(reason, problem, transient=False), Trigger.SCHEDULE)
+    return True

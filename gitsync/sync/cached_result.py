@@ -1,0 +1,72 @@
+"""What the store knows of each file's last compile, for the compilers to tell whether it still holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from compilers.base import FileStatus
+from compilers.build_cache import Known
+from gitsync.models import FileState, Repository, SourceFile
+from gitsync.sync.plan import Recorded
+from kiok.cluster.clock import database_now
+from kiok.errors import Diagnostic
+
+
+def known_files(
+    repository: Repository, recorded: Iterable[Recorded], *, retry_now: bool = False
+) -> dict[str, Known]:
+    """The last compile of each path whose DAGs the store still has.
+
+    Where it has fewer than the file gave, or stale ones of a file that did not fail, somebody else was at
+    them: such a file is not known, and is compiled again. Nor is a failure whose retry is due; with `retry_now` each is.
+    """
+    now = database_now()
+    served, stale = Counter[str](), Counter[str]()
+    specs: dict[str, list[tuple[str, str]]] = {}
+    for item in recorded:
+        specs.setdefault(item.source_path, []).append((item.dag_id, item.spec_hash))
+        (served if item.stale_reason is None else stale)[item.source_path] += 1
+    rows = (
+        SourceFile.objects.filter(repository=repository)
+        .exclude(compile_key="")
+        # As text: nearly all have none, and to decode each takes longer than to read the row.
+        .annotate(problems=Cast("diagnostics", TextField()))
+        .values_list(
+            "path", "state", "dags", "problems", "image_digest", "compile_key", "questions", "retry_at"
+        )
+    )
+    known = {}
+    for path, state, dags, problems, image, key, questions, retry_at in rows:
+        if retry_at is not None and (retry_now or retry_at <= now):
+            continue
+        if served[path] != dags or (stale[path] and state != FileState.FAILED):
+            continue
+        known[path] = Known(
+            key=key,
+            questions=tuple(questions.split("\n")) if questions else (),
+            image=image,
+            status=FileStatus(state),
+            diagnostics=() if problems == "[]" else tuple(map(Diagnostic.from_json, json.loads(problems))),
+            retry=retry_at is not None,
+            dags=tuple(specs.get(path, ())),
+        )
+    return known
+
+
+def earlier_doubts(repository: Repository, paths: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return the messages of the doubts that each of `paths` had at its last compile without a failure.
+
+    The file's DAGs served then, so none of these doubts is about one of them. A path that failed is left out.
+    """
+    if not paths:
+        return {}
+    rows = SourceFile.objects.filter(repository=repository, path__in=paths, state=FileState.COMPILED)
+    return {
+        path: frozenset(str(item.get("message", "")) for item in diagnostics)
+        for path, diagnostics in rows.values_list("path", "diagnostics")
+    }

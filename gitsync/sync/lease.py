@@ -1,0 +1,220 @@
+"""Step "claim": one sync at a time per repository, by conditional update with a lease and a number.
+
+The number grows with every claim (a fencing token: Kleppmann, "How to do distributed locking"); apply and
+finish write only while it is still theirs. The lease is short and renewed from a thread, so a killed worker
+holds a repository up for seconds; on the same machine its death is seen at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from gitsync.errors import LeaseLost, SyncReason
+from gitsync.models import Repository, SyncRun, SyncState
+from kiok import correlation
+from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.process_id import is_dead, process_name
+
+LEASE_SECONDS = 20.0
+RENEW_SECONDS = 5.0
+RETRY_SECONDS = 0.5
+DIED = "The worker that ran this sync is gone. Nothing of it was committed, or all of it."
+LEFT = "The sync could not write its end. Nothing of it was committed, or all of it."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to sync one repository, as of one configuration."""
+
+    repository_id: int
+    holder: str
+    number: int
+    config_hash: str
+    name: str
+    """The repository's, for the log."""
+
+
+def claim(repository_id: int) -> Claim | None:
+    """Take the repository, or None while somebody alive holds it.
+
+    Syncs that were left running are marked abandoned: as one whose worker died where it still had the claim.
+    Raises Repository.DoesNotExist.
+    """
+    me = process_name()
+    found = Repository.objects.filter(pk=repository_id).values_list("lease_holder", "lease_number").first()
+    if found is None:
+        raise Repository.DoesNotExist
+    holder, number = found
+    free = Q(lease_holder="") | Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
+    if holder and is_dead(holder):
+        free |= Q(lease_holder=holder)
+    # Of this number still: so it is known whose claim this one takes the place of.
+    won = Repository.objects.filter(free, pk=repository_id, lease_number=number).update(
+        lease_holder=me,
+        lease_number=F("lease_number") + 1,
+        lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS),
+        queued_until=None,
+    )
+    if not won:
+        return None
+    repository = Repository.objects.select_related("verify_keys").get(pk=repository_id)
+    if repository.lease_holder != me:
+        return None
+    if holder:
+        _abandon(repository_id, Q(lease_number=number), DIED, SyncReason.WORKER_DIED)
+    _abandon(repository_id, Q(lease_number__lte=number), LEFT)
+    return Claim(repository_id, me, repository.lease_number, repository.config_hash, repository.name)
+
+
+def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> None:
+    """End those of the repository's syncs that say they run."""
+    SyncRun.objects.filter(which, repository_id=repository_id, state=SyncState.RUNNING).update(
+        state=SyncState.ABANDONED, reason=reason, message=message, finished_at=Now()
+    )
+
+
+def is_held(row: Repository) -> bool:
+    """Whether somebody alive syncs the repository, as far as its row tells."""
+    alive = Repository.objects.filter(pk=row.pk, lease_expires_at__gt=Now())
+    return bool(row.lease_holder) and not is_dead(row.lease_holder) and alive.exists()
+
+
+def release(held: Claim, *, keep_request: bool = False) -> dict[str, Any] | None:
+    """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`).
+
+    `keep_request`: the request stays with the repository, for whoever claims it next.
+
+    Where the store is out of reach, it is tried for as long as the lease may last: when the store is back, nobody waits
+    for the rest of that. Raises database errors after it.
+    """
+    deadline = time.monotonic() + LEASE_SECONDS
+    while True:
+        try:
+            return _release(held, keep_request)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > deadline:
+                raise
+            connection.close()
+        time.sleep(RETRY_SECONDS)
+
+
+def _release(held: Claim, keep_request: bool) -> dict[str, Any] | None:
+    with transaction.atomic():
+        try:
+            row = owned(held, "follow_up")
+        except LeaseLost:
+            return None
+        asked: dict[str, Any] | None = row.follow_up
+        row.lease_holder, row.lease_expires_at = "", None
+        row.follow_up = asked if keep_request else None
+        row.save(update_fields=["follow_up", "lease_holder", "lease_expires_at"])
+    return asked
+
+
+def ask_for_follow_up(
+    repository_id: int, trigger: str, requested_by: str = "", *, full: bool = False
+) -> bool:
+    """Leave a request with the sync under way; several become one, `full` if any of them is.
+
+    False when no sync is under way, so that the caller may claim.
+    """
+    with transaction.atomic():
+        limit_standstill()
+        row = (
+            Repository.objects.select_for_update()
+            .filter(pk=repository_id, lease_expires_at__gt=Now())
+            .exclude(lease_holder="")
+            .first()
+        )
+        if row is None:
+            return False
+        asked = row.follow_up or {"full": False}
+        known = asked.get("correlation_id") or correlation.current()
+        row.follow_up = {
+            "trigger": str(trigger),
+            "requested_by": requested_by,
+            "full": full or asked["full"],
+            "correlation_id": known,
+        }
+        row.save(update_fields=["follow_up"])
+        _log_joined(row, known)
+    return True
+
+
+def _log_joined(repository: Repository, follow_up: str) -> None:
+    """Say what a request that came during a sync waits for, and what the sync that follows goes by."""
+    if follow_up != correlation.current():
+        log.info(
+            "a sync of %s is to follow the one under way: this request joins %s", repository.name, follow_up
+        )
+        return
+    running = SyncRun.objects.filter(repository=repository, lease_number=repository.lease_number)
+    holder = running.values_list("correlation_id", flat=True).first() or "a sync"
+    log.info("this request waits for %s, which is syncing %s", holder, repository.name)
+
+
+def owned(held: Claim, *fields: str) -> Repository:
+    """The repository row, locked for the rest of the transaction, if the claim still stands.
+
+    `fields` are those that are needed, where that is not all of them: a row has some fifty.
+
+    A process that stops in that transaction keeps the row no longer than a lease: the server ends its session.
+    Raises LeaseLost otherwise.
+    """
+    limit_standstill()
+    rows = Repository.objects.select_for_update()
+    if fields:
+        rows = rows.only(*fields)
+    row = rows.filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number).first()
+    if row is None:
+        raise LeaseLost("another worker has taken this repository over; this sync commits nothing")
+    return row
+
+
+@contextmanager
+def renewed(held: Claim, limit_seconds: float) -> Iterator[None]:
+    """Keep the lease alive from a thread while the block runs, for at most `limit_seconds`."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=copy_context().run,  # what it logs belongs to the sync
+        args=(_renew, held, limit_seconds, stop),
+        name=f"lease-{held.name}",
+        daemon=True,
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _renew(held: Claim, limit_seconds: float, stop: threading.Event) -> None:
+    elapsed = 0.0
+    try:
+        while elapsed < limit_seconds and not stop.wait(RENEW_SECONDS):
+            elapsed += RENEW_SECONDS
+            try:
+                Repository.objects.filter(pk=held.repository_id, lease_number=held.number).update(
+                    lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS)
+                )
+            except Error as exc:
+                # The lease has seconds left, and the fence decides in the end: try again.
+                log.warning("cannot renew the lease of repository %s: %s", held.name, exc)
+                connection.close()
+    finally:
+        connection.close()

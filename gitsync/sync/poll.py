@@ -1,0 +1,59 @@
+"""A look at a repository: step "probe", and what is recorded where that settles the matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import Error
+
+from gitsync.models import Repository, Trigger
+from gitsync.sync import status
+from gitsync.sync.backoff import SPREAD
+from gitsync.sync.failure import logged_failure_of
+from gitsync.sync.lease import is_held
+from gitsync.sync.probe import is_judged
+from gitsync.sync.probe_cache import SharedProbes
+from gitsync.sync.remote import Remote, remote_of
+from gitsync.sync.request import Request
+from kiok import correlation
+
+_shared_probes = SharedProbes()
+
+
+def look(repository_id: int) -> bool:
+    """The leader's look: whether the repository needs a sync by a worker.
+
+    A look that settles the matter (nothing new, out of reach) records so. Raises Repository.DoesNotExist.
+    """
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+
+    def ask(remote: Remote) -> str:
+        # As old an answer as the looks' own spread: nobody waits for a push longer than that for it.
+        return _shared_probes.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
+
+    with correlation.bound(repository=repository.name):
+        return not settled(repository, Request(trigger=Trigger.SCHEDULE), ask)
+
+
+def settled(repository: Repository, request: Request, ask: Callable[[Remote], str] = Remote.probe) -> bool:
+    """Poll the repository; return whether that settles the request, and `repository` is as recorded then.
+
+    Raises database errors.
+    """
+    try:
+        commit = ask(remote_of(repository))
+    except Error:
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
+        failure = logged_failure_of(exc, repository)
+        status.fail_unreached(repository, failure, request.trigger, request.requested_by)
+        repository.refresh_from_db()
+        return True
+    # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
+    is_unfinished = bool(repository.lease_holder or repository.follow_up) and not is_held(repository)
+    if is_unfinished or not is_judged(
+        repository, commit, insists=request.insists, retries_now=request.retries_now
+    ):
+        return False
+    status.nothing_new(repository)
+    return True

@@ -1,0 +1,160 @@
+"""Steps fetch to plan: what a repository's commit means for the metadata store, with nothing written yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from compilers.base import FileResult
+from compilers.pipeline import Compilation, Share, compile_tree
+from gitsync.errors import TooManyDags
+from gitsync.models import Repository, Verify
+from gitsync.sync import apply as store
+from gitsync.sync.cached_result import earlier_doubts, known_files
+from gitsync.sync.context import Walk
+from gitsync.sync.fetch import fetch_commit, read_tree
+from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
+from gitsync.sync.remote import Remote, remote_of
+from gitsync.sync.report import not_a_dag_reasons
+from gitsync.sync.verify import verify_commit
+from gitsync.worker import sandbox
+from kiok.cluster.conf import properties
+
+NOTED_PROBLEMS = 100
+"""In the log; the sync's record has more."""
+NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the log; the file list has all
+
+
+def judge(repository: Repository, walk: Walk, *, full: bool, retry_now: bool) -> tuple[Plan, Compilation]:
+    """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet.
+
+    `full`: no stored result is used again. `retry_now`: nor is a failure that waits for its retry.
+    """
+    walk.enter("fetch")
+    remote = remote_of(repository)
+    with remote.mirror.held() as mirror:
+        if mirror is not remote.mirror:
+            walk.note("another process has the mirror; this sync makes one for itself")
+            remote = replace(remote, mirror=mirror)
+        walk.commit = fetch_commit(remote)
+        _note_fetched(walk, remote, repository)
+        if repository.verify != Verify.OFF:
+            walk.enter("verify")
+            signer = verify_commit(remote, repository, walk.commit)
+            if signer:
+                walk.note(
+                    f"the {repository.verify} is signed by {signer.name}, {signer.kind} key {signer.fingerprint}"
+                )
+        walk.enter("discover")
+        tree = read_tree(remote, repository, walk.commit)
+        recorded = store.recorded_dags(repository.name)
+        known = {} if full else known_files(repository, recorded, retry_now=retry_now)
+
+        def begin_to_compile(shares: Sequence[Share]) -> None:
+            walk.admit(shares)
+            walk.note(_found(shares, full=full))
+            walk.files_total = sum(share.due for share in shares)
+            walk.enter("compile")
+
+        compilation = compile_tree(
+            tree,
+            sandbox=sandbox.sandbox(),
+            subpath=remote.subpath,
+            labels=sandbox.labels(repository.name, walk.run),
+            images=repository.images,
+            begun=begin_to_compile,
+            progress=walk.compiled,
+            note=walk.note,
+            known=known,
+            served={item.source_path for item in recorded},
+        )
+        _note_compiled(walk, compilation)
+    walk.enter("plan")
+    plan = _plan(repository, compilation, recorded)
+    _note_files(walk, plan, compilation)
+    counts = ", ".join(f"{len(uids)} {name}" for name, uids in plan.changes.items())
+    walk.note(f"DAGs: {counts}, {len(plan.unchanged) + len(plan.refreshed)} unchanged")
+    return plan, compilation
+
+
+def _note_fetched(walk: Walk, remote: Remote, repository: Repository) -> None:
+    before = repository.last_good_commit
+    since = "as at the last good sync" if before == walk.commit else f"before: {before or 'none'}"
+    walk.note(f"{remote.ref} of {remote.url.display} is at commit {walk.commit}, {since}")
+    if remote.scope.is_whole:
+        walk.note("fetched whole")
+    elif remote.mirror.is_partial:
+        walk.note(f"fetched in parts: what is under {remote.subpath} or included, nothing else")
+    else:
+        walk.note("fetched whole: the server does not leave files out")
+
+
+def _found(shares: Sequence[Share], *, full: bool) -> str:
+    """`12 files: 10 python, 2 yaml; 3 of them to compile, 9 have not changed`."""
+    found, due = sum(share.found for share in shares), sum(share.due for share in shares)
+    if not found:
+        return "no files"
+    kinds = ", ".join(f"{share.found} {share.kind}" for share in shares)
+    rest = (
+        "a full sync: all are compiled" if full else f"{due} to compile, {found - due} as when last compiled"
+    )
+    return f"{found} file{'s' if found != 1 else ''}: {kinds}; {rest}"
+
+
+def _note_compiled(walk: Walk, compilation: Compilation) -> None:
+    compiled = sum(not file.reused for file in compilation.files)
+    walk.note(f"{compiled} of {len(compilation.files)} files compiled; {len(compilation.failed)} failed")
+    waiting = [file.source.path for file in compilation.files if file.reused and file.retry]
+    if waiting:
+        more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+        walk.note(f"not compiled, since the retry is not due: {waiting[0]}{more}")
+
+
+def _note_files(walk: Walk, plan: Plan, compilation: Compilation) -> None:
+    """Note what failed, with every problem, and why the other files give no DAG.
+
+    By the plan: a file in doubt fails where it gave a DAG before.
+    """
+    problems = [
+        f"{file.source.path}{f':{item.line}' if item.line is not None else ''}: {item.message}"
+        for file in plan.failed_files
+        for item in file.diagnostics
+    ]
+    _note_first(walk, problems, NOTED_PROBLEMS, "problems")
+    others = [f"not a DAG: {path}: {reason}" for path, reason in not_a_dag_reasons(plan).items()]
+    others += [f"ignored: {item.path}: {item.reason}" for item in compilation.ignored]
+    _note_first(walk, others, NOTED_REASONS, "files without a DAG or ignored")
+
+
+def _note_first(walk: Walk, lines: Sequence[str], limit: int, noun: str) -> None:
+    for line in lines[:limit]:
+        walk.note(line)
+    if len(lines) > limit:
+        walk.note(f"… and {len(lines) - limit} more {noun}")
+
+
+def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[Recorded]) -> Plan:
+    limit = properties().gitsync_max_dags
+    found = [(file, spec.id) for file in compilation.files for spec in file.dags]
+    reused = {file.source.path for file in compilation.files if file.reused}
+    number = len(found) + sum(item.source_path in reused for item in recorded)
+    if number > limit:
+        raise TooManyDags(
+            f"the commit holds {number} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
+        )
+    return make_plan(
+        repository.name,
+        compilation.files,
+        store.with_texts(recorded, {file.source.path for file in compilation.files} - reused),
+        store.taken_uids(repository.name, _possible_uids(repository.name, found)),
+        earlier_doubts(repository, [file.source.path for file in compilation.files if file.doubts]),
+    )
+
+
+def _possible_uids(repository: str, found: Sequence[tuple[FileResult, str]]) -> list[str]:
+    """Return the uids that the DAGs may get; of a file in doubt, the plan knows whether they have their ids in them."""
+    return [
+        uid_of(repository, file.source.path, dag_id if keyed else None)
+        for file, dag_id in found
+        for keyed in ({file.keyed, True} if file.doubts else {file.keyed})
+    ]

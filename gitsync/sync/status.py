@@ -1,0 +1,290 @@
+"""Step "finish": the only writer of a repository's state, reason and message, and of a sync's end.
+
+A sync without effect that is void, or whose process is gone, is marked so where that is seen: by the sync, by a claim.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+
+from django.db import DatabaseError, transaction
+from django.db.models import F
+
+from gitsync.errors import WorkerDied
+from gitsync.git.errors import GitReason
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
+from gitsync.notices.transition import note_transition
+from gitsync.sync.backoff import after_failure, next_due, retry_at
+from gitsync.sync.context import Walk
+from gitsync.sync.crash_loop import Deaths
+from gitsync.sync.empty_hold import EmptyHold, hold_after_failure
+from gitsync.sync.failure import Failure, logged_failure_of
+from gitsync.sync.lease import Claim, is_held, owned
+from gitsync.sync.log import Journal
+from gitsync.sync.plan import Plan
+from gitsync.sync.probe import configuration_digest
+from gitsync.sync.report import SyncReport, failed_files
+from gitsync.sync.retries import Retries
+from kiok import correlation
+from kiok.cluster.clock import database_now
+from kiok.cluster.idle_timeout import limit_standstill
+
+MAX_FAILED_FILES_KEPT = 500
+MAX_PROBLEMS_TOLD = 3
+
+
+def succeed(
+    held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk, retries: Retries | None
+) -> None:
+    """Write the end of a sync that was applied. Raises LeaseLost."""
+    now = database_now()
+    reason, message = report.reason, report.message
+    with transaction.atomic():
+        repository = owned(held)
+        repository.state = report.state
+        repository.reason = reason
+        repository.message = message
+        repository.last_commit = repository.last_good_commit = report.to_commit
+        repository.last_good_at = now
+        repository.empty_hold = None
+        repository.consecutive_failures = 0
+        repository.next_due_at = next_due(repository, now)
+        repository.checked_at = now
+        if repository.config_hash == held.config_hash:
+            repository.synced_location = repository.location
+            repository.judgement = _judgement(repository, plan, report.to_commit, retries)
+        else:
+            # Edited after apply had seen it unchanged: what was judged is the old configuration.
+            repository.judgement = {}
+            repository.next_due_at = now
+        note_transition(
+            repository, report.to_commit, transient=bool(retries), details=_first_problems(report)
+        )
+        repository.save()
+        run.state = SyncState.PARTIAL if report.failed else SyncState.SUCCEEDED
+        run.step = ""
+        run.reason = reason
+        run.message = message
+        run.to_commit = report.to_commit
+        run.changes = plan.changes
+        run.unchanged = report.unchanged
+        run.compiled, run.reused = report.compiled, report.reused
+        run.failed_files = [item.to_json() for item in failed_files(plan)[:MAX_FAILED_FILES_KEPT]]
+        walk.record(run)
+        run.finished_at = now
+        run.save()
+
+
+def _first_problems(report: SyncReport) -> list[str]:
+    return [
+        f"{item.path}{f':{item.line}' if item.line is not None else ''}: {item.message}"
+        for item in report.failed[:MAX_PROBLEMS_TOLD]
+    ]
+
+
+def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk, *, would_prune: int | None = None) -> None:
+    """Write the end of a sync that had no effect. Raises LeaseLost.
+
+    `would_prune`: the number of DAGs, where the commit is held because it would prune every one.
+    """
+    now = database_now()
+    with transaction.atomic():
+        repository = owned(held)
+        due = next_due(repository, now)
+        _write_failure(repository, failure, run.trigger)
+        if walk.commit:
+            repository.last_commit = walk.commit
+            hold = EmptyHold(walk.commit, held.config_hash, would_prune) if would_prune is not None else None
+            repository.empty_hold = hold_after_failure(repository, walk.commit, hold)
+            # gpg that is missing may be there next time, at the same commit.
+            is_outcome = (
+                failure.reason != GitReason.GIT_MISSING and repository.config_hash == held.config_hash
+            )
+            repository.judgement = _judgement(repository, None, walk.commit) if is_outcome else {}
+            if is_outcome and failure.transient:
+                _retry_commit_later(repository, due)
+        note_transition(repository, walk.commit, transient=failure.transient)
+        repository.save()
+        run.state = SyncState.FAILED
+        run.reason = failure.reason
+        run.message = failure.message
+        run.to_commit = walk.commit
+        walk.record(run)
+        run.finished_at = now
+        run.save()
+
+
+def _retry_commit_later(repository: Repository, due: datetime) -> None:
+    """Put only the commit off that failed, and keep polling on the interval: another commit may be the cure.
+
+    `due` is the next poll of the repository's grid.
+    """
+    until = repository.next_due_at
+    if repository.last_good_at:
+        until = retry_at(repository, repository.consecutive_failures, due)
+    repository.message = (
+        f"{repository.message.rstrip('.')}. Retrying this commit at {until:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    repository.judgement |= {"until": until.isoformat(), "transient": True, "message": repository.message}
+    repository.next_due_at = min(until, due)
+
+
+def worker_died(held: Claim, deaths: Deaths) -> Failure:
+    """Have the repository fail for the workers that died at it: it is put off, unless somebody asks or pushes.
+
+    The last of these syncs becomes the one that failed. Raises LeaseLost.
+    """
+    now = database_now()
+    run = deaths.last
+    with transaction.atomic():
+        repository = owned(held)
+        due = next_due(repository, now)
+        failure = logged_failure_of(WorkerDied(deaths.message()), repository)
+        _write_failure(repository, failure, run.trigger)
+        until = repository.next_due_at
+        repository.message = (
+            f"{failure.message}. It is tried again after {until:%Y-%m-%d %H:%M:%S} UTC, and at once when somebody asks "
+            "(Sync now) or pushes a new commit"
+        )
+        if deaths.commit:
+            # It goes on being looked at: another commit may be the cure.
+            repository.last_commit = deaths.commit
+            repository.judgement = _judgement(repository, None, deaths.commit) | {"until": until.isoformat()}
+            repository.next_due_at = due
+        else:
+            repository.judgement = {}
+        # So many that it does not pass by itself.
+        note_transition(repository, deaths.commit, transient=False)
+        repository.save()
+        SyncRun.objects.filter(pk=run.pk).update(
+            state=SyncState.FAILED, reason=failure.reason, message=repository.message
+        )
+    return failure
+
+
+def postpone(held: Claim, repository: Repository) -> None:
+    """Look again one interval from now, if the store takes even that; nothing else is written."""
+    mine = Repository.objects.filter(
+        pk=held.repository_id, lease_holder=held.holder, lease_number=held.number
+    )
+    with suppress(DatabaseError):
+        mine.update(next_due_at=after_failure(repository, 1, database_now()))
+
+
+def nothing_new(repository: Repository) -> None:
+    """Record a look that found what was last judged: the only write of a sync with nothing to do.
+
+    After a time out of reach this also puts back the state that was judged. Where the repository was synced or edited
+    since it was read, that stands; the row is read again.
+    """
+    now = database_now()
+    changes: dict[str, object] = {
+        "checked_at": now,
+        "next_due_at": next_due(repository, now),
+        "queued_until": None,
+    }
+    judged = {name: repository.judgement.get(name, "") for name in ("state", "reason", "message")}
+    if any(getattr(repository, name) != value for name, value in judged.items()):
+        changes.update(judged, consecutive_failures=0)
+    as_read = Repository.objects.filter(
+        pk=repository.pk, lease_number=repository.lease_number, next_due_at=repository.next_due_at
+    )
+    if "state" in changes:
+        with transaction.atomic():
+            limit_standstill()
+            written = as_read.update(**changes)
+            if written:
+                # The row is locked by the update, and told of as it is now.
+                row = Repository.objects.get(pk=repository.pk)
+                is_transient = bool(row.judgement.get("transient"))
+                note_transition(row, row.last_commit, transient=is_transient)
+                row.save(update_fields=["told_state", "untold_looks"])
+    else:
+        written = as_read.update(**changes)
+    if not written:
+        repository.refresh_from_db()
+        return
+    for name, value in changes.items():
+        setattr(repository, name, value)
+
+
+def fail_unreached(repository: Repository, failure: Failure, trigger: str, requested_by: str = "") -> None:
+    """Record a look that did not even learn the commit. The same failure again only counts up."""
+    with transaction.atomic():
+        limit_standstill()
+        row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
+        if row is None or is_held(row) or _is_overtaken(repository, row):
+            return  # a sync under way, or since then, knows better; an edit has it looked at anew
+        _write_failure(row, failure, trigger)
+        note_transition(row, "", transient=failure.transient)
+        row.save()
+        now = database_now()
+        last = SyncRun.objects.filter(repository=row).first()
+        if last and (last.state, last.reason, last.message) == (
+            SyncState.FAILED,
+            failure.reason,
+            failure.message,
+        ):
+            SyncRun.objects.filter(pk=last.pk).update(repeats=F("repeats") + 1, finished_at=now)
+            return
+        SyncRun.objects.create(
+            repository=row,
+            lease_number=row.lease_number,
+            trigger=trigger,
+            requested_by=requested_by,
+            correlation_id=correlation.current(),
+            state=SyncState.FAILED,
+            step="probe",
+            reason=failure.reason,
+            message=failure.message,
+            from_commit=row.last_good_commit,
+            log=_log_of_look(failure),
+            started_at=now,
+            finished_at=now,
+        )
+
+
+def _is_overtaken(repository: Repository, row: Repository) -> bool:
+    """Whether the repository was synced or edited since it was read for a look; `row` is it now."""
+    return row.lease_number != repository.lease_number or row.config_hash != repository.config_hash
+
+
+def _log_of_look(failure: Failure) -> str:
+    journal = Journal()
+    journal.note("probe", f"failed ({failure.reason}): {failure.message}", is_end=True)
+    return journal.text()
+
+
+def _write_failure(repository: Repository, failure: Failure, trigger: str) -> None:
+    now = database_now()
+    if trigger != Trigger.SCHEDULE:
+        repository.consecutive_failures = 0  # somebody asked: the pauses begin anew
+    repository.state = RepositoryState.FAILING
+    repository.reason = failure.reason
+    repository.message = failure.message
+    repository.consecutive_failures += 1
+    repository.next_due_at = (
+        after_failure(repository, repository.consecutive_failures, now)
+        if failure.transient
+        else next_due(repository, now)
+    )
+    repository.checked_at = now
+
+
+def _judgement(
+    repository: Repository, plan: Plan | None, commit: str, retries: Retries | None = None
+) -> dict[str, object]:
+    images = {file.source.kind.value: file.image for file in (plan.files if plan else ()) if file.image}
+    judgement: dict[str, object] = {
+        "commit": commit,
+        "config": configuration_digest(repository),
+        "images": images,
+        "state": str(repository.state),
+        "reason": str(repository.reason),
+        "message": repository.message,
+    }
+    if retries:
+        judgement |= {"retry_at": retries.at.isoformat(), "transient": True}
+        judgement["unavailable"] = list(retries.unavailable)
+    return judgement

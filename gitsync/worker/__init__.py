@@ -1,0 +1,1 @@
+"""Threads and signals of a worker process: poller, pool maintainer, start-up."""

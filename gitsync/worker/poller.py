@@ -1,0 +1,204 @@
+"""The looks under way: each one `ls-remote` in a thread by itself, so that a remote that hangs delays no other."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.db import Error, close_old_connections, connections
+from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models.functions import Now
+
+from gitsync.git.errors import GitReason
+from gitsync.models import Lane, Repository, RepositoryState, Turn
+from gitsync.queue.tenant import Place, place_of
+from gitsync.sync.backoff import may_sync
+from gitsync.sync.poll import look
+from kiok import correlation
+from kiok.cluster.process_id import is_dead
+
+SLOW_SECONDS = 1.0
+"""A look that takes longer gives its place to another, and goes on beside the places."""
+SLOW_SHARE = 2
+"""Slow looks there may be beside each place."""
+
+MAX_CONSIDERED = 1000
+"""Of more repositories that are due, so many that are longest due: a leader that is that far behind reads no more."""
+
+Due = tuple[int, Place, bool, bool, str]
+"""Primary key, place, whether it timed out the last time, whether a sync holds it, and who."""
+
+Enqueue = Callable[[int], None]
+"""Hands a changed repository, by primary key, to a worker."""
+
+log = logging.getLogger(__name__)
+
+
+IDLE_SECONDS = 2.0  # a thread without work keeps its database connection for so long
+
+Work = Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Look:
+    host: str
+    ended: threading.Event
+    began: float
+    is_slow: bool
+
+
+class Threads:
+    """Daemon threads that take work one by one; as many as there is work at once.
+
+    To connect to the database costs more than a poll, so a thread keeps its connection from one to the next. They are
+    daemons, since a remote that hangs must not hold up the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._work: queue.SimpleQueue[tuple[Work, threading.Event]] = queue.SimpleQueue()
+        self._free = 0
+        """Threads that wait for work, less the work that waits for them."""
+
+    def start(self, work: Work) -> threading.Event:
+        """Have `work`, which never raises, done by a free thread or a new one; the event is set at its end."""
+        ended = threading.Event()
+        with self._lock:
+            is_thread_free = self._free > 0
+            self._free -= is_thread_free
+        self._work.put((work, ended))
+        if not is_thread_free:
+            threading.Thread(target=self._serve, name="look", daemon=True).start()
+        return ended
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                try:
+                    work, ended = self._work.get(timeout=IDLE_SECONDS)
+                except queue.Empty:
+                    with self._lock:
+                        if self._free > 0:
+                            self._free -= 1
+                            return
+                    continue  # there is work on its way to this thread
+                try:
+                    close_old_connections()
+                    work()
+                finally:
+                    ended.set()
+                with self._lock:
+                    self._free += 1
+        finally:
+            connections.close_all()
+
+
+class Looks:
+    """At most `parallelism` looks at once, `host_parallelism` of them at one host, one per repository.
+
+    A look that does not answer within a second is slow: it no longer takes a place, up to twice as many as
+    there are places. A repository that timed out the last time starts as slow, so that the places are for
+    those that answer; when the slow ones are too many, more of them wait, and nobody else does.
+    """
+
+    def __init__(self, enqueue: Enqueue, parallelism: int, host_parallelism: int) -> None:
+        self._enqueue = enqueue
+        self._parallelism = parallelism
+        self._host_parallelism = host_parallelism
+        self._max_slow = SLOW_SHARE * parallelism
+        self._under_way: dict[int, _Look] = {}
+        self._threads = Threads()
+
+    def under_way(self) -> int:
+        """How many looks have not ended, the slow ones among them."""
+        return sum(not item.ended.is_set() for item in self._under_way.values())
+
+    def start_due(self) -> None:
+        """Start a look at each due repository for which there is room: of each team in turn the one that is longest due."""
+        self._review()
+        taken, slow = self._taken()
+        if taken.total() >= self._parallelism and slow >= self._max_slow:
+            return
+        waiting = Turn.objects.filter(repository=OuterRef("pk"), lane=Lane.SCHEDULED, taken_by="")
+        due = (
+            Repository.objects.filter(may_sync(), next_due_at__lte=Now())
+            .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
+            .filter(~Exists(waiting))
+            .annotate(
+                group=Min("groups"),
+                is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""),
+                was_slow=Q(state=RepositoryState.FAILING, reason=GitReason.TIMEOUT),
+            )
+            .exclude(pk__in=self._under_way)
+            .order_by("was_slow", "next_due_at")  # those that time out must not crowd out the others
+        )
+        columns = due.values_list("pk", "url", "group", "was_slow", "is_leased", "lease_holder")
+        rows = [
+            (pk, place_of(url, group), was_slow, is_leased, holder)
+            for pk, url, group, was_slow, is_leased, holder in columns[:MAX_CONSIDERED]
+        ]
+        for pk, place, was_slow, is_leased, holder in in_rotation(rows):
+            host = place.host
+            is_host_full = host != "" and taken[host] >= self._host_parallelism
+            is_full = (
+                slow >= self._max_slow if was_slow else taken.total() >= self._parallelism or is_host_full
+            )
+            if is_full:
+                continue
+            if is_leased and not is_dead(holder):
+                continue  # it syncs at this moment
+            self._start(pk, host, is_slow=was_slow)
+            slow += was_slow
+            taken[host] += not was_slow
+
+    def _start(self, pk: int, host: str, *, is_slow: bool) -> None:
+        ended = self._threads.start(lambda: self._look(pk))
+        self._under_way[pk] = _Look(host, ended, time.monotonic(), is_slow)
+
+    def _review(self) -> None:
+        """Forget the looks that ended, and let the slow ones give their places up."""
+        self._under_way = {pk: item for pk, item in self._under_way.items() if not item.ended.is_set()}
+        slow = sum(item.is_slow for item in self._under_way.values())
+        now = time.monotonic()
+        for item in self._under_way.values():
+            if not item.is_slow and now - item.began > SLOW_SECONDS and slow < self._max_slow:
+                item.is_slow = True
+                slow += 1
+
+    def _taken(self) -> tuple[Counter[str], int]:
+        """The places in use by host, and the number of slow looks."""
+        places = Counter(item.host for item in self._under_way.values() if not item.is_slow)
+        return places, len(self._under_way) - places.total()
+
+    def _look(self, repository_id: int) -> None:
+        with correlation.bound():
+            try:
+                if look(repository_id):
+                    self._enqueue(repository_id)
+            except Repository.DoesNotExist:
+                return  # removed meanwhile
+            except Exception:  # one repository's fault must not end the leader's other looks; the log has it
+                log.exception("looking at repository %s failed", _name_of(repository_id))
+
+
+def _name_of(repository_id: int) -> str:
+    """Return the repository's name for the log; its number where the database does not answer."""
+    try:
+        return Repository.objects.values_list("name", flat=True).get(pk=repository_id)
+    except (Repository.DoesNotExist, Error):
+        return f"number {repository_id}"
+
+
+def in_rotation(rows: Iterable[Due]) -> list[Due]:
+    """The same rows, of each team its first, then of each its second, and so on."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for row in rows:
+        ranked.append((seen[row[1].team], row))
+        seen[row[1].team] += 1
+    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]

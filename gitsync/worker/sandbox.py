@@ -1,0 +1,142 @@
+"""The compile sandbox as the properties describe it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from compilers.base import Kind, SandboxUnavailable
+from compilers.sandbox.config import (
+    LABEL_CORRELATION,
+    LABEL_REPOSITORY,
+    LABEL_SERVICE,
+    LABEL_SYNC,
+    SandboxConfig,
+    seccomp_path,
+)
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.pool import Filled
+from compilers.sandbox.reaper import remove_orphans
+from gitsync.models import Leadership, SyncRun, SyncState
+from kiok import correlation
+from kiok.cluster.conf import properties
+from kiok.cluster.process_id import is_dead, process_name
+
+
+@lru_cache(maxsize=1)
+def sandbox() -> DockerSandbox:
+    """The sandbox of this process; it serves all threads."""
+    config = properties()
+    return DockerSandbox(
+        SandboxConfig(
+            images={Kind.PYTHON: config.sandbox_image_python, Kind.JAR: config.sandbox_image_java},
+            limits=_limits(),
+            runtime=config.sandbox_runtime or None,
+            podman_seccomp_path=config.sandbox_podman_seccomp_path or seccomp_path(),
+            pool_size=config.sandbox_pool_size,
+            parallelism=config.sandbox_parallelism,
+            require_limits=config.requires_sandbox_limits,
+        ),
+        claim_lock=_claim_lock,
+    )
+
+
+def service() -> str:
+    """What containers of this installation are labelled with: another one may share the engine."""
+    row = Leadership.objects.filter(pk=1).first() or Leadership.objects.get_or_create(pk=1)[0]
+    return f"kiok-gitsync-{row.installation}"
+
+
+def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
+    """What a container of ours says about itself: its sync, or for a dry run its process."""
+    sync = str(run.pk) if run else process_name()
+    return (
+        *((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync)),
+        *([(LABEL_CORRELATION, known)] if (known := correlation.current()) else []),
+    )
+
+
+def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
+    """Digest by kind of those images that can be had now; kinds without one are missing.
+
+    `images` are those a repository names itself.
+    """
+    digests = {}
+    for kind in kinds:
+        try:
+            digests[kind] = sandbox().image_digest(kind, images.get(kind, ""))
+        except SandboxUnavailable:
+            continue
+    return digests
+
+
+def limits_fingerprint() -> str:
+    """Differs when a sandbox limit that can change a result differs."""
+    return _limits().fingerprint()
+
+
+def sweep() -> int:
+    """Remove the containers of syncs that are over; how many there were. No engine: none."""
+    try:
+        return len(remove_orphans(sandbox().engine, service(), _is_alive))
+    except SandboxUnavailable:
+        return 0
+
+
+def fill_pool(keeper: str) -> Filled:
+    """Have containers stand ready, in the name of a process. Raises SandboxUnavailable."""
+    return sandbox().pool.fill(service(), keeper)
+
+
+@contextmanager
+def _claim_lock(place: str) -> Iterator[bool]:
+    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one.
+
+    A transaction's, not a session's: a pooler in transaction mode hands the session on to the next who asks.
+    """
+    key = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
+        yield bool(cursor.fetchone()[0])
+
+
+def on_claim(told: Callable[[], None]) -> None:
+    """Have `told` called whenever this process takes a container that stood ready."""
+    sandbox().pool.on_claim = told
+
+
+def clear_pool() -> None:
+    """Remove what stands ready, made on this machine by processes that are gone. No engine: nothing stands."""
+    with suppress(SandboxUnavailable):
+        sandbox().pool.clear(service(), is_dead)
+
+
+def _is_alive(owner: str) -> bool:
+    """Asked after the containers were listed, so that a sync that began meanwhile counts.
+
+    A sync is alive while its worker holds the repository: the row of one that was killed says "running" until the
+    repository's next sync.
+    """
+    if not owner.isdecimal():
+        return not is_dead(owner)
+    return any(
+        not is_dead(holder)
+        for holder in SyncRun.objects.filter(
+            pk=int(owner),
+            state=SyncState.RUNNING,
+            lease_number=F("repository__lease_number"),
+            repository__lease_expires_at__gt=Now(),
+        ).values_list("repository__lease_holder", flat=True)
+    )
+
+
+@lru_cache(maxsize=1)
+def _limits() -> SandboxLimits:
+    return SandboxLimits.of(properties().get)

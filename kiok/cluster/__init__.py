@@ -1,0 +1,1 @@
+"""State and clocks that the processes of one installation share."""
