@@ -28,25 +28,25 @@ from django.core.management import call_command
 from django.db import connection
 
 from gitsync.models import Repository, Trigger
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.tasks import enqueue_sync
 from gitsync.worker import sandbox
-from gitsync.worker.pool_maintainer import Keeper
+from gitsync.worker.pool_maintainer import PoolMaintainer
 from kiok.cluster.conf import properties
 from kiok.connections.models import Connection
 
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
-def start_keeper() -> Keeper:
+def start_keeper() -> PoolMaintainer:
     """What a worker process of the service starts (`gitsync.tasks`): it has containers stand ready."""
-    keeper = Keeper()
+    keeper = PoolMaintainer()
     keeper.start()
     sandbox.on_claim(keeper.wake)
     return keeper
 
 
-def stop_keeper(keeper: Keeper) -> None:
+def stop_keeper(keeper: PoolMaintainer) -> None:
     """End it, and remove what stands ready: nobody else would for this database."""
     keeper.stop()
     keeper.join()
@@ -135,7 +135,7 @@ def sync(pk: int, full: bool, profile: str | None) -> dict[str, Any]:
     with connection.execute_wrapper(steps.count):
         if profiler:
             profiler.enable()
-        report = sync_repository(pk, Request(Trigger.COMMAND, full=full, wait=True), steps.enter)
+        report = sync_repository(pk, SyncOptions(Trigger.COMMAND, full=full, wait=True), steps.enter)
         if profiler:
             profiler.disable()
     seconds = time.perf_counter() - began
@@ -178,7 +178,7 @@ def main() -> None:
     # Whatever prints must not garble the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    keeper: Keeper | None = None
+    keeper: PoolMaintainer | None = None
     for line in sys.stdin:
         asked = json.loads(line)
         command = asked.pop("do")

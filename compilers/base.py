@@ -93,7 +93,7 @@ class Tree(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DiscoveredFile:
     """A discovered source file."""
 
     path: str
@@ -114,7 +114,7 @@ class FileResult:
     `SandboxUnavailable` for which no container could be had; `starved` is True for a file that did not get its own
     time, since other files had used the container's time up.
 
-    `questions` are what the file asked of the tree (`compilers.build_cache`), None where the result must never be
+    `traced_accesses` are what the file asked of the tree (`compilers.build_cache`), None where the result must never be
     used again; `key` stands for them with their answers and all else that went into the result, "" where
     there is none. The key of a result with `retry` counts only until the caller retries the file. A `reused`
     result was not compiled now: the file's last one stands, its DAGs are those in the store, and `dags` is
@@ -124,7 +124,7 @@ class FileResult:
     this file registers, and leaves it empty.
     """
 
-    source: Source
+    source: DiscoveredFile
     status: FileStatus
     dags: tuple[DagSpec, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -134,7 +134,7 @@ class FileResult:
     seconds: float = 0.0
     doubts: tuple[Diagnostic, ...] = ()
     retry: bool = False
-    questions: tuple[str, ...] | None = None
+    traced_accesses: tuple[str, ...] | None = None
     key: str = ""
     reused: bool = False
     unavailable: str = ""
@@ -174,7 +174,7 @@ class ImageMismatch(SandboxUnavailable):
     reason = "image_mismatch"
 
 
-class Outcome(StrEnum):
+class CompileOutcome(StrEnum):
     """How one file's process in the sandbox ended, as the driver saw it."""
 
     OK = "ok"  # it delivered a payload
@@ -194,7 +194,7 @@ class RawResult:
     """
 
     path: str
-    outcome: Outcome
+    outcome: CompileOutcome
     payload: bytes = b""
     output: str = ""
     detail: str = ""
@@ -233,7 +233,7 @@ class Batch:
     `note` is told which images and containers do the work.
     """
 
-    sources: Sequence[Source]
+    sources: Sequence[DiscoveredFile]
     tree: Tree
     subpath: str
     sandbox: Sandbox
@@ -242,7 +242,7 @@ class Batch:
     note: Note = silent
 
 
-class Compiler(Protocol):
+class FormatCompiler(Protocol):
     """One source format. Every source of the batch gets exactly one result, in any order."""
 
     def __call__(self, batch: Batch) -> Iterator[FileResult]: ...
@@ -273,22 +273,22 @@ class Sandbox(Protocol):
 
 __all__ = [
     "Batch",
+    "CompileOutcome",
     "CompiledFile",
-    "Compiler",
     "CompilerError",
+    "DiscoveredFile",
     "FileResult",
     "FileStatus",
+    "FormatCompiler",
     "Ignored",
     "ImageMismatch",
     "ImageMissing",
     "Kind",
     "Note",
-    "Outcome",
     "RawResult",
     "Sandbox",
     "SandboxJob",
     "SandboxUnavailable",
-    "Source",
     "Tree",
     "TreeEntry",
     "silent",

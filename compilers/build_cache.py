@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from compilers.base import FileResult, FileStatus, Source, TreeEntry
+from compilers.base import DiscoveredFile, FileResult, FileStatus, TreeEntry
 from kiok.errors import Diagnostic
 
 COMPILER_VERSION = 3
@@ -46,7 +46,7 @@ def is_source(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CachedResult:
     """What is stored of a file's last compile: its outcome, and what tells whether that still holds.
 
     `image` is the digest of the image that compiled it, "" where none was needed. `retry` is True for a failure that
@@ -55,7 +55,7 @@ class Known:
     """
 
     key: str
-    questions: tuple[str, ...]
+    traced_accesses: tuple[str, ...]
     image: str
     status: FileStatus
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -108,12 +108,12 @@ class View:
             self._answers[question] = known
         return known
 
-    def answers(self, questions: tuple[str, ...]) -> str:
+    def answers(self, traced_accesses: tuple[str, ...]) -> str:
         """Return the questions, sorted, with their answers, as JSON. Many files of a folder ask the same."""
-        known = self._answered.get(questions)
+        known = self._answered.get(traced_accesses)
         if known is None:
-            known = _json([[question, self.answer(question)] for question in sorted(questions)])
-            self._answered[questions] = known
+            known = _json([[question, self.answer(question)] for question in sorted(traced_accesses)])
+            self._answered[traced_accesses] = known
         return known
 
     def is_file(self, path: str) -> bool:
@@ -181,7 +181,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class CacheInputs:
     """What sources of one kind are compiled under: what besides the files themselves decides the outcome.
 
     `view` is empty for what sees nothing but itself. `image` is the digest of the image, None when none can be
@@ -193,7 +193,7 @@ class Conditions:
     limits: str = ""
     import_roots: Sequence[str] = ()
 
-    def key(self, source: Source, questions: Iterable[str], image: str) -> str:
+    def key(self, source: DiscoveredFile, traced_accesses: Iterable[str], image: str) -> str:
         """The key of a compile of `source` by `image` that asked these questions."""
         conditions = _json(
             [
@@ -206,16 +206,16 @@ class Conditions:
                 list(self.import_roots),
             ]
         )
-        return _sha256(f"{conditions[:-1]},{self.view.answers(tuple(questions))}]")
+        return _sha256(f"{conditions[:-1]},{self.view.answers(tuple(traced_accesses))}]")
 
-    def sealed(self, result: FileResult) -> FileResult:
+    def with_cache_key(self, result: FileResult) -> FileResult:
         """A result of now, with the key by which it can be used again."""
-        if result.questions is None:
+        if result.traced_accesses is None:
             return result
         image = result.image if self.image is None or result.image else self.image
-        return replace(result, key=self.key(result.source, result.questions, image or ""))
+        return replace(result, key=self.key(result.source, result.traced_accesses, image or ""))
 
-    def last_result(self, source: Source, known: Known | None) -> FileResult | None:
+    def last_result(self, source: DiscoveredFile, known: CachedResult | None) -> FileResult | None:
         """What is known of the file, if that is what it would give now.
 
         An image that cannot be had now counts as unchanged: an engine that is away is no reason to fail a
@@ -224,14 +224,14 @@ class Conditions:
         if known is None or not known.key:
             return None
         image = known.image if self.image is None else self.image
-        if known.key != self.key(source, known.questions, image):
+        if known.key != self.key(source, known.traced_accesses, image):
             return None
         return FileResult(
             source,
             known.status,
             diagnostics=known.diagnostics,
             image=known.image or None,
-            questions=known.questions,
+            traced_accesses=known.traced_accesses,
             key=known.key,
             retry=known.retry,
             reused=True,

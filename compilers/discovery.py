@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from compilers.base import Ignored, Kind, Source, Tree, TreeEntry
+from compilers.base import DiscoveredFile, Ignored, Kind, Tree, TreeEntry
 from compilers.ignore_rules import IGNORE_FILE, IgnoreRules
 from compilers.links import Links
 from compilers.sandbox.source_tar import unfit_name
@@ -27,8 +27,8 @@ class Discovery:
     `ignored` would be sources but are left out on purpose.
     """
 
-    sources: tuple[Source, ...]
-    refused: tuple[tuple[Source, str], ...]
+    sources: tuple[DiscoveredFile, ...]
+    refused: tuple[tuple[DiscoveredFile, str], ...]
     ignored: tuple[Ignored, ...]
 
 
@@ -42,8 +42,8 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
     """
     rules = IgnoreRules(tree)
     links = Links(tree)
-    sources: list[Source] = []
-    refused: list[tuple[Source, str]] = []
+    sources: list[DiscoveredFile] = []
+    refused: list[tuple[DiscoveredFile, str]] = []
     ignored: list[Ignored] = []
     for entry in tree.entries:
         kind = kind_of(entry.path)
@@ -52,9 +52,9 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
         if rules.ignore(entry.path):
             ignored.append(Ignored(entry.path, IGNORE_FILE))
         elif kind is not Kind.YAML and (why := unfit_name(entry.path)):
-            refused.append((Source(entry.path, kind, entry.blob, entry.size), why))
+            refused.append((DiscoveredFile(entry.path, kind, entry.blob, entry.size), why))
         else:
-            sources.append(Source(entry.path, kind, entry.blob, entry.size))
+            sources.append(DiscoveredFile(entry.path, kind, entry.blob, entry.size))
     refused += _behind_links(links, subpath, served, rules)
     refused += _oversized(tree, subpath, rules)
     failed = {source.path for source, _ in refused}
@@ -75,7 +75,7 @@ def kind_of(path: str) -> Kind | None:
 
 def _behind_links(
     links: Links, subpath: str, served: Collection[str], rules: IgnoreRules
-) -> Iterator[tuple[Source, str]]:
+) -> Iterator[tuple[DiscoveredFile, str]]:
     """Served files whose path is a link now, or leads through one. What they gave before stays."""
     for path in sorted(served) if links.entries else ():
         entry = links.at_or_above(path)
@@ -86,7 +86,7 @@ def _behind_links(
         is_itself = link.path == path
         content = "file" if is_itself else "folder"
         yield (
-            Source(path, kind, entry.blob if is_itself else "", entry.size if is_itself else 0),
+            DiscoveredFile(path, kind, entry.blob if is_itself else "", entry.size if is_itself else 0),
             f"{link.path} is a {link.kind} now ({link}); {link.rule}, so the file cannot be read. Replace it with the "
             f"{content}, or delete it to remove the DAGs",
         )
@@ -117,20 +117,20 @@ def _listed_links(
         yield Ignored(link.path, reason)
 
 
-def _oversized(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[Source, str]]:
+def _oversized(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[DiscoveredFile, str]]:
     """Sources that are too large to be read. They are failures: what they gave before stays."""
     for entry in tree.oversized:
         kind = kind_of(entry.path)
         if kind and is_under(entry.path, subpath) and not rules.ignore(entry.path):
             yield (
-                Source(entry.path, kind, entry.blob, entry.size),
+                DiscoveredFile(entry.path, kind, entry.blob, entry.size),
                 f"the file has {entry.size} bytes, more than is read of one (kiok.gitsync.max.file.bytes)",
             )
 
 
 def _refused(
     tree: Tree, subpath: str, rules: IgnoreRules, taken: Collection[str]
-) -> Iterator[tuple[Source, str]]:
+) -> Iterator[tuple[DiscoveredFile, str]]:
     """Sources whose name cannot be a path. They are failures, each under a path of its own that can be stored."""
     used = set(taken)
     for item in tree.refused:
@@ -145,7 +145,7 @@ def _refused(
             number += 1
             path = f"{shown[: MAX_SHOWN_PATH - 10]} [{number}]"
         used.add(path)
-        yield Source(path, kind, "", 0), f"the path cannot be a source path: {item.reason}"
+        yield DiscoveredFile(path, kind, "", 0), f"the path cannot be a source path: {item.reason}"
 
 
 def shortened(path: str) -> str:

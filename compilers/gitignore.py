@@ -10,7 +10,7 @@ from compilers.wildmatch import matcher
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class IgnoreRule:
     """One line. `negated`: it includes what it matches. `folders_only`: it ends with a slash. `by_name`: it has no
     other slash, and is compared with the last component of a path; else with the path below the file's folder.
     """
@@ -33,7 +33,7 @@ class _Verdict:
 class _Applying:
     """A rule where it applies. `below` is the index in a path from which on it is compared."""
 
-    rule: Rule
+    rule: IgnoreRule
     rank: tuple[int, int]
     below: int
 
@@ -46,7 +46,7 @@ class Rules:
     folder: a later `!` rule includes a file again whose folder is excluded.
     """
 
-    def __init__(self, by_folder: Mapping[str, Sequence[Rule]]) -> None:
+    def __init__(self, by_folder: Mapping[str, Sequence[IgnoreRule]]) -> None:
         self._by_folder = {folder: tuple(rules) for folder, rules in by_folder.items() if rules}
         self._verdicts: dict[str, _Verdict] = {"": _Verdict(False, (-1, -1))}
         self._applying: dict[str, tuple[_Applying, ...]] = {"": self._own("", depth=0)}
@@ -99,7 +99,7 @@ def as_bytes(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
-def parse_rules(text: str) -> list[Rule]:
+def parse_rules(text: str) -> list[IgnoreRule]:
     """Return the rules of an ignore file. git refuses no line: one that means nothing matches nothing.
 
     Raises ValueError for a text with NUL bytes, and for a line that no regular expression can be made of, which is
@@ -134,7 +134,7 @@ def _without_trailing_spaces(line: str) -> str:
     return line if end is None else line[:end]
 
 
-def _rule(line: str) -> Rule:
+def _rule(line: str) -> IgnoreRule:
     negated = line.startswith("!")
     pattern = line[1:] if negated else line
     folders_only = pattern.endswith("/")
@@ -143,4 +143,4 @@ def _rule(line: str) -> Rule:
     by_name = "/" not in pattern
     if not by_name:
         pattern = pattern.removeprefix("/")
-    return Rule(negated, folders_only, by_name, matcher(pattern))
+    return IgnoreRule(negated, folders_only, by_name, matcher(pattern))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from compilers.base import CompilerError, Tree, TreeEntry
-from compilers.gitignore import Rule, Rules, parse_rules
+from compilers.gitignore import IgnoreRule, Rules, parse_rules
 
 IGNORE_FILE = ".kiokignore"
 MAX_IGNORE_FILE_BYTES = 256 * 1024
@@ -39,7 +39,7 @@ class IgnoreRules:
             if item.path.endswith(f"/{IGNORE_FILE}")
         }
         self._seconds = 0.0
-        rules: dict[str, Sequence[Rule]] = {}
+        rules: dict[str, Sequence[IgnoreRule]] = {}
         for entry, content in tree.read(files) if files else ():
             with self._timed():
                 rules[entry.path.rpartition("/")[0]] = _rules_of(entry, content)
@@ -83,7 +83,7 @@ def read_patterns(text: str) -> Rules:
     return Rules({"": parse_rules(text)})
 
 
-def _rules_of(entry: TreeEntry, content: bytes) -> list[Rule]:
+def _rules_of(entry: TreeEntry, content: bytes) -> list[IgnoreRule]:
     try:
         return parse_rules(content.decode("utf-8"))
     except ValueError as exc:

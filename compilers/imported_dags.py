@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compilers.base import FileResult, FileStatus
-from compilers.build_cache import EVERYTHING, Known, is_source
+from compilers.build_cache import EVERYTHING, CachedResult, is_source
 from compilers.results import status_of
 from kiok.compiled import bounded, imported_message, repeated_message
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec
 
 
-def settle(result: FileResult, files: Mapping[str, FileResult], known: Mapping[str, Known]) -> FileResult:
+def settle(
+    result: FileResult, files: Mapping[str, FileResult], known: Mapping[str, CachedResult]
+) -> FileResult:
     """Return the result with each DAG that it imports either registered under it, or left to its creator.
 
     `files` are the results of every source of the commit by path, `known` what is stored of those that were not
@@ -26,7 +28,7 @@ def settle(result: FileResult, files: Mapping[str, FileResult], known: Mapping[s
     problems = list(result.diagnostics) if result.status is FileStatus.FAILED else []
     doubts = list(result.doubts)
     elsewhere: dict[str, int] = {}
-    questions, is_final = result.questions, True
+    traced_accesses, is_final = result.traced_accesses, True
     for group in result.imported:
         creator = files.get(group.path)
         given = _given_by(creator, known)
@@ -41,7 +43,7 @@ def settle(result: FileResult, files: Mapping[str, FileResult], known: Mapping[s
             problems += group.diagnostics
         # Where it was not enough to know that the creator is a source, all that went into its result counts.
         is_settled = creator is None or not (left or group.diagnostics)
-        questions = _with(questions, is_source(group.path) if is_settled else EVERYTHING[0])
+        traced_accesses = _with(traced_accesses, is_source(group.path) if is_settled else EVERYTHING[0])
     dags, repeated = _distinct(dags, result.source.path)
     problems += repeated
     reason = Diagnostic(imported_message(elsewhere), result.source.path) if elsewhere else None
@@ -53,11 +55,11 @@ def settle(result: FileResult, files: Mapping[str, FileResult], known: Mapping[s
         diagnostics=bounded(diagnostics),
         doubts=tuple(doubts),
         imported=(),
-        questions=questions if is_final else None,
+        traced_accesses=traced_accesses if is_final else None,
     )
 
 
-def _given_by(creator: FileResult | None, known: Mapping[str, Known]) -> frozenset[tuple[str, str]]:
+def _given_by(creator: FileResult | None, known: Mapping[str, CachedResult]) -> frozenset[tuple[str, str]]:
     """Return the id and the hash of each DAG that a file gives by itself."""
     if creator is None:
         return frozenset()
@@ -74,10 +76,10 @@ def _doubt(dag: DagSpec, creator: str, path: str) -> Diagnostic:
     )
 
 
-def _with(questions: tuple[str, ...] | None, question: str) -> tuple[str, ...] | None:
-    if questions is None or questions == EVERYTHING:
-        return questions
-    return EVERYTHING if question in EVERYTHING else tuple(dict.fromkeys((*questions, question)))
+def _with(traced_accesses: tuple[str, ...] | None, question: str) -> tuple[str, ...] | None:
+    if traced_accesses is None or traced_accesses == EVERYTHING:
+        return traced_accesses
+    return EVERYTHING if question in EVERYTHING else tuple(dict.fromkeys((*traced_accesses, question)))
 
 
 def _distinct(dags: list[DagSpec], path: str) -> tuple[list[DagSpec], list[Diagnostic]]:

@@ -11,8 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compilers.base import Batch, Compiler, FileResult, FileStatus, Ignored, Source, Tree, TreeEntry
-from compilers.build_cache import Known, View, files_named
+from compilers.base import (
+    Batch,
+    DiscoveredFile,
+    FileResult,
+    FileStatus,
+    FormatCompiler,
+    Ignored,
+    Tree,
+    TreeEntry,
+)
+from compilers.build_cache import CachedResult, View, files_named
 
 MIN_FILES_SAVED = 50  # below that, the whole commit is laid out as fast
 
@@ -44,7 +53,9 @@ class PartOfTree:
         return self.whole.read(entries)
 
 
-def likely_part(tree: Tree, sources: Sequence[Source], known: Mapping[str, Known]) -> PartOfTree | None:
+def likely_part(
+    tree: Tree, sources: Sequence[DiscoveredFile], known: Mapping[str, CachedResult]
+) -> PartOfTree | None:
     """Return the part of `tree` that the sources are likely to read: themselves, and what they read the last time.
 
     None where that cannot be told, or is not worth it: for a file that is new, did not compile, listed a folder or did
@@ -55,7 +66,7 @@ def likely_part(tree: Tree, sources: Sequence[Source], known: Mapping[str, Known
         last = known.get(source.path)
         if last is None or last.retry or last.status is not FileStatus.COMPILED:
             return None
-        for question in last.questions:
+        for question in last.traced_accesses:
             files = files_named(question)
             if files is None:
                 return None
@@ -66,7 +77,7 @@ def likely_part(tree: Tree, sources: Sequence[Source], known: Mapping[str, Known
 
 
 def compile_with_part(
-    compiler: Compiler, batch: Batch, part: PartOfTree, seen_in_part: View, seen_in_whole: View
+    compiler: FormatCompiler, batch: Batch, part: PartOfTree, seen_in_part: View, seen_in_whole: View
 ) -> Iterator[FileResult]:
     """Compile a batch with `part`, then what that may have changed the outcome of, with the whole commit.
 
@@ -93,8 +104,8 @@ def _holds(result: FileResult, seen_in_part: View, seen_in_whole: View) -> bool:
     """
     if result.unavailable:
         return True
-    if result.status is not FileStatus.COMPILED or result.questions is None:
+    if result.status is not FileStatus.COMPILED or result.traced_accesses is None:
         return False
     return all(
-        seen_in_part.answer(question) == seen_in_whole.answer(question) for question in result.questions
+        seen_in_part.answer(question) == seen_in_whole.answer(question) for question in result.traced_accesses
     )

@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from compilers.base import (
     Batch,
-    Compiler,
+    DiscoveredFile,
     FileResult,
     FileStatus,
+    FormatCompiler,
     Ignored,
     ImageMismatch,
     ImageMissing,
@@ -18,11 +19,10 @@ from compilers.base import (
     Note,
     Sandbox,
     SandboxUnavailable,
-    Source,
     Tree,
     silent,
 )
-from compilers.build_cache import Conditions, Known, View
+from compilers.build_cache import CachedResult, CacheInputs, View
 from compilers.discovery import discover
 from compilers.formats import jar, python, yaml
 from compilers.imported_dags import settle
@@ -30,7 +30,7 @@ from compilers.partial import compile_with_part, likely_part
 from compilers.results import failed
 from compilers.sandboxed import import_roots
 
-COMPILERS: Mapping[Kind, Compiler] = {
+COMPILERS: Mapping[Kind, FormatCompiler] = {
     Kind.YAML: yaml.compile_batch,
     Kind.PYTHON: python.compile_batch,
     Kind.JAR: jar.compile_batch,
@@ -78,7 +78,7 @@ def compile_tree(
     begun: Begun = lambda _shares: None,
     progress: Progress = lambda _done, _total: None,
     note: Note = silent,
-    known: Mapping[str, Known] = MappingProxyType({}),
+    known: Mapping[str, CachedResult] = MappingProxyType({}),
     served: Collection[str] = (),
 ) -> Compilation:
     """Discover every DAG source of the tree under `subpath`, and compile those that may have changed.
@@ -93,7 +93,7 @@ def compile_tree(
     """
     discovery = discover(tree, subpath, served)
     results = {source.path: failed(source, why) for source, why in discovery.refused}
-    batches: dict[Kind, list[Source]] = {kind: [] for kind in COMPILERS}
+    batches: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in COMPILERS}
     for source in discovery.sources:
         batches[source.kind].append(source)
     paths = [source.path for source in discovery.sources]
@@ -102,7 +102,7 @@ def compile_tree(
         for kind, sources in batches.items()
         if sources
     }
-    due: dict[Kind, list[Source]] = {kind: [] for kind in conditions}
+    due: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in conditions}
     for kind, wanted in due.items():
         for source in batches[kind]:
             last = conditions[kind].last_result(source, known.get(source.path))
@@ -116,7 +116,9 @@ def compile_tree(
         if wanted:
             batch = Batch(wanted, tree, subpath, sandbox, labels, images, note)
             for result in _compile(kind, batch, conditions[kind].view, known):
-                results[result.source.path] = result if result.imported else conditions[kind].sealed(result)
+                results[result.source.path] = (
+                    result if result.imported else conditions[kind].with_cache_key(result)
+                )
                 done += 1
                 progress(done, total)
     for source in discovery.sources:
@@ -124,11 +126,11 @@ def compile_tree(
             results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)
     for result in [result for result in results.values() if result.imported]:
         settled = settle(result, results, known)
-        results[result.source.path] = conditions[result.source.kind].sealed(settled)
+        results[result.source.path] = conditions[result.source.kind].with_cache_key(settled)
     return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=discovery.ignored)
 
 
-def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, Known]) -> Iterator[FileResult]:
+def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, CachedResult]) -> Iterator[FileResult]:
     """Compile a batch; a few Python files of many with a part of the commit first."""
     compiler = COMPILERS[kind]
     part = likely_part(batch.tree, batch.sources, known) if kind is Kind.PYTHON else None
@@ -145,10 +147,10 @@ def _conditions(
     subpath: str,
     images: Mapping[Kind, str],
     sources: Sequence[str],
-) -> Conditions:
+) -> CacheInputs:
     """What decides the outcome of one kind: YAML runs no code, and a jar sees nothing but itself."""
     if kind is Kind.YAML:
-        return Conditions(View(()), image="")
+        return CacheInputs(View(()), image="")
     try:
         image = sandbox.image_digest(kind, images.get(kind, ""))
     except (ImageMissing, ImageMismatch):
@@ -157,5 +159,5 @@ def _conditions(
         image = None  # files that are compiled now fail, and say why
     limits = sandbox.limits.fingerprint()
     if kind is Kind.JAR:
-        return Conditions(View(()), image, limits)
-    return Conditions(python.view_of(tree, sources), image, limits, import_roots(subpath))
+        return CacheInputs(View(()), image, limits)
+    return CacheInputs(python.view_of(tree, sources), image, limits, import_roots(subpath))

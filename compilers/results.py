@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, Source
+from compilers.base import CompileOutcome, DiscoveredFile, FileResult, FileStatus, Kind, RawResult
 from compilers.build_cache import EVERYTHING
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
@@ -15,7 +15,7 @@ from kiok.stack_dump import read_stack
 
 NO_REASON = "it defines no DAG"
 SRC = "/src"  # where a container lays the repository out
-TRANSIENT = (Outcome.TIMEOUT, Outcome.LOST)
+TRANSIENT = (CompileOutcome.TIMEOUT, CompileOutcome.LOST)
 
 
 def readable(content: bytes | str) -> str:
@@ -46,7 +46,7 @@ def _clean(diagnostic: Diagnostic, path: str) -> Diagnostic:
 
 
 def result_of(
-    source: Source,
+    source: DiscoveredFile,
     compiled: CompiledFile,
     *,
     text: str | None = None,
@@ -78,14 +78,14 @@ def result_of(
         text=text,
         image=image,
         seconds=seconds,
-        questions=EVERYTHING if compiled.questions is None else compiled.questions,
+        traced_accesses=EVERYTHING if compiled.traced_accesses is None else compiled.traced_accesses,
         doubts=doubts,
         imported=tuple(imported),
     )
 
 
 def status_of(
-    source: Source,
+    source: DiscoveredFile,
     dags: Sequence[DagSpec],
     problems: Sequence[Diagnostic],
     doubts: Sequence[Diagnostic],
@@ -112,10 +112,10 @@ def not_a_dag_in_doubt(result: FileResult) -> FileResult:
     return replace(result, status=FileStatus.NOT_A_DAG, dags=(), doubts=result.diagnostics, retry=False)
 
 
-def _ending(source: Source, raw: RawResult) -> tuple[str, int | None]:
+def _ending(source: DiscoveredFile, raw: RawResult) -> tuple[str, int | None]:
     """Return how a process without a result ended, and the line of the file it was at where that is known."""
     detail = readable(raw.detail or f"ended as {raw.outcome.value}")
-    if raw.outcome is not Outcome.TIMEOUT:
+    if raw.outcome is not CompileOutcome.TIMEOUT:
         return detail, None
     # The driver puts what the process wrote of its stack below its own sentence.
     sentence, _, dump = detail.partition("\n")
@@ -124,7 +124,7 @@ def _ending(source: Source, raw: RawResult) -> tuple[str, int | None]:
 
 
 def failed(
-    source: Source,
+    source: DiscoveredFile,
     message: str,
     line: int | None = None,
     *,
@@ -149,30 +149,30 @@ def failed(
         image=image,
         seconds=seconds,
         retry=retry,
-        questions=None if starved or unavailable else EVERYTHING,
+        traced_accesses=None if starved or unavailable else EVERYTHING,
         starved=starved,
         unavailable=unavailable,
     )
 
 
-def opaque_result(source: Source, content: bytes, *, text: str | None = None) -> FileResult | None:
+def opaque_result(source: DiscoveredFile, content: bytes, *, text: str | None = None) -> FileResult | None:
     """Return the failure of a Python file or jar that is a Git LFS pointer or encrypted; None where it is neither.
 
     Such a file is never run. Its result depends on nothing but its bytes.
     """
     reason = opaque_reason(content, "jar" if source.kind is Kind.JAR else "file")
-    return None if reason is None else replace(failed(source, reason, text=text), questions=())
+    return None if reason is None else replace(failed(source, reason, text=text), traced_accesses=())
 
 
 def result_of_raw(
-    source: Source, raw: RawResult, *, text: str | None, image: str, time_limit: float = 0.0
+    source: DiscoveredFile, raw: RawResult, *, text: str | None, image: str, time_limit: float = 0.0
 ) -> tuple[FileResult, bool]:
     """Judge what came out of a container: (the result, whether the file could not even be loaded).
 
     `time_limit`: the seconds that one file may take, 0 for unknown.
     """
     output = readable(raw.output)
-    if raw.outcome is not Outcome.OK:
+    if raw.outcome is not CompileOutcome.OK:
         message, line = _ending(source, raw)
         result = failed(
             source,
@@ -184,7 +184,7 @@ def result_of_raw(
             seconds=raw.seconds,
             retry=raw.outcome in TRANSIENT,
             # Killed before its own time was over: the container's time ended.
-            starved=raw.outcome is Outcome.TIMEOUT and raw.seconds < 0.9 * time_limit,
+            starved=raw.outcome is CompileOutcome.TIMEOUT and raw.seconds < 0.9 * time_limit,
         )
         return result, True
     try:

@@ -19,7 +19,7 @@ from kiok.text import flaw
 MAX_REASON = 500
 
 
-class NotPossible(Exception):
+class ActionRefused(Exception):
     """It cannot be done as the repository stands; the message says why. `code` is stable, for programs."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -33,7 +33,7 @@ def ask_for_sync(
     """Have a worker sync the repository. Returns the task's id. Raises NotPossible."""
     _require_enabled(repository)
     if repository.is_paused:
-        raise NotPossible(SyncReason.PAUSED, pause_message(repository))
+        raise ActionRefused(SyncReason.PAUSED, pause_message(repository))
     with transaction.atomic():
         _record(user, repository, "Asked for a full sync." if full else "Asked for a sync.")
         return enqueue_sync(repository.pk, trigger, full=full, requested_by=user.get_username())
@@ -57,11 +57,11 @@ def pause(user: Any, repository: Repository, reason: str) -> None:
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise NotPossible("reason_missing", "Say why it is paused: the next one to look will want to know.")
+        raise ActionRefused("reason_missing", "Say why it is paused: the next one to look will want to know.")
     if problem := flaw(reason):
-        raise NotPossible("reason_invalid", f"The reason {problem}.")
+        raise ActionRefused("reason_invalid", f"The reason {problem}.")
     if len(reason) > MAX_REASON:
-        raise NotPossible(
+        raise ActionRefused(
             "reason_too_long", f"The reason is {len(reason)} characters long; at most {MAX_REASON} fit."
         )
     with transaction.atomic():
@@ -103,17 +103,17 @@ def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> Empt
     """
     _require_enabled(repository)
     if repository.is_paused:
-        raise NotPossible(SyncReason.PAUSED, pause_message(repository))
+        raise ActionRefused(SyncReason.PAUSED, pause_message(repository))
     with transaction.atomic():
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
         hold = hold_of(row) if row else None
         if row is None or hold is None:
-            raise NotPossible(
+            raise ActionRefused(
                 "nothing_held",
                 f"{repository.name} holds no commit that waits for acceptance. Sync it, and see whether one is held then.",
             )
         if hold.commit != commit:
-            raise NotPossible(
+            raise ActionRefused(
                 "other_commit_held",
                 f"{row.name} holds commit {hold.commit}, not {commit}. Check that one, and accept it by its full id.",
             )
@@ -132,7 +132,7 @@ def pause_message(repository: Repository) -> str:
 
 def _require_enabled(repository: Repository) -> None:
     if not repository.enabled:
-        raise NotPossible(SyncReason.DISABLED, f"{repository.name} is switched off. Switch it on first.")
+        raise ActionRefused(SyncReason.DISABLED, f"{repository.name} is switched off. Switch it on first.")
 
 
 def _write(repository: Repository, **fields: Any) -> None:

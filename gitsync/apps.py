@@ -47,7 +47,7 @@ class GitsyncAdminConfig(SimpleAdminConfig):
 
 def _check_pages(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """As Django's own, of all pages."""
-    from django.contrib import admin
+    from gitsync.admin.site import discover_pages
 
-    admin.autodiscover()
+    discover_pages()
     return check_admin_app(app_configs, **options)

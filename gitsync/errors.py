@@ -74,7 +74,7 @@ class SyncError(KiokError):
     transient = False
 
 
-class Deferred(Exception):
+class Requeue(Exception):
     """A sync that is to go on later, with nothing written yet. `full`: everything is to be compiled then.
 
     No error of the repository's: whoever asked for the sync waits for it on.

@@ -21,9 +21,9 @@ from gitsync import housekeeping
 from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
 from gitsync.models import Leadership
-from gitsync.queue.dispatch import Rouser
+from gitsync.queue.dispatch import Dispatcher
 from gitsync.sync import remote
-from gitsync.worker.poller import Enqueue, Looks
+from gitsync.worker.poller import Enqueue, RepositoryPoller
 from kiok.cluster.conf import properties
 from kiok.cluster.process_id import is_dead, process_name
 
@@ -124,13 +124,15 @@ class Candidate(threading.Thread):
     def _lead(self, lead: Lead) -> None:
         config = properties()
         log.info("leading as %s", lead.holder)
-        looks: Looks | None = None
+        looks: RepositoryPoller | None = None
         renewed = time.monotonic()
-        store, rouser = housekeeping.of_store(), Rouser()
+        store, dispatcher = housekeeping.of_store(), Dispatcher()
         try:
             if config.gitsync_enabled:
                 warn_of_git()
-                looks = Looks(self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism)
+                looks = RepositoryPoller(
+                    self._enqueue, config.gitsync_parallelism, config.gitsync_host_parallelism
+                )
             while not self._stop_asked.wait(TICK_SECONDS):
                 if time.monotonic() - renewed >= RENEW_SECONDS:
                     if not renew(lead):
@@ -139,7 +141,7 @@ class Candidate(threading.Thread):
                     renewed = time.monotonic()
                 store.start_if_due()
                 self._machine.start_if_due()
-                rouser.rouse_if_due()
+                dispatcher.dispatch_if_due()
                 if looks:
                     looks.start_due()
         finally:

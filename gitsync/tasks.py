@@ -16,8 +16,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
-from gitsync.errors import Deferred
-from gitsync.models import Lane, Leadership, Repository, Trigger
+from gitsync.errors import Requeue
+from gitsync.models import Leadership, Priority, Repository, Trigger
 from gitsync.queue import dispatch, django_q, enqueue, leader_schedule
 from gitsync.worker.startup import WorkerProcess
 from kiok import correlation
@@ -25,7 +25,7 @@ from kiok.cluster.conf import properties
 from kiok.cluster.idle_timeout import limit_standstill
 
 if TYPE_CHECKING:
-    from gitsync.sync.request import Request
+    from gitsync.sync.request import SyncOptions
 
 LEADER_SCHEDULE = leader_schedule.NAME
 LEAD = leader_schedule.FUNCTION
@@ -40,9 +40,9 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
 
     The sync goes by the correlation id of whoever asks here.
     """
-    lane = Lane.SCHEDULED if trigger == Trigger.SCHEDULE else Lane.ASKED
+    priority = Priority.SCHEDULED if trigger == Trigger.SCHEDULE else Priority.INTERACTIVE
     known = correlation.current() or correlation.made()
-    return enqueue.ask(repository_id, lane, (str(trigger), full, requested_by, known))
+    return enqueue.enqueue(repository_id, priority, (str(trigger), full, requested_by, known))
 
 
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
@@ -72,7 +72,7 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
             joined = waiting.first()
         if joined:
             if trigger != Trigger.SCHEDULE:
-                enqueue.hasten(repository_id)
+                enqueue.promote(repository_id)
             log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
     return False
 
@@ -84,29 +84,33 @@ def sync(
 
     The result is a line for people, free of secrets.
     """
-    from gitsync.sync.request import Request
+    from gitsync.sync.request import SyncOptions
 
     if not django_q.is_delivered():
         with correlation.bound(correlation_id):
-            return _sync(repository_id, Request(Trigger(trigger), requested_by, full))
-    turn = django_q.take()
-    if turn is None:
+            return _sync(repository_id, SyncOptions(Trigger(trigger), requested_by, full))
+    queued = django_q.claim()
+    if queued is None:
         return "no turn may begin now"
-    trigger, full, requested_by, correlation_id = turn.arguments
-    request = Request(
-        Trigger(trigger), requested_by, full, is_repeat=turn.is_repeat, admit=partial(django_q.admit, turn)
+    trigger, full, requested_by, correlation_id = queued.arguments
+    request = SyncOptions(
+        Trigger(trigger),
+        requested_by,
+        full,
+        is_repeat=queued.is_repeat,
+        admit=partial(django_q.admit, queued),
     )
     try:
         with correlation.bound(correlation_id):
-            name = Repository.objects.filter(pk=turn.repository_id).values_list("name", flat=True).first()
+            name = Repository.objects.filter(pk=queued.repository_id).values_list("name", flat=True).first()
             log.info("the turn is that of repository %s", name or "that is removed")
-            return _sync(turn.repository_id, request)
-    except Deferred as exc:
-        django_q.put_back(turn, full=exc.full)
+            return _sync(queued.repository_id, request)
+    except Requeue as exc:
+        django_q.requeue(queued, full=exc.full)
         return str(exc)
 
 
-def _sync(repository_id: int, request: Request) -> str:
+def _sync(repository_id: int, request: SyncOptions) -> str:
     """Raises Deferred where the request does not admit what is to be compiled."""
     from gitsync.sync.run import sync_repository
 

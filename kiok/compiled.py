@@ -14,7 +14,7 @@ from typing import Any
 
 from kiok.errors import Diagnostic, KiokError
 from kiok.spec import DagSpec
-from kiok.strict_json import HostileJsonError, parse
+from kiok.strict_json import StrictJsonError, parse
 from kiok.text import printable, shown
 from kiok.validation import authored_id, validate
 
@@ -24,7 +24,7 @@ MAX_LINE = 2**31 - 1  # what a PostgreSQL integer holds
 # Characters kept of each text of a diagnostic that comes from an untrusted source.
 _MAX_TEXT = {"message": 4_000, "path": 4_096, "dag": 250, "task": 250, "key": 250, "output": 8_192}
 _KEYS = frozenset(
-    {"dags", "diagnostics", "doubts", "importFailed", "imported", "keyed", "notADag", "questions"}
+    {"dags", "diagnostics", "doubts", "importFailed", "imported", "keyed", "notADag", "traced_accesses"}
 )
 MAX_QUESTIONS = 2_000
 MAX_QUESTION_CHARACTERS = 64 << 10  # of all of them together
@@ -81,7 +81,7 @@ class CompiledFile:
       file is no source does this one register them;
     - `import_failed`: the module or jar could not be loaded at all, so that whether it is
       meant to be a DAG file is for the host to judge (diagnostics say why);
-    - `questions`: what it asked of the repository's files meanwhile, each once, as `compilers.build_cache`
+    - `traced_accesses`: what it asked of the repository's files meanwhile, each once, as `compilers.build_cache`
       reads them; None where nobody took note.
     """
 
@@ -89,7 +89,7 @@ class CompiledFile:
     diagnostics: tuple[Diagnostic, ...] = ()
     keyed: bool = True
     import_failed: bool = False
-    questions: tuple[str, ...] | None = None
+    traced_accesses: tuple[str, ...] | None = None
     not_a_dag: Diagnostic | None = None
     doubts: tuple[Diagnostic, ...] = ()
     imported: tuple[ImportedDags, ...] = ()
@@ -100,7 +100,9 @@ class CompiledFile:
         With `"questions": [string]`, `"notADag": object`, `"doubts": [object]` and `"imported": [object]` where there
         are any.
         """
-        noted: dict[str, Any] = {} if self.questions is None else {"questions": list(self.questions)}
+        noted: dict[str, Any] = (
+            {} if self.traced_accesses is None else {"traced_accesses": list(self.traced_accesses)}
+        )
         if self.not_a_dag is not None:
             noted["notADag"] = self.not_a_dag.to_json()
         if self.doubts:
@@ -156,7 +158,7 @@ def decode(payload: bytes) -> CompiledFile:
     """
     try:
         value = parse(payload)
-    except HostileJsonError as exc:
+    except StrictJsonError as exc:
         raise CompiledFileError(f"the result is not acceptable JSON: {exc}") from exc
     return CompiledFile.from_json(value)
 
@@ -211,9 +213,9 @@ def _list(value: dict[Any, Any], key: str) -> list[Any]:
 
 
 def _questions(value: dict[Any, Any]) -> tuple[str, ...] | None:
-    if "questions" not in value:
+    if "traced_accesses" not in value:
         return None
-    found = _list(value, "questions")
+    found = _list(value, "traced_accesses")
     if len(found) > MAX_QUESTIONS:
         raise CompiledFileError(f"'questions' has {len(found)} entries; at most {MAX_QUESTIONS} are allowed")
     for item in found:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kiok.creations import Creation, origin_of
 from kiok.dag import Dag
 from kiok.errors import Diagnostic
-from kiok.python_module import Place
+from kiok.python_module import ModuleLocation
 from kiok.text import printable, shown
 
 MAX_LISTED = 10
@@ -33,7 +33,7 @@ class HeldDags:
     lost: Sequence[Creation] = ()
 
 
-def held_dags(namespace: dict[str, object], created: Sequence[Creation], place: Place) -> HeldDags:
+def held_dags(namespace: dict[str, object], created: Sequence[Creation], place: ModuleLocation) -> HeldDags:
     """Sort the DAGs of a module that was run, by its namespace and by what was created meanwhile."""
     held = dags_in(namespace)
     creations = {id(creation.dag): creation for creation in created}
@@ -53,7 +53,7 @@ def dags_in(namespace: Mapping[str, object]) -> list[Dag]:
     return sorted(unique.values(), key=lambda dag: getattr(dag, "_order", -1))
 
 
-def lost_message(held: HeldDags, namespace: Mapping[str, object], place: Place) -> Diagnostic:
+def lost_message(held: HeldDags, namespace: Mapping[str, object], place: ModuleLocation) -> Diagnostic:
     """Return the error for the DAGs that no module-level name holds, at the first one's line."""
     holders = _holders(namespace)
     listed = [_listed(creation, holders, place) for creation in held.lost[:MAX_LISTED]]
@@ -71,7 +71,9 @@ def lost_message(held: HeldDags, namespace: Mapping[str, object], place: Place) 
     return Diagnostic(printable(message, 4_000), place.file, lines[0] if lines else None)
 
 
-def _other_creator(creation: Creation | None, namespace: dict[str, object], place: Place) -> str | None:
+def _other_creator(
+    creation: Creation | None, namespace: dict[str, object], place: ModuleLocation
+) -> str | None:
     """Return the other file of the repository that registers the DAG, None where there is none.
 
     Only a DAG that a name of its creator's module holds is registered there.
@@ -84,7 +86,7 @@ def _other_creator(creation: Creation | None, namespace: dict[str, object], plac
     return place.name(file) if any(value is creation.dag for value in creation.module.values()) else None
 
 
-def _is_of_the_repository(file: str, place: Place) -> bool:
+def _is_of_the_repository(file: str, place: ModuleLocation) -> bool:
     """Whether a file lies under the place's folders, and not in a virtual environment there."""
     inside = any(file.startswith(folder.rstrip(os.sep) + os.sep) for folder in place.folders)
     return inside and not _PACKAGE_FOLDERS.intersection(Path(file).parts)
@@ -121,7 +123,7 @@ def _attribute(dag: object, name: str, kind: type) -> object:
     return value if type(value) is kind else None
 
 
-def _listed(creation: Creation, holders: Mapping[int, str], place: Place) -> str:
+def _listed(creation: Creation, holders: Mapping[int, str], place: ModuleLocation) -> str:
     site, holder = creation.site, holders.get(id(creation.dag))
     where = [f"line {site.line_in_file}"] if site.line_in_file else []
     if site.file != place.file:

@@ -21,7 +21,7 @@ from typing import IO
 
 from kiok.compiled import CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
-from kiok.python_module import Place
+from kiok.python_module import ModuleLocation
 from kiok.stack_dump import read_stack
 
 TIMEOUT_SECONDS = 30.0  # as kiok.sandbox.file.timeout.ms
@@ -157,7 +157,7 @@ def _read(
         pass
     dump = payload.decode("ascii", "replace")
     if is_late or dump.startswith("Timeout ("):
-        stopped = read_stack(dump, file, Place(file, tuple(roots)).name)
+        stopped = read_stack(dump, file, ModuleLocation(file, tuple(roots)).name)
         message = f"it was not done within {timeout_seconds:g} s and was stopped (--timeout){stopped.text}"
         return CompiledFile(diagnostics=(Diagnostic(message, file, stopped.line),), import_failed=True)
     # What the interpreter itself complained of, before the streams were put in their places.

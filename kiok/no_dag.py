@@ -11,7 +11,7 @@ from types import ModuleType
 
 from kiok.dag import Dag
 from kiok.errors import Diagnostic
-from kiok.python_module import Place, comes_from
+from kiok.python_module import ModuleLocation, comes_from
 from kiok.text import printable
 
 NO_KIOK = "it does not import kiok"
@@ -24,7 +24,9 @@ _REMEDY = (
 )
 
 
-def no_dag_reason(source: bytes, namespace: dict[str, object], place: Place) -> tuple[Diagnostic, bool]:
+def no_dag_reason(
+    source: bytes, namespace: dict[str, object], place: ModuleLocation
+) -> tuple[Diagnostic, bool]:
     """Return why the module gives no DAG, and whether it is in doubt that it was meant to give none.
 
     It is, where the module can reach `Dag`, by an import of its own or through a module of the repository: a function
@@ -162,7 +164,7 @@ def _holds_dag(namespace: dict[str, object]) -> bool:
     return False
 
 
-def _helper_with_dag(namespace: dict[str, object], place: Place) -> str | None:
+def _helper_with_dag(namespace: dict[str, object], place: ModuleLocation) -> str | None:
     """Return a module of the repository that this run has imported and that holds `Dag`, by its file."""
     for module in list(sys.modules.values()):
         if type(module) is not ModuleType or module.__dict__ is namespace:

@@ -15,7 +15,7 @@ Location = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class LocatedProblem:
     """One problem of one DAG. `dag`, `task` and `key` as in `kiok.errors.Diagnostic`.
 
     `location` may name something that is not there (a key that is missing or only meant); whoever maps it
@@ -46,7 +46,7 @@ class Problems:
 
     def __init__(self, dag: str | None = None) -> None:
         self.dag = dag
-        self._kept: list[Problem] = []
+        self._kept: list[LocatedProblem] = []
         self._more = 0
 
     def __bool__(self) -> bool:
@@ -65,15 +65,15 @@ class Problems:
             return
         # Config keys and unknown keys are untrusted and may be long.
         short = None if key is None else printable(key, 250)
-        self._kept.append(Problem(message, self.dag, task, short, location))
+        self._kept.append(LocatedProblem(message, self.dag, task, short, location))
 
-    def all(self) -> tuple[Problem, ...]:
+    def all(self) -> tuple[LocatedProblem, ...]:
         if not self._more:
             return tuple(self._kept)
-        return (*self._kept, Problem(f"... and {self._more} more", self.dag))
+        return (*self._kept, LocatedProblem(f"... and {self._more} more", self.dag))
 
 
-def without_echoes(own: Sequence[Problem], problems: Sequence[Problem]) -> list[Problem]:
+def without_echoes(own: Sequence[LocatedProblem], problems: Sequence[LocatedProblem]) -> list[LocatedProblem]:
     """A format's own problems and those of validation, less what validation says of the same thing.
 
     A value that a format could not read is left out of the wire form, where it then seems to be missing.

@@ -26,9 +26,9 @@ from kiok.durations import DurationError, parse_duration
 from kiok.errors import Diagnostic
 from kiok.held_dags import HeldDags, held_dags, lost_message
 from kiok.no_dag import no_dag_reason
-from kiok.problems import Problem, without_echoes
+from kiok.problems import LocatedProblem, without_echoes
 from kiok.python_failure import Explain, describe
-from kiok.python_module import Place, importing_from, run_module
+from kiok.python_module import ModuleLocation, importing_from, run_module
 from kiok.source_encoding import encoding_flaw
 from kiok.spec import DagSpec
 from kiok.text import printable
@@ -51,7 +51,7 @@ def compile_python_file(
 
     A DAG that another file of the repository created is in `imported`, one that no name holds is a problem.
     """
-    place = Place(fspath(path), tuple(fspath(root) for root in import_roots))
+    place = ModuleLocation(fspath(path), tuple(fspath(root) for root in import_roots))
     try:
         source = Path(place.file).read_bytes()
     except OSError as exc:
@@ -69,7 +69,9 @@ def compile_python_file(
         return _compile(source, namespace, held_dags(namespace, created, place), place)
 
 
-def _compile(source: bytes, namespace: dict[str, object], held: HeldDags, place: Place) -> CompiledFile:
+def _compile(
+    source: bytes, namespace: dict[str, object], held: HeldDags, place: ModuleLocation
+) -> CompiledFile:
     dags, problems = _compile_dags(held.own, place)
     if held.lost:
         problems.append(lost_message(held, namespace, place))
@@ -88,7 +90,7 @@ def _compile(source: bytes, namespace: dict[str, object], held: HeldDags, place:
     return CompiledFile(dags, bounded(problems), not_a_dag=not_a_dag, doubts=doubts, imported=tuple(imported))
 
 
-def _compile_dags(dags: Sequence[Dag], place: Place) -> tuple[tuple[DagSpec, ...], list[Diagnostic]]:
+def _compile_dags(dags: Sequence[Dag], place: ModuleLocation) -> tuple[tuple[DagSpec, ...], list[Diagnostic]]:
     """Return the specs of the valid DAGs, and the problems of all."""
     compiled: list[tuple[DagSpec, Dag]] = []
     diagnostics: list[Diagnostic] = []
@@ -110,24 +112,26 @@ def _compile_dags(dags: Sequence[Dag], place: Place) -> tuple[tuple[DagSpec, ...
     repeated = repeated_ids(ids)
     for spec, dag in compiled:
         if spec.id in repeated:
-            problem = Problem(repeated_message(repeated[spec.id]), spec.id, key="id")
+            problem = LocatedProblem(repeated_message(repeated[spec.id]), spec.id, key="id")
             diagnostics.append(_located(problem, dag, place))
     return tuple(spec for spec, _dag in compiled if spec.id not in repeated), diagnostics
 
 
-def _wire(dag: Dag) -> tuple[dict[str, object], list[Problem]]:
+def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
     """The DAG in wire form, unchecked, and the problems that only its Python form can have."""
-    problems: list[Problem] = []
+    problems: list[LocatedProblem] = []
     id_ = authored_id({"id": dag.id})
     default_timeout, wrong = _milliseconds(dag.default_timeout)
     if wrong:
-        problems.append(Problem(wrong, id_, key="defaultTimeoutMs", location=("defaultTimeoutMs",)))
+        problems.append(LocatedProblem(wrong, id_, key="defaultTimeoutMs", location=("defaultTimeoutMs",)))
     tasks = []
     for index, task in enumerate(dag.tasks):
         timeout, wrong = _milliseconds(task.timeout)
         found = [*task._problems, *([("timeoutMs", wrong)] if wrong else [])]
         problems += [
-            Problem(message, id_, authored_id({"id": task.id}), printable(key, 250), ("tasks", index, key))
+            LocatedProblem(
+                message, id_, authored_id({"id": task.id}), printable(key, 250), ("tasks", index, key)
+            )
             for key, message in found
         ]
         tasks.append(_task_wire(task, timeout))
@@ -162,7 +166,7 @@ def _milliseconds(duration: object) -> tuple[int | None, str]:
         return None, str(error)
 
 
-def _located(problem: Problem, dag: Dag, place: Place) -> Diagnostic:
+def _located(problem: LocatedProblem, dag: Dag, place: ModuleLocation) -> Diagnostic:
     """The problem at the line of its `Dag(...)` or `dag.task(...)` call."""
     site: CallSite = dag._site
     match problem.location:

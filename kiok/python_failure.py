@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import TypeAlias
 
 from kiok.errors import Diagnostic
-from kiok.python_module import Place
+from kiok.python_module import ModuleLocation
 from kiok.text import printable
 
-Explain: TypeAlias = Callable[[BaseException, TracebackType | None, Place], str]
+Explain: TypeAlias = Callable[[BaseException, TracebackType | None, ModuleLocation], str]
 """Gives what the surroundings of the file have to do with its exception, "" where that is nothing."""
 
 _OWN = Path(__file__).parent.as_posix() + "/"
@@ -28,7 +28,7 @@ _NO_EXIT = (
 
 
 def describe(
-    exc: BaseException, traceback: TracebackType | None, place: Place, explain: Explain | None = None
+    exc: BaseException, traceback: TracebackType | None, place: ModuleLocation, explain: Explain | None = None
 ) -> Diagnostic:
     """Return why the module could not be run, with the line of the innermost frame inside its file.
 
@@ -65,7 +65,7 @@ def describe(
     return Diagnostic(message, place.file, _positive(line), _positive(column))
 
 
-def _exit_message(frames: list[tuple[str, int, str]], place: Place) -> str:
+def _exit_message(frames: list[tuple[str, int, str]], place: ModuleLocation) -> str:
     if not frames:
         return "it called sys.exit"
     file, line, _function = frames[-1]
@@ -73,7 +73,9 @@ def _exit_message(frames: list[tuple[str, int, str]], place: Place) -> str:
     return f"it called sys.exit in {printable(where, 300)}"
 
 
-def _hint(exc: BaseException, traceback: TracebackType | None, place: Place, explain: Explain | None) -> str:
+def _hint(
+    exc: BaseException, traceback: TracebackType | None, place: ModuleLocation, explain: Explain | None
+) -> str:
     if explain is None:
         return ""
     try:
@@ -99,7 +101,7 @@ def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
     return frames
 
 
-def _trail(frames: list[tuple[str, int, str]], place: Place) -> str:
+def _trail(frames: list[tuple[str, int, str]], place: ModuleLocation) -> str:
     """The frames as lines of text, the last few; nothing when the diagnostic's own line says it all."""
     if len(frames) < 2:
         return ""

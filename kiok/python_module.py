@@ -13,7 +13,7 @@ from types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModuleLocation:
     """A file and the folders its imports may come from, beside its own."""
 
     file: str
@@ -35,7 +35,7 @@ class Place:
         return "/".join(Path(file).parts[-2:])
 
 
-def run_module(source: bytes, place: Place) -> dict[str, object]:
+def run_module(source: bytes, place: ModuleLocation) -> dict[str, object]:
     """Run the source as a module of its own name; its namespace. Raises whatever it raises."""
     name = _module_name(place.file)
     module = ModuleType(name)
@@ -58,7 +58,7 @@ def _module_name(file: str) -> str:
 
 
 @contextmanager
-def importing_from(place: Place) -> Iterator[None]:
+def importing_from(place: ModuleLocation) -> Iterator[None]:
     """While it lasts, imports find the standard library, the place's folders, then installed packages.
 
     Modules loaded from the place's folders are forgotten at the end, so that files of one process do not

@@ -21,18 +21,18 @@ _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
 _MAX_INT_DIGITS = 20
 
 
-class HostileJsonError(ValueError):
+class StrictJsonError(ValueError):
     """The bytes are not acceptable JSON; the message says what was found and where."""
 
 
 def parse(payload: bytes) -> object:
     """The value of a UTF-8 JSON text of at most 32 levels. Raises HostileJsonError, and nothing else."""
     if payload.startswith(b"\xef\xbb\xbf"):
-        raise HostileJsonError("it begins with a byte order mark")
+        raise StrictJsonError("it begins with a byte order mark")
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise HostileJsonError(f"byte {exc.start + 1} is not UTF-8 ({exc.reason})") from exc
+        raise StrictJsonError(f"byte {exc.start + 1} is not UTF-8 ({exc.reason})") from exc
     _check_depth(text)
     try:
         return json.loads(
@@ -42,10 +42,10 @@ def parse(payload: bytes) -> object:
             parse_float=_float,
             parse_int=_integer,
         )
-    except HostileJsonError:
+    except StrictJsonError:
         raise
     except ValueError as exc:  # JSONDecodeError and its like; its message holds no more than a position
-        raise HostileJsonError(str(exc)) from exc
+        raise StrictJsonError(str(exc)) from exc
 
 
 def _check_depth(text: str) -> None:
@@ -55,13 +55,13 @@ def _check_depth(text: str) -> None:
         if first in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise HostileJsonError(
+                raise StrictJsonError(
                     f"more than {MAX_DEPTH} levels of nesting at character {token.start() + 1}"
                 )
         elif first in "]}":
             depth -= 1
         elif first == '"':
-            raise HostileJsonError(f"the string at character {token.start() + 1} has no end")
+            raise StrictJsonError(f"the string at character {token.start() + 1} has no end")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -70,23 +70,23 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _value in pairs:
             if key in seen:
-                raise HostileJsonError(f"the key {shown(key)} stands twice in one object")
+                raise StrictJsonError(f"the key {shown(key)} stands twice in one object")
             seen.add(key)
     return made
 
 
 def _constant(name: str) -> float:
-    raise HostileJsonError(f"{name} is not a JSON number")
+    raise StrictJsonError(f"{name} is not a JSON number")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise HostileJsonError(f"the number {text[:40]} is beyond what a float holds")
+        raise StrictJsonError(f"the number {text[:40]} is beyond what a float holds")
     return number
 
 
 def _integer(text: str) -> int:
     if len(text) <= _MAX_INT_DIGITS and MIN_INT64 <= int(text) <= MAX_INT64:
         return int(text)
-    raise HostileJsonError(f"the integer {text[:40]} ({len(text)} characters) is beyond 64 bits")
+    raise StrictJsonError(f"the integer {text[:40]} ({len(text)} characters) is beyond 64 bits")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kiok.cron import CronError, check_cron
 from kiok.fields import Fields
 from kiok.graph import cycle_text, find_cycles
-from kiok.problems import Location, Problem, Problems
+from kiok.problems import LocatedProblem, Location, Problems
 from kiok.refs import malformed_references
 from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.spelling import did_you_mean
@@ -38,14 +38,14 @@ ONTUL_TYPES_WITHOUT_SCRIPT = frozenset({"CLASS", "PYTHON"})
 
 _MAX_SUGGESTED = 10  # dangling ids that get a suggestion: each is looked for among all tasks
 
-__all__ = ["DAG_KEYS", "TASK_KEYS", "Location", "Problem", "Validated", "validate"]
+__all__ = ["DAG_KEYS", "TASK_KEYS", "LocatedProblem", "Location", "Validated", "validate"]
 
 
 class Validated(NamedTuple):
     """`spec` is None exactly when there are `problems`."""
 
     spec: DagSpec | None
-    problems: tuple[Problem, ...]
+    problems: tuple[LocatedProblem, ...]
 
 
 def validate(value: object) -> Validated:

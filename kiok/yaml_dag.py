@@ -17,14 +17,14 @@ from dataclasses import replace
 from kiok.compiled import CompiledFile, bounded, repeated_ids, repeated_message
 from kiok.errors import REMEDY, Diagnostic
 from kiok.opaque import opaque_reason
-from kiok.problems import Problem, without_echoes
+from kiok.problems import LocatedProblem, without_echoes
 from kiok.spec import DagSpec
 from kiok.text import printable
 from kiok.validation import authored_id, validate
 from kiok.yaml_document import read_dag, task_at
 from kiok.yaml_fault import Mark
 from kiok.yaml_intent import Other, Sign, examine
-from kiok.yaml_reader import Document, Node, YamlError, YamlLimits, documents
+from kiok.yaml_reader import Document, YamlError, YamlLimits, YamlNode, documents
 
 __all__ = ["YamlLimits", "compile_yaml"]
 
@@ -95,7 +95,7 @@ def _doubts(others: Sequence[Other], path: str, *, is_empty: bool) -> list[Diagn
     return [_diagnostic(item.message, path, item.mark) for item in others if item.sign is Sign.DOUBT]
 
 
-def _compile_all(found: Sequence[tuple[Document, Node]], path: str, *, keyed: bool) -> CompiledFile:
+def _compile_all(found: Sequence[tuple[Document, YamlNode]], path: str, *, keyed: bool) -> CompiledFile:
     """Compile the documents that have a key `dag`."""
     diagnostics: list[Diagnostic] = []
     good: list[tuple[DagSpec, Mark]] = []
@@ -111,7 +111,7 @@ def _compile_all(found: Sequence[tuple[Document, Node]], path: str, *, keyed: bo
         if id_ in repeated:
             lines = ", ".join(str(other.line) for same, other in marks if same == id_)
             message = f"{repeated_message(repeated[id_])} (lines {lines[:200]})"
-            diagnostics.append(_diagnostic(message, path, mark, Problem("", id_, key="id")))
+            diagnostics.append(_diagnostic(message, path, mark, LocatedProblem("", id_, key="id")))
     dags = tuple(spec for spec, _mark in good if spec.id not in repeated)
     return CompiledFile(dags, tuple(diagnostics), keyed)
 
@@ -154,13 +154,13 @@ def _mentions_dag(text: bytes) -> bool:
 
 
 def _compile(
-    document: Document, root: Node, path: str
+    document: Document, root: YamlNode, path: str
 ) -> tuple[DagSpec | None, str | None, Mark, list[Diagnostic]]:
     """(the DAG if it is good, its id as authored, where it is, what is wrong)."""
     wire, places, own = read_dag(root)
     id_ = authored_id(wire)
     diagnostics = [
-        _diagnostic(message, path, mark, Problem("", id_, task_at(root, mark)))
+        _diagnostic(message, path, mark, LocatedProblem("", id_, task_at(root, mark)))
         for mark, message in document.errors
     ]
     told = {mark for mark, _message in document.errors}
@@ -172,7 +172,9 @@ def _compile(
     return (None if diagnostics else spec), id_, places.of(("id",)), diagnostics
 
 
-def _diagnostic(message: str, path: str, mark: Mark | None, problem: Problem | None = None) -> Diagnostic:
+def _diagnostic(
+    message: str, path: str, mark: Mark | None, problem: LocatedProblem | None = None
+) -> Diagnostic:
     line, column = mark or (None, None)
-    about = problem or Problem("")
+    about = problem or LocatedProblem("")
     return Diagnostic(printable(message, _MAX_MESSAGE), path, line, column, about.dag, about.task, about.key)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from kiok.config_values import ConfigValueError, encode
 from kiok.durations import DurationError, parse_duration
-from kiok.problems import Location, Problem, Problems
+from kiok.problems import LocatedProblem, Location, Problems
 from kiok.spelling import nearest
 from kiok.text import flaw, shown
 from kiok.validation import authored_id
 from kiok.yaml_fault import Mark
-from kiok.yaml_reader import Node
+from kiok.yaml_reader import YamlNode
 
 # Every accepted spelling of a key, with the wire key it stands for.
 _TIMEOUTS = {"timeout": "timeoutMs", "timeoutMs": "timeoutMs", "timeout_ms": "timeoutMs"}
@@ -66,7 +66,7 @@ class Places:
         return self._marks[location]
 
 
-def read_dag(root: Node) -> tuple[object, Places, list[Problem]]:
+def read_dag(root: YamlNode) -> tuple[object, Places, list[LocatedProblem]]:
     """The document's DAG in wire form, unchecked; its places; what is wrong with its YAML form."""
     dag_key, dag = root.entries["dag"]
     places, problems = Places(), Problems(authored_id(dag.value))
@@ -82,7 +82,7 @@ def read_dag(root: Node) -> tuple[object, Places, list[Problem]]:
     return wire, places, list(problems.all())
 
 
-def task_at(root: Node, mark: Mark) -> str | None:
+def task_at(root: YamlNode, mark: Mark) -> str | None:
     """The id of the task whose text holds the place, if a task does and has one."""
     tasks_mark, tasks = root.entries.get("tasks", (mark, root))
     after = [other for other, _node in root.entries.values() if tasks_mark < other <= mark]
@@ -90,7 +90,7 @@ def task_at(root: Node, mark: Mark) -> str | None:
     return authored_id(before[-1].value) if before and not after else None
 
 
-def _check_top_level(root: Node, places: Places, problems: Problems) -> None:
+def _check_top_level(root: YamlNode, places: Places, problems: Problems) -> None:
     """Other keys than `dag` and `tasks` are free (anchors are kept there), unless they look misplaced."""
     for key, (mark, _node) in root.entries.items():
         message = ""
@@ -103,13 +103,13 @@ def _check_top_level(root: Node, places: Places, problems: Problems) -> None:
             problems.add(message, (key,), key="tasks" if "tasks" in message else key)
 
 
-def _tasks(tasks: Node, places: Places, problems: Problems) -> object:
+def _tasks(tasks: YamlNode, places: Places, problems: Problems) -> object:
     if not isinstance(tasks.value, list):
         return tasks.value
     return [_task(node, ("tasks", index), places, problems) for index, node in enumerate(tasks.items)]
 
 
-def _task(node: Node, location: Location, places: Places, problems: Problems) -> object:
+def _task(node: YamlNode, location: Location, places: Places, problems: Problems) -> object:
     places.put(location, node.mark)
     if not isinstance(node.value, dict):
         return node.value
@@ -132,7 +132,7 @@ class _Mapping:
     """Reads the mapping of a DAG or a task."""
 
     def __init__(
-        self, node: Node, location: Location, places: Places, problems: Problems, task: str | None = None
+        self, node: YamlNode, location: Location, places: Places, problems: Problems, task: str | None = None
     ) -> None:
         self._node = node
         self._location = location
@@ -158,7 +158,7 @@ class _Mapping:
                 wire[name] = self._duration(name, node) if key in _DURATIONS else node.value
         return wire
 
-    def config(self, node: Node) -> dict[str, str]:
+    def config(self, node: YamlNode) -> dict[str, str]:
         """The task's config with its values as strings."""
         read: dict[str, str] = {}
         for name, (mark, value) in node.entries.items():
@@ -170,7 +170,7 @@ class _Mapping:
                 self._wrong(str(error), value.mark, name)
         return read
 
-    def _duration(self, name: str, node: Node) -> int | None:
+    def _duration(self, name: str, node: YamlNode) -> int | None:
         try:
             return None if node.value is None else parse_duration(node.value)
         except DurationError as error:

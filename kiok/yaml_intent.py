@@ -17,7 +17,7 @@ from kiok.spelling import nearest
 from kiok.text import shown
 from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
 from kiok.yaml_fault import Mark
-from kiok.yaml_reader import Document, Node
+from kiok.yaml_reader import Document, YamlNode
 
 _MAX_KEYS_SHOWN = 5
 _INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS})
@@ -53,7 +53,7 @@ def examine(document: Document) -> Other | None:
     return Other(reason, sign, message, mark)
 
 
-def _reason(root: Node) -> str:
+def _reason(root: YamlNode) -> str:
     if isinstance(root.value, dict):
         keys = [shown(key, 40) for key in list(root.entries)[:_MAX_KEYS_SHOWN]]
         more = len(root.entries) - len(keys)
@@ -66,7 +66,7 @@ def _reason(root: Node) -> str:
     )
 
 
-def _sign(root: Node) -> tuple[Sign, str, Mark]:
+def _sign(root: YamlNode) -> tuple[Sign, str, Mark]:
     if isinstance(root.value, dict):
         return _sign_of_mapping(root)
     if isinstance(root.value, list):
@@ -75,7 +75,7 @@ def _sign(root: Node) -> tuple[Sign, str, Mark]:
     return Sign.DOUBT, f"{_reason(root)}. {REMEDY}", root.mark
 
 
-def _sign_of_mapping(root: Node) -> tuple[Sign, str, Mark]:
+def _sign_of_mapping(root: YamlNode) -> tuple[Sign, str, Mark]:
     tasks = next(
         ((key, *entry) for key, entry in root.entries.items() if _folded(key) in ("task", "tasks")), None
     )
@@ -107,7 +107,7 @@ def _sign_of_mapping(root: Node) -> tuple[Sign, str, Mark]:
     return Sign.NONE, "", root.mark
 
 
-def _sign_of_list(root: Node) -> tuple[Sign, str, Mark]:
+def _sign_of_list(root: YamlNode) -> tuple[Sign, str, Mark]:
     if found := _nested((item.mark, item) for item in root.items):
         return found
     if _are_tasks(root):
@@ -118,7 +118,7 @@ def _sign_of_list(root: Node) -> tuple[Sign, str, Mark]:
     return Sign.NONE, "", root.mark
 
 
-def _nested(entries: Iterable[tuple[Mark, Node]]) -> tuple[Sign, str, Mark] | None:
+def _nested(entries: Iterable[tuple[Mark, YamlNode]]) -> tuple[Sign, str, Mark] | None:
     """A DAG that is one level too deep: under another key, or as an item of a list."""
     for _mark, node in entries:
         if "dag" not in node.entries:
@@ -138,7 +138,7 @@ def _nested(entries: Iterable[tuple[Mark, Node]]) -> tuple[Sign, str, Mark] | No
     return None
 
 
-def _are_tasks(node: Node) -> bool:
+def _are_tasks(node: YamlNode) -> bool:
     """Return whether this can hardly be anything else than a list of this product's tasks."""
     likely = False
     for item in node.items:

@@ -48,7 +48,7 @@ class YamlError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Node:
+class YamlNode:
     """One value. `value` is it in plain Python (str, int, float, bool, None, list, dict with string keys).
 
     `items` holds a list's nodes; `entries` a mapping's, by key, with the place of the key. A mapping's
@@ -57,8 +57,8 @@ class Node:
 
     mark: Mark
     value: Any = None
-    items: list[Node] = field(default_factory=list)
-    entries: dict[str, tuple[Mark, Node]] = field(default_factory=dict)
+    items: list[YamlNode] = field(default_factory=list)
+    entries: dict[str, tuple[Mark, YamlNode]] = field(default_factory=dict)
     nodes: int = 1
     text: int = 0
     height: int = 0
@@ -68,7 +68,7 @@ class Node:
 class Document:
     """One document: its root (None when it is empty), and what is wrong in it apart from its meaning."""
 
-    root: Node | None = None
+    root: YamlNode | None = None
     errors: list[tuple[Mark, str]] = field(default_factory=list)
 
 
@@ -128,9 +128,9 @@ _COLLECTION_ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 class _Open(NamedTuple):
     """A list or mapping whose end has not come yet; `children` are keys and values in turn for a mapping."""
 
-    node: Node
+    node: YamlNode
     mapping: bool
-    children: list[tuple[Node, bool]]
+    children: list[tuple[YamlNode, bool]]
     anchor: str | None
 
 
@@ -141,7 +141,7 @@ class _Reader:
         self._limits = limits
         self._nodes = self._text = self._aliases = self._documents = 0
         self._document = Document()
-        self._anchors: dict[str, Node | None] = {}
+        self._anchors: dict[str, YamlNode | None] = {}
         self._open: list[_Open] = []
 
     def take(self, event: Any) -> Document | None:
@@ -174,7 +174,7 @@ class _Reader:
         if count > limit:
             raise YamlError(f"the file has more than {limit} {what}", mark)
 
-    def _scalar(self, event: Any, mark: Mark) -> Node:
+    def _scalar(self, event: Any, mark: Mark) -> YamlNode:
         text = event.value
         length = len(text)
         self._count(1, length, mark)
@@ -183,9 +183,9 @@ class _Reader:
         except ScalarError as error:
             self._wrong(mark, str(error))
             value = text
-        return Node(mark, value, text=length)
+        return YamlNode(mark, value, text=length)
 
-    def _alias(self, event: Any, mark: Mark) -> Node:
+    def _alias(self, event: Any, mark: Mark) -> YamlNode:
         anchor: str = event.anchor
         self._aliases += 1
         self._check(self._aliases, self._limits.max_aliases, "aliases", mark)
@@ -196,7 +196,7 @@ class _Reader:
             raise YamlError(f"the alias '*{anchor[:80]}' lies inside what it names", mark)
         self._count(target.nodes, target.text, mark)
         self._check(len(self._open) + target.height, self._limits.max_depth, "levels of nesting", mark)
-        return Node(
+        return YamlNode(
             mark, target.value, target.items, target.entries, target.nodes, target.text, target.height
         )
 
@@ -218,7 +218,7 @@ class _Reader:
             self._wrong(mark, f"the tag {tag_name(tag)!r} is not allowed on a {what}; {ALLOWED_TAGS}")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        self._open.append(_Open(Node(mark, {} if mapping else []), mapping, [], event.anchor))
+        self._open.append(_Open(YamlNode(mark, {} if mapping else []), mapping, [], event.anchor))
 
     def _end(self) -> None:
         node, mapping, children, anchor = self._open.pop()
@@ -239,7 +239,7 @@ class _Reader:
         node.nodes, node.text, node.height = nodes, text, height + 1
         self._add(node, anchor, plain=False)
 
-    def _entry(self, node: Node, key: Node, plain: bool, value: Node) -> None:
+    def _entry(self, node: YamlNode, key: YamlNode, plain: bool, value: YamlNode) -> None:
         if plain and key.value == "<<":
             self._wrong(
                 key.mark,
@@ -259,7 +259,7 @@ class _Reader:
             return
         node.entries[name] = (key.mark, value)
 
-    def _add(self, node: Node, anchor: str | None, *, plain: bool) -> None:
+    def _add(self, node: YamlNode, anchor: str | None, *, plain: bool) -> None:
         if anchor is not None:
             self._anchors[anchor] = node
         if self._open:

@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
 
 def _synced(folder: Path) -> None:
     from gitsync.models import Repository, Trigger
-    from gitsync.sync.run import Request, sync_repository
+    from gitsync.sync.run import SyncOptions, sync_repository
     from kiok.connections.models import Connection
     from kiok.metadata.models import DagRun
     from tests.servers.repositories import WorkRepo
@@ -50,7 +50,7 @@ def _synced(folder: Path) -> None:
         if change is not first:
             served.git("rm", "-q", "dags/gone.yaml")
         served.publish(dict(change))
-        report = sync_repository(team.pk, Request(trigger=Trigger.COMMAND, wait=True))
+        report = sync_repository(team.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True))
         if not report.ok:
             raise SystemExit(report.message)
     for uid, version, state in (("a", 1, "SUCCESS"), ("a", 2, "FAILED"), ("gone", 1, "SUCCESS")):

@@ -45,7 +45,7 @@ SETTLE_SECONDS = 120.0
 MAX_TOLD = 20
 TOLD_OF_A_REPOSITORY = (
     *("state", "reason", "message", "last_good_commit", "checked_at", "next_due_at", "queued_until"),
-    *("lease_holder", "lease_expires_at", "follow_up", "paused_at"),
+    *("lease_holder", "lease_expires_at", "pending_request", "paused_at"),
 )
 
 

@@ -22,7 +22,7 @@ from benchmarks.served import Served
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
-from gitsync.git.scope import WHOLE, Scope, parse_scope
+from gitsync.git.scope import WHOLE, FetchScope, parse_scope
 from gitsync.git.tree import TreeLimits
 from gitsync.git.url import parse_url
 from tests.servers.byte_counter import ByteCounter
@@ -111,7 +111,7 @@ def _change(case: str, served: Served) -> None:
         served.push([_dag(3, os.urandom(8).hex())])
 
 
-def _fetch(mirror: Mirror, scope: Scope, counter: ByteCounter) -> Cost:
+def _fetch(mirror: Mirror, scope: FetchScope, counter: ByteCounter) -> Cost:
     url = parse_url(f"https://localhost:{counter.port}/big.git")
     counter.received = 0
     began = time.perf_counter()

@@ -100,7 +100,7 @@ class _Stage:
 
     def waiting(self) -> int:
         with self._bench.connect(self._worker.database) as connection:
-            [[count]] = connection.execute("SELECT count(*) FROM gitsync_turn").fetchall()
+            [[count]] = connection.execute("SELECT count(*) FROM gitsync_queuedsync").fetchall()
         return int(str(count))
 
     def flood(self, kind: str, told: Told | None = None) -> tuple[float, list[float]]:

@@ -26,4 +26,4 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     entries = [entry for entry in batch.tree.entries if entry.path in wanted]
     for result, _ in run_batch(batch, Kind.JAR, entries, texts={}):
         # It saw nothing but itself, so there was nothing to ask.
-        yield result if result.questions is None else replace(result, questions=())
+        yield result if result.traced_accesses is None else replace(result, traced_accesses=())

@@ -43,13 +43,13 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     )
     for found, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
         result = with_link_hints(found, links, import_roots(batch.subpath))
-        if result.retry and result.questions is not None:
-            result = replace(result, questions=_imported(imports, result.source.path))
+        if result.retry and result.traced_accesses is not None:
+            result = replace(result, traced_accesses=_imported(imports, result.source.path))
         if not unloadable:
             yield _doubting_what_is_empty(result)
             continue
         verdict = imports.judge(result.source.path)
-        result = replace(result, questions=_with(result.questions, verdict))
+        result = replace(result, traced_accesses=_with(result.traced_accesses, verdict))
         if verdict.mentions_kiok:
             yield result
         else:
@@ -97,13 +97,13 @@ def view_of(tree: Tree, sources: Iterable[str]) -> View:
     return View(laid_out(tree), Links(tree).entries.values(), sources)
 
 
-def _with(questions: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:
+def _with(traced_accesses: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:
     """What the file asked, and what its being no DAG was judged by."""
-    if questions is None:
+    if traced_accesses is None:
         return None
-    if verdict.looked_at is None or questions == EVERYTHING:
+    if verdict.looked_at is None or traced_accesses == EVERYTHING:
         return EVERYTHING
-    return tuple(dict.fromkeys((*questions, *(f"p:{path}" for path in verdict.looked_at))))
+    return tuple(dict.fromkeys((*traced_accesses, *(f"p:{path}" for path in verdict.looked_at))))
 
 
 def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:

@@ -31,4 +31,4 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
             result = result_of(source, compiled, text=text, seconds=time.monotonic() - started)
             if compiled.import_failed:
                 result = not_a_dag_in_doubt(result)
-        yield replace(result, questions=())
+        yield replace(result, traced_accesses=())

@@ -8,15 +8,15 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from compilers.base import Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached
 from compilers.sandbox.engine import Engine
-from compilers.sandbox.exchange import Lost
+from compilers.sandbox.exchange import ResponseLost
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Lock, Pool
-from compilers.sandbox.session import Crowded, Session, deadline_seconds
-from compilers.sandbox.sharding import parts_of, run_side_by_side
+from compilers.sandbox.session import Session, SingleFileOnly, deadline_seconds
+from compilers.sandbox.sharding import parts_of, run_sharded
 from compilers.sandbox.source_tar import Measure, TreeRefused, measure
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class DockerSandbox:
         if len(parts) == 1:
             yield from self._part(parts[0], size, waiting)
         else:
-            yield from run_side_by_side(
+            yield from run_sharded(
                 parts, lambda part: self._part(part, size, waiting if part is parts[0] else None)
             )
 
@@ -102,14 +102,14 @@ class DockerSandbox:
                 answered += 1
                 yield result
             return
-        except Crowded as exc:
+        except SingleFileOnly as exc:
             self._remember(exc)
             first = "each file runs in a container of its own here"
             if not answered:
                 # Before the first result, that no container can be had is for the caller.
                 yield self._alone(job, size, job.files[0], until=until)
                 answered = 1
-        except Lost as exc:
+        except ResponseLost as exc:
             # With the engine goes every container: that says nothing of the files.
             self._engine.ping()
             first = str(exc)
@@ -127,7 +127,7 @@ class DockerSandbox:
     def _together(self, job: SandboxJob, size: Measure, waiting: Attached | None) -> Iterator[RawResult]:
         """All files in one container. Raises Lost, or Crowded where that is known to be unsafe."""
         if self._one_each and len(job.files) > 1:
-            raise Crowded("its kernel has no Landlock")
+            raise SingleFileOnly("its kernel has no Landlock")
         with closing(self._session.run(job, size, waiting)) as results:
             yield from results
 
@@ -135,15 +135,15 @@ class DockerSandbox:
         """One file in a container of its own. Raises SandboxUnavailable, also when the engine goes meanwhile."""
         if time.monotonic() > until:
             why = "the time for these files was used up before this file could run in a container of its own"
-            return RawResult(path=path, outcome=Outcome.TIMEOUT, detail=why)
+            return RawResult(path=path, outcome=CompileOutcome.TIMEOUT, detail=why)
         try:
             with closing(self._session.run(replace(job, files=(path,)), size)) as results:
                 return next(results)
-        except Lost as exc:
+        except ResponseLost as exc:
             self._engine.ping()
             return _lost(path, str(exc))
 
-    def _remember(self, why: Crowded) -> None:
+    def _remember(self, why: SingleFileOnly) -> None:
         if not self._one_each:
             self._one_each = True
             log.warning(
@@ -156,4 +156,4 @@ class DockerSandbox:
 
 
 def _lost(path: str, detail: str) -> RawResult:
-    return RawResult(path=path, outcome=Outcome.LOST, detail=detail)
+    return RawResult(path=path, outcome=CompileOutcome.LOST, detail=detail)

@@ -25,7 +25,7 @@ _STREAM = struct.Struct(">BxxxI")
 _OVERHEAD_BYTES = 1 << 20
 
 
-class Lost(Exception):
+class ResponseLost(Exception):
     """The container's answer ended, stalled or departed from the protocol; the message says how."""
 
 
@@ -97,10 +97,10 @@ class Exchange:
             writing = True
             while not self._parser.done:
                 if self._ended:
-                    raise Lost(self._with_stderr("the container ended before its last result"))
+                    raise ResponseLost(self._with_stderr("the container ended before its last result"))
                 left = (self._until if self._parser.greeted else self._greeted_by) - self._clock()
                 if left <= 0:
-                    raise Lost(self._with_stderr("the container did not answer before its deadline"))
+                    raise ResponseLost(self._with_stderr("the container did not answer before its deadline"))
                 if writing and self._sent_all:
                     selector.modify(self._connection, selectors.EVENT_READ)
                     writing = False
@@ -134,13 +134,15 @@ class Exchange:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as exc:
-                raise Lost(self._with_stderr(f"the connection to the container broke: {exc}")) from exc
+                raise ResponseLost(
+                    self._with_stderr(f"the connection to the container broke: {exc}")
+                ) from exc
             if not data:
                 self._ended = True
                 return
             self._budget -= len(data)
             if self._budget < 0:
-                raise Lost("the container sent more than its results can hold")
+                raise ResponseLost("the container sent more than its results can hold")
             yield from self._parse(data)
 
     def _parse(self, data: bytes) -> Iterator[ResultFrame | FatalFrame]:
@@ -152,7 +154,7 @@ class Exchange:
                 else:
                     yield from self._parser.feed(part)
         except ProtocolError as exc:
-            raise Lost(self._with_stderr(f"the container's answer is garbled: {exc}")) from exc
+            raise ResponseLost(self._with_stderr(f"the container's answer is garbled: {exc}")) from exc
 
     def _with_stderr(self, message: str) -> str:
         """What the driver itself complained of, if it did, says more than any guess."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from compilers.base import ImageMissing, Kind, Outcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.base import CompileOutcome, ImageMissing, Kind, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.source_tar import TreeRefused, measure
 
@@ -71,4 +71,4 @@ class FakeSandbox:
     def _answer(self, job: SandboxJob, path: str) -> RawResult:
         if callable(self._script):
             return self._script(job, path)
-        return self._script.get(path) or RawResult(path, Outcome.LOST, detail="not in the script")
+        return self._script.get(path) or RawResult(path, CompileOutcome.LOST, detail="not in the script")

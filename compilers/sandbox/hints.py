@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from compilers.base import FileResult, Kind, Outcome, RawResult
+from compilers.base import CompileOutcome, FileResult, Kind, RawResult
 from compilers.sandbox.limits import SandboxLimits
 from kiok.errors import Diagnostic
 
@@ -57,9 +57,9 @@ def with_hints(
 
 def _by_outcome(raw: RawResult, kind: Kind, limits: SandboxLimits, files: int) -> tuple[str, ...]:
     """The limit that the driver itself saw passed."""
-    if raw.outcome is Outcome.TOO_LARGE:
+    if raw.outcome is CompileOutcome.TOO_LARGE:
         return ("max_payload_bytes",)
-    if raw.outcome is Outcome.TIMEOUT:
+    if raw.outcome is CompileOutcome.TIMEOUT:
         # Given less than its own time, it was the container's that ran out: by the property, if that is less than what
         # the files may take together, else because the machine was slow.
         if raw.seconds < 0.9 * limits.timeout_seconds(kind) and limits.is_deadline_short(kind, files):
@@ -72,7 +72,7 @@ def _hinted(
     diagnostic: Diagnostic, passed: tuple[str, ...], raw: RawResult, kind: Kind, limits: SandboxLimits
 ) -> Diagnostic:
     text = diagnostic.message
-    if raw.outcome is not Outcome.OK:
+    if raw.outcome is not CompileOutcome.OK:
         # Of a process that died, the last words may tell why.
         text += f"\n{diagnostic.output or ''}"
     passed = passed or next((named for sign, named in _SIGNS if sign.search(text)), ())

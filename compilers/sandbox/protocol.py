@@ -56,7 +56,7 @@ class ProtocolError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class CompileRequest:
     """What a container is asked to do.
 
     `files` and `import_roots` are POSIX paths from the repository's root; `entries` and `total_bytes` count
@@ -91,7 +91,7 @@ class Request:
         return _HELLO.pack(MAGIC, VERSION) + _U32.pack(len(header)) + header
 
     @classmethod
-    def from_header(cls, header: bytes) -> Request:
+    def from_header(cls, header: bytes) -> CompileRequest:
         """Read the JSON header. Raises ProtocolError on any other shape."""
         value = loads_object(header, "request header")
         try:

@@ -15,9 +15,9 @@ from importlib import resources
 from typing import Any
 
 from compilers.base import (
+    CompileOutcome,
     Ignored,
     Kind,
-    Outcome,
     RawResult,
     SandboxJob,
     SandboxUnavailable,
@@ -36,7 +36,7 @@ _SIBLING = "from kiok import Dag\ndag = Dag('genuine')\ndag.task('t', script='tr
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SandboxFinding:
     """One layer: what is promised, what was found, and whether that is enough.
 
     `weaker`: the engine gives less than others do, and another layer bounds the harm; it is enough then.
@@ -53,7 +53,7 @@ class Finding:
 class Examination:
     """All findings, and facts about the engine by name: nothing to judge, good to know."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[SandboxFinding, ...]
     facts: tuple[tuple[str, str], ...]
     seconds: float
 
@@ -80,7 +80,7 @@ class Examination:
     def from_json(cls, value: dict[str, Any]) -> Examination:
         """What `to_json` gave."""
         return cls(
-            findings=tuple(Finding(**finding) for finding in value["findings"]),
+            findings=tuple(SandboxFinding(**finding) for finding in value["findings"]),
             facts=tuple((name, text) for name, text in value["facts"]),
             seconds=value["seconds"],
         )
@@ -136,10 +136,10 @@ def unsupported_limits(info: Mapping[str, Any]) -> list[str]:
     return [what for key, what in _LIMITS.items() if not info.get(key)]
 
 
-def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[Finding]:
-    yield Finding("engine", product.required, product.version, product.is_supported)
+def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[SandboxFinding]:
+    yield SandboxFinding("engine", product.required, product.version, product.is_supported)
     missing = unsupported_limits(info)
-    yield Finding(
+    yield SandboxFinding(
         "control groups",
         "limit memory, swap, processes, CPU",
         f"no limit of {', '.join(missing)}" if missing else "all of them",
@@ -147,7 +147,7 @@ def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[Finding]:
     )
 
 
-def _of_images(sandbox: DockerSandbox) -> Iterator[Finding]:
+def _of_images(sandbox: DockerSandbox) -> Iterator[SandboxFinding]:
     for kind in sandbox.config.images:
         try:
             sandbox.image_digest(kind)
@@ -155,30 +155,32 @@ def _of_images(sandbox: DockerSandbox) -> Iterator[Finding]:
             found, ok = str(exc), False
         else:
             found, ok = f"protocol {VERSION}", True
-        yield Finding(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
+        yield SandboxFinding(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
 
 
-def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> Iterator[Finding]:
+def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> Iterator[SandboxFinding]:
     limits = sandbox.config.limits
     try:
         found = json.loads(result.payload)
         status = found["status"]
     except (ValueError, TypeError, KeyError):
         said = " ".join(part for part in (result.outcome.value, result.detail, result.output[-500:]) if part)
-        yield Finding("probe", "a report from inside", said, False)
+        yield SandboxFinding("probe", "a report from inside", said, False)
         return
     uid, abi = found["uid"], found["landlock"]
-    yield Finding("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)
+    yield SandboxFinding("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)
     none = int(status["CapEff"] or "1", 16) == int(status["CapBnd"] or "1", 16) == 0
-    yield Finding(
+    yield SandboxFinding(
         "capabilities", "none", "none" if none else f"{status['CapEff']} of {status['CapBnd']}", none
     )
     gained = status["NoNewPrivs"] == "1"
-    yield Finding("no new privileges", "on", "on" if gained else "off", gained)
+    yield SandboxFinding("no new privileges", "on", "on" if gained else "off", gained)
     filtered = status["Seccomp"] == "2"
-    yield Finding("seccomp", "a filter", "a filter" if filtered else f"mode {status['Seccomp']}", filtered)
+    yield SandboxFinding(
+        "seccomp", "a filter", "a filter" if filtered else f"mode {status['Seccomp']}", filtered
+    )
     yield _nothing("system calls", "sockets, io_uring, ptrace, ... refused", found["calls"])
-    yield Finding(
+    yield SandboxFinding(
         "Landlock",
         "there",
         f"ABI {abi}" if abi else "missing: each file runs in a container of its own, slower",
@@ -191,21 +193,25 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
     yield _nothing("writing", "nowhere but in /tmp", writable)
     yield _nothing("the driver", "cannot be looked into or changed", found["driver"])
     interfaces = found["interfaces"]
-    yield Finding(
+    yield SandboxFinding(
         "network", "no interface but lo", ", ".join(interfaces) or "none", interfaces in ([], ["lo"])
     )
     seen = found["sys"]
-    yield Finding("the host's devices", "hidden", f"seen: {', '.join(seen)}" if seen else "hidden", not seen)
+    yield SandboxFinding(
+        "the host's devices", "hidden", f"seen: {', '.join(seen)}" if seen else "hidden", not seen
+    )
     executable = found["executable"]
     found_executable = "programs in it can be run" if executable else "noexec"
-    yield Finding("programs in /tmp", "noexec", found_executable, not executable)
+    yield SandboxFinding("programs in /tmp", "noexec", found_executable, not executable)
     for folder, wanted in (("tmp", limits.tmp_bytes), ("src", limits.src_bytes)):
         size = found[f"{folder}_bytes"]
-        yield Finding(f"space of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted)
+        yield SandboxFinding(
+            f"space of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted
+        )
     for folder, most in (("tmp", limits.tmp_inodes), ("src", limits.src_inodes)):
         yield _of_inodes(folder, most, found[f"{folder}_inodes"], product)
     paths = found["control_groups"]
-    yield Finding(
+    yield SandboxFinding(
         "names of control groups",
         "hidden",
         "hidden" if not paths else f"the host's: {paths[0]}; they can be read, not changed",
@@ -213,42 +219,42 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
         weaker=bool(paths),
     )
     files = found["open_files"]
-    yield Finding("open files", f"{limits.max_open_files}", f"{files}", files <= limits.max_open_files)
+    yield SandboxFinding("open files", f"{limits.max_open_files}", f"{files}", files <= limits.max_open_files)
     made = found["processes"]
-    yield Finding("processes", f"{limits.pids}", f"stopped at {made}", made <= limits.pids)
+    yield SandboxFinding("processes", f"{limits.pids}", f"stopped at {made}", made <= limits.pids)
 
 
-def _of_inodes(folder: str, most: int, found: int, product: Product) -> Finding:
+def _of_inodes(folder: str, most: int, found: int, product: Product) -> SandboxFinding:
     """Evaluate the limit of files and folders in a tmpfs; the kernel reports the absence of one as 0."""
     layer, expected = f"files in /{folder}", f"{most}"
     if 0 < found <= most:
-        return Finding(layer, expected, f"{found}", ok=True)
+        return SandboxFinding(layer, expected, f"{found}", ok=True)
     if product.is_podman:
         weaker = f"no limit with {product.name}; their memory counts against the container's"
-        return Finding(layer, expected, weaker, ok=True, weaker=True)
-    return Finding(layer, expected, f"{found or 'no limit'}", ok=False)
+        return SandboxFinding(layer, expected, weaker, ok=True, weaker=True)
+    return SandboxFinding(layer, expected, f"{found or 'no limit'}", ok=False)
 
 
-def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> Finding:
-    return Finding(
+def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> SandboxFinding:
+    return SandboxFinding(
         layer, expected, f"let through: {', '.join(given_way)}" if given_way else "so it is", not given_way
     )
 
 
-def _of_sibling(result: RawResult) -> Finding:
+def _of_sibling(result: RawResult) -> SandboxFinding:
     try:
         ids = [dag["id"] for dag in json.loads(result.payload)["dags"]]
     except (ValueError, TypeError, KeyError):
         ids = [f"{result.outcome.value}: {result.detail}"]
     genuine = ids == ["genuine"]
-    return Finding("another file's result", "genuine", "genuine" if genuine else f"{ids}", genuine)
+    return SandboxFinding("another file's result", "genuine", "genuine" if genuine else f"{ids}", genuine)
 
 
-def _of_memory(result: RawResult, sandbox: DockerSandbox) -> Finding:
+def _of_memory(result: RawResult, sandbox: DockerSandbox) -> SandboxFinding:
     wanted = sandbox.config.limits.memory_bytes >> 20
     reached = (result.output.split() or ["0"])[-1]
-    stopped = result.outcome in (Outcome.KILLED, Outcome.LOST)
-    return Finding(
+    stopped = result.outcome in (CompileOutcome.KILLED, CompileOutcome.LOST)
+    return SandboxFinding(
         "memory",
         f"{wanted} MiB",
         f"stopped at {reached} MiB" if stopped else f"not stopped at {reached} MiB ({result.outcome.value})",

@@ -8,18 +8,18 @@ import secrets
 import time
 from collections.abc import Generator, Iterator, Sequence
 
-from compilers.base import Outcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached, start_container
 from compilers.sandbox.engine import Engine
-from compilers.sandbox.exchange import Exchange, Lost
+from compilers.sandbox.exchange import Exchange, ResponseLost
 from compilers.sandbox.protocol import (
     STAGE_ALONE,
     STAGE_IMAGE,
     STAGE_LIMITS,
     STAGE_REQUEST,
+    CompileRequest,
     FatalFrame,
-    Request,
     ResponseParser,
     ResultFrame,
     chunk,
@@ -35,7 +35,7 @@ _CHUNK_BYTES = 1 << 18
 _GREETING_SECONDS = 10.0
 
 
-class Crowded(Lost):
+class SingleFileOnly(ResponseLost):
     """The driver runs no more than one file in a container of this engine; the message says why."""
 
 
@@ -61,7 +61,7 @@ class Session:
                     job, size, waiting, parser, greeted_by=time.monotonic() + _GREETING_SECONDS
                 )
                 return
-            except Lost as exc:
+            except ResponseLost as exc:
                 if parser.greeted:
                     raise
                 # It never began: it had ended while it waited.
@@ -113,7 +113,7 @@ class Session:
         limits = self._config.limits
         timeout = limits.timeout_seconds(job.kind)
         must_be_limited = self._config.require_limits and not job.is_check
-        yield Request(
+        yield CompileRequest(
             language=job.kind.value,
             files=tuple(job.files),
             import_roots=tuple(job.import_roots),
@@ -151,7 +151,7 @@ def deadline_seconds(config: SandboxConfig, job: SandboxJob) -> float:
 def _result(files: Sequence[str], frame: ResultFrame) -> RawResult:
     return RawResult(
         path=files[frame.index],
-        outcome=Outcome(frame.outcome),
+        outcome=CompileOutcome(frame.outcome),
         payload=frame.payload,
         output=frame.output,
         detail=frame.detail,
@@ -174,5 +174,5 @@ def _fatal(frame: FatalFrame) -> Exception:
             "`manage.py sandbox_check` shows what holds), or accept it by adding sandbox.limits to kiok.allow.insecure."
         )
     if frame.stage == STAGE_ALONE:
-        return Crowded(frame.message)
-    return Lost(f"the driver gave up: {frame.message}")
+        return SingleFileOnly(frame.message)
+    return ResponseLost(f"the driver gave up: {frame.message}")

@@ -37,7 +37,7 @@ class _End:
     error: BaseException | None
 
 
-def run_side_by_side(parts: Sequence[SandboxJob], run: RunJob) -> Generator[RawResult, None, None]:
+def run_sharded(parts: Sequence[SandboxJob], run: RunJob) -> Generator[RawResult, None, None]:
     """The results of all parts as they come. The first error ends the others, and is raised when they have ended."""
     results: queue.Queue[RawResult | _End] = queue.Queue(_WAITING_RESULTS)
     stop = threading.Event()

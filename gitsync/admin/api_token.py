@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from gitsync.admin.views import Views
-from gitsync.models import ApiToken, Scope, token_text
+from gitsync.models import ApiToken, TokenScope, token_text
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
@@ -22,9 +22,9 @@ class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only i
     """A new token. `user` is a field for superusers only."""
 
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices,
+        choices=TokenScope.choices,
         widget=forms.CheckboxSelectMultiple,
-        initial=[Scope.READ],
+        initial=[TokenScope.READ],
         help_text="What it may be used for, within what its user may do.",
     )
     days = forms.IntegerField(

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from gitsync.actions import NotPossible, ask_for_dry_run
+from gitsync.actions import ActionRefused, ask_for_dry_run
 from gitsync.admin import git_links
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.admin.views import Views
@@ -195,7 +195,7 @@ class DryRunViews(Views):
         enqueue = partial(ask_for_dry_run, request.user, repository, full="full" in request.POST)
         try:
             dry_runs().ask(request, pk, enqueue)
-        except NotPossible as error:
+        except ActionRefused as error:
             messages.warning(request, f"No dry run. {error}")
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 

@@ -16,7 +16,7 @@ from gitsync.admin import git_links, problems
 from gitsync.admin.views import Views
 from gitsync.git_services import links
 from gitsync.models import FileState, Repository, SourceFile
-from gitsync.repositories.failing_files import SHOWN_PROBLEMS, Wanted, failing_files, served
+from gitsync.repositories.failing_files import SHOWN_PROBLEMS, FailingFileFilter, failing_files, served
 from kiok.metadata.admin import display
 
 MAY_VIEW = "gitsync.view_sourcefile"
@@ -55,14 +55,14 @@ def page_of_errors(repository: str) -> str:
     return f"{reverse('admin:gitsync_errors')}?{urlencode({'repository': repository})}"
 
 
-def _wanted(request: HttpRequest) -> Wanted:
+def _wanted(request: HttpRequest) -> FailingFileFilter:
     def given(name: str) -> str:
         return request.GET.get(name, "").strip()[:MAX_SEARCH]
 
-    return Wanted(given("repository"), given("q"))
+    return FailingFileFilter(given("repository"), given("q"))
 
 
-def _query(wanted: Wanted) -> str:
+def _query(wanted: FailingFileFilter) -> str:
     """As the query of an address."""
     given = (("repository", wanted.repository), ("q", wanted.text))
     return urlencode({name: value for name, value in given if value})

@@ -22,7 +22,7 @@ from gitsync.notices.access import visible_deliveries, visible_receivers
 from gitsync.notices.destination import parse_destination
 from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
-from kiok.metadata.admin.change_page import OwnPageAdmin
+from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 
 SHOWN = 10
@@ -35,7 +35,7 @@ _STATE = {
 
 
 @admin.register(NoticeReceiver)
-class NoticeReceiverAdmin(OwnPageAdmin):
+class NoticeReceiverAdmin(ChangePageAdmin):
     form = NoticeReceiverForm
     list_display = ("name", "enabled", "kind", "where", "told_of", "last")
     list_filter = ("kind", "enabled")

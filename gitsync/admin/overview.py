@@ -15,7 +15,7 @@ from django.utils.html import conditional_escape, format_html
 
 from gitsync.access import sees_all
 from gitsync.admin import errors, git_links, panel, progress, states
-from gitsync.admin.overview_query import Standing, Wanted, standing, wanted_repositories, words
+from gitsync.admin.overview_query import OverviewFilter, Standing, standing, wanted_repositories, words
 from gitsync.admin.views import Views
 from gitsync.git_services import links
 from gitsync.models import Repository
@@ -72,14 +72,14 @@ class OverviewViews(Views):
         answer["ETag"] = etag
         return answer
 
-    def _shown(self, request: HttpRequest) -> tuple[Wanted, Page[Any]]:
+    def _shown(self, request: HttpRequest) -> tuple[OverviewFilter, Page[Any]]:
         self.require_view(request)
-        wanted = Wanted.of(request)
+        wanted = OverviewFilter.of(request)
         found = Paginator(wanted_repositories(request.user, wanted), PAGE_SIZE)
         return wanted, found.get_page(request.GET.get("page"))
 
 
-def _now(request: HttpRequest, wanted: Wanted, shown: Page[Any]) -> dict[str, Any]:
+def _now(request: HttpRequest, wanted: OverviewFilter, shown: Page[Any]) -> dict[str, Any]:
     """The page's parts and rows; see `OverviewViews.status`."""
     repositories = list(shown)
     links.tell_services(repositories)
@@ -146,7 +146,10 @@ def _totals(stands: Standing, of_installation: Sequence[health.Fact]) -> str:
     """Repositories by how they stand, DAGs, failed files, and how the installation is; html."""
     failed = display.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
     by_state = [
-        (f"?{Wanted(state=state).query()}", display.badge(states.REPOSITORY[state][0], f"{number} {word}"))
+        (
+            f"?{OverviewFilter(state=state).query()}",
+            display.badge(states.REPOSITORY[state][0], f"{number} {word}"),
+        )
         for state, number in stands.by_state.items()
         for word in [states.REPOSITORY[state][1]]
     ]

@@ -23,14 +23,14 @@ MAX_SEARCH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OverviewFilter:
     """A text in name or url, and a state as `states.REPOSITORY` has it; "" for any."""
 
     text: str = ""
     state: str = ""
 
     @classmethod
-    def of(cls, request: HttpRequest) -> Wanted:
+    def of(cls, request: HttpRequest) -> OverviewFilter:
         """What is none of the states counts as any."""
         text = request.GET.get("q", "").strip()[:MAX_SEARCH]
         state = request.GET.get("state", "")
@@ -61,7 +61,7 @@ class Standing:
         return states.SYNCING in self.by_state
 
 
-def wanted_repositories(user: Any, wanted: Wanted) -> QuerySet[Any]:
+def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
     """By name, with counts and the key of the newest sync."""
     rows = visible_repositories(user).order_by("name")
     if wanted.text:

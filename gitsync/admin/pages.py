@@ -1,14 +1,36 @@
-"""Git Sync's pages that are no lists of rows: overview, errors, system."""
+"""All pages of Git Sync. Importing this module registers the lists; `urls` adds overview, errors and system."""
 
 from __future__ import annotations
 
 from django.contrib.admin import AdminSite
-from django.urls import URLResolver, include, path
+from django.urls import URLResolver, include, path, reverse
 
+from gitsync.admin import administration
+from gitsync.admin.api_token import ApiTokenAdmin
+from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.errors import ErrorViews
+from gitsync.admin.notification_channel import NoticeReceiverAdmin
 from gitsync.admin.overview import OverviewViews
+from gitsync.admin.repository import RepositoryAdmin
+from gitsync.admin.source_file import SourceFileAdmin
+from gitsync.admin.sync_run import SyncRunAdmin
 from gitsync.admin.system import SystemViews
+from gitsync.git_services.links import source_url
 from gitsync.models import Repository, SourceFile
+from kiok.metadata.admin import link_repositories, link_sources
+
+__all__ = [
+    "ApiTokenAdmin",
+    "DeliveryAdmin",
+    "NoticeReceiverAdmin",
+    "RepositoryAdmin",
+    "SourceFileAdmin",
+    "SyncRunAdmin",
+    "administration",
+]
+
+link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))
+link_sources(source_url)
 
 
 def urls(site: AdminSite) -> list[URLResolver]:

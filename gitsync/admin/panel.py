@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
 from gitsync.admin.empty_hold import held_context
-from gitsync.admin.sync_status import Asked, Status
+from gitsync.admin.sync_status import RequestedSync, SyncStatus
 from gitsync.git_services import links
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
 from gitsync.remedies import remedy
@@ -27,7 +27,7 @@ SHOWN_DELIVERIES = 5
 MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 
 
-def of_repository(user: Any, repository: Repository, asked: Asked | None) -> dict[str, Any]:
+def of_repository(user: Any, repository: Repository, asked: RequestedSync | None) -> dict[str, Any]:
     """`{"settled": bool, "parts": {"line": html, "body": html}}` for one repository's page, as the user may see it."""
     links.tell_services([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
@@ -37,7 +37,9 @@ def of_repository(user: Any, repository: Repository, asked: Asked | None) -> dic
     return {"settled": status.settled, "parts": {"line": line, "body": body}}
 
 
-def of_requests(user: Any, repositories: list[Repository], asked: Mapping[int, Asked]) -> dict[str, Any]:
+def of_requests(
+    user: Any, repositories: list[Repository], asked: Mapping[int, RequestedSync]
+) -> dict[str, Any]:
     """`{"settled": bool, "parts": {"line": html}}` for the page of several requests."""
     found = sync_status.statuses(repositories, asked)
     settled = all(status.settled for status in found.values())
@@ -53,7 +55,7 @@ def _hint(settled: bool) -> str:
     return "" if settled else sync_status.worker_hint()
 
 
-def _line(repository: Repository, status: Status, *, named: bool, linked: bool) -> dict[str, Any]:
+def _line(repository: Repository, status: SyncStatus, *, named: bool, linked: bool) -> dict[str, Any]:
     run = status.run if linked else None
     return {
         "name": repository.name if named else "",

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from gitsync.actions import MAX_REASON, NotPossible, pause, resume
+from gitsync.actions import MAX_REASON, ActionRefused, pause, resume
 from gitsync.admin import states
 from gitsync.admin.views import Views
 from gitsync.models import Repository
@@ -42,7 +42,7 @@ class PauseViews(Views):
         repository = self.changeable(request, pk)
         try:
             _pause(request, repository, request.POST.get("reason", ""))
-        except NotPossible as error:
+        except ActionRefused as error:
             messages.error(request, f"Not paused. {error}")
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
@@ -60,7 +60,7 @@ class PauseViews(Views):
                 for repository in repositories:
                     _pause(request, repository, reason)
                 return None
-            except NotPossible as error:
+            except ActionRefused as error:
                 problem = str(error)
         return self.framed(
             request,

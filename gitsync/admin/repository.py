@@ -29,12 +29,12 @@ from gitsync.repositories.declared import declared_where, remove_repository
 from gitsync.repositories.queries import counted_repositories
 from gitsync.sync.backoff import look_at_once
 from kiok.metadata.admin import display
-from kiok.metadata.admin.change_page import OwnPageAdmin
+from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 
 
 @admin.register(Repository)
-class RepositoryAdmin(OwnPageAdmin):
+class RepositoryAdmin(ChangePageAdmin):
     form = RepositoryForm
     fields = (*CONFIGURATION, "groups")
     list_display = (

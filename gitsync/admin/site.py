@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 from django.contrib.admin import AdminSite, autodiscover
@@ -24,6 +25,14 @@ PAGES = (
 """(name, url, permission to view it) of each; the one in front comes before the lists, the others after."""
 
 
+def discover_pages() -> ModuleType:
+    """Import the admin pages of every app, and return the module with those of Git Sync."""
+    autodiscover()
+    from gitsync.admin import pages
+
+    return pages
+
+
 class Site(AdminSite):
     """Django's own, with these pages among those of Git Sync, whose front page is the overview."""
 
@@ -31,10 +40,7 @@ class Site(AdminSite):
 
     def get_urls(self) -> list[Any]:
         """Whoever asks for them needs the pages, which nobody else imports (`gitsync.apps`)."""
-        autodiscover()
-        from gitsync.admin import pages
-
-        return [*pages.urls(self), *super().get_urls()]
+        return [*discover_pages().urls(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """How the repositories stand, in a line, then the lists."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.safestring import SafeString
 
-from gitsync.models import FileState, Outcome, Repository, RepositoryState, SyncRun, SyncState
+from gitsync.models import DeliveryOutcome, FileState, Repository, RepositoryState, SyncRun, SyncState
 from gitsync.repositories.requests import is_claimed as is_claimed
 from gitsync.repositories.states import PAUSED as PAUSED
 from gitsync.repositories.states import SWITCHED_OFF as SWITCHED_OFF
@@ -39,12 +39,12 @@ _FILE = {
     FileState.IGNORED: Tone.IDLE,
 }
 _OUTCOME = {
-    Outcome.QUEUED: Tone.GOOD,
-    Outcome.WAITING: Tone.GOOD,
-    Outcome.PAYLOAD: Tone.BAD,
-    Outcome.UNSIGNED: Tone.BAD,
-    Outcome.SIGNATURE: Tone.BAD,
-    Outcome.SECRET: Tone.BAD,
+    DeliveryOutcome.QUEUED: Tone.GOOD,
+    DeliveryOutcome.WAITING: Tone.GOOD,
+    DeliveryOutcome.PAYLOAD: Tone.BAD,
+    DeliveryOutcome.UNSIGNED: Tone.BAD,
+    DeliveryOutcome.SIGNATURE: Tone.BAD,
+    DeliveryOutcome.SECRET: Tone.BAD,
 }
 
 
@@ -66,4 +66,4 @@ def file_state(state: str) -> SafeString:
 
 def outcome(value: str) -> SafeString:
     """What became of a webhook's delivery."""
-    return badge(_OUTCOME.get(Outcome(value), Tone.IDLE), str(Outcome(value).label))
+    return badge(_OUTCOME.get(DeliveryOutcome(value), Tone.IDLE), str(DeliveryOutcome(value).label))

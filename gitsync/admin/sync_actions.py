@@ -17,9 +17,9 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from gitsync.access import visible_repositories
-from gitsync.actions import NotPossible, accept_empty, ask_for_sync
+from gitsync.actions import ActionRefused, accept_empty, ask_for_sync
 from gitsync.admin import panel
-from gitsync.admin.sync_status import Asked, last_runs, standing
+from gitsync.admin.sync_status import RequestedSync, last_runs, standing
 from gitsync.admin.views import Views
 from gitsync.models import Repository
 from kiok.metadata.admin import display
@@ -49,7 +49,7 @@ def ask(
                 task = ask_for_sync(request.user, repository, full=full)
             else:
                 task = accept_empty(request.user, repository, accepted)
-        except NotPossible as error:
+        except ActionRefused as error:
             messages.warning(request, f"No sync of {repository.name}. {error}")
             continue
         asked[repository.pk] = standing(repository, task, before.get(repository.pk))
@@ -59,12 +59,12 @@ def ask(
     return [repository for repository in repositories if repository.pk in asked]
 
 
-def asked_for(request: HttpRequest, repository_id: int) -> Asked | None:
+def asked_for(request: HttpRequest, repository_id: int) -> RequestedSync | None:
     """The last request of this session for a repository."""
     return _remembered(request).get(repository_id)
 
 
-def _remember(request: HttpRequest, asked: dict[int, Asked]) -> None:
+def _remember(request: HttpRequest, asked: dict[int, RequestedSync]) -> None:
     known = {pk: item for pk, item in _remembered(request).items() if pk not in asked} | asked
     newest = list(known.items())[-MAX_REMEMBERED:]
     request.session[SESSION_KEY] = {
@@ -73,9 +73,9 @@ def _remember(request: HttpRequest, asked: dict[int, Asked]) -> None:
     }
 
 
-def _remembered(request: HttpRequest) -> dict[int, Asked]:
+def _remembered(request: HttpRequest) -> dict[int, RequestedSync]:
     stored = request.session.get(SESSION_KEY, {}).get("requests", {})
-    return {int(pk): Asked.from_json(item) for pk, item in stored.items()}
+    return {int(pk): RequestedSync.from_json(item) for pk, item in stored.items()}
 
 
 class SyncViews(Views):

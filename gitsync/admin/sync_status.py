@@ -11,12 +11,29 @@ from django_q.models import Task
 
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
 from gitsync.repositories.queries import counted_syncs
-from gitsync.repositories.requests import NO_WORKER, Asked, End, is_claimed, outcome_of, standing, worker_hint
+from gitsync.repositories.requests import (
+    NO_WORKER,
+    End,
+    RequestedSync,
+    is_claimed,
+    outcome_of,
+    standing,
+    worker_hint,
+)
 from gitsync.tasks import SYNC
 from kiok.cluster.conf import properties
 from kiok.metadata.admin.display import Tone
 
-__all__ = ["NO_WORKER", "Asked", "Status", "counts", "last_runs", "standing", "statuses", "worker_hint"]
+__all__ = [
+    "NO_WORKER",
+    "RequestedSync",
+    "SyncStatus",
+    "counts",
+    "last_runs",
+    "standing",
+    "statuses",
+    "worker_hint",
+]
 
 WORKER_FAILED = "no result"
 
@@ -30,7 +47,7 @@ _ENDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class SyncStatus:
     """How a repository stands for whoever waits. `settled`: nothing more is to come of the request.
 
     `run` is the sync under way or the last one, with the counts of `counted_syncs`.
@@ -49,7 +66,7 @@ def last_runs(repository_ids: Iterable[int]) -> dict[int, Any]:
     return {run.repository_id: run for run in counted_syncs(newest.distinct("repository_id"))}
 
 
-def statuses(repositories: Sequence[Repository], asked: Mapping[int, Asked]) -> dict[int, Status]:
+def statuses(repositories: Sequence[Repository], asked: Mapping[int, RequestedSync]) -> dict[int, SyncStatus]:
     """The status of each repository by its key; a constant number of queries."""
     runs = last_runs(repository.pk for repository in repositories)
     wanted = [request.task for request in asked.values()]
@@ -62,18 +79,18 @@ def statuses(repositories: Sequence[Repository], asked: Mapping[int, Asked]) -> 
     return found
 
 
-def _status(repository: Repository, asked: Asked | None, task: Task | None, run: Any) -> Status:
+def _status(repository: Repository, asked: RequestedSync | None, task: Task | None, run: Any) -> SyncStatus:
     if run and run.state == SyncState.RUNNING and is_claimed(repository):
-        return Status(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Beginning.", False, run)
+        return SyncStatus(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Beginning.", False, run)
     outcome = _outcome(repository, asked, task, run) if asked else None
     if asked and outcome is None:
-        return Status(Tone.BUSY, "waiting", "Waiting for a worker.", False, run)
+        return SyncStatus(Tone.BUSY, "waiting", "Waiting for a worker.", False, run)
     if _is_due(repository) and not (outcome and outcome.word == WORKER_FAILED):
-        return Status(Tone.BUSY, "due", "It is looked at next.", False, run)
+        return SyncStatus(Tone.BUSY, "due", "It is looked at next.", False, run)
     return outcome or _at_rest(repository, run)
 
 
-def _outcome(repository: Repository, asked: Asked, task: Task | None, run: Any) -> Status | None:
+def _outcome(repository: Repository, asked: RequestedSync, task: Task | None, run: Any) -> SyncStatus | None:
     """What came of the request; None while it is open."""
     outcome = outcome_of(repository, asked, task, run)
     if outcome is None:
@@ -81,7 +98,7 @@ def _outcome(repository: Repository, asked: Asked, task: Task | None, run: Any) 
     if outcome.end is End.SYNC:
         return _result(run)
     tone, word = _ENDS[outcome.end]
-    return Status(tone, word, outcome.message, True, run)
+    return SyncStatus(tone, word, outcome.message, True, run)
 
 
 def _is_due(repository: Repository) -> bool:
@@ -92,26 +109,26 @@ def _is_due(repository: Repository) -> bool:
     return queued or repository.next_due_at <= now
 
 
-def _result(run: Any) -> Status:
+def _result(run: Any) -> SyncStatus:
     """The sync that came of the request."""
     tone = {SyncState.SUCCEEDED: Tone.GOOD, SyncState.PARTIAL: Tone.WARN, SyncState.FAILED: Tone.BAD}
     word = "synced" if run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL) else SyncState(run.state).label
     text = counts(run) if word == "synced" else ""
     message = "; ".join(part for part in (text, run.message) if part)
-    return Status(tone.get(run.state, Tone.IDLE), word, message, True, run)
+    return SyncStatus(tone.get(run.state, Tone.IDLE), word, message, True, run)
 
 
-def _at_rest(repository: Repository, run: Any) -> Status:
+def _at_rest(repository: Repository, run: Any) -> SyncStatus:
     if not repository.enabled:
-        return Status(Tone.IDLE, "switched off", "It is not looked at.", True, run)
+        return SyncStatus(Tone.IDLE, "switched off", "It is not looked at.", True, run)
     if repository.is_paused:
         text = f"By {repository.paused_by}: {repository.pause_reason}"
-        return Status(Tone.WARN, "paused", text, True, run)
+        return SyncStatus(Tone.WARN, "paused", text, True, run)
     tone = {RepositoryState.IN_SYNC: Tone.GOOD, RepositoryState.DEGRADED: Tone.WARN}
     state = RepositoryState(repository.state)
     if state == RepositoryState.FAILING:
-        return Status(Tone.BAD, state.label, repository.message, True, run)
-    return Status(tone.get(state, Tone.IDLE), state.label, repository.message, True, run)
+        return SyncStatus(Tone.BAD, state.label, repository.message, True, run)
+    return SyncStatus(tone.get(state, Tone.IDLE), state.label, repository.message, True, run)
 
 
 def counts(run: Any) -> str:

@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.http import HttpAuthBase
 
-from gitsync.api.problems import Refused
-from gitsync.models import ApiToken, Scope, token_text
+from gitsync.api.problems import ApiRefusal
+from gitsync.models import ApiToken, TokenScope, token_text
 from kiok.authentication.failures import record
 from kiok.authentication.models import FailureKind
 
@@ -36,7 +36,7 @@ class Caller:
     def require(self, permission: str, what: str) -> None:
         """Raises Refused (403) unless the user has the permission."""
         if not self.may(permission):
-            raise Refused(403, f"{what} needs the permission {permission}.", code="permission")
+            raise ApiRefusal(403, f"{what} needs the permission {permission}.", code="permission")
 
 
 class ApiRequest(HttpRequest):
@@ -50,7 +50,7 @@ class BearerToken(HttpAuthBase):
 
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: Scope | None = None, *permissions: str) -> None:
+    def __init__(self, scope: TokenScope | None = None, *permissions: str) -> None:
         super().__init__()
         self.scope = scope
         self.permissions = permissions
@@ -58,7 +58,7 @@ class BearerToken(HttpAuthBase):
     def __call__(self, request: HttpRequest) -> Caller:
         caller = caller_of(request)
         if self.scope and self.scope not in caller.token.scopes:
-            raise Refused(
+            raise ApiRefusal(
                 403,
                 f"This needs a token with the scope {self.scope.value}.",
                 code="scope",
@@ -96,5 +96,5 @@ def caller_of(request: HttpRequest) -> Caller:
     return Caller(found.user, found)
 
 
-def _refused(detail: str, error: str = ', error="invalid_token"') -> Refused:
-    return Refused(401, detail, headers={"WWW-Authenticate": REALM + error})
+def _refused(detail: str, error: str = ', error="invalid_token"') -> ApiRefusal:
+    return ApiRefusal(401, detail, headers={"WWW-Authenticate": REALM + error})

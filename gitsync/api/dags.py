@@ -17,9 +17,9 @@ from pydantic import Field
 from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
-from gitsync.api.problems import Refused, not_found
+from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.schemas import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
-from gitsync.models import Scope
+from gitsync.models import TokenScope
 from kiok.metadata.access import visible
 from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
@@ -129,7 +129,7 @@ class Graph(Sent):
     edges: list[Edge]
 
 
-@router.get("/dags", response=DagPage, auth=BearerToken(Scope.READ, VIEW), summary="List DAGs")
+@router.get("/dags", response=DagPage, auth=BearerToken(TokenScope.READ, VIEW), summary="List DAGs")
 def dags(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
@@ -156,7 +156,7 @@ def dags(
     return DagPage(items=[DagSummary(**_summary(row, row.n_tasks or 0)) for row in cut], next=following)
 
 
-@router.get("/dag", response=DagOut, auth=BearerToken(Scope.READ, VIEW), summary="Read a DAG")
+@router.get("/dag", response=DagOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a DAG")
 def dag(request: ApiRequest, uid: DagUid) -> DagOut:
     """One DAG as it is served: its compiled form, its source, where both came from."""
     row = _dag(request.auth, uid)
@@ -170,7 +170,9 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
     )
 
 
-@router.get("/dag/graph", response=Graph, auth=BearerToken(Scope.READ, VIEW), summary="Read a DAG's graph")
+@router.get(
+    "/dag/graph", response=Graph, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a DAG's graph"
+)
 def graph(request: ApiRequest, uid: DagUid) -> Graph:
     """The DAG's tasks as boxes, and what each requires as lines, as the DAG's page draws them.
 
@@ -180,7 +182,7 @@ def graph(request: ApiRequest, uid: DagUid) -> Graph:
     try:
         picture = bounded(row.spec)
     except GraphTooLarge as exc:
-        raise Refused(422, f"{exc} GET /api/v1/dag has its spec.", code="graph_too_large") from exc
+        raise ApiRefusal(422, f"{exc} GET /api/v1/dag has its spec.", code="graph_too_large") from exc
     return Graph(
         uid=row.uid,
         width=picture.width,
@@ -198,7 +200,7 @@ def graph(request: ApiRequest, uid: DagUid) -> Graph:
 @router.get(
     "/dag/versions",
     response=VersionPage,
-    auth=BearerToken(Scope.READ, VIEW_VERSION),
+    auth=BearerToken(TokenScope.READ, VIEW_VERSION),
     summary="List a DAG's versions",
 )
 def versions(
@@ -215,7 +217,7 @@ def versions(
 @router.get(
     "/dag/versions/{version}",
     response=VersionOut,
-    auth=BearerToken(Scope.READ, VIEW_VERSION),
+    auth=BearerToken(TokenScope.READ, VIEW_VERSION),
     summary="Read a version of a DAG",
 )
 def version(request: ApiRequest, version: Number, uid: DagUid) -> VersionOut:

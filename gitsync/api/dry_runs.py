@@ -15,13 +15,13 @@ from gitsync.access import visible_repositories
 from gitsync.api import operation_tokens, waiting
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.operation_tokens import Ticket
-from gitsync.api.problems import Refused, not_found
+from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
 from gitsync.api.schemas import RepositoryName, Sent
 from gitsync.api.sync_requests import DEFAULT, Wanted
 from gitsync.api.syncs import Changes, FailedFile
 from gitsync.api.waiting import Wait
-from gitsync.models import Scope
+from gitsync.models import TokenScope
 from gitsync.repositories.requests import worker_hint
 
 router = Router(tags=["dry runs"], by_alias=True)
@@ -74,7 +74,7 @@ class DryRun(Sent):
 @router.post(
     "/repositories/{name}/dry-run",
     response={200: DryRun, 202: DryRun},
-    auth=BearerToken(Scope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, CHANGE),
     tags=["repositories"],
     summary="Find out what a sync would do",
 )
@@ -94,7 +94,7 @@ def dry_run_repository(
 @router.get(
     "/dry-runs/{id}",
     response=DryRun,
-    auth=BearerToken(Scope.READ, VIEW),
+    auth=BearerToken(TokenScope.READ, VIEW),
     url_name="dry-run",
     summary="Read a dry run",
 )
@@ -115,7 +115,7 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> DryRun:
     gone = operation_tokens.has_left_the_queue(ticket)
     task = Task.objects.filter(pk=ticket["task"], func=tasks.DRY_RUN).first()
     if task is None and gone:
-        raise Refused(404, "The result of the dry run was not kept. Ask for another.")
+        raise ApiRefusal(404, "The result of the dry run was not kept. Ask for another.")
     found = _result(caller, task.result) if task and task.success and task.result else None
     if task is None:
         state, hint = "waiting", worker_hint()

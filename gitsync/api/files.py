@@ -18,7 +18,7 @@ from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import found
 from gitsync.api.schemas import ABSENT, FilePath, RepositoryName, Search, Sent, Time
-from gitsync.models import FileState, Scope, SourceFile
+from gitsync.models import FileState, SourceFile, TokenScope
 from gitsync.repositories import failing_files as failing
 from gitsync.repositories.queries import located_files, reason_of
 
@@ -129,7 +129,7 @@ class ErrorPage(Sent):
 @router.get(
     "/repositories/{name}/files",
     response=FilePage,
-    auth=BearerToken(Scope.READ, VIEW),
+    auth=BearerToken(TokenScope.READ, VIEW),
     summary="List a repository's files",
 )
 def files(
@@ -154,7 +154,7 @@ def files(
 @router.get(
     "/repositories/{name}/file",
     response=FileOut,
-    auth=BearerToken(Scope.READ, VIEW),
+    auth=BearerToken(TokenScope.READ, VIEW),
     summary="Read a file's problems",
 )
 def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
@@ -175,7 +175,7 @@ def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
 @router.get(
     "/errors",
     response=ErrorPage,
-    auth=BearerToken(Scope.READ, VIEW),
+    auth=BearerToken(TokenScope.READ, VIEW),
     tags=["errors"],
     summary="List what fails",
 )
@@ -187,7 +187,7 @@ def errors(
     search: Annotated[Search, Field(description="Text in path or message.")] = ABSENT,
 ) -> ErrorPage:
     """Every file that fails now, over all repositories, with the lines at fault and what is served in its place."""
-    wanted = failing.Wanted(repository or "", (search or "").strip())
+    wanted = failing.FailingFileFilter(repository or "", (search or "").strip())
     rows = failing.failing_files(request.auth.user, wanted).annotate(
         since=Coalesce("first_failed_at", Value(_LONG_AGO))
     )

@@ -17,7 +17,7 @@ from django_q.models import OrmQ
 from pydantic import StringConstraints
 
 from gitsync.api.problems import not_found
-from gitsync.models import Turn
+from gitsync.models import QueuedSync
 from kiok.cluster.conf import properties
 
 MAX_AGE = timedelta(days=1)
@@ -47,7 +47,7 @@ def has_left_the_queue(value: Mapping[str, Any]) -> bool:
 
     A queue in Redis does not tell; then it has left when no worker can be at it any more.
     """
-    if Turn.objects.filter(pk=value["task"]).exists():
+    if QueuedSync.objects.filter(pk=value["task"]).exists():
         return False
     if value.get("kind") in TURNS:
         return True

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from gitsync.api.problems import Refused
+from gitsync.api.problems import ApiRefusal
 from gitsync.api.schemas import integer
 from kiok.text import MAX_INT64
 
@@ -86,7 +86,7 @@ def _read(cursor: str, order: Sequence[Column]) -> list[Any]:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [_value(column.kind, value) for column, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, RecursionError) as exc:
-        raise Refused(404, "No page begins at this cursor; begin with the first.", code="cursor") from exc
+        raise ApiRefusal(404, "No page begins at this cursor; begin with the first.", code="cursor") from exc
 
 
 def _value(kind: type, value: Any) -> Any:

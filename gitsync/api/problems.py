@@ -56,7 +56,7 @@ class Problem(Schema):
     errors: list[FieldError] = []
 
 
-class Refused(Exception):
+class ApiRefusal(Exception):
     """An answer of this status. `code` ends the problem's type; "" for the status's own."""
 
     def __init__(
@@ -76,17 +76,17 @@ class Refused(Exception):
         self.headers = headers
 
 
-def not_found(what: str) -> Refused:
+def not_found(what: str) -> ApiRefusal:
     """No such row, or none that the caller may see: the answer is the same."""
-    return Refused(404, f"There is no such {what} that you may see.")
+    return ApiRefusal(404, f"There is no such {what} that you may see.")
 
 
-def invalid(*errors: tuple[str, str]) -> Refused:
+def invalid(*errors: tuple[str, str]) -> ApiRefusal:
     """Values that were sent and cannot be taken, each a pair of field and message."""
-    return Refused(422, "Some of what was sent cannot be taken; `errors` says what.", errors=errors)
+    return ApiRefusal(422, "Some of what was sent cannot be taken; `errors` says what.", errors=errors)
 
 
-def response(problem: Refused) -> HttpResponse:
+def response(problem: ApiRefusal) -> HttpResponse:
     """The problem as an answer."""
     code = problem.code or _BY_STATUS.get(problem.status, "error")
     body: dict[str, Any] = {
@@ -104,28 +104,30 @@ def response(problem: Refused) -> HttpResponse:
 def handle_all(api: NinjaAPI) -> None:
     """Have every exception of an operation answered by a problem."""
     for kind in (
-        *(Refused, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation),
+        *(ApiRefusal, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation),
         *(UnreadablePostError, OperationalError, InterfaceError, Exception),
     ):
         api.add_exception_handler(kind, _answer)
 
 
-def of_exception(error: Exception) -> Refused:
+def of_exception(error: Exception) -> ApiRefusal:
     """What is told of it. Of a fault of this service nothing; the log has it."""
-    if isinstance(error, Refused):
+    if isinstance(error, ApiRefusal):
         return error
     if isinstance(error, HttpError):
         # What the body's parser raises comes as this one's cause.
         cause = error.__cause__
-        return of_exception(cause) if isinstance(cause, Exception) else Refused(error.status_code, str(error))
+        return (
+            of_exception(cause) if isinstance(cause, Exception) else ApiRefusal(error.status_code, str(error))
+        )
     if isinstance(error, ValidationError):
         return invalid(*[(_field(item["loc"]), _message(item)) for item in error.errors])
     if isinstance(error, Http404):
         return not_found("thing")
     if isinstance(error, RequestDataTooBig):
-        return Refused(413, "The body is larger than this service reads.")
+        return ApiRefusal(413, "The body is larger than this service reads.")
     if isinstance(error, SuspiciousOperation | UnreadablePostError):
-        return Refused(400, "The request cannot be read.")
+        return ApiRefusal(400, "The request cannot be read.")
     if isinstance(error, OperationalError | InterfaceError):
         log.warning("no answer from the database: %s", error)
         return _unavailable("The database does not answer. Try again.")
@@ -133,11 +135,11 @@ def of_exception(error: Exception) -> Refused:
         log.warning("%s", error.found)
         return _unavailable(str(error))
     log.error("a fault in the API", exc_info=error)
-    return Refused(500, "A fault of this service; its log has the details.")
+    return ApiRefusal(500, "A fault of this service; its log has the details.")
 
 
-def _unavailable(detail: str) -> Refused:
-    return Refused(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+def _unavailable(detail: str) -> ApiRefusal:
+    return ApiRefusal(503, detail, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def of_plain(answer: HttpResponse) -> HttpResponse:
@@ -148,7 +150,7 @@ def of_plain(answer: HttpResponse) -> HttpResponse:
         405: f"Allowed here: {headers.get('Allow', 'nothing')}.",
     }
     detail = details.get(answer.status_code, HTTPStatus(answer.status_code).phrase)
-    return response(Refused(answer.status_code, detail, headers=headers))
+    return response(ApiRefusal(answer.status_code, detail, headers=headers))
 
 
 def _answer(_request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:

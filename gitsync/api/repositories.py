@@ -18,10 +18,10 @@ from gitsync.access import assignable_groups, sees_all, visible_repositories
 from gitsync.api import pages, repository_edit
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
-from gitsync.api.problems import Refused, not_found
+from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
 from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Taken, Time
-from gitsync.models import ManagedBy, Repository, RepositoryState, Scope, Trigger
+from gitsync.models import ManagedBy, Repository, RepositoryState, TokenScope, Trigger
 from gitsync.repositories.declared import declared_where
 from gitsync.repositories.queries import counted_repositories
 from gitsync.repositories.requests import is_claimed
@@ -127,7 +127,7 @@ def address(repository: Repository) -> str:
     return reverse("api-1:repository", args=[repository.name])
 
 
-@router.get("", response=RepositoryPage, auth=BearerToken(Scope.READ, VIEW), summary="List repositories")
+@router.get("", response=RepositoryPage, auth=BearerToken(TokenScope.READ, VIEW), summary="List repositories")
 def repositories(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
@@ -154,7 +154,7 @@ def repositories(
 @router.post(
     "",
     response={201: RepositoryOut},
-    auth=BearerToken(Scope.WRITE, "gitsync.add_repository"),
+    auth=BearerToken(TokenScope.WRITE, "gitsync.add_repository"),
     summary="Add a repository",
 )
 def add_repository(
@@ -169,7 +169,7 @@ def add_repository(
 @router.get(
     "/{name}",
     response=RepositoryOut,
-    auth=BearerToken(Scope.READ, VIEW),
+    auth=BearerToken(TokenScope.READ, VIEW),
     url_name="repository",
     summary="Read a repository",
 )
@@ -179,7 +179,10 @@ def repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
 
 
 @router.patch(
-    "/{name}", response=RepositoryOut, auth=BearerToken(Scope.WRITE, CHANGE), summary="Change a repository"
+    "/{name}",
+    response=RepositoryOut,
+    auth=BearerToken(TokenScope.WRITE, CHANGE),
+    summary="Change a repository",
 )
 def change_repository(request: ApiRequest, name: RepositoryName, body: RepositoryChange) -> RepositoryOut:
     """Change the fields that are sent, and leave the others. It is looked at at once."""
@@ -188,7 +191,10 @@ def change_repository(request: ApiRequest, name: RepositoryName, body: Repositor
 
 
 @router.put(
-    "/{name}", response=RepositoryOut, auth=BearerToken(Scope.WRITE, CHANGE), summary="Replace a repository"
+    "/{name}",
+    response=RepositoryOut,
+    auth=BearerToken(TokenScope.WRITE, CHANGE),
+    summary="Replace a repository",
 )
 def replace_repository(
     request: ApiRequest, name: RepositoryName, body: RepositoryConfiguration
@@ -201,7 +207,7 @@ def replace_repository(
 @router.delete(
     "/{name}",
     response=Removed,
-    auth=BearerToken(Scope.WRITE, "gitsync.delete_repository"),
+    auth=BearerToken(TokenScope.WRITE, "gitsync.delete_repository"),
     summary="Remove a repository",
 )
 def remove_repository(request: ApiRequest, name: RepositoryName) -> Removed:
@@ -213,7 +219,7 @@ def remove_repository(request: ApiRequest, name: RepositoryName) -> Removed:
 @router.post(
     "/{name}/pause",
     response=RepositoryOut,
-    auth=BearerToken(Scope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, CHANGE),
     summary="Pause a repository",
 )
 def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) -> RepositoryOut:
@@ -226,7 +232,7 @@ def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) ->
 @router.post(
     "/{name}/resume",
     response=RepositoryOut,
-    auth=BearerToken(Scope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, CHANGE),
     summary="Resume a repository",
 )
 def resume_repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
@@ -240,8 +246,8 @@ def possible() -> Iterator[None]:
     """Answers what is not possible as the repository stands by 409."""
     try:
         yield
-    except actions.NotPossible as exc:
-        raise Refused(409, str(exc), code=str(exc.code)) from exc
+    except actions.ActionRefused as exc:
+        raise ApiRefusal(409, str(exc), code=str(exc.code)) from exc
 
 
 def _changeable(caller: Caller, name: str) -> Any:
@@ -249,7 +255,7 @@ def _changeable(caller: Caller, name: str) -> Any:
     repository = found(caller, name)
     if repository.managed_by == ManagedBy.CONFIG:
         where = declared_where(repository)
-        raise Refused(409, f"{name} is declared in {where}. Change or remove it there.", code="declared")
+        raise ApiRefusal(409, f"{name} is declared in {where}. Change or remove it there.", code="declared")
     return repository
 
 

@@ -24,7 +24,7 @@ from gitsync.access import (
     usable_connections,
 )
 from gitsync.api.auth import Caller
-from gitsync.api.problems import Refused, invalid, not_found
+from gitsync.api.problems import ApiRefusal, invalid, not_found
 from gitsync.api.schemas import RepositoryName, Taken, Text
 from gitsync.models import Repository
 from gitsync.repositories import declared
@@ -253,7 +253,7 @@ def _as_conflict() -> Iterator[None]:
     try:
         yield
     except IntegrityError as exc:
-        raise Refused(409, "Something else was changed at the same time. Read it again.") from exc
+        raise ApiRefusal(409, "Something else was changed at the same time. Read it again.") from exc
     except DatabaseError as exc:
         # "Save with update_fields did not affect any rows" has no class of its own.
         if type(exc) is DatabaseError:

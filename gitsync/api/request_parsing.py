@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja.parser import Parser
 
-from gitsync.api.problems import Refused
+from gitsync.api.problems import ApiRefusal
 from kiok import strict_json
 
 MEDIA_TYPE = "application/json"
@@ -20,8 +20,8 @@ class StrictParser(Parser):
         if not request.body and not request.content_type:
             return None  # nothing was sent, where nothing need be
         if request.content_type != MEDIA_TYPE:
-            raise Refused(415, f"Send the body as {MEDIA_TYPE}.")
+            raise ApiRefusal(415, f"Send the body as {MEDIA_TYPE}.")
         try:
             return strict_json.parse(request.body)
-        except strict_json.HostileJsonError as exc:
-            raise Refused(400, f"The body is not JSON as it is taken here: {exc}.") from exc
+        except strict_json.StrictJsonError as exc:
+            raise ApiRefusal(400, f"The body is not JSON as it is taken here: {exc}.") from exc

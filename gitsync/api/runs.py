@@ -14,7 +14,7 @@ from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.schemas import ABSENT, Key, RepositoryName, Sent, Time, Uid
-from gitsync.models import Scope
+from gitsync.models import TokenScope
 from kiok.metadata.access import visible
 from kiok.metadata.models import DagRun
 
@@ -70,7 +70,7 @@ class RunOut(RunSummary):
     tasks: list[TaskRunOut]
 
 
-@router.get("", response=RunPage, auth=BearerToken(Scope.READ, VIEW), summary="List runs")
+@router.get("", response=RunPage, auth=BearerToken(TokenScope.READ, VIEW), summary="List runs")
 def runs(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
@@ -88,7 +88,7 @@ def runs(
     return RunPage(items=[RunSummary(**_summary(row)) for row in cut], next=following)
 
 
-@router.get("/{id}", response=RunOut, auth=BearerToken(Scope.READ, VIEW), summary="Read a run")
+@router.get("/{id}", response=RunOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a run")
 def run(request: ApiRequest, id: Key) -> RunOut:
     """One run, with what became of each task."""
     row = visible(DagRun.objects.filter(pk=id), request.auth.user).first()

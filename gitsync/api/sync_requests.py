@@ -22,9 +22,17 @@ from gitsync.api.repositories import CHANGE, VIEW, found, possible
 from gitsync.api.schemas import RepositoryName, Sent, Taken, Text
 from gitsync.api.syncs import SyncSummary
 from gitsync.api.waiting import Wait
-from gitsync.models import Repository, Scope, SyncRun, SyncState, Trigger
+from gitsync.models import Repository, SyncRun, SyncState, TokenScope, Trigger
 from gitsync.repositories.queries import counted_syncs
-from gitsync.repositories.requests import Asked, End, Outcome, is_claimed, outcome_of, standing, worker_hint
+from gitsync.repositories.requests import (
+    End,
+    RequestedSync,
+    RequestOutcome,
+    is_claimed,
+    outcome_of,
+    standing,
+    worker_hint,
+)
 
 router = Router(tags=["syncs"], by_alias=True)
 
@@ -87,7 +95,7 @@ class SyncRequest(Sent):
 @router.post(
     "/repositories/{name}/sync",
     response={200: SyncRequest, 202: SyncRequest},
-    auth=BearerToken(Scope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, CHANGE),
     tags=["repositories"],
     summary="Sync a repository",
 )
@@ -107,7 +115,7 @@ def sync_repository(
 @router.post(
     "/repositories/{name}/accept-empty",
     response={200: SyncRequest, 202: SyncRequest},
-    auth=BearerToken(Scope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, CHANGE),
     tags=["repositories"],
     summary="Accept a commit that prunes every DAG",
 )
@@ -126,7 +134,7 @@ def accept_empty(
 @router.get(
     "/sync-requests/{id}",
     response=SyncRequest,
-    auth=BearerToken(Scope.READ, VIEW),
+    auth=BearerToken(TokenScope.READ, VIEW),
     url_name="sync-request",
     summary="Read what came of a request",
 )
@@ -161,7 +169,7 @@ def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:
 
 
 def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
-    asked, full = Asked.from_json(ticket), ticket["full"] is True
+    asked, full = RequestedSync.from_json(ticket), ticket["full"] is True
     # The task first: once it is done, what is read after it is as it left it.
     task = _task(asked)
     repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
@@ -170,7 +178,7 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
     run = _run(repository, asked, full)
     outcome = outcome_of(repository, asked, task, run)
     result = _result(caller, repository, outcome, run) if outcome else None
-    if result is None and task is None and not is_claimed(repository) and not repository.follow_up:
+    if result is None and task is None and not is_claimed(repository) and not repository.pending_request:
         is_gone = operation_tokens.has_left_the_queue(ticket) and not _task(asked)
         result = _forgotten(repository) if is_gone else None
     running = bool(run and run.state == SyncState.RUNNING and is_claimed(repository))
@@ -184,12 +192,12 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
     )
 
 
-def _task(asked: Asked) -> Task | None:
+def _task(asked: RequestedSync) -> Task | None:
     task: Task | None = Task.objects.filter(pk=asked.task, func=tasks.SYNC).first()
     return task
 
 
-def _run(repository: Repository, asked: Asked, full: bool) -> Any:
+def _run(repository: Repository, asked: RequestedSync, full: bool) -> Any:
     """The first sync after the request, a full one if that was asked for; else the newest before."""
     runs = counted_syncs(SyncRun.objects.select_related("repository").filter(repository=repository))
     later = runs.filter(pk__gt=asked.last_run).order_by("pk")
@@ -197,7 +205,7 @@ def _run(repository: Repository, asked: Asked, full: bool) -> Any:
     return first or runs.filter(pk__lte=asked.last_run).order_by("-pk").first()
 
 
-def _result(caller: Caller, repository: Repository, outcome: Outcome, run: Any) -> SyncResult:
+def _result(caller: Caller, repository: Repository, outcome: RequestOutcome, run: Any) -> SyncResult:
     if outcome.end is End.SYNC:
         name = _BY_STATE.get(SyncState(run.state), "failed")
         return SyncResult(

@@ -14,7 +14,7 @@ from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.schemas import ABSENT, CorrelationId, Key, RepositoryName, Sent, Time
-from gitsync.models import Scope, SyncRun
+from gitsync.models import SyncRun, TokenScope
 from gitsync.repositories.queries import CHANGES, counted_syncs
 
 router = Router(tags=["syncs"], by_alias=True)
@@ -96,7 +96,7 @@ class SyncOut(SyncSummary):
     log: str = Field(description="What happened when, a line each: seconds since its beginning, text.")
 
 
-@router.get("", response=SyncPage, auth=BearerToken(Scope.READ, VIEW), summary="List syncs")
+@router.get("", response=SyncPage, auth=BearerToken(TokenScope.READ, VIEW), summary="List syncs")
 def syncs(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
@@ -120,7 +120,7 @@ def syncs(
 
 
 @router.get(
-    "/{id}", response=SyncOut, auth=BearerToken(Scope.READ, VIEW), url_name="sync", summary="Read a sync"
+    "/{id}", response=SyncOut, auth=BearerToken(TokenScope.READ, VIEW), url_name="sync", summary="Read a sync"
 )
 def sync(request: ApiRequest, id: Key) -> SyncOut:
     """One sync: what changed, which files failed, how long each step took, its log."""

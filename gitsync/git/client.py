@@ -21,7 +21,7 @@ from gitsync.git.failure import failure
 from gitsync.git.gitpython import GitCommandNotFound
 from gitsync.git.passphrase import WRONG, is_wrong_passphrase
 from gitsync.git.private_directory import secrets_root, sweep_stale
-from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
+from gitsync.git.process import GitProcess, OutputLimitPassed, TimeLimitPassed
 from gitsync.git.redaction import Redactor
 from gitsync.git.url import DEFAULT_PROTOCOLS, RemoteUrl, check_host
 from kiok.folders import make_private
@@ -167,7 +167,9 @@ class GitClient:
             return Advertised(output, status == 0, process.stderr, is_failed=status != 0)
 
     @contextlib.contextmanager
-    def open(self, args: Sequence[str], *, directory: Path, inherit: Sequence[int] = ()) -> Iterator[Process]:
+    def open(
+        self, args: Sequence[str], *, directory: Path, inherit: Sequence[int] = ()
+    ) -> Iterator[GitProcess]:
         """A local git command to converse with; ended when the block is left."""
         with self._started(args, directory, None, None, inherit, die_with_parent=False) as (process, _):
             yield process
@@ -183,7 +185,7 @@ class GitClient:
         die_with_parent: bool = True,
         settings: Mapping[str, str] | None = None,
         extra: Mapping[str, str] | None = None,
-    ) -> Iterator[tuple[Process, Handover | None]]:
+    ) -> Iterator[tuple[GitProcess, Handover | None]]:
         program = shutil.which("git")
         if program is None:
             raise git_error(GitReason.GIT_MISSING, "git is not installed, or not on the PATH of the service")
@@ -207,7 +209,7 @@ class GitClient:
                 variables[f"GIT_CONFIG_KEY_{index}"] = key
                 variables[f"GIT_CONFIG_VALUE_{index}"] = value
             try:
-                process = Process(
+                process = GitProcess(
                     [program, *args],
                     directory=directory or self.settings.home / "empty",
                     environment=variables,

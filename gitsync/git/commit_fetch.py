@@ -10,7 +10,7 @@ from gitsync.git import advertisement
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.listing import Listing, blob_sizes, read_listing
 from gitsync.git.ref import Ref, RefKind
-from gitsync.git.scope import Scope
+from gitsync.git.scope import FetchScope
 from gitsync.git.transfer import NO_FILES, NO_LARGE_FILES, Transfer
 
 HEAD_REF = "refs/kiok/head"
@@ -40,7 +40,7 @@ class CommitFetch:
 
     transfer: Transfer
     ref: Ref
-    scope: Scope
+    scope: FetchScope
     max_files: int
     filtered: bool
 

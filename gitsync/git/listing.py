@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
-from gitsync.git.scope import Scope
+from gitsync.git.scope import FetchScope
 
 FOLDER = "040000"
 SYMLINK = "120000"
@@ -52,7 +52,7 @@ def read_listing(
     directory: Path,
     commit: str,
     *,
-    scope: Scope,
+    scope: FetchScope,
     max_files: int,
     inherit: Sequence[int] = (),
 ) -> Listing:

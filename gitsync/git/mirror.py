@@ -35,7 +35,7 @@ from gitsync.git.housekeeping import (
 )
 from gitsync.git.listing import Listing
 from gitsync.git.ref import Ref, RefKind
-from gitsync.git.scope import WHOLE, Scope
+from gitsync.git.scope import WHOLE, FetchScope
 from gitsync.git.transfer import Transfer
 from gitsync.git.tree import GitTree, TreeLimits
 from gitsync.git.url import RemoteUrl
@@ -58,7 +58,7 @@ class Mirror:
         self._limits = limits or TreeLimits()
         self._lock: int | None = None
         # Listing a big repository takes a while: the fetch's serves the tree of the same commit too.
-        self._listed: tuple[str, Scope, Listing] | None = None
+        self._listed: tuple[str, FetchScope, Listing] | None = None
 
     def probe(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> str:
         """The commit the ref means now, an annotated tag peeled. Touches no mirror.
@@ -72,7 +72,9 @@ class Mirror:
         """As `probe`, with the branch, tag or commit that is meant: for a range, the tag that was chosen."""
         return advertisement.resolve(self._client, url, ref, credential)
 
-    def fetch(self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: Scope = WHOLE) -> str:
+    def fetch(
+        self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: FetchScope = WHOLE
+    ) -> str:
         """Bring the mirror to what the server's ref means now; returns that commit.
 
         All of the commit that is in the scope is there when this returns. A mirror that is damaged, or was
@@ -98,7 +100,7 @@ class Mirror:
         return holds_parts(self.git_directory)
 
     def _fetch_repairing(
-        self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: Scope, *, filtered: bool
+        self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: FetchScope, *, filtered: bool
     ) -> str:
         transfer = Transfer(self._client, self.git_directory, url, credential, self._inherit)
         fetch = CommitFetch(transfer, ref, scope, self._limits.max_files, filtered)
@@ -139,7 +141,7 @@ class Mirror:
         self._create(other)
         return fetch.run()
 
-    def tree(self, commit: str, scope: Scope = WHOLE) -> GitTree:
+    def tree(self, commit: str, scope: FetchScope = WHOLE) -> GitTree:
         """The files in the scope of a commit that was fetched with it.
 
         Raises GitError; damage found makes the next fetch start anew.
@@ -261,7 +263,7 @@ class Mirror:
 class _MirrorTree(GitTree):
     """A tree that holds its mirror while it is read and reports damage to it."""
 
-    def __init__(self, mirror: Mirror, commit: str, scope: Scope) -> None:
+    def __init__(self, mirror: Mirror, commit: str, scope: FetchScope) -> None:
         self._mirror = mirror
         listed = mirror._listed
         super().__init__(

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.private_directory import write_private
-from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
+from gitsync.git.process import GitProcess, OutputLimitPassed, TimeLimitPassed
 from gitsync.git.signer import RefusalError, SignatureKind, Signer, shown
 
 _MAX_OUTPUT_BYTES = 4 << 20
@@ -103,7 +103,7 @@ class Keyring:
 
     def _import(self, client: GitClient, directory: Path, public_keys: str) -> frozenset[str]:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(directory), "LC_ALL": "C"}
-        with Process(
+        with GitProcess(
             [*self._command, "--status-fd=1", "--import"],
             directory=directory,
             environment=environment,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitsync.git.gitpython import GitCommandNotFound
-from gitsync.git.process import OutputLimitPassed, Process, TimeLimitPassed
+from gitsync.git.process import GitProcess, OutputLimitPassed, TimeLimitPassed
 
 _SECONDS = 10.0
 _MAX_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ def is_wrong_passphrase(key: Path, environment: Mapping[str, str]) -> bool:
         return False
     asking = {**environment, "KIOK_ASK_KIND": "key"}
     try:
-        with Process([program, "-y", "-f", str(key)], directory=key.parent, environment=asking) as process:
+        with GitProcess([program, "-y", "-f", str(key)], directory=key.parent, environment=asking) as process:
             status, _ = process.finish(None, timeout_seconds=_SECONDS, max_output_bytes=_MAX_BYTES)
             return status != 0 and "incorrect passphrase" in process.stderr
     except (GitCommandNotFound, OSError, TimeLimitPassed, OutputLimitPassed):

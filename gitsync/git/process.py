@@ -60,7 +60,7 @@ def _prepared(unwanted: Sequence[str], max_file_bytes: int | None, max_memory_by
     return cleared + " && ".join([*steps, 'exec "$@"'])
 
 
-class Process:
+class GitProcess:
     """A running git command; use it as a context manager, which ends the whole process group.
 
     `environment` is the complete environment: nothing is inherited but what it names.
@@ -122,7 +122,7 @@ class Process:
         self._closing = False
         self._ended = False
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> GitProcess:
         return self
 
     def __exit__(

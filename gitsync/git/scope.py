@@ -14,7 +14,7 @@ MAX_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class FetchScope:
     """The wanted part of every commit of a repository.
 
     `subpath` is the synced folder ("" is the root: then all is wanted, whatever `include` says); `include` are
@@ -63,12 +63,12 @@ class Scope:
         return is_wanted
 
 
-WHOLE = Scope()
+WHOLE = FetchScope()
 
 
-def parse_scope(subpath: str, include: str) -> Scope:
+def parse_scope(subpath: str, include: str) -> FetchScope:
     """Raises GitError (SUBPATH_INVALID, INCLUDE_INVALID)."""
-    return Scope(parse_subpath(subpath), parse_include(include))
+    return FetchScope(parse_subpath(subpath), parse_include(include))
 
 
 def parse_include(text: str) -> str:

@@ -18,8 +18,8 @@ from compilers.links import Link, Links
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.listing import SUBMODULE, SYMLINK, Listing, blob_sizes, broken, list_commit, read_listing
-from gitsync.git.process import OutputEnded, OutputLimitPassed, Process, TimeLimitPassed
-from gitsync.git.scope import WHOLE, Scope
+from gitsync.git.process import GitProcess, OutputEnded, OutputLimitPassed, TimeLimitPassed
+from gitsync.git.scope import WHOLE, FetchScope
 from gitsync.git.subpath import is_within
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -64,7 +64,7 @@ class GitTree:
         directory: Path,
         client: GitClient,
         limits: TreeLimits,
-        scope: Scope = WHOLE,
+        scope: FetchScope = WHOLE,
         listing: Listing | None = None,
         inherit: Sequence[int] = (),
     ) -> None:
@@ -195,7 +195,7 @@ class GitTree:
             )
         return entry.blob.encode() + b"\n"
 
-    def _answer(self, process: Process, entry: TreeEntry) -> bytes:
+    def _answer(self, process: GitProcess, entry: TreeEntry) -> bytes:
         seconds = self._client.settings.timeout_seconds
         try:
             header = process.receive_line(timeout_seconds=seconds)

@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from gitsync.git.errors import GitError
 from gitsync.git.url import RemoteUrl, parse_url
-from gitsync.models import Delivery, Outcome, Repository
+from gitsync.models import Delivery, DeliveryOutcome, Repository
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SCHEMES = frozenset({"https", "ssh"})
@@ -75,7 +75,7 @@ HOSTS: Mapping[str, tuple[str, Forms]] = {
 """Hosts that git talks to, with the host of their pages; some take ssh on port 443 under another name."""
 WORDS: Mapping[str, Forms] = {**SERVICES, "forgejo": GITEA, "stash": BITBUCKET_SERVER}
 """What parts of a self-hosted service's host name tell."""
-_UNPROVEN = (Outcome.UNSIGNED, Outcome.SIGNATURE, Outcome.SECRET)
+_UNPROVEN = (DeliveryOutcome.UNSIGNED, DeliveryOutcome.SIGNATURE, DeliveryOutcome.SECRET)
 
 
 def commit_url(repository: Repository, sha: str) -> str:

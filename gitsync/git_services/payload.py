@@ -18,7 +18,7 @@ def read(body: bytes, content_type: str) -> Payload:
         body = _of_form(body)
     try:
         payload = strict_json.parse(body)
-    except strict_json.HostileJsonError as exc:
+    except strict_json.StrictJsonError as exc:
         raise PayloadInvalid("the body is not acceptable JSON") from exc
     if not isinstance(payload, dict):
         raise PayloadInvalid("the body is no JSON object")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from gitsync import presence
 from gitsync.models import Repository, RepositoryState
-from gitsync.monitoring.doctor.finding import Status
+from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.repositories.states import PAUSED, SWITCHED_OFF, SYNCING, WORDS, shown_state
 from gitsync.sync.empty_hold import hold_of
 from gitsync.sync.lease import is_held
@@ -36,7 +36,7 @@ COLOURS = {
     PAUSED: "yellow",
     SWITCHED_OFF: "dim",
 }
-STATUS_COLOURS = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red"}
+STATUS_COLOURS = {CheckStatus.OK: "green", CheckStatus.WARN: "yellow", CheckStatus.FAIL: "red"}
 CONTINUED = "    "  # begins each further line of a message
 PIPED_COLUMNS = 1_000_000  # of a file or pipe: no line is wrapped or cut, so that grep finds whole names
 SHOWN_REASONS = 20  # files without a DAG, and ignored entries, of one repository; --json has all

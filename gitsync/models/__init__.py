@@ -1,7 +1,7 @@
 """Git Sync's own tables: what to sync, what was seen, what was done, who leads, and who is told."""
 
-from gitsync.models.api_token import ApiToken, Scope
-from gitsync.models.delivery import Delivery, Outcome
+from gitsync.models.api_token import ApiToken, TokenScope
+from gitsync.models.delivery import Delivery, DeliveryOutcome
 from gitsync.models.leadership import Leadership
 from gitsync.models.notice import (
     Notice,
@@ -11,17 +11,17 @@ from gitsync.models.notice import (
     NoticeState,
     ReceiverKind,
 )
+from gitsync.models.queued_sync import Priority, QueuedSync
 from gitsync.models.repository import ManagedBy, Repository, RepositoryState, Verify
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
-from gitsync.models.turn import Lane, Turn
 from gitsync.models.worker import Worker
 
 __all__ = [
     "ApiToken",
     "Delivery",
+    "DeliveryOutcome",
     "FileState",
-    "Lane",
     "Leadership",
     "ManagedBy",
     "Notice",
@@ -29,16 +29,16 @@ __all__ = [
     "NoticeEvent",
     "NoticeReceiver",
     "NoticeState",
-    "Outcome",
+    "Priority",
+    "QueuedSync",
     "ReceiverKind",
     "Repository",
     "RepositoryState",
-    "Scope",
     "SourceFile",
     "SyncRun",
     "SyncState",
+    "TokenScope",
     "Trigger",
-    "Turn",
     "Verify",
     "Worker",
 ]

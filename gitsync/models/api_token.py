@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 
-class Scope(models.TextChoices):
+class TokenScope(models.TextChoices):
     """What a token may be used for, within what its user may do."""
 
     READ = "read", "read"

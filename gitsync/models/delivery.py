@@ -9,7 +9,7 @@ from gitsync.models.repository import Repository
 from kiok.correlation import MAX_CHARACTERS
 
 
-class Outcome(models.TextChoices):
+class DeliveryOutcome(models.TextChoices):
     """What became of a delivery."""
 
     QUEUED = "queued", "a sync was asked for"
@@ -26,7 +26,7 @@ class Outcome(models.TextChoices):
     SECRET = "secret", "the repository has no usable secret"
 
 
-ASKED = (Outcome.QUEUED, Outcome.WAITING)
+ASKED = (DeliveryOutcome.QUEUED, DeliveryOutcome.WAITING)
 """The outcomes that led to a sync: such a delivery is not taken a second time."""
 
 
@@ -46,7 +46,7 @@ class Delivery(models.Model):
         "correlation id", max_length=MAX_CHARACTERS, blank=True, default="", db_default=""
     )
     status = models.PositiveSmallIntegerField("answer")
-    outcome = models.CharField(max_length=12, choices=Outcome.choices)
+    outcome = models.CharField(max_length=12, choices=DeliveryOutcome.choices)
 
     class Meta:
         verbose_name = "webhook delivery"

@@ -195,13 +195,13 @@ class Repository(models.Model):
     last_good_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField("last checked", null=True, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
-    told_state = models.CharField(
+    notified_state = models.CharField(
         max_length=10,
         blank=True,
         editable=False,
         help_text="The state that receivers of notices were last told of; empty: none, so that it counts as well.",
     )
-    untold_looks = models.PositiveIntegerField(
+    unnotified_polls = models.PositiveIntegerField(
         default=0, editable=False, help_text="Looks in a row that found another, by what may pass by itself."
     )
     next_due_at = models.DateTimeField("next check", db_default=Now(), editable=False)
@@ -211,7 +211,7 @@ class Repository(models.Model):
         editable=False,
         help_text="Digest of url, ref and subpath at the last good sync: that place is known to have existed.",
     )
-    judgement = models.JSONField(
+    last_outcome = models.JSONField(
         default=dict,
         editable=False,
         help_text="How the last sync that came to an end judged, and under what: commit, config, images, "
@@ -239,7 +239,7 @@ class Repository(models.Model):
         editable=False,
         help_text="What the sync that was asked for goes by; requests that come meanwhile join it.",
     )
-    follow_up = models.JSONField(
+    pending_request = models.JSONField(
         null=True,
         editable=False,
         help_text="The request that came meanwhile: trigger, requested_by, full, correlation_id. Several become one.",

@@ -53,7 +53,7 @@ class SourceFile(models.Model):
         default=0, db_default=0, help_text="Consecutive failures that are retried, of the same content."
     )
     commit_sha = models.CharField("seen at commit", max_length=64, blank=True)
-    questions = models.TextField(
+    traced_accesses = models.TextField(
         blank=True, help_text="What it asked of the repository's files when it was compiled, one a line."
     )
     compile_key = models.CharField(

@@ -17,7 +17,7 @@ from django.db.migrations.loader import MigrationLoader
 from gitsync import presence
 from gitsync.models import Leadership, Worker
 from gitsync.monitoring.readiness import led
-from gitsync.queue.dequeue import lengths
+from gitsync.queue.dequeue import queue_lengths
 from kiok.cluster.conf import properties
 
 START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the one that runs."
@@ -134,7 +134,7 @@ def _migrations() -> tuple[tuple[str, frozenset[str]], ...]:
 
 def _queue(workers: Sequence[Worker]) -> Fact:
     """The syncs that wait, whatever the broker is."""
-    found = lengths(worker.name for worker in workers)
+    found = queue_lengths(worker.name for worker in workers)
     at_work = f"{found.taken} at work."
     if not found.waiting:
         return Fact("Queue", True, "empty", at_work)

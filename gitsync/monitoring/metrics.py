@@ -36,7 +36,7 @@ from gitsync.models import (
 )
 from gitsync.monitoring.readiness import led
 from gitsync.notices.outbox import undelivered
-from gitsync.queue.dequeue import lengths
+from gitsync.queue.dequeue import queue_lengths
 from kiok.authentication import failures
 from kiok.cluster.conf import properties
 from kiok.metadata.models import Dag, Origin
@@ -362,7 +362,7 @@ def _workers(workers: Sequence[Worker]) -> Iterator[Sample]:
 
 
 def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:
-    found = lengths(worker.name for worker in workers)
+    found = queue_lengths(worker.name for worker in workers)
     yield QUEUE_TASKS.sample(found.waiting, "waiting")
     yield QUEUE_TASKS.sample(found.taken, "taken")
 

@@ -18,25 +18,25 @@ _EVENTS = {
 }
 
 
-def note_transition(
+def record_transition(
     repository: Repository, commit: str, *, transient: bool, details: Sequence[str] = ()
 ) -> Notice | None:
     """Record a notice if the repository's state is not what was last told; None if there is nothing to tell.
 
-    To be called in the transaction that writes the state, with the row locked; sets `told_state` and `untold_looks`,
+    To be called in the transaction that writes the state, with the row locked; sets `notified_state` and `unnotified_polls`,
     which the caller saves. `commit` is the one looked at, "" where it could not be learnt. What is `transient` is told
     after `kiok.notice.after.failures` looks in a row, so that a passing failure is told neither as it comes nor as
     it goes. `details` follow the repository's message.
     """
-    told = repository.told_state or RepositoryState.IN_SYNC.value
+    told = repository.notified_state or RepositoryState.IN_SYNC.value
     if repository.state == told or repository.state not in _EVENTS:
-        repository.untold_looks = 0
+        repository.unnotified_polls = 0
         return None
-    repository.untold_looks += 1
-    if transient and repository.untold_looks < properties().notice_after_failures:
+    repository.unnotified_polls += 1
+    if transient and repository.unnotified_polls < properties().notice_after_failures:
         return None
-    repository.told_state = repository.state
-    repository.untold_looks = 0
+    repository.notified_state = repository.state
+    repository.unnotified_polls = 0
     return outbox.put(
         Notice(
             repository=repository,

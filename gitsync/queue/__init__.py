@@ -4,6 +4,6 @@ Who asks for a sync writes a row, a turn, and has the broker wake a worker. A wo
 task says, but the turn that is due: teams in rotation, what was asked for before what a look found, within the limits
 on syncs at once. So no team waits behind another's five hundred, and a broker that loses its tasks loses no sync.
 
-`team` says whose a repository is, `asking` writes turns, `taking` chooses, `waking` sends tasks. See
+`tenant` says whose a repository is, `asking` writes turns, `taking` chooses, `waking` sends tasks. See
 docs/adr/0023-turns.md.
 """

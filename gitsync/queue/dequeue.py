@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from compilers.base import Kind
 from gitsync import presence
-from gitsync.models import Turn
+from gitsync.models import QueuedSync
 from kiok.cluster.conf import properties
 from kiok.cluster.idle_timeout import limit_standstill
 
@@ -33,7 +33,7 @@ _LOCK = 0x6B696F6B_7475726E  # "kiokturn"
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class QueueLengths:
     """How many turns wait, how many workers are at one, and how long the oldest has waited, in seconds."""
 
     waiting: int
@@ -46,85 +46,85 @@ class _Now:
     """Who is at what. `taken` are the turns of living workers, without those of the one that asks."""
 
     workers: frozenset[str]
-    taken: tuple[Turn, ...]
+    taken: tuple[QueuedSync, ...]
 
     @property
     def may_be_long(self) -> bool:
         """Whether one more long sync leaves a worker for others, or there is but one worker."""
-        return sum(turn.is_long for turn in self.taken) < max(1, len(self.workers) - 1)
+        return sum(queued.is_long for queued in self.taken) < max(1, len(self.workers) - 1)
 
 
-def take(worker: str) -> Turn | None:
+def claim(worker: str) -> QueuedSync | None:
     """Give the worker the turn that is due, if there is one that may begin. Raises DatabaseError."""
     with transaction.atomic():
         _lock()
         now = _now(worker)
-        turn = eligible(now.workers, now.taken).first()
-        if turn is not None:
-            turn.is_repeat, turn.taken_by = turn.taken_by != "", worker
-            Turn.objects.filter(pk=turn.pk).update(taken_by=worker, taken_at=Now())
-    return turn
+        queued = eligible(now.workers, now.taken).first()
+        if queued is not None:
+            queued.is_repeat, queued.claimed_by = queued.claimed_by != "", worker
+            QueuedSync.objects.filter(pk=queued.pk).update(claimed_by=worker, claimed_at=Now())
+    return queued
 
 
-def eligible(workers: Iterable[str], taken: Iterable[Turn]) -> QuerySet[Turn]:
+def eligible(workers: Iterable[str], taken: Iterable[QueuedSync]) -> QuerySet[QueuedSync]:
     """The turns that may begin now, the one that is due first."""
     config = properties()
     now = _Now(frozenset(workers), tuple(taken))
     if config.gitsync_max_syncs and len(now.taken) >= config.gitsync_max_syncs:
-        return Turn.objects.none()
-    rows = Turn.objects.filter(_waits(now.workers))
+        return QueuedSync.objects.none()
+    rows = QueuedSync.objects.filter(_waits(now.workers))
     if config.gitsync_host_syncs:
-        hosts = Counter(turn.host for turn in now.taken if turn.host)
+        hosts = Counter(queued.host for queued in now.taken if queued.host)
         rows = rows.exclude(host__in=[name for name, n in hosts.items() if n >= config.gitsync_host_syncs])
     if not now.may_be_long:
         rows = rows.filter(is_long=False)
-    return rows.order_by("number", "lane", "asked_at", "pk")
+    return rows.order_by("number", "priority", "requested_at", "pk")
 
 
-def admit(turn: Turn, worker: str, shares: Iterable[Share]) -> bool:
+def admit(queued: QueuedSync, worker: str, shares: Iterable[Share]) -> bool:
     """Whether the worker may go on to compile all this now; if not, the turn waits again, as a long one."""
     if sum(share.due * SECONDS_A_FILE.get(share.kind, 0.0) for share in shares) < LONG_SECONDS:
         return True
     with transaction.atomic():
         _lock()
         may_go_on = _now(worker).may_be_long
-        mine = Turn.objects.filter(pk=turn.pk, taken_by=worker)
-        mine.update(is_long=True, **({} if may_go_on else {"taken_by": "", "taken_at": None}))
+        mine = QueuedSync.objects.filter(pk=queued.pk, claimed_by=worker)
+        mine.update(is_long=True, **({} if may_go_on else {"claimed_by": "", "claimed_at": None}))
     return may_go_on
 
 
-def settle(turn: str) -> None:
+def finish(queued: str) -> None:
     """The turn is over, and its result stored. Raises DatabaseError."""
-    Turn.objects.filter(pk=turn).delete()
+    QueuedSync.objects.filter(pk=queued).delete()
 
 
-def lengths(workers: Iterable[str]) -> Lengths:
+def queue_lengths(workers: Iterable[str]) -> QueueLengths:
     """As things stand while these workers are alive. One read. Raises DatabaseError."""
     waits = _waits(workers)
-    told = Turn.objects.aggregate(
+    told = QueuedSync.objects.aggregate(
         all=Count("pk"),
         waiting=Count("pk", filter=waits),
-        waited=Now() - Min("asked_at", filter=waits),
+        waited=Now() - Min("requested_at", filter=waits),
     )
     waited: timedelta | None = told["waited"]
     seconds = waited.total_seconds() if waited else 0.0
-    return Lengths(told["waiting"], told["all"] - told["waiting"], seconds)
+    return QueueLengths(told["waiting"], told["all"] - told["waiting"], seconds)
 
 
-def state_of_workers() -> tuple[frozenset[str], tuple[Turn, ...]]:
+def busy_workers() -> tuple[frozenset[str], tuple[QueuedSync, ...]]:
     """The workers that are alive, and the turns they are at."""
     now = _now("")
     return now.workers, now.taken
 
 
 def _waits(workers: Iterable[str]) -> Q:
-    return Q(taken_by="") | ~Q(taken_by__in=list(workers))
+    return Q(claimed_by="") | ~Q(claimed_by__in=list(workers))
 
 
 def _now(worker: str) -> _Now:
     """What the worker itself took before is over."""
     alive = frozenset(presence.alive().values_list("name", flat=True))
-    taken = Turn.objects.filter(taken_by__in=alive - {worker}).only("host", "is_long")
+    taken = QueuedSync.objects.filter(claimed_by__in=alive - {worker}).only("host", "is_long")
     return _Now(alive | ({worker} if worker else frozenset()), tuple(taken))
 
 

@@ -20,90 +20,92 @@ from django_q.brokers import get_broker
 from django_q.signing import SignedPackage
 
 from gitsync import presence
-from gitsync.models import Turn
+from gitsync.models import QueuedSync
 from gitsync.queue.brokers.errors import BrokerAway
-from gitsync.queue.dequeue import eligible, state_of_workers
+from gitsync.queue.dequeue import busy_workers, eligible
 
 TASK = "gitsync.tasks.sync"
 ENOUGH = 8
 """Tasks in the queue beyond which no more are sent, or as many as there are workers, if that is more."""
-ROUSE_SECONDS = 5.0
+DISPATCH_SECONDS = 5.0
 """How often the leader looks, and how long a turn has to have waited for it to act."""
 
 log = logging.getLogger(__name__)
 
 
-def wake(turn: Turn) -> None:
+def notify(queued: QueuedSync) -> None:
     """Have a worker woken once the current transaction is committed. Raises DatabaseError."""
     broker = get_broker()
     if broker.is_transactional:
-        _send(broker, turn)
+        _send(broker, queued)
     else:
-        transaction.on_commit(partial(_try_to_wake, broker, turn))
+        transaction.on_commit(partial(_try_to_notify, broker, queued))
 
 
-def wake_next() -> None:
+def notify_next() -> None:
     """Have a worker woken for the turn that is due, if any. Raises DatabaseError."""
-    turn = eligible(*state_of_workers()).first()
-    if turn is not None:
-        wake(turn)
+    queued = eligible(*busy_workers()).first()
+    if queued is not None:
+        notify(queued)
 
 
-def package(turn: Turn) -> str:
+def package(queued: QueuedSync) -> str:
     """The task as django-q2 carries it. What it says is this turn; what is done is the turn that is due then."""
     return str(
-        SignedPackage.dumps({**identity(turn), "kwargs": {}, "ack_failure": True, "started": timezone.now()})
+        SignedPackage.dumps(
+            {**identity(queued), "kwargs": {}, "ack_failure": True, "started": timezone.now()}
+        )
     )
 
 
-def identity(turn: Turn) -> dict[str, Any]:
+def identity(queued: QueuedSync) -> dict[str, Any]:
     """By what django-q2 knows a task and its result."""
-    name = f"sync {turn.repository_id}"
+    name = f"sync {queued.repository_id}"
     return {
-        "id": turn.pk,
+        "id": queued.pk,
         "name": name,
         "group": name,
         "func": TASK,
-        "args": (turn.repository_id, *turn.arguments),
+        "args": (queued.repository_id, *queued.arguments),
     }
 
 
-def rouse() -> int:
+def dispatch_waiting() -> int:
     """Send tasks for turns that wait though workers are idle; how many. Raises DatabaseError."""
-    workers, taken = state_of_workers()
+    workers, taken = busy_workers()
     idle = len(workers) - len(taken)
     if idle <= 0:
         return 0
-    waited = Now() - timedelta(seconds=ROUSE_SECONDS)
-    late = list(eligible(workers, taken).filter(asked_at__lt=waited)[:idle])
-    for turn in late:
-        wake(turn)
+    waited = Now() - timedelta(seconds=DISPATCH_SECONDS)
+    late = list(eligible(workers, taken).filter(requested_at__lt=waited)[:idle])
+    for queued in late:
+        notify(queued)
     return len(late)
 
 
-class Rouser:
-    """Calls `rouse` now and then, for a loop that comes by often."""
+class Dispatcher:
+    """Calls `dispatch_waiting` now and then, for a loop that comes by often."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
-    def rouse_if_due(self) -> None:
+    def dispatch_if_due(self) -> None:
         """Raises DatabaseError."""
-        if time.monotonic() - self._last >= ROUSE_SECONDS:
+        if time.monotonic() - self._last >= DISPATCH_SECONDS:
             self._last = time.monotonic()
-            if sent := rouse():
+            if sent := dispatch_waiting():
                 log.debug("%s turns were waiting beside idle workers", sent)
 
 
-def _send(broker: Any, turn: Turn) -> None:
-    queued = broker.queue_size()
-    if queued < ENOUGH or queued < presence.alive().count():
-        broker.enqueue(package(turn))
+def _send(broker: Any, queued: QueuedSync) -> None:
+    size = broker.queue_size()
+    if size < ENOUGH or size < presence.alive().count():
+        broker.enqueue(package(queued))
 
 
-def _try_to_wake(broker: Any, turn: Turn) -> None:
+def _try_to_notify(broker: Any, queued: QueuedSync) -> None:
     """A broker that is out of reach must not fail whoever asks: the turn stands, and the leader sees it."""
     try:
-        _send(broker, turn)
+        _send(broker, queued)
     except BrokerAway as exc:
         log.warning("%s. A sync waits until it is back", exc.found)

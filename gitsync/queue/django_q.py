@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError
 from django_q.signals import post_execute, pre_execute
 
-from gitsync.errors import Deferred
-from gitsync.models import Trigger, Turn
+from gitsync.errors import Requeue
+from gitsync.models import QueuedSync, Trigger
 from gitsync.queue import dequeue, dispatch
 from kiok.cluster.process_id import process_name
 
@@ -44,29 +44,31 @@ def is_delivered() -> bool:
     return bool(_task.get("func") == dispatch.TASK)
 
 
-def take() -> Turn | None:
+def claim() -> QueuedSync | None:
     """The turn that the task under way is to do, None if there is nothing for it. Raises DatabaseError."""
-    turn = dequeue.take(worker_name())
-    if turn is None:
+    queued = dequeue.claim(worker_name())
+    if queued is None:
         _task["save"] = False
     else:
-        is_awaited = turn.arguments[0] in AWAITED
-        _task.update(dispatch.identity(turn), **{_TURN: turn.pk}, **({} if is_awaited else {"save": False}))
-    return turn
+        is_awaited = queued.arguments[0] in AWAITED
+        _task.update(
+            dispatch.identity(queued), **{_TURN: queued.pk}, **({} if is_awaited else {"save": False})
+        )
+    return queued
 
 
-def admit(turn: Turn, shares: Iterable[Share]) -> None:
+def admit(queued: QueuedSync, shares: Iterable[Share]) -> None:
     """Go on to compile all this, or raise Deferred. Raises DatabaseError."""
-    if not dequeue.admit(turn, worker_name(), shares):
-        raise Deferred("other long syncs are under way; it waits until one of them has ended")
+    if not dequeue.admit(queued, worker_name(), shares):
+        raise Requeue("other long syncs are under way; it waits until one of them has ended")
 
 
-def put_back(turn: Turn, *, full: bool) -> None:
+def requeue(queued: QueuedSync, *, full: bool) -> None:
     """The turn waits again; it is a full one from now on if `full` says so. Raises DatabaseError."""
     _task.update({"save": False, _PUT_BACK: True})
     if full:
-        trigger, _, *rest = turn.arguments
-        Turn.objects.filter(pk=turn.pk).update(arguments=[trigger, True, *rest])
+        trigger, _, *rest = queued.arguments
+        QueuedSync.objects.filter(pk=queued.pk).update(arguments=[trigger, True, *rest])
 
 
 def _begins(task: dict[str, Any], **_: Any) -> None:
@@ -80,7 +82,7 @@ def _is_stored(task: dict[str, Any], **_: Any) -> None:
         return
     try:
         if _PUT_BACK not in task:
-            dequeue.settle(task[_TURN])
-        dispatch.wake_next()
+            dequeue.finish(task[_TURN])
+        dispatch.notify_next()
     except DatabaseError as exc:  # raised, it would end the monitor
         log.warning("the end of a turn could not be recorded, so it is taken again: %s", exc)

@@ -13,27 +13,27 @@ from gitsync.models import Repository
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """`team` is the first of the repository's groups, or else the owner in its url; `host` "" where there is none."""
+class Tenant:
+    """`tenant` is the first of the repository's groups, or else the owner in its url; `host` "" where there is none."""
 
-    team: str
+    tenant: str
     host: str
 
 
 @lru_cache(maxsize=4096)
-def place_of(url: str, group: int | None) -> Place:
+def tenant_of(url: str, group: int | None) -> Tenant:
     """The place of a repository with this url and, as the key of its first group, None without one."""
     try:
         parsed = parse_url(url, allow_protocols=ANY_PROTOCOL)
     except GitError:
-        return Place(f"group {group}" if group else "", "")
+        return Tenant(f"group {group}" if group else "", "")
     if group:
-        return Place(f"group {group}", parsed.host)
+        return Tenant(f"group {group}", parsed.host)
     owner, slash, _ = parsed.path.strip("/").partition("/")
-    return Place(f"{parsed.host}/{owner if slash else ''}"[:600], parsed.host)
+    return Tenant(f"{parsed.host}/{owner if slash else ''}"[:600], parsed.host)
 
 
-def name_and_place(repository_id: int) -> tuple[str, Place] | None:
+def name_and_tenant(repository_id: int) -> tuple[str, Tenant] | None:
     """Return the name of a repository and its place; None where it is gone."""
     row = (
         Repository.objects.order_by()
@@ -42,4 +42,4 @@ def name_and_place(repository_id: int) -> tuple[str, Place] | None:
         .values_list("name", "url", "group")
         .first()
     )
-    return (row[0], place_of(*row[1:])) if row else None
+    return (row[0], tenant_of(*row[1:])) if row else None

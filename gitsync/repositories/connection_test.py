@@ -236,7 +236,7 @@ def _find_subpath(repository: Repository, subpath: str, commit: str) -> tuple[bo
     seen = repository.synced_location == repository.location
     if commit and commit == repository.last_good_commit and seen:
         return True, f"The last sync found {subpath!r} in this commit."
-    judged = repository.judgement
+    judged = repository.last_outcome
     known_to_lack = judged.get("reason") in _WITHOUT_FOLDER and judged.get("commit") == commit
     if commit and known_to_lack and judged.get("config") == configuration_digest(repository):
         return False, f"The last sync found no folder {subpath!r} in this commit."

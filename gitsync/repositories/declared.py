@@ -212,7 +212,7 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
     alone: only a valid declaration takes it over, since the next one without it would remove it.
     """
     # Imported here: a declaration without problems needs none of what they import.
-    from gitsync.sync.failure import Failure
+    from gitsync.sync.failure import SyncFailure
     from gitsync.sync.status import fail_unreached
 
     problem = printable(problem, MAX_PROBLEM_CHARACTERS)
@@ -232,5 +232,5 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
         log.warning("repository %s fails (%s): %s", name, reason, problem)
         with correlation.bound(repository=name):
             # So that it is listed as failing now, not only after the next poll.
-            fail_unreached(repository, Failure(reason, problem, transient=False), Trigger.SCHEDULE)
+            fail_unreached(repository, SyncFailure(reason, problem, transient=False), Trigger.SCHEDULE)
     return True

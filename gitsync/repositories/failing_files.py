@@ -21,14 +21,14 @@ SHOWN_DAGS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FailingFileFilter:
     """Which of them: the name of a repository and a text in path or message, "" for any."""
 
     repository: str
     text: str
 
 
-def failing_files(user: Any, wanted: Wanted) -> QuerySet[SourceFile, Any]:
+def failing_files(user: Any, wanted: FailingFileFilter) -> QuerySet[SourceFile, Any]:
     """Files that failed at the last commit that was applied, the newest failure first, each a dictionary.
 
     `problems` are the first few as stored. `last_seen`: a file that has not changed is not compiled again, yet

@@ -23,7 +23,7 @@ MAX_RESULT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedSync:
     """A request, and how things stood when it was made. Compared with the store alone, never with a clock.
 
     `task` is django-q2's id, `last_run` the newest sync's key then (0: none), `checked_at` the last look then
@@ -39,7 +39,7 @@ class Asked:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Asked:
+    def from_json(cls, value: Mapping[str, Any]) -> RequestedSync:
         return cls(
             str(value["task"]), int(value["last_run"]), str(value["checked_at"]), value["busy"] is True
         )
@@ -61,16 +61,16 @@ class End(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """How a request ended; `message` is for people."""
 
     end: End
     message: str
 
 
-def standing(repository: Repository, task: str, run: SyncRun | None) -> Asked:
+def standing(repository: Repository, task: str, run: SyncRun | None) -> RequestedSync:
     """The request that has just become `task`, given the repository and its newest sync as they were before it."""
-    return Asked(
+    return RequestedSync(
         task=task,
         last_run=run.pk if run else 0,
         checked_at=_checked_at(repository),
@@ -79,22 +79,24 @@ def standing(repository: Repository, task: str, run: SyncRun | None) -> Asked:
 
 
 def outcome_of(
-    repository: Repository, asked: Asked, task: Task | None, run: SyncRun | None
-) -> Outcome | None:
+    repository: Repository, asked: RequestedSync, task: Task | None, run: SyncRun | None
+) -> RequestOutcome | None:
     """What came of the request; None while it is open. `run` is the newest sync, `task` the request's, once it is done."""
     if run and run.pk > asked.last_run and run.state != SyncState.RUNNING:
-        return Outcome(End.SYNC, run.message)
-    if task is None or repository.follow_up or is_claimed(repository):
+        return RequestOutcome(End.SYNC, run.message)
+    if task is None or repository.pending_request or is_claimed(repository):
         return None
     if not task.success:
-        return Outcome(End.WORKER_FAILED, "The worker failed at it; the service's log has the details.")
+        return RequestOutcome(
+            End.WORKER_FAILED, "The worker failed at it; the service's log has the details."
+        )
     if asked.busy and _is_followed(repository, run):
         return None
     if _checked_at(repository) == asked.checked_at:
-        return Outcome(End.NOT_LOOKED, str(task.result)[:MAX_RESULT])
+        return RequestOutcome(End.NOT_LOOKED, str(task.result)[:MAX_RESULT])
     if repository.state == RepositoryState.FAILING:
-        return Outcome(End.FAILING, repository.message)
-    return Outcome(End.NOTHING_NEW, "The commit is the one that was last synced.")
+        return RequestOutcome(End.FAILING, repository.message)
+    return RequestOutcome(End.NOTHING_NEW, "The commit is the one that was last synced.")
 
 
 def is_claimed(repository: Repository) -> bool:

@@ -18,7 +18,7 @@ STEP_TIMEOUT_MS = 10_000
 """Where a statement takes longer, something is wrong, and syncs come first."""
 
 
-class Rule(Protocol):
+class RetentionRule(Protocol):
     """What may go of one kind of rows."""
 
     @property

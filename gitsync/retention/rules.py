@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ, Task
 
 from gitsync.models import Delivery, SyncRun, SyncState
-from gitsync.retention.batches import BATCH, Aged, Expired, Looked, Rule, delete
+from gitsync.retention.batches import BATCH, Aged, Expired, Looked, RetentionRule, delete
 from kiok.metadata.models import Dag, DagRun, DagVersion, RunState, TaskRun
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ GOOD = (SyncState.SUCCEEDED, SyncState.PARTIAL)
 ENDED = (RunState.SUCCESS, RunState.FAILED, RunState.CANCELLED)
 
 
-def rules(config: Properties) -> list[Rule]:
+def rules(config: Properties) -> list[RetentionRule]:
     """The rules that these properties ask for. Runs before versions, which they keep."""
     aged = [
         _syncs(config),
@@ -38,7 +38,7 @@ def rules(config: Properties) -> list[Rule]:
             _each_of(Delivery),
         ),
     ]
-    found: list[Rule] = [rule for rule in aged if rule.days]
+    found: list[RetentionRule] = [rule for rule in aged if rule.days]
     found.append(Expired("sessions", lambda: Session.objects.filter(expire_date__lt=Now())))
     if config.retention_tasks_days:
         before = Now() - timedelta(days=config.retention_tasks_days)

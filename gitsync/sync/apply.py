@@ -20,8 +20,8 @@ from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX
 from gitsync.sync.bulk_copy import copy, copy_unsaved, delete
-from gitsync.sync.lease import Claim, owned
-from gitsync.sync.plan import Found, Plan, Recorded
+from gitsync.sync.lease import SyncLease, locked_if_held
+from gitsync.sync.plan import Plan, PlannedDag, Recorded
 from gitsync.sync.retries import schedule_retry
 from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag, DagVersion, Origin
@@ -56,10 +56,10 @@ def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
     return taken
 
 
-def apply(plan: Plan, held: Claim, commit: str, ignored: Sequence[Ignored]) -> None:
+def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) -> None:
     """Commit the plan. Raises LeaseLost or ConfigurationChanged, and then nothing has changed."""
     with transaction.atomic():
-        repository = owned(held)
+        repository = locked_if_held(held)
         if repository.config_hash != held.config_hash:
             raise ConfigurationChanged("the repository was edited while it synced; it is synced again")
         now = database_now()
@@ -71,10 +71,10 @@ def apply(plan: Plan, held: Claim, commit: str, ignored: Sequence[Ignored]) -> N
         _record_files(repository, plan, ignored, commit, now)
         # What was judged last is no longer what is here, also where nobody lives to judge this: were the push taken
         # back then, a look would find nothing new.
-        Repository.objects.filter(pk=repository.pk).update(judgement={})
+        Repository.objects.filter(pk=repository.pk).update(last_outcome={})
 
 
-def _create(created: Sequence[Found], repository: str, commit: str, now: datetime) -> None:
+def _create(created: Sequence[PlannedDag], repository: str, commit: str, now: datetime) -> None:
     for chunk in _chunks(created):
         last = dict(
             DagVersion.objects.filter(uid__in=[item.uid for item in chunk])
@@ -87,7 +87,9 @@ def _create(created: Sequence[Found], repository: str, commit: str, now: datetim
         _add_versions(versions, commit, now)
 
 
-def _update(updated: Sequence[tuple[Found, Recorded]], repository: str, commit: str, now: datetime) -> None:
+def _update(
+    updated: Sequence[tuple[PlannedDag, Recorded]], repository: str, commit: str, now: datetime
+) -> None:
     for chunk in _chunks(updated):
         rows = [_row(item, repository, before.version + 1, commit, now) for item, before in chunk]
         _overwrite(rows)
@@ -95,7 +97,7 @@ def _update(updated: Sequence[tuple[Found, Recorded]], repository: str, commit: 
 
 
 def _refresh(
-    refreshed: Sequence[tuple[Found, Recorded]], repository: str, commit: str, now: datetime
+    refreshed: Sequence[tuple[PlannedDag, Recorded]], repository: str, commit: str, now: datetime
 ) -> None:
     for chunk in _chunks(refreshed):
         _overwrite([_row(item, repository, before.version, commit, now) for item, before in chunk])
@@ -131,7 +133,7 @@ _DAG_COLUMNS = (
 )
 
 
-def _dag(item: Found, repository: str, version: int, commit: str, now: datetime) -> Sequence[object]:
+def _dag(item: PlannedDag, repository: str, version: int, commit: str, now: datetime) -> Sequence[object]:
     """Return the values of `_DAG_COLUMNS` for a new DAG."""
     dag, file = item.spec, item.file
     return (
@@ -141,7 +143,7 @@ def _dag(item: Found, repository: str, version: int, commit: str, now: datetime)
     )
 
 
-def _row(item: Found, repository: str, version: int, commit: str, now: datetime) -> Dag:
+def _row(item: PlannedDag, repository: str, version: int, commit: str, now: datetime) -> Dag:
     dag = item.spec
     return Dag(
         uid=item.uid,
@@ -168,7 +170,7 @@ def _row(item: Found, repository: str, version: int, commit: str, now: datetime)
 _VERSION_COLUMNS = ("uid", "version", "spec", "spec_hash", "commit_sha", "source", "created_at")
 
 
-def _add_versions(versions: Iterable[tuple[Found, int]], commit: str, now: datetime) -> None:
+def _add_versions(versions: Iterable[tuple[PlannedDag, int]], commit: str, now: datetime) -> None:
     copy(
         DagVersion,
         _VERSION_COLUMNS,
@@ -194,7 +196,7 @@ def _mark_stale(plan: Plan, now: datetime) -> None:
 
 _COMPARED = (
     *("kind", "blob_sha", "state", "dags", "diagnostics", "image_digest"),
-    *("questions", "compile_key", "retry_at", "attempts"),
+    *("traced_accesses", "compile_key", "retry_at", "attempts"),
 )
 _WRITTEN_OF_A_FILE = (*_COMPARED, "seconds", "first_failed_at", "last_failed_at", "commit_sha")
 
@@ -254,7 +256,7 @@ def _file_rows(
             first_failed_at=failed_at,
             last_failed_at=failed_at,
             commit_sha=commit,
-            questions="\n".join(file.questions or ()) if file.key else "",
+            traced_accesses="\n".join(file.traced_accesses or ()) if file.key else "",
             compile_key=file.key,
         )
     for item in ignored:

@@ -10,16 +10,16 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from compilers.base import FileStatus
-from compilers.build_cache import Known
+from compilers.build_cache import CachedResult
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.plan import Recorded
 from kiok.cluster.clock import database_now
 from kiok.errors import Diagnostic
 
 
-def known_files(
+def cached_results(
     repository: Repository, recorded: Iterable[Recorded], *, retry_now: bool = False
-) -> dict[str, Known]:
+) -> dict[str, CachedResult]:
     """The last compile of each path whose DAGs the store still has.
 
     Where it has fewer than the file gave, or stale ones of a file that did not fail, somebody else was at
@@ -37,18 +37,18 @@ def known_files(
         # As text: nearly all have none, and to decode each takes longer than to read the row.
         .annotate(problems=Cast("diagnostics", TextField()))
         .values_list(
-            "path", "state", "dags", "problems", "image_digest", "compile_key", "questions", "retry_at"
+            "path", "state", "dags", "problems", "image_digest", "compile_key", "traced_accesses", "retry_at"
         )
     )
     known = {}
-    for path, state, dags, problems, image, key, questions, retry_at in rows:
+    for path, state, dags, problems, image, key, traced_accesses, retry_at in rows:
         if retry_at is not None and (retry_now or retry_at <= now):
             continue
         if served[path] != dags or (stale[path] and state != FileState.FAILED):
             continue
-        known[path] = Known(
+        known[path] = CachedResult(
             key=key,
-            questions=tuple(questions.split("\n")) if questions else (),
+            traced_accesses=tuple(traced_accesses.split("\n")) if traced_accesses else (),
             image=image,
             status=FileStatus(state),
             diagnostics=() if problems == "[]" else tuple(map(Diagnostic.from_json, json.loads(problems))),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from compilers.pipeline import Share
 from gitsync.models import SyncRun
-from gitsync.sync.log import Journal
+from gitsync.sync.log import SyncLog
 
 Progress = Callable[[str, str], None]
 """Told (step, detail) as a sync goes on."""
@@ -26,7 +26,7 @@ WRITE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
-class Walk:
+class SyncContext:
     """A sync under way, used by its own thread (the journal: by any).
 
     The step under way, the commit reached, the seconds of each step, the files compiled so far of those that have
@@ -40,7 +40,7 @@ class Walk:
     timings: dict[str, float] = field(default_factory=dict)
     files_done: int = 0
     files_total: int = 0
-    journal: Journal = field(default_factory=Journal)
+    sync_log: SyncLog = field(default_factory=SyncLog)
     _step: str = ""
     _since: float = 0.0
     _written: float = 0.0
@@ -59,7 +59,7 @@ class Walk:
 
     def note(self, text: str, *, is_end: bool = False) -> None:
         """A line in the log. From any thread."""
-        self.journal.note(self._step or "sync", text, is_end=is_end)
+        self.sync_log.note(self._step or "sync", text, is_end=is_end)
 
     def compiled(self, done: int, total: int) -> None:
         """So many files are compiled. Written about twice a second."""
@@ -72,7 +72,7 @@ class Walk:
         """Set what the run is to say of all this in the end; not saved."""
         run.timings = self.timings
         run.files_done, run.files_total = self.files_done, self.files_total
-        run.log = self.journal.text()
+        run.log = self.sync_log.text()
 
     def _write(self, **fields: str) -> None:
         if self.run:
@@ -82,6 +82,6 @@ class Walk:
                 timings=self.timings,
                 files_done=self.files_done,
                 files_total=self.files_total,
-                log=self.journal.text(),
+                log=self.sync_log.text(),
             )
         self._written = time.monotonic()

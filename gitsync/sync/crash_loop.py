@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, SyncRun, SyncState
 
-MAX_DEATHS = 3
+MAX_CRASHES = 3
 """In a row, at one commit, that are taken for chance: a machine that is restarted, the kernel that needed memory for
 somebody else. What kills its worker costs so many before it is put off."""
 MAX_COUNTED = 1000
@@ -24,7 +24,7 @@ MAX_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Deaths:
+class CrashLoop:
     """`number` syncs in a row whose workers died; `last` is the last of them, `commit` what it was of ("": unknown)."""
 
     number: int
@@ -42,7 +42,7 @@ class Deaths:
         )
 
 
-def unanswered(repository: Repository) -> Deaths | None:
+def find_crash_loop(repository: Repository) -> CrashLoop | None:
     """The deaths in a row, if they are too many, and the repository does not fail for the last one yet.
 
     To be called under the claim, when no other sync of it runs.
@@ -58,7 +58,7 @@ def unanswered(repository: Repository) -> Deaths | None:
     # Of one that died before it had fetched it is not known which commit it was.
     commit = next(filter(None, commits), "")
     number = len(list(takewhile(lambda other: other in ("", commit), commits)))
-    return Deaths(number, last, commit) if number >= MAX_DEATHS else None
+    return CrashLoop(number, last, commit) if number >= MAX_CRASHES else None
 
 
 def _syncs(repository: Repository) -> QuerySet[SyncRun]:

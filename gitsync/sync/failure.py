@@ -18,7 +18,7 @@ MAX_MESSAGE = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SyncFailure:
     """Why a sync had no effect. `transient`: it is tried again with growing pauses."""
 
     reason: str
@@ -26,24 +26,24 @@ class Failure:
     transient: bool
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_of(error: Exception) -> SyncFailure:
     """What any error is as a repository's failure."""
     # Whatever a server says may repeat the credential it was sent, be it as the name of a branch.
     text = redact(str(error))[:MAX_MESSAGE]
     if isinstance(error, GitError | SyncError):
-        return Failure(str(error.reason), text, error.transient)
+        return SyncFailure(str(error.reason), text, error.transient)
     if is_store_full(error):
         message = f"the database has no space left on its disk. PostgreSQL says: {' '.join(text.split())}"
-        return Failure(GitReason.DISK_FULL, message, transient=True)
+        return SyncFailure(GitReason.DISK_FULL, message, transient=True)
     if isinstance(error, CompilerError):
-        return Failure(SyncReason.COMPILE_FAILED, text, transient=False)
+        return SyncFailure(SyncReason.COMPILE_FAILED, text, transient=False)
     if isinstance(error, KiokError):
-        return Failure(str(getattr(error, "reason", SyncReason.INTERNAL)), text, True)
+        return SyncFailure(str(getattr(error, "reason", SyncReason.INTERNAL)), text, True)
     message = f"an unexpected {type(error).__name__} stopped the sync; the service's log has the details"
-    return Failure(SyncReason.INTERNAL, message, transient=True)
+    return SyncFailure(SyncReason.INTERNAL, message, transient=True)
 
 
-def logged_failure_of(error: Exception, repository: Repository) -> Failure:
+def logged_failure_of(error: Exception, repository: Repository) -> SyncFailure:
     """The same, told in the log: in full where it is this service's fault."""
     failure = failure_of(error)
     if failure.reason == SyncReason.INTERNAL:

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SyncLease:
     """The right to sync one repository, as of one configuration."""
 
     repository_id: int
@@ -48,7 +48,7 @@ class Claim:
     """The repository's, for the log."""
 
 
-def claim(repository_id: int) -> Claim | None:
+def acquire(repository_id: int) -> SyncLease | None:
     """Take the repository, or None while somebody alive holds it.
 
     Syncs that were left running are marked abandoned: as one whose worker died where it still had the claim.
@@ -77,7 +77,7 @@ def claim(repository_id: int) -> Claim | None:
     if holder:
         _abandon(repository_id, Q(lease_number=number), DIED, SyncReason.WORKER_DIED)
     _abandon(repository_id, Q(lease_number__lte=number), LEFT)
-    return Claim(repository_id, me, repository.lease_number, repository.config_hash, repository.name)
+    return SyncLease(repository_id, me, repository.lease_number, repository.config_hash, repository.name)
 
 
 def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> None:
@@ -93,8 +93,8 @@ def is_held(row: Repository) -> bool:
     return bool(row.lease_holder) and not is_dead(row.lease_holder) and alive.exists()
 
 
-def release(held: Claim, *, keep_request: bool = False) -> dict[str, Any] | None:
-    """Give the repository back. Returns the request that came meanwhile, if any (`ask_for_follow_up`).
+def release(held: SyncLease, *, keep_request: bool = False) -> dict[str, Any] | None:
+    """Give the repository back. Returns the request that came meanwhile, if any (`leave_request`).
 
     `keep_request`: the request stays with the repository, for whoever claims it next.
 
@@ -112,22 +112,20 @@ def release(held: Claim, *, keep_request: bool = False) -> dict[str, Any] | None
         time.sleep(RETRY_SECONDS)
 
 
-def _release(held: Claim, keep_request: bool) -> dict[str, Any] | None:
+def _release(held: SyncLease, keep_request: bool) -> dict[str, Any] | None:
     with transaction.atomic():
         try:
-            row = owned(held, "follow_up")
+            row = locked_if_held(held, "pending_request")
         except LeaseLost:
             return None
-        asked: dict[str, Any] | None = row.follow_up
+        asked: dict[str, Any] | None = row.pending_request
         row.lease_holder, row.lease_expires_at = "", None
-        row.follow_up = asked if keep_request else None
-        row.save(update_fields=["follow_up", "lease_holder", "lease_expires_at"])
+        row.pending_request = asked if keep_request else None
+        row.save(update_fields=["pending_request", "lease_holder", "lease_expires_at"])
     return asked
 
 
-def ask_for_follow_up(
-    repository_id: int, trigger: str, requested_by: str = "", *, full: bool = False
-) -> bool:
+def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, full: bool = False) -> bool:
     """Leave a request with the sync under way; several become one, `full` if any of them is.
 
     False when no sync is under way, so that the caller may claim.
@@ -142,24 +140,26 @@ def ask_for_follow_up(
         )
         if row is None:
             return False
-        asked = row.follow_up or {"full": False}
+        asked = row.pending_request or {"full": False}
         known = asked.get("correlation_id") or correlation.current()
-        row.follow_up = {
+        row.pending_request = {
             "trigger": str(trigger),
             "requested_by": requested_by,
             "full": full or asked["full"],
             "correlation_id": known,
         }
-        row.save(update_fields=["follow_up"])
+        row.save(update_fields=["pending_request"])
         _log_joined(row, known)
     return True
 
 
-def _log_joined(repository: Repository, follow_up: str) -> None:
+def _log_joined(repository: Repository, pending_request: str) -> None:
     """Say what a request that came during a sync waits for, and what the sync that follows goes by."""
-    if follow_up != correlation.current():
+    if pending_request != correlation.current():
         log.info(
-            "a sync of %s is to follow the one under way: this request joins %s", repository.name, follow_up
+            "a sync of %s is to follow the one under way: this request joins %s",
+            repository.name,
+            pending_request,
         )
         return
     running = SyncRun.objects.filter(repository=repository, lease_number=repository.lease_number)
@@ -167,7 +167,7 @@ def _log_joined(repository: Repository, follow_up: str) -> None:
     log.info("this request waits for %s, which is syncing %s", holder, repository.name)
 
 
-def owned(held: Claim, *fields: str) -> Repository:
+def locked_if_held(held: SyncLease, *fields: str) -> Repository:
     """The repository row, locked for the rest of the transaction, if the claim still stands.
 
     `fields` are those that are needed, where that is not all of them: a row has some fifty.
@@ -186,7 +186,7 @@ def owned(held: Claim, *fields: str) -> Repository:
 
 
 @contextmanager
-def renewed(held: Claim, limit_seconds: float) -> Iterator[None]:
+def keep_alive(held: SyncLease, limit_seconds: float) -> Iterator[None]:
     """Keep the lease alive from a thread while the block runs, for at most `limit_seconds`."""
     stop = threading.Event()
     thread = threading.Thread(
@@ -203,7 +203,7 @@ def renewed(held: Claim, limit_seconds: float) -> Iterator[None]:
         thread.join()
 
 
-def _renew(held: Claim, limit_seconds: float, stop: threading.Event) -> None:
+def _renew(held: SyncLease, limit_seconds: float, stop: threading.Event) -> None:
     elapsed = 0.0
     try:
         while elapsed < limit_seconds and not stop.wait(RENEW_SECONDS):

@@ -17,7 +17,7 @@ _READ_CHARACTERS = 20 * MAX_LINE_CHARACTERS
 FULL = f"… the log holds at most {MAX_BYTES // 1024} KiB; what followed is left out"
 
 
-class Journal:
+class SyncLog:
     """Lines `+0.12 fetch: …`. Kept in memory; used by several threads.
 
     What goes in may quote a server or a file: secrets are masked before anything is cut, and what does not print is

@@ -32,7 +32,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlannedDag:
     """A valid DAG of the commit."""
 
     uid: str
@@ -61,9 +61,9 @@ class Plan:
     `files` are all of the commit, whether they were compiled now or their last result holds.
     """
 
-    created: tuple[Found, ...] = ()
-    updated: tuple[tuple[Found, Recorded], ...] = ()
-    refreshed: tuple[tuple[Found, Recorded], ...] = ()
+    created: tuple[PlannedDag, ...] = ()
+    updated: tuple[tuple[PlannedDag, Recorded], ...] = ()
+    refreshed: tuple[tuple[PlannedDag, Recorded], ...] = ()
     unchanged: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()
     stale: tuple[Stale, ...] = ()
@@ -113,7 +113,7 @@ def make_plan(
     for dag in known.values():
         uids_by_path.setdefault(dag.source_path, set()).add(dag.uid)
     judged = []
-    found: dict[str, Found] = {}
+    found: dict[str, PlannedDag] = {}
     for file in files:
         result, dags = _judge(
             repository,
@@ -166,7 +166,7 @@ def _judge(
     recorded_uids: set[str],
     taken: Mapping[str, str],
     earlier_doubts: Collection[str],
-) -> tuple[FileResult, list[Found]]:
+) -> tuple[FileResult, list[PlannedDag]]:
     """Return the file as the plan takes it, with a doubt about a recorded DAG turned into a failure; and its DAGs.
 
     What the store has a say in has no key: the store may say otherwise next time.
@@ -190,12 +190,12 @@ def _judge(
     return file, found
 
 
-def _found_in(repository: str, file: FileResult) -> list[Found]:
+def _found_in(repository: str, file: FileResult) -> list[PlannedDag]:
     found = []
     for spec in file.dags:
         uid = uid_of(repository, file.source.path, spec.id if file.keyed else None)
         text = spec.canonical_json()
-        found.append(Found(uid, spec, text, hashlib.sha256(text.encode()).hexdigest(), file))
+        found.append(PlannedDag(uid, spec, text, hashlib.sha256(text.encode()).hexdigest(), file))
     return found
 
 
@@ -204,7 +204,7 @@ def _are_keyed(repository: str, file: FileResult, recorded_uids: set[str]) -> bo
     return bool(recorded_uids) and uid_of(repository, file.source.path, None) not in recorded_uids
 
 
-def _needs_refresh(item: Found, before: Recorded) -> bool:
+def _needs_refresh(item: PlannedDag, before: Recorded) -> bool:
     return (
         before.stale_reason is not None
         or item.file.text != before.text
@@ -213,7 +213,7 @@ def _needs_refresh(item: Found, before: Recorded) -> bool:
 
 
 def _sort_the_missing(
-    missing: Iterable[Recorded], found: Mapping[str, Found], files: Sequence[FileResult]
+    missing: Iterable[Recorded], found: Mapping[str, PlannedDag], files: Sequence[FileResult]
 ) -> tuple[list[Stale], list[str]]:
     """Recorded DAGs that compiling did not give: stale where their file failed, else pruned.
 

@@ -11,16 +11,16 @@ from gitsync.sync import status
 from gitsync.sync.backoff import SPREAD
 from gitsync.sync.failure import logged_failure_of
 from gitsync.sync.lease import is_held
-from gitsync.sync.probe import is_judged
-from gitsync.sync.probe_cache import SharedProbes
+from gitsync.sync.probe import is_current
+from gitsync.sync.probe_cache import ProbeCache
 from gitsync.sync.remote import Remote, remote_of
-from gitsync.sync.request import Request
+from gitsync.sync.request import SyncOptions
 from kiok import correlation
 
-_shared_probes = SharedProbes()
+_probe_cache = ProbeCache()
 
 
-def look(repository_id: int) -> bool:
+def poll(repository_id: int) -> bool:
     """The leader's look: whether the repository needs a sync by a worker.
 
     A look that settles the matter (nothing new, out of reach) records so. Raises Repository.DoesNotExist.
@@ -29,13 +29,15 @@ def look(repository_id: int) -> bool:
 
     def ask(remote: Remote) -> str:
         # As old an answer as the looks' own spread: nobody waits for a push longer than that for it.
-        return _shared_probes.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
+        return _probe_cache.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
 
     with correlation.bound(repository=repository.name):
-        return not settled(repository, Request(trigger=Trigger.SCHEDULE), ask)
+        return not settled(repository, SyncOptions(trigger=Trigger.SCHEDULE), ask)
 
 
-def settled(repository: Repository, request: Request, ask: Callable[[Remote], str] = Remote.probe) -> bool:
+def settled(
+    repository: Repository, request: SyncOptions, ask: Callable[[Remote], str] = Remote.probe
+) -> bool:
     """Poll the repository; return whether that settles the request, and `repository` is as recorded then.
 
     Raises database errors.
@@ -50,8 +52,8 @@ def settled(repository: Repository, request: Request, ask: Callable[[Remote], st
         repository.refresh_from_db()
         return True
     # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
-    is_unfinished = bool(repository.lease_holder or repository.follow_up) and not is_held(repository)
-    if is_unfinished or not is_judged(
+    is_unfinished = bool(repository.lease_holder or repository.pending_request) and not is_held(repository)
+    if is_unfinished or not is_current(
         repository, commit, insists=request.insists, retries_now=request.retries_now
     ):
         return False

@@ -10,8 +10,8 @@ from compilers.pipeline import Compilation, Share, compile_tree
 from gitsync.errors import TooManyDags
 from gitsync.models import Repository, Verify
 from gitsync.sync import apply as store
-from gitsync.sync.cached_result import earlier_doubts, known_files
-from gitsync.sync.context import Walk
+from gitsync.sync.cached_result import cached_results, earlier_doubts
+from gitsync.sync.context import SyncContext
 from gitsync.sync.fetch import fetch_commit, read_tree
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.remote import Remote, remote_of
@@ -25,68 +25,70 @@ NOTED_PROBLEMS = 100
 NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the log; the file list has all
 
 
-def judge(repository: Repository, walk: Walk, *, full: bool, retry_now: bool) -> tuple[Plan, Compilation]:
+def prepare(
+    repository: Repository, context: SyncContext, *, full: bool, retry_now: bool
+) -> tuple[Plan, Compilation]:
     """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet.
 
     `full`: no stored result is used again. `retry_now`: nor is a failure that waits for its retry.
     """
-    walk.enter("fetch")
+    context.enter("fetch")
     remote = remote_of(repository)
     with remote.mirror.held() as mirror:
         if mirror is not remote.mirror:
-            walk.note("another process has the mirror; this sync makes one for itself")
+            context.note("another process has the mirror; this sync makes one for itself")
             remote = replace(remote, mirror=mirror)
-        walk.commit = fetch_commit(remote)
-        _note_fetched(walk, remote, repository)
+        context.commit = fetch_commit(remote)
+        _note_fetched(context, remote, repository)
         if repository.verify != Verify.OFF:
-            walk.enter("verify")
-            signer = verify_commit(remote, repository, walk.commit)
+            context.enter("verify")
+            signer = verify_commit(remote, repository, context.commit)
             if signer:
-                walk.note(
+                context.note(
                     f"the {repository.verify} is signed by {signer.name}, {signer.kind} key {signer.fingerprint}"
                 )
-        walk.enter("discover")
-        tree = read_tree(remote, repository, walk.commit)
+        context.enter("discover")
+        tree = read_tree(remote, repository, context.commit)
         recorded = store.recorded_dags(repository.name)
-        known = {} if full else known_files(repository, recorded, retry_now=retry_now)
+        known = {} if full else cached_results(repository, recorded, retry_now=retry_now)
 
         def begin_to_compile(shares: Sequence[Share]) -> None:
-            walk.admit(shares)
-            walk.note(_found(shares, full=full))
-            walk.files_total = sum(share.due for share in shares)
-            walk.enter("compile")
+            context.admit(shares)
+            context.note(_found(shares, full=full))
+            context.files_total = sum(share.due for share in shares)
+            context.enter("compile")
 
         compilation = compile_tree(
             tree,
             sandbox=sandbox.sandbox(),
             subpath=remote.subpath,
-            labels=sandbox.labels(repository.name, walk.run),
+            labels=sandbox.labels(repository.name, context.run),
             images=repository.images,
             begun=begin_to_compile,
-            progress=walk.compiled,
-            note=walk.note,
+            progress=context.compiled,
+            note=context.note,
             known=known,
             served={item.source_path for item in recorded},
         )
-        _note_compiled(walk, compilation)
-    walk.enter("plan")
+        _note_compiled(context, compilation)
+    context.enter("plan")
     plan = _plan(repository, compilation, recorded)
-    _note_files(walk, plan, compilation)
+    _note_files(context, plan, compilation)
     counts = ", ".join(f"{len(uids)} {name}" for name, uids in plan.changes.items())
-    walk.note(f"DAGs: {counts}, {len(plan.unchanged) + len(plan.refreshed)} unchanged")
+    context.note(f"DAGs: {counts}, {len(plan.unchanged) + len(plan.refreshed)} unchanged")
     return plan, compilation
 
 
-def _note_fetched(walk: Walk, remote: Remote, repository: Repository) -> None:
+def _note_fetched(context: SyncContext, remote: Remote, repository: Repository) -> None:
     before = repository.last_good_commit
-    since = "as at the last good sync" if before == walk.commit else f"before: {before or 'none'}"
-    walk.note(f"{remote.ref} of {remote.url.display} is at commit {walk.commit}, {since}")
+    since = "as at the last good sync" if before == context.commit else f"before: {before or 'none'}"
+    context.note(f"{remote.ref} of {remote.url.display} is at commit {context.commit}, {since}")
     if remote.scope.is_whole:
-        walk.note("fetched whole")
+        context.note("fetched whole")
     elif remote.mirror.is_partial:
-        walk.note(f"fetched in parts: what is under {remote.subpath} or included, nothing else")
+        context.note(f"fetched in parts: what is under {remote.subpath} or included, nothing else")
     else:
-        walk.note("fetched whole: the server does not leave files out")
+        context.note("fetched whole: the server does not leave files out")
 
 
 def _found(shares: Sequence[Share], *, full: bool) -> str:
@@ -101,16 +103,16 @@ def _found(shares: Sequence[Share], *, full: bool) -> str:
     return f"{found} file{'s' if found != 1 else ''}: {kinds}; {rest}"
 
 
-def _note_compiled(walk: Walk, compilation: Compilation) -> None:
+def _note_compiled(context: SyncContext, compilation: Compilation) -> None:
     compiled = sum(not file.reused for file in compilation.files)
-    walk.note(f"{compiled} of {len(compilation.files)} files compiled; {len(compilation.failed)} failed")
+    context.note(f"{compiled} of {len(compilation.files)} files compiled; {len(compilation.failed)} failed")
     waiting = [file.source.path for file in compilation.files if file.reused and file.retry]
     if waiting:
         more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        walk.note(f"not compiled, since the retry is not due: {waiting[0]}{more}")
+        context.note(f"not compiled, since the retry is not due: {waiting[0]}{more}")
 
 
-def _note_files(walk: Walk, plan: Plan, compilation: Compilation) -> None:
+def _note_files(context: SyncContext, plan: Plan, compilation: Compilation) -> None:
     """Note what failed, with every problem, and why the other files give no DAG.
 
     By the plan: a file in doubt fails where it gave a DAG before.
@@ -120,17 +122,17 @@ def _note_files(walk: Walk, plan: Plan, compilation: Compilation) -> None:
         for file in plan.failed_files
         for item in file.diagnostics
     ]
-    _note_first(walk, problems, NOTED_PROBLEMS, "problems")
+    _note_first(context, problems, NOTED_PROBLEMS, "problems")
     others = [f"not a DAG: {path}: {reason}" for path, reason in not_a_dag_reasons(plan).items()]
     others += [f"ignored: {item.path}: {item.reason}" for item in compilation.ignored]
-    _note_first(walk, others, NOTED_REASONS, "files without a DAG or ignored")
+    _note_first(context, others, NOTED_REASONS, "files without a DAG or ignored")
 
 
-def _note_first(walk: Walk, lines: Sequence[str], limit: int, noun: str) -> None:
+def _note_first(context: SyncContext, lines: Sequence[str], limit: int, noun: str) -> None:
     for line in lines[:limit]:
-        walk.note(line)
+        context.note(line)
     if len(lines) > limit:
-        walk.note(f"… and {len(lines) - limit} more {noun}")
+        context.note(f"… and {len(lines) - limit} more {noun}")
 
 
 def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[Recorded]) -> Plan:

@@ -31,7 +31,7 @@ def configuration_digest(repository: Repository) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def is_judged(
+def is_current(
     repository: Repository, commit: str, *, insists: bool = False, retries_now: bool = False
 ) -> bool:
     """Whether the last judgement stands: same commit, configuration and images, and its time is not over.
@@ -42,19 +42,19 @@ def is_judged(
     had again.
     A held commit that was accepted has to be synced.
     """
-    judgement = repository.judgement
-    if judgement.get("commit") != commit or judgement.get("config") != configuration_digest(repository):
+    last_outcome = repository.last_outcome
+    if last_outcome.get("commit") != commit or last_outcome.get("config") != configuration_digest(repository):
         return False
-    if until := judgement.get("until"):
+    if until := last_outcome.get("until"):
         return not insists and database_now() < datetime.fromisoformat(until)
     if is_accepted(repository, commit):
         return False
-    if (retry_at := judgement.get("retry_at")) and (
+    if (retry_at := last_outcome.get("retry_at")) and (
         retries_now or database_now() >= datetime.fromisoformat(retry_at)
     ):
         return False
-    before: dict[str, str] = judgement.get("images", {})
-    unavailable: list[str] = judgement.get("unavailable", [])
+    before: dict[str, str] = last_outcome.get("images", {})
+    unavailable: list[str] = last_outcome.get("unavailable", [])
     if not before and not unavailable:
         return True
     now = sandbox.image_digests(map(Kind, {*before, *unavailable}), repository.images)

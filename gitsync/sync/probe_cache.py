@@ -25,7 +25,7 @@ class _Probe:
     error: Exception | None = None
 
 
-class SharedProbes:
+class ProbeCache:
     """Probes of this process. Safe to share between threads."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.credentials import Credential, credential_from_properties
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import Ref, parse_ref
-from gitsync.git.scope import Scope, parse_scope
+from gitsync.git.scope import FetchScope, parse_scope
 from gitsync.git.tree import TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
@@ -34,7 +34,7 @@ class Remote:
 
     url: RemoteUrl
     ref: Ref
-    scope: Scope
+    scope: FetchScope
     credential: Credential | None
     mirror: Mirror
 

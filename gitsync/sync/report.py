@@ -18,7 +18,7 @@ from kiok.metadata.models import Origin
 
 
 @dataclass(frozen=True, slots=True)
-class FailedFile:
+class FileFailure:
     """A file that failed: its first problem, and how many more there are."""
 
     path: str
@@ -50,7 +50,7 @@ class SyncReport:
     unchanged: int = 0
     compiled: int = 0
     reused: int = 0
-    failed: tuple[FailedFile, ...] = ()
+    failed: tuple[FileFailure, ...] = ()
     not_a_dag: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     not_a_dag_reasons: Mapping[str, str] = field(default_factory=dict)
@@ -86,10 +86,10 @@ class SyncReport:
         }
 
 
-def failed_files(plan: Plan) -> tuple[FailedFile, ...]:
+def failed_files(plan: Plan) -> tuple[FileFailure, ...]:
     """Every diagnostic of every failed file of the plan, in the order of paths and lines."""
     return tuple(
-        FailedFile(file.source.path, item.line, _subject(item.dag, item.task, item.key) + item.message)
+        FileFailure(file.source.path, item.line, _subject(item.dag, item.task, item.key) + item.message)
         for file in plan.failed_files
         for item in file.diagnostics
     )
@@ -142,7 +142,7 @@ def report_of_record(repository: Repository) -> SyncReport:
     """How the repository stands according to the store, when a look found nothing new."""
     files = list(repository.files.exclude(state=FileState.COMPILED).order_by("path"))
     failures = tuple(
-        FailedFile(
+        FileFailure(
             row.path,
             item.get("line"),
             _subject(item.get("dag"), item.get("task"), item.get("key")) + str(item.get("message", "")),

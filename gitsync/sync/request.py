@@ -9,7 +9,7 @@ from gitsync.sync.context import Admit, admit_all
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SyncOptions:
     """What is asked for. `full` recompiles even what has not changed; `dry_run` writes nothing.
 
     `wait`: where another sync of the repository is under way, wait for it and sync then, instead of leaving

@@ -12,8 +12,8 @@ from django.db import DatabaseError, Error, InterfaceError, OperationalError, co
 from gitsync.errors import (
     Busy,
     ConfigurationChanged,
-    Deferred,
     LeaseLost,
+    Requeue,
     SyncError,
     SyncReason,
     WorkerDied,
@@ -23,14 +23,14 @@ from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trig
 from gitsync.sync import apply as store
 from gitsync.sync import status
 from gitsync.sync.backoff import may_sync
-from gitsync.sync.context import Progress, Walk
-from gitsync.sync.crash_loop import unanswered
+from gitsync.sync.context import Progress, SyncContext
+from gitsync.sync.crash_loop import find_crash_loop
 from gitsync.sync.empty_hold import every_dag, require_acceptance
 from gitsync.sync.failure import is_store_full, logged_failure_of
-from gitsync.sync.lease import Claim, ask_for_follow_up, claim, release, renewed
+from gitsync.sync.lease import SyncLease, acquire, keep_alive, leave_request, release
 from gitsync.sync.plan import Plan
 from gitsync.sync.poll import settled
-from gitsync.sync.prepare import judge
+from gitsync.sync.prepare import prepare
 from gitsync.sync.report import (
     SyncReport,
     report_of_held_back,
@@ -38,23 +38,23 @@ from gitsync.sync.report import (
     report_of_record,
     report_without_effect,
 )
-from gitsync.sync.request import Request
+from gitsync.sync.request import SyncOptions
 from gitsync.sync.retries import scheduled_retries
 from kiok import correlation
 from kiok.cluster.clock import database_now
 from kiok.cluster.conf import properties
 
-__all__ = ["Request", "dry_run", "sync_repository"]
+__all__ = ["SyncOptions", "dry_run", "sync_repository"]
 
 log = logging.getLogger(__name__)
 
 WAIT_POLL_SECONDS = 0.2
-PLAIN = Request()
+PLAIN = SyncOptions()
 
 
 def sync_repository(
     repository_id: int,
-    request: Request = PLAIN,
+    request: SyncOptions = PLAIN,
     progress: Progress = lambda _step, _detail: None,
 ) -> SyncReport:
     """Bring the metadata store in line with a repository, if anything changed, and say what was done.
@@ -84,7 +84,7 @@ def dry_run(
     return replace(report, seconds=time.monotonic() - started), plan
 
 
-def _sync_repository(repository: Repository, request: Request, progress: Progress) -> SyncReport:
+def _sync_repository(repository: Repository, request: SyncOptions, progress: Progress) -> SyncReport:
     if held_back := report_of_held_back(repository):
         return held_back
     if not request.full:
@@ -99,14 +99,14 @@ def _sync_repository(repository: Repository, request: Request, progress: Progres
         return _sync_while_asked(held, request, progress, followed)
 
 
-def _claim(repository_id: int, request: Request) -> Claim:
+def _claim(repository_id: int, request: SyncOptions) -> SyncLease:
     """Claim, or wait for it, or leave the request with the holder. Raises Busy, Repository.DoesNotExist."""
     deadline = time.monotonic() + properties().gitsync_sync_timeout_ms / 1000
     while True:
-        held = claim(repository_id)
+        held = acquire(repository_id)
         if held:
             return held
-        if not request.wait and ask_for_follow_up(
+        if not request.wait and leave_request(
             repository_id, request.trigger, request.requested_by, full=request.full
         ):
             raise Busy(
@@ -117,7 +117,9 @@ def _claim(repository_id: int, request: Request) -> Claim:
         time.sleep(WAIT_POLL_SECONDS)
 
 
-def _sync_while_asked(held: Claim, request: Request, progress: Progress, followed: ExitStack) -> SyncReport:
+def _sync_while_asked(
+    held: SyncLease, request: SyncOptions, progress: Progress, followed: ExitStack
+) -> SyncReport:
     """One sync under the claim; then another where a request came meanwhile or the configuration changed.
 
     `followed`: a sync that a request asked for goes by that request's id, and so does what comes after it.
@@ -125,7 +127,7 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress, followe
     while True:
         try:
             report = _sync(held, request, progress)
-        except Deferred as exc:
+        except Requeue as exc:
             meanwhile = release(held)
             exc.full = request.full or bool(meanwhile and meanwhile["full"])
             raise
@@ -158,13 +160,13 @@ def _sync_while_asked(held: Claim, request: Request, progress: Progress, followe
             return report  # whoever was faster has the request
 
 
-def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
+def _sync(held: SyncLease, request: SyncOptions, progress: Progress) -> SyncReport:
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=held.repository_id)
     # Once more: a look takes its time, and the claim is to the configuration that it found.
     if held_back := report_of_held_back(repository):
         return held_back
-    if put_off := _put_off(held, request, repository):
-        return put_off
+    if backed_off := _back_off(held, request, repository):
+        return backed_off
     run = SyncRun.objects.create(
         repository=repository,
         lease_number=held.number,
@@ -175,55 +177,55 @@ def _sync(held: Claim, request: Request, progress: Progress) -> SyncReport:
         from_commit=repository.last_good_commit,
         started_at=database_now(),
     )
-    walk = Walk(run, progress, admit=request.admit)
-    walk.note(_beginning(request))
+    context = SyncContext(run, progress, admit=request.admit)
+    context.note(_beginning(request))
     limit = properties().gitsync_sync_timeout_ms / 1000
     try:
-        with renewed(held, limit):
-            plan, compilation = judge(repository, walk, full=request.full, retry_now=request.retries_now)
-            if accepted_by := require_acceptance(repository, plan, walk.commit):
-                walk.note(f"the commit prunes {every_dag(len(plan.pruned))}, which {accepted_by} accepted")
-            walk.enter("apply")
-            store.apply(plan, held, walk.commit, compilation.ignored)
+        with keep_alive(held, limit):
+            plan, compilation = prepare(repository, context, full=request.full, retry_now=request.retries_now)
+            if accepted_by := require_acceptance(repository, plan, context.commit):
+                context.note(f"the commit prunes {every_dag(len(plan.pruned))}, which {accepted_by} accepted")
+            context.enter("apply")
+            store.apply(plan, held, context.commit, compilation.ignored)
             is_change = any(plan.changes.values())
-            walk.note("committed" if is_change else "committed; no DAG changed", is_end=True)
-            walk.enter("finish")
+            context.note("committed" if is_change else "committed; no DAG changed", is_end=True)
+            context.enter("finish")
             retries = scheduled_retries(repository, plan)
             report = report_of_plan(
-                repository, plan, compilation.ignored, to_commit=walk.commit, retries=retries
+                repository, plan, compilation.ignored, to_commit=context.commit, retries=retries
             )
-            status.succeed(held, run, plan, report, walk, retries)
-    except Deferred:
+            status.succeed(held, run, plan, report, context, retries)
+    except Requeue:
         run.delete()
         raise
     except LeaseLost as exc:
-        _abandon(run, walk, exc)
+        _abandon(run, context, exc)
         return report_without_effect(repository, exc.reason, str(exc))
     except (OperationalError, InterfaceError) as exc:
         if is_store_full(exc):
             # What is there can be written over, mostly: so an operator learns of it where the sync would be told.
             with suppress(DatabaseError):
-                return _failed(held, run, exc, walk, repository)
+                return _failed(held, run, exc, context, repository)
         log.warning("the sync of %s ended, since the database is in trouble: %s", repository.name, exc)
         # The store itself is in trouble, so its failure is not recorded as the repository's.
         status.postpone(held, repository)
         raise
     except SystemExit as exc:  # so the worker ends a task that is over its time, and itself
         connection.close()  # it comes at any moment, in the midst of a statement too
-        _abandon(run, walk, WorkerDied(f"the worker ended it, and itself: {exc}"))
+        _abandon(run, context, WorkerDied(f"the worker ended it, and itself: {exc}"))
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
-        return _failed(held, run, exc, walk, repository)
+        return _failed(held, run, exc, context, repository)
     else:
-        log.info("synced %s to %s: %s", repository.name, walk.commit[:12], _counts(report))
+        log.info("synced %s to %s: %s", repository.name, context.commit[:12], _counts(report))
         return report
 
 
-def _put_off(held: Claim, request: Request, repository: Repository) -> SyncReport | None:
+def _back_off(held: SyncLease, request: SyncOptions, repository: Repository) -> SyncReport | None:
     """A report if workers died at the repository so often that it waits; see `gitsync.sync.crash_loop`."""
     if request.insists:
         return None
-    if deaths := unanswered(repository):
+    if deaths := find_crash_loop(repository):
         try:
             status.worker_died(held, deaths)
         except LeaseLost as exc:
@@ -237,44 +239,48 @@ def _put_off(held: Claim, request: Request, repository: Repository) -> SyncRepor
 def _dry_run(repository: Repository, *, full: bool, progress: Progress) -> tuple[SyncReport, Plan | None]:
     if held_back := report_of_held_back(repository, is_dry_run=True):
         return held_back, None
-    walk = Walk(None, progress)
+    context = SyncContext(None, progress)
     try:
-        plan, compilation = judge(repository, walk, full=full, retry_now=True)
+        plan, compilation = prepare(repository, context, full=full, retry_now=True)
     except Error:
         raise
     except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
         failure = logged_failure_of(exc, repository)
-        return report_without_effect(repository, failure.reason, failure.message, to_commit=walk.commit), None
-    report = report_of_plan(repository, plan, compilation.ignored, to_commit=walk.commit)
+        return report_without_effect(
+            repository, failure.reason, failure.message, to_commit=context.commit
+        ), None
+    report = report_of_plan(repository, plan, compilation.ignored, to_commit=context.commit)
     try:
-        require_acceptance(repository, plan, walk.commit, is_dry_run=True)
+        require_acceptance(repository, plan, context.commit, is_dry_run=True)
     except WouldEmpty as exc:
         report = replace(report, state=RepositoryState.FAILING, reason=str(exc.reason), message=str(exc))
     return report, plan
 
 
-def _failed(held: Claim, run: SyncRun, error: Exception, walk: Walk, repository: Repository) -> SyncReport:
+def _failed(
+    held: SyncLease, run: SyncRun, error: Exception, context: SyncContext, repository: Repository
+) -> SyncReport:
     failure = logged_failure_of(error, repository)
     if isinstance(error, ConfigurationChanged):
-        _abandon(run, walk, error)
+        _abandon(run, context, error)
         return report_without_effect(repository, failure.reason, failure.message)
-    walk.note(f"failed ({failure.reason}): {failure.message}", is_end=True)
-    walk.enter("")
+    context.note(f"failed ({failure.reason}): {failure.message}", is_end=True)
+    context.enter("")
     try:
         would_prune = error.dags if isinstance(error, WouldEmpty) else None
-        status.fail(held, run, failure, walk, would_prune=would_prune)
+        status.fail(held, run, failure, context, would_prune=would_prune)
     except LeaseLost as exc:
-        _abandon(run, walk, exc)
-    return report_without_effect(repository, failure.reason, failure.message, to_commit=walk.commit)
+        _abandon(run, context, exc)
+    return report_without_effect(repository, failure.reason, failure.message, to_commit=context.commit)
 
 
-def _abandon(run: SyncRun, walk: Walk, error: SyncError) -> None:
+def _abandon(run: SyncRun, context: SyncContext, error: SyncError) -> None:
     """Write the end of a sync that is void. Whoever took its repository over may have done so already, and may have
     taken its worker for dead.
     """
-    walk.note(f"abandoned ({error.reason}): {error}", is_end=True)
-    walk.enter("")
-    walk.record(run)
+    context.note(f"abandoned ({error.reason}): {error}", is_end=True)
+    context.enter("")
+    context.record(run)
     observed = {name: getattr(run, name) for name in ("timings", "files_done", "files_total", "log")}
     observed |= {"reason": error.reason, "message": str(error)}
     rows = SyncRun.objects.filter(pk=run.pk)
@@ -285,7 +291,7 @@ def _abandon(run: SyncRun, walk: Walk, error: SyncError) -> None:
         rows.filter(state=SyncState.ABANDONED).update(**observed)
 
 
-def _beginning(request: Request) -> str:
+def _beginning(request: SyncOptions) -> str:
     """Who asked for what."""
     by = f" by {request.requested_by}" if request.requested_by else ""
     everything = ", compiling also what has not changed" if request.full else ""

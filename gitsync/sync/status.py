@@ -14,14 +14,14 @@ from django.db.models import F
 from gitsync.errors import WorkerDied
 from gitsync.git.errors import GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
-from gitsync.notices.transition import note_transition
+from gitsync.notices.transition import record_transition
 from gitsync.sync.backoff import after_failure, next_due, retry_at
-from gitsync.sync.context import Walk
-from gitsync.sync.crash_loop import Deaths
+from gitsync.sync.context import SyncContext
+from gitsync.sync.crash_loop import CrashLoop
 from gitsync.sync.empty_hold import EmptyHold, hold_after_failure
-from gitsync.sync.failure import Failure, logged_failure_of
-from gitsync.sync.lease import Claim, is_held, owned
-from gitsync.sync.log import Journal
+from gitsync.sync.failure import SyncFailure, logged_failure_of
+from gitsync.sync.lease import SyncLease, is_held, locked_if_held
+from gitsync.sync.log import SyncLog
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.report import SyncReport, failed_files
@@ -35,13 +35,18 @@ MAX_PROBLEMS_TOLD = 3
 
 
 def succeed(
-    held: Claim, run: SyncRun, plan: Plan, report: SyncReport, walk: Walk, retries: Retries | None
+    held: SyncLease,
+    run: SyncRun,
+    plan: Plan,
+    report: SyncReport,
+    context: SyncContext,
+    retries: Retries | None,
 ) -> None:
     """Write the end of a sync that was applied. Raises LeaseLost."""
     now = database_now()
     reason, message = report.reason, report.message
     with transaction.atomic():
-        repository = owned(held)
+        repository = locked_if_held(held)
         repository.state = report.state
         repository.reason = reason
         repository.message = message
@@ -53,12 +58,12 @@ def succeed(
         repository.checked_at = now
         if repository.config_hash == held.config_hash:
             repository.synced_location = repository.location
-            repository.judgement = _judgement(repository, plan, report.to_commit, retries)
+            repository.last_outcome = _judgement(repository, plan, report.to_commit, retries)
         else:
             # Edited after apply had seen it unchanged: what was judged is the old configuration.
-            repository.judgement = {}
+            repository.last_outcome = {}
             repository.next_due_at = now
-        note_transition(
+        record_transition(
             repository, report.to_commit, transient=bool(retries), details=_first_problems(report)
         )
         repository.save()
@@ -71,7 +76,7 @@ def succeed(
         run.unchanged = report.unchanged
         run.compiled, run.reused = report.compiled, report.reused
         run.failed_files = [item.to_json() for item in failed_files(plan)[:MAX_FAILED_FILES_KEPT]]
-        walk.record(run)
+        context.record(run)
         run.finished_at = now
         run.save()
 
@@ -83,34 +88,43 @@ def _first_problems(report: SyncReport) -> list[str]:
     ]
 
 
-def fail(held: Claim, run: SyncRun, failure: Failure, walk: Walk, *, would_prune: int | None = None) -> None:
+def fail(
+    held: SyncLease,
+    run: SyncRun,
+    failure: SyncFailure,
+    context: SyncContext,
+    *,
+    would_prune: int | None = None,
+) -> None:
     """Write the end of a sync that had no effect. Raises LeaseLost.
 
     `would_prune`: the number of DAGs, where the commit is held because it would prune every one.
     """
     now = database_now()
     with transaction.atomic():
-        repository = owned(held)
+        repository = locked_if_held(held)
         due = next_due(repository, now)
         _write_failure(repository, failure, run.trigger)
-        if walk.commit:
-            repository.last_commit = walk.commit
-            hold = EmptyHold(walk.commit, held.config_hash, would_prune) if would_prune is not None else None
-            repository.empty_hold = hold_after_failure(repository, walk.commit, hold)
+        if context.commit:
+            repository.last_commit = context.commit
+            hold = (
+                EmptyHold(context.commit, held.config_hash, would_prune) if would_prune is not None else None
+            )
+            repository.empty_hold = hold_after_failure(repository, context.commit, hold)
             # gpg that is missing may be there next time, at the same commit.
             is_outcome = (
                 failure.reason != GitReason.GIT_MISSING and repository.config_hash == held.config_hash
             )
-            repository.judgement = _judgement(repository, None, walk.commit) if is_outcome else {}
+            repository.last_outcome = _judgement(repository, None, context.commit) if is_outcome else {}
             if is_outcome and failure.transient:
                 _retry_commit_later(repository, due)
-        note_transition(repository, walk.commit, transient=failure.transient)
+        record_transition(repository, context.commit, transient=failure.transient)
         repository.save()
         run.state = SyncState.FAILED
         run.reason = failure.reason
         run.message = failure.message
-        run.to_commit = walk.commit
-        walk.record(run)
+        run.to_commit = context.commit
+        context.record(run)
         run.finished_at = now
         run.save()
 
@@ -126,11 +140,11 @@ def _retry_commit_later(repository: Repository, due: datetime) -> None:
     repository.message = (
         f"{repository.message.rstrip('.')}. Retrying this commit at {until:%Y-%m-%d %H:%M:%S} UTC"
     )
-    repository.judgement |= {"until": until.isoformat(), "transient": True, "message": repository.message}
+    repository.last_outcome |= {"until": until.isoformat(), "transient": True, "message": repository.message}
     repository.next_due_at = min(until, due)
 
 
-def worker_died(held: Claim, deaths: Deaths) -> Failure:
+def worker_died(held: SyncLease, deaths: CrashLoop) -> SyncFailure:
     """Have the repository fail for the workers that died at it: it is put off, unless somebody asks or pushes.
 
     The last of these syncs becomes the one that failed. Raises LeaseLost.
@@ -138,7 +152,7 @@ def worker_died(held: Claim, deaths: Deaths) -> Failure:
     now = database_now()
     run = deaths.last
     with transaction.atomic():
-        repository = owned(held)
+        repository = locked_if_held(held)
         due = next_due(repository, now)
         failure = logged_failure_of(WorkerDied(deaths.message()), repository)
         _write_failure(repository, failure, run.trigger)
@@ -150,12 +164,14 @@ def worker_died(held: Claim, deaths: Deaths) -> Failure:
         if deaths.commit:
             # It goes on being looked at: another commit may be the cure.
             repository.last_commit = deaths.commit
-            repository.judgement = _judgement(repository, None, deaths.commit) | {"until": until.isoformat()}
+            repository.last_outcome = _judgement(repository, None, deaths.commit) | {
+                "until": until.isoformat()
+            }
             repository.next_due_at = due
         else:
-            repository.judgement = {}
+            repository.last_outcome = {}
         # So many that it does not pass by itself.
-        note_transition(repository, deaths.commit, transient=False)
+        record_transition(repository, deaths.commit, transient=False)
         repository.save()
         SyncRun.objects.filter(pk=run.pk).update(
             state=SyncState.FAILED, reason=failure.reason, message=repository.message
@@ -163,7 +179,7 @@ def worker_died(held: Claim, deaths: Deaths) -> Failure:
     return failure
 
 
-def postpone(held: Claim, repository: Repository) -> None:
+def postpone(held: SyncLease, repository: Repository) -> None:
     """Look again one interval from now, if the store takes even that; nothing else is written."""
     mine = Repository.objects.filter(
         pk=held.repository_id, lease_holder=held.holder, lease_number=held.number
@@ -184,7 +200,7 @@ def nothing_new(repository: Repository) -> None:
         "next_due_at": next_due(repository, now),
         "queued_until": None,
     }
-    judged = {name: repository.judgement.get(name, "") for name in ("state", "reason", "message")}
+    judged = {name: repository.last_outcome.get(name, "") for name in ("state", "reason", "message")}
     if any(getattr(repository, name) != value for name, value in judged.items()):
         changes.update(judged, consecutive_failures=0)
     as_read = Repository.objects.filter(
@@ -197,9 +213,9 @@ def nothing_new(repository: Repository) -> None:
             if written:
                 # The row is locked by the update, and told of as it is now.
                 row = Repository.objects.get(pk=repository.pk)
-                is_transient = bool(row.judgement.get("transient"))
-                note_transition(row, row.last_commit, transient=is_transient)
-                row.save(update_fields=["told_state", "untold_looks"])
+                is_transient = bool(row.last_outcome.get("transient"))
+                record_transition(row, row.last_commit, transient=is_transient)
+                row.save(update_fields=["notified_state", "unnotified_polls"])
     else:
         written = as_read.update(**changes)
     if not written:
@@ -209,7 +225,9 @@ def nothing_new(repository: Repository) -> None:
         setattr(repository, name, value)
 
 
-def fail_unreached(repository: Repository, failure: Failure, trigger: str, requested_by: str = "") -> None:
+def fail_unreached(
+    repository: Repository, failure: SyncFailure, trigger: str, requested_by: str = ""
+) -> None:
     """Record a look that did not even learn the commit. The same failure again only counts up."""
     with transaction.atomic():
         limit_standstill()
@@ -217,7 +235,7 @@ def fail_unreached(repository: Repository, failure: Failure, trigger: str, reque
         if row is None or is_held(row) or _is_overtaken(repository, row):
             return  # a sync under way, or since then, knows better; an edit has it looked at anew
         _write_failure(row, failure, trigger)
-        note_transition(row, "", transient=failure.transient)
+        record_transition(row, "", transient=failure.transient)
         row.save()
         now = database_now()
         last = SyncRun.objects.filter(repository=row).first()
@@ -250,13 +268,13 @@ def _is_overtaken(repository: Repository, row: Repository) -> bool:
     return row.lease_number != repository.lease_number or row.config_hash != repository.config_hash
 
 
-def _log_of_look(failure: Failure) -> str:
-    journal = Journal()
+def _log_of_look(failure: SyncFailure) -> str:
+    journal = SyncLog()
     journal.note("probe", f"failed ({failure.reason}): {failure.message}", is_end=True)
     return journal.text()
 
 
-def _write_failure(repository: Repository, failure: Failure, trigger: str) -> None:
+def _write_failure(repository: Repository, failure: SyncFailure, trigger: str) -> None:
     now = database_now()
     if trigger != Trigger.SCHEDULE:
         repository.consecutive_failures = 0  # somebody asked: the pauses begin anew
@@ -276,7 +294,7 @@ def _judgement(
     repository: Repository, plan: Plan | None, commit: str, retries: Retries | None = None
 ) -> dict[str, object]:
     images = {file.source.kind.value: file.image for file in (plan.files if plan else ()) if file.image}
-    judgement: dict[str, object] = {
+    last_outcome: dict[str, object] = {
         "commit": commit,
         "config": configuration_digest(repository),
         "images": images,
@@ -285,6 +303,6 @@ def _judgement(
         "message": repository.message,
     }
     if retries:
-        judgement |= {"retry_at": retries.at.isoformat(), "transient": True}
-        judgement["unavailable"] = list(retries.unavailable)
-    return judgement
+        last_outcome |= {"retry_at": retries.at.isoformat(), "transient": True}
+        last_outcome["unavailable"] = list(retries.unavailable)
+    return last_outcome

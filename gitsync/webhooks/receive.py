@@ -15,27 +15,27 @@ from gitsync.git.ref import MAX_REF_BYTES, RefKind, is_well_formed, parse_ref
 from gitsync.git_services import payload
 from gitsync.git_services.service import Headers, PayloadInvalid, Service
 from gitsync.git_services.table import service_of
-from gitsync.models import Delivery, Outcome, Repository, Trigger
+from gitsync.models import Delivery, DeliveryOutcome, Repository, Trigger
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.secret import SecretUnusable, secrets_of
 from kiok import correlation
 
 STATUS = {
-    Outcome.QUEUED: 202,
-    Outcome.WAITING: 202,
-    Outcome.PING: 200,
-    Outcome.REPLAY: 200,
-    Outcome.NOT_A_PUSH: 200,
-    Outcome.OTHER_REF: 200,
-    Outcome.DISABLED: 200,
-    Outcome.PAUSED: 200,
-    Outcome.PAYLOAD: 400,
-    Outcome.UNSIGNED: 404,
-    Outcome.SIGNATURE: 404,
-    Outcome.SECRET: 404,
+    DeliveryOutcome.QUEUED: 202,
+    DeliveryOutcome.WAITING: 202,
+    DeliveryOutcome.PING: 200,
+    DeliveryOutcome.REPLAY: 200,
+    DeliveryOutcome.NOT_A_PUSH: 200,
+    DeliveryOutcome.OTHER_REF: 200,
+    DeliveryOutcome.DISABLED: 200,
+    DeliveryOutcome.PAUSED: 200,
+    DeliveryOutcome.PAYLOAD: 400,
+    DeliveryOutcome.UNSIGNED: 404,
+    DeliveryOutcome.SIGNATURE: 404,
+    DeliveryOutcome.SECRET: 404,
 }
 """What is answered. What is not wrong with the hook is 200: some services switch a hook off that fails often."""
-REFUSED = (Outcome.UNSIGNED, Outcome.SIGNATURE, Outcome.SECRET)
+REFUSED = (DeliveryOutcome.UNSIGNED, DeliveryOutcome.SIGNATURE, DeliveryOutcome.SECRET)
 LOCK_TIMEOUT_MS = 40
 # What is signed is compared with something for a repository that does not exist, too.
 _DECOY = secrets.token_hex(32)
@@ -69,7 +69,7 @@ def receive(name: str, headers: Headers, body: bytes) -> Answer:
             log.info("webhook for %s refused: there is no such repository", name)
             return REFUSAL
         seen = _delivery(repository, service, headers)
-        return _settle(seen, refused or Outcome.UNSIGNED)
+        return _settle(seen, refused or DeliveryOutcome.UNSIGNED)
     # Taken from the service, so that its own log of deliveries leads to the sync; not before it has signed it.
     given = service.delivery_id(headers)
     with correlation.bound(given if correlation.is_well_formed(given) else "", repository=repository.name):
@@ -81,21 +81,21 @@ def _judge(repository: Repository, service: Service, headers: Headers, body: byt
     seen = _delivery(repository, service, headers)
     event = service.event(headers)
     if service.is_ping(event):
-        return _settle(seen, Outcome.PING)
+        return _settle(seen, DeliveryOutcome.PING)
     if not service.tells_of_refs(event):
-        return _settle(seen, Outcome.NOT_A_PUSH)
+        return _settle(seen, DeliveryOutcome.NOT_A_PUSH)
     try:
         refs = service.changed_refs(event, payload.read(body, headers.get("Content-Type", "")))
     except PayloadInvalid as exc:
-        return _settle(seen, Outcome.PAYLOAD, str(exc))
+        return _settle(seen, DeliveryOutcome.PAYLOAD, str(exc))
     refs = tuple(filter(_can_be_followed, refs))
     seen.ref = delivery_log.printable(", ".join(refs), 300)
     if not follows(repository.ref, refs):
-        return _settle(seen, Outcome.OTHER_REF)
+        return _settle(seen, DeliveryOutcome.OTHER_REF)
     if not repository.enabled:
-        return _settle(seen, Outcome.DISABLED)
+        return _settle(seen, DeliveryOutcome.DISABLED)
     if repository.is_paused:
-        return _settle(seen, Outcome.PAUSED)
+        return _settle(seen, DeliveryOutcome.PAUSED)
     return _ask(seen)
 
 
@@ -114,7 +114,7 @@ def follows(followed: str, refs: tuple[str, ...]) -> bool:
 
 def _refusal(
     repository: Repository | None, service: Service | None, headers: Headers, body: bytes
-) -> Outcome | None:
+) -> DeliveryOutcome | None:
     known: tuple[str, ...] = ()
     if repository is not None:
         try:
@@ -122,11 +122,11 @@ def _refusal(
         except SecretUnusable as exc:
             log.warning("webhook for %s refused: %s", repository.name, exc)
     if service is None or not service.is_signed(headers):
-        return Outcome.UNSIGNED
+        return DeliveryOutcome.UNSIGNED
     found = [service.is_authentic(headers, body, secret) for secret in known or (_DECOY,)]
     if not known:
-        return Outcome.SECRET
-    return None if any(found) else Outcome.SIGNATURE
+        return DeliveryOutcome.SECRET
+    return None if any(found) else DeliveryOutcome.SIGNATURE
 
 
 def _delivery(repository: Repository, service: Service | None, headers: Headers) -> Delivery:
@@ -156,24 +156,24 @@ def _ask(delivery: Delivery) -> Answer:
     except IntegrityError as exc:
         if not isinstance(exc.__cause__, UniqueViolation):
             raise
-        return _settle(delivery, Outcome.REPLAY)
+        return _settle(delivery, DeliveryOutcome.REPLAY)
     return _told(delivery, outcome)
 
 
-def _queue(delivery: Delivery, *, marking: bool) -> Outcome:
+def _queue(delivery: Delivery, *, marking: bool) -> DeliveryOutcome:
     with transaction.atomic():
         if marking:
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
         ask = tasks.enqueue_once if marking else tasks.enqueue_sync
         asked = ask(delivery.repository_id, Trigger.WEBHOOK, requested_by=delivery.service)
-        outcome = Outcome.QUEUED if asked else Outcome.WAITING
+        outcome = DeliveryOutcome.QUEUED if asked else DeliveryOutcome.WAITING
         delivery.pk, delivery.outcome, delivery.status = None, outcome, STATUS[outcome]
         delivery_log.write(delivery)
     return outcome
 
 
-def _settle(delivery: Delivery, outcome: Outcome, detail: str = "") -> Answer:
+def _settle(delivery: Delivery, outcome: DeliveryOutcome, detail: str = "") -> Answer:
     """Record a delivery that leads to no sync."""
     delivery.pk, delivery.outcome, delivery.status = None, outcome, STATUS[outcome]
     with transaction.atomic():
@@ -181,7 +181,7 @@ def _settle(delivery: Delivery, outcome: Outcome, detail: str = "") -> Answer:
     return _told(delivery, outcome, detail)
 
 
-def _told(delivery: Delivery, outcome: Outcome, detail: str = "") -> Answer:
+def _told(delivery: Delivery, outcome: DeliveryOutcome, detail: str = "") -> Answer:
     name = delivery.repository.name
     log.info("webhook for %s: %s %s %s: %s", name, delivery.service, delivery.event, delivery.ref, outcome)
     if outcome in REFUSED:

@@ -15,10 +15,10 @@ from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
 from gitsync.git.errors import GitReason
-from gitsync.models import Lane, Repository, RepositoryState, Turn
-from gitsync.queue.tenant import Place, place_of
+from gitsync.models import Priority, QueuedSync, Repository, RepositoryState
+from gitsync.queue.tenant import Tenant, tenant_of
 from gitsync.sync.backoff import may_sync
-from gitsync.sync.poll import look
+from gitsync.sync.poll import poll
 from kiok import correlation
 from kiok.cluster.process_id import is_dead
 
@@ -30,7 +30,7 @@ SLOW_SHARE = 2
 MAX_CONSIDERED = 1000
 """Of more repositories that are due, so many that are longest due: a leader that is that far behind reads no more."""
 
-Due = tuple[int, Place, bool, bool, str]
+Due = tuple[int, Tenant, bool, bool, str]
 """Primary key, place, whether it timed out the last time, whether a sync holds it, and who."""
 
 Enqueue = Callable[[int], None]
@@ -45,7 +45,7 @@ Work = Callable[[], None]
 
 
 @dataclass(slots=True)
-class _Look:
+class _Poll:
     host: str
     ended: threading.Event
     began: float
@@ -98,7 +98,7 @@ class Threads:
             connections.close_all()
 
 
-class Looks:
+class RepositoryPoller:
     """At most `parallelism` looks at once, `host_parallelism` of them at one host, one per repository.
 
     A look that does not answer within a second is slow: it no longer takes a place, up to twice as many as
@@ -111,7 +111,7 @@ class Looks:
         self._parallelism = parallelism
         self._host_parallelism = host_parallelism
         self._max_slow = SLOW_SHARE * parallelism
-        self._under_way: dict[int, _Look] = {}
+        self._under_way: dict[int, _Poll] = {}
         self._threads = Threads()
 
     def under_way(self) -> int:
@@ -124,7 +124,9 @@ class Looks:
         taken, slow = self._taken()
         if taken.total() >= self._parallelism and slow >= self._max_slow:
             return
-        waiting = Turn.objects.filter(repository=OuterRef("pk"), lane=Lane.SCHEDULED, taken_by="")
+        waiting = QueuedSync.objects.filter(
+            repository=OuterRef("pk"), priority=Priority.SCHEDULED, claimed_by=""
+        )
         due = (
             Repository.objects.filter(may_sync(), next_due_at__lte=Now())
             .filter(Q(queued_until__isnull=True) | Q(queued_until__lt=Now()))
@@ -139,7 +141,7 @@ class Looks:
         )
         columns = due.values_list("pk", "url", "group", "was_slow", "is_leased", "lease_holder")
         rows = [
-            (pk, place_of(url, group), was_slow, is_leased, holder)
+            (pk, tenant_of(url, group), was_slow, is_leased, holder)
             for pk, url, group, was_slow, is_leased, holder in columns[:MAX_CONSIDERED]
         ]
         for pk, place, was_slow, is_leased, holder in in_rotation(rows):
@@ -158,7 +160,7 @@ class Looks:
 
     def _start(self, pk: int, host: str, *, is_slow: bool) -> None:
         ended = self._threads.start(lambda: self._look(pk))
-        self._under_way[pk] = _Look(host, ended, time.monotonic(), is_slow)
+        self._under_way[pk] = _Poll(host, ended, time.monotonic(), is_slow)
 
     def _review(self) -> None:
         """Forget the looks that ended, and let the slow ones give their places up."""
@@ -178,7 +180,7 @@ class Looks:
     def _look(self, repository_id: int) -> None:
         with correlation.bound():
             try:
-                if look(repository_id):
+                if poll(repository_id):
                     self._enqueue(repository_id)
             except Repository.DoesNotExist:
                 return  # removed meanwhile
@@ -199,6 +201,6 @@ def in_rotation(rows: Iterable[Due]) -> list[Due]:
     seen: Counter[str] = Counter()
     ranked = []
     for row in rows:
-        ranked.append((seen[row[1].team], row))
-        seen[row[1].team] += 1
+        ranked.append((seen[row[1].tenant], row))
+        seen[row[1].tenant] += 1
     return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]

@@ -27,7 +27,7 @@ YIELD_SECONDS = 0.5
 log = logging.getLogger(__name__)
 
 
-class Keeper(threading.Thread):
+class PoolMaintainer(threading.Thread):
     """Sweeps and fills for as long as the process lives."""
 
     def __init__(self) -> None:
@@ -59,13 +59,13 @@ class Keeper(threading.Thread):
     def run(self) -> None:
         while not self._stop_asked:
             began = time.monotonic()
-            self._keep()
+            self._maintain()
             if self._wake.wait(max(0.0, KEEP_SECONDS - (time.monotonic() - began))):
                 self._wake.clear()
                 if not self._stop_asked:
                     time.sleep(YIELD_SECONDS)
 
-    def _keep(self) -> None:
+    def _maintain(self) -> None:
         self._presence.looking()
         seen = Seen()
         try:

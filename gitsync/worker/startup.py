@@ -34,10 +34,10 @@ class WorkerProcess:
 
     def _begin(self, **_: Any) -> None:
         from gitsync.worker import sandbox
-        from gitsync.worker.pool_maintainer import Keeper
+        from gitsync.worker.pool_maintainer import PoolMaintainer
 
         self.stand_for_leader()
-        keeper = Keeper()
+        keeper = PoolMaintainer()
         keeper.start()
         django_q.worker_name = keeper.name_of_process
         sandbox.on_claim(keeper.wake)

@@ -41,7 +41,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         model = Connection
         fields = ("id", "type", "description")
 
-    def clean_changes(self) -> property_text.Changes:
+    def clean_changes(self) -> property_text.PropertyChanges:
         try:
             changes = property_text.parse(self.cleaned_data["changes"])
             check_properties(changes.set)
@@ -121,7 +121,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         form: Any,
         change: bool,
     ) -> None:
-        changes: property_text.Changes = form.cleaned_data["changes"]
+        changes: property_text.PropertyChanges = form.cleaned_data["changes"]
         with transaction.atomic():
             if change:
                 # Not the sealed properties: they may have changed since the form was shown.
@@ -135,7 +135,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         message: list[Any] = super().construct_change_message(request, form, formsets, add)
-        changes: property_text.Changes = form.cleaned_data["changes"]
+        changes: property_text.PropertyChanges = form.cleaned_data["changes"]
         names = ", ".join([*sorted(changes.set), *(f"-{name}" for name in sorted(changes.remove))])
         if names and add:
             message.append({"added": {"name": "properties", "object": names}})

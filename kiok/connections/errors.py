@@ -25,7 +25,7 @@ MASTER_KEY = "KIOK_MASTER_KEY"
 NEW_MASTER_KEY = "KIOK_NEW_MASTER_KEY"
 
 
-class Reason(StrEnum):
+class ConnectionReason(StrEnum):
     """Stable names, for those who act on an error rather than read it."""
 
     MASTER_KEY_MISSING = "master_key_missing"  # no master key is configured
@@ -41,11 +41,11 @@ class Reason(StrEnum):
 class ConnectionsError(KiokError):
     """Base of this package's errors."""
 
-    reason: Reason
+    reason: ConnectionReason
 
 
 class MasterKeyMissing(ConnectionsError):
-    reason = Reason.MASTER_KEY_MISSING
+    reason = ConnectionReason.MASTER_KEY_MISSING
 
     def __init__(self, variable: str = MASTER_KEY) -> None:
         what = "no master key" if variable == MASTER_KEY else "no new master key"
@@ -57,14 +57,14 @@ class MasterKeyMissing(ConnectionsError):
 
 
 class MasterKeyTooShort(ConnectionsError):
-    reason = Reason.MASTER_KEY_TOO_SHORT
+    reason = ConnectionReason.MASTER_KEY_TOO_SHORT
 
     def __init__(self, found: int, wanted: int, variable: str = MASTER_KEY) -> None:
         super().__init__(f"{variable} has {found} characters; it needs {wanted} or more")
 
 
 class MasterKeyWrong(ConnectionsError):
-    reason = Reason.MASTER_KEY_WRONG
+    reason = ConnectionReason.MASTER_KEY_WRONG
 
     def __init__(self, version: int) -> None:
         super().__init__(
@@ -74,14 +74,14 @@ class MasterKeyWrong(ConnectionsError):
 
 
 class MasterKeyUnchanged(ConnectionsError):
-    reason = Reason.MASTER_KEY_UNCHANGED
+    reason = ConnectionReason.MASTER_KEY_UNCHANGED
 
     def __init__(self) -> None:
         super().__init__(f"{NEW_MASTER_KEY} is the same as {MASTER_KEY}; give another one, or leave it")
 
 
 class Tampered(ConnectionsError):
-    reason = Reason.TAMPERED
+    reason = ConnectionReason.TAMPERED
 
     def __init__(self, connection: str, name: str) -> None:
         super().__init__(
@@ -91,12 +91,12 @@ class Tampered(ConnectionsError):
 
 
 class InvalidProperty(ConnectionsError):
-    reason = Reason.INVALID_PROPERTY
+    reason = ConnectionReason.INVALID_PROPERTY
 
 
 class MalformedReference(ConnectionsError):
-    reason = Reason.MALFORMED_REFERENCE
+    reason = ConnectionReason.MALFORMED_REFERENCE
 
 
 class UnknownReference(ConnectionsError):
-    reason = Reason.UNKNOWN_REFERENCE
+    reason = ConnectionReason.UNKNOWN_REFERENCE

@@ -39,14 +39,14 @@ _HEREDOC = re.compile(r"<<([A-Za-z0-9_]+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class PropertyChanges:
     """What to set (name to value) and what to remove. Its repr shows no value."""
 
     set: Mapping[str, str] = field(default_factory=dict, repr=False)
     remove: frozenset[str] = frozenset()
 
 
-def parse(text: str) -> Changes:
+def parse(text: str) -> PropertyChanges:
     """Read the text. Raises InvalidProperty with the line at fault."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace(_BYTE_ORDER_MARK, "").split("\n")
     values: dict[str, str] = {}
@@ -100,7 +100,7 @@ def parse(text: str) -> Changes:
         if end.startswith("-----"):
             body.append(end)
         values[name] = "".join(part + "\n" for part in body)
-    return Changes(values, frozenset(remove))
+    return PropertyChanges(values, frozenset(remove))
 
 
 def _pem_after(lines: Sequence[str], index: int) -> int | None:

@@ -62,7 +62,7 @@ class Risk(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Issue:
     """A risk that is there: what is set, and what to set instead."""
 
     risk: Risk
@@ -70,7 +70,7 @@ class Found:
     remedy: str
 
 
-def judge(config: Properties, environ: Mapping[str, str]) -> list[Found]:
+def judge(config: Properties, environ: Mapping[str, str]) -> list[Issue]:
     """The risks that are there and allowed. Raises ConfigurationError with all that are there and not."""
     risks = list(found(config, environ))
     if refused := [one for one in risks if one.risk not in config.allow_insecure]:
@@ -83,44 +83,44 @@ def judge(config: Properties, environ: Mapping[str, str]) -> list[Found]:
     return risks
 
 
-def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
+def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
     """Every risk of a deployment with these properties and this environment. Raises ConfigurationError."""
     for look in _LOOKS:
         yield from look(config, environ)
 
 
-def _web(config: Properties, _environ: Mapping[str, str]) -> Iterator[Found]:
+def _web(config: Properties, _environ: Mapping[str, str]) -> Iterator[Issue]:
     if not config.web_tls and not _is_loopback(config.web_host):
-        yield Found(
+        yield Issue(
             Risk.WEB_TLS,
             f"kiok.web.tls is false while the web server listens on {config.web_host} (kiok.web.host), so that passwords "
             "and sessions cross the network in the clear",
             "Put a proxy before it that ends https and sets X-Forwarded-Proto, and set kiok.web.tls to true",
         )
     if "*" in config.web_allowed_hosts:
-        yield Found(
+        yield Issue(
             Risk.WEB_ALLOWED_HOSTS,
             "kiok.web.allowed.hosts has *, so that the service answers under any name that is made to lead to it",
             "Name the hosts under which browsers reach the service, such as kiok.example.com",
         )
     if origins := [origin for origin in config.web_trusted_origins if origin.startswith("http:")]:
-        yield Found(
+        yield Issue(
             Risk.WEB_TRUSTED_ORIGINS,
             f"kiok.web.trusted.origins has {', '.join(origins)}, whose pages anybody on their way can alter",
             "Write https:// origins",
         )
 
 
-def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[Found]:
+def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[Issue]:
     if protocols := [name for name in INSECURE_PROTOCOLS if name in config.gitsync_allow_protocols]:
-        yield Found(
+        yield Issue(
             Risk.GITSYNC_ALLOW_PROTOCOLS,
             f"kiok.gitsync.allow.protocols has {', '.join(protocols)}, by which DAGs come unencrypted, or from files of "
             "this machine",
             "Set it to https, ssh",
         )
     if networks := [one for one in config.gitsync_allow_private_hosts if _is_wide(one)]:
-        yield Found(
+        yield Issue(
             Risk.GITSYNC_ALLOW_PRIVATE_HOSTS,
             f"kiok.gitsync.allow.private.hosts has {', '.join(networks)}, so that whoever may add a repository reaches "
             "every address of the inner network",
@@ -128,30 +128,30 @@ def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[Found]:
         )
 
 
-def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
+def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
     if host := _open_database(environ):
-        yield Found(
+        yield Issue(
             Risk.DATABASE_TLS,
             f"DATABASE_URL leads to {_shown(host)} without an sslmode that demands TLS, so that all that is stored may "
             "cross the network in the clear",
             "Add sslmode=verify-full and sslrootcert=FILE to its query, or sslmode=require at the least",
         )
     if host := _open_redis(config, environ):
-        yield Found(
+        yield Issue(
             Risk.REDIS_TLS,
             f"{keys.REDIS_URL} leads to {_shown(host)} by redis://, so that the queue and the password cross the network in "
             "the clear",
             "Have Redis offer TLS, and write rediss://",
         )
     if config.mail_host and config.mail_tls == "none" and not _is_loopback(config.mail_host):
-        yield Found(
+        yield Issue(
             Risk.MAIL_TLS,
             f"kiok.mail.tls is none while kiok.mail.host is {config.mail_host}, so that notices and the password cross the "
             "network in the clear",
             "Set it to starttls or tls",
         )
     if _is_open_engine(environ):
-        yield Found(
+        yield Issue(
             Risk.DOCKER_HOST,
             f"DOCKER_HOST={_shown(environ['DOCKER_HOST'])} is an engine over the network without DOCKER_TLS_VERIFY: who "
             "reaches it is root there",
@@ -159,17 +159,17 @@ def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[Found]
         )
 
 
-def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Found]:
+def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
     given = keys.from_environment("DJANGO_SECRET_KEY", environ)
     if weakness := keys.weakness(given, least=keys.MIN_SECRET_KEY_CHARACTERS):
-        yield Found(
+        yield Issue(
             Risk.DJANGO_SECRET_KEY,
             f"DJANGO_SECRET_KEY {weakness}, so that it can be guessed, and with it sessions made",
             "Make one with `openssl rand -base64 48`; everybody logs in again",
         )
     # One that is too short is refused wherever it would be used, and cannot be allowed.
     if weakness := keys.weakness(keys.from_environment("KIOK_MASTER_KEY", environ)):
-        yield Found(
+        yield Issue(
             Risk.MASTER_KEY,
             f"KIOK_MASTER_KEY {weakness}, so that it can be guessed, and with it every stored credential read",
             "Make one with `openssl rand -base64 48`, and bring what is stored under it with `manage.py rotate_master_key`, "
@@ -178,14 +178,14 @@ def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Found]
     if loose := [
         f"{name}={_shown(str(path))} ({mode:04o})" for name, path, mode in open_files.among(environ)
     ]:
-        yield Found(
+        yield Issue(
             Risk.SECRET_FILES,
             f"every user of this machine can read or replace the secrets in {', '.join(loose)}",
             "`chmod 0400` them as files of the service's user, or close a folder above them",
         )
 
 
-_LOOKS: tuple[Callable[[Properties, Mapping[str, str]], Iterator[Found]], ...] = (
+_LOOKS: tuple[Callable[[Properties, Mapping[str, str]], Iterator[Issue]], ...] = (
     _web,
     _git,
     _services,

@@ -52,45 +52,49 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class CommandFailure:
     """What to say, a line for each problem, and the exit status."""
 
     words: tuple[str, ...]
     status: int
 
 
-def told(exc: BaseException) -> Failure | None:
+def told(exc: BaseException) -> CommandFailure | None:
     """What an operator is told; None for what is a defect."""
     if isinstance(exc, ConfigurationError):
-        return Failure(tuple(str(exc).splitlines()), MISCONFIGURED)
+        return CommandFailure(tuple(str(exc).splitlines()), MISCONFIGURED)
     if isinstance(exc, KeyboardInterrupt):
-        return Failure(("interrupted",), INTERRUPTED)
+        return CommandFailure(("interrupted",), INTERRUPTED)
     if isinstance(exc, (DjangoDatabaseError, psycopg.Error)):
         words = _of_database(exc)
-        return Failure((words,), FAILED) if words else None
+        return CommandFailure((words,), FAILED) if words else None
     if isinstance(exc, KiokError):
-        return Failure((_short(str(exc)),), FAILED)
+        return CommandFailure((_short(str(exc)),), FAILED)
     if isinstance(exc, ImproperlyConfigured):
-        return Failure((_short(str(exc)),), MISCONFIGURED)
+        return CommandFailure((_short(str(exc)),), MISCONFIGURED)
     if isinstance(exc, OSError):
         return _of_system(exc)
     return None
 
 
-def _of_system(exc: OSError) -> Failure | None:
+def _of_system(exc: OSError) -> CommandFailure | None:
     """What the operating system refused; None for what only a defect can cause."""
     where = f"{exc.filename}: " if exc.filename is not None else ""
     if exc.errno in _NO_ROOM:
-        return Failure((_short(f"{where}{exc.strerror}. Make room on that disk, and start again"),), FAILED)
+        return CommandFailure(
+            (_short(f"{where}{exc.strerror}. Make room on that disk, and start again"),), FAILED
+        )
     if "No usable temporary directory" in str(exc):  # of tempfile, where none takes a file
-        return Failure((_short(f"{exc.strerror}. Make room there, or name another place (TMPDIR)"),), FAILED)
-    return Failure((_short(f"{where}{exc.strerror}"),), FAILED) if where else None
+        return CommandFailure(
+            (_short(f"{exc.strerror}. Make room there, or name another place (TMPDIR)"),), FAILED
+        )
+    return CommandFailure((_short(f"{where}{exc.strerror}"),), FAILED) if where else None
 
 
-def defect(exc: BaseException) -> Failure:
+def defect(exc: BaseException) -> CommandFailure:
     """What is told of what `told` knows nothing of."""
     what = f"{type(exc).__name__}: {_short(str(exc))}"
-    return Failure(
+    return CommandFailure(
         (f"a defect of this service, {what}. The log has the traceback, which a report needs",), FAILED
     )
 

@@ -23,7 +23,7 @@ START_SECONDS = 240.0
 STOP_SECONDS = 180.0
 QUIET_SECONDS = 180.0
 
-_UNDER_WAY = """SELECT EXISTS (SELECT FROM django_q_ormq) OR EXISTS (SELECT FROM gitsync_turn)
+_UNDER_WAY = """SELECT EXISTS (SELECT FROM django_q_ormq) OR EXISTS (SELECT FROM gitsync_queuedsync)
     OR EXISTS (SELECT FROM gitsync_syncrun WHERE state = 'running')"""
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 _ITS_OWN = {

@@ -83,7 +83,7 @@ class Team:
 
     def put_off_until(self) -> datetime:
         """Until when it is not tried again, its workers having died."""
-        return datetime.fromisoformat(self.row.judgement["until"])
+        return datetime.fromisoformat(self.row.last_outcome["until"])
 
     def _standing(self) -> str:
         row = self.row

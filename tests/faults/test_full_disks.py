@@ -17,7 +17,7 @@ from gitsync.monitoring.doctor.runner import examine
 from gitsync.remedies import remedy
 from gitsync.sync import remote
 from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.models import Connection
 from tests.faults.own_mounts import with_own_mounts
 from tests.faults.small_disk import small_disk
@@ -40,7 +40,7 @@ def team(tmp_path: Path) -> Team:
 
 
 def sync(team: Team) -> SyncReport:
-    return sync_repository(team.pk, Request(wait=True))
+    return sync_repository(team.pk, SyncOptions(wait=True))
 
 
 def is_refused_for_want_of_room(team: Team) -> None:

@@ -10,11 +10,11 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from gitsync.models import ApiToken, Repository, Scope, SourceFile, SyncRun, token_text
+from gitsync.models import ApiToken, Repository, SourceFile, SyncRun, TokenScope, token_text
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
 
 ROOT = "/api/v1"
-EVERY_SCOPE = tuple(Scope)
+EVERY_SCOPE = tuple(TokenScope)
 SPEC = {
     "id": "d",
     "name": "d",

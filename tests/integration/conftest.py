@@ -19,7 +19,7 @@ from gitsync.git.mirror import Mirror
 from gitsync.models import Repository, Trigger
 from gitsync.sync import remote
 from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.models import Connection
 from tests.integration.hooks import SECRET
 from tests.integration.mirrors import PROTOCOLS
@@ -51,7 +51,7 @@ def sync(repository: Repository) -> Sync:
     """Sync `repository` now, as the command line does."""
 
     def run(**options: Any) -> SyncReport:
-        return sync_repository(repository.pk, Request(trigger=Trigger.COMMAND, wait=True, **options))
+        return sync_repository(repository.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True, **options))
 
     return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from gitsync.git.mirror import Mirror
-from gitsync.git.scope import WHOLE, Scope
+from gitsync.git.scope import WHOLE, FetchScope
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.servers.repositories import WorkRepo
 
@@ -17,7 +17,7 @@ def url_of(repo: WorkRepo) -> RemoteUrl:
     return parse_url(repo.file_url, allow_protocols=PROTOCOLS)
 
 
-def contents(mirror: Mirror, commit: str, scope: Scope = WHOLE) -> dict[str, bytes]:
+def contents(mirror: Mirror, commit: str, scope: FetchScope = WHOLE) -> dict[str, bytes]:
     """The files in the scope, by path, as the compilers read them."""
     tree = mirror.tree(commit, scope)
     return {entry.path: content for entry, content in tree.read(tree.entries)}

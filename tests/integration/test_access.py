@@ -23,7 +23,7 @@ from django_q.models import OrmQ
 from gitsync.access import OTHER_SERVER
 from gitsync.actions import ask_for_sync, resume
 from gitsync.api.auth import Caller
-from gitsync.api.problems import Refused
+from gitsync.api.problems import ApiRefusal
 from gitsync.api.repository_edit import RepositoryChange, change
 from gitsync.models import ApiToken, Repository
 from gitsync.repositories.declared import remove_repository
@@ -493,7 +493,7 @@ def test_without_the_permission_to_view_connections_a_credential_is_sent_to_no_o
             "a server that it was not given for"
             in browser.post("/admin/gitsync/repository/add/", new).content.decode()
         )
-        with pytest.raises(Refused, match="cannot be taken") as refused:
+        with pytest.raises(ApiRefusal, match="cannot be taken") as refused:
             change(Caller(user, ApiToken()), ours.repository, RepositoryChange(url=url))
         assert [*refused.value.errors] == [("url", OTHER_SERVER)]
         ours.repository.refresh_from_db()

@@ -108,7 +108,7 @@ def test_pauses_with_their_reasons_and_what_was_refused_is_not_there(browser: Cl
     row = Repository.objects.create(name="a", url="https://git.example.com/a.git")
     actions.pause(ada, row, "the team moves")
     for refused in (actions.ask_for_sync, lambda *given: actions.pause(*given, "")):
-        with pytest.raises(actions.NotPossible):
+        with pytest.raises(actions.ActionRefused):
             refused(ada, row)
     done(browser, f"{REPOSITORIES}{row.pk}/sync/")
     actions.resume(ada, row)

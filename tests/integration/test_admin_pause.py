@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 
 from gitsync import actions
 from gitsync.models import ManagedBy, Repository
-from gitsync.sync.lease import claim
+from gitsync.sync.lease import acquire
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
@@ -91,7 +91,7 @@ def test_without_a_sound_reason_nothing_is_paused(
 
 
 def test_pausing_says_what_becomes_of_a_sync_under_way(browser: Client, repository: Repository) -> None:
-    assert claim(repository.pk)
+    assert acquire(repository.pk)
     shown = post(browser, repository, "pause", reason="broken push")
     assert shown.count("The sync that is under way commits nothing") == 2
     Repository.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from gitsync.git_services.links import source_url
 from gitsync.models import Delivery, FileState, ManagedBy, Repository, SourceFile, SyncRun
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
@@ -120,7 +120,7 @@ def test_removing_one_leaves_the_dags_of_another(
     other = Repository.objects.create(name="other", url=work_repo.file_url)
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
-    sync_repository(other.pk, Request(wait=True))
+    sync_repository(other.pk, SyncOptions(wait=True))
 
     browser.post(f"{LIST}{repository.pk}/delete/", {"post": "yes"})
 
@@ -169,10 +169,10 @@ def test_removal_works_while_the_server_is_down(
     key.set_properties({"privateKey": ssh_server.client_key(), "knownHosts": ssh_server.known_hosts})
     row = Repository.objects.create(name="team", url=ssh_server.url(work_repo.bare), credential=key)
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    assert sync_repository(row.pk, Request(wait=True)).ok
+    assert sync_repository(row.pk, SyncOptions(wait=True)).ok
     DagRun.objects.create(uid="team/a.yaml", version=1, trigger="manual")
     ssh_server.stop()
-    assert sync_repository(row.pk, Request(wait=True)).reason == "network"
+    assert sync_repository(row.pk, SyncOptions(wait=True)).reason == "network"
 
     asked = browser.get(f"{LIST}{row.pk}/delete/").content.decode()
     assert "With it goes the 1 DAG" in asked

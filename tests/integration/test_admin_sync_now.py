@@ -17,7 +17,7 @@ from django_q.signing import SignedPackage
 
 from gitsync import tasks
 from gitsync.models import Leadership, Repository, SyncRun
-from gitsync.sync.lease import claim, release
+from gitsync.sync.lease import acquire, release
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
@@ -137,7 +137,7 @@ def test_a_request_during_a_sync_waits_for_the_one_that_follows(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    held = claim(repository.pk)
+    held = acquire(repository.pk)
     assert held is not None
     running = SyncRun.objects.create(
         repository=repository, lease_number=held.number, trigger="schedule", started_at=timezone.now()
@@ -165,13 +165,13 @@ def test_a_request_that_the_sync_under_way_has_served_ends_with_the_look_that_fi
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
-    held = claim(repository.pk)
+    held = acquire(repository.pk)
     assert held is not None
     SyncRun.objects.update(state="running")
     press(browser, repository)
     work()
     ended = timezone.now() - timedelta(minutes=1)
-    Repository.objects.update(follow_up=None, checked_at=ended)
+    Repository.objects.update(pending_request=None, checked_at=ended)
     SyncRun.objects.update(state="succeeded", finished_at=ended)
     release(held)
     assert status(browser, repository)["settled"] is False

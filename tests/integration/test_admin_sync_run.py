@@ -17,7 +17,7 @@ from django.utils import timezone
 from gitsync.admin import step_bars
 from gitsync.admin.sync_page import GONE
 from gitsync.models import Repository, SourceFile, SyncRun, SyncState, Trigger
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.metadata.models import DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -75,10 +75,10 @@ def test_a_sync_shows_who_asked_what_became_of_each_dag_and_where_one_sees_more(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     first = work_repo.publish({f"{name}.yaml": yaml_dag(name) for name in "abcd"})
-    sync_repository(repository.pk, Request())
+    sync_repository(repository.pk, SyncOptions())
     (work_repo.work / "c.yaml").unlink()
     second = work_repo.publish({"a.yaml": yaml_dag("a", "echo 2"), "b.yaml": BROKEN, "e.yaml": yaml_dag("e")})
-    sync_repository(repository.pk, Request(trigger=Trigger.ADMIN, requested_by="ada"))
+    sync_repository(repository.pk, SyncOptions(trigger=Trigger.ADMIN, requested_by="ada"))
     run = SyncRun.objects.latest("id")
 
     shown = text(browser, page(run))

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from gitsync.api import operation_tokens, service
 from gitsync.api.auth import BearerToken
-from gitsync.models import ApiToken, Repository, Scope, SyncRun
+from gitsync.models import ApiToken, Repository, SyncRun, TokenScope
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun
 from tests.integration.api_client import Api, make_everything, make_token, make_user
@@ -163,8 +163,8 @@ def test_every_operation_needs_its_scope_and_each_of_its_permissions(
             assert path == "/api/v1/"
             continue
         if method == "GET":
-            assert needed.scope == Scope.READ
-        others = [scope for scope in Scope if scope != needed.scope]
+            assert needed.scope == TokenScope.READ
+        others = [scope for scope in TokenScope if scope != needed.scope]
         answer = call(Api(make_token(mine_all, scopes=others)[0]), path, method, described, mine, "open")
         assert answer.status_code == 403, (method, path)
         assert answer.json()["type"] == "urn:kiok:problem:scope"

@@ -13,7 +13,7 @@ from django_q.models import OrmQ, Task
 
 from gitsync import tasks
 from gitsync.api import operation_tokens, waiting
-from gitsync.models import Repository, SyncRun, Turn
+from gitsync.models import QueuedSync, Repository, SyncRun
 from kiok.metadata.models import DagRun
 from tests.integration.api_client import SPEC, Api, make_everything, make_token, make_user
 from tests.integration.cluster import workers
@@ -136,7 +136,7 @@ def test_a_result_that_the_queue_forgot_and_a_worker_that_failed_are_told(
         id=task, name="x", func=tasks.DRY_RUN, result="hunter2", started=now, stopped=now, success=False
     )
     OrmQ.objects.all().delete()
-    Turn.objects.all().delete()
+    QueuedSync.objects.all().delete()
     assert api.ok(sync["Location"])["result"]["outcome"] == "unknown"
     assert api.get(dry["Location"]).status_code == 404
     said = api.get(failed["Location"])

@@ -12,7 +12,7 @@ from django.db import connection, connections, transaction
 from django_q.models import OrmQ
 
 from gitsync.queue.brokers import postgresql
-from gitsync.queue.brokers.postgresql import Listener, PostgresqlBroker
+from gitsync.queue.brokers.postgresql import NotificationListener, PostgresqlBroker
 from tests.integration.cluster import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,8 +21,8 @@ FOR_EVER = 60.0
 
 
 @pytest.fixture
-def listener() -> Iterator[Listener]:
-    made = Listener()
+def listener() -> Iterator[NotificationListener]:
+    made = NotificationListener()
     yield made
     made.close()
 
@@ -95,7 +95,7 @@ def test_who_does_not_hear_looks_often_and_says_so(
     """Notifications stay within a database: in another one nothing arrives, as behind a pooler in transaction mode."""
     monkeypatch.setattr(postgresql, "SAFETY_SECONDS", FOR_EVER)
     monkeypatch.setattr(postgresql, "HEARING_SECONDS", 0.5)
-    elsewhere = Listener("postgres")
+    elsewhere = NotificationListener("postgres")
     with caplog.at_level(logging.WARNING, logger="gitsync.queue.brokers.postgresql"):
         elsewhere.listen()
     assert elsewhere.is_deaf
@@ -104,7 +104,7 @@ def test_who_does_not_hear_looks_often_and_says_so(
     elsewhere.close()
 
 
-def test_a_listener_whose_session_is_ended_listens_again(listener: Listener) -> None:
+def test_a_listener_whose_session_is_ended_listens_again(listener: NotificationListener) -> None:
     listener.listen()
     assert not listener.is_deaf
     with connection.cursor() as cursor:
@@ -118,7 +118,7 @@ def test_a_listener_whose_session_is_ended_listens_again(listener: Listener) -> 
     assert listener.wait()
 
 
-def test_a_listener_without_a_database_raises_nothing(listener: Listener) -> None:
-    missing = Listener("there_is_no_such_database")
+def test_a_listener_without_a_database_raises_nothing(listener: NotificationListener) -> None:
+    missing = NotificationListener("there_is_no_such_database")
     missing.listen()
     assert not missing.wait()

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
 
-from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, Repository, Trigger, Turn
+from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import workers
 from gitsync.notices import outbox
 from gitsync.queue.brokers import redis as brokers_redis
@@ -79,7 +79,7 @@ def test_while_redis_is_away_the_api_answers_503_and_when_to_try_again(
     assert problem["detail"].startswith("No worker can be asked: Redis")
     # A sync waits for its turn in the store.
     assert api("POST", "repositories/team/sync", {}).status_code == 202
-    assert Turn.objects.count() == 1
+    assert QueuedSync.objects.count() == 1
     redis_server.start()
     assert api("POST", "repositories/team/dry-run", {}).status_code == 202
 
@@ -123,4 +123,4 @@ def test_who_asks_for_a_sync_waits_once_for_a_redis_that_says_nothing(
     began = time.monotonic()
     enqueue_sync(repository.pk, Trigger.WEBHOOK)
     assert 10 <= time.monotonic() - began < 20, "it has not waited once"
-    assert Turn.objects.count() == 1
+    assert QueuedSync.objects.count() == 1

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from kiok.connections import envelope, redaction
 from kiok.connections.errors import (
+    ConnectionReason,
     ConnectionsError,
     InvalidProperty,
     MasterKeyMissing,
     MasterKeyTooShort,
     MasterKeyWrong,
-    Reason,
     Tampered,
 )
 from kiok.connections.models import Connection, DataKey
@@ -177,7 +177,7 @@ def test_names_can_be_listed_without_the_master_key() -> None:
 def test_every_error_has_a_reason_and_is_one_of_ours() -> None:
     assert issubclass(ConnectionsError, KiokError)
     reasons = [error.reason for error in ConnectionsError.__subclasses__()]
-    assert sorted(reasons) == sorted(Reason)
+    assert sorted(reasons) == sorted(ConnectionReason)
 
 
 # What can be stored.

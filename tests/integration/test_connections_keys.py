@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from gitsync.models import Repository
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.errors import MasterKeyWrong, Tampered
 from kiok.connections.models import Connection, DataKey
 from kiok.connections.rotation import rewrap
@@ -323,8 +323,8 @@ def test_without_the_right_master_key_only_repositories_with_a_credential_fail(
     )
     monkeypatch.setattr(settings, "KIOK_MASTER_KEY", lambda: key)
 
-    failed = sync_repository(locked.pk, Request(wait=True))
-    good = sync_repository(repository.pk, Request(wait=True))
+    failed = sync_repository(locked.pk, SyncOptions(wait=True))
+    good = sync_repository(repository.pk, SyncOptions(wait=True))
 
     assert (good.state, good.created) == ("in_sync", ("team/a.yaml",))
     assert (failed.state, failed.reason) == ("failing", "credential")
@@ -332,4 +332,4 @@ def test_without_the_right_master_key_only_repositories_with_a_credential_fail(
     assert says in failed.message
 
     monkeypatch.setattr(settings, "KIOK_MASTER_KEY", lambda: OLD)
-    assert sync_repository(locked.pk, Request(wait=True)).reason != "credential"
+    assert sync_repository(locked.pk, SyncOptions(wait=True)).reason != "credential"

@@ -20,9 +20,9 @@ from django_q.signing import SignedPackage
 from compilers.sandbox.config import LABEL_CORRELATION
 from gitsync import tasks
 from gitsync.models import Delivery, Repository, SyncRun, Trigger
-from gitsync.sync.lease import RENEW_SECONDS, ask_for_follow_up
-from gitsync.sync.run import Request, sync_repository
-from gitsync.worker.poller import Looks
+from gitsync.sync.lease import RENEW_SECONDS, leave_request
+from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.worker.poller import RepositoryPoller
 from kiok import correlation
 from kiok.connections.models import Connection
 from kiok.server.logging import LineFormatter
@@ -189,10 +189,10 @@ def test_a_request_during_a_sync_is_followed_under_its_own_id_and_those_after_it
             work_repo.publish({"b.yaml": yaml_dag("b")})
             for known in ("asked", "asked-too"):
                 with correlation.bound(known):
-                    assert ask_for_follow_up(repository.pk, Trigger.ADMIN)
+                    assert leave_request(repository.pk, Trigger.ADMIN)
 
     with logged() as events, correlation.bound("holder"):
-        sync_repository(repository.pk, Request(), progress)
+        sync_repository(repository.pk, SyncOptions(), progress)
         assert correlation.current() == "holder"
     assert list(SyncRun.objects.order_by("id").values_list("correlation_id", flat=True)) == [
         "holder",
@@ -220,7 +220,7 @@ def test_each_look_of_the_leader_has_an_id_which_the_task_goes_by(
         looked.append(correlation.current())
         tasks._hand_to_worker(repository_id)
 
-    looks = Looks(hand_over, 8, 4)
+    looks = RepositoryPoller(hand_over, 8, 4)
     with logged() as events:
         looks.start_due()
         eventually(lambda: not looks.under_way(), 30, "the looks")
@@ -242,7 +242,7 @@ def test_what_renewing_the_lease_says_belongs_to_the_sync(
 
     monkeypatch.setattr(lease, "RENEW_SECONDS", 0.05)
     assert RENEW_SECONDS == 5.0
-    held = lease.claim(repository.pk)
+    held = lease.acquire(repository.pk)
     assert held
     with logged() as events, correlation.bound("an-id"):
         killed = threading.Event()
@@ -256,7 +256,7 @@ def test_what_renewing_the_lease_says_belongs_to_the_sync(
                 if cursor.rowcount:
                     killed.set()
 
-        with lease.renewed(held, 30):
+        with lease.keep_alive(held, 30):
             eventually(
                 lambda: kill() or any("cannot renew" in e["event"] for e in events), 20, "a lost session"
             )
@@ -288,9 +288,9 @@ def test_a_follow_up_that_an_older_version_left_is_done(work_repo: WorkRepo, rep
     def progress(step: str, _detail: str) -> None:
         if step == "apply" and SyncRun.objects.count() == 1:
             left = {"trigger": "webhook", "requested_by": "github", "full": True}
-            Repository.objects.filter(pk=repository.pk).update(follow_up=left)
+            Repository.objects.filter(pk=repository.pk).update(pending_request=left)
 
-    sync_repository(repository.pk, Request(), progress)
+    sync_repository(repository.pk, SyncOptions(), progress)
     assert list(SyncRun.objects.order_by("id").values_list("trigger", "full")) == [
         ("command", False),
         ("webhook", True),

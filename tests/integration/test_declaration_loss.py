@@ -17,7 +17,7 @@ from gitsync.leader import resign, take_lead
 from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
 from gitsync.monitoring import health
 from gitsync.monitoring.doctor.declaration import declaration
-from gitsync.monitoring.doctor.finding import Status
+from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.repositories.declaration_loss import MAX_NAMED
 from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
 from gitsync.sync.run import sync_repository
@@ -397,7 +397,7 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         assert "not followed" in limited
         assert "here: 2" not in limited
         found = declaration()
-        assert found.status is Status.FAIL
+        assert found.status is CheckStatus.FAIL
         assert found.found == f"the leader does not follow the declaration: {problem}"
         assert found.remedy
     assert log.read_text().count("the declaration of repositories is not followed: ") == 1
@@ -418,5 +418,5 @@ def test_a_declaration_that_is_restored_clears_the_problem(
     of_store().start_if_due()
     eventually(lambda: not problem_of_leader(), 30, "the problem's end")
     assert "Declaration" not in [fact.label for fact in health.facts()]
-    assert (declaration().status, declaration().found) == (Status.OK, "2 declared repositories")
+    assert (declaration().status, declaration().found) == (CheckStatus.OK, "2 declared repositories")
     resign(lead)

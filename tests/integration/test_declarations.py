@@ -18,8 +18,8 @@ from gitsync.models import ManagedBy, Repository, SyncRun, Trigger
 from gitsync.monitoring.doctor.declaration import declaration
 from gitsync.repositories.connection_test import check
 from gitsync.repositories.declared import follow_declaration
-from gitsync.sync.poll import look
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.poll import poll
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.metadata.models import Dag
 from kiok.server import property_sources
 from tests.integration.api_client import Api, make_token
@@ -93,7 +93,7 @@ def followed(declared: Declared, url: str, line: str) -> Repository:
     text = entry("aaa", "https://git.example.com/a.git", line) + entry("bbb", url)
     assert set(declared.follow(text)) == {"aaa", "bbb"}
     good = Repository.objects.get(name="bbb")
-    assert sync_repository(good.pk, Request(trigger=Trigger.COMMAND)).state == "in_sync"
+    assert sync_repository(good.pk, SyncOptions(trigger=Trigger.COMMAND)).state == "in_sync"
     return Repository.objects.get(name="aaa")
 
 
@@ -184,7 +184,7 @@ def test_a_repository_keeps_its_configuration_and_dags_until_its_declaration_is_
     good = entry("aaa", work_repo.file_url)
     assert declared.follow(good) == ["aaa"]
     row = Repository.objects.get()
-    assert sync_repository(row.pk, Request(trigger=Trigger.COMMAND)).state == "in_sync"
+    assert sync_repository(row.pk, SyncOptions(trigger=Trigger.COMMAND)).state == "in_sync"
     broken = entry("aaa", "file:///elsewhere.git", "credentialConnectionId: later")
     assert declared.follow(broken) == ["aaa"]
     row.refresh_from_db()
@@ -193,8 +193,8 @@ def test_a_repository_keeps_its_configuration_and_dags_until_its_declaration_is_
     # Neither the leader nor a request fetches by the old configuration, whatever is pushed.
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     runs = SyncRun.objects.count()
-    assert look(row.pk) is False
-    report = sync_repository(row.pk, Request(trigger=Trigger.WEBHOOK, full=True))
+    assert poll(row.pk) is False
+    report = sync_repository(row.pk, SyncOptions(trigger=Trigger.WEBHOOK, full=True))
     assert (report.state, report.reason) == ("failing", "credential")
     assert check(row).reason == "credential"
     assert list(Dag.objects.values_list("uid", flat=True)) == ["aaa/a.yaml"]
@@ -203,8 +203,8 @@ def test_a_repository_keeps_its_configuration_and_dags_until_its_declaration_is_
     assert declared.follow(good) == ["aaa"]
     row.refresh_from_db()
     assert row.declaration_problem == ""
-    assert look(row.pk) is True
-    assert sync_repository(row.pk, Request(trigger=Trigger.SCHEDULE)).created == ("aaa/b.yaml",)
+    assert poll(row.pk) is True
+    assert sync_repository(row.pk, SyncOptions(trigger=Trigger.SCHEDULE)).created == ("aaa/b.yaml",)
 
 
 def test_a_connection_that_is_added_later_is_found(declared: Declared) -> None:
@@ -223,7 +223,7 @@ def test_signatures_stay_required_while_their_keys_are_unknown(
     declared.follow(entry("aaa", work_repo.file_url, "verify: commit", "verifyConnectionId: nosuch"))
     row = Repository.objects.get()
     assert (row.verify, row.verify_keys_id) == ("commit", None)
-    assert sync_repository(row.pk, Request(trigger=Trigger.COMMAND)).reason == "credential"
+    assert sync_repository(row.pk, SyncOptions(trigger=Trigger.COMMAND)).reason == "credential"
     assert not Dag.objects.exists()
 
 

@@ -30,13 +30,13 @@ from gitsync.models import (
     Notice,
     NoticeDelivery,
     NoticeReceiver,
+    QueuedSync,
     Repository,
     Trigger,
-    Turn,
     Worker,
 )
 from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
-from gitsync.monitoring.doctor.finding import Check, Finding, Status, ok
+from gitsync.monitoring.doctor.finding import Check, CheckResult, CheckStatus, ok
 from gitsync.monitoring.doctor.runner import examine
 from gitsync.monitoring.doctor.table import NAMES
 from gitsync.tasks import enqueue_sync
@@ -67,9 +67,9 @@ def new_sandbox() -> Iterator[None]:
     sandbox.sandbox.cache_clear()
 
 
-def told(found: Finding) -> tuple[str, str]:
+def told(found: CheckResult) -> tuple[str, str]:
     """Status and text; what is not well always comes with what to do."""
-    assert bool(found.remedy) == (found.status is not Status.OK)
+    assert bool(found.remedy) == (found.status is not CheckStatus.OK)
     return found.status.value, found.found
 
 
@@ -115,11 +115,11 @@ def test_what_failed_is_told_with_what_to_do_and_status_1(capsys: pytest.Capture
 def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
     released = threading.Event()
 
-    def hang() -> Finding:
+    def hang() -> CheckResult:
         released.wait(600)
         return ok("too late")
 
-    def broken() -> Finding:
+    def broken() -> CheckResult:
         raise ZeroDivisionError("by\n\x1b[2Jnought")
 
     checks = [Check("hangs", hang), Check("breaks", broken), Check("works", lambda: ok("fine"))]
@@ -212,7 +212,7 @@ def test_a_clock_that_is_off_is_told(ahead_seconds: float, status: str, says: st
     found = told(database.judged_clock(ahead_seconds))
     assert found[0] == status
     assert says in found[1]
-    assert database.clock().status is Status.OK
+    assert database.clock().status is CheckStatus.OK
 
 
 # Who works.
@@ -233,7 +233,7 @@ def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     OrmQ.objects.all().delete()
     assert told(backlog.syncs())[0] == "ok"
-    Turn.objects.update(asked_at=Now() - timedelta(hours=2))
+    QueuedSync.objects.update(requested_at=Now() - timedelta(hours=2))
     assert told(backlog.syncs()) == ("warn", "1 waiting, 0 at work, the oldest for 7200 s")
 
 
@@ -307,7 +307,7 @@ def test_an_engine_that_is_not_there_is_told(
 
 def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
     found = engine.engine()
-    assert found.status is not Status.FAIL
+    assert found.status is not CheckStatus.FAIL
     assert "seccomp" in found.found
 
 

@@ -13,11 +13,11 @@ from django.test import Client
 from django.utils import timezone
 
 from gitsync import tasks
-from gitsync.actions import NotPossible, accept_empty, mark_accepted
-from gitsync.models import Repository, SyncRun, Turn
+from gitsync.actions import ActionRefused, accept_empty, mark_accepted
+from gitsync.models import QueuedSync, Repository, SyncRun
 from gitsync.sync.empty_hold import hold_of
-from gitsync.sync.poll import look
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.poll import poll
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.api_client import Api, make_token, make_user
 from tests.integration.cluster import workers
@@ -157,7 +157,7 @@ def test_the_hold_lasts_and_a_commit_with_dags_ends_it(
     empty(work_repo)
     held = sync()
     runs = SyncRun.objects.count()
-    assert look(guarded.pk) is False  # polls find nothing to do, and write no sync
+    assert poll(guarded.pk) is False  # polls find nothing to do, and write no sync
     assert (sync().reason, row().message, SyncRun.objects.count()) == ("would_empty", held.message, runs)
     work_repo.publish({"dags/c.yaml": yaml_dag("c")})
     report = sync()
@@ -170,11 +170,11 @@ def test_switching_it_on_releases_the_hold_at_the_next_poll(
 ) -> None:
     empty(work_repo)
     sync()
-    assert look(guarded.pk) is False
+    assert poll(guarded.pk) is False
     Repository.objects.update(allow_empty=True)
     assert hold_of(row()) is None
-    assert look(guarded.pk) is True
-    assert sync_repository(guarded.pk, Request()).pruned == UIDS
+    assert poll(guarded.pk) is True
+    assert sync_repository(guarded.pk, SyncOptions()).pruned == UIDS
 
 
 def test_exactly_the_accepted_commit_is_pruned_by_and_once(
@@ -186,12 +186,12 @@ def test_exactly_the_accepted_commit_is_pruned_by_and_once(
     accept_empty(ada, row(), first)
     report = sync()  # the second one came before the sync that was accepted
     assert (report.reason, report.to_commit, served()) == ("would_empty", second, list(UIDS))
-    with pytest.raises(NotPossible, match=f"holds commit {second}, not {first}") as refused:
+    with pytest.raises(ActionRefused, match=f"holds commit {second}, not {first}") as refused:
         accept_empty(ada, row(), first)
     assert refused.value.code == "other_commit_held"
 
     accept_empty(ada, row(), second)
-    assert look(guarded.pk) is True  # without the task that was queued, too
+    assert poll(guarded.pk) is True  # without the task that was queued, too
     assert (sync().pruned, served()) == (UIDS, [])
     assert "the commit prunes all 2 DAGs, which ada accepted" in SyncRun.objects.order_by("-id")[0].log
     assert DagVersion.objects.count() == 2
@@ -216,7 +216,7 @@ def test_acceptance_ends_with_an_edit_of_the_configuration(
     Repository.objects.update(subpath="other")
     assert (sync().reason, served()) == ("would_empty", list(UIDS))
     Repository.objects.update(subpath="dags")
-    with pytest.raises(NotPossible) as refused:  # what is held is of another configuration
+    with pytest.raises(ActionRefused) as refused:  # what is held is of another configuration
         accept_empty(ada, row(), commit)
     assert refused.value.code == "nothing_held"
 
@@ -232,13 +232,13 @@ def test_an_acceptance_during_a_sync_of_the_commit_is_not_lost(
         if step == "plan" and not accepted:
             accepted.append(accept_empty(ada, row(), commit))
 
-    report = sync_repository(guarded.pk, Request(full=True), progress)
+    report = sync_repository(guarded.pk, SyncOptions(full=True), progress)
     assert accepted
     assert report.reason == "would_empty"
     hold = hold_of(row())
     assert hold
     assert hold.accepted_by == "ada"
-    assert look(guarded.pk) is True
+    assert poll(guarded.pk) is True
     assert sync().pruned == UIDS
 
 
@@ -259,7 +259,7 @@ def test_an_outage_between_hold_and_acceptance_changes_neither(
 def test_nothing_is_accepted_where_nothing_is_held_or_the_repository_rests(
     guarded: Repository, work_repo: WorkRepo, sync: Sync, ada: User
 ) -> None:
-    with pytest.raises(NotPossible, match="holds no commit") as refused:
+    with pytest.raises(ActionRefused, match="holds no commit") as refused:
         accept_empty(ada, guarded, guarded.last_good_commit)
     assert refused.value.code == "nothing_held"
     commit = empty(work_repo)
@@ -269,7 +269,7 @@ def test_nothing_is_accepted_where_nothing_is_held_or_the_repository_rests(
         ({"enabled": True, "paused_at": timezone.now(), "paused_by": "eve", "pause_reason": "r"}, "paused"),
     ):
         Repository.objects.update(**fields)
-        with pytest.raises(NotPossible) as refused:
+        with pytest.raises(ActionRefused) as refused:
             accept_empty(ada, row(), commit)
         assert refused.value.code == code
     stored = row().empty_hold
@@ -286,7 +286,7 @@ def test_who_accepted_first_is_recorded_and_in_the_log_and_asks_for_the_sync(
     assert mark_accepted(row(), commit, "eve").accepted_by == "ada"
     (entry,) = LogEntry.objects.all()
     assert entry.get_change_message() == f"Accepted commit {commit}, which prunes all 2 DAGs."
-    (turn,) = Turn.objects.filter(repository=guarded)
+    (turn,) = QueuedSync.objects.filter(repository=guarded)
     assert tasks.sync(guarded.pk, *turn.arguments) == "team: in_sync"
     run = SyncRun.objects.order_by("-id")[0]
     assert (run.requested_by, len(run.changes["pruned"])) == ("ada", 2)

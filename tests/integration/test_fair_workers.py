@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Max
 
 from gitsync import tasks
-from gitsync.models import Repository, SyncRun, Trigger, Turn, Worker
+from gitsync.models import QueuedSync, Repository, SyncRun, Trigger, Worker
 from kiok.metadata.models import Dag
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag
@@ -68,7 +68,7 @@ def test_a_flood_of_five_hundred_delays_another_teams_push_by_one_batch(
         eventually(lambda: Worker.objects.count() == WORKERS, 30, "both work")
         for row in flood[: FLOOD // 10]:
             tasks.enqueue_sync(row.pk, Trigger.WEBHOOK)
-        waiting = Turn.objects.filter(repository__name__startswith="flood", taken_by="")
+        waiting = QueuedSync.objects.filter(repository__name__startswith="flood", claimed_by="")
         eventually(lambda: waiting.count() > 50, 60, "the leader found many more")
         for number, trigger in enumerate((Trigger.WEBHOOK, Trigger.SCHEDULE), start=2):
             is_served = push(other_repo, f"echo {number}")
@@ -94,7 +94,9 @@ def test_two_large_repositories_leave_a_worker_to_another_teams_push(
         for row in large:
             tasks.enqueue_sync(row.pk, Trigger.WEBHOOK)
         eventually(
-            lambda: Turn.objects.filter(is_long=True).count() == 2, 60, "both have turned out to be long"
+            lambda: QueuedSync.objects.filter(is_long=True).count() == 2,
+            60,
+            "both have turned out to be long",
         )
         assert SyncRun.objects.filter(step="compile").count() == 1
         is_served = push(other_repo, "echo 2")
@@ -103,7 +105,7 @@ def test_two_large_repositories_leave_a_worker_to_another_teams_push(
         assert SyncRun.objects.filter(state="running", step="compile").count() == 1, (
             "it waited for the large one"
         )
-        assert Turn.objects.filter(is_long=True, taken_by="").count() == 1, (
+        assert QueuedSync.objects.filter(is_long=True, claimed_by="").count() == 1, (
             "the second large one waits for the first"
         )
         assert {run.repository.name for run in SyncRun.objects.select_related("repository")} == {

@@ -15,11 +15,11 @@ from django.utils import timezone
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.sync import apply as store
 from gitsync.sync.backoff import look_at_once
-from gitsync.sync.lease import Claim, ask_for_follow_up, claim, release
-from gitsync.sync.poll import look, settled
+from gitsync.sync.lease import SyncLease, acquire, leave_request, release
+from gitsync.sync.poll import poll, settled
 from gitsync.sync.remote import Remote
 from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
@@ -37,7 +37,7 @@ def interrupt(repository: Repository, step: str, action: Callable[[], object]) -
             done.append(True)
             action()
 
-    report = sync_repository(repository.pk, Request(), progress)
+    report = sync_repository(repository.pk, SyncOptions(), progress)
     assert done, f"the step {step} was never reached"
     return report
 
@@ -51,7 +51,7 @@ def test_a_worker_whose_claim_was_taken_over_commits_nothing(
 
     def take_over() -> None:
         Repository.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-        assert claim(repository.pk) is not None
+        assert acquire(repository.pk) is not None
 
     report = interrupt(repository, "apply", take_over)
 
@@ -164,7 +164,7 @@ def test_many_syncs_at_once_end_as_one(work_repo: WorkRepo, repository: Reposito
 
     def run() -> None:
         try:
-            reports.append(sync_repository(repository.pk, Request(wait=True)))
+            reports.append(sync_repository(repository.pk, SyncOptions(wait=True)))
         finally:
             connections.close_all()
 
@@ -190,17 +190,17 @@ def test_a_task_delivered_twice_does_its_work_once(work_repo: WorkRepo, reposito
 
 
 def test_a_claim_is_one_mans_and_a_request_meanwhile_is_kept(repository: Repository) -> None:
-    held = claim(repository.pk)
+    held = acquire(repository.pk)
     assert held is not None
-    assert claim(repository.pk) is None
-    assert ask_for_follow_up(repository.pk, "admin")
-    assert ask_for_follow_up(repository.pk, "webhook", "hook", full=True)
-    assert ask_for_follow_up(repository.pk, "admin", "operator")
+    assert acquire(repository.pk) is None
+    assert leave_request(repository.pk, "admin")
+    assert leave_request(repository.pk, "webhook", "hook", full=True)
+    assert leave_request(repository.pk, "admin", "operator")
     asked = {"trigger": "admin", "requested_by": "operator", "full": True, "correlation_id": ""}
     assert release(held) == asked
     assert release(held) is None
-    assert not ask_for_follow_up(repository.pk, "admin")
-    again = claim(repository.pk)
+    assert not leave_request(repository.pk, "admin")
+    again = acquire(repository.pk)
     assert again is not None
     assert again.number == held.number + 1
 
@@ -253,7 +253,7 @@ def test_an_edit_during_a_look_is_not_overlooked(
         edited.save()
         return remote.probe()
 
-    settled(row, Request(trigger=Trigger.SCHEDULE), ask)
+    settled(row, SyncOptions(trigger=Trigger.SCHEDULE), ask)
 
     row = Repository.objects.get()
     assert row.next_due_at <= database_now()
@@ -266,7 +266,7 @@ def test_a_repository_that_goes_between_look_and_claim_keeps_no_worker(
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     with pytest.raises(Repository.DoesNotExist):
-        sync_repository(repository.pk, Request(), lambda *_: Repository.objects.all().delete())
+        sync_repository(repository.pk, SyncOptions(), lambda *_: Repository.objects.all().delete())
 
 
 def test_a_request_for_which_another_worker_is_faster_is_left_with_that_one(
@@ -274,12 +274,12 @@ def test_a_request_for_which_another_worker_is_faster_is_left_with_that_one(
 ) -> None:
     """The other one claims in the moment in which the first has given the repository back."""
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    others: list[Claim | None] = []
+    others: list[SyncLease | None] = []
     is_given_back = threading.Event()
 
     def claim_elsewhere() -> None:
         try:
-            others.append(claim(repository.pk))
+            others.append(acquire(repository.pk))
         finally:
             connections.close_all()
 
@@ -294,13 +294,13 @@ def test_a_request_for_which_another_worker_is_faster_is_left_with_that_one(
 
     def ask_meanwhile(step: str, _detail: str) -> None:
         if step == "finish" and SyncRun.objects.count() == 1:
-            assert ask_for_follow_up(repository.pk, "admin", "ada", full=True)
+            assert leave_request(repository.pk, "admin", "ada", full=True)
 
     with connection.execute_wrapper(watch):
-        assert sync_repository(repository.pk, Request(), ask_meanwhile).ok
+        assert sync_repository(repository.pk, SyncOptions(), ask_meanwhile).ok
 
     assert [other is not None for other in others] == [True]
-    left = Repository.objects.get().follow_up or {}
+    left = Repository.objects.get().pending_request or {}
     assert (left.get("trigger"), left.get("requested_by"), left.get("full")) == ("admin", "ada", True)
 
 
@@ -313,14 +313,14 @@ def test_a_request_that_came_during_a_sync_outlives_a_lost_database(
     def lose_the_session(step: str, _detail: str) -> None:
         if step != "apply":
             return
-        assert ask_for_follow_up(repository.pk, "admin", "ada", full=True)
+        assert leave_request(repository.pk, "admin", "ada", full=True)
         with connection.cursor() as cursor, suppress(OperationalError):
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     with pytest.raises(OperationalError):
-        sync_repository(repository.pk, Request(full=True), lose_the_session)
+        sync_repository(repository.pk, SyncOptions(full=True), lose_the_session)
 
-    assert look(repository.pk)
-    sync_repository(repository.pk, Request(trigger=Trigger.SCHEDULE))
+    assert poll(repository.pk)
+    sync_repository(repository.pk, SyncOptions(trigger=Trigger.SCHEDULE))
     assert SyncRun.objects.filter(trigger="admin", full=True, state="succeeded").count() == 1
-    assert Repository.objects.get().follow_up is None
+    assert Repository.objects.get().pending_request is None

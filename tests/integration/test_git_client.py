@@ -13,7 +13,7 @@ from gitsync.git.client import MINIMUM_GIT_VERSION, GitClient, GitSettings
 from gitsync.git.environment import CONFIG
 from gitsync.git.errors import GitError, GitPersonError, GitReason, GitTransientError
 from gitsync.git.mirror import Mirror
-from gitsync.git.process import Process
+from gitsync.git.process import GitProcess
 from gitsync.git.ref import Ref, RefKind
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.servers.process_list import group_members
@@ -101,7 +101,7 @@ def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path
 @pytest.mark.rule("running.time-limit")
 def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
     script = "trap '' TERM; sleep 3600 & sleep 3600"
-    process = Process(
+    process = GitProcess(
         ["/bin/sh", "-c", script],
         directory=tmp_path,
         environment={"PATH": os.environ["PATH"]},

@@ -12,10 +12,10 @@ from django.utils import timezone
 from gitsync import leader
 from gitsync.models import Repository, Trigger
 from gitsync.sync.backoff import SPREAD, next_due
-from gitsync.sync.poll import look
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.poll import poll
+from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.worker import poller as looks_module
-from gitsync.worker.poller import Looks
+from gitsync.worker.poller import RepositoryPoller
 from kiok.connections.models import Connection
 from tests.integration.cluster import eventually
 from tests.integration.conftest import Configure, yaml_dag
@@ -57,7 +57,7 @@ class TestLooks:
             url = https_server.url("dags.git", host="127.0.0.1" if number > 6 else "localhost")
             Repository.objects.create(name=f"r{number}", url=url, ref=f"b{number}")
         changed = Queue()
-        looks = Looks(changed.put, parallelism=3, host_parallelism=2)
+        looks = RepositoryPoller(changed.put, parallelism=3, host_parallelism=2)
         eventually(lambda: looks.start_due() or len(changed) == 9, 20, "every look")
         assert https_server.most_at_once["localhost"] == 2
         assert https_server.most_at_once["127.0.0.1"] <= 2
@@ -78,7 +78,7 @@ class TestLooks:
         Repository.objects.create(name="hangs", url=https_server.url("hangs.git"))
         Repository.objects.create(name="good", url=https_server.url("dags.git"))
         changed = Queue()
-        looks = Looks(changed.put, parallelism=1, host_parallelism=1)
+        looks = RepositoryPoller(changed.put, parallelism=1, host_parallelism=1)
         eventually(lambda: looks.start_due() or changed, 10, "the good one")
         assert looks.under_way(), "the hanging one was waited for"
         eventually(lambda: Repository.objects.filter(reason="timeout").exists(), 10, "the hanging one told")
@@ -118,7 +118,7 @@ class TestLooks:
 
         def asked(name: str) -> int:
             before = len(https_server.requests)
-            look(rows[name].pk)
+            poll(rows[name].pk)
             return len(https_server.requests) - before
 
         assert asked("one") > 0
@@ -131,7 +131,7 @@ class TestLooks:
         assert set(refused.values_list("name", flat=True)) == {"wrong-credential", "no-credential"}
         # Whoever asks by hand has just pushed: no answer from before will do.
         before = len(https_server.requests)
-        sync_repository(rows["one"].pk, Request(trigger=Trigger.COMMAND))
+        sync_repository(rows["one"].pk, SyncOptions(trigger=Trigger.COMMAND))
         assert len(https_server.requests) > before
 
     @pytest.mark.rule("failure.shared-probe", "failure.probe")
@@ -145,7 +145,7 @@ class TestLooks:
                 name=f"r{number}", url=https_server.url("dags.git"), subpath=f"s{number}"
             )
         changed = Queue()
-        looks = Looks(changed.put, parallelism=5, host_parallelism=5)
+        looks = RepositoryPoller(changed.put, parallelism=5, host_parallelism=5)
         eventually(lambda: looks.start_due() or len(changed) == 5, 10, "every look")
         assert sum(path.endswith("service=git-upload-pack") for _, path, _ in https_server.requests) == 1
 

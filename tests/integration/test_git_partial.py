@@ -20,7 +20,7 @@ from gitsync.git.errors import GitError, GitPersonError, GitReason, GitTransient
 from gitsync.git.listing import blob_sizes, read_listing
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
-from gitsync.git.scope import WHOLE, Scope, parse_scope
+from gitsync.git.scope import WHOLE, FetchScope, parse_scope
 from gitsync.git.tree import PathKind, TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.integration.mirrors import PROTOCOLS, contents
@@ -453,7 +453,7 @@ def test_two_thousand_files_outside_the_folder_are_not_sent(
 
 @pytest.mark.rule("running.separator")
 @pytest.mark.parametrize("scope", [SCOPE, WHOLE], ids=["a part", "the whole"])
-def test_a_hostile_url_runs_nothing(scope: Scope, tmp_path: Path, mirror: Mirror) -> None:
+def test_a_hostile_url_runs_nothing(scope: FetchScope, tmp_path: Path, mirror: Mirror) -> None:
     mark = tmp_path / "mark"
 
     class Evil(RemoteUrl):

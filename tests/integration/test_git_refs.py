@@ -14,7 +14,7 @@ from gitsync.git.mirror import Mirror
 from gitsync.git.ref import Ref, RefKind, parse_ref
 from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Repository
-from gitsync.sync.poll import look
+from gitsync.sync.poll import poll
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.mirrors import PROTOCOLS, url_of
 from tests.servers.repositories import WorkRepo
@@ -162,7 +162,7 @@ class TestSyncs:
 
         def is_new() -> bool:
             time.sleep(0.15)  # looks may share an answer that is younger than a tenth of the interval
-            return look(repository.pk)
+            return poll(repository.pk)
 
         report = sync()
         assert (report.reason, report.to_commit, report.created) == ("", first, ("team/dags/a.yaml",))

@@ -12,7 +12,7 @@ from gitsync.git.errors import GitError, GitReason
 from gitsync.git.housekeeping import object_format
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
-from gitsync.git.scope import Scope, parse_scope
+from gitsync.git.scope import FetchScope, parse_scope
 from gitsync.git.signature import TrustedKeys
 from gitsync.git.signer import SignatureKind
 from gitsync.git.url import RemoteUrl, parse_url
@@ -48,16 +48,16 @@ def git_client(tmp_path: Path, https_server: HttpsServer) -> GitClient:
     )
 
 
-def _contents(mirror: Mirror, commit: str, scope: Scope) -> dict[str, bytes]:
+def _contents(mirror: Mirror, commit: str, scope: FetchScope) -> dict[str, bytes]:
     tree = mirror.tree(commit, scope)
     return {entry.path: content for entry, content in tree.read(tree.entries)}
 
 
-@pytest.mark.parametrize("scope", [Scope(), DAGS], ids=["whole", "part"])
+@pytest.mark.parametrize("scope", [FetchScope(), DAGS], ids=["whole", "part"])
 @pytest.mark.parametrize("way", ["https", "ssh", "file"])
 def test_a_repository_is_fetched_and_its_next_commit_too(
     way: str,
-    scope: Scope,
+    scope: FetchScope,
     https_server: HttpsServer,
     ssh_server: SshServer,
     work_repo: WorkRepo,
@@ -113,7 +113,7 @@ def test_a_repository_that_changes_its_format_is_followed(
         commit = work_repo.publish({"a.yaml": form})
         assert mirror.fetch(url, MAIN, None) == commit
         assert object_format(mirror.git_directory) == form
-        assert _contents(mirror, commit, Scope()) == {"a.yaml": form.encode()}
+        assert _contents(mirror, commit, FetchScope()) == {"a.yaml": form.encode()}
 
 
 @pytest.mark.parametrize(("form", "other", "digits"), [("sha256", "SHA-256", 64), ("sha1", "SHA-1", 40)])

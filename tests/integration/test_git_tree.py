@@ -12,7 +12,7 @@ from compilers.base import Tree
 from gitsync.git import client as client_module
 from gitsync.git.errors import GitPersonError, GitReason
 from gitsync.git.mirror import Mirror
-from gitsync.git.process import Process
+from gitsync.git.process import GitProcess
 from gitsync.git.ref import parse_ref
 from gitsync.git.tree import PathKind, TreeLimits
 from tests.integration.mirrors import contents, url_of
@@ -47,10 +47,10 @@ class TestTree:
         commit = work_repo.publish(files)
         mirror.fetch(url_of(work_repo), MAIN, None)
         tree = mirror.tree(commit)
-        started: list[Process] = []
+        started: list[GitProcess] = []
 
-        def counted(*arguments: Any, **options: Any) -> Process:
-            started.append(Process(*arguments, **options))
+        def counted(*arguments: Any, **options: Any) -> GitProcess:
+            started.append(GitProcess(*arguments, **options))
             return started[-1]
 
         monkeypatch.setattr(client_module, "Process", counted)

@@ -17,9 +17,9 @@ from compilers.ignore_rules import IgnoreFileError
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.errors import GitPersonError, GitReason
 from gitsync.git.mirror import Mirror
-from gitsync.git.process import Process
+from gitsync.git.process import GitProcess
 from gitsync.git.ref import parse_ref
-from gitsync.git.scope import WHOLE, Scope, parse_scope
+from gitsync.git.scope import WHOLE, FetchScope, parse_scope
 from gitsync.git.tree import GitTree, TreeLimits
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.servers.repositories import WorkRepo
@@ -164,7 +164,7 @@ def bench() -> Iterator[Bench]:
 @example(files={(b"dags", b"\xed\xa0\x80.yaml"): b"", (b"dags", b"caf\xe9.py"): b"z" * 60}, scope=PART)
 @pytest.mark.rule("content.case-twins", "content.links")
 def test_every_entry_of_a_tree_is_listed_once_and_read_as_it_is(
-    bench: Bench, files: dict[tuple[bytes, ...], bytes], scope: Scope
+    bench: Bench, files: dict[tuple[bytes, ...], bytes], scope: FetchScope
 ) -> None:
     assume(not any(_UNSAFE & {part.lower() for part in path} for path in files))
     assume(not any(path[:depth] in files for path in files for depth in range(1, len(path))))
@@ -230,7 +230,7 @@ def test_names_that_git_itself_refuses_are_told_and_nothing_of_them_is_kept(benc
             assert caught.value.reason is GitReason.CONTENT_REFUSED
 
 
-def _discovered(tree: GitTree, scope: Scope) -> list[str]:
+def _discovered(tree: GitTree, scope: FetchScope) -> list[str]:
     """Paths of the sources; none where a `.kiokignore` is no text, which is an error that names it."""
     try:
         discovery = discover(tree, scope.subpath)
@@ -244,9 +244,9 @@ def _discovered(tree: GitTree, scope: Scope) -> list[str]:
 def _watched(patch: pytest.MonkeyPatch) -> list[list[str]]:
     """The arguments of every git command started from here on, less the way to the repositories."""
     seen: list[list[str]] = []
-    start = Process.__init__
+    start = GitProcess.__init__
 
-    def watching(self: Process, arguments: list[str], **options: object) -> None:
+    def watching(self: GitProcess, arguments: list[str], **options: object) -> None:
         seen.append(
             [
                 word
@@ -256,7 +256,7 @@ def _watched(patch: pytest.MonkeyPatch) -> list[list[str]]:
         )
         start(self, arguments, **options)  # type: ignore[arg-type]
 
-    patch.setattr(Process, "__init__", watching)
+    patch.setattr(GitProcess, "__init__", watching)
     return seen
 
 

@@ -15,7 +15,7 @@ import pytest
 from django.db.models.functions import Now
 
 from gitsync.models import Repository, SyncRun
-from gitsync.sync.lease import claim, release
+from gitsync.sync.lease import acquire, release
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
 from tests.integration.processes import ROOT, environment, gitsync
@@ -120,7 +120,7 @@ def test_the_list_shows_how_each_repository_stands(work_repo: WorkRepo, reposito
 def test_the_list_shows_also_what_is_switched_off_and_which_process_has_a_repository(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
-    held = claim(repository.pk)
+    held = acquire(repository.pk)
     assert held
     Repository.objects.create(name="resting", url=work_repo.file_url, enabled=False)
     rows = {row["name"]: row for row in json.loads(gitsync("--list", "--json").stdout)["repositories"]}

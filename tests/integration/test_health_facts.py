@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from gitsync.leader import take_lead
-from gitsync.models import Leadership, Repository, Trigger, Turn, Worker
+from gitsync.models import Leadership, QueuedSync, Repository, Trigger, Worker
 from gitsync.monitoring import health
 from gitsync.monitoring.health import Fact, facts
 from gitsync.queue import dequeue
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def nothing_runs() -> None:
     Leadership.objects.all().delete()
     Worker.objects.all().delete()
-    Turn.objects.all().delete()
+    QueuedSync.objects.all().delete()
 
 
 def fact(label: str) -> Fact:
@@ -125,15 +125,15 @@ def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     found = fact("Queue")
     assert (found.good, found.word) == (True, "2 waiting")
-    Turn.objects.update(asked_at=Now() - timedelta(seconds=90))
+    QueuedSync.objects.update(requested_at=Now() - timedelta(seconds=90))
     assert fact("Queue").text == "The oldest has waited for 90 s; 0 at work."
     worker("ant/boot/1")
-    taken = dequeue.take("ant/boot/1")
+    taken = dequeue.claim("ant/boot/1")
     assert taken is not None
     assert fact("Queue").text == "The oldest has waited for 90 s; 1 at work."
-    Turn.objects.filter(taken_by="").update(asked_at=Now() - timedelta(hours=3))
+    QueuedSync.objects.filter(claimed_by="").update(requested_at=Now() - timedelta(hours=3))
     assert fact("Queue") == Fact("Queue", False, "1 waiting", "The oldest has waited for 3 h; 1 at work.")
-    dequeue.settle(taken.pk)
+    dequeue.finish(taken.pk)
     assert fact("Queue").text == "The oldest has waited for 3 h; 0 at work."
 
 

@@ -92,7 +92,7 @@ def state() -> dict[str, object]:
         "versions": sorted(DagVersion.objects.values_list("uid", "version", "spec_hash", "commit_sha")),
         "files": list(SourceFile.objects.values("path", "state", "blob_sha", "dags")),
         "repository": Repository.objects.values(
-            "state", "reason", "last_commit", "last_good_commit", "judgement", "consecutive_failures"
+            "state", "reason", "last_commit", "last_good_commit", "last_outcome", "consecutive_failures"
         ).get(),
     }
 

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from gitsync.models import Repository
 from gitsync.worker import sandbox
-from gitsync.worker.pool_maintainer import Keeper
+from gitsync.worker.pool_maintainer import PoolMaintainer
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync
 from tests.integration.processes import ROOT, environment
@@ -73,9 +73,9 @@ def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def keeper(pool_of_one: None) -> Iterator[Keeper]:
+def keeper(pool_of_one: None) -> Iterator[PoolMaintainer]:
     """The keeper of a worker that lives."""
-    kept = Keeper()
+    kept = PoolMaintainer()
     sandbox.on_claim(kept.wake)
     kept.start()
     yield kept
@@ -84,7 +84,7 @@ def keeper(pool_of_one: None) -> Iterator[Keeper]:
 
 
 def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
-    work_repo: WorkRepo, repository: Repository, sync: Sync, keeper: Keeper
+    work_repo: WorkRepo, repository: Repository, sync: Sync, keeper: PoolMaintainer
 ) -> None:
     work_repo.publish({"a.py": PYTHON, "b.py": PYTHON})
     repositories = [repository.pk] + [

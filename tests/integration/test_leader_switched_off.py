@@ -49,7 +49,7 @@ def test_the_leader_clears_away_and_wakes_workers_but_looks_at_nothing(
     Session.objects.create(session_key="old", session_data="", expire_date=Now() - timedelta(days=1))
     Worker.objects.create(name="ant/boot/1", started_at=Now(), seen_at=Now() + timedelta(minutes=1))
     tasks.enqueue_sync(repository.pk, Trigger.ADMIN)
-    repository.turns.update(asked_at=Now() - timedelta(minutes=1))
+    repository.queued_syncs.update(requested_at=Now() - timedelta(minutes=1))
     OrmQ.objects.all().delete()
 
     # Only now: it clears away when it begins to lead, and then once an hour.

@@ -259,12 +259,12 @@ def test_syncs_count_as_waiting_until_a_worker_takes_them(repository: Repository
     assert page.value("gitsync_queue_tasks", state="waiting") == 3
     assert page.value("gitsync_queue_tasks", state="taken") == 0
     Worker.objects.create(name="ant/boot/1", started_at=Now(), seen_at=Now())
-    taken = dequeue.take("ant/boot/1")
+    taken = dequeue.claim("ant/boot/1")
     assert taken is not None
     page = scrape()
     assert page.value("gitsync_queue_tasks", state="waiting") == 2
     assert page.value("gitsync_queue_tasks", state="taken") == 1
-    dequeue.settle(taken.pk)
+    dequeue.finish(taken.pk)
     assert scrape().value("gitsync_queue_tasks", state="taken") == 0
 
 

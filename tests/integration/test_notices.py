@@ -33,8 +33,8 @@ from gitsync.models import (
 )
 from gitsync.notices import outbox, sender, webhook
 from gitsync.sync import remote, status
-from gitsync.sync.context import Walk
-from gitsync.sync.lease import claim
+from gitsync.sync.context import SyncContext
+from gitsync.sync.lease import acquire
 from tests.integration.cluster import ROOT, eventually, workers
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.https import HttpsServer
@@ -168,14 +168,16 @@ def test_what_may_pass_by_itself_is_told_after_some_looks_in_a_row_and_its_end_o
 
 
 def test_a_worker_whose_claim_was_taken_over_tells_nothing(repository: Repository) -> None:
-    held = claim(repository.pk)
+    held = acquire(repository.pk)
     assert held is not None
     run = SyncRun.objects.create(
         repository=repository, lease_number=held.number, trigger="admin", started_at=timezone.now()
     )
     Repository.objects.update(lease_number=held.number + 1)
     with pytest.raises(LeaseLost):
-        status.fail(held, run, status.Failure("ref_missing", "gone", False), Walk(run, lambda *_: None))
+        status.fail(
+            held, run, status.Failure("ref_missing", "gone", False), SyncContext(run, lambda *_: None)
+        )
     assert events() == []
 
 
@@ -185,7 +187,7 @@ def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -
         assert events() == ["failing"]
         transaction.set_rollback(True)
     repository.refresh_from_db()
-    assert (repository.state, repository.told_state, events()) == ("never", "", [])
+    assert (repository.state, repository.notified_state, events()) == ("never", "", [])
 
 
 def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Repository) -> None:

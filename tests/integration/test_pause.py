@@ -15,13 +15,13 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from gitsync import tasks
-from gitsync.actions import NotPossible, ask_for_dry_run, ask_for_sync, pause, resume
+from gitsync.actions import ActionRefused, ask_for_dry_run, ask_for_sync, pause, resume
 from gitsync.models import Delivery, ManagedBy, Repository, SourceFile, SyncRun
 from gitsync.repositories.declared import follow_declaration
-from gitsync.sync.lease import ask_for_follow_up
+from gitsync.sync.lease import leave_request
 from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
-from gitsync.worker.poller import Looks
+from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.worker.poller import RepositoryPoller
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.cluster import eventually, workers
@@ -49,7 +49,7 @@ def interrupt(repository: Repository, action: Callable[[], object]) -> SyncRepor
             done.append(True)
             action()
 
-    report = sync_repository(repository.pk, Request(), progress)
+    report = sync_repository(repository.pk, SyncOptions(), progress)
     assert done, "there was nothing to apply"
     return report
 
@@ -62,7 +62,7 @@ def look_at_due() -> list[int]:
     """What the leader does at one tick; the keys of the repositories that it handed to a worker."""
     handed: list[int] = []
     before = threading.active_count()
-    looks = Looks(handed.append, 4, 4)
+    looks = RepositoryPoller(handed.append, 4, 4)
     looks.start_due()
     eventually(lambda: looks.under_way() == 0 and threading.active_count() <= before, 30, "the looks' end")
     return handed
@@ -85,7 +85,7 @@ def test_neither_schedule_nor_button_nor_webhook_nor_command_syncs_what_is_pause
     assert look_at_due() == [other.pk]
 
     assert tasks.sync(repository.pk, "schedule") == f"team: failing the repository is paused by ada: {WHY}"
-    with pytest.raises(NotPossible, match=WHY) as refused:
+    with pytest.raises(ActionRefused, match=WHY) as refused:
         ask_for_sync(ada, repository)
     assert refused.value.code == "paused"
     browser = Client()
@@ -163,7 +163,7 @@ def test_a_sync_under_way_commits_nothing_and_is_not_repeated(
 
     def act() -> None:
         if is_asked_again:
-            assert ask_for_follow_up(repository.pk, "webhook", full=True)
+            assert leave_request(repository.pk, "webhook", full=True)
         deed(repository)
 
     report = interrupt(repository, act)
@@ -173,7 +173,7 @@ def test_a_sync_under_way_commits_nothing_and_is_not_repeated(
     assert DagVersion.objects.count() == SourceFile.objects.count() == 1
     assert list(SyncRun.objects.order_by("id").values_list("state", flat=True)) == ["succeeded", "abandoned"]
     row = Repository.objects.get()
-    assert (row.lease_holder, row.follow_up, row.state) == ("", None, "in_sync")
+    assert (row.lease_holder, row.pending_request, row.state) == ("", None, "in_sync")
 
 
 def test_to_resume_looks_at_once_and_compiles_only_what_has_changed(
@@ -262,7 +262,7 @@ def test_a_declared_repository_can_be_paused_and_stays_so_over_restarts_and_edit
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 501])
 def test_a_pause_needs_a_reason_that_fits(reason: str, ada: User, repository: Repository) -> None:
-    with pytest.raises(NotPossible):
+    with pytest.raises(ActionRefused):
         pause(ada, repository, reason)
     assert not Repository.objects.get().is_paused
 

@@ -25,7 +25,7 @@ from django.test import override_settings
 
 from gitsync.models import Repository
 from gitsync.sync import remote
-from gitsync.sync.run import Request, Trigger, sync_repository
+from gitsync.sync.run import SyncOptions, Trigger, sync_repository
 from kiok.connections.errors import MasterKeyWrong
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
@@ -155,13 +155,13 @@ def test_without_the_right_master_key_all_is_restored_and_the_error_says_what_is
             with pytest.raises(MasterKeyWrong):
                 Connection.objects.get(pk="deploy").set_properties({"token": "stored under the wrong key"})
             work_repo.publish({"a.yaml": yaml_dag("a", "echo 3")})
-            failed = sync_repository(installation.pk, Request(trigger=Trigger.COMMAND, wait=True))
+            failed = sync_repository(installation.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True))
             assert failed.reason == "credential"
             assert Dag.objects.get(uid="team/a.yaml").version == 2, "what was registered serves on"
         unchanged = ("connections_connection", "connections_datakey", "metadata_dag", "metadata_dagrun")
         after = all_rows()
         assert {table: after[table] for table in unchanged} == {table: before[table] for table in unchanged}
-        assert sync_repository(installation.pk, Request(trigger=Trigger.COMMAND, wait=True)).ok
+        assert sync_repository(installation.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True)).ok
         assert Dag.objects.get(uid="team/a.yaml").version == 3
 
 

@@ -21,8 +21,8 @@ from django.db import transaction
 from django_q.brokers import get_broker
 
 from gitsync import presence, tasks
-from gitsync.models import Leadership, Repository, SyncRun, Trigger, Turn, Worker
-from gitsync.queue.tenant import place_of
+from gitsync.models import Leadership, QueuedSync, Repository, SyncRun, Trigger, Worker
+from gitsync.queue.tenant import tenant_of
 from kiok.metadata.models import Dag
 from tests.engine_socket import ENGINE_SOCKET
 from tests.integration.cluster import eventually, workers
@@ -132,14 +132,14 @@ def test_two_machines_do_the_work_together_and_one_goes_on_alone(
                 eventually(lambda: Dag.objects.count() == 2 * len(rows), 120, "all are synced")
                 hosts = {presence.host_of(name) for name in Worker.objects.values_list("name", flat=True)}
                 assert hosts == {"ant", "bee"}
-                eventually(lambda: not Turn.objects.exists(), 10, "no turn is left")
+                eventually(lambda: not QueuedSync.objects.exists(), 10, "no turn is left")
                 made = mirrors(tmp_path / "ant"), mirrors(tmp_path / "bee")
                 assert made[0] | made[1] == {row.pk for row in rows}
                 assert first_engine.connections
                 assert second_engine.connections
                 spans = defaultdict(list)
                 for run in SyncRun.objects.select_related("repository"):
-                    spans[place_of(run.repository.url, None).host].append((run.started_at, run.finished_at))
+                    spans[tenant_of(run.repository.url, None).host].append((run.started_at, run.finished_at))
                 assert {host: most_at_once(times) for host, times in spans.items()} == {
                     "127.0.0.1": 1,
                     "localhost": 1,
@@ -182,12 +182,12 @@ def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(
             tasks.enqueue_sync(repository.pk, Trigger.WEBHOOK)
             assert get_broker().queue_size() == 0, "a task was sent before the commit"
         eventually(lambda: is_served("echo 2"), 20, "a request, by Redis")
-        eventually(lambda: not Turn.objects.exists(), 30, "the worker is done with it")
+        eventually(lambda: not QueuedSync.objects.exists(), 30, "the worker is done with it")
 
         redis_server.kill()
         push("echo 3")
         assert tasks.enqueue_once(repository.pk, Trigger.WEBHOOK), "whoever asks does not notice"
-        assert Turn.objects.count() == 1
+        assert QueuedSync.objects.count() == 1
         assert not is_served("echo 3")
         redis_server.start()
         eventually(lambda: is_served("echo 3"), 40, "what was asked for while it was away")
@@ -196,7 +196,7 @@ def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(
         work_repo.publish({"p.py": slow, "a.yaml": yaml_dag("a", "echo 4")})
         tasks.enqueue_sync(repository.pk, Trigger.ADMIN)
         eventually(lambda: SyncRun.objects.filter(state="running", step="compile"), 20, "a worker is at it")
-        holder = Turn.objects.get().taken_by
+        holder = QueuedSync.objects.get().claimed_by
         os.kill(int(holder.split("/")[2]), signal.SIGKILL)
         eventually(lambda: is_served("echo 4"), 60, "what was lost with the worker")
-        eventually(lambda: not Turn.objects.exists(), 30, "no turn is left")
+        eventually(lambda: not QueuedSync.objects.exists(), 30, "no turn is left")

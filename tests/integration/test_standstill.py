@@ -9,30 +9,30 @@ import pytest
 from django.db import connection
 
 from gitsync import tasks
-from gitsync.models import Lane, Repository, Trigger
+from gitsync.models import Priority, Repository, Trigger
 from gitsync.queue import dequeue, enqueue
-from gitsync.sync.lease import ask_for_follow_up, claim, release
+from gitsync.sync.lease import acquire, leave_request, release
 from gitsync.sync.poll import settled
-from gitsync.sync.request import Request
+from gitsync.sync.request import SyncOptions
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SCHEDULED = Request(trigger=Trigger.SCHEDULE)
+SCHEDULED = SyncOptions(trigger=Trigger.SCHEDULE)
 LOCKS = ("FOR UPDATE", "pg_advisory_xact_lock", 'UPDATE "gitsync_repository"')
 
 
 def give_back(repository: Repository) -> None:
-    held = claim(repository.pk)
+    held = acquire(repository.pk)
     assert held is not None
-    assert ask_for_follow_up(repository.pk, Trigger.ADMIN)
+    assert leave_request(repository.pk, Trigger.ADMIN)
     release(held)
 
 
 def take_a_turn(repository: Repository) -> None:
-    enqueue.ask(repository.pk, Lane.ASKED, ["admin", False, "", ""])
-    assert dequeue.take("ant/boot/1")
+    enqueue.enqueue(repository.pk, Priority.INTERACTIVE, ["admin", False, "", ""])
+    assert dequeue.claim("ant/boot/1")
 
 
 def fail_to_reach(repository: Repository) -> None:

@@ -316,7 +316,7 @@ def test_a_repository_whose_worker_died_with_its_claim_says_so_when_its_branch_i
     world.sync_killed(one, statements=len(statements) - 2)
     row = Repository.objects.get(pk=one.pk)
     assert (row.state, bool(row.lease_holder)) == ("in_sync", True)
-    assert row.judgement
+    assert row.last_outcome
     one.served.remove(MAIN)
     world.sync(one)
     row.refresh_from_db()

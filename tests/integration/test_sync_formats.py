@@ -46,7 +46,7 @@ def test_a_python_dag_with_a_helper_module_is_registered_with_its_image(
     assert [task["id"] for task in dag.spec["tasks"]] == ["load_eu", "load_us"]
     assert dag.image_digest.startswith("sha256:")
     assert dag.source == PYTHON_DAG
-    judged = Repository.objects.get().judgement
+    judged = Repository.objects.get().last_outcome
     assert judged["images"] == {"python": dag.image_digest}
 
 

@@ -17,8 +17,8 @@ from compilers.base import Kind, SandboxUnavailable
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.repositories.declared import follow_declaration
-from gitsync.sync.poll import look
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.poll import poll
+from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.worker import sandbox
 from kiok.cluster.conf import properties
 from kiok.metadata.models import Dag
@@ -77,7 +77,7 @@ def test_a_repositorys_image_brings_the_library_that_its_dag_imports(
         assert script() == "one"
         digest = sandbox.sandbox().image_digest(Kind.PYTHON, team)
         assert Dag.objects.get(uid=UID).image_digest == digest
-        assert Repository.objects.get().judgement["images"] == {"python": digest}
+        assert Repository.objects.get().last_outcome["images"] == {"python": digest}
         runs = SyncRun.objects.count()
         sync()
         assert SyncRun.objects.count() == runs
@@ -123,11 +123,11 @@ def test_a_missing_image_is_the_repositorys_error_until_it_appears(
         file = SourceFile.objects.get(path="d.py")
         assert file.retry_at is not None
         assert (file.attempts, row.consecutive_failures) == (1, 0)
-        assert not look(repository.pk), "its image is not there yet"
+        assert not poll(repository.pk), "its image is not there yet"
         engine.images.get(team).tag(missing)
         try:
-            assert look(repository.pk), "its image is there"
-            report = sync_repository(repository.pk, Request(Trigger.SCHEDULE))
+            assert poll(repository.pk), "its image is there"
+            report = sync_repository(repository.pk, SyncOptions(Trigger.SCHEDULE))
             assert (report.state, report.reason, report.stale) == ("in_sync", "", ())
             assert Dag.objects.get(uid=UID).stale_since is None
         finally:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from gitsync.models import Repository, SyncRun
 from gitsync.repositories.declared import look_at_once
 from gitsync.sync.backoff import MAX_BACKOFF_SECONDS
-from gitsync.sync.poll import look
+from gitsync.sync.poll import poll
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Configure, Sync, yaml_dag
 from tests.servers.https import Fault, HttpsServer
@@ -31,7 +31,7 @@ class TestPauses:
         """Look, as the leader does, and tell the seconds from it to the next."""
 
         def run() -> float:
-            look(repository.pk)
+            poll(repository.pk)
             row = Repository.objects.get()
             assert row.state == "failing"
             return seconds_to_next(row)
@@ -86,7 +86,7 @@ class TestPauses:
         assert [pause() for _ in range(4)] == [5, 10, 20, 40]
         work_repo.publish({"a.yaml": yaml_dag("a")})
         Repository.objects.update(url=work_repo.file_url)
-        assert look(repository.pk), "there is work to do"
+        assert poll(repository.pk), "there is work to do"
 
     @pytest.mark.rule("failure.person")
     def test_what_a_person_must_mend_is_looked_at_each_interval_and_stated_once(

@@ -17,9 +17,9 @@ from django.utils import timezone
 from gitsync.models import Repository, SyncRun, Trigger, Verify
 from gitsync.sync import log as sync_log
 from gitsync.sync.context import WRITE_SECONDS
-from gitsync.sync.lease import claim
-from gitsync.sync.log import FULL, MAX_BYTES, Journal
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.lease import acquire
+from gitsync.sync.log import FULL, MAX_BYTES, SyncLog
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections import redaction
 from kiok.connections.models import Connection
 from tests.integration.conftest import Sync, yaml_dag
@@ -70,7 +70,7 @@ def test_progress_is_in_the_store_while_files_compile_and_written_about_twice_a_
             logs.append(log_of_last())
 
     with CaptureQueriesContext(connection) as captured:
-        report = sync_repository(repository.pk, Request(), look)
+        report = sync_repository(repository.pk, SyncOptions(), look)
 
     assert len(report.created) == 41
     told = sorted({done for done, total in seen if total == 41})
@@ -114,7 +114,7 @@ def test_the_log_of_a_good_sync_tells_the_commit_the_files_the_images_and_what_c
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a"), "p.py": SLOW.format(number=1, seconds=0)})
-    sync_repository(repository.pk, Request(trigger=Trigger.ADMIN, requested_by="ada"))
+    sync_repository(repository.pk, SyncOptions(trigger=Trigger.ADMIN, requested_by="ada"))
     log = log_of_last()
     assert steps_of(log) == ["sync", "fetch", "discover", "compile", "plan", "apply"]
     assert "sync: asked for by ada (admin)" in log
@@ -173,7 +173,7 @@ def test_a_sync_that_fails_has_a_log_up_to_there(work_repo: WorkRepo, sync: Sync
         (
             lambda pk: (
                 Repository.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1)),
-                claim(pk),
+                acquire(pk),
             ),
             "lease_lost",
         ),
@@ -190,7 +190,7 @@ def test_a_sync_that_is_abandoned_has_a_log_up_to_there(
         if step == "apply" and not done:
             done.append(action(repository.pk))
 
-    sync_repository(repository.pk, Request(), progress)
+    sync_repository(repository.pk, SyncOptions(), progress)
 
     run = SyncRun.objects.earliest("id")
     assert run.state == "abandoned"
@@ -240,7 +240,7 @@ def test_a_secret_that_a_file_repeats_is_masked_before_the_log_is_stored(
 @pytest.mark.usefixtures("no_secrets")
 def test_a_line_stays_a_line_and_a_secret_is_masked_where_the_line_is_cut() -> None:
     redaction.register([SECRET])
-    kept = Journal()
+    kept = SyncLog()
     kept.note("fetch", "one\r\ntwo\x00\x1b[2J\u2028three")
     kept.note("fetch", "x" * (sync_log.MAX_LINE_CHARACTERS - 5) + SECRET)
     kept.note("fetch", f"https://ada:{SECRET}@example.org and \udcff")
@@ -253,7 +253,7 @@ def test_a_line_stays_a_line_and_a_secret_is_masked_where_the_line_is_cut() -> N
 
 
 def test_a_log_is_capped_says_so_and_still_tells_the_end() -> None:
-    kept = Journal()
+    kept = SyncLog()
     for number in range(2000):
         kept.note("compile", f"{number} {'ü' * 100}")
     kept.note("apply", "é" * 5000, is_end=True)

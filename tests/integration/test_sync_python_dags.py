@@ -239,7 +239,7 @@ def test_a_dag_that_the_importing_file_changes_or_alone_holds_is_not_taken_from_
     )
     report = sync()
     assert (report.state, report.pruned, report.unchanged) == ("in_sync", (), 4)
-    assert [row.path for row in SourceFile.objects.order_by("path") if row.questions == "*"] == [
+    assert [row.path for row in SourceFile.objects.order_by("path") if row.traced_accesses == "*"] == [
         "changes.py",
         "sets.py",
     ]

@@ -15,10 +15,10 @@ from django.test import Client
 
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.sync import poll as polling
-from gitsync.sync.poll import look
-from gitsync.sync.probe_cache import SharedProbes
+from gitsync.sync.poll import poll
+from gitsync.sync.probe_cache import ProbeCache
 from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.worker import sandbox
 from kiok.cluster.clock import database_now
 from kiok.cluster.conf import properties
@@ -69,11 +69,11 @@ class Polled:
     def poll(self) -> SyncReport | None:
         """Poll once, and sync if there is something to do; None where there is nothing."""
         # Between two polls the answer that repositories share becomes too old.
-        polling._shared_probes = SharedProbes()
-        return self.sync(Trigger.SCHEDULE) if look(self._pk) else None
+        polling._shared_probes = ProbeCache()
+        return self.sync(Trigger.SCHEDULE) if poll(self._pk) else None
 
     def sync(self, trigger: Trigger, **options: bool) -> SyncReport:
-        return sync_repository(self._pk, Request(trigger, **options))
+        return sync_repository(self._pk, SyncOptions(trigger, **options))
 
     def polls_until(self, moment: datetime) -> int:
         """Return the number of polls that come before the moment, and the one at it."""
@@ -84,10 +84,10 @@ class Polled:
         by = moment - database_now()
         row = self.row
         for key in ("retry_at", "until"):
-            if at := row.judgement.get(key):
-                row.judgement[key] = (datetime.fromisoformat(at) - by).isoformat()
+            if at := row.last_outcome.get(key):
+                row.last_outcome[key] = (datetime.fromisoformat(at) - by).isoformat()
         row.next_due_at -= by
-        row.save(update_fields=["judgement", "next_due_at"])
+        row.save(update_fields=["last_outcome", "next_due_at"])
         for file in SourceFile.objects.filter(repository=self._pk, retry_at__isnull=False):
             SourceFile.objects.filter(pk=file.pk).update(retry_at=file.retry_at - by)  # type: ignore[operator]
 
@@ -361,7 +361,7 @@ class TestACommitThatFails:
             assert report is not None
             assert (report.reason, report.to_commit) == ("disk_full", self.broken)
             row = failing.row
-            until = datetime.fromisoformat(row.judgement["until"])
+            until = datetime.fromisoformat(row.last_outcome["until"])
             assert row.next_due_at - database_now() <= INTERVAL
             assert row.message.endswith(f"Retrying this commit at {until:%Y-%m-%d %H:%M:%S} UTC")
             assert failing.poll() is None, "nothing to do before the retry"
@@ -374,7 +374,7 @@ class TestACommitThatFails:
     def test_does_not_delay_the_next_commit(self, failing: Polled, work_repo: WorkRepo) -> None:
         for _ in range(3):
             failing.poll()
-            failing.let_pass(datetime.fromisoformat(failing.row.judgement["until"]))
+            failing.let_pass(datetime.fromisoformat(failing.row.last_outcome["until"]))
         failing.poll()
         commit = work_repo.publish({"c.yaml": yaml_dag("c")})
         report = failing.poll()

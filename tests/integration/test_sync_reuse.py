@@ -166,7 +166,7 @@ def test_what_another_image_compiled_is_compiled_again(
     sync()
     # As if it had been compiled by the image before.
     SourceFile.objects.filter(path="r.py").update(compile_key="0" * 64, image_digest="sha256:before")
-    Repository.objects.update(judgement={})
+    Repository.objects.update(last_outcome={})
     report = sync()
     assert (report.unchanged, compiled()) == (2, (1, 1))
     assert SourceFile.objects.get(path="r.py").image_digest != "sha256:before"

@@ -18,9 +18,9 @@ from pytest_django import Settings
 from compilers.base import Kind
 from compilers.pipeline import Share
 from gitsync import presence, tasks
-from gitsync.models import Repository, SyncRun, Trigger, Turn, Worker
+from gitsync.models import QueuedSync, Repository, SyncRun, Trigger, Worker
 from gitsync.queue import dequeue, dispatch
-from gitsync.queue.tenant import Place, place_of
+from gitsync.queue.tenant import Tenant, tenant_of
 from gitsync.worker.poller import in_rotation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def ask(rows: list[Repository], trigger: Trigger = Trigger.SCHEDULE) -> None:
 
 def take(worker: str = WORKERS[0]) -> str | None:
     """The name of the repository whose turn the worker gets."""
-    turn = dequeue.take(worker)
+    turn = dequeue.claim(worker)
     return turn.repository.name if turn else None
 
 
@@ -57,10 +57,10 @@ def served(number: int) -> list[str | None]:
     """The repositories that one worker does one after the other."""
     names = []
     for _ in range(number):
-        turn = dequeue.take(WORKERS[0])
+        turn = dequeue.claim(WORKERS[0])
         names.append(turn.repository.name if turn else None)
         if turn:
-            dequeue.settle(turn.pk)
+            dequeue.finish(turn.pk)
     return names
 
 
@@ -69,18 +69,18 @@ def test_a_team_with_five_hundred_that_wait_delays_anothers_by_one(
 ) -> None:
     rows = repositories("large", 500)
     ask(rows[:10])
-    last = Turn.objects.latest("number")
+    last = QueuedSync.objects.latest("number")
     assert last.number == 9
-    Turn.objects.bulk_create(
-        Turn(
+    QueuedSync.objects.bulk_create(
+        QueuedSync(
             id=f"more-{at}",
             repository=row,
             arguments=last.arguments,
-            lane=last.lane,
-            team=last.team,
+            priority=last.priority,
+            tenant=last.tenant,
             host=last.host,
             number=at,
-            asked_at=Now(),
+            requested_at=Now(),
         )
         for at, row in enumerate(rows[10:], start=10)
     )
@@ -111,7 +111,7 @@ def test_who_asks_at_the_same_moment_gets_a_number_of_its_own() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask_for, repositories("one", 40)))
-    assert sorted(Turn.objects.values_list("number", flat=True)) == list(range(40))
+    assert sorted(QueuedSync.objects.values_list("number", flat=True)) == list(range(40))
 
 
 def test_what_was_asked_for_goes_before_what_looks_found_of_the_same_team() -> None:
@@ -129,7 +129,7 @@ def test_a_push_that_joins_what_a_look_found_does_not_wait_behind_the_rest_of_wh
     assert not tasks.enqueue_once(rows[4].pk, Trigger.WEBHOOK)
     assert not tasks.enqueue_once(rows[2].pk, Trigger.WEBHOOK)
     assert not tasks.enqueue_once(rows[4].pk, Trigger.WEBHOOK)
-    assert Turn.objects.count() == 5
+    assert QueuedSync.objects.count() == 5
     assert served(6) == ["one-4", "one-0", "one-2", "one-1", "one-3", None]  # one of each lane in a round
 
 
@@ -146,7 +146,7 @@ def test_many_pushes_at_once_that_join_a_turn_do_not_put_each_other_back() -> No
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(join, range(8)))
-    assert (Turn.objects.get(repository=rows[2]).number, served(1)) == (0, ["one-2"])
+    assert (QueuedSync.objects.get(repository=rows[2]).number, served(1)) == (0, ["one-2"])
 
 
 def test_a_turn_that_is_due_already_loses_nothing_by_a_push_that_joins_it() -> None:
@@ -159,20 +159,20 @@ def test_a_turn_that_is_due_already_loses_nothing_by_a_push_that_joins_it() -> N
 
 def test_a_team_is_a_group_or_else_the_owner_in_the_url() -> None:
     host = "git.example.com"
-    assert place_of(f"https://{host}/team/a.git", None) == Place(f"{host}/team", host)
-    assert place_of(f"git@{host}:team/sub/b.git", None) == Place(f"{host}/team", host)
-    assert place_of(f"https://{host}/alone.git", None) == Place(f"{host}/", host)
-    assert place_of(f"https://{host}/team/a.git", 7) == Place("group 7", host)
-    assert place_of("file:///srv/git/a.git", None) == Place("/srv", "")
-    assert place_of("no url at all", None) == Place("", "")
+    assert tenant_of(f"https://{host}/team/a.git", None) == Tenant(f"{host}/team", host)
+    assert tenant_of(f"git@{host}:team/sub/b.git", None) == Tenant(f"{host}/team", host)
+    assert tenant_of(f"https://{host}/alone.git", None) == Tenant(f"{host}/", host)
+    assert tenant_of(f"https://{host}/team/a.git", 7) == Tenant("group 7", host)
+    assert tenant_of("file:///srv/git/a.git", None) == Tenant("/srv", "")
+    assert tenant_of("no url at all", None) == Tenant("", "")
     first, second = repositories("one", 2)
     second.groups.add(Group.objects.create(name="team"))
     ask([first, second])
-    assert Turn.objects.values("team").distinct().count() == 2
+    assert QueuedSync.objects.values("tenant").distinct().count() == 2
 
 
 def test_looks_go_round_the_teams_too() -> None:
-    a, b = Place("a", ""), Place("b", "")
+    a, b = Tenant("a", ""), Tenant("b", "")
     rows = [(pk, a, False, False, "") for pk in range(5)] + [(9, b, False, False, "")]
     assert [row[0] for row in in_rotation(rows)] == [0, 9, 1, 2, 3, 4]
 
@@ -195,13 +195,13 @@ def test_the_turn_of_a_worker_that_is_gone_waits_again() -> None:
     assert take("ant/1") is None
     long_ago = Now() - timedelta(seconds=presence.ALIVE_SECONDS + 1)
     Worker.objects.filter(name="bee/1").update(seen_at=long_ago)
-    assert dequeue.lengths(["ant/1", "bee/2"]).waiting == 1
+    assert dequeue.queue_lengths(["ant/1", "bee/2"]).waiting == 1
     assert take("ant/1") == "one-0"
 
 
 def test_long_syncs_leave_a_worker_to_others() -> None:
     ask(repositories("large", 3))
-    turns = [dequeue.take(worker) for worker in WORKERS]
+    turns = [dequeue.claim(worker) for worker in WORKERS]
     assert all(
         dequeue.admit(turn, worker, SMALL) for turn, worker in zip(turns, WORKERS, strict=True) if turn
     )
@@ -213,14 +213,14 @@ def test_long_syncs_leave_a_worker_to_others() -> None:
     ask(repositories("small", 1))
     assert take("bee/2") == "small-0"
     assert turns[0] is not None
-    dequeue.settle(turns[0].pk)
+    dequeue.finish(turns[0].pk)
     assert take("ant/1") == "large-2"
 
 
 def test_one_worker_alone_does_long_ones_too() -> None:
     Worker.objects.exclude(name="ant/1").delete()
     ask(repositories("large", 1))
-    turn = dequeue.take("ant/1")
+    turn = dequeue.claim("ant/1")
     assert turn is not None
     assert dequeue.admit(turn, "ant/1", LARGE)
 
@@ -235,22 +235,22 @@ def test_a_repository_whose_last_sync_took_long_is_expected_to_again() -> None:
         finished_at=Now(),
     )
     ask(rows)
-    assert list(Turn.objects.order_by("number").values_list("is_long", flat=True)) == [True, False]
+    assert list(QueuedSync.objects.order_by("number").values_list("is_long", flat=True)) == [True, False]
 
 
 def test_few_tasks_stand_for_many_turns_and_the_leader_sends_those_that_were_lost() -> None:
     ask(repositories("one", 20))
     assert OrmQ.objects.count() == dispatch.ENOUGH
-    assert dispatch.rouse() == 0, "they have not waited long"
+    assert dispatch.dispatch_waiting() == 0, "they have not waited long"
     OrmQ.objects.all().delete()
-    Turn.objects.update(asked_at=Now() - timedelta(seconds=dispatch.ROUSE_SECONDS + 1))
-    assert dispatch.rouse() == len(WORKERS)
+    QueuedSync.objects.update(requested_at=Now() - timedelta(seconds=dispatch.DISPATCH_SECONDS + 1))
+    assert dispatch.dispatch_waiting() == len(WORKERS)
     told = [SignedPackage.loads(row.payload)["id"] for row in OrmQ.objects.all()]
-    assert set(told) <= set(Turn.objects.values_list("pk", flat=True))
+    assert set(told) <= set(QueuedSync.objects.values_list("pk", flat=True))
     for worker in WORKERS:
-        dequeue.take(worker)
+        dequeue.claim(worker)
     OrmQ.objects.all().delete()
-    assert dispatch.rouse() == 0, "nobody is idle"
+    assert dispatch.dispatch_waiting() == 0, "nobody is idle"
 
 
 def test_a_repository_that_is_removed_takes_its_turns_with_it() -> None:

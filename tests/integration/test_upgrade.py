@@ -20,7 +20,7 @@ from django.test import Client
 
 from gitsync.models import Repository, Trigger
 from gitsync.retention import Retention
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
 from kiok.server import postgresql_programs
@@ -136,7 +136,7 @@ def test_after_an_upgrade_secrets_open_history_is_there_and_syncs_go_on(
         }
     )
     Repository.objects.filter(pk=team.pk).update(url=work_repo.file_url, credential=None)
-    report = sync_repository(team.pk, Request(trigger=Trigger.COMMAND, wait=True))
+    report = sync_repository(team.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True))
     assert report.ok, report.message
     assert (report.created, report.updated, report.pruned) == (
         ("team/dags/gone.yaml",),

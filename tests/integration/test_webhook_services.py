@@ -15,7 +15,7 @@ from django_q.models import OrmQ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitsync.models import Delivery, Outcome, Repository
+from gitsync.models import Delivery, DeliveryOutcome, Repository
 from kiok.connections.models import Connection
 from tests.integration import git_services
 from tests.integration.git_services import SENDERS, Sender
@@ -42,7 +42,7 @@ def test_a_push_of_the_branch_asks_for_a_sync_and_is_recorded(sender: Sender, ho
 def test_a_delivery_signed_with_another_secret_is_refused(sender: Sender, hooked: Repository) -> None:
     assert outcome(send(sender, sender.push(MAIN), secret="guessed")) == (404, "refused")
     assert requests() == []
-    assert Delivery.objects.get().outcome == Outcome.SIGNATURE
+    assert Delivery.objects.get().outcome == DeliveryOutcome.SIGNATURE
 
 
 @pytest.mark.parametrize("name", sorted(set(SENDERS) - {"gitlab"}))  # its token signs nothing
@@ -66,7 +66,7 @@ def test_a_delivery_without_a_signature_is_refused(sender: Sender, hooked: Repos
     assert sender.signature_header in names
     assert outcome(send(bare, sender.push(MAIN))) == (404, "refused")
     assert requests() == []
-    assert Delivery.objects.get().outcome == Outcome.UNSIGNED
+    assert Delivery.objects.get().outcome == DeliveryOutcome.UNSIGNED
 
 
 @each_service

@@ -11,10 +11,10 @@ import pytest
 from django_q.timeout import TimeoutHandler
 
 from gitsync.models import Notice, Repository, SyncRun, Trigger
-from gitsync.sync.lease import ask_for_follow_up
-from gitsync.sync.poll import look
+from gitsync.sync.lease import leave_request
+from gitsync.sync.poll import poll
 from gitsync.sync.report import SyncReport
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag
 from tests.integration.conftest import yaml_dag
@@ -54,11 +54,11 @@ class Poisoned:
             assert self._nursery.sync(self.pk, step=before, trigger=trigger), "it was not even tried"
 
     def sync(self, trigger: Trigger = Trigger.SCHEDULE, **options: Any) -> SyncReport:
-        return sync_repository(self.pk, Request(trigger, **options))
+        return sync_repository(self.pk, SyncOptions(trigger, **options))
 
     def until(self) -> datetime:
         """Until when it is put off."""
-        return datetime.fromisoformat(self.row.judgement["until"])
+        return datetime.fromisoformat(self.row.last_outcome["until"])
 
     def runs(self) -> list[tuple[str, str]]:
         return list(SyncRun.objects.order_by("id").values_list("state", "reason"))
@@ -94,15 +94,15 @@ def test_it_is_looked_at_on_its_interval_and_tried_again_after_pauses_that_grow(
         asked = database_now()
         pause = put_off.until() - asked
         assert timedelta(minutes=minutes - 0.5) < pause <= timedelta(minutes=minutes)
-        assert not look(put_off.pk), "it is to be tried only after the pause"
+        assert not poll(put_off.pk), "it is to be tried only after the pause"
         row = put_off.row
         assert row.checked_at is not None
         assert row.checked_at >= asked
         assert row.next_due_at <= asked + timedelta(minutes=1.1)
         assert (row.state, row.reason) == ("failing", "worker_died")
 
-        Repository.objects.update(judgement=row.judgement | {"until": asked.isoformat()})
-        assert look(put_off.pk)
+        Repository.objects.update(last_outcome=row.last_outcome | {"until": asked.isoformat()})
+        assert poll(put_off.pk)
         put_off.die()
         assert f"{number} times in a row" in put_off.sync().message
     assert put_off.runs()[-3:] == [FAILED] * 3
@@ -115,7 +115,7 @@ def test_one_that_dies_before_it_has_the_commit_is_put_off_with_its_looks(poison
     message = poisoned.sync().message
     assert "of a sync before it had fetched the commit, the last time in step fetch: " in message
     row = poisoned.row
-    assert (row.reason, row.judgement) == ("worker_died", {})
+    assert (row.reason, row.last_outcome) == ("worker_died", {})
     assert row.next_due_at > asked + timedelta(minutes=0.9)
     assert poisoned.sync(Trigger.ADMIN).ok
 
@@ -139,7 +139,7 @@ def test_deaths_at_another_commit_do_not_count(poisoned: Poisoned, work_repo: Wo
 
 def test_a_new_commit_is_tried_at_once(put_off: Poisoned, work_repo: WorkRepo) -> None:
     commit = work_repo.publish({"a.yaml": CURE})
-    assert look(put_off.pk)
+    assert poll(put_off.pk)
     report = put_off.sync()
     assert (report.state, report.to_commit) == ("in_sync", commit)
     assert put_off.row.consecutive_failures == 0
@@ -148,7 +148,7 @@ def test_a_new_commit_is_tried_at_once(put_off: Poisoned, work_repo: WorkRepo) -
 
 def test_an_edit_is_tried_at_once(put_off: Poisoned) -> None:
     Repository.objects.update(include="*.txt")
-    assert look(put_off.pk)
+    assert poll(put_off.pk)
     assert put_off.sync().ok
 
 
@@ -165,7 +165,7 @@ def test_whoever_asks_has_it_tried_at_once_and_once(put_off: Poisoned, full: boo
 
 def test_a_request_that_was_left_with_the_sync_that_died_is_done(poisoned: Poisoned) -> None:
     poisoned.die(3)
-    assert ask_for_follow_up(poisoned.pk, Trigger.ADMIN, "ada")
+    assert leave_request(poisoned.pk, Trigger.ADMIN, "ada")
     assert poisoned.sync().ok
     assert poisoned.runs()[-2:] == [FAILED, SUCCEEDED]
 
@@ -178,7 +178,7 @@ def test_a_worker_that_ends_a_sync_over_its_time_has_died_of_it(poisoned: Poison
             time.sleep(30)
 
     with pytest.raises(SystemExit), TimeoutHandler(1):
-        sync_repository(poisoned.pk, Request(Trigger.SCHEDULE), hang)
+        sync_repository(poisoned.pk, SyncOptions(Trigger.SCHEDULE), hang)
     assert SyncRun.objects.order_by("id").last().log.endswith("maximum timeout value (1 seconds)")  # type: ignore[union-attr]
     assert poisoned.sync().reason == "worker_died"
     assert poisoned.runs() == [SUCCEEDED, DIED, DIED, FAILED]
@@ -191,6 +191,6 @@ def test_a_sync_that_is_broken_off_by_hand_is_no_death(poisoned: Poisoned) -> No
 
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            sync_repository(poisoned.pk, Request(), break_off)
+            sync_repository(poisoned.pk, SyncOptions(), break_off)
     assert poisoned.sync().ok
     assert poisoned.runs() == [SUCCEEDED, *[("abandoned", "")] * 3, SUCCEEDED]

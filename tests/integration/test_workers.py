@@ -18,7 +18,7 @@ from gitsync import presence
 from gitsync.models import Worker
 from gitsync.presence import Presence, Seen, alive
 from gitsync.worker import sandbox
-from gitsync.worker.pool_maintainer import Keeper
+from gitsync.worker.pool_maintainer import PoolMaintainer
 from kiok.cluster.process_id import process_name
 from tests.environment import DATA_DIR
 from tests.integration.cluster import eventually, stop, workers
@@ -36,13 +36,13 @@ def present() -> Iterator[Presence]:
 
 
 @pytest.fixture
-def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Keeper]:
+def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[PoolMaintainer]:
     """Of a worker whose engine is to be found where the parameter says."""
     monkeypatch.setenv("DOCKER_HOST", request.param)
     monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
     monkeypatch.setattr(presence, "SLOW_SECONDS", 0.5)
     sandbox.sandbox.cache_clear()
-    made = Keeper()
+    made = PoolMaintainer()
     yield made
     made.stop()
     sandbox.sandbox.cache_clear()
@@ -131,7 +131,9 @@ def silent_engine() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("keeper", ["tcp://127.0.0.9:23759"], indirect=True)
-def test_a_worker_whose_engine_hangs_is_alive_and_says_so(silent_engine: None, keeper: Keeper) -> None:
+def test_a_worker_whose_engine_hangs_is_alive_and_says_so(
+    silent_engine: None, keeper: PoolMaintainer
+) -> None:
     keeper.start()
     eventually(lambda: row() and "has not answered since" in Worker.objects.get().engine, 20, "it is told")
     before = seen_at()
@@ -141,7 +143,7 @@ def test_a_worker_whose_engine_hangs_is_alive_and_says_so(silent_engine: None, k
 
 @pytest.mark.parametrize("keeper", [f"tcp://ada:{SECRET}@127.0.0.9:9"], indirect=True)
 def test_a_worker_whose_engine_is_away_tells_it_without_secrets(
-    keeper: Keeper, caplog: pytest.LogCaptureFixture
+    keeper: PoolMaintainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeper.start()
     eventually(lambda: row() and Worker.objects.get().engine, 20, "it is told")

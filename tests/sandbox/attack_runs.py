@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import docker
 
-from compilers.base import FileResult, Kind, Outcome, RawResult, SandboxJob, Source
+from compilers.base import CompileOutcome, DiscoveredFile, FileResult, Kind, RawResult, SandboxJob
 from compilers.results import result_of_raw
 from compilers.sandbox import LABEL_REPOSITORY, LABEL_SERVICE, DockerSandbox, SandboxConfig
 from tests.sandbox.attacks import Attack
@@ -78,9 +78,9 @@ def contained(
     """Assert that the attack at `path` came out as its head says, in time, its neighbours unharmed; its result."""
     crowd = battle.crowd_of(path)
     raw = crowd.results[path]
-    result, _ = result_of_raw(Source(path, kind, "", 0), raw, text=None, image="")
+    result, _ = result_of_raw(DiscoveredFile(path, kind, "", 0), raw, text=None, image="")
     error = "\n".join(diagnostic.message for diagnostic in result.diagnostics)
-    assert raw.outcome is not Outcome.LOST, raw
+    assert raw.outcome is not CompileOutcome.LOST, raw
     assert result.status is attack.outcome, (error, raw)
     assert re.search(attack.expect, error, re.DOTALL), (error, raw.output)
     assert re.search(attack.prints, raw.output, re.DOTALL), raw.output

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compilers.base import Kind, Outcome, Sandbox, SandboxJob
+from compilers.base import CompileOutcome, Kind, Sandbox, SandboxJob
 from kiok.compiled import CompiledFile, decode
 from kiok.errors import Diagnostic
 from tests.trees import MemoryTree
@@ -46,7 +46,7 @@ def run_jars(sandbox: Sandbox, jars: Mapping[str, bytes]) -> dict[str, JarRun]:
     job = SandboxJob(kind=Kind.JAR, files=list(jars), entries=tree.entries, tree=tree)
     runs = {}
     for result in sandbox.run(job):
-        assert result.outcome is Outcome.OK, result
+        assert result.outcome is CompileOutcome.OK, result
         runs[result.path] = JarRun(decode(result.payload), result.output, result.seconds)
     assert list(runs) == list(jars)
     return runs

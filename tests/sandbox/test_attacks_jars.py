@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from compilers.base import FileStatus, Kind, Source
+from compilers.base import DiscoveredFile, FileStatus, Kind
 from compilers.results import result_of_raw
 from compilers.sandbox import SandboxConfig, SandboxLimits
 from kiok.compiled import decode
@@ -76,7 +76,7 @@ def test_a_hostile_jar_is_contained(battle: Battle, attack: Attack) -> None:
 
 def test_the_innocent_jars_compile_undisturbed(battle: Battle) -> None:
     for path, raw in battle.undisturbed.items():
-        result, _ = result_of_raw(Source(path, Kind.JAR, "", 0), raw, text=None, image="")
+        result, _ = result_of_raw(DiscoveredFile(path, Kind.JAR, "", 0), raw, text=None, image="")
         assert (result.status, result.diagnostics) == (FileStatus.COMPILED, ()), raw
         assert [dag.id for dag in decode(raw.payload).dags] == ["innocent"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compilers.base import FileStatus, Kind, Source
+from compilers.base import DiscoveredFile, FileStatus, Kind
 from compilers.results import result_of_raw
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import Battle, contained, said
@@ -28,7 +28,7 @@ def test_a_hostile_python_file_is_contained(battle: Battle, attack: Attack) -> N
 
 def test_the_innocent_python_files_compile_undisturbed(battle: Battle) -> None:
     for path, raw in battle.undisturbed.items():
-        result, _ = result_of_raw(Source(path, Kind.PYTHON, "", 0), raw, text=None, image="")
+        result, _ = result_of_raw(DiscoveredFile(path, Kind.PYTHON, "", 0), raw, text=None, image="")
         assert (result.status, result.diagnostics) == (FileStatus.COMPILED, ()), raw
         assert [dag.id for dag in decode(raw.payload).dags] == ["innocent"]
 

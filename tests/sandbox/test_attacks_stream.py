@@ -15,7 +15,14 @@ from compilers.sandbox import SandboxConfig
 from compilers.sandbox.container import start_container
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, StreamDemultiplexer
-from compilers.sandbox.protocol import FatalFrame, ProtocolError, Request, ResponseParser, ResultFrame, chunk
+from compilers.sandbox.protocol import (
+    CompileRequest,
+    FatalFrame,
+    ProtocolError,
+    ResponseParser,
+    ResultFrame,
+    chunk,
+)
 from compilers.sandbox.source_tar import measure, tar_stream
 from tests.trees import MemoryTree
 
@@ -80,7 +87,7 @@ def _record(config: SandboxConfig, seal: int) -> Recording:
     recorder = _Recorder(container.connection)
 
     def request() -> Iterator[bytes]:
-        yield Request(
+        yield CompileRequest(
             language="python",
             files=tuple(files),
             import_roots=("",),

@@ -18,12 +18,19 @@ from typing import Any
 import docker
 import pytest
 
-from compilers.base import Kind, Outcome, RawResult, SandboxJob
+from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, TreeRefused
 from compilers.sandbox.container import start_container
 from compilers.sandbox.engine import Engine
-from compilers.sandbox.exchange import Exchange, Lost
-from compilers.sandbox.protocol import STAGE_REQUEST, FatalFrame, Request, ResponseParser, ResultFrame, chunk
+from compilers.sandbox.exchange import Exchange, ResponseLost
+from compilers.sandbox.protocol import (
+    STAGE_REQUEST,
+    CompileRequest,
+    FatalFrame,
+    ResponseParser,
+    ResultFrame,
+    chunk,
+)
 from compilers.sandbox.source_tar import measure, tar_stream
 from tests.sandbox.attacks import TARS, Attack, attacks
 from tests.sandbox.leftovers import watched
@@ -38,7 +45,7 @@ DAG = "from kiok import Dag\nDag('innocent').task('t', script='true')\ndag = Dag
 class Siege:
     """What the driver said to each tar; what another repository got meanwhile, and what is left on the host."""
 
-    answers: Mapping[str, FatalFrame | ResultFrame | Lost | None]
+    answers: Mapping[str, FatalFrame | ResultFrame | ResponseLost | None]
     elsewhere: list[RawResult]
     containers: int
     left: list[str]
@@ -54,7 +61,7 @@ def siege(config: SandboxConfig) -> Siege:
     """One container for each tar, two at a time, and innocent files beside them."""
     service = f"test-{secrets.token_hex(8)}"
 
-    def besiege(attack: Attack) -> FatalFrame | ResultFrame | Lost | None:
+    def besiege(attack: Attack) -> FatalFrame | ResultFrame | ResponseLost | None:
         return _answer(config, service, runpy.run_path(str(attack.path)))
 
     over = threading.Event()
@@ -81,7 +88,7 @@ def siege(config: SandboxConfig) -> Siege:
 
 def _answer(
     config: SandboxConfig, service: str, recipe: Mapping[str, Any]
-) -> FatalFrame | ResultFrame | Lost | None:
+) -> FatalFrame | ResultFrame | ResponseLost | None:
     """The first frame after hello, or how the container was lost."""
     job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
     container = start_container(Engine(config), config, job)
@@ -94,7 +101,7 @@ def _answer(
     )
     try:
         return next(exchange.frames(), None)
-    except Lost as exc:
+    except ResponseLost as exc:
         return exc
     finally:
         container.end()
@@ -102,7 +109,7 @@ def _answer(
 
 def _request(recipe: Mapping[str, Any]) -> Iterator[bytes]:
     """What a host would send that had vetted nothing."""
-    yield Request(
+    yield CompileRequest(
         language="python",
         files=("a",),
         import_roots=("",),
@@ -152,7 +159,7 @@ def test_every_tar_that_git_could_name_to_the_host_says_what_the_host_answers() 
 def test_another_repository_compiles_while_hostile_tars_come_in(siege: Siege) -> None:
     assert siege.elsewhere
     for result in siege.elsewhere:
-        assert (result.outcome, result.payload) == (Outcome.OK, siege.elsewhere[0].payload), result
+        assert (result.outcome, result.payload) == (CompileOutcome.OK, siege.elsewhere[0].payload), result
 
 
 def test_nothing_of_the_containers_of_hostile_tars_is_left(siege: Siege) -> None:

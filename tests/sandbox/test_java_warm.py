@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import docker
 import pytest
 
-from compilers.base import Kind, Outcome, RawResult, SandboxJob
+from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
 from kiok.compiled import decode
 from tests.sandbox.jar_runs import rezipped
@@ -151,7 +151,7 @@ def test_a_jar_gives_the_same_in_a_jvm_that_waited_as_in_a_fresh_one(
 ) -> None:
     first, second = _run(pooled, service, {"lib/1.jar": jars[name], "lib/2.jar": jars[name]})
 
-    assert first.outcome is Outcome.OK
+    assert first.outcome is CompileOutcome.OK
     assert first.payload == second.payload.replace(b"lib/2.jar", b"lib/1.jar")
     assert bool(first.output) is bool(second.output)
 
@@ -183,7 +183,7 @@ def test_what_waited_and_died_is_replaced_and_nobody_can_tell(
 
     first, second = _run(pooled, service, {"lib/1.jar": jars["good"], "lib/2.jar": jars["good"]})
 
-    assert (first.outcome, second.outcome) == (Outcome.OK, Outcome.OK)
+    assert (first.outcome, second.outcome) == (CompileOutcome.OK, CompileOutcome.OK)
     assert b'"good"' in first.payload
     assert first.payload == second.payload
 

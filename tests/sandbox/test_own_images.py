@@ -9,12 +9,12 @@ import docker
 import pytest
 
 from compilers.base import (
+    CompileOutcome,
     FileResult,
     FileStatus,
     ImageMismatch,
     ImageMissing,
     Kind,
-    Outcome,
     SandboxUnavailable,
 )
 from compilers.pipeline import compile_tree
@@ -171,7 +171,7 @@ EXPOSE 80"""
         (container,) = engine.containers.list(filters={"label": f"{LABEL_SERVICE}={service}"})
         attributes = container.attrs
         results.close()  # type: ignore[attr-defined]
-    assert (first.outcome, first.output) == (Outcome.OK, "")
+    assert (first.outcome, first.output) == (CompileOutcome.OK, "")
     assert b'"diagnostics":[]' in first.payload, first.payload
     assert attributes["Config"]["Entrypoint"][0] == "/opt/kiok/bin/driver-python"
     assert attributes["Config"]["WorkingDir"] == "/"

@@ -14,7 +14,7 @@ import docker
 import pytest
 from docker.errors import APIError, NotFound
 
-from compilers.base import FileStatus, Kind, Outcome, SandboxUnavailable
+from compilers.base import CompileOutcome, FileStatus, Kind, SandboxUnavailable
 from compilers.pipeline import compile_tree
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
 from compilers.sandbox.self_check import examine
@@ -123,7 +123,7 @@ def test_a_warm_container_is_claimed_and_orphans_are_removed(
     sandbox.pool.on_claim = lambda: claimed.append(None)
     assert sandbox.pool.fill(service, "worker", [Kind.PYTHON]).ready == 1
     (result,) = sandbox.run(job_of({"a.py": DAG}))
-    assert (result.outcome, claimed) == (Outcome.OK, [None])
+    assert (result.outcome, claimed) == (CompileOutcome.OK, [None])
     assert sandbox.pool.fill(service, "worker", [Kind.PYTHON]).started == 1
     assert remove_orphans(sandbox.engine, service, lambda owner: owner == "worker") == []
     assert len(remove_orphans(sandbox.engine, service, lambda _owner: False)) == 1

@@ -20,7 +20,7 @@ from django_q.signing import SignedPackage
 
 from compilers.base import SandboxUnavailable
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
-from compilers.sandbox.self_check import Examination, Finding, examine
+from compilers.sandbox.self_check import Examination, SandboxFinding, examine
 from gitsync.management import terminal
 from gitsync.monitoring import sandbox_check
 from gitsync.worker import sandbox as worker_sandbox
@@ -197,8 +197,8 @@ def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) 
 def test_the_page_and_the_command_show_what_is_weaker_with_an_engine(
     browser: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = Finding("network", "none", "none", ok=True)
-    weaker = Finding("files in /tmp", "2000", "no limit with Podman", ok=True, weaker=True)
+    good = SandboxFinding("network", "none", "none", ok=True)
+    weaker = SandboxFinding("files in /tmp", "2000", "no limit with Podman", ok=True, weaker=True)
     examination = Examination((good, weaker), (), 1.0)
     assert examination.ok
     now = timezone.now()

@@ -17,7 +17,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from compilers.base import Kind, Outcome, SandboxJob, TreeEntry
+from compilers.base import CompileOutcome, Kind, SandboxJob, TreeEntry
 from compilers.sandbox import (
     LABEL_SERVICE,
     DockerSandbox,
@@ -99,7 +99,7 @@ def test_the_walls_are_what_the_engine_reports(
 def test_a_container_goes_when_the_last_result_is_there(
     impatient: DockerSandbox, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
-    assert [result.outcome for result in impatient.run(job_of({"a.py": DAG}))] == [Outcome.OK]
+    assert [result.outcome for result in impatient.run(job_of({"a.py": DAG}))] == [CompileOutcome.OK]
     assert until(lambda: not containers_of(engine, service), seconds=10)
 
 
@@ -168,10 +168,10 @@ def test_a_lost_container_names_the_file_at_fault_and_no_other(
         killer.join()
 
     assert [(result.path, result.outcome) for result in results] == [
-        ("a.py", Outcome.OK),
-        ("b.py", Outcome.LOST),
-        ("c.py", Outcome.OK),
-        ("d.py", Outcome.OK),
+        ("a.py", CompileOutcome.OK),
+        ("b.py", CompileOutcome.LOST),
+        ("c.py", CompileOutcome.OK),
+        ("d.py", CompileOutcome.OK),
     ]
     assert "ended before its last result" in results[1].detail
     assert len(seen) >= 2, "the files without an answer were not tried again"
@@ -183,7 +183,7 @@ def test_files_beyond_the_containers_deadline_are_told_so(python_image: str, job
 
     results = list(sandbox.run(job_of({"a.py": HANG, "b.py": HANG, "c.py": DAG})))
 
-    assert [result.outcome for result in results] == [Outcome.TIMEOUT] * 3
+    assert [result.outcome for result in results] == [CompileOutcome.TIMEOUT] * 3
     assert "deadline passed before this file's turn" in results[2].detail
 
 
@@ -212,7 +212,7 @@ def test_one_sandbox_serves_a_process_forked_after_its_first_use(
     if pid == 0:
         status = 1
         try:
-            status = 0 if [r.outcome for r in impatient.run(job)] == [Outcome.OK] else 2
+            status = 0 if [r.outcome for r in impatient.run(job)] == [CompileOutcome.OK] else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compilers.base import Kind, Outcome, RawResult, Sandbox, SandboxJob, SandboxUnavailable
+from compilers.base import CompileOutcome, Kind, RawResult, Sandbox, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, TreeRefused
 from compilers.sandbox.fake import FakeSandbox
 from tests.trees import MemoryTree
@@ -16,9 +16,9 @@ FILES = {
     "data.txt": "x" * 9000,
 }
 SCRIPT = {
-    "b.py": RawResult("b.py", Outcome.OK, payload=b"{}"),
-    "a.py": RawResult("a.py", Outcome.EXITED, detail="exit status 3"),
-    "c/d.py": RawResult("c/d.py", Outcome.OK, payload=b"{}"),
+    "b.py": RawResult("b.py", CompileOutcome.OK, payload=b"{}"),
+    "a.py": RawResult("a.py", CompileOutcome.EXITED, detail="exit status 3"),
+    "c/d.py": RawResult("c/d.py", CompileOutcome.OK, payload=b"{}"),
 }
 
 
@@ -52,15 +52,15 @@ def test_the_name_of_an_image_is_the_given_one_or_the_sandboxes_own(any_sandbox:
 def test_one_result_comes_for_every_file_in_the_jobs_order(any_sandbox: Sandbox) -> None:
     results = list(any_sandbox.run(job(["b.py", "a.py", "c/d.py"])))
     assert [(result.path, result.outcome) for result in results] == [
-        ("b.py", Outcome.OK),
-        ("a.py", Outcome.EXITED),
-        ("c/d.py", Outcome.OK),
+        ("b.py", CompileOutcome.OK),
+        ("a.py", CompileOutcome.EXITED),
+        ("c/d.py", CompileOutcome.OK),
     ]
 
 
 def test_only_what_was_delivered_has_a_payload(any_sandbox: Sandbox) -> None:
     for result in any_sandbox.run(job(["b.py", "a.py"])):
-        assert bool(result.payload) is (result.outcome is Outcome.OK)
+        assert bool(result.payload) is (result.outcome is CompileOutcome.OK)
 
 
 def test_a_job_without_files_has_no_results(any_sandbox: Sandbox) -> None:

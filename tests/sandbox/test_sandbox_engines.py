@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from docker.errors import APIError
 from requests import Response
 
-from compilers.base import Kind, Outcome, SandboxJob, SandboxUnavailable
+from compilers.base import CompileOutcome, Kind, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig
 from compilers.sandbox.protocol import VERSION
 from tests.engine_socket import ENGINE_SOCKET
@@ -112,7 +112,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
 
 def check(sandbox: DockerSandbox, job: SandboxJob) -> None:
     results = list(sandbox.run(job))
-    assert [(result.outcome, len(result.payload)) for result in results] == [(Outcome.OK, 600_003)] * 3
+    assert [(result.outcome, len(result.payload)) for result in results] == [(CompileOutcome.OK, 600_003)] * 3
     assert all(result.output == "x" * 5000 + "\n" for result in results)
 
 
@@ -210,7 +210,7 @@ def test_an_image_without_the_driver_is_unavailable(python_image: str, job_of: J
 def test_an_image_with_another_program_still_runs_the_driver(python_image: str, job_of: JobOf) -> None:
     with image_from(python_image, 'ENTRYPOINT ["/bin/false"]\nCMD ["/bin/true"]') as image:
         (result,) = DockerSandbox(SandboxConfig({Kind.PYTHON: image})).run(job_of({"a.py": ""}))
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
 
 
 def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: str, job_of: JobOf) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from compilers.base import Outcome, RawResult
+from compilers.base import CompileOutcome, RawResult
 from compilers.sandbox import DockerSandbox
 from tests.sandbox.conftest import JobOf
 
@@ -18,7 +18,7 @@ dag.task("only", script="echo hello")
 
 
 def assert_innocent(result: RawResult) -> None:
-    assert result.outcome is Outcome.OK, result
+    assert result.outcome is CompileOutcome.OK, result
     value = json.loads(result.payload)
     assert [dag["id"] for dag in value["dags"]] == ["innocent"], value
     assert value["diagnostics"] == []
@@ -106,7 +106,7 @@ def test_a_repository_may_have_a_package_of_the_drivers_name(impatient: DockerSa
     }
     result = next(iter(impatient.run(job_of(files))))
 
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
     assert result.output == "of the repository also\n"
 
 

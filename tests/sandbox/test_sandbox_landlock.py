@@ -10,7 +10,7 @@ from dataclasses import replace
 import docker
 import pytest
 
-from compilers.base import Outcome
+from compilers.base import CompileOutcome
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.probes import PROBE
@@ -44,7 +44,9 @@ def test_without_landlock_each_file_has_a_container_of_its_own_and_one_warning_s
         second = list(old_kernel.run(job_of(files)))
 
     for results in (first, second):
-        assert [(result.path, result.outcome) for result in results] == [(name, Outcome.OK) for name in files]
+        assert [(result.path, result.outcome) for result in results] == [
+            (name, CompileOutcome.OK) for name in files
+        ]
     # The first is where it was found out, before any file was run.
     assert started(engine, service, begun) == 1 + 2 * len(files)
     (record,) = [record for record in caplog.records if record.name == "compilers.sandbox.docker"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from compilers.base import FileResult, FileStatus, Kind, Outcome, SandboxUnavailable
+from compilers.base import CompileOutcome, FileResult, FileStatus, Kind, SandboxUnavailable
 from compilers.pipeline import compile_tree
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, container
 from compilers.sandbox.self_check import examine
@@ -151,7 +151,7 @@ def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allow
     assert f"wanted: {config.limits.memory_bytes}) and processes (" in message
     assert message.endswith("adding sandbox.limits to kiok.allow.insecure.")
     (result,) = DockerSandbox(replace(config, require_limits=False)).run(job_of({"a.py": DAG}))
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
 
 
 @pytest.mark.usefixtures("no_limits")

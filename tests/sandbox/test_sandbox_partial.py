@@ -55,13 +55,15 @@ def test_a_part_of_the_commit_gives_what_the_whole_gives(
             path = result.source.path
             if not result.reused:
                 stored[path] = result
-            assert outcome(stored[path]) == outcome(whole[path]), (path, stored[path].questions, files)
+            assert outcome(stored[path]) == outcome(whole[path]), (path, stored[path].traced_accesses, files)
         stored = {path: stored[path] for path in whole}
 
 
 def test_one_changed_file_is_given_what_it_reads_and_no_more(sandbox: DockerSandbox) -> None:
     before = compile_tree(MemoryTree({**REPOSITORY, **OTHERS}), sandbox=sandbox)
-    known = {result.source.path: known_of(result) for result in before.files if result.questions != ("*",)}
+    known = {
+        result.source.path: known_of(result) for result in before.files if result.traced_accesses != ("*",)
+    }
     text = REPOSITORY["dags/through.py"] + "# changed\n"
     jobs = Jobs(sandbox)
     changed = {**REPOSITORY, **OTHERS, "dags/through.py": text}
@@ -73,7 +75,9 @@ def test_one_changed_file_is_given_what_it_reads_and_no_more(sandbox: DockerSand
 
 def test_a_changed_file_that_reads_another_is_compiled_again_with_all(sandbox: DockerSandbox) -> None:
     before = compile_tree(MemoryTree({**REPOSITORY, **OTHERS}), sandbox=sandbox)
-    known = {result.source.path: known_of(result) for result in before.files if result.questions != ("*",)}
+    known = {
+        result.source.path: known_of(result) for result in before.files if result.traced_accesses != ("*",)
+    }
     changed = {**REPOSITORY, **OTHERS, "dags/none.py": REPOSITORY["dags/direct.py"]}
     del changed["dags/runs.py"]
     jobs = Jobs(sandbox)

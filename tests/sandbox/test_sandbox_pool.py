@@ -14,7 +14,7 @@ from typing import Any
 import docker
 import pytest
 
-from compilers.base import Kind, Outcome, SandboxUnavailable
+from compilers.base import CompileOutcome, Kind, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
 from compilers.sandbox.config import LABEL_CORRELATION
 from compilers.sandbox.pool import Filled
@@ -50,7 +50,7 @@ def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_g
     until_gone(engine, service)
     assert ready.startswith("kiok-pool-")
     (fresh,) = DockerSandbox(replace(config, pool_size=0)).run(job_of(FILES))
-    assert warm.outcome is Outcome.OK
+    assert warm.outcome is CompileOutcome.OK
     assert warm.payload == fresh.payload
 
 
@@ -63,7 +63,7 @@ def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
     client.hooks["response"].append(lambda answer, **_: asked.append(answer.request.path_url))
     job = job_of(FILES)
     (result,) = pooled.run(replace(job, labels=(*job.labels, (LABEL_CORRELATION, "an-id"))))
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
     assert asked[0].endswith(f".{b'1'.hex()}.an-id")  # its new name
     # Its removal is another thread's.
     assert [path.split("?")[0].rpartition("/")[2] for path in asked] == ["rename", "attach"]
@@ -97,7 +97,7 @@ def test_whoever_fills_is_told_what_stands_ready_and_which_image_is_missing(
 
 def test_an_empty_pool_is_no_obstacle(pooled: DockerSandbox, job_of: JobOf) -> None:
     (result,) = pooled.run(job_of(FILES))
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
 
 
 def test_of_many_that_want_the_one_container_one_gets_it(
@@ -188,7 +188,7 @@ def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
     # It dies in the moment between the claim and the first byte.
     pooled.pool.on_claim = lambda: engine.api.kill(names(engine, service)[0])
     (result,) = pooled.run(job)
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
 
 
 def test_one_that_froze_while_it_waited_is_replaced_by_a_fresh_one(
@@ -202,7 +202,7 @@ def test_one_that_froze_while_it_waited_is_replaced_by_a_fresh_one(
     pooled.pool.fill(service, KEEPER)
     pooled.pool.on_claim = lambda: engine.api.pause(names(engine, service)[0])
     (result,) = pooled.run(job_of(FILES))
-    assert result.outcome is Outcome.OK
+    assert result.outcome is CompileOutcome.OK
 
 
 def test_other_limits_and_other_images_are_other_places_and_the_old_ones_go(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compilers.base import FileResult, FileStatus, Kind, RawResult, SandboxJob
-from compilers.build_cache import Known
+from compilers.build_cache import CachedResult
 from compilers.ignore_rules import IGNORE_FILE
 from compilers.pipeline import compile_tree
 from compilers.sandbox import DockerSandbox
@@ -146,10 +146,15 @@ class Answers:
             yield result
 
 
-def known_of(result: FileResult) -> Known:
+def known_of(result: FileResult) -> CachedResult:
     dags = tuple((dag.id, dag.sha256) for dag in result.dags)
-    return Known(
-        result.key, result.questions or (), result.image or "", result.status, result.diagnostics, dags=dags
+    return CachedResult(
+        result.key,
+        result.traced_accesses or (),
+        result.image or "",
+        result.status,
+        result.diagnostics,
+        dags=dags,
     )
 
 
@@ -181,7 +186,11 @@ def test_what_is_not_compiled_again_would_come_out_as_it_did(
             path = result.source.path
             if not result.reused:
                 stored[path] = result
-            assert outcome(stored[path]) == outcome(expected[path]), (path, stored[path].questions, files)
+            assert outcome(stored[path]) == outcome(expected[path]), (
+                path,
+                stored[path].traced_accesses,
+                files,
+            )
         stored = {path: stored[path] for path in expected}
 
 
@@ -228,7 +237,7 @@ ALWAYS = {"dags/runs.py"}  # it starts a process, and whatever that reads is not
 )
 def test_a_change_recompiles_exactly_what_depends_on_it(
     sandbox: DockerSandbox,
-    first_compile: Mapping[str, Known],
+    first_compile: Mapping[str, CachedResult],
     changes: dict[str, str | None],
     compiled: set[str],
 ) -> None:
@@ -238,7 +247,7 @@ def test_a_change_recompiles_exactly_what_depends_on_it(
 
 
 @pytest.fixture(scope="module")
-def first_compile(sandbox: DockerSandbox) -> dict[str, Known]:
+def first_compile(sandbox: DockerSandbox) -> dict[str, CachedResult]:
     compilation = compile_tree(MemoryTree(REPOSITORY), sandbox=sandbox)
     assert not compilation.failed
     return {result.source.path: known_of(result) for result in compilation.files}
@@ -323,6 +332,6 @@ def test_a_file_is_seen_at_all_that_it_asks(sandbox: DockerSandbox) -> None:
     files = {path: f"# kiok\n{text}\n" for path, (text, _) in QUESTIONS.items()}
     tree = MemoryTree({**files, "lib.py": "", "data/x.txt": "x"})
     results = {result.source.path: result for result in compile_tree(tree, sandbox=sandbox).files}
-    asked = {path: results[path].questions for path in QUESTIONS}
-    assert asked == {path: questions for path, (_, questions) in QUESTIONS.items()}
+    asked = {path: results[path].traced_accesses for path in QUESTIONS}
+    assert asked == {path: traced_accesses for path, (_, traced_accesses) in QUESTIONS.items()}
     assert results["raises.py"].status is FileStatus.FAILED

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from compilers.base import Outcome, SandboxJob
+from compilers.base import CompileOutcome, SandboxJob
 from compilers.sandbox import DockerSandbox, SandboxConfig
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.jar_runs import run_jar
@@ -31,8 +31,8 @@ DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
 def probe(sandbox: DockerSandbox, job: SandboxJob) -> dict[str, Any]:
     """What the job's first file reports; the others are looked at by nobody."""
     first, *others = sandbox.run(job)
-    assert first.outcome is Outcome.OK, first
-    assert all(other.outcome is Outcome.OK for other in others), others
+    assert first.outcome is CompileOutcome.OK, first
+    assert all(other.outcome is CompileOutcome.OK for other in others), others
     value: dict[str, Any] = json.loads(first.payload)
     return value
 
@@ -123,10 +123,10 @@ def test_a_call_in_the_manner_of_other_programs_is_the_end_of_the_process(
     """Its numbers mean other calls, so a filter by number must not see them at all."""
     result, after = impatient.run(job_of({"a.py": OTHER_MANNERS[manner], "b.py": DAG}))
 
-    assert result.outcome is Outcome.KILLED
+    assert result.outcome is CompileOutcome.KILLED
     assert signal.Signals.SIGSYS.name in result.detail
     assert result.output == "before\n"
-    assert after.outcome is Outcome.OK
+    assert after.outcome is CompileOutcome.OK
 
 
 def test_a_jvm_is_inside_the_walls_of_the_child_that_starts_it(

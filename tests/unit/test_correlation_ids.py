@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from compilers.base import Kind, Outcome, RawResult, SandboxJob
+from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob
 from compilers.sandbox.container import claimed_name, owner_in_name
-from compilers.sandbox.sharding import run_side_by_side
+from compilers.sandbox.sharding import run_sharded
 from kiok import correlation
 
 
@@ -64,11 +64,11 @@ def test_containers_that_share_a_job_go_by_its_id() -> None:
 
     def run(part: SandboxJob) -> Generator[RawResult, None, None]:
         seen.add((threading.current_thread().name, correlation.current()))
-        yield RawResult(path=part.files[0], outcome=Outcome.LOST)
+        yield RawResult(path=part.files[0], outcome=CompileOutcome.LOST)
 
     jobs = [SandboxJob(Kind.PYTHON, [name], [], None) for name in ("a.py", "b.py")]
     with correlation.bound("an-id"):
-        assert len(list(run_side_by_side(jobs, run))) == 2
+        assert len(list(run_sharded(jobs, run))) == 2
     assert seen == {("sandbox-part-0", "an-id"), ("sandbox-part-1", "an-id")}
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiok.metadata.graph import Graph, Node, laid_out
+from kiok.metadata.graph import DrawnGraph, DrawnNode, laid_out
 from kiok.metadata.graph import routed as routed_module
 from kiok.metadata.graph.dependencies import EVERY_EDGE_PER_TASK
 from kiok.metadata.graph.routed import LINE_GAP, MAX_TASKS
@@ -57,7 +57,7 @@ def edges_of(requires: Requires) -> set[tuple[str, str]]:
     return {(f"t{one}", f"t{task}") for task, required in enumerate(requires) for one in required}
 
 
-def boxes_overlap(one: Node, other: Node) -> bool:
+def boxes_overlap(one: DrawnNode, other: DrawnNode) -> bool:
     return (
         one.x < other.x + other.width
         and other.x < one.x + one.width
@@ -66,8 +66,8 @@ def boxes_overlap(one: Node, other: Node) -> bool:
     )
 
 
-def assert_no_box_lies_on_another(graph: Graph) -> None:
-    fields: dict[tuple[int, int], list[Node]] = defaultdict(list)
+def assert_no_box_lies_on_another(graph: DrawnGraph) -> None:
+    fields: dict[tuple[int, int], list[DrawnNode]] = defaultdict(list)
     for node in graph.nodes:
         column, row = node.x // node.width, node.y // node.height
         near = [(column + right, row + down) for right in (-1, 0, 1) for down in (-1, 0, 1)]
@@ -76,7 +76,7 @@ def assert_no_box_lies_on_another(graph: Graph) -> None:
         fields[column, row].append(node)
 
 
-def crosses(box: Node, start: tuple[int, int], end: tuple[int, int]) -> bool:
+def crosses(box: DrawnNode, start: tuple[int, int], end: tuple[int, int]) -> bool:
     """Whether a piece of a line enters the inside of a box, tried at points a pixel or less apart."""
     (x1, y1), (x2, y2) = start, end
     left, right = max(x1, box.x + 1), min(x2, box.x + box.width - 1)
@@ -152,7 +152,7 @@ def test_lines_that_pass_one_column_keep_apart(requires: Requires) -> None:
         assert all(below - above >= LINE_GAP or below == above for above, below in pairwise(sorted(passing)))
 
 
-def digest(graph: Graph) -> str:
+def digest(graph: DrawnGraph) -> str:
     return hashlib.sha256(repr(graph).encode()).hexdigest()
 
 

@@ -15,11 +15,11 @@ import pytest
 from gitsync import VERSION
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
-from gitsync.models import Outcome, RepositoryState
+from gitsync.models import DeliveryOutcome, RepositoryState
 from gitsync.monitoring.metrics import METRICS
 from gitsync.remedies import REMEDIES
-from gitsync.sync.report import FailedFile, SyncReport
-from kiok.connections.errors import Reason as ConnectionReason
+from gitsync.sync.report import FileFailure, SyncReport
+from kiok.connections.errors import ConnectionReason as ConnectionReason
 from kiok.server.properties import OTHER_VARIABLES, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,7 +119,7 @@ def test_the_pages_give_the_remedy_of_the_table(reason: StrEnum) -> None:
 
 def test_every_answer_to_a_webhook_is_explained_once() -> None:
     rows = _ROW.findall(section(OPERATORS, "Webhooks"))
-    for outcome in Outcome:
+    for outcome in DeliveryOutcome:
         assert rows.count(outcome.value) == 1, f"docs/operators.md, Webhooks: one row for `{outcome.value}`"
 
 
@@ -130,7 +130,9 @@ def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_c
 
 def test_the_json_contract_has_the_keys_of_the_report() -> None:
     text = section(COMMANDS, "What `gitsync --json` prints")
-    report = SyncReport("team", RepositoryState.IN_SYNC, failed=(FailedFile("a.yaml", 1, "wrong"),)).to_json()
+    report = SyncReport(
+        "team", RepositoryState.IN_SYNC, failed=(FileFailure("a.yaml", 1, "wrong"),)
+    ).to_json()
     assert _ROW.findall(text) == list(report)
     for key in report["failed"][0]:
         assert f'"{key}"' in text

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from compilers.base import FileResult, FileStatus, Outcome, RawResult, SandboxJob, Tree
-from compilers.build_cache import EVERYTHING, Known
+from compilers.base import CompileOutcome, FileResult, FileStatus, RawResult, SandboxJob, Tree
+from compilers.build_cache import EVERYTHING, CachedResult
 from compilers.pipeline import compile_tree
 from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
@@ -19,9 +19,9 @@ X = DagSpec("x", "x", (TaskSpec("t", script="a"),))
 CHANGED = DagSpec("x", "x", (TaskSpec("t", script="b"),))
 OWN = DagSpec("own", "own", (TaskSpec("t", script="a"),))
 IMPORTS = Diagnostic("imports 1 DAG of base.py")
-BASE = CompiledFile((X,), questions=())
-FAILED = CompiledFile(diagnostics=(Diagnostic("boom"),), import_failed=True, questions=())
-LOADED = CompiledFile(not_a_dag=Diagnostic("no"), questions=())
+BASE = CompiledFile((X,), traced_accesses=())
+FAILED = CompiledFile(diagnostics=(Diagnostic("boom"),), import_failed=True, traced_accesses=())
+LOADED = CompiledFile(not_a_dag=Diagnostic("no"), traced_accesses=())
 
 
 def importing(
@@ -29,14 +29,14 @@ def importing(
 ) -> CompiledFile:
     problems = (Diagnostic(problem, dag="x"),) if problem else ()
     return CompiledFile(
-        own, not_a_dag=IMPORTS, questions=("p:base.py",), imported=(ImportedDags(path, dags, problems),)
+        own, not_a_dag=IMPORTS, traced_accesses=("p:base.py",), imported=(ImportedDags(path, dags, problems),)
     )
 
 
 def compile_both(
     base: CompiledFile | RawResult,
     other: CompiledFile,
-    known: Mapping[str, Known] | None = None,
+    known: Mapping[str, CachedResult] | None = None,
     tree: Tree | None = None,
     subpath: str = "",
 ) -> dict[str, FileResult]:
@@ -44,7 +44,11 @@ def compile_both(
 
     def answer(_job: SandboxJob, path: str) -> RawResult:
         found = answers[path]
-        return found if isinstance(found, RawResult) else RawResult(path, Outcome.OK, payload=found.encode())
+        return (
+            found
+            if isinstance(found, RawResult)
+            else RawResult(path, CompileOutcome.OK, payload=found.encode())
+        )
 
     tree = tree or MemoryTree({"base.py": "import kiok", "dags/a.py": "import kiok, base"})
     files = compile_tree(tree, sandbox=FakeSandbox(answer), known=known or {}, subpath=subpath).files
@@ -66,7 +70,7 @@ def test_the_creator_registers_it_and_the_importing_file_says_so() -> None:
     assert (other.status, other.dags, other.doubts, other.imported) == (FileStatus.NOT_A_DAG, (), (), ())
     assert other.diagnostics == (Diagnostic("imports 1 DAG of base.py", "dags/a.py"),)
     assert other.key
-    assert other.questions == ("p:base.py", "d:base.py")
+    assert other.traced_accesses == ("p:base.py", "d:base.py")
 
 
 def test_the_importing_file_keeps_its_own_dags() -> None:
@@ -98,7 +102,7 @@ def test_where_the_creator_is_no_source_the_importing_file_registers_it(how: str
     assert list(results) == ["dags/a.py"]
     other = results["dags/a.py"]
     assert (other.status, other.dags, other.diagnostics) == (FileStatus.COMPILED, (X,), ())
-    assert other.questions == ("p:base.py", "d:base.py")
+    assert other.traced_accesses == ("p:base.py", "d:base.py")
 
 
 def test_the_problems_of_a_dag_of_no_source_are_the_importing_files() -> None:
@@ -109,12 +113,12 @@ def test_the_problems_of_a_dag_of_no_source_are_the_importing_files() -> None:
 
 def test_a_dag_that_was_changed_where_it_is_imported_stays_there() -> None:
     other = compile_both(BASE, importing(CHANGED))["dags/a.py"]
-    assert (other.status, other.dags, other.questions) == (FileStatus.COMPILED, (CHANGED,), EVERYTHING)
+    assert (other.status, other.dags, other.traced_accesses) == (FileStatus.COMPILED, (CHANGED,), EVERYTHING)
 
 
 def test_a_dag_that_its_creator_does_not_give_by_itself_stays_where_it_is_imported() -> None:
     other = compile_both(LOADED, importing(X))["dags/a.py"]
-    assert (other.status, other.dags, other.questions) == (FileStatus.COMPILED, (X,), EVERYTHING)
+    assert (other.status, other.dags, other.traced_accesses) == (FileStatus.COMPILED, (X,), EVERYTHING)
 
 
 def test_two_of_one_id_that_both_stay_are_an_error() -> None:
@@ -130,18 +134,25 @@ def test_where_the_creator_failed_nothing_is_proven() -> None:
     assert messages(other) == [
         "it imports this DAG of base.py, which failed: once base.py compiles, the DAG is registered under it"
     ]
-    assert (other.questions, bool(other.key)) == (EVERYTHING, True)
+    assert (other.traced_accesses, bool(other.key)) == (EVERYTHING, True)
 
 
 def test_where_the_creator_failed_for_now_the_importing_file_is_compiled_again() -> None:
-    other = compile_both(RawResult("base.py", Outcome.TIMEOUT, detail="slow"), importing(X))["dags/a.py"]
+    other = compile_both(RawResult("base.py", CompileOutcome.TIMEOUT, detail="slow"), importing(X))[
+        "dags/a.py"
+    ]
     assert (other.key, other.retry, [doubt.dag for doubt in other.doubts]) == ("", False, ["x"])
 
 
-def known_of(result: FileResult) -> Known:
+def known_of(result: FileResult) -> CachedResult:
     dags = tuple((dag.id, dag.sha256) for dag in result.dags)
-    return Known(
-        result.key, result.questions or (), result.image or "", result.status, result.diagnostics, dags=dags
+    return CachedResult(
+        result.key,
+        result.traced_accesses or (),
+        result.image or "",
+        result.status,
+        result.diagnostics,
+        dags=dags,
     )
 
 

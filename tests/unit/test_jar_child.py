@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compilers.images.java.jar_child import MAX_DIAGNOSTICS, Java, compile_jar, start_ahead
+from compilers.images.java.jar_child import MAX_DIAGNOSTICS, Java, compile_jar, prefork
 from kiok.compiled import CompiledFile, decode
 
 # What the driver's Channel writes, for a script that stands in for the JVM.
@@ -56,7 +56,7 @@ class Bench:
             timeout_seconds=timeout_seconds,
             max_payload_bytes=MAX_PAYLOAD_BYTES,
             java=self._java,
-            ahead=start_ahead(self._java) if ahead else None,
+            ahead=prefork(self._java) if ahead else None,
         )
         return decode(self.payload)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kiok.problems import MAX_PROBLEMS, Problem
+from kiok.problems import MAX_PROBLEMS, LocatedProblem
 from kiok.spec import TASK_TYPES, DagSpec
 from kiok.validation import MAX_TASKS, validate
 
@@ -30,7 +30,7 @@ def good(value: object) -> DagSpec:
     return spec
 
 
-def only_problem(value: object) -> Problem:
+def only_problem(value: object) -> LocatedProblem:
     spec, problems = validate(value)
     assert spec is None
     assert len(problems) == 1, problems

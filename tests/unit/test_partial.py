@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from compilers.base import FileStatus, Outcome, RawResult, SandboxJob
-from compilers.build_cache import Known
+from compilers.base import CompileOutcome, FileStatus, RawResult, SandboxJob
+from compilers.build_cache import CachedResult
 from compilers.partial import MIN_FILES_SAVED
 from compilers.pipeline import Compilation, compile_tree
 from compilers.sandbox.fake import FakeSandbox
@@ -22,18 +22,20 @@ WHOLE = set(FILES)
 EARLIER = ("m:lib", "p:lib/__init__.py", "m:json", "p:gone.txt")
 
 
-def payload(path: str, *questions: str) -> RawResult:
+def payload(path: str, *traced_accesses: str) -> RawResult:
     dag = DagSpec(id=path[0], name=path[0], tasks=(TaskSpec(id="t", script="s"),))
-    compiled = CompiledFile(dags=(dag,), questions=tuple(sorted(questions)))
-    return RawResult(path, Outcome.OK, json.dumps(compiled.to_json()).encode())
+    compiled = CompiledFile(dags=(dag,), traced_accesses=tuple(sorted(traced_accesses)))
+    return RawResult(path, CompileOutcome.OK, json.dumps(compiled.to_json()).encode())
 
 
-def known(*questions: str, status: FileStatus = FileStatus.COMPILED, retry: bool = False) -> Known:
-    return Known("another key", tuple(questions), "sha256:1", status, retry=retry)
+def known(
+    *traced_accesses: str, status: FileStatus = FileStatus.COMPILED, retry: bool = False
+) -> CachedResult:
+    return CachedResult("another key", tuple(traced_accesses), "sha256:1", status, retry=retry)
 
 
 def compiled(
-    answers: Mapping[str, RawResult], earlier: Mapping[str, Known], files: Mapping[str, str] = FILES
+    answers: Mapping[str, RawResult], earlier: Mapping[str, CachedResult], files: Mapping[str, str] = FILES
 ) -> tuple[Compilation, list[set[str]]]:
     """The compilation, and what each container was given."""
     sandbox = FakeSandbox(answers)
@@ -66,9 +68,9 @@ def test_a_file_that_asks_for_more_is_compiled_again_with_the_whole_commit(quest
 @pytest.mark.parametrize(
     "first",
     [
-        RawResult("b.py", Outcome.TIMEOUT, detail="slow"),
-        RawResult("b.py", Outcome.LOST, detail="gone"),
-        RawResult("b.py", Outcome.OK, b"{}"),
+        RawResult("b.py", CompileOutcome.TIMEOUT, detail="slow"),
+        RawResult("b.py", CompileOutcome.LOST, detail="gone"),
+        RawResult("b.py", CompileOutcome.OK, b"{}"),
     ],
     ids=["time-out", "lost", "no answer that can be read"],
 )
@@ -106,7 +108,7 @@ def test_equal_answers_need_no_second_try() -> None:
     ],
     ids=["new", "lists", "lists sizes", "everything", "a source", "a retry", "failed", "no DAG"],
 )
-def test_one_file_that_may_need_anything_gets_the_whole_commit_for_all(changed: Known | None) -> None:
+def test_one_file_that_may_need_anything_gets_the_whole_commit_for_all(changed: CachedResult | None) -> None:
     earlier = {path: item for path, item in {**EVERY_KNOWN, "b.py": changed}.items() if item is not None}
     _, given = compiled({path: payload(path) for path in EVERY_KNOWN}, earlier)
     assert given == [WHOLE]

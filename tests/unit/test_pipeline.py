@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from compilers.base import (
+    CompileOutcome,
     FileResult,
     FileStatus,
     Ignored,
     Kind,
-    Outcome,
     RawResult,
     SandboxJob,
     SandboxUnavailable,
@@ -47,7 +47,7 @@ def dag(id_: str) -> DagSpec:
 
 def ok(path: str, compiled: CompiledFile | bytes, **more: Any) -> RawResult:
     payload = compiled if isinstance(compiled, bytes) else compiled.encode()
-    return RawResult(path, Outcome.OK, payload=payload, **more)
+    return RawResult(path, CompileOutcome.OK, payload=payload, **more)
 
 
 def one_dag_each(_job: SandboxJob, path: str) -> RawResult:
@@ -175,14 +175,16 @@ def test_an_ignore_file_that_cannot_be_read_stops_the_whole_tree() -> None:
 @pytest.mark.parametrize(
     ("outcome", "retry"),
     [
-        (Outcome.TIMEOUT, True),
-        (Outcome.LOST, True),
-        (Outcome.KILLED, False),
-        (Outcome.EXITED, False),
-        (Outcome.TOO_LARGE, False),
+        (CompileOutcome.TIMEOUT, True),
+        (CompileOutcome.LOST, True),
+        (CompileOutcome.KILLED, False),
+        (CompileOutcome.EXITED, False),
+        (CompileOutcome.TOO_LARGE, False),
     ],
 )
-def test_every_bad_end_of_a_process_is_a_failure_with_its_reason(outcome: Outcome, retry: bool) -> None:
+def test_every_bad_end_of_a_process_is_a_failure_with_its_reason(
+    outcome: CompileOutcome, retry: bool
+) -> None:
     raw = RawResult("a.py", outcome, output="it printed this", detail="stopped after 30 s", seconds=30.0)
     result = compile_one(raw)
     assert (result.status, result.retry, result.doubts) == (FileStatus.FAILED, retry, ())
@@ -193,12 +195,12 @@ def test_every_bad_end_of_a_process_is_a_failure_with_its_reason(outcome: Outcom
 
 
 def test_no_outcome_is_left_untested() -> None:
-    assert {*Outcome} - {Outcome.OK} == {
-        Outcome.TIMEOUT,
-        Outcome.LOST,
-        Outcome.KILLED,
-        Outcome.EXITED,
-        Outcome.TOO_LARGE,
+    assert {*CompileOutcome} - {CompileOutcome.OK} == {
+        CompileOutcome.TIMEOUT,
+        CompileOutcome.LOST,
+        CompileOutcome.KILLED,
+        CompileOutcome.EXITED,
+        CompileOutcome.TOO_LARGE,
     }
 
 
@@ -288,7 +290,7 @@ def test_nothing_that_a_database_refuses_comes_through() -> None:
     results = [
         compile_one(ok("a.py", json.dumps(compiled).encode()), text="x = '\x00'"),
         compile_one(ok("a.py", json.dumps(compiled).encode(), output=bad)),
-        compile_one(RawResult("a.py", Outcome.KILLED, output=bad, detail=bad)),
+        compile_one(RawResult("a.py", CompileOutcome.KILLED, output=bad, detail=bad)),
         compile_one(ok("a.py", b"{", output=bad)),
     ]
     for result in results:
@@ -384,8 +386,8 @@ UNLOADABLE = CompiledFile(diagnostics=(Diagnostic("no module named 'pandas'"),),
     "raw",
     [
         ok("tool.py", UNLOADABLE),
-        RawResult("tool.py", Outcome.TIMEOUT, detail="over 30 s"),
-        RawResult("tool.py", Outcome.EXITED, detail="ended with status 2"),
+        RawResult("tool.py", CompileOutcome.TIMEOUT, detail="over 30 s"),
+        RawResult("tool.py", CompileOutcome.EXITED, detail="ended with status 2"),
         ok("tool.py", b"{"),
     ],
     ids=["not imported", "timeout", "exited", "garbled"],

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compilers.base import FileResult, FileStatus, Kind, Source
+from compilers.base import DiscoveredFile, FileResult, FileStatus, Kind
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
@@ -41,7 +41,7 @@ def file(
     doubts = (Diagnostic("something is not understood", path, 4),) if doubtful else ()
     kind = Kind.YAML if path.endswith(".yaml") else Kind.PYTHON
     return FileResult(
-        Source(path, kind, "blob", 1),
+        DiscoveredFile(path, kind, "blob", 1),
         status,
         tuple(dags),
         problems or doubts,

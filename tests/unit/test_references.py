@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiok.compiled import decode
-from kiok.problems import Problem
+from kiok.problems import LocatedProblem
 from kiok.refs import FORMS, MAX_MALFORMED, malformed_references
 from kiok.validation import validate
 from kiok.yaml_dag import compile_yaml
 from tests.unit.python_sources import compiled as compiled_python
 
 
-def problems(script: str = "s", **config: str) -> list[Problem]:
+def problems(script: str = "s", **config: str) -> list[LocatedProblem]:
     found = validate({"id": "d", "tasks": [{"id": "t", "script": script, "config": config}]}).problems
     assert all((problem.dag, problem.task) == ("d", "t") for problem in found)
     return list(found)

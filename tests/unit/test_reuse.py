@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from compilers.base import FileResult, FileStatus, Kind, Outcome, RawResult, SandboxJob, Source
-from compilers.build_cache import Conditions, Known, View
+from compilers.base import CompileOutcome, DiscoveredFile, FileResult, FileStatus, Kind, RawResult, SandboxJob
+from compilers.build_cache import CachedResult, CacheInputs, View
 from compilers.pipeline import compile_tree
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
@@ -71,26 +71,26 @@ def test_an_answer_changes_with_what_is_asked_and_with_nothing_else(
     assert view(concerns_not).answer(question) == before
 
 
-def conditions(changes: Mapping[str, str | None] = {}, **others: Any) -> Conditions:
-    return replace(Conditions(view(changes), "sha256:1", "limits-1", ("dags", "")), **others)
+def conditions(changes: Mapping[str, str | None] = {}, **others: Any) -> CacheInputs:
+    return replace(CacheInputs(view(changes), "sha256:1", "limits-1", ("dags", "")), **others)
 
 
-SOURCE = Source("dags/a.py", Kind.PYTHON, "blob", 1)
+SOURCE = DiscoveredFile("dags/a.py", Kind.PYTHON, "blob", 1)
 QUESTIONS = ("p:data/one.txt", "m:dags/gone")
 
 
-def known(**others: Any) -> Known:
-    result = FileResult(SOURCE, FileStatus.COMPILED, image="sha256:1", questions=QUESTIONS)
-    key = conditions().sealed(result).key
+def known(**others: Any) -> CachedResult:
+    result = FileResult(SOURCE, FileStatus.COMPILED, image="sha256:1", traced_accesses=QUESTIONS)
+    key = conditions().with_cache_key(result).key
     assert key
-    return replace(Known(key, QUESTIONS, "sha256:1", FileStatus.COMPILED), **others)
+    return replace(CachedResult(key, QUESTIONS, "sha256:1", FileStatus.COMPILED), **others)
 
 
 def test_a_result_holds_while_nothing_that_went_into_it_changes() -> None:
     result = conditions({"unrelated.py": "new"}).last_result(SOURCE, known())
     assert result is not None
     assert (result.reused, result.status, result.image) == (True, FileStatus.COMPILED, "sha256:1")
-    assert (result.key, result.questions) == (known().key, QUESTIONS)
+    assert (result.key, result.traced_accesses) == (known().key, QUESTIONS)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_result_holds_while_nothing_that_went_into_it_changes() -> None:
         "its kind",
     ],
 )
-def test_a_result_holds_no_longer_when_one_thing_changes(now: Conditions, source: Source) -> None:
+def test_a_result_holds_no_longer_when_one_thing_changes(now: CacheInputs, source: DiscoveredFile) -> None:
     assert now.last_result(source, known()) is None
 
 
@@ -137,13 +137,17 @@ def test_a_failure_holds_with_its_diagnostics() -> None:
     assert (result.status, result.diagnostics) == (FileStatus.FAILED, failure.diagnostics)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.LOST])
-def test_a_failure_that_may_pass_is_kept_while_the_file_and_its_imports_stay(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [CompileOutcome.TIMEOUT, CompileOutcome.LOST])
+def test_a_failure_that_may_pass_is_kept_while_the_file_and_its_imports_stay(outcome: CompileOutcome) -> None:
     sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone", seconds=30.0)})
     files = {"a.py": "import kiok, b", "b.py": "import c", "c.py": "", "other.yaml": ""}
     (first, *_) = compile_tree(MemoryTree(files), sandbox=sandbox).files
     assert (first.source.path, first.retry, bool(first.key)) == ("a.py", True, True)
-    stored = {"a.py": Known(first.key, first.questions or (), first.image or "", first.status, retry=True)}
+    stored = {
+        "a.py": CachedResult(
+            first.key, first.traced_accesses or (), first.image or "", first.status, retry=True
+        )
+    }
     for path, is_kept in (
         ("other.yaml", True),
         ("a.py", False),
@@ -156,17 +160,19 @@ def test_a_failure_that_may_pass_is_kept_while_the_file_and_its_imports_stay(out
         assert (result.reused, result.retry) == (is_kept, True), path
 
 
-@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.LOST])
-def test_a_file_without_kiok_that_timed_out_is_no_dag_until_its_imports_change(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [CompileOutcome.TIMEOUT, CompileOutcome.LOST])
+def test_a_file_without_kiok_that_timed_out_is_no_dag_until_its_imports_change(
+    outcome: CompileOutcome,
+) -> None:
     sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone", seconds=30.0)})
     (result,) = compile_tree(MemoryTree({"a.py": "import other"}), sandbox=sandbox).files
     assert (result.status, result.retry, bool(result.key)) == (FileStatus.NOT_A_DAG, False, True)
-    assert "p:other.py" in (result.questions or ())
+    assert "p:other.py" in (result.traced_accesses or ())
 
 
 def test_a_file_that_had_no_time_of_its_own_has_no_key() -> None:
     for seconds in (0.0, 5.0):
-        raw = RawResult("a.py", Outcome.TIMEOUT, detail="the deadline passed", seconds=seconds)
+        raw = RawResult("a.py", CompileOutcome.TIMEOUT, detail="the deadline passed", seconds=seconds)
         (result,) = compile_tree(
             MemoryTree({"a.py": "import kiok"}), sandbox=FakeSandbox({"a.py": raw})
         ).files
@@ -178,33 +184,37 @@ def test_without_an_engine_nothing_gets_a_key() -> None:
     assert (result.retry, result.key) == (True, "")
 
 
-@pytest.mark.parametrize("outcome", [Outcome.KILLED, Outcome.EXITED, Outcome.TOO_LARGE])
-def test_a_file_whose_questions_were_lost_depends_on_the_whole_tree(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [CompileOutcome.KILLED, CompileOutcome.EXITED, CompileOutcome.TOO_LARGE])
+def test_a_file_whose_questions_were_lost_depends_on_the_whole_tree(outcome: CompileOutcome) -> None:
     sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone")})
     (result,) = compile_tree(MemoryTree({"a.py": "import kiok"}), sandbox=sandbox).files
-    assert (result.questions, bool(result.key)) == (("*",), True)
+    assert (result.traced_accesses, bool(result.key)) == (("*",), True)
 
 
 class Incremental:
     """Compiles one tree after the other, each with what is known from before."""
 
-    def __init__(self, questions: Mapping[str, tuple[str, ...] | None] = {}) -> None:
-        self._questions = questions
-        self.known: dict[str, Known] = {}
+    def __init__(self, traced_accesses: Mapping[str, tuple[str, ...] | None] = {}) -> None:
+        self._questions = traced_accesses
+        self.known: dict[str, CachedResult] = {}
         self.sandbox = FakeSandbox(self.answer)
 
     def answer(self, job: SandboxJob, path: str) -> RawResult:
         dag = DagSpec(path.replace("/", "-"), path, (TaskSpec("t", script="a"),))
-        compiled = CompiledFile(dags=(dag,), questions=self._questions.get(path, ()))
-        return RawResult(path, Outcome.OK, payload=compiled.encode())
+        compiled = CompiledFile(dags=(dag,), traced_accesses=self._questions.get(path, ()))
+        return RawResult(path, CompileOutcome.OK, payload=compiled.encode())
 
     def compile(self, files: Mapping[str, str], **options: Any) -> set[str]:
         """The paths that were compiled now."""
         options = {"sandbox": self.sandbox, **options}
         compilation = compile_tree(MemoryTree(files), known=self.known, **options)
         for result in compilation.files:
-            self.known[result.source.path] = Known(
-                result.key, result.questions or (), result.image or "", result.status, result.diagnostics
+            self.known[result.source.path] = CachedResult(
+                result.key,
+                result.traced_accesses or (),
+                result.image or "",
+                result.status,
+                result.diagnostics,
             )
         return {result.source.path for result in compilation.files if not result.reused}
 
@@ -273,12 +283,12 @@ def test_the_sandbox_is_given_all_files_but_asked_only_for_those_that_may_have_c
 
 
 def test_a_file_that_is_no_dag_for_what_it_imports_is_judged_again_when_that_changes() -> None:
-    broken = CompiledFile(diagnostics=(Diagnostic("no module"),), import_failed=True, questions=())
-    sandbox = FakeSandbox(lambda _job, path: RawResult(path, Outcome.OK, payload=broken.encode()))
+    broken = CompiledFile(diagnostics=(Diagnostic("no module"),), import_failed=True, traced_accesses=())
+    sandbox = FakeSandbox(lambda _job, path: RawResult(path, CompileOutcome.OK, payload=broken.encode()))
     before = {"a.py": "import lib", "z.py": ""}
     first = compile_tree(MemoryTree(before), sandbox=sandbox)
     known = {
-        f.source.path: Known(f.key, f.questions or (), f.image or "", f.status, f.diagnostics)
+        f.source.path: CachedResult(f.key, f.traced_accesses or (), f.image or "", f.status, f.diagnostics)
         for f in first.files
     }
     assert known["a.py"].status is FileStatus.NOT_A_DAG
@@ -301,20 +311,20 @@ def test_the_texts_of_files_that_are_not_compiled_are_not_read() -> None:
     assert sorted(read) == ["a.py", "b.py", "c.yaml", "d.jar"]
 
 
-def payload(questions: object) -> bytes:
-    return json.dumps({"dags": [], "diagnostics": [], "questions": questions}).encode()
+def payload(traced_accesses: object) -> bytes:
+    return json.dumps({"dags": [], "diagnostics": [], "traced_accesses": traced_accesses}).encode()
 
 
 def test_questions_cross_the_boundary_each_once() -> None:
-    compiled = CompiledFile(questions=("p:a", "n:b"))
+    compiled = CompiledFile(traced_accesses=("p:a", "n:b"))
     assert decode(compiled.encode()) == compiled
-    assert decode(payload(["p:a", "p:a"])).questions == ("p:a",)
-    assert decode(CompiledFile().encode()).questions is None
-    assert "questions" not in CompiledFile().to_json()
+    assert decode(payload(["p:a", "p:a"])).traced_accesses == ("p:a",)
+    assert decode(CompiledFile().encode()).traced_accesses is None
+    assert "traced_accesses" not in CompiledFile().to_json()
 
 
 @pytest.mark.parametrize(
-    "questions",
+    "traced_accesses",
     [
         "p:a",
         None,
@@ -328,6 +338,6 @@ def test_questions_cross_the_boundary_each_once() -> None:
         ["p:" + "a" * MAX_QUESTION_CHARACTERS],
     ],
 )
-def test_questions_of_a_wrong_shape_or_size_are_no_result(questions: object) -> None:
+def test_questions_of_a_wrong_shape_or_size_are_no_result(traced_accesses: object) -> None:
     with pytest.raises(CompiledFileError):
-        decode(payload(questions))
+        decode(payload(traced_accesses))

@@ -16,7 +16,7 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from compilers.base import Kind, SandboxUnavailable
 from compilers.sandbox import SandboxConfig, SandboxLimits
 from compilers.sandbox.engine import Engine
-from compilers.sandbox.exchange import Exchange, Lost, StreamDemultiplexer
+from compilers.sandbox.exchange import Exchange, ResponseLost, StreamDemultiplexer
 from compilers.sandbox.protocol import (
     FatalFrame,
     ProtocolError,
@@ -82,12 +82,14 @@ def test_a_connection_that_ends_early_is_lost_with_the_drivers_words() -> None:
         sock.sendall(framed(hello_frame()) + framed(b"Fatal Python error: no memory", stream=2))
         sock.close()
 
-    with pytest.raises(Lost, match=r"ended before its last result .driver: Fatal Python error: no memory"):
+    with pytest.raises(
+        ResponseLost, match=r"ended before its last result .driver: Fatal Python error: no memory"
+    ):
         talk(peer)
 
 
 def test_a_peer_that_is_silent_is_lost_at_the_deadline() -> None:
-    with pytest.raises(Lost, match="did not answer before its deadline"):
+    with pytest.raises(ResponseLost, match="did not answer before its deadline"):
         talk(lambda sock: threading.Event().wait(3), seconds=0.3)
 
 
@@ -98,7 +100,7 @@ def test_a_peer_that_greets_late_is_lost_and_one_that_greets_may_take_its_time()
         sock.sendall(framed(ANSWER[20:]))
 
     assert len(talk(slow, greeted_within=2.5)) == 1
-    with pytest.raises(Lost, match="did not answer"):
+    with pytest.raises(ResponseLost, match="did not answer"):
         talk(lambda sock: threading.Event().wait(3), greeted_within=0.3)
 
 
@@ -111,7 +113,7 @@ def test_a_peer_that_trickles_is_lost_at_the_deadline() -> None:
         except OSError:
             return
 
-    with pytest.raises(Lost, match="deadline"):
+    with pytest.raises(ResponseLost, match="deadline"):
         talk(peer, seconds=0.5)
 
 
@@ -123,14 +125,14 @@ def test_a_flood_is_cut_off() -> None:
         except OSError:
             return
 
-    with pytest.raises(Lost, match="more than its results can hold"):
+    with pytest.raises(ResponseLost, match="more than its results can hold"):
         talk(peer)
 
 
 def test_garbled_answers_are_lost() -> None:
-    with pytest.raises(Lost, match="garbled: the first frame"):
+    with pytest.raises(ResponseLost, match="garbled: the first frame"):
         talk(lambda sock: sock.sendall(framed(b"x" * 100)))
-    with pytest.raises(Lost, match="garbled: the engine names a stream"):
+    with pytest.raises(ResponseLost, match="garbled: the engine names a stream"):
         talk(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad request\r\n"))
 
 

@@ -20,13 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compilers.base import Kind, Outcome, RawResult, Source, TreeEntry
+from compilers.base import CompileOutcome, DiscoveredFile, Kind, RawResult, TreeEntry
 from compilers.images.driver.unpack import ChunkReader, TarRefused, unpack
 from compilers.results import result_of_raw
 from compilers.sandbox import protocol
 from compilers.sandbox.exchange import StreamDemultiplexer
 from compilers.sandbox.limits import SandboxLimits
-from compilers.sandbox.protocol import ProtocolError, Request, ResponseParser, chunk
+from compilers.sandbox.protocol import CompileRequest, ProtocolError, ResponseParser, chunk
 from compilers.sandbox.source_tar import TreeRefused, measure, tar_stream
 from kiok.compiled import MAX_DIAGNOSTICS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
@@ -171,7 +171,7 @@ def test_the_engines_stream_comes_apart_the_same_however_it_is_cut(data: bytes, 
 )
 def test_no_header_of_a_request_is_more_than_a_protocol_error(header: bytes) -> None:
     with suppress(ProtocolError):
-        Request.from_header(header)
+        CompileRequest.from_header(header)
 
 
 # The tar, on its way into the container.
@@ -296,12 +296,12 @@ wild = st.text(st.characters(categories=None), max_size=30)
 
 
 @settings(max_examples=400)
-@given(byte_edits.map(respelt) | st.binary(max_size=100), st.sampled_from(Outcome), wild, wild)
+@given(byte_edits.map(respelt) | st.binary(max_size=100), st.sampled_from(CompileOutcome), wild, wild)
 def test_whatever_a_process_delivers_becomes_a_result_of_its_own_file_that_can_be_stored(
-    payload: bytes, outcome: Outcome, output: str, detail: str
+    payload: bytes, outcome: CompileOutcome, output: str, detail: str
 ) -> None:
-    raw = RawResult("own.py", outcome, payload if outcome is Outcome.OK else b"", output, detail, 0.1)
-    result, _ = result_of_raw(Source("own.py", Kind.PYTHON, "", 0), raw, text=None, image="i")
+    raw = RawResult("own.py", outcome, payload if outcome is CompileOutcome.OK else b"", output, detail, 0.1)
+    result, _ = result_of_raw(DiscoveredFile("own.py", Kind.PYTHON, "", 0), raw, text=None, image="i")
 
     assert {diagnostic.path for diagnostic in result.diagnostics} <= {"own.py"}
     assert len(result.diagnostics) <= MAX_DIAGNOSTICS + 1

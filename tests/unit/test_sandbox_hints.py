@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from compilers.base import FileResult, Kind, Outcome, RawResult, Source
+from compilers.base import CompileOutcome, DiscoveredFile, FileResult, Kind, RawResult
 from compilers.results import failed, result_of_raw
 from compilers.sandbox.hints import with_hints
 from compilers.sandbox.limits import PROPERTIES, SandboxLimits
@@ -65,7 +65,7 @@ def test_a_number_of_cpus_may_have_a_fraction() -> None:
 
 
 def hinted(kind: Kind, raw: RawResult, files: int = 1) -> Diagnostic:
-    source = Source(raw.path, kind, "b", 1)
+    source = DiscoveredFile(raw.path, kind, "b", 1)
     result, _ = result_of_raw(source, raw, text=None, image="sha256:0")
     return with_hints(result, raw, LIMITS, files=files, image="team:1").diagnostics[0]
 
@@ -73,7 +73,7 @@ def hinted(kind: Kind, raw: RawResult, files: int = 1) -> Diagnostic:
 def said(message: str, kind: Kind = Kind.PYTHON) -> str:
     """The message after hints, of a file that was run to its end."""
     payload = CompiledFile((), (Diagnostic(message, "a"),)).encode()
-    return hinted(kind, RawResult("a", Outcome.OK, payload=payload)).message
+    return hinted(kind, RawResult("a", CompileOutcome.OK, payload=payload)).message
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "outcome", "seconds", "limit"),
     [
-        (Kind.PYTHON, Outcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
-        (Kind.JAR, Outcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
+        (Kind.PYTHON, CompileOutcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (Kind.JAR, CompileOutcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
         # The container's deadline is longer than this one file may take, so that raising it would not help.
-        (Kind.PYTHON, Outcome.TIMEOUT, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
-        (Kind.PYTHON, Outcome.TIMEOUT, 0.0, "kiok.sandbox.file.timeout.ms = 30000;"),
-        (Kind.PYTHON, Outcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
+        (Kind.PYTHON, CompileOutcome.TIMEOUT, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (Kind.PYTHON, CompileOutcome.TIMEOUT, 0.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (Kind.PYTHON, CompileOutcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
     ],
 )
 def test_a_limit_that_the_driver_saw_passed_is_named(
-    kind: Kind, outcome: Outcome, seconds: float, limit: str
+    kind: Kind, outcome: CompileOutcome, seconds: float, limit: str
 ) -> None:
     assert limit in hinted(kind, RawResult("a", outcome, detail="stopped", seconds=seconds)).message
 
@@ -159,7 +159,7 @@ def test_a_limit_that_the_driver_saw_passed_is_named(
 def test_the_containers_deadline_is_named_only_where_it_is_shorter_than_what_the_files_may_take(
     files: int, seconds: float, limit: str
 ) -> None:
-    raw = RawResult("a", Outcome.TIMEOUT, detail="stopped", seconds=seconds)
+    raw = RawResult("a", CompileOutcome.TIMEOUT, detail="stopped", seconds=seconds)
     assert limit in hinted(Kind.PYTHON, raw, files).message
 
 
@@ -178,7 +178,7 @@ STACK = (
 
 
 def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> None:
-    found = hinted(Kind.PYTHON, RawResult("a", Outcome.TIMEOUT, detail=STACK, seconds=30.0))
+    found = hinted(Kind.PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=STACK, seconds=30.0))
     first, *way = found.message.split("\n")
     assert first.startswith(
         "it was not done within 3 s and was killed; it was at line 12 (the sandbox allows "
@@ -190,7 +190,9 @@ def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> No
     "below", ["", "\n", "nothing", 'File "/src/a", line 99999999999999 in x', "\0\n" * 99]
 )
 def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
-    found = hinted(Kind.PYTHON, RawResult("a", Outcome.TIMEOUT, detail=f"stopped\n{below}", seconds=30.0))
+    found = hinted(
+        Kind.PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=f"stopped\n{below}", seconds=30.0)
+    )
     assert found.line is None
     assert (
         found.message
@@ -199,15 +201,17 @@ def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
 
 
 def test_the_last_words_of_a_process_that_died_may_tell_the_limit() -> None:
-    raw = RawResult("a", Outcome.EXITED, detail="exit status 1", output="...\nMemoryError\n")
+    raw = RawResult("a", CompileOutcome.EXITED, detail="exit status 1", output="...\nMemoryError\n")
     assert "kiok.sandbox.memory.bytes" in hinted(Kind.PYTHON, raw).message
-    raw = RawResult("a", Outcome.EXITED, detail="exit status 1", output="nothing to see")
+    raw = RawResult("a", CompileOutcome.EXITED, detail="exit status 1", output="nothing to see")
     assert hinted(Kind.PYTHON, raw).message == "exit status 1"
 
 
 def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
     def output(text: str) -> str:
-        return hinted(Kind.PYTHON, RawResult("a", Outcome.EXITED, detail="x", output=text)).output or ""
+        return (
+            hinted(Kind.PYTHON, RawResult("a", CompileOutcome.EXITED, detail="x", output=text)).output or ""
+        )
 
     assert output("y" * 8191) == "y" * 8191
     assert output("y" * 8192).startswith("[kiok.sandbox.output.bytes = 8192: no more than the end is kept; ")
@@ -215,6 +219,6 @@ def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
 
 
 def test_a_result_without_a_problem_gets_no_hint() -> None:
-    source = Source("a.py", Kind.PYTHON, "b", 1)
+    source = DiscoveredFile("a.py", Kind.PYTHON, "b", 1)
     result = FileResult(source, failed(source, "x").status)
-    assert with_hints(result, RawResult("a.py", Outcome.TIMEOUT), LIMITS) is result
+    assert with_hints(result, RawResult("a.py", CompileOutcome.TIMEOUT), LIMITS) is result

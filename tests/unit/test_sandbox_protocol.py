@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from compilers.sandbox import protocol
 from compilers.sandbox.protocol import (
+    CompileRequest,
     FatalFrame,
     ProtocolError,
-    Request,
     ResponseParser,
     ResultFrame,
     end_frame,
@@ -134,7 +134,7 @@ def test_text_is_made_fit_for_a_database() -> None:
     assert frame.detail == "\N{REPLACEMENT CHARACTER}"
 
 
-REQUEST = Request(
+REQUEST = CompileRequest(
     language="python",
     files=("a.py", "b-ä.py"),
     import_roots=("sub", ""),
@@ -156,7 +156,7 @@ def test_a_request_is_read_as_it_was_written() -> None:
     length = protocol.parse_preamble(data[: protocol.PREAMBLE_BYTES])
     header = data[protocol.PREAMBLE_BYTES :]
     assert length == len(header)
-    assert Request.from_header(header) == REQUEST
+    assert CompileRequest.from_header(header) == REQUEST
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_request_of_another_shape_is_refused(spoil: Callable[[dict[str, object
     value = json.loads(REQUEST.to_bytes()[protocol.PREAMBLE_BYTES :])
     spoil(value)
     with pytest.raises(ProtocolError):
-        Request.from_header(json.dumps(value).encode())
+        CompileRequest.from_header(json.dumps(value).encode())
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compilers.sandbox.self_check import Examination
-from compilers.sandbox.self_check import Finding as LayerFinding
+from compilers.sandbox.self_check import SandboxFinding as LayerFinding
 from gitsync.management import terminal
 from gitsync.models import Repository
-from gitsync.monitoring.doctor.finding import Finding, Status
+from gitsync.monitoring.doctor.finding import CheckStatus, SandboxFinding
 from gitsync.monitoring.doctor.runner import Examined
 from gitsync.repositories.states import WORDS
-from gitsync.sync.report import FailedFile, SyncReport
+from gitsync.sync.report import FileFailure, SyncReport
 from kiok.errors import Diagnostic
 from kiok.report import as_github, as_text
 from kiok.server.command_output import make_printable
@@ -100,7 +100,7 @@ def hostile_copy(value: Any) -> Any:
 
 
 def reports() -> None:
-    failed = FailedFile(LINES, 3, LINES)
+    failed = FileFailure(LINES, 3, LINES)
     made = [
         dataclasses.replace(hostile_copy(SyncReport("n", state, compiled=1, reused=1)), failed=(failed,))
         for state in ("in_sync", "degraded", "failing", "never")
@@ -131,7 +131,7 @@ def layers() -> None:
 
 
 def doctor() -> None:
-    terminal.show_examined([Examined("git", Finding(status, LINES, LINES)) for status in Status])
+    terminal.show_examined([Examined("git", SandboxFinding(status, LINES, LINES)) for status in CheckStatus])
 
 
 @pytest.mark.parametrize("show", [reports, repositories, layers, doctor])

@@ -19,7 +19,7 @@ from typing import Any
 
 from compilers.images.driver import surroundings, traced_accesses
 from compilers.images.driver.confinement import Confinement, limit
-from compilers.sandbox.protocol import Request
+from compilers.sandbox.protocol import CompileRequest
 
 RESULT_FD = 3
 JOB_FD = 4
@@ -30,18 +30,18 @@ EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
 
 
 # Compiles one file, given its path from the repository's root; the JSON payload.
-Compile = Callable[[str, Request], bytes]
+Compile = Callable[[str, CompileRequest], bytes]
 
 
 @dataclass(frozen=True)
-class Compiler:
+class ChildCompiler:
     """Compiles one file; and what its process may do ahead, while there is no file yet.
 
     `answers_signal`: whether a process that compiles has a handler for STACK_SIGNAL.
     """
 
     compile_one: Compile
-    get_ready: Callable[[], None] | None = None
+    warm_up: Callable[[], None] | None = None
     answers_signal: bool = False
 
 
@@ -50,7 +50,7 @@ class Job:
     """A file to compile: its path from the repository's root, and what holds for all of the request."""
 
     path: str
-    request: Request
+    request: CompileRequest
 
     def to_bytes(self) -> bytes:
         """For a pipe, which can hold all of it: the request's files are left out."""
@@ -61,10 +61,10 @@ class Job:
     def from_bytes(cls, data: bytes) -> Job:
         """Read what `to_bytes` wrote."""
         path, request = json.loads(data)
-        return cls(path, Request(**request))
+        return cls(path, CompileRequest(**request))
 
 
-def python_compiler() -> Compiler:
+def python_compiler() -> ChildCompiler:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
@@ -78,29 +78,29 @@ def python_compiler() -> Compiler:
 
     explain = surroundings.explainer(SRC)
 
-    def compile_one(path: str, request: Request) -> bytes:
+    def compile_one(path: str, request: CompileRequest) -> bytes:
         roots = [_under_src(root) for root in request.import_roots]
         # In C, so that it also answers from a call that never returns to Python.
         faulthandler.register(STACK_SIGNAL, file=RESULT_FD, all_threads=False)
         recorder.begin()
         compiled = kiok.compile.compile_python_file(_under_src(path), roots, explain)
         value = _relative(compiled.to_json())
-        value["questions"] = recorder.questions(path)
+        value["traced_accesses"] = recorder.traced_accesses(path)
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
-    return Compiler(compile_one, answers_signal=True)
+    return ChildCompiler(compile_one, answers_signal=True)
 
 
-def jar_compiler() -> Compiler:
+def jar_compiler() -> ChildCompiler:
     """Every jar gets a JVM of its own, started by `jar_child` in the forked process; the first one's ahead."""
     import jar_child  # type: ignore[import-not-found,unused-ignore]
 
     ahead: list[Any] = []
 
-    def get_ready() -> None:
-        ahead.append(jar_child.start_ahead())
+    def warm_up() -> None:
+        ahead.append(jar_child.prefork())
 
-    def compile_one(path: str, request: Request) -> bytes:
+    def compile_one(path: str, request: CompileRequest) -> bytes:
         payload: bytes = jar_child.compile_jar(
             _under_src(path),
             path,
@@ -110,14 +110,14 @@ def jar_compiler() -> Compiler:
         )
         return payload
 
-    return Compiler(compile_one, get_ready)
+    return ChildCompiler(compile_one, warm_up)
 
 
-COMPILERS: Mapping[str, Callable[[], Compiler]] = {"python": python_compiler, "jar": jar_compiler}
+COMPILERS: Mapping[str, Callable[[], ChildCompiler]] = {"python": python_compiler, "jar": jar_compiler}
 
 
 def enter(
-    compiler: Compiler,
+    compiler: ChildCompiler,
     job: Job | None,
     confinement: Confinement,
     *,
@@ -149,9 +149,9 @@ def enter(
         os._exit(status)
 
 
-def _awaited(compiler: Compiler) -> Job:
-    if compiler.get_ready is not None:
-        compiler.get_ready()
+def _awaited(compiler: ChildCompiler) -> Job:
+    if compiler.warm_up is not None:
+        compiler.warm_up()
     with os.fdopen(JOB_FD, "rb") as pipe:
         return Job.from_bytes(pipe.read())
 
@@ -172,7 +172,7 @@ def _descriptors(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
     os.closerange(last + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
-def _limit(request: Request) -> None:
+def _limit(request: CompileRequest) -> None:
     limit(
         open_files=request.max_open_files,
         file_bytes=request.max_file_bytes,

@@ -51,7 +51,7 @@ _RESPONSE_FD = 62
 _TAR_OVERHEAD_BYTES = 4 << 10  # of one file: header, PAX path, padding
 
 
-class Crowded(Exception):
+class TooManyFiles(Exception):
     """More than one file was asked for where nothing keeps a file from writing the others."""
 
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         compiler = _compiler(language)
     except ImportError as exc:
         broken = f"{type(exc).__name__}: {exc}"
-    if compiler is not None and compiler.get_ready is not None:
+    if compiler is not None and compiler.warm_up is not None:
         ahead = supervise.fork(compiler, None, confinement)
     if not _is_asked(float(wait_seconds)):
         return 0
@@ -79,12 +79,12 @@ def main(arguments: Sequence[str]) -> int:
             _send(protocol.fatal_frame(protocol.STAGE_IMAGE, broken or ""))
             return 1
         _serve(language, compiler, confinement, ahead)
-    except supervise.HostGone:
+    except supervise.HostDisconnected:
         return 1
     except (unpack.TarRefused, protocol.ProtocolError) as exc:
         _send(protocol.fatal_frame(protocol.STAGE_REQUEST, str(exc)))
         return 1
-    except Crowded as exc:
+    except TooManyFiles as exc:
         _send(protocol.fatal_frame(protocol.STAGE_ALONE, str(exc)))
         return 1
     except Unlimited as exc:
@@ -110,7 +110,7 @@ def _harden() -> None:
     os.close(null)
 
 
-def _compiler(language: str) -> child.Compiler:
+def _compiler(language: str) -> child.ChildCompiler:
     """All that can be done before the tree is here. Raises ImportError when the image lacks something."""
     # The driver's own place in front goes: only the SDK's folder stays importable.
     sys.path[0] = "/opt/kiok/python"
@@ -131,7 +131,10 @@ def _is_asked(wait_seconds: float) -> bool:
 
 
 def _serve(
-    language: str, compiler: child.Compiler, confinement: Confinement, ahead: supervise.Process | None
+    language: str,
+    compiler: child.ChildCompiler,
+    confinement: Confinement,
+    ahead: supervise.ChildProcess | None,
 ) -> None:
     request = _receive()
     if request.language != language:
@@ -139,7 +142,7 @@ def _serve(
     if missing := control_groups.missing_limits(request.container_memory_bytes, request.container_processes):
         raise Unlimited(" and ".join(missing))
     if len(request.files) > 1 and not confinement.landlock_version:
-        raise Crowded("its kernel has no Landlock")
+        raise TooManyFiles("its kernel has no Landlock")
     # Children then share these pages: no collection touches what was made before the fork.
     gc.freeze()
     until = time.monotonic() + request.deadline_seconds
@@ -151,11 +154,11 @@ def _serve(
     _send(protocol.end_frame(len(request.files), request.seal))
 
 
-def _receive() -> protocol.Request:
+def _receive() -> protocol.CompileRequest:
     """Read the request and lay out its tree; the tar itself is never held in memory."""
     source = os.fdopen(0, "rb", buffering=0, closefd=False)
     length = protocol.parse_preamble(unpack.read_exactly(source, protocol.PREAMBLE_BYTES))
-    request = protocol.Request.from_header(unpack.read_exactly(source, length))
+    request = protocol.CompileRequest.from_header(unpack.read_exactly(source, length))
     budget = request.total_bytes + (request.entries + 1) * _TAR_OVERHEAD_BYTES * 3
     chunks = unpack.ChunkReader(source, budget)
     unpack.unpack(chunks, child.SRC, entries=request.entries, total_bytes=request.total_bytes)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from typing import Any
 
 from compilers.images.driver import child
 from compilers.images.driver.confinement import TMP, Confinement
-from compilers.sandbox.protocol import Request
+from compilers.sandbox.protocol import CompileRequest
 
 STDIN = 0
 _READ_BYTES = 1 << 16
@@ -26,7 +26,7 @@ Sink = Callable[[bytes], None]
 _NAMES = {number: number.name for number in signal.Signals}
 
 
-class HostGone(Exception):
+class HostDisconnected(Exception):
     """Standard input ended: nobody waits for results any more."""
 
 
@@ -55,7 +55,7 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Process:
+class ChildProcess:
     """A process for one file: the ends of its pipes that are the driver's.
 
     `job` is that of the job, for one that was forked ahead; it serves the first file, or none.
@@ -72,7 +72,7 @@ class Process:
                 os.close(descriptor)
 
 
-def fork(compiler: child.Compiler, job: child.Job | None, confinement: Confinement) -> Process:
+def fork(compiler: child.ChildCompiler, job: child.Job | None, confinement: Confinement) -> ChildProcess:
     """A process at work on the job; without one, a process that gets ready for what `hand_over` gives it."""
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
@@ -85,10 +85,10 @@ def fork(compiler: child.Compiler, job: child.Job | None, confinement: Confineme
     for descriptor in (result_write, output_write, job_read):
         if descriptor is not None:
             os.close(descriptor)
-    return Process(pid, result_read, output_read, job_write)
+    return ChildProcess(pid, result_read, output_read, job_write)
 
 
-def _hand_over(ahead: Process, job: child.Job) -> Process | None:
+def _hand_over(ahead: ChildProcess, job: child.Job) -> ChildProcess | None:
     """The process forked ahead, now at work on the job; None if it has died."""
     died = bool(os.waitpid(ahead.pid, os.WNOHANG)[0])
     if ahead.job is not None and not died:
@@ -101,13 +101,13 @@ def _hand_over(ahead: Process, job: child.Job) -> Process | None:
 
 
 def run_file(
-    compiler: child.Compiler,
+    compiler: child.ChildCompiler,
     path: str,
-    request: Request,
+    request: CompileRequest,
     confinement: Confinement,
     *,
     until: float,
-    ahead: Process | None = None,
+    ahead: ChildProcess | None = None,
 ) -> tuple[dict[str, Any], bytes]:
     """Compile one file in a process of its own, be it one forked ahead; its meta and payload.
 
@@ -161,7 +161,7 @@ def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -
                     return False
                 data = os.read(descriptor, _READ_BYTES)
                 if descriptor == STDIN:
-                    raise HostGone("standard input ended" if not data else "bytes follow the request")
+                    raise HostDisconnected("standard input ended" if not data else "bytes follow the request")
                 if data:
                     sinks[descriptor](data)
                 else:
@@ -171,7 +171,7 @@ def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -
         os.close(pidfd)
 
 
-def _request_stack(process: Process, watch: Watch) -> None:
+def _request_stack(process: ChildProcess, watch: Watch) -> None:
     """Have a process that is to be killed write its stack in the place of its payload, and wait a moment for it."""
     watch.payload.clear()
     try:

@@ -123,7 +123,7 @@ class Recorder:
         """Take note from here on."""
         self._active.update(self._handlers)
 
-    def questions(self, path: str) -> list[str]:
+    def traced_accesses(self, path: str) -> list[str]:
         """What was asked so far, sorted, without the file's own content at `path`."""
         asked = sorted(self._asked - {f"p:{path}"})
         if self._doubtful or sum(map(len, asked)) > MAX_CHARACTERS or not all(map(str.isprintable, asked)):

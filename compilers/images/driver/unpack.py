@@ -15,7 +15,7 @@ from compilers.sandbox.protocol import ProtocolError, parse_chunk_length
 _COPY_BYTES = 1 << 16
 
 
-class Source(Protocol):
+class ByteStream(Protocol):
     """Where the bytes come from: a pipe, unbuffered or not."""
 
     def read(self, size: int, /) -> bytes | None: ...
@@ -25,7 +25,7 @@ class TarRefused(Exception):
     """The tar holds what it must not; the message names the member."""
 
 
-def read_exactly(source: Source, size: int) -> bytes:
+def read_exactly(source: ByteStream, size: int) -> bytes:
     """Read `size` bytes. Raises ProtocolError at an early end."""
     parts = []
     while size:
@@ -40,7 +40,7 @@ def read_exactly(source: Source, size: int) -> bytes:
 class ChunkReader(io.RawIOBase):
     """The chunks of the tar as one stream, of at most `max_bytes`."""
 
-    def __init__(self, source: Source, max_bytes: int) -> None:
+    def __init__(self, source: ByteStream, max_bytes: int) -> None:
         self._source = source
         self._left = 0
         self._budget = max_bytes

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from gitsync.management import terminal
-from gitsync.monitoring.doctor.finding import Status
+from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.monitoring.doctor.runner import LIMIT_SECONDS, examine
 from gitsync.monitoring.doctor.table import CHECKS, NAMES
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = set(options["only"] or NAMES) - set(options["skip"])
         examined = examine([check for check in CHECKS if check.name in chosen])
-        is_well = all(item.finding.status is not Status.FAIL for item in examined)
+        is_well = all(item.finding.status is not CheckStatus.FAIL for item in examined)
         if options["json"]:
             self.stdout.write(json.dumps({"ok": is_well, "checks": [item.to_json() for item in examined]}))
         else:

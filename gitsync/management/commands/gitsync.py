@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from gitsync.actions import NotPossible, mark_accepted, pause_message
+from gitsync.actions import ActionRefused, mark_accepted, pause_message
 from gitsync.management import terminal
 from gitsync.models import Repository, Trigger
 from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
@@ -25,7 +25,7 @@ from kiok.text import terminal_line
 
 if TYPE_CHECKING:
     from gitsync.sync.report import SyncReport
-    from gitsync.sync.request import Request
+    from gitsync.sync.request import SyncOptions
 
 USAGE_ERROR = 2
 
@@ -92,14 +92,14 @@ class Command(BaseCommand):
 
     def _sync_all(self, repositories: list[Repository], options: dict[str, Any]) -> bool:
         """Sync the repositories and show their reports; whether all of them are well."""
-        from gitsync.sync.request import Request  # what it stands on, the list does not need
+        from gitsync.sync.request import SyncOptions  # what it stands on, the list does not need
 
         if options["repo"] is None and not options["dry_run"]:
             configured, repositories = repositories, self._without_paused(repositories)
             if configured and not repositories and not options["json"]:
                 return True
         by = _accept_held(repositories) if options["accept_empty"] else ""
-        request = Request(
+        request = SyncOptions(
             trigger=Trigger.COMMAND,
             requested_by=by,
             full=options["full"],
@@ -135,7 +135,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{message} It is left out.", self.style.WARNING)
         return [repository for repository in repositories if not repository.is_paused]
 
-    def _sync(self, repositories: list[Repository], request: Request, *, quiet: bool) -> list[SyncReport]:
+    def _sync(self, repositories: list[Repository], request: SyncOptions, *, quiet: bool) -> list[SyncReport]:
         from gitsync.sync.run import sync_repository
 
         reports = []
@@ -167,7 +167,7 @@ def _accept_held(repositories: list[Repository]) -> str:
             for repository in repositories:
                 hold = hold_of(repository)
                 mark_accepted(repository, hold.commit if hold else "", by)
-    except NotPossible as exc:
+    except ActionRefused as exc:
         raise CommandError(str(exc), returncode=USAGE_ERROR) from exc
     return by
 

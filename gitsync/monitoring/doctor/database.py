@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from gitsync.monitoring.doctor.finding import Finding, fail, ok, warn
+from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
 
 MINIMUM_VERSION = 14
 """Of PostgreSQL, as Django 5.2 supports it."""
@@ -16,7 +16,7 @@ CLOCK_FAIL_SECONDS = 30.0
 _CLOCK = "Have one time service (NTP, chrony) keep the clocks of this machine and of the database's."
 
 
-def database() -> Finding:
+def database() -> CheckResult:
     """Whether it answers, and which it is. Nothing of `DATABASE_URL` is shown."""
     kind = "embedded" if settings.KIOK_EMBEDDED else "given by DATABASE_URL"
     try:
@@ -41,7 +41,7 @@ def database() -> Finding:
     return ok(found)
 
 
-def migrations() -> Finding:
+def migrations() -> CheckResult:
     """Whether the tables are those of this version."""
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -65,7 +65,7 @@ def migrations() -> Finding:
     return ok("all applied")
 
 
-def clock() -> Finding:
+def clock() -> CheckResult:
     """This machine's against the database's, to within half of what asking takes."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")  # connects
@@ -76,7 +76,7 @@ def clock() -> Finding:
     return judged_clock((before + (after - before) / 2 - theirs).total_seconds())
 
 
-def judged_clock(ahead_seconds: float) -> Finding:
+def judged_clock(ahead_seconds: float) -> CheckResult:
     """What it means that this machine is so far ahead of the database."""
     off = abs(ahead_seconds)
     if off < CLOCK_WARN_SECONDS:

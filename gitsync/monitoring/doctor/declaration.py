@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gitsync.models import Leadership, ManagedBy, Repository
-from gitsync.monitoring.doctor.finding import Finding, fail, ok
+from gitsync.monitoring.doctor.finding import CheckResult, fail, ok
 from kiok.cluster.conf import properties
 
 MAX_NAMED = 5
 
 
-def declaration() -> Finding:
+def declaration() -> CheckResult:
     """Report a declaration that the leader does not follow, or that is invalid here, or that workers could not follow."""
     lost = Leadership.objects.filter(pk=1).values_list("declaration_problem", flat=True).first()
     if lost:

@@ -12,7 +12,7 @@ from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from compilers.sandbox.self_check import unsupported_limits
 from gitsync.models import Repository
-from gitsync.monitoring.doctor.finding import Check, Finding, fail, ok, warn
+from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, ok, warn
 from gitsync.worker import sandbox
 
 MAX_IMAGES = 100
@@ -22,7 +22,7 @@ MAX_NAMED = 3
 _UNTOLD = warn("cannot be told while the engine does not answer", "See engine.")
 
 
-def engine() -> Finding:
+def engine() -> CheckResult:
     """Whether it answers, its version, and what of its hardening it tells."""
     found = sandbox.sandbox().engine
     try:
@@ -35,7 +35,7 @@ def engine() -> Finding:
         )
 
 
-def judged(info: dict[str, Any], answer: dict[str, Any]) -> Finding:
+def judged(info: dict[str, Any], answer: dict[str, Any]) -> CheckResult:
     """Return what the engine's own description (`docker info`, `docker version`) means."""
     product = Product.of(answer)
     options = [re.sub(r"^name=|,.*$", "", str(option)) for option in info.get("SecurityOptions") or ()]
@@ -62,7 +62,7 @@ def judged(info: dict[str, Any], answer: dict[str, Any]) -> Finding:
     return ok(told)
 
 
-def image(kind: Kind) -> Finding:
+def image(kind: Kind) -> CheckResult:
     """Whether the service's image for this kind is there and speaks this version's protocol."""
     name = sandbox.sandbox().config.images[kind]
     try:
@@ -74,7 +74,7 @@ def image(kind: Kind) -> Finding:
     return ok(f"{name}, protocol {VERSION}, {digest.removeprefix('sha256:')[:12]}")
 
 
-def images_of_repositories() -> Finding:
+def images_of_repositories() -> CheckResult:
     """The same of the images that repositories name themselves."""
     named = {
         (kind, name)

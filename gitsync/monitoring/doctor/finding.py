@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How bad it is."""
 
     OK = "ok"
@@ -18,13 +18,13 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line: `found` is what is there, `remedy` what to do, "" where there is nothing to do.
 
     Parts of the text come from engines, servers and files: plain text, to be escaped.
     """
 
-    status: Status
+    status: CheckStatus
     found: str
     remedy: str = ""
 
@@ -34,20 +34,20 @@ class Check:
     """`name` is stable, for programs and `--skip`. `look` may raise; `needs_database` says what a database error means."""
 
     name: str
-    look: Callable[[], Finding]
+    look: Callable[[], CheckResult]
     needs_database: bool = False
 
 
-def ok(found: str) -> Finding:
+def ok(found: str) -> CheckResult:
     """All is well."""
-    return Finding(Status.OK, found)
+    return CheckResult(CheckStatus.OK, found)
 
 
-def warn(found: str, remedy: str) -> Finding:
+def warn(found: str, remedy: str) -> CheckResult:
     """It works, and somebody should look at it."""
-    return Finding(Status.WARN, found, remedy)
+    return CheckResult(CheckStatus.WARN, found, remedy)
 
 
-def fail(found: str, remedy: str) -> Finding:
+def fail(found: str, remedy: str) -> CheckResult:
     """It does not work, or is not safe."""
-    return Finding(Status.FAIL, found, remedy)
+    return CheckResult(CheckStatus.FAIL, found, remedy)

@@ -12,7 +12,7 @@ from pathlib import Path
 from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
 from gitsync.models import Repository, Verify
-from gitsync.monitoring.doctor.finding import Check, Finding, fail, ok, warn
+from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, ok, warn
 from gitsync.remedies import REMEDIES
 from gitsync.sync import remote
 from kiok.cluster.conf import properties
@@ -25,7 +25,7 @@ FAIL_FILES = 100
 WARN_FILES = 5000
 
 
-def git() -> Finding:
+def git() -> CheckResult:
     """git's version, and the programs beside it."""
     try:
         version = remote.client().git_version()
@@ -39,7 +39,7 @@ def git() -> Finding:
     return ok(f"{found}, with ssh{' and gpg' if shutil.which('gpg') else ''}")
 
 
-def signatures() -> Finding:
+def signatures() -> CheckResult:
     """gpg, where repositories demand signatures."""
     number = Repository.objects.exclude(verify=Verify.OFF).count()
     if number and shutil.which("gpg") is None:
@@ -61,7 +61,7 @@ class Space:
         return cls(seen.f_bavail * seen.f_frsize, seen.f_favail if seen.f_files else None)
 
 
-def disk(folder: Path, name: str, wanted_bytes: int) -> Finding:
+def disk(folder: Path, name: str, wanted_bytes: int) -> CheckResult:
     """Whether the folder takes files, and how much is left; less than `wanted_bytes` is told of.
 
     Of one that is not there yet, the nearest above it, in which it will be made.
@@ -88,19 +88,19 @@ def _room(name: str) -> str:
     return f"Make room there, or name another place ({name})."
 
 
-def data() -> Finding:
+def data() -> CheckResult:
     """Where keys, git's own files and the embedded database are."""
     return disk(properties().base_data_dir, "kiok.base.data.dir", WARN_TEMPORARY_BYTES)
 
 
-def mirrors() -> Finding:
+def mirrors() -> CheckResult:
     """Where repositories are fetched to, which takes twice the largest one that is allowed."""
     config = properties()
     wanted = 2 * config.gitsync_max_tree_bytes
     return disk(config.base_data_dir / "mirrors", "kiok.base.data.dir", wanted)
 
 
-def temporary() -> Finding:
+def temporary() -> CheckResult:
     """Where temporary files go."""
     return disk(Path(tempfile.gettempdir()), "TMPDIR", WARN_TEMPORARY_BYTES)
 

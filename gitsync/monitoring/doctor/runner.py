@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from gitsync.git.errors import GitReason
-from gitsync.monitoring.doctor.finding import Check, Finding, fail, warn
+from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, warn
 from gitsync.notices.content import printable
 from gitsync.remedies import REMEDIES
 from kiok.errors import KiokError
@@ -26,7 +26,7 @@ class Examined:
     """A check and what it found."""
 
     name: str
-    finding: Finding
+    finding: CheckResult
 
     def to_json(self) -> dict[str, str]:
         return {
@@ -39,7 +39,7 @@ class Examined:
 
 def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> list[Examined]:
     """What each check finds, in their order; takes no longer than the limit. Raises nothing of theirs."""
-    threads = [_Look(check) for check in checks]
+    threads = [_CheckThread(check) for check in checks]
     for thread in threads:
         thread.start()
     until = time.monotonic() + limit_seconds
@@ -50,18 +50,18 @@ def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> li
             f"no answer within {limit_seconds:g} s",
             "See what it waits for: the server, the engine or the disk.",
         )
-        clean = Finding(found.status, printable(found.found, MAX_CHARACTERS), found.remedy)
+        clean = CheckResult(found.status, printable(found.found, MAX_CHARACTERS), found.remedy)
         examined.append(Examined(thread.check.name, clean))
     return examined
 
 
-class _Look(threading.Thread):
+class _CheckThread(threading.Thread):
     """A daemon thread: one that hangs must not hold up the end of the process either."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(name=f"doctor-{check.name}", daemon=True)
         self.check = check
-        self.finding: Finding | None = None
+        self.finding: CheckResult | None = None
 
     def run(self) -> None:
         try:
@@ -69,7 +69,7 @@ class _Look(threading.Thread):
         finally:
             connections.close_all()
 
-    def _look(self) -> Finding:
+    def _look(self) -> CheckResult:
         try:
             return self.check.look()
         except (OperationalError, InterfaceError) as exc:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from gitsync.monitoring.doctor.finding import Finding, fail, ok, warn
+from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
 from kiok.cluster.conf import properties
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import Connection, DataKey, check_master_key
@@ -23,7 +23,7 @@ _MOUNTED = "/run/secrets/"
 """Of a container: nobody else is in it, and what is mounted there has the mode 0444."""
 
 
-def master_key() -> Finding:
+def master_key() -> CheckResult:
     """Whether it opens what is stored: the data keys, and every connection or a sample of many."""
     if _is_to_be_generated():
         # Looking must not make one.
@@ -62,7 +62,7 @@ def _is_to_be_generated() -> bool:
     return settings.KIOK_EMBEDDED and not given and not (properties().base_data_dir / _GENERATED[0]).exists()
 
 
-def files() -> Finding:
+def files() -> CheckResult:
     """Whether others on this machine can read the files that hold secrets."""
     data_dir = properties().base_data_dir
     loose = [f"{path} is {_mode(path):04o}" for path in _own(data_dir) if _mode(path) & 0o077]

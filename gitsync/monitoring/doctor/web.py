@@ -6,11 +6,11 @@ import ipaddress
 
 from django.conf import settings
 
-from gitsync.monitoring.doctor.finding import Finding, fail, ok, warn
+from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
 from kiok.cluster.conf import properties
 
 
-def web() -> Finding:
+def web() -> CheckResult:
     """Host names and TLS."""
     config = properties()
     is_local = _is_local(config.web_host)

@@ -9,7 +9,7 @@ from django_q.brokers import get_broker
 
 from gitsync import presence
 from gitsync.models import Leadership, NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
-from gitsync.monitoring.doctor.finding import Finding, fail, ok, warn
+from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS, START_ONE
 from gitsync.monitoring.readiness import led
 from gitsync.notices import outbox
@@ -20,7 +20,7 @@ from kiok.cluster.conf import properties
 MAX_NAMED = 5
 
 
-def queue() -> Finding:
+def queue() -> CheckResult:
     """The broker: whether it answers, how much waits, and for how long where it can tell."""
     try:
         broker = get_broker()
@@ -37,7 +37,7 @@ def queue() -> Finding:
     return warn(str(load), "Start more workers (kiok.workers), or see why they take no tasks.")
 
 
-def leader() -> Finding:
+def leader() -> CheckResult:
     """Who leads, and since when."""
     row = Leadership.objects.filter(led(), pk=1).first()
     is_enabled = properties().gitsync_enabled
@@ -51,7 +51,7 @@ def leader() -> Finding:
     return ok(f"{presence.in_words(row.holder).rstrip('.')}, {since}{off}")
 
 
-def workers() -> Finding:
+def workers() -> CheckResult:
     """How many are alive on which machines, and what they say of their engines."""
     rows = list(presence.alive().order_by("name"))
     if not rows:
@@ -69,7 +69,7 @@ def workers() -> Finding:
     return ok(found)
 
 
-def notices() -> Finding:
+def notices() -> CheckResult:
     """Whether those who are to be told can be."""
     receivers = list(NoticeReceiver.objects.filter(enabled=True))
     if not receivers:

@@ -30,7 +30,7 @@ class PostgresqlBroker(TaskTable):
     """Delivers at least once. What is enqueued in a transaction is delivered when that is committed."""
 
     is_transactional = True
-    _listener: Listener | None = None
+    _listener: NotificationListener | None = None
 
     def enqueue(self, task: str) -> Any:
         key = super().enqueue(task)
@@ -41,7 +41,7 @@ class PostgresqlBroker(TaskTable):
         """A task to do, after at most `SAFETY_SECONDS`; None when there is none."""
         if self._listener is None:
             # Here, not in __init__: of all processes that have a broker one takes tasks.
-            self._listener = Listener()
+            self._listener = NotificationListener()
         self._listener.listen()  # before the table is looked at, so that nothing falls between the two
         taken = super().dequeue()
         if not taken:
@@ -55,7 +55,7 @@ def notify(payload: str) -> None:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
 
 
-class Listener:
+class NotificationListener:
     """A session of its own that listens. Where it cannot hear, waiting for it is a short sleep, and the log says so.
 
     Between it and the server there must be nothing that hands sessions from one client to the next: a pooler in
@@ -106,7 +106,7 @@ class Listener:
 
 def hears() -> bool:
     """Whether a notification arrives at who listens from here; takes `HEARING_SECONDS` where none does."""
-    listener = Listener()
+    listener = NotificationListener()
     try:
         listener.listen()
         return not listener.is_deaf

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 
-class OwnPageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
+class ChangePageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
     """An admin whose template for one row gets `subtitle` and `details`."""
 
     def subtitle(self, obj: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from kiok.metadata.admin.reveal_hidden import visible
-from kiok.metadata.graph import Edge, Graph, GraphTooLarge, bounded
+from kiok.metadata.graph import DrawnEdge, DrawnGraph, GraphTooLarge, bounded
 
 LABEL_COLUMNS = 20
 """How many Latin characters fit into a box, at 13 px; what East Asian scripts write is two wide."""
@@ -73,7 +73,7 @@ def of(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _boxes(graph: Graph) -> list[Box]:
+def _boxes(graph: DrawnGraph) -> list[Box]:
     return [
         Box(
             number=place,
@@ -89,7 +89,7 @@ def _boxes(graph: Graph) -> list[Box]:
     ]
 
 
-def _legend(graph: Graph) -> list[dict[str, str]]:
+def _legend(graph: DrawnGraph) -> list[dict[str, str]]:
     """The types that occur, as people read them."""
     found = {node.type for node in graph.nodes}
     known = [
@@ -126,7 +126,7 @@ def _columns(name: str) -> int:
     return sum(2 if east_asian_width(character) in "WFA" else 1 for character in name)
 
 
-def _path(edge: Edge) -> str:
+def _path(edge: DrawnEdge) -> str:
     """Level through columns; in the gaps between them a curve that begins and ends level."""
     (x, y), *_ = edge.points
     parts = [f"M{x} {y}"]

@@ -10,7 +10,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from kiok.metadata.admin import display
-from kiok.metadata.admin.change_page import OwnPageAdmin
+from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.since_filter import SinceFilter
 
 
@@ -27,7 +27,7 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, OwnPageAdmin):
+class ReadOnlyAdmin(ReadOnly, ChangePageAdmin):
     """The pages of a table that only the service writes."""
 
     actions = None

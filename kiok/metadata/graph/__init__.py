@@ -14,6 +14,6 @@ same picture in every process.
 
 from kiok.metadata.graph.layout import laid_out
 from kiok.metadata.graph.limits import GraphTooLarge, bounded
-from kiok.metadata.graph.picture import Edge, Graph, Node
+from kiok.metadata.graph.picture import DrawnEdge, DrawnGraph, DrawnNode
 
-__all__ = ["Edge", "Graph", "GraphTooLarge", "Node", "bounded", "laid_out"]
+__all__ = ["DrawnEdge", "DrawnGraph", "DrawnNode", "GraphTooLarge", "bounded", "laid_out"]

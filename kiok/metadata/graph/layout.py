@@ -9,7 +9,7 @@ from typing import Any
 from kiok.metadata.graph.columns import in_columns
 from kiok.metadata.graph.dependencies import drawn, read
 from kiok.metadata.graph.part import Placed, Point, parts
-from kiok.metadata.graph.picture import NODE_GAP, Edge, Graph, Node
+from kiok.metadata.graph.picture import NODE_GAP, DrawnEdge, DrawnGraph, DrawnNode
 from kiok.metadata.graph.routed import can_be_routed, routed
 
 MARGIN = 10
@@ -18,7 +18,7 @@ WIDTH_TO_HEIGHT = 1.8
 """What several parts together come near to, as screens do."""
 
 
-def laid_out(spec: Mapping[str, Any]) -> Graph:
+def laid_out(spec: Mapping[str, Any]) -> DrawnGraph:
     """A picture of a spec's tasks. Never raises for a spec that is valid JSON; see ADR 19 for what it costs."""
     graph = read(spec)
     lines = drawn(graph)
@@ -33,14 +33,14 @@ def laid_out(spec: Mapping[str, Any]) -> Graph:
             points[edge] = tuple((x + right, y + down) for x, y in line)
         width = max(width, right + part.width)
         height = max(height, down + part.height)
-    return Graph(
+    return DrawnGraph(
         width=width + MARGIN,
         height=height + MARGIN,
         nodes=tuple(
-            Node(graph.ids[task], graph.types[task], *corners[task]) for task in range(len(graph.ids))
+            DrawnNode(graph.ids[task], graph.types[task], *corners[task]) for task in range(len(graph.ids))
         ),
         edges=tuple(
-            Edge(graph.ids[source], graph.ids[target], points.get((source, target), ()))
+            DrawnEdge(graph.ids[source], graph.ids[target], points.get((source, target), ()))
             for source, target in graph.edges
         ),
     )

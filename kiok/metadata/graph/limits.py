@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kiok.metadata.graph.layout import laid_out
-from kiok.metadata.graph.picture import Graph
+from kiok.metadata.graph.picture import DrawnGraph
 
 MAX_TASKS = 1_000
 MAX_DRAWN_EDGES = (
@@ -30,9 +30,9 @@ class _Pictures:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, Graph] = OrderedDict()
+        self._known: OrderedDict[str, DrawnGraph] = OrderedDict()
 
-    def of(self, spec: Mapping[str, Any]) -> Graph:
+    def of(self, spec: Mapping[str, Any]) -> DrawnGraph:
         digest = _digest(spec)
         with self._lock:
             found = self._known.get(digest)
@@ -53,7 +53,7 @@ class _Pictures:
 _pictures = _Pictures()
 
 
-def bounded(spec: Mapping[str, Any]) -> Graph:
+def bounded(spec: Mapping[str, Any]) -> DrawnGraph:
     """Return the picture of a spec. Raises GraphTooLarge where it has too many tasks, requirements or lines."""
     found = spec.get("tasks")
     tasks = [task for task in found if isinstance(task, dict)] if isinstance(found, list) else []

@@ -10,7 +10,7 @@ NODE_GAP = 12  # between boxes one above the other
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DrawnNode:
     """A task's box; `x` and `y` are its upper left corner."""
 
     id: str
@@ -22,7 +22,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class DrawnEdge:
     """`target` requires `source`. `points` lead from the one's right side to the other's left side.
 
     No points: the edge is not drawn, since a longer way of drawn edges leads from source to target.
@@ -34,13 +34,13 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class DrawnGraph:
     """A whole picture. Nodes are in the spec's order, each once; edges in the order of their targets."""
 
     width: int
     height: int
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    nodes: tuple[DrawnNode, ...]
+    edges: tuple[DrawnEdge, ...]
 
     @property
     def implied(self) -> int:

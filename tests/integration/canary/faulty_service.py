@@ -10,14 +10,14 @@ from typing import Any
 
 from django.db import OperationalError
 
-from gitsync.git.process import Process
+from gitsync.git.process import GitProcess
 from tests.integration.canary import BREAKS_THE_DATABASE, BREAKS_UNEXPECTEDLY
 from tests.integration.same_database import *  # noqa: F403
 
-_finish = Process.finish
+_finish = GitProcess.finish
 
 
-def finish(self: Process, *arguments: Any, **options: Any) -> tuple[int, bytes]:
+def finish(self: GitProcess, *arguments: Any, **options: Any) -> tuple[int, bytes]:
     words = [str(word) for word in self._popen.args]  # type: ignore[union-attr]  # it is a list
     if "fetch" in words:
         told = f"git {words} with {Path(f'/proc/{self.pid}/environ').read_bytes()!r}"
@@ -28,4 +28,4 @@ def finish(self: Process, *arguments: Any, **options: Any) -> tuple[int, bytes]:
     return _finish(self, *arguments, **options)
 
 
-Process.finish = finish  # type: ignore[method-assign]
+GitProcess.finish = finish  # type: ignore[method-assign]

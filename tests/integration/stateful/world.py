@@ -21,8 +21,8 @@ from django.utils import timezone
 from gitsync.actions import pause, resume
 from gitsync.models import Repository, SyncRun, SyncState
 from gitsync.sync.backoff import look_at_once
-from gitsync.sync.lease import claim
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.lease import acquire
+from gitsync.sync.run import SyncOptions, sync_repository
 from tests.integration.stateful.nursery import Nursery
 from tests.reference.authoring import yaml_file
 from tests.reference.differences import differences
@@ -189,7 +189,7 @@ class World:
             return execute(sql, *arguments)
 
         with connection.execute_wrapper(count):
-            sync_repository(one.pk, Request(full=full))
+            sync_repository(one.pk, SyncOptions(full=full))
         if nothing_new:
             assert len(written) <= 1, written
             assert all(sql.startswith('UPDATE "gitsync_repository" SET "checked_at"') for sql in written), (
@@ -245,7 +245,7 @@ class World:
         def lose() -> None:
             rows = Repository.objects.filter(pk=one.pk)
             rows.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-            assert claim(one.pk) is not None
+            assert acquire(one.pk) is not None
             rows.update(lease_holder="", lease_expires_at=None)
 
         before = one.outcome()
@@ -263,7 +263,7 @@ class World:
                 done.append(name)
                 deed()
 
-        sync_repository(one.pk, Request(), progress)
+        sync_repository(one.pk, SyncOptions(), progress)
         return bool(done)
 
     def sync_everything_at_once(self) -> None:
@@ -273,7 +273,7 @@ class World:
 
         def run(pk: int, *, wait: bool) -> None:
             try:
-                sync_repository(pk, Request(wait=wait))
+                sync_repository(pk, SyncOptions(wait=wait))
             except BaseException as exc:  # noqa: BLE001 - told below, in the test's own thread
                 errors.append(exc)
             finally:

@@ -15,12 +15,12 @@ from .jvm import JAVA, Java, Jvm
 from .report import MAX_DIAGNOSTICS, Report
 from .work import JarWork
 
-__all__ = ["MAX_DIAGNOSTICS", "Java", "Jvm", "compile_jar", "start_ahead"]
+__all__ = ["MAX_DIAGNOSTICS", "Java", "Jvm", "compile_jar", "prefork"]
 
 _GIT_LFS_POINTER = b"version https://git-lfs"
 
 
-def start_ahead(java: Java = JAVA) -> Jvm:
+def prefork(java: Java = JAVA) -> Jvm:
     """A JVM that rehearses, then awaits the jar that `compile_jar` gets with it. Raises OSError."""
     return Jvm(java)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec
-from kiok.strict_json import HostileJsonError, parse
+from kiok.strict_json import StrictJsonError, parse
 from kiok.validation import authored_id, validate
 
 MAX_DIAGNOSTICS = 200
@@ -47,7 +47,7 @@ class Report:
         """Take in the DAG that a class gave, if it holds to the rules."""
         try:
             raw = parse(text)
-        except HostileJsonError as error:
+        except StrictJsonError as error:
             self.problem(f"class {class_name}: its DAG is not acceptable: {error}")
             return
         dag_id = authored_id(raw)
