@@ -35,7 +35,7 @@ import os, signal, sys, threading, time
 import django
 django.setup()
 from gitsync.models import Repository
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 
 step_to_die_in, delay = sys.argv[1], float(sys.argv[2])
 
@@ -46,7 +46,7 @@ def progress(step, detail):
     if step == step_to_die_in and not detail:
         threading.Timer(delay, die).start() if delay else die()
 
-sync_repository(Repository.objects.get().pk, Request(), progress)
+sync_repository(Repository.objects.get().pk, SyncOptions(), progress)
 """
 
 PYTHON = python_file({"p": "s"}, comment="\nimport time\ntime.sleep(0.2)")

@@ -39,13 +39,13 @@ import django
 django.setup()
 from django.db import connections
 from gitsync.models import Repository
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 
 for line in sys.stdin:
     worker = os.fork()
     if worker == 0:
         while True:
-            sync_repository(int(line), Request(full=True))
+            sync_repository(int(line), SyncOptions(full=True))
     print(worker, flush=True)
 """
 
@@ -128,10 +128,10 @@ import sys
 import django
 django.setup()
 from compilers.base import Kind, SandboxJob
-from gitsync import containers
+from gitsync.worker import sandbox as worker_sandbox
 
-sandbox = containers.sandbox()
-job = SandboxJob(Kind.PYTHON, [], [], None, labels=containers.labels("team", None))
+sandbox = worker_sandbox.sandbox()
+job = SandboxJob(Kind.PYTHON, [], [], None, labels=worker_sandbox.labels("team", None))
 sandbox.image_digest(Kind.PYTHON)
 for line in sys.stdin:
     claimed = sandbox.pool.claim(job)

@@ -130,9 +130,9 @@ class Stack:
         program = (
             "from datetime import timedelta; from django.contrib.auth.models import User\n"
             "from django.core.management import call_command\n"
-            "from django.utils import timezone; from gitsync import tokens; from gitsync.models import ApiToken\n"
+            "from django.utils import timezone; from gitsync.models import token_text; from gitsync.models import ApiToken\n"
             "call_command('check', deploy=True, fail_level='WARNING', verbosity=0)\n"
-            "made = tokens.new()\n"
+            "made = token_text.new()\n"
             "ApiToken.objects.create(user=User.objects.create_superuser('ada'), name='test', digest=made.digest,\n"
             "    start=made.start, scopes=['read', 'write'], expires_at=timezone.now() + timedelta(days=1))\n"
             "print(made.text)"

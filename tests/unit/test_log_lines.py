@@ -314,9 +314,9 @@ def test_what_python_would_write_past_the_log_is_in_it() -> None:
     script = (
         "import logging.config, threading, warnings\n"
         "from kiok.connections import redaction\n"
-        "from kiok.server.logging import configuration, strays\n"
+        "from kiok.server.logging import configuration, capture\n"
         "logging.config.dictConfig(configuration('INFO', 'json'))\n"
-        "strays.gather()\n"
+        "capture.gather()\n"
         f"redaction.register([{SECRET!r}])\n"
         f"warnings.warn('with {SECRET}')\n"
         "def fail():\n"

@@ -14,11 +14,10 @@ from django.core.management.base import BaseCommand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compilers.sandbox.self_check import Examination
-from compilers.sandbox.self_check import SandboxFinding as LayerFinding
+from compilers.sandbox.self_check import Examination, SandboxFinding
 from gitsync.management import terminal
 from gitsync.models import Repository
-from gitsync.monitoring.doctor.finding import CheckStatus, SandboxFinding
+from gitsync.monitoring.doctor.finding import CheckResult, CheckStatus
 from gitsync.monitoring.doctor.runner import Examined
 from gitsync.repositories.states import WORDS
 from gitsync.sync.report import FileFailure, SyncReport
@@ -124,14 +123,14 @@ def repositories() -> None:
 
 
 def layers() -> None:
-    finding = LayerFinding(LINES, LINES, LINES, ok=False)
+    finding = SandboxFinding(LINES, LINES, LINES, ok=False)
     good = dataclasses.replace(finding, ok=True)
     weaker = dataclasses.replace(good, weaker=True)
     terminal.show_examination(Examination((finding, good, weaker), ((LINES, LINES),), 1.0))
 
 
 def doctor() -> None:
-    terminal.show_examined([Examined("git", SandboxFinding(status, LINES, LINES)) for status in CheckStatus])
+    terminal.show_examined([Examined("git", CheckResult(status, LINES, LINES)) for status in CheckStatus])
 
 
 @pytest.mark.parametrize("show", [reports, repositories, layers, doctor])

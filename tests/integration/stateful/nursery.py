@@ -19,13 +19,13 @@ import django
 django.setup()
 from django.db import connection
 from gitsync.models import Trigger
-from gitsync.sync.run import Request, sync_repository
+from gitsync.sync.run import SyncOptions, sync_repository
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def sync(pk, step, statements, trigger):
-    request = Request(Trigger(trigger))
+    request = SyncOptions(Trigger(trigger))
     left = [statements]
 
     def count(execute, *arguments):
