@@ -42,7 +42,6 @@ def start_keeper() -> PoolMaintainer:
     """What a worker process of the service starts (`gitsync.tasks`): it has containers stand ready."""
     keeper = PoolMaintainer()
     keeper.start()
-    sandbox.on_claim(keeper.wake)
     return keeper
 
 

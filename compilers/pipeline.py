@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from compilers.base import (
     silent,
 )
 from compilers.build_cache import CachedResult, CacheInputs, View
-from compilers.discovery import discover
+from compilers.discovery import Discovery, discover
 from compilers.formats import jar, python, yaml
 from compilers.imported_dags import settle
 from compilers.partial import compile_with_part, likely_part
@@ -52,10 +53,6 @@ class Share:
     due: int
 
 
-Begun = Callable[[Sequence[Share]], None]
-"""Told the shares of the kinds that the tree has, before anything is compiled."""
-
-
 @dataclass(frozen=True, slots=True)
 class Compilation:
     """The outcome of a whole tree: every discovered source exactly once, sorted by path, compiled or not."""
@@ -68,6 +65,30 @@ class Compilation:
         return tuple(file for file in self.files if file.status is FileStatus.FAILED)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a commit gives to do: the files to compile by kind, and the results that hold without a compile.
+
+    `inputs` are the cache inputs by kind, `known` the stored result of each path. See `find_work`.
+    """
+
+    tree: Tree
+    sandbox: Sandbox
+    subpath: str
+    images: Mapping[Kind, str]
+    known: Mapping[str, CachedResult]
+    discovery: Discovery
+    inputs: Mapping[Kind, CacheInputs]
+    due: Mapping[Kind, Sequence[DiscoveredFile]]
+    results: Mapping[str, FileResult]
+
+    @property
+    def shares(self) -> list[Share]:
+        """The number of files of each kind that the tree has, and how many of them are compiled."""
+        found = Counter(source.kind for source in self.discovery.sources)
+        return [Share(kind, found[kind], len(files)) for kind, files in self.due.items()]
+
+
 def compile_tree(
     tree: Tree,
     *,
@@ -75,7 +96,6 @@ def compile_tree(
     subpath: str = "",
     labels: tuple[tuple[str, str], ...] = (),
     images: Mapping[Kind, str] = _OWN_IMAGES,
-    begun: Begun = lambda _shares: None,
     progress: Progress = lambda _done, _total: None,
     note: Note = silent,
     known: Mapping[str, CachedResult] = MappingProxyType({}),
@@ -83,51 +103,81 @@ def compile_tree(
 ) -> Compilation:
     """Discover every DAG source of the tree under `subpath`, and compile those that may have changed.
 
-    `images` names the image per kind; a kind that is missing takes the sandbox's own. `known` is what is stored of
-    each path's last compile; without it every file is compiled. `served` are the paths of the files that gave the
-    DAGs which are served now. `begun` and `progress` are called in the caller's
-    thread, `note` in any.
+    `find_work` and `compile_work` in one call; see there for the arguments and errors.
+    """
+    work = find_work(tree, sandbox=sandbox, subpath=subpath, images=images, known=known, served=served)
+    return compile_work(work, labels=labels, progress=progress, note=note)
 
-    One file's problem is that file's result. Raises what the tree raises when git fails, and
-    CompilerError when the tree cannot be judged as a whole.
+
+def find_work(
+    tree: Tree,
+    *,
+    sandbox: Sandbox,
+    subpath: str = "",
+    images: Mapping[Kind, str] = _OWN_IMAGES,
+    known: Mapping[str, CachedResult] = MappingProxyType({}),
+    served: Collection[str] = (),
+) -> Work:
+    """Discover every DAG source of the tree under `subpath`, and find those that have to be compiled.
+
+    `images` names the image per kind; a kind that is missing takes the sandbox's own. `known` is the stored result of
+    each path's last compile; without it every file is compiled. `served` are the paths of the files whose DAGs are
+    served now.
+
+    Raises what the tree raises when git fails, and CompilerError when the tree as a whole cannot be compiled.
     """
     discovery = discover(tree, subpath, served)
     results = {source.path: failed(source, why) for source, why in discovery.refused}
-    batches: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in COMPILERS}
+    by_kind: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in COMPILERS}
     for source in discovery.sources:
-        batches[source.kind].append(source)
+        by_kind[source.kind].append(source)
     paths = [source.path for source in discovery.sources]
-    conditions = {
-        kind: _conditions(kind, tree, sandbox, subpath, images, paths)
-        for kind, sources in batches.items()
+    inputs = {
+        kind: _cache_inputs(kind, tree, sandbox, subpath, images, paths)
+        for kind, sources in by_kind.items()
         if sources
     }
-    due: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in conditions}
-    for kind, wanted in due.items():
-        for source in batches[kind]:
-            last = conditions[kind].last_result(source, known.get(source.path))
+    due: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in inputs}
+    for kind, files in due.items():
+        for source in by_kind[kind]:
+            last = inputs[kind].last_result(source, known.get(source.path))
             if last is None:
-                wanted.append(source)
+                files.append(source)
             else:
                 results[source.path] = last
-    begun([Share(kind, len(batches[kind]), len(wanted)) for kind, wanted in due.items()])
-    done, total = 0, sum(map(len, due.values()))
-    for kind, wanted in due.items():
-        if wanted:
-            batch = Batch(wanted, tree, subpath, sandbox, labels, images, note)
-            for result in _compile(kind, batch, conditions[kind].view, known):
+    return Work(tree, sandbox, subpath, images, known, discovery, inputs, due, results)
+
+
+def compile_work(
+    work: Work,
+    *,
+    labels: tuple[tuple[str, str], ...] = (),
+    progress: Progress = lambda _done, _total: None,
+    note: Note = silent,
+) -> Compilation:
+    """Compile the files that are due, and return the result of every file of the commit.
+
+    `progress` is called in the caller's thread, `note` in any. One file's problem is that file's result. Raises what
+    the tree raises when git fails, and CompilerError when the tree as a whole cannot be compiled.
+    """
+    results, inputs = dict(work.results), work.inputs
+    done, total = 0, sum(map(len, work.due.values()))
+    for kind, files in work.due.items():
+        if files:
+            batch = Batch(files, work.tree, work.subpath, work.sandbox, labels, work.images, note)
+            for result in _compile(kind, batch, inputs[kind].view, work.known):
                 results[result.source.path] = (
-                    result if result.imported else conditions[kind].with_cache_key(result)
+                    result if result.imported else inputs[kind].with_cache_key(result)
                 )
                 done += 1
                 progress(done, total)
-    for source in discovery.sources:
+    for source in work.discovery.sources:
         if source.path not in results:
             results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)
     for result in [result for result in results.values() if result.imported]:
-        settled = settle(result, results, known)
-        results[result.source.path] = conditions[result.source.kind].with_cache_key(settled)
-    return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=discovery.ignored)
+        settled = settle(result, results, work.known)
+        results[result.source.path] = inputs[result.source.kind].with_cache_key(settled)
+    return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=work.discovery.ignored)
 
 
 def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, CachedResult]) -> Iterator[FileResult]:
@@ -140,7 +190,7 @@ def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, CachedRes
     return compile_with_part(compiler, batch, part, seen_in_part, view)
 
 
-def _conditions(
+def _cache_inputs(
     kind: Kind,
     tree: Tree,
     sandbox: Sandbox,

@@ -74,15 +74,6 @@ class SyncError(KiokError):
     transient = False
 
 
-class Requeue(Exception):
-    """A sync that is to go on later, with nothing written yet. `full`: everything is to be compiled then.
-
-    No error of the repository's: whoever asked for the sync waits for it on.
-    """
-
-    full = False
-
-
 class SubpathMissing(SyncError):
     """The configured folder is not in the commit and never was."""
 

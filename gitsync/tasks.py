@@ -1,7 +1,7 @@
-"""The edges to django-q2: tasks, and the schedule.
+"""The interface to django-q2: tasks, and the schedule.
 
-Tasks take primary keys and may be delivered twice; what they call is fenced. A worker that is handed the task of a sync
-does the sync whose turn it is (`gitsync.queue`), and the task's result is that one's.
+Tasks take primary keys and may be delivered twice; what they call is fenced. A sync task names no repository: it runs the
+queued sync that is due (`gitsync.queue`), and its result is the result of that sync.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
-from gitsync.errors import Requeue
 from gitsync.models import Leadership, Priority, Repository, Trigger
-from gitsync.queue import dispatch, django_q, enqueue, leader_schedule
-from gitsync.worker.startup import WorkerProcess
+from gitsync.queue import dispatch, enqueue, leader_schedule
+from gitsync.worker.startup import WorkerContext
 from kiok import correlation
 from kiok.cluster.conf import properties
 from kiok.cluster.idle_timeout import limit_standstill
 
 if TYPE_CHECKING:
-    from gitsync.sync.request import SyncOptions
+    from gitsync.sync.context import Requeue, SyncOptions
 
 LEADER_SCHEDULE = leader_schedule.NAME
 LEAD = leader_schedule.FUNCTION
@@ -77,51 +76,46 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
     return False
 
 
-def sync(
-    repository_id: int, trigger: str, full: bool = False, requested_by: str = "", correlation_id: str = ""
-) -> str:
-    """Task: sync the repository whose turn it is; called rather than delivered by the queue, this one.
+def run_next_queued_sync() -> str:
+    """Task: run the queued sync that is due, and return a line for people, free of secrets."""
+    from gitsync.sync.context import Requeue, SyncOptions
 
-    The result is a line for people, free of secrets.
-    """
-    from gitsync.sync.request import SyncOptions
-
-    if not django_q.is_delivered():
-        with correlation.bound(correlation_id):
-            return _sync(repository_id, SyncOptions(Trigger(trigger), requested_by, full))
-    queued = django_q.claim()
+    queued = WORKER.tasks.claim()
     if queued is None:
-        return "no turn may begin now"
+        return "no queued sync may begin now"
     trigger, full, requested_by, correlation_id = queued.arguments
-    request = SyncOptions(
+    options = SyncOptions(
         Trigger(trigger),
         requested_by,
         full,
         is_repeat=queued.is_repeat,
-        admit=partial(django_q.admit, queued),
+        admit=partial(WORKER.tasks.admit, queued),
     )
-    try:
-        with correlation.bound(correlation_id):
-            name = Repository.objects.filter(pk=queued.repository_id).values_list("name", flat=True).first()
-            log.info("the turn is that of repository %s", name or "that is removed")
-            return _sync(queued.repository_id, request)
-    except Requeue as exc:
-        django_q.requeue(queued, full=exc.full)
-        return str(exc)
+    with correlation.bound(correlation_id):
+        name = Repository.objects.filter(pk=queued.repository_id).values_list("name", flat=True).first()
+        log.info("this worker runs the queued sync of repository %s", name or "that is deleted")
+        outcome = run_sync(queued.repository_id, options)
+    if isinstance(outcome, Requeue):
+        WORKER.tasks.requeue(queued, full=outcome.full)
+        return outcome.reason
+    return outcome
 
 
-def _sync(repository_id: int, request: SyncOptions) -> str:
-    """Raises Deferred where the request does not admit what is to be compiled."""
-    from gitsync.sync.run import sync_repository
+def run_sync(repository_id: int, options: SyncOptions) -> str | Requeue:
+    """Sync a repository, and return a line for people, or Requeue where `options.admit` has it wait."""
+    from gitsync.sync import run
+    from gitsync.sync.context import Requeue
 
-    # A push from now on needs a request of its own: the look below may come too early for it. And whatever becomes of
-    # this one, should the database go before the claim, nobody waits for it.
+    # A push from now on needs a request of its own: the poll below may come too early for it. And if the database fails
+    # before the lease is taken, no request waits for this sync.
     Repository.objects.filter(pk=repository_id, queued_until__isnull=False).update(queued_until=None)
     try:
-        report = sync_repository(repository_id, request)
+        outcome = run.run_sync(repository_id, options)
     except Repository.DoesNotExist:
         return f"repository {repository_id} is gone"
-    return f"{report.name}: {report.state} {report.message}".strip()
+    if isinstance(outcome, Requeue):
+        return outcome
+    return f"{outcome.name}: {outcome.state} {outcome.message}".strip()
 
 
 def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") -> dict[str, Any]:
@@ -137,14 +131,13 @@ def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") ->
 
 def lead() -> str:
     """Task: have this worker process stand for leader, if it does not yet."""
-    _worker_process.stand_for_leader()
+    WORKER.stand_for_leader()
     return "standing for leader"
 
 
 def connect() -> None:
-    """Have every worker process stand for leader and keep its engine, and its tasks become turns."""
-    _worker_process.connect()
-    django_q.connect()
+    """Have every worker process stand for leader, maintain its warm pool, and run queued syncs."""
+    WORKER.connect()
 
 
 def ensure_schedule(**_: Any) -> None:
@@ -161,4 +154,4 @@ def _hand_to_worker(repository_id: int) -> None:
     enqueue_once(repository_id, Trigger.SCHEDULE)
 
 
-_worker_process = WorkerProcess(_hand_to_worker)
+WORKER = WorkerContext(_hand_to_worker)  # of this process

@@ -301,7 +301,7 @@ class _Rows:
             yield {
                 "id": f"{number:032}",
                 "name": f"task {number}",
-                "func": "gitsync.tasks.sync",
+                "func": "gitsync.tasks.run_next_queued_sync",
                 "started": self._ago(number),
                 "stopped": self._ago(number) + timedelta(seconds=2),
                 "success": number % 2 == 0,

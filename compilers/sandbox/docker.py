@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
@@ -28,11 +28,16 @@ class DockerSandbox:
     Safe to use from several threads at once, and in a process forked after it was made.
     """
 
-    def __init__(self, config: SandboxConfig | None = None, claim_lock: Lock | None = None) -> None:
-        """`claim_lock` is for the pool: see `compilers.sandbox.pool.Lock`."""
+    def __init__(
+        self,
+        config: SandboxConfig | None = None,
+        claim_lock: Lock | None = None,
+        on_claim: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`claim_lock` and `on_claim` are for the warm pool: see `compilers.sandbox.pool.Pool`."""
         self._config = config or SandboxConfig()
         self._engine = Engine(self._config)
-        self._pool = Pool(self._engine, self._config, claim_lock)
+        self._pool = Pool(self._engine, self._config, claim_lock, on_claim)
         self._session = Session(self._engine, self._config)
         self._one_each = False  # what this engine's kernel asks for: see Crowded
 

@@ -98,12 +98,21 @@ class Pool:
     Safe to use from several threads and processes at once.
     """
 
-    def __init__(self, engine: Engine, config: SandboxConfig, lock: Lock | None = None) -> None:
-        """`lock`: see `Lock`; without one, threads of this process alone exclude each other."""
+    def __init__(
+        self,
+        engine: Engine,
+        config: SandboxConfig,
+        lock: Lock | None = None,
+        on_claim: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`lock`: see `Lock`; without one, only threads of this process exclude each other.
+
+        `on_claim` is called whenever this process takes a warm container, before it is used.
+        """
         self._engine = engine
         self._config = config
         self._lock = lock or _ThreadsLock()
-        self.on_claim: Callable[[], None] = lambda: None
+        self.on_claim = on_claim
 
     def claim(self, job: SandboxJob) -> Attached | None:
         """A waiting container that is now this job's alone; None when there is none. Raises SandboxUnavailable."""

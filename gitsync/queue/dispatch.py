@@ -24,7 +24,7 @@ from gitsync.models import QueuedSync
 from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.dequeue import busy_workers, eligible
 
-TASK = "gitsync.tasks.sync"
+TASK = "gitsync.tasks.run_next_queued_sync"
 ENOUGH = 8
 """Tasks in the queue beyond which no more are sent, or as many as there are workers, if that is more."""
 DISPATCH_SECONDS = 5.0
@@ -66,7 +66,7 @@ def identity(queued: QueuedSync) -> dict[str, Any]:
         "name": name,
         "group": name,
         "func": TASK,
-        "args": (queued.repository_id, *queued.arguments),
+        "args": (),
     }
 
 

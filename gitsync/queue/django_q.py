@@ -1,19 +1,18 @@
-"""A worker's task becomes the turn that is due: what django-q2 then stores as its result is that turn's.
+"""django-q2's tasks as carriers of queued syncs: a sync task runs whichever queued sync is due.
 
-django-q2 tells of a task before and after it, with the very dictionary that it stores in the end. The worker hears of
-the first, the cluster's monitor, which stores results, of the second.
+django-q2 signals a task before and after it runs, with the dictionary that it stores as the result in the end. The worker
+receives the first signal; the cluster's monitor, which stores results, receives the second.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 from django_q.signals import post_execute, pre_execute
 
-from gitsync.errors import Requeue
 from gitsync.models import QueuedSync, Trigger
 from gitsync.queue import dequeue, dispatch
 from kiok.cluster.process_id import process_name
@@ -21,68 +20,60 @@ from kiok.cluster.process_id import process_name
 if TYPE_CHECKING:
     from compilers.pipeline import Share
 
+# Syncs whose result somebody may read. Of others only failures are stored: django-q2 locks all results to store one.
 AWAITED = (Trigger.ADMIN, Trigger.API)
-"""Whose results somebody may ask for; of others only failures are stored. To store one django-q2 locks all it keeps."""
-_TURN = "turn"
-_PUT_BACK = "turn_put_back"
+BUSY = "other long syncs are running; this one waits until one of them has ended"
+_QUEUED = "queued_sync"
+_REQUEUED = "requeued"
 
 log = logging.getLogger(__name__)
 
-worker_name = process_name
-"""How this process is known among the workers (`gitsync.presence`); a worker process says it when it begins."""
-_task: dict[str, Any] = {}
+
+class SyncTasks:
+    """The sync tasks of this process. `worker_name` returns its name among the workers (`gitsync.presence`)."""
+
+    def __init__(self, worker_name: Callable[[], str] = process_name) -> None:
+        self.worker_name = worker_name
+        self._task: dict[str, Any] = {}
+
+    def connect(self) -> None:
+        """Receive the signals of the tasks of this process."""
+        pre_execute.connect(self._begin, dispatch_uid="gitsync.queue")
+        post_execute.connect(_stored, dispatch_uid="gitsync.queue")
+
+    def claim(self) -> QueuedSync | None:
+        """Return the queued sync that the running task has to run, None if none may begin. Raises DatabaseError."""
+        queued = dequeue.claim(self.worker_name())
+        if queued is None:
+            self._task["save"] = False
+            return None
+        self._task |= {**dispatch.identity(queued), _QUEUED: queued.pk}
+        if queued.arguments[0] not in AWAITED:
+            self._task["save"] = False
+        return queued
+
+    def admit(self, queued: QueuedSync, shares: Iterable[Share]) -> str:
+        """Return why the queued sync has to wait before it compiles, or "". Raises DatabaseError."""
+        return "" if dequeue.admit(queued, self.worker_name(), shares) else BUSY
+
+    def requeue(self, queued: QueuedSync, *, full: bool) -> None:
+        """Have the queued sync wait again; as a full one if `full`. Raises DatabaseError."""
+        self._task |= {"save": False, _REQUEUED: True}
+        if full:
+            trigger, _, *rest = queued.arguments
+            QueuedSync.objects.filter(pk=queued.pk).update(arguments=[trigger, True, *rest])
+
+    def _begin(self, task: dict[str, Any], **_: Any) -> None:
+        self._task = task
 
 
-def connect() -> None:
-    """Hear of the tasks of this process."""
-    pre_execute.connect(_begins, dispatch_uid="gitsync.queue")
-    post_execute.connect(_is_stored, dispatch_uid="gitsync.queue")
-
-
-def is_delivered() -> bool:
-    """Whether what this process does is a sync task from the queue, rather than a call."""
-    return bool(_task.get("func") == dispatch.TASK)
-
-
-def claim() -> QueuedSync | None:
-    """The turn that the task under way is to do, None if there is nothing for it. Raises DatabaseError."""
-    queued = dequeue.claim(worker_name())
-    if queued is None:
-        _task["save"] = False
-    else:
-        is_awaited = queued.arguments[0] in AWAITED
-        _task.update(
-            dispatch.identity(queued), **{_TURN: queued.pk}, **({} if is_awaited else {"save": False})
-        )
-    return queued
-
-
-def admit(queued: QueuedSync, shares: Iterable[Share]) -> None:
-    """Go on to compile all this, or raise Deferred. Raises DatabaseError."""
-    if not dequeue.admit(queued, worker_name(), shares):
-        raise Requeue("other long syncs are under way; it waits until one of them has ended")
-
-
-def requeue(queued: QueuedSync, *, full: bool) -> None:
-    """The turn waits again; it is a full one from now on if `full` says so. Raises DatabaseError."""
-    _task.update({"save": False, _PUT_BACK: True})
-    if full:
-        trigger, _, *rest = queued.arguments
-        QueuedSync.objects.filter(pk=queued.pk).update(arguments=[trigger, True, *rest])
-
-
-def _begins(task: dict[str, Any], **_: Any) -> None:
-    global _task
-    _task = task
-
-
-def _is_stored(task: dict[str, Any], **_: Any) -> None:
-    """In the monitor: a worker has become free, and the turn is over."""
-    if _TURN not in task:
+def _stored(task: dict[str, Any], **_: Any) -> None:
+    """Finish the queued sync of a task, and notify a worker of the next one. Runs in the cluster's monitor."""
+    if _QUEUED not in task:
         return
     try:
-        if _PUT_BACK not in task:
-            dequeue.finish(task[_TURN])
+        if _REQUEUED not in task:
+            dequeue.finish(task[_QUEUED])
         dispatch.notify_next()
     except DatabaseError as exc:  # raised, it would end the monitor
-        log.warning("the end of a turn could not be recorded, so it is taken again: %s", exc)
+        log.warning("the end of a queued sync could not be recorded, so it runs again: %s", exc)

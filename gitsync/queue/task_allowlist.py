@@ -19,7 +19,7 @@ from kiok.errors import KiokError
 
 FUNCTIONS = frozenset(
     {
-        "gitsync.tasks.sync",
+        "gitsync.tasks.run_next_queued_sync",
         "gitsync.tasks.dry_run",
         "gitsync.tasks.lead",
         "gitsync.repositories.connection_test_tasks.check_remote",

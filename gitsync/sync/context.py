@@ -1,43 +1,99 @@
-"""Where a sync stands: its step, its progress, its log; and how much of that is in the store already."""
+"""The state of one sync, which each step reads and extends: options in, plan and report out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from compilers.pipeline import Share
-from gitsync.models import SyncRun
+from compilers.pipeline import Compilation, Share, Work
+from gitsync.models import Repository, SyncRun, Trigger
+from gitsync.sync.lease import SyncLease
 from gitsync.sync.log import SyncLog
+from gitsync.sync.plan import Plan, Recorded
+from gitsync.sync.remote import Remote
+from gitsync.sync.report import SyncReport
 
-Progress = Callable[[str, str], None]
-"""Told (step, detail) as a sync goes on."""
+Progress = Callable[[str, str], None]  # called with (step, detail) as a sync goes on
+Admit = Callable[
+    [Sequence[Share]], str
+]  # called before files are compiled; returns why the sync has to wait, or ""
 
-Admit = Callable[[Sequence[Share]], None]
-"""Told what is to be compiled before it is; may raise Deferred."""
-
-
-def admit_all(shares: Sequence[Share]) -> None:
-    """Whatever it is."""
+WRITE_SECONDS = 0.5  # between two writes of the progress within a step; a shorter step writes at its end only
 
 
-WRITE_SECONDS = 0.5
-"""Between two writes of the progress within a step. What takes less is not written but with the step."""
+def no_progress(step: str, detail: str) -> None:
+    """Ignore the progress of a sync."""
+
+
+def admit_all(_shares: Sequence[Share]) -> str:
+    """Let the sync compile whatever it has to."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What a sync is requested to do, and by whom.
+
+    `full` compiles unchanged files too. `wait` waits for a running sync of the repository and syncs then, instead of
+    leaving the request to it. `is_repeat`: a worker had begun this sync, and died. `admit` decides whether the sync may
+    compile now; see `Requeue`.
+    """
+
+    trigger: Trigger = Trigger.COMMAND
+    requested_by: str = ""
+    full: bool = False
+    wait: bool = False
+    is_repeat: bool = False
+    admit: Admit = admit_all
+
+    @property
+    def retries_now(self) -> bool:
+        """Return whether failed files are compiled before their retry is due: on a person's request, and in a full sync."""
+        return self.full or self.trigger in (Trigger.COMMAND, Trigger.ADMIN, Trigger.API)
+
+    @property
+    def overrides_back_off(self) -> bool:
+        """Return whether the sync runs although workers died in earlier ones: somebody requested it just now."""
+        return self.trigger != Trigger.SCHEDULE and not self.is_repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """The outcome of a sync that has to wait for other long syncs. Nothing was written.
+
+    `full`: the sync is a full one when it runs.
+    """
+
+    reason: str
+    full: bool = False
 
 
 @dataclass(slots=True)
 class SyncContext:
-    """A sync under way, used by its own thread (the journal: by any).
+    """A running sync. Used by one thread, except for `note`, which any thread may call.
 
-    The step under way, the commit reached, the seconds of each step, the files compiled so far of those that have
-    to be. `run` is None for a dry run, of which nothing is written.
+    `run` and `lease` are None in a dry run, which writes nothing. The attributes below `options` are set by the steps, in
+    this order; `resources` holds what has to be released when the files are compiled.
     """
 
-    run: SyncRun | None
-    progress: Progress
-    admit: Admit = admit_all
+    repository: Repository
+    options: SyncOptions
+    progress: Progress = no_progress
+    run: SyncRun | None = None
+    lease: SyncLease | None = None
+
+    remote: Remote = field(init=False)
     commit: str = ""
-    timings: dict[str, float] = field(default_factory=dict)
+    recorded: Sequence[Recorded] = ()
+    work: Work = field(init=False)
+    compilation: Compilation = field(init=False)
+    plan: Plan = field(init=False)
+    report: SyncReport = field(init=False)
+
+    resources: ExitStack = field(default_factory=ExitStack)
+    timings: dict[str, float] = field(default_factory=dict)  # seconds of each step
     files_done: int = 0
     files_total: int = 0
     sync_log: SyncLog = field(default_factory=SyncLog)
@@ -46,7 +102,7 @@ class SyncContext:
     _written: float = 0.0
 
     def enter(self, step: str) -> None:
-        """Begin a step, "" to end the last one. One write, which carries times, progress and log."""
+        """Begin a step; "" ends the last one. One write stores times, progress and log."""
         now = time.monotonic()
         if self._step:
             self.timings[self._step] = round(now - self._since, 4)
@@ -58,18 +114,18 @@ class SyncContext:
                 self.run.step = step
 
     def note(self, text: str, *, is_end: bool = False) -> None:
-        """A line in the log. From any thread."""
+        """Add a line to the sync log."""
         self.sync_log.note(self._step or "sync", text, is_end=is_end)
 
     def compiled(self, done: int, total: int) -> None:
-        """So many files are compiled. Written about twice a second."""
+        """Record the number of compiled files. Written about twice a second."""
         self.files_done, self.files_total = done, total
         self.progress(self._step, f"{done}/{total}")
         if time.monotonic() - self._written >= WRITE_SECONDS:
             self._write()
 
     def record(self, run: SyncRun) -> None:
-        """Set what the run is to say of all this in the end; not saved."""
+        """Set the final times, progress and log of the run; not saved."""
         run.timings = self.timings
         run.files_done, run.files_total = self.files_done, self.files_total
         run.log = self.sync_log.text()

@@ -9,12 +9,12 @@ from django.db import Error
 from gitsync.models import Repository, Trigger
 from gitsync.sync import status
 from gitsync.sync.backoff import SPREAD
+from gitsync.sync.context import SyncOptions
 from gitsync.sync.failure import logged_failure_of
 from gitsync.sync.lease import is_held
 from gitsync.sync.probe import is_current
 from gitsync.sync.probe_cache import ProbeCache
 from gitsync.sync.remote import Remote, remote_of
-from gitsync.sync.request import SyncOptions
 from kiok import correlation
 
 _probe_cache = ProbeCache()
@@ -54,7 +54,7 @@ def settled(
     # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
     is_unfinished = bool(repository.lease_holder or repository.pending_request) and not is_held(repository)
     if is_unfinished or not is_current(
-        repository, commit, insists=request.insists, retries_now=request.retries_now
+        repository, commit, ignore_back_off=request.overrides_back_off, retries_now=request.retries_now
     ):
         return False
     status.nothing_new(repository)

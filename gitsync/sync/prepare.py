@@ -1,4 +1,4 @@
-"""Steps fetch to plan: what a repository's commit means for the metadata store, with nothing written yet."""
+"""Steps fetch to plan: find out what a commit means for the metadata store. They write nothing to the store."""
 
 from __future__ import annotations
 
@@ -6,77 +6,99 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compilers.base import FileResult
-from compilers.pipeline import Compilation, Share, compile_tree
+from compilers.pipeline import Compilation, Share, compile_work, find_work
 from gitsync.errors import TooManyDags
 from gitsync.models import Repository, Verify
 from gitsync.sync import apply as store
 from gitsync.sync.cached_result import cached_results, earlier_doubts
-from gitsync.sync.context import SyncContext
-from gitsync.sync.fetch import fetch_commit, read_tree
+from gitsync.sync.context import Requeue, SyncContext
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.remote import Remote, remote_of
 from gitsync.sync.report import not_a_dag_reasons
+from gitsync.sync.subpath import check_subpath
 from gitsync.sync.verify import verify_commit
 from gitsync.worker import sandbox
 from kiok.cluster.conf import properties
 
-NOTED_PROBLEMS = 100
-"""In the log; the sync's record has more."""
-NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the log; the file list has all
+NOTED_PROBLEMS = 100  # in the sync log; the record of the sync has more
+NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the sync log; the file list has all
 
 
-def prepare(
-    repository: Repository, context: SyncContext, *, full: bool, retry_now: bool
-) -> tuple[Plan, Compilation]:
-    """Steps fetch, discover, compile and plan: what the commit means, with nothing written yet.
-
-    `full`: no stored result is used again. `retry_now`: nor is a failure that waits for its retry.
-    """
+def fetch(context: SyncContext) -> None:
+    """Bring the commit that the ref names into the mirror, complete in the scope. Raises GitError, SyncError."""
     context.enter("fetch")
-    remote = remote_of(repository)
-    with remote.mirror.held() as mirror:
-        if mirror is not remote.mirror:
-            context.note("another process has the mirror; this sync makes one for itself")
-            remote = replace(remote, mirror=mirror)
-        context.commit = fetch_commit(remote)
-        _note_fetched(context, remote, repository)
-        if repository.verify != Verify.OFF:
-            context.enter("verify")
-            signer = verify_commit(remote, repository, context.commit)
-            if signer:
-                context.note(
-                    f"the {repository.verify} is signed by {signer.name}, {signer.kind} key {signer.fingerprint}"
-                )
-        context.enter("discover")
-        tree = read_tree(remote, repository, context.commit)
-        recorded = store.recorded_dags(repository.name)
-        known = {} if full else cached_results(repository, recorded, retry_now=retry_now)
+    remote = remote_of(context.repository)
+    mirror = context.resources.enter_context(remote.mirror.held())
+    if mirror is not remote.mirror:
+        context.note("another process uses the mirror; this sync makes one of its own")
+        remote = replace(remote, mirror=mirror)
+    context.remote = remote
+    context.commit = remote.mirror.fetch(remote.url, remote.ref, remote.credential, remote.scope)
+    _note_fetched(context, remote, context.repository)
 
-        def begin_to_compile(shares: Sequence[Share]) -> None:
-            context.admit(shares)
-            context.note(_found(shares, full=full))
-            context.files_total = sum(share.due for share in shares)
-            context.enter("compile")
 
-        compilation = compile_tree(
-            tree,
-            sandbox=sandbox.sandbox(),
-            subpath=remote.subpath,
-            labels=sandbox.labels(repository.name, context.run),
-            images=repository.images,
-            begun=begin_to_compile,
-            progress=context.compiled,
-            note=context.note,
-            known=known,
-            served={item.source_path for item in recorded},
+def verify(context: SyncContext) -> None:
+    """Verify the signature of the commit or tag, if the repository requires one. Raises GitError, SyncError."""
+    repository = context.repository
+    if repository.verify == Verify.OFF:
+        return
+    context.enter("verify")
+    signer = verify_commit(context.remote, repository, context.commit)
+    if signer:
+        context.note(
+            f"the {repository.verify} is signed by {signer.name}, {signer.kind} key {signer.fingerprint}"
         )
-        _note_compiled(context, compilation)
+
+
+def discover(context: SyncContext) -> Requeue | None:
+    """Find the DAG files of the commit, and those of them that have to be compiled.
+
+    Returns Requeue if the queue does not admit so much work now. Raises GitError, SyncError, CompilerError.
+    """
+    context.enter("discover")
+    repository, remote, options = context.repository, context.remote, context.options
+    tree = remote.mirror.tree(context.commit, remote.scope)
+    check_subpath(tree, remote, repository)
+    context.recorded = store.recorded_dags(repository.name)
+    context.work = find_work(
+        tree,
+        sandbox=sandbox.sandbox(),
+        subpath=remote.subpath,
+        images=repository.images,
+        known={}
+        if options.full
+        else cached_results(repository, context.recorded, retry_now=options.retries_now),
+        served={item.source_path for item in context.recorded},
+    )
+    shares = context.work.shares
+    if reason := options.admit(shares):
+        return Requeue(reason, options.full)
+    context.note(_found(shares, full=options.full))
+    context.files_total = sum(share.due for share in shares)
+    return None
+
+
+def compile_files(context: SyncContext) -> None:
+    """Compile the files that are due, in containers, and let the mirror go. Raises GitError, CompilerError."""
+    context.enter("compile")
+    context.compilation = compile_work(
+        context.work,
+        labels=sandbox.labels(context.repository.name, context.run),
+        progress=context.compiled,
+        note=context.note,
+    )
+    _note_compiled(context, context.compilation)
+    context.resources.close()
+
+
+def plan(context: SyncContext) -> None:
+    """Compare the files with the recorded DAGs: what is created, updated, pruned or kept. Raises TooManyDags."""
     context.enter("plan")
-    plan = _plan(repository, compilation, recorded)
-    _note_files(context, plan, compilation)
-    counts = ", ".join(f"{len(uids)} {name}" for name, uids in plan.changes.items())
-    context.note(f"DAGs: {counts}, {len(plan.unchanged) + len(plan.refreshed)} unchanged")
-    return plan, compilation
+    context.plan = _plan(context.repository, context.compilation, context.recorded)
+    _note_files(context, context.plan, context.compilation)
+    counts = ", ".join(f"{len(uids)} {name}" for name, uids in context.plan.changes.items())
+    unchanged = len(context.plan.unchanged) + len(context.plan.refreshed)
+    context.note(f"DAGs: {counts}, {unchanged} unchanged")
 
 
 def _note_fetched(context: SyncContext, remote: Remote, repository: Repository) -> None:

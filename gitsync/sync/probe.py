@@ -32,12 +32,12 @@ def configuration_digest(repository: Repository) -> str:
 
 
 def is_current(
-    repository: Repository, commit: str, *, insists: bool = False, retries_now: bool = False
+    repository: Repository, commit: str, *, ignore_back_off: bool = False, retries_now: bool = False
 ) -> bool:
     """Whether the last judgement stands: same commit, configuration and images, and its time is not over.
 
     An image that cannot be had now counts as unchanged: an engine that is away must not make good DAGs
-    stale when nothing new was pushed. A judgement with a time only puts a sync off: none that somebody `insists` on.
+    stale when nothing new was pushed. An outcome with a time postpones the next sync, unless `ignore_back_off`.
     Files to be retried wait for their time, unless a person requested it (`retries_now`), or for an image that can be
     had again.
     A held commit that was accepted has to be synced.
@@ -46,7 +46,7 @@ def is_current(
     if last_outcome.get("commit") != commit or last_outcome.get("config") != configuration_digest(repository):
         return False
     if until := last_outcome.get("until"):
-        return not insists and database_now() < datetime.fromisoformat(until)
+        return not ignore_back_off and database_now() < datetime.fromisoformat(until)
     if is_accepted(repository, commit):
         return False
     if (retry_at := last_outcome.get("retry_at")) and (

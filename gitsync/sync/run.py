@@ -1,9 +1,28 @@
-"""`sync_repository`: the one function under every trigger. It walks the steps and reports."""
+"""Sync one repository: the steps in their order, and every way in which a sync ends.
+
+A sync that is requested ends before its first step when the repository is
+
+    held back       disabled or paused
+    up to date      the commit, the configuration and the images are those of the last outcome (`gitsync.sync.poll`)
+    busy            another sync of it runs; that one, or a sync after it, serves the request
+    backed off      workers died in its last syncs (`gitsync.sync.crash_loop`)
+
+Otherwise it takes the repository's lease and walks `STEPS`. Then it is
+
+    applied         the plan is committed                                    `_finish`
+    requeued        other long syncs run; it has written nothing and waits   a step returned `Requeue`
+    abandoned       the lease was lost, the configuration was edited, or     `_end_without_effect`
+                    the worker is terminated; nothing is committed
+    failed          the remote, the commit or this service is at fault;      `_end_without_effect`
+                    the DAGs keep serving
+    unrecorded      the database failed; the repository is polled again      `_end_without_effect`
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
@@ -13,7 +32,6 @@ from gitsync.errors import (
     Busy,
     ConfigurationChanged,
     LeaseLost,
-    Requeue,
     SyncError,
     SyncReason,
     WorkerDied,
@@ -21,16 +39,15 @@ from gitsync.errors import (
 )
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
 from gitsync.sync import apply as store
-from gitsync.sync import status
+from gitsync.sync import prepare, status
 from gitsync.sync.backoff import may_sync
-from gitsync.sync.context import Progress, SyncContext
+from gitsync.sync.context import Progress, Requeue, SyncContext, SyncOptions, no_progress
 from gitsync.sync.crash_loop import find_crash_loop
 from gitsync.sync.empty_hold import every_dag, require_acceptance
 from gitsync.sync.failure import is_store_full, logged_failure_of
 from gitsync.sync.lease import SyncLease, acquire, keep_alive, leave_request, release
 from gitsync.sync.plan import Plan
 from gitsync.sync.poll import settled
-from gitsync.sync.prepare import prepare
 from gitsync.sync.report import (
     SyncReport,
     report_of_held_back,
@@ -38,228 +55,235 @@ from gitsync.sync.report import (
     report_of_record,
     report_without_effect,
 )
-from gitsync.sync.request import SyncOptions
-from gitsync.sync.retries import scheduled_retries
+from gitsync.sync.retries import Retries, scheduled_retries
 from kiok import correlation
 from kiok.cluster.clock import database_now
 from kiok.cluster.conf import properties
 
-__all__ = ["SyncOptions", "dry_run", "sync_repository"]
+__all__ = ["Requeue", "SyncOptions", "dry_run", "run_sync", "sync_repository"]
+
+WAIT_POLL_SECONDS = 0.2  # between two attempts to take the lease of a repository that syncs
+DEFAULT_OPTIONS = SyncOptions()
 
 log = logging.getLogger(__name__)
 
-WAIT_POLL_SECONDS = 0.2
-PLAIN = SyncOptions()
+
+def _check_empty_hold(context: SyncContext) -> None:
+    """Require that a person accepted the commit, if it prunes every DAG. Raises WouldEmpty."""
+    plan, commit = context.plan, context.commit
+    if accepted_by := require_acceptance(context.repository, plan, commit, is_dry_run=context.lease is None):
+        context.note(f"the commit prunes {every_dag(len(plan.pruned))}, which {accepted_by} accepted")
+
+
+def _apply(context: SyncContext) -> None:
+    """Commit the plan in one transaction. Raises LeaseLost, ConfigurationChanged."""
+    assert context.lease  # noqa: S101 - not in a dry run
+    context.enter("apply")
+    store.apply(context.plan, context.lease, context.commit, context.compilation.ignored)
+    is_change = any(context.plan.changes.values())
+    context.note("committed" if is_change else "committed; no DAG changed", is_end=True)
+
+
+def _finish(context: SyncContext) -> None:
+    """Write the repository's new state and the end of the sync. Raises LeaseLost."""
+    assert context.lease and context.run  # noqa: S101, PT018 - not in a dry run
+    context.enter("finish")
+    retries = scheduled_retries(context.repository, context.plan)
+    context.report = _report(context, retries=retries)
+    status.succeed(context.lease, context.run, context.plan, context.report, context, retries)
+
+
+Step = Callable[[SyncContext], Requeue | None]
+
+PREPARE: tuple[Step, ...] = (
+    prepare.fetch,
+    prepare.verify,
+    prepare.discover,
+    prepare.compile_files,
+    prepare.plan,
+    _check_empty_hold,
+)
+STEPS: tuple[Step, ...] = (*PREPARE, _apply, _finish)
 
 
 def sync_repository(
-    repository_id: int,
-    request: SyncOptions = PLAIN,
-    progress: Progress = lambda _step, _detail: None,
+    repository_id: int, options: SyncOptions = DEFAULT_OPTIONS, progress: Progress = no_progress
 ) -> SyncReport:
-    """Bring the metadata store in line with a repository, if anything changed, and say what was done.
+    """Bring the metadata store in line with a repository, if anything changed, and report what was done.
 
-    Never raises for what is wrong with the repository, its remote or its files: that is in the report. Raises
-    Repository.DoesNotExist, database errors, and Deferred if the request's `admit` does.
+    Never raises for a fault of the repository, its remote or its files: the report has it. Raises
+    Repository.DoesNotExist and database errors. For callers whose options admit every sync; see `run_sync`.
     """
+    outcome = run_sync(repository_id, options, progress)
+    if isinstance(outcome, Requeue):
+        raise TypeError("a sync with options that may requeue it is run by run_sync")
+    return outcome
+
+
+def run_sync(
+    repository_id: int, options: SyncOptions, progress: Progress = no_progress
+) -> SyncReport | Requeue:
+    """Sync a repository as `sync_repository` does, or return Requeue where `options.admit` has it wait."""
     started = time.monotonic()
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
-    if request.dry_run:
-        return dry_run(repository, full=request.full, progress=progress)[0]
     with correlation.bound(repository=repository.name):
-        report = _sync_repository(repository, request, progress)
-    return replace(report, seconds=time.monotonic() - started)
+        outcome = _run_sync(repository, options, progress)
+    if isinstance(outcome, Requeue):
+        return outcome
+    return replace(outcome, seconds=time.monotonic() - started)
 
 
 def dry_run(
-    repository: Repository, *, full: bool = False, progress: Progress = lambda _step, _detail: None
+    repository: Repository, *, full: bool = False, progress: Progress = no_progress
 ) -> tuple[SyncReport, Plan | None]:
-    """What a sync would do now, and the plan of it, None where it came to none. Writes nothing to the store.
+    """Report what a sync would do now, with its plan; None if it got as far as no plan. Writes nothing to the store.
 
     Raises database errors.
     """
     started = time.monotonic()
     with correlation.bound(repository=repository.name):
-        report, plan = _dry_run(repository, full=full, progress=progress)
+        report, plan = _dry_run(SyncContext(repository, SyncOptions(full=full), progress))
     return replace(report, seconds=time.monotonic() - started), plan
 
 
-def _sync_repository(repository: Repository, request: SyncOptions, progress: Progress) -> SyncReport:
+def _run_sync(repository: Repository, options: SyncOptions, progress: Progress) -> SyncReport | Requeue:
     if held_back := report_of_held_back(repository):
         return held_back
-    if not request.full:
+    if not options.full:
         progress("probe", "")
-        if settled(repository, request):
+        if settled(repository, options):
             return report_of_record(repository)
     try:
-        held = _claim(repository.pk, request)
+        lease = _acquire(repository.pk, options)
     except Busy as exc:
         return report_without_effect(repository, exc.reason, str(exc))
-    with ExitStack() as followed:
-        return _sync_while_asked(held, request, progress, followed)
+    with ExitStack() as correlated:
+        return _sync_until_settled(lease, options, progress, correlated)
 
 
-def _claim(repository_id: int, request: SyncOptions) -> SyncLease:
-    """Claim, or wait for it, or leave the request with the holder. Raises Busy, Repository.DoesNotExist."""
+def _acquire(repository_id: int, options: SyncOptions) -> SyncLease:
+    """Take the lease, wait for it, or leave the request with its holder. Raises Busy, Repository.DoesNotExist."""
     deadline = time.monotonic() + properties().gitsync_sync_timeout_ms / 1000
     while True:
-        held = acquire(repository_id)
-        if held:
-            return held
-        if not request.wait and leave_request(
-            repository_id, request.trigger, request.requested_by, full=request.full
+        lease = acquire(repository_id)
+        if lease:
+            return lease
+        if not options.wait and leave_request(
+            repository_id, options.trigger, options.requested_by, full=options.full
         ):
-            raise Busy(
-                "a sync of this repository is under way; it is followed by another one for this request"
-            )
+            raise Busy("a sync of this repository is running; another one follows it for this request")
         if time.monotonic() > deadline:
-            raise Busy("another sync of this repository has been under way for too long; try again later")
+            raise Busy("another sync of this repository has been running for too long; try again later")
         time.sleep(WAIT_POLL_SECONDS)
 
 
-def _sync_while_asked(
-    held: SyncLease, request: SyncOptions, progress: Progress, followed: ExitStack
-) -> SyncReport:
-    """One sync under the claim; then another where a request came meanwhile or the configuration changed.
+def _sync_until_settled(
+    lease: SyncLease, options: SyncOptions, progress: Progress, correlated: ExitStack
+) -> SyncReport | Requeue:
+    """Sync under the lease; then again while a request is pending or the configuration was edited during the sync.
 
-    `followed`: a sync that a request asked for goes by that request's id, and so does what comes after it.
+    A sync for a pending request logs under the correlation id of that request (`correlated`), and so do those after it.
     """
     while True:
         try:
-            report = _sync(held, request, progress)
-        except Requeue as exc:
-            meanwhile = release(held)
-            exc.full = request.full or bool(meanwhile and meanwhile["full"])
-            raise
+            outcome = _sync_under(lease, options, progress)
         except BaseException:
-            release(held, keep_request=True)
+            release(lease, keep_request=True)
             raise
-        asked = release(held)
-        if asked:
-            known = asked.pop("correlation_id", "")
-            log.info("the sync %s follows, which was asked for meanwhile", known)
-            followed.enter_context(correlation.bound(known))
-            asked["trigger"] = Trigger(asked["trigger"])
-            request = replace(request, **asked, is_repeat=False)
-        elif report.reason != SyncReason.CONFIGURATION_CHANGED:
-            return report
+        pending = release(lease)
+        if isinstance(outcome, Requeue):
+            return replace(outcome, full=outcome.full or bool(pending and pending["full"]))
+        if pending:
+            correlation_id = pending.pop("correlation_id", "")
+            log.info("the sync %s follows, which was requested while this one ran", correlation_id)
+            correlated.enter_context(correlation.bound(correlation_id))
+            pending["trigger"] = Trigger(pending["trigger"])
+            options = replace(options, **pending, is_repeat=False)
+        elif outcome.reason != SyncReason.CONFIGURATION_CHANGED:
+            return outcome
         repository = (
             Repository.objects.select_related("credential", "verify_keys")
-            .filter(may_sync(), pk=held.repository_id)
+            .filter(may_sync(), pk=lease.repository_id)
             .first()
         )
         if repository is None:
-            return report
-        if asked and not request.full:
+            return outcome
+        if pending and not options.full:
             progress("probe", "")
-            if settled(repository, request):
-                return report  # what was asked for had been done already
+            if settled(repository, options):
+                return outcome  # the sync that just ended has done what was requested
         try:
-            held = _claim(held.repository_id, request)
+            lease = _acquire(lease.repository_id, options)
         except Busy:
-            return report  # whoever was faster has the request
+            return outcome  # the process that was faster serves the request
 
 
-def _sync(held: SyncLease, request: SyncOptions, progress: Progress) -> SyncReport:
-    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=held.repository_id)
-    # Once more: a look takes its time, and the claim is to the configuration that it found.
+def _sync_under(lease: SyncLease, options: SyncOptions, progress: Progress) -> SyncReport | Requeue:
+    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=lease.repository_id)
+    # Checked again: the poll took time, and the lease is for the configuration that it found.
     if held_back := report_of_held_back(repository):
         return held_back
-    if backed_off := _back_off(held, request, repository):
+    if backed_off := _back_off(lease, options, repository):
         return backed_off
     run = SyncRun.objects.create(
         repository=repository,
-        lease_number=held.number,
-        trigger=request.trigger,
-        requested_by=request.requested_by,
+        lease_number=lease.number,
+        trigger=options.trigger,
+        requested_by=options.requested_by,
         correlation_id=correlation.current(),
-        full=request.full,
+        full=options.full,
         from_commit=repository.last_good_commit,
         started_at=database_now(),
     )
-    context = SyncContext(run, progress, admit=request.admit)
-    context.note(_beginning(request))
-    limit = properties().gitsync_sync_timeout_ms / 1000
+    context = SyncContext(repository, options, progress, run, lease)
+    context.note(_request(options))
     try:
-        with keep_alive(held, limit):
-            plan, compilation = prepare(repository, context, full=request.full, retry_now=request.retries_now)
-            if accepted_by := require_acceptance(repository, plan, context.commit):
-                context.note(f"the commit prunes {every_dag(len(plan.pruned))}, which {accepted_by} accepted")
-            context.enter("apply")
-            store.apply(plan, held, context.commit, compilation.ignored)
-            is_change = any(plan.changes.values())
-            context.note("committed" if is_change else "committed; no DAG changed", is_end=True)
-            context.enter("finish")
-            retries = scheduled_retries(repository, plan)
-            report = report_of_plan(
-                repository, plan, compilation.ignored, to_commit=context.commit, retries=retries
-            )
-            status.succeed(held, run, plan, report, context, retries)
-    except Requeue:
+        with keep_alive(lease, properties().gitsync_sync_timeout_ms / 1000):
+            requeue = _walk(STEPS, context)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - each kind has its end below; none is swallowed
+        return _end_without_effect(context, run, lease, error)
+    if requeue:
         run.delete()
-        raise
-    except LeaseLost as exc:
-        _abandon(run, context, exc)
-        return report_without_effect(repository, exc.reason, str(exc))
-    except (OperationalError, InterfaceError) as exc:
-        if is_store_full(exc):
-            # What is there can be written over, mostly: so an operator learns of it where the sync would be told.
-            with suppress(DatabaseError):
-                return _failed(held, run, exc, context, repository)
-        log.warning("the sync of %s ended, since the database is in trouble: %s", repository.name, exc)
-        # The store itself is in trouble, so its failure is not recorded as the repository's.
-        status.postpone(held, repository)
-        raise
-    except SystemExit as exc:  # so the worker ends a task that is over its time, and itself
-        connection.close()  # it comes at any moment, in the midst of a statement too
-        _abandon(run, context, WorkerDied(f"the worker ended it, and itself: {exc}"))
-        raise
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
-        return _failed(held, run, exc, context, repository)
-    else:
-        log.info("synced %s to %s: %s", repository.name, context.commit[:12], _counts(report))
-        return report
+        return requeue
+    log.info("synced %s to %s: %s", repository.name, context.commit[:12], _counts(context.report))
+    return context.report
 
 
-def _back_off(held: SyncLease, request: SyncOptions, repository: Repository) -> SyncReport | None:
-    """A report if workers died at the repository so often that it waits; see `gitsync.sync.crash_loop`."""
-    if request.insists:
-        return None
-    if deaths := find_crash_loop(repository):
-        try:
-            status.worker_died(held, deaths)
-        except LeaseLost as exc:
-            return report_without_effect(repository, exc.reason, str(exc))
-    elif not (request.is_repeat and repository.reason == SyncReason.WORKER_DIED):
-        return None
-    repository.refresh_from_db()
-    return report_of_record(repository)
+def _walk(steps: Sequence[Step], context: SyncContext) -> Requeue | None:
+    """Run the steps in their order, up to one that has the sync requeued."""
+    with context.resources:
+        for step in steps:
+            if requeue := step(context):
+                return requeue
+    return None
 
 
-def _dry_run(repository: Repository, *, full: bool, progress: Progress) -> tuple[SyncReport, Plan | None]:
-    if held_back := report_of_held_back(repository, is_dry_run=True):
-        return held_back, None
-    context = SyncContext(None, progress)
-    try:
-        plan, compilation = prepare(repository, context, full=full, retry_now=True)
-    except Error:
-        raise
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
-        failure = logged_failure_of(exc, repository)
-        return report_without_effect(
-            repository, failure.reason, failure.message, to_commit=context.commit
-        ), None
-    report = report_of_plan(repository, plan, compilation.ignored, to_commit=context.commit)
-    try:
-        require_acceptance(repository, plan, context.commit, is_dry_run=True)
-    except WouldEmpty as exc:
-        report = replace(report, state=RepositoryState.FAILING, reason=str(exc.reason), message=str(exc))
-    return report, plan
-
-
-def _failed(
-    held: SyncLease, run: SyncRun, error: Exception, context: SyncContext, repository: Repository
+def _end_without_effect(
+    context: SyncContext, run: SyncRun, lease: SyncLease, error: Exception | SystemExit
 ) -> SyncReport:
+    """Record the end of a sync that committed nothing, and report it. Raises `error` where it is not the repository's."""
+    repository = context.repository
+    if isinstance(error, LeaseLost):
+        _abandon(run, context, error)
+        return report_without_effect(repository, error.reason, str(error))
+    if isinstance(error, SystemExit):  # the worker ends a task that is over its time, and itself
+        connection.close()  # it may have been in the middle of a statement
+        _abandon(run, context, WorkerDied(f"the worker ended it, and itself: {error}"))
+        raise error
+    if isinstance(error, OperationalError | InterfaceError):
+        if is_store_full(error):
+            # Existing rows can be written, mostly: so the operator finds the reason at the repository.
+            with suppress(DatabaseError):
+                return _fail(context, run, lease, error)
+        log.warning("the sync of %s ended because the database failed: %s", repository.name, error)
+        # The database failed, not the repository: its state stays as it is.
+        status.postpone(lease, repository)
+        raise error
+    return _fail(context, run, lease, error)
+
+
+def _fail(context: SyncContext, run: SyncRun, lease: SyncLease, error: Exception) -> SyncReport:
+    repository = context.repository
     failure = logged_failure_of(error, repository)
     if isinstance(error, ConfigurationChanged):
         _abandon(run, context, error)
@@ -268,15 +292,16 @@ def _failed(
     context.enter("")
     try:
         would_prune = error.dags if isinstance(error, WouldEmpty) else None
-        status.fail(held, run, failure, context, would_prune=would_prune)
+        status.fail(lease, run, failure, context, would_prune=would_prune)
     except LeaseLost as exc:
         _abandon(run, context, exc)
     return report_without_effect(repository, failure.reason, failure.message, to_commit=context.commit)
 
 
 def _abandon(run: SyncRun, context: SyncContext, error: SyncError) -> None:
-    """Write the end of a sync that is void. Whoever took its repository over may have done so already, and may have
-    taken its worker for dead.
+    """Write the end of a sync that is void.
+
+    A worker that took the repository over may have written it already, and may have counted this one as dead.
     """
     context.note(f"abandoned ({error.reason}): {error}", is_end=True)
     context.enter("")
@@ -291,11 +316,62 @@ def _abandon(run: SyncRun, context: SyncContext, error: SyncError) -> None:
         rows.filter(state=SyncState.ABANDONED).update(**observed)
 
 
-def _beginning(request: SyncOptions) -> str:
-    """Who asked for what."""
-    by = f" by {request.requested_by}" if request.requested_by else ""
-    everything = ", compiling also what has not changed" if request.full else ""
-    return f"asked for{by} ({request.trigger.label}){everything}"
+def _back_off(lease: SyncLease, options: SyncOptions, repository: Repository) -> SyncReport | None:
+    """Return a report if workers died in so many syncs of the repository that it waits; see `gitsync.sync.crash_loop`."""
+    if options.overrides_back_off:
+        return None
+    if crash_loop := find_crash_loop(repository):
+        try:
+            status.worker_died(lease, crash_loop)
+        except LeaseLost as exc:
+            return report_without_effect(repository, exc.reason, str(exc))
+    elif not (options.is_repeat and repository.reason == SyncReason.WORKER_DIED):
+        return None
+    repository.refresh_from_db()
+    return report_of_record(repository)
+
+
+def _dry_run(context: SyncContext) -> tuple[SyncReport, Plan | None]:
+    repository = context.repository
+    if held_back := report_of_held_back(repository, is_dry_run=True):
+        return held_back, None
+    try:
+        _walk(PREPARE, context)
+    except Error:
+        raise
+    except WouldEmpty as exc:
+        return (
+            replace(
+                _report(context),
+                state=RepositoryState.FAILING,
+                reason=str(exc.reason),
+                message=str(exc),
+            ),
+            context.plan,
+        )
+    except Exception as exc:  # noqa: BLE001 - any other error is this repository's failure
+        failure = logged_failure_of(exc, repository)
+        return report_without_effect(
+            repository, failure.reason, failure.message, to_commit=context.commit
+        ), None
+    return _report(context), context.plan
+
+
+def _report(context: SyncContext, *, retries: Retries | None = None) -> SyncReport:
+    return report_of_plan(
+        context.repository,
+        context.plan,
+        context.compilation.ignored,
+        to_commit=context.commit,
+        retries=retries,
+    )
+
+
+def _request(options: SyncOptions) -> str:
+    """Return who requested what, for the sync log."""
+    by = f" by {options.requested_by}" if options.requested_by else ""
+    everything = ", compiling unchanged files too" if options.full else ""
+    return f"requested{by} ({options.trigger.label}){everything}"
 
 
 def _counts(report: SyncReport) -> str:

@@ -32,7 +32,7 @@ class PoolMaintainer(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="container-keeper", daemon=True)
-        self._wake = threading.Event()
+        self._wake = sandbox.claimed
         self._process = process_name()
         self._presence = Presence(self._process)
         self._complained = ""
@@ -51,10 +51,6 @@ class PoolMaintainer(threading.Thread):
         self._stop_asked = True
         self._wake.set()
         self._presence.leave()
-
-    def wake(self) -> None:
-        """Look at once: a container that stood ready was taken."""
-        self._wake.set()
 
     def run(self) -> None:
         while not self._stop_asked:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 
@@ -29,6 +30,8 @@ from kiok import correlation
 from kiok.cluster.conf import properties
 from kiok.cluster.process_id import is_dead, process_name
 
+claimed = threading.Event()  # set when this process takes a warm container; the pool maintainer clears it
+
 
 @lru_cache(maxsize=1)
 def sandbox() -> DockerSandbox:
@@ -45,6 +48,7 @@ def sandbox() -> DockerSandbox:
             require_limits=config.requires_sandbox_limits,
         ),
         claim_lock=_claim_lock,
+        on_claim=claimed.set,
     )
 
 
@@ -105,11 +109,6 @@ def _claim_lock(place: str) -> Iterator[bool]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
         yield bool(cursor.fetchone()[0])
-
-
-def on_claim(told: Callable[[], None]) -> None:
-    """Have `told` called whenever this process takes a container that stood ready."""
-    sandbox().pool.on_claim = told
 
 
 def clear_pool() -> None:

@@ -161,7 +161,7 @@ def make_rows(word: str, connection: str, first_key: int) -> Rows:
         Task.objects.create(
             id=f"{word}-{success}",
             name=f"sync {word}",
-            func="gitsync.tasks.sync",
+            func="gitsync.tasks.run_next_queued_sync",
             started=now,
             stopped=now,
             result=f"{word}: in_sync",

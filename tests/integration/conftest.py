@@ -20,6 +20,7 @@ from gitsync.models import Repository, Trigger
 from gitsync.sync import remote
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.sync.run import dry_run as plan_sync
 from kiok.connections.models import Connection
 from tests.integration.hooks import SECRET
 from tests.integration.mirrors import PROTOCOLS
@@ -50,7 +51,9 @@ def repository(work_repo: WorkRepo, transactional_db: None) -> Repository:
 def sync(repository: Repository) -> Sync:
     """Sync `repository` now, as the command line does."""
 
-    def run(**options: Any) -> SyncReport:
+    def run(*, dry_run: bool = False, **options: Any) -> SyncReport:
+        if dry_run:
+            return plan_sync(Repository.objects.get(pk=repository.pk), **options)[0]
         return sync_repository(repository.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True, **options))
 
     return run

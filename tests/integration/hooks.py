@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.test import Client
-from django_q.models import OrmQ
-from django_q.signing import SignedPackage
 
-from gitsync import tasks
 from tests.integration.git_services import Delivery, Sender
+from tests.integration.queue_state import waiting
 
 SECRET = "It's a Secret to Everybody"
 MAIN = "refs/heads/main"
@@ -41,6 +39,4 @@ def outcome(answer: Any) -> tuple[int, str]:
 
 def requests() -> list[tuple[Any, ...]]:
     """The arguments of the syncs that wait for a worker, but what they go by."""
-    packages = [SignedPackage.loads(row.payload) for row in OrmQ.objects.order_by("id")]
-    assert all(package["func"] == tasks.SYNC for package in packages)
-    return [tuple(package["args"])[:4] for package in packages]
+    return [row[:4] for row in waiting()]

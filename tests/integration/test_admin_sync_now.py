@@ -16,9 +16,10 @@ from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
 from gitsync import tasks
-from gitsync.models import Leadership, Repository, SyncRun
+from gitsync.models import Leadership, QueuedSync, Repository, SyncRun
 from gitsync.sync.lease import acquire, release
 from tests.integration.conftest import Sync, yaml_dag
+from tests.integration.queue_state import run_now
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +50,8 @@ def work() -> int:
     rows = list(OrmQ.objects.order_by("id"))
     for row in rows:
         task = SignedPackage.loads(row.payload)
-        result = tasks.sync(*task["args"])
+        queued = QueuedSync.objects.get(pk=task["id"])
+        result = run_now(queued.repository_id, *queued.arguments)
         assert task["func"] == tasks.SYNC
         Task.objects.create(
             id=task["id"],
@@ -154,7 +156,7 @@ def test_a_request_during_a_sync_waits_for_the_one_that_follows(
     assert release(held)
     # Between the end of the first and the beginning of the second.
     assert status(browser, repository)["settled"] is False
-    tasks.sync(repository.pk, "admin")
+    run_now(repository.pk, "admin")
     done = status(browser, repository)
     assert done["settled"] is True
     assert "1 created" in done["parts"]["line"]

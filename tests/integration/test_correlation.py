@@ -14,8 +14,6 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
-from django_q.models import OrmQ
-from django_q.signing import SignedPackage
 
 from compilers.sandbox.config import LABEL_CORRELATION
 from gitsync import tasks
@@ -31,6 +29,7 @@ from tests.integration.api_client import ROOT, make_token
 from tests.integration.canary.surfaces import ContainerWatch
 from tests.integration.cluster import eventually
 from tests.integration.conftest import yaml_dag
+from tests.integration.queue_state import run_now, waiting
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,14 +58,6 @@ def logged() -> Iterator[list[dict[str, Any]]]:
     finally:
         for logger in loggers:
             logger.removeHandler(handler)
-
-
-def waiting() -> list[dict[str, Any]]:
-    """The tasks in the queue, which is empty then."""
-    rows = list(OrmQ.objects.order_by("id"))
-    for row in rows:
-        row.delete()
-    return [SignedPackage.loads(row.payload) for row in rows]
 
 
 def post_sync(**headers: str) -> Any:
@@ -107,7 +98,7 @@ def test_one_id_goes_from_the_request_by_the_task_to_lines_row_container_page_an
     [task] = waiting()
 
     with logged() as done, ContainerWatch(f"{LABEL_CORRELATION}=from-the-client.1") as watch:
-        tasks.sync(*task["args"])
+        run_now(*task)
     assert {event["correlation_id"] for event in done} == {"from-the-client.1"}
     assert {event["repository"] for event in done} == {"team"}
     assert any(event["event"].startswith("synced team to ") for event in done)
@@ -137,7 +128,7 @@ def test_an_id_that_is_not_well_formed_is_replaced(repository: Repository, given
     assert correlation.is_well_formed(made)
     assert made != given
     [task] = waiting()
-    assert task["args"][-1] == made
+    assert task[-1] == made
 
 
 def test_every_request_has_an_id_of_its_own_with_which_it_is_answered_and_logged(
@@ -155,7 +146,7 @@ def test_every_request_has_an_id_of_its_own_with_which_it_is_answered_and_logged
 def test_a_delivery_gives_its_own_id_and_one_that_is_not_signed_gives_none(hooked: Repository) -> None:
     assert hook("delivery-1")["X-Request-ID"] == "delivery-1"
     [task] = waiting()
-    assert task["args"][-1] == "delivery-1"
+    assert task[-1] == "delivery-1"
     assert Delivery.objects.get().correlation_id == "delivery-1"
 
     with logged() as events:
@@ -176,7 +167,7 @@ def test_a_request_that_joins_one_that_waits_logs_its_id(hooked: Repository) -> 
     [joined] = [event for event in events if event["logger"] == "gitsync.tasks"]
     assert joined["correlation_id"] == "second"
     assert joined["event"].endswith("this request joins first")
-    assert [task["args"][-1] for task in waiting()] == ["first"]
+    assert [task[-1] for task in waiting()] == ["first"]
 
 
 def test_a_request_during_a_sync_is_followed_under_its_own_id_and_those_after_it_join(
@@ -226,10 +217,10 @@ def test_each_look_of_the_leader_has_an_id_which_the_task_goes_by(
         eventually(lambda: not looks.under_way(), 30, "the looks")
     [task] = waiting()
     failed = SyncRun.objects.get(repository__name="bad")
-    assert looked == [task["args"][-1]]
+    assert looked == [task[-1]]
     assert correlation.is_well_formed(looked[0])
     assert correlation.is_well_formed(failed.correlation_id)
-    assert task["args"][-1] != failed.correlation_id
+    assert task[-1] != failed.correlation_id
     [told] = [event for event in events if event["event"].startswith("sync of bad failed")]
     assert (told["correlation_id"], told["repository"]) == (failed.correlation_id, "bad")
 
@@ -278,7 +269,7 @@ def test_a_task_that_an_older_version_queued_is_done_and_gets_an_id(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    tasks.sync(repository.pk, "schedule", False, "")
+    run_now(repository.pk, "schedule", False, "")
     assert correlation.is_well_formed(SyncRun.objects.get().correlation_id)
 
 

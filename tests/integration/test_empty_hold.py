@@ -12,7 +12,6 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from gitsync import tasks
 from gitsync.actions import ActionRefused, accept_empty, mark_accepted
 from gitsync.models import QueuedSync, Repository, SyncRun
 from gitsync.sync.empty_hold import hold_of
@@ -23,6 +22,7 @@ from tests.integration.api_client import Api, make_token, make_user
 from tests.integration.cluster import workers
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.processes import gitsync
+from tests.integration.queue_state import run_now
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -287,7 +287,7 @@ def test_who_accepted_first_is_recorded_and_in_the_log_and_asks_for_the_sync(
     (entry,) = LogEntry.objects.all()
     assert entry.get_change_message() == f"Accepted commit {commit}, which prunes all 2 DAGs."
     (turn,) = QueuedSync.objects.filter(repository=guarded)
-    assert tasks.sync(guarded.pk, *turn.arguments) == "team: in_sync"
+    assert run_now(guarded.pk, *turn.arguments) == "team: in_sync"
     run = SyncRun.objects.order_by("-id")[0]
     assert (run.requested_by, len(run.changes["pruned"])) == ("ada", 2)
 

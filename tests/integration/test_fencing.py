@@ -23,6 +23,7 @@ from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
+from tests.integration.queue_state import run_now
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,14 +180,13 @@ def test_many_syncs_at_once_end_as_one(work_repo: WorkRepo, repository: Reposito
 
 
 def test_a_task_delivered_twice_does_its_work_once(work_repo: WorkRepo, repository: Repository) -> None:
-    from gitsync import tasks
 
     work_repo.publish({"a.yaml": yaml_dag("a")})
-    tasks.sync(repository.pk, "schedule")
-    tasks.sync(repository.pk, "schedule")
+    run_now(repository.pk, "schedule")
+    run_now(repository.pk, "schedule")
     assert (SyncRun.objects.count(), DagVersion.objects.count()) == (1, 1)
     repository.delete()
-    assert "gone" in tasks.sync(999, "schedule")
+    assert "gone" in run_now(999, "schedule")
 
 
 def test_a_claim_is_one_mans_and_a_request_meanwhile_is_kept(repository: Repository) -> None:

@@ -76,7 +76,6 @@ def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def keeper(pool_of_one: None) -> Iterator[PoolMaintainer]:
     """The keeper of a worker that lives."""
     kept = PoolMaintainer()
-    sandbox.on_claim(kept.wake)
     kept.start()
     yield kept
     kept.stop()

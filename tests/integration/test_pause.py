@@ -28,6 +28,7 @@ from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.git_services import SENDERS
 from tests.integration.processes import gitsync
+from tests.integration.queue_state import run_now
 from tests.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +85,7 @@ def test_neither_schedule_nor_button_nor_webhook_nor_command_syncs_what_is_pause
 
     assert look_at_due() == [other.pk]
 
-    assert tasks.sync(repository.pk, "schedule") == f"team: failing the repository is paused by ada: {WHY}"
+    assert run_now(repository.pk, "schedule") == f"team: failing the repository is paused by ada: {WHY}"
     with pytest.raises(ActionRefused, match=WHY) as refused:
         ask_for_sync(ada, repository)
     assert refused.value.code == "paused"

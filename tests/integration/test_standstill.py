@@ -11,9 +11,9 @@ from django.db import connection
 from gitsync import tasks
 from gitsync.models import Priority, Repository, Trigger
 from gitsync.queue import dequeue, enqueue
+from gitsync.sync.context import SyncOptions
 from gitsync.sync.lease import acquire, leave_request, release
 from gitsync.sync.poll import settled
-from gitsync.sync.request import SyncOptions
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 

@@ -31,6 +31,7 @@ from gitsync import tasks
 from gitsync.models import Repository, Trigger
 from kiok.server import embedded
 from tests.environment import url_of
+from tests.integration.queue_state import run_now
 from tests.integration.stateful.nursery import Nursery
 from tests.integration.stateful.world import BEFORE_APPLY, FOLLOWED, MAIN, OTHER, TAG, Configured, World
 from tests.reference.authoring import (
@@ -335,7 +336,7 @@ def test_a_sync_that_loses_the_database_before_its_claim_can_be_asked_for_again_
         return execute(sql, *arguments)
 
     with connection.execute_wrapper(lose), pytest.raises(OperationalError):
-        tasks.sync(one.pk, Trigger.SCHEDULE)
+        run_now(one.pk, Trigger.SCHEDULE)
     connection.close()
     assert tasks.enqueue_once(one.pk, Trigger.SCHEDULE)
     world.sync(one)

@@ -11,11 +11,10 @@ from dataclasses import replace
 
 import pytest
 from django.conf import settings as django_settings
-from django_q.models import OrmQ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitsync.models import Delivery, DeliveryOutcome, Repository
+from gitsync.models import Delivery, DeliveryOutcome, QueuedSync, Repository
 from kiok.connections.models import Connection
 from tests.integration import git_services
 from tests.integration.git_services import SENDERS, Sender
@@ -72,7 +71,7 @@ def test_a_delivery_without_a_signature_is_refused(sender: Sender, hooked: Repos
 @each_service
 def test_a_delivery_that_comes_again_asks_for_nothing(sender: Sender, hooked: Repository) -> None:
     send(sender, sender.push(MAIN), identity="one")
-    OrmQ.objects.all().delete()
+    QueuedSync.objects.all().delete()
     Repository.objects.update(queued_until=None)
     assert outcome(send(sender, sender.push(MAIN), identity="one")) == (200, "replay")
     assert requests() == []

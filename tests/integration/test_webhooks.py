@@ -18,11 +18,9 @@ from django.db import connection, connections, transaction
 from django.db.models import ProtectedError
 from django.test import Client
 from django.utils import timezone
-from django_q.models import OrmQ
 
 import gitsync.sync.run
-from gitsync import tasks
-from gitsync.models import Delivery, Repository
+from gitsync.models import Delivery, QueuedSync, Repository
 from gitsync.repositories.declared import follow_declaration
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.views import REFUSAL_SECONDS
@@ -31,6 +29,7 @@ from kiok.server import property_sources
 from tests.integration import git_services
 from tests.integration.git_services import SENDERS
 from tests.integration.hooks import MAIN, SECRET, outcome, requests, send
+from tests.integration.queue_state import run_now, waiting
 from tests.integration.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,17 +129,17 @@ def test_requests_that_wait_become_one_and_a_push_after_its_beginning_gets_its_o
     sender = git_services.GITHUB
     assert outcome(send(sender, sender.push(MAIN), identity="1")) == (202, "queued")
     assert outcome(send(sender, sender.push(MAIN), identity="2")) == (202, "waiting")
-    (waiting,) = requests()
-    OrmQ.objects.all().delete()
+    (queued,) = waiting()
+    QueuedSync.objects.all().delete()
     during = []
-    original = gitsync.sync.run.sync_repository
+    original = gitsync.sync.run.run_sync
 
     def with_a_push_meanwhile(*arguments: Any) -> Any:
         during.append(outcome(send(sender, sender.push(MAIN), identity="3")))
         return original(*arguments)
 
-    monkeypatch.setattr(gitsync.sync.run, "sync_repository", with_a_push_meanwhile)
-    tasks.sync(*waiting)
+    monkeypatch.setattr(gitsync.sync.run, "run_sync", with_a_push_meanwhile)
+    run_now(*queued)
     assert during == [(202, "queued")]
     assert len(requests()) == 1
 

@@ -21,7 +21,7 @@ from compilers.base import (
 )
 from compilers.formats import yaml
 from compilers.ignore_rules import IgnoreFileError
-from compilers.pipeline import Compilation, Share, compile_tree
+from compilers.pipeline import Compilation, compile_tree, compile_work, find_work
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from kiok.compiled import CompiledFile
@@ -133,17 +133,14 @@ def test_yaml_alone_needs_no_container() -> None:
     assert (result.status, sandbox.jobs) == (FileStatus.COMPILED, [])
 
 
-def test_what_is_to_be_compiled_is_told_first_and_then_each_file() -> None:
+def test_find_work_counts_the_files_to_compile_and_compile_work_reports_each() -> None:
     told: list[tuple[int, int]] = []
     tree = MemoryTree(TREE, oversized=[TreeEntry("z.jar", "100644", "b", 10**9)])
-    shares: list[Share] = []
-    compile_tree(
-        tree,
-        sandbox=FakeSandbox(one_dag_each),
-        begun=shares.extend,
-        progress=lambda *counts: told.append(counts),
-    )
-    assert sum(share.due for share in shares) == sum(share.found for share in shares) == 5
+    sandbox = FakeSandbox(one_dag_each)
+    work = find_work(tree, sandbox=sandbox)
+    assert sum(share.due for share in work.shares) == sum(share.found for share in work.shares) == 5
+    assert sandbox.jobs == []
+    compile_work(work, progress=lambda *counts: told.append(counts))
     assert told == [(done, 5) for done in range(1, 6)]
 
 

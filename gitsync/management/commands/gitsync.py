@@ -24,8 +24,8 @@ from kiok.cluster.conf import properties
 from kiok.text import terminal_line
 
 if TYPE_CHECKING:
+    from gitsync.sync.context import SyncOptions
     from gitsync.sync.report import SyncReport
-    from gitsync.sync.request import SyncOptions
 
 USAGE_ERROR = 2
 
@@ -92,21 +92,15 @@ class Command(BaseCommand):
 
     def _sync_all(self, repositories: list[Repository], options: dict[str, Any]) -> bool:
         """Sync the repositories and show their reports; whether all of them are well."""
-        from gitsync.sync.request import SyncOptions  # what it stands on, the list does not need
+        from gitsync.sync.context import SyncOptions  # imports the compilers, which the list does not need
 
         if options["repo"] is None and not options["dry_run"]:
             configured, repositories = repositories, self._without_paused(repositories)
             if configured and not repositories and not options["json"]:
                 return True
         by = _accept_held(repositories) if options["accept_empty"] else ""
-        request = SyncOptions(
-            trigger=Trigger.COMMAND,
-            requested_by=by,
-            full=options["full"],
-            dry_run=options["dry_run"],
-            wait=True,
-        )
-        reports = self._sync(repositories, request, quiet=options["json"])
+        requested = SyncOptions(trigger=Trigger.COMMAND, requested_by=by, full=options["full"], wait=True)
+        reports = self._sync(repositories, requested, dry_run=options["dry_run"], quiet=options["json"])
         if options["json"]:
             self.stdout.write(json.dumps({"repositories": [report.to_json() for report in reports]}))
         else:
@@ -135,15 +129,21 @@ class Command(BaseCommand):
                 self.stderr.write(f"{message} It is left out.", self.style.WARNING)
         return [repository for repository in repositories if not repository.is_paused]
 
-    def _sync(self, repositories: list[Repository], request: SyncOptions, *, quiet: bool) -> list[SyncReport]:
-        from gitsync.sync.run import sync_repository
+    def _sync(
+        self, repositories: list[Repository], options: SyncOptions, *, dry_run: bool, quiet: bool
+    ) -> list[SyncReport]:
+        from gitsync.sync import run
 
         reports = []
         with terminal.progress(quiet) as show:
             for repository in repositories:
                 step = show(repository.name)
                 try:
-                    reports.append(sync_repository(repository.pk, request, step))
+                    if dry_run:
+                        repository.refresh_from_db()
+                        reports.append(run.dry_run(repository, full=options.full, progress=step)[0])
+                    else:
+                        reports.append(run.sync_repository(repository.pk, options, step))
                 except Repository.DoesNotExist:
                     continue  # removed meanwhile
         return reports
