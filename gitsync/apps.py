@@ -21,6 +21,7 @@ class GitsyncConfig(AppConfig):
         from gitsync import access, tasks
         from gitsync.models.connection_values import wrong_values
         from gitsync.queue import safe_pickle
+        from gitsync.worker import jobs
         from kiok.connections import value_checks
         from kiok.metadata.access import restrict_to
 
@@ -28,6 +29,7 @@ class GitsyncConfig(AppConfig):
         value_checks.register(wrong_values)
         safe_pickle.install()
         tasks.connect()
+        jobs.register()
         post_migrate.connect(tasks.ensure_schedule, sender=self)
 
 

@@ -16,12 +16,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.tasks import async_task
 
-from gitsync.models import Leadership, Priority, Repository, Trigger
+from gitsync.models import Priority, Repository, Trigger
 from gitsync.queue import dispatch, enqueue, leader_schedule
 from gitsync.worker.startup import WorkerContext
 from kiok import correlation
 from kiok.cluster.conf import properties
 from kiok.cluster.idle_timeout import limit_standstill
+from kiok.cluster.models import LeaderLease
 
 if TYPE_CHECKING:
     from gitsync.sync.context import Requeue, SyncOptions
@@ -131,7 +132,7 @@ def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") ->
 
 def lead() -> str:
     """Task: have this worker process stand for leader, if it does not yet."""
-    WORKER.stand_for_leader()
+    WORKER.campaign()
     return "standing for leader"
 
 
@@ -145,13 +146,13 @@ def ensure_schedule(**_: Any) -> None:
 
     With it the row that leaders are recorded in, which also names the installation.
     """
-    Leadership.objects.get_or_create(pk=1)
+    LeaderLease.objects.get_or_create(pk=1)
     leader_schedule.ensure()
 
 
-def _hand_to_worker(repository_id: int) -> None:
+def hand_to_worker(repository_id: int) -> None:
     """Enqueue a scheduled sync, unless one waits for a worker already."""
     enqueue_once(repository_id, Trigger.SCHEDULE)
 
 
-WORKER = WorkerContext(_hand_to_worker)  # of this process
+WORKER = WorkerContext()  # of this process

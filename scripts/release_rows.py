@@ -65,7 +65,8 @@ def _others() -> None:
     from django.utils import timezone
     from django_q.models import OrmQ
 
-    from gitsync.models import Repository, Worker
+    from gitsync.models import Repository
+    from kiok.cluster.models import Worker
 
     now = timezone.now()
     group, user, permission = Group.objects.get(), User.objects.get(), Permission.objects.all()[0]

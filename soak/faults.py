@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from docker.errors import APIError
 
-from gitsync.models import Leadership
-from gitsync.presence import alive
 from gitsync.worker import sandbox
+from kiok.cluster.heartbeat import alive
+from kiok.cluster.models import LeaderLease
 from soak.service import Service
 
 MAX_FROZEN_SECONDS = 25.0
@@ -106,7 +106,7 @@ class Faults:
         return len(self._frozen) < MAX_FROZEN and self._to_one_of(pids, signal.SIGSTOP)
 
     def _leader(self) -> list[int]:
-        holder = Leadership.objects.values_list("holder", flat=True).first() or ""
+        holder = LeaderLease.objects.values_list("holder", flat=True).first() or ""
         pid = _pid(holder)
         return [] if pid is None else [pid]
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
 from gitsync.access import visible, visible_repositories
 from gitsync.admin import states
 from gitsync.admin.progress import with_newest_sync
-from gitsync.models import FileState, SourceFile
+from gitsync.models import FileState, Repository, SourceFile
 from gitsync.repositories.queries import counted_repositories
 from kiok.metadata import access
 from kiok.metadata.models import Dag, Origin
@@ -98,7 +97,7 @@ def words(numbers: Mapping[str, int]) -> str:
 
 def _shown_state() -> Case:
     """As `states.repository_state` has it of one."""
-    is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
+    is_claimed = Repository.LEASE.held()
     return Case(
         When(enabled=False, then=Value(states.SWITCHED_OFF)),
         When(paused_at__isnull=False, then=Value(states.PAUSED)),

@@ -14,12 +14,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.table import Table
 
-from gitsync import presence
 from gitsync.models import Repository, RepositoryState
 from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.repositories.states import PAUSED, SWITCHED_OFF, SYNCING, WORDS, shown_state
 from gitsync.sync.empty_hold import hold_of
 from gitsync.sync.lease import is_held
+from kiok.cluster import heartbeat
 from kiok.text import terminal_line, terminal_text
 
 if TYPE_CHECKING:
@@ -281,5 +281,5 @@ def repository_json(row: Repository) -> dict[str, Any]:
         "last_good_at": row.last_good_at.isoformat() if row.last_good_at else None,
         "checked_at": row.checked_at.isoformat() if row.checked_at else None,
         "consecutive_failures": row.consecutive_failures,
-        "held_by": presence.in_words(row.lease_holder) if is_held(row) else "",
+        "held_by": heartbeat.in_words(row.lease_holder) if is_held(row) else "",
     }

@@ -1,8 +1,8 @@
 """Git Sync's own tables: what to sync, what was seen, what was done, who leads, and who is told."""
 
 from gitsync.models.api_token import ApiToken, TokenScope
+from gitsync.models.declaration_state import DeclarationState
 from gitsync.models.delivery import Delivery, DeliveryOutcome
-from gitsync.models.leadership import Leadership
 from gitsync.models.notice import (
     Notice,
     NoticeDelivery,
@@ -15,14 +15,13 @@ from gitsync.models.queued_sync import Priority, QueuedSync
 from gitsync.models.repository import ManagedBy, Repository, RepositoryState, Verify
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
-from gitsync.models.worker import Worker
 
 __all__ = [
     "ApiToken",
+    "DeclarationState",
     "Delivery",
     "DeliveryOutcome",
     "FileState",
-    "Leadership",
     "ManagedBy",
     "Notice",
     "NoticeDelivery",
@@ -40,5 +39,4 @@ __all__ = [
     "TokenScope",
     "Trigger",
     "Verify",
-    "Worker",
 ]

@@ -16,6 +16,7 @@ from gitsync.models.repository import Repository
 from gitsync.notices.destination import parse_destination
 from gitsync.notices.template import Style, TemplateInvalid, check_template
 from kiok.cluster.conf import properties
+from kiok.cluster.lease import Lease
 
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
 """Of a receiver's connection: the whole url, the Authorization header's value, the key that signs the body."""
@@ -48,6 +49,8 @@ class NoticeState(models.TextChoices):
 
 class NoticeReceiver(models.Model):
     """Who is told: a webhook or e-mail addresses, of which repositories. The observed fields are the sender's."""
+
+    LEASE = Lease(120.0, "holder", "held_until", number="")  # of the worker that sends to it
 
     name = models.CharField(max_length=100, unique=True)
     enabled = models.BooleanField(default=True)

@@ -21,6 +21,7 @@ from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from gitsync.models.connection_checks import wrong_connections
 from gitsync.models.connection_field import connection_field
 from kiok.cluster.conf import properties
+from kiok.cluster.lease import Lease
 from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
 
@@ -66,6 +67,8 @@ class RepositoryState(models.TextChoices):
 
 class Repository(models.Model):
     """One git repository to sync. Observed fields are written by the steps of `gitsync.sync` only."""
+
+    LEASE = Lease(20.0, "lease_holder", "lease_expires_at", "lease_number")  # of a sync; renewed every 5 s
 
     name = models.CharField(
         max_length=63,

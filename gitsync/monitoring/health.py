@@ -13,12 +13,13 @@ from functools import lru_cache
 
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import Subquery
 
-from gitsync import presence
-from gitsync.models import Leadership, Worker
-from gitsync.monitoring.readiness import led
+from gitsync.models import DeclarationState
 from gitsync.queue.dequeue import queue_lengths
+from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
+from kiok.cluster.models import LeaderLease, Worker
 
 START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the one that runs."
 DECLARATION_HINT = (
@@ -49,9 +50,10 @@ def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
     A sixth one is about the declared repositories, where the leader does not follow their declaration. It names them only
     where `names_repositories`: for who may see all of them.
     """
-    workers = list(presence.alive().order_by("name"))
-    lead = Leadership.objects.filter(led(), pk=1).values_list("holder", "declaration_problem").first()
-    holder, declaration_problem = lead or ("", "")
+    workers = list(heartbeat.alive().order_by("name"))
+    problem = Subquery(DeclarationState.objects.values("problem")[:1])
+    lead = LeaderLease.current().values_list("holder", problem).first()
+    holder, declaration_problem = lead or ("", None)
     found = (_leader(workers, holder), _workers(workers), _sandbox(workers), _database(), _queue(workers))
     if not declaration_problem:
         return found
@@ -62,10 +64,10 @@ def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
 def _leader(workers: Sequence[Worker], holder: str) -> Fact:
     label = "Leader"
     if holder and not properties().gitsync_enabled:
-        text = f"{presence.in_words(holder)} It looks at no repository: kiok.gitsync.enabled is false."
+        text = f"{heartbeat.in_words(holder)} It looks at no repository: kiok.gitsync.enabled is false."
         return Fact(label, True, "alive", text)
     if holder:
-        return Fact(label, True, "alive", presence.in_words(holder))
+        return Fact(label, True, "alive", heartbeat.in_words(holder))
     if not workers:
         return Fact(label, False, "none", f"No worker is running. {START_ONE}")
     return Fact(label, False, "none", "Workers run, and none of them leads; another does within 7 seconds.")
@@ -75,9 +77,9 @@ def _workers(workers: Sequence[Worker]) -> Fact:
     label = "Workers"
     if not workers:
         return Fact(
-            label, False, "none", f"None was seen in the last {presence.ALIVE_SECONDS:.0f} s. {START_ONE}"
+            label, False, "none", f"None was seen in the last {heartbeat.ALIVE_SECONDS:.0f} s. {START_ONE}"
         )
-    hosts = Counter(presence.host_of(worker.name) for worker in workers)
+    hosts = Counter(heartbeat.host_of(worker.name) for worker in workers)
     named = _some([f"{number} on {host}" for host, number in hosts.items()])
     text = f"On {len(hosts)} hosts: {named}." if len(hosts) > 1 else f"On {next(iter(hosts))}."
     return Fact(label, True, f"{len(workers)} alive", text)
@@ -88,10 +90,10 @@ def _sandbox(workers: Sequence[Worker]) -> Fact:
     label = "Sandbox"
     if not workers:
         return Fact(label, None, "unknown", "No worker is alive that could tell of its engine.")
-    hosts = {presence.host_of(worker.name) for worker in workers}
-    faulty = {presence.host_of(worker.name): worker.engine for worker in workers if worker.engine}
+    hosts = {heartbeat.host_of(worker.name) for worker in workers}
+    faulty = {heartbeat.host_of(worker.name): worker.engine for worker in workers if worker.engine}
     if not faulty:
-        ready = presence.containers_ready(workers)
+        ready = heartbeat.containers_ready(workers)
         return Fact(label, True, "fine", f"Containers that stand ready: {ready}.")
     if len(hosts) == 1:
         return Fact(label, False, "faulty", next(iter(faulty.values())))

@@ -21,10 +21,9 @@ from prometheus_client import Metric as Family
 from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
-from gitsync import VERSION, presence
+from gitsync import VERSION
 from gitsync.models import (
     FileState,
-    Leadership,
     NoticeState,
     ReceiverKind,
     Repository,
@@ -32,13 +31,13 @@ from gitsync.models import (
     SourceFile,
     SyncRun,
     SyncState,
-    Worker,
 )
-from gitsync.monitoring.readiness import led
 from gitsync.notices.outbox import undelivered
 from gitsync.queue.dequeue import queue_lengths
 from kiok.authentication import failures
+from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
+from kiok.cluster.models import LeaderLease, Worker
 from kiok.metadata.models import Dag, Origin
 
 WINDOW = timedelta(hours=1)
@@ -249,7 +248,7 @@ def _samples() -> Iterator[Sample]:
     yield from _repositories()
     yield from _syncs()
     yield from _leader()
-    workers = list(presence.alive())
+    workers = list(heartbeat.alive())
     yield from _workers(workers)
     yield from _queue(workers)
     yield from _notices()
@@ -263,7 +262,7 @@ def _repositories() -> Iterator[Sample]:
     One that is held back on purpose has none of the series that alarms are made of.
     """
     columns = ("name", "enabled", "paused_at", "state", "consecutive_failures", "next_due_at", "last_good_at")
-    is_claimed = Q(lease_expires_at__gt=Now()) & ~Q(lease_holder="")
+    is_claimed = Repository.LEASE.held()
     rows = list(
         Repository.objects.annotate(is_claimed=is_claimed).values_list(*columns, "checked_at", "is_claimed")
     )
@@ -342,7 +341,7 @@ def _quantiles(values: list[float]) -> Iterator[tuple[str, float]]:
 
 
 def _leader() -> Iterator[Sample]:
-    rows = Leadership.objects.filter(pk=1).annotate(is_led=led())
+    rows = LeaderLease.objects.filter(pk=1).annotate(is_led=LeaderLease.LEASE.held())
     row: tuple[int, datetime | None, bool | None] | None
     row = rows.values_list("number", "expires_at", "is_led").first()
     number, expires_at, is_led = row or (0, None, False)
@@ -355,9 +354,9 @@ def _leader() -> Iterator[Sample]:
 def _workers(workers: Sequence[Worker]) -> Iterator[Sample]:
     yield WORKERS.sample(len(workers))
     yield FAULTY_ENGINES.sample(sum(bool(worker.engine) for worker in workers))
-    yield POOL.sample(presence.containers_ready(workers))
+    yield POOL.sample(heartbeat.containers_ready(workers))
     yield POOL_SIZE.sample(properties().sandbox_pool_size)
-    for host, free_bytes in sorted(presence.data_free_bytes(workers).items()):
+    for host, free_bytes in sorted(heartbeat.data_free_bytes(workers).items()):
         yield DATA_FREE.sample(free_bytes, host)
 
 

@@ -74,11 +74,6 @@ def undelivered() -> QuerySet[NoticeDelivery]:
     return rows.order_by()
 
 
-def not_held() -> Q:
-    """A condition on receivers: no worker is at it, or the one that was has not been heard of for too long."""
-    return Q(holder="") | Q(held_until__isnull=True) | Q(held_until__lte=Now())
-
-
 def wake_if_due() -> bool:
     """Have a worker send what may be tried now; whether there is any."""
     found = due().exists()
@@ -110,7 +105,7 @@ def _address(notice: Notice, receivers: list[int]) -> None:
         return
     # Of a hundred that fail together one wakes a worker, which finds the others. One that rests after a failure does
     # not count: nobody was woken for it.
-    is_awake = due().filter(not_held(), failures=0).exists()
+    is_awake = due().filter(NoticeReceiver.LEASE.free(), failures=0).exists()
     NoticeDelivery.objects.bulk_create(NoticeDelivery(notice=notice, receiver_id=pk) for pk in receivers)
     if not is_awake:
         # Not before: a worker that comes too soon finds nothing. A queue that is away fails no sync.

@@ -20,12 +20,11 @@ from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, Receiver
 from gitsync.notices import mail, outbox, webhook
 from gitsync.notices.content import printable, values_of
 from gitsync.notices.errors import NotDelivered, Refused
-from kiok.cluster.process_id import is_dead, process_name
+from kiok.cluster.process_id import process_name
 from kiok.errors import KiokError
 
 BUDGET_SECONDS = 30.0
 """A worker has syncs to do besides; what is left over is another task's."""
-HOLD_SECONDS = 120.0
 """Longer than any attempt takes: `TIMEOUT_SECONDS` of webhook and mail, and the look-up of a name."""
 FIRST_PAUSE_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 3600.0
@@ -39,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ChannelLease:
     """The right to send to a receiver."""
 
     receiver_id: int
@@ -48,13 +47,11 @@ class Held:
     def renew(self) -> NoticeReceiver | None:
         """The receiver as it is now, held for longer; None where it is gone, switched off or another's."""
         mine = NoticeReceiver.objects.filter(pk=self.receiver_id, holder=self.holder, enabled=True)
-        mine.update(held_until=Now() + timedelta(seconds=HOLD_SECONDS))
+        NoticeReceiver.LEASE.renew(mine)
         return mine.select_related("secret").first()
 
     def release(self) -> None:
-        NoticeReceiver.objects.filter(pk=self.receiver_id, holder=self.holder).update(
-            holder="", held_until=None
-        )
+        NoticeReceiver.LEASE.release(NoticeReceiver.objects.filter(pk=self.receiver_id, holder=self.holder))
 
 
 def deliver(budget_seconds: float = BUDGET_SECONDS) -> str:
@@ -74,19 +71,18 @@ def deliver(budget_seconds: float = BUDGET_SECONDS) -> str:
     return f"{sent} notices delivered"
 
 
-def _take() -> Held | None:
+def _take() -> ChannelLease | None:
     """Hold the receiver whose oldest notice waits longest."""
     me = process_name()
     candidates = outbox.due().annotate(oldest=Min("deliveries__id", filter=Q(deliveries__state="waiting")))
     for pk, holder in candidates.order_by("oldest").values_list("pk", "holder"):
-        free = outbox.not_held() | (Q(holder=holder) if holder and is_dead(holder) else Q(pk__in=()))
-        until = Now() + timedelta(seconds=HOLD_SECONDS)
-        if outbox.due().filter(free, pk=pk).update(holder=me, held_until=until) == 1:
-            return Held(pk, me)
+        free = outbox.due().filter(NoticeReceiver.LEASE.free(holder), pk=pk)
+        if NoticeReceiver.LEASE.acquire(free, me):
+            return ChannelLease(pk, me)
     return None
 
 
-def _send_all(held: Held, until: float) -> int:
+def _send_all(held: ChannelLease, until: float) -> int:
     """Send what waits for the receiver until it fails or the time is up; how many were sent."""
     sent = 0
     while time.monotonic() < until and (receiver := held.renew()):

@@ -1,7 +1,7 @@
 """Which turn a worker takes, within the limits on syncs at once. All of it as the store tells it, for all machines.
 
 Whoever chooses has a lock meanwhile, for some milliseconds, so that no limit is passed. A turn counts as taken while
-its worker is alive (`gitsync.presence`); that of a worker that is gone waits again.
+its worker is alive (`kiok.cluster.heartbeat`); that of a worker that is gone waits again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
 from compilers.base import Kind
-from gitsync import presence
 from gitsync.models import QueuedSync
+from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
 from kiok.cluster.idle_timeout import limit_standstill
 
@@ -123,7 +123,7 @@ def _waits(workers: Iterable[str]) -> Q:
 
 def _now(worker: str) -> _Now:
     """What the worker itself took before is over."""
-    alive = frozenset(presence.alive().values_list("name", flat=True))
+    alive = frozenset(heartbeat.alive().values_list("name", flat=True))
     taken = QueuedSync.objects.filter(claimed_by__in=alive - {worker}).only("host", "is_long")
     return _Now(alive | ({worker} if worker else frozenset()), tuple(taken))
 

@@ -19,10 +19,10 @@ from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.signing import SignedPackage
 
-from gitsync import presence
 from gitsync.models import QueuedSync
 from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.dequeue import busy_workers, eligible
+from kiok.cluster import heartbeat
 
 TASK = "gitsync.tasks.run_next_queued_sync"
 ENOUGH = 8
@@ -89,7 +89,7 @@ class Dispatcher:
     def __init__(self) -> None:
         self._last = time.monotonic()
 
-    def dispatch_if_due(self) -> None:
+    def tick(self) -> None:
         """Raises DatabaseError."""
         if time.monotonic() - self._last >= DISPATCH_SECONDS:
             self._last = time.monotonic()
@@ -99,7 +99,7 @@ class Dispatcher:
 
 def _send(broker: Any, queued: QueuedSync) -> None:
     size = broker.queue_size()
-    if size < ENOUGH or size < presence.alive().count():
+    if size < ENOUGH or size < heartbeat.alive().count():
         broker.enqueue(package(queued))
 
 

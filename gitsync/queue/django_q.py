@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class SyncTasks:
-    """The sync tasks of this process. `worker_name` returns its name among the workers (`gitsync.presence`)."""
+    """The sync tasks of this process. `worker_name` returns its name among the workers (`kiok.cluster.heartbeat`)."""
 
     def __init__(self, worker_name: Callable[[], str] = process_name) -> None:
         self.worker_name = worker_name

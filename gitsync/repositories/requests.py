@@ -8,11 +8,11 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
-from django.db.models.functions import Now
 from django.utils import timezone
 from django_q.models import Task
 
-from gitsync.models import Leadership, Repository, RepositoryState, SyncRun, SyncState
+from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
+from kiok.cluster.models import LeaderLease
 
 FOLLOW_UP_GRACE = timedelta(seconds=2)
 """A request that came during a sync is served by what follows it, a look or a sync; in the moment between
@@ -107,7 +107,7 @@ def is_claimed(repository: Repository) -> bool:
 
 def worker_hint() -> str:
     """What to do where nobody takes requests up; "" while there is a leader, which only a worker can be."""
-    alive = Leadership.objects.filter(pk=1, expires_at__gt=Now()).exclude(holder="").exists()
+    alive = LeaderLease.current().exists()
     return "" if alive else NO_WORKER
 
 

@@ -14,20 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from gitsync.errors import LeaseLost, SyncReason
 from gitsync.models import Repository, SyncRun, SyncState
 from kiok import correlation
 from kiok.cluster.idle_timeout import limit_standstill
-from kiok.cluster.process_id import is_dead, process_name
+from kiok.cluster.process_id import process_name
 
-LEASE_SECONDS = 20.0
+LEASE = Repository.LEASE
 RENEW_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 DIED = "The worker that ran this sync is gone. Nothing of it was committed, or all of it."
@@ -59,17 +58,9 @@ def acquire(repository_id: int) -> SyncLease | None:
     if found is None:
         raise Repository.DoesNotExist
     holder, number = found
-    free = Q(lease_holder="") | Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
-    if holder and is_dead(holder):
-        free |= Q(lease_holder=holder)
-    # Of this number still: so it is known whose claim this one takes the place of.
-    won = Repository.objects.filter(free, pk=repository_id, lease_number=number).update(
-        lease_holder=me,
-        lease_number=F("lease_number") + 1,
-        lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS),
-        queued_until=None,
-    )
-    if not won:
+    # With the number as read: so it is known which lease this one replaces.
+    free = Repository.objects.filter(LEASE.free(holder), pk=repository_id, lease_number=number)
+    if not LEASE.acquire(free, me, queued_until=None):
         return None
     repository = Repository.objects.select_related("verify_keys").get(pk=repository_id)
     if repository.lease_holder != me:
@@ -89,8 +80,7 @@ def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> No
 
 def is_held(row: Repository) -> bool:
     """Whether somebody alive syncs the repository, as far as its row tells."""
-    alive = Repository.objects.filter(pk=row.pk, lease_expires_at__gt=Now())
-    return bool(row.lease_holder) and not is_dead(row.lease_holder) and alive.exists()
+    return LEASE.is_held(row)
 
 
 def release(held: SyncLease, *, keep_request: bool = False) -> dict[str, Any] | None:
@@ -101,7 +91,7 @@ def release(held: SyncLease, *, keep_request: bool = False) -> dict[str, Any] | 
     Where the store is out of reach, it is tried for as long as the lease may last: when the store is back, nobody waits
     for the rest of that. Raises database errors after it.
     """
-    deadline = time.monotonic() + LEASE_SECONDS
+    deadline = time.monotonic() + LEASE.seconds
     while True:
         try:
             return _release(held, keep_request)
@@ -132,12 +122,7 @@ def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, f
     """
     with transaction.atomic():
         limit_standstill()
-        row = (
-            Repository.objects.select_for_update()
-            .filter(pk=repository_id, lease_expires_at__gt=Now())
-            .exclude(lease_holder="")
-            .first()
-        )
+        row = Repository.objects.select_for_update().filter(LEASE.held(), pk=repository_id).first()
         if row is None:
             return False
         asked = row.pending_request or {"full": False}
@@ -209,9 +194,7 @@ def _renew(held: SyncLease, limit_seconds: float, stop: threading.Event) -> None
         while elapsed < limit_seconds and not stop.wait(RENEW_SECONDS):
             elapsed += RENEW_SECONDS
             try:
-                Repository.objects.filter(pk=held.repository_id, lease_number=held.number).update(
-                    lease_expires_at=Now() + timedelta(seconds=LEASE_SECONDS)
-                )
+                LEASE.renew(Repository.objects.filter(pk=held.repository_id, lease_number=held.number))
             except Error as exc:
                 # The lease has seconds left, and the fence decides in the end: try again.
                 log.warning("cannot renew the lease of repository %s: %s", held.name, exc)

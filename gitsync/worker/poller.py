@@ -118,7 +118,7 @@ class RepositoryPoller:
         """How many looks have not ended, the slow ones among them."""
         return sum(not item.ended.is_set() for item in self._under_way.values())
 
-    def start_due(self) -> None:
+    def tick(self) -> None:
         """Start a look at each due repository for which there is room: of each team in turn the one that is longest due."""
         self._review()
         taken, slow = self._taken()
@@ -133,7 +133,7 @@ class RepositoryPoller:
             .filter(~Exists(waiting))
             .annotate(
                 group=Min("groups"),
-                is_leased=Q(lease_expires_at__gt=Now()) & ~Q(lease_holder=""),
+                is_leased=Repository.LEASE.held(),
                 was_slow=Q(state=RepositoryState.FAILING, reason=GitReason.TIMEOUT),
             )
             .exclude(pk__in=self._under_way)

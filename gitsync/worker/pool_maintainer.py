@@ -1,6 +1,6 @@
 """Keeps the engine of a worker tidy and ready: sweeps up what the dead left, has containers wait for work.
 
-What it sees of the engine, the worker's row tells (`gitsync.presence`).
+What it sees of the engine, the worker's row tells (`kiok.cluster.heartbeat`).
 
 Every worker process runs one, as the engine is its machine's: a leader elsewhere could not see it. They need no
 agreement: the names of containers decide who was first (`compilers.sandbox.pool`).
@@ -15,8 +15,8 @@ import time
 from django.db import Error, connections
 
 from compilers.base import SandboxUnavailable
-from gitsync.presence import Presence, Seen
 from gitsync.worker import sandbox
+from kiok.cluster.heartbeat import EngineStatus, Heartbeat
 from kiok.cluster.process_id import process_name
 
 KEEP_SECONDS = 5.0
@@ -34,7 +34,7 @@ class PoolMaintainer(threading.Thread):
         super().__init__(name="container-keeper", daemon=True)
         self._wake = sandbox.claimed
         self._process = process_name()
-        self._presence = Presence(self._process)
+        self._heartbeat = Heartbeat(self._process)
         self._complained = ""
         self._stop_asked = False
 
@@ -43,14 +43,14 @@ class PoolMaintainer(threading.Thread):
         return self._process
 
     def start(self) -> None:
-        self._presence.start()
+        self._heartbeat.start()
         super().start()
 
     def stop(self) -> None:
         """End after the look under way, and no longer count as a worker; does not wait for the look."""
         self._stop_asked = True
         self._wake.set()
-        self._presence.leave()
+        self._heartbeat.stop()
 
     def run(self) -> None:
         while not self._stop_asked:
@@ -62,23 +62,23 @@ class PoolMaintainer(threading.Thread):
                     time.sleep(YIELD_SECONDS)
 
     def _maintain(self) -> None:
-        self._presence.looking()
-        seen = Seen()
+        self._heartbeat.begin_check()
+        seen = EngineStatus()
         try:
             sandbox.sweep()
             filled = sandbox.fill_pool(self._process)
-            seen = Seen(" ".join(filled.complaints), filled.ready)
+            seen = EngineStatus(" ".join(filled.complaints), filled.ready)
             self._complained = ""
         except SandboxUnavailable as exc:
-            seen = Seen(str(exc))
+            seen = EngineStatus(str(exc))
             self._complain("no containers can stand ready", exc)
         except Error as exc:
             self._complain("the containers cannot be kept while the database does not answer", exc)
         except Exception:  # a fault here must not end the keeping; the next round tries again
             log.exception("keeping the containers failed")
-            seen = Seen("Keeping the containers failed; the worker's log has the details.")
+            seen = EngineStatus("Keeping the containers failed; the worker's log has the details.")
         finally:
-            self._presence.saw(seen)
+            self._heartbeat.report(seen)
             connections.close_all()
 
     def _complain(self, what: str, cause: Exception) -> None:

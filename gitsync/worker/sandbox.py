@@ -25,9 +25,10 @@ from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Filled
 from compilers.sandbox.reaper import remove_orphans
-from gitsync.models import Leadership, SyncRun, SyncState
+from gitsync.models import SyncRun, SyncState
 from kiok import correlation
 from kiok.cluster.conf import properties
+from kiok.cluster.models import LeaderLease
 from kiok.cluster.process_id import is_dead, process_name
 
 claimed = threading.Event()  # set when this process takes a warm container; the pool maintainer clears it
@@ -54,7 +55,7 @@ def sandbox() -> DockerSandbox:
 
 def service() -> str:
     """What containers of this installation are labelled with: another one may share the engine."""
-    row = Leadership.objects.filter(pk=1).first() or Leadership.objects.get_or_create(pk=1)[0]
+    row = LeaderLease.objects.filter(pk=1).first() or LeaderLease.objects.get_or_create(pk=1)[0]
     return f"kiok-gitsync-{row.installation}"
 
 

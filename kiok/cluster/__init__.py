@@ -1,1 +1,5 @@
-"""State and clocks that the processes of one installation share."""
+"""What the processes of one installation share: names, a clock, leases, heartbeats, the leader and its periodic jobs.
+
+Apps register their work here and are never imported from here: `periodic.register` for periodic jobs, `leader.register`
+for what the leader does at every tick.
+"""

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "kiok.metadata.apps.MetadataConfig",
     "kiok.connections.apps.ConnectionsConfig",
     "kiok.authentication.apps.AuthenticationConfig",
+    "kiok.cluster.apps.ClusterConfig",
     "gitsync.apps.GitsyncConfig",
     "django_q",
     "gitsync.apps.GitsyncAdminConfig",

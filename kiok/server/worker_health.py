@@ -17,7 +17,7 @@ from kiok.server import keys
 from kiok.server.errors import ConfigurationError
 
 CONNECT_SECONDS = 5
-ALIVE_SECONDS = 15  # gitsync.presence
+ALIVE_SECONDS = 15  # kiok.cluster.heartbeat
 # A worker's name begins with its host's (kiok.cluster.process_id).
 _ALIVE = """
 SELECT count(*) FROM gitsync_worker

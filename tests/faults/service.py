@@ -11,7 +11,8 @@ import psycopg
 from django.conf import settings
 from django.utils import timezone
 
-from gitsync.models import Leadership, SyncRun, SyncState
+from gitsync.models import SyncRun, SyncState
+from kiok.cluster.models import LeaderLease
 from kiok.cluster.process_id import is_dead
 from tests.faults.engine import OwnEngine
 from tests.faults.server import Server
@@ -32,7 +33,7 @@ class Service:
 
     def leader(self) -> int | None:
         """The process that leads; None while nobody does."""
-        row = Leadership.objects.filter(pk=1).first()
+        row = LeaderLease.objects.filter(pk=1).first()
         if row is None or not row.holder or is_dead(row.holder):
             return None
         return pid_of(row.holder) if row.expires_at and row.expires_at > timezone.now() else None

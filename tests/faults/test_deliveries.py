@@ -12,7 +12,8 @@ from django_q.brokers import get_broker
 from django_q.models import OrmQ
 
 from gitsync import tasks
-from gitsync.models import Leadership, SyncRun, Trigger
+from gitsync.models import SyncRun, Trigger
+from kiok.cluster.models import LeaderLease
 from tests.faults.service import Service
 from tests.faults.team import NewTeam
 from tests.integration.cluster import eventually
@@ -52,13 +53,13 @@ def test_two_that_think_they_lead_deploy_each_commit_once(service: Service, new_
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
     team.deploys()
     for number in range(2, 5):
-        before = Leadership.objects.get().number
+        before = LeaderLease.objects.get().number
         # Its lease runs out by force, while it goes on: for a moment another leads beside it.
-        Leadership.objects.update(expires_at=Now() - timedelta(seconds=1), number=F("number") + 1)
+        LeaderLease.objects.update(expires_at=Now() - timedelta(seconds=1), number=F("number") + 1)
         team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
         team.deploys()
         eventually(
-            lambda last=before: service.leader() and Leadership.objects.get().number > last + 1,
+            lambda last=before: service.leader() and LeaderLease.objects.get().number > last + 1,
             10,
             "one leads",
         )

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from gitsync import presence
 from gitsync.models import Repository
 from gitsync.monitoring.doctor import host
 from gitsync.monitoring.doctor.runner import examine
@@ -18,6 +17,7 @@ from gitsync.remedies import remedy
 from gitsync.sync import remote
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import SyncOptions, sync_repository
+from kiok.cluster import heartbeat
 from kiok.connections.models import Connection
 from tests.faults.own_mounts import with_own_mounts
 from tests.faults.small_disk import small_disk
@@ -151,8 +151,8 @@ def test_a_disk_that_promises_more_than_can_be_counted_hides_no_worker(
 ) -> None:
     settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path / "boundless")
     with small_disk(settings.KIOK.base_data_dir, 10**13):
-        worker = presence.Presence("ant/boot/1/2")
+        worker = heartbeat.Heartbeat("ant/boot/1/2")
         worker.start()
-        eventually(presence.alive().exists, 5, "it counts as alive")
-        worker.leave()
-    assert not presence.alive().exists()
+        eventually(heartbeat.alive().exists, 5, "it counts as alive")
+        worker.stop()
+    assert not heartbeat.alive().exists()

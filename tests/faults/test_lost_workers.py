@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
-from gitsync import leader
-from gitsync.models import Leadership, SyncRun
-from gitsync.sync.lease import LEASE_SECONDS
+from gitsync.models import SyncRun
+from gitsync.sync.lease import LEASE
+from kiok.cluster import leader
 from kiok.cluster.clock import database_now
+from kiok.cluster.models import LeaderLease
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
 from tests.faults.team import DEPLOY_SECONDS, NewTeam, slow_python
@@ -38,12 +39,12 @@ def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_secon
     team = new_team("led")
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
     team.deploys()
-    first, number = service.leader(), Leadership.objects.get().number
+    first, number = service.leader(), LeaderLease.objects.get().number
     assert first is not None
-    renewed = {Leadership.objects.get().expires_at}
-    eventually(lambda: len(renewed.union({Leadership.objects.get().expires_at})) > 1, 3, "the lease renewed")
-    assert (service.leader(), Leadership.objects.get().number) == (first, number), "the lease wandered"
-    assert leader.LEASE_SECONDS + leader.CANDIDACY_SECONDS <= 10
+    renewed = {LeaderLease.objects.get().expires_at}
+    eventually(lambda: len(renewed.union({LeaderLease.objects.get().expires_at})) > 1, 3, "the lease renewed")
+    assert (service.leader(), LeaderLease.objects.get().number) == (first, number), "the lease wandered"
+    assert LeaderLease.LEASE.seconds + leader.CAMPAIGN_SECONDS <= 10
     os.kill(first, signal.SIGKILL)
     eventually(lambda: service.leader() not in (None, first), 10, "another leader")
     team.push({"a.yaml": yaml_file({"a": "echo 2"})})
@@ -58,12 +59,12 @@ def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
     assert was_leader is not None
     with frozen(was_leader):
         eventually(lambda: service.leader() not in (None, was_leader), 10, "another leader")
-        number = Leadership.objects.get().number
+        number = LeaderLease.objects.get().number
         team.push({"a.yaml": yaml_file({"a": "echo 1"})})
         team.deploys()
     time.sleep(2)
     assert service.leader() != was_leader
-    assert Leadership.objects.get().number == number
+    assert LeaderLease.objects.get().number == number
     team.push({"a.yaml": yaml_file({"a": "echo 2"})})
     team.deploys()
 
@@ -148,7 +149,7 @@ def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_comm
             second = Interruption.of(applied, "apply")
             until_later.enter_context(frozen(applied.holder()))
         for interruption in (first, second):
-            interruption.is_followed(begun_within_seconds=LEASE_SECONDS + INTERVAL_SECONDS)
+            interruption.is_followed(begun_within_seconds=LEASE.seconds + INTERVAL_SECONDS)
         # What the two hold is old once this is deployed.
         compiled.push({"p.py": slow_python("p", 0, "echo 2")})
         applied.push({"b.yaml": yaml_file({"b": "echo 2"})})

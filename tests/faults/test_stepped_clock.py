@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from gitsync.models import Leadership, Repository
+from gitsync.models import Repository
+from kiok.cluster.models import LeaderLease
 from tests.faults.team import Team
 from tests.integration.cluster import eventually, workers
 from tests.reference.authoring import yaml_file
@@ -72,10 +73,10 @@ def step_while_leading(clock: Clock, ahead: int, team: Team) -> None:
     A busy machine may starve a leader of the processor for longer than a lease, and that at any moment.
     """
     for _ in range(3):
-        lead = Leadership.objects.values_list("holder", "number").get()
+        lead = LeaderLease.objects.values_list("holder", "number").get()
         clock.step(ahead)
         watch(team)
-        if Leadership.objects.values_list("holder", "number").get() == lead:
+        if LeaderLease.objects.values_list("holder", "number").get() == lead:
             return
         clock.step(0)
         watch(team)

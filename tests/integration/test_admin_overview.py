@@ -18,8 +18,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from gitsync.admin.overview import COLUMNS, PAGE_SIZE
-from gitsync.models import FileState, Leadership, Repository, RepositoryState, SourceFile, SyncRun, SyncState
+from gitsync.models import FileState, Repository, RepositoryState, SourceFile, SyncRun, SyncState
 from gitsync.monitoring import health
+from kiok.cluster.models import LeaderLease
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
 
@@ -208,9 +209,9 @@ def test_it_says_how_the_installation_is(browser: Client) -> None:
 def test_it_says_whether_anybody_leads(browser: Client) -> None:
     assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
     lease = {"holder": "host:1:worker", "expires_at": timezone.now() + timedelta(minutes=1)}
-    Leadership.objects.update_or_create(pk=1, defaults=lease)
+    LeaderLease.objects.update_or_create(pk=1, defaults=lease)
     assert '<span class="kiok-badge kiok-good">alive</span> host:1:worker' in totals(browser)
-    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
 
 

@@ -14,8 +14,9 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
-from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
+from gitsync.models import ManagedBy, Repository, SyncRun
 from gitsync.repositories import connection_test_tasks
+from kiok.cluster.models import LeaderLease
 from kiok.connections.models import Connection
 from tests.integration.conftest import yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -144,7 +145,7 @@ def test_the_answer_is_shown_to_the_session_that_asked_only(
 def test_without_a_worker_the_page_says_so_and_gives_up_in_the_end(
     browser: Client, repository: Repository
 ) -> None:
-    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     browser.post(page(repository, "check"))
     assert "No worker is running" in panel(browser, repository)["parts"]["line"]
 

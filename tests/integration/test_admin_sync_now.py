@@ -16,8 +16,9 @@ from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
 from gitsync import tasks
-from gitsync.models import Leadership, QueuedSync, Repository, SyncRun
+from gitsync.models import QueuedSync, Repository, SyncRun
 from gitsync.sync.lease import acquire, release
+from kiok.cluster.models import LeaderLease
 from tests.integration.conftest import Sync, yaml_dag
 from tests.integration.queue_state import run_now
 from tests.servers.repositories import WorkRepo
@@ -37,7 +38,7 @@ def browser(transactional_db: None) -> Client:
 @pytest.fixture(autouse=True)
 def a_leader(transactional_db: None) -> None:
     lease = {"holder": "here", "number": 1, "expires_at": timezone.now() + timedelta(hours=1)}
-    Leadership.objects.update_or_create(pk=1, defaults=lease)
+    LeaderLease.objects.update_or_create(pk=1, defaults=lease)
 
 
 def status(browser: Client, repository: Repository) -> dict[str, Any]:
@@ -209,7 +210,7 @@ def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(
 def test_without_a_worker_the_page_says_so(browser: Client, repository: Repository) -> None:
     press(browser, repository)
     assert "No worker is running" not in status(browser, repository)["parts"]["line"]
-    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert "No worker is running" in status(browser, repository)["parts"]["line"]
     assert "manage.py run" in browser.get(f"{LIST}{repository.pk}/change/").content.decode()
 

@@ -209,11 +209,11 @@ def test_each_look_of_the_leader_has_an_id_which_the_task_goes_by(
 
     def hand_over(repository_id: int) -> None:
         looked.append(correlation.current())
-        tasks._hand_to_worker(repository_id)
+        tasks.hand_to_worker(repository_id)
 
     looks = RepositoryPoller(hand_over, 8, 4)
     with logged() as events:
-        looks.start_due()
+        looks.tick()
         eventually(lambda: not looks.under_way(), 30, "the looks")
     [task] = waiting()
     failed = SyncRun.objects.get(repository__name="bad")

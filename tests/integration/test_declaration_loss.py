@@ -12,15 +12,16 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gitsync.housekeeping import of_store
-from gitsync.leader import resign, take_lead
-from gitsync.models import Leadership, ManagedBy, Repository, SyncRun
+from gitsync.models import DeclarationState, ManagedBy, Repository, SyncRun
 from gitsync.monitoring import health
 from gitsync.monitoring.doctor.declaration import declaration
 from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.repositories.declaration_loss import MAX_NAMED
 from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
 from gitsync.sync.run import sync_repository
+from kiok.cluster.leader import resign, take_lead
+from kiok.cluster.models import LeaderLease
+from kiok.cluster.periodic import Scope, jobs_of
 from kiok.metadata.models import Dag
 from kiok.server import property_sources
 from kiok.server.errors import PropertyError
@@ -50,9 +51,8 @@ def environ(
     assert follow(declared, monkeypatch) == ["here", "there"]
     for repository in Repository.objects.all():
         assert sync_repository(repository.pk).ok
-    Leadership.objects.update_or_create(
-        pk=1, defaults={"holder": "", "expires_at": None, "declaration_problem": ""}
-    )
+    LeaderLease.objects.update_or_create(pk=1, defaults={"holder": "", "expires_at": None})
+    DeclarationState.objects.all().delete()
     return declared
 
 
@@ -360,7 +360,7 @@ def overview(user: User) -> str:
 
 
 def problem_of_leader() -> str:
-    return Leadership.objects.get(pk=1).declaration_problem
+    return DeclarationState.objects.values_list("problem", flat=True).first() or ""
 
 
 @pytest.mark.parametrize("lost", [{"KIOK_GITSYNC_REPOS": " "}, {}], ids=["blank", "unset"])
@@ -411,11 +411,11 @@ def test_a_declaration_that_is_restored_clears_the_problem(
     assert lead
     with pytest.raises(DeclarationError):
         follow({**environ, "KIOK_GITSYNC_REPOS": ""}, monkeypatch)
-    of_store().start_if_due()
+    jobs_of(Scope.LEADER).start_if_due()
     eventually(problem_of_leader, 30, "the problem in the store")
     assert [fact.label for fact in health.facts()][-1] == "Declaration"
     follow(environ, monkeypatch)
-    of_store().start_if_due()
+    jobs_of(Scope.LEADER).start_if_due()
     eventually(lambda: not problem_of_leader(), 30, "the problem's end")
     assert "Declaration" not in [fact.label for fact in health.facts()]
     assert (declaration().status, declaration().found) == (CheckStatus.OK, "2 declared repositories")

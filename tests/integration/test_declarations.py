@@ -13,13 +13,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from gitsync import housekeeping
 from gitsync.models import ManagedBy, Repository, SyncRun, Trigger
 from gitsync.monitoring.doctor.declaration import declaration
 from gitsync.repositories.connection_test import check
 from gitsync.repositories.declared import follow_declaration
 from gitsync.sync.poll import poll
 from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.worker import jobs
 from kiok.metadata.models import Dag
 from kiok.server import property_sources
 from tests.integration.api_client import Api, make_token
@@ -247,7 +247,7 @@ def test_pages_api_doctor_and_log_show_what_is_wrong(
             + entry("ccc", work_repo.file_url)
             + entry("Bad Name", work_repo.file_url)
         )
-        housekeeping.of_store()
+        jobs.leader_jobs()
     assert "repository aaa fails (declaration_invalid)" in caplog.text
     assert "repository bbb fails (credential)" in caplog.text
     assert f"invalid declaration of a repository: {declared.file}:9: name 'Bad Name'" in caplog.text

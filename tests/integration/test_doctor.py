@@ -24,23 +24,15 @@ from pytest_django import Settings
 
 from compilers.base import Kind
 from compilers.sandbox.config import LABEL_PROTOCOL
-from gitsync.leader import take_lead
-from gitsync.models import (
-    Leadership,
-    Notice,
-    NoticeDelivery,
-    NoticeReceiver,
-    QueuedSync,
-    Repository,
-    Trigger,
-    Worker,
-)
+from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.finding import Check, CheckResult, CheckStatus, ok
 from gitsync.monitoring.doctor.runner import examine
 from gitsync.monitoring.doctor.table import NAMES
 from gitsync.tasks import enqueue_sync
 from gitsync.worker import sandbox
+from kiok.cluster.leader import take_lead
+from kiok.cluster.models import LeaderLease, Worker
 from kiok.connections.models import Connection
 from tests.images import image_from
 from tests.integration.cluster import ROOT
@@ -53,7 +45,7 @@ DATABASE_PASSWORD = "a-password-of-the-database"
 @pytest.fixture
 def well() -> None:
     """A leader, a worker, nothing in the queue."""
-    Leadership.objects.update_or_create(pk=1, defaults={"holder": "", "expires_at": None})
+    LeaderLease.objects.update_or_create(pk=1, defaults={"holder": "", "expires_at": None})
     OrmQ.objects.all().delete()
     assert take_lead()
     Worker.objects.create(name="ant/boot/1/2/3", started_at=timezone.now(), seen_at=Now())
@@ -241,7 +233,7 @@ def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> No
     status, text = told(workers.leader())
     assert status == "ok"
     assert f"process {os.getpid()}, since {timezone.now():%Y-%m-%d}" in text
-    Leadership.objects.update(expires_at=Now())
+    LeaderLease.objects.update(expires_at=Now())
     assert told(workers.leader())[0] == "fail"
 
 

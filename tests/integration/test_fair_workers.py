@@ -14,7 +14,8 @@ from django.contrib.auth.models import Group
 from django.db.models import Max
 
 from gitsync import tasks
-from gitsync.models import QueuedSync, Repository, SyncRun, Trigger, Worker
+from gitsync.models import QueuedSync, Repository, SyncRun, Trigger
+from kiok.cluster.models import Worker
 from kiok.metadata.models import Dag
 from tests.integration.cluster import eventually, workers
 from tests.integration.conftest import yaml_dag

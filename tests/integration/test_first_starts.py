@@ -17,7 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django_q.models import Schedule
 
-from gitsync.models import Leadership
+from kiok.cluster.models import LeaderLease
 from kiok.server import embedded
 from kiok.server.first_start import alone_on
 from tests.integration.fresh_database import fresh_database
@@ -72,7 +72,7 @@ def test_first_starts_on_one_empty_database_all_succeed(tmp_path: Path) -> None:
             ended = [(process.communicate(timeout=150), process.returncode) for process in started]
             assert [status for _, status in ended] == [0, 0, 0], ended
             assert sorted(said[0] for said, _ in ended) == ["made\n", "there\n", "there\n"]
-            assert (User.objects.count(), Schedule.objects.count(), Leadership.objects.count()) == (1, 1, 1)
+            assert (User.objects.count(), Schedule.objects.count(), LeaderLease.objects.count()) == (1, 1, 1)
             ContentType.objects.clear_cache()
             names = list(ContentType.objects.values_list("app_label", "model"))
             assert len(names) == len(set(names))

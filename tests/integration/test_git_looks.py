@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from gitsync import leader
 from gitsync.models import Repository, Trigger
 from gitsync.sync.backoff import SPREAD, next_due
 from gitsync.sync.poll import poll
 from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.worker import jobs
 from gitsync.worker import poller as looks_module
 from gitsync.worker.poller import RepositoryPoller
+from kiok.cluster import leader
 from kiok.connections.models import Connection
 from tests.integration.cluster import eventually
 from tests.integration.conftest import Configure, yaml_dag
@@ -58,7 +59,7 @@ class TestLooks:
             Repository.objects.create(name=f"r{number}", url=url, ref=f"b{number}")
         changed = Queue()
         looks = RepositoryPoller(changed.put, parallelism=3, host_parallelism=2)
-        eventually(lambda: looks.start_due() or len(changed) == 9, 20, "every look")
+        eventually(lambda: looks.tick() or len(changed) == 9, 20, "every look")
         assert https_server.most_at_once["localhost"] == 2
         assert https_server.most_at_once["127.0.0.1"] <= 2
         assert https_server.most_at_once[""] == 3
@@ -79,7 +80,7 @@ class TestLooks:
         Repository.objects.create(name="good", url=https_server.url("dags.git"))
         changed = Queue()
         looks = RepositoryPoller(changed.put, parallelism=1, host_parallelism=1)
-        eventually(lambda: looks.start_due() or changed, 10, "the good one")
+        eventually(lambda: looks.tick() or changed, 10, "the good one")
         assert looks.under_way(), "the hanging one was waited for"
         eventually(lambda: Repository.objects.filter(reason="timeout").exists(), 10, "the hanging one told")
         eventually(lambda: not looks.under_way(), 10, "all looks ended")
@@ -88,7 +89,7 @@ class TestLooks:
         Repository.objects.filter(name="hangs").update(next_due_at=timezone.now() - timedelta(hours=1))
         changed.clear()
         monkeypatch.setattr(looks_module, "SLOW_SECONDS", 60.0)
-        eventually(lambda: looks.start_due() or changed, 10, "the good one")
+        eventually(lambda: looks.tick() or changed, 10, "the good one")
         assert looks.under_way(), "the one that hung before was waited for"
         eventually(lambda: not looks.under_way(), 10, "all looks ended")
 
@@ -146,7 +147,7 @@ class TestLooks:
             )
         changed = Queue()
         looks = RepositoryPoller(changed.put, parallelism=5, host_parallelism=5)
-        eventually(lambda: looks.start_due() or len(changed) == 5, 10, "every look")
+        eventually(lambda: looks.tick() or len(changed) == 5, 10, "every look")
         assert sum(path.endswith("service=git-upload-pack") for _, path, _ in https_server.requests) == 1
 
     @pytest.mark.rule("failure.spread")
@@ -167,7 +168,7 @@ class TestLooks:
         old.write_text("#!/bin/sh\necho git version 2.30.2\n")
         old.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        candidate = leader.Candidate(lambda _pk: None)
+        candidate = leader.LeaderElector()
         candidate.start()
         try:
             eventually(lambda: "git 2.30.2 is installed; below 2.39" in caplog.text, 10, "the warning")
@@ -179,5 +180,5 @@ class TestLooks:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
-        leader.warn_of_git()
+        jobs.warn_of_git()
         assert "git is not installed" in caplog.text

@@ -10,16 +10,16 @@ from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import Settings
 
-from gitsync.leader import Lead, resign, take_lead
-from gitsync.models import Leadership
 from gitsync.monitoring.readiness import NO_LEADER
+from kiok.cluster.leader import HeldLeadership, resign, take_lead
+from kiok.cluster.models import LeaderLease
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def lead() -> Lead:
-    Leadership.objects.all().delete()
+def lead() -> HeldLeadership:
+    LeaderLease.objects.all().delete()
     taken = take_lead()
     assert taken is not None
     return taken
@@ -32,36 +32,36 @@ def readiness() -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def test_it_is_ready_while_somebody_leads(lead: Lead) -> None:
+def test_it_is_ready_while_somebody_leads(lead: HeldLeadership) -> None:
     checks = {"database": "ok", "migrations": "ok", "leader": "ok"}
     assert readiness() == (200, {"status": "ready", "checks": checks})
 
 
 def test_without_a_leader_it_is_not_ready_and_says_so() -> None:
-    Leadership.objects.all().delete()
+    LeaderLease.objects.all().delete()
     checks = {"database": "ok", "migrations": "ok", "leader": NO_LEADER}
     assert readiness() == (503, {"status": "not ready", "checks": checks})
 
 
-def test_a_leader_that_resigned_is_none(lead: Lead) -> None:
+def test_a_leader_that_resigned_is_none(lead: HeldLeadership) -> None:
     resign(lead)
     assert readiness()[0] == 503
 
 
-def test_a_leader_whose_lease_ran_out_is_none(lead: Lead) -> None:
-    Leadership.objects.update(expires_at=Now())
+def test_a_leader_whose_lease_ran_out_is_none(lead: HeldLeadership) -> None:
+    LeaderLease.objects.update(expires_at=Now())
     status, answer = readiness()
     assert (status, answer["checks"]["leader"]) == (503, NO_LEADER)
 
 
 def test_no_leader_is_needed_while_nothing_is_synced_on_the_interval(settings: Settings) -> None:
-    Leadership.objects.all().delete()
+    LeaderLease.objects.all().delete()
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
     status, answer = readiness()
     assert (status, answer["checks"]["leader"]) == (200, "not needed")
 
 
-def test_a_probe_is_only_read(lead: Lead) -> None:
+def test_a_probe_is_only_read(lead: HeldLeadership) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         assert Client().post(path).status_code == 405
         assert Client().head(path, headers={"host": "localhost"}).status_code == 200

@@ -13,19 +13,20 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 
-from gitsync.leader import take_lead
-from gitsync.models import Leadership, QueuedSync, Repository, Trigger, Worker
+from gitsync.models import QueuedSync, Repository, Trigger
 from gitsync.monitoring import health
 from gitsync.monitoring.health import Fact, facts
 from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
+from kiok.cluster.leader import take_lead
+from kiok.cluster.models import LeaderLease, Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def nothing_runs() -> None:
-    Leadership.objects.all().delete()
+    LeaderLease.objects.all().delete()
     Worker.objects.all().delete()
     QueuedSync.objects.all().delete()
 
@@ -66,7 +67,7 @@ def test_the_leader_is_named_and_that_it_looks_at_nothing_where_that_is_switched
     assert lead is not None
     host, _, pid = lead.holder.split("/")[:3]
     assert fact("Leader") == Fact("Leader", True, "alive", f"On {host}, process {pid}.")
-    Leadership.objects.update(expires_at=Now())
+    LeaderLease.objects.update(expires_at=Now())
     assert fact("Leader").good is False
     worker("ant/1")
     assert "none of them leads" in fact("Leader").text

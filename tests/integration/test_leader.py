@@ -17,8 +17,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
 
-from gitsync import leader, tasks
-from gitsync.models import Leadership, Repository, SyncRun, Trigger, Worker
+from gitsync import tasks
+from gitsync.models import Repository, SyncRun, Trigger
+from kiok.cluster import leader
+from kiok.cluster.models import LeaderLease, Worker
 from kiok.cluster.process_id import is_dead, process_name
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag
@@ -33,7 +35,7 @@ EVERY_SECOND = {"KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}
 
 
 def leader_pid() -> int | None:
-    row = Leadership.objects.filter(pk=1).first()
+    row = LeaderLease.objects.filter(pk=1).first()
     if row is None or not row.holder or is_dead(row.holder):
         return None
     if row.expires_at is None or row.expires_at < timezone.now():
@@ -163,13 +165,13 @@ def test_two_candidates_never_both_win() -> None:
     lead = leader.take_lead()
     assert lead is not None
     assert leader.take_lead() is None
-    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     usurper = leader.take_lead()
     assert usurper is not None
     assert not leader.renew(lead)
     assert leader.renew(usurper)
     leader.resign(lead)
-    assert Leadership.objects.get().holder == usurper.holder
+    assert LeaderLease.objects.get().holder == usurper.holder
 
 
 def test_a_process_that_is_gone_is_known_to_be_dead() -> None:
@@ -221,7 +223,7 @@ def test_a_fault_while_it_leads_does_not_end_the_candidacy_of_a_process(
     git.chmod(0o755)
     with monkeypatch.context() as broken:
         broken.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-        candidate = leader.Candidate(lambda _pk: None)
+        candidate = leader.LeaderElector()
         candidate.start()
         eventually(lambda: "leading failed" in caplog.text, 10, "the fault")
     try:

@@ -14,8 +14,9 @@ from django_q.models import OrmQ
 from pytest_django import Settings
 
 from gitsync import tasks
-from gitsync.leader import Candidate
-from gitsync.models import Leadership, Repository, Trigger, Worker
+from gitsync.models import Repository, Trigger
+from kiok.cluster.leader import LeaderElector
+from kiok.cluster.models import LeaderLease, Worker
 from tests.integration.cluster import eventually
 from tests.integration.conftest import yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -29,13 +30,12 @@ def _switched_off(settings: Settings) -> None:
 
 
 @contextmanager
-def leading() -> Iterator[list[int]]:
-    """A leader, and the repositories that it hands to workers."""
-    handed_over: list[int] = []
-    candidate = Candidate(handed_over.append)
+def leading() -> Iterator[None]:
+    """A leader."""
+    candidate = LeaderElector()
     candidate.start()
     try:
-        yield handed_over
+        yield
     finally:
         candidate.stop()
         candidate.join(600)
@@ -53,9 +53,8 @@ def test_the_leader_clears_away_and_wakes_workers_but_looks_at_nothing(
     OrmQ.objects.all().delete()
 
     # Only now: it clears away when it begins to lead, and then once an hour.
-    with leading() as handed_over:
-        eventually(lambda: Leadership.objects.exclude(holder="").exists(), 20, "it leads")
+    with leading():
+        eventually(lambda: LeaderLease.objects.exclude(holder="").exists(), 20, "it leads")
         eventually(lambda: not Session.objects.exists(), 20, "what is old is cleared away")
         eventually(OrmQ.objects.exists, 20, "a worker is woken for the sync whose task was lost")
-        assert handed_over == []
         assert Repository.objects.get().checked_at is None

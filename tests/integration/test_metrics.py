@@ -17,10 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from gitsync import VERSION
-from gitsync.leader import resign, take_lead
 from gitsync.models import (
     FileState,
-    Leadership,
     Notice,
     NoticeDelivery,
     NoticeReceiver,
@@ -30,11 +28,12 @@ from gitsync.models import (
     SyncRun,
     SyncState,
     Trigger,
-    Worker,
 )
 from gitsync.monitoring import metrics
 from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
+from kiok.cluster.leader import resign, take_lead
+from kiok.cluster.models import LeaderLease, Worker
 from kiok.metadata.models import Dag, Origin
 from tests.integration.conftest import Sync, yaml_dag
 from tests.servers.repositories import WorkRepo
@@ -196,7 +195,7 @@ def test_a_quantile_is_a_value_that_was_there() -> None:
 
 @pytest.mark.django_db
 def test_the_leader_and_its_lease_are_on_the_page() -> None:
-    Leadership.objects.all().delete()
+    LeaderLease.objects.all().delete()
     page = scrape()
     assert (page.value("gitsync_leader_present"), page.value("gitsync_leader_changes_total")) == (0, 0)
     lead = take_lead()
@@ -204,10 +203,10 @@ def test_the_leader_and_its_lease_are_on_the_page() -> None:
     page = scrape()
     assert (page.value("gitsync_leader_present"), page.value("gitsync_leader_changes_total")) == (1, 1)
     until = page.value("gitsync_leader_lease_expiration_timestamp_seconds")
-    expires_at = Leadership.objects.get().expires_at
+    expires_at = LeaderLease.objects.get().expires_at
     assert expires_at is not None
     assert until == pytest.approx(expires_at.timestamp(), abs=1e-3)
-    Leadership.objects.update(expires_at=Now())
+    LeaderLease.objects.update(expires_at=Now())
     page = scrape()
     assert page.value("gitsync_leader_present") == 0
     assert page.value("gitsync_leader_lease_expiration_timestamp_seconds") is not None

@@ -64,7 +64,7 @@ def look_at_due() -> list[int]:
     handed: list[int] = []
     before = threading.active_count()
     looks = RepositoryPoller(handed.append, 4, 4)
-    looks.start_due()
+    looks.tick()
     eventually(lambda: looks.under_way() == 0 and threading.active_count() <= before, 30, "the looks' end")
     return handed
 

@@ -20,9 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from gitsync.leader import take_lead
-from gitsync.models import Repository, SyncRun, SyncState, Trigger, Worker
+from gitsync.models import Repository, SyncRun, SyncState, Trigger
 from gitsync.tasks import enqueue_sync
+from kiok.cluster.leader import take_lead
+from kiok.cluster.models import Worker
 from tests.integration.cluster import eventually
 from tests.integration.conftest import Sync, yaml_dag
 from tests.promtool import (

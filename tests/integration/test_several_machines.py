@@ -20,9 +20,11 @@ from django.conf import settings
 from django.db import transaction
 from django_q.brokers import get_broker
 
-from gitsync import presence, tasks
-from gitsync.models import Leadership, QueuedSync, Repository, SyncRun, Trigger, Worker
+from gitsync import tasks
+from gitsync.models import QueuedSync, Repository, SyncRun, Trigger
 from gitsync.queue.tenant import tenant_of
+from kiok.cluster import heartbeat
+from kiok.cluster.models import LeaderLease, Worker
 from kiok.metadata.models import Dag
 from tests.engine_socket import ENGINE_SOCKET
 from tests.integration.cluster import eventually, workers
@@ -130,7 +132,7 @@ def test_two_machines_do_the_work_together_and_one_goes_on_alone(
                 first_engine.open()
                 second_engine.open()
                 eventually(lambda: Dag.objects.count() == 2 * len(rows), 120, "all are synced")
-                hosts = {presence.host_of(name) for name in Worker.objects.values_list("name", flat=True)}
+                hosts = {heartbeat.host_of(name) for name in Worker.objects.values_list("name", flat=True)}
                 assert hosts == {"ant", "bee"}
                 eventually(lambda: not QueuedSync.objects.exists(), 10, "no turn is left")
                 made = mirrors(tmp_path / "ant"), mirrors(tmp_path / "bee")
@@ -157,7 +159,7 @@ def test_two_machines_do_the_work_together_and_one_goes_on_alone(
             )
             assert lost.pk in mirrors(tmp_path / "bee")
             eventually(
-                lambda: Leadership.objects.filter(holder__startswith="bee/").exists(), 20, "the other leads"
+                lambda: LeaderLease.objects.filter(holder__startswith="bee/").exists(), 20, "the other leads"
             )
 
 

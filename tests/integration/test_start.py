@@ -20,7 +20,7 @@ import gitsync.management.commands.gitsync
 command = [name for name in {(*PAGES, "docker", "git")!r} if name in sys.modules]
 import gitsync.management.commands.qcluster
 worker = [name for name in {PAGES!r} if name in sys.modules]
-shared = [name for name in ("docker", "git", "gitsync.sync.run", "gitsync.leader") if name in sys.modules]
+shared = [name for name in ("docker", "git", "gitsync.sync.run", "kiok.cluster.leader") if name in sys.modules]
 print(json.dumps([command, worker, shared]))
 """
 
@@ -43,7 +43,7 @@ def test_commands_and_workers_import_no_page_and_workers_what_they_share_before_
     command, worker, shared = json.loads(done.stdout)
     assert command == []
     assert worker == []
-    assert shared == ["docker", "git", "gitsync.sync.run", "gitsync.leader"]
+    assert shared == ["docker", "git", "gitsync.sync.run", "kiok.cluster.leader"]
 
 
 @pytest.mark.parametrize("command", ["check", "run"])

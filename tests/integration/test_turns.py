@@ -17,11 +17,13 @@ from pytest_django import Settings
 
 from compilers.base import Kind
 from compilers.pipeline import Share
-from gitsync import presence, tasks
-from gitsync.models import QueuedSync, Repository, SyncRun, Trigger, Worker
+from gitsync import tasks
+from gitsync.models import QueuedSync, Repository, SyncRun, Trigger
 from gitsync.queue import dequeue, dispatch
 from gitsync.queue.tenant import Tenant, tenant_of
 from gitsync.worker.poller import in_rotation
+from kiok.cluster import heartbeat
+from kiok.cluster.models import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -193,7 +195,7 @@ def test_the_turn_of_a_worker_that_is_gone_waits_again() -> None:
     ask(repositories("one", 1))
     assert take("bee/1") == "one-0"
     assert take("ant/1") is None
-    long_ago = Now() - timedelta(seconds=presence.ALIVE_SECONDS + 1)
+    long_ago = Now() - timedelta(seconds=heartbeat.ALIVE_SECONDS + 1)
     Worker.objects.filter(name="bee/1").update(seen_at=long_ago)
     assert dequeue.queue_lengths(["ant/1", "bee/2"]).waiting == 1
     assert take("ant/1") == "one-0"

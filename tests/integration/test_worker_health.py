@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from gitsync.models import Worker
+from kiok.cluster.models import Worker
 from kiok.cluster.process_id import process_name
 from kiok.server import worker_health
 from tests.environment import url_of

@@ -14,11 +14,11 @@ import pytest
 from django.db import connection, connections
 from django.db.models.functions import Now
 
-from gitsync import presence
-from gitsync.models import Worker
-from gitsync.presence import Presence, Seen, alive
 from gitsync.worker import sandbox
 from gitsync.worker.pool_maintainer import PoolMaintainer
+from kiok.cluster import heartbeat
+from kiok.cluster.heartbeat import EngineStatus, Heartbeat, alive
+from kiok.cluster.models import Worker
 from kiok.cluster.process_id import process_name
 from tests.environment import DATA_DIR
 from tests.integration.cluster import eventually, stop, workers
@@ -29,18 +29,18 @@ SECRET = "pass-of-the-engine"
 
 
 @pytest.fixture
-def present() -> Iterator[Presence]:
-    made = Presence(process_name())
+def present() -> Iterator[Heartbeat]:
+    made = Heartbeat(process_name())
     yield made
-    made.leave()
+    made.stop()
 
 
 @pytest.fixture
 def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[PoolMaintainer]:
     """Of a worker whose engine is to be found where the parameter says."""
     monkeypatch.setenv("DOCKER_HOST", request.param)
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.2)
-    monkeypatch.setattr(presence, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeat, "SLOW_SECONDS", 0.5)
     sandbox.sandbox.cache_clear()
     made = PoolMaintainer()
     yield made
@@ -61,11 +61,11 @@ def old_row(name: str, seconds: float) -> None:
     Worker.objects.create(name=name, started_at=then, seen_at=then)
 
 
-def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present: Presence) -> None:
+def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present: Heartbeat) -> None:
     present.start()
     eventually(row, 10, "the row is there")
     first = Worker.objects.get()
-    present.saw(Seen("no engine\x00\x1b[31m answers", 3))
+    present.report(EngineStatus("no engine\x00\x1b[31m answers", 3))
     eventually(lambda: Worker.objects.get().ready == 3, 10, "what was seen is told")
     told = Worker.objects.get()
     assert told.engine == "no engine [31m answers"
@@ -75,13 +75,13 @@ def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present:
     # Others write to the same disk.
     free = shutil.disk_usage(DATA_DIR).free
     assert told.data_free_bytes == pytest.approx(free, abs=4 * 2**30)
-    present.leave()
+    present.stop()
     assert row() is None
 
 
-def test_whoever_writes_removes_the_rows_of_those_long_gone(present: Presence) -> None:
-    old_row("gone", presence.FORGET_SECONDS + 1)
-    old_row("late", presence.ALIVE_SECONDS + 1)
+def test_whoever_writes_removes_the_rows_of_those_long_gone(present: Heartbeat) -> None:
+    old_row("gone", heartbeat.FORGET_SECONDS + 1)
+    old_row("late", heartbeat.ALIVE_SECONDS + 1)
     assert not alive().exists()
     present.start()
     eventually(alive().exists, 10, "the row is there")
@@ -89,7 +89,7 @@ def test_whoever_writes_removes_the_rows_of_those_long_gone(present: Presence) -
     assert Worker.objects.filter(name="late").exists()
 
 
-def test_to_write_a_row_again_touches_no_index(present: Presence) -> None:
+def test_to_write_a_row_again_touches_no_index(present: Heartbeat) -> None:
     def updates() -> tuple[int, int]:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -102,19 +102,19 @@ def test_to_write_a_row_again_touches_no_index(present: Presence) -> None:
     before = updates()
     present.start()
     for number in range(1, 6):
-        present.saw(Seen("", number))
+        present.report(EngineStatus("", number))
         eventually(lambda wanted=number: Worker.objects.filter(ready=wanted).exists(), 10, "it is written")
-    present.leave()
+    present.stop()
     eventually(lambda: updates()[0] - before[0] >= 4, 10, "the updates are in the statistics")
     total, hot = updates()
     assert total - before[0] == hot - before[1]
 
 
 def test_while_the_database_is_away_nothing_is_said_and_then_the_row_returns(
-    present: Presence, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    present: Heartbeat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.1)
-    with monkeypatch.context() as away, caplog.at_level(logging.DEBUG, logger="gitsync.presence"):
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.1)
+    with monkeypatch.context() as away, caplog.at_level(logging.DEBUG, logger="kiok.cluster.heartbeat"):
         away.setitem(connections.settings["default"], "HOST", "/nonexistent")
         present.start()
         eventually(lambda: len(caplog.records) > 2, 10, "some writes have failed")
@@ -160,7 +160,7 @@ def test_workers_count_while_they_live_and_vanish_when_they_are_killed_or_end() 
         os.kill(int(killed.split("/")[2]), signal.SIGKILL)
         eventually(
             lambda: not alive().filter(name=killed).exists(),
-            presence.ALIVE_SECONDS + 1,
+            heartbeat.ALIVE_SECONDS + 1,
             "the killed one is not alive",
         )
         eventually(lambda: alive().count() == 2, 20, "another has taken its place")

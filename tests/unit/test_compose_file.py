@@ -133,7 +133,7 @@ def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(t
 
 
 def test_the_health_of_a_worker_is_judged_as_the_service_judges_it() -> None:
-    from gitsync.presence import ALIVE_SECONDS
+    from kiok.cluster.heartbeat import ALIVE_SECONDS
     from kiok.server import worker_health
 
     assert worker_health.ALIVE_SECONDS == ALIVE_SECONDS

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from gitsync import presence
 from gitsync.monitoring.doctor.finding import CheckResult, ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS
 from gitsync.queue.dequeue import queue_lengths
+from kiok.cluster import heartbeat
 
 
 def syncs() -> CheckResult:
     """How many wait and are at work, and for how long the oldest has waited."""
-    told = queue_lengths(presence.alive().values_list("name", flat=True))
+    told = queue_lengths(heartbeat.alive().values_list("name", flat=True))
     found = f"{told.waiting} waiting, {told.taken} at work"
     if not told.waiting:
         return ok(found)

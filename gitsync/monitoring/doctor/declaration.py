@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitsync.models import Leadership, ManagedBy, Repository
+from gitsync.models import DeclarationState, ManagedBy, Repository
 from gitsync.monitoring.doctor.finding import CheckResult, fail, ok
 from kiok.cluster.conf import properties
 
@@ -11,7 +11,7 @@ MAX_NAMED = 5
 
 def declaration() -> CheckResult:
     """Report a declaration that the leader does not follow, or that is invalid here, or that workers could not follow."""
-    lost = Leadership.objects.filter(pk=1).values_list("declaration_problem", flat=True).first()
+    lost = DeclarationState.objects.filter(pk=1).values_list("problem", flat=True).first()
     if lost:
         return fail(
             f"the leader does not follow the declaration: {lost}", "Do what the text says, and restart."

@@ -7,15 +7,15 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django_q.brokers import get_broker
 
-from gitsync import presence
-from gitsync.models import Leadership, NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
+from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
 from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS, START_ONE
-from gitsync.monitoring.readiness import led
 from gitsync.notices import outbox
 from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.brokers.postgresql import PostgresqlBroker, hears
+from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
+from kiok.cluster.models import LeaderLease
 
 MAX_NAMED = 5
 
@@ -39,7 +39,7 @@ def queue() -> CheckResult:
 
 def leader() -> CheckResult:
     """Who leads, and since when."""
-    row = Leadership.objects.filter(led(), pk=1).first()
+    row = LeaderLease.current().first()
     is_enabled = properties().gitsync_enabled
     if row is None:
         lacks = "no repository is looked at" if is_enabled else "nothing is cleared away by age"
@@ -48,20 +48,20 @@ def leader() -> CheckResult:
         f"since {row.taken_at:%Y-%m-%d %H:%M:%S} UTC" if row.taken_at else "since before this was recorded"
     )
     off = "" if is_enabled else "; it looks at no repository: kiok.gitsync.enabled is false"
-    return ok(f"{presence.in_words(row.holder).rstrip('.')}, {since}{off}")
+    return ok(f"{heartbeat.in_words(row.holder).rstrip('.')}, {since}{off}")
 
 
 def workers() -> CheckResult:
     """How many are alive on which machines, and what they say of their engines."""
-    rows = list(presence.alive().order_by("name"))
+    rows = list(heartbeat.alive().order_by("name"))
     if not rows:
-        return fail(f"none was seen in the last {presence.ALIVE_SECONDS:.0f} s", START_ONE)
-    hosts = sorted({presence.host_of(row.name) for row in rows})
+        return fail(f"none was seen in the last {heartbeat.ALIVE_SECONDS:.0f} s", START_ONE)
+    hosts = sorted({heartbeat.host_of(row.name) for row in rows})
     found = f"{len(rows)} alive on {', '.join(hosts[:MAX_NAMED])}"
     if len(hosts) > MAX_NAMED:
         found += f" and {len(hosts) - MAX_NAMED} more"
     if faulty := [row for row in rows if row.engine]:
-        where = presence.host_of(faulty[0].name)
+        where = heartbeat.host_of(faulty[0].name)
         return fail(
             f"{found}; {len(faulty)} without a usable engine, on {where}: {faulty[0].engine}",
             "Run `manage.py doctor` there.",

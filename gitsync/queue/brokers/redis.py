@@ -81,7 +81,7 @@ class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
             return False
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Nothing: twice a second from each cluster, and nobody reads it (see `gitsync.presence`)."""
+        """Nothing: twice a second from each cluster, and nobody reads it (see `kiok.cluster.heartbeat`)."""
 
 
 @contextmanager

@@ -16,18 +16,18 @@ from django.db import Error, connections
 from django.db.models import BigIntegerField, QuerySet
 from django.db.models.functions import Now
 
-from gitsync.models import Worker
 from kiok.cluster.conf import properties
+from kiok.cluster.models import Worker
 from kiok.connections.redaction import redact
 
-BEAT_SECONDS = 7.0
+INTERVAL_SECONDS = 7.0
 """How long it waits for a look at the engine before it tells again what the last one found."""
 ALIVE_SECONDS = 15.0
 """So old may the row of a worker that is alive be: two beats, and the time to write."""
 FORGET_SECONDS = 60.0
 SLOW_SECONDS = 30.0
 """A look at the engine that takes longer is told of. To fill an empty pool takes some seconds."""
-LEAVE_SECONDS = 3.0
+STOP_SECONDS = 3.0
 MAX_CHARACTERS = 500
 
 log = logging.getLogger(__name__)
@@ -69,15 +69,15 @@ def data_free_bytes(workers: Iterable[Worker]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EngineStatus:
     """What a look at the engine found: what is wrong with it ("": nothing), and how many containers stand ready."""
 
     engine: str = ""
     ready: int = 0
 
 
-class Presence(threading.Thread):
-    """Keeps the row of a worker process, from `start` until the process ends or `leave`.
+class Heartbeat(threading.Thread):
+    """Keeps the row of a worker process, from `start` until the process ends or `stop`.
 
     A thread of its own, since a call of the engine may take a minute. It needs the database alone, and is silent
     while that is away: others complain, and the row grows old by itself.
@@ -89,42 +89,42 @@ class Presence(threading.Thread):
         self._worker = name
         self._began = time.monotonic()
         self._wake = threading.Event()
-        self._leaving = False
-        self._seen = Seen()
+        self._stopping = False
+        self._seen = EngineStatus()
         self._looking_since: tuple[datetime, float] | None = None  # for people; and by the monotonic clock
 
     def start(self) -> None:
         super().start()
         # A worker process ends by os._exit, with these alone before it.
-        Finalize(None, self.leave, exitpriority=0)
+        Finalize(None, self.stop, exitpriority=0)
 
-    def looking(self) -> None:
+    def begin_check(self) -> None:
         """A look at the engine begins."""
         self._looking_since = datetime.now(UTC), time.monotonic()
 
-    def saw(self, seen: Seen) -> None:
+    def report(self, seen: EngineStatus) -> None:
         """A look has ended: tell what it found, at once."""
         self._seen = seen
         self._looking_since = None
         self._wake.set()
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         """Remove the row and end. Waits a few seconds for that, no longer."""
-        self._leaving = True
+        self._stopping = True
         self._wake.set()
         if self.is_alive():
-            self.join(LEAVE_SECONDS)
+            self.join(STOP_SECONDS)
 
     def run(self) -> None:
-        while not self._leaving:
+        while not self._stopping:
             self._write()
-            self._wake.wait(BEAT_SECONDS)
+            self._wake.wait(INTERVAL_SECONDS)
             self._wake.clear()
         self._write()
 
     def _write(self) -> None:
         try:
-            if self._leaving:
+            if self._stopping:
                 Worker.objects.filter(pk=self._worker).delete()
                 return
             Worker.objects.bulk_create(
