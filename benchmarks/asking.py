@@ -19,7 +19,7 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from tests import admin_pages, admin_rows  # noqa: E402
+from tests.support import admin_pages, admin_rows  # noqa: E402
 
 AMOUNTS = admin_rows.Amounts(
     repositories=1000,

@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmarks.served import Served
 from benchmarks.worker import Worker
 from kiok.server import embedded
-from tests.servers.daemon import GitDaemon
+from tests.support.servers.daemon import GitDaemon
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "build" / "bench"

@@ -27,7 +27,7 @@ from benchmarks import authored
 from compilers.base import Kind, SandboxJob
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.source_tar import measure
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 IMAGE = os.environ.get("KIOK_IMAGE_PYTHON", "kiok-sandbox-python:dev")
 WAIT_SECONDS = 60

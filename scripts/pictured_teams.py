@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.repositories import WorkRepo
 
 NIGHTLY = "analytics/dags/nightly.py::nightly"
 BROKEN = "dags/invoices.yaml"

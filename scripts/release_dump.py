@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 DUMPS = ROOT / "tests" / "integration" / "dumps"
 MASTER_KEY = "a master key that only the tests use"
-"""That of tests/environment.py."""
+"""That of tests/support/environment.py."""
 sys.path.insert(0, str(ROOT))
 
 from release_rows import SERVED_AT  # noqa: E402 - found by the line above

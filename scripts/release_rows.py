@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
     import django
 
     django.setup()
-    from tests.admin_rows import Amounts, fill
+    from tests.support.admin_rows import Amounts, fill
 
     few = Amounts(
         repositories=4, dags=4, versions=8, runs=6, syncs=6, files=6, deliveries=6, connections=2, tasks=4
@@ -39,7 +39,7 @@ def _synced(folder: Path) -> None:
     from gitsync.sync.run import SyncOptions, sync_repository
     from kiok.connections.models import Connection
     from kiok.metadata.models import DagRun
-    from tests.servers.repositories import WorkRepo
+    from tests.support.servers.repositories import WorkRepo
 
     credential = Connection(id="deploy", type="git", description="Opens team.")
     credential.set_properties({"username": "deploy", "password": "a secret of the tests"})

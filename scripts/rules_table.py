@@ -1,4 +1,4 @@
-"""Writes docs/git-rules.md: every rule and case of tests/rules.py with the tests that show it.
+"""Writes docs/git-rules.md: every rule and case of tests/support/rules.py with the tests that show it.
 
 rules_table.py            writes the document
 rules_table.py --check    status 1 if it is out of date, if a test names an unknown id, or if a row would be empty
@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.markers import MarkedTest, marked_tests
-from tests.rules import CASE_SECTIONS, CASES, RULE_SECTIONS, RULES, Rule
+from tests.support.markers import MarkedTest, marked_tests
+from tests.support.rules import CASE_SECTIONS, CASES, RULE_SECTIONS, RULES, Rule
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "git-rules.md"
@@ -23,7 +23,7 @@ HEAD = """\
 Urls, refs, folders and credentials are typed by users, and servers send what they like: all of it is untrusted. These are
 the rules that git is used by here, and the tests that show each, on real servers and real repositories.
 
-Written by `scripts/rules_table.py` from the tests' markers; edit `tests/rules.py` and the tests, not this file.
+Written by `scripts/rules_table.py` from the tests' markers; edit `tests/support/rules.py` and the tests, not this file.
 """
 CASES_HEAD = """\
 ## Cases

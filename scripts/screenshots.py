@@ -30,8 +30,8 @@ import pictured_teams as teams
 
 from tests.browser.conftest import CHROMIUM_ARGUMENTS
 from tests.browser.service import Service
-from tests.servers.https import Fault, HttpsServer
-from tests.servers.receiver import WebhookServer
+from tests.support.servers.https import Fault, HttpsServer
+from tests.support.servers.receiver import WebhookServer
 
 FOLDER = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")

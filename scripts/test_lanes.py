@@ -2,8 +2,8 @@
 
     test_lanes.py [ARGUMENT FOR PYTEST...]      for example -k "leader and not frozen", or tests/unit/test_plan.py
 
-A lane is a pytest with a data folder and a PostgreSQL of its own (tests/environment.py); lanes share the Docker engine
-and the processors, nothing else. What the first lane says is shown as it comes, what the others say after that. Each
+A lane is a pytest with a data folder and a PostgreSQL of its own (tests/support/environment.py); lanes share the Docker
+engine and the processors, nothing else. What the first lane says is shown as it comes, what the others say after that. Each
 leads a process group, so that a Ctrl-C reaches this process alone, which passes it on to all, once. There are more lanes
 than processors, since most tests wait for much of their time. Where paths are given, only these run, each in the lane
 that it belongs to; lanes without any are not started.
@@ -31,29 +31,49 @@ SUITES = ("unit", "integration", "sandbox", "browser", "faults", "stack")
 
 
 def _integration(*names: str) -> tuple[str, ...]:
-    return tuple(f"tests/integration/test_{name}.py" for name in names)
+    return tuple("tests/integration/{}/test_{}.py".format(*name.split("/")) for name in names)
 
 
 # Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
 WITH_SANDBOX = _integration(
-    *("hundred_repositories", "leader", "pause", "workers"),
-    *("connections_keys", "git_looks", "sync_content", "sync_pauses", "sync_recovery"),
+    *("sync/hundred_repositories", "cluster/leader", "repositories/pause", "cluster/workers"),
+    *(
+        "connections/connections_keys",
+        "worker/poller",
+        "sync/sync_content",
+        "sync/sync_pauses",
+        "sync/sync_recovery",
+    ),
 )
 WITH_BROWSER = _integration(
-    *("access", "admin_parameters", "admin_permissions", "admin_scale", "api_property", "canary", "embedded"),
-    *("gitsync_command", "notices", "remote_check", "several_machines", "sync_progress"),
+    *(
+        "admin/access",
+        "admin/admin_parameters",
+        "admin/admin_permissions",
+        "admin/admin_scale",
+        "api/api_property",
+        "server/canary",
+        "server/embedded",
+    ),
+    *(
+        "management/gitsync_command",
+        "notifications/notifications",
+        "repositories/connection_test",
+        "worker/several_machines",
+        "sync/sync_progress",
+    ),
 )
 WITH_STACK = _integration(
     *(
-        "fair_workers",
-        "fencing",
-        "git_faults",
-        "git_force_pushes",
-        "killed_sync",
-        "killed_workers",
-        "restore",
+        "queue/fair_workers",
+        "sync/sync_fencing",
+        "git/git_faults",
+        "git/git_force_pushes",
+        "sync/killed_sync",
+        "worker/killed_workers",
+        "server/restore",
     ),
-    *("slow_clients", "soak", "stateful", "upgrade", "worker_deaths"),
+    *("server/slow_clients", "server/soak", "sync/stateful", "server/upgrade", "sync/crash_loop"),
 )
 _ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {

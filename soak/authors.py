@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from soak.ledger import Ledger
-from tests.reference.authoring import (
+from tests.support.reference.authoring import (
     failing_python,
     python_file,
     unreadable_yaml,
     yaml_file,
     yaml_without_dag,
 )
-from tests.reference.model import Authored, Files, in_scope
-from tests.reference.remote import Remote
+from tests.support.reference.model import Authored, Files, in_scope
+from tests.support.reference.remote import Remote
 
 YAML = ("a.yaml", "b.yml", "dags/c.yaml", "dags/d.yaml", "dags/deep/e.yaml")
 PYTHON = "dags/p.py"

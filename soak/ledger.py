@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from tests.reference.differences import differences
-from tests.reference.model import Files, Store, synced
+from tests.support.reference.differences import differences
+from tests.support.reference.model import Files, Store, synced
 
 
 @dataclass(frozen=True, slots=True)

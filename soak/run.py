@@ -28,8 +28,8 @@ from soak.figures import report
 from soak.plan import Plan
 from soak.service import Service
 from soak.vitals import Vitals
-from tests.reference.reading import read_stores
-from tests.reference.remote import Remote
+from tests.support.reference.reading import read_stores
+from tests.support.reference.remote import Remote
 
 TICK_SECONDS = 0.05
 OBSERVE_SECONDS = 0.3

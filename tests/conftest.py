@@ -1,4 +1,4 @@
-"""Fixtures for every test. The environment is made in tests/environment.py."""
+"""Fixtures for every test. The environment is made in tests/support/environment.py."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ hypothesis_settings.register_profile("patient", deadline=None, suppress_health_c
 if hypothesis_settings.get_current_profile_name() != "ci":
     hypothesis_settings.load_profile("patient")
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.support.servers.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The markers by which a test says what it shows; see tests/rules.py."""
+    """The markers by which a test says what it shows; see tests/support/rules.py."""
     config.addinivalue_line("markers", "rule(*ids): a rule of docs/git-rules.md that the test shows")
     config.addinivalue_line("markers", "case(*ids): a case of docs/git-rules.md that the test shows")
 

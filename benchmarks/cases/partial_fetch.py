@@ -25,8 +25,8 @@ from gitsync.git.ref import parse_ref
 from gitsync.git.scope import WHOLE, FetchScope, parse_scope
 from gitsync.git.tree import TreeLimits
 from gitsync.git.url import parse_url
-from tests.servers.byte_counter import ByteCounter
-from tests.servers.https import HttpsServer
+from tests.support.servers.byte_counter import ByteCounter
+from tests.support.servers.https import HttpsServer
 
 NAME = "partial-fetch"
 OUTSIDE = 50_000

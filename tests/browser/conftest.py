@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.service import Service
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS
 
 PATIENCE_MS = PATIENCE_SECONDS * 1000
 expect.set_options(timeout=PATIENCE_MS)
@@ -59,7 +59,7 @@ def complaints_of(page: Page) -> list[str]:
 @pytest.fixture(scope="module")
 def filled_service(running: Service) -> Iterator[tuple[Service, dict[str, object]]]:
     """The service with rows of every kind, for all tests of a module; and a key of each kind, by the model's label."""
-    yield running, json.loads(running.python("tests.admin_rows").splitlines()[-1])
+    yield running, json.loads(running.python("tests.support.admin_rows").splitlines()[-1])
     running.forget()
 
 

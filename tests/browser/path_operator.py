@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.path_steps import Step
 from tests.browser.service import Service
-from tests.integration.git_services import GITHUB
-from tests.servers.https import HttpsServer
-from tests.servers.repositories import WorkRepo
+from tests.support.git_services import GITHUB
+from tests.support.servers.https import HttpsServer
+from tests.support.servers.repositories import WorkRepo
 
 PASSWORD = "correct horse battery staple"
 

@@ -1,6 +1,6 @@
 """Every page of the admin in a real browser, under the policy that is served: usable by everybody, and it keeps to itself.
 
-The pages are found from the admin's own urls (tests/admin_pages.py), with rows of every kind in them.
+The pages are found from the admin's own urls (tests/support/admin_pages.py), with rows of every kind in them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
-from tests import admin_pages
 from tests.browser.service import Service
-from tests.waiting import PATIENCE_SECONDS
+from tests.support import admin_pages
+from tests.support.waiting import PATIENCE_SECONDS
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.service import Service
-from tests.servers.repositories import WorkRepo
-from tests.servers.ssh import SshServer
+from tests.support.servers.repositories import WorkRepo
+from tests.support.servers.ssh import SshServer
 
 RESULT_MS = 180_000
 """For what a worker does."""

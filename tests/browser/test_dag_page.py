@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.service import Service
 from tests.browser.test_admin import RESULT_MS, add_repository, log_in
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.repositories import WorkRepo
 
 TASKS = 500
 LEGIBLE_PX = 11

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.service import Service
 from tests.browser.test_admin import HELLO, RESULT_MS, WORLD, log_in
 from tests.browser.test_repository_page import PHONE, fits
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.repositories import WorkRepo
 
 SIZES = (
     {"width": 320, "height": 640},

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.service import Service
 from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, add_repository, log_in, reload_until
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.repositories import WorkRepo
 
 HIDE = """isHidden => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.service import Service
 from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, log_in
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.repositories import WorkRepo
 
 PHONE = {"width": 375, "height": 700}
 

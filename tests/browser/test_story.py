@@ -13,8 +13,8 @@ from tests.browser.conftest import complaints_of
 from tests.browser.service import Service
 from tests.browser.test_admin import HELLO, RESULT_MS, click_sync_now, expect_without_reload, log_in
 from tests.sandbox.javac import compile_jar
-from tests.servers.https import HttpsServer
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.https import HttpsServer
+from tests.support.servers.repositories import WorkRepo
 
 INTERVAL_MS = 1_500
 QUIET_MS = 4_000

@@ -15,7 +15,7 @@ from tests.faults.engine import OwnEngine, own_engine
 from tests.faults.server import Server, own_server
 from tests.faults.service import Service, running_service
 from tests.faults.team import NewTeam, Team, nothing_is_held
-from tests.integration.cluster import eventually
+from tests.support.cluster import eventually
 
 
 @pytest.fixture(scope="package")

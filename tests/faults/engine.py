@@ -13,7 +13,7 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from tests.integration.cluster import eventually
+from tests.support.cluster import eventually
 
 START_SECONDS = 180.0
 STOP_SECONDS = 180.0

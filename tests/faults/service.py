@@ -17,7 +17,7 @@ from kiok.cluster.process_id import is_dead
 from tests.faults.engine import OwnEngine
 from tests.faults.server import Server
 from tests.faults.team import Team, pid_of
-from tests.integration.cluster import eventually, workers
+from tests.support.cluster import eventually, workers
 
 CLEAN_SECONDS = 15.0
 """A killed worker's container is gone after two rounds of the keepers, five seconds apart."""

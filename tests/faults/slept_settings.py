@@ -7,7 +7,7 @@ that this goes by is left alone.
 import select
 import time
 
-from tests.integration.same_database import *  # noqa: F403
+from tests.support.same_database import *  # noqa: F403
 
 
 def _sleep(seconds: float) -> None:

@@ -11,12 +11,12 @@ from django.db.models import Q
 from gitsync import tasks
 from gitsync.models import Repository, SyncRun, SyncState, Trigger
 from kiok.metadata.models import Dag
-from tests.integration.cluster import eventually
-from tests.reference.authoring import python_file
-from tests.reference.differences import differences
-from tests.reference.model import Authored, Files, after
-from tests.reference.reading import read_store
-from tests.servers.repositories import WorkRepo
+from tests.support.cluster import eventually
+from tests.support.reference.authoring import python_file
+from tests.support.reference.differences import differences
+from tests.support.reference.model import Authored, Files, after
+from tests.support.reference.reading import read_store
+from tests.support.servers.repositories import WorkRepo
 
 DEPLOY_SECONDS = 80.0
 """What a sync may take on a busy machine, with a lease and an interval until it begins: no promise (see `Interruption`)."""

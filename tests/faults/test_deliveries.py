@@ -16,8 +16,8 @@ from gitsync.models import SyncRun, Trigger
 from kiok.cluster.models import LeaderLease
 from tests.faults.service import Service
 from tests.faults.team import NewTeam
-from tests.integration.cluster import eventually
-from tests.reference.authoring import yaml_file
+from tests.support.cluster import eventually
+from tests.support.reference.authoring import yaml_file
 
 ON_REQUEST_MS = 3_600_000
 

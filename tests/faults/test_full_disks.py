@@ -22,9 +22,9 @@ from kiok.connections.models import Connection
 from tests.faults.own_mounts import with_own_mounts
 from tests.faults.small_disk import small_disk
 from tests.faults.team import Team
-from tests.integration.cluster import eventually
-from tests.reference.authoring import python_file, yaml_file
-from tests.servers.ssh import SshServer
+from tests.support.cluster import eventually
+from tests.support.reference.authoring import python_file, yaml_file
+from tests.support.servers.ssh import SshServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

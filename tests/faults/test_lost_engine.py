@@ -6,8 +6,8 @@ from gitsync.models import SourceFile, SyncRun
 from kiok.metadata.models import Dag
 from tests.faults.service import Service
 from tests.faults.team import NewTeam, slow_python
-from tests.integration.cluster import eventually
-from tests.reference.authoring import python_file, yaml_file
+from tests.support.cluster import eventually
+from tests.support.reference.authoring import python_file, yaml_file
 
 
 def test_an_engine_that_is_restarted_while_it_compiles_blames_no_file_and_the_next_sync_is_good(

@@ -10,8 +10,8 @@ from kiok.cluster.clock import database_now
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
 from tests.faults.team import NewTeam
-from tests.integration.cluster import eventually
-from tests.reference.authoring import yaml_file
+from tests.support.cluster import eventually
+from tests.support.reference.authoring import yaml_file
 
 INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000

@@ -17,8 +17,8 @@ from kiok.cluster.models import LeaderLease
 from tests.faults.interruption import Interruption
 from tests.faults.service import Service
 from tests.faults.team import DEPLOY_SECONDS, NewTeam, slow_python
-from tests.integration.cluster import eventually
-from tests.reference.authoring import yaml_file
+from tests.support.cluster import eventually
+from tests.support.reference.authoring import yaml_file
 
 INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000

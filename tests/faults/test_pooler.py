@@ -15,9 +15,9 @@ from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.worker import sandbox
 from kiok.server import failures
 from tests.faults.team import Team
-from tests.integration.cluster import eventually, workers
-from tests.reference.authoring import yaml_file
-from tests.servers.pgbouncer import PORT, pgbouncer
+from tests.support.cluster import eventually, workers
+from tests.support.reference.authoring import yaml_file
+from tests.support.servers.pgbouncer import PORT, pgbouncer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from gitsync.models import Repository
 from kiok.cluster.models import LeaderLease
 from tests.faults.team import Team
-from tests.integration.cluster import eventually, workers
-from tests.reference.authoring import yaml_file
+from tests.support.cluster import eventually, workers
+from tests.support.reference.authoring import yaml_file
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

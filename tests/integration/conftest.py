@@ -22,13 +22,13 @@ from gitsync.sync.report import SyncReport
 from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.sync.run import dry_run as plan_sync
 from kiok.connections.models import Connection
-from tests.integration.hooks import SECRET
-from tests.integration.mirrors import PROTOCOLS
-from tests.integration.signing import SshKey
-from tests.integration.verification import OpenPgpKeys, Verification
-from tests.servers.https import HttpsServer
-from tests.servers.redis import RedisServer
-from tests.servers.repositories import WorkRepo
+from tests.support.hooks import SECRET
+from tests.support.mirrors import PROTOCOLS
+from tests.support.servers.https import HttpsServer
+from tests.support.servers.redis import RedisServer
+from tests.support.servers.repositories import WorkRepo
+from tests.support.signing import SshKey
+from tests.support.verification import OpenPgpKeys, Verification
 
 Configure = Callable[..., None]
 Sync = Callable[..., SyncReport]

@@ -16,7 +16,7 @@ from compilers.results import result_of_raw
 from compilers.sandbox import LABEL_REPOSITORY, LABEL_SERVICE, DockerSandbox, SandboxConfig
 from tests.sandbox.attacks import Attack
 from tests.sandbox.leftovers import watched
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 Results = dict[str, RawResult]
 

@@ -14,8 +14,8 @@ import pytest
 
 from compilers.base import Kind, SandboxJob
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
-from tests.trees import MemoryTree
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.trees import MemoryTree
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Building the images the first time takes longer than any test.

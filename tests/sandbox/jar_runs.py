@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from compilers.base import CompileOutcome, Kind, Sandbox, SandboxJob
 from kiok.compiled import CompiledFile, decode
 from kiok.errors import Diagnostic
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 
 @dataclass(frozen=True)

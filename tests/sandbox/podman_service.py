@@ -18,7 +18,7 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from compilers.sandbox import podman
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LOAD_SECONDS = 600
 # Podman keeps state in all of these; /dev/shm has its locks.

@@ -13,7 +13,7 @@ import docker
 
 from compilers.sandbox import LABEL_SERVICE
 from compilers.sandbox.pool import Pool
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 Processes = Sequence["subprocess.Popen[str]"]
 

@@ -24,7 +24,7 @@ from compilers.sandbox.protocol import (
     chunk,
 )
 from compilers.sandbox.source_tar import measure, tar_stream
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 CORRUPTIONS = 10_000
 SEED = 20_240_229

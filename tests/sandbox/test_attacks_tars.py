@@ -34,7 +34,7 @@ from compilers.sandbox.protocol import (
 from compilers.sandbox.source_tar import measure, tar_stream
 from tests.sandbox.attacks import TARS, Attack, attacks
 from tests.sandbox.leftovers import watched
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 ATTACKS = attacks(TARS)
 LIMIT_SECONDS = 300.0  # of a driver that would never answer

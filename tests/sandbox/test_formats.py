@@ -27,7 +27,7 @@ from kiok.validation import DAG_KEYS, TASK_KEYS
 from kiok.yaml_dag import compile_yaml
 from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
 from tests.sandbox.javac import compile_jar
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 FORMATS = Path(__file__).parent / "formats"
 SDK = Path(__file__).resolve().parents[2] / "compilers/images/java/sdk/src/com/cloudcheflabs/kiok/sdk"

@@ -15,7 +15,7 @@ from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, Sandb
 from kiok.compiled import decode
 from tests.sandbox.jar_runs import rezipped
 from tests.sandbox.javac import compile_jar
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 IMPORTS = "import com.cloudcheflabs.kiok.sdk.*;\nimport java.util.*;\nimport java.io.*;\n"
 READY_SECONDS = 180

@@ -11,8 +11,8 @@ from compilers.sandbox import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.container import start_container
 from compilers.sandbox.engine import Engine
 from tests.sandbox.leftovers import Watch, watched
-from tests.trees import MemoryTree
-from tests.waiting import wait_until
+from tests.support.trees import MemoryTree
+from tests.support.waiting import wait_until
 
 
 def _kinds(watch: Watch) -> set[str]:

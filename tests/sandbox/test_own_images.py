@@ -21,10 +21,10 @@ from compilers.pipeline import compile_tree
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.protocol import VERSION
-from tests.images import image_from
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
-from tests.trees import MemoryTree
+from tests.support.images import image_from
+from tests.support.trees import MemoryTree
 
 DAG = "from kiok import Dag\nfrom team_library.names import NAME\ndag = Dag(NAME)\ndag.task('t', script='true')\n"
 LIBRARY = {"team_library/__init__.py": "", "team_library/names.py": "NAME = 'from_the_library'\n"}

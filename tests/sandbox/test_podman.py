@@ -18,7 +18,6 @@ from compilers.base import CompileOutcome, FileStatus, Kind, SandboxUnavailable
 from compilers.pipeline import compile_tree
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
 from compilers.sandbox.self_check import examine
-from tests.integration.processes import manage
 from tests.sandbox.attack_runs import Battle, contained, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks
 from tests.sandbox.conftest import JobOf
@@ -28,7 +27,8 @@ from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes,
 from tests.sandbox.probes import PROBE
 from tests.sandbox.profiles import without_landlock
 from tests.sandbox.python_attacks import GRACE_SECONDS, LIMIT_SECONDS, battle_of_python, path_of
-from tests.trees import MemoryTree
+from tests.support.processes import manage
+from tests.support.trees import MemoryTree
 
 DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
 JAVA = """\

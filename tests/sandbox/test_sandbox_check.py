@@ -24,7 +24,7 @@ from compilers.sandbox.self_check import Examination, SandboxFinding, examine
 from gitsync.management import terminal
 from gitsync.monitoring import sandbox_check
 from gitsync.worker import sandbox as worker_sandbox
-from tests.integration.processes import manage
+from tests.support.processes import manage
 
 PAGE = "/admin/gitsync/system/"
 

@@ -28,8 +28,8 @@ from compilers.sandbox import (
 )
 from compilers.sandbox.config import seccomp_profile
 from tests.sandbox.conftest import JobOf
-from tests.trees import MemoryTree
-from tests.waiting import PATIENCE_SECONDS
+from tests.support.trees import MemoryTree
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
@@ -119,7 +119,7 @@ def test_a_container_dies_with_its_host(python_image: str, engine: docker.Docker
     program = f"""
 from compilers.base import Kind, SandboxJob
 from compilers.sandbox import DockerSandbox, SandboxConfig
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 tree = MemoryTree({{"a.py": "import time; time.sleep(3600)"}})
 sandbox = DockerSandbox(SandboxConfig(images={{Kind.PYTHON: {python_image!r}}}))
 labels = (("{LABEL_SERVICE}", "{service}"),)

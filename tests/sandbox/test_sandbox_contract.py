@@ -7,7 +7,7 @@ import pytest
 from compilers.base import CompileOutcome, Kind, RawResult, Sandbox, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, TreeRefused
 from compilers.sandbox.fake import FakeSandbox
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 FILES = {
     "b.py": "print('b')\n",

@@ -28,9 +28,9 @@ from requests import Response
 from compilers.base import CompileOutcome, Kind, SandboxJob, SandboxUnavailable
 from compilers.sandbox import DockerSandbox, SandboxConfig
 from compilers.sandbox.protocol import VERSION
-from tests.engine_socket import ENGINE_SOCKET
-from tests.images import image_from
 from tests.sandbox.conftest import JobOf
+from tests.support.engine_socket import ENGINE_SOCKET
+from tests.support.images import image_from
 
 TALKATIVE = "print('x' * 5000)\nimport os\nos.write(3, b'[' + b'1,' * 300_000 + b'1]')\nos._exit(0)\n"
 

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from compilers.sandbox.protocol import VERSION
-from tests.images import image_from
+from tests.support.images import image_from
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from compilers.sandbox.self_check import examine
 from kiok.errors import Diagnostic
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 DAG = "from kiok import Dag\ndag = Dag('d')\ndag.task('t', script='true')\n"
 MIB = 1 << 20

@@ -13,7 +13,7 @@ from compilers.pipeline import compile_tree
 from compilers.sandbox import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
 from tests.sandbox.test_sandbox_reuse import REPOSITORY, Files, histories, known_of, outcome
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 OTHERS = {f"other/{number}.txt": "" for number in range(MIN_FILES_SAVED + 20)}
 

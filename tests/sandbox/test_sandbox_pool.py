@@ -20,7 +20,7 @@ from compilers.sandbox.config import LABEL_CORRELATION
 from compilers.sandbox.pool import Filled
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes, names, until_gone
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 KEEPER = "the keeper"
 FILES = {"a.py": "from kiok import Dag\nd = Dag('a')\nd.task('t', 'shell', script='x')\n"}

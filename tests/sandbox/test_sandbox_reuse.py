@@ -14,7 +14,7 @@ from compilers.ignore_rules import IGNORE_FILE
 from compilers.pipeline import compile_tree
 from compilers.sandbox import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 HEADER = """
 import os, sys

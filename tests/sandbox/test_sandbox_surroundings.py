@@ -11,7 +11,7 @@ from compilers.base import FileResult, FileStatus, Kind
 from compilers.pipeline import compile_tree
 from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits
 from kiok.errors import Diagnostic
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DAG = "dag = Dag('d')\ndag.task('a', script='s')\n"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.engine_socket import ENGINE_SOCKET
+from tests.support.engine_socket import ENGINE_SOCKET
 
 PACKAGES = ("ca-certificates", "git", "make", "python3")  # the README expects these of a machine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.servers.https import HttpsServer
+from tests.support.servers.https import HttpsServer
 
 STATE = Path("/state")
 

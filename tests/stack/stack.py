@@ -15,8 +15,8 @@ from typing import Any
 
 import docker
 
-from tests.servers.certificates import make_certificates
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.certificates import make_certificates
+from tests.support.servers.repositories import WorkRepo
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ("kiok", "kiok-database", "kiok-engine")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gitsync.monitoring.metrics import METRICS
-from tests.promtool import (
+from tests.support.promtool import (
     OPS,
     RULES,
     RULES_TEST,

@@ -26,7 +26,7 @@ from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.validation import REQUIRED_CONFIG
 from kiok.yaml_dag import YamlLimits, compile_yaml
 from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 ROOT = Path(__file__).resolve().parents[2]
 JAVA = ROOT / "compilers" / "images" / "java"

@@ -14,7 +14,7 @@ from compilers import ignore_rules
 from compilers.base import Ignored, Kind, TreeEntry
 from compilers.discovery import MAX_LISTED_LINKS, MAX_SHOWN_PATH, discover, is_under
 from compilers.ignore_rules import MAX_IGNORE_FILE_BYTES, IgnoreFileError, IgnoreRules
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 PATHS = (
     "top.yaml",

@@ -19,7 +19,7 @@ from gitsync.git.ref import parse_ref
 from gitsync.git.subpath import is_within, parse_subpath
 from gitsync.git.tree import GitTree, PathKind
 from gitsync.git.url import check_host, parse_url
-from tests.servers.repositories import WorkRepo
+from tests.support.servers.repositories import WorkRepo
 from tests.unit.hostile_git import (
     HOSTILE,
     PLAIN,

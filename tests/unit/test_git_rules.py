@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.markers import MarkedTest, marked_tests
-from tests.rules import CASE_SECTIONS, CASES, RULE_SECTIONS, RULES, Rule
+from tests.support.markers import MarkedTest, marked_tests
+from tests.support.rules import CASE_SECTIONS, CASES, RULE_SECTIONS, RULES, Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ def test_every_rule_and_case_has_a_test_and_no_test_names_another(
     marker: str, table: dict[str, Rule]
 ) -> None:
     marked = marked_tests(marker)
-    assert sorted(marked.keys() - table.keys()) == [], "no such id in tests/rules.py"
+    assert sorted(marked.keys() - table.keys()) == [], "no such id in tests/support/rules.py"
     assert [one for one in table if one not in marked] == [], "no test carries the marker"
 
 

@@ -13,7 +13,7 @@ from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 X = DagSpec("x", "x", (TaskSpec("t", script="a"),))
 CHANGED = DagSpec("x", "x", (TaskSpec("t", script="b"),))

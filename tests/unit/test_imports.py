@@ -9,7 +9,7 @@ import pytest
 
 from compilers.build_cache import View
 from compilers.imports import MAX_LOOKED_AT, ImportGraph
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 HELPER = {"helper.py": "from kiok import Dag"}
 PACKAGE = {"pkg/__init__.py": "", "pkg/mid/__init__.py": "", "pkg/mid/leaf.py": "import kiok"}

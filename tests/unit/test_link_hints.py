@@ -9,7 +9,7 @@ from compilers.build_cache import View
 from compilers.links import Link, Links
 from compilers.results import failed
 from compilers.sandbox.link_hints import with_link_hints
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 MODES = {
     "dags/common": "120000",

@@ -12,7 +12,7 @@ from compilers.pipeline import compile_tree
 from compilers.sandbox.fake import FakeSandbox
 from kiok.opaque import opaque_reason
 from kiok.yaml_dag import compile_yaml
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
 SOPS = b"""dag:

@@ -14,7 +14,7 @@ from compilers.pipeline import Compilation, compile_tree
 from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile
 from kiok.spec import DagSpec, TaskSpec
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 OTHERS = {f"other/{number}.txt": "" for number in range(MIN_FILES_SAVED)}
 FILES = {"a.py": "a", "b.py": "b", "lib.py": "", "lib/__init__.py": "", "data/x.txt": "x", **OTHERS}

@@ -28,7 +28,7 @@ from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
 from kiok.yaml_dag import compile_yaml
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 YAML = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"
 PYTHON = "from kiok import Dag\n"

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gitsync.git.redaction import Redactor
 from kiok.connections import redaction
-from tests.integration.canary.marks import ENCODINGS, Marks, key_lines
+from tests.support.canary.marks import ENCODINGS, Marks, key_lines
 
 Redact = Callable[[str], str]
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey

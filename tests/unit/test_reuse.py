@@ -17,7 +17,7 @@ from compilers.sandbox.limits import SandboxLimits
 from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 BASE = {
     "dags/a.py": "a",

@@ -32,7 +32,7 @@ from kiok.compiled import MAX_DIAGNOSTICS, CompiledFile, CompiledFileError, deco
 from kiok.errors import Diagnostic
 from kiok.validation import validate
 from tests.sandbox.attacks.tar_parts import member, tar
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 SEAL = 0x5EA1
 MAX_PAYLOAD_BYTES = 1_000

@@ -15,7 +15,7 @@ from compilers.sandbox.protocol import ProtocolError, chunk
 from compilers.sandbox.source_tar import TreeRefused, measure, tar_stream
 from tests.sandbox.attacks import TARS, Attack, attacks
 from tests.sandbox.attacks.tar_parts import member, tar
-from tests.trees import MemoryTree
+from tests.support.trees import MemoryTree
 
 
 def lay_out(data: bytes, root: Path, *, entries: int, total_bytes: int = 0) -> None:

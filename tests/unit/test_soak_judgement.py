@@ -10,8 +10,8 @@ from soak.document import BEGIN, END, replaced
 from soak.figures import percentiles
 from soak.ledger import Ledger
 from soak.vitals import Life, Sample
-from tests.reference.authoring import python_file, unreadable_yaml, yaml_file
-from tests.reference.model import Files, Store, after
+from tests.support.reference.authoring import python_file, unreadable_yaml, yaml_file
+from tests.support.reference.model import Files, Store, after
 
 OFFERS: list[tuple[str, Files]] = [
     ("c0", {"a.yaml": yaml_file({"x": "echo 0"}), "b.yaml": yaml_file({"y": "echo 0"})}),

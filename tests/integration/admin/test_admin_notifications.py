@@ -1,0 +1,281 @@
+"""Receivers of notices in the admin: who may make which, the test button, and what is shown of what was told."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, Repository
+from gitsync.notices import outbox, sender
+from gitsync.notices.access import visible_receivers
+from gitsync.notices.content import values_of
+from kiok.connections.models import Connection
+from tests.support.servers.receiver import WebhookServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/gitsync/noticereceiver/"
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Settings) -> Iterator[WebhookServer]:
+    with WebhookServer(tmp_path / "receiver") as running:
+        settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=running.ca_file)
+        yield running
+
+
+@pytest.fixture
+def root() -> Client:
+    return logged_in(User.objects.create_superuser("root"))
+
+
+@pytest.fixture
+def ours() -> Group:
+    return Group.objects.create(name="ours")
+
+
+@pytest.fixture
+def vera(ours: Group) -> User:
+    """Of one group; may do everything with receivers, and not see connections."""
+    user = User.objects.create_user("vera", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__model="noticereceiver"))
+    user.groups.add(ours)
+    return user
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    return {"name": "hook", "enabled": "on", "kind": "webhook", "style": "json", **fields}
+
+
+def errors(answer: Any) -> str:
+    """What a refused form says."""
+    assert answer.status_code == 200
+    found = re.findall(r'<ul class="errorlist"[^>]*>(.*?)</ul>', answer.content.decode(), re.DOTALL)
+    return html.unescape(" ".join(found))
+
+
+def page(receiver: NoticeReceiver, what: str = "change/") -> str:
+    return f"{LIST}{receiver.pk}/{what}"
+
+
+def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server: WebhookServer) -> None:
+    root.post(f"{LIST}add/", form(url=server.url(), all_repositories="on"))
+    receiver = NoticeReceiver.objects.get()
+    assert "None yet." in root.get(page(receiver)).content.decode()
+    assert root.post(page(receiver, "test/")).status_code == 302
+    status = root.get(page(receiver, "status/")).json()
+    assert not status["settled"]
+    assert "Waiting for a worker." in status["parts"]["body"]
+    server.status, server.answer = 500, b"<script>no</script>"
+    sender.deliver()
+    status = root.get(page(receiver, "status/")).json()
+    assert status["settled"]
+    assert "500 Answered: &lt;script&gt;no" in status["parts"]["body"]
+    assert "It failed 1 times in a row. It is tried again" in status["parts"]["body"]
+    server.status, server.answer = 200, b"ok"
+    root.post(page(receiver, "test/"))  # is not held up by the pause
+    assert sender.deliver() == "2 notices delivered"
+    shown = root.get(page(receiver)).content.decode()
+    assert "200 Answered: ok" in shown
+    assert server.told[-1].json["event"] == "test"
+    assert server.told[-1].json["repository"] == ""
+    assert "Asked for a test notice." in LogEntry.objects.earliest("-pk").change_message
+
+
+def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
+    receiver = NoticeReceiver.objects.create(name="off", url="https://x.invalid/", enabled=False)
+    answer = root.post(page(receiver, "test/"), follow=True)
+    assert "is switched off" in answer.content.decode()
+    assert not Notice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"url": "https://10.0.0.1/"}, "private"),
+        ({"url": ""}, "Enter the url, or choose a connection that has it as webhookUrl"),
+        (
+            {"url": "https://127.0.0.1/", "template": '{"a": "{nothing}"}'},
+            "no placeholder {nothing}. Allowed: {id}",
+        ),
+        ({"url": "https://127.0.0.1/", "secret": "empty"}, "has none of webhookUrl, authorization, secret"),
+        (
+            {"url": "https://127.0.0.1/", "secret": "whole"},
+            "The connection has a webhookUrl: leave this empty",
+        ),
+        ({"kind": "email", "addresses": "nobody"}, "'nobody' is no e-mail address"),
+        ({"kind": "email", "addresses": "a@example.com", "secret": "whole"}, "E-mail needs no connection"),
+    ],
+)
+def test_what_is_wrong_with_a_receiver_is_said_at_its_field(
+    fields: dict[str, str], says: str, root: Client
+) -> None:
+    Connection.objects.create(id="empty")
+    Connection.objects.create(id="whole").set_properties({"webhookUrl": "https://127.0.0.1/secret"})
+    assert says in errors(root.post(f"{LIST}add/", form(**fields)))
+    assert not NoticeReceiver.objects.exists()
+
+
+def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Group) -> None:
+    theirs = Group.objects.create(name="theirs")
+    seen, hidden = Repository.objects.create(name="seen"), Repository.objects.create(name="hidden")
+    seen.groups.add(ours)
+    hidden.groups.add(theirs)
+    client, url = logged_in(vera), "https://127.0.0.1/"
+    assert "all_repositories" not in client.get(f"{LIST}add/").content.decode()
+    for fields in (
+        {},
+        {"all_repositories": "on"},
+        {"groups": [theirs.pk]},
+        {"repositories": [hidden.pk]},
+        {"groups": [ours.pk, theirs.pk]},
+    ):
+        assert errors(client.post(f"{LIST}add/", form(url=url, **fields))), fields
+    assert not NoticeReceiver.objects.exists()
+    fields = {"groups": [ours.pk], "repositories": [seen.pk], "all_repositories": "on"}
+    assert client.post(f"{LIST}add/", form(url=url, **fields)).status_code == 302
+    receiver = NoticeReceiver.objects.get()
+    assert not receiver.all_repositories
+    # One that is told of more is nobody's of this group, nor is one that is told of nothing any more.
+    assert list(visible_receivers(vera)) == [receiver]
+    for name, value in (("groups", theirs), ("repositories", hidden)):
+        getattr(receiver, name).add(value)
+        assert not visible_receivers(vera).exists()
+        assert client.post(page(receiver, "test/")).status_code == 404
+        assert client.get(page(receiver, "status/")).status_code == 404
+        getattr(receiver, name).remove(value)
+    receiver.groups.clear()
+    receiver.repositories.clear()
+    assert not visible_receivers(vera).exists()
+    assert not Notice.objects.exists()
+
+
+def test_a_connection_is_handed_to_no_server_by_who_may_not_view_connections(vera: User, ours: Group) -> None:
+    vault = Connection.objects.create(id="vault")
+    vault.set_properties({"authorization": "Bearer of-somebody-else"})
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/", secret=vault)
+    receiver.groups.add(ours)
+    client, fields = logged_in(vera), {"groups": [ours.pk], "secret": "vault"}
+    assert errors(client.post(f"{LIST}add/", form(name="new", url="https://127.0.0.1/", **fields)))
+    moved = form(url="https://127.0.0.1/elsewhere", **fields)
+    assert "would be handed to a server that it was not given for" in errors(
+        client.post(page(receiver), moved)
+    )
+    kept = form(url="https://127.0.0.1/", name="renamed", **fields)
+    assert client.post(page(receiver), kept).status_code == 302
+    receiver.refresh_from_db()
+    assert (receiver.name, receiver.url, receiver.secret_id) == ("renamed", "https://127.0.0.1/", "vault")
+    # Who may view connections has those that no hidden repository or receiver uses.
+    other = NoticeReceiver.objects.create(name="other", secret=Connection.objects.create(id="others"))
+    other.groups.add(Group.objects.create(name="theirs"))
+    vera.user_permissions.add(Permission.objects.get(codename="view_connection"))
+    offered = logged_in(User.objects.get(pk=vera.pk)).get(f"{LIST}add/").content.decode()
+    assert '<option value="vault">' in offered
+    assert '<option value="others">' not in offered
+
+
+def test_who_may_only_look_sees_of_a_url_its_host(vera: User, ours: Group) -> None:
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://hooks.example.com/T0/part-of-a-secret")
+    receiver.groups.add(ours)
+    vera.user_permissions.set(Permission.objects.filter(codename="view_noticereceiver"))
+    client = logged_in(User.objects.get(pk=vera.pk))
+    for address in (LIST, page(receiver)):
+        shown = client.get(address).content.decode()
+        assert "https://hooks.example.com/" in shown
+        assert "part-of-a-secret" not in shown
+    assert client.post(page(receiver, "test/")).status_code == 403
+
+
+def test_an_edit_has_the_receiver_tried_at_once_and_keeps_what_was_observed(
+    root: Client, ours: Group
+) -> None:
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/", failures=5, holder="x/y")
+    NoticeReceiver.objects.update(retry_at="2100-01-01T00:00:00Z")
+    root.post(page(receiver), form(url="https://127.0.0.1/new", groups=[ours.pk]))
+    receiver.refresh_from_db()
+    assert (receiver.url, receiver.failures, receiver.retry_at, receiver.holder) == (
+        *("https://127.0.0.1/new", 0, None),
+        "x/y",
+    )
+
+
+def test_a_receiver_that_is_switched_off_is_not_told_later_of_what_is_no_news_any_more(
+    root: Client, ours: Group
+) -> None:
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/")
+    delivery = outbox.put_test(receiver).deliveries.get()
+    switched_on = form(url="https://127.0.0.1/", groups=[ours.pk])
+    switched_off = {name: value for name, value in switched_on.items() if name != "enabled"}
+    assert root.post(page(receiver), switched_on).status_code == 302
+    assert outbox.due().exists()
+    assert root.post(page(receiver), switched_off).status_code == 302
+    assert root.post(page(receiver), switched_on).status_code == 302
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.outcome) == ("given_up", "The receiver was switched off.")
+    assert not outbox.due().exists()
+
+
+def test_the_link_of_a_notice_is_the_repositorys_page(settings: Settings, root: Client) -> None:
+    settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com/base")
+    repository = Repository.objects.create(name="team")
+    link = values_of(Notice(repository=repository, event="failing", at=repository.created_at))["link"]
+    assert link == "https://kiok.example.com/base" + reverse(
+        "admin:gitsync_repository_change", args=[repository.pk]
+    )
+    assert root.get(link.removeprefix("https://kiok.example.com/base")).status_code == 200
+
+
+def test_what_was_told_of_a_repository_is_hidden_with_it(vera: User, ours: Group) -> None:
+    repository = Repository.objects.create(name="zebra")
+    repository.groups.add(ours)
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
+    receiver.groups.add(ours)
+    notice = Notice.objects.create(
+        repository=repository, event="failing", message="zebra is broken", at=repository.created_at
+    )
+    NoticeDelivery.objects.create(notice=notice, receiver=receiver)
+    client = logged_in(vera)
+    addresses = (page(receiver), page(receiver, "status/"))
+    for address in addresses:
+        assert "zebra" in client.get(address).content.decode(), address
+    repository.groups.clear()  # it is somebody else's now
+    for address in addresses:
+        assert "zebra" not in client.get(address).content.decode(), address
+
+
+def test_each_user_chooses_among_all_their_repositories(root: Client, vera: User, ours: Group) -> None:
+    rows = Repository.objects.bulk_create(
+        [Repository(name=f"r{number:03}", url="https://x.invalid/r.git") for number in range(300)]
+    )
+    ours.repositories.set(rows[:2])
+    receiver = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
+    receiver.repositories.set(rows[7:9])
+    shown = root.get(page(receiver)).content.decode()
+    assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", shown) == [row.name for row in rows]
+    assert re.findall(r'<option value="\d+" selected>(r\d\d\d)</option>', shown) == ["r007", "r008"]
+    answer = root.post(
+        page(receiver), form(url="https://127.0.0.1/", repositories=[rows[8].pk, rows[299].pk])
+    )
+    assert answer.status_code == 302
+    assert [row.name for row in receiver.repositories.order_by("name")] == ["r008", "r299"]
+    refused = root.post(page(receiver), form(url="", repositories=[rows[5].pk])).content.decode()
+    assert re.findall(r'<option value="\d+" selected>(r\d\d\d)</option>', refused) == ["r005"]
+    listed = logged_in(vera).get(f"{LIST}add/").content.decode()
+    assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", listed) == ["r000", "r001"]

@@ -1,0 +1,352 @@
+"""Syncs, files, DAGs, versions and runs in the admin: complete, read-only, escaped, at constant cost."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from gitsync.models import FileState, Repository, SourceFile, SyncRun
+from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
+from tests.integration.conftest import Sync, yaml_dag
+from tests.support.servers.repositories import WorkRepo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BROKEN = "dag:\n  id: a\ntasks:\n- id: x\n  require: [y]\n"
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def browser(transactional_db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada", password="x"))
+    return client
+
+
+def text(browser: Client, address: str) -> str:
+    answer = browser.get(address)
+    assert answer.status_code == 200, address
+    return answer.content.decode()
+
+
+def words(shown: str) -> str:
+    """What a page says, without its tags: code is coloured piece by piece."""
+    return re.sub(r"<[^>]*>", "", shown)
+
+
+def make_dag(uid: str, **fields: Any) -> Dag:
+    now = timezone.now()
+    spec = {"id": "a", "tasks": [{"id": "t", "type": "shell", "requires": [], "timeoutMs": 90_000}]}
+    given = {"dag_id": "a", "name": "a", "origin": "git", "spec": spec, "spec_hash": "0", "version": 1}
+    return Dag.objects.create(uid=uid, created_at=now, updated_at=now, **{**given, **fields})
+
+
+def make_rows(numbers: range) -> None:
+    """One row of every kind for each number, each of a repository of its own."""
+    now = timezone.now()
+    for number in numbers:
+        uid = f"r{number}/a.yaml"
+        row = Repository.objects.create(name=f"r{number}", url="https://example.org/x.git")
+        make_dag(uid, repository=row.name, source_path="a.yaml", stale_since=now, stale_reason="broken")
+        DagVersion.objects.create(uid=uid, version=1, spec={}, spec_hash="0", created_at=now)
+        run = DagRun.objects.create(uid=uid, version=1, trigger="manual", state="FAILED", started_at=now)
+        TaskRun.objects.create(dag_run=run, uid=uid, task_id="t")
+        SyncRun.objects.create(
+            repository=row,
+            lease_number=1,
+            trigger="admin",
+            state="partial",
+            started_at=now,
+            changes={"created": [uid], "updated": [], "pruned": [], "stale": []},
+            failed_files=[{"path": "b.yaml", "line": 1, "message": "m"}],
+        )
+        SourceFile.objects.create(
+            repository=row, path="b.yaml", state=FileState.FAILED, diagnostics=[{"message": "m", "line": 3}]
+        )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/gitsync/syncrun/",
+        "/admin/gitsync/sourcefile/",
+        "/admin/metadata/dag/",
+        "/admin/metadata/dagversion/",
+        "/admin/metadata/dagrun/",
+    ],
+)
+def test_a_list_costs_the_same_queries_for_3_and_for_30_rows(browser: Client, address: str) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            text(browser, address)
+        return len(captured)
+
+    make_rows(range(3))
+    few = queries()
+    make_rows(range(3, 30))
+    assert queries() == few
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gitsync/syncrun", "gitsync/sourcefile", "metadata/dag", "metadata/dagversion", "metadata/dagrun"],
+)
+def test_records_cannot_be_added_changed_or_removed_even_by_a_superuser(browser: Client, model: str) -> None:
+    make_rows(range(1))
+    rows: dict[str, Any] = {
+        "gitsync/syncrun": SyncRun,
+        "gitsync/sourcefile": SourceFile,
+        "metadata/dag": Dag,
+        "metadata/dagversion": DagVersion,
+        "metadata/dagrun": DagRun,
+    }
+    key = quote(rows[model].objects.get().pk)
+
+    shown = text(browser, f"/admin/{model}/{key}/change/")
+
+    assert 'name="_save"' not in shown
+    assert browser.post(f"/admin/{model}/{key}/change/", {"state": "x"}).status_code == 403
+    assert browser.post(f"/admin/{model}/{key}/delete/", {"post": "yes"}).status_code == 403
+    assert browser.get(f"/admin/{model}/add/").status_code == 403
+    assert "delete_selected" not in text(browser, f"/admin/{model}/")
+
+
+def test_a_sync_shows_what_changed_what_failed_and_how_long_each_step_took(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
+    sync()
+    (work_repo.work / "b.yaml").unlink()
+    commit = work_repo.publish({"a.yaml": BROKEN})
+    sync()
+    run = SyncRun.objects.latest("id")
+
+    shown = text(browser, f"/admin/gitsync/syncrun/{run.pk}/change/")
+
+    assert commit in shown
+    assert f'<a href="/admin/metadata/dag/{quote("team/a.yaml")}/change/">team/a.yaml</a>' in shown
+    assert '<a href="/admin/metadata/dagversion/?uid__exact=team%2Fb.yaml">team/b.yaml</a>' in shown
+    assert "a.yaml:5" in shown
+    steps = shown.split("Time per step</h2>")[1]
+    assert steps.index(">fetch<") < steps.index(">compile<") < steps.index(">apply<")
+    assert f"Sync {run.pk} of team" in shown
+    assert "1 pruned, 1 stale" in text(browser, "/admin/gitsync/syncrun/")
+
+
+def test_a_failed_file_shows_every_problem_with_its_place(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": BROKEN})
+    sync()
+    file = SourceFile.objects.get()
+    file.diagnostics[0]["output"] = "what it printed\nin two lines"
+    file.save()
+
+    shown = text(browser, f"/admin/gitsync/sourcefile/{file.pk}/change/")
+
+    for diagnostic in file.diagnostics:
+        assert f"a.yaml:{diagnostic['line']}" in shown
+    assert "requires" in shown
+    assert "what it printed\nin two lines</pre>" in shown
+    listed = text(browser, "/admin/gitsync/sourcefile/?state__exact=failed")
+    assert f"a.yaml:{file.diagnostics[0]['line']}:" in listed
+    assert "a.yaml" not in text(browser, "/admin/gitsync/sourcefile/?state__exact=ignored")
+
+
+def test_a_file_without_a_dag_and_an_ignored_one_show_their_reason_in_the_list_and_on_their_page(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"ci.yml": "services: {}\n", ".kiokignore": "x.yaml\n", "x.yaml": ""})
+    sync()
+    for path, reason in (("ci.yml", "it has no key"), ("x.yaml", "ignored: .kiokignore")):
+        file = SourceFile.objects.get(path=path)
+        assert reason in text(browser, f"/admin/gitsync/sourcefile/?state__exact={file.state}")
+        assert reason in text(browser, f"/admin/gitsync/sourcefile/{file.pk}/change/")
+
+
+def test_a_dag_shows_its_tasks_source_spec_versions_and_where_it_came_from(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    first = work_repo.publish({"dags/a.yaml": yaml_dag("a")})
+    sync()
+    second = work_repo.publish({"dags/a.yaml": yaml_dag("a", "echo changed")})
+    sync()
+
+    shown = text(browser, f"/admin/metadata/dag/{quote('team/dags/a.yaml')}/change/")
+
+    assert '<th scope="row">a</th><td>shell</td>' in shown
+    assert "dag:\n  id: a\n" in words(shown)
+    assert "&quot;script&quot;: &quot;echo changed&quot;" in words(shown)
+    assert first[:10] in shown
+    assert second in shown
+    assert '<a href="/admin/gitsync/repository/named/team/">team</a>' in shown
+
+
+def test_a_dags_runs_go_on_over_prune_and_return(browser: Client, work_repo: WorkRepo, sync: Sync) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
+    sync()
+    before = DagRun.objects.create(uid="team/a.yaml", version=1, trigger="manual", state="FAILED")
+    (work_repo.work / "a.yaml").unlink()
+    work_repo.publish()
+    sync()
+    gone = text(browser, f"/admin/metadata/dagrun/{before.pk}/change/")
+    assert "team/a.yaml (not registered now)" in words(gone)
+
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    after = DagRun.objects.create(uid="team/a.yaml", version=2, trigger="schedule", state="SUCCESS")
+
+    shown = text(browser, f"/admin/metadata/dag/{quote('team/a.yaml')}/change/")
+    for run in (before, after):
+        assert f"/admin/metadata/dagrun/{run.pk}/change/" in shown
+    row = text(browser, "/admin/metadata/dag/?q=team/a.yaml")
+    assert "kiok-good" in row.split("field-last_run")[1]
+
+
+def test_a_stale_dag_is_marked_with_its_reason_and_can_be_filtered(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
+    sync()
+    work_repo.publish({"a.yaml": BROKEN})
+    sync()
+
+    stale = text(browser, "/admin/metadata/dag/?stale=yes")
+    assert "team/a.yaml" in stale
+    assert "team/b.yaml" not in stale
+    assert "kiok-warn" in stale
+    current = text(browser, "/admin/metadata/dag/?stale=no")
+    assert "team/b.yaml" in current
+    assert "team/a.yaml" not in current
+
+
+def test_a_spec_is_shown_in_the_order_of_its_wire_form(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    shown = words(text(browser, f"/admin/metadata/dag/{quote('team/a.yaml')}/change/"))
+    places = [shown.index(f"&quot;{key}&quot;: ") for key in ("name", "schedule", "tasks", "type", "script")]
+    assert places == sorted(places)
+
+
+def test_one_odd_row_breaks_no_list(browser: Client) -> None:
+    make_dag("odd/a.yaml", spec={"tasks": None})
+    make_dag("odd/b.yaml", spec={"tasks": "x"})
+    make_dag("odd/c.yaml", spec={})
+    assert text(browser, "/admin/metadata/dag/").count('<td class="field-task_count">0</td>') == 3
+
+
+def test_a_run_shows_its_tasks(browser: Client) -> None:
+    make_dag("x/a.yaml")
+    run = DagRun.objects.create(uid="x/a.yaml", version=1, trigger="manual", state="FAILED")
+    TaskRun.objects.create(
+        dag_run=run, uid=run.uid, task_id="load", state="FAILED", exit_code=7, log="it went wrong"
+    )
+
+    shown = text(browser, f"/admin/metadata/dagrun/{run.pk}/change/")
+
+    assert "load" in shown
+    assert "it went wrong" in shown
+    assert '<td class="field-exit_code"><div>7</div></td>' in "".join(shown.split("\n")).replace("  ", "")
+    assert "<textarea" not in shown
+
+
+def test_hostile_text_is_shown_as_text_on_every_page(browser: Client) -> None:
+    row = Repository.objects.create(
+        name="team", url="https://example.org/x.git", message=EVIL, reason="internal", state="failing"
+    )
+    uid = f"team/{EVIL}.yaml"
+    spec = {
+        "id": "a",
+        "name": EVIL,
+        "tasks": [{"id": EVIL, "type": EVIL, "requires": [EVIL], "script": EVIL}],
+    }
+    now = timezone.now()
+    make_dag(
+        uid,
+        name=EVIL,
+        description=EVIL,
+        schedule=EVIL,
+        repository="team",
+        source_path=f"{EVIL}.yaml",
+        spec=spec,
+        source=EVIL,
+        stale_since=now,
+        stale_reason=EVIL,
+        image_digest=EVIL,
+    )
+    DagVersion.objects.create(uid=uid, version=1, spec=spec, spec_hash="0", created_at=now)
+    run = DagRun.objects.create(uid=uid, version=1, trigger=EVIL)
+    TaskRun.objects.create(dag_run=run, uid=uid, task_id=EVIL, log=EVIL)
+    diagnostic = {
+        "message": EVIL,
+        "path": EVIL,
+        "line": 1,
+        "dag": EVIL,
+        "task": EVIL,
+        "key": EVIL,
+        "output": EVIL,
+    }
+    file = SourceFile.objects.create(
+        repository=row, path=f"{EVIL}.yaml", state=FileState.FAILED, diagnostics=[diagnostic]
+    )
+    sync = SyncRun.objects.create(
+        repository=row,
+        lease_number=1,
+        trigger="admin",
+        requested_by=EVIL,
+        state="partial",
+        reason="files_failed",
+        message=EVIL,
+        started_at=now,
+        changes={"created": [uid], "updated": [EVIL], "pruned": [EVIL], "stale": [uid]},
+        failed_files=[{"path": EVIL, "line": 1, "message": EVIL}],
+        timings={EVIL: 1.0},
+    )
+    pages = [
+        "/admin/",
+        "/admin/gitsync/repository/",
+        f"/admin/gitsync/repository/{row.pk}/change/",
+        f"/admin/gitsync/repository/{row.pk}/delete/",
+        "/admin/gitsync/syncrun/",
+        f"/admin/gitsync/syncrun/{sync.pk}/change/",
+        "/admin/gitsync/sourcefile/",
+        f"/admin/gitsync/sourcefile/{file.pk}/change/",
+        "/admin/metadata/dag/",
+        f"/admin/metadata/dag/{quote(uid)}/change/",
+        "/admin/metadata/dagversion/",
+        f"/admin/metadata/dagversion/{DagVersion.objects.get().pk}/change/",
+        "/admin/metadata/dagrun/",
+        f"/admin/metadata/dagrun/{run.pk}/change/",
+    ]
+
+    for address in pages:
+        shown = text(browser, address)
+        assert "<script>alert" not in shown, address
+        if address != "/admin/":
+            assert "alert(1)" in shown, address
+    live = browser.get(f"/admin/gitsync/repository/{row.pk}/sync/status/").json()["parts"]
+    assert "alert(1)" in live["body"]
+    assert "<script>alert" not in live["line"] + live["body"]
+
+
+def test_pages_run_no_inline_script(browser: Client) -> None:
+    make_rows(range(1))
+    for address in (
+        "/admin/gitsync/repository/",
+        f"/admin/gitsync/repository/{Repository.objects.get().pk}/change/",
+    ):
+        answer = browser.get(address)
+        assert "script-src 'self';" in answer.headers["Content-Security-Policy"]
+        for tag in answer.content.decode().split("<script")[1:]:
+            head = tag.split(">")[0]
+            assert "src=" in head or "application/json" in head

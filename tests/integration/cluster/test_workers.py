@@ -1,0 +1,168 @@
+"""The rows of worker processes: written whatever the engine does, silent without a database, gone with the process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection, connections
+from django.db.models.functions import Now
+
+from gitsync.worker import sandbox
+from gitsync.worker.pool_maintainer import PoolMaintainer
+from kiok.cluster import heartbeat
+from kiok.cluster.heartbeat import EngineStatus, Heartbeat, alive
+from kiok.cluster.models import Worker
+from kiok.cluster.process_id import process_name
+from tests.support.cluster import eventually, stop, workers
+from tests.support.environment import DATA_DIR
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECRET = "pass-of-the-engine"
+
+
+@pytest.fixture
+def present() -> Iterator[Heartbeat]:
+    made = Heartbeat(process_name())
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[PoolMaintainer]:
+    """Of a worker whose engine is to be found where the parameter says."""
+    monkeypatch.setenv("DOCKER_HOST", request.param)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeat, "SLOW_SECONDS", 0.5)
+    sandbox.sandbox.cache_clear()
+    made = PoolMaintainer()
+    yield made
+    made.stop()
+    sandbox.sandbox.cache_clear()
+
+
+def row() -> Worker | None:
+    return Worker.objects.first()
+
+
+def seen_at() -> datetime:
+    return Worker.objects.get().seen_at
+
+
+def old_row(name: str, seconds: float) -> None:
+    then = Now() - timedelta(seconds=seconds)
+    Worker.objects.create(name=name, started_at=then, seen_at=then)
+
+
+def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present: Heartbeat) -> None:
+    present.start()
+    eventually(row, 10, "the row is there")
+    first = Worker.objects.get()
+    present.report(EngineStatus("no engine\x00\x1b[31m answers", 3))
+    eventually(lambda: Worker.objects.get().ready == 3, 10, "what was seen is told")
+    told = Worker.objects.get()
+    assert told.engine == "no engine [31m answers"
+    assert told.seen_at > first.seen_at
+    assert abs(told.started_at - first.started_at) < timedelta(seconds=2)
+    assert list(alive()) == [told]
+    # Others write to the same disk.
+    free = shutil.disk_usage(DATA_DIR).free
+    assert told.data_free_bytes == pytest.approx(free, abs=4 * 2**30)
+    present.stop()
+    assert row() is None
+
+
+def test_whoever_writes_removes_the_rows_of_those_long_gone(present: Heartbeat) -> None:
+    old_row("gone", heartbeat.FORGET_SECONDS + 1)
+    old_row("late", heartbeat.ALIVE_SECONDS + 1)
+    assert not alive().exists()
+    present.start()
+    eventually(alive().exists, 10, "the row is there")
+    eventually(lambda: not Worker.objects.filter(name="gone").exists(), 10, "the old row is gone")
+    assert Worker.objects.filter(name="late").exists()
+
+
+def test_to_write_a_row_again_touches_no_index(present: Heartbeat) -> None:
+    def updates() -> tuple[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = %s",
+                [Worker._meta.db_table],
+            )
+            total, hot = cursor.fetchone()
+            return total, hot
+
+    before = updates()
+    present.start()
+    for number in range(1, 6):
+        present.report(EngineStatus("", number))
+        eventually(lambda wanted=number: Worker.objects.filter(ready=wanted).exists(), 10, "it is written")
+    present.stop()
+    eventually(lambda: updates()[0] - before[0] >= 4, 10, "the updates are in the statistics")
+    total, hot = updates()
+    assert total - before[0] == hot - before[1]
+
+
+def test_while_the_database_is_away_nothing_is_said_and_then_the_row_returns(
+    present: Heartbeat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.1)
+    with monkeypatch.context() as away, caplog.at_level(logging.DEBUG, logger="kiok.cluster.heartbeat"):
+        away.setitem(connections.settings["default"], "HOST", "/nonexistent")
+        present.start()
+        eventually(lambda: len(caplog.records) > 2, 10, "some writes have failed")
+    assert {record.levelno for record in caplog.records} == {logging.DEBUG}
+    assert row() is None
+    eventually(row, 10, "the row is there")
+
+
+@pytest.fixture
+def silent_engine() -> Iterator[None]:
+    """Takes connections, and never answers."""
+    with socket.create_server(("127.0.0.9", 23759)):
+        yield
+
+
+@pytest.mark.parametrize("keeper", ["tcp://127.0.0.9:23759"], indirect=True)
+def test_a_worker_whose_engine_hangs_is_alive_and_says_so(
+    silent_engine: None, keeper: PoolMaintainer
+) -> None:
+    keeper.start()
+    eventually(lambda: row() and "has not answered since" in Worker.objects.get().engine, 20, "it is told")
+    before = seen_at()
+    eventually(lambda: seen_at() > before, 10, "it writes on")
+    assert alive().count() == 1
+
+
+@pytest.mark.parametrize("keeper", [f"tcp://ada:{SECRET}@127.0.0.9:9"], indirect=True)
+def test_a_worker_whose_engine_is_away_tells_it_without_secrets(
+    keeper: PoolMaintainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper.start()
+    eventually(lambda: row() and Worker.objects.get().engine, 20, "it is told")
+    told = Worker.objects.get().engine
+    assert "no Docker engine answers at DOCKER_HOST=tcp://" in told
+    assert SECRET not in told
+    assert Worker.objects.get().ready == 0
+
+
+def test_workers_count_while_they_live_and_vanish_when_they_are_killed_or_end() -> None:
+    with workers({"KIOK_WORKERS": "2", "KIOK_SANDBOX_POOL_SIZE": "1"}) as service:
+        eventually(lambda: alive().filter(engine="", ready=2).count() == 2, 40, "both see what stands ready")
+        killed = Worker.objects.order_by("name")[0].name
+        os.kill(int(killed.split("/")[2]), signal.SIGKILL)
+        eventually(
+            lambda: not alive().filter(name=killed).exists(),
+            heartbeat.ALIVE_SECONDS + 1,
+            "the killed one is not alive",
+        )
+        eventually(lambda: alive().count() == 2, 20, "another has taken its place")
+        stop(service)
+    assert set(Worker.objects.values_list("name", flat=True)) <= {killed}

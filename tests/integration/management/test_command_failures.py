@@ -1,0 +1,170 @@
+"""What an operator reads when a command cannot do its work: a line with what to do, and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from kiok.server import failures
+from tests.support.fresh_database import fresh_database
+
+ROOT = Path(__file__).resolve().parents[3]
+PASSWORD = "hunter2hunter2"
+# Many commands in one process, each as manage.py begins it: {command: [exit status or what was raised, stderr]}.
+PROGRAM = """
+import contextlib, io, json, os, sys
+import django
+from kiok.server import entry
+
+os.environ["DJANGO_SETTINGS_MODULE"] = entry.SETTINGS
+django.setup()  # what is logged at the start is no command's
+
+def run(words, stdout):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(stdout):
+        try:
+            entry.main(["manage.py", *words])
+            ended = 0
+        except SystemExit as exc:
+            ended = exc.code
+        except Exception as exc:
+            ended = type(exc).__name__
+    return ended, said.getvalue()
+
+told = {" ".join(words): run(words, io.StringIO()) for words in json.loads(sys.argv[1])}
+
+from kiok.server.management.commands.properties import Command
+reading, writing = os.pipe()
+os.close(reading)
+told["properties to nobody"] = run(["properties"], os.fdopen(writing, "w"))
+Command.handle = lambda *_, **__: 1 / 0
+told["a defect"] = run(["properties"], io.StringIO())
+print(json.dumps(told))
+"""
+
+
+def told(commands: list[list[str]], **environ: str) -> dict[str, tuple[Any, str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(commands)],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    found: dict[str, tuple[Any, str]] = json.loads(done.stdout)
+    return found
+
+
+def test_each_command_tells_a_database_that_is_away_in_one_line_and_a_defect_in_the_log(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "dump").touch()
+    commands = [
+        ["gitsync", "--list"],
+        ["gitsync", "--now", "--json"],
+        ["rotate_key"],
+        ["migrate"],
+        ["run"],
+        ["restore", str(tmp_path / "dump")],
+        ["createsuperuser", "--no-input", "--username", "ada", "--email", "ada@example.com"],
+    ]
+    shown = ["gitsync", "--list", "--traceback"]
+    found = told(
+        [*commands, shown],
+        DATABASE_URL=f"postgresql://kiok:{PASSWORD}@127.0.0.1:1/kiok",
+        KIOK_BASE_DATA_DIR=str(tmp_path / "data"),
+    )
+    for command in commands:
+        status, said = found[" ".join(command)]
+        (line,) = said.splitlines()
+        assert status == 1, line
+        assert line.startswith("kiok: the database does not answer: connection failed"), line
+        assert "Connection refused. Start it, or correct DATABASE_URL" in line
+    assert found[" ".join(shown)][0] == "OperationalError"
+
+    assert found["properties to nobody"] == [1, ""]
+    status, said = found["a defect"]
+    assert status == 1
+    logged, line = said.splitlines()
+    assert (
+        " CRITICAL kiok.server.entry: a defect of this service: ZeroDivisionError | Traceback (most" in logged
+    )
+    assert logged.endswith("| ZeroDivisionError: division by zero")
+    assert line.startswith("kiok: a defect of this service, ZeroDivisionError: division by zero. The log has")
+    assert PASSWORD not in json.dumps(found)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_command_tells_tables_of_another_version_and_what_to_run(tmp_path: Path) -> None:
+    commands = [["gitsync", "--list"], ["gitsync", "--now"], ["rotate_key"], ["changepassword", "ada"]]
+    with fresh_database():
+        url = os.environ["DATABASE_URL"]
+        name = str(connection.settings_dict["NAME"])
+        found = told(
+            commands,
+            DATABASE_URL=url.replace("/kiok?", f"/{name}?"),
+            KIOK_BASE_DATA_DIR=str(tmp_path),
+        )
+    for command in commands:
+        status, said = found[" ".join(command)]
+        (line,) = said.splitlines()
+        assert status == 1, line
+        assert line.startswith('kiok: the database refused: relation "'), line
+        assert line.endswith(
+            "(SQLSTATE 42P01). Run `manage.py migrate`, which brings the tables to this version"
+        ), line
+
+
+def test_the_web_server_says_in_words_why_it_does_not_start_and_is_not_started_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import kiok.server.wsgi"],
+        cwd=ROOT,
+        env={**os.environ, "KIOK_WORKERS": "none"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    from gunicorn.arbiter import Arbiter
+
+    assert done.returncode == Arbiter.WORKER_BOOT_ERROR
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("kiok: environment variable KIOK_WORKERS: kiok.workers is 'none': ")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "No space left on device. Make room on that disk, and start again",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+            "/data/x: No space left on device. Make room on that disk, and start again",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
+            "No usable temporary directory found in ['/tmp']. Make room there, or name another place (TMPDIR)",
+        ),
+        (OSError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
+    ],
+)
+def test_a_full_disk_is_no_defect(error: OSError, says: str) -> None:
+    failure = failures.told(error)
+    assert failure
+    assert (failure.words, failure.status) == ((says,), failures.FAILED)
+
+
+def test_an_error_of_the_system_that_names_nothing_is_a_defect() -> None:
+    assert failures.told(OSError(errno.EINVAL, "Invalid argument")) is None

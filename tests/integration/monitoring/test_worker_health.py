@@ -1,0 +1,44 @@
+"""The health check of a worker's container: a worker of this host that was alive lately, and none but that."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from kiok.cluster.models import Worker
+from kiok.cluster.process_id import process_name
+from kiok.server import worker_health
+from tests.support.environment import url_of
+
+HOST = socket.gethostname()
+
+
+@pytest.fixture
+def url(transactional_db: None) -> str:
+    """Of the test's database."""
+    return url_of(connection.settings_dict["NAME"])
+
+
+def seen(name: str, seconds_ago: float) -> None:
+    Worker.objects.create(name=name, started_at=Now(), seen_at=Now() - timedelta(seconds=seconds_ago))
+
+
+def test_a_worker_that_told_the_store_lately_is_healthy(url: str) -> None:
+    seen(process_name(), 1)
+    assert worker_health.problem(url, HOST) == ""
+
+
+def test_a_worker_that_fell_silent_is_not_healthy_nor_is_one_by_the_life_of_another_host(url: str) -> None:
+    seen(process_name(), worker_health.ALIVE_SECONDS + 1)
+    seen(process_name().replace(HOST, f"{HOST}-2", 1), 1)
+    assert worker_health.problem(url, HOST) == f"no worker on {HOST} was alive in the last 15 s"
+
+
+def test_a_worker_whose_database_is_gone_is_not_healthy_and_no_password_is_told(tmp_path: str) -> None:
+    said = worker_health.problem(f"postgresql://u:hunter2@/n?host={tmp_path}", HOST)
+    assert said == "the database does not answer: OperationalError"
+    assert "DATABASE_URL is not set" in worker_health.problem(None, HOST)

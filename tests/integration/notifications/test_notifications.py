@@ -1,0 +1,434 @@
+"""Notices: what is told of a repository, once each, and that it arrives whatever happens to whom."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.models import OrmQ
+from pytest_django import Settings
+
+from gitsync.errors import LeaseLost
+from gitsync.models import (
+    Notice,
+    NoticeDelivery,
+    NoticeReceiver,
+    NoticeState,
+    Repository,
+    SyncRun,
+    Trigger,
+)
+from gitsync.notices import outbox, sender, webhook
+from gitsync.sync import remote, status
+from gitsync.sync.context import SyncContext
+from gitsync.sync.lease import acquire
+from tests.integration.conftest import Sync, yaml_dag
+from tests.support.cluster import ROOT, eventually, workers
+from tests.support.servers.https import HttpsServer
+from tests.support.servers.receiver import WebhookServer
+from tests.support.servers.repositories import WorkRepo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BROKEN = "dag:\n  id: a\ntasks:\n- id: x\n  require: [y]\n"
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Settings) -> Iterator[WebhookServer]:
+    with WebhookServer(tmp_path / "receiver") as running:
+        settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=running.ca_file)
+        yield running
+
+
+@pytest.fixture
+def receiver(server: WebhookServer) -> NoticeReceiver:
+    return NoticeReceiver.objects.create(name="everybody", url=server.url(), all_repositories=True)
+
+
+def events() -> list[str]:
+    return list(Notice.objects.order_by("id").values_list("event", flat=True))
+
+
+def told(server: WebhookServer) -> list[str]:
+    return [item.json["event"] for item in server.told]
+
+
+def states() -> list[str]:
+    return list(NoticeDelivery.objects.order_by("id").values_list("state", flat=True))
+
+
+def fail(repository: Repository, *, transient: bool = False) -> None:
+    """As a look does that comes to nothing."""
+    failure = status.Failure("timeout" if transient else "ref_missing", "no such ref", transient)
+    status.fail_unreached(repository, failure, Trigger.SCHEDULE)
+
+
+def put(repository: Repository, *names: str) -> None:
+    """Notices, whose messages are these."""
+    for name in names:
+        with transaction.atomic():
+            outbox.put(Notice(repository=repository, event="failing", message=name, at=timezone.now()))
+
+
+def later() -> None:
+    """As if the pauses after failures were over."""
+    NoticeReceiver.objects.update(retry_at=None)
+
+
+# What is told, and when.
+
+
+def test_a_failure_and_the_recovery_are_told_once_each_however_often_it_is_looked_at(
+    work_repo: WorkRepo, sync: Sync, repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    assert events() == []
+    Repository.objects.update(subpath="nowhere")
+    for _ in range(3):
+        sync()
+    assert events() == ["failing"]
+    Repository.objects.update(subpath="")
+    for _ in range(3):
+        sync()
+    assert events() == ["failing", "recovered"]
+    assert sender.deliver() == "2 notices delivered"
+    assert sender.deliver() == "0 notices delivered"
+    failing, recovered = (item.json for item in server.told)
+    assert (failing["repository"], failing["state"], failing["before"]) == ("team", "failing", "in_sync")
+    assert failing["reason"] == "subpath_missing"
+    assert failing["remedy"]
+    assert "nowhere" in failing["message"]
+    assert failing["commit"] == recovered["commit"] == work_repo.head()
+    assert (recovered["event"], recovered["before"], recovered["reason"]) == ("recovered", "failing", "")
+    assert failing["time"] <= recovered["time"]
+
+
+def test_a_file_that_breaks_and_is_mended_is_told_at_once(
+    work_repo: WorkRepo, sync: Sync, repository: Repository
+) -> None:
+    work_repo.publish({"a.yaml": BROKEN})
+    sync()
+    work_repo.publish({"a.yaml": BROKEN, "b.yaml": yaml_dag("b")})
+    sync()
+    assert events() == ["degraded"]
+    notice = Notice.objects.get()
+    assert notice.reason == "files_failed"
+    assert notice.message.startswith("1 file failed. a.yaml:5: ")
+    assert "requires" in notice.message
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    assert events() == ["degraded", "recovered"]
+
+
+def test_how_many_looks_have_to_fail_is_a_property(repository: Repository, settings: Settings) -> None:
+    settings.KIOK = replace(settings.KIOK, notice_after_failures=1)
+    fail(repository, transient=True)
+    assert events() == ["failing"]
+
+
+def test_what_may_pass_by_itself_is_told_after_some_looks_in_a_row_and_its_end_only_then(
+    work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, sync: Sync, settings: Settings
+) -> None:
+    settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=https_server.ca_file, notice_after_failures=3)
+    remote.client.cache_clear()
+    try:
+        work_repo.publish({"a.yaml": yaml_dag("a")})
+        Repository.objects.update(url=https_server.url("dags.git"))
+        for _ in range(2):  # it is away for two looks, twice
+            https_server.status = None
+            assert sync().state == "in_sync"
+            https_server.status = 503
+            for _ in range(2):
+                assert sync().reason == "server_error"
+        assert events() == []
+        for _ in range(3):
+            sync()
+        assert events() == ["failing"]
+        https_server.status = None
+        for _ in range(2):
+            assert sync().state == "in_sync"
+        assert events() == ["failing", "recovered"]
+        assert SyncRun.objects.filter(state="succeeded").count() == 1  # the others were looks, no syncs
+    finally:
+        remote.client.cache_clear()
+
+
+def test_a_worker_whose_claim_was_taken_over_tells_nothing(repository: Repository) -> None:
+    held = acquire(repository.pk)
+    assert held is not None
+    run = SyncRun.objects.create(
+        repository=repository, lease_number=held.number, trigger="admin", started_at=timezone.now()
+    )
+    Repository.objects.update(lease_number=held.number + 1)
+    with pytest.raises(LeaseLost):
+        status.fail(
+            held, run, status.Failure("ref_missing", "gone", False), SyncContext(run, lambda *_: None)
+        )
+    assert events() == []
+
+
+def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -> None:
+    with transaction.atomic():
+        fail(repository)
+        assert events() == ["failing"]
+        transaction.set_rollback(True)
+    repository.refresh_from_db()
+    assert (repository.state, repository.notified_state, events()) == ("never", "", [])
+
+
+def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Repository) -> None:
+    failure = status.Failure(
+        "unknown", "https://u:hunter22@git.example.org/x\x1b[2J\nline " + "x" * 5000, False
+    )
+    status.fail_unreached(repository, failure, Trigger.SCHEDULE)
+    message = Notice.objects.get().message
+    assert "hunter22" not in message
+    assert message.isprintable()
+    assert len(message) <= 1000
+
+
+def test_receivers_are_told_of_their_repositories_alone(repository: Repository) -> None:
+    ours, theirs = Group.objects.create(name="ours"), Group.objects.create(name="theirs")
+    repository.groups.add(ours)
+    other = Repository.objects.create(name="other")
+    by_name = {
+        name: NoticeReceiver.objects.create(name=name, url="https://x.invalid/")
+        for name in ("by group", "by repository", "by both", "of others", "of none")
+    }
+    by_name["by group"].groups.add(ours)
+    by_name["by repository"].repositories.add(repository)
+    by_name["by both"].groups.add(ours, theirs)
+    by_name["by both"].repositories.add(repository, other)
+    by_name["of others"].groups.add(theirs)
+    by_name["of others"].repositories.add(other)
+    NoticeReceiver.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
+    NoticeReceiver.objects.create(name="off", all_repositories=True, enabled=False)
+    fail(repository)
+    found = NoticeDelivery.objects.values_list("receiver__name", flat=True)
+    assert sorted(found) == ["all", "by both", "by group", "by repository"]
+
+
+# That it arrives.
+
+
+def test_a_worker_killed_between_sending_and_saying_so_has_it_sent_again_under_the_same_id(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    put(repository, "killed")
+    code = "import django; django.setup(); from gitsync.notices.sender import deliver; deliver()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.support.same_database",
+            "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
+            "KIOK_GITSYNC_SSL_CA_INFO": str(server.ca_file),
+        },
+    )
+    server.on_request = lambda: os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(600) == -signal.SIGKILL
+    server.on_request = lambda: None
+    assert states() == [NoticeState.WAITING]
+    assert outbox.wake_if_due()
+    assert sender.deliver() == "1 notices delivered"
+    first, second = server.told
+    assert first.headers["kiok-notice-id"] == second.headers["kiok-notice-id"] == first.json["id"]
+    assert first.body == second.body
+    assert states() == [NoticeState.SENT]
+
+
+def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    server.status = 503
+    put(repository, "one", "two")
+    assert sender.deliver() == "0 notices delivered"
+    assert len(server.told) == 1  # the second would have fared no better
+    put(repository, "three")
+    assert sender.deliver() == "0 notices delivered"  # it is left alone for a while
+    assert len(server.told) == 1
+    receiver.refresh_from_db()
+    assert receiver.failures == 1
+    assert receiver.retry_at is not None
+    assert timezone.now() < receiver.retry_at < timezone.now() + timedelta(minutes=1)
+    assert "503" in NoticeDelivery.objects.earliest("pk").outcome
+    later()
+    server.status = 200
+    assert sender.deliver() == "3 notices delivered"
+    assert [item.json["message"] for item in server.told] == ["one", "one", "two", "three"]
+    receiver.refresh_from_db()
+    assert (receiver.failures, receiver.retry_at, receiver.holder) == (0, None, "")
+
+
+def test_pauses_grow_up_to_an_hour_and_after_a_day_a_notice_is_given_up(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    server.status = 500
+    put(repository, "old")
+    pauses = []
+    for _ in range(9):
+        later()
+        sender.deliver()
+        receiver.refresh_from_db()
+        pauses.append((receiver.retry_at - timezone.now()).total_seconds())  # type: ignore[operator]
+    assert pauses == pytest.approx([30, 60, 120, 240, 480, 960, 1920, 3600, 3600], abs=25)
+    NoticeDelivery.objects.update(created_at=Now() - timedelta(hours=25))
+    later()
+    sender.deliver()
+    assert states() == [NoticeState.GIVEN_UP]
+    assert not outbox.due().exists()
+
+
+def test_a_notice_that_is_refused_does_not_hold_up_those_behind_it_for_long(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    server.status = 400
+    put(repository, "bad", "good")
+    for _ in range(sender.REFUSALS):
+        assert sender.deliver() == "0 notices delivered"
+        later()
+    assert states() == [NoticeState.GIVEN_UP, NoticeState.WAITING]
+    server.status = 204
+    server.answer = b""
+    assert sender.deliver() == "1 notices delivered"
+
+
+def test_a_receiver_that_hangs_costs_one_attempt_and_holds_up_no_other(
+    repository: Repository,
+    receiver: NoticeReceiver,
+    server: WebhookServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 10.0)
+    hanging = WebhookServer(tmp_path / "hanging")  # not serving: it takes connections, and says nothing
+    NoticeReceiver.objects.create(name="hangs", url=hanging.url(), all_repositories=True)
+    put(repository, "one", "two")
+    assert sender.deliver() == "2 notices delivered"
+    assert len(server.told) == 2
+    lost = NoticeDelivery.objects.filter(receiver__name="hangs").order_by("pk")
+    assert [row.attempts for row in lost] == [1, 0]
+    assert "did not answer within 10 s" in lost[0].outcome
+    hanging._server.server_close()
+
+
+def test_many_workers_at_once_send_each_notice_once_and_in_order(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    put(repository, *(str(number) for number in range(6)))
+
+    def work() -> None:
+        try:
+            sender.deliver()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [item.json["message"] for item in server.told] == [str(number) for number in range(6)]
+
+
+def test_what_another_worker_has_sent_meanwhile_stays_sent(
+    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    """A worker that was frozen in the middle of an attempt, whose receiver another one took, and which then fails."""
+    put(repository, "one")
+
+    def be_overtaken() -> None:
+        server.on_request = lambda: None
+        NoticeReceiver.objects.update(held_until=Now() - timedelta(seconds=1))
+        try:
+            assert sender.deliver() == "1 notices delivered"
+        finally:
+            connection.close()
+        server.status = 500
+
+    server.on_request = be_overtaken
+    assert sender.deliver() == "0 notices delivered"
+    assert len(server.told) == 2
+    assert states() == [NoticeState.SENT]
+
+
+def test_of_many_that_fail_together_one_wakes_a_worker(
+    repository: Repository, receiver: NoticeReceiver
+) -> None:
+    OrmQ.objects.all().delete()
+    put(repository, "one", "two", "three")
+    assert OrmQ.objects.count() == 1
+    assert OrmQ.objects.get().task["func"] == outbox.DELIVER
+
+
+def test_a_receiver_that_rests_after_a_failure_does_not_keep_a_worker_from_being_woken_for_another(
+    repository: Repository, receiver: NoticeReceiver
+) -> None:
+    put(repository, "one")
+    NoticeReceiver.objects.update(failures=1, retry_at=Now() - timedelta(seconds=1))
+    NoticeReceiver.objects.create(name="another", url="https://x.invalid/").repositories.add(repository)
+    OrmQ.objects.all().delete()
+    put(repository, "two")
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_queue_that_is_away_fails_no_sync_and_the_leader_wakes_a_worker_later(
+    repository: Repository, receiver: NoticeReceiver
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_q_ormq RENAME TO away")
+        try:
+            fail(repository)
+        finally:
+            cursor.execute("ALTER TABLE away RENAME TO django_q_ormq")
+    assert (events(), states()) == (["failing"], [NoticeState.WAITING])
+    assert outbox.wake_if_due()
+    assert OrmQ.objects.count() == 1
+
+
+def test_without_a_receiver_nothing_is_queued(repository: Repository) -> None:
+    OrmQ.objects.all().delete()
+    fail(repository)
+    assert (OrmQ.objects.count(), NoticeDelivery.objects.count()) == (0, 0)
+
+
+def test_what_was_told_is_kept_for_90_days(repository: Repository, receiver: NoticeReceiver) -> None:
+    put(repository, "old", "new")
+    Notice.objects.filter(message="old").update(at=Now() - timedelta(days=91))
+    assert (outbox.forget(), outbox.forget()) == (1, 0)
+    assert NoticeDelivery.objects.get().notice.message == "new"
+
+
+def test_a_real_worker_tells_of_a_push_that_breaks_a_file_and_of_one_that_mends_it(
+    work_repo: WorkRepo, repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+) -> None:
+    work_repo.publish({"a.yaml": BROKEN})
+    environment: dict[str, Any] = {
+        "KIOK_GITSYNC_SSL_CA_INFO": str(server.ca_file),
+        "KIOK_GITSYNC_INTERVAL_MS": "1000",
+        "KIOK_WORKERS": "1",
+        "KIOK_WEB_PUBLIC_URL": "https://kiok.example.com/",
+    }
+    with workers(environment):
+        eventually(lambda: told(server) == ["degraded"], 60, "the failure is told")
+        work_repo.publish({"a.yaml": yaml_dag("a")})
+        eventually(lambda: told(server) == ["degraded", "recovered"], 60, "the recovery is told")
+    assert (
+        server.told[0].json["link"]
+        == f"https://kiok.example.com/admin/gitsync/repository/{repository.pk}/change/"
+    )

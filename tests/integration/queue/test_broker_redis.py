@@ -1,0 +1,126 @@
+"""Redis as the broker while it is away: whoever asks for something is told, or need not notice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_q.brokers import get_broker
+
+from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
+from gitsync.monitoring.doctor import workers
+from gitsync.notices import outbox
+from gitsync.queue.brokers import redis as brokers_redis
+from gitsync.tasks import enqueue_dry_run, enqueue_sync
+from tests.support.api_client import Api, make_token
+from tests.support.servers.redis import RedisServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/gitsync/repository/"
+
+
+@pytest.fixture
+def ada(transactional_db: None) -> User:
+    return User.objects.create_superuser("ada", password="x")
+
+
+def pages_of(repository: Repository) -> dict[str, dict[str, str]]:
+    """What is posted by the buttons that have a worker do something at once, by address."""
+    page = f"{LIST}{repository.pk}"
+    return {
+        f"{page}/dry-run/": {},
+        f"{page}/check/": {},
+        f"{page}/accept-host-key/": {"fingerprint": "ssh-ed25519 SHA256:x"},
+        reverse("admin:gitsync_system_check"): {},
+    }
+
+
+def test_while_redis_is_away_each_button_says_so_and_what_to_do_and_works_when_it_is_back(
+    ada: User, repository: Repository, redis_server: RedisServer
+) -> None:
+    browser = Client()
+    browser.force_login(ada)
+    redis_server.kill()
+    for address, form in pages_of(repository).items():
+        answer = browser.post(address, form)
+        assert answer.status_code == 302, address
+        [said] = [str(message) for message in get_messages(answer.wsgi_request)]
+        assert said.startswith("No worker can be asked: Redis, which carries tasks to them, does not answer.")
+        assert "Try again" in said
+        assert "KIOK_REDIS_URL" in said
+        shown = browser.get(answer.headers["Location"]).content.decode()
+        assert "No worker can be asked" in shown
+        assert "Waiting for a worker" not in shown
+    redis_server.start()
+    for number, (address, form) in enumerate(pages_of(repository).items(), 1):
+        assert not list(get_messages(browser.post(address, form).wsgi_request))
+        assert get_broker().queue_size() == number
+
+
+def test_while_redis_is_away_the_api_answers_503_and_when_to_try_again(
+    ada: User, repository: Repository, redis_server: RedisServer
+) -> None:
+    api = Api(make_token(ada)[0])
+    redis_server.kill()
+    answer = api("POST", "repositories/team/dry-run", {})
+    assert answer.status_code == 503
+    assert answer["Content-Type"] == "application/problem+json"
+    assert int(answer["Retry-After"]) > 0
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == "urn:kiok:problem:unavailable"
+    assert problem["detail"].startswith("No worker can be asked: Redis")
+    # A sync waits for its turn in the store.
+    assert api("POST", "repositories/team/sync", {}).status_code == 202
+    assert QueuedSync.objects.count() == 1
+    redis_server.start()
+    assert api("POST", "repositories/team/dry-run", {}).status_code == 202
+
+
+def test_the_doctor_says_how_much_waits_in_redis_or_that_it_is_away(
+    repository: Repository, redis_server: RedisServer
+) -> None:
+    enqueue_dry_run(repository.pk)
+    found = workers.queue()
+    assert (found.status.value, found.found) == ("ok", "1 waiting")
+    redis_server.kill()
+    found = workers.queue()
+    assert found.status.value == "fail"
+    assert found.found.startswith("Redis does not answer: ")
+    assert found.remedy == "Start it, or correct KIOK_REDIS_URL."
+
+
+def test_notices_wait_while_redis_is_away_and_say_so_in_one_line(
+    repository: Repository, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    NoticeReceiver.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
+    redis_server.kill()
+    with transaction.atomic():
+        outbox.put(Notice(repository=repository, event="failing", at=timezone.now()))
+    assert outbox.wake_if_due()
+    assert NoticeDelivery.objects.get().state == "waiting"
+    said = [record for record in caplog.records if "Notices wait until it is back" in record.message]
+    assert len(said) == 2
+    assert not [record for record in caplog.records if record.exc_info]
+    redis_server.start()
+    assert outbox.wake_if_due()
+    assert get_broker().queue_size() == 1
+
+
+def test_who_asks_for_a_sync_waits_once_for_a_redis_that_says_nothing(
+    repository: Repository, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git service gives a delivery up after some seconds: the client must not try again and again."""
+    monkeypatch.setattr(brokers_redis, "ANSWER_SECONDS", 10.0)
+    redis_server.freeze()
+    began = time.monotonic()
+    enqueue_sync(repository.pk, Trigger.WEBHOOK)
+    assert 10 <= time.monotonic() - began < 20, "it has not waited once"
+    assert QueuedSync.objects.count() == 1

@@ -1,0 +1,172 @@
+"""Upgrading: what every released version has left in a database goes on with this one.
+
+`dumps/` has the database of each, made by its own code (scripts/release_dump.py) as a part of the release.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from gitsync.models import Repository, Trigger
+from gitsync.retention import Retention
+from gitsync.sync.run import SyncOptions, sync_repository
+from kiok.connections.models import Connection
+from kiok.metadata.models import Dag, DagRun, DagVersion
+from kiok.server import postgresql_programs
+from tests.support import admin_pages, admin_rows
+from tests.support.environment import url_of
+from tests.support.fresh_database import all_columns, all_rows, fresh_database, read
+from tests.support.servers.repositories import WorkRepo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).parents[3]
+DUMPS = sorted((Path(__file__).parents[1] / "dumps").glob("*.sql"))
+GROWING = {"django_migrations", "django_content_type", "auth_permission"}
+"""Django's own records of what models there are."""
+LARGE = {
+    *("gitsync_syncrun", "gitsync_sourcefile", "gitsync_delivery", "gitsync_repository"),
+    *("metadata_dag", "metadata_dagversion", "metadata_dagrun", "metadata_taskrun", "connections_connection"),
+}
+"""To write these anew may take minutes, in which nothing else can use them."""
+
+
+@pytest.fixture(params=DUMPS, ids=lambda path: path.stem)
+def released(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The database as the released version left it; the name of the tests' own."""
+    with fresh_database() as own:
+        command = [
+            postgresql_programs.folder() / "psql",
+            "--quiet",
+            "--no-psqlrc",
+            "--set=ON_ERROR_STOP=1",
+            "--output=/dev/null",
+        ]
+        subprocess.run([*command, f"--file={request.param}", url_of("fresh")], check=True)
+        yield own
+
+
+def upgrade() -> None:
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def schema(at: Any) -> list[str]:
+    """Columns, indexes and constraints of all tables, by a cursor; less the casts and brackets that a reload adds."""
+    found = [
+        *read(
+            at,
+            """SELECT table_name, column_name, data_type, character_maximum_length::text, is_nullable, column_default,
+            generation_expression FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2""",
+        ),
+        *read(
+            at,
+            "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+        ),
+        *read(
+            at,
+            """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2""",
+        ),
+        *read(at, "SELECT DISTINCT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"),
+    ]
+    return [re.sub(r"::[a-z ]+(\[\])?|[()]", "", " ".join(map(str, row))) for row in found]
+
+
+def files() -> dict[str, str]:
+    """The file of each table: another one after it was written anew."""
+    return dict(
+        read(
+            connection.cursor(),
+            "SELECT relname, pg_relation_filenode(oid)::text FROM pg_class WHERE relkind = 'r'",
+        )
+    )
+
+
+def test_there_is_a_dump_of_every_released_version() -> None:
+    released = re.findall(
+        r"^## \[(\d.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(released) == sorted(path.stem for path in DUMPS), "scripts/release_dump.py makes it"
+
+
+def test_an_upgrade_brings_the_tables_to_this_version_and_loses_no_row(released: str) -> None:
+    before_columns, before, before_files = all_columns(), all_rows(), files()
+    assert all(before.values()), "the dump has rows of every table"
+    upgrade()
+    kept = {
+        table: [column for column in columns if column in all_columns().get(table, [])]
+        for table, columns in before_columns.items()
+    }
+    assert kept == before_columns, "where a column goes by intent, say here what became of its values"
+    after = all_rows(kept)
+    for table, rows in before.items():
+        assert set(rows) <= set(after[table]) if table in GROWING else rows == after[table], table
+    after_files = files()
+    assert {table for table in LARGE if after_files[table] != before_files[table]} == set()
+    upgraded = schema(connection.cursor())
+    with psycopg.connect(url_of(released)) as anew:
+        assert upgraded == schema(anew.cursor()), "tables that were made anew are others"
+    upgrade()
+    assert (schema(connection.cursor()), all_rows(kept)) == (upgraded, after), (
+        "to migrate again changes nothing"
+    )
+
+
+def test_after_an_upgrade_secrets_open_history_is_there_and_syncs_go_on(
+    released: str, work_repo: WorkRepo
+) -> None:
+    upgrade()
+    assert Connection.objects.get(pk="deploy").properties()["password"] == "a secret of the tests"
+    team = Repository.objects.get(name="team")
+    commit = work_repo.publish(
+        {
+            f"dags/{name}.yaml": f"dag:\n  id: {name}\ntasks:\n- id: a\n  script: echo 3\n"
+            for name in ("a", "gone")
+        }
+    )
+    Repository.objects.filter(pk=team.pk).update(url=work_repo.file_url, credential=None)
+    report = sync_repository(team.pk, SyncOptions(trigger=Trigger.COMMAND, wait=True))
+    assert report.ok, report.message
+    assert (report.created, report.updated, report.pruned) == (
+        ("team/dags/gone.yaml",),
+        ("team/dags/a.yaml",),
+        ("team/dags/same.yaml",),
+    )
+    versions = dict(Dag.objects.filter(repository="team").values_list("source_path", "version"))
+    assert versions == {"dags/a.yaml": 3, "dags/gone.yaml": 2}
+    assert set(Dag.objects.filter(repository="team").values_list("commit_sha", flat=True)) == {commit}
+    assert DagVersion.objects.filter(uid="team/dags/same.yaml").count() == 1
+    assert sorted(DagRun.objects.filter(repository="team").values_list("uid", "version", "state")) == [
+        ("team/dags/a.yaml", 1, "SUCCESS"),
+        ("team/dags/a.yaml", 2, "FAILED"),
+        ("team/dags/gone.yaml", 1, "SUCCESS"),
+    ]
+
+
+def test_after_an_upgrade_every_page_shows_what_was_there_and_what_is_old_is_cleared_away(
+    released: str,
+) -> None:
+    upgrade()
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    keys = admin_rows.keys()
+    pages = admin_pages.pages(
+        lambda model: keys[model._meta.label], {"name": "r00001", "uid": keys["metadata.Dag"]}
+    )
+    answered = {page.address: client.get(page.address).status_code for page in pages}
+    assert len(answered) > 40
+    assert {
+        page: status for page, status in answered.items() if status not in (200, 302, 403, 404, 405)
+    } == {}
+    assert Retention().round()["sessions"] == 1

@@ -1,0 +1,196 @@
+"""A sync that takes its worker with it: how often it is tried, what that is called, and what ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django_q.timeout import TimeoutHandler
+
+from gitsync.models import Notice, Repository, SyncRun, Trigger
+from gitsync.sync.lease import leave_request
+from gitsync.sync.poll import poll
+from gitsync.sync.report import SyncReport
+from gitsync.sync.run import SyncOptions, sync_repository
+from kiok.cluster.clock import database_now
+from kiok.metadata.models import Dag
+from tests.integration.conftest import yaml_dag
+from tests.support.servers.repositories import WorkRepo
+from tests.support.stateful.nursery import Nursery
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BEFORE, POISON, CURE = (yaml_dag("a", f"echo {number}") for number in range(3))
+DIED = ("abandoned", "worker_died")
+FAILED = ("failed", "worker_died")
+SUCCEEDED = ("succeeded", "")
+
+
+@pytest.fixture(scope="module")
+def nursery(django_db_setup: None) -> Iterator[Nursery]:
+    with Nursery() as nursery:
+        yield nursery
+
+
+class Poisoned:
+    """The repository, well until a commit whose sync kills its worker, in compile, as often as `die` says."""
+
+    def __init__(self, repository: Repository, work_repo: WorkRepo, nursery: Nursery) -> None:
+        self.pk = repository.pk
+        self._nursery = nursery
+        work_repo.publish({"a.yaml": BEFORE})
+        sync_repository(self.pk)
+        self.commit = work_repo.publish({"a.yaml": POISON})
+
+    @property
+    def row(self) -> Repository:
+        return Repository.objects.get(pk=self.pk)
+
+    def die(self, times: int = 1, *, trigger: Trigger = Trigger.SCHEDULE, before: str = "plan") -> None:
+        for _ in range(times):
+            assert self._nursery.sync(self.pk, step=before, trigger=trigger), "it was not even tried"
+
+    def sync(self, trigger: Trigger = Trigger.SCHEDULE, **options: Any) -> SyncReport:
+        return sync_repository(self.pk, SyncOptions(trigger, **options))
+
+    def until(self) -> datetime:
+        """Until when it is put off."""
+        return datetime.fromisoformat(self.row.last_outcome["until"])
+
+    def runs(self) -> list[tuple[str, str]]:
+        return list(SyncRun.objects.order_by("id").values_list("state", "reason"))
+
+
+@pytest.fixture
+def poisoned(repository: Repository, work_repo: WorkRepo, nursery: Nursery) -> Poisoned:
+    return Poisoned(repository, work_repo, nursery)
+
+
+@pytest.fixture
+def put_off(poisoned: Poisoned) -> Poisoned:
+    """After three deaths and the sync that found the last of them."""
+    poisoned.die(3)
+    assert poisoned.sync().reason == "worker_died"
+    return poisoned
+
+
+def test_after_three_deaths_in_a_row_it_fails_and_says_so_and_what_was_good_serves_on(
+    put_off: Poisoned,
+) -> None:
+    row = put_off.row
+    assert (row.state, row.reason, row.last_commit) == ("failing", "worker_died", put_off.commit)
+    died = f"the worker died 3 times in a row in the midst of a sync of commit {put_off.commit[:12]}"
+    assert row.message.startswith(f"{died}, the last time in step compile: out of memory, crashed")
+    assert put_off.runs() == [SUCCEEDED, DIED, DIED, FAILED]
+    assert Dag.objects.values_list("version", "source", "stale_since").get() == (1, BEFORE, None)
+    assert Notice.objects.values_list("event", "reason").get() == ("failing", "worker_died")
+
+
+def test_it_is_looked_at_on_its_interval_and_tried_again_after_pauses_that_grow(put_off: Poisoned) -> None:
+    for number, minutes in ((4, 1), (5, 2), (6, 4)):
+        asked = database_now()
+        pause = put_off.until() - asked
+        assert timedelta(minutes=minutes - 0.5) < pause <= timedelta(minutes=minutes)
+        assert not poll(put_off.pk), "it is to be tried only after the pause"
+        row = put_off.row
+        assert row.checked_at is not None
+        assert row.checked_at >= asked
+        assert row.next_due_at <= asked + timedelta(minutes=1.1)
+        assert (row.state, row.reason) == ("failing", "worker_died")
+
+        Repository.objects.update(last_outcome=row.last_outcome | {"until": asked.isoformat()})
+        assert poll(put_off.pk)
+        put_off.die()
+        assert f"{number} times in a row" in put_off.sync().message
+    assert put_off.runs()[-3:] == [FAILED] * 3
+    assert Notice.objects.count() == 1
+
+
+def test_one_that_dies_before_it_has_the_commit_is_put_off_with_its_looks(poisoned: Poisoned) -> None:
+    poisoned.die(3, before="discover")
+    asked = database_now()
+    message = poisoned.sync().message
+    assert "of a sync before it had fetched the commit, the last time in step fetch: " in message
+    row = poisoned.row
+    assert (row.reason, row.last_outcome) == ("worker_died", {})
+    assert row.next_due_at > asked + timedelta(minutes=0.9)
+    assert poisoned.sync(Trigger.ADMIN).ok
+
+
+def test_two_deaths_in_a_row_mean_nothing(poisoned: Poisoned, work_repo: WorkRepo) -> None:
+    poisoned.die(2)
+    assert poisoned.sync().ok
+    work_repo.publish({"a.yaml": CURE})
+    poisoned.die(2)
+    assert poisoned.sync().ok
+    assert poisoned.runs() == [SUCCEEDED, *[DIED, DIED, SUCCEEDED] * 2]
+    assert not Notice.objects.exists()
+
+
+def test_deaths_at_another_commit_do_not_count(poisoned: Poisoned, work_repo: WorkRepo) -> None:
+    poisoned.die(2)
+    commit = work_repo.publish({"a.yaml": CURE})
+    poisoned.die(2)
+    assert poisoned.sync().to_commit == commit
+
+
+def test_a_new_commit_is_tried_at_once(put_off: Poisoned, work_repo: WorkRepo) -> None:
+    commit = work_repo.publish({"a.yaml": CURE})
+    assert poll(put_off.pk)
+    report = put_off.sync()
+    assert (report.state, report.to_commit) == ("in_sync", commit)
+    assert put_off.row.consecutive_failures == 0
+    assert [notice.event for notice in Notice.objects.order_by("id")] == ["failing", "recovered"]
+
+
+def test_an_edit_is_tried_at_once(put_off: Poisoned) -> None:
+    Repository.objects.update(include="*.txt")
+    assert poll(put_off.pk)
+    assert put_off.sync().ok
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_whoever_asks_has_it_tried_at_once_and_once(put_off: Poisoned, full: bool, is_answered: bool) -> None:
+    put_off.die(trigger=Trigger.ADMIN)
+    if is_answered:  # by what a look has found meanwhile
+        put_off.sync()
+    assert put_off.sync(Trigger.ADMIN, full=full, is_repeat=True).reason == "worker_died"
+    assert put_off.runs() == [SUCCEEDED, DIED, DIED, FAILED, FAILED]
+    assert put_off.sync(Trigger.ADMIN, full=full).ok
+
+
+def test_a_request_that_was_left_with_the_sync_that_died_is_done(poisoned: Poisoned) -> None:
+    poisoned.die(3)
+    assert leave_request(poisoned.pk, Trigger.ADMIN, "ada")
+    assert poisoned.sync().ok
+    assert poisoned.runs()[-2:] == [FAILED, SUCCEEDED]
+
+
+def test_a_worker_that_ends_a_sync_over_its_time_has_died_of_it(poisoned: Poisoned) -> None:
+    poisoned.die(2)
+
+    def hang(step: str, _detail: str) -> None:
+        if step == "compile":
+            time.sleep(30)
+
+    with pytest.raises(SystemExit), TimeoutHandler(1):
+        sync_repository(poisoned.pk, SyncOptions(Trigger.SCHEDULE), hang)
+    assert SyncRun.objects.order_by("id").last().log.endswith("maximum timeout value (1 seconds)")  # type: ignore[union-attr]
+    assert poisoned.sync().reason == "worker_died"
+    assert poisoned.runs() == [SUCCEEDED, DIED, DIED, FAILED]
+
+
+def test_a_sync_that_is_broken_off_by_hand_is_no_death(poisoned: Poisoned) -> None:
+    def break_off(step: str, _detail: str) -> None:
+        if step == "compile":
+            raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            sync_repository(poisoned.pk, SyncOptions(), break_off)
+    assert poisoned.sync().ok
+    assert poisoned.runs() == [SUCCEEDED, *[("abandoned", "")] * 3, SUCCEEDED]

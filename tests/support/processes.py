@@ -1,0 +1,40 @@
+"""Processes of the service on the test's database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from django.db import connection
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(settings: str = "tests.support.same_database", **more: str) -> dict[str, str]:
+    """This process's, with the database of the test. `settings` is a module that reads TEST_DATABASE_NAME."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": settings,
+        "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
+        **more,
+    }
+
+
+def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py` with these arguments, and more environment variables."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        env=environment(**more),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def gitsync(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py gitsync` likewise."""
+    return manage("gitsync", *arguments, **more)
