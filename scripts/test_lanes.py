@@ -1,15 +1,15 @@
-"""Runs every test in lanes side by side, and says at the end what failed in any.
+"""Run the tests, and list at the end what failed.
 
     test_lanes.py [ARGUMENT FOR PYTEST...]      for example -k "leader and not frozen", or tests/unit/test_plan.py
 
-A lane is a pytest with a data folder and a PostgreSQL of its own (tests/support/environment.py); lanes share the Docker
-engine and the processors, nothing else. What the first lane says is shown as it comes, what the others say after that. Each
-leads a process group, so that a Ctrl-C reaches this process alone, which passes it on to all, once. There are more lanes
-than processors, since most tests wait for much of their time. Where paths are given, only these run, each in the lane
-that it belongs to; lanes without any are not started.
+Without a path it runs the whole suite in two lanes at the same time: the tests of pages, whose browser has a network of its
+own, and all others, spread over processes by pytest-xdist. Each process has a data folder and a PostgreSQL of its own
+(tests/support/environment.py); they share the Docker engine and the processors. With paths, exactly these tests run, each
+lane in one process. The output of the first lane is shown as it comes, the output of the others after it. Each lane leads
+a process group, so that a Ctrl-C reaches this process alone, which passes it on to all, once.
 
-Ends with status 0 if all is well, 1 if not, 4 for a path that does not exist or has no lane, 5 if the arguments select
-no test at all.
+Ends with status 0 if no test failed or was skipped, 1 otherwise, 4 for a path that does not exist or has no lane, 5 if the
+arguments select no test at all.
 """
 
 from __future__ import annotations
@@ -30,65 +30,20 @@ from test_results import problems
 SUITES = ("unit", "integration", "sandbox", "browser", "faults", "stack")
 
 
-def _integration(*names: str) -> tuple[str, ...]:
-    return tuple("tests/integration/{}/test_{}.py".format(*name.split("/")) for name in names)
-
-
-# Those that wait for most of their time stand beside what computes, so that each lane takes about as long.
-WITH_SANDBOX = _integration(
-    *("sync/hundred_repositories", "cluster/leader", "repositories/pause", "cluster/workers"),
-    *(
-        "connections/connections_keys",
-        "worker/poller",
-        "sync/sync_content",
-        "sync/sync_pauses",
-        "sync/sync_recovery",
-    ),
-)
-WITH_BROWSER = _integration(
-    *(
-        "admin/access",
-        "admin/admin_parameters",
-        "admin/admin_permissions",
-        "admin/admin_scale",
-        "api/api_property",
-        "server/canary",
-        "server/embedded",
-    ),
-    *(
-        "management/gitsync_command",
-        "notifications/notifications",
-        "repositories/connection_test",
-        "worker/several_machines",
-        "sync/sync_progress",
-    ),
-)
-WITH_STACK = _integration(
-    *(
-        "queue/fair_workers",
-        "sync/sync_fencing",
-        "git/git_faults",
-        "git/git_force_pushes",
-        "sync/killed_sync",
-        "worker/killed_workers",
-        "server/restore",
-    ),
-    *("server/slow_clients", "server/soak", "sync/stateful", "server/upgrade", "sync/crash_loop"),
-)
-_ELSEWHERE = WITH_SANDBOX + WITH_BROWSER + WITH_STACK
 LANES = {
-    "integration": ("tests/integration", *(f"--ignore={path}" for path in _ELSEWHERE)),
-    "sandbox": ("tests/unit", *WITH_SANDBOX, "tests/sandbox"),
-    "browser": (*WITH_BROWSER, "tests/browser"),
-    "stack": ("tests/stack", "tests/faults", *WITH_STACK),
+    "main": ("tests/unit", "tests/integration", "tests/sandbox", "tests/faults", "tests/stack"),
+    "browser": ("tests/browser",),
 }
+# Of the whole suite. Most tests wait for most of their time, so there are more processes than processors. pytest-xdist
+# gives each process a file when it has ended one; tests/conftest.py puts the files first that take the longest.
+PROCESSES = 3
+_XDIST = ("-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder")
 # Chromium gives up its requests when an interface of its network comes or goes, as those of containers do in other lanes.
 ISOLATED = frozenset({"browser"})
 _OWN_NETWORK = ("unshare", "--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 BUILD = Path("build")
 NOTHING_SELECTED = 5  # pytest's
 USAGE_ERROR = 4  # pytest's
-_IGNORE = "--ignore="
 _WITH_VALUE = frozenset(
     {"-k", "-m", "-p", "-o", "-c", "-W"}
 )  # pytest's options whose value is the next argument
@@ -166,12 +121,9 @@ def selected(lane: Sequence[str], path: str) -> list[str]:
     """Return what of a path the lane runs: the path, what the lane has inside of it, or nothing."""
     file, colons, test = path.partition("::")
     place = Path(os.path.relpath(file))
-    owned = [item for item in lane if not item.startswith(_IGNORE)]
-    if any(place.is_relative_to(item.removeprefix(_IGNORE)) for item in lane if item.startswith(_IGNORE)):
-        return []
-    if any(place.is_relative_to(item) for item in owned):
+    if any(place.is_relative_to(item) for item in lane):
         return [f"{place}{colons}{test}"]
-    return [item for item in owned if Path(item).is_relative_to(place)]
+    return [item for item in lane if Path(item).is_relative_to(place)]
 
 
 def lanes_for(paths: Sequence[str]) -> dict[str, list[str]]:
@@ -190,10 +142,7 @@ def lanes_for(paths: Sequence[str]) -> dict[str, list[str]]:
             raise ValueError(f"{path}: no lane runs it; see LANES in scripts/test_lanes.py")
         for name, part in parts.items():
             found.setdefault(name, []).extend(part)
-    return {
-        name: [*dict.fromkeys(part), *(item for item in LANES[name] if item.startswith(_IGNORE))]
-        for name, part in found.items()
-    }
+    return {name: [*dict.fromkeys(part)] for name, part in found.items()}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -224,7 +173,8 @@ def run(arguments: Sequence[str]) -> int:
         for name, part in chosen.items():
             if not stopped:
                 log = BUILD / f"test-{name}.log" if lanes else None
-                lanes.append(Lane.start(name, [*part, *others], log=log))
+                spread = _XDIST if name == "main" and not paths else ()
+                lanes.append(Lane.start(name, [*part, *spread, *others], log=log))
         statuses = [lane.finish() for lane in lanes]
     finally:
         for lane in lanes:

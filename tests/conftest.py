@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -25,6 +26,32 @@ def pytest_configure(config: pytest.Config) -> None:
     """The markers by which a test says what it shows; see tests/support/rules.py."""
     config.addinivalue_line("markers", "rule(*ids): a rule of docs/git-rules.md that the test shows")
     config.addinivalue_line("markers", "case(*ids): a case of docs/git-rules.md that the test shows")
+
+
+# Files that take more than a minute, the longest first. They begin first, so that no process runs one alone at the end.
+LONG = (
+    *("stack/test_debian_13.py", "integration/sync/test_stateful.py", "integration/admin/test_access.py"),
+    *("integration/repositories/test_declaration_loss.py", "integration/server/test_slow_clients.py"),
+    *("sandbox/test_podman.py", "stack/test_stack.py", "integration/server/test_embedded.py"),
+    *("sandbox/test_sandbox_pool.py", "sandbox/test_demo.py", "sandbox/test_java_jars.py"),
+    *("integration/server/test_canary.py", "integration/sync/test_sync_retries.py"),
+    *("integration/sync/test_sync_without_proof.py", "integration/worker/test_killed_workers.py"),
+    *("faults/test_lost_workers.py", "integration/sync/test_killed_sync.py"),
+    *("integration/api/test_api_property.py", "sandbox/test_attacks_jars.py"),
+    *("integration/sync/test_sync_links.py", "integration/sync/test_sync_jars.py"),
+    *("integration/admin/test_admin_permissions.py", "integration/sync/test_sync_subpath.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first; the other tests keep their order."""
+    rank = {str(Path(__file__).parent / name): number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(LONG)))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix() -> None:
+    """Keep the name of the test database: each process of pytest-xdist has a server of its own."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -45,10 +45,15 @@ def url_of(database: str) -> str:
     return (SERVER or embedded.url(DATA_DIR)).replace(f"/{embedded.DATABASE}?", f"/{database}?")
 
 
+def _runs_tests(config: pytest.Config) -> bool:
+    """Return False in the process that only hands tests to the processes of pytest-xdist."""
+    return hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     from kiok.server import embedded
 
-    if not SERVER:
+    if not SERVER and _runs_tests(config):
         embedded.ensure(DATA_DIR, durable=False)
 
 
@@ -58,6 +63,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     from kiok.server import embedded
 
     connections.close_all()
-    if not SERVER:
+    if not SERVER and _runs_tests(config):
         embedded.release(DATA_DIR)
     shutil.rmtree(DATA_DIR, ignore_errors=True)
