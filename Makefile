@@ -5,6 +5,7 @@
 MAKEFLAGS += --no-print-directory
 
 CONFIG ?=
+ARGS ?=
 CASES ?=
 MINUTES ?= 10
 REPOSITORIES ?= 200
@@ -23,10 +24,10 @@ run: ## Run the service in the foreground; CONFIG=FILE names a properties file
 	@.venv/bin/python manage.py run $(if $(CONFIG),--config "$(CONFIG)")
 
 # The images are built while the checks run: the one waits for packages, the other computes.
-test: ## Run every check and every test
+test: ## Run every check and every test; ARGS="tests/unit -k plan" runs exactly these tests
 	@scripts/system.sh python git remotes tests
-	@$(MAKE) -j 2 images lint
-	@scripts/test.sh
+	@$(MAKE) -j 2 images $(if $(ARGS),venv-dev,lint)
+	@scripts/test.sh $(ARGS)
 
 bench: ## Measure everything against its floor, into build/bench/; CASES="cold jars" names some
 	@scripts/system.sh python git remotes
