@@ -194,9 +194,9 @@ def _sync_until_settled(
         if isinstance(outcome, Requeue):
             return replace(outcome, full=outcome.full or bool(pending and pending["full"]))
         if pending:
-            correlation_id = pending.pop("correlation_id", "")
-            log.info("the sync %s follows, which was requested while this one ran", correlation_id)
-            correlated.enter_context(correlation.bound(correlation_id))
+            joined = pending.pop("correlation_id", "")
+            log.info("the sync %s follows, which was requested while this one ran", joined)
+            correlated.enter_context(correlation.bound(joined))
             pending["trigger"] = Trigger(pending["trigger"])
             options = replace(options, **pending, is_repeat=False)
         elif outcome.reason != SyncReason.CONFIGURATION_CHANGED:

@@ -81,7 +81,7 @@ class TestCommands:
             else HttpCredential("robot", "secret-value")
         )
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(client_module, "Process", recorder)
+            patch.setattr(client_module, "GitProcess", recorder)
             try:
                 mirror.probe(url, ref, credential)
             except GitError as error:
@@ -132,7 +132,7 @@ class TestCommands:
             return
         recorder = Recorder()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(client_module, "Process", recorder)
+            patch.setattr(client_module, "GitProcess", recorder)
             with pytest.raises(GitError):
                 mirror.probe(url, parse_ref("main"), credential)
         if not recorder.calls:
