@@ -1,19 +1,19 @@
-# The images of a deployment: the service, its database and the engine of its sandbox. docker-compose.yml builds them;
-# scripts/compose-images.sh does so where no registry answers, too. By hand, from the repository's root:
+# The images of a deployment: the service, its database and the engine of its sandbox. docker-compose.yml builds them.
+# scripts/compose-images.sh also works without a registry. To build one manually, run in the repository's root:
 #
-#   docker build --target service --build-arg BASE=debian:12-slim -t kiok:dev .      with BuildKit
+#   docker build --target service --build-arg BASE=debian:12-slim -t kiok:dev .      (with BuildKit)
 #
-# BASE is any Debian 12. The sandbox images are others: `make images`.
+# BASE is any Debian 12. The sandbox images are separate: `make images`.
 #
-# Where packages come through a proxy of one's own, two secrets serve the build, and stay in no image:
+# For packages from a private proxy, the build takes two secrets, which are in no image:
 #
-#   ca     certificate authorities (PEM) that vouch for the mirrors of pip and, over https, of apt
-#   pip    a pip.conf, with the index to use
+#   ca     certificate authorities (PEM) of the mirrors of pip and, over https, of apt
+#   pip    a pip.conf with the index to use
 ARG BASE=debian:12-slim
 
 FROM ${BASE} AS base
 
-# What packages there are: asked once, for all images alike, and left in none.
+# The package lists: fetched once for all images, and contained in none.
 FROM base AS lists
 RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
     /packages.sh
@@ -25,11 +25,11 @@ RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh -
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/kiok --shell /usr/sbin/nologin kiok \
  && install -d -o kiok -g kiok -m 0700 /var/lib/kiok
 
-# What is installed, and, where the folder wheels is there, the wheels to take it from (scripts/compose-wheels.sh).
+# The requirements and, if the folder wheels exists, the wheels to install from (scripts/compose-wheels.sh).
 FROM scratch AS requirements
 COPY requirements/server.txt wheel[s] /
 
-# The packages, each checked against its hash. pip stays behind in this stage.
+# The packages, with checked hashes. pip remains in this stage.
 FROM system AS packages
 RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
     --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \
@@ -38,22 +38,22 @@ RUN --mount=type=bind,source=scripts/container/venv.sh,target=/venv.sh --mount=t
     --mount=type=secret,id=ca --mount=type=secret,id=pip \
     /venv.sh
 
-# The PostgreSQL that the service embeds, as a server of its own.
+# The service's embedded PostgreSQL, as a separate server.
 FROM base AS database
 RUN useradd --system --uid 999 --user-group --no-create-home --home-dir /var/lib/postgresql --shell /usr/sbin/nologin postgres \
  && install -d -o postgres -g postgres -m 0700 /var/lib/postgresql
-# Side by side as in the package, since the programs look for their libraries there.
+# In the same layout as in the package, since the programs find their libraries by relative paths.
 COPY --from=packages /opt/postgresql /opt/postgresql
 COPY scripts/container/database.sh /usr/local/bin/database
 ENV PATH=/opt/postgresql/server/18/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data \
     PGHOST=/run/postgresql
 USER 999:999
 EXPOSE 5432
-# Fast: what is open is rolled back; the default would wait for whoever is connected.
+# Fast shutdown: open transactions are rolled back. The default would wait for clients to disconnect.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["database"]
 
-# A Docker engine for the sandbox alone. What it is allowed, and why: docs/adr/0021-deployment.md.
+# A Docker engine for the sandbox only. Its permissions and their reasons: docs/adr/0021-deployment.md.
 FROM base AS engine
 RUN --mount=type=bind,source=scripts/container/packages.sh,target=/packages.sh --mount=type=secret,id=ca \
     --mount=type=bind,from=lists,source=/var/lib/apt/lists,target=/var/lib/apt/lists,rw \

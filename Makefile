@@ -1,4 +1,4 @@
-# The commands of the project; `make help` lists them. Each prepares what it needs, and is quick when that is there.
+# The commands of the project. `make help` lists them. Each prepares what it needs, and is quick if that exists.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test bench soak screenshots lint images java-sdk lock clean engine venv-server venv-dev
@@ -13,7 +13,7 @@ REPOSITORIES ?= 200
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
-demo: ## Show the whole way of a commit, on a repository of its own
+demo: ## Show the path of a commit to the metadata store, with a demo repository
 	@scripts/system.sh python git
 	@$(MAKE) venv-server images
 	@.venv/bin/python scripts/demo.py
@@ -23,23 +23,23 @@ run: ## Run the service in the foreground; CONFIG=FILE names a properties file
 	@$(MAKE) venv-server images
 	@.venv/bin/python manage.py run $(if $(CONFIG),--config "$(CONFIG)")
 
-# The images are built while the checks run: the one waits for packages, the other computes.
+# Images are built while the checks run, since the build mostly waits for packages and the checks compute.
 test: ## Run every check and every test; ARGS="tests/unit -k plan" runs exactly these tests
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) -j 2 images $(if $(ARGS),venv-dev,lint)
 	@scripts/test.sh $(ARGS)
 
-bench: ## Measure everything against its floor, into build/bench/; CASES="cold jars" names some
+bench: ## Run the benchmarks against their floors, into build/bench/; CASES="cold jars" selects some
 	@scripts/system.sh python git remotes
 	@$(MAKE) venv-server images
 	@.venv/bin/python -m benchmarks $(CASES)
 
-soak: ## Push and make faults for MINUTES=10 on REPOSITORIES=200, into build/soak/
+soak: ## Run random pushes and faults for MINUTES=10 on REPOSITORIES=200, into build/soak/
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) venv-dev images
 	@.venv/bin/python -m soak --minutes "$(MINUTES)" --repositories "$(REPOSITORIES)"
 
-screenshots: ## Take the pictures of the guides anew, into docs/screenshots
+screenshots: ## Take the screenshots of the guides again, into docs/screenshots
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) venv-dev images
 	@.venv/bin/python scripts/screenshots.py
@@ -57,7 +57,7 @@ java-sdk: engine ## Build the Java SDK into build/
 lock: venv-dev ## Regenerate requirements/*.txt from pyproject.toml
 	@scripts/lock.sh
 
-clean: ## Remove what was built; data under .kiok stays, except the demo's
+clean: ## Remove build results; data under .kiok is kept, except the demo's
 	@rm -rf build dist .venv .kiok/demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find kiok compilers gitsync tests scripts examples benchmarks soak -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,4 +1,4 @@
-"""What kiok Git Sync costs, each figure beside the least that the same work could cost on the same machine.
+"""Benchmarks of kiok Git Sync: each figure is compared with the least that the same work costs on the same machine.
 
-`make bench`, or `python -m benchmarks [CASE...]`; docs/performance.md tells how it is measured.
+Run them with `make bench` or `python -m benchmarks [CASE...]`. docs/performance.md explains the measurements.
 """

@@ -1,7 +1,7 @@
 """`python -m benchmarks [CASE...]`: run the cases, print a table, write the figures as JSON.
 
-Exit status: 0 also where a target is missed, which is said; 1 for that with `--strict`, or where a case fails; 2 for a
-wrong command line.
+Exit status: 0 even if a target is missed, which is printed; 1 if a case fails, or with `--strict` if a target is missed; 2
+for a wrong command line.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ DEFAULT_JSON = Path("build/bench/results.json")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    # Not in a terminal, rich takes 80 columns, too few for the table.
+    # Outside a terminal, rich assumes 80 columns, too few for the table.
     console = Console() if sys.stdout.isatty() else Console(width=150)
     if options.markdown:
         document.write(json.loads(options.json.read_text(encoding="utf-8")))
         console.print(f"written into {document.PATH.name}")
         return 0
-    # As by Ctrl-C: the database and the git daemon are stopped on the way out.
+    # Handle SIGTERM like Ctrl-C, so that the database and the git daemon are stopped on exit.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = _run(options, console)
     results = [Result.from_json(item) for item in report["results"]]
     console.print(rich_table(results))
     console.print(
-        "Medians, or what is named; runs to warm up are left out. Only our side isolates the files it compiles."
+        "Medians unless stated otherwise, without warm-up runs. Only kiok isolates the files that it compiles."
     )
     console.print(f"Written to {options.json}", highlight=False)
     lines = missed(results)
     if options.quick:
-        console.print("[yellow]--quick: everything was small, so the figures mean nothing.[/]")
+        console.print("[yellow]--quick: the workloads were small, so the figures mean nothing.[/]")
     elif lines:
         console.print(f"[bold red]{len(lines)} target{'s' if len(lines) > 1 else ''} missed:[/]")
     else:
@@ -57,25 +57,31 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     from benchmarks.cases import CASES
 
     parser = argparse.ArgumentParser(prog="benchmarks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; default: all")
     parser.add_argument(
-        "--json", type=Path, default=DEFAULT_JSON, metavar="FILE", help=f"default: {DEFAULT_JSON}"
+        "cases", nargs="*", metavar="CASE", help=f"one or more of {', '.join(CASES)} (default: all)"
     )
-    parser.add_argument("--strict", action="store_true", help="exit with 1 where a target is missed")
-    parser.add_argument("--quick", action="store_true", help="everything small: does it run at all")
-    parser.add_argument("--runs", type=int, metavar="N", help="at most so many measurements of each figure")
-    parser.add_argument("--without-airflow", action="store_true", help="no comparison with Airflow")
     parser.add_argument(
-        "--profile", action="store_true", help="profile one sync besides, into build/bench/*.prof"
+        "--json",
+        type=Path,
+        default=DEFAULT_JSON,
+        metavar="FILE",
+        help=f"output file (default: {DEFAULT_JSON})",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if a target is missed")
+    parser.add_argument("--quick", action="store_true", help="small workloads, to check that the cases run")
+    parser.add_argument("--runs", type=int, metavar="N", help="maximum number of measurements of each figure")
+    parser.add_argument("--without-airflow", action="store_true", help="skip the comparison with Airflow")
+    parser.add_argument(
+        "--profile", action="store_true", help="also profile one sync, into build/bench/*.prof"
     )
     parser.add_argument(
         "--markdown",
         action="store_true",
-        help="run nothing: put the figures of --json into docs/performance.md",
+        help="run nothing, write the figures of --json into docs/performance.md",
     )
     options = parser.parse_args(arguments)
     if unknown := set(options.cases) - set(CASES):
-        parser.error(f"there is no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+        parser.error(f"unknown case {', '.join(sorted(unknown))}. Known cases: {', '.join(CASES)}")
     return options
 
 
@@ -107,13 +113,13 @@ def _run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             try:
                 for result in measure(bench):
                     report["results"].append(result.to_json())
-            except (Exception, SystemExit) as exc:  # noqa: BLE001 - one case must not cost the others' figures
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - a failed case must not lose the figures of the others
                 report["failed"].append(name)
                 if not isinstance(exc, (SystemExit, WorkerFailed)):
                     console.print_exception()
                 console.print(f"[bold red]{name} failed:[/] {exc}", highlight=False, soft_wrap=True)
             report["cases"][name] = {"load_before": load, "seconds": round(time.monotonic() - began, 1)}
-            # After each, so that a run that is broken off leaves what it has.
+            # Written after each case, so that an aborted run keeps its figures.
             text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
             options.json.write_text(text, encoding="utf-8")
     return report

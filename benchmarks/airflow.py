@@ -1,9 +1,9 @@
 """Airflow on the same work: its DAG processor, on the same git server and PostgreSQL, with equivalent DAGs in its SDK.
 
-It has an environment of its own under build/bench/airflow, made once. A `GitDagBundle` that is always refreshed, two
-parsing processes, one run. Its processor forks a process for each file, as the same user and with the same network as
-itself: it isolates nothing, where we compile in a container. What counts is the rows of `serialized_dag`, for the
-processor's exit status is 0 also when it could not clone.
+It has its own virtual environment under build/bench/airflow, created once. The configuration is a `GitDagBundle` that is
+always refreshed, two parsing processes and one run. The processor forks a process for each file, with its own user and
+network, so it does not isolate files, while kiok compiles them in a container. The result is checked by the rows of
+`serialized_dag`, since the exit status of the processor is 0 even if it could not clone.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ _MAX_SECONDS = 1800
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`seconds` from the start of the program to its last row; `parsing_seconds` from its first row to its last.
+    """A run of Airflow.
 
-    The second leaves out what comes before the first DAG is stored: the interpreter, the imports, the clone.
+    `seconds` are from the start of the program to its last row, `parsing_seconds` from its first row to its last. The
+    latter exclude what happens before the first DAG is stored: the interpreter, the imports and the clone.
     """
 
     dags: int
@@ -51,17 +52,17 @@ class Run:
 
     @property
     def throughput(self) -> float:
-        """DAGs a second, all in all."""
+        """Return the DAGs per second over the whole run."""
         return self.dags / self.seconds
 
     @property
     def parsing_throughput(self) -> float:
-        """DAGs a second once it is under way; the first row is the start, so it does not count."""
+        """Return the DAGs per second after the first row, which does not count since it starts the clock."""
         return (self.dags - 1) / self.parsing_seconds
 
 
 def measure(bench: Bench, files: int) -> Run:
-    """One run over a new database. Ends the program with its log where a DAG is missing."""
+    """Run Airflow once on a new database. Exit with its log if a DAG is missing."""
     _install(bench)
     served = bench.serve()
     served.push(authored.airflow_files(files))
@@ -71,7 +72,7 @@ def measure(bench: Bench, files: int) -> Run:
     log = bench.folder / "airflow.log"
     with log.open("wb") as output:
         _run([str(HOME / "bin" / "airflow"), "db", "migrate"], environment, output, log)
-        bench.say(f"Airflow {VERSION} begins with {files} files")
+        bench.say(f"Airflow {VERSION} starts with {files} files")
         began = time.time()
         processor = subprocess.Popen(
             [str(HOME / "bin" / "airflow"), "dag-processor", "--num-runs", "1", "--bundle-name", _BUNDLE],
@@ -91,19 +92,19 @@ def measure(bench: Bench, files: int) -> Run:
 
 
 def _install(bench: Bench) -> None:
-    """An environment with exactly these packages, unless it is there."""
+    """Create an environment with exactly these packages, unless it exists."""
     stamp = HOME / "bench.stamp"
     wanted = hashlib.sha256("\n".join((*PACKAGES, sys.version)).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    bench.say(f"installing Airflow {VERSION} into an environment of its own (once)")
+    bench.say(f"installing Airflow {VERSION} into its own environment (once)")
     shutil.rmtree(HOME, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(HOME)], check=True)
     pip = [str(HOME / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     done = subprocess.run([*pip, *PACKAGES], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(
-            f"Airflow could not be installed; --without-airflow leaves it out:\n{done.stderr[-3000:]}"
+            f"Airflow could not be installed. To skip it, use --without-airflow:\n{done.stderr[-3000:]}"
         )
     stamp.write_text(wanted)
 
@@ -147,7 +148,7 @@ def _await(
     files: int,
     began: float,
 ) -> None:
-    """Until all is stored or the program ends. The clock that counts is that of the rows, so this may be slow."""
+    """Wait until all DAGs are stored or the program ends. The rows have the times, so polling may be slow."""
     told = time.monotonic()
     while _stored(connection) < files and processor.poll() is None:
         if time.time() - began > _MAX_SECONDS:
@@ -167,5 +168,7 @@ def _read(connection: psycopg.Connection[tuple[object, ...]], files: int, began:
     query = "SELECT count(*), extract(epoch FROM min(created_at)), extract(epoch FROM max(created_at)) FROM serialized_dag"
     [[count, first, last]] = connection.execute(query).fetchall()
     if count != files:
-        raise SystemExit(f"Airflow stored {count} DAGs of {files}; its log ends:\n{log.read_text()[-4000:]}")
+        raise SystemExit(
+            f"Airflow stored {count} of {files} DAGs. End of its log:\n{log.read_text()[-4000:]}"
+        )
     return Run(files, float(str(last)) - began, float(str(last)) - float(str(first)))

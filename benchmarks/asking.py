@@ -1,7 +1,7 @@
-"""`python -m benchmarks.asking SCALE RUNS`: how long the service's own code takes for each page of the admin.
+"""`python -m benchmarks.asking SCALE RUNS`: measure the time of the service's code for each admin page.
 
-Fills the database of the environment, asks every page in this process, as a superuser, and prints JSON:
-`[{"page": name, "status": int, "ms": [each time]}]`. `SCALE` divides the rows; 1 for all of them.
+Fills the database of the environment, requests every page in this process as a superuser, and prints JSON:
+`[{"page": name, "status": int, "ms": [each time]}]`. `SCALE` divides the number of rows; 1 means all of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(scale: int, runs: int) -> None:
     for page in admin_pages.pages(lambda model: keys.get(model._meta.label), given):
         for query in ("", "?q=0001&o=2") if page.is_list else ("",):
             address = page.address + query
-            status = client.get(address).status_code  # this one warms up
+            status = client.get(address).status_code  # warm-up
             taken = []
             for _run in range(runs):
                 began = time.perf_counter()

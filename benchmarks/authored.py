@@ -81,7 +81,7 @@ public class D{number} implements KiokDag {{
         return dag;
     }}
 
-    /** For the floor: a JVM that loads this class out of its jar and ends. */
+    /** For the floor: a JVM that loads this class from its jar and exits. */
     public static void main(String[] arguments) {{
     }}
 }}
@@ -90,7 +90,7 @@ public class D{number} implements KiokDag {{
 
 def _many(template: str, ending: str) -> Callable[..., Files]:
     def files(count: int, *, first: int = 0, word: str = "first") -> Files:
-        """(path, content) of `count` files from number `first` on; another `word` makes another DAG."""
+        """Yield (path, content) of `count` files from number `first` on. Another `word` gives another DAG."""
         for number in range(first, first + count):
             content = template.format(number=number, word=word).encode()
             yield f"dags/d{number:05}{ending}", content
@@ -104,7 +104,7 @@ airflow_files = _many(_AIRFLOW, ".py")
 
 
 def jar_files(count: int) -> Files:
-    """(path, content) of `count` jars, one DAG class in each; they are compiled in a container."""
+    """Yield (path, content) of `count` jars with one DAG class each. A container compiles the classes."""
     from tests.sandbox.javac import compile_jar
 
     together = compile_jar({f"D{number}.java": _JAVA.format(number=number) for number in range(count)})

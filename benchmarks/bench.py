@@ -1,6 +1,6 @@
-"""Where the cases work: a folder, an embedded PostgreSQL of its own, a git daemon, workers, and what is told meanwhile.
+"""The environment of the cases: a folder, an embedded PostgreSQL, a git daemon, workers, and progress messages.
 
-The database is durable, as the service's is: a commit waits for the disk.
+The database is durable like that of the service: a commit waits for the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TEMPLATE = "bench_template"
 
 @dataclass
 class Bench:
-    """What a case is given. `quick` makes everything small: it shows that the frame works, and measures nothing."""
+    """The environment of a case. `quick` makes all workloads small, which tests the benchmarks and measures nothing."""
 
     folder: Path
     console: Console
@@ -46,24 +46,24 @@ class Bench:
         self._case = case
 
     def say(self, text: str) -> None:
-        """Progress, under the case's name."""
+        """Print a progress message with the name of the case."""
         self.console.print(f"[dim]{self._case}:[/] {text}", highlight=False, soft_wrap=True)
 
     def size(self, wanted: int) -> int:
-        """How many files, or repositories."""
+        """Return the number of files or repositories to use."""
         return max(3, wanted // 20) if self.quick else wanted
 
     def runs(self, wanted: int) -> int:
-        """How many measurements, those for warming up not counted."""
+        """Return the number of measurements, without warm-up runs."""
         return min(wanted, 2 if self.quick else self.max_runs or wanted)
 
     def serve(self) -> Served:
-        """A new repository."""
+        """Create a new repository."""
         name = f"{secrets.token_hex(4)}.git"
         return Served(self.folder / "served" / name, self.daemon.url(name))
 
     def new_database(self, template: str = "template1") -> str:
-        """A new database, empty unless `template` is not; its name."""
+        """Create a new database from `template` and return its name."""
         name = f"bench_{secrets.token_hex(6)}"
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -74,21 +74,21 @@ class Bench:
         return plain.replace(f"/{embedded.DATABASE}?", f"/{database}?").replace("postgresql:", f"{scheme}:")
 
     def connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
-        """A connection past Django, in autocommit."""
+        """Return a connection in autocommit mode that does not use Django."""
         return psycopg.connect(self.database_url(database), autocommit=True)
 
     @contextlib.contextmanager
     def worker(self, **properties: object) -> Iterator[Worker]:
-        """A process that syncs, with a database of its own.
+        """Start a process that syncs, with its own database.
 
-        `properties` are named as in the environment, without KIOK_: `SANDBOX_POOL_SIZE=0`.
+        `properties` are named like in the environment, without KIOK_: `SANDBOX_POOL_SIZE=0`.
         """
         database = self.new_database(_TEMPLATE)
         with Worker(self.environment(database, **properties), ROOT, database) as worker:
             yield worker
 
     def environment(self, database: str, **properties: object) -> dict[str, str]:
-        """The environment of a process of the service on that database."""
+        """Return the environment of a process of the service on that database."""
         ours = {
             "KIOK_BASE_DATA_DIR": str(self.folder / "of" / database),
             "KIOK_GITSYNC_ALLOW_PROTOCOLS": "file, git",
@@ -101,7 +101,7 @@ class Bench:
             "PYTHONPATH": str(ROOT),
         }
         for image in ("PYTHON", "JAVA"):
-            # The images that scripts/images.sh builds under other names.
+            # Images that scripts/images.sh built under other names.
             if tag := os.environ.get(f"KIOK_IMAGE_{image}"):
                 ours[f"KIOK_SANDBOX_IMAGE_{image}"] = tag
         ours |= {f"KIOK_{name}": str(value) for name, value in properties.items()}
@@ -109,7 +109,7 @@ class Bench:
         return kept | ours
 
     def migrate(self) -> None:
-        """Make the template that databases are copied from."""
+        """Create the template from which databases are copied."""
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {_TEMPLATE}")
         with Worker(self.environment(_TEMPLATE), ROOT, _TEMPLATE) as worker:
@@ -117,7 +117,7 @@ class Bench:
 
 
 def _is_kept(name: str) -> bool:
-    """The user's own settings must not change what is measured, but for those of the sandbox."""
+    """Return whether a variable is kept. The user's settings must not change the figures, except those of the sandbox."""
     return name.startswith("KIOK_SANDBOX_") or not name.startswith(
         ("KIOK_", "DATABASE_URL", "DJANGO_", "GIT_")
     )
@@ -125,7 +125,7 @@ def _is_kept(name: str) -> bool:
 
 @contextlib.contextmanager
 def prepared(console: Console, **options: Any) -> Iterator[Bench]:
-    """A bench with all it needs running; stopped and removed on leaving. `options` are fields of `Bench`."""
+    """Start all that a bench needs, and stop and remove it at the end. `options` are fields of `Bench`."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=OUTPUT))
     try:

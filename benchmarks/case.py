@@ -1,4 +1,4 @@
-"""What a case gives: figures, each with its floor and its target."""
+"""The results of a case: figures, each with its floor and its target."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure.
+    """A figure.
 
-    `floor` is the least the same work costs on this machine, or what a peer takes for it, measured in the same run and in
-    the same unit; `floor_is` names it. `target` is the most that `value` may be, in floors, or the least where `at_least`
-    is set; None: the figure is shown and not judged. Only ratios (`×`) and counts (no unit) have a target without a
-    floor: seconds, bytes and cores differ between machines. `runs` is the number of measurements.
+    `floor` is the least that the same work costs on this machine, or the cost of a peer, measured in the same run and unit.
+    `floor_is` names it. `target` is the maximum of `value` in floors, or the minimum if `at_least` is set. If it is None,
+    the figure has no verdict. Only ratios (`×`) and counts (no unit) can have a target without a floor, since seconds,
+    bytes and cores differ between machines. `runs` is the number of measurements.
     """
 
     case: str
@@ -33,18 +33,18 @@ class Result:
     runs: int = 1
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a target that would be judged by an absolute figure."""
+        """Raise ValueError for a target that would compare an absolute figure."""
         if self.target is not None and self.floor is None and self.unit not in ("", "×"):
             raise ValueError(f"{self.case}: {self.what}: a target in {self.unit} needs a floor")
 
     @property
     def ratio(self) -> float | None:
-        """Return the figure in floors; None without a floor."""
+        """Return the figure in floors, or None without a floor."""
         return self.value / self.floor if self.floor else None
 
     @property
     def met(self) -> bool | None:
-        """Return the verdict on the target; None without a target."""
+        """Return whether the target is met, or None without a target."""
         if self.target is None:
             return None
         judged = self.value if self.ratio is None else self.ratio
@@ -58,8 +58,7 @@ class Result:
         return cls(**{name: value[name] for name in cls.__dataclass_fields__ if name in value})
 
 
-Measure = Callable[["Bench"], Iterator[Result]]
-"""A case: told where to work, it yields its figures as they come."""
+Measure = Callable[["Bench"], Iterator[Result]]  # a case: it gets its environment and yields its figures
 
 
 def median(values: Sequence[float]) -> float:
@@ -67,5 +66,5 @@ def median(values: Sequence[float]) -> float:
 
 
 def p95(values: Sequence[float]) -> float:
-    """The 95th percentile by nearest rank: the smallest value that at least 95 % of them do not pass."""
+    """Return the 95th percentile by nearest rank: the smallest value that at least 95 % do not exceed."""
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]

@@ -1,4 +1,4 @@
-"""The figures in docs/performance.md, between two markers that stay."""
+"""The figures in docs/performance.md, between two markers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ END = "<!-- end of figures -->"
 
 
 def write(report: dict[str, Any], path: Path = PATH) -> None:
-    """Put the report's table in the place of the one that is there. Raises ValueError without the markers."""
+    """Replace the table in the document with that of the report. Raises ValueError without the markers."""
     path.write_text(replaced(path.read_text(encoding="utf-8"), report), encoding="utf-8")
 
 
 def replaced(text: str, report: dict[str, Any]) -> str:
-    """The document with the report's figures between the markers. Raises ValueError without them."""
+    """Return the document with the report's figures between the markers. Raises ValueError without them."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -28,7 +28,7 @@ def replaced(text: str, report: dict[str, Any]) -> str:
 
 
 def figures(report: dict[str, Any]) -> str:
-    """The machine in a line, and the table."""
+    """Return one line about the machine, and the table."""
     facts = report["machine"]
     machine = (
         f"{facts['cores']} cores ({facts['cpu']}), {facts['memory_gib']} GiB, Linux {facts['kernel']}, "

@@ -1,13 +1,13 @@
-"""Where the time goes inside a container: the driver and its children under cProfile, on five-task DAGs.
+"""Profile of a container: the driver and its children under cProfile, on five-task DAGs.
 
     python -m benchmarks.driver_profile [FILES] [LINES]
 
-One container of the Python image with the sandbox's own request and one core, but another start: the driver's modules
-are run by a few lines that profile them. Each child hands what it measured over through an open file, for what it
-is told to shut itself in with leaves it nothing else. Time is CPU time, so that waiting is not in it and a busy machine
-changes little. Profiling makes small functions look dearer than they are; what counts is their order, and
-the first table, which the kernel counts in a run without a profile: the children's birth and end are in it.
-Milliseconds a file: `in all` has what a function calls, `itself` has not.
+It starts one container of the Python image with the sandbox's request and one core, but with another entry point: a few
+lines that profile the driver's modules. Each child passes its measurements through an open file, since its isolation leaves
+it no other way. Times are CPU time, so waiting does not count and a busy machine changes little. Profiling makes small
+functions seem more expensive than they are. Compare their order, and see the first table, which has the kernel's figures of
+a run without a profile and includes starting and ending the children.
+Times are milliseconds per file: `in all` includes the called functions, `itself` does not.
 """
 
 from __future__ import annotations
@@ -107,13 +107,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(files: int, how: str) -> dict[str, list[Row]]:
-    """One container; its rows by whose they are. Ends the program with what it said where it failed."""
+    """Run one container and return the rows of the driver and of its children. Exit with its output if it failed."""
     with tempfile.TemporaryFile() as profile:
         container = subprocess.Popen(_command(how), stdin=PIPE, stdout=subprocess.DEVNULL, stderr=profile)
         assert container.stdin is not None
         container.stdin.write(_request(files))
         container.stdin.flush()
-        # Its input stays open until it is done: an end would tell it that nobody waits for results.
+        # Its input stays open until it is done. The driver takes the end of its input as a lost client.
         status = container.wait()
         profile.seek(0)
         said = profile.read()
@@ -133,7 +133,7 @@ def _command(how: str) -> list[str]:
 
 
 def _request(files: int) -> bytes:
-    """What the sandbox sends for such a tree."""
+    """Return the request that the sandbox sends for such a tree."""
     tree = MemoryTree(dict(authored.python_files(files)))
     paths = [entry.path for entry in tree.entries]
     job = SandboxJob(kind=Kind.PYTHON, files=paths, entries=tree.entries, tree=tree)

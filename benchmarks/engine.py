@@ -1,4 +1,4 @@
-"""What the Docker engine knows of a worker's containers: how many were started, and whether one stands ready."""
+"""A worker's containers as seen by the Docker engine: the started ones and the warm ones."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from compilers.sandbox.config import LABEL_POOL, LABEL_SERVICE
 
 _PATIENCE_SECONDS = 60.0
 _LATE_SECONDS = 1.0
-_SETTLING_SECONDS = 0.5
-"""From a container's start to its driver's waiting; that it is, nothing tells."""
+_SETTLING_SECONDS = 0.5  # from the start of a container until its driver waits, which nothing reports
 
 
 @contextmanager
 def containers_started(service: str) -> Iterator[list[str]]:
-    """The names of the containers of that installation that are started during the block; complete after it.
+    """Collect the names of the installation's containers that start during the block. The list is complete after it.
 
-    The events are listened to as they come: the engine remembers only the last few hundred.
+    It listens to events as they happen, since the engine stores only the last few hundred.
     """
     names: list[str] = []
     filters = {"type": "container", "event": "start", "label": f"{LABEL_SERVICE}={service}"}
@@ -46,24 +45,24 @@ def _note(events: Iterable[Mapping[str, Any]], names: list[str]) -> None:
 
 
 def await_ready(worker: Worker, kind: Kind) -> None:
-    """Wait until the worker's pool is full for that kind, as it is when a push comes after a while without one."""
+    """Wait until the worker's pool is full for that kind, as it is when there was no push for a while."""
     facts = worker.ask("facts")
     await_pool(facts["service"], facts["pool"], kind)
 
 
 def await_pool(service: str, size: int, kind: Kind) -> None:
-    """Wait until so many containers of that kind stand ready for the service."""
+    """Wait until the service has `size` warm containers of that kind."""
     filters = {"label": [f"{LABEL_POOL}=1", f"{LABEL_SERVICE}={service}"]}
     patience = time.monotonic() + _PATIENCE_SECONDS
     with _engine() as client:
         while True:
             names = [container.name for container in client.containers.list(filters=filters)]
-            # One that is being started has a name that ends otherwise.
+            # The name of a container that is still starting ends differently.
             ready = [name for name in names if f"-{kind.value}-" in name and name[-1].isdecimal()]
             if len(ready) >= size:
                 break
             if time.monotonic() > patience:
-                raise SystemExit(f"no container stands ready after {_PATIENCE_SECONDS:.0f} s: {names}")
+                raise SystemExit(f"no warm container after {_PATIENCE_SECONDS:.0f} s: {names}")
             time.sleep(0.1)
     time.sleep(_SETTLING_SECONDS)
 

@@ -1,4 +1,4 @@
-"""What a figure depends on: the machine and the programs. No host names, no paths."""
+"""The machine and the programs that figures depend on, without host names and paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 
 
 def facts() -> dict[str, str | int | float]:
-    """Cores, memory, kernel and the versions of what takes part."""
+    """Return the cores, memory and kernel, and the versions of the programs."""
     return {
         "cores": os.cpu_count() or 0,
         "cpu": _cpu(),
@@ -26,7 +26,7 @@ def facts() -> dict[str, str | int | float]:
 
 
 def load() -> float:
-    """How many processes wanted a core over the last minute: what else the machine does."""
+    """Return the load average of the last minute, which shows other work on the machine."""
     return round(os.getloadavg()[0], 2)
 
 

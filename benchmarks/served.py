@@ -1,9 +1,9 @@
-"""A bare repository to sync from, filled by `git fast-import` with no work tree between.
+"""A bare repository to sync from, filled by `git fast-import` without a work tree.
 
-It has two urls. `file_url` runs git's own upload-pack at the other end of a pipe. `daemon_url` leads to a real git
-daemon, whose work is then not counted as ours; but on a loopback interface each request of the protocol waits
-40 ms for a delayed acknowledgement (a bare `git ls-remote`: 4 ms by pipe, 52 ms by daemon), so what is judged by
-wall time takes the pipe.
+It has two urls. `file_url` runs git's upload-pack at the other end of a pipe. `daemon_url` leads to a real git daemon, whose
+CPU time does not count as kiok's. But on a loopback interface each request of the protocol waits 40 ms for a delayed
+acknowledgement (a bare `git ls-remote` takes 4 ms with the pipe, 52 ms with the daemon), so figures of wall time use the
+pipe.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ENVIRONMENT = {
 
 
 def git(*arguments: str, stdin: bytes | None = None) -> str:
-    """Run git without any configuration of the machine's; what it printed. Raises CalledProcessError."""
+    """Run git without the machine's configuration and return its output. Raises CalledProcessError."""
     done = subprocess.run(["git", *arguments], env=_ENVIRONMENT, input=stdin, capture_output=True, check=True)
     return done.stdout.decode().strip()
 
@@ -36,7 +36,7 @@ class Served:
         self.bare = bare
         self.daemon_url = daemon_url
         self._commits = 0
-        # Without a template: a thousand copies of it need no sample hooks.
+        # Without a template, since a thousand copies need no sample hooks.
         git("init", "-q", "--bare", "--initial-branch=main", "--template=", str(bare))
         git("--git-dir", str(bare), "config", "uploadpack.allowFilter", "true")
         git("--git-dir", str(bare), "config", "gc.auto", "0")
@@ -46,7 +46,7 @@ class Served:
         return f"file://{self.bare}"
 
     def push(self, files: Iterable[tuple[str, bytes]], *, afresh: bool = False) -> None:
-        """A commit on `main` with these files added or replaced; `afresh` drops all there were before."""
+        """Push a commit to `main` that adds or replaces these files. `afresh` removes all earlier files."""
         importer = subprocess.Popen(
             ["git", "--git-dir", str(self.bare), "fast-import", "--quiet", "--force"],
             env=_ENVIRONMENT,
@@ -72,5 +72,5 @@ class Served:
             yield b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(content), content)
 
     def copy(self, to: Path) -> None:
-        """Another repository with the same content."""
+        """Copy the repository to another folder."""
         shutil.copytree(self.bare, to)

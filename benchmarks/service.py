@@ -1,4 +1,4 @@
-"""The real service's processes: web server and workers, as `manage.py run` starts them; and the CPU they take."""
+"""The processes of the real service (web server and workers, like `manage.py run` starts them) and their CPU time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _START_SECONDS = 30.0
 
 @contextlib.contextmanager
 def cluster(environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """`manage.py qcluster`; its pid."""
+    """Run `manage.py qcluster` and yield its pid."""
     with _running([sys.executable, "manage.py", "qcluster"], environment, log) as pid:
         yield pid
 
 
 @contextlib.contextmanager
 def web(environment: Mapping[str, str], processes: int, log: Path) -> Iterator[int]:
-    """The web server with so many processes; the port it listens on."""
+    """Run the web server with the given number of processes and yield its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -39,7 +39,7 @@ def web(environment: Mapping[str, str], processes: int, log: Path) -> Iterator[i
 
 @contextlib.contextmanager
 def _running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """A process in a session of its own, ended by SIGTERM; its pid."""
+    """Run a process in its own session, yield its pid, and stop it with SIGTERM."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -76,7 +76,7 @@ def _await_port(port: int, log: Path) -> None:
 
 
 def cpu_over(cluster: int, data: Path, seconds: float) -> tuple[float, float, float]:
-    """CPU seconds of the cluster and of PostgreSQL over that time, and the time it really was."""
+    """Return the CPU seconds of the cluster and of PostgreSQL over the given time, and the actual duration."""
     began = time.monotonic()
     before = cpu_so_far(cluster, data)
     time.sleep(seconds)
@@ -85,13 +85,13 @@ def cpu_over(cluster: int, data: Path, seconds: float) -> tuple[float, float, fl
 
 
 def cpu_so_far(cluster: int, data: Path) -> tuple[float, float]:
-    """CPU seconds of the cluster and of PostgreSQL since they began."""
+    """Return the CPU seconds of the cluster and of PostgreSQL since they started."""
     postmaster = int((data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     return _tree_cpu(cluster), _tree_cpu(postmaster)
 
 
 def _tree_cpu(root: int) -> float:
-    """CPU seconds of a process and all below it, the ended ones that were waited for among them (proc(5), stat)."""
+    """Return the CPU seconds of a process and its descendants, including ended ones that were reaped (proc(5), stat)."""
     cpu: dict[int, int] = {}
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():

@@ -1,7 +1,7 @@
-"""The worker's own side: reads what to do from standard input, a JSON object a line, and answers on standard output.
+"""The worker process: it reads commands from standard input, one JSON object per line, and answers on standard output.
 
-Syncs go through the real `gitsync.sync.run.sync_repository`. Memory is VmHWM of proc(5), the peak of this
-program alone: `ru_maxrss` would take over that of the process it was forked from.
+Syncs use the real `gitsync.sync.run.sync_repository`. Memory is VmHWM of proc(5), the peak of this process alone:
+`ru_maxrss` would include that of the process it was forked from.
 """
 
 # ruff: noqa: E402  (models can be imported only once Django is set up)
@@ -39,14 +39,14 @@ _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 def start_keeper() -> PoolMaintainer:
-    """What a worker process of the service starts (`gitsync.tasks`): it has containers stand ready."""
+    """Start the pool maintainer, like a worker process of the service does (`gitsync.tasks`)."""
     keeper = PoolMaintainer()
     keeper.start()
     return keeper
 
 
 def stop_keeper(keeper: PoolMaintainer) -> None:
-    """End it, and remove what stands ready: nobody else would for this database."""
+    """Stop the pool maintainer and remove the warm containers, which no other process does for this database."""
     keeper.stop()
     keeper.join()
     sandbox.sandbox().pool.clear(sandbox.service())
@@ -66,14 +66,14 @@ def add(name: str, url: str, group: str = "") -> dict[str, Any]:
 
 
 def ask(pks: list[int]) -> dict[str, Any]:
-    """Have workers sync these, as webhooks do."""
+    """Queue a sync of each repository, as a webhook does."""
     for pk in pks:
         enqueue_sync(pk, Trigger.WEBHOOK)
     return {}
 
 
 def hook(pk: int, secret: str) -> dict[str, Any]:
-    """Let webhooks signed with that secret ask for a sync of the repository."""
+    """Accept webhooks for the repository that are signed with this secret."""
     connection_row = Connection(id="benchmark-hook", type=Connection.Type.SECRET)
     connection_row.set_properties({"secret": secret})
     Repository.objects.filter(pk=pk).update(webhook_secret=connection_row)
@@ -84,11 +84,11 @@ def memory() -> dict[str, Any]:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return {"bytes": int(line.split()[1]) * 1024}
-    raise SystemExit("this kernel tells no peak memory")
+    raise SystemExit("this kernel does not report peak memory")
 
 
 def facts() -> dict[str, Any]:
-    """What a case has to know of the service's settings."""
+    """Return the settings of the service that a case needs."""
     config = properties()
     return {
         "service": sandbox.service(),
@@ -99,7 +99,7 @@ def facts() -> dict[str, Any]:
 
 
 class Steps:
-    """What each step of one sync took: seconds, queries, rows written. Told by `sync_repository`'s progress."""
+    """The seconds, queries and written rows of each step of a sync, from the progress of `sync_repository`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -118,7 +118,7 @@ class Steps:
     def count(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Mapping[str, Any]
     ) -> Any:
-        """A wrapper of Django's `connection.execute_wrapper`."""
+        """Count a query. Used with Django's `connection.execute_wrapper`."""
         result = execute(sql, params, many, context)
         self.queries[self._step] += 1
         if sql.lstrip().startswith(_WRITES):
@@ -174,7 +174,7 @@ _COMMANDS: Mapping[str, Callable[..., dict[str, Any]]] = {
 
 
 def main() -> None:
-    # Whatever prints must not garble the answers.
+    # Redirect other output to stderr, so that it does not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     keeper: PoolMaintainer | None = None

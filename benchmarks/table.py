@@ -17,7 +17,7 @@ _COLOURS = {True: "green", False: "bold red", None: ""}
 
 
 def rich_table(results: Iterable[Result]) -> Table:
-    """One row per figure; a case's name stands at its first."""
+    """Return a table with one row per figure. Only the first row of a case has its name."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
         right = column in ("figure", "floor", "× floor", "target")
@@ -30,14 +30,14 @@ def rich_table(results: Iterable[Result]) -> Table:
 
 
 def markdown_table(results: Iterable[Result]) -> str:
-    """The same as a table in Markdown."""
+    """Return the same table in Markdown."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|---|---:|---:|---:|---:|---|"]
     lines += ["| " + " | ".join(cells) + " |" for _, cells in _rows(results)]
     return "\n".join(lines)
 
 
 def missed(results: Iterable[Result]) -> list[str]:
-    """A line for each target that is not met."""
+    """Return a line for each missed target."""
     return [
         f"{item.case}: {item.what}: {shown(item.value, item.unit)}{_in_floors(item)}, target {_target(item)}"
         for item in results
@@ -46,7 +46,7 @@ def missed(results: Iterable[Result]) -> list[str]:
 
 
 def shown(value: float, unit: str) -> str:
-    """Three figures that mean something, with the unit."""
+    """Return the value with three significant digits and its unit."""
     if value >= 100 or value == int(value):
         number = f"{value:,.0f}".replace(",", " ")
     else:

@@ -1,4 +1,4 @@
-"""What a database tells the moment it happens: triggers in it send notifications, which are stamped as they come."""
+"""Database events with their time: triggers send PostgreSQL notifications, which are timestamped on arrival."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _POLL_SECONDS = 0.2
 
 
 class Told:
-    """A context manager: listens from its beginning to its end.
+    """A listener for database events, as a context manager.
 
-    A notification is sent when the transaction of what it tells of is committed, so that nobody has to ask for it
-    over and over beside the processes that are measured.
+    PostgreSQL sends a notification when the transaction of the event commits, so no polling disturbs the measured
+    processes.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -40,7 +40,7 @@ class Told:
         self._connection.close()
 
     def tell_of(self, what: str, event: str, table: str, when: str = "") -> None:
-        """Have `what` told for each row that `event` (such as INSERT) touches in the table; before entering.
+        """Report `what` for each row that `event` (such as INSERT) changes in the table. Call it before entering.
 
         `when` is a condition on OLD and NEW.
         """
@@ -59,7 +59,7 @@ class Told:
         )
 
     def until(self, what: str, patience_seconds: float) -> dict[str, float]:
-        """Wait for `what`; when each thing was heard since the last call, the first time of each, by `perf_counter`."""
+        """Wait for `what`. Return the first `perf_counter` time of each event since the last call."""
         heard: dict[str, float] = {}
         deadline = time.monotonic() + patience_seconds
         while what not in heard:

@@ -1,7 +1,7 @@
-"""A process that syncs, as seen by the case that asks it to.
+"""The client of a worker process.
 
-The case's own process makes repositories and measures floors; the worker only does what a worker of the
-service does, so that its CPU time and its memory are those of syncing.
+The process of the case creates repositories and measures floors. The worker process only does what a worker of the service
+does, so that its CPU time and memory are those of syncing.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One sync. Seconds are wall time, from the call of `sync_repository` to its return, in the worker.
+    """The measurements of one sync. `seconds` is the wall time of the call of `sync_repository` in the worker.
 
-    `cpu_seconds` is of the worker itself, `children_cpu_seconds` of the git processes it waited for; `steps` are
-    seconds by step, in order; `queries` and `written_rows` by step as well. `state` is the repository's, after.
+    `cpu_seconds` is that of the worker, `children_cpu_seconds` that of its git processes. `steps` are the seconds of each
+    step in order, `queries` and `written_rows` the numbers of each step. `state` is the repository's state after the sync.
     """
 
     seconds: float
@@ -39,11 +39,11 @@ class Measured:
 
 
 class WorkerFailed(Exception):
-    """The worker ended, or a sync did not do what the case is about; the message has what it said."""
+    """The worker ended, or a sync failed. The message has the worker's output."""
 
 
 class Worker:
-    """A context manager around `python -m benchmarks.syncing`."""
+    """A worker process, `python -m benchmarks.syncing`, as a context manager."""
 
     def __init__(self, environment: Mapping[str, str], root: Path, database: str) -> None:
         self.environment = dict(environment)
@@ -67,11 +67,11 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # The end of its input ends it.
+        # The process exits at the end of its input.
         self._process.communicate()
 
     def ask(self, what: str, **details: object) -> dict[str, Any]:
-        """Have it do something and wait for the answer. Raises WorkerFailed."""
+        """Send a command and wait for the answer. Raises WorkerFailed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": what, **details}) + "\n")
@@ -84,16 +84,16 @@ class Worker:
         return answer
 
     def add(self, name: str, url: str) -> int:
-        """Configure a repository; its primary key."""
+        """Add a repository and return its primary key."""
         return int(self.ask("add", name=name, url=url)["pk"])
 
     def sync(self, pk: int, *, full: bool = False, profile: Path | None = None) -> Measured:
-        """Sync now. Raises WorkerFailed unless the repository is in sync then."""
+        """Sync a repository. Raises WorkerFailed unless it is in sync afterwards."""
         measured = Measured(**self.ask("sync", pk=pk, full=full, profile=str(profile) if profile else None))
         if measured.state != "in_sync":
-            raise WorkerFailed(f"the sync did not end well: {measured.state}: {measured.message}")
+            raise WorkerFailed(f"the sync did not succeed: {measured.state}: {measured.message}")
         return measured
 
     def peak_memory_bytes(self) -> int:
-        """The most it ever had resident."""
+        """Return the peak of its resident memory."""
         return int(self.ask("memory")["bytes"])

@@ -1,4 +1,4 @@
-"""The values that cross between discovery, the compilers, the sandbox and their caller."""
+"""Types shared by discovery, the compilers, the sandbox and their caller."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from compilers.sandbox.limits import SandboxLimits
 
 
+# Receives a progress message for people. May be called from any thread.
 Note = Callable[[str], None]
-"""Told in words for people what is being done. May be called from any thread."""
 
 
 def silent(_text: str) -> None:
-    """A `Note` for whoever does not want to know."""
+    """Ignore the message: a `Note` for callers without a sync log."""
 
 
 class Kind(StrEnum):
-    """The kind of a source file, told by its ending."""
+    """The kind of a source file, derived from its ending."""
 
     YAML = "yaml"
     PYTHON = "python"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 class FileStatus(StrEnum):
-    """What became of one source file. "Gone" is no status: a file that is gone is not listed."""
+    """The outcome of one source file. A deleted file has no status: it is not listed."""
 
     COMPILED = "compiled"
     FAILED = "failed"
@@ -41,9 +41,9 @@ class FileStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
-    """One entry of a commit's tree. `path` is POSIX, from the repository's root.
+    """An entry of a commit's tree. `path` is POSIX, relative to the repository's root.
 
-    `mode` is git's (`100644`, `100755`, `120000` symlink, `160000` submodule); `size` is in bytes, 0 for
+    `mode` is git's mode (`100644`, `100755`, `120000` symlink, `160000` submodule). `size` is in bytes, 0 for
     a submodule.
     """
 
@@ -54,7 +54,7 @@ class TreeEntry:
 
     @property
     def is_file(self) -> bool:
-        """A regular file, with any permissions: old commits hold more than git makes today (`100664`)."""
+        """Return whether this is a regular file. Any permissions count: old commits hold modes such as `100664`."""
         return self.mode.startswith("100")
 
 
@@ -67,29 +67,29 @@ class Ignored:
 
 
 class Tree(Protocol):
-    """One commit's tree, read straight from git's object store."""
+    """The tree of a commit, read from git's object store."""
 
     @property
     def commit(self) -> str: ...
 
     @property
     def entries(self) -> Sequence[TreeEntry]:
-        """Every blob, symlink and submodule in the scope, sorted by path (bytewise), less the two below."""
+        """All blobs, symlinks and submodules in the scope, sorted by path (bytewise), without the two lists below."""
 
     @property
     def refused(self) -> Sequence[Ignored]:
-        """Entries whose name cannot be a source path (the name escaped), with the reason."""
+        """Entries whose name cannot be a source path (the name is escaped), with the reason."""
 
     @property
     def oversized(self) -> Sequence[TreeEntry]:
-        """Files over the size that is read. They are there: nobody may take them for gone."""
+        """Files above the size limit. They exist: they must not be treated as deleted."""
 
     @property
     def links_outside(self) -> Sequence[TreeEntry]:
         """Symbolic links and submodules outside the scope. Their content cannot be read, and their size is 0."""
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
-        """Each entry with its content, in the order asked for. Raises the git package's error."""
+        """Yield each entry with its content, in the order of `entries`. Raises the git package's error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +106,21 @@ class DiscoveredFile:
 class FileResult:
     """The outcome of one source file on the host, after validation.
 
-    `text` is the source as authored (None for a jar); `image` the digest of the image that
-    compiled it (None where no container was needed). `doubts` are what could not be understood and may have
-    been a DAG: no proof that a DAG which the file gave before is gone. `diagnostics` are the problems of a failed
-    file, the reason of one that is not a DAG, and the doubts of one that compiled. `retry` is True when the same file
-    may well fare otherwise next time (no engine, a time-out, a lost answer). `unavailable` is the reason of the
-    `SandboxUnavailable` for which no container could be had; `starved` is True for a file that did not get its own
-    time, since other files had used the container's time up.
+    `text` is the source as authored (None for a jar). `image` is the digest of the image that compiled it (None if no
+    container was needed). `diagnostics` are the problems of a failed file, the reason why a file is not a DAG, or the
+    doubts of a compiled file. `doubts` are parts that could not be evaluated and may define a DAG: while there are
+    any, a DAG that the file defined before does not count as removed. `retry` is True when the next attempt may
+    succeed with the same file (no engine, a timeout, a lost response). `unavailable` is the reason of the
+    `SandboxUnavailable` that prevented the compile. `starved` is True for a file that did not get its full time
+    because other files had used up the container's time.
 
-    `traced_accesses` are what the file asked of the tree (`compilers.build_cache`), None where the result must never be
-    used again; `key` stands for them with their answers and all else that went into the result, "" where
-    there is none. The key of a result with `retry` counts only until the caller retries the file. A `reused`
-    result was not compiled now: the file's last one stands, its DAGs are those in the store, and `dags` is
-    empty.
+    `traced_accesses` are the accesses of the file to the tree (`compilers.build_cache`), None if the result must never be
+    reused. `key` is a digest of these accesses, their answers and all other inputs of the compile, "" if there is
+    none. If `retry` is set, the key is valid only until the caller retries the file. A `reused` result was not compiled
+    in this sync: the last result of the file is still valid, its DAGs are in the store, and `dags` is empty.
 
-    `imported` are DAGs that other files of the repository created; `compilers.imported_dags` decides which of them
-    this file registers, and leaves it empty.
+    `imported` are DAGs that other files of the repository created. `compilers.imported_dags` decides which of them
+    this file registers, and empties the field.
     """
 
     source: DiscoveredFile
@@ -143,54 +142,54 @@ class FileResult:
 
 
 class CompilerError(KiokError):
-    """Base of the errors of this package that are not about one source file.
+    """Base class of the package's errors that do not concern a single source file.
 
     CompilerError
-    ├── SandboxUnavailable      the operator: no engine
-    │   ├── ImageMissing        the operator: the image is not on the engine
-    │   └── ImageMismatch       the operator: the image is there, and cannot serve
-    └── (the sandbox's own)     the author or the operator: a tree over a limit, ...
+    ├── SandboxUnavailable      for the operator: no engine
+    │   ├── ImageMissing        for the operator: the image is not on the engine
+    │   └── ImageMismatch       for the operator: the image is present but not usable
+    └── (the sandbox's own)     for the author or the operator: a tree over a limit, ...
     """
 
 
 class SandboxUnavailable(CompilerError):
-    """No container can be had. The message says why and what the operator should do.
+    """No container can be started. The message says why and what the operator should do.
 
-    `reason` is stable: it is stored and shown.
+    `reason` is stable: it is stored and displayed.
     """
 
     reason: ClassVar[str] = "sandbox_unavailable"
 
 
 class ImageMissing(SandboxUnavailable):
-    """The engine has no such image."""
+    """The image is not on the engine."""
 
     reason = "image_missing"
 
 
 class ImageMismatch(SandboxUnavailable):
-    """The image speaks another protocol than this service, or declares what no sandbox may have."""
+    """The image uses another protocol version than this service, or declares settings that a sandbox must not have."""
 
     reason = "image_mismatch"
 
 
 class CompileOutcome(StrEnum):
-    """How one file's process in the sandbox ended, as the driver saw it."""
+    """The end of one file's process in the sandbox, as seen by the driver."""
 
-    OK = "ok"  # it delivered a payload
-    TIMEOUT = "timeout"  # killed: over the time limit for one file
-    KILLED = "killed"  # died by a signal
+    OK = "ok"  # returned a payload
+    TIMEOUT = "timeout"  # killed after the time limit for one file
+    KILLED = "killed"  # ended by a signal
     EXITED = "exited"  # ended without a payload
-    TOO_LARGE = "too_large"  # its payload passed the limit
-    LOST = "lost"  # the container ended or garbled its stream before this file's result
+    TOO_LARGE = "too_large"  # returned a payload over the limit
+    LOST = "lost"  # the container ended, or its stream was corrupt, before the result of this file
 
 
 @dataclass(frozen=True, slots=True)
 class RawResult:
-    """What came out of the sandbox for one file: hostile bytes and the driver's account.
+    """The sandbox's response for one file: untrusted bytes and the driver's report.
 
     `payload` is the JSON text of a `CompiledFile`, unparsed. `output` is the tail of what the file
-    printed, decoded with replacement. `detail` explains `outcome` in a sentence, with numbers and limits.
+    printed, decoded with replacement. `detail` explains `outcome` in one sentence, with figures and limits.
     """
 
     path: str
@@ -203,14 +202,14 @@ class RawResult:
 
 @dataclass(frozen=True, slots=True)
 class SandboxJob:
-    """One container's work: one language, one commit of one repository.
+    """The work of one container: one language, one commit of one repository.
 
-    `files` are the paths to compile, in order; `entries` everything to lay under /src (already vetted
-    regular files, `files` among them); `tree` reads them. `import_roots` are folders from the
-    repository's root ("" is the root) that follow the file's own folder on `sys.path`. `labels` name service,
-    repository and sync on the container. `image` is the reference of the image to use, "" for the
-    sandbox's own of this kind. `note` receives which containers do the work. `is_check` marks a check of the
-    sandbox itself, which runs in a container without limits, too.
+    `files` are the paths to compile, in order. `entries` are all files to lay out under /src (vetted regular
+    files, including `files`). `tree` reads them. `import_roots` are folders relative to the repository's root
+    ("" is the root) that follow the file's own folder on `sys.path`. `labels` identify service, repository and sync
+    on the container. `image` is the reference of the image to use, "" for the sandbox's own image of this kind.
+    `note` receives the names of the containers used. `is_check` marks a check of the sandbox itself, which also runs
+    in a container without limits.
     """
 
     kind: Kind
@@ -226,11 +225,11 @@ class SandboxJob:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a compiler is given: sources of its kind out of one commit, and where to compile them.
+    """The input of a compiler: the sources of its kind in one commit, and the sandbox to compile them in.
 
-    `subpath` is the scanned folder ("" for the whole repository); `labels` go on the containers.
-    `images` are the references of the images to use; a kind that is missing takes the sandbox's own.
-    `note` is told which images and containers do the work.
+    `subpath` is the scanned folder ("" for the whole repository). `labels` are set on the containers.
+    `images` are the references of the images to use. A kind without an entry uses the sandbox's own image.
+    `note` receives the images and containers used.
     """
 
     sources: Sequence[DiscoveredFile]
@@ -243,29 +242,29 @@ class Batch:
 
 
 class FormatCompiler(Protocol):
-    """One source format. Every source of the batch gets exactly one result, in any order."""
+    """A compiler for one source format. It gives exactly one result per source of the batch, in any order."""
 
     def __call__(self, batch: Batch) -> Iterator[FileResult]: ...
 
 
 class Sandbox(Protocol):
-    """Runs untrusted source files, each in a process of its own, in a throwaway container."""
+    """An environment that runs untrusted source files, each in its own process, in a throwaway container."""
 
     @property
     def limits(self) -> SandboxLimits:
-        """What a container, and a file in it, may use."""
+        """The resource limits of a container and of a file in it."""
 
     def image_digest(self, kind: Kind, image: str = "") -> str:
-        """The digest of the image that compiles this kind: `image`, else the sandbox's own.
+        """Return the digest of the image that compiles this kind: `image`, else the sandbox's own.
 
         Raises SandboxUnavailable.
         """
 
     def image_name(self, kind: Kind, image: str = "") -> str:
-        """Return the reference of the image that compiles this kind, for people: `image`, else the sandbox's own."""
+        """Return the reference, for people, of the image that compiles this kind: `image`, else the sandbox's own."""
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
-        """Exactly one result per file of the job, in its order, as they come.
+        """Yield exactly one result per file of the job, in order, as soon as each is available.
 
         Raises SandboxUnavailable before the first result when no container can be started.
         """

@@ -1,9 +1,9 @@
-"""Whether a file compiled again would give what it gave: a key over all that went into its last compile.
+"""Reuse of compile results: a key over all inputs of a file's last compile tells whether its result still holds.
 
-A compile is noted as the questions the file asked of the repository's tree (`compilers/images/driver/traced_accesses.py`
-lists their kinds). The key is a digest of those questions with one tree's answers, of the file itself and of
-the conditions it is compiled under. Made again over another tree, an equal key means an equal compile. Reads,
-misses, imports, modules that would come first and listings of folders are all this one thing.
+A compile records the file's accesses to the repository's tree as questions (`compilers/images/driver/traced_accesses.py`
+lists their kinds). The key is a digest of these questions with their answers in one tree, the file's content and the
+compile settings. If the key computed for another tree is equal, the compile would give the same result. The questions
+cover reads, misses, imports, modules that would take precedence, and folder listings.
 """
 
 from __future__ import annotations
@@ -17,20 +17,19 @@ from functools import cached_property
 from compilers.base import DiscoveredFile, FileResult, FileStatus, TreeEntry
 from kiok.errors import Diagnostic
 
-COMPILER_VERSION = 3
-"""Raised when the same file could compile to something else than before."""
+COMPILER_VERSION = 3  # raised when the same file could compile to a different result than before
 
+# The questions of a file whose accesses are unknown: any change to the tree invalidates its result.
 EVERYTHING = ("*",)
-"""The questions of a file of which nobody knows what it looked at: any change to the tree concerns it."""
 
 _FOLDER = "/"
 _IN_A_FILE = "!"
-_LINK = "@"  # and its object
+_LINK = "@"  # followed by its object id
 _SOURCE = "d:"
 
 
 def files_named(question: str) -> tuple[str, ...] | None:
-    """Return the paths of the files that a question may be about; None for one about a folder or the whole tree."""
+    """Return the paths of the files that a question may concern; None if it concerns a folder or the whole tree."""
     path = question[2:]
     match question[:2]:
         case "p:":
@@ -41,17 +40,16 @@ def files_named(question: str) -> tuple[str, ...] | None:
 
 
 def is_source(path: str) -> str:
-    """Return the question whether `path` is a source of the commit. The host asks it, no file does."""
+    """Return the question "Is `path` a source of the commit?". The host asks it; a file never does."""
     return _SOURCE + path
 
 
 @dataclass(frozen=True, slots=True)
 class CachedResult:
-    """What is stored of a file's last compile: its outcome, and what tells whether that still holds.
+    """The cached result of a file's last compile: its outcome, and the inputs that tell whether it still holds.
 
-    `image` is the digest of the image that compiled it, "" where none was needed. `retry` is True for a failure that
-    is kept only until the file is retried. Of its `dags` only the id and the hash of the spec are known here; the rest
-    is in the store.
+    `image` is the digest of the image that compiled it, "" if none was needed. `retry` is True for a failure that
+    is kept only until the file is retried. `dags` holds only id and spec hash of each DAG; the rest is in the store.
     """
 
     key: str
@@ -64,10 +62,10 @@ class CachedResult:
 
 
 class View:
-    """A tree as a file in the sandbox sees it: regular files, by path from the repository's root.
+    """A tree as a file in the sandbox sees it: regular files, by path relative to the repository's root.
 
-    `links` are not there in the sandbox. They count as answers, because the error of a file that misses them names
-    them. `sources` are the paths that are compiled for themselves.
+    `links` do not exist in the sandbox. They are part of the answers, because the error of a file that misses a link
+    names it. `sources` are the paths that are compiled as files of their own.
     """
 
     def __init__(
@@ -97,9 +95,9 @@ class View:
         }
 
     def answer(self, question: str) -> str:
-        """The answer, equal for two trees only where they do not differ in what is asked.
+        """Return the answer, which is equal for two trees only if they do not differ in the content asked about.
 
-        A question of no known kind asks for everything.
+        A question of unknown kind covers everything.
         """
         known = self._answers.get(question)
         if known is None:
@@ -109,7 +107,7 @@ class View:
         return known
 
     def answers(self, traced_accesses: tuple[str, ...]) -> str:
-        """Return the questions, sorted, with their answers, as JSON. Many files of a folder ask the same."""
+        """Return the sorted questions with their answers as JSON, cached, since files of a folder share questions."""
         known = self._answered.get(traced_accesses)
         if known is None:
             known = _json([[question, self.answer(question)] for question in sorted(traced_accesses)])
@@ -123,7 +121,7 @@ class View:
         return path in self._folders
 
     def is_behind_link(self, path: str) -> bool:
-        """Return whether `path` is a link, or leads through one."""
+        """Return whether `path` is a link or leads through one."""
         return self._link(path) is not None
 
     def _link(self, path: str) -> TreeEntry | None:
@@ -134,7 +132,7 @@ class View:
         return None
 
     def _children(self, folder: str) -> dict[str, TreeEntry | None]:
-        """What is in a folder, made known to the folders above it."""
+        """Return the content of a folder. On first use, register the folder in its parents."""
         children = self._folders.get(folder)
         if children is None:
             children = self._folders[folder] = {}
@@ -166,7 +164,7 @@ class View:
         return _digest(sorted(listed))
 
     def _module(self, path: str) -> str:
-        """The file or folder of this name, and each file that Python would take for the module."""
+        """Describe the file or folder of this name, and each file that Python could load as the module."""
         found = [_FOLDER] if path in self._folders else []
         for stem in (path, f"{path}/__init__"):
             found += [file for file in (f"{stem}.py", f"{stem}.pyc") if file in self._files]
@@ -182,10 +180,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class CacheInputs:
-    """What sources of one kind are compiled under: what besides the files themselves decides the outcome.
+    """The inputs of a compile other than the files themselves, for sources of one kind.
 
-    `view` is empty for what sees nothing but itself. `image` is the digest of the image, None when none can be
-    had now, "" where none is needed; `limits` tells one set of the sandbox's limits from another.
+    `view` is empty for a kind that sees only its own file. `image` is the digest of the image, None if it is
+    unavailable now, "" if none is needed. `limits` is a fingerprint of the sandbox's limits.
     """
 
     view: View
@@ -194,7 +192,7 @@ class CacheInputs:
     import_roots: Sequence[str] = ()
 
     def key(self, source: DiscoveredFile, traced_accesses: Iterable[str], image: str) -> str:
-        """The key of a compile of `source` by `image` that asked these questions."""
+        """Return the key of a compile of `source` by `image` that asked these questions."""
         conditions = _json(
             [
                 COMPILER_VERSION,
@@ -209,17 +207,17 @@ class CacheInputs:
         return _sha256(f"{conditions[:-1]},{self.view.answers(tuple(traced_accesses))}]")
 
     def with_cache_key(self, result: FileResult) -> FileResult:
-        """A result of now, with the key by which it can be used again."""
+        """Return a new result with the key under which it can be reused."""
         if result.traced_accesses is None:
             return result
         image = result.image if self.image is None or result.image else self.image
         return replace(result, key=self.key(result.source, result.traced_accesses, image or ""))
 
     def last_result(self, source: DiscoveredFile, known: CachedResult | None) -> FileResult | None:
-        """What is known of the file, if that is what it would give now.
+        """Return the cached result of the file if a compile would give the same now.
 
-        An image that cannot be had now counts as unchanged: an engine that is away is no reason to fail a
-        file that nobody has touched.
+        An image that is unavailable now counts as unchanged: an engine that is down is no reason to fail a
+        file that did not change.
         """
         if known is None or not known.key:
             return None

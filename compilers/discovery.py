@@ -1,4 +1,4 @@
-"""Which files of a commit are DAG sources: by ending, under the subpath, less `.kiokignore`."""
+"""Find the DAG sources of a commit: by ending, under the subpath, except those that `.kiokignore` excludes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from compilers.links import Links
 from compilers.sandbox.source_tar import unfit_name
 
 KIND_BY_ENDING = {".yaml": Kind.YAML, ".yml": Kind.YAML, ".py": Kind.PYTHON, ".jar": Kind.JAR}
-MAX_SHOWN_PATH = 1024  # characters; what the store's column takes
-KEPT_END = 200  # characters of a long path's end, which has the file's name and ending
-MAX_MATCHED_PATH = 16_384  # characters; a longer path is refused whatever a .kiokignore says
-MAX_LISTED_LINKS = 100  # links that could be no source; a package manager's folder holds thousands
+MAX_SHOWN_PATH = 1024  # characters; the size of the store's column
+KEPT_END = 200  # characters kept of a long path's end, which holds the file's name and ending
+MAX_MATCHED_PATH = 16_384  # characters; a longer path is refused without matching it against .kiokignore
+MAX_LISTED_LINKS = 100  # links that cannot be a source; a package manager's folder holds thousands
 MAX_REASON = 250  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What a commit holds under the subpath.
+    """The sources of a commit under the subpath.
 
-    `sources` can be compiled; `refused` are sources that cannot, with what is wrong with their name or size;
-    `ignored` would be sources but are left out on purpose.
+    `sources` can be compiled. `refused` are sources that cannot, with the problem of their name or size.
+    `ignored` are files that would be sources but are excluded on purpose.
     """
 
     sources: tuple[DiscoveredFile, ...]
@@ -35,10 +35,10 @@ class Discovery:
 def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Discovery:
     """Find the sources under `subpath` ("" is the whole tree).
 
-    `.kiokignore` files count in every folder from the root down, as `.gitignore` files do: patterns
-    are relative to their folder and a deeper file has the last word. `served` are the paths of files that gave the
-    DAGs that are served now: one that is behind a link is refused, since nothing proves that it is gone. Raises
-    IgnoreFileError.
+    `.kiokignore` files apply in every folder from the root down, as `.gitignore` files do: patterns
+    are relative to their folder, and a deeper file takes precedence. `served` are the paths of the files that define
+    the current DAGs: such a path that is now a link, or behind one, is refused, because nothing proves that the file
+    was deleted. Raises IgnoreFileError.
     """
     rules = IgnoreRules(tree)
     links = Links(tree)
@@ -66,8 +66,8 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
 
 
 def kind_of(path: str) -> Kind | None:
-    """Return the kind of source that a path's ending says, in upper or lower case; None for no source."""
-    # As `PurePath.suffix`, which takes most of the time that finding 10 000 files takes.
+    """Return the kind of source that a path's ending means, in upper or lower case; None if it is no source."""
+    # Equivalent to `PurePath.suffix`, which takes most of the time needed to find 10 000 files.
     name = path[path.rfind("/") + 1 :]
     dot = name.rfind(".")
     return KIND_BY_ENDING.get(name[dot:].lower()) if 0 < dot < len(name) - 1 else None
@@ -76,7 +76,7 @@ def kind_of(path: str) -> Kind | None:
 def _behind_links(
     links: Links, subpath: str, served: Collection[str], rules: IgnoreRules
 ) -> Iterator[tuple[DiscoveredFile, str]]:
-    """Served files whose path is a link now, or leads through one. What they gave before stays."""
+    """Yield served files whose path is now a link, or behind one. They fail, so that their DAGs stay."""
     for path in sorted(served) if links.entries else ():
         entry = links.at_or_above(path)
         kind = kind_of(path)
@@ -87,7 +87,7 @@ def _behind_links(
         content = "file" if is_itself else "folder"
         yield (
             DiscoveredFile(path, kind, entry.blob if is_itself else "", entry.size if is_itself else 0),
-            f"{link.path} is a {link.kind} now ({link}); {link.rule}, so the file cannot be read. Replace it with the "
+            f"{link.path} is now a {link.kind} ({link}); {link.rule}, so the file cannot be read. Replace it with the "
             f"{content}, or delete it to remove the DAGs",
         )
 
@@ -95,7 +95,7 @@ def _behind_links(
 def _listed_links(
     links: Links, subpath: str, rules: IgnoreRules, failed: Collection[str]
 ) -> Iterator[Ignored]:
-    """Links that are not followed: all that would be sources, and the first of the others, with how many there are."""
+    """Yield links that are not followed: all that would be sources, the first of the others, and a count of the rest."""
     shown: list[TreeEntry] = []
     others = 0
     for path, entry in links.entries.items():
@@ -118,20 +118,20 @@ def _listed_links(
 
 
 def _oversized(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[DiscoveredFile, str]]:
-    """Sources that are too large to be read. They are failures: what they gave before stays."""
+    """Yield sources above the size limit. They fail, so that their DAGs stay."""
     for entry in tree.oversized:
         kind = kind_of(entry.path)
         if kind and is_under(entry.path, subpath) and not rules.ignore(entry.path):
             yield (
                 DiscoveredFile(entry.path, kind, entry.blob, entry.size),
-                f"the file has {entry.size} bytes, more than is read of one (kiok.gitsync.max.file.bytes)",
+                f"the file is too large: it has {entry.size} bytes, more than kiok.gitsync.max.file.bytes allows",
             )
 
 
 def _refused(
     tree: Tree, subpath: str, rules: IgnoreRules, taken: Collection[str]
 ) -> Iterator[tuple[DiscoveredFile, str]]:
-    """Sources whose name cannot be a path. They are failures, each under a path of its own that can be stored."""
+    """Yield sources whose name cannot be a path. Each fails under a distinct path that can be stored."""
     used = set(taken)
     for item in tree.refused:
         kind = kind_of(item.path)
@@ -141,7 +141,7 @@ def _refused(
             continue
         shown = path = shortened(item.path)
         number = 1
-        while path in used:  # an escaped name can look like the plain name of another file
+        while path in used:  # an escaped name can equal the plain name of another file
             number += 1
             path = f"{shown[: MAX_SHOWN_PATH - 10]} [{number}]"
         used.add(path)
@@ -149,7 +149,7 @@ def _refused(
 
 
 def shortened(path: str) -> str:
-    """Return a path as it can be stored: a long one with a digest in place of its middle, so that no two are equal."""
+    """Return a path that can be stored: the middle of a long one is replaced by a digest, so that paths stay distinct."""
     if len(path) <= MAX_SHOWN_PATH:
         return path
     digest = hashlib.sha256(path.encode("utf-8", "replace")).hexdigest()[:16]
@@ -158,5 +158,5 @@ def shortened(path: str) -> str:
 
 
 def is_under(path: str, folder: str) -> bool:
-    """Whether `path` lies in `folder`, compared by components ("" holds everything)."""
+    """Return whether `path` lies in `folder`, compared by components ("" contains everything)."""
     return not folder or path == folder or path.startswith(folder + "/")

@@ -1,6 +1,6 @@
-"""A few lines of a source around each problem, as they were when the file was compiled.
+"""Source lines around each problem, as they were when the file was compiled.
 
-Made on the host from the text of the commit. Untrusted is the text, and for Python the number of the line.
+Made on the host from the text of the commit. The text is untrusted, and for Python files the line number too.
 """
 
 from __future__ import annotations
@@ -14,14 +14,10 @@ from typing import Any
 from compilers.base import Kind
 from kiok.errors import Diagnostic
 
-AROUND = 2
-"""Lines before and after the one at fault."""
-MAX_CHARACTERS = 160
-"""Of one line."""
-MAX_EXCERPTS = 20
-"""Of one file: of its first problems."""
-MAX_LINE = 100_000
-"""Looking further down is not worth its time."""
+AROUND = 2  # lines before and after the line of the problem
+MAX_CHARACTERS = 160  # of one line
+MAX_EXCERPTS = 20  # per file, for its first problems
+MAX_LINE = 100_000  # lines further down are not shown, because finding them takes too long
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 # libyaml counts these too: https://yaml.org/spec/1.1/#b-char
@@ -30,7 +26,7 @@ _YAML_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Lines of a source, the first of which has the number `first`, counted from 1."""
+    """Consecutive lines of a source. `first` is the number of the first one, counted from 1."""
 
     first: int
     lines: tuple[str, ...]
@@ -40,7 +36,7 @@ class Excerpt:
 
     @classmethod
     def from_json(cls, value: object) -> Excerpt | None:
-        """Read back `to_json`'s form; None for what is none."""
+        """Read back `to_json`'s form; None for any other value."""
         if not isinstance(value, Mapping):
             return None
         first, lines = value.get("first"), value.get("lines")
@@ -50,7 +46,7 @@ class Excerpt:
 
 
 def excerpts(text: str, kind: Kind, diagnostics: Sequence[Diagnostic]) -> list[Excerpt | None]:
-    """What is around each diagnostic's line; None where it has no line, or `text` has no such line."""
+    """Return the lines around each diagnostic's line; None if it has no line or `text` has no such line."""
     wanted = [item.line for item in diagnostics[:MAX_EXCERPTS]]
     last = max((line for line in wanted if line is not None and line <= MAX_LINE), default=0)
     if last == 0:
@@ -66,14 +62,14 @@ def _around(lines: Sequence[str], line: int | None) -> Excerpt | None:
     first = max(1, line - AROUND)
     shown = lines[first - 1 : line + AROUND]
     if not shown[-1] and first + len(shown) - 1 > line:
-        shown = shown[:-1]  # the end of the file, or nothing worth a line
+        shown = shown[:-1]  # an empty last line is not shown
     return Excerpt(first, tuple(_clean(item) for item in shown))
 
 
 def _first_lines(text: str, kind: Kind, number: int) -> list[str]:
-    """The first `number` lines, each cut just past what is shown of it.
+    """Return the first `number` lines, each cut one character after its shown part.
 
-    After a line break at the end of the text comes one more line, the empty one: problems are found there too.
+    A line break at the end of the text is followed by one more, empty line: problems can be there too.
     """
     lines, start = [], 1 if text.startswith("\ufeff") else 0
     line_break = _YAML_BREAK if kind is Kind.YAML else _NEWLINE
@@ -86,7 +82,7 @@ def _first_lines(text: str, kind: Kind, number: int) -> list[str]:
 
 
 def _clean(line: str) -> str:
-    """The line as it can be shown: what would not be seen, or would turn the line around, is spelt out."""
+    """Return a line that can be displayed: invisible and bidirectional control characters are escaped."""
     line = "".join(
         character if character.isprintable() else f"\\u{ord(character):04x}"
         for character in line.expandtabs(4)

@@ -1,4 +1,4 @@
-"""The lines of a `.gitignore`, with the meaning that they have to git (`dir.c` of git 2.39)."""
+"""The lines of a `.gitignore` file, with the semantics of git (`dir.c` of git 2.39)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from compilers.wildmatch import matcher
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """One line. `negated`: it includes what it matches. `folders_only`: it ends with a slash. `by_name`: it has no
-    other slash, and is compared with the last component of a path; else with the path below the file's folder.
+    """A line of an ignore file.
+
+    `negated`: it includes its matches again. `folders_only`: it ends with a slash. `by_name`: it has no other slash
+    and is compared with the last component of a path; otherwise with the path relative to the file's folder.
     """
 
     negated: bool
@@ -23,7 +25,7 @@ class IgnoreRule:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Whether a path is excluded, and the rank of the rule that decided it: (depth of its file, number)."""
+    """The decision whether a path is excluded, with the rank of the deciding rule: (depth of its file, number)."""
 
     is_excluded: bool
     rank: tuple[int, int]
@@ -31,7 +33,7 @@ class _Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Applying:
-    """A rule where it applies. `below` is the index in a path from which on it is compared."""
+    """A rule that applies in a folder. `below` is the index in a path from which on it is compared."""
 
     rule: IgnoreRule
     rank: tuple[int, int]
@@ -39,11 +41,11 @@ class _Applying:
 
 
 class Rules:
-    """The rules of one tree, by the folder of the file that holds them ("" is the root).
+    """The rules of a tree, by the folder of the file that holds them ("" is the root).
 
-    The last rule that matches decides, and a deeper file comes after a higher one, as in git. A rule about a
-    folder is about all that is in it. In one thing this is kinder than git, which never looks into an excluded
-    folder: a later `!` rule includes a file again whose folder is excluded.
+    The last matching rule decides, and a deeper file comes after a higher one, as in git. A rule for a folder
+    applies to all its content. One difference: git never enters an excluded folder, while here a later `!` rule
+    includes a file of an excluded folder again.
     """
 
     def __init__(self, by_folder: Mapping[str, Sequence[IgnoreRule]]) -> None:
@@ -55,7 +57,7 @@ class Rules:
         return bool(self._by_folder)
 
     def matches(self, path: str) -> bool:
-        """Return whether the file at `path` is excluded, by itself or with a folder that holds it."""
+        """Return whether the file at `path` is excluded, by a rule for itself or for one of its folders."""
         if not self._by_folder:
             return False
         return self._verdict(as_bytes(path), is_folder=False).is_excluded
@@ -74,7 +76,7 @@ class Rules:
         return above
 
     def _enter(self, path: str) -> _Verdict:
-        """Return the verdict on a folder that was not reached before."""
+        """Return the verdict for a folder that is visited for the first time."""
         missing = []
         while (known := self._verdicts.get(path)) is None:
             missing.append(path)
@@ -87,7 +89,7 @@ class Rules:
         return known
 
     def _own(self, folder: str, depth: int) -> tuple[_Applying, ...]:
-        """Return the rules of a folder's own file, the last one first."""
+        """Return the rules of a folder's own file, last one first."""
         rules = self._by_folder.get(folder, ())
         below = len(folder) + 1 if folder else 0
         numbered = [_Applying(rule, (depth, number), below) for number, rule in enumerate(rules)]
@@ -95,18 +97,17 @@ class Rules:
 
 
 def as_bytes(text: str) -> str:
-    """Return the text with one character for each of its bytes in UTF-8 (what is not UTF-8 is surrogate-escaped)."""
+    """Return the text with one character per UTF-8 byte (bytes that are not UTF-8 are surrogate-escaped)."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def parse_rules(text: str) -> list[IgnoreRule]:
-    """Return the rules of an ignore file. git refuses no line: one that means nothing matches nothing.
+    """Parse an ignore file. git refuses no line: a meaningless one matches nothing.
 
-    Raises ValueError for a text with NUL bytes, and for a line that no regular expression can be made of, which is
-    one of absurd length.
+    Raises ValueError for a text with NUL bytes, and for a line so long that it cannot become a regular expression.
     """
     if "\0" in text:
-        raise ValueError("it holds NUL bytes, so it is not UTF-8 (UTF-16?)")
+        raise ValueError("it contains NUL bytes, so it is not UTF-8 (is it UTF-16?)")
     rules = []
     for number, line in enumerate(as_bytes(text.removeprefix("\ufeff")).split("\n"), start=1):
         if not line or line.startswith("#"):
@@ -119,7 +120,7 @@ def parse_rules(text: str) -> list[IgnoreRule]:
 
 
 def _without_trailing_spaces(line: str) -> str:
-    """Return the line without spaces at its end, unless the first of them is escaped. Tabs stay."""
+    """Return the line without trailing spaces, unless the first of them is escaped. Tabs stay."""
     end, position = None, 0
     while position < len(line):
         if line[position] == " ":

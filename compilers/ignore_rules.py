@@ -1,7 +1,7 @@
-"""`.kiokignore`: files that are left out on purpose, in the syntax of `.gitignore`.
+"""`.kiokignore`: files that are excluded on purpose, in the syntax of `.gitignore`.
 
-The patterns are hostile, and run on the host: matching one is bounded (`compilers.wildmatch`), and all of them
-together have a time limit.
+The patterns are untrusted and run on the host: matching one pattern is bounded (`compilers.wildmatch`), and all of
+them share a time limit.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _KINDS = {"120000": "a symbolic link, which is not followed", "160000": "a submo
 
 
 class IgnoreFileError(CompilerError):
-    """A `.kiokignore` cannot be read or followed. Nothing is compiled: a guess could prune."""
+    """A `.kiokignore` file cannot be read or applied. Nothing is compiled, because guessing could prune DAGs."""
 
 
 class IgnoreRules:
-    """The rules of every `.kiokignore` of a tree: relative to its folder, a deeper file has the last word."""
+    """The rules of all `.kiokignore` files of a tree: relative to their folder, and a deeper file takes precedence."""
 
     def __init__(self, tree: Tree) -> None:
-        """Raises IgnoreFileError for a file that is too large or cannot be read."""
+        """Read the files. Raises IgnoreFileError for one that is too large or cannot be read."""
         found = [entry for entry in (*tree.entries, *tree.oversized) if IGNORE_FILE in entry.path.split("/")]
         _refuse_unreadable(found)
         files = [entry for entry in found if entry.is_file]
-        # A folder whose ignore file has a name that cannot be read (its path is too long), and that name.
+        # By folder: a folder whose ignore file cannot be read because its path is too long.
         self._unreadable = {
             item.path.rpartition("/")[0]: item
             for item in tree.refused
@@ -46,8 +46,9 @@ class IgnoreRules:
         self._rules = Rules(rules)
 
     def ignore(self, path: str) -> bool:
-        """Return whether a file is left out. Raises IgnoreFileError once the rules took too long, or where one that
-        applies to the file could not be read.
+        """Return whether a file is excluded.
+
+        Raises IgnoreFileError once the rules took too long, or if one that applies to the file could not be read.
         """
         if self._unreadable:
             self._refuse_below_unreadable(path)
@@ -67,19 +68,19 @@ class IgnoreRules:
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        """Counts the time of what is inside, which is bounded for one file but not for all of them."""
+        """Add the time of the block to the total. It is bounded for one file, but not for all of them."""
         started = time.monotonic()
         yield
         self._seconds += time.monotonic() - started
         if self._seconds > MAX_SECONDS:
             raise IgnoreFileError(
                 f"the {IGNORE_FILE} files took more than {MAX_SECONDS:g} s to read and apply. "
-                "Write fewer or simpler patterns; nothing was changed"
+                "Use fewer or simpler patterns; nothing was changed"
             )
 
 
 def read_patterns(text: str) -> Rules:
-    """Return the gitignore patterns of `text`, one a line, for paths from the root. Raises ValueError."""
+    """Parse gitignore patterns, one per line, for paths relative to the root. Raises ValueError."""
     return Rules({"": parse_rules(text)})
 
 
@@ -88,13 +89,13 @@ def _rules_of(entry: TreeEntry, content: bytes) -> list[IgnoreRule]:
         return parse_rules(content.decode("utf-8"))
     except ValueError as exc:
         raise IgnoreFileError(
-            f"{entry.path} cannot be read: {str(exc)[:200]}. It takes gitignore patterns, one a line, in UTF-8; "
+            f"{entry.path} cannot be read: {str(exc)[:200]}. It must hold gitignore patterns, one per line, in UTF-8; "
             "nothing was changed"
         ) from exc
 
 
 def _refuse_unreadable(found: Sequence[TreeEntry]) -> None:
-    """Raise IgnoreFileError for anything by the name of an ignore file that is not one, or is too large."""
+    """Raise IgnoreFileError for an entry with the name of an ignore file that is no file or is too large."""
     for entry in found:
         above, _, below = f"/{entry.path}/".partition(f"/{IGNORE_FILE}/")
         path = f"{above}/{IGNORE_FILE}".removeprefix("/")
@@ -106,5 +107,5 @@ def _refuse_unreadable(found: Sequence[TreeEntry]) -> None:
             )
         if entry.size > MAX_IGNORE_FILE_BYTES:
             raise IgnoreFileError(
-                f"{path} has {entry.size} bytes; at most {MAX_IGNORE_FILE_BYTES} are read. Nothing was changed"
+                f"{path} has {entry.size} bytes; at most {MAX_IGNORE_FILE_BYTES} are allowed. Nothing was changed"
             )

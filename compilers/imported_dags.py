@@ -1,4 +1,4 @@
-"""Which file registers a DAG that one Python file creates and another imports."""
+"""Decide which file registers a DAG that one Python file creates and another imports."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from kiok.spec import DagSpec
 def settle(
     result: FileResult, files: Mapping[str, FileResult], known: Mapping[str, CachedResult]
 ) -> FileResult:
-    """Return the result with each DAG that it imports either registered under it, or left to its creator.
+    """Return the result with each imported DAG either registered under it or left to its creator.
 
-    `files` are the results of every source of the commit by path, `known` what is stored of those that were not
-    compiled now. A DAG belongs to the file that created it. The importing file keeps it where that file is no source
-    (outside the subpath, excluded by `.kiokignore`) or does not give the same DAG by itself, since it was changed
-    here: no DAG disappears for being imported. Where the creator failed, nothing is proven, and the DAG is a doubt.
+    `files` are the results of all sources of the commit by path, `known` the cached results of those that were not
+    compiled now. A DAG belongs to the file that created it. The importing file registers it if the creator is no source
+    (outside the subpath, excluded by `.kiokignore`) or does not define the same DAG itself, because the importing file
+    changed it: no DAG disappears by being imported. If the creator failed, nothing is proven, and the DAG is a doubt.
     """
     dags: list[DagSpec] = list(result.dags)
     problems = list(result.diagnostics) if result.status is FileStatus.FAILED else []
@@ -41,7 +41,7 @@ def settle(
         else:
             dags += left
             problems += group.diagnostics
-        # Where it was not enough to know that the creator is a source, all that went into its result counts.
+        # If more counts than the fact that the creator is a source, all inputs of the creator's result count.
         is_settled = creator is None or not (left or group.diagnostics)
         traced_accesses = _with(traced_accesses, is_source(group.path) if is_settled else EVERYTHING[0])
     dags, repeated = _distinct(dags, result.source.path)
@@ -60,7 +60,7 @@ def settle(
 
 
 def _given_by(creator: FileResult | None, known: Mapping[str, CachedResult]) -> frozenset[tuple[str, str]]:
-    """Return the id and the hash of each DAG that a file gives by itself."""
+    """Return the id and the hash of each DAG that a file defines itself."""
     if creator is None:
         return frozenset()
     if creator.reused:
@@ -70,7 +70,7 @@ def _given_by(creator: FileResult | None, known: Mapping[str, CachedResult]) -> 
 
 def _doubt(dag: DagSpec, creator: str, path: str) -> Diagnostic:
     return Diagnostic(
-        f"it imports this DAG of {creator}, which failed: once {creator} compiles, the DAG is registered under it",
+        f"this DAG is imported from {creator}, which failed. It is registered under {creator} once that file compiles",
         path,
         dag=dag.id,
     )

@@ -1,8 +1,8 @@
-"""Which modules of its own repository a Python file may import, told from its text alone.
+"""Find the modules of its own repository that a Python file may import, from its text alone.
 
-The text is hostile and may not even parse, so imports are found by pattern, never by running or parsing
-it as code. Where in doubt a module counts as imported: that can only turn "not a DAG" into an error.
-Every pattern is possessive, so that no text costs more than its length.
+The text is untrusted and may not even parse, so imports are found by pattern, never by running or parsing
+it as code. In doubt a module counts as imported: that can only turn "not a DAG" into an error.
+Every pattern is possessive, so that its cost is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_LOOKED_AT = 500
 _MENTION = re.compile(r"\bkiok\b")
 _START = r"(?:^|[;:])[ \t\f]*+"
 _IMPORT = re.compile(_START + r"import[ \t]++([^\n#;]++)", re.MULTILINE)
-# Names in brackets run over lines and past comments; without brackets they end with the line.
+# Names in parentheses span lines and comments; without parentheses they end with the line.
 _NAMES = r"(?:\((?:[\w\s,*]++|#[^\n]*+)*+|[^\n#;]++)"
 _FROM = re.compile(
     _START + rf"from([. \t]++)(?:(?!import\b)([\w.]++)[ \t]*+)?+import\b[ \t]*+({_NAMES})", re.MULTILINE
@@ -30,7 +30,7 @@ _LINE_END = re.compile(r"\r\n?")
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """One module that is imported: `levels` leading dots, `module` (may be ""), names taken from it."""
+    """An imported module: `levels` leading dots, `module` (may be ""), and the names imported from it."""
 
     levels: int
     module: str
@@ -39,9 +39,9 @@ class _Import:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a file has to do with kiok, and the paths of the tree that this was told from.
+    """The answer whether a file is related to kiok, with the paths of the tree that it depends on.
 
-    `looked_at` holds files that were read, and whatever was looked for, found or not; None where that is more
+    `looked_at` holds files that were read and paths that were searched, found or not; None if there are more
     than `MAX_LOOKED_AT`.
     """
 
@@ -50,11 +50,11 @@ class Verdict:
 
 
 class ImportGraph:
-    """Who imports whom among the Python files of one repository.
+    """The import relations between the Python files of one repository.
 
-    `make_view` gives what of the repository can be imported, `read_texts` every Python path of it with its text;
-    both are made once, and only if anything is asked. `roots` are the import roots that follow a file's own
-    folder. Each text is searched once, however many files import it.
+    `make_view` returns the importable part of the repository, `read_texts` every Python path with its text;
+    both are called once, and only when needed. `roots` are the import roots that follow a file's own
+    folder. Each text is searched once, no matter how many files import it.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class ImportGraph:
         return self._read_texts()
 
     def judge(self, path: str) -> Verdict:
-        """Whether the file, or a module of the repository it imports (at any depth), mentions kiok."""
+        """Determine whether the file, or a module of the repository that it imports (at any depth), mentions kiok."""
         own_folder = path.rpartition("/")[0]
-        # What no mention was reached from stays so for every file that searches the same folders. But what
-        # it looked at counts for this file too, so only files that look at very much profit.
+        # Files without a path to a mention stay so for every file that searches the same folders. But the paths
+        # they depend on count for this file too, so the shortcut is used only once there are too many to list.
         clean = self._clean.setdefault(own_folder, set())
         search = tuple(dict.fromkeys((own_folder, *self._roots)))
         looked_at: set[str] | None = set()
@@ -100,7 +100,7 @@ class ImportGraph:
                     if len(looked_at) > MAX_LOOKED_AT:
                         looked_at = None
                 if self._view.is_behind_link(candidate):
-                    return Verdict(True, _frozen(looked_at))  # nobody knows what is there
+                    return Verdict(True, _frozen(looked_at))  # its content is unknown
                 if candidate not in seen and self._is_python(candidate):
                     seen.add(candidate)
                     waiting.append(candidate)
@@ -108,9 +108,9 @@ class ImportGraph:
         return Verdict(False, _frozen(looked_at))
 
     def reachable(self, path: str) -> frozenset[str] | None:
-        """Return every path that the file's imports may name, at any depth, found or not.
+        """Return every path that the file's imports may refer to, at any depth, found or not.
 
-        None where that is more than `MAX_LOOKED_AT`.
+        Return None for more than `MAX_LOOKED_AT` paths.
         """
         search = tuple(dict.fromkeys((path.rpartition("/")[0], *self._roots)))
         found: set[str] = set()
@@ -135,7 +135,7 @@ class ImportGraph:
         return self._mentions[path]
 
     def _candidates_of(self, path: str, search: Sequence[str]) -> Iterator[str]:
-        """The files that the import statements of `path` may run, and the folders they may be in."""
+        """Yield the files that the import statements of `path` may run, and the folders that may contain them."""
         if path not in self._imports:
             self._imports[path] = tuple(dict.fromkeys(_statements(self._texts.get(path, ""))))
         for item in self._imports[path]:
@@ -143,7 +143,7 @@ class ImportGraph:
                 yield from self._candidates(folder, item)
 
     def _candidates(self, folder: str, item: _Import) -> Iterator[str]:
-        """The file of a dotted module, the `__init__` files on the way to it, and its submodules."""
+        """Yield the file of a dotted module, the `__init__` files of its parents, and its submodules."""
         base = folder
         if item.levels:
             yield f"{base}/__init__.py" if base else "__init__.py"
@@ -170,7 +170,7 @@ def _frozen(paths: set[str] | None) -> frozenset[str] | None:
 
 
 def _statements(text: str) -> Iterator[_Import]:
-    """The import statements of a text, and what only looks like one (in a string, say)."""
+    """Yield the import statements of a text, including false ones (in a string, for example)."""
     text = _LINE_END.sub("\n", text.removeprefix("\ufeff")).replace("\\\n", " ")
     for match in _IMPORT.finditer(text):
         for part in match[1].split(","):

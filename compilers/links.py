@@ -1,4 +1,4 @@
-"""Symbolic links and submodules of a commit: entries of its tree whose content is elsewhere and is not followed."""
+"""Symbolic links and submodules of a commit: tree entries that refer to content elsewhere and are not followed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from compilers.base import Tree, TreeEntry
 
 SYMLINK = "120000"
 SUBMODULE = "160000"
-_MAX_TARGET_BYTES = 4096  # the longest that a file system takes
+_MAX_TARGET_BYTES = 4096  # the longest target that a file system allows
 _MAX_SHOWN_TARGET = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symbolic link or a submodule. `target` is as it is written; "" where it is not known or cannot be shown."""
+    """A symbolic link or a submodule. `target` is as written; "" if it is unknown or cannot be displayed."""
 
     path: str
     is_submodule: bool
@@ -28,12 +28,12 @@ class Link:
 
     @property
     def rule(self) -> str:
-        """Why there is nothing behind it."""
+        """The reason why the content behind the link is missing."""
         return "submodules are not fetched" if self.is_submodule else "links are not followed"
 
     @property
     def resolved(self) -> str | None:
-        """The target from the repository's root; None where it is not known or lies outside."""
+        """The target relative to the repository's root; None if it is unknown or outside."""
         if not self.target or self.target.startswith("/") or len(self.target) > _MAX_SHOWN_TARGET:
             return None
         path = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), self.target))
@@ -47,7 +47,7 @@ class Link:
 
 
 class Links:
-    """The links of one tree, by path, in its scope or not. Targets of those in the scope are read when needed."""
+    """The links of a tree by path, inside and outside its scope. Targets of those inside are read when needed."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -57,7 +57,7 @@ class Links:
         self._read: dict[str, Link] = {}
 
     def at_or_above(self, path: str) -> TreeEntry | None:
-        """Return the link at `path`, or the one that a folder of `path` is."""
+        """Return the link at `path` or at one of its parent folders."""
         if not self.entries:
             return None
         while path:
@@ -67,7 +67,7 @@ class Links:
         return None
 
     def read(self, entries: Iterable[TreeEntry]) -> list[Link]:
-        """Return the links with their targets. Raises what the tree raises."""
+        """Return the links with their targets. Raises the tree's errors."""
         entries = list(entries)
         readable = [
             entry

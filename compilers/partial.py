@@ -1,9 +1,9 @@
-"""A first try with a part of the commit, for a few changed Python files among many.
+"""A first attempt with part of the commit, for a few changed Python files among many.
 
-To lay out a thousand files in a container takes longer than to compile one of them. A file that compiled before asks the
-tree the same questions again, mostly. So it is first given only the files that it read the last time. What it asks now is
-recorded; if the part gives every answer that the whole commit gives, the file could not see the difference, and its
-result holds. All others are compiled again with the whole commit.
+Laying out a thousand files in a container takes longer than compiling one of them. A file that compiled before mostly
+asks the same questions of the tree again. So at first it gets only the files that it read in its last compile, and its
+new questions are recorded. If the part gives every answer that the whole commit gives, the file could not notice the
+difference, and its result is valid. All other files are compiled again with the whole commit.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from compilers.base import (
 )
 from compilers.build_cache import CachedResult, View, files_named
 
-MIN_FILES_SAVED = 50  # below that, the whole commit is laid out as fast
+MIN_FILES_SAVED = 50  # with fewer, laying out the whole commit is as fast
 
 
 @dataclass(frozen=True, slots=True)
 class PartOfTree:
-    """Some of the entries of a tree; a `compilers.base.Tree`."""
+    """A subset of the entries of a tree; a `compilers.base.Tree`."""
 
     whole: Tree
     entries: Sequence[TreeEntry]
@@ -56,10 +56,10 @@ class PartOfTree:
 def likely_part(
     tree: Tree, sources: Sequence[DiscoveredFile], known: Mapping[str, CachedResult]
 ) -> PartOfTree | None:
-    """Return the part of `tree` that the sources are likely to read: themselves, and what they read the last time.
+    """Return the part of `tree` that the sources are likely to read: themselves, and the files they read last time.
 
-    None where that cannot be told, or is not worth it: for a file that is new, did not compile, listed a folder or did
-    what cannot be followed.
+    Return None if that is unknown or not worth it: for a file that is new, did not compile, listed a folder or did
+    something that cannot be traced.
     """
     wanted = {source.path for source in sources}
     for source in sources:
@@ -71,7 +71,7 @@ def likely_part(
             if files is None:
                 return None
             wanted.update(files)
-    # Links are never laid out, but the answers name them.
+    # Links are never laid out, but the answers include them.
     entries = [entry for entry in tree.entries if entry.path in wanted or not entry.is_file]
     return PartOfTree(tree, entries) if len(tree.entries) - len(entries) >= MIN_FILES_SAVED else None
 
@@ -79,11 +79,11 @@ def likely_part(
 def compile_with_part(
     compiler: FormatCompiler, batch: Batch, part: PartOfTree, seen_in_part: View, seen_in_whole: View
 ) -> Iterator[FileResult]:
-    """Compile a batch with `part`, then what that may have changed the outcome of, with the whole commit.
+    """Compile a batch with `part`, then compile the files that this may have affected with the whole commit.
 
-    The views are those of a file in the sandbox. Gives one result per source, as `compiler` does.
+    The views are those of a file in the sandbox. Yields one result per source, as `compiler` does.
     """
-    batch.note(f"a container gets {len(part.entries)} of {len(batch.tree.entries)} files at first")
+    batch.note(f"first attempt with {len(part.entries)} of {len(batch.tree.entries)} files of the commit")
     sources = {source.path: source for source in batch.sources}
     for result in compiler(replace(batch, tree=part)):
         if _holds(result, seen_in_part, seen_in_whole):
@@ -91,7 +91,7 @@ def compile_with_part(
             yield result
     if sources:
         batch.note(
-            f"{len(sources)} of {len(batch.sources)} files did not compile with these or read more; they are "
+            f"{len(sources)} of {len(batch.sources)} files did not compile with these files or read others; they are "
             "compiled again with the whole commit"
         )
         yield from compiler(replace(batch, sources=list(sources.values())))
@@ -100,7 +100,7 @@ def compile_with_part(
 def _holds(result: FileResult, seen_in_part: View, seen_in_whole: View) -> bool:
     """Return whether the whole commit would give the same result.
 
-    Only of a file that compiled are all questions known: an error may name what is near a path that was missing.
+    All questions are known only for a compiled file: an error may name files close to a missing path.
     """
     if result.unavailable:
         return True

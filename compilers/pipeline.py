@@ -1,4 +1,4 @@
-"""A source tree in, one result per source file out. No Django, no database."""
+"""Compile a source tree: one result per source file. No Django, no database."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ COMPILERS: Mapping[Kind, FormatCompiler] = {
 _NO_IMAGE = "no image"  # no digest equals it
 _OWN_IMAGES: Mapping[Kind, str] = MappingProxyType({})
 
+# Called with (files done, files to compile) after each compiled file.
 Progress = Callable[[int, int], None]
-"""Told (files done, files to compile) after each file that was compiled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Of the files of one kind, how many were found, and how many of them have to be compiled."""
+    """The number of files of one kind that were found, and how many of them must be compiled."""
 
     kind: Kind
     found: int
@@ -173,7 +173,7 @@ def compile_work(
                 progress(done, total)
     for source in work.discovery.sources:
         if source.path not in results:
-            results[source.path] = failed(source, "the compiler gave no answer for this file", retry=True)
+            results[source.path] = failed(source, "the compiler returned no result for this file", retry=True)
     for result in [result for result in results.values() if result.imported]:
         settled = settle(result, results, work.known)
         results[result.source.path] = inputs[result.source.kind].with_cache_key(settled)
@@ -181,7 +181,7 @@ def compile_work(
 
 
 def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, CachedResult]) -> Iterator[FileResult]:
-    """Compile a batch; a few Python files of many with a part of the commit first."""
+    """Compile a batch. For a few Python files of many, try a part of the commit first."""
     compiler = COMPILERS[kind]
     part = likely_part(batch.tree, batch.sources, known) if kind is Kind.PYTHON else None
     if part is None:
@@ -198,15 +198,15 @@ def _cache_inputs(
     images: Mapping[Kind, str],
     sources: Sequence[str],
 ) -> CacheInputs:
-    """What decides the outcome of one kind: YAML runs no code, and a jar sees nothing but itself."""
+    """Return the compile inputs of one kind. YAML runs no code, and a jar sees only itself."""
     if kind is Kind.YAML:
         return CacheInputs(View(()), image="")
     try:
         image = sandbox.image_digest(kind, images.get(kind, ""))
     except (ImageMissing, ImageMismatch):
-        image = _NO_IMAGE  # somebody has to mend that, and learns of it: every file fails and says why
+        image = _NO_IMAGE  # every file fails with the reason, so that an operator fixes it
     except SandboxUnavailable:
-        image = None  # files that are compiled now fail, and say why
+        image = None  # files that must be compiled now fail with the reason
     limits = sandbox.limits.fingerprint()
     if kind is Kind.JAR:
         return CacheInputs(View(()), image, limits)

@@ -1,4 +1,4 @@
-"""From what a compiler or a container says to a `FileResult` the rest of the service can trust."""
+"""Turn the output of a compiler or a container into a `FileResult` that the rest of the service can trust."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kiok.spec import DagSpec
 from kiok.stack_dump import read_stack
 
 NO_REASON = "it defines no DAG"
-SRC = "/src"  # where a container lays the repository out
+SRC = "/src"  # where a container holds the repository
 TRANSIENT = (CompileOutcome.TIMEOUT, CompileOutcome.LOST)
 
 
 def readable(content: bytes | str) -> str:
-    """Hostile bytes or text as text PostgreSQL can hold.
+    """Return untrusted bytes or text as text that PostgreSQL can store.
 
     Undecodable bytes, lone surrogates and NUL become U+FFFD.
     """
@@ -29,7 +29,7 @@ def readable(content: bytes | str) -> str:
 
 
 def _clean(diagnostic: Diagnostic, path: str) -> Diagnostic:
-    """The diagnostic under its file's own path, with nothing a database refuses."""
+    """Return the diagnostic with its file's own path and without characters that PostgreSQL refuses."""
 
     def text(value: str | None) -> str | None:
         return None if value is None else readable(value)
@@ -54,10 +54,10 @@ def result_of(
     output: str = "",
     seconds: float = 0.0,
 ) -> FileResult:
-    """The result of a file that was compiled to the end, with or without problems.
+    """Return the result of a file whose compile completed, with or without problems.
 
-    Diagnostics are put under the source's own path whatever path they claim, and the first carries the
-    tail of what the file printed.
+    Diagnostics get the source's own path, regardless of the path they claim. The first one carries the
+    tail of the file's output.
     """
     diagnostics = tuple(_clean(item, source.path) for item in compiled.diagnostics)
     if diagnostics and output:
@@ -91,9 +91,9 @@ def status_of(
     doubts: Sequence[Diagnostic],
     reason: Diagnostic | None,
 ) -> tuple[FileStatus, tuple[Diagnostic, ...]]:
-    """Return the status of a file that was compiled, and its diagnostics.
+    """Return the status and the diagnostics of a compiled file.
 
-    `reason` says why the file holds no DAG, or less than it seems to.
+    `reason` says why the file has no DAG, or fewer than it appears to have.
     """
     if problems:
         return FileStatus.FAILED, tuple(problems)
@@ -104,20 +104,20 @@ def status_of(
 
 
 def not_a_dag_in_doubt(result: FileResult) -> FileResult:
-    """Return a failed result as "not a DAG", with its problems as the doubts.
+    """Return a failed result as "not a DAG", with its problems as doubts.
 
-    For a file that could not be read and shows no sign of being a DAG: it is listed, and fails where it gave DAGs
-    before.
+    Used for a file that could not be read and shows no sign of being a DAG: it is listed, and fails only if it
+    defined DAGs before.
     """
     return replace(result, status=FileStatus.NOT_A_DAG, dags=(), doubts=result.diagnostics, retry=False)
 
 
 def _ending(source: DiscoveredFile, raw: RawResult) -> tuple[str, int | None]:
-    """Return how a process without a result ended, and the line of the file it was at where that is known."""
-    detail = readable(raw.detail or f"ended as {raw.outcome.value}")
+    """Return how a process without a result ended, and the file's line at that moment if known."""
+    detail = readable(raw.detail or f"its process ended without a result: {raw.outcome.value}")
     if raw.outcome is not CompileOutcome.TIMEOUT:
         return detail, None
-    # The driver puts what the process wrote of its stack below its own sentence.
+    # The driver appends the stack that the process wrote to its own sentence.
     sentence, _, dump = detail.partition("\n")
     stopped = read_stack(dump, f"{SRC}/{source.path}", lambda path: path.removeprefix(f"{SRC}/"))
     return sentence + stopped.text, stopped.line
@@ -136,9 +136,9 @@ def failed(
     starved: bool = False,
     unavailable: str = "",
 ) -> FileResult:
-    """A file that gave nothing, and why. What it looked at, nobody knows.
+    """Return the failure of a file without a result. Its accesses to the tree are unknown.
 
-    A failure that is `starved` or for an `unavailable` sandbox says nothing about the file: it is never used again.
+    A failure that is `starved` or due to an `unavailable` sandbox says nothing about the file: it is never reused.
     """
     diagnostic = Diagnostic(message, source.path, line, output=output or None)
     return FileResult(
@@ -158,7 +158,7 @@ def failed(
 def opaque_result(source: DiscoveredFile, content: bytes, *, text: str | None = None) -> FileResult | None:
     """Return the failure of a Python file or jar that is a Git LFS pointer or encrypted; None where it is neither.
 
-    Such a file is never run. Its result depends on nothing but its bytes.
+    Such a file is never run. Its result depends only on its bytes.
     """
     reason = opaque_reason(content, "jar" if source.kind is Kind.JAR else "file")
     return None if reason is None else replace(failed(source, reason, text=text), traced_accesses=())
@@ -167,9 +167,9 @@ def opaque_result(source: DiscoveredFile, content: bytes, *, text: str | None = 
 def result_of_raw(
     source: DiscoveredFile, raw: RawResult, *, text: str | None, image: str, time_limit: float = 0.0
 ) -> tuple[FileResult, bool]:
-    """Judge what came out of a container: (the result, whether the file could not even be loaded).
+    """Evaluate a container's result. Return it, and whether the file could not be loaded at all.
 
-    `time_limit`: the seconds that one file may take, 0 for unknown.
+    `time_limit` is the seconds that one file may take, 0 if unknown.
     """
     output = readable(raw.output)
     if raw.outcome is not CompileOutcome.OK:
@@ -183,7 +183,7 @@ def result_of_raw(
             image=image,
             seconds=raw.seconds,
             retry=raw.outcome in TRANSIENT,
-            # Killed before its own time was over: the container's time ended.
+            # Killed before its own time was up: the container's time was up.
             starved=raw.outcome is CompileOutcome.TIMEOUT and raw.seconds < 0.9 * time_limit,
         )
         return result, True

@@ -1,4 +1,4 @@
-"""What Python and jar sources share: one container for all of them, one judged result each."""
+"""The compile of Python and jar sources: one container for the whole batch, one validated result per source."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def run_batch(
 ) -> Iterator[tuple[FileResult, bool]]:
     """Compile the batch in one container that holds `entries`.
 
-    Gives (result, could not be loaded at all) per source. Without an engine or an image every source fails
-    with "sandbox unavailable"; untrusted code never runs on the host. A tree over the sandbox's limits
+    Yield per source the result, and whether the source could not be loaded at all. Without an engine or an image every
+    source fails with "sandbox unavailable"; untrusted code never runs on the host. A tree over the sandbox's limits
     fails every source with that limit's message.
     """
     waiting = {source.path: source for source in batch.sources}
@@ -44,7 +44,9 @@ def run_batch(
     try:
         image = batch.sandbox.image_digest(kind, job.image)
         name = batch.sandbox.image_name(kind, job.image)
-        batch.note(f"{len(waiting)} {kind} files go to image {job.image or 'of the service'} ({image[:19]})")
+        batch.note(
+            f"{len(waiting)} {kind} files to compile with {job.image or 'the default image'} ({image[:19]})"
+        )
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
             result, unloadable = result_of_raw(
@@ -61,12 +63,12 @@ def run_batch(
     except CompilerError as exc:
         message, retry = str(exc), False
     else:
-        message, retry = "the sandbox gave no answer for this file", True
+        message, retry = "the sandbox returned no result for this file", True
     for source in waiting.values():
         text = texts.get(source.path)
         yield failed(source, message, text=text, retry=retry, unavailable=unavailable), False
 
 
 def import_roots(subpath: str) -> list[str]:
-    """Where imports look after a file's own folder: the scanned folder, then the repository's root."""
+    """Return the import roots after a file's own folder: the scanned folder, then the repository's root."""
     return list(dict.fromkeys((subpath, "")))

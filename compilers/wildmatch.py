@@ -1,10 +1,10 @@
-"""One gitignore pattern as a regular expression, with the meaning of git's `wildmatch.c` (git 2.39, WM_PATHNAME).
+"""Translate a gitignore pattern to a regular expression, as git's `wildmatch.c` reads it (git 2.39, WM_PATHNAME).
 
 Patterns and paths are compared byte by byte, as in git: `?` is one byte, not one character. Both are held as
-text of one character for each byte.
+text with one character per byte.
 
-The patterns are hostile, and run on the host. So their regular expressions never try a place again once it is
-found: of what lies between two wildcards the leftmost place is as good as any other (an atomic group).
+The patterns are untrusted and run on the host. So their regular expressions never backtrack: between two wildcards
+the leftmost match is as good as any other (an atomic group).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _SPECIAL = re.compile(r"[*?\[\\]")
 _NEVER = "(?!)"
 _ANY = "[^/]"
 _STAR = "[^/]*"
-_FOLDERS = "(?:[^/]*/)*"  # any number of folders, each with its slash
+_FOLDERS = "(?:[^/]*/)*"  # any number of folders, each followed by a slash
 _GLOBSTAR = re.compile(r"\*\*+(?:/|(?=\\/)|\Z)")
-# git's own classes of bytes: ASCII only, and no vertical tab or form feed among the white space.
+# git's own character classes: ASCII only, and no vertical tab or form feed among the white space.
 _CLASSES: Mapping[str, str] = {
     "alnum": r"[0-9A-Za-z]",
     "alpha": r"[A-Za-z]",
@@ -36,14 +36,14 @@ _CLASSES: Mapping[str, str] = {
 
 
 def matcher(pattern: str) -> Callable[[str], object]:
-    """Return what tells whether a path, or a name without a slash, matches the whole pattern.
+    """Return a function that tests whether a path, or a name without a slash, matches the whole pattern.
 
-    Raises re.error, OverflowError or RecursionError for one of absurd length.
+    Raises re.error, OverflowError or RecursionError for an extremely long pattern.
     """
     special = _SPECIAL.search(pattern)
     if special is None:
         return pattern.__eq__
-    # git compares what comes before the first wildcard by itself, and matches the rest as a pattern of its own:
+    # git compares the part before the first wildcard literally, and matches the rest as a separate pattern:
     # so the `**/` of `a**/b` counts as one at the beginning.
     literal, rest = pattern[: special.start()], pattern[special.start() :]
     return re.compile(re.escape(literal) + _regex(rest), re.DOTALL).fullmatch
@@ -60,9 +60,9 @@ def _regex(pattern: str) -> str:
 
 
 def _blocks(pattern: str) -> list[str]:
-    """Return what is between the `**/` of a pattern, each as a regular expression.
+    """Return the parts between the `**/` of a pattern, each as a regular expression.
 
-    All but the last end with a slash (or are empty), since a `**` only counts after one.
+    Each part but the last ends with a slash (or is empty), since a `**` is special only after one.
     """
     blocks: list[str] = []
     block: list[str] = []  # regular expressions of the components so far
@@ -108,7 +108,7 @@ def _end_of_stars(pattern: str, position: int) -> int:
 
 
 def _component(parts: Sequence[str]) -> str:
-    """Return the regular expression of one component of a path, which a slash or the end follows."""
+    """Return the regular expression of a path component that is followed by a slash or the end."""
     pieces: list[str] = [""]
     for part in parts:
         if part == _STAR:
@@ -123,7 +123,7 @@ def _component(parts: Sequence[str]) -> str:
 
 
 def _one_byte(pattern: str, position: int) -> tuple[str, int]:
-    """Return the regular expression of `?`, of a `[...]`, or of a byte that stands for itself; and where it ends."""
+    """Return the regular expression of a `?`, a `[...]` or a literal byte, and the position after it."""
     character = pattern[position]
     if character == "?":
         return _ANY, position + 1
@@ -139,7 +139,7 @@ def _one_byte(pattern: str, position: int) -> tuple[str, int]:
 
 
 def _bracket(pattern: str, position: int) -> tuple[str, int] | None:
-    """Return the regular expression of a bracket whose inside begins at `position`; None where it is not closed."""
+    """Return the regular expression of a bracket whose content begins at `position`; None if it is not closed."""
     negated = pattern[position : position + 1] in ("!", "^")
     position += negated
     members: list[str] = []

@@ -1,4 +1,3 @@
 """Git Sync: see ARCHITECTURE.md."""
 
-VERSION = "0.1.0"
-"""That of pyproject.toml, which is not there where the service is installed."""
+VERSION = "0.1.0"  # the version in pyproject.toml, which is not part of an installed service

@@ -1,7 +1,7 @@
-"""Who may see which repositories, and with them their DAGs, errors, syncs and runs.
+"""Visibility of repositories, and with them of their DAGs, errors, syncs and runs.
 
-Superusers and whoever has the permission `view_all_repositories` see all of them, everybody else those of their groups.
-What is seen can be done to is for Django's permissions per model, which hold besides.
+Superusers and users with the permission `view_all_repositories` see all repositories, other users those of their groups.
+What a user may do with a visible repository is decided by Django's model permissions.
 """
 
 from __future__ import annotations
@@ -24,32 +24,31 @@ from kiok.metadata.models import DagRun, DagVersion
 
 SEES_ALL = "gitsync.view_all_repositories"
 VIEW_CONNECTION = "connections.view_connection"
-CONNECTIONS = ("credential", "verify_keys", "webhook_secret")
-"""The fields of a repository that name one."""
+CONNECTIONS = ("credential", "verify_keys", "webhook_secret")  # fields of a repository that name a connection
 NAME_HAS_HISTORY = (
-    "Versions and runs of an earlier repository of this name are kept, and are seen by whoever has the name. "
-    "Choose another one, or have somebody add it who sees all repositories."
+    "Versions and runs of an earlier repository with this name are kept, and would become visible to users of the new one. "
+    "Choose another name, or ask a user who can see all repositories to add it."
 )
 OTHER_SERVER = (
-    "The credential would be handed to a server that it was not given for. Keep the server, choose no credential, or have "
-    "somebody change it who may view connections."
+    "The credential would be sent to a server that it was not entered for. Keep the server, choose no credential, or ask a "
+    "user with permission to view connections to make this change."
 )
 
 M = TypeVar("M", bound=Model)
 
 
 def sees_all(user: Any) -> bool:
-    """Whether the user's groups do not matter."""
+    """Return whether the user sees all repositories, regardless of groups."""
     return bool(user.has_perm(SEES_ALL))
 
 
 def visible_repositories(user: Any) -> QuerySet[Repository]:
-    """The repositories that the user may see."""
+    """Return the repositories that the user may see."""
     return visible(Repository.objects.all(), user, "pk")
 
 
 def visible(rows: QuerySet[M, Any], user: Any, repository: str = "repository") -> QuerySet[M, Any]:
-    """Of rows whose field `repository` is a repository's key, those that the user may see."""
+    """Return the rows that the user may see; their field `repository` is the key of a repository."""
     if sees_all(user):
         return rows
     theirs = Repository.objects.filter(groups__in=user.groups.all()).order_by()
@@ -57,12 +56,12 @@ def visible(rows: QuerySet[M, Any], user: Any, repository: str = "repository") -
 
 
 def visible_names(user: Any) -> QuerySet[Any] | None:
-    """What the metadata store asks: names as a subquery, None for all; see `kiok.metadata.access`."""
+    """Return the visible names as a subquery for the metadata store, None for all; see `kiok.metadata.access`."""
     return None if sees_all(user) else visible_repositories(user).order_by().values("name")
 
 
 def visible_log(entries: QuerySet[LogEntry], user: Any) -> QuerySet[LogEntry]:
-    """Of the admin's log, what is not about repositories that the user does not see, or that are no more."""
+    """Return the admin's log without the entries on repositories that the user cannot see or that were deleted."""
     if sees_all(user):
         return entries
     theirs = visible_repositories(user).order_by().values_list(Cast("pk", TextField()))
@@ -71,10 +70,10 @@ def visible_log(entries: QuerySet[LogEntry], user: Any) -> QuerySet[LogEntry]:
 
 
 def usable_connections(user: Any, field: str) -> QuerySet[Connection]:
-    """The connections that the user may choose for a repository's `field` (`credential`, `verify_keys`, ...).
+    """Return the connections that the user may choose for a repository's `field` (`credential`, `verify_keys`, ...).
 
-    Those that repositories it sees have there already. With the permission to view connections also those
-    that no repository uses which it does not see: whoever names a credential reads what that opens.
+    These are the connections that visible repositories already use in that field. With the permission to view
+    connections, also those that no hidden repository uses: a user who can name a credential can read what it opens.
     """
     if not user.has_perm(VIEW_CONNECTION):
         return Connection.objects.filter(_used_by(visible_repositories(user), field))
@@ -92,16 +91,17 @@ def _used_by(repositories: QuerySet[Repository], *fields: str) -> Q:
 
 
 def may_take_name(user: Any, name: str) -> bool:
-    """Whether the user may call a repository so: versions and runs that a removed one left go to whoever has its name."""
+    """Return whether the user may give a repository this name, which exposes versions and runs of a deleted one."""
     if sees_all(user) or visible_repositories(user).filter(name=name).exists():
         return True
     return not any(rows.objects.filter(repository=name).exists() for rows in (DagVersion, DagRun))
 
 
 def may_be_sent(user: Any, credential_id: str | None, url: str) -> bool:
-    """Whether the user may have a credential used with the server of this url, which is handed it.
+    """Return whether the user may have a credential sent to the server of this url.
 
-    Who may not view connections: only with servers that repositories it sees have it used with already.
+    Without the permission to view connections, only servers for which a visible repository already uses the credential
+    are allowed.
     """
     if not credential_id or user.has_perm(VIEW_CONNECTION):
         return True
@@ -112,7 +112,7 @@ def may_be_sent(user: Any, credential_id: str | None, url: str) -> bool:
 
 
 def _server_of(url: str) -> str:
-    """Host and port; the url itself where it is none, which is refused elsewhere."""
+    """Return host and port; the text itself if it is no valid url, which is refused elsewhere."""
     try:
         return parse_url(url, allow_protocols=ANY_PROTOCOL).authority.lower()
     except GitError:
@@ -120,5 +120,5 @@ def _server_of(url: str) -> str:
 
 
 def assignable_groups(user: Any) -> QuerySet[Group]:
-    """The groups that the user may open a repository to: its own, or any for who sees all."""
+    """Return the groups that the user may assign to a repository: their own, or all for a user who sees all."""
     return Group.objects.all() if sees_all(user) else user.groups.all()

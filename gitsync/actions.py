@@ -1,4 +1,4 @@
-"""What people ask for by hand, in the admin or over the API. Each deed is in the admin's log, under their name."""
+"""Actions that users request in the admin or through the API. Each is recorded in the admin's log under the user's name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_REASON = 500
 
 
 class ActionRefused(Exception):
-    """It cannot be done as the repository stands; the message says why. `code` is stable, for programs."""
+    """The repository's state does not allow the action; the message says why. `code` is stable, for programs."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -30,39 +30,39 @@ class ActionRefused(Exception):
 def ask_for_sync(
     user: Any, repository: Repository, *, full: bool = False, trigger: Trigger = Trigger.ADMIN
 ) -> str:
-    """Have a worker sync the repository. Returns the task's id. Raises NotPossible."""
+    """Request a sync of the repository. Return the task's id. Raise NotPossible."""
     _require_enabled(repository)
     if repository.is_paused:
         raise ActionRefused(SyncReason.PAUSED, pause_message(repository))
     with transaction.atomic():
-        _record(user, repository, "Asked for a full sync." if full else "Asked for a sync.")
+        _record(user, repository, "Requested a full sync." if full else "Requested a sync.")
         return enqueue_sync(repository.pk, trigger, full=full, requested_by=user.get_username())
 
 
 def ask_for_dry_run(user: Any, repository: Repository, *, full: bool = False) -> str:
-    """Have a worker find out what a sync would do. Returns the task's id. Raises NotPossible.
+    """Request a dry run of the repository. Return the task's id. Raise NotPossible.
 
-    A paused repository can be looked at: what would come of resuming it?
+    A paused repository is allowed, to learn what a sync would do after resuming.
     """
     _require_enabled(repository)
     with transaction.atomic():
-        _record(user, repository, "Asked for a dry run.")
+        _record(user, repository, "Requested a dry run.")
         return enqueue_dry_run(repository.pk, full=full)
 
 
 def pause(user: Any, repository: Repository, reason: str) -> None:
-    """Hold the repository back until it is resumed: no look, no sync; a sync under way commits nothing.
+    """Stop checking and syncing the repository until it is resumed. A running sync commits nothing.
 
-    Its DAGs stay as they are. Pausing what is paused replaces the reason. Raises NotPossible without a reason.
+    Its DAGs keep their current state. Pausing a paused repository replaces the reason. Raise NotPossible without a reason.
     """
     reason = " ".join(reason.split())
     if not reason:
-        raise ActionRefused("reason_missing", "Say why it is paused: the next one to look will want to know.")
+        raise ActionRefused("reason_missing", "Enter a reason for the pause. It is shown to other users.")
     if problem := flaw(reason):
         raise ActionRefused("reason_invalid", f"The reason {problem}.")
     if len(reason) > MAX_REASON:
         raise ActionRefused(
-            "reason_too_long", f"The reason is {len(reason)} characters long; at most {MAX_REASON} fit."
+            "reason_too_long", f"The reason has {len(reason)} characters; at most {MAX_REASON} are allowed."
         )
     with transaction.atomic():
         _write(repository, paused_at=timezone.now(), paused_by=user.get_username(), pause_reason=reason)
@@ -70,7 +70,7 @@ def pause(user: Any, repository: Repository, reason: str) -> None:
 
 
 def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMIN) -> None:
-    """Let it be looked at again, and have a worker sync it. Resuming what is not paused does nothing."""
+    """Resume checking the repository, and request a sync. Does nothing if the repository is not paused."""
     with transaction.atomic():
         held_back = Repository.objects.select_for_update().filter(pk=repository.pk, paused_at__isnull=False)
         if not held_back.exists():
@@ -83,13 +83,13 @@ def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMI
             consecutive_failures=repository.consecutive_failures,
         )
         _record(user, repository, "Resumed.")
-        # The leader's next look may go by an answer of the remote from before what was pushed meanwhile.
+        # The leader's next poll may use a cached answer of the remote that is older than the last push.
         if repository.enabled:
             enqueue_sync(repository.pk, trigger, requested_by=user.get_username())
 
 
 def accept_empty(user: Any, repository: Repository, commit: str, *, trigger: Trigger = Trigger.ADMIN) -> str:
-    """Accept the held commit, which prunes every DAG, and queue a sync. Return the task's id. Raise NotPossible."""
+    """Accept the held commit, which prunes every DAG, and request a sync. Return the task's id. Raise NotPossible."""
     with transaction.atomic():
         hold = mark_accepted(repository, commit, user.get_username())
         _record(user, repository, f"Accepted commit {commit}, which prunes {every_dag(hold.dags)}.")
@@ -97,9 +97,9 @@ def accept_empty(user: Any, repository: Repository, commit: str, *, trigger: Tri
 
 
 def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> EmptyHold:
-    """Record who accepted the held commit; a sync has to follow. Raise NotPossible where another commit is held, or none.
+    """Record who accepted the held commit; a sync must follow. Raise NotPossible if another commit is held, or none.
 
-    The commit is given by the caller, so that nobody accepts a commit that arrived after they had read the page.
+    The caller passes the commit, so that a user cannot accept a commit that arrived after the page was shown.
     """
     _require_enabled(repository)
     if repository.is_paused:
@@ -110,12 +110,12 @@ def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> Empt
         if row is None or hold is None:
             raise ActionRefused(
                 "nothing_held",
-                f"{repository.name} holds no commit that waits for acceptance. Sync it, and see whether one is held then.",
+                f"No commit of {repository.name} is held for acceptance. Sync it, and check whether one is held then.",
             )
         if hold.commit != commit:
             raise ActionRefused(
                 "other_commit_held",
-                f"{row.name} holds commit {hold.commit}, not {commit}. Check that one, and accept it by its full id.",
+                f"The held commit of {row.name} is {hold.commit}, not {commit}. Check it, and accept it by its full id.",
             )
         if not hold.accepted_by:
             hold = replace(hold, accepted_by=accepted_by)
@@ -124,7 +124,7 @@ def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> Empt
 
 
 def pause_message(repository: Repository) -> str:
-    """Who paused it, and why."""
+    """Return a message that says who paused the repository, and why."""
     return (
         f"{repository.name} is paused by {repository.paused_by}: {repository.pause_reason}. Resume it first."
     )
@@ -132,11 +132,11 @@ def pause_message(repository: Repository) -> str:
 
 def _require_enabled(repository: Repository) -> None:
     if not repository.enabled:
-        raise ActionRefused(SyncReason.DISABLED, f"{repository.name} is switched off. Switch it on first.")
+        raise ActionRefused(SyncReason.DISABLED, f"{repository.name} is disabled. Enable it first.")
 
 
 def _write(repository: Repository, **fields: Any) -> None:
-    """These fields alone: what syncs observe and claim may have moved on since the row was read."""
+    """Write only these fields: syncs may have changed the others since the row was read."""
     for name, value in fields.items():
         setattr(repository, name, value)
     Repository.objects.filter(pk=repository.pk).update(**fields)

@@ -34,10 +34,10 @@ class GitsyncConfig(AppConfig):
 
 
 class GitsyncAdminConfig(SimpleAdminConfig):
-    """The admin, with Git Sync's own site.
+    """Admin app with Git Sync's own site.
 
-    Its pages are found by those who need them, the urls (`Site.get_urls`) and the system checks: workers and
-    commands would import them in vain.
+    The admin pages are discovered only by the urls (`Site.get_urls`) and the system checks: workers and commands
+    do not need them.
     """
 
     default_site = "gitsync.admin.site.Site"
@@ -48,7 +48,7 @@ class GitsyncAdminConfig(SimpleAdminConfig):
 
 
 def _check_pages(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
-    """As Django's own, of all pages."""
+    """Run Django's own admin checks on all pages."""
     from gitsync.admin.site import discover_pages
 
     discover_pages()

@@ -1,20 +1,20 @@
-"""What can go wrong with a sync as a whole.
+"""Errors of a sync as a whole, and who has to act.
 
 KiokError
 ├── gitsync.git.errors.GitError     the remote, the network or the configuration; has its own reasons
-├── compilers.base.CompilerError    the commit cannot be judged as a whole
-├── kiok.connections errors         the credential cannot be had
-└── SyncError                       this package's own; `reason` says which, `transient` who acts
-    ├── SubpathMissing              a person: the folder has never been there
+├── compilers.base.CompilerError    the commit as a whole cannot be compiled
+├── kiok.connections errors         the credential is not available
+└── SyncError                       this package's own; `reason` says which, `transient` whether it is retried
+    ├── SubpathMissing              a person: the folder has never existed
     ├── SubpathNotAFolder           a person: a link, a submodule or a file is in its place
-    ├── SubpathMoved                a person: its files are in another folder now
+    ├── SubpathMoved                a person: its files are now in another folder
     ├── TooManyDags                 a person: over kiok.gitsync.max.dags
     ├── WouldEmpty                  a person: the commit prunes every DAG, which the repository does not allow
-    ├── LeaseLost                   nobody: another worker took over
-    ├── ConfigurationChanged        nobody: the next sync uses the new one
+    ├── LeaseLost                   no action: another worker took over
+    ├── ConfigurationChanged        no action: the next sync uses the new configuration
     ├── DeclarationRefused          a person: the declaration names a wrong connection, or is invalid
-    ├── WorkerDied                  a person: workers died at it several times in a row
-    └── Busy                        nobody: another sync of this repository is under way
+    ├── WorkerDied                  a person: the worker died several times in a row (crash loop)
+    └── Busy                        no action: another sync of this repository is running
 """
 
 from __future__ import annotations
@@ -27,79 +27,79 @@ from kiok.errors import KiokError
 class SyncReason(StrEnum):
     """Stable names of this package's own reasons, as stored and shown."""
 
+    # The commit has no such folder, and no earlier sync found it.
     SUBPATH_MISSING = "subpath_missing"
-    """The commit has no such folder, and no earlier sync saw it there."""
+    # The subpath, or a folder above it, is a symbolic link, a submodule or a file in the commit.
     SUBPATH_NOT_A_FOLDER = "subpath_not_a_folder"
-    """The subpath, or a folder above it, is a symbolic link, a submodule or a file in the commit."""
+    # The subpath is gone, and files that gave DAGs are elsewhere in the commit.
     SUBPATH_MOVED = "subpath_moved"
-    """The subpath is gone, and files that gave DAGs are elsewhere in the commit."""
+    # The repository contains more DAGs than kiok.gitsync.max.dags allows.
     TOO_MANY_DAGS = "too_many_dags"
-    """The repository holds more DAGs than kiok.gitsync.max.dags allows."""
+    # The commit would prune every DAG of a repository whose allowEmpty is false; it is held until it is accepted.
     WOULD_EMPTY = "would_empty"
-    """The commit would prune every DAG of a repository whose allowEmpty is false; it is held until it is accepted."""
+    # Another worker has taken over this repository; this sync committed nothing.
     LEASE_LOST = "lease_lost"
-    """Another worker has taken over this repository; this sync committed nothing."""
+    # The repository was edited during the sync; nothing was committed, and the next sync follows immediately.
     CONFIGURATION_CHANGED = "configuration_changed"
-    """The repository was edited while it synced; nothing was committed, the next sync follows at once."""
+    # The worker died during the sync; a repository is failing for this reason after several deaths in a row.
     WORKER_DIED = "worker_died"
-    """The worker died in the midst of the sync; a repository fails for it when that comes again and again."""
+    # Another sync of the repository is running.
     BUSY = "busy"
-    """Another sync of the repository is under way."""
+    # The sync succeeded, but some files failed; their last good DAGs keep serving.
     FILES_FAILED = "files_failed"
-    """The sync succeeded, but some files failed; their last good DAGs still serve."""
+    # Python or jar files could not be compiled, because no engine is available.
     SANDBOX_UNAVAILABLE = "sandbox_unavailable"
-    """Python or jar files could not be compiled for want of an engine."""
+    # Python or jar files could not be compiled: the engine does not have their image.
     IMAGE_MISSING = "image_missing"
-    """Python or jar files could not be compiled: the engine does not have their image."""
+    # Python or jar files could not be compiled: their image speaks another protocol, or has volumes.
     IMAGE_MISMATCH = "image_mismatch"
-    """Python or jar files could not be compiled: their image speaks another protocol, or has volumes."""
+    # The commit as a whole cannot be compiled, for example because of an unreadable .kiokignore.
     COMPILE_FAILED = "compile_failed"
-    """The commit as a whole cannot be judged, for example for an unreadable .kiokignore."""
+    # The connection with the credential cannot be used, or a declared repository names a wrong connection.
     CREDENTIAL = "credential"
-    """The connection that holds the credential cannot be used, or a declared repository names a wrong connection."""
+    # The repository is declared in the configuration, and its declaration is invalid.
     DECLARATION_INVALID = "declaration_invalid"
-    """The repository is declared in the configuration, and its declaration is invalid."""
+    # The repository is disabled.
     DISABLED = "disabled"
-    """The repository is switched off."""
+    # A user has paused the repository and given a reason.
     PAUSED = "paused"
-    """Somebody has paused the repository, and said why."""
+    # A fault of this service; see the service log.
     INTERNAL = "internal"
-    """A fault of this service; the log has the details."""
 
 
 class SyncError(KiokError):
-    """A sync ended without effect. `transient` ones are tried again with growing pauses."""
+    """Error that ends a sync without effect. If `transient`, it is retried with exponential back-off."""
 
     reason = SyncReason.INTERNAL
     transient = False
 
 
 class SubpathMissing(SyncError):
-    """The configured folder is not in the commit and never was."""
+    """Error for a configured folder that is not in the commit and never was."""
 
     reason = SyncReason.SUBPATH_MISSING
 
 
 class SubpathNotAFolder(SyncError):
-    """The configured folder, or one above it, is something else in the commit."""
+    """Error for a configured folder that is not a folder in the commit, or is below something else."""
 
     reason = SyncReason.SUBPATH_NOT_A_FOLDER
 
 
 class SubpathMoved(SyncError):
-    """The configured folder is gone, and its DAG files are elsewhere in the commit."""
+    """Error for a configured folder that is gone while its DAG files are elsewhere in the commit."""
 
     reason = SyncReason.SUBPATH_MOVED
 
 
 class TooManyDags(SyncError):
-    """Over the limit of DAGs in one repository."""
+    """Error for a commit with more DAGs than one repository may have."""
 
     reason = SyncReason.TOO_MANY_DAGS
 
 
 class WouldEmpty(SyncError):
-    """A commit that would prune every DAG of a repository whose `allow_empty` is false, and that nobody has accepted.
+    """Error for an unaccepted commit that would prune every DAG of a repository whose `allow_empty` is false.
 
     `dags` is the number of DAGs that it would prune.
     """
@@ -112,21 +112,21 @@ class WouldEmpty(SyncError):
 
 
 class LeaseLost(SyncError):
-    """The claim is no longer ours."""
+    """Error for a sync whose lease another worker has taken over."""
 
     reason = SyncReason.LEASE_LOST
     transient = True
 
 
 class ConfigurationChanged(SyncError):
-    """The repository row was edited after the claim."""
+    """Error for a repository that was edited after its sync acquired the lease."""
 
     reason = SyncReason.CONFIGURATION_CHANGED
     transient = True
 
 
 class DeclarationRefused(SyncError):
-    """The repository's declaration cannot be followed, so it is not synced by the configuration from before."""
+    """Error for a repository whose declaration cannot be applied: it is not synced with its earlier configuration."""
 
     def __init__(self, reason: str, problem: str) -> None:
         super().__init__(problem)
@@ -134,14 +134,14 @@ class DeclarationRefused(SyncError):
 
 
 class WorkerDied(SyncError):
-    """The worker ended in the midst of the sync."""
+    """Error for a worker that ended during the sync."""
 
     reason = SyncReason.WORKER_DIED
     transient = True
 
 
 class Busy(SyncError):
-    """Somebody else holds the claim."""
+    """Error for a repository whose lease another sync holds."""
 
     reason = SyncReason.BUSY
     transient = True

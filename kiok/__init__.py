@@ -2,14 +2,14 @@
 
     from kiok import Dag, conn, secret
 
-The authoring API is `Dag`, `Task`, `conn` and `secret`; it needs nothing but the standard library.
-The names load on first use, so that `python3 -m kiok.compile` runs none of its own imports before it
-has moved the current folder (which may hold a `json.py`) behind the standard library.
+The authoring API is `Dag`, `Task`, `conn` and `secret`; it needs only the standard library.
+The names are imported on first use, so `python3 -m kiok.compile` can move the current folder (which may
+contain a `json.py`) behind the standard library before it imports anything else.
 """
 
 from __future__ import annotations
 
-# Not from `typing`, which itself imports much.
+# Not imported from `typing`, which imports many modules.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:

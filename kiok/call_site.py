@@ -1,4 +1,4 @@
-"""Where in an author's code something was called."""
+"""Location of a call in an author's code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ _compiling: list[str] = []
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """`file` and `line` of the call itself; `line_in_file` is the line, in the file that is being
-    compiled, that led to it (None outside of it, or when no file is)."""
+    """Location of a call: its `file` and `line`, and the line of the compiled file that led to it.
+
+    `line_in_file` is None if no file is being compiled, or the call came from outside it.
+    """
 
     file: str
     line: int
@@ -23,7 +25,7 @@ class CallSite:
 
 
 def call_site() -> CallSite:
-    """The innermost frame outside this package."""
+    """Return the location of the innermost frame outside this package."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename.replace("\\", "/").startswith(_OWN) and frame.f_back is not None:
         frame = frame.f_back
@@ -40,7 +42,7 @@ def call_site() -> CallSite:
 
 @contextmanager
 def compiling(file: str) -> Iterator[None]:
-    """While it lasts, calls are also located in `file` (the name its code was compiled under)."""
+    """Locate calls also in `file` while the block runs; it is the name that its code was compiled under."""
     _compiling.append(file)
     try:
         yield

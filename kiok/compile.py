@@ -1,8 +1,8 @@
 """`python3 -m kiok.compile FILE...`: compile DAG files as the server would, for authors and their CI.
 
-stdout gets one JSON array of DagSpecs, in the order of the files; a file that is no DAG adds none. With `--check` it
-gets the number of files and DAGs, where all is well. stderr gets the problems, and why a file is no DAG.
-Exit status: 0 if every file compiled (or is no DAG, without `--strict`), 1 if any has a problem, 2 for a wrong
+Prints one JSON array of DagSpecs to stdout, in the order of the files; a file without a DAG adds none. With `--check` it
+prints the number of files and DAGs if there are no problems. stderr gets the problems, and why a file has no DAG.
+Exit status: 0 if every file compiled (or has no DAG, without `--strict`), 1 if any has a problem, 2 for a wrong
 command line or an output that cannot be written, 130 after Ctrl-C.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # `-m` puts the current folder first; a `json.py` there would be run in the place of Python's own.
+    # `-m` puts the current folder first; a `json.py` there would replace the standard library's module.
     sys.path.append(sys.path.pop(0))
 
 import os
@@ -38,7 +38,7 @@ ENDINGS = (".py", *YAML_ENDINGS)
 
 
 class YamlUnavailable(KiokError):
-    """A YAML file is given, and PyYAML is not installed."""
+    """A YAML file is to be compiled, but PyYAML is not installed."""
 
 
 def compile_yaml_file(path: str) -> CompiledFile:
@@ -57,7 +57,7 @@ def compile_yaml_file(path: str) -> CompiledFile:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Returns its exit status; exits with 2 for a wrong command line."""
+    """Run the command and return its exit status; exit with 2 for a wrong command line."""
     is_closed = console.replace_closed_streams()
     options = _options(arguments)
     if is_closed and not options.check:
@@ -98,13 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _no_dag(file: str, result: CompiledFile) -> Diagnostic:
-    """Why the file gives no DAG."""
+    """Return why the file has no DAG."""
     reason = result.not_a_dag or (result.doubts[0] if result.doubts else Diagnostic("it defines no DAG"))
     return replace(reason, path=file, message=f"not a DAG: {reason.message}")
 
 
 def _counts(compiled: Sequence[tuple[str, CompiledFile]]) -> str:
-    """`3 files, 5 DAGs`."""
+    """Return the counts as text: `3 files, 5 DAGs`."""
     files, dags = len(compiled), sum(len(result.dags) for _file, result in compiled)
     return f"{files} {'file' if files == 1 else 'files'}, {dags} {'DAG' if dags == 1 else 'DAGs'}\n"
 
@@ -113,34 +113,36 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
     from argparse import ArgumentParser
 
     class Parser(ArgumentParser):
-        """A parser whose messages, which quote arguments, print no control characters."""
+        """Argument parser that escapes control characters in its messages, which quote arguments."""
 
         def _print_message(self, message: str, file: Any = None) -> None:
             super()._print_message(terminal_text(message), file)
 
     parser = Parser(
         prog="kiok.compile",
-        description="Compile DAG files. Prints their specs as JSON, problems on stderr.",
-        epilog="Exit status: 0 all compiled, 1 some file has a problem, 2 wrong usage or no output, 130 Ctrl-C.",
+        description="Compile DAG files. Prints their specs as JSON, and problems on stderr.",
+        epilog="Exit status: 0 all compiled, 1 a file has a problem, 2 wrong usage or no output, 130 Ctrl-C.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a .py, .yaml or .yml file")
     parser.add_argument(
-        "--check", action="store_true", help="print no specs; on success, the number of files and DAGs"
+        "--check",
+        action="store_true",
+        help="do not print specs; on success, print the number of files and DAGs",
     )
-    parser.add_argument("--strict", action="store_true", help="a file without a DAG is a problem")
+    parser.add_argument("--strict", action="store_true", help="report a file without a DAG as a problem")
     parser.add_argument(
         "--format",
         choices=("text", "github"),
         default="text",
-        help="how problems are printed (default: text)",
+        help="output format of problems (default: text)",
     )
     parser.add_argument(
         "--root",
         action="append",
         dest="roots",
         metavar="DIR",
-        help="folder that imports may come from, after the file's own; may be given again (first the "
-        "subpath that is synced, then the repository's root). Default: the nearest folder with a .git, "
+        help="folder to import from, after the file's own folder; may be repeated (first the synced "
+        "subpath, then the repository's root). Default: the nearest folder with a .git, "
         "else the current one",
     )
     parser.add_argument(
@@ -148,12 +150,12 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
         type=_seconds,
         default=TIMEOUT_SECONDS,
         metavar="SECONDS",
-        help=f"time limit of each Python file (default: {TIMEOUT_SECONDS:g}, as kiok.sandbox.file.timeout.ms)",
+        help=f"time limit for each Python file (default: {TIMEOUT_SECONDS:g}, as kiok.sandbox.file.timeout.ms)",
     )
     options = parser.parse_args(arguments)
     for file in options.files:
         if not file.lower().endswith(ENDINGS):
-            hint = "; jars compile on the server only" if file.lower().endswith(".jar") else ""
+            hint = "; jars are compiled only on the server" if file.lower().endswith(".jar") else ""
             parser.error(f"{file}: not one of {', '.join(ENDINGS)}{hint}")
         if not Path(file).is_file():
             parser.error(f"{file}: no such file")
@@ -171,14 +173,14 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
-        raise ArgumentTypeError(f"{text!r} is not a number above 0 and at most {MAX_TIMEOUT_SECONDS}")
+        raise ArgumentTypeError(f"{text!r} is not a number greater than 0 and at most {MAX_TIMEOUT_SECONDS}")
     return seconds
 
 
 def _compile_all(
     files: Sequence[str], roots: Sequence[str] | None, timeout_seconds: float
 ) -> list[tuple[str, CompiledFile]]:
-    """Return every file's result, in order; Python files run at the same time, each in a process of its own."""
+    """Return every file's result, in order; Python files run in parallel, each in a separate process."""
     from concurrent.futures import ThreadPoolExecutor
 
     from kiok.isolated import compile_in_own_process, stop_all
@@ -197,7 +199,7 @@ def _compile_all(
         try:
             return list(zip(files, pool.map(compile_one, files), strict=True))
         except BaseException:
-            # The processes are in sessions of their own, which Ctrl-C does not reach.
+            # Ctrl-C does not reach the processes, which run in separate sessions.
             pool.shutdown(wait=False, cancel_futures=True)
             stop_all()
             raise
@@ -211,17 +213,17 @@ def _imports(result: CompiledFile) -> str:
 
 
 def _opaque(file: str) -> str | None:
-    """Why a Python file is none: it is a Git LFS pointer, or encrypted."""
+    """Return why a file is not Python source: it is a Git LFS pointer, or encrypted; None if neither."""
     from kiok.opaque import opaque_reason
 
     try:
         return opaque_reason(Path(file).read_bytes())
     except OSError:
-        return None  # compiling it says why it cannot be read
+        return None  # compiling it reports why it cannot be read
 
 
 def repository_root(file: str) -> str:
-    """The nearest folder above `file` with a `.git`, else the current one."""
+    """Return the nearest folder above `file` that contains a `.git`, else the current one."""
     for folder in Path(file).absolute().parents:
         if (folder / ".git").exists():
             return str(folder)
@@ -233,7 +235,7 @@ def _print_specs(compiled: Sequence[tuple[str, CompiledFile]]) -> None:
 
     specs = [dag.to_json() for _, result in compiled for dag in result.dags]
     text = terminal_json(json.dumps(specs, indent=2, ensure_ascii=False)) + "\n"
-    # In UTF-8 on every platform and locale: the JSON is for a program.
+    # In UTF-8 on every platform and locale: programs read the JSON.
     console.put(text.encode())
 
 

@@ -1,7 +1,7 @@
-"""What compiling one source file gives: DAGs, problems, or neither.
+"""The result of compiling one source file: DAGs, problems, or neither.
 
-It crosses the sandbox's boundary as JSON (`to_json`, then `decode`), where whoever reads it must
-take it for hostile: bytes, JSON and shapes are checked, and every DAG is validated again.
+It crosses the boundary of the sandbox as JSON (`to_json`, then `decode`). The reader must treat it as
+hostile: bytes, JSON and structure are checked, and every DAG is validated again.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from kiok.text import printable, shown
 from kiok.validation import authored_id, validate
 
 MAX_DIAGNOSTICS = 200
-MAX_LINE = 2**31 - 1  # what a PostgreSQL integer holds
+MAX_LINE = 2**31 - 1  # maximum of a PostgreSQL integer
 
-# Characters kept of each text of a diagnostic that comes from an untrusted source.
+# Maximum characters of each text of a diagnostic from an untrusted source.
 _MAX_TEXT = {"message": 4_000, "path": 4_096, "dag": 250, "task": 250, "key": 250, "output": 8_192}
 _KEYS = frozenset(
     {"dags", "diagnostics", "doubts", "importFailed", "imported", "keyed", "notADag", "traced_accesses"}
 )
 MAX_QUESTIONS = 2_000
-MAX_QUESTION_CHARACTERS = 64 << 10  # of all of them together
+MAX_QUESTION_CHARACTERS = 64 << 10  # all questions together
 
 
 class CompiledFileError(KiokError):
-    """The JSON is not the form of a compiled file; the message says where it departs."""
+    """The JSON is not a compiled file; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedDags:
-    """DAGs that a file holds and another file created, whose path from the repository's root is `path`.
+    """DAGs that a file imports from another file, which created them; `path` is its path from the repository's root.
 
     `dags` are the valid ones, `diagnostics` the problems of the others.
     """
@@ -68,21 +68,21 @@ class ImportedDags:
 
 @dataclass(frozen=True, slots=True)
 class CompiledFile:
-    """One file's outcome.
+    """Result of compiling one file.
 
     - `dags`: every DAG of the file that is valid, in the order of definition, ids distinct;
-    - `diagnostics`: every problem; a file may hold good DAGs and broken ones at once;
+    - `diagnostics`: every problem; a file may contain both valid and broken DAGs;
     - neither: the file is not a DAG file, and `not_a_dag` says why;
-    - `doubts`: what could not be understood and may have been a DAG (a class whose supertype is missing). It is a
-      problem where the file gave DAGs before that it does not give now, and only listed elsewhere;
-    - `keyed`: whether the uids of its DAGs carry `::<dag id>` (all but a YAML file that holds
+    - `doubts`: parts that could not be understood and may be a DAG (a class whose supertype is missing). They are a
+      problem if the file had DAGs before that are missing now; otherwise they are only listed;
+    - `keyed`: whether the uids of its DAGs contain `::<dag id>` (true for all files except a YAML file with
       one DAG document);
-    - `imported`: DAGs that other files of the repository created, each of which registers its own; only where such a
-      file is no source does this one register them;
-    - `import_failed`: the module or jar could not be loaded at all, so that whether it is
-      meant to be a DAG file is for the host to judge (diagnostics say why);
-    - `traced_accesses`: what it asked of the repository's files meanwhile, each once, as `compilers.build_cache`
-      reads them; None where nobody took note.
+    - `imported`: DAGs that other files of the repository created. Each of these files registers its own DAGs; this one
+      registers them only if such a file is not a source;
+    - `import_failed`: the module or jar could not be loaded at all (diagnostics say why), so the host decides
+      whether it is meant to be a DAG file;
+    - `traced_accesses`: the file accesses that were traced while it compiled, each once, as `compilers.build_cache`
+      reads them; None if they were not traced.
     """
 
     dags: tuple[DagSpec, ...] = ()
@@ -97,7 +97,7 @@ class CompiledFile:
     def to_json(self) -> dict[str, Any]:
         """Return `{"dags": [spec], "diagnostics": [object], "keyed": bool, "importFailed": bool}`.
 
-        With `"questions": [string]`, `"notADag": object`, `"doubts": [object]` and `"imported": [object]` where there
+        `"questions": [string]`, `"notADag": object`, `"doubts": [object]` and `"imported": [object]` are added if there
         are any.
         """
         noted: dict[str, Any] = (
@@ -118,16 +118,16 @@ class CompiledFile:
         }
 
     def encode(self) -> bytes:
-        """`to_json` as JSON text in UTF-8, for `decode` on the other side."""
+        """Return `to_json` as JSON text in UTF-8, for `decode` in the receiving process."""
         return json.dumps(self.to_json(), separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, value: object) -> CompiledFile:
         """Read `to_json`'s form from an untrusted source.
 
-        All keys but `dags` and `diagnostics` may be missing. A DAG that does not validate becomes diagnostics, and so
-        do DAGs of one id: none of them is taken. Diagnostics are cut to bounded texts and at most 200.
-        Raises CompiledFileError when the outer shape is wrong.
+        All keys except `dags` and `diagnostics` may be missing. An invalid DAG becomes diagnostics, and so do DAGs with
+        the same id: none of them is accepted. Diagnostics are limited to 200, with bounded texts.
+        Raises CompiledFileError if the outer structure is wrong.
         """
         if not isinstance(value, dict):
             raise CompiledFileError(f"a compiled file must be a JSON object, found {shown(value)}")
@@ -153,8 +153,8 @@ class CompiledFile:
 def decode(payload: bytes) -> CompiledFile:
     """Read the JSON text of a compiled file from hostile bytes.
 
-    Raises CompiledFileError with what is wrong and where; nothing else, whatever the bytes. Its cost
-    grows in step with their number, which the caller bounds.
+    Raises only CompiledFileError, with what is wrong and where, for any bytes. The cost is linear in their
+    number, which the caller limits.
     """
     try:
         value = parse(payload)
@@ -164,15 +164,15 @@ def decode(payload: bytes) -> CompiledFile:
 
 
 def repeated_ids(ids: Iterable[str | None]) -> dict[str, int]:
-    """Ids that occur more than once, with how often, in the order they first occur.
+    """Return the ids that occur more than once, with their counts, in the order of their first occurrence.
 
-    Which of the DAGs of one id is meant is not ours to guess, and depends on their order: none is taken.
+    Which of several DAGs with the same id is meant is unknown and would depend on their order: none is accepted.
     """
     return {id_: count for id_, count in Counter(ids).items() if id_ is not None and count > 1}
 
 
 def bounded(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The first 200 diagnostics, and one that counts the rest."""
+    """Return the first 200 diagnostics, and one that counts the rest."""
     if len(diagnostics) <= MAX_DIAGNOSTICS:
         return tuple(diagnostics)
     more = len(diagnostics) - MAX_DIAGNOSTICS
@@ -180,18 +180,20 @@ def bounded(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 def imported_message(counts: Mapping[str, int]) -> str:
-    """Say how many DAGs of which files a file imports: `imports 1 DAG of base.py`."""
+    """Return a text with the number of DAGs that a file imports from others: `imports 1 DAG of base.py`."""
     parts = [f"{count} DAG{'s' if count != 1 else ''} of {path}" for path, count in counts.items()]
     return f"imports {' and '.join(parts)}"
 
 
 def repeated_message(count: int) -> str:
-    """What to say of an id that `count` DAGs of one file have."""
-    return f"{count} DAGs of this file have this id; ids are unique within a file, so none of them is taken"
+    """Return the message for an id that `count` DAGs of one file have."""
+    return (
+        f"{count} DAGs of this file have this id; ids are unique within a file, so none of them is registered"
+    )
 
 
 def _dags(value: dict[Any, Any]) -> tuple[tuple[DagSpec, ...], tuple[Diagnostic, ...]]:
-    """Read the valid DAGs under `dags`, and what is under `diagnostics` with the problems of the others."""
+    """Read the valid DAGs under `dags`, and the diagnostics, including the problems of the invalid DAGs."""
     dags = _list(value, "dags")
     diagnostics = [_diagnostic(entry) for entry in _list(value, "diagnostics")]
     repeated = repeated_ids(authored_id(dag) for dag in dags)

@@ -1,7 +1,7 @@
-"""Config values on their way to the wire, where all of them are strings.
+"""Encoding of config values in wire form, where all values are strings.
 
 A scalar becomes its JSON text without quotes, a list or mapping compact JSON with sorted keys, so that
-the same DAG gives the same bytes in every format and at every compilation.
+the same DAG gives the same bytes in every format and in every compilation.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ MAX_NODES = 200_000
 
 
 class ConfigValueError(ValueError):
-    """The value has no place in a config; the message says what was found and what is allowed."""
+    """The value is not allowed in a config; the message says what was found and what is allowed."""
 
 
 def encode(value: object) -> str:
-    """The wire form of one config value.
+    """Return the wire form of a config value.
 
-    Takes str, int, float, bool, None, and lists, tuples and dicts of them, at most 50 levels deep and of
-    200 000 values (a structure that holds itself is too deep). Raises ConfigValueError.
+    Accepts str, int, float, bool, None, and lists, tuples and dicts of them, with at most 50 levels and
+    200 000 values (a structure that contains itself is too deep). Raises ConfigValueError.
     """
     if isinstance(value, str):
         return _text(value)
@@ -45,7 +45,7 @@ def _scalar(value: object) -> str:
         return int.__repr__(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ConfigValueError(f"{shown(value)} is not finite, which JSON cannot hold")
+            raise ConfigValueError(f"{shown(value)} is not finite, which JSON cannot represent")
         return float.__repr__(value)
     raise ConfigValueError(
         f"{shown(value)} cannot be a config value; allowed: string, number, boolean, null, list, mapping"
@@ -60,7 +60,7 @@ def _text(value: str) -> str:
 
 
 def _plain(root: object) -> object:
-    """A copy of exact built-in types, checked, made without recursion."""
+    """Return a checked copy that has only built-in types, made without recursion."""
     top: list[Any] = [None]
     pending: list[tuple[object, Any, Any, int]] = [(root, top, 0, 0)]
     nodes = 0
@@ -94,7 +94,7 @@ def _plain(root: object) -> object:
 
 
 def _exact(value: object) -> object:
-    # Subclasses (an IntEnum, a numpy float) may print themselves in their own way.
+    # Subclasses (an IntEnum, a numpy float) may have another text form.
     if isinstance(value, bool) or value is None:
         return value
     return int(value) if isinstance(value, int) else float(value)  # type: ignore[arg-type]
@@ -102,4 +102,4 @@ def _exact(value: object) -> object:
 
 def _check_nodes(nodes: int) -> None:
     if nodes > MAX_NODES:
-        raise ConfigValueError(f"it holds more than {MAX_NODES} values")
+        raise ConfigValueError(f"it has more than {MAX_NODES} values")

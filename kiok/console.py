@@ -1,4 +1,4 @@
-"""The standard streams of a command: closed ones, and those whose reader has gone."""
+"""Handling of standard streams that are closed, or whose reader is gone."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from contextlib import suppress
 
 
 class OutputError(Exception):
-    """Standard output cannot take what is written; the message says why, "" where its reader has simply gone."""
+    """Standard output cannot be written; the message says why, "" if only its reader is gone."""
 
 
 def replace_closed_streams() -> bool:
-    """Open the null device in the place of each standard stream that is closed; whether stdout was.
+    """Open the null device for each standard stream that is closed; return whether stdout was closed.
 
-    Else the next file that is opened takes the stream's number, and Python has no object to write to.
+    Otherwise the next file that is opened gets the stream's descriptor, and Python has no stream object.
     """
     is_closed = sys.stdout is None
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest number that is free is this one.
+            # This is the lowest free descriptor, so open() returns it.
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -30,7 +30,7 @@ def replace_closed_streams() -> bool:
 
 
 def say(text: str) -> None:
-    """Write a line to stderr. Where that fails, the exit status still tells how the command ended."""
+    """Write a line to stderr. If that fails, the exit status still shows the result of the command."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
@@ -53,7 +53,7 @@ def put(data: bytes) -> None:
 
 
 def _discard(descriptor: int) -> None:
-    """Point a stream at the null device: Python flushes it once more at its end, and would complain."""
+    """Redirect a stream to the null device: Python flushes it again at exit, and would report an error."""
     with suppress(OSError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, descriptor)

@@ -1,4 +1,4 @@
-"""Record of the DAGs that are created while a file is compiled, with the module whose code created each."""
+"""Record of the DAGs that are created while a file is compiled, with the module that created each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _recordings: list[list[Creation]] = []  # one per compile in progress, the inner
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """One DAG that was created.
+    """The creation of a DAG.
 
-    `module` is the namespace of the module whose body was running, None where none was (a thread). `copied` is set
-    for a copy (`copy.copy`, `copy.deepcopy`, `pickle`). The DAG is held, so that its id and address stay known when
-    the file drops it.
+    `module` is the namespace of the module whose body was running, None if none was (a thread). `copied` is true
+    for a copy (`copy.copy`, `copy.deepcopy`, `pickle`). The reference keeps the DAG alive, so that its id and address
+    stay known when the file drops it.
     """
 
     dag: object
@@ -30,7 +30,7 @@ class Creation:
 
 @contextmanager
 def recording() -> Iterator[list[Creation]]:
-    """Give the list to which every DAG that is created meanwhile is added, and release them at the end."""
+    """Yield the list to which every DAG that is created in the block is added."""
     created: list[Creation] = []
     _recordings.append(created)
     try:
@@ -40,16 +40,16 @@ def recording() -> Iterator[list[Creation]]:
 
 
 def record(dag: object, site: CallSite | None = None) -> None:
-    """Record that `dag` is complete; without the `site` of its constructor it is a copy.
+    """Record that `dag` was created; without the `site` of its constructor it is a copy.
 
-    Does nothing while no file is compiled.
+    Does nothing while no file is being compiled.
     """
     if _recordings:
         _recordings[-1].append(Creation(dag, _running_module(), site or call_site(), copied=site is None))
 
 
 def origin_of(module: dict[str, object] | None) -> str | None:
-    """Return the file that a module's namespace was loaded from, None where that is unknown."""
+    """Return the file that a module's namespace was loaded from, None if it is unknown."""
     spec = _spec_of(module or {})
     return spec.origin if spec is not None and isinstance(spec.origin, str) else None
 
@@ -57,8 +57,8 @@ def origin_of(module: dict[str, object] | None) -> str | None:
 def _running_module() -> dict[str, object] | None:
     """Return the namespace of the innermost module body on the stack.
 
-    Code that `exec` or `runpy` runs in a namespace of its own is no module: what it creates belongs to the module that
-    runs it, since no other file gives the same.
+    Code that `exec` or `runpy` runs in a separate namespace is not a module: the DAGs that it creates belong to the module
+    that runs it, since no other file creates them.
     """
     frame = sys._getframe(2)
     while True:

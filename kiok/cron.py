@@ -1,6 +1,6 @@
-"""Strict checking of 5-field cron schedules: minute, hour, day of month, month, day of week.
+"""Strict validation of 5-field cron schedules: minute, hour, day of month, month, day of week.
 
-A field is a list of `*`, a value, a range `a-b`, each with an optional step `/n`. `a/n` is short for
+A field is a list whose items are `*`, a value or a range `a-b`, each with an optional step `/n`. `a/n` is short for
 `a-<highest>/n`. Months and days of the week also have names (`JAN`, `MON`, any case); Sunday is 0 or 7.
 """
 
@@ -13,7 +13,7 @@ from kiok.text import shown
 
 
 class CronError(ValueError):
-    """The schedule is wrong; the message names the field, the value and what is allowed."""
+    """Invalid schedule; the message names the field, the value and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 def check_cron(schedule: str) -> None:
-    """Return None if `schedule` is a 5-field cron schedule that fires at all. Raises CronError."""
+    """Check that `schedule` is a 5-field cron schedule that can fire. Raises CronError."""
     if len(schedule) > _MAX_LENGTH:
         raise CronError(f"the schedule is {len(schedule)} characters long; at most {_MAX_LENGTH} are allowed")
     macro = schedule.strip().lower()
@@ -63,7 +63,7 @@ def check_cron(schedule: str) -> None:
         advice = f"write {hint!r}" if hint else f"write five fields: {_LAYOUT}"
         raise CronError(f"{shown(schedule)} is a macro, which is not allowed: {advice}")
     if re.search(r"[^\S \t]", schedule):
-        raise CronError(f"{shown(schedule)} must be one line, its fields parted by spaces: {_LAYOUT}")
+        raise CronError(f"{shown(schedule)} must be one line with fields separated by spaces: {_LAYOUT}")
     fields = schedule.split()
     if len(fields) != len(_FIELDS):
         seconds = " (there is no field for seconds or years)" if len(fields) in (6, 7) else ""
@@ -75,7 +75,7 @@ def check_cron(schedule: str) -> None:
     _minutes, _hours, days, months, _weekdays = (
         _values(field, text) for field, text in zip(_FIELDS, fields, strict=True)
     )
-    # Where the days of the week begin with `*`, both days have to match, as in Debian's cron (crontab(5)).
+    # If the day-of-week field begins with `*`, both day fields have to match, as in Debian's cron (crontab(5)).
     if fields[4].startswith("*") and not any(min(days) <= _LONGEST_MONTH_DAYS[month - 1] for month in months):
         named = ", ".join(_MONTHS[month - 1] for month in sorted(months))
         raise CronError(f"{shown(schedule)} never fires: {named} has no day {min(days)}")
@@ -114,16 +114,16 @@ def _value(field: _Field, text: str, value: str) -> int:
         number = int(value)
         if field.low <= number <= field.high:
             return number
-        raise _wrong(field, text, f"{value} is out of range; allowed is {field.allowed}")
+        raise _wrong(field, text, f"{value} is out of range; allowed: {field.allowed}")
     if value.upper() in field.names:
         return field.names.index(value.upper()) + field.low
     if not value:
-        raise _wrong(field, text, f"a value is missing; allowed is {field.allowed}")
+        raise _wrong(field, text, f"a value is missing; allowed: {field.allowed}")
     if value == "?":
         raise _wrong(field, text, "'?' is not allowed; write '*'")
     if value == "*":
-        raise _wrong(field, text, "'*' cannot stand in a range; write it alone or as */<step>")
-    raise _wrong(field, text, f"{shown(value)} is not a value; allowed is {field.allowed}")
+        raise _wrong(field, text, "'*' is not allowed in a range; write it alone or as */<step>")
+    raise _wrong(field, text, f"{shown(value)} is not a value; allowed: {field.allowed}")
 
 
 def _wrong(field: _Field, text: str, message: str) -> CronError:

@@ -1,7 +1,7 @@
 """`Dag` and `Task`: a DAG written in Python.
 
-Nothing here raises for what an author wrote: mistakes are kept, each with the line of its call, and
-reported together when the file is compiled.
+This module raises no exception for an author's mistakes: it records them, each with the line of its call, and they
+are reported together when the file is compiled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _created = count()
 
 
 class _Default(str):
-    """A default that can be told from the same text given by an author."""
+    """A default value that can be distinguished from the same text given by an author."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ _SHELL = _Default("shell")
 
 
 class Task:
-    """One task of a DAG, made by `Dag.task` and its like. Name it in another task's `requires`."""
+    """A task of a DAG, created by `Dag.task` and similar methods. Other tasks name it in `requires`."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Task:
         self._problems.append((key, message))
 
     def _read_requires(self, requires: object) -> object:
-        """A list of task ids; what is something else stays as it is, for validation to name."""
+        """Return a list of task ids; a value of another type stays unchanged, and validation reports it."""
         if requires is None:
             return []
         if isinstance(requires, str | Task):
@@ -78,7 +78,7 @@ class Task:
         return required.id
 
     def _read_config(self, config: object) -> object:
-        """The config in wire form, taken now: a mapping changed afterwards changes no task."""
+        """Return the config in wire form, as a copy: later changes of the mapping do not affect the task."""
         if not isinstance(config, Mapping):
             return config
         read: dict[object, str] = {}
@@ -94,9 +94,9 @@ Requires: TypeAlias = str | Task | Sequence[str | Task] | None
 
 
 class Dag(Operators):
-    """A workflow: tasks, and what each of them requires.
+    """A workflow: tasks and the dependencies between them.
 
-    Every instance that a module holds in a name of its own becomes a DAG. `schedule` is a 5-field
+    Every instance that is assigned to a module-level name is registered as a DAG. `schedule` is a 5-field
     cron schedule (None: manual only), `default_timeout` a duration such as "30m".
     """
 
@@ -121,7 +121,7 @@ class Dag(Operators):
         record(self, self._site)
 
     def __setstate__(self, state: Any) -> None:
-        """Take over the state of another DAG: a copy, or what was pickled."""
+        """Restore the state of a copied or pickled DAG."""
         own, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
         self.__dict__.update(own or {})
         for name, value in (slots or {}).items():
@@ -144,14 +144,14 @@ class Dag(Operators):
     ) -> Task:
         """Add a task and return it.
 
-        `requires` is a task, a task id, or a list of them; `timeout` a duration such as "90s"; `type` says
-        the same as `task_type`. `config` values that are no strings are written as JSON.
+        `requires` is a task, a task id, or a list of them; `timeout` a duration such as "90s"; `type` is
+        another name of `task_type`. `config` values that are not strings are written as JSON.
         """
         chosen = task_type if type is None else type
         task = Task(self, id, chosen, script, requires, timeout, config)
         if type is not None and task_type is not _SHELL and type != task_type:
             both = f"'type' ({shown(type)}) and 'task_type' ({shown(task_type)})"
-            task._wrong("type", f"{both} are both given and differ; give one of them")
+            task._wrong("type", f"{both} are both given and differ; keep one of them")
         self.tasks.append(task)
         return task
 
@@ -171,5 +171,5 @@ class Dag(Operators):
         extra = dict(config or {})
         task = self.task(id, script, type, requires, timeout, arguments | extra)
         for key in [key for key in arguments if key in extra]:
-            task._wrong(key, "is given as an argument and in 'config'; give one of them")
+            task._wrong(key, "is given both as an argument and in 'config'; keep one of them")
         return task

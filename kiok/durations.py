@@ -1,4 +1,4 @@
-"""Durations as authors write them: `<number><unit>`, such as `90s` or `1.5h`."""
+"""Durations in the form `<number><unit>`, such as `90s` or `1.5h`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ALLOWED = "write <number><unit> with unit ms, s, m, h or d, such as 90s or 30m"
 
 
 class DurationError(ValueError):
-    """The value is no duration; the message says what was found and what is allowed."""
+    """Invalid duration; the message says what was found and what is allowed."""
 
 
 def parse_duration(value: object) -> int:
-    """The duration in milliseconds, greater than 0. Raises DurationError."""
+    """Return the duration in milliseconds, greater than 0. Raises DurationError."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise DurationError(f"{shown(value)} has no unit: {_ALLOWED}")
     if not isinstance(value, str):
@@ -29,11 +29,11 @@ def parse_duration(value: object) -> int:
             raise DurationError(f"{shown(value)} has no unit: {_ALLOWED}")
         raise DurationError(f"{shown(value)} is not a duration: {_ALLOWED}")
     whole, fraction, unit = found[1], found[2] or "", found[3]
-    # In whole numbers, so that 0.1s is 100 ms and not 100.00000000000001.
+    # Integer arithmetic, so that 0.1s is 100 ms and not 100.00000000000001.
     scaled = int(whole + fraction) * UNIT_MS[unit]
     milliseconds, rest = divmod(scaled, int("1" + "0" * len(fraction)))
     if rest:
-        raise DurationError(f"{shown(value)} is no whole number of milliseconds: {_ALLOWED}")
+        raise DurationError(f"{shown(value)} is not a whole number of milliseconds: {_ALLOWED}")
     if milliseconds == 0:
         raise DurationError(f"{shown(value)} must be greater than 0: {_ALLOWED}")
     if milliseconds > MAX_INT64:

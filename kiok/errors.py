@@ -1,7 +1,7 @@
-"""What can go wrong, as data (`Diagnostic`) and as exceptions.
+"""Problems in source files as data (`Diagnostic`), and the base class of exceptions.
 
 KiokError
-└── (each package derives its own base error from it, split by who must act)
+└── (each package derives its own base error from it, and divides its errors by who must act)
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-REMEDY = "To remove the DAG that the file gave, delete the file or list it in .kiokignore"
+REMEDY = "To remove the DAG of this file, delete the file or list it in .kiokignore"
 
 
 class KiokError(Exception):
-    """Base of every error this project raises on purpose."""
+    """Base class of all errors that this project raises on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem in one source file, located as exactly as is known.
+    """A problem in a source file, located as precisely as possible.
 
     `line` and `column` count from 1. `dag` and `task` are ids as authored, `key` is the
-    DagSpec key (or config key) at fault. `output` is the tail of what the file printed
-    while it was compiled, where that helps (at most 8 KiB).
+    DagSpec key (or config key) with the problem. `output` is the end of the output that the file printed
+    while it was compiled, if it helps (at most 8 KiB).
     """
 
     message: str
@@ -45,12 +45,12 @@ class Diagnostic:
         return ": ".join(part for part in (place, subject, self.message) if part)
 
     def to_json(self) -> dict[str, Any]:
-        """The diagnostic as a JSON object; keys whose value is unknown are left out."""
+        """Return the diagnostic as a JSON object; keys with unknown values are omitted."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Diagnostic:
-        """Read back `to_json`'s form, ignoring unknown keys. Raises TypeError without a message."""
+        """Read `to_json`'s form, ignoring unknown keys. Raises TypeError without a message."""
         known: dict[str, Any] = {name: value.get(name) for name in cls.__dataclass_fields__}
         if not isinstance(known["message"], str):
             raise TypeError("a diagnostic needs a message")

@@ -1,4 +1,4 @@
-"""The fields of one untrusted mapping (a DAG or a task in wire form), each read by its rule."""
+"""Reading of the fields of an untrusted mapping (a DAG or a task in wire form), each by its own rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ID_RULE = "1 to 250 characters: letters, digits, '.', '_' or '-', the first a l
 
 
 class Fields:
-    """Reads the fields of one mapping, reporting what is wrong; a wrong field reads as its default."""
+    """Reader of the fields of a mapping, which reports problems; an invalid field gets its default value."""
 
     def __init__(
         self, value: dict[Any, Any], location: Location, problems: Problems, task: str | None = None
@@ -30,13 +30,13 @@ class Fields:
         return key in self._bad
 
     def wrong(self, key: str, message: str, *inner: str | int) -> None:
-        """Report a problem with the value of `key`, or with the entry `inner` of it."""
+        """Report a problem with the value of `key`, or with its entry `inner`."""
         self._bad.add(key)
         named = inner[0] if inner and isinstance(inner[0], str) else key
         self._problems.add(message, (*self._location, key, *inner), task=self._task, key=named)
 
     def missing(self, key: str, inner: str, message: str) -> None:
-        """Report that the entry `inner` of `key` is not there; located at what is."""
+        """Report that the entry `inner` of `key` is missing, at the location of the nearest existing value."""
         location = (*self._location, key) if self.value.get(key) else self._location
         self._problems.add(message, location, task=self._task, key=inner)
 
@@ -55,7 +55,7 @@ class Fields:
     def identifier(self) -> str | None:
         found = self.value.get("id")
         if found is None:
-            self._problems.add("an id is needed", self._location, task=self._task, key="id")
+            self._problems.add("an id is required", self._location, task=self._task, key="id")
             return None
         return self._identifier(found, "id")
 

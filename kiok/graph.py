@@ -1,4 +1,4 @@
-"""Cycles in a graph of named nodes, without recursion: a hostile graph may be one chain of 10 000."""
+"""Search for cycles in a graph of named nodes, without recursion: a hostile graph may be a chain of 10 000 nodes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 
 def find_cycles(edges: Mapping[str, Sequence[str]], limit: int = 10) -> list[list[str]]:
-    """Up to `limit` cycles that share no node, each as `[a, b, ..., a]`.
+    """Return up to `limit` cycles that share no node, each as `[a, b, ..., a]`.
 
-    A cycle starts at its node that comes first in `edges`; edges to unknown nodes are ignored.
+    A cycle starts at the node that comes first in `edges`; edges to unknown nodes are ignored.
     """
     order = {node: position for position, node in enumerate(edges)}
     done: set[str] = set()
@@ -24,7 +24,7 @@ def find_cycles(edges: Mapping[str, Sequence[str]], limit: int = 10) -> list[lis
 
 
 def _cycle(edges: Mapping[str, Sequence[str]], done: set[str]) -> list[str] | None:
-    """One cycle outside `done`. Nodes found to lie on none, or that lead only to `done`, join `done`."""
+    """Return a cycle outside `done`. Nodes that are on no cycle, or lead only to `done`, are added to `done`."""
     for root in edges:
         if root in done:
             continue
@@ -47,7 +47,7 @@ def _cycle(edges: Mapping[str, Sequence[str]], done: set[str]) -> list[str] | No
 
 
 def cycle_text(cycle: Sequence[str], limit: int = 12) -> str:
-    """`a -> b -> a`; the middle of a long cycle is counted, not printed."""
+    """Return the text `a -> b -> a`; the middle of a long cycle is only counted."""
     if len(cycle) > limit:
         half = limit // 2
         hidden = len(cycle) - 2 * half

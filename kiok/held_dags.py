@@ -1,4 +1,4 @@
-"""Which DAGs of a module are registered, which belong to another file, and which nothing registers."""
+"""Sorting of a module's DAGs: registered, imported from another file, or not assigned to any name."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from kiok.text import printable, shown
 
 MAX_LISTED = 10
 _PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
-_MAX_ENTRIES = 10_000  # searched in one list, mapping or class
+_MAX_ENTRIES = 10_000  # maximum of entries searched in one list, mapping or class
 
 
 @dataclass(frozen=True, slots=True)
 class HeldDags:
-    """The DAGs that a module's names hold, each once, in the order of their creation.
+    """DAGs of a module, each once, in the order of their creation.
 
     - `own`: registered under the compiled file;
-    - `imported`: created by the file of the repository that is the key, and held by a name of its module;
-    - `lost`: created by this file, and held by no name of its module.
+    - `imported`: created by another file of the repository (the key), and assigned to a name of its module;
+    - `lost`: created by this file, but not assigned to a name of its module.
     """
 
     own: Sequence[Dag] = ()
@@ -34,7 +34,7 @@ class HeldDags:
 
 
 def held_dags(namespace: dict[str, object], created: Sequence[Creation], place: ModuleLocation) -> HeldDags:
-    """Sort the DAGs of a module that was run, by its namespace and by what was created meanwhile."""
+    """Sort the DAGs of a module that was run, by its namespace and by the DAGs that were created during the run."""
     held = dags_in(namespace)
     creations = {id(creation.dag): creation for creation in created}
     own: list[Dag] = []
@@ -47,14 +47,14 @@ def held_dags(namespace: dict[str, object], created: Sequence[Creation], place: 
 
 def dags_in(namespace: Mapping[str, object]) -> list[Dag]:
     """Return the DAGs among a module's values, each once, in the order of their creation."""
-    # The type is asked, not the value: a lazy proxy may do anything when its __class__ is read.
+    # The type is checked, not the value: reading the __class__ of a lazy proxy may run any code.
     found = [value for value in list(namespace.values()) if issubclass(type(value), Dag)]
     unique: dict[int, Dag] = {id(dag): dag for dag in found if isinstance(dag, Dag)}
     return sorted(unique.values(), key=lambda dag: getattr(dag, "_order", -1))
 
 
 def lost_message(held: HeldDags, namespace: Mapping[str, object], place: ModuleLocation) -> Diagnostic:
-    """Return the error for the DAGs that no module-level name holds, at the first one's line."""
+    """Return the error for the DAGs that are assigned to no module-level name, at the line of the first."""
     holders = _holders(namespace)
     listed = [_listed(creation, holders, place) for creation in held.lost[:MAX_LISTED]]
     if len(held.lost) > MAX_LISTED:
@@ -74,28 +74,28 @@ def lost_message(held: HeldDags, namespace: Mapping[str, object], place: ModuleL
 def _other_creator(
     creation: Creation | None, namespace: dict[str, object], place: ModuleLocation
 ) -> str | None:
-    """Return the other file of the repository that registers the DAG, None where there is none.
+    """Return the other file of the repository that registers the DAG, None if there is none.
 
-    Only a DAG that a name of its creator's module holds is registered there.
+    A file registers only DAGs that are assigned to a name of its module.
     """
     if creation is None or creation.module is None or creation.module is namespace:
         return None
-    file = os.path.abspath(origin_of(creation.module) or place.file)  # noqa: PTH100 - no resolving of links
+    file = os.path.abspath(origin_of(creation.module) or place.file)  # noqa: PTH100 - keeps symbolic links
     if file == os.path.abspath(place.file) or not _is_of_the_repository(file, place):  # noqa: PTH100
         return None
     return place.name(file) if any(value is creation.dag for value in creation.module.values()) else None
 
 
 def _is_of_the_repository(file: str, place: ModuleLocation) -> bool:
-    """Whether a file lies under the place's folders, and not in a virtual environment there."""
+    """Return whether a file is in the place's folders, and not in a virtual environment there."""
     inside = any(file.startswith(folder.rstrip(os.sep) + os.sep) for folder in place.folders)
     return inside and not _PACKAGE_FOLDERS.intersection(Path(file).parts)
 
 
 def _lost(held: Iterable[Dag], created: Iterable[Creation], namespace: dict[str, object]) -> list[Creation]:
-    """Return what the module created and no name of it holds.
+    """Return the DAGs that the module created and that are assigned to none of its names.
 
-    A template of which a copy is held is no loss, nor is a further copy of a DAG that is held under the same id.
+    A template whose copy is assigned does not count, and neither does another copy of a DAG with the same id.
     """
     kept = list(held)
     addresses = {id(dag) for dag in kept}
@@ -118,7 +118,7 @@ def _attribute(dag: object, name: str, kind: type) -> object:
     """Return an attribute that has exactly this type, else None."""
     try:
         value = object.__getattribute__(dag, "__dict__").get(name)
-    except BaseException:  # noqa: BLE001 - a subclass may define __dict__ as anything; then nothing is known of it
+    except BaseException:  # noqa: BLE001 - a subclass may define __dict__ as anything; then it is unknown
         return None
     return value if type(value) is kind else None
 
@@ -135,7 +135,7 @@ def _listed(creation: Creation, holders: Mapping[int, str], place: ModuleLocatio
 
 
 def _holders(namespace: Mapping[str, object]) -> dict[int, str]:
-    """Return what at module level holds each object that no name does, by the object's address."""
+    """Return a description of the module-level container of each contained object, by the object's address."""
     found: dict[int, str] = {}
     for name, value in list(namespace.items()):
         kind, values = _contents(value)
@@ -145,7 +145,7 @@ def _holders(namespace: Mapping[str, object]) -> dict[int, str]:
 
 
 def _contents(value: object) -> tuple[str, list[object]]:
-    """Return the kind and the first values of a container of Python's own, or of a class."""
+    """Return the kind and the first values of a built-in container or a class."""
     kind = type(value)
     values: Iterable[object] = ()
     if kind in (list, tuple, set, frozenset):

@@ -1,6 +1,6 @@
-"""Compiling one Python file in a process of its own: what it changes, prints or kills stays there.
+"""Compilation of a Python file in a separate process, which contains what the file changes, prints or kills.
 
-This keeps files apart from each other and from the caller; it is no sandbox. Use it for files you
+It isolates files from each other and from the caller, but it is not a sandbox. Use it only for files that you
 would run yourself.
 """
 
@@ -29,11 +29,11 @@ MAX_OUTPUT_BYTES = 8 << 10  # as kiok.sandbox.output.bytes
 _GRACE_SECONDS = (
     3.0  # for the start of the interpreter, and for a process that stops itself at its time limit
 )
-_DRAIN_SECONDS = 2.0  # for the last output; a process that left the group may hold the pipe open for ever
+_DRAIN_SECONDS = 2.0  # for the last output; a process that left the group may keep the pipe open indefinitely
 _READ_BYTES = 1 << 16
 
-# Safe path (-P) keeps the current folder, which may hold a `json.py`, off sys.path; the package is found
-# by the folder it was loaded from, which does not stay on the path either.
+# Safe path (-P) keeps the current folder, which may contain a `json.py`, off sys.path. The package is imported from
+# the folder that it was loaded from, which is then removed from the path too.
 _START = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -50,8 +50,8 @@ def compile_in_own_process(
 ) -> CompiledFile:
     """Compile `file` in a new interpreter, which is stopped after `timeout_seconds` of wall clock time.
 
-    What the file prints is kept from the terminal; its end (8 KiB) is part of the first problem. A process that ends
-    without a result (a crash, `os._exit`) is a problem. Sets are ordered as in the sandbox: PYTHONHASHSEED is 0.
+    The file's output does not reach the terminal; its end (8 KiB) is added to the first problem. A process that ends
+    without a result (a crash, `os._exit`) is a problem. PYTHONHASHSEED is 0, so sets have the same order as in the sandbox.
     """
     home = str(Path(__file__).parent.parent)
     with tempfile.TemporaryFile() as result:
@@ -84,34 +84,34 @@ def compile_in_own_process(
 
 
 def stop_all() -> None:
-    """End the processes of all files that are being compiled."""
+    """Kill the processes of all files that are being compiled."""
     for process in list(_running):
         _kill(process)
 
 
 def child(timeout_seconds: float, file: str, import_roots: Sequence[str]) -> None:
-    """Compile `file` and write the result to what stderr is, where nothing else may write. Ends the process."""
+    """Compile `file` and write the result to the original stderr, which nothing else can write to. Ends the process."""
     result = os.dup(2)
-    os.dup2(1, 2)  # prints, also those of C code, must not get into the result
+    os.dup2(1, 2)  # output, also of C code, must not get into the result
     faulthandler.dump_traceback_later(timeout_seconds, exit=True, file=result)
     sys.argv = [file]
-    # By line, as stderr is: what the file printed before it was stopped must not be lost with the buffer.
+    # Line-buffered, like stderr: output from before the process is stopped must not be lost in the buffer.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     from kiok.python_dag import compile_python_file
 
     payload = compile_python_file(file, import_roots).encode()
     faulthandler.cancel_dump_traceback_later()
     for stream in (sys.stdout, sys.stderr):
-        # The file may have replaced or closed it; then there is nothing to show.
+        # The file may have replaced or closed the stream; then there is no output.
         with suppress(Exception):
             stream.flush()
     with os.fdopen(result, "wb") as out:
         out.write(payload)
-    os._exit(0)  # threads and exit handlers of the file have no say any more
+    os._exit(0)  # without waiting for threads and exit handlers of the file
 
 
 class _Tail:
-    """The end of what a process prints, read in the background so that it never waits for a reader."""
+    """The end of a process's output, read in the background so that the process never waits for a reader."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
         self._kept = bytearray()
@@ -121,9 +121,9 @@ class _Tail:
         self._thread.start()
 
     def text(self) -> str:
-        """Return what was printed, decoded, when the process has ended."""
+        """Return the decoded output after the process has ended."""
         self._thread.join(_DRAIN_SECONDS)
-        note = f"[no more than the last {MAX_OUTPUT_BYTES} bytes are kept]\n" if self._is_cut else ""
+        note = f"[only the last {MAX_OUTPUT_BYTES} bytes are kept]\n" if self._is_cut else ""
         return note + bytes(self._kept).decode("utf-8", "replace")
 
     def _read(self) -> None:
@@ -138,10 +138,10 @@ class _Tail:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and what it has started."""
+    """Kill the process and all processes that it started."""
     with suppress(OSError):
         if hasattr(os, "killpg"):
-            # Its session's group has its id, also when the process itself has ended.
+            # The process group has the id of the process, also after the process itself has ended.
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
@@ -150,7 +150,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _read(
     payload: bytes, code: int, file: str, roots: Sequence[str], timeout_seconds: float, *, is_late: bool
 ) -> CompiledFile:
-    """Return the result that the process wrote, or why there is none."""
+    """Return the result that the process wrote, or a problem that says why there is none."""
     try:
         return decode(payload)
     except CompiledFileError:
@@ -158,10 +158,10 @@ def _read(
     dump = payload.decode("ascii", "replace")
     if is_late or dump.startswith("Timeout ("):
         stopped = read_stack(dump, file, ModuleLocation(file, tuple(roots)).name)
-        message = f"it was not done within {timeout_seconds:g} s and was stopped (--timeout){stopped.text}"
+        message = f"it did not finish within {timeout_seconds:g} s and was stopped (--timeout){stopped.text}"
         return CompiledFile(diagnostics=(Diagnostic(message, file, stopped.line),), import_failed=True)
-    # What the interpreter itself complained of, before the streams were put in their places.
+    # Errors of the interpreter itself, from before the streams were redirected.
     said = dump[-MAX_OUTPUT_BYTES:] or None
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    message = f"the process that ran this file {how} before it gave a result"
+    message = f"the process that ran this file {how} before it returned a result"
     return CompiledFile(diagnostics=(Diagnostic(message, file, output=said),), import_failed=True)

@@ -1,4 +1,4 @@
-"""Why a Python file that was run gives no DAG, and whether it looks as if it should."""
+"""Explanation of why a Python file that was run has no DAG, and whether it was probably meant to have one."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ _REMEDY = (
 def no_dag_reason(
     source: bytes, namespace: dict[str, object], place: ModuleLocation
 ) -> tuple[Diagnostic, bool]:
-    """Return why the module gives no DAG, and whether it is in doubt that it was meant to give none.
+    """Return why the module has no DAG, and whether that is in doubt.
 
-    It is, where the module can reach `Dag`, by an import of its own or through a module of the repository: a function
-    that was not called, or a condition that did not hold, takes its DAGs away without a word in its text.
+    It is in doubt if the module can reach `Dag`, by its own import or through a module of the repository: a function
+    that is not called, or a condition that is false, removes its DAGs without any change of its text.
     """
     try:
         found = _read(source) if _MENTION.search(source) else _Found()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        # Python has compiled it; as a tree of objects it may still be too deep.
-        return Diagnostic(f"it mentions kiok and creates no DAG. {_REMEDY}", place.file), True
+        # Python compiled the source, but its syntax tree may still be too deep.
+        return Diagnostic(f"it mentions kiok but creates no DAG. {_REMEDY}", place.file), True
     if found.line is not None or _holds_dag(namespace):
         line = found.line or 1
-        message = f"it imports Dag (line {line}) and creates no DAG: {_why(found)}. {_REMEDY}"
+        message = f"it imports Dag (line {line}) but creates no DAG: {_why(found)}. {_REMEDY}"
         return Diagnostic(message, place.file, found.call or line), True
     helper = _helper_with_dag(namespace, place)
     if helper is not None:
-        message = f"it imports {helper}, which imports Dag, and creates no DAG. {_REMEDY}"
+        message = f"it imports {helper}, which imports Dag, but creates no DAG. {_REMEDY}"
         return Diagnostic(printable(message, 1_000), place.file), True
-    return Diagnostic("it does not import Dag of kiok" if found.imports else NO_KIOK, place.file), False
+    return Diagnostic("it does not import Dag from kiok" if found.imports else NO_KIOK, place.file), False
 
 
 @dataclass(slots=True)
 class _Found:
-    """What the text of a file says of kiok: the first import of Dag, and the first call of it that is not run."""
+    """Uses of kiok in the text of a file: the first import of Dag, and the first call of it that did not run."""
 
     imports: bool = False
     line: int | None = None
@@ -68,13 +68,13 @@ def _why(found: _Found) -> str:
     if found.guard is not None:
         return (
             f'the call in line {found.call} is under `if __name__ == "__main__":` (line {found.guard}), '
-            "which never holds for a DAG file"
+            "which is never true for a DAG file"
         )
     if found.function is None:
         return f"the call in line {found.call} was not reached"
     why = f"the call in line {found.call} is in {found.function!r}, which was not called"
     if found.main is not None:
-        why += f'; what is under `if __name__ == "__main__":` (line {found.main}) is not run'
+        why += f'; code under `if __name__ == "__main__":` (line {found.main}) does not run'
     return why
 
 
@@ -113,12 +113,12 @@ def _read_import(node: ast.AST, found: _Found) -> None:
             found.imports = True
             found.line = min(found.line or node.lineno, node.lineno)
     elif isinstance(node, ast.Constant) and node.value in _DAG_MODULES:
-        # importlib.import_module("kiok") and the like.
+        # For example importlib.import_module("kiok").
         found.line = min(found.line or node.lineno, node.lineno)
 
 
 def _is_dag(node: ast.expr, found: _Found) -> bool:
-    """Whether an expression names the class: `Dag`, `kiok.Dag`, `kiok.dag.Dag`."""
+    """Return whether an expression names the class: `Dag`, `kiok.Dag`, `kiok.dag.Dag`."""
     if isinstance(node, ast.Name):
         return node.id in found.names
     if not isinstance(node, ast.Attribute) or node.attr != "Dag":
@@ -134,7 +134,7 @@ def _is_main_guard(node: ast.If) -> bool:
 
 
 def _placed(tree: ast.AST) -> Iterator[tuple[ast.AST, str | None, int | None]]:
-    """Yield every node with the function it is in and the line of the main guard it is under, in order of the text."""
+    """Yield every node in text order, with its enclosing function and the line of its enclosing main guard."""
     waiting: list[tuple[ast.AST, str | None, int | None]] = [(tree, None, None)]
     while waiting:
         node, function, guard = waiting.pop()
@@ -149,14 +149,14 @@ def _placed(tree: ast.AST) -> Iterator[tuple[ast.AST, str | None, int | None]]:
 
 
 def _holds_dag(namespace: dict[str, object]) -> bool:
-    """Whether a name of a module holds the class `Dag`, one derived from it, or its module."""
+    """Return whether a name of a module refers to the class `Dag`, a subclass, or its module."""
     for value in list(namespace.values()):
         kind = type(value)
         if kind is ModuleType:
             name = ModuleType.__getattribute__(value, "__dict__").get("__name__")
             if name in _DAG_MODULES:
                 return True
-        # Compared by identity: a metaclass may do anything when it is asked.
+        # Compared by identity: a metaclass may run any code in a comparison.
         elif issubclass(kind, type):
             bases = type.__getattribute__(value, "__mro__")
             if any(base is Dag for base in bases):
@@ -165,7 +165,7 @@ def _holds_dag(namespace: dict[str, object]) -> bool:
 
 
 def _helper_with_dag(namespace: dict[str, object], place: ModuleLocation) -> str | None:
-    """Return a module of the repository that this run has imported and that holds `Dag`, by its file."""
+    """Return the file of a module of the repository that this run has imported and that has `Dag`."""
     for module in list(sys.modules.values()):
         if type(module) is not ModuleType or module.__dict__ is namespace:
             continue

@@ -1,4 +1,4 @@
-"""Files whose bytes stand for another file: a Git LFS pointer, an encrypted file.
+"""Detection of files whose bytes stand for another file: Git LFS pointers, encrypted files.
 
 Neither is in a DAG format, and neither says anything about the DAGs in the file that it stands for.
 """
@@ -24,15 +24,15 @@ _ENCRYPTED_PREFIXES = {
 }
 _SOPS_VALUE = b"ENC[AES256_GCM,"
 _SOPS_KEY = re.compile(rb"""^[ \t{]*["']?sops["']?[ \t]*:""", re.MULTILINE)
-# Tags of the packet that begins an OpenPGP message, with the versions that it can have (RFC 9580, section 5).
+# Tags of the first packet of an OpenPGP message, with the possible versions (RFC 9580, section 5).
 _OPENPGP_PACKETS = {1: (3, 6), 3: (4, 5, 6)}
 
 
 def opaque_reason(content: bytes, noun: str = "file") -> str | None:
-    """Return why `content` cannot be the DAG file itself, and what to do; None where it may be.
+    """Return why `content` cannot be the DAG file itself, and what to do; None if it may be.
 
-    `noun` names what a pointer stands for: "file", "jar". Only the beginning is examined, but for the values that
-    sops encrypts one by one.
+    `noun` names what a pointer stands for: "file", "jar". Only the beginning is examined, except for sops, which
+    encrypts single values.
     """
     start = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     if start.startswith(_LFS_VERSIONS):
@@ -64,7 +64,7 @@ def _encrypted_by(content: bytes, start: bytes) -> str | None:
 
 
 def _begins_openpgp_message(start: bytes) -> bool:
-    """Return whether the first packet is an encrypted session key of a version that there is."""
+    """Return whether the first packet is an encrypted session key of a known version."""
     if len(start) < 8 or not start[0] & 0x80:
         return False
     if start[0] & 0x40:  # the newer packet format

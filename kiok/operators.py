@@ -1,6 +1,6 @@
-"""Builders for the task types that are configured rather than scripted.
+"""Builders for the task types that have a config rather than a script.
 
-Each is thin: it names the config keys. An argument that is None is left out of the config.
+Each builder only maps its arguments to config keys. An argument that is None is omitted from the config.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Operators(ABC):
-    """What `Dag` gains: `http`, `livy`, `trino` and `ontul`.
+    """Methods of `Dag` that add tasks: `http`, `livy`, `trino` and `ontul`.
 
-    All take `timeout`, `requires` and `config` as `Dag.task` does; `config` adds keys that have no
+    All accept `timeout`, `requires` and `config` as `Dag.task` does; `config` adds keys that have no
     argument here.
     """
 
@@ -32,7 +32,7 @@ class Operators(ABC):
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Task:
-        """Call a URL. A `body` that is no string is sent as JSON."""
+        """Add a task that calls a URL. A `body` that is not a string is sent as JSON."""
         given = {"url": url, "method": method, "headers": headers, "body": body}
         return self._configured(id, "http", None, requires, timeout, given, config)
 
@@ -62,7 +62,7 @@ class Operators(ABC):
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Task:
-        """Submit a Spark batch through Apache Livy; `url` and `file` are needed."""
+        """Add a task that submits a Spark batch through Apache Livy; `url` and `file` are required."""
         given = {
             "livy.url": url,
             "livy.file": file,
@@ -101,7 +101,7 @@ class Operators(ABC):
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Task:
-        """Run a SQL statement on Trino; `sql` becomes the task's script."""
+        """Add a task that runs a SQL statement on Trino; `sql` becomes the task's script."""
         given = {
             "trino.url": url,
             "trino.user": user,
@@ -135,9 +135,9 @@ class Operators(ABC):
         timeout: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Task:
-        """Submit a job to an ontul cluster.
+        """Add a task that submits a job to an ontul cluster.
 
-        `job_type` BATCH or STREAMING runs `sql` (or `script`, which says the same); CLASS runs `class_name`
+        `job_type` BATCH or STREAMING runs `sql` (or its other name, `script`); CLASS runs `class_name`
         of the jars `deps`; PYTHON runs `script_path`.
         """
         given = {
@@ -157,7 +157,7 @@ class Operators(ABC):
         body = script if sql is None else sql
         task = self._configured(id, "ontul", body, requires, timeout, given, config)
         if script is not None and sql is not None and script != sql:
-            task._wrong("script", "'script' and 'sql' are both given and differ; give one of them")
+            task._wrong("script", "'script' and 'sql' are both given and differ; keep one of them")
         return task
 
     @abstractmethod
@@ -171,4 +171,4 @@ class Operators(ABC):
         given: Mapping[str, Any],
         config: Mapping[str, Any] | None,
     ) -> Task:
-        """Add a task whose config is what is not None in `given`, and the entries of `config`."""
+        """Add a task whose config has the values of `given` that are not None, and the entries of `config`."""

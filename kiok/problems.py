@@ -1,4 +1,4 @@
-"""What is wrong with one DAG, before it is known where in a file that stands."""
+"""Problems of a DAG, before their lines in the file are known."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from kiok.text import printable
 
 MAX_PROBLEMS = 200
 
+# Path to a value inside a DAG in wire form, such as `("tasks", 3, "requires", 1)`; `()` is the DAG.
 Location = tuple[str | int, ...]
-"""The way to a value inside a DAG in wire form, such as `("tasks", 3, "requires", 1)`; `()` is the DAG."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedProblem:
-    """One problem of one DAG. `dag`, `task` and `key` as in `kiok.errors.Diagnostic`.
+    """A problem of a DAG. `dag`, `task` and `key` as in `kiok.errors.Diagnostic`.
 
-    `location` may name something that is not there (a key that is missing or only meant); whoever maps it
-    to a line takes the nearest place above it that is.
+    `location` may name a value that does not exist (a missing or misspelled key); it is then mapped to the
+    line of the nearest enclosing value that exists.
     """
 
     message: str
@@ -30,19 +30,19 @@ class LocatedProblem:
 
     @property
     def subject(self) -> tuple[Location, str | None]:
-        """What it is about: the DAG or a task of it, by place, and the key."""
+        """The location of the DAG or task that has the problem, and the key."""
         inside = self.location[:2] if self.location[:1] == ("tasks",) and len(self.location) > 1 else ()
         return inside, self.key
 
     def diagnostic(
         self, path: str | None = None, line: int | None = None, column: int | None = None
     ) -> Diagnostic:
-        """The problem as a diagnostic at that place."""
+        """Return the problem as a diagnostic at that place."""
         return Diagnostic(self.message, path, line, column, self.dag, self.task, self.key)
 
 
 class Problems:
-    """Collects the problems of one DAG: the first 200, and the number of the rest."""
+    """Collector of the problems of a DAG: the first 200, and the number of the rest."""
 
     def __init__(self, dag: str | None = None) -> None:
         self.dag = dag
@@ -54,7 +54,7 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """Whether further problems are only counted, so that work on their wording is lost."""
+        """Return whether further problems are only counted, so that their messages need no work."""
         return len(self._kept) >= MAX_PROBLEMS
 
     def add(
@@ -74,9 +74,9 @@ class Problems:
 
 
 def without_echoes(own: Sequence[LocatedProblem], problems: Sequence[LocatedProblem]) -> list[LocatedProblem]:
-    """A format's own problems and those of validation, less what validation says of the same thing.
+    """Return the problems of a format and of validation, without validation problems of the same subject.
 
-    A value that a format could not read is left out of the wire form, where it then seems to be missing.
+    A value that a format could not read is omitted from the wire form, where validation then reports it as missing.
     """
     told = {problem.subject for problem in own}
     return [*own, *(problem for problem in problems if problem.subject not in told)]

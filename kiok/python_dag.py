@@ -1,6 +1,6 @@
-"""A Python file in, its DAGs and problems out.
+"""Compilation of a Python file to DAGs and problems.
 
-The file is run, so this belongs in a throwaway process: the sandbox's child, or the one that
+The file is run, so this must happen in a throwaway process: the child process of the sandbox, or the one that
 `kiok.compile` starts for each file.
 """
 
@@ -42,14 +42,14 @@ def compile_python_file(
     import_roots: Sequence[str | PathLike[str]] = (),
     explain: Explain | None = None,
 ) -> CompiledFile:
-    """Run the Python file at `path` and compile every `Dag` that its module's names hold, each once.
+    """Run the Python file at `path` and compile every `Dag` that is assigned to a name of its module, each once.
 
     Imports find the standard library first, then the file's folder, then `import_roots` (the scanned
-    subpath, the repository's root), then installed packages. `sys.path` and `sys.modules` are as before
-    afterwards. Nothing is raised for what the file does or holds: a module that cannot be run gives
+    subpath, the repository's root), then installed packages. `sys.path` and `sys.modules` are restored
+    afterwards. The content of the file never raises an exception here: a module that cannot be run results in
     `import_failed` and the reason, to which `explain` may add. Diagnostics name the file as `path` does.
 
-    A DAG that another file of the repository created is in `imported`, one that no name holds is a problem.
+    A DAG that another file of the repository created is in `imported`; one that is assigned to no name is a problem.
     """
     place = ModuleLocation(fspath(path), tuple(fspath(root) for root in import_roots))
     try:
@@ -63,7 +63,7 @@ def compile_python_file(
     with importing_from(place), compiling(place.file), recording() as created:
         try:
             namespace = run_module(source, place)
-        except BaseException as exc:  # noqa: BLE001 - sys.exit and the like are failures of the file too
+        except BaseException as exc:  # noqa: BLE001 - SystemExit and others are failures of the file too
             failure = describe(exc, sys.exc_info()[2], place, explain)
             return CompiledFile(diagnostics=(failure,), import_failed=True)
         return _compile(source, namespace, held_dags(namespace, created, place), place)
@@ -101,7 +101,7 @@ def _compile_dags(dags: Sequence[Dag], place: ModuleLocation) -> tuple[tuple[Dag
             ids.append(authored_id(wire))
             spec, problems = validate(wire)
             diagnostics += [_located(problem, dag, place) for problem in without_echoes(own, problems)]
-        except BaseException as exc:  # noqa: BLE001 - a subclass of Dag may do anything when it is read
+        except BaseException as exc:  # noqa: BLE001 - reading a subclass of Dag may run any code
             failure = describe(exc, sys.exc_info()[2], place)
             diagnostics.append(
                 Diagnostic(f"a DAG cannot be read: {failure.message}", place.file, failure.line)
@@ -118,7 +118,7 @@ def _compile_dags(dags: Sequence[Dag], place: ModuleLocation) -> tuple[tuple[Dag
 
 
 def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
-    """The DAG in wire form, unchecked, and the problems that only its Python form can have."""
+    """Return the unchecked DAG in wire form, and the problems that only its Python form can have."""
     problems: list[LocatedProblem] = []
     id_ = authored_id({"id": dag.id})
     default_timeout, wrong = _milliseconds(dag.default_timeout)
@@ -159,7 +159,7 @@ def _task_wire(task: Task, timeout_ms: int | None) -> dict[str, object]:
 
 
 def _milliseconds(duration: object) -> tuple[int | None, str]:
-    """(milliseconds, ""), or (None, what is wrong)."""
+    """Return (milliseconds, ""), or (None, what is wrong)."""
     try:
         return (None if duration is None else parse_duration(duration)), ""
     except DurationError as error:
@@ -167,7 +167,7 @@ def _milliseconds(duration: object) -> tuple[int | None, str]:
 
 
 def _located(problem: LocatedProblem, dag: Dag, place: ModuleLocation) -> Diagnostic:
-    """The problem at the line of its `Dag(...)` or `dag.task(...)` call."""
+    """Return the problem as a diagnostic at the line of its `Dag(...)` or `dag.task(...)` call."""
     site: CallSite = dag._site
     match problem.location:
         case ("tasks", int(index), *_):

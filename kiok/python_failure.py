@@ -1,4 +1,4 @@
-"""Why a Python file could not be run, in words for its author."""
+"""Explanation for the author of why a Python file could not be run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kiok.errors import Diagnostic
 from kiok.python_module import ModuleLocation
 from kiok.text import printable
 
+# Returns how the environment of the file caused its exception, "" if it did not.
 Explain: TypeAlias = Callable[[BaseException, TracebackType | None, ModuleLocation], str]
-"""Gives what the surroundings of the file have to do with its exception, "" where that is nothing."""
 
 _OWN = Path(__file__).parent.as_posix() + "/"
 _MAX_MESSAGE = 3_000
 _MAX_FRAMES = 8
 _MAX_HINT = 600
-# What Python says of a module in UTF-16, which begins with a mark or is full of NUL bytes.
+# Python's messages for a module in UTF-16, which begins with a byte order mark or has many NUL bytes.
 _WIDE = re.compile(r"cannot contain null bytes|can't decode byte 0xf[ef] in position 0\b")
 _NO_EXIT = (
     "a DAG file must run to its end, since it is imported: remove the call, "
@@ -32,17 +32,17 @@ def describe(
 ) -> Diagnostic:
     """Return why the module could not be run, with the line of the innermost frame inside its file.
 
-    Never raises, whatever the exception's own methods do.
+    Never raises, even if the exception's own methods do.
     """
     try:
         kind = str.__str__(type.__getattribute__(type(exc), "__qualname__"))
-    except BaseException:  # noqa: BLE001 - a metaclass may do anything; the name is then not to be had
+    except BaseException:  # noqa: BLE001 - a metaclass may run any code; then the name is unknown
         kind = "an exception"
     try:
-        # Cut before it is copied any further: it may take most of the memory there is.
+        # Cut before any other copy is made: it may take most of the memory.
         text = str.__str__(str(exc))[: _MAX_MESSAGE + 1]
-    except BaseException as second:  # noqa: BLE001 - so may __str__; what it raised is all we can say
-        text = f"(its text cannot be had: {type.__getattribute__(type(second), '__name__')})"
+    except BaseException as second:  # noqa: BLE001 - __str__ may run any code; then only its exception is known
+        text = f"(its text is not available: {type.__getattribute__(type(second), '__name__')})"
     frames = _frames(traceback)
     inside = [line for file, line, _function in frames if file == place.file]
     line, column = (inside[-1] if inside else None), None
@@ -80,7 +80,7 @@ def _hint(
         return ""
     try:
         text = explain(exc, traceback, place)
-    except BaseException:  # noqa: BLE001 - an exception of the author's may do anything when it is read
+    except BaseException:  # noqa: BLE001 - reading an author's exception may run any code
         return ""
     return f" ({printable(text, _MAX_HINT)})" if text else ""
 
@@ -90,7 +90,7 @@ def _positive(number: object) -> int | None:
 
 
 def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
-    """(file, line, function), outermost first, without Python's import machinery and this package."""
+    """Return (file, line, function), outermost first, without Python's import machinery and this package."""
     frames = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
@@ -102,7 +102,7 @@ def _frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
 
 
 def _trail(frames: list[tuple[str, int, str]], place: ModuleLocation) -> str:
-    """The frames as lines of text, the last few; nothing when the diagnostic's own line says it all."""
+    """Return the frames as lines of text, shortened; "" for a single frame, which the diagnostic's own line covers."""
     if len(frames) < 2:
         return ""
     lines = [f"\n  at {place.name(file)}:{line} in {function}" for file, line, function in frames]

@@ -1,4 +1,4 @@
-"""Running one Python file as a module of its repository."""
+"""Execution of a Python file as a module of its repository."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from types import ModuleType
 
 @dataclass(frozen=True, slots=True)
 class ModuleLocation:
-    """A file and the folders its imports may come from, beside its own."""
+    """A file and the folders that it may import from, in addition to its own."""
 
     file: str
     import_roots: tuple[str, ...] = ()
 
     @property
     def folders(self) -> list[str]:
-        """The folders for `sys.path`, in order, absolute, each once."""
-        own = os.path.dirname(os.path.abspath(self.file))  # noqa: PTH100, PTH120 - no resolving of links
+        """The absolute folders for `sys.path`, in order, each once."""
+        own = os.path.dirname(os.path.abspath(self.file))  # noqa: PTH100, PTH120 - keeps symbolic links
         return list(dict.fromkeys([own, *(os.path.abspath(root) for root in self.import_roots)]))  # noqa: PTH100
 
     def name(self, file: str) -> str:
-        """How a message names a file: from the repository's root where it lies under it."""
+        """Return the name of a file for messages: relative to the repository's root if it is inside it."""
         if file == self.file:
             return file
         for folder in reversed(self.folders):
@@ -36,7 +36,7 @@ class ModuleLocation:
 
 
 def run_module(source: bytes, place: ModuleLocation) -> dict[str, object]:
-    """Run the source as a module of its own name; its namespace. Raises whatever it raises."""
+    """Run the source as a module and return its namespace. Raises any exception that the source raises."""
     name = _module_name(place.file)
     module = ModuleType(name)
     module.__file__ = place.file
@@ -51,7 +51,7 @@ def run_module(source: bytes, place: ModuleLocation) -> dict[str, object]:
 
 
 def _module_name(file: str) -> str:
-    """The file's stem, unless that would put it in the place of another module (`json.py`, `kiok.py`)."""
+    """Return the file's stem, or another name if that would replace an existing module (`json.py`, `kiok.py`)."""
     stem = Path(file).stem
     taken = stem in sys.stdlib_module_names or stem in sys.modules
     return f"{stem}_dag" if taken else stem
@@ -59,15 +59,15 @@ def _module_name(file: str) -> str:
 
 @contextmanager
 def importing_from(place: ModuleLocation) -> Iterator[None]:
-    """While it lasts, imports find the standard library, the place's folders, then installed packages.
+    """Make imports in the block search the standard library, the place's folders, then installed packages.
 
-    Modules loaded from the place's folders are forgotten at the end, so that files of one process do not
-    see each other's.
+    Modules that were loaded from the place's folders are removed at the end, so that files compiled in one process
+    do not see each other's modules.
     """
     path, known, no_bytecode = sys.path[:], set(sys.modules), sys.dont_write_bytecode
     folders = place.folders
     own = [entry for entry in path if _is_standard_library(entry)]
-    # The entry that `python3 -m` makes of the current folder would come before the standard library.
+    # `python3 -m` puts the current folder before the standard library.
     rest = [entry for entry in path if entry not in own and entry not in ("", *folders)]
     sys.path[:] = [*own, *folders, *rest]
     sys.dont_write_bytecode = True
@@ -92,7 +92,7 @@ def _is_standard_library(entry: str) -> bool:
 
 
 def comes_from(module: object, folders: list[str]) -> bool:
-    """Whether a module's file lies under one of the folders. Anything may sit in `sys.modules`."""
+    """Return whether a module's file is in one of the folders. `sys.modules` may contain any object."""
     if not isinstance(module, ModuleType):
         return False
     namespace = ModuleType.__getattribute__(module, "__dict__")

@@ -1,4 +1,4 @@
-"""How diagnostics are written for people and for GitHub."""
+"""Text forms of diagnostics, for people and for GitHub."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from kiok.text import terminal_line, terminal_text
 
 
 def as_text(diagnostic: Diagnostic) -> str:
-    """`path:line:column: DAG 'd', task 't', key 'k': message`, and what the file printed, if known.
+    """Return `path:line:column: DAG 'd', task 't', key 'k': message`, and the file's output if it is known.
 
-    Control characters are escaped: path, message and output are whatever the file's author wrote.
+    Control characters are escaped: path, message and output may contain any text of the file's author.
     """
     output = f"\n  its output:\n{terminal_text(diagnostic.output)}" if diagnostic.output else ""
     return f"{terminal_text(str(diagnostic), indent='    ')}{output}"
 
 
 def as_github(diagnostic: Diagnostic) -> str:
-    """A workflow command that puts the problem on its line of the pull request.
+    """Return a workflow command that shows the problem at its line of the pull request.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
@@ -37,7 +37,7 @@ def as_github(diagnostic: Diagnostic) -> str:
 
 
 def _data(text: str) -> str:
-    # Line breaks are encoded as GitHub does it, other control characters are escaped for its log.
+    # Line breaks are encoded as GitHub requires, other control characters are escaped for its log.
     lines = (
         "%0D".join(map(terminal_line, line.split("\r"))) for line in text.replace("%", "%25").split("\n")
     )

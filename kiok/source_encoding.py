@@ -1,4 +1,4 @@
-"""Which encoding the bytes of a Python file are in, where it is not what Python reads."""
+"""Detection of encodings of Python files that Python itself does not read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 import re
 
 _BOMS = (
-    # That of UTF-32 begins with that of UTF-16.
+    # UTF-32 first: its mark begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "UTF-32", "utf-32"),
     (codecs.BOM_UTF32_BE, "UTF-32", "utf-32"),
     (codecs.BOM_UTF16_LE, "UTF-16", "utf-16"),
@@ -19,7 +19,7 @@ _WIDE = (
     ("UTF-16", "utf-16-be", 2, 1),
 )
 _SAMPLE_BYTES = 4_096
-_ENOUGH = 0.5  # of the characters are ASCII, as most are in a program whatever its comments are written in
+_ENOUGH = 0.5  # minimum share of ASCII characters; programs have more, even with comments in other scripts
 _TEXT = frozenset(b"\t\n\f\r") | frozenset(range(0x20, 0x7F))
 # https://peps.python.org/pep-0263/
 _COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -27,7 +27,7 @@ _BLANK = re.compile(rb"[ \t\f]*(?:#.*)?\r?\n?")
 
 
 def wide_encoding(content: bytes) -> tuple[str, str] | None:
-    """Return the name and Python's codec of UTF-16 or UTF-32, with or without a byte order mark; None for others."""
+    """Return the name and Python codec of UTF-16 or UTF-32 content, with or without a byte order mark; else None."""
     for bom, name, codec in _BOMS:
         if content.startswith(bom):
             return name, codec
@@ -46,19 +46,19 @@ def wide_encoding(content: bytes) -> tuple[str, str] | None:
 
 
 def decoded(content: bytes) -> str:
-    """Return the text of a Python file as far as it can be read; never raises."""
+    """Return the text of a Python file, with undecodable bytes replaced; never raises."""
     wide = wide_encoding(content)
     return content.decode(wide[1] if wide else "utf-8", "replace")
 
 
 def encoding_flaw(content: bytes) -> tuple[str, int | None] | None:
-    """Return why Python cannot read these bytes as a source, and the line, or None if it can decode them."""
+    """Return why Python cannot decode these bytes as source, and the line; None if it can."""
     wide = wide_encoding(content)
     if wide is not None:
         return f"the file is in {wide[0]}, which Python does not read: save it as UTF-8", None
     if b"\0" in content:
         return (
-            "the file holds a NUL byte, which no Python source may: it is damaged, or no text; save it as UTF-8",
+            "the file contains a NUL byte, which is not allowed in Python source: it is damaged or not text; save as UTF-8",
             content.count(b"\n", 0, content.index(b"\0")) + 1,
         )
     has_bom = content.startswith(codecs.BOM_UTF8)
@@ -66,7 +66,7 @@ def encoding_flaw(content: bytes) -> tuple[str, int | None] | None:
     normal = (cookie or "utf-8").lower().replace("_", "-")
     if has_bom and normal != "utf-8" and not normal.startswith("utf-8-"):
         return (
-            f"the file begins with the byte order mark of UTF-8, and its encoding comment says {cookie!r}: "
+            f"the file begins with the byte order mark of UTF-8, but its encoding comment says {cookie!r}: "
             "remove one of them, and save it as UTF-8",
             line,
         )
@@ -78,7 +78,7 @@ def _flaw_of_utf_8(content: bytes) -> tuple[str, int] | None:
         content.decode()
     except UnicodeDecodeError as exc:
         return (
-            f"the file is not in UTF-8 (byte 0x{content[exc.start]:02x}): save it as UTF-8, or name its encoding "
+            f"the file is not in UTF-8 (byte 0x{content[exc.start]:02x}): save it as UTF-8, or declare its encoding "
             "in the first line, such as # -*- coding: latin-1 -*-",
             content.count(b"\n", 0, exc.start) + 1,
         )

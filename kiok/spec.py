@@ -1,7 +1,7 @@
-"""DagSpec: the one compiled form of a DAG, whatever it was written in.
+"""DagSpec: the compiled form of a DAG, the same for every authoring format.
 
-Shapes follow docs/authors.md ("The compiled form"). A `DagSpec` object is always valid:
-`kiok.validation.validate` is the only place that makes one from untrusted data.
+The structure is documented in docs/authors.md ("The compiled form"). A `DagSpec` object is always valid:
+only `kiok.validation.validate` creates one from untrusted data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TASK_TYPES = ("shell", "python", "http", "livy", "trino", "ontul", "python_calla
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One task. `timeout_ms` is in milliseconds; `config` maps names to strings."""
+    """A task. `timeout_ms` is in milliseconds; `config` maps names to strings."""
 
     id: str
     type: str = "shell"
@@ -28,7 +28,7 @@ class TaskSpec:
     config: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def to_json(self) -> dict[str, Any]:
-        """The task as its wire object; every key is present."""
+        """Return the task in wire form; every key is present."""
         return {
             "id": self.id,
             "type": self.type,
@@ -41,7 +41,7 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class DagSpec:
-    """One DAG. `default_timeout_ms` is in milliseconds; `tasks` keep the authored order."""
+    """A DAG. `default_timeout_ms` is in milliseconds; `tasks` keep the authored order."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class DagSpec:
     default_timeout_ms: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The DAG as its wire object; every key is present."""
+        """Return the DAG in wire form; every key is present."""
         return {
             "id": self.id,
             "name": self.name,
@@ -64,9 +64,9 @@ class DagSpec:
         }
 
     def canonical_json(self) -> str:
-        """The one text form: keys sorted, no white space, non-ASCII characters as they are.
+        """Return the canonical JSON: sorted keys, no white space, non-ASCII characters not escaped.
 
-        Equal DAGs give equal bytes in every authoring format, so a version grows only when
+        Equal DAGs give equal bytes in every authoring format, so a new version is created only if
         the DAG really changed.
         """
         return json.dumps(

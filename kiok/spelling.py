@@ -1,20 +1,20 @@
-"""Which known word a misspelled one was meant to be."""
+"""Suggestions for misspelled words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 _MAX_DISTANCE = 2
-_MAX_LENGTH = 48  # longer words get no suggestion: untrusted input must not buy much work
+_MAX_LENGTH = 48  # longer words get no suggestion: untrusted input must not cause much work
 _MAX_CANDIDATES = 500
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The first of the known words with the fewest edits from `word`, or None if none is near.
+    """Return the known word with the fewest edits from `word` (the first of several), or None if none is near.
 
-    An edit is a letter added, dropped, changed, or swapped with its neighbour. Near is up to two
-    edits, and fewer than half of the word; case and `-` or `_` do not count. Bounded work: words
-    over 48 characters and candidates after the 500th are passed over.
+    An edit is a letter added, dropped, changed, or swapped with its neighbour. A word is near if it has up to two
+    edits, fewer than half of the word; case, `-` and `_` do not count. To limit the work, words over 48 characters and
+    candidates after the 500th are ignored.
     """
     plain = _plain(word)
     if not plain or len(plain) > _MAX_LENGTH:
@@ -33,7 +33,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or the empty string."""
+    """Return `; did you mean 'x'?`, or the empty string."""
     found = nearest(word, known)
     return f"; did you mean {found!r}?" if found else ""
 
@@ -43,7 +43,7 @@ def _plain(word: str) -> str:
 
 
 def _distance(one: str, other: str) -> int:
-    """Optimal string alignment distance; anything above _MAX_DISTANCE is only known to be above."""
+    """Return the optimal string alignment distance; above _MAX_DISTANCE the value is not exact."""
     far = _MAX_DISTANCE + 1
     if abs(len(one) - len(other)) > _MAX_DISTANCE:
         return far
@@ -52,7 +52,7 @@ def _distance(one: str, other: str) -> int:
     for i, letter in enumerate(one, 1):
         last, before, row = before, row, [far] * (len(other) + 1)
         row[0] = min(i, far)
-        # Only the band around the diagonal can hold distances that count.
+        # Only the band around the diagonal can have distances up to the maximum.
         for j in range(max(1, i - _MAX_DISTANCE), min(len(other), i + _MAX_DISTANCE) + 1):
             cost = 0 if letter == other[j - 1] else 1
             row[j] = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + cost)

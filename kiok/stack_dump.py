@@ -1,4 +1,4 @@
-"""Where a Python file was when it was stopped, read from what `faulthandler` wrote.
+"""Parser of `faulthandler` dumps, which show where a Python file was when it was stopped.
 
 https://docs.python.org/3/library/faulthandler.html
 """
@@ -20,18 +20,18 @@ _MAX_FRAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The line of the file, None where it is unknown, and the way there as text for a message."""
+    """The line at which a file was stopped (None if unknown), and the stack as text for a message."""
 
     line: int | None = None
     text: str = ""
 
 
 def read_stack(dump: str, file: str, name: Callable[[str], str]) -> Stopped:
-    """Read a dump of any origin; `file` is the path the file was compiled under, `name` how a message names a path."""
-    # faulthandler escapes what is not ASCII.
+    """Read an untrusted dump. `file`: the path that the file was compiled under; `name`: returns a path for messages."""
+    # faulthandler escapes non-ASCII characters.
     escaped = file.encode("ascii", "backslashreplace").decode()
     threads = [_frames(part) for part in _HEADINGS.split(dump)]
-    # The thread that runs the module itself, which is the oldest and comes last; else any that is in the file.
+    # Prefer the thread that runs the module itself, the oldest and therefore the last; else any thread in the file.
     for frames in [
         *filter(lambda frames: (escaped, "<module>") in _places(frames), reversed(threads)),
         *threads,
@@ -52,7 +52,7 @@ def _places(frames: list[tuple[str, int, str]]) -> set[tuple[str, str]]:
 
 
 def _trail(frames: list[tuple[str, int, str]], file: str, name: Callable[[str], str]) -> str:
-    """Return the frames from the module's own down to the innermost, nothing where that is one."""
+    """Return the frames from the module's own down to the innermost; "" if there is only one."""
     outermost = max(index for index, frame in enumerate(frames) if frame[0] == file)
     below = frames[: outermost + 1]
     if len(below) < 2:

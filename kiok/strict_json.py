@@ -1,6 +1,6 @@
-"""Parsing JSON that an attacker wrote.
+"""A strict parser of JSON that an attacker may have written.
 
-Stricter than `json.loads`, which takes the last of duplicate keys, NaN, 1e999 as infinity and UTF-16, spends
+It is stricter than `json.loads`, which accepts duplicate keys (the last wins), NaN, 1e999 as infinity, and UTF-16, spends
 quadratic time on long integers, and may exhaust the C stack on deep nesting.
 """
 
@@ -15,8 +15,8 @@ from kiok.text import MAX_INT64, MIN_INT64, shown
 
 MAX_DEPTH = 32
 
-# Possessive, so that text of many quotes cannot make it backtrack; a quote that opens a string which
-# never ends matches alone.
+# Possessive quantifiers, so that text with many quotes cannot make it backtrack; the opening quote of an unterminated
+# string matches alone.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
 _MAX_INT_DIGITS = 20
 
@@ -26,7 +26,7 @@ class StrictJsonError(ValueError):
 
 
 def parse(payload: bytes) -> object:
-    """The value of a UTF-8 JSON text of at most 32 levels. Raises HostileJsonError, and nothing else."""
+    """Return the value of a UTF-8 JSON text of at most 32 levels. Raises only HostileJsonError."""
     if payload.startswith(b"\xef\xbb\xbf"):
         raise StrictJsonError("it begins with a byte order mark")
     try:
@@ -44,7 +44,7 @@ def parse(payload: bytes) -> object:
         )
     except StrictJsonError:
         raise
-    except ValueError as exc:  # JSONDecodeError and its like; its message holds no more than a position
+    except ValueError as exc:  # such as JSONDecodeError; its message contains only a position
         raise StrictJsonError(str(exc)) from exc
 
 
@@ -70,7 +70,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _value in pairs:
             if key in seen:
-                raise StrictJsonError(f"the key {shown(key)} stands twice in one object")
+                raise StrictJsonError(f"the key {shown(key)} is duplicated in one object")
             seen.add(key)
     return made
 
@@ -82,7 +82,7 @@ def _constant(name: str) -> float:
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise StrictJsonError(f"the number {text[:40]} is beyond what a float holds")
+        raise StrictJsonError(f"the number {text[:40]} is beyond the range of a float")
     return number
 
 

@@ -1,4 +1,4 @@
-"""Text that can be stored and text that can be shown."""
+"""Checks and escapes that make text safe to store and to show."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_INT64 = 2**63 - 1
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-# What a terminal obeys or hides instead of showing: C0 and C1 controls, line and paragraph separators, characters that
+# Characters that a terminal interprets or hides: C0 and C1 controls, line and paragraph separators, characters that
 # change the direction of text (https://www.unicode.org/reports/tr9/) or have no width, tags, and surrogates.
 _UNPRINTABLE = (
     r"\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -21,9 +21,9 @@ _NOT_OF_A_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}]")
 
 
 def flaw(text: str) -> str | None:
-    """Why `text` can be stored in neither JSON nor PostgreSQL, or None if it can.
+    """Return why `text` cannot be stored in JSON and PostgreSQL, or None if it can.
 
-    A NUL has no place in a PostgreSQL text, a lone surrogate none in UTF-8.
+    PostgreSQL text cannot contain a NUL, and UTF-8 cannot encode a lone surrogate.
     """
     found = _UNSTORABLE.search(text)
     if found is None:
@@ -34,14 +34,14 @@ def flaw(text: str) -> str | None:
 
 
 def printable(text: str, limit: int) -> str:
-    """`text` made fit to be stored and shown: unstorable characters escaped, cut at `limit` characters."""
+    """Return `text` in a form that can be stored: unstorable characters escaped, cut at `limit` characters."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
     return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """How an error message names an untrusted value: short, one line, never raising, never descending."""
+    """Return an untrusted value for an error message: short and on one line. Never raises; does not read containers."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -60,42 +60,42 @@ def shown(value: object, limit: int = 80) -> str:
 
 
 def ascii_safe(text: str, limit: int) -> str:
-    """`text` in quotes with control characters escaped, the middle cut out beyond `limit` characters."""
+    """Return `text` in quotes with control characters escaped; beyond `limit` characters the middle is cut out."""
     if len(text) > limit:
         text = f"{text[: limit - 20]}…{text[-19:]}"
     return repr(text)
 
 
 def _digits(value: int) -> str:
-    # str() of a long int is quadratic and refused by Python beyond 4300 digits.
+    # str() of a long int takes quadratic time, and Python refuses more than 4300 digits.
     if int.bit_length(value) > 128:
         return f"of {int.bit_length(value)} bits"
     return int.__repr__(value)
 
 
 def terminal_line(text: str) -> str:
-    """Return `text` fit to be printed on one line of a terminal or log: escape whatever is not shown as it is."""
+    """Return `text` for one line of a terminal or log: escape all characters that are not shown literally."""
     return _NOT_OF_A_LINE.sub(_escaped, text)
 
 
 def terminal_text(text: str, indent: str = "") -> str:
     """Return `text` as `terminal_line` does, but keep its line breaks and tabs.
 
-    Every line but the first begins with `indent`, so that none can pass for a line of the program's own.
+    Every line except the first begins with `indent`, so that it cannot be taken for a line of the program itself.
     """
     safe = _NOT_OF_A_TEXT.sub(_escaped, text)
     return safe.replace("\n", f"\n{indent}") if indent else safe
 
 
 def terminal_json(text: str) -> str:
-    """Return JSON text with the same value that is fit to be printed: what `terminal_text` escapes, as `\\uXXXX`."""
+    """Return printable JSON text with the same value: characters that `terminal_text` escapes become `\\uXXXX`."""
     return _NOT_OF_A_TEXT.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def joined_surrogates(text: str) -> str:
-    """Return `text` with each surrogate pair replaced by its character; JSON writes those beyond U+FFFF as a pair.
+    """Return `text` with each surrogate pair replaced by its character; JSON escapes use pairs beyond U+FFFF.
 
-    A lone surrogate stays as it is; see `flaw`.
+    A lone surrogate stays unchanged; see `flaw`.
     """
     return _SURROGATE_PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 

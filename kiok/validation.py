@@ -1,7 +1,7 @@
-"""Every rule a DAG must keep, in one place: the only maker of `DagSpec` from untrusted data.
+"""All validation rules of a DAG; the only code that creates a `DagSpec` from untrusted data.
 
-It runs where a DAG is compiled (an early, located error) and again on the host (the result of
-untrusted code is itself untrusted). No step recurses on the input.
+It runs where a DAG is compiled (for early errors with a location) and again on the host (the result of
+untrusted code is itself untrusted). No step is recursive on the input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_TASKS = 10_000
 DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "tasks")
 TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
-# What each task type cannot run without.
+# Required config keys of each task type.
 REQUIRED_CONFIG = {
     "http": ("url",),
     "livy": ("livy.url", "livy.file"),
@@ -36,24 +36,24 @@ REQUIRED_CONFIG = {
 SCRIPT_TYPES = frozenset({"shell", "python", "trino", "ontul"})
 ONTUL_TYPES_WITHOUT_SCRIPT = frozenset({"CLASS", "PYTHON"})
 
-_MAX_SUGGESTED = 10  # dangling ids that get a suggestion: each is looked for among all tasks
+_MAX_SUGGESTED = 10  # maximum of unknown ids with a suggestion: each is compared with all tasks
 
 __all__ = ["DAG_KEYS", "TASK_KEYS", "LocatedProblem", "Location", "Validated", "validate"]
 
 
 class Validated(NamedTuple):
-    """`spec` is None exactly when there are `problems`."""
+    """Result of `validate`; `spec` is None exactly if there are `problems`."""
 
     spec: DagSpec | None
     problems: tuple[LocatedProblem, ...]
 
 
 def validate(value: object) -> Validated:
-    """Check an untrusted JSON-like value (a DAG in wire form) and make its `DagSpec`.
+    """Check an untrusted JSON-like value (a DAG in wire form) and create its `DagSpec`.
 
     Optional keys may be missing or null and get their defaults; unknown keys are problems. All problems are
-    reported at once, at most 200 and then their number. Never raises for values made of dict, list,
-    str, int, float, bool and None, whatever their size and nesting.
+    reported together: at most 200, and the number of the rest. Never raises for values made of dict, list,
+    str, int, float, bool and None, of any size and nesting.
     """
     problems = Problems()
     if not isinstance(value, dict):
@@ -91,7 +91,7 @@ def validate(value: object) -> Validated:
 
 
 def authored_id(value: object) -> str | None:
-    """The id of a DAG or task as its author wrote it, where that is text worth showing."""
+    """Return the id of a DAG or task as its author wrote it, if it is text that can be shown."""
     found = value.get("id") if isinstance(value, dict) else None
     return str.__str__(found)[:250] if isinstance(found, str) and found and not flaw(found) else None
 
@@ -113,7 +113,7 @@ def _tasks(dag: Fields, problems: Problems) -> list[TaskSpec]:
 
 
 def _task(value: object, location: Location, problems: Problems) -> TaskSpec | None:
-    """The task as far as it can be read, so that the graph is checked too; None without a usable id."""
+    """Return the task with its valid fields, so that the graph is checked too; None without a usable id."""
     if not isinstance(value, dict):
         problems.add(f"a task must be a mapping, found {shown(value)}", location, key="tasks")
         return None
@@ -138,7 +138,7 @@ def _task(value: object, location: Location, problems: Problems) -> TaskSpec | N
 
 
 def _check_references(task: Fields, script: str | None, config: dict[str, str]) -> None:
-    """The form of the references in the script and the config; what they name is known when the task runs."""
+    """Check the syntax of the references in the script and the config; their targets are checked when the task runs."""
     for message in malformed_references(script or "", is_script=True):
         task.wrong("script", message)
     for key, value in config.items():
@@ -147,7 +147,7 @@ def _check_references(task: Fields, script: str | None, config: dict[str, str]) 
 
 
 def _check_needs(task: Fields, type_: str, script: str | None, config: dict[str, str]) -> None:
-    """The script and the config keys that a task of this type cannot do without."""
+    """Check the script and the config keys that a task of this type requires."""
     scripted = type_ in SCRIPT_TYPES
     if type_ == "ontul":
         scripted = config.get("ontul.jobType") not in ONTUL_TYPES_WITHOUT_SCRIPT
@@ -192,7 +192,7 @@ def _check_graph(tasks: Sequence[TaskSpec | None], problems: Problems) -> None:
                 message = "a task cannot require itself"
             elif required in first:
                 edges[task.id].append(required)
-            # A task whose own id is broken may be the one that is meant: report that one only.
+            # Not if a task's own id is invalid: it may be the required one, and its own problem is reported.
             elif complete:
                 message = f"no task of this DAG has the id {shown(required)}"
                 if suggested < _MAX_SUGGESTED:

@@ -1,4 +1,4 @@
-"""What an author most likely did where the YAML parser reports an error, told from the text of the lines."""
+"""Likely causes of errors of the YAML parser, derived from the text of the lines."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FOREIGN = (
     ),
     (
         re.compile(r"diff --git |@@ -[0-9]"),
-        "the line is of a diff (a patch); commit the file that the diff gives",
+        "the line is part of a diff (a patch); commit the file with the diff applied",
     ),
     (
         re.compile(r"<!doctype html|<html", re.IGNORECASE),
-        "the line is of an HTML page; commit the file itself, not a page that shows it or an error page",
+        "the line is part of an HTML page; commit the file itself, not a page that shows it or an error page",
     ),
 )
 _TEMPLATE = re.compile(r"\{\{|\{%|<%")
@@ -28,7 +28,7 @@ _ENTRY = re.compile(
 
 
 def foreign_text(fault: Fault) -> Explained | None:
-    """Text that is put into a file by accident: merge conflict markers, a diff, a page of a web server."""
+    """Find text that was put into a file by accident: merge conflict markers, a diff, a page of a web server."""
     for pattern, message in _FOREIGN:
         for number, line in enumerate(fault.lines, 1):
             if pattern.match(line):
@@ -37,36 +37,36 @@ def foreign_text(fault: Fault) -> Explained | None:
 
 
 def tab(fault: Fault) -> Explained | None:
-    """A tab in the indentation, or between a key and its value."""
+    """Explain a tab in the indentation, or between a key and its value."""
     if fault.at is None:
         return None
     if fault.context.startswith("while scanning a quoted scalar"):
         return None
     indent = fault.here[: indentation(fault.here)]
     if "\t" in indent and fault.at.column <= len(indent) + 1:
-        message = "the line is indented with a tab; indent with blanks"
+        message = "the line is indented with a tab; indent with spaces"
         return Explained(message, Mark(fault.at.line, indent.index("\t") + 1))
     if fault.character == "\t" and "cannot start any token" in fault.problem:
-        return Explained("a tab is not allowed here; write a blank in its place", fault.at)
+        return Explained("a tab is not allowed here; write a space instead", fault.at)
     return None
 
 
 def template(fault: Fault) -> Explained | None:
-    """The text of a template, such as Helm's or Jinja's, in or right before the line at fault."""
+    """Explain template text, such as Helm's or Jinja's, in the line with the error or the line above."""
     if fault.at is None:
         return None
     for number in (fault.at.line, fault.at.line - 1):
         if found := _TEMPLATE.search(fault.line(number)):
             message = (
-                f"{found[0]!r} of a template is not YAML: commit the text that the template gives, or write "
-                'the value in quotes if that is what the task gets: "{{ ... }}"'
+                f"{found[0]!r} of a template is not YAML: commit the rendered text, or write "
+                'the value in quotes if the task needs the template itself: "{{ ... }}"'
             )
             return Explained(message, Mark(number, found.start() + 1))
     return None
 
 
 def colon_in_value(fault: Fault) -> Explained:
-    """`mapping values are not allowed`: a second colon, or a colon that is missing or misplaced in the line above."""
+    """Explain `mapping values are not allowed`: a second colon, or a missing or misplaced colon in the line above."""
     at = fault.at or Mark(1, 1)
     above = fault.above(at.line)
     before = fault.here[: at.column - 1]
@@ -79,14 +79,16 @@ def colon_in_value(fault: Fault) -> Explained:
         is_deeper = indentation(fault.here) > indentation(fault.line(above))
         if is_deeper and (over := _ENTRY.match(text)) and over["value"]:
             message = (
-                f"the line is indented deeper than the line above, whose key {_key_of(over)} has a value already; "
+                f"the line is indented deeper than the line above, whose key {_key_of(over)} already has a value; "
                 f"indent it with {in_blanks(indentation(fault.line(above)))}, like the line above"
             )
             return Explained(message, Mark(at.line, indentation(fault.here) + 1))
         if not text.endswith(":") and ": " not in text:
             message = f"':' is missing after {quoted(text)}"
             if not text.lstrip("- ").isidentifier():
-                message = f"the line {quoted(text)} has no ': '; a line among keys is 'key: value'"
+                message = (
+                    f"the line {quoted(text)} has no ': '; lines between keys have the form 'key: value'"
+                )
             return Explained(message, Mark(above, indentation(fault.line(above)) + 1))
     message = (
         "a value without quotes cannot hold ': '; write it in quotes, or as a block of text "
@@ -96,7 +98,7 @@ def colon_in_value(fault: Fault) -> Explained:
 
 
 def no_colon(fault: Fault) -> Explained:
-    """`could not find expected ':'`: a line among the keys that is no `key: value`."""
+    """Explain `could not find expected ':'`: a line between keys that is not of the form `key: value`."""
     start = fault.start or fault.at
     if start is None:
         return Explained("a line is not of the form 'key: value'", None)
@@ -104,21 +106,21 @@ def no_colon(fault: Fault) -> Explained:
     if text[:1] in ("'", '"'):
         return unclosed_quote(fault)
     return Explained(
-        f"the line {quoted(text)} has no ':'; among keys, each line is 'key: value' "
-        "(the further lines of a value are indented deeper than its key)",
+        f"the line {quoted(text)} has no ':'; lines between keys have the form 'key: value' "
+        "(further lines of a value are indented deeper than its key)",
         start,
     )
 
 
 def unclosed_quote(fault: Fault) -> Explained:
-    """A quote that nothing closes: the line where it opens is the one to change, not the end of the file."""
+    """Explain an unclosed quote, at the line where it opens rather than at the end of the file."""
     start = fault.start or fault.at
     quote = fault.line(start.line)[start.column - 1 : start.column] if start else ""
     return Explained(f"the quote ({quote or 'mark'}) that opens here is not closed", start)
 
 
 def bad_start(fault: Fault) -> Explained:
-    """`cannot start any token`: a value that begins with a character that YAML keeps for itself."""
+    """Explain `cannot start any token`: a value that begins with a character that YAML reserves."""
     if fault.at is None or not fault.character:
         return Explained(
             "a value begins with a character that is not allowed there; write it in quotes", fault.at
@@ -133,7 +135,7 @@ def bad_start(fault: Fault) -> Explained:
 
 
 def alias_or_anchor(fault: Fault) -> Explained:
-    """A value that begins with `*` or `&`, such as the schedule `*/5 * * * *`."""
+    """Explain a value that begins with `*` or `&`, such as the schedule `*/5 * * * *`."""
     place = fault.start or fault.at
     if place is None:
         return Explained("'*' and '&' begin an alias and an anchor; write the value in quotes", None)
@@ -143,21 +145,21 @@ def alias_or_anchor(fault: Fault) -> Explained:
 
 
 def list_item(fault: Fault) -> Explained:
-    """`did not find expected '-' indicator`: a line at the place of the list's dashes that has none."""
+    """Explain `did not find expected '-' indicator`: a line with the indentation of a list's dashes but no dash."""
     if opened := _quote_opened(fault):
         return opened
     at = fault.at or fault.start
     since = f" that begins in line {fault.start.line}" if fault.start else ""
     found = quoted(fault.here.strip())
     message = (
-        f"expected an item ('- ') of the list{since}, found {found}; indent the line to the keys of the item "
-        "it belongs to, or like the key that holds the list"
+        f"expected an item ('- ') of the list{since}, found {found}; indent the line like the keys of the item "
+        "that it belongs to, or like the key of the list"
     )
     return Explained(message, at)
 
 
 def key(fault: Fault) -> Explained:
-    """`did not find expected key`: text after a value, an item among keys, or an indentation of its own."""
+    """Explain `did not find expected key`: text after a value, a list item between keys, or another indentation."""
     if opened := _quote_opened(fault):
         return opened
     at = fault.at or fault.start
@@ -175,8 +177,8 @@ def key(fault: Fault) -> Explained:
     since = f" of the mapping that begins in line {fault.start.line}" if fault.start else ""
     if fault.character == "-":
         message = (
-            f"a list item ('- ') stands where a key{since} is expected; indent it deeper than the key that holds "
-            "the list, whose line must end with ':'"
+            f"found a list item ('- ') where a key{since} is expected; indent it deeper than the key of the list, "
+            "whose line must end with ':'"
         )
         return Explained(message, at)
     wanted = f" ({in_blanks(fault.start.column - 1)})" if fault.start else ""
@@ -188,10 +190,10 @@ def key(fault: Fault) -> Explained:
 
 
 def new_document(fault: Fault) -> Explained:
-    """`did not find expected <document start>`: lines less indented than the first, or text after a value."""
+    """Explain `did not find expected <document start>`: lines indented less than the first, or text after a value."""
     at = fault.at or fault.start
     if at is None:
-        return Explained("the document ended before; a new one begins with '---'", None)
+        return Explained("the document ends before this text; a new document begins with '---'", None)
     first = next(
         (
             number
@@ -209,12 +211,12 @@ def new_document(fault: Fault) -> Explained:
     if any(line.startswith("%") for line in fault.lines[: at.line]):
         return Explained("a line '---' is needed between the directives ('%') and the document", at)
     found = quoted(fault.here.strip())
-    message = f"the document ends before {found}; check the brackets and the indentation, or begin a new one with '---'"
+    message = f"the document ends before {found}; check the brackets and the indentation, or begin a new document with '---'"
     return Explained(message, at)
 
 
 def unclosed_bracket(fault: Fault) -> Explained:
-    """`did not find expected ',' or '}'`: a bracket without its end, or entries without a comma."""
+    """Explain `did not find expected ',' or '}'`: an unclosed bracket, or entries without a comma."""
     start, at = fault.start or fault.at, fault.at or fault.start
     if start is None or at is None:
         return Explained("a bracket is not closed, or ',' is missing", None)
@@ -226,12 +228,12 @@ def unclosed_bracket(fault: Fault) -> Explained:
         message = f"the {opening!r} that opens here is not closed by {closing!r}, or ',' is missing before line {at.line}"
         return Explained(message, start)
     rest = quoted(fault.here[at.column - 1 :].strip())
-    message = f"expected ',' or {closing!r} before {rest}; a value that holds ': ', ',' or a bracket is written in quotes"
+    message = f"expected ',' or {closing!r} before {rest}; write a value that contains ': ', ',' or a bracket in quotes"
     return Explained(message, at)
 
 
 def no_value(fault: Fault) -> Explained:
-    """`did not find expected node content`: a comma or bracket where a value is expected."""
+    """Explain `did not find expected node content`: a comma or bracket where a value is expected."""
     if fault.is_at_end and fault.bracket:
         return unclosed_bracket(fault._replace(start=fault.bracket))
     found = repr(fault.character) if fault.character else "the end of the line"
@@ -244,10 +246,10 @@ def _key_of(entry: re.Match[str]) -> str:
 
 
 def _quote_opened(fault: Fault) -> Explained | None:
-    """The likely cause where a quoted text of several lines ends right before: its quote was to be closed earlier."""
+    """Explain an error right after a multi-line quoted text: its quote was probably meant to be closed earlier."""
     if fault.quote_opened is None or fault.at is None:
         return None
     line = fault.line(fault.quote_opened)
     column = max(line.find('"'), line.find("'")) + 1
-    message = f"the quote that opens in this line closes in line {fault.at.line} only; close it where the value ends"
+    message = f"the quote that opens in this line closes only in line {fault.at.line}; close it where the value ends"
     return Explained(message, Mark(fault.quote_opened, max(column, 1)))

@@ -1,11 +1,11 @@
-"""A YAML file in, its DAGs and problems out. Runs no code of the file's, so it needs no sandbox.
+"""Compilation of a YAML file to DAGs and problems. It runs no code of the file, so it needs no sandbox.
 
-- A document whose root is a mapping with the key `dag` is a DAG. Any other is judged by `kiok.yaml_intent`: a broken
-  DAG, a doubt (which counts where the file gave a DAG before), or none of kiok's.
-- A file that cannot be read as YAML at all, is beyond the limits, or is encrypted, is a broken DAG where its text shows
-  the keys of one, else `import_failed`: repositories are full of templates and data that are neither YAML nor ours.
-- Where a file cannot be read to its end, none of its documents is taken: how many DAGs it holds, and
-  so what their uids are, is then unknown.
+- A document whose root is a mapping with the key `dag` is a DAG. `kiok.yaml_intent` examines all others: each is a
+  broken DAG, a doubt (which counts if the file had a DAG before), or not a DAG.
+- A file that is not YAML, exceeds the limits, or is encrypted, is a broken DAG if its text has the keys of a DAG, else
+  `import_failed`: repositories contain many templates and data files that are not YAML and not kiok's.
+- If a file cannot be read to its end, none of its documents is accepted: the number of its DAGs, and
+  therefore their uids, are unknown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from kiok.yaml_reader import Document, YamlError, YamlLimits, YamlNode, document
 __all__ = ["YamlLimits", "compile_yaml"]
 
 _DAG_LINE = re.compile(r"""^(?:---[ \t]+)?(?:\{\s*)?["']?dag["']?[ \t]*:""", re.MULTILINE)
-# Of a text that is not YAML: a line of `dag` that has a fault of its own, and one of `tasks` after it.
+# For text that is not YAML: a `dag` line, possibly with an error, and a `tasks` line after it.
 _NEARLY_DAG_LINE = re.compile(
     r"""^[ \t"'-]{0,8}dags?[ \t"']{0,8}:?[ \t]{0,8}(?:\{.*)?\r?$""", re.MULTILINE | re.IGNORECASE
 )
@@ -37,7 +37,7 @@ _NEARLY_TASKS_LINE = re.compile(
     r"""^[ \t"']{0,8}tasks[ \t"']{0,8}:?[ \t]{0,8}(?:\[.*)?\r?$""", re.MULTILINE | re.IGNORECASE
 )
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# In this order: the mark of UTF-32 begins with that of UTF-16.
+# UTF-32 first: its mark begins with that of UTF-16.
 _BOMS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -49,10 +49,10 @@ _MAX_MESSAGE = 4_000
 
 
 def compile_yaml(text: bytes, path: str, limits: YamlLimits = _DEFAULT_LIMITS) -> CompiledFile:
-    """Compile a YAML file's bytes; diagnostics carry `path`, line and column.
+    """Compile the bytes of a YAML file; diagnostics have `path`, line and column.
 
-    Never raises. Of several documents the good ones give DAGs and the others diagnostics; `keyed` counts the
-    documents that are meant as DAGs, good or not.
+    Never raises. Valid documents become DAGs, the others diagnostics; `keyed` depends on the number of
+    documents that are meant as DAGs, valid or not.
     """
     try:
         read = list(documents(_decode(text, limits), limits))
@@ -80,7 +80,7 @@ def _is_dag(document: Document) -> bool:
 
 
 def _reason(others: Sequence[Other]) -> str:
-    """Why none of the documents is a DAG."""
+    """Return why none of the documents is a DAG."""
     if not others:
         return "it is empty, or holds only comments"
     more = len(others) - 1
@@ -90,7 +90,7 @@ def _reason(others: Sequence[Other]) -> str:
 
 def _doubts(others: Sequence[Other], path: str, *, is_empty: bool) -> list[Diagnostic]:
     if is_empty:
-        # Truncation and a template that failed leave such files; whoever removes a DAG deletes its file.
+        # Truncation and failed templates leave such files; to remove a DAG, authors delete its file.
         return [Diagnostic(f"the file is empty, or holds only comments. {REMEDY}", path)]
     return [_diagnostic(item.message, path, item.mark) for item in others if item.sign is Sign.DOUBT]
 
@@ -139,13 +139,13 @@ def _decode(text: bytes, limits: YamlLimits) -> str:
 
 
 def _mark(before: str) -> Mark:
-    """The place right after `before`."""
+    """Return the place right after `before`."""
     line = before.count("\n") + 1
     return Mark(line, len(before) - before.rfind("\n"))
 
 
 def _mentions_dag(text: bytes) -> bool:
-    """Return whether a text that cannot be read shows the keys of a DAG. In UTF-16, ASCII is between NULs."""
+    """Return whether unreadable text has the keys of a DAG. NULs are removed, since UTF-16 has them between ASCII."""
     plain = text.replace(b"\0", b"").lstrip(b"\xff\xfe\xef\xbb\xbf").decode("utf-8", "replace")
     if _DAG_LINE.search(plain):
         return True
@@ -156,7 +156,7 @@ def _mentions_dag(text: bytes) -> bool:
 def _compile(
     document: Document, root: YamlNode, path: str
 ) -> tuple[DagSpec | None, str | None, Mark, list[Diagnostic]]:
-    """(the DAG if it is good, its id as authored, where it is, what is wrong)."""
+    """Return (the DAG if it is valid, its id as authored, its place, the problems)."""
     wire, places, own = read_dag(root)
     id_ = authored_id(wire)
     diagnostics = [

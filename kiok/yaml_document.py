@@ -1,4 +1,4 @@
-"""One YAML document to a DAG in wire form: spellings of keys, durations, and config values."""
+"""Conversion of a YAML document to a DAG in wire form: spellings of keys, durations, and config values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kiok.validation import authored_id
 from kiok.yaml_fault import Mark
 from kiok.yaml_reader import YamlNode
 
-# Every accepted spelling of a key, with the wire key it stands for.
+# Every accepted spelling of a key, with its wire key.
 _TIMEOUTS = {"timeout": "timeoutMs", "timeoutMs": "timeoutMs", "timeout_ms": "timeoutMs"}
 _DEFAULT_TIMEOUTS = {
     "default_timeout": "defaultTimeoutMs",
@@ -21,7 +21,7 @@ _DEFAULT_TIMEOUTS = {
     "defaultTimeoutMs": "defaultTimeoutMs",
     "default_timeout_ms": "defaultTimeoutMs",
 }
-# Those of them that take `<number><unit>` rather than milliseconds.
+# The spellings whose value is `<number><unit>` rather than milliseconds.
 _DURATIONS = frozenset({"timeout", "default_timeout", "defaultTimeout"})
 DAG_SPELLINGS = {
     **{key: key for key in ("id", "name", "description", "schedule", "catchup")},
@@ -29,7 +29,7 @@ DAG_SPELLINGS = {
 }
 TASK_SPELLINGS = {**{key: key for key in ("id", "type", "script", "requires", "config")}, **_TIMEOUTS}
 
-# What other schedulers call the same thing: too far from our names to be found as misspellings.
+# Names that other schedulers use for the same keys, too different to be found as misspellings.
 _FOREIGN_TASK_KEYS = {
     **dict.fromkeys(
         ("depends_on", "dependson", "dependencies", "depends", "upstream", "needs", "after", "deps"),
@@ -51,7 +51,7 @@ _FOREIGN_DAG_KEYS = {
 
 
 class Places:
-    """Where the values of a DAG in wire form stand in the text."""
+    """Places in the text of the values of a DAG in wire form."""
 
     def __init__(self) -> None:
         self._marks: dict[Location, Mark] = {}
@@ -60,14 +60,14 @@ class Places:
         self._marks.setdefault(location, mark)
 
     def of(self, location: Location) -> Mark:
-        """The place of the value, or of the nearest value around it that has one."""
+        """Return the place of the value, or of the nearest enclosing value that has one."""
         while location not in self._marks:
             location = location[:-1]
         return self._marks[location]
 
 
 def read_dag(root: YamlNode) -> tuple[object, Places, list[LocatedProblem]]:
-    """The document's DAG in wire form, unchecked; its places; what is wrong with its YAML form."""
+    """Return the document's unchecked DAG in wire form, its places, and the problems of its YAML form."""
     dag_key, dag = root.entries["dag"]
     places, problems = Places(), Problems(authored_id(dag.value))
     places.put((), dag_key)
@@ -83,7 +83,7 @@ def read_dag(root: YamlNode) -> tuple[object, Places, list[LocatedProblem]]:
 
 
 def task_at(root: YamlNode, mark: Mark) -> str | None:
-    """The id of the task whose text holds the place, if a task does and has one."""
+    """Return the id of the task whose text contains the place, if there is such a task and it has an id."""
     tasks_mark, tasks = root.entries.get("tasks", (mark, root))
     after = [other for other, _node in root.entries.values() if tasks_mark < other <= mark]
     before = [node for node in tasks.items if node.mark <= mark]
@@ -91,7 +91,7 @@ def task_at(root: YamlNode, mark: Mark) -> str | None:
 
 
 def _check_top_level(root: YamlNode, places: Places, problems: Problems) -> None:
-    """Other keys than `dag` and `tasks` are free (anchors are kept there), unless they look misplaced."""
+    """Report keys that seem misplaced. All keys except `dag` and `tasks` are free, for example for anchors."""
     for key, (mark, _node) in root.entries.items():
         message = ""
         if key in DAG_SPELLINGS and key not in ("id", "name", "description"):
@@ -129,7 +129,7 @@ def _task(node: YamlNode, location: Location, places: Places, problems: Problems
 
 
 class _Mapping:
-    """Reads the mapping of a DAG or a task."""
+    """Reader of the mapping of a DAG or a task."""
 
     def __init__(
         self, node: YamlNode, location: Location, places: Places, problems: Problems, task: str | None = None
@@ -141,7 +141,7 @@ class _Mapping:
         self._task = task
 
     def read(self, spellings: Mapping[str, str], foreign: Mapping[str, str]) -> dict[str, object]:
-        """The mapping with wire keys; an unknown key or a second spelling is left out, as a problem."""
+        """Return the mapping with wire keys; an unknown key or a second spelling is omitted and reported."""
         wire: dict[str, object] = {}
         seen: dict[str, str] = {}
         for key, (mark, node) in self._node.entries.items():
@@ -149,7 +149,7 @@ class _Mapping:
             if name is None:
                 self._unknown(key, mark, spellings, foreign)
             elif name in seen:
-                message = f"{seen[name]!r} and {key!r} say the same; keep one of them"
+                message = f"{seen[name]!r} and {key!r} mean the same; keep one of them"
                 self._wrong(message, mark, name)
             else:
                 seen[name] = key
@@ -159,7 +159,7 @@ class _Mapping:
         return wire
 
     def config(self, node: YamlNode) -> dict[str, str]:
-        """The task's config with its values as strings."""
+        """Return the task's config with its values as strings."""
         read: dict[str, str] = {}
         for name, (mark, value) in node.entries.items():
             nested = isinstance(value.value, list | dict)
@@ -181,7 +181,7 @@ class _Mapping:
         self, key: str, mark: Mark, spellings: Mapping[str, str], foreign: Mapping[str, str]
     ) -> None:
         if key == "tasks" and not self._location:
-            message = "'tasks' belongs at the top level of the file, beside 'dag:'"
+            message = "'tasks' belongs at the top level of the file, next to 'dag:'"
         else:
             meant = foreign.get(key.lower()) or (None if self._problems.full else nearest(key, spellings))
             message = f"unknown key {shown(key)}; " + (
@@ -190,6 +190,9 @@ class _Mapping:
         self._wrong(message, mark, "tasks" if key == "tasks" else key)
 
     def _wrong(self, message: str, mark: Mark, key: str) -> None:
-        location = (*self._location, f"{key} in line {mark.line}")  # apart from the place of a good value
+        location = (
+            *self._location,
+            f"{key} in line {mark.line}",
+        )  # distinct from the location of a valid value
         self._places.put(location, mark)
         self._problems.add(message, location, task=self._task, key=None if flaw(key) else key)

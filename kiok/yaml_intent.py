@@ -1,8 +1,8 @@
-"""Signs that a YAML document without a key `dag` is, or was, meant as a DAG.
+"""Detection of YAML documents without a key `dag` that are, or were, meant as a DAG.
 
-Repositories are full of YAML that is no DAG: workflows, compose files, charts, playbooks. So only a document that can
-hardly be anything else counts as a broken DAG wherever it is found (`Sign.CERTAIN`). A lesser sign (`Sign.DOUBT`)
-counts where the file gave a DAG before: then it proves nothing that the key is missing.
+Repositories contain much YAML that is not a DAG: workflows, compose files, charts, playbooks. So only a document that can
+hardly be anything else always counts as a broken DAG (`Sign.CERTAIN`). A weaker sign (`Sign.DOUBT`) counts if the file had
+a DAG before: then a missing key does not prove that the DAG was removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INSIDE_A_DAG = frozenset({*DAG_SPELLINGS, *TASK_SPELLINGS})
 
 
 class Sign(Enum):
-    """How sure it is that a document is meant as a DAG."""
+    """Certainty that a document is meant as a DAG."""
 
     NONE = auto()
     DOUBT = auto()
@@ -32,7 +32,7 @@ class Sign(Enum):
 
 
 class Other(NamedTuple):
-    """A document without a key `dag`: why it is no DAG, and what it looks like it was meant to be."""
+    """A document without a key `dag`: why it is not a DAG, and whether it was probably meant as one."""
 
     reason: str
     sign: Sign = Sign.NONE
@@ -41,7 +41,7 @@ class Other(NamedTuple):
 
 
 def examine(document: Document) -> Other | None:
-    """Return what a document without a key `dag` at its top is; None for an empty one."""
+    """Examine a document without a top-level key `dag`; None for an empty one."""
     root = document.root
     if root is None or (root.value is None and not root.text):
         return None
@@ -71,7 +71,7 @@ def _sign(root: YamlNode) -> tuple[Sign, str, Mark]:
         return _sign_of_mapping(root)
     if isinstance(root.value, list):
         return _sign_of_list(root)
-    # Any line of text is valid YAML, so that it can be read says nothing about it.
+    # Any line of text is valid YAML, so it being readable proves nothing.
     return Sign.DOUBT, f"{_reason(root)}. {REMEDY}", root.mark
 
 
@@ -92,9 +92,7 @@ def _sign_of_mapping(root: YamlNode) -> tuple[Sign, str, Mark]:
         return Sign.DOUBT, f"{message} {REMEDY}", mark
     if tasks is not None:
         key, mark, _node = tasks
-        message = (
-            f"the key {shown(key)} is there, but no key 'dag' with the id of a DAG; did you mean `dag:`?"
-        )
+        message = f"the key {shown(key)} is present, but there is no key 'dag' with the id of a DAG; did you mean `dag:`?"
         return (Sign.CERTAIN, message, mark) if has_tasks else (Sign.DOUBT, f"{message} {REMEDY}", mark)
     if found := _nested(root.entries.values()):
         return found
@@ -119,7 +117,7 @@ def _sign_of_list(root: YamlNode) -> tuple[Sign, str, Mark]:
 
 
 def _nested(entries: Iterable[tuple[Mark, YamlNode]]) -> tuple[Sign, str, Mark] | None:
-    """A DAG that is one level too deep: under another key, or as an item of a list."""
+    """Find a DAG that is one level too deep: under another key, or as an item of a list."""
     for _mark, node in entries:
         if "dag" not in node.entries:
             if "tasks" in node.entries and _are_tasks(node.entries["tasks"][1]):
@@ -139,7 +137,7 @@ def _nested(entries: Iterable[tuple[Mark, YamlNode]]) -> tuple[Sign, str, Mark] 
 
 
 def _are_tasks(node: YamlNode) -> bool:
-    """Return whether this can hardly be anything else than a list of this product's tasks."""
+    """Return whether this can hardly be anything but a list of kiok tasks."""
     likely = False
     for item in node.items:
         entries = item.entries
@@ -150,11 +148,11 @@ def _are_tasks(node: YamlNode) -> bool:
 
 
 def _folded(key: str) -> str:
-    """The key without its case, and without blanks and the signs of a diff around it."""
+    """Return the key in folded case, without surrounding blanks and diff signs."""
     return key.strip().strip("+-").strip().casefold()
 
 
 def _is_nearly_dag(key: str) -> bool:
-    """Return whether the key is `dag` but for one letter, its case or blanks."""
+    """Return whether the key is `dag` except for one letter, its case or blanks."""
     folded = _folded(key)
     return folded in ("dag", "dags", "da", "dg", "ag") or nearest(folded, ("dag",)) is not None

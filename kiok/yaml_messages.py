@@ -1,7 +1,7 @@
-"""Errors of the YAML parser in words that say the likely cause, at the line that has to change.
+"""Messages for errors of the YAML parser that state the likely cause, at the line to change.
 
-libyaml and PyYAML's own parser word most errors differently, and both say what the grammar wanted rather than what
-the author did. `RULES` has every message of both; a message that is not there keeps the parser's words.
+libyaml and PyYAML's own parser word most errors differently, and both describe the expected grammar rather than the
+author's mistake. `RULES` covers every message of both; other messages keep the parser's words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Rule = Callable[[Fault], Explained]
 
 
 def explain(fault: Fault) -> Explained:
-    """Return the error in the product's words, with the place of its likely cause."""
+    """Return the message for an error, with the place of its likely cause."""
     for cause in (causes.foreign_text, causes.tab, causes.template):
         if found := cause(fault):
             return found
@@ -28,7 +28,7 @@ def explain(fault: Fault) -> Explained:
 
 
 def _said(message: str, *, at_start: bool = False) -> Rule:
-    """Return a rule with a fixed message, at the place where it broke off or where the construct begins."""
+    """Return a rule with a fixed message, at the place where parsing stopped or where the construct begins."""
     return lambda fault: Explained(
         message, (fault.start or fault.at) if at_start else (fault.at or fault.start)
     )
@@ -36,18 +36,16 @@ def _said(message: str, *, at_start: bool = False) -> Rule:
 
 _TAG = _said("'!' begins a tag, and this one is not well formed; write the value in quotes", at_start=True)
 _DIRECTIVE = _said(
-    "a line that begins with '%' is a YAML directive, and this one is none; remove it, or indent it if it is text",
+    "a line that begins with '%' is a YAML directive, and this one is not valid; remove it, or indent it if it is text",
     at_start=True,
 )
 _ESCAPE = _said(
-    "a backslash between double quotes begins an escape, and this one is none; write \\\\ for a backslash, or use "
+    "a backslash between double quotes begins an escape, and this one is not valid; write \\\\ for a backslash, or use "
     "single quotes"
 )
-_BLOCK_HEADER = _said(
-    "nothing but a comment may follow '|' or '>' in its line; begin the text in the next line"
-)
+_BLOCK_HEADER = _said("only a comment may follow '|' or '>' in its line; begin the text in the next line")
 
-# The problem as libyaml or PyYAML's parser says it, matched from its beginning, in the order that they are tried.
+# The messages of libyaml and PyYAML's parser, matched from their beginning, in the order that they are tried.
 _ANY_RULES: Sequence[tuple[str, Rule]] = (
     (r"mapping values are not allowed", causes.colon_in_value),
     (r"could not find expected ':'", causes.no_colon),
@@ -72,14 +70,14 @@ _ANY_RULES: Sequence[tuple[str, Rule]] = (
         _said("a list item ('- ') cannot follow a key in its line; begin the list in the next line"),
     ),
     (r"mapping keys are not allowed", _said("a value cannot begin with '? '; write it in quotes")),
-    (r"found unexpected ':'", _said("a blank is missing after ':', or the text is to be in quotes")),
+    (r"found unexpected ':'", _said("a space is missing after ':', or the text needs quotes")),
     (
         r"found a tab character that violates indentation",
-        _said("the line is indented with a tab; indent with blanks"),
+        _said("the line is indented with a tab; indent with spaces"),
     ),
     (
         r"found a tab character where an indentation space is expected",
-        _said("the text after '|' or '>' is indented with a tab; indent it with blanks"),
+        _said("the text after '|' or '>' is indented with a tab; indent it with spaces"),
     ),
     (
         r"found an indentation indicator equal to 0|expected indentation indicator",
@@ -95,7 +93,7 @@ _ANY_RULES: Sequence[tuple[str, Rule]] = (
     (r"found invalid Unicode character escape code|chr\(\) arg not in range", _ESCAPE),
     (r"(did not find expected|could not find expected) directive name", _DIRECTIVE),
     (r"found unknown directive name|found unexpected non-alphabetical character", _DIRECTIVE),
-    (r"found duplicate %?YAML directive", _said("the file says its YAML version twice; remove one")),
+    (r"found duplicate %?YAML directive", _said("the file sets its YAML version twice; remove one")),
     (
         r"found incompatible YAML document",
         _said("the file is in another version of YAML; remove its %YAML line"),

@@ -1,7 +1,7 @@
-"""YAML text to documents of plain values, every one with its place; hostile text included.
+"""A reader of possibly hostile YAML text, which returns documents of plain values with their places.
 
-Limits are kept on the parser's events, before anything is built from them, and aliases are counted as what
-they would expand to. PyYAML's constructors and resolvers are not used.
+Limits apply to the parser's events, before anything is built from them, and aliases are counted in their
+expanded size. PyYAML's constructors and resolvers are not used.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from kiok.yaml_fault import Fault, Mark, lines_of
 from kiok.yaml_messages import explain
 from kiok.yaml_schema import ALLOWED_TAGS, COLLECTION_TAGS, TAG_PREFIX, ScalarError, resolve, tag_name
 
-# The C parser gives the same events and marks, some twenty times faster; not every platform has it.
+# The C parser gives the same events and marks, about twenty times faster; not every platform has it.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
 class YamlLimits:
-    """What a YAML file may cost.
+    """Limits of a YAML file.
 
-    `max_nodes` and `max_text` (characters) count aliases as what they expand to, over the whole file;
+    `max_nodes` and `max_text` (characters) count expanded aliases, over the whole file;
     `max_depth` counts nested lists and mappings.
     """
 
@@ -39,7 +39,7 @@ class YamlLimits:
 
 
 class YamlError(Exception):
-    """The text cannot be read as YAML, or goes beyond the limits."""
+    """The text is not valid YAML, or exceeds the limits."""
 
     def __init__(self, message: str, mark: Mark | None = None) -> None:
         super().__init__(message)
@@ -49,10 +49,10 @@ class YamlError(Exception):
 
 @dataclass(slots=True, eq=False)
 class YamlNode:
-    """One value. `value` is it in plain Python (str, int, float, bool, None, list, dict with string keys).
+    """A value with its place. `value` is plain Python (str, int, float, bool, None, list, dict with string keys).
 
-    `items` holds a list's nodes; `entries` a mapping's, by key, with the place of the key. A mapping's
-    further entries of the same key are reported and left out.
+    `items` has the nodes of a list; `entries` those of a mapping, by key, with the place of the key. Further
+    entries with the same key are reported and omitted.
     """
 
     mark: Mark
@@ -66,14 +66,14 @@ class YamlNode:
 
 @dataclass(slots=True)
 class Document:
-    """One document: its root (None when it is empty), and what is wrong in it apart from its meaning."""
+    """A document: its root (None if it is empty), and its errors of form."""
 
     root: YamlNode | None = None
     errors: list[tuple[Mark, str]] = field(default_factory=list)
 
 
 def documents(text: str, limits: YamlLimits) -> Iterator[Document]:
-    """Read `text` document by document. Raises YamlError, at the earliest event that shows it."""
+    """Read `text` document by document. Raises YamlError at the first event that shows an error."""
     reader = _Reader(limits)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
@@ -84,7 +84,7 @@ def documents(text: str, limits: YamlLimits) -> Iterator[Document]:
         message, place = explain(_fault(exc, text))
         raise YamlError(f"not valid YAML: {message}", place) from exc
     except (yaml.YAMLError, ValueError, OverflowError) as exc:
-        # The pure Python parser lets chr() and int() fail on some escapes and directives, without a place.
+        # In the pure Python parser, chr() and int() fail on some escapes and directives, without a place.
         message, _ = explain(Fault("", str(exc).splitlines()[0], None, None, lines_of(text)))
         raise YamlError(f"not valid YAML: {message}") from exc
 
@@ -100,7 +100,7 @@ def _place(mark: Any) -> Mark | None:
 
 
 def _opened_before(at: Mark, text: str) -> tuple[int | None, Mark | None]:
-    """Return the line where a quoted text of several lines opens that ends in the line of `at`, and the open bracket."""
+    """Return the line where a multi-line quoted text opens that ends in the line of `at`, and the open bracket."""
     quote, brackets = None, []
     try:
         for token in yaml.scan(text, Loader=_LOADER):
@@ -118,7 +118,7 @@ def _opened_before(at: Mark, text: str) -> tuple[int | None, Mark | None]:
             elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken) and brackets:
                 brackets.pop()
     except (yaml.YAMLError, ValueError, OverflowError):
-        pass  # the scanner met the same error
+        pass  # the scanner found the same error
     return quote, brackets[-1] if brackets else None
 
 
@@ -126,7 +126,7 @@ _COLLECTION_ENDS = frozenset({yaml.SequenceEndEvent, yaml.MappingEndEvent})
 
 
 class _Open(NamedTuple):
-    """A list or mapping whose end has not come yet; `children` are keys and values in turn for a mapping."""
+    """A list or mapping that has not ended yet; for a mapping, `children` alternates keys and values."""
 
     node: YamlNode
     mapping: bool
@@ -135,7 +135,7 @@ class _Open(NamedTuple):
 
 
 class _Reader:
-    """Builds one document at a time from events, on a stack of its own: no recursion on the input."""
+    """Builder of documents from events, with an explicit stack instead of recursion."""
 
     def __init__(self, limits: YamlLimits) -> None:
         self._limits = limits
@@ -145,7 +145,7 @@ class _Reader:
         self._open: list[_Open] = []
 
     def take(self, event: Any) -> Document | None:
-        """Take the next event; the document, when the event ends one."""
+        """Process the next event; return the document if the event ends one."""
         kind = type(event)
         if kind in _COLLECTION_ENDS:
             self._end()
@@ -153,7 +153,7 @@ class _Reader:
         start = event.start_mark
         mark = Mark(start.line + 1, start.column + 1)
         if kind is yaml.ScalarEvent:
-            # The C parser gives '' and the Python one None for a scalar without quotes.
+            # For a scalar without quotes, the C parser gives '' and the Python parser None.
             self._add(self._scalar(event, mark), event.anchor, plain=not event.style)
         elif isinstance(event, yaml.AliasEvent):
             self._add(self._alias(event, mark), None, plain=False)
@@ -190,10 +190,10 @@ class _Reader:
         self._aliases += 1
         self._check(self._aliases, self._limits.max_aliases, "aliases", mark)
         if anchor not in self._anchors:
-            raise YamlError(f"the alias '*{anchor[:80]}' names no anchor before it", mark)
+            raise YamlError(f"the alias '*{anchor[:80]}' refers to no anchor before it", mark)
         target = self._anchors[anchor]
         if target is None:
-            raise YamlError(f"the alias '*{anchor[:80]}' lies inside what it names", mark)
+            raise YamlError(f"the alias '*{anchor[:80]}' is inside the value that it refers to", mark)
         self._count(target.nodes, target.text, mark)
         self._check(len(self._open) + target.height, self._limits.max_depth, "levels of nesting", mark)
         return YamlNode(
@@ -250,11 +250,11 @@ class _Reader:
             template = '; write a template in quotes: "{{ ... }}"' if isinstance(key.value, dict) else ""
             self._wrong(key.mark, f"a key must be text, found {shown(key.value)}{template}")
             return
-        # As JSON writes it, so that `1:` and `"1":` are one key.
+        # As in JSON, so that `1:` and `"1":` are the same key.
         name = encode(key.value)
         if name in node.entries:
             first = node.entries[name][0]
-            again = f"the key {shown(name)} stands twice in this mapping, first in line {first.line}"
+            again = f"the key {shown(name)} is duplicated in this mapping, first in line {first.line}"
             self._wrong(key.mark, again)
             return
         node.entries[name] = (key.mark, value)

@@ -1,4 +1,4 @@
-"""The YAML 1.2 core schema: what an unquoted scalar is.
+"""The YAML 1.2 core schema: types of unquoted scalars.
 
 Unlike YAML 1.1, `on`, `yes`, dates and `12:30:45` are text. https://yaml.org/spec/1.2.2/#103-core-schema
 """
@@ -23,7 +23,7 @@ _HEX = re.compile(r"0x([0-9a-fA-F]+)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NAN = re.compile(r"\.(?:nan|NaN|NAN)")
-_MAX_DIGITS = 70  # 64 bits in octal, with room for leading zeros; beyond, int() may be slow or refuse
+_MAX_DIGITS = 70  # 64 bits in octal, with room for leading zeros; for more, int() may be slow or fail
 
 TAG_PREFIX = "tag:yaml.org,2002:"
 COLLECTION_TAGS = {"map": "mapping", "seq": "list"}
@@ -31,11 +31,11 @@ SCALAR_TAGS = ("null", "bool", "int", "float", "str")
 
 
 class ScalarError(ValueError):
-    """The scalar has no value in the core schema, or one that no DAG can hold."""
+    """The scalar has no value in the core schema, or one that a DAG cannot contain."""
 
 
 def resolve(text: str, *, plain: bool, tag: str | None) -> object:
-    """The value of a scalar: str, int, float, bool or None.
+    """Return the value of a scalar: str, int, float, bool or None.
 
     `plain`: written without quotes; `tag`: its explicit tag, if any. Raises ScalarError.
     """
@@ -51,15 +51,15 @@ def resolve(text: str, *, plain: bool, tag: str | None) -> object:
     if kind == "float" and found == "int":
         return float(text) if _FLOAT.fullmatch(text) else float(_number(value))
     if kind != found:
-        raise ScalarError(f"{text[:40]!r} is not what its tag '!!{kind}' says")
+        raise ScalarError(f"{text[:40]!r} does not match its tag '!!{kind}'")
     return value
 
 
-ALLOWED_TAGS = "allowed are those of the core schema: !!str, !!int, !!float, !!bool, !!null, !!seq, !!map"
+ALLOWED_TAGS = "allowed tags: !!str, !!int, !!float, !!bool, !!null, !!seq, !!map"
 
 
 def tag_name(tag: str) -> str:
-    """A tag as an author writes it, of bounded length."""
+    """Return a tag as an author writes it, of limited length."""
     short = "!!" + tag.removeprefix(TAG_PREFIX) if tag.startswith(TAG_PREFIX) else tag
     return short[:80]
 
@@ -82,10 +82,12 @@ def _plain(text: str) -> object:
     if _FLOAT.fullmatch(text):
         number = float(text)
         if not math.isfinite(number):
-            raise ScalarError(f"the number {text[:40]} is beyond what a float holds; write it in quotes")
+            raise ScalarError(f"the number {text[:40]} is beyond the range of a float; write it in quotes")
         return number
     if _INFINITY.fullmatch(text) or _NAN.fullmatch(text):
-        raise ScalarError(f"{text} is not a number that JSON can hold; write it in quotes if text is meant")
+        raise ScalarError(
+            f"{text} is not a number that JSON can represent; write it in quotes if text is meant"
+        )
     return text
 
 

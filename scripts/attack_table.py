@@ -1,7 +1,7 @@
-"""Writes the table of attacks in docs/security.md, from the heads of the hostile files under tests/sandbox/attacks.
+"""Write the table of attacks in docs/security.md from the headers of the hostile files under tests/sandbox/attacks.
 
-attack_table.py            writes the table
-attack_table.py --check    status 1 if it is out of date
+attack_table.py            write the table
+attack_table.py --check    exit with status 1 if it is out of date
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.sandbox.attacks import JARS, PYTHON, TARS, Attack, attacks
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- attacks: written by scripts/attack_table.py -->\n", "<!-- end of attacks -->\n"
-# Folder: its heading, and the test that each of its files is a case of.
+# By folder: its heading, and the test that runs each of its files as a case.
 SECTIONS = {
     PYTHON: (
         "Python files",
@@ -28,7 +28,7 @@ SECTIONS = {
     JARS: ("Jars", "tests/sandbox/test_attacks_jars.py", "test_a_hostile_jar_is_contained"),
     TARS: ("Tars", "tests/sandbox/test_attacks_tars.py", "test_the_driver_refuses_a_hostile_tar"),
 }
-# What a regular expression stands for, in words.
+# Replacements that turn a regular expression into readable text.
 _IN_WORDS = {
     r"\|": " / ",
     r"\.\*": "...",
@@ -38,14 +38,14 @@ _IN_WORDS = {
 
 
 def table() -> str:
-    """Every attack, in a table for each kind of file."""
+    """Return all attacks, in a table for each kind of file."""
     parts = []
     for folder, (title, path, test) in SECTIONS.items():
         found = attacks(folder)
         parts += [
             f"### {title}",
             "",
-            f"{len(found)} attacks, each a case of [`{test}`](../{path}) by its name.",
+            f"{len(found)} attacks, each a case of [`{test}`](../{path}) with its name.",
             "",
             "| attack | what it tries | what happens |",
             "|---|---|---|",
@@ -56,7 +56,7 @@ def table() -> str:
 
 
 def document(text: str) -> str:
-    """The document with the table as it should be. Raises ValueError when the markers are not in it."""
+    """Return the document with the current table. Raises ValueError without the markers."""
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     return f"{text[:start]}\n{table()}\n{text[end:]}"
 
@@ -67,9 +67,9 @@ def _place(attack: Attack) -> str:
 
 def _end(attack: Attack) -> str:
     if attack.outcome is FileStatus.COMPILED:
-        return "compiles; nothing of it is left"
+        return "compiles and leaves nothing behind"
     if attack.outcome is FileStatus.NOT_A_DAG:
-        return "is no DAG; nothing of it is left"
+        return "is not a DAG and leaves nothing behind"
     words = attack.expect
     for pattern, text in _IN_WORDS.items():
         words = re.sub(pattern, text, words)

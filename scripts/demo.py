@@ -1,9 +1,9 @@
-"""`make demo`: the whole way of a commit, from a push to the metadata store and back, with every claim checked.
+"""`make demo`: follow commits from a push to the metadata store, and check every claim.
 
-    demo.py [FOLDER]        where it works, .kiok/demo by default; the folder is made anew each time
+    demo.py [FOLDER]        the working folder, .kiok/demo by default; it is recreated each time
 
-Syncs are the real `manage.py gitsync --now` in a process of its own; what it did is then read from the metadata
-store. The first claim that does not hold ends the demo with status 1.
+Each sync runs the real `manage.py gitsync --now` in its own process, and the results are read from the metadata store. The
+first claim that does not hold ends the demo with status 1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ REGIONAL = f"{NAME}/dags/regional.py::regional"
 JAR = "dags/nightly.jar"
 FORMATS = {".yaml": "YAML", ".yml": "YAML", ".py": "Python", ".jar": "Java"}
 
-# The story must not depend on who tells it: no settings of the machine or the user.
+# Prefixes of variables that are removed: the demo must not depend on settings of the machine or the user.
 OURS = ("KIOK_", "DATABASE_URL", "DJANGO_", "GIT_")
 GIT_ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -61,7 +61,7 @@ def git(*words: str) -> str:
 
 
 def push(message: str) -> str:
-    """Commit everything in the author's clone and push it; the commit's id."""
+    """Commit everything in the author's clone, push it, and return the commit id."""
     git("add", "--all")
     git("commit", "--quiet", "--message", message)
     git("push", "--quiet", "origin", "main")
@@ -72,7 +72,7 @@ def push(message: str) -> str:
 
 
 def sync(*, expect: int = 0) -> SyncRun:
-    """`manage.py gitsync --now`; the record of that sync."""
+    """Run `manage.py gitsync --now` and return the record of that sync."""
     from gitsync.models import SyncRun
 
     command(sys.executable, "manage.py", "gitsync", "--now", "--config", str(CONFIG), expect=expect)
@@ -80,7 +80,7 @@ def sync(*, expect: int = 0) -> SyncRun:
 
 
 def show_dags() -> None:
-    """The metadata store's DAGs as a table."""
+    """Print the DAGs of the metadata store as a table."""
     from kiok.metadata.models import Dag
 
     table = Table(
@@ -105,14 +105,14 @@ def show_dags() -> None:
 
 
 def prepare() -> None:
-    """An empty folder, a database in it, and the configuration."""
+    """Create an empty folder with a database and the configuration."""
     step("An empty metadata store: PostgreSQL, embedded in this checkout")
     _reset()
     CONFIG.write_text(
         "# Written by `make demo`.\n"
         f"kiok.base.data.dir = {DATA}\n"
         f"kiok.gitsync.repos = {NAME}|{REMOTE.as_uri()}|main|\n"
-        "# A local repository; the default allows https and ssh only.\n"
+        "# A local repository needs file. The default allows only https and ssh.\n"
         "kiok.gitsync.allow.protocols = https, ssh, file\n"
         "kiok.gitsync.interval.ms = 2000\n",
         encoding="utf-8",
@@ -126,7 +126,7 @@ def prepare() -> None:
     command(sys.executable, "manage.py", "migrate", "--verbosity", "0", "--config", str(CONFIG))
     from kiok.metadata.models import Dag
 
-    check("the metadata store is up and holds no DAG", Dag.objects.count() == 0)
+    check("the metadata store is up and contains no DAG", Dag.objects.count() == 0)
 
 
 def _reset() -> None:
@@ -135,16 +135,16 @@ def _reset() -> None:
             embedded.ensure(DATA)
             stopped = embedded.release(DATA)
         except DatabaseUnavailable:
-            stopped = True  # a broken one, from a demo that was cut short: thrown away below
+            stopped = True  # broken by an aborted demo, and deleted below
         if not stopped:
-            raise DemoFailed(f"something still uses {shown(DATA)}, perhaps `make run`; stop it first")
+            raise DemoFailed(f"another process uses {shown(DATA)}, perhaps `make run`. Stop it first")
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     HOME.mkdir(mode=0o700)
 
 
 def make_repository(builder: dict[str, str]) -> None:
-    """examples/ as a git repository with a remote, the jar compiled. `builder`: the environment to compile in."""
+    """Create a git repository with a remote from examples/ and a compiled jar. `builder`: the compiler's environment."""
     step(
         "A team's DAG repository: examples/, with its Java DAGs compiled into a jar, pushed to a bare repository"
     )
@@ -163,7 +163,7 @@ def make_repository(builder: dict[str, str]) -> None:
 
 
 def first_sync() -> None:
-    """The push becomes registered DAGs of all three formats."""
+    """Sync the push, and check that DAGs of all three formats are registered."""
     from gitsync.models import SourceFile
     from kiok.metadata.models import Dag
 
@@ -174,37 +174,37 @@ def first_sync() -> None:
     formats = {FORMATS[Path(dag.source_path).suffix] for dag in dags}
     check("DAGs of all three formats are registered", formats == {"YAML", "Python", "Java"}, formats)
     check(
-        "each at version 1, from the commit pushed",
+        "each at version 1, from the pushed commit",
         {(d.version, d.commit_sha) for d in dags} == {(1, run.to_commit)},
     )
     loads = [task["id"] for task in Dag.objects.get(uid=REGIONAL).spec["tasks"]]
-    check("the Python DAG has a task per region of the module it imports", "load_apac" in loads, loads)
+    check("the Python DAG has a task for each region of the module it imports", "load_apac" in loads, loads)
     python_and_java = [dag for dag in dags if not dag.source_path.endswith(".yaml")]
     check(
-        "Python and Java were compiled in containers, by images on record",
+        "Python and Java were compiled in containers, and their images are recorded",
         all(d.image_digest for d in python_and_java),
     )
     others = set(SourceFile.objects.filter(state="not_a_dag").values_list("path", flat=True))
     wanted = {".github/workflows/check.yml", "lib/regions.py", "tools/count_lines.py"}
     check(
-        "a CI workflow and two Python modules are listed as 'not a DAG', and are no error",
+        "a CI workflow and two Python modules are listed as 'not a DAG', which is not an error",
         others == wanted,
         others,
     )
     ignored = set(SourceFile.objects.filter(state="ignored").values_list("path", flat=True))
-    check("the draft that .kiokignore names was not read", ignored == {"drafts/someday.yaml"}, ignored)
+    check("the draft that .kiokignore names is ignored", ignored == {"drafts/someday.yaml"}, ignored)
 
-    step("Sync again: nothing new, nothing done")
+    step("Sync again: nothing changed, nothing to do")
     again = sync()
     check(
-        "no sync was needed: one look at the remote, no container, no new version",
+        "no sync was needed: one poll of the remote, no container, no new version",
         again.pk == run.pk,
         again.pk,
     )
 
 
 def record_run() -> int:
-    """A run of the DAG that will be deleted, recorded as an executor records it; its id."""
+    """Record a run of the DAG that will be deleted, like an executor does, and return its id."""
     from django.utils import timezone
 
     from kiok.metadata.models import Dag, DagRun, TaskRun
@@ -225,7 +225,7 @@ def record_run() -> int:
 
 
 def change(before: str) -> None:
-    """One DAG edited, one deleted, one broken: updated, pruned, stale."""
+    """Edit one DAG, delete one and break one: updated, pruned, stale."""
     from kiok.metadata.models import Dag, DagRun
 
     step("Ada edits one DAG, deletes one, breaks one (a typo: `require`), and pushes")
@@ -245,26 +245,28 @@ def change(before: str) -> None:
     check("the deleted DAG is pruned", not Dag.objects.filter(uid=REGIONAL).exists())
     check("... and its run is still there", DagRun.objects.filter(uid=REGIONAL).count() == 1)
     check(
-        "the broken DAG still serves what was good", (warehouse.version, warehouse.commit_sha) == (1, before)
+        "the broken DAG keeps its last good version", (warehouse.version, warehouse.commit_sha) == (1, before)
     )
     check("... marked stale, with the error", bool(warehouse.stale_since and warehouse.stale_reason))
     console.print(f"     [yellow]{escape(warehouse.stale_reason or '')}[/]")
     check(
-        "the error says what was meant", "requires" in (warehouse.stale_reason or ""), warehouse.stale_reason
+        "the error suggests the right name",
+        "requires" in (warehouse.stale_reason or ""),
+        warehouse.stale_reason,
     )
     wanted = {"created": [], "updated": [HOURLY], "pruned": [REGIONAL], "stale": [WAREHOUSE]}
-    check("nothing else was touched", run.changes == wanted, run.changes)
+    check("nothing else changed", run.changes == wanted, run.changes)
 
 
 def bring_back(run_id: int) -> None:
-    """The deleted DAG returns, with its history and its next version; the broken one is mended."""
+    """Restore the deleted DAG, with its history and its next version, and fix the broken one."""
     from kiok.metadata.models import Dag, DagRun, DagVersion
 
-    step("Ada brings the deleted DAG back, mends the broken one, and pushes")
+    step("Ada restores the deleted DAG, fixes the broken one, and pushes")
     git("checkout", "--quiet", "HEAD~1", "--", "dags/regional.py", "dags/warehouse.yaml")
-    push("Bring regional back; mend the warehouse load")
+    push("Restore regional; fix the warehouse load")
 
-    step("Sync: the DAG is back, and its history goes on")
+    step("Sync: the DAG is back, and its history continues")
     sync()
     show_dags()
     dag = Dag.objects.get(uid=REGIONAL)
@@ -272,31 +274,31 @@ def bring_back(run_id: int) -> None:
     versions = list(
         DagVersion.objects.filter(uid=REGIONAL).order_by("version").values_list("version", flat=True)
     )
-    check("both of its versions are on record", versions == [1, 2], versions)
+    check("both of its versions are recorded", versions == [1, 2], versions)
     run = DagRun.objects.filter(uid=dag.uid).first()
     check(
         f"run {run_id}, from before it was deleted, is among its runs", run is not None and run.pk == run_id
     )
     warehouse = Dag.objects.get(uid=WAREHOUSE)
-    check("the mended DAG is no longer stale", warehouse.stale_since is None and not warehouse.stale_reason)
+    check("the fixed DAG is no longer stale", warehouse.stale_since is None and not warehouse.stale_reason)
     check("... and still version 1: nothing in it changed", warehouse.version == 1, warehouse.version)
 
 
 def _replace(path: str, old: str, new: str) -> None:
     text = (WORK / path).read_text(encoding="utf-8")
     if text.count(old) != 1:
-        raise DemoFailed(f"examples/{path} does not hold {old!r} once; the demo edits that line")
+        raise DemoFailed(f"examples/{path} must contain {old!r} exactly once, since the demo edits that line")
     (WORK / path).write_text(text.replace(old, new), encoding="utf-8")
 
 
 def tell() -> None:
-    """The story, from an empty store to the end."""
+    """Run all steps of the demo, starting with an empty store."""
     builder = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     os.environ.update(GIT_ENVIRONMENT)
     if not console.is_terminal:
-        os.environ.setdefault("COLUMNS", "120")  # tables in a log need not fit the 80 columns assumed there
+        os.environ.setdefault("COLUMNS", "120")  # in a log, 80 columns are assumed, too few for the tables
     prepare()
     make_repository(builder)
     first_sync()
@@ -314,10 +316,10 @@ def main() -> int:
         return 1
     console.print(f"\n[bold green]All of it held.[/] ({time.monotonic() - started:.0f} s)\n")
     with_config = f" CONFIG={shown(CONFIG)}"
-    console.print("See it in the admin (the address and a password are printed; Ctrl-C stops it):\n")
-    console.print(f"    make run{with_config}    this demo's repository: push to it and watch")
-    console.print("    make run" + " " * (len(with_config) + 4) + "an empty service of your own\n")
-    console.print(f"The author's clone is {shown(WORK)}; `git push` there is all it takes to deploy a DAG.")
+    console.print("See the result in the admin (the address and a password are printed, Ctrl-C stops it):\n")
+    console.print(f"    make run{with_config}    with this demo's repository: push to it and watch")
+    console.print("    make run" + " " * (len(with_config) + 4) + "with an empty store of your own\n")
+    console.print(f"The author's clone is {shown(WORK)}. To deploy a DAG, run `git push` there.")
     return 0
 
 

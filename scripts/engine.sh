@@ -1,9 +1,9 @@
 #!/bin/sh
-# Sees to it that a Docker engine answers; does nothing if one does.
+# Makes sure that a Docker engine answers. Does nothing if one does.
 #
-#   scripts/engine.sh [LOG_FOLDER]     where the log of an engine started here goes; default: a new one under TMPDIR
+#   scripts/engine.sh [LOG_FOLDER]     folder for the log of an engine that it starts; default: a new one under TMPDIR
 #
-# Installs and starts one only as root on Debian or Ubuntu, and says so. Anywhere else it says how to get one.
+# It installs and starts an engine only as root on Debian or Ubuntu, and says so. Elsewhere it says how to get one.
 set -eu
 
 WAIT_SECONDS=60
@@ -31,8 +31,8 @@ await() {
 
 ! answers || exit 0
 
-[ -z "${DOCKER_HOST:-}" ] || fail "DOCKER_HOST=$DOCKER_HOST names an engine that does not answer. Start it, or unset" \
-    "DOCKER_HOST to use one on this machine."
+[ -z "${DOCKER_HOST:-}" ] || fail "the engine at DOCKER_HOST=$DOCKER_HOST does not answer. Start it, or unset" \
+    "DOCKER_HOST to use an engine on this machine."
 
 id=unknown like=
 if [ -r /etc/os-release ]; then
@@ -41,7 +41,7 @@ if [ -r /etc/os-release ]; then
 fi
 case " $id $like " in
     *" debian "* | *" ubuntu "*) ;;
-    *) fail "no Docker engine answers. Install Docker Engine for this system and start it, or set DOCKER_HOST to one that runs elsewhere." ;;
+    *) fail "no Docker engine answers. Install Docker Engine for this system and start it, or set DOCKER_HOST to an engine that runs elsewhere." ;;
 esac
 [ "$(id -u)" = 0 ] || fail "no Docker engine answers, and only root can install one. Run" \
     "'sudo apt-get install docker.io' and add yourself to the group docker, or set DOCKER_HOST to an engine you may use."
@@ -50,19 +50,19 @@ if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
     say "no Docker engine on this machine: installing Debian's docker.io"
     DEBIAN_FRONTEND=noninteractive apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends docker.io >/dev/null
-    # Newer releases have the client in a package of its own.
+    # Newer releases have a separate package for the client.
     command -v docker >/dev/null ||
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends docker-cli >/dev/null
 fi
 
-# With the client there may be an engine after all, behind a socket that was there all the time.
+# With the client installed, an engine that was already running may answer now.
 ! answers || exit 0
 
 say "starting the Docker engine"
-# Only where systemd runs this machine: in a container or a minimal VM it may be installed and idle.
+# Only if systemd is the init system: in a container or a minimal VM it may be installed without running.
 if [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then
     systemctl start docker >/dev/null 2>&1 || say "systemctl could not start it: $(systemctl is-active docker || true)"
-    await || fail "the engine did not answer within $WAIT_SECONDS s; 'journalctl -u docker' says why."
+    await || fail "the engine did not answer within $WAIT_SECONDS s, see 'journalctl -u docker'."
 fi
 if [ -x /etc/init.d/docker ] && command -v service >/dev/null; then
     service docker start >/dev/null 2>&1 || true
@@ -75,5 +75,5 @@ mkdir -p "$folder"
 setsid nohup dockerd >"$folder/dockerd.log" 2>&1 </dev/null &
 await || {
     tail -n 20 "$folder/dockerd.log" >&2
-    fail "dockerd did not answer within $WAIT_SECONDS s; its log is $folder/dockerd.log"
+    fail "dockerd did not answer within $WAIT_SECONDS s, see its log $folder/dockerd.log"
 }

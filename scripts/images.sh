@@ -1,17 +1,16 @@
 #!/bin/sh
-# Builds the sandbox images, and the base under them where no registry answers. Does nothing, fast, when
-# they already hold what the sources say.
+# Builds the sandbox images, and their base image if no registry answers. Exits quickly if they are current.
 #
 #   scripts/images.sh [python] [java] [java-builder]     all of them by default
-#   scripts/images.sh base                               only see to a base, and print its name alone
+#   scripts/images.sh base                               only provide a base image, and print just its name
 #
 #   KIOK_BASE_IMAGE           base image                   default debian:12-slim
 #   KIOK_JDK                  version of the JDK           default: that of the base, 17 on Debian 12, 21 on Debian 13
-#   KIOK_DEBIAN_MIRROR        where mmdebstrap fetches     default: the mirror in this machine's apt sources
+#   KIOK_DEBIAN_MIRROR        mirror for mmdebstrap        default: the mirror in this machine's apt sources
 #   KIOK_IMAGE_PYTHON, KIOK_IMAGE_JAVA, KIOK_IMAGE_JAVA_BUILDER
 #                             tags                         default kiok-sandbox-python:dev, kiok-sandbox-java:dev,
 #                                                          kiok-java-builder:dev
-#   KIOK_REBUILD=1            build even what is current
+#   KIOK_REBUILD=1            rebuild current images too
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -32,11 +31,11 @@ tag_of() {
         python) echo "${KIOK_IMAGE_PYTHON:-kiok-sandbox-python:dev}" ;;
         java) echo "${KIOK_IMAGE_JAVA:-kiok-sandbox-java:dev}" ;;
         java-builder) echo "${KIOK_IMAGE_JAVA_BUILDER:-kiok-java-builder:dev}" ;;
-        *) fail "no image is called $1; there are python, java and java-builder" ;;
+        *) fail "unknown image $1. Known are python, java and java-builder" ;;
     esac
 }
 
-# The build context, laid out as it will stand in the image: only what the Dockerfile copies.
+# Creates the build context with the layout of the image, with only the files that the Dockerfile copies.
 stage() {
     mkdir -p "$1/python/kiok" "$1/driver/compilers/sandbox" "$1/driver/compilers/images/driver" "$1/java"
     cp kiok/*.py "$1/python/kiok/"
@@ -47,7 +46,7 @@ stage() {
     cp compilers/images/Dockerfile "$1/Dockerfile"
 }
 
-# One hash over names and contents of the files an image is made of.
+# Prints one hash of the names and contents of an image's files.
 hash_of() {
     case "$2" in
         python) set -- "$1" Dockerfile python driver ;;
@@ -67,18 +66,18 @@ have() { docker image inspect "$1" >/dev/null 2>&1; }
 
 bootstrap_base() {
     mirror="$(scripts/debian_mirror.sh)"
-    [ -n "$mirror" ] || fail "no registry gave $BASE_IMAGE, and this machine's apt sources name no mirror of" \
-        "Debian to build a base from. Set KIOK_DEBIAN_MIRROR to one, or KIOK_BASE_IMAGE to an image you have."
+    [ -n "$mirror" ] || fail "no registry provides $BASE_IMAGE, and this machine's apt sources name no Debian mirror" \
+        "to build a base image from. Set KIOK_DEBIAN_MIRROR to a mirror, or KIOK_BASE_IMAGE to an image you have."
     if ! command -v mmdebstrap >/dev/null; then
-        command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || fail "no registry gave $BASE_IMAGE, and mmdebstrap" \
+        command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || fail "no registry provides $BASE_IMAGE, and mmdebstrap" \
             "is not installed. Install it (apt-get install mmdebstrap), or set KIOK_BASE_IMAGE to an image you have."
-        say "installing mmdebstrap, to build a base image from Debian packages"
+        say "installing mmdebstrap to build a base image from Debian packages"
         DEBIAN_FRONTEND=noninteractive apt-get -qq update
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends mmdebstrap >/dev/null
     fi
     say "building the base image $OWN_BASE from Debian packages (half a minute)"
     log="$work/mmdebstrap.log"
-    # A file, not a pipe: a pipe would hide that mmdebstrap failed.
+    # Write to a file, since a pipe would hide a failure of mmdebstrap.
     mmdebstrap --variant=minbase --components=main --include=ca-certificates \
         --aptopt='Apt::Install-Recommends "false"' bookworm "$work/base.tar" "$mirror" 2>"$log" || {
         tail -n 20 "$log" >&2
@@ -88,13 +87,13 @@ bootstrap_base() {
     rm -f "$work/base.tar"
 }
 
-# Sets base to an image that is there.
+# Sets base to an image that exists locally.
 find_base() {
     if have "$BASE_IMAGE"; then
         base="$BASE_IMAGE"
         return
     fi
-    # Our own base stands for the default only: an image asked for by name is not replaced.
+    # The self-built base replaces only the default, not an image that KIOK_BASE_IMAGE names.
     if [ -z "${KIOK_BASE_IMAGE:-}" ] && have "$OWN_BASE"; then
         base="$OWN_BASE"
         return
@@ -104,14 +103,14 @@ find_base() {
         base="$BASE_IMAGE"
         return
     fi
-    say "no registry gave it: $(tail -n 1 "$work/pull.log")"
-    [ -z "${KIOK_BASE_IMAGE:-}" ] || fail "KIOK_BASE_IMAGE=$KIOK_BASE_IMAGE is neither here nor in a registry;" \
-        "pull it, or unset the variable."
+    say "no registry provides it: $(tail -n 1 "$work/pull.log")"
+    [ -z "${KIOK_BASE_IMAGE:-}" ] || fail "KIOK_BASE_IMAGE=$KIOK_BASE_IMAGE was found neither locally nor in a registry." \
+        "Pull it, or unset the variable."
     bootstrap_base
     base="$OWN_BASE"
 }
 
-# The version in an image, as 3.11.2 and 17.0.15; empty where the image has none.
+# Print the version in an image, such as 3.11.2 and 17.0.15, or nothing if the image has none.
 version_of_python() {
     docker run --rm --network none --entrypoint sh "$1" -c \
         'command -v python3 >/dev/null || exit 0; python3 -c "import platform; print(platform.python_version())"'
@@ -126,14 +125,14 @@ build() {
     say "building $tag"
     replaced="$(docker image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)"
     log="$work/build-$1.log"
-    # The host's network: package mirrors are often reachable from there alone. The classic builder is
-    # deprecated but in every engine from 18.09 on, and needs no plugin.
+    # The host's network, since package mirrors are often reachable only from there. The classic builder is
+    # deprecated, but every engine since 18.09 has it, and it needs no plugin.
     DOCKER_BUILDKIT=0 docker build --network host --target "$1" --build-arg "BASE=$base" --build-arg "JDK=$JDK" \
         --iidfile "$work/id" "$work/context" >"$log" 2>&1 </dev/null || {
         tail -n 40 "$log" >&2
         fail "could not build $tag"
     }
-    # Versions are known only when the image is there, so all labels are given to it in a second step.
+    # Versions are known only after the build, so a second step adds all labels.
     id="$(cat "$work/id")"
     printf 'FROM %s\n' "$id" | DOCKER_BUILDKIT=0 docker build --tag "$tag" --label "kiok.inputs=$2" \
         --label "kiok.protocol=$protocol" --label "kiok.python=$(version_of_python "$id")" \
@@ -141,13 +140,13 @@ build() {
         tail -n 40 "$log" >&2
         fail "could not label $tag"
     }
-    # What it replaces goes, unless it has another name or a container still runs on it.
+    # Remove the replaced image, unless it has another name or a container still uses it.
     [ -z "$replaced" ] || [ "$(docker image inspect --format '{{.Id}}' "$tag")" = "$replaced" ] ||
         docker image rm "$replaced" >/dev/null 2>&1 || true
 }
 
-# What was replaced while a container ran on it goes with a later build. Those that others have made FROM an image of ours
-# have its labels too; but what they did last was not to give it them.
+# Removes images that were replaced while a container used them. Images that users built FROM them inherit the labels, so
+# only an image whose last build step added the labels is removed.
 remove_replaced() {
     for id in $(docker image ls --quiet --filter dangling=true --filter label=kiok.inputs); do
         case "$(docker history --no-trunc --format '{{.CreatedBy}}' "$id" | head -n 1)" in
@@ -157,15 +156,15 @@ remove_replaced() {
 }
 
 docker version --format '{{.Server.Version}}' >/dev/null 2>&1 ||
-    fail "no Docker engine answers at ${DOCKER_HOST:-the default socket}; scripts/engine.sh can start one."
+    fail "no Docker engine answers at ${DOCKER_HOST:-the default socket}. Start one with scripts/engine.sh."
 
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
-# A signal ends the shell without its EXIT trap, unless it leads to an exit.
+# A signal ends the shell without its EXIT trap, unless the signal's trap exits.
 trap 'exit 130' INT TERM HUP
 stage "$work/context"
 protocol="$(sed -n 's/^VERSION = \([0-9]*\)$/\1/p' compilers/sandbox/protocol.py)"
-[ -n "$protocol" ] || fail "compilers/sandbox/protocol.py names no VERSION"
+[ -n "$protocol" ] || fail "compilers/sandbox/protocol.py has no VERSION"
 
 base=
 if [ "${1:-}" = base ]; then

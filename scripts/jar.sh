@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles Java DAGs into a jar, in a container that holds the JDK and the SDK: the machine needs neither.
+# Compiles Java DAGs into a jar, in a container with the JDK and the SDK, so the machine needs neither.
 #
 #   scripts/jar.sh SOURCE_FOLDER OUTPUT.jar
 set -eu
@@ -14,7 +14,7 @@ temporary="$(mktemp "$2.XXXXXX")"
 trap 'rm -f "$temporary"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# Sources come in and the jar goes out as streams, so any engine serves. Dates are fixed: same sources, same jar.
+# Sources and jar are passed as streams, so a remote engine works too. Dates are fixed, so equal sources give equal jars.
 tar -C "$1" -cf - . | docker run --rm --interactive --network none "$image" sh -euc '
     mkdir /tmp/src /tmp/classes
     cd /tmp/src

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Java SDK for authors, as jars under build/, out of the image that compiles it. No JDK is needed here.
+# Copies the jars of the Java SDK for authors from the image that compiles it to build/. The machine needs no JDK.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every static check, all of them even when one fails.
+# Runs all static checks, even if one fails.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ check() {
     ".venv/bin/$@" || status=1
 }
 
-# .kiok: the demo's copy of examples/; git ignores it, but a checkout need not be a git repository.
+# .kiok has the demo's copy of examples/. git ignores it, but a checkout need not be a git repository.
 check ruff check --quiet --extend-exclude .kiok .
 check ruff format --quiet --check --extend-exclude .kiok .
 check mypy --no-error-summary

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Regenerate requirements/*.txt from the extras in pyproject.toml, with hashes, for every supported Python at once: what
-# only some versions or systems need has a marker.
+# Regenerates requirements/*.txt from the extras in pyproject.toml, with hashes, for all supported versions of Python.
+# Packages that only some versions or systems need have a marker.
 #
-#   scripts/lock.sh             keep what is pinned, add and drop what pyproject.toml asks for
-#   scripts/lock.sh --upgrade   take the newest versions
+#   scripts/lock.sh             keep pinned versions, add and remove packages as pyproject.toml requires
+#   scripts/lock.sh --upgrade   use the newest versions
 #
-# The index settings of the machine are set aside, because a local index or wheel folder may hold other builds of the
-# same version, whose hashes nobody else could match. UV_DEFAULT_INDEX, if set, holds; no address of an index is written.
+# The machine's index settings are ignored, because a local index or wheel folder may have other builds of the same version,
+# whose hashes match nowhere else. UV_DEFAULT_INDEX applies if set. No address of an index is written.
 set -eu
 cd "$(dirname "$0")/.."
 

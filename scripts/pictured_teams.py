@@ -1,4 +1,4 @@
-"""The repositories on the pictures of `make screenshots`: what each team has pushed, and pushes next."""
+"""The repositories in the screenshots of `make screenshots`: each team's first commit and its next pushes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BROKEN = "dags/invoices.yaml"
 REASON = "the index moves to new machines until Monday"
 
 NIGHTLY_SOURCE = '''\
-"""Every night: load what the shops sold, region by region, and tell whoever waits for it."""
+"""Every night: load what the shops sold, region by region, and notify the sales team."""
 
 from kiok import Dag, conn
 
@@ -67,6 +67,7 @@ from lib.calendar import working_days
 dag = Dag("dunning", schedule="0 8 * * 1-5")
 dag.task("remind", script=f"remind.sh {working_days(14)}")
 """
+# Slow enough that the sync can be seen while it runs.
 SLOW = """\
 import time
 
@@ -76,7 +77,6 @@ time.sleep(0.1)
 dag = Dag("tenant_{number:03}", schedule="{minute} 4 * * *")
 dag.task("load", script="load.sh {number}")
 """
-"""Slow enough that its sync can be looked at while it goes on."""
 
 
 def hourly(name: str, minute: int, timeout: str = "5m") -> str:
@@ -86,12 +86,12 @@ def hourly(name: str, minute: int, timeout: str = "5m") -> str:
 
 
 def hourlies(*names: str) -> dict[str, str | bytes]:
-    """Files of such DAGs, a few minutes apart."""
+    """Return the files of hourly DAGs, a few minutes apart."""
     return {f"dags/{name}.yaml": hourly(name, 4 * len(name)) for name in names}
 
 
 class Teams:
-    """Each team's clone, its first commit pushed to a bare repository under `served`."""
+    """The clone of each team. Its first commit is pushed to a bare repository under `served`."""
 
     def __init__(self, served: Path) -> None:
         self.analytics = WorkRepo(served, "analytics.git")
@@ -120,7 +120,7 @@ class Teams:
         self.billing.publish({BROKEN: broken, "dags/dunning.py": REPORT}, "Send invoices, remind debtors")
 
     def rearrange_the_index(self) -> None:
-        """A file goes, one changes, one comes."""
+        """Remove one file, change one and add one."""
         self.search.git("rm", "-q", "dags/spelling.yaml")
         files: dict[str, str | bytes] = {
             "dags/ranking.yaml": hourly("ranking", 21, "90s"),

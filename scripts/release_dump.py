@@ -1,10 +1,10 @@
-"""Writes what an installation of a released version holds, for the tests of upgrading from it.
+"""Write a database dump of a released version, for the tests of upgrading from it.
 
     release_dump.py COMMIT        the commit or tag of the release; writes tests/integration/dumps/<version>.sql
 
-The code of that commit makes the tables and the rows (scripts/release_rows.py): a few of every table, among them a
-repository that it has synced. Done once for each release, as part of it; a dump is never made anew, since later versions
-are tested against what the released one wrote.
+The code of that commit creates the tables and the rows (scripts/release_rows.py): a few in every table, among them a
+repository that it has synced. It is done once for each release, as part of it. A dump is never replaced, since later
+versions are tested against the data that the released version wrote.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DUMPS = ROOT / "tests" / "integration" / "dumps"
-MASTER_KEY = "a master key that only the tests use"
-"""That of tests/support/environment.py."""
+MASTER_KEY = "a master key that only the tests use"  # the same as in tests/support/environment.py
 sys.path.insert(0, str(ROOT))
 
-from release_rows import SERVED_AT  # noqa: E402 - found by the line above
+from release_rows import SERVED_AT  # noqa: E402 - found through the line above
 
 from kiok.server import embedded, postgresql_programs  # noqa: E402
 
 
 def main(commit: str) -> Path:
-    """The file that was written. Raises CalledProcessError, and SystemExit where there is such a file already."""
+    """Write the dump and return its path. Raises CalledProcessError, and SystemExit if the file exists."""
     with tempfile.TemporaryDirectory(prefix="kiok-release-") as name:
         folder = Path(name)
         code = folder / "code"
         _check_out(commit, code)
         file = DUMPS / f"{_version(code)}.sql"
         if file.exists():
-            raise SystemExit(f"{file} is there already, and stays as it is")
+            raise SystemExit(f"{file} exists and is not replaced")
         data = folder / "data"
         url = embedded.ensure(data, durable=False)
         try:
@@ -65,7 +64,7 @@ def _version(code: Path) -> str:
         r'^version = "([0-9.]+)"$', (code / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
     )
     if found is None:
-        raise SystemExit("pyproject.toml of that commit names no version")
+        raise SystemExit("pyproject.toml of that commit has no version")
     return found[1]
 
 
@@ -87,7 +86,7 @@ def _fill(code: Path, folder: Path, data: Path, url: str) -> None:
 
 
 def _dumped(url: str) -> str:
-    """The database as SQL, free of what differs from one making to the next."""
+    """Return the database as SQL, without the parts that differ between two runs."""
     command = [
         str(postgresql_programs.folder() / "pg_dump"),
         "--no-owner",

@@ -1,7 +1,7 @@
-"""Fills the database of a release (scripts/release_dump.py), by that release's own code: `release_rows.py FOLDER`.
+"""Fill the database of a release (scripts/release_dump.py) with that release's own code: `release_rows.py FOLDER`.
 
-A few rows of every table: of each kind that the admin shows, and a repository `team` that was synced twice, with a DAG at
-version 2 that ran, one that is gone, and a credential. FOLDER is for its git repository.
+It adds a few rows to every table: some of each kind that the admin shows, and a repository `team` that was synced twice,
+with a DAG at version 2 that has runs, a deleted DAG, and a credential. FOLDER is for its git repository.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-SERVED_AT = "file:///srv/git/dags.git"
-"""Where the repository will have been: what syncs from a dump has to name another place."""
+SERVED_AT = (
+    "file:///srv/git/dags.git"  # url of the repository in the dump; a test that syncs it sets another one
+)
 DAG = "dag:\n  id: {name}\ntasks:\n- id: a\n  script: echo {word}\n"
 
 
 def main(folder: Path) -> None:
-    """Raises SystemExit where a table has no row."""
+    """Add the rows. Raises SystemExit if a table has no row."""
     import django
 
     django.setup()
@@ -29,9 +30,7 @@ def main(folder: Path) -> None:
     _synced(folder)
     _others()
     if empty := _empty_tables():
-        raise SystemExit(
-            f"tables without a row, which scripts/release_rows.py has to fill: {', '.join(empty)}"
-        )
+        raise SystemExit(f"these tables have no row, extend scripts/release_rows.py: {', '.join(empty)}")
 
 
 def _synced(folder: Path) -> None:
@@ -59,7 +58,7 @@ def _synced(folder: Path) -> None:
 
 
 def _others() -> None:
-    """What syncs and the admin's rows leave empty."""
+    """Fill the tables that syncs and the admin's rows leave empty."""
     from django.contrib.auth.models import Group, Permission, User
     from django.contrib.sessions.models import Session
     from django.utils import timezone

@@ -1,7 +1,7 @@
-"""Writes docs/git-rules.md: every rule and case of tests/support/rules.py with the tests that show it.
+"""Write docs/git-rules.md: every rule and case of tests/support/rules.py with the tests that prove it.
 
-rules_table.py            writes the document
-rules_table.py --check    status 1 if it is out of date, if a test names an unknown id, or if a row would be empty
+rules_table.py            write the document
+rules_table.py --check    exit with status 1 if it is out of date, if a test names an unknown id, or if a row has no test
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from tests.support.rules import CASE_SECTIONS, CASES, RULE_SECTIONS, RULES, Rule
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "git-rules.md"
 HEAD = """\
-# Git: what holds, and what shows it
+# Git: rules and their tests
 
-Urls, refs, folders and credentials are typed by users, and servers send what they like: all of it is untrusted. These are
-the rules that git is used by here, and the tests that show each, on real servers and real repositories.
+Urls, refs, folders and credentials are typed by users, and servers can send anything: all of it is untrusted. These are
+the rules for the use of git, and the tests that prove each of them, with real servers and real repositories.
 
-Written by `scripts/rules_table.py` from the tests' markers; edit `tests/support/rules.py` and the tests, not this file.
+`scripts/rules_table.py` writes this file from the markers of the tests. Edit `tests/support/rules.py` and the tests instead.
 """
 CASES_HEAD = """\
 ## Cases
 
-What the tests of [git-sync](https://github.com/kubernetes/git-sync), the best tested engine of this kind, go through,
-and the tests that do so here.
+The cases in the tests of [git-sync](https://github.com/kubernetes/git-sync), the best tested engine of this kind, and
+the tests that cover them here.
 """
 
 
 def document() -> str:
-    """The whole text."""
+    """Return the whole text of the document."""
     parts = [HEAD]
     for section, title in RULE_SECTIONS.items():
         parts.append(_table(title, "rule", section, RULES, marked_tests("rule"), level=2))
@@ -45,7 +45,7 @@ def document() -> str:
 
 
 def problems() -> list[str]:
-    """What is wrong with the markers, one line each."""
+    """Return the errors in the markers, one line each."""
     found = []
     for marker, table in (("rule", RULES), ("case", CASES)):
         marked = marked_tests(marker)
@@ -54,7 +54,7 @@ def problems() -> list[str]:
             for one in marked.keys() - table.keys()
             for test in marked[one]
         ]
-        found += [f"no test shows the {marker} {one!r}" for one in table if one not in marked]
+        found += [f"no test proves the {marker} {one!r}" for one in table if one not in marked]
     return found
 
 

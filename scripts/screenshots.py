@@ -1,10 +1,10 @@
-"""`make screenshots`: the pages that README and the guides show, light and dark, from the real service in a real browser.
+"""`make screenshots`: take the screenshots of README and the guides, light and dark, of the real service in a real browser.
 
-    screenshots.py [FOLDER]        where the pictures go, docs/screenshots by default
+    screenshots.py [FOLDER]        the output folder, docs/screenshots by default
 
-A few teams' repositories are added in the admin, pushed to and broken; what is then on the pages is what the service
-made of them. Runs alone are written by hand: executors are not part of Git Sync. A page that does not show what it
-should ends it with status 1. Names of this machine are replaced by others before a picture is taken.
+It adds the repositories of a few teams in the admin, pushes to them and breaks some, so the pages show what the service made
+of them. Only runs are written directly into the database, since executors are not part of Git Sync. If a page does not show
+the expected content, the script exits with status 1. Names of this machine are replaced before a screenshot is taken.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ SHOWN = """() => document.body.innerText + [...document.querySelectorAll("input,
 
 @dataclass(frozen=True)
 class Machine:
-    """What of this machine could be on a page, and what is there instead."""
+    """The names of this machine that a page could show, and their replacements."""
 
     git_port: int
     hook_port: int
@@ -91,11 +91,11 @@ class Machine:
         ):
             if name in text:
                 around = text[max(0, text.index(name) - 60) :][:160]
-                raise AssertionError(f"a picture would show {name!r} of this machine: {around!r}")
+                raise AssertionError(f"the screenshot would show {name!r} of this machine: {around!r}")
 
 
 class Camera:
-    """A browser's page of the service."""
+    """A browser page that takes screenshots of the service."""
 
     def __init__(self, page: Page, machine: Machine) -> None:
         self.page = page
@@ -113,9 +113,9 @@ class Camera:
         sidebar: bool = True,
         ready: Callable[[Page], None] | None = None,
     ) -> None:
-        """Both pictures of the page at the address, once all that is `wanted` is there; `at` is their upper end.
+        """Take both screenshots of the page at `address`, once all `wanted` elements are visible. `at` is their top.
 
-        Without the `sidebar` a wide picture has more room. `ready` does what is left to do on the page.
+        Without the `sidebar` there is more space. `ready` does the final steps on the page.
         """
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.evaluate(
@@ -137,13 +137,13 @@ class Camera:
             size_bytes = path.stat().st_size
             if size_bytes > MAX_BYTES:
                 raise AssertionError(
-                    f"{shown(path)} has {size_bytes} bytes; at most {MAX_BYTES} may go into the repository"
+                    f"{shown(path)} has {size_bytes} bytes, but at most {MAX_BYTES} are allowed in the repository"
                 )
             console.print(f"   {shown(path)} [dim]{size_bytes // 1000} kB[/]")
 
 
 class Desk:
-    """What an operator does at the pages before the pictures are taken."""
+    """The actions of an operator in the admin before the screenshots are taken."""
 
     def __init__(self, page: Page, service: Service, remote: HttpsServer) -> None:
         self.page, self._remote, self.receiver = page, remote, ""
@@ -169,8 +169,8 @@ class Desk:
         self.page.get_by_label("All repositories").check()
         self.page.get_by_role("button", name="Save", exact=True).click()
         self.page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
-        self.page.get_by_role("button", name="Send a test notice").click()
-        expect(self.page.get_by_role("region", name="Table of notices")).to_contain_text("sent")
+        self.page.get_by_role("button", name="Send a test notification").click()
+        expect(self.page.get_by_role("region", name="Table of notifications")).to_contain_text("sent")
         self.receiver = self.page.url
 
     def press(self, name: str, button: str) -> None:
@@ -184,7 +184,7 @@ class Desk:
     def pause(self, name: str, reason: str) -> None:
         self.page.goto(page_of(name))
         self.page.locator("summary").filter(has_text="Pause").click()
-        self.page.get_by_label("Why?").fill(reason)
+        self.page.get_by_label("Reason").fill(reason)
         self.page.get_by_role("button", name="Pause", exact=True).click()
         expect(self.page.get_by_role("region", name="Paused")).to_contain_text(reason)
 
@@ -234,13 +234,13 @@ def main() -> None:
         tell_the_teams_news(desk, repositories, remote)
         service.python("django", "shell", "-c", RUNS.format(uid=teams.NIGHTLY))
 
-        step("Take the pictures")
+        step("Take the screenshots")
         FOLDER.mkdir(parents=True, exist_ok=True)
         take_pictures(camera, desk, repositories)
 
 
 def tell_the_teams_news(desk: Desk, repositories: teams.Teams, remote: HttpsServer) -> None:
-    """One changes a DAG, one breaks a file, one's server fails, and one is paused with a push to come."""
+    """Change a DAG of one team, break a file of another, make a server fail, and pause a repository before a push."""
     repositories.change_the_nightly_load()
     desk.press("analytics", "Sync now")
     desk.comes_to("synced 1 updated")
@@ -265,7 +265,7 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
         "notices", desk.receiver, css("td:has-text('billing')"), css("td:has-text('marketing')"), text("sent")
     )
     desk.press("search", "Dry run")
-    plan = "1 DAG would be added, 1 DAG would be updated, 1 DAG would be removed; 2 are unchanged."
+    plan = "1 DAG would be created, 1 DAG would be updated, 1 DAG would be pruned; 2 are unchanged."
     expect(desk.page.locator("#dry-run")).to_contain_text(plan)
     camera.take("dry-run", page_of("search"), text(plan), at=css("#dry-run"), ready=open_difference)
 
@@ -274,7 +274,7 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
     desk.comes_to("syncing")
     syncing = text(re.compile(r"compile [1-9]\d\d of \d+ files"))
     for name, size in (("overview", (WIDTH, HEIGHT)), ("overview-phone", PHONE)):
-        states = ("failing", "paused", "in sync, with failed files")
+        states = ("failing", "paused", "degraded")
         camera.take(name, "/admin/gitsync/overview/", syncing, *map(text, states), size=size)
     desk.page.goto(page_of("platform"))
     desk.comes_to("300 created")
@@ -290,11 +290,11 @@ def fit_graph(page: Page) -> None:
 
 
 def open_difference(page: Page) -> None:
-    page.locator("summary").filter(has_text="What would change").click()
+    page.locator("summary").filter(has_text="Changes in").click()
 
 
 def quoted(uid: str) -> str:
-    """As Django's admin writes a key in an address."""
+    """Return the key as Django's admin encodes it in an address."""
     return re.sub(r"[:/_#?;@&=+$,\"\[\]<>%\n\\]", lambda found: f"_{ord(found[0]):02X}", uid)
 
 
@@ -302,5 +302,5 @@ if __name__ == "__main__":
     try:
         main()
     except (AssertionError, Error, OSError) as error:
-        console.print(f"[red]not done[/]: {escape(str(error).partition('Aria snapshot')[0].strip())}")
+        console.print(f"[red]failed[/]: {escape(str(error).partition('Aria snapshot')[0].strip())}")
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""What the demo is told on: numbered steps, commands, and claims that are checked."""
+"""The output of the demo: numbered steps, commands, and checked claims."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _steps = 0
 
 
 class DemoFailed(Exception):
-    """A claim does not hold, or a command did not do what it should. The message is all there is to say."""
+    """A claim does not hold, or a command failed. The message is the complete explanation."""
 
 
 def step(title: str) -> None:
-    """Begin the next numbered step."""
+    """Start the next numbered step."""
     global _steps
     _steps += 1
     console.print(f"\n[bold cyan]{_steps}. {escape(title)}[/]")
 
 
 def check(claim: str, holds: bool, found: object = "") -> None:
-    """Show a claim that holds; end the demo with one that does not."""
+    """Print a claim that holds, or end the demo with one that does not."""
     if not holds:
-        raise DemoFailed(f"this does not hold: {claim}" + (f"; found {found!r}" if found != "" else ""))
+        raise DemoFailed(f"this does not hold: {claim}" + (f". Found {found!r}" if found != "" else ""))
     console.print(f"   [green]✓[/] {escape(claim)}")
 
 
@@ -50,5 +50,5 @@ def command(*words: str, folder: Path = ROOT, expect: int = 0, show: bool = True
 
 
 def shown(path: Path) -> str:
-    """A path as people may type it, from the checkout."""
+    """Return a path as people can type it, relative to the checkout if possible."""
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Sees to it that the programs a command needs are installed; does nothing, fast, when they are.
+# Makes sure that the programs for a command are installed. Exits quickly if they are.
 #
 #   scripts/system.sh NEED...       needs: python, git, remotes, tests, compose
 #
-#   python     a Python from 3.11 to 3.14 that can make virtual environments
+#   python     Python 3.11 to 3.14 with venv
 #   git        git
-#   remotes    what git needs for https and ssh remotes: CA certificates, the ssh client
-#   tests      what the tests run besides: sshd, Redis, PgBouncer and Prometheus (as programs; no service is started),
+#   remotes    programs for https and ssh remotes: CA certificates, the ssh client
+#   tests      programs for the tests: sshd, Redis, PgBouncer and Prometheus (no service is started),
 #              Chromium, libfaketime, mmdebstrap, Podman with its default runtime
 #   compose    Docker Compose v2, as a plugin of the docker command
 #
-# Installs only as root on Debian or Ubuntu, and says so. Anywhere else it says what to install and ends with status 1.
+# It installs only as root on Debian or Ubuntu, and says so. Elsewhere it says what to install and exits with status 1.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -20,20 +20,20 @@ fail() {
     exit 1
 }
 
-# Docker Compose v2 is not in Debian 12; the package of its successor runs there. Taken from the mirror that the machine
-# installs from (or KIOK_DEBIAN_MIRROR), and checked against its hash.
+# Debian 12 does not have Docker Compose v2, but the package of Debian 13 runs there. It is fetched from the machine's mirror
+# (or KIOK_DEBIAN_MIRROR), and its hash is checked.
 COMPOSE_PACKAGE=pool/main/d/docker-compose/docker-compose_2.26.1-4_amd64.deb
 COMPOSE_SHA256=47681197cb2b1ab88206b42a1a92fc75f50d9530a6322d03494a473eed0408ea
 
 compose() {
-    command -v docker >/dev/null || fail "there is no docker command, which Docker Compose is a part of; scripts/engine.sh" \
-        "sees to one, with an engine."
+    command -v docker >/dev/null || fail "Docker Compose needs the docker command, which is missing. Install it with an" \
+        "engine: scripts/engine.sh."
     ! docker compose version >/dev/null 2>&1 || return 0
     command -v dpkg-deb >/dev/null && [ "$(dpkg --print-architecture)" = amd64 ] || fail "Docker Compose v2 is missing" \
         "('docker compose version'). Install it for this system: the package docker-compose-plugin of Docker's own" \
         "repository, docker-compose of Debian 13, or docker-compose-v2 of Ubuntu. Then start again."
     mirror="$(scripts/debian_mirror.sh)"
-    [ -n "$mirror" ] || fail "Docker Compose v2 is missing, and this machine's apt sources name no mirror of Debian to take" \
+    [ -n "$mirror" ] || fail "Docker Compose v2 is missing, and this machine's apt sources name no Debian mirror to fetch" \
         "it from. Install it, or set KIOK_DEBIAN_MIRROR."
     if [ "$(id -u)" = 0 ]; then
         plugins=/usr/libexec/docker/cli-plugins
@@ -45,7 +45,7 @@ compose() {
         work="$(mktemp -d)"
         trap 'rm -rf "$work"' EXIT
         trap 'exit 130' INT TERM HUP
-        # apt's own way to fetch a file: with its proxies and authorities.
+        # apt's helper to fetch a file, with apt's proxies and certificate authorities.
         helper=/usr/lib/apt/apt-helper
         "$helper" -qq download-file "${mirror%/}/$COMPOSE_PACKAGE" "$work/compose.deb" "SHA256:$COMPOSE_SHA256" >"$work/log" 2>&1 || {
             tail -n 5 "$work/log" >&2
@@ -56,11 +56,11 @@ compose() {
         install -m 0755 "$work/usr/libexec/docker/cli-plugins/docker-compose" "$plugins/.docker-compose.$$"
         mv -f "$plugins/.docker-compose.$$" "$plugins/docker-compose"
     )
-    docker compose version >/dev/null 2>&1 || fail "the docker command does not take the plugin in $plugins;" \
-        "'docker compose version' says why."
+    docker compose version >/dev/null 2>&1 || fail "the docker command does not accept the plugin in $plugins," \
+        "see 'docker compose version'."
 }
 
-# The package of Debian and Ubuntu that completes this Python: python3-venv for the default one, else python3.N-venv.
+# Prints the Debian or Ubuntu package with venv for this Python: python3-venv for the default one, else python3.N-venv.
 venv_package() {
     if [ "$(readlink -f "$1")" = "$(readlink -f /usr/bin/python3)" ]; then
         echo python3-venv
@@ -76,7 +76,7 @@ for need; do
     case "$need" in
         python)
             if python="$(scripts/python.sh 2>/dev/null)"; then
-                # Debian's python3 comes without ensurepip, and venv then fails half way through.
+                # Debian's python3 lacks ensurepip, without which venv fails halfway.
                 "$python" -c 'import ensurepip, venv' 2>/dev/null || want "$(venv_package "$python")"
             else
                 want python3
@@ -106,7 +106,7 @@ for need; do
             command -v crun >/dev/null || want crun
             ;;
         compose) compose ;;
-        *) fail "there is no need called $need" ;;
+        *) fail "unknown need $need" ;;
     esac
 done
 [ -n "$missing" ] || exit 0
@@ -119,13 +119,13 @@ if [ -r /etc/os-release ]; then
 fi
 case " $family " in
     *" debian "* | *" ubuntu "*) ;;
-    *) fail "missing on this machine, under the names of Debian's packages: $missing. Install them and start again." ;;
+    *) fail "missing on this machine (names of Debian packages): $missing. Install them and try again." ;;
 esac
-[ "$(id -u)" = 0 ] || fail "missing on this machine: $missing. Run 'sudo apt-get install $missing' and start again."
+[ "$(id -u)" = 0 ] || fail "missing on this machine: $missing. Run 'sudo apt-get install $missing' and try again."
 
 say "installing the Debian packages $missing"
 export DEBIAN_FRONTEND=noninteractive
-# A package's service must not be started: only its programs are wanted.
+# Prevent packages from starting their services: only their programs are needed.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -134,14 +134,14 @@ if [ ! -e "$policy" ]; then
     trap 'exit 130' INT TERM HUP
 fi
 log="$(mktemp)"
-apt-get -qq update >"$log" 2>&1 || say "apt-get update had trouble: $(tail -n 1 "$log")"
+apt-get -qq update >"$log" 2>&1 || say "apt-get update failed: $(tail -n 1 "$log")"
 # shellcheck disable=SC2086  # a list of words
 apt-get -qq install -y --no-install-recommends $missing >"$log" 2>&1 </dev/null || {
     tail -n 20 "$log" >&2
-    fail "could not install $missing; the output above says why"
+    fail "could not install $missing, see the output above"
 }
 rm -f "$log"
-# Nor started at the next boot.
+# Nor must they start at the next boot.
 never() { ! command -v systemctl >/dev/null || systemctl -q disable "$@" >/dev/null 2>&1 || true; }
 case " $missing " in *" openssh-server "*) never ssh.service ssh.socket ;; esac
 case " $missing " in *" pgbouncer "*) never pgbouncer.service ;; esac

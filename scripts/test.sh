@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every test, or those that the arguments select, which are pytest's; see scripts/test_lanes.py. A test that is skipped
-# or expected to fail is a failure: the machine has all that is needed, and a test that does not run shows nothing.
+# Runs all tests, or those that the arguments for pytest select. See scripts/test_lanes.py. A test that is skipped or
+# expected to fail counts as a failure: the machine has all that is needed, and a test that does not run proves nothing.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -46,17 +46,17 @@ NOTHING_SELECTED = 5  # pytest's
 USAGE_ERROR = 4  # pytest's
 _WITH_VALUE = frozenset(
     {"-k", "-m", "-p", "-o", "-c", "-W"}
-)  # pytest's options whose value is the next argument
+)  # options of pytest whose value is the next argument
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A pytest under way."""
+    """A running pytest process."""
 
     name: str
     results: Path
-    log: Path | None  # None: its output is ours
+    log: Path | None  # None: it writes to this process's output
     began: float
     process: subprocess.Popen[bytes]
 
@@ -64,7 +64,7 @@ class Lane:
     def start(cls, name: str, arguments: Sequence[str], *, log: Path | None) -> Lane:
         results = BUILD / f"test-results-{name}.xml"
         results.unlink(missing_ok=True)
-        # -u: what is in a file can be followed. A cache each, since the last to end overwrites it.
+        # -u: unbuffered, so that its file can be followed. Each lane has its own cache, or the last one would overwrite it.
         command = [sys.executable, "-u", "-m", "pytest", f"--junit-xml={results}"]
         command += ["-o", f"cache_dir=.pytest_cache/{name}", *arguments]
         if name in ISOLATED and os.geteuid() == 0:  # only root may create a network
@@ -80,16 +80,16 @@ class Lane:
         return cls(name, results, log, time.monotonic(), process)
 
     def interrupt(self) -> None:
-        """As Ctrl-C does: pytest then takes down what its tests have set up, and reports what there is."""
+        """Interrupt pytest like Ctrl-C, so that it tears down its tests and reports the results so far."""
         if self.process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGINT)
 
     def finish(self) -> int:
-        """Show what it says until it ends; its status."""
+        """Print its output until it ends, and return its exit status."""
         if self.log:
-            sys.stdout.write(f"\ntest: what the lane {self.name} says\n")
-            sys.stdout.flush()  # before what goes past the text layer
+            sys.stdout.write(f"\ntest: output of lane {self.name}\n")
+            sys.stdout.flush()  # before the bytes written directly to the buffer
             with self.log.open("rb") as file:
                 ended = False
                 while not ended:
@@ -118,7 +118,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def selected(lane: Sequence[str], path: str) -> list[str]:
-    """Return what of a path the lane runs: the path, what the lane has inside of it, or nothing."""
+    """Return the part of a path that the lane runs: the path itself, the lane's items below it, or nothing."""
     file, colons, test = path.partition("::")
     place = Path(os.path.relpath(file))
     if any(place.is_relative_to(item) for item in lane):
@@ -127,9 +127,9 @@ def selected(lane: Sequence[str], path: str) -> list[str]:
 
 
 def lanes_for(paths: Sequence[str]) -> dict[str, list[str]]:
-    """Return the arguments of each lane that has any of the paths; of all lanes where there is no path.
+    """Return the arguments of each lane that has one of the paths, or those of all lanes without paths.
 
-    Raises ValueError for a path that does not exist or that no lane has.
+    Raises ValueError for a path that does not exist or has no lane.
     """
     if not paths:
         return {name: list(lane) for name, lane in LANES.items()}
@@ -139,14 +139,14 @@ def lanes_for(paths: Sequence[str]) -> dict[str, list[str]]:
             raise ValueError(f"{path}: no such file or folder")
         parts = {name: part for name, lane in LANES.items() if (part := selected(lane, path))}
         if not parts:
-            raise ValueError(f"{path}: no lane runs it; see LANES in scripts/test_lanes.py")
+            raise ValueError(f"{path}: no lane runs it. See LANES in scripts/test_lanes.py")
         for name, part in parts.items():
             found.setdefault(name, []).extend(part)
     return {name: [*dict.fromkeys(part)] for name, part in found.items()}
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the lanes with these arguments; the exit status."""
+    """Run the lanes with these arguments and return the exit status."""
     paths, others = split_arguments(arguments)
     try:
         chosen = lanes_for(paths)
@@ -165,8 +165,8 @@ def run(arguments: Sequence[str]) -> int:
     for number in _SIGNALS:
         signal.signal(number, pass_on)
     sys.stdout.write(
-        f"test: {len(chosen)} lane{'s' if len(chosen) != 1 else ''}, {', '.join(chosen)}; "
-        f"first what {next(iter(chosen))} says\n"
+        f"test: {len(chosen)} lane{'s' if len(chosen) != 1 else ''}, {', '.join(chosen)}. "
+        f"Output of {next(iter(chosen))} first\n"
     )
     sys.stdout.flush()
     try:
@@ -184,7 +184,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def judge(lanes: Sequence[Lane], statuses: Sequence[int], *, complete: bool) -> int:
-    """Say what failed; the exit status. A lane of which the arguments select nothing is no failure."""
+    """Print the failures and return the exit status. A lane without selected tests is not a failure."""
     if set(statuses) == {NOTHING_SELECTED}:
         return NOTHING_SELECTED
     ran = [
@@ -195,7 +195,7 @@ def judge(lanes: Sequence[Lane], statuses: Sequence[int], *, complete: bool) -> 
     )
     sys.stdout.write("\n")
     for lane, status in zip(lanes, statuses, strict=True):
-        sys.stdout.write(f"test: the lane {lane.name} ended with status {status}\n")
+        sys.stdout.write(f"test: lane {lane.name} ended with status {status}\n")
     for line in found:
         sys.stdout.write(f"test: {line}\n")
     return 1 if found or any(status not in (0, NOTHING_SELECTED) for status in statuses) else 0

@@ -1,23 +1,21 @@
-"""What is wrong with a test run: failed tests, skipped ones, parts of the suite of which no test ran."""
+"""The problems of a test run: failed tests, skipped tests, and parts of the suite without any test that ran."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.etree import ElementTree  # written by pytest a moment ago: no foreign input
+from xml.etree import ElementTree  # reads only files that pytest has just written
 
 _WORDS = {
     "failure": "failed",
-    "error": "failed while set up or taken down",
+    "error": "failed during setup or teardown",
     "skipped": "skipped, which counts as failed",
 }
 
 
 def problems(results: Sequence[Path], packages: Sequence[str]) -> list[str]:
-    """One line for each: from JUnit reports by pytest, and the packages that must have run."""
-    found = [
-        f"{path} is missing: its tests did not run to their end" for path in results if not path.exists()
-    ]
+    """Return one line per problem, from pytest's JUnit reports and the packages that must have run."""
+    found = [f"{path} is missing: its tests did not finish" for path in results if not path.exists()]
     cases = [
         case
         for path in results

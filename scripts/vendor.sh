@@ -1,9 +1,9 @@
 #!/bin/sh
-# Fetches the scripts of others that the pages use, each at one version, and takes it only if its hash is the one known here.
+# Fetches the third-party scripts of the pages, each at a fixed version, and accepts them only with the expected hash.
 #
 #   scripts/vendor.sh
 #
-# They are kept in the repository, with their licences: a page asks no other host, and an installation needs no npm.
+# They are in the repository with their licences, so pages use no other host and an installation needs no npm.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ fetch() { # NAME VERSION SHA512 FILE=TARGET...
     archive=$scratch/$(tail -n 1 "$scratch/name")
     found=$(sha512sum "$archive" | cut -d ' ' -f 1)
     [ "$found" = "$sha512" ] || {
-        echo "vendor: $name $version has the hash $found, not $sha512; nothing was taken" >&2
+        echo "vendor: $name $version has the hash $found instead of $sha512. Nothing was changed" >&2
         exit 1
     }
     tar -xzf "$archive" -C "$scratch"

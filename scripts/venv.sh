@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .venv hold what requirements/NAME.txt says; does nothing, fast, when it does.
+# Installs requirements/NAME.txt into .venv. Exits quickly if it is current.
 #
 #   scripts/venv.sh server|dev
 #
-# Every package is checked against the hashes in the file. The project itself is not installed: it runs from the checkout.
+# The hash of every package is checked. The project itself is not installed, since it runs from the checkout.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,17 +11,17 @@ name="$1"
 say() { printf 'venv: %s\n' "$*"; }
 
 python="$(scripts/python.sh)"
-# One hash over what the environment is made of; a stamp in it holds the hash it was made with.
+# Prints one hash of the environment's inputs. A stamp file in the environment has the hash that it was created with.
 hash_of() { (cat "requirements/$1.txt" && "$python" -VV && echo "$python") | sha256sum | cut -d' ' -f1; }
 current() { [ "$(cat ".venv/kiok-$1.stamp" 2>/dev/null)" = "$(hash_of "$1")" ] && .venv/bin/python -c '' 2>/dev/null; }
 
 ! current "$name" || exit 0
-# The requirements of development hold those of the server.
+# The development requirements include those of the server.
 if [ "$name" = server ] && current dev; then exit 0; fi
 
 version() { "$1" -c 'import pip, sys; print(sys.version_info[:2])' 2>/dev/null; }
 if [ "$(version .venv/bin/python)" != "$("$python" -c 'import sys; print(sys.version_info[:2])')" ]; then
-    say "making a virtual environment in .venv"
+    say "creating a virtual environment in .venv"
     rm -rf .venv
     "$python" -m venv .venv
 fi

@@ -1,12 +1,12 @@
-"""`make soak`: the real service under random pushes and faults for minutes, held to the reference model all the while.
+"""`make soak`: the real service under random pushes and faults for minutes, compared with the reference model throughout.
 
-    service     PostgreSQL of its own, worker clusters as processes, what is started again when it ends
-    authors     who pushes what to which repository
-    ledger      what the store may hold of a repository, given what was pushed and in which order
-    faults      what goes wrong: processes killed or frozen, the database restarted, containers killed
+    service     its own PostgreSQL, and worker clusters that are restarted when they end
+    authors     random pushes to each repository
+    ledger      the states that the store may have for a repository, given its pushes and their order
+    faults      killed or frozen processes, database restarts, killed containers
     vitals      memory and open descriptors of every process over time, and whether they grow
-    run         the whole of it
-    document    the result as JSON, as text and as the section of docs/reliability.md
+    run         the whole soak
+    document    the result as the section of docs/reliability.md
 
-Run as `python -m soak`; a tool of development, no part of the service.
+Run it as `python -m soak`. It is a development tool and not a part of the service.
 """

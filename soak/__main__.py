@@ -1,6 +1,6 @@
-"""`python -m soak`: minutes of random pushes and faults on the real service, held to the reference model.
+"""`python -m soak`: random pushes and faults on the real service for minutes, compared with the reference model.
 
-Exit status: 0 if nothing was wrong, 1 if anything was, 2 for a wrong command line.
+Exit status: 0 without violations, 1 with violations, 2 for a wrong command line.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ TABLE = "results.md"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    build: Path = options.into.resolve()  # also urls are made of it
+    build: Path = options.into.resolve()  # urls are built from it as well
     if options.markdown:
         document.write(json.loads((build / RESULTS).read_text(encoding="utf-8")))
         _say(f"written into {document.PATH.relative_to(ROOT)}")
         return 0
-    # As by Ctrl-C: everything is stopped on the way out.
+    # Handle SIGTERM like Ctrl-C, so that everything is stopped on exit.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = Plan.of(options.minutes * 60, options.repositories, options.seed, is_calm=options.calm)
     report = _soak(plan, build)
@@ -41,27 +41,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(document.markdown(report))
     for line in report["violations"]:
         print(f"VIOLATION: {line}")
-    _say(f"{len(report['violations'])} violations; written to {build / RESULTS} and {TABLE}")
+    _say(f"{len(report['violations'])} violations. Written to {build / RESULTS} and {TABLE}")
     return 1 if report["violations"] else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="soak", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=_positive, default=10.0, help="of pushes and faults; default: 10")
-    parser.add_argument("--repositories", type=int, default=200, metavar="N", help="default: 200")
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="of what is pushed and goes wrong; default: 1"
-    )
-    parser.add_argument("--into", type=Path, default=BUILD, metavar="FOLDER", help="default: build/soak")
-    parser.add_argument(
-        "--calm", action="store_true", help="no faults: to see whether anything grows by itself"
+        "--minutes", type=_positive, default=10.0, help="minutes of pushes and faults (default: 10)"
     )
     parser.add_argument(
-        "--markdown", action="store_true", help="run nothing: put the last figures into docs/reliability.md"
+        "--repositories", type=int, default=200, metavar="N", help="number of repositories (default: 200)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="random seed of pushes and faults (default: 1)"
+    )
+    parser.add_argument(
+        "--into", type=Path, default=BUILD, metavar="FOLDER", help="output folder (default: build/soak)"
+    )
+    parser.add_argument(
+        "--calm", action="store_true", help="make no faults, to see whether any process grows on its own"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="run nothing, write the last figures into docs/reliability.md"
     )
     options = parser.parse_args(arguments)
     if options.repositories < 1:
-        parser.error(f"--repositories is {options.repositories}; at least 1 is needed")
+        parser.error(f"--repositories is {options.repositories}, but must be at least 1")
     return options
 
 
@@ -80,7 +86,7 @@ def _soak(plan: Plan, build: Path) -> dict[str, Any]:
     os.environ.update(service.environment)
     try:
         service.start_database()
-        os.environ.update(service.environment)  # starting it has named its own
+        os.environ.update(service.environment)  # starting the database has set variables of its own
         return _run(plan, service)
     finally:
         service.stop()
@@ -108,7 +114,7 @@ def _close_connections() -> None:
 
 
 def _new_folder(build: Path) -> Path:
-    """A folder for everything that this soak has; private, since it holds a database."""
+    """Create the folder for everything that this soak writes. It is private, since it contains a database."""
     folder = build / f"run-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     folder.mkdir(parents=True, mode=0o700)
     return folder

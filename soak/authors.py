@@ -1,4 +1,4 @@
-"""Who pushes what: one repository's remote, configuration and files, changed at random and told to its ledger first."""
+"""Random pushes: the remote, configuration and files of each repository. Its ledger records each change first."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from tests.support.reference.remote import Remote
 
 YAML = ("a.yaml", "b.yml", "dags/c.yaml", "dags/d.yaml", "dags/deep/e.yaml")
 PYTHON = "dags/p.py"
-KEPT = "dags/kept.yaml"
-"""Always there, so that the folder is."""
+KEPT = "dags/kept.yaml"  # always exists, so that its folder does
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push that is to be timed; `at` by time.time()."""
+    """A push whose latency is measured. `at` is its time.time()."""
 
     repository: str
     commit: str
@@ -37,7 +36,7 @@ class Push:
 
 @dataclass
 class Author:
-    """A repository as whoever works on it knows it. `is_disturbed`: its newest pushes wait for more than a sync."""
+    """The author of a repository: its remote, commits and files, and the ledger of its possible states."""
 
     name: str
     remote: Remote
@@ -68,7 +67,7 @@ class Author:
         return self._commits[-1]
 
     def push(self, *, is_hooked: bool) -> Push:
-        """Change something and push it, or force-push what was."""
+        """Push a random change, or force-push an earlier commit."""
         commit, files = self.tip
         if len(self._commits) > 2 and self.chance.random() < 0.1:
             back = self.chance.choice(self._commits[-6:-1])
@@ -78,7 +77,7 @@ class Author:
         return Push(self.name, self.tip[0], time.time(), is_hooked)
 
     def reconfigure(self, subpath: str) -> None:
-        """Note that the folder that is synced becomes another; called before it does."""
+        """Record that the subpath changes. Call it before the change."""
         self.subpath = subpath
         commit, files = self.tip
         self.ledger.offer(commit, in_scope(files, subpath))

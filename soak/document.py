@@ -1,4 +1,4 @@
-"""A soak's figures as markdown; and that as a section of docs/reliability.md, between two markers that stay."""
+"""The figures of a soak as Markdown, and their section in docs/reliability.md between two markers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ END = "<!-- end of figures -->"
 
 
 def write(report: Mapping[str, Any], path: Path = PATH) -> None:
-    """Put the report's tables in the place of those that are there. Raises ValueError without the markers."""
+    """Replace the tables in the document with those of the report. Raises ValueError without the markers."""
     path.write_text(replaced(path.read_text(encoding="utf-8"), report), encoding="utf-8")
 
 
 def replaced(text: str, report: Mapping[str, Any]) -> str:
-    """The document with the report's figures between the markers. Raises ValueError without them."""
+    """Return the document with the report's figures between the markers. Raises ValueError without them."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -27,7 +27,7 @@ def replaced(text: str, report: Mapping[str, Any]) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The machine in a line; what happened; how long a push took; what the processes held."""
+    """Return the machine, the events, the latency of pushes and the resources of the processes."""
     return "\n\n".join(
         [_machine(report["machine"]), *map("\n".join, (_happened(report), _latency(report), _held(report)))]
     )
@@ -44,20 +44,20 @@ def _happened(report: Mapping[str, Any]) -> Iterator[str]:
     yield "| what | |"
     yield "|---|---:|"
     yield f"| minutes | {report['seconds'] / 60:.1f} |"
-    yield f"| repositories, each looked at every {report['interval_seconds']:g} s | {report['repositories']} |"
+    yield f"| repositories, each polled every {report['interval_seconds']:g} s | {report['repositories']} |"
     yield f"| pushes | {report['pushes']} |"
     for state, number in sorted(report["syncs"].items()):
         yield f"| syncs that ended as {state} | {number} |"
     for kind, number in sorted(report["faults"].items()):
         yield f"| fault: {kind} | {number} |"
-    yield f"| clusters that ended without having been told to | {report['clusters_ended_by_themselves']} |"
-    yield f"| times that a repository in the store was compared with the model | {report['compared']} |"
+    yield f"| clusters that ended unexpectedly | {report['clusters_ended_by_themselves']} |"
+    yield f"| comparisons of a repository in the store with the model | {report['compared']} |"
     yield f"| **violations** | **{len(report['violations'])}** |"
-    yield f"| seconds after the last fault until all was as pushed | {report['settled_after_seconds']} |"
+    yield f"| seconds from the last fault until every repository matched its last push | {report['settled_after_seconds']} |"
 
 
 def _latency(report: Mapping[str, Any]) -> Iterator[str]:
-    yield "| from push to committed, faults and all | pushes | p50 (s) | p95 (s) | p99 (s) | longest (s) |"
+    yield "| from push to committed, including faults | pushes | p50 (s) | p95 (s) | p99 (s) | longest (s) |"
     yield "|---|---:|---:|---:|---:|---:|"
     for name, told in report["latency"].items():
         figures = " | ".join(str(told.get(key, "")) for key in ("pushes", "p50", "p95", "p99", "max"))
@@ -65,7 +65,7 @@ def _latency(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _held(report: Mapping[str, Any]) -> Iterator[str]:
-    yield "| process | seen | longest life (s) | its memory (MiB) | added | its descriptors | added | verdict |"
+    yield "| process | number | longest life (s) | its memory (MiB) | added | its descriptors | added | verdict |"
     yield "|---|---:|---:|---:|---:|---:|---:|---|"
     by_role: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for life in report["processes"]:

@@ -1,4 +1,4 @@
-"""What goes wrong: one fault at a time, drawn at random, each made for real."""
+"""Random faults, injected one at a time into the real processes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from kiok.cluster.heartbeat import alive
 from kiok.cluster.models import LeaderLease
 from soak.service import Service
 
-MAX_FROZEN_SECONDS = 25.0
-"""Longer than a sync's lease and the leader's, so that some of the frozen come back to find a successor."""
-MAX_FROZEN = 2
+MAX_FROZEN_SECONDS = 25.0  # longer than the leases of syncs and of the leader, so that some are taken over
+MAX_FROZEN = 2  # processes that are frozen at the same time
 
 
 @dataclass
 class Faults:
-    """Makes faults and counts them by kind."""
+    """An injector of faults that counts them by kind."""
 
     service: Service
     chance: random.Random
@@ -33,7 +32,7 @@ class Faults:
     _frozen: dict[int, threading.Timer] = field(default_factory=dict)
 
     def make_one(self) -> str:
-        """One fault; its kind, "" if there was nothing to make it with. Raises database errors."""
+        """Make one fault. Return its kind, or "" if there was no target for it. Raises database errors."""
         kinds: list[tuple[int, str, Callable[[], bool]]] = [
             (6, "worker killed", self._kill_worker),
             (3, "leader killed", self._kill_leader),
@@ -47,7 +46,7 @@ class Faults:
         for _weight, kind, _make in kinds:
             self.made.setdefault(kind, 0)
         rare = [entry for entry in kinds if not self.made[entry[1]]]
-        # Each kind once, then by weight.
+        # Each kind once, then at random by weight.
         chosen = rare or kinds
         _weight, kind, make = self.chance.choices(chosen, [entry[0] for entry in chosen])[0]
         if not make():
@@ -56,18 +55,21 @@ class Faults:
         return kind
 
     def thaw(self) -> None:
-        """Let everybody go on who is frozen."""
+        """Resume all frozen processes."""
         for pid, timer in self._frozen.items():
             timer.cancel()
             _signal(pid, signal.SIGCONT)
         self._frozen.clear()
 
     def workers(self) -> list[int]:
-        """The pids of the workers that the store knows to be alive."""
+        """Return the pids of the workers that are alive according to the store."""
         return [pid for name in alive().values_list("name", flat=True) if (pid := _pid(name)) is not None]
 
     def _kill_worker(self) -> bool:
-        """None of the first cluster: in a life of a minute nothing is seen to grow. A leader there is killed as any."""
+        """Kill a worker outside the first cluster.
+
+        The workers of that one live long enough to show growth, except its leader, which `_kill_leader` can kill.
+        """
         spared = self.service.clusters()[0]
         return self._to_one_of([pid for pid in self.workers() if _group(pid) != spared], signal.SIGKILL)
 
@@ -81,13 +83,13 @@ class Faults:
         return self._freeze(self._leader())
 
     def _kill_container(self) -> bool:
-        """One that works, if any does; else one that stands ready."""
+        """Kill a container that is working or, if there is none, a warm one."""
         client = sandbox.sandbox().engine.client()
         found = client.containers(filters={"label": [f"kiok.service={sandbox.service()}"]})
         working = [item for item in found if not item["Names"][0].startswith("/kiok-pool-")]
         if not found:
             return False
-        with contextlib.suppress(APIError):  # it has just ended by itself
+        with contextlib.suppress(APIError):  # it has just ended
             client.kill(self.chance.choice(working or found)["Id"])
             return True
         return False
@@ -117,7 +119,7 @@ class Faults:
         if not _signal(pid, number):
             return False
         if number == signal.SIGSTOP:
-            # In a thread: whoever is frozen may hold what the soak itself waits for in the database.
+            # In a thread, since the frozen process may hold a database lock that the soak itself waits for.
             seconds = self.chance.uniform(1.0, MAX_FROZEN_SECONDS)
             self._frozen[pid] = threading.Timer(seconds, _signal, (pid, signal.SIGCONT))
             self._frozen[pid].daemon = True
@@ -126,13 +128,13 @@ class Faults:
 
 
 def _pid(name: str) -> int | None:
-    """The pid in a process's name (kiok.cluster.process_id)."""
+    """Return the pid in a process's name (kiok.cluster.process_id)."""
     parts = name.split("/")
     return int(parts[2]) if len(parts) > 3 and parts[2].isdecimal() else None
 
 
 def _group(pid: int) -> int:
-    """The process group, which is its cluster's; 0 if the process is gone."""
+    """Return the process group, which is that of the cluster, or 0 if the process has ended."""
     try:
         return os.getpgid(pid)
     except ProcessLookupError:

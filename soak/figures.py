@@ -1,4 +1,4 @@
-"""What a soak has found, as one JSON object."""
+"""The results of a soak, as one JSON object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def report(soak: Soak) -> dict[str, Any]:
-    """Everything that is told; times in seconds."""
+    """Return the whole report, with times in seconds."""
     lives = soak.vitals.lives()
     return {
         "seconds": round(soak.took, 1),
@@ -37,7 +37,7 @@ def report(soak: Soak) -> dict[str, Any]:
 
 
 def latencies(soak: Soak) -> dict[str, dict[str, float]]:
-    """From push to committed, of pushes that made a version and were not held back by a pause or an edit."""
+    """Return the latency from push to commit, of pushes that made a version and were not delayed by a pause or an edit."""
     times: dict[str, list[float]] = {"with a webhook": [], "without": []}
     often = Counter(push.commit for push in soak.pushes)
     committed = {
@@ -52,7 +52,7 @@ def latencies(soak: Soak) -> dict[str, dict[str, float]]:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """How many, and what half of them, 95 and 99 of a hundred, and all of them stay within."""
+    """Return the count, the percentiles 50, 95 and 99, and the maximum."""
     if not values:
         return {"pushes": 0}
     ordered = sorted(values)

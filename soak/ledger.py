@@ -1,8 +1,8 @@
-"""What the store may hold of a repository while others push, edit and sync it; by the reference model.
+"""The states that the store may have for a repository during pushes, edits and syncs, by the reference model.
 
-A sync takes what the ref names at its moment, so it may leave out pushes, and never goes back. Which pushes it took,
-nobody tells: the ledger keeps all that may be, and each look at the store leaves those that it agrees with. The store
-is wrong when none is left.
+A sync takes the commit that the ref names at that moment, so it may skip pushes, and it never goes back. The ledger does not
+know which pushes were synced. It keeps all possible states, and each observation of the store removes those that do not
+match. The store is wrong if none is left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.reference.model import Files, Store, synced
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a sync finds from some moment on: a commit, and its files in the scope of the configuration."""
+    """The commit that a sync finds from some moment on, with its files in the scope of the configuration."""
 
     commit: str
     files: Files
@@ -24,7 +24,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A state that a repository may be in: what the store holds, and the number of the offer last synced, -1: none."""
+    """A possible state of a repository: the content of the store, and the number of the last synced offer (-1: none)."""
 
     store: Store
     at: int = -1
@@ -32,9 +32,9 @@ class Standing:
 
 @dataclass
 class Ledger:
-    """One repository's offers in order, and where it may stand.
+    """The offers of one repository in order, and its possible states.
 
-    `pending` is how many offers are newer than the oldest standing that is possible.
+    `pending` is the number of offers that are newer than the newest possible state.
     """
 
     repository: str
@@ -42,7 +42,7 @@ class Ledger:
     standings: list[Standing] = field(default_factory=lambda: [Standing(Store())])
 
     def offer(self, commit: str, files: Files) -> None:
-        """From now on a sync may find this. Called before it can."""
+        """Record a commit that a sync may find from now on. Call it before a sync can find it."""
         self.offers.append(Offer(commit, files))
 
     @property
@@ -51,7 +51,7 @@ class Ledger:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the store is what the newest offer makes of it: then nothing is left to be done."""
+        """Return whether the store has the result of the newest offer, so that nothing is left to sync."""
         if not self.offers:
             return True
         newest = self.offers[-1]
@@ -63,7 +63,7 @@ class Ledger:
         )
 
     def observe(self, found: Store) -> list[str]:
-        """Take note of what the store holds. A line for each thing that cannot be, none where all is well."""
+        """Compare the content of the store with the possible states. Return a line for each difference, or none."""
         reached: dict[int, Standing] = {}
         for standing in self._reachable(found):
             if standing.store == found:
@@ -74,7 +74,7 @@ class Ledger:
         return differences(self._nearest(found), found)
 
     def _reachable(self, found: Store) -> Iterator[Standing]:
-        """Every state from where it may stand that `found` does not rule out: history is only ever added to."""
+        """Yield each reachable state that `found` does not rule out. History only ever grows."""
         open_, seen = list(self.standings), set()
         while open_:
             standing = open_.pop()
@@ -91,7 +91,7 @@ class Ledger:
                         open_.append(Standing(after, number))
 
     def _nearest(self, found: Store) -> Store:
-        """Of what it might be, that which differs least."""
+        """Return the possible store content that differs least from `found`."""
         return min(
             (standing.store for standing in self._reachable(found)),
             key=lambda store: len(differences(store, found)),
@@ -99,7 +99,7 @@ class Ledger:
 
 
 def _as_compiled(files: Files) -> Iterator[Files]:
-    """The files as their authors meant them; and, where some are compiled in containers, as a lost container leaves them."""
+    """Yield the files as written and, if some are compiled in containers, as they are after a container is lost."""
     yield files
     if any(path.endswith(".py") for path in files):
         yield {

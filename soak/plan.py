@@ -1,4 +1,4 @@
-"""How much is done in a soak."""
+"""The amount of work in a soak."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do: for how long, with how many repositories, how often. Seconds between two of a kind, in the mean."""
+    """The duration, size and rates of a soak. `*_seconds` are mean seconds between two events of a kind."""
 
     seconds: float
     repositories: int
@@ -19,7 +19,7 @@ class Plan:
 
     @classmethod
     def of(cls, seconds: float, repositories: int, seed: int, *, is_calm: bool = False) -> Plan:
-        """As much as two cores bear: a push takes some 0.15 s of one, a look 0.015 s. `is_calm`: nothing goes wrong."""
+        """Return a plan for two cores. A push takes about 0.15 s of a core, a poll 0.015 s. `is_calm`: no faults."""
         return cls(
             seconds=seconds,
             repositories=repositories,

@@ -1,4 +1,4 @@
-"""The processes below others, from /proc."""
+"""Process trees, read from /proc."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process; `depth` below the one of `root`, which has 0. `born` in clock ticks since boot."""
+    """A process. `depth` is its depth below `root`, which has 0. `born` is its start in clock ticks since boot."""
 
     pid: int
     born: str
@@ -20,7 +20,7 @@ class Process:
 
 
 def trees(roots: Iterable[int]) -> list[Process]:
-    """These processes and all below them (proc(5), stat)."""
+    """Return these processes and all their descendants (proc(5), stat)."""
     below: dict[int, list[int]] = defaultdict(list)
     born: dict[int, str] = {}
     for entry in Path("/proc").iterdir():

@@ -1,4 +1,4 @@
-"""One soak: start everything, push and make faults for so long, watch all the while, and see that all ends well."""
+"""A soak: start the service, push and make faults for the given time, compare the store, and check the final state."""
 
 from __future__ import annotations
 
@@ -36,12 +36,10 @@ OBSERVE_SECONDS = 0.3
 OBSERVED_AT_ONCE = 40
 VITALS_SECONDS = 2.0
 SAY_SECONDS = 10.0
-MAX_PENDING = 4
-"""Pushes of a repository that nobody has seen synced; more would leave too many ways to have gone."""
-PYTHON_SHARE = 8
-"""One repository of so many has a Python file, which is compiled in a container."""
+MAX_PENDING = 4  # pushes of a repository not yet observed as synced; more would make too many possible states
+PYTHON_SHARE = 8  # one repository in this many has a Python file, which is compiled in a container
+# Time for the final state, in addition to two poll intervals: leases of frozen workers and back-offs must expire.
 SETTLE_SECONDS = 120.0
-"""In the end, beyond two intervals: a frozen worker's lease, and a pause after a failure, have to run out."""
 MAX_TOLD = 20
 TOLD_OF_A_REPOSITORY = (
     *("state", "reason", "message", "last_good_commit", "checked_at", "next_due_at", "queued_until"),
@@ -51,7 +49,7 @@ TOLD_OF_A_REPOSITORY = (
 
 @dataclass
 class Soak:
-    """A soak under way. Made once Django is set up on the service's database."""
+    """A running soak. Create it after Django is set up on the service's database."""
 
     plan: Plan
     service: Service
@@ -72,7 +70,7 @@ class Soak:
         self._workers: list[int] = []
 
     def run(self) -> None:
-        """All of it. What is wrong is in `violations`."""
+        """Run the whole soak and collect `violations`."""
         self._set_up()
         self._began = time.monotonic()
         rounds = [
@@ -100,7 +98,7 @@ class Soak:
 
     @staticmethod
     def _go_round(rounds: list[tuple[float, Callable[[], None]]], is_over: Callable[[], bool]) -> None:
-        """Do each thing about so often, until it is over. What the database refuses is done the next time."""
+        """Call each function about as often as given until `is_over`. After a database error it is called next time."""
         due = [time.monotonic() + seconds for seconds, _do in rounds]
         while not is_over():
             for number, (seconds, do) in enumerate(rounds):
@@ -128,9 +126,9 @@ class Soak:
         for author in self._authors:
             author.pk = Repository.objects.create(name=author.name, url=author.remote.url).pk
         self.service.start_clusters()
-        self.say(f"{self.plan.repositories} repositories, looked at every {self.plan.interval_ms / 1000:g} s")
+        self.say(f"{self.plan.repositories} repositories, polled every {self.plan.interval_ms / 1000:g} s")
 
-    # Meanwhile.
+    # During the soak.
 
     def _push(self) -> None:
         author = self._chance.choice(self._authors)
@@ -146,7 +144,7 @@ class Soak:
             self.say(f"fault: {kind}")
 
     def _operate(self) -> None:
-        """Pause a repository for a while, or have another folder of one synced; resume what was paused."""
+        """Pause a repository for a while or change its subpath, and resume the ones whose pause is over."""
         now = time.monotonic()
         for author in self._authors:
             if author.is_paused and now >= self._resume_at[author.name]:
@@ -155,7 +153,7 @@ class Soak:
         if author.is_paused or author.ledger.pending >= MAX_PENDING:
             return
         if self._chance.random() < 0.5:
-            # Kept before it is done: should the database fail in between, it is undone all the same.
+            # Recorded before the pause, so that it is resumed even if the database fails in between.
             author.is_paused, self._resume_at[author.name] = True, now + self._chance.uniform(2, 15)
             self.disturbed[author.name].append((time.time(), float("inf")))
             pause(self._user, Repository.objects.get(pk=author.pk), "the soak has its reasons")
@@ -181,7 +179,7 @@ class Soak:
         _until_done(save)
 
     def _observe(self) -> None:
-        """Hold what the store has of those that may have changed, and of some others, to their ledgers."""
+        """Compare the store with the ledgers of the repositories that may have changed, and of some others."""
         open_ = [author for author in self._authors if not author.ledger.is_settled]
         others = self._chance.sample(self._authors, min(len(self._authors), OBSERVED_AT_ONCE // 4))
         chosen = {author.name: author for author in [*open_[:OBSERVED_AT_ONCE], *others]}
@@ -212,11 +210,11 @@ class Soak:
             f"{len(self.violations)} violations"
         )
 
-    # After.
+    # After the soak.
 
     def _settle(self) -> None:
-        """No more faults: within a while every repository has to be what was pushed last."""
-        self.say("no more pushes and faults; all has to come to what was pushed last")
+        """Stop the faults, and check that every repository reaches its last push in time."""
+        self.say("no more pushes and faults: every repository must reach its last push")
         self.faults.thaw()
         for author in self._authors:
             if author.is_paused:
@@ -238,11 +236,11 @@ class Soak:
         for name, how in behind.items():
             if name not in self._wrong:
                 self._violated(
-                    name, [f"is not in line {patience:.0f} s after the last push and fault: {how}"]
+                    name, [f"does not match {patience:.0f} s after the last push and fault: {how}"]
                 )
 
     def _behind(self) -> Iterator[tuple[str, str]]:
-        """Those that are not as the last push has them, or say something else of themselves; and how they stand."""
+        """Yield the repositories whose content or state does not match their last push, with their current state."""
         rows = {row.name: row for row in Repository.objects.all()}
         for author in self._authors:
             row = rows[author.name]
@@ -259,22 +257,22 @@ class Soak:
                 yield author.name, f"pushed {author.tip[0]}; {fields}; last sync {last}"
 
     def _stop(self) -> None:
-        """End the service; nothing of it may be left."""
+        """Stop the service and check that it leaves nothing behind."""
         unfinished = SyncRun.objects.filter(state="running").count()
         if unfinished:
-            self.violations.append(f"{unfinished} syncs say that they run, and nobody runs them")
+            self.violations.append(f"{unfinished} syncs have the state running, but no worker runs them")
         if not self.service.stop():
-            self.violations.append("a cluster did not end when it was told to")
+            self.violations.append("a cluster did not stop on SIGTERM")
         locks = [
             str(path.relative_to(self.service.folder))
             for author in self._authors
             for path in mirror_of(author.pk).directory.rglob("*.lock")
         ]
         if locks:
-            self.violations.append(f"git's locks are left in mirrors: {', '.join(locks[:MAX_TOLD])}")
+            self.violations.append(f"leftover git lock files in mirrors: {', '.join(locks[:MAX_TOLD])}")
         left = self._containers_left()
         if left:
-            self.violations.append(f"containers are left: {', '.join(left[:MAX_TOLD])}")
+            self.violations.append(f"leftover containers: {', '.join(left[:MAX_TOLD])}")
 
     @staticmethod
     def _containers_left(patience_seconds: float = 15.0) -> list[str]:
@@ -287,7 +285,7 @@ class Soak:
             time.sleep(0.5)
 
     def syncs(self) -> Counter[str]:
-        """Syncs by how they ended."""
+        """Return the number of syncs by final state."""
         counted = SyncRun.objects.order_by().values_list("state").annotate(Count("id"))
         return Counter(dict(counted))
 
@@ -297,7 +295,7 @@ class Soak:
 
 @contextmanager
 def _store_may_be_away() -> Iterator[None]:
-    """Go on after a database that was restarted."""
+    """Continue after a database restart."""
     try:
         yield
     except Error:
@@ -305,7 +303,7 @@ def _store_may_be_away() -> Iterator[None]:
 
 
 def _until_done(do: Callable[[], None], patience_seconds: float = 60.0) -> None:
-    """Try until the database takes it. Raises its error when it does not for so long."""
+    """Retry until the database accepts it. Raises the last error after `patience_seconds`."""
     deadline = time.monotonic() + patience_seconds
     while True:
         try:

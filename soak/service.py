@@ -1,4 +1,4 @@
-"""The real service on a database of its own: PostgreSQL, and clusters of workers that are started again when they end."""
+"""The real service on its own database: PostgreSQL, and clusters of workers that are restarted when they end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from kiok.server import embedded
 ROOT = Path(__file__).resolve().parents[1]
 DATABASE = "soak"
 CLUSTERS = 2
-WORKERS = 2
-"""Of each cluster. More would not be faster on two cores, and there is somebody to take over."""
+WORKERS = (
+    2  # per cluster: more would not be faster on two cores, and two suffice to take over from each other
+)
 _STOP_SECONDS = 30.0
 
 
 def environment(folder: Path, interval_ms: int) -> dict[str, str]:
-    """The environment of every process of the service; the user's own settings have no say, but for the sandbox's."""
+    """Return the environment of the service's processes, without the user's settings except those of the sandbox."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -33,7 +34,7 @@ def environment(folder: Path, interval_ms: int) -> dict[str, str]:
         or not name.startswith(("KIOK_", "DATABASE_URL", "DJANGO_", "GIT_"))
     }
     for image in ("PYTHON", "JAVA"):
-        # The images that scripts/images.sh builds under other names.
+        # Images that scripts/images.sh built under other names.
         if tag := kept.get(f"KIOK_IMAGE_{image}"):
             kept[f"KIOK_SANDBOX_IMAGE_{image}"] = tag
     return kept | {
@@ -53,7 +54,7 @@ def environment(folder: Path, interval_ms: int) -> dict[str, str]:
 
 @dataclass
 class Service:
-    """Started by `start`, ended by `stop`. `ended` counts the clusters that ended without having been told to."""
+    """The running service. `ended` counts the clusters that ended unexpectedly."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -65,7 +66,7 @@ class Service:
         return self.folder / "data"
 
     def start_database(self) -> None:
-        """A durable one, as the service's is: a commit waits for the disk, and survives a kill."""
+        """Start a durable database, like that of the service: a commit waits for the disk and survives a kill."""
         embedded.ensure(self.data)
         with psycopg.connect(embedded.url(self.data), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
@@ -74,14 +75,14 @@ class Service:
         self._clusters = [self._start(number) for number in range(CLUSTERS)]
 
     def clusters(self) -> list[int]:
-        """The pids of the clusters' first processes, each of which leads a group."""
+        """Return the pids of the clusters' first processes, each of which leads a process group."""
         return [cluster.pid for cluster in self._clusters]
 
     def postmaster(self) -> int:
         return int((self.data / "postgres" / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
 
     def supervise(self) -> None:
-        """Start again what has ended, as whatever runs a service does."""
+        """Restart clusters that have ended, like a service manager."""
         for number, cluster in enumerate(self._clusters):
             if cluster.poll() is not None:
                 self._kill_group(cluster.pid)
@@ -89,25 +90,28 @@ class Service:
                 self.ended += 1
 
     def kill_cluster(self, pid: int) -> None:
-        """All of its processes at once, as when a machine or a container goes."""
+        """Kill all processes of a cluster at the same time, as if its machine or container failed."""
         self._kill_group(pid)
         next(cluster for cluster in self._clusters if cluster.pid == pid).wait(_STOP_SECONDS)
         self.supervise()
         self.ended -= 1
 
     def restart_database(self, how: signal.Signals) -> None:
-        """SIGINT: it ends its sessions; SIGQUIT: it ends at once, and has to recover. Raises TimeoutError if it does not."""
+        """Restart the database. Raises TimeoutError if it does not stop.
+
+        SIGINT: it closes its sessions first. SIGQUIT: it stops immediately and has to recover.
+        """
         pid = self.postmaster()
         os.kill(pid, how)
         deadline = time.monotonic() + _STOP_SECONDS
         while Path(f"/proc/{pid}").exists():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"PostgreSQL goes on {_STOP_SECONDS:g} s after {how.name}")
+                raise TimeoutError(f"PostgreSQL still runs {_STOP_SECONDS:g} s after {how.name}")
             time.sleep(0.05)
         embedded.ensure(self.data)
 
     def stop(self) -> bool:
-        """End it all; whether every cluster obeyed."""
+        """Stop all clusters. Return whether each stopped on SIGTERM."""
         for cluster in self._clusters:
             cluster.terminate()
         obeyed = True

@@ -12,19 +12,19 @@ from typing import Any
 
 from soak.processes import trees
 
+# Minimum life of a process for a verdict. A shorter one warms up throughout: a PostgreSQL session keeps open the files that
+# it has read.
 MIN_SECONDS = 180.0
-"""Of a process that is judged at all: one that lives shorter warms up all the while: a session of PostgreSQL keeps the
-files that it has read."""
+# Allowed growth over the second half of a life: a share of the memory plus a constant, and some descriptors. A leak of
+# one descriptor or 40 KiB per sync exceeds this within about fifty syncs.
 MEMORY_SHARE, MEMORY_KIB, DESCRIPTORS = 0.05, 2048, 4.0
-"""What may be added over the second half of a life before it counts as growth: a share of the memory and a little,
-so many descriptors. A leak of one descriptor or 40 KiB per sync passes that within some fifty syncs."""
 FLOOR_SPANS = 8
 ROLES = {0: "cluster", 1: "sentinel", 2: "pusher or monitor"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """At `seconds` of the run. `memory` is what the process alone holds (RssAnon), in KiB."""
+    """A sample at `seconds` of the run. `memory` is the private memory of the process (RssAnon) in KiB."""
 
     seconds: float
     memory: int
@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """The samples of one process, and what they come to. `verdict`: flat, grows, or short."""
+    """The samples of one process and their verdict: `flat`, `grows` or `short`."""
 
     role: str
     pid: int
@@ -50,7 +50,7 @@ class Life:
 
     @property
     def added_memory(self) -> float:
-        """KiB over the second half of its life, by the line that fits best."""
+        """Return the growth in KiB over the second half of its life, from the best-fit line."""
         return _added([(sample.seconds, sample.memory) for sample in self.second_half])
 
     @property
@@ -80,12 +80,12 @@ class Life:
 
 @dataclass
 class Vitals:
-    """All lives so far."""
+    """The samples of all processes so far."""
 
     _samples: dict[tuple[str, int, str], list[Sample]] = field(default_factory=lambda: defaultdict(list))
 
     def look(self, seconds: float, clusters: Iterable[int], workers: Iterable[int], postmaster: int) -> None:
-        """A sample of each process. `workers` are the pids of those known to work; what they start is git's."""
+        """Take a sample of each process. `workers` are the pids of the known workers; their children are git processes."""
         known = set(workers)
         for process in trees([*clusters, postmaster]):
             if process.root == postmaster:
@@ -96,7 +96,7 @@ class Vitals:
                 self._note(role, process.pid, process.born, seconds)
 
     def lives(self) -> list[Life]:
-        """Each process that was seen twice; a worker counts as one once it has been told to be."""
+        """Return the processes with at least two samples. A process counts as a worker once it is known to be one."""
         named: dict[tuple[int, str], str] = {}
         joined: dict[tuple[int, str], list[Sample]] = defaultdict(list)
         for (role, pid, born), samples in self._samples.items():
@@ -120,10 +120,10 @@ class Vitals:
 
 
 def _added(points: Sequence[tuple[float, float]]) -> float:
-    """What the line through the floor of the points, by least squares, rises from the first to the last.
+    """Return the rise of the least-squares line through the floor of the points, from the first to the last.
 
-    The floor is the least of each of a few spans of time: what is held for the length of a look or a sync goes up and
-    down, and what is never given back lifts the floor.
+    The floor is the minimum of each of a few time spans. Resources that are held during a poll or a sync go up and down.
+    Resources that are never released raise the floor.
     """
     first, last = points[0][0], points[-1][0]
     if first == last:

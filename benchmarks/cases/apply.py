@@ -1,8 +1,8 @@
-"""The transaction alone: 10 000 DAGs created, then 10 000 pruned; and how many queries a thousand rows more take.
+"""The transaction alone: create 10 000 DAGs, then prune 10 000; and the number of queries per additional thousand rows.
 
-The time is that of the step "apply" in a real sync of YAML files. Floor: COPY of the very same rows, and DELETE of
-those that a prune deletes, in bare tables of the same columns, each in one transaction that is on the disk then. Queries are
-counted at three sizes, by Django's `execute_wrapper`.
+The time is that of the step "apply" in a real sync of YAML files. Floor: COPY of the same rows, and DELETE of those that a
+prune deletes, in bare tables with the same columns, each in one transaction that is flushed to disk. Queries are counted at
+three sizes with Django's `execute_wrapper`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def measure(bench: Bench) -> Iterator[Result]:
     floor_is = "DELETE of the same rows in bare tables"
     yield Result(NAME, f"{dags} pruned", median(prunings), "s", delete, floor_is, MAX_PRUNE_RATIO, runs=runs)
     for what, (few, many) in per_thousand.items():
-        # Constant: no more for a thousand rows at the full size than at a fifth of it.
+        # Constant: a thousand more rows take no more queries at the full size than at a fifth of it.
         yield Result(NAME, f"queries a thousand more {what} take", many, "", target=few)
 
 
 def _there_and_back(bench: Bench, worker: Worker, dags: int) -> tuple[Measured, tables.Floor, Measured]:
-    """All created, the floor on what is in the tables then, all pruned."""
+    """Create all DAGs, measure the floor with the resulting tables, and prune all DAGs."""
     served = bench.serve()
     served.push([*authored.yaml_files(dags), ("README.md", b"DAGs\n")])
     pk = worker.add(f"apply-{dags}", served.file_url)
@@ -59,14 +59,14 @@ def _there_and_back(bench: Bench, worker: Worker, dags: int) -> tuple[Measured, 
     served.push([("README.md", b"no DAGs\n")], afresh=True)
     pruned = worker.sync(pk)
     if (created.created, pruned.pruned) != (dags, dags):
-        raise SystemExit(f"{created.created} DAGs were created and {pruned.pruned} pruned, not {dags}")
+        raise SystemExit(f"{created.created} DAGs were created and {pruned.pruned} pruned instead of {dags}")
     return created, floor, pruned
 
 
 def _queries_per_thousand(
     bench: Bench, worker: Worker, created: Measured, pruned: Measured, dags: int
 ) -> dict[str, tuple[float, float]]:
-    """(from a tenth to a fifth of the DAGs, from a fifth to all of them), by what is done."""
+    """Return the queries per additional thousand DAGs (from a tenth to a fifth, from a fifth to all), by operation."""
     tenth, fifth = dags // 10, dags // 5
     small, _, small_pruned = _there_and_back(bench, worker, tenth)
     twice, _, twice_pruned = _there_and_back(bench, worker, fifth)

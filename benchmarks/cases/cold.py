@@ -1,9 +1,9 @@
-"""A repository of 1 000 Python files that was never seen: from the start of the sync to its end, all committed.
+"""The first sync of a repository with 1 000 Python files, from its start to its end, with all DAGs committed.
 
-Floor: as many children forked on the host, as many at a time as we have containers, each of which imports the
-SDK and sends the same bytes through a pipe. The stricter floor has the SDK imported before the fork. Neither
-fetches, isolates, checks or stores anything. Beside it, in the same run and on the same PostgreSQL, Airflow's
-DAG processor with equivalent DAGs (benchmarks/airflow.py); of the two only we isolate the files.
+Floor: the same number of child processes forked on the host, with the same parallelism as the containers. Each imports the
+SDK and sends the same bytes through a pipe. The stricter floor imports the SDK before the fork. Neither fetches, isolates,
+checks or stores anything. Also, in the same run and on the same PostgreSQL: Airflow's DAG processor with equivalent DAGs
+(benchmarks/airflow.py). Of the two, only kiok isolates the files.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def measure(bench: Bench) -> Iterator[Result]:
 
 
 def _warm_up(bench: Bench, worker: Worker) -> None:
-    """One small sync, not counted: connections, the engine's caches and the container's image are warm then."""
+    """Run one small sync that is not counted, to warm up connections, the engine's caches and the image."""
     small = bench.serve()
     small.push(authored.python_files(10))
     worker.sync(worker.add("warm-up", small.file_url))
 
 
 def _payload() -> bytes:
-    """What the sandbox sends for one of the files."""
+    """Return the result that the sandbox sends for one of the files."""
     with tempfile.TemporaryDirectory() as folder:
         path, content = next(authored.python_files(1, first=500))
         file = Path(folder) / Path(path).name

@@ -1,7 +1,7 @@
-"""100 jars that were never seen: from the start of the sync to its end, all committed.
+"""The first sync of 100 jars, from its start to its end, with all DAGs committed.
 
-Floor: as many bare JVMs, each of which loads one of the jars' classes, runs an empty `main` and ends; in one container
-of the same image, with the same JVM options and cores, as many side by side as we have containers.
+Floor: the same number of bare JVMs, each of which loads the class of one jar, runs an empty `main` and exits. They run in
+one container of the same image, with the same JVM options and cores, and with the same parallelism as the containers.
 """
 
 from __future__ import annotations

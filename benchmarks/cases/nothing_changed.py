@@ -1,8 +1,8 @@
-"""A sync that finds nothing new: CPU time, containers, rows written.
+"""A sync that finds nothing new: CPU time, containers and written rows.
 
-CPU is that of the worker and of the git process it asks with (getrusage, self and children); the server's is not
-in it. Containers are counted from the engine's events, by the label of this installation. Floor: the bare
-`git ls-remote` process. The repository holds 1 000 Python files, so that there would be containers to start.
+CPU time is that of the worker and its git process (getrusage, self and children), without the git server's. Containers are
+counted from the engine's events by the label of this installation. Floor: the bare `git ls-remote` process. The repository
+has 1 000 Python files, which would need containers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def measure(bench: Bench) -> Iterator[Result]:
         with containers_started(service) as first:
             worker.sync(pk)
         if not first:
-            raise SystemExit("the engine's events do not tell of the first sync's container")
+            raise SystemExit("the engine's events do not include the first sync's container")
         for _ in range(WARM_UPS):
             worker.sync(pk)
         with containers_started(service) as started:

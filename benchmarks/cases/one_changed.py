@@ -1,8 +1,8 @@
-"""One file of 1 000 changed: from the trigger to the commit, with a warm container waiting, and with none.
+"""A change of one of 1 000 files: from the trigger to the commit, with a warm container and without one.
 
-The trigger is the call of `sync_repository`; what a queue or an interval adds before is not in it. Each time
-another file changes. With a pool, a sync begins when a container stands ready again: pushes of people leave the
-time for that, which is about a second.
+The trigger is the call of `sync_repository`, so the time in the queue or until the next poll is excluded. Each run changes
+another file. With a pool, a sync starts when the pool has a warm container again, which takes about a second. Real pushes
+leave that much time.
 
 Floor: a bare `git fetch` of the same commit, and one fork with the SDK imported that compiles the changed file.
 Both percentiles are the 95th.
@@ -24,8 +24,7 @@ NAME = "one-changed"
 FILES = 1000
 RUNS = 25
 WARM_UPS = 2
-POOLS = {"warm": (1, 5.0), "pool off": (0, 9.0)}
-"""Size of the pool and the most floors at the 95th percentile, by what it is called."""
+POOLS = {"warm": (1, 5.0), "pool off": (0, 9.0)}  # by name: size of the pool, target of the p95 in floors
 
 
 def measure(bench: Bench) -> Iterator[Result]:

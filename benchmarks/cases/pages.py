@@ -1,7 +1,7 @@
-"""Every page of the admin over 10 000 DAGs, 1 000 repositories, 50 000 syncs, files and deliveries.
+"""Every admin page with 10 000 DAGs, 1 000 repositories, and 50 000 syncs, files and deliveries.
 
-The service's own code in one process, without a network; the slowest pages are told, all of them are printed.
-The peer is the median page: a page that takes much longer than the others does something that they do not.
+It measures the service's code in one process, without a network. All pages are printed, and the slowest ones are reported
+as figures. The peer is the median page: a page that takes much longer than the others does something that they do not.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a fetch costs when only a folder of a big repository is synced, against fetching all of it.
+"""The cost of a fetch when only one folder of a large repository is synced, compared with fetching all of it.
 
-50 000 files lie outside the synced folder, half text, half bytes that do not compress, and 100 DAGs in it. The
-repository is served by `git http-backend` behind a real https server on a loopback port, and fetched as a sync
-does it (`gitsync.git.mirror`). Bytes are those that the server sent, TLS included; seconds are wall time, of
-fetch and tree together. Floor: a bare `git fetch --depth 1` from a repository that holds the folder alone.
+50 000 files, half text and half incompressible bytes, are outside the synced folder, and 100 DAGs are in it. `git
+http-backend` behind a real https server on a loopback port serves the repository, and the fetch is that of a sync
+(`gitsync.git.mirror`). Bytes are those that the server sent, including TLS. Seconds are the wall time of fetch and tree
+together. Floor: a bare `git fetch --depth 1` from a repository with only that folder.
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ _FLOOR = "bare git fetch from a repository of that folder alone"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One fetch: what came, and how long it took."""
+    """The received bytes and the duration of one fetch."""
 
     received_bytes: int
     seconds: float
 
 
-Costs = dict[tuple[str, str], list[Cost]]
-"""By (kind, case); the kinds are those of `SCOPES`, and `floor`."""
+Costs = dict[tuple[str, str], list[Cost]]  # by (kind, case); a kind is one of `SCOPES` or `floor`
 
 
 def measure(bench: Bench) -> Iterator[Result]:
@@ -92,7 +91,7 @@ def _limits() -> TreeLimits:
 
 
 def _everything(outside: int) -> Iterator[tuple[str, bytes]]:
-    """50 files to a folder."""
+    """Yield all files of the large repository, 50 per folder."""
     content = random.Random(1)
     for number in range(outside):
         text = (b"line of text %d\n" % number) * (FILE_BYTES // 40)
@@ -120,7 +119,7 @@ def _fetch(mirror: Mirror, scope: FetchScope, counter: ByteCounter) -> Cost:
     seconds = time.perf_counter() - began
     contents = [content for _, content in tree.read(tree.under(FOLDER))]
     if len(contents) != DAGS or not all(content.startswith(b"dag:") for content in contents):
-        raise SystemExit("what was fetched is not what was pushed")
+        raise SystemExit("the fetched files differ from the pushed ones")
     return Cost(counter.received, seconds)
 
 

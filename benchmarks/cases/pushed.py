@@ -1,11 +1,11 @@
-"""One file of 1 000 changed and pushed: from the push, by way of a webhook, to the commit in the store.
+"""A push that changes one of 1 000 files: from the push, through a webhook, to the commit in the store.
 
-The real service (web server and workers, a container that stands ready), and right after the push a delivery as
-GitHub signs it. What happens when is told by triggers in the database (`benchmarks.told`): picked up is when a worker
-begins the task, committed when the new version is in the store. What this has beyond "one-changed" is the answer to
-the webhook and the wait in the queue. Pushes come at moments that no clock of the service knows.
+It uses the real service (web server, workers and a warm container), and sends a delivery signed like GitHub's right after
+the push. Triggers in the database report the times (`benchmarks.told`): picked up is when a worker starts the task,
+committed when the new version is in the store. Compared with "one-changed", this adds the response to the webhook and the
+wait in the queue. Pushes come at random times, independent of the service's clocks.
 
-Floor: as of "one-changed", a bare `git fetch` of the same commit, and one fork that compiles the changed file.
+Floor: that of "one-changed", a bare `git fetch` of the same commit, and one fork that compiles the changed file.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from compilers.base import Kind
 NAME = "pushed"
 FILES = 1000
 RUNS = 30
-WARM_UPS = 8
-"""Each of the four workers has to have done one: a first sync loads what later ones find loaded."""
+WARM_UPS = (
+    8  # enough for each of the four workers to have done one: the first sync of a process loads modules
+)
 _REPOSITORY = "pushed"
 _PATIENCE_SECONDS = 60.0
-_COMMITS = 20
-"""In the body of a delivery, which has some 10 KB then, as those of git services have."""
+_COMMITS = 20  # in the body of a delivery, which makes it about 10 KB, like those of git services
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Seconds since the push was done; `committed` is the whole."""
+    """The times of a push, in seconds since it was done. `committed` is the total."""
 
     answered: float
     picked_up: float
@@ -52,7 +52,7 @@ class Push:
 
     @property
     def synced(self) -> float:
-        """From picked up to committed."""
+        """Return the seconds from picked up to committed."""
         return self.committed - self.picked_up
 
 
@@ -107,7 +107,7 @@ def _told(database_url: str) -> Told:
 
 
 def _push(port: int, secret: str, told: Told) -> Push:
-    """Deliver, and wait until the sync has ended."""
+    """Send a delivery and wait until the sync has ended."""
     began = time.perf_counter()
     answer = _deliver(port, secret)
     answered = time.perf_counter() - began
@@ -115,7 +115,7 @@ def _push(port: int, secret: str, told: Told) -> Push:
         raise SystemExit(f"the webhook answered {answer}")
     heard = told.until("finished", _PATIENCE_SECONDS)
     if missing := {"picked up", "committed"} - heard.keys():
-        raise SystemExit(f"the sync ended, and this was not told: {missing}")
+        raise SystemExit(f"the sync ended without reporting {missing}")
     return Push(answered, heard["picked up"] - began, heard["committed"] - began)
 
 

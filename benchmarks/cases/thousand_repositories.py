@@ -1,8 +1,8 @@
-"""1 000 repositories looked at every minute, none of which changes: how much of a core that takes in all.
+"""1 000 repositories polled every minute, none of which changes: the total CPU time in cores.
 
-The real cluster (`manage.py qcluster`: workers, and the leader that looks) on repositories that are in sync, each
-at a url of its own. After a round to settle, CPU time is read from /proc over two rounds: of the cluster with the git
-processes it ran, and of PostgreSQL. The git server's is not in it. Floor: the CPU of as many bare `git ls-remote`.
+It runs the real cluster (`manage.py qcluster`: workers, and the leader that polls) on repositories that are in sync, each
+with its own url. After a round to settle, CPU time is read from /proc over two rounds: that of the cluster with its git
+processes, and that of PostgreSQL. The git server's is excluded. Floor: the CPU time of as many bare `git ls-remote`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _serve(bench: Bench, count: int) -> list[str]:
 
 
 def _see_that_all_were_looked_at(bench: Bench, worker: Worker, count: int, interval: int) -> None:
-    """Else the figure would be that of a leader that does not keep up. Allows for the time since it stopped."""
+    """Check that the leader kept up. The limit allows for the time since it stopped."""
     with bench.connect(worker.database) as connection:
         query = (
             "SELECT count(*) FROM gitsync_repository "
@@ -72,4 +72,4 @@ def _see_that_all_were_looked_at(bench: Bench, worker: Worker, count: int, inter
         )
         [[looked]] = connection.execute(query, [interval * 1.5 + 20]).fetchall()
     if looked != count:
-        raise SystemExit(f"only {looked} of {count} repositories were looked at in the last round")
+        raise SystemExit(f"only {looked} of {count} repositories were polled in the last round")

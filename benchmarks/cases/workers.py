@@ -1,11 +1,11 @@
-"""How much more workers do, and what a push waits for: 1, 2 and 4 worker processes on this machine's cores.
+"""Throughput and latency with 1, 2 and 4 worker processes on this machine's cores.
 
-The real cluster (`manage.py qcluster`). A flood is as many small repositories of one team, a YAML or a Python file each
-of which has changed, asked for at once as webhooks ask; meanwhile, and then with nothing else to do, another team
-pushes single files one after the other. A push's clock starts when it is done and its sync is asked for, and stops when
-the new version is committed, as a trigger in the database tells (`benchmarks.told`).
+It runs the real cluster (`manage.py qcluster`). A flood is a number of small repositories of one tenant, each with one
+changed YAML or Python file, whose syncs are requested at the same time like by webhooks. During a flood, and later on an
+idle cluster, another tenant pushes single files one after the other. The time of a push starts when it is done and its
+sync is requested. It ends when the new version is committed, which a trigger in the database reports (`benchmarks.told`).
 
-Floor of the CPU of a sync: a bare `git ls-remote` and a bare `git fetch` of the same commit.
+Floor of the CPU time of a sync: a bare `git ls-remote` and a bare `git fetch` of the same commit.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ _PATIENCE_SECONDS = 120.0
 
 @dataclass(slots=True)
 class _Run:
-    """What one number of workers gave. Seconds; `yaml` and `python` syncs a second; `cpu` of a sync, of a YAML repository:
-    the workers' with git, and PostgreSQL's; `floor` that of git alone."""
+    """The measurements with one number of workers, in seconds.
+
+    `yaml` and `python` are syncs per second. `cpu` is the CPU time of one sync of a YAML repository: of the workers with
+    git, and of PostgreSQL. `floor` is that of git alone.
+    """
 
     yaml: float = 0.0
     python: float = 0.0
@@ -49,7 +52,7 @@ class _Run:
 
 
 class _Stage:
-    """Two flooding repositories' worth of files, and the other team's."""
+    """The repositories of the flooding tenant, and that of the other tenant."""
 
     def __init__(self, bench: Bench, worker: Worker) -> None:
         self._bench, self._worker = bench, worker
@@ -67,7 +70,7 @@ class _Stage:
         return [self._worker.add(f"{name}-{at:03}", url) for at in range(count)]
 
     def change(self) -> None:
-        """Push to what floods."""
+        """Push a change to the flooding repositories."""
         self._pushes += 1
         word = f"push {self._pushes}"
         self._yaml.push(authored.yaml_files(1, word=word))
@@ -81,14 +84,14 @@ class _Stage:
         self._worker.ask("ask", pks=pks)
 
     def pushed(self, told: Told) -> float:
-        """Push one of the other team's, and wait; the seconds until it is committed."""
+        """Push for the other tenant, wait, and return the seconds until it is committed."""
         self.push()
         began = time.perf_counter()
         self.ask([self._pk])
         return told.until("pushed", _PATIENCE_SECONDS)["pushed"] - began
 
     def floor(self) -> float:
-        """Seconds of CPU that bare git takes to ask for a change, and to fetch it."""
+        """Return the CPU seconds of bare git for finding a change and fetching it."""
         mirror = self._bench.folder / "floor-workers.git"
         git_floor.fetch(self._yaml.file_url, mirror)
         costs = []
@@ -104,7 +107,10 @@ class _Stage:
         return int(str(count))
 
     def flood(self, kind: str, told: Told | None = None) -> tuple[float, list[float]]:
-        """All of a kind asked for at once: syncs a second, and what pushes of the other team took meanwhile."""
+        """Sync all repositories of a kind at the same time.
+
+        Return the syncs per second, and the seconds of the other tenant's pushes during the flood.
+        """
         self.change()
         pks, pushes = self._floods[kind], []
         began = time.perf_counter()

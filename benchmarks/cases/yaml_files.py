@@ -1,7 +1,7 @@
-"""10 000 YAML files: a first sync, one with nothing new, and the most memory the worker ever has.
+"""10 000 YAML files: the first sync, a sync with nothing new, and the peak memory of the worker.
 
-Floors: parsing the same bytes with libyaml's loader, in one process, which neither checks nor stores anything; the bare
-`git ls-remote`; a worker that has done nothing yet. Memory is the worker's own peak (VmHWM); git's is not in it.
+Floors: parsing the same bytes in one process with libyaml's loader, without checking and storing anything; the bare
+`git ls-remote`; a worker that has done nothing yet. Memory is the peak of the worker (VmHWM), without git's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     served.push(authored.yaml_files(files))
     colds, parses, peaks, idles = [], [], [], []
     for run in range(bench.runs(RUNS)):
-        # Each in a worker of its own, for the sake of the peak.
+        # Each run has its own worker, to measure its peak memory.
         with bench.worker() as worker:
             pk = worker.add("yaml", served.file_url)
             idles.append(worker.peak_memory_bytes() / 2**20)

@@ -1,1 +1,1 @@
-"""The least that each kind of work costs on this machine, done by the shortest way there is."""
+"""The floors: the least that each kind of work costs on this machine, done in the most direct way."""

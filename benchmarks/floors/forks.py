@@ -1,15 +1,16 @@
-"""What compiling Python costs at least, with each file in a process of its own: forks that import the SDK.
+"""The floor of compiling Python files, each in its own process: forks that import the SDK.
 
-Run as a program, so that nothing but what it needs is in memory when it forks:
+It runs as a program, so that only what it needs is in memory when it forks:
 
     python -I -X pycache_prefix=FOLDER benchmarks/floors/forks.py late|early|compile COUNT PARALLELISM <payload
 
 - `late`: each child imports the SDK and sends the payload through a pipe;
-- `early`: as `late`, with the SDK imported before the fork, as the sandbox's driver has it;
-- `compile`: as `early`, and each child compiles the DAG file named on standard input.
+- `early`: like `late`, with the SDK imported before the fork, like in the sandbox's driver;
+- `compile`: like `early`, and each child compiles the DAG file named on standard input.
 
-The children come one after the other in each of PARALLELISM parents. Prints the seconds from the first fork to
-the last child's end. A child before them, not counted, leaves the SDK's bytecode in FOLDER: they compile none of it.
+Each of PARALLELISM parents runs its children one after the other. The program prints the seconds from the first fork to the
+end of the last child. One child before them is not counted: it writes the SDK's bytecode to FOLDER, so that the others need
+not compile it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 
 def seconds(mode: str, payload: bytes, *, count: int = 1, parallelism: int = 1) -> float:
-    """Run this file as a program and take its figure."""
+    """Run this file as a program and return its figure."""
     import subprocess
     import tempfile
 
@@ -84,7 +85,7 @@ def main() -> None:
     payload = sys.stdin.buffer.read()
     sys.path.insert(0, _ROOT)
     if mode != "late":
-        import json  # noqa: F401  the child's too
+        import json  # noqa: F401  the child needs it too
 
         import kiok.compile  # noqa: F401
     _one(mode, payload)

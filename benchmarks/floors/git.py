@@ -1,4 +1,4 @@
-"""Bare git processes: what asking a remote, and fetching from it, cost without any service."""
+"""The floors of listing a remote and fetching from it: bare git processes, without any service."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from benchmarks.served import git
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of wall time and of CPU, of git itself; the server's are not counted."""
+    """The wall time and CPU time of git in seconds, without those of the server."""
 
     seconds: float
     cpu_seconds: float
 
 
 def ls_remote(url: str) -> Cost:
-    """One `git ls-remote` of one ref."""
+    """Run one `git ls-remote` of one ref."""
     return _cost("ls-remote", "--exit-code", url, "refs/heads/main")
 
 
 def fetch(url: str, mirror: Path, *, ca_file: Path | None = None) -> Cost:
-    """One `git fetch --depth 1` into a bare repository, which is made (uncounted) if it is not there.
+    """Run one `git fetch --depth 1` into a bare repository, which is created (not counted) if it does not exist.
 
-    `ca_file` is what an https server's certificate is checked against.
+    `ca_file` has the certificate authority of an https server.
     """
     if not mirror.exists():
         git("init", "-q", "--bare", "--template=", str(mirror))

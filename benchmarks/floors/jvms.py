@@ -1,7 +1,7 @@
-"""What compiling jars costs at least, with each jar in a JVM of its own: bare JVMs that load it and end.
+"""The floor of compiling jars, each in its own JVM: bare JVMs that load the jar and exit.
 
-They run in one container of the sandbox's Java image, with the JVM options and the cores the sandbox gives, as many
-side by side as it has containers. Each runs an empty `main` of the jar's DAG class, which stands on the SDK.
+They run in one container of the sandbox's Java image, with the sandbox's JVM options and cores, and with the same
+parallelism as the containers. Each runs an empty `main` of the jar's DAG class, which uses the SDK.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from compilers.images.java.jar_child.jvm import JVM_OPTIONS
 
-_CPUS = 2  # compilers.sandbox.limits: what a container for jars has
+_CPUS = 2  # of a container for jars, see compilers.sandbox.limits
 
-# Runs inside: a tar of jars on standard input, then JVMs; prints the seconds.
+# Runs inside the container: unpacks a tar of jars from standard input, runs the JVMs and prints the seconds.
 _INSIDE = """
 import json, os, subprocess, sys, tarfile, time
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ print(time.perf_counter() - began)
 
 
 def seconds(jars: Sequence[tuple[str, bytes]], *, parallelism: int) -> float:
-    """From the start of the first JVM to the end of the last; one more, before, is not counted."""
+    """Return the seconds from the start of the first JVM to the end of the last, after one that is not counted."""
     image = os.environ.get("KIOK_IMAGE_JAVA", "kiok-sandbox-java:dev")
     asked = json.dumps({"options": JVM_OPTIONS, "parallelism": parallelism})
     container = ["docker", "run", "--rm", "-i", "--network", "none", "--cpus", str(_CPUS), "--memory", "512m"]

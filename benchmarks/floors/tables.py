@@ -1,7 +1,7 @@
-"""What PostgreSQL itself takes to write, or to delete, the very same rows, in one transaction that is on the disk then.
+"""The floor of writing or deleting the same rows in PostgreSQL, in one transaction that is flushed to disk.
 
-The rows are copied, byte for byte as COPY has them, from the tables of the service into bare tables of the same
-columns: no index, no constraint, no model between.
+COPY moves the rows byte for byte from the tables of the service to bare tables with the same columns, without indexes,
+constraints and models.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TABLES = ("metadata_dag", "metadata_dagversion", "gitsync_sourcefile")
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Seconds of COPY and COMMIT, of DELETE and COMMIT, and how much was copied."""
+    """The seconds of COPY and COMMIT, those of DELETE and COMMIT, and the copied bytes."""
 
     write_seconds: float
     delete_seconds: float
@@ -24,9 +24,9 @@ class Floor:
 
 
 def rewrite(connection: psycopg.Connection[tuple[object, ...]]) -> Floor:
-    """Copy what the service's tables hold now into bare ones, then delete there what a prune deletes.
+    """Copy the content of the service's tables into bare ones, then delete the rows that a prune deletes.
 
-    Versions survive a prune, so they stay. The bare tables are dropped again.
+    Versions survive a prune, so they are kept. The bare tables are dropped again.
     """
     held = {table: _rows(connection, table) for table in TABLES}
     for table in TABLES:

@@ -13,7 +13,7 @@ from compilers.sandboxed import run_batch
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
     """Compile every jar of the batch. A jar is self-contained: the container gets jars only.
 
-    Those that are encrypted, or Git LFS pointers, fail without a container.
+    Encrypted jars and Git LFS pointers fail without a container.
     """
     wanted = {source.path: source for source in batch.sources}
     for entry, content in batch.tree.read([entry for entry in batch.tree.entries if entry.path in wanted]):
@@ -25,5 +25,5 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
     batch = replace(batch, sources=list(wanted.values()))
     entries = [entry for entry in batch.tree.entries if entry.path in wanted]
     for result, _ in run_batch(batch, Kind.JAR, entries, texts={}):
-        # It saw nothing but itself, so there was nothing to ask.
+        # A jar sees only itself, so it asked nothing of the tree.
         yield result if result.traced_accesses is None else replace(result, traced_accesses=())

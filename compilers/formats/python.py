@@ -1,4 +1,4 @@
-"""Python sources: run in the sandbox, with the whole repository beside them to import from."""
+"""Python sources: run in the sandbox, together with the whole repository to import from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kiok.source_encoding import decoded
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
-    """Compile every Python source of the batch. Those that are encrypted, or Git LFS pointers, fail without a container.
+    """Compile every Python source of the batch. Encrypted files and Git LFS pointers fail without a container.
 
     A module that could not be loaded is an error only if it, or a module of the repository that it imports,
-    mentions kiok. Else it is some other Python file (a setup.py, a tool) and listed as no DAG, unproven.
+    mentions kiok. Otherwise it is some other Python file (a setup.py, a tool) and listed as no DAG, with a doubt.
     """
     entries = laid_out(batch.tree)
     wanted = {source.path: source for source in batch.sources}
@@ -57,17 +57,17 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
 
 
 def _imported(imports: ImportGraph, path: str) -> tuple[str, ...]:
-    """Return questions for a file whose own questions were lost with its process: what its text imports.
+    """Return the questions for a file whose own ones were lost with its process, derived from its imports.
 
-    A commit that changes neither the file nor what it imports need not wait for it to time out again. A read that the
-    text does not show, of a data file say, is seen when the file is retried.
+    A commit that changes neither the file nor its imports need not wait for another timeout. A read that the text does
+    not show, for example of a data file, is covered when the file is retried.
     """
     paths = imports.reachable(path)
     return EVERYTHING if paths is None else tuple(f"p:{one}" for one in sorted(paths))
 
 
 def _doubting_what_is_empty(result: FileResult) -> FileResult:
-    """Return the result with a doubt if the file has no statement: truncation leaves such files, and a crash."""
+    """Add a doubt to the result of a file without statements: truncation or a crash can leave such a file."""
     lines = (result.text or "").splitlines()
     if result.status is not FileStatus.NOT_A_DAG or result.doubts or not all(map(_is_blank, lines)):
         return result
@@ -81,7 +81,7 @@ def _is_blank(line: str) -> bool:
 
 
 def laid_out(tree: Tree) -> list[TreeEntry]:
-    """What a Python file finds beside it in the sandbox."""
+    """Return the entries that a Python file finds in the sandbox."""
     return [
         entry
         for entry in tree.entries
@@ -90,7 +90,7 @@ def laid_out(tree: Tree) -> list[TreeEntry]:
 
 
 def view_of(tree: Tree, sources: Iterable[str]) -> View:
-    """Return the tree as a Python file in the sandbox sees it, with the links that are not there.
+    """Return the tree as a Python file in the sandbox sees it, with the links that are missing there.
 
     `sources` are the paths of the commit's sources.
     """
@@ -98,7 +98,7 @@ def view_of(tree: Tree, sources: Iterable[str]) -> View:
 
 
 def _with(traced_accesses: tuple[str, ...] | None, verdict: Verdict) -> tuple[str, ...] | None:
-    """What the file asked, and what its being no DAG was judged by."""
+    """Return the file's own questions, and those behind the verdict that it is no DAG."""
     if traced_accesses is None:
         return None
     if verdict.looked_at is None or traced_accesses == EVERYTHING:
@@ -107,10 +107,10 @@ def _with(traced_accesses: tuple[str, ...] | None, verdict: Verdict) -> tuple[st
 
 
 def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
-    """Every Python file of the tree, since any of them may be imported."""
+    """Return the text of every Python file of the tree, since any of them may be imported."""
     return _texts(tree, [entry for entry in entries if kind_of(entry.path) is Kind.PYTHON])
 
 
 def _texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
-    # UTF-16 is decoded, though Python does not read it: the text must show whether the file mentions kiok.
+    # UTF-16 is decoded, although Python does not read it: the text must show whether the file mentions kiok.
     return {entry.path: readable(decoded(content)) for entry, content in tree.read(entries)}

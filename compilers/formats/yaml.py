@@ -23,9 +23,9 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
         source, text = wanted[entry.path], readable(content)
         try:
             compiled = compile_yaml(content, entry.path)
-        except Exception as exc:  # a fault of ours, met by this file: it must not stop the others
+        except Exception as exc:  # a bug in the compiler must not stop the other files
             log.exception("the YAML compiler failed on %s", entry.path)
-            why = f"a fault of the YAML compiler itself: {type(exc).__name__}"
+            why = f"internal error of the YAML compiler: {type(exc).__name__}. See the service log"
             result = failed(source, why, text=text, retry=True)
         else:
             result = result_of(source, compiled, text=text, seconds=time.monotonic() - started)

@@ -1,1 +1,1 @@
-"""What runs inside the sandbox images."""
+"""The programs that run inside the sandbox images."""

@@ -1,21 +1,21 @@
 """The compile sandbox: throwaway containers of a Docker engine.
 
-config.py     which images, which engine, which limits
-protocol.py   the bytes between host and driver (also laid into the images)
-limits.py     what a container, and a file in it, may use
-source_tar.py the tree as a tar, vetted
-engine.py     the Docker engine: clients, images, what to do when there is none
-product.py    which product answers as the engine, and its oldest supported version
-podman.py     what Podman is sent and answers differently
-container.py  one container: its flags, its birth, its end
-pool.py       containers that stand ready, claimed by renaming them
+config.py     configuration: images, engine, limits
+protocol.py   the bytes between host and driver (also copied into the images)
+limits.py     resource limits of a container and of a file in it
+source_tar.py the tree as a vetted tar
+engine.py     the Docker engine: clients, images, error messages
+product.py    the engine's product and its oldest supported version
+podman.py     differences in Podman's requests and responses
+container.py  one container: its options, start and removal
+pool.py       warm containers, claimed by renaming them
 exchange.py   one request and its response over the attached socket
 session.py    one job in one container
-side_by_side.py  a large job split over containers
-docker.py     DockerSandbox: jobs in, results out, retries
-seccomp.json  the system calls a container may make, with the reason for each group
-check.py      what the engine gives, held against what is promised; probe.py tries it from inside
-hints.py      which limit a message is about: its property and its value
+side_by_side.py  a large job sharded over several containers
+docker.py     DockerSandbox: takes jobs, returns results, retries
+seccomp.json  the system calls that a container may make, with the reason for each group
+check.py      compares what the engine provides with what is required; probe.py tests it from inside
+hints.py      adds the property and value of the limit that a message is about
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests
 """

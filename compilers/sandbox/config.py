@@ -1,4 +1,4 @@
-"""How a `DockerSandbox` is set up, and the labels its containers carry."""
+"""Configuration of a `DockerSandbox`, and the labels of its containers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from types import MappingProxyType
 from compilers.base import Kind
 from compilers.sandbox.limits import SandboxLimits
 
-LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of ours
+LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of this project
 LABEL_SERVICE = "kiok.service"
 LABEL_REPOSITORY = "kiok.repository"
 LABEL_SYNC = "kiok.sync"
-LABEL_CORRELATION = "kiok.correlation"  # what the service's log lines of that sync carry
-LABEL_POOL = "kiok.pool"  # "1" on a container that was started ahead of its work
-LABEL_KEEPER = "kiok.keeper"  # the process that started it
+LABEL_CORRELATION = "kiok.correlation"  # the correlation id in the service's log lines of that sync
+LABEL_POOL = "kiok.pool"  # "1" on a warm container
+LABEL_KEEPER = "kiok.keeper"  # the process that started the warm container
 
-# On images, written by scripts/images.sh.
+# Labels of images, written by scripts/images.sh.
 LABEL_PROTOCOL = "kiok.protocol"
 LABEL_VERSIONS = {"Python": "kiok.python", "Java": "kiok.java"}  # by language
 
@@ -29,7 +29,7 @@ IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
     {Kind.PYTHON: "kiok.sandbox.image.python", Kind.JAR: "kiok.sandbox.image.java"}
 )
 
-# How a repository names an image of its own (gitsync.models.Repository, kiok.gitsync.repos.file).
+# The fields in which a repository names its own image (gitsync.models.Repository, kiok.gitsync.repos.file).
 IMAGE_FIELDS: Mapping[Kind, str] = MappingProxyType({Kind.PYTHON: "imagePython", Kind.JAR: "imageJava"})
 
 
@@ -37,7 +37,7 @@ _SECCOMP = resources.files(__package__).joinpath("seccomp.json")
 
 
 def seccomp_profile() -> str:
-    """The sandbox's own profile (seccomp.json), in the engine's JSON format."""
+    """Return the sandbox's own profile (seccomp.json), in the engine's JSON format."""
     return _SECCOMP.read_text("utf-8")
 
 
@@ -48,19 +48,19 @@ def seccomp_path() -> str:
 
 @dataclass(frozen=True)
 class SandboxConfig:
-    """Which engine, which images, which limits.
+    """Engine, images and limits of a sandbox.
 
-    - `images`: an image reference per kind; YAML needs none;
-    - `engine_url`: as DOCKER_HOST; None follows the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
-      DOCKER_CERT_PATH), then the default socket;
-    - `runtime`: an OCI runtime the engine knows (such as `runsc`); None is the engine's default;
-    - `seccomp_profile`: a profile as JSON text, seccomp.json if not given; None is the engine's default;
-    - `podman_seccomp_path`: the file on the engine's machine that Podman reads in place of that text;
-    - `pool_size`: containers of each language that stand ready, if some process keeps them (`Pool.fill`);
-    - `parallelism`: containers that share one large job;
-    - `require_limits`: refuse to compile in a container whose memory or processes the engine does not limit;
-    - `api_timeout_seconds`: for one call to the engine;
-    - `grace_seconds`: for creating, starting and unpacking, beyond the deadline of a container's files.
+    - `images`: an image reference per kind; YAML needs none
+    - `engine_url`: same format as DOCKER_HOST; None uses the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
+      DOCKER_CERT_PATH), then the default socket
+    - `runtime`: an OCI runtime known to the engine (such as `runsc`); None is the engine's default
+    - `seccomp_profile`: a profile as JSON text, by default seccomp.json; None is the engine's default
+    - `podman_seccomp_path`: the file on the engine's machine that Podman reads instead of that text
+    - `pool_size`: warm containers per language, if a process maintains the pool (`Pool.fill`)
+    - `parallelism`: containers that share one large job
+    - `require_limits`: refuse to compile in a container whose memory or processes the engine does not limit
+    - `api_timeout_seconds`: timeout of one call to the engine
+    - `grace_seconds`: time for creating, starting and unpacking, in addition to the deadline of a container's files
     """
 
     images: Mapping[Kind, str] = field(default_factory=lambda: DEFAULT_IMAGES)

@@ -1,4 +1,4 @@
-"""One container: its flags, its birth, its end."""
+"""Start and remove a container, and define its options."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from compilers.sandbox.engine import Engine
 
 log = logging.getLogger(__name__)
 
-# A uid of its own for every container, since the kernel accounts some things per uid over the whole
-# host. Within the 65 536 ids that rootless and remapped engines have.
+# Each container gets its own uid, because the kernel counts some resources per uid over the whole
+# host. Within the 65 536 ids of rootless and remapped engines.
 _FIRST_UID = 20_000
 _UIDS = 40_000
 _GONE_SECONDS = 20.0
-# -I: no environment variable and no user folder changes what is imported; -B: nothing is written.
+# -I: no environment variable or user folder changes the imports; -B: no bytecode is written.
 _DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
 _CORRELATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLAIMED = re.compile(rf"/?kiok-sandbox-[0-9a-f]+\.((?:[0-9a-f]{{2}})*)(?:\.{_CORRELATION.pattern})?")
 
-# What an engine hides by default (of version 28, since older ones hide less), and then: terminals and message
-# queues, which nobody needs; /sys, which tells of the host, but for /sys/fs/cgroup, where a JVM reads its limits.
+# The paths that an engine hides by default (as of version 28, since older ones hide fewer), plus terminals and message
+# queues, which are not needed, and /sys, which reveals the host, except /sys/fs/cgroup, where a JVM reads its limits.
 # https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go
 MASKED_PATHS = (
     "/proc/acpi",
@@ -67,7 +67,7 @@ MASKED_PATHS = (
 
 @dataclass(frozen=True)
 class Attached:
-    """A started container and its socket, multiplexed, without a timeout."""
+    """A started container and its multiplexed socket, which has no timeout."""
 
     name: str
     engine: Engine
@@ -80,19 +80,19 @@ class Attached:
 
     @property
     def shown(self) -> str:
-        """The name for people: without whom it belongs to."""
+        """The name for people: without the owner."""
         return self.name.partition(".")[0]
 
     def end(self) -> Future[None]:
-        """Kill and remove the container; done in the background, since nobody need wait for it."""
+        """Kill and remove the container in the background, because the caller need not wait for it."""
         _close(self.connection, self.stream)
         return remove(self.engine, self.name)
 
 
 def claimed_name(labels: Mapping[str, str]) -> str:
-    """A fresh name for a container of a job: it tells the owner, which is the label `kiok.sync`, and `kiok.correlation`.
+    """Return a new name for a job's container, made of its owner (the label `kiok.sync`) and `kiok.correlation`.
 
-    A container that stood ready cannot be labelled any more, but renamed.
+    A warm container cannot get new labels, but it can be renamed.
     """
     known = labels.get(LABEL_CORRELATION, "")
     known = f".{known}" if _CORRELATION.fullmatch(known) else ""
@@ -100,13 +100,13 @@ def claimed_name(labels: Mapping[str, str]) -> str:
 
 
 def owner_in_name(name: str) -> str | None:
-    """The owner that `claimed_name` wrote into a name; None for another name."""
+    """Return the owner that `claimed_name` encoded in a name; None for any other name."""
     match = _CLAIMED.fullmatch(name)
     return bytes.fromhex(match[1]).decode("utf-8", "replace") if match else None
 
 
 def attach(engine: Engine, name: str) -> Attached:
-    """Attach to a container before it starts, or while it waits: later, what it has said is lost."""
+    """Attach to a container before it starts or while it waits: earlier output is lost."""
     stream = engine.client().attach_socket(
         name, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
     )
@@ -114,28 +114,28 @@ def attach(engine: Engine, name: str) -> Attached:
 
 
 def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> Attached:
-    """A container for the job. Raises SandboxUnavailable when there can be none, and then leaves none."""
+    """Start a container for the job. Raises SandboxUnavailable if that fails, and then leaves no container behind."""
     image = engine.image_digest(job.kind, job.image)
     client = engine.client()
     options = container_options(engine, config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
-    # Named beforehand: when the answer to `create` is lost, it can be removed all the same.
+    # The name is chosen here, so that the container can be removed even if the response to `create` is lost.
     name = claimed_name(dict(job.labels))
     attached = None
     try:
         with engine.answering():
             try:
                 client.create_container(name=name, image=image, **options)
-            except NotFound as exc:  # the image: docker-py does not recognize every engine's words for it
+            except NotFound as exc:  # the image: docker-py does not recognize every engine's error message
                 engine.forget_images()
                 raise SandboxUnavailable(
-                    f"the image {image[:19]} was replaced or removed just now; it is tried again"
+                    f"the image {image[:19]} was just replaced or removed; the sync is retried"
                 ) from exc
             try:
                 attached = attach(engine, name)
                 client.start(name)
             except NotFound as exc:
                 raise SandboxUnavailable(
-                    f"the container {name.partition('.')[0]} was removed before it started; it is tried again"
+                    f"the container {name.partition('.')[0]} was removed before it started; the sync is retried"
                 ) from exc
     except BaseException:
         if attached is not None:
@@ -155,16 +155,16 @@ def container_options(
     wait_seconds: float,
     uid: int | None = None,
 ) -> dict[str, Any]:
-    """Everything `create_container` is told but name and image: the sandbox's walls.
+    """Return all options of `create_container` except name and image: the isolation layers.
 
-    `wait_seconds`: how long its driver waits for a request; `uid`: whose processes run, by default a random one.
+    `wait_seconds`: how long the driver waits for a request. `uid`: the user of its processes, random by default.
     Raises SandboxUnavailable.
     """
     limits = config.limits
     uid = _FIRST_UID + secrets.randbelow(_UIDS) if uid is None else uid
     owned = f"uid={uid},gid={uid},mode=0700"
     walls = "rw,noexec,nosuid,nodev"
-    # None of these is settable from a repository.
+    # A repository cannot set any of these.
     host_config: dict[str, Any] = {
         "NetworkMode": "none",
         "ReadonlyRootfs": True,
@@ -194,12 +194,12 @@ def container_options(
     if config.runtime is not None:
         host_config["Runtime"] = config.runtime
     options = {
-        # Named here: an image derived from ours may have another.
+        # Set here, because an image derived from the base image may have another one.
         "entrypoint": _DRIVER,
         "command": [kind.value, str(wait_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
-        # An image's own would be started beside the driver, again and again.
+        # The engine would start the image's own check next to the driver, again and again.
         "healthcheck": {"test": ["NONE"]},
         "stdin_open": True,
         "tty": False,
@@ -209,7 +209,7 @@ def container_options(
             "LANG": "C.UTF-8",
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": "/tmp",  # noqa: S108
-            # For the size of a JVM's heap; images that know nothing of it have a fixed one.
+            # Determines the size of a JVM's heap; images that do not read it use a fixed size.
             "KIOK_SANDBOX_MEMORY_BYTES": str(limits.memory_bytes),
         },
         "labels": {**labels, LABEL_SANDBOX: "1"},
@@ -226,10 +226,10 @@ def _security_options(config: SandboxConfig) -> list[str]:
 
 
 def _close(connection: socket.socket, stream: Any) -> None:
-    """Shut the socket down first: while nobody reads it, removing the container would hang."""
+    """Shut the socket down first: while its data is not read, removing the container would hang."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    # The response holds buffers over the socket, which complain when it is closed under them.
+    # The response holds buffers on the socket, which raise errors when it is closed first.
     for closable in (getattr(stream, "_response", None), stream, connection):
         if closable is not None:
             with contextlib.suppress(OSError, ValueError):
@@ -237,7 +237,7 @@ def _close(connection: socket.socket, stream: Any) -> None:
 
 
 class _Removals:
-    """This process's threads that remove containers. At its end the interpreter waits for them."""
+    """This process's threads that remove containers. The interpreter waits for them at exit."""
 
     def __init__(self) -> None:
         self._executor: tuple[int, ThreadPoolExecutor] | None = None
@@ -253,14 +253,14 @@ _removals = _Removals()
 
 
 def remove(engine: Engine, name: str) -> Future[None]:
-    """Kill and remove a container in the background; the future is done when it is gone."""
+    """Kill and remove a container in the background. The future is done when the container is gone."""
     return _removals.submit(engine, name)
 
 
 def remove_named(engine: Engine, name: str, container_id: str) -> None:
-    """Remove the container with this id, if it still has this name: one that was claimed has another.
+    """Remove the container with this id if it still has this name: a claimed one has another name.
 
-    The name may also have passed to a new container, which stays. Raises NotFound, SandboxUnavailable.
+    A new container may have taken the name, and stays. Raises NotFound, SandboxUnavailable.
     """
     client = engine.client()
     with engine.answering():
@@ -269,7 +269,7 @@ def remove_named(engine: Engine, name: str, container_id: str) -> None:
 
 
 def _remove(engine: Engine, name: str) -> None:
-    """Kill and remove; back when it is gone. Failure is logged: the reaper comes for what is left."""
+    """Kill and remove a container, and return when it is gone. Log a failure: the reaper removes what is left."""
     until = time.monotonic() + _GONE_SECONDS
     try:
         client = engine.client()
@@ -279,7 +279,7 @@ def _remove(engine: Engine, name: str) -> None:
             except NotFound:
                 return
             except APIError as exc:
-                # 409: the engine is removing it already, on its own account (auto_remove).
+                # 409: the engine is already removing it (auto_remove).
                 if exc.status_code != 409 or time.monotonic() > until:
                     raise
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""`DockerSandbox`: jobs in, results out, over throwaway containers."""
+"""`DockerSandbox`: run jobs in throwaway containers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class DockerSandbox:
-    """Runs jobs in containers of a Docker engine (`compilers.base.Sandbox`).
+    """A sandbox that runs jobs in containers of a Docker engine (`compilers.base.Sandbox`).
 
-    Safe to use from several threads at once, and in a process forked after it was made.
+    It is safe to use from several threads, and in a process forked after its creation.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class DockerSandbox:
         self._engine = Engine(self._config)
         self._pool = Pool(self._engine, self._config, claim_lock, on_claim)
         self._session = Session(self._engine, self._config)
-        self._one_each = False  # what this engine's kernel asks for: see Crowded
+        self._one_each = False  # True when this engine's kernel requires one file per container: see Crowded
 
     @property
     def config(self) -> SandboxConfig:
@@ -58,25 +58,25 @@ class DockerSandbox:
         return self._config.limits
 
     def image_digest(self, kind: Kind, image: str = "") -> str:
-        """The id of the image that compiles this kind: `image`, else the configured one.
+        """Return the id of the image that compiles this kind: `image`, else the configured one.
 
         Raises SandboxUnavailable.
         """
         return self._engine.image_digest(kind, image)
 
     def image_name(self, kind: Kind, image: str = "") -> str:
-        """Return the reference of the image that compiles this kind, for people: `image`, else the configured one."""
+        """Return the reference, for people, of the image that compiles this kind: `image`, else the configured one."""
         return image or self._config.images.get(kind, "")
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
-        """Exactly one result per file of the job, as they come: in its order, unless containers share the job.
+        """Yield exactly one result per file of the job: in its order, unless several containers share the job.
 
-        When the container's answer is lost or garbled, the files without one are run again, each in a
-        container of its own, so that only the file at fault is LOST. Where the kernel has no Landlock, each
-        file gets a container of its own from the outset.
+        When the container's response is lost or corrupt, the files without a result run again, each in its
+        own container, so that only the faulty file is LOST. If the kernel has no Landlock, each file gets its
+        own container from the start.
 
-        Raises SandboxUnavailable when no container can be started, or the engine goes meanwhile; TreeRefused (a
-        CompilerError) before any container is, when the tree is over a limit; the tree's own errors as they are.
+        Raises SandboxUnavailable when no container can be started or the engine stops during the job; TreeRefused (a
+        CompilerError) before any container starts, when the tree is over a limit; and the tree's own errors unchanged.
         """
         files = list(job.files)
         if not files:
@@ -99,7 +99,7 @@ class DockerSandbox:
     def _part(
         self, job: SandboxJob, size: Measure, waiting: Attached | None = None
     ) -> Generator[RawResult, None, None]:
-        """What one container does, and what is left to do when it is lost."""
+        """Run a part of a job in one container. If it is lost, run the remaining files one by one."""
         until = time.monotonic() + 2 * self._config.grace_seconds + deadline_seconds(self._config, job)
         answered = 0
         try:
@@ -109,37 +109,37 @@ class DockerSandbox:
             return
         except SingleFileOnly as exc:
             self._remember(exc)
-            first = "each file runs in a container of its own here"
+            first = "each file runs in its own container here"
             if not answered:
-                # Before the first result, that no container can be had is for the caller.
+                # Before the first result, the caller handles an unavailable sandbox.
                 yield self._alone(job, size, job.files[0], until=until)
                 answered = 1
         except ResponseLost as exc:
-            # With the engine goes every container: that says nothing of the files.
+            # If the engine is gone, all containers are: that says nothing about the files.
             self._engine.ping()
             first = str(exc)
         if len(job.files) == 1 and not answered:
             yield _lost(job.files[0], first)
             return
-        job.note(f"{first}; {len(job.files) - answered} files go on, each in a container of its own")
+        job.note(f"{first}; {len(job.files) - answered} files continue, each in its own container")
         for path in job.files[answered:]:
             try:
                 yield self._alone(job, size, path, until=until)
             except SandboxUnavailable as exc:
                 self._engine.ping()
-                yield _lost(path, f"{first}; and then: {exc}")
+                yield _lost(path, f"{first}; then: {exc}")
 
     def _together(self, job: SandboxJob, size: Measure, waiting: Attached | None) -> Iterator[RawResult]:
-        """All files in one container. Raises Lost, or Crowded where that is known to be unsafe."""
+        """Run all files in one container. Raises Lost, or Crowded if that is known to be unsafe."""
         if self._one_each and len(job.files) > 1:
             raise SingleFileOnly("its kernel has no Landlock")
         with closing(self._session.run(job, size, waiting)) as results:
             yield from results
 
     def _alone(self, job: SandboxJob, size: Measure, path: str, *, until: float) -> RawResult:
-        """One file in a container of its own. Raises SandboxUnavailable, also when the engine goes meanwhile."""
+        """Run one file in its own container. Raises SandboxUnavailable, also when the engine stops during the run."""
         if time.monotonic() > until:
-            why = "the time for these files was used up before this file could run in a container of its own"
+            why = "the time for these files was used up before this file could run in its own container"
             return RawResult(path=path, outcome=CompileOutcome.TIMEOUT, detail=why)
         try:
             with closing(self._session.run(replace(job, files=(path,)), size)) as results:
@@ -152,9 +152,9 @@ class DockerSandbox:
         if not self._one_each:
             self._one_each = True
             log.warning(
-                "containers of the engine at %s are safe for one file only: %s. Each file gets a container of "
-                "its own from now on, which is slower by some 0.2 s a file. A kernel from 5.13 on that has "
-                "landlock among its security modules (/sys/kernel/security/lsm) runs files together again.",
+                "containers of the engine at %s are safe for one file only: %s. From now on each file gets its own "
+                "container, which takes about 0.2 s longer per file. To run files together, use a kernel 5.13 or later "
+                "with landlock among its security modules (/sys/kernel/security/lsm).",
                 self._engine.where(),
                 why,
             )

@@ -1,4 +1,4 @@
-"""The Docker engine: one client per thread and process, and plain words when there is none."""
+"""The Docker engine: one client per thread and process, and clear messages when it is unavailable."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from compilers.sandbox.protocol import VERSION
 
 _DIGEST_SECONDS = 5.0
 _SOCKET_URL = "http+docker://localhost"
-_MAX_REFUSAL = 600  # characters of what an engine says, which may repeat all that it was sent
+_MAX_REFUSAL = 600  # characters of an engine's message, which may repeat the whole request
 
 
 class _OneSocket(UnixHTTPAdapter):
-    """Keeps its connections by the socket, which is the same for all that is asked.
+    """An adapter that keeps connections by socket, which is the same for all requests.
 
-    docker-py keeps them by url: one for each of the last 25 containers that a thread asked about, and a new one for each
-    that it had not asked about yet. (Its `num_pools` is for ssh alone: the condition in `APIClient.__init__` binds so.)
+    docker-py keeps them by URL: one for each of the last 25 containers that a thread requested, and a new one for each
+    other container. (Its `num_pools` applies to ssh only, because of the condition in `APIClient.__init__`.)
     """
 
     def get_connection(self, url: bytes | str, proxies: Any = None) -> Any:  # noqa: ARG002
@@ -46,18 +46,18 @@ class _OneSocket(UnixHTTPAdapter):
 
 
 class Engine:
-    """The engine a configuration names. Safe to share between threads and across a fork."""
+    """The engine of a configuration. It is safe to share between threads and across a fork."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self._config = config
         self._local = threading.local()
         self._digests: dict[str, tuple[float, str]] = {}  # by image reference
-        self._identity: tuple[str, Product] | None = None  # the version of the API, and who speaks it
+        self._identity: tuple[str, Product] | None = None  # API version and product
 
     def client(self) -> docker.APIClient:
-        """This thread's client, made in this process. Raises SandboxUnavailable.
+        """Return this thread's client, created in this process. Raises SandboxUnavailable.
 
-        A connection shared across a fork or between threads mixes up answers.
+        A connection shared across a fork or between threads mixes up responses.
         """
         known: tuple[int, docker.APIClient] | None = getattr(self._local, "client", None)
         if known is not None and known[0] == os.getpid():
@@ -72,9 +72,9 @@ class Engine:
 
     @property
     def product(self) -> Product:
-        """The product that answers, as it was when this process first connected. Raises SandboxUnavailable."""
+        """Return the product of the engine, as of this process's first connection. Raises SandboxUnavailable."""
         self.client()
-        assert self._identity is not None  # noqa: S101  the client was made with it
+        assert self._identity is not None  # noqa: S101  set when the client was created
         return self._identity[1]
 
     def _connect(self, environment: dict[str, str]) -> docker.APIClient:
@@ -84,7 +84,7 @@ class Engine:
                 timeout=self._config.api_timeout_seconds,  # type: ignore[arg-type]
                 **kwargs_from_env(environment=environment),
             )
-            # Else REQUESTS_CA_BUNDLE would overrule DOCKER_CERT_PATH, and proxies stand before the engine.
+            # Otherwise REQUESTS_CA_BUNDLE overrides DOCKER_CERT_PATH, and proxies are used to reach the engine.
             # https://github.com/psf/requests/issues/3829
             made.trust_env = False
             plain = made.get_adapter(made.base_url)
@@ -92,7 +92,7 @@ class Engine:
                 made.mount("http+docker://", _OneSocket(f"http+unix://{plain.socket_path}", plain.timeout))
             return made
 
-        # Asks for the version itself, once: left to docker-py, every client would, and still trust the environment.
+        # Request the version once: docker-py would request it per client, and use the environment's settings for it.
         if self._identity is None:
             with closing(client(DEFAULT_DOCKER_API_VERSION)) as probe:
                 answer = probe.version(api_version=False)
@@ -104,10 +104,10 @@ class Engine:
         return made
 
     def image_digest(self, kind: Kind, image: str = "") -> str:
-        """The id (`sha256:...`) of an image for this kind, looked up at most every few seconds.
+        """Return the id (`sha256:...`) of an image for this kind, cached for a few seconds.
 
-        `image` is a reference that a repository names, "" the configured one. Raises ImageMissing;
-        ImageMismatch when it speaks another protocol or declares volumes; SandboxUnavailable.
+        `image` is a reference set by a repository, "" the configured one. Raises ImageMissing;
+        ImageMismatch when it uses another protocol or declares volumes; SandboxUnavailable.
         """
         name = image or self._config.images.get(kind)
         if name is None:
@@ -130,9 +130,9 @@ class Engine:
         return digest
 
     def image_versions(self, kind: Kind) -> Mapping[str, str]:
-        """Return the versions of the languages in the configured image by language, such as `{"Python": "3.11.2"}`.
+        """Return the versions of the languages in the configured image, such as `{"Python": "3.11.2"}`.
 
-        They are labels of the image; one that was built by other means may have none. Raises as `image_digest` does.
+        They are labels of the image, which may be missing on a custom one. Raises the errors of `image_digest`.
         """
         digest = self.image_digest(kind)
         client = self.client()
@@ -142,17 +142,17 @@ class Engine:
         return {language: labels[label] for language, label in LABEL_VERSIONS.items() if labels.get(label)}
 
     def ping(self) -> None:
-        """Raises SandboxUnavailable if it does not answer."""
+        """Raise SandboxUnavailable if the engine does not answer."""
         client = self.client()
         with self.answering():
             client.ping()
 
     def forget_images(self) -> None:
-        """Look every image up anew next time."""
+        """Clear the cached image ids, so that the next use queries the engine again."""
         self._digests.clear()
 
     def where(self) -> str:
-        """Where the engine is looked for, in words."""
+        """Return the engine's address, for people."""
         if self._config.engine_url is not None:
             return self._config.engine_url
         named = os.environ.get("DOCKER_HOST")
@@ -160,7 +160,7 @@ class Engine:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Turn the engine's failures into SandboxUnavailable; a thing not found stays NotFound."""
+        """Turn the engine's errors into SandboxUnavailable, except NotFound."""
         try:
             yield
         except NotFound:
@@ -168,28 +168,28 @@ class Engine:
         except APIError as exc:
             said = str(exc.explanation or exc)
             raise SandboxUnavailable(
-                f"the Docker engine at {self.where()} refused: {_shortened(said)}{podman.remedy(said)}"
+                f"the Docker engine at {self.where()} refused the request: {_shortened(said)}{podman.remedy(said)}"
             ) from exc
         except (DockerException, RequestException, OSError, ValueError) as exc:
-            # docker-py lets through what lies below it: requests' errors, the socket's own, and
-            # ValueError for a DOCKER_HOST it cannot read.
+            # docker-py passes on lower-level errors: those of requests and of the socket, and
+            # ValueError for an invalid DOCKER_HOST.
             raise SandboxUnavailable(self._unreachable(exc)) from exc
 
     def _unreachable(self, exc: Exception) -> str:
         if _caused_by(exc, PermissionError):
             return (
-                f"no permission to use the Docker engine at {self.where()}. Run the worker as a user who may "
-                "(mostly a member of the group docker), or set DOCKER_HOST to another engine."
+                f"no permission to use the Docker engine at {self.where()}. Run the worker as a user with access "
+                "(usually a member of the group docker), or set DOCKER_HOST to another engine."
             )
         return (
             f"no Docker engine answers at {self.where()} ({_root_cause(exc)}). Start it "
             "(`systemctl start docker`), install one (`apt-get install docker.io`, or scripts/engine.sh), or "
-            "set DOCKER_HOST to one that runs."
+            "set DOCKER_HOST to a running one."
         )
 
 
 def _shortened(text: str) -> str:
-    """Return what an engine said; of a long text its beginning and its end, between which it quotes what it was given."""
+    """Return an engine's message. Cut the middle of a long one, where it quotes the request."""
     if len(text) <= _MAX_REFUSAL:
         return text
     half = _MAX_REFUSAL // 2
@@ -202,7 +202,7 @@ def _property(kind: Kind) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An image as messages speak of it: by whom it is named, and what can be done about it."""
+    """An image in messages: where it is set, and the remedies."""
 
     name: str
     kind: Kind
@@ -219,20 +219,20 @@ class _Named:
     def how_to_build(self) -> str:
         if not self.by_repository:
             return "Build it with `make images`"
-        return "Build it FROM the current base of `make images` and put it there"
+        return "Build it FROM the current base of `make images` and load it into that engine"
 
     @property
     def how_to_change(self) -> str:
         if not self.by_repository:
-            return f"name another one in {_property(self.kind)}"
+            return f"set another one in {_property(self.kind)}"
         field = IMAGE_FIELDS[self.kind]
-        return f"correct {field}; an empty {field} means the one of {_property(self.kind)}"
+        return f"correct {field}; an empty {field} selects the image of {_property(self.kind)}"
 
 
 def _check(config: Mapping[str, Any], named: _Named) -> None:
-    """Raises ImageMismatch unless an image of this configuration can serve.
+    """Raise ImageMismatch unless an image with this configuration can be used.
 
-    User, entrypoint, folder and health check need no look: every container is told its own.
+    User, entrypoint, working folder and health check need no test: each container is created with its own.
     """
     speaks = (config.get("Labels") or {}).get(LABEL_PROTOCOL)
     if speaks != str(VERSION):
@@ -242,13 +242,13 @@ def _check(config: Mapping[str, Any], named: _Named) -> None:
         )
     if volumes := sorted(config.get("Volumes") or {}):
         raise ImageMismatch(
-            f"{named} declares volumes ({', '.join(volumes)}): folders that a DAG file could write without limit. "
+            f"{named} declares volumes ({', '.join(volumes)}), where a DAG file could write without limit. "
             f"Build it without VOLUME, or {named.how_to_change}."
         )
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from, also where libraries keep it in `args` or `reason`."""
+    """Yield the error and its causes, including those that libraries keep in `args` or `reason`."""
     waiting: list[object] = [exc]
     seen: set[int] = set()
     while waiting:

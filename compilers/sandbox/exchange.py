@@ -1,7 +1,7 @@
-"""One request and its response over a container's attached socket.
+"""Exchange of a request and its response over a container's attached socket.
 
-One loop writes and reads, so that neither side can block the other, with its own deadline and byte cap.
-The engine's stream frames are taken apart here: its library can block for ever on them.
+A single loop writes and reads, so that neither side can block the other, with its own deadline and byte limit.
+The engine's stream frames are decoded here, because its client library can block forever on them.
 https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
 """
 
@@ -21,16 +21,16 @@ _WRITE_BYTES = 1 << 18
 _STDERR_BYTES = 4096
 _STDOUT, _STDERR = 1, 2
 _STREAM = struct.Struct(">BxxxI")
-# What the engine's framing adds at worst, and hello and end frames.
+# The maximum overhead of the engine's framing and of hello and end frames.
 _OVERHEAD_BYTES = 1 << 20
 
 
 class ResponseLost(Exception):
-    """The container's answer ended, stalled or departed from the protocol; the message says how."""
+    """The container's response ended, stalled or violated the protocol. The message says how."""
 
 
 class StreamDemultiplexer:
-    """Splits the engine's frames of 8 bytes header and body into stdout and stderr."""
+    """A splitter of the engine's frames (8 bytes of header, then the body) into stdout and stderr."""
 
     def __init__(self) -> None:
         self._header = bytearray()
@@ -50,7 +50,7 @@ class StreamDemultiplexer:
                 self._stream, self._left = _STREAM.unpack(self._header)
                 self._header.clear()
                 if self._stream not in (_STDOUT, _STDERR):
-                    raise ProtocolError(f"the engine names a stream {self._stream}")
+                    raise ProtocolError(f"the engine sent data of the unknown stream {self._stream}")
                 continue
             yield self._stream, bytes(view[: self._left])
             taken = min(self._left, len(view))
@@ -59,7 +59,7 @@ class StreamDemultiplexer:
 
 
 class Exchange:
-    """Sends `request` piece by piece and yields the frames that come back."""
+    """A transfer that sends `request` piece by piece and yields the received frames."""
 
     def __init__(
         self,
@@ -72,9 +72,9 @@ class Exchange:
         greeted_by: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`until` and `greeted_by` are on `clock`: when all must be there, and when the driver's hello must.
+        """Prepare the transfer. `until` and `greeted_by` are deadlines on `clock`: of the whole, and of the hello frame.
 
-        `max_bytes` caps what is read in all, beyond a fixed overhead.
+        `max_bytes` limits the total read, apart from a fixed overhead.
         """
         self._connection = connection
         self._request = request
@@ -90,7 +90,7 @@ class Exchange:
         self._stderr = bytearray()
 
     def frames(self) -> Iterator[ResultFrame | FatalFrame]:
-        """Every frame in turn. Raises Lost; errors of the request's own source pass through."""
+        """Yield every frame in order. Raises Lost; errors of the request's own source pass through."""
         self._connection.setblocking(False)
         with selectors.DefaultSelector() as selector:
             selector.register(self._connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
@@ -121,13 +121,13 @@ class Exchange:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError:
-            # The container is gone; what it said before is still to be read.
+            # The container is gone; its earlier output is still to be read.
             self._sent_all = True
             return
         self._unsent = self._unsent[sent:]
 
     def _read(self) -> Iterator[ResultFrame | FatalFrame]:
-        """Read until the socket is dry: TLS may hold more than the selector can see."""
+        """Read until the socket is empty: TLS may buffer more than the selector sees."""
         while not self._parser.done and not self._ended:
             try:
                 data = self._connection.recv(_READ_BYTES)
@@ -154,9 +154,9 @@ class Exchange:
                 else:
                     yield from self._parser.feed(part)
         except ProtocolError as exc:
-            raise ResponseLost(self._with_stderr(f"the container's answer is garbled: {exc}")) from exc
+            raise ResponseLost(self._with_stderr(f"the container's response is corrupt: {exc}")) from exc
 
     def _with_stderr(self, message: str) -> str:
-        """What the driver itself complained of, if it did, says more than any guess."""
+        """Append the driver's own error output, if any, which says more than any guess."""
         said = self._stderr.decode("utf-8", "replace").strip()
         return f"{message} (driver: {said[-1000:]})" if said else message

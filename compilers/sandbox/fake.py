@@ -1,4 +1,4 @@
-"""A sandbox without containers, for unit tests; held to the same contract tests as the real one."""
+"""A sandbox without containers, for unit tests. It must pass the same contract tests as the real one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Script = Mapping[str, RawResult] | Callable[[SandboxJob, str], RawResult]
 
 
 class FakeSandbox:
-    """Answers every file by script: a mapping of path to result, or a function of job and path.
+    """A sandbox that answers every file from a script: a mapping of path to result, or a function of job and path.
 
     A path that is not in the mapping is LOST. `unavailable` makes every call raise SandboxUnavailable.
-    `digests` are those of the sandbox's own images, `images` those of others by reference. `jobs` keeps
-    what was asked.
+    `digests` are those of the sandbox's own images, `images` those of other images by reference. `jobs` records
+    the received jobs.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class FakeSandbox:
         return self._limits
 
     def image_digest(self, kind: Kind, image: str = "") -> str:
-        """The scripted digest: for `image` the one in `images`. Raises SandboxUnavailable."""
+        """Return the scripted digest: for `image` the one in `images`. Raises SandboxUnavailable."""
         if self.unavailable is not None:
             raise SandboxUnavailable(self.unavailable)
         if image:
@@ -52,11 +52,11 @@ class FakeSandbox:
         return self._digests[kind]
 
     def image_name(self, kind: Kind, image: str = "") -> str:
-        """Return `image`, else a name for the sandbox's own."""
+        """Return `image`, else a name for the sandbox's own image."""
         return image or f"fake-{kind.value}"
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
-        """One scripted result per file, in order. Raises SandboxUnavailable and TreeRefused."""
+        """Yield one scripted result per file, in order. Raises SandboxUnavailable and TreeRefused."""
         if not job.files:
             return
         known = {entry.path for entry in job.entries}

@@ -1,8 +1,8 @@
-"""Which limit of the sandbox a message is about: its property, its value, and that it can be raised; and its image.
+"""Add to a message the limit it is about (property, value, that it can be raised), or the image that lacks a module.
 
-Neither the driver nor what it runs knows properties, so the host adds this to what they say. Where all there is
-is the text of an exception, it is told by the text: code that prints the same words gets a hint it did
-not need, and no harm is done.
+Neither the driver nor the code it runs knows properties, so the host adds this to their messages. If only
+the text of an exception is available, the limit is recognized by that text: code that prints the same words gets a
+superfluous hint, which does no harm.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from compilers.base import CompileOutcome, FileResult, Kind, RawResult
 from compilers.sandbox.limits import SandboxLimits
 from kiok.errors import Diagnostic
 
-# The first that is found counts: a JVM that may start no thread says OutOfMemoryError too.
+# The first match counts: a JVM that cannot start a thread reports OutOfMemoryError too.
 _SIGNS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     (re.compile(pattern), limits)
     for pattern, limits in (
-        # Fixed in the image (jar_child.jvm.JVM_OPTIONS): nothing an operator could raise.
+        # Fixed in the image (jar_child.jvm.JVM_OPTIONS): an operator cannot raise it.
         (r"direct buffer memory|Metaspace", ()),
         (r"can't start new thread|unable to create native thread|\[Errno 11\]|BlockingIOError", ("pids",)),
         (r"\[Errno 28\]|No space left on device", ("tmp_bytes", "tmp_inodes")),
@@ -27,7 +27,7 @@ _SIGNS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"DAG takes \d+ bytes; at most|those of the jar take more than", ("max_payload_bytes",)),
         (r"the jar's time limit|hangs or is too slow: it was given", ("jar_timeout_seconds",)),
         (r"before its deadline|no time was left to try", ("container_deadline_seconds",)),
-        # A container that simply ends was mostly out of memory: nothing else can end its first process.
+        # A container that ends unexpectedly was usually out of memory: nothing else can end its first process.
         (r"MemoryError|\[Errno 12\]|SIGKILL|the container ended before", ("memory_bytes",)),
     )
 )
@@ -39,10 +39,10 @@ _MISSING_MODULE = re.compile(r"\bModuleNotFoundError: No module named ")
 def with_hints(
     result: FileResult, raw: RawResult, limits: SandboxLimits, *, files: int = 1, image: str = ""
 ) -> FileResult:
-    """Return the result with every diagnostic that is about a limit, or about what the image lacks, naming it.
+    """Return the result with a hint in every diagnostic about a limit or about a module that the image lacks.
 
-    `files` is the number of files of the container's job, `image` the name of its image. The tail of what the file
-    printed says where it was cut.
+    `files` is the number of files of the container's job, `image` the name of its image. The tail of the file's
+    output says where it was truncated.
     """
     if not result.diagnostics:
         return result
@@ -56,12 +56,12 @@ def with_hints(
 
 
 def _by_outcome(raw: RawResult, kind: Kind, limits: SandboxLimits, files: int) -> tuple[str, ...]:
-    """The limit that the driver itself saw passed."""
+    """Return the limit whose violation the driver itself reported."""
     if raw.outcome is CompileOutcome.TOO_LARGE:
         return ("max_payload_bytes",)
     if raw.outcome is CompileOutcome.TIMEOUT:
-        # Given less than its own time, it was the container's that ran out: by the property, if that is less than what
-        # the files may take together, else because the machine was slow.
+        # If the file got less than its own time, the container's time was up: because of the property, if that is less
+        # than the files may take together, else because the machine was slow.
         if raw.seconds < 0.9 * limits.timeout_seconds(kind) and limits.is_deadline_short(kind, files):
             return ("container_deadline_seconds",)
         return ("jar_timeout_seconds" if kind is Kind.JAR else "file_timeout_seconds",)
@@ -73,7 +73,7 @@ def _hinted(
 ) -> Diagnostic:
     text = diagnostic.message
     if raw.outcome is not CompileOutcome.OK:
-        # Of a process that died, the last words may tell why.
+        # The last output of a process that died may give the reason.
         text += f"\n{diagnostic.output or ''}"
     passed = passed or next((named for sign, named in _SIGNS if sign.search(text)), ())
     if not passed:
@@ -82,16 +82,14 @@ def _hinted(
 
 
 def _with_image(diagnostic: Diagnostic, image: str) -> Diagnostic:
-    """Say which image lacks a module that was not found."""
+    """Name the image that lacks a module that was not found."""
     if not image or not _MISSING_MODULE.search(diagnostic.message):
         return diagnostic
-    return _in_first_line(
-        diagnostic, f"; a package that is not in the sandbox image {image} has to be added to it"
-    )
+    return _in_first_line(diagnostic, f"; if it is a package, it must be added to the sandbox image {image}")
 
 
 def _in_first_line(diagnostic: Diagnostic, text: str) -> Diagnostic:
-    """Add to the first line of a message: below it are the frames of a traceback."""
+    """Add to the first line of a message: the frames of a traceback follow below it."""
     first, newline, rest = diagnostic.message.partition("\n")
     return replace(diagnostic, message=f"{first}{text}{newline}{rest}")
 
@@ -108,5 +106,5 @@ def _with_cut_noted(diagnostic: Diagnostic, limits: SandboxLimits) -> Diagnostic
     output = diagnostic.output or ""
     if len(output.encode("utf-8", "replace")) < limits.max_output_bytes:
         return diagnostic
-    note = f"[{limits.setting('max_output_bytes')}: no more than the end is kept; an operator can raise it]\n"
+    note = f"[{limits.setting('max_output_bytes')}: only the end of the output is kept; an operator can raise it]\n"
     return replace(diagnostic, output=note + output)

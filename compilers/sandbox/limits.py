@@ -1,6 +1,6 @@
-"""What one container, and one file in it, may use.
+"""Resource limits of a container and of a file in it.
 
-The defaults come from the measurements for 1 000 files of ordinary repositories; every number is a
+The defaults are based on measurements with 1 000 files of ordinary repositories. Every limit is a
 property of the service, so that an operator can raise it.
 """
 
@@ -15,14 +15,15 @@ from compilers.base import Kind
 
 _MIB = 1 << 20
 
-# Room that one Python process leaves, for the driver and the tree in /src.
+# Memory that a single Python process must leave for the driver and for the tree in /src.
 _RESERVED_MEMORY_BYTES = 128 * _MIB
 _MIN_PROCESS_MEMORY_BYTES = 64 * _MIB
 
-# Added to a file's time in a container's deadline: to start its process, kill it and clear /tmp, on a machine under
-# load. Without it the files before one would take from its time.
+# Added per file to a container's deadline: the time to start its process, kill it and clear /tmp on a machine under
+# load. Without it, earlier files would use up the time of later ones.
 _FILE_OVERHEAD_SECONDS = 5.0
 
+# The property of the service that sets each limit. A property that ends in `.ms` sets seconds.
 PROPERTIES: Mapping[str, str] = MappingProxyType(
     {
         "file_timeout_seconds": "kiok.sandbox.file.timeout.ms",
@@ -42,24 +43,23 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         "max_open_files": "kiok.sandbox.open.files",
     }
 )
-"""The property of the service that sets each limit. One that ends in `.ms` sets seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """Limits of a sandbox; seconds are wall clock, bytes are bytes.
+    """Limits of a sandbox. Seconds are wall clock time.
 
-    - `file_timeout_seconds`, `jar_timeout_seconds`: for one Python file, for one jar;
-    - `container_deadline_seconds`: for all files of one container together, when files times their
-      timeout (and 5 s each) would be longer;
-    - `memory_bytes`: of the whole container, tmpfs included, without swap;
-    - `pids`: processes and threads of the container;
-    - `cpus`, `jar_cpus`: of a Python container, of a jar container (a JVM compiles in the background);
-    - `max_payload_bytes`: of the compiled form of one file;
-    - `max_output_bytes`: of the tail kept of what one file prints;
-    - `src_bytes`, `src_inodes`: of the tree under /src, in 4 KiB pages, in files and folders;
-    - `tmp_bytes`, `tmp_inodes`: of /tmp;
-    - `max_file_bytes`, `max_open_files`: of any one file written, descriptors of one process.
+    - `file_timeout_seconds`, `jar_timeout_seconds`: for one Python file, for one jar
+    - `container_deadline_seconds`: for all files of one container together, if the number of files times their
+      timeout (plus 5 s each) is longer
+    - `memory_bytes`: of the whole container, including tmpfs, without swap
+    - `pids`: processes and threads of the container
+    - `cpus`, `jar_cpus`: of a Python container, of a jar container (a JVM compiles in the background)
+    - `max_payload_bytes`: of the compiled form of one file
+    - `max_output_bytes`: of the kept tail of one file's output
+    - `src_bytes`, `src_inodes`: of the tree under /src, in 4 KiB pages, in files and folders
+    - `tmp_bytes`, `tmp_inodes`: of /tmp
+    - `max_file_bytes`, `max_open_files`: of any single written file; open descriptors of one process
     """
 
     file_timeout_seconds: float = 30.0
@@ -79,15 +79,15 @@ class SandboxLimits:
     max_open_files: int = 256
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a limit that is not positive."""
+        """Raise ValueError for a limit that is not positive."""
         for field in fields(self):
             value = getattr(self, field.name)
             if not value > 0:
-                raise ValueError(f"sandbox limit {field.name} is {value!r}; it must be above 0")
+                raise ValueError(f"the sandbox limit {field.name} is {value!r}; it must be greater than 0")
 
     @classmethod
     def of(cls, value_of: Callable[[str], Any]) -> SandboxLimits:
-        """The limits that the properties set; `value_of` gives a property's value by its name."""
+        """Return the limits set by the properties; `value_of` returns a property's value by its name."""
         return cls(
             **{
                 field: value_of(name) / 1000 if name.endswith(".ms") else value_of(name)
@@ -96,42 +96,42 @@ class SandboxLimits:
         )
 
     def setting(self, field: str) -> str:
-        """A limit as an operator sets it: `kiok.sandbox.file.timeout.ms = 30000`."""
+        """Return a limit in the notation of an operator: `kiok.sandbox.file.timeout.ms = 30000`."""
         name, value = PROPERTIES[field], getattr(self, field)
         return f"{name} = {value * 1000 if name.endswith('.ms') else value:.12g}"
 
     def timeout_seconds(self, kind: Kind) -> float:
-        """The wall clock time one file of this kind may take."""
+        """Return the wall clock time that one file of this kind may take."""
         return self.jar_timeout_seconds if kind is Kind.JAR else self.file_timeout_seconds
 
     def deadline_seconds(self, kind: Kind, files: int) -> float:
-        """The wall clock time one container may take for so many files."""
+        """Return the wall clock time that one container may take for this number of files."""
         return min(self._full_seconds(kind, files), self.container_deadline_seconds)
 
     def is_deadline_short(self, kind: Kind, files: int) -> bool:
-        """Whether a container's deadline is too short for so many files if each uses all of its time."""
+        """Return whether a container's deadline is too short for these files if each uses its full time."""
         return self.container_deadline_seconds < self._full_seconds(kind, files)
 
     def _full_seconds(self, kind: Kind, files: int) -> float:
         return files * (self.timeout_seconds(kind) + _FILE_OVERHEAD_SECONDS)
 
     def cpus_for(self, kind: Kind) -> float:
-        """The CPUs of a container for this kind."""
+        """Return the number of CPUs of a container for this kind."""
         return self.jar_cpus if kind is Kind.JAR else self.cpus
 
     def process_memory_bytes(self, kind: Kind) -> int:
-        """The data (private writable memory) of one file's process; 0 is no limit but the container's.
+        """Return the limit of private writable memory of one file's process; 0 means only the container's limit applies.
 
-        A Python file that asks for too much then sees a MemoryError, which has a line number, rather
-        than the kernel's SIGKILL. A JVM reserves far more than it uses, and has its own heap limit.
+        A Python file that needs too much memory then gets a MemoryError with a line number instead of
+        the kernel's SIGKILL. A JVM reserves far more memory than it uses, and has its own heap limit.
         """
         if kind is Kind.JAR:
             return 0
         return max(self.memory_bytes - _RESERVED_MEMORY_BYTES, _MIN_PROCESS_MEMORY_BYTES)
 
     def fingerprint(self) -> str:
-        """Differs when a limit that can change a file's result differs.
+        """Return a text that differs if any limit that can change a file's result differs.
 
-        Stored with results: a file is compiled again when it changes.
+        It is stored with results: a file is compiled again when it changes.
         """
         return "limits-1:" + ",".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))

@@ -1,8 +1,8 @@
-"""Which symbolic link or submodule is in the place of what a Python file did not find.
+"""Name the symbolic link or submodule at the path of something that a Python file did not find.
 
 Links are not laid out in the sandbox, so a file that needs one fails with "not found". The host knows the
-repository's links and adds this to the message. The message is told by its text: code that prints the same words
-gets a hint it did not need, and no harm is done.
+repository's links and adds the link to the message. The message is recognized by its text: code that prints the same
+words gets a superfluous hint, which does no harm.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _MISSING_NAME = re.compile(
     r"cannot import name '(\w{1,200})' from (?:partially initialized module )?'([\w.]{1,500})'"
 )
 _MISSING_FILE = re.compile(r"No such file or directory: '([^'\n]{1,3000})'")
-_SRC = "/src/"  # where the repository is in the sandbox
+_SRC = "/src/"  # where the sandbox holds the repository
 
 
 def with_link_hints(result: FileResult, links: Links, import_roots: Sequence[str]) -> FileResult:
-    """Return the result with each diagnostic about something that a link stands for naming the link."""
+    """Return the result with the link's name in each diagnostic about something that a link stands for."""
     if not links.entries or not result.diagnostics:
         return result
     own_folder = result.source.path.rpartition("/")[0]
@@ -42,7 +42,7 @@ def _hinted(diagnostic: Diagnostic, links: Links, search: Sequence[str]) -> Diag
     (link,) = links.read([entry])
     name = link.path.rpartition("/")[2]
     hint = f"{name} is a {link.kind} in the repository ({link}); {link.rule} in the sandbox"
-    # Into the first line: below it are the frames of a traceback.
+    # Added to the first line: the frames of a traceback follow below it.
     first, newline, rest = diagnostic.message.partition("\n")
     return replace(diagnostic, message=f"{first}: {hint}{newline}{rest}")
 
@@ -54,7 +54,7 @@ def _links_missed(message: str, links: Links, search: Sequence[str]) -> Iterator
 
 
 def _paths_missed(message: str, search: Sequence[str]) -> Iterator[str]:
-    """Yield the paths, from the repository's root, at which something was missing."""
+    """Yield the paths, relative to the repository's root, at which something was missing."""
     modules = [found[1] for found in _MISSING_MODULE.finditer(message)]
     modules += [f"{found[2]}.{found[1]}" for found in _MISSING_NAME.finditer(message)]
     for module in modules:

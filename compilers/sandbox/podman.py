@@ -1,18 +1,18 @@
-"""Podman's differences from Docker Engine, behind the API that both have.
+"""The differences between Podman and Docker Engine behind their common API.
 
-`adapted` changes how a container is created, `correct_status` the answers. All of it was seen with Podman 4.3.1 and
-5.4.2. What remains weaker is in `weaknesses`.
+`adapted` changes the options for creating a container, `correct_status` the responses. All differences were observed
+with Podman 4.3.1 and 5.4.2. The remaining weaknesses are in `weaknesses`.
 
 | Docker Engine | Podman |
 |---|---|
 | takes a seccomp profile as JSON text | takes the path of a file on its own machine |
-| limits the inodes of a tmpfs, and gives it to a user | knows neither option |
-| mounts a tmpfs empty | copies the image's folder into it, unless `notmpcopyup` |
-| masks the paths in `MaskedPaths` | ignores them; the security option `mask` does it |
-| has no other writable folder than those it is given | mounts `/run` and `/var/tmp` writable, unless they are given |
+| limits the inodes of a tmpfs, and sets its owner | supports neither option |
+| mounts a tmpfs empty | copies the image's folder into it, unless `notmpcopyup` is set |
+| masks the paths in `MaskedPaths` | ignores them; the security option `mask` does the same |
+| has no writable folders other than the requested ones | mounts `/run` and `/var/tmp` writable, unless they are requested |
 | takes a runtime for each container | ignores it |
 | kills a container to remove it by force | since version 5 stops it first, and the driver ignores all but SIGKILL |
-| answers 409 for a taken name, 404 for an absent container | answers 500, where it finds out late |
+| answers 409 for a taken name, 404 for a missing container | answers 500 if it notices late |
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from compilers.sandbox.config import SandboxConfig
 
 SECCOMP_PROPERTY = "kiok.sandbox.podman.seccomp.path"
 
-# Where other limits are given and this one is not, Podman sets it to the kernel's maximum, which takes CAP_SYS_RESOURCE.
-# The kernel counts it by user over the whole machine, so it is far above what the containers of one user can have.
+# If other limits are set and this one is not, Podman sets it to the kernel's maximum, which requires CAP_SYS_RESOURCE.
+# The kernel counts it per user over the whole machine, so it is far above the processes of all containers of one user.
 _MAX_PROCESSES_OF_A_USER = 16_384
 _WALLS = "noexec,nosuid,nodev,notmpcopyup"
 _UNUSED_FOLDERS = ("/run", "/var/tmp")  # noqa: S108
@@ -38,21 +38,21 @@ _SECCOMP_OPTION = "seccomp="
 
 _INTERNAL_ERROR = 500
 _STATUS_BY_TEXT = (
-    # The second is the word of its database, where two containers get one name at the same moment.
+    # The second is its database's error, when two containers get one name at the same moment.
     (409, re.compile(r"name .* is (?:already )?in use|UNIQUE constraint failed: \w+\.Name")),
     (404, re.compile(r"no such container")),
 )
 
 
 def adapted(options: Mapping[str, Any], config: SandboxConfig) -> dict[str, Any]:
-    """Return what Podman has to be sent for a container that Docker Engine would create from `options`.
+    """Return the options that make Podman create the container that Docker Engine would create from `options`.
 
-    Raises SandboxUnavailable for a configuration that Podman would not follow.
+    Raises SandboxUnavailable for a configuration that Podman would ignore.
     """
     if config.runtime is not None:
         raise SandboxUnavailable(
-            f"kiok.sandbox.runtime is {config.runtime}, but Podman takes no runtime for a single container. Name it as "
-            "`runtime` in the containers.conf of Podman, and leave the property empty."
+            f"kiok.sandbox.runtime is {config.runtime}, but Podman does not take a runtime per container. Set it as "
+            "`runtime` in Podman's containers.conf, and leave the property empty."
         )
     host_config = dict(options["host_config"])
     limits = config.limits
@@ -62,7 +62,7 @@ def adapted(options: Mapping[str, Any], config: SandboxConfig) -> dict[str, Any]
         f"mask={':'.join(masked)}",
     ]
     host_config["Tmpfs"] = {
-        # The container's user is not root, who owns these folders.
+        # The container's user is not root, but root owns these folders.
         "/src": f"rw,{_WALLS},mode=1777,size={limits.src_bytes}",
         "/tmp": f"rw,{_WALLS},mode=1777,size={limits.tmp_bytes}",  # noqa: S108
         **dict.fromkeys(_UNUSED_FOLDERS, f"ro,{_WALLS},mode=0555,size=4096"),
@@ -75,16 +75,16 @@ def adapted(options: Mapping[str, Any], config: SandboxConfig) -> dict[str, Any]
 
 
 def _of_podman(option: str, config: SandboxConfig) -> str:
-    """Return a security option as Podman takes it. `unconfined` is no profile, and the same for both."""
+    """Return a security option in Podman's form. `unconfined` means no profile, as in Docker."""
     if option.startswith(_SECCOMP_OPTION) and option != f"{_SECCOMP_OPTION}unconfined":
         return f"{_SECCOMP_OPTION}{config.podman_seccomp_path}"
     return option
 
 
 def correct_status(response: Response, *_: object, **__: object) -> None:
-    """Give a refusal the status that Docker Engine has for it. A hook of requests.
+    """Give a refusal the status that Docker Engine uses for it. A response hook of requests.
 
-    Podman answers 500 where it finds only while it works that a name is taken or a container gone.
+    Podman answers 500 if it notices only during the operation that a name is taken or a container gone.
     """
     if response.status_code == _INTERNAL_ERROR:
         for status, text in _STATUS_BY_TEXT:
@@ -94,7 +94,7 @@ def correct_status(response: Response, *_: object, **__: object) -> None:
 
 
 def remedy(refusal: str) -> str:
-    """Return what to do about a refusal of Podman, to append to it; "" where the refusal says it all."""
+    """Return the remedy for a refusal by Podman, to append to it; "" if the refusal is clear by itself."""
     if "seccomp profile failed" in refusal:
         return (
             ". Podman reads the profile on its own machine: copy compilers/sandbox/seccomp.json of this version there, "
@@ -104,8 +104,8 @@ def remedy(refusal: str) -> str:
 
 
 def weaknesses(info: Mapping[str, Any]) -> list[str]:
-    """Return what Podman gives less of than Docker Engine, by its own description (`/info`)."""
-    found = ["no limit of the number of files in /tmp and /src, but of their memory"]
+    """Return the weaknesses of Podman compared with Docker Engine, from its own description (`/info`)."""
+    found = ["no limit of the number of files in /tmp and /src, only of their memory"]
     if str(info.get("CgroupVersion", "1")) == "1":
-        found.append("the names of the host's control groups can be read in containers")
+        found.append("containers can read the names of the host's control groups")
     return found

@@ -1,17 +1,18 @@
-"""Containers that stand ready: started ahead, claimed by whichever process comes first, used once.
+"""Warm containers: started in advance, claimed by the first process that needs one, used once.
 
-The engine itself is the register, so that processes need nothing else in common. A container that waits has the
-name of its place in the pool; to claim it is to rename it. Its driver has imported what it needs and waits for
-a request, for a while: whatever becomes of us, it does not stay.
+The engine itself is the registry, so that processes share nothing else. A warm container has the name of its slot in
+the pool; renaming it claims it. Its driver has imported its modules and waits for a request for a limited time, so that
+the container ends even if this process never returns.
 
-    kiok-pool-<service>-<recipe>-<place>-making    being started
-    kiok-pool-<service>-<recipe>-<place>           waits
+    kiok-pool-<service>-<spec hash>-<slot>-making  starting
+    kiok-pool-<service>-<spec hash>-<slot>         warm
     kiok-sandbox-<random>.<owner>[.<correlation>]  claimed; the owner is the sync, in hex
 
-The engine looks a container up before it locks it: two that rename it at once may both succeed. So whoever claims
-holds a lock of the place meanwhile, which all processes that share the pool have to share.
+The engine finds a container before it locks it, so two simultaneous renames may both succeed. A claim therefore
+holds a lock of the slot, which all processes that share the pool must share.
 
-A recipe is everything a container is made of: image, limits, walls. Change one, and the place has another name.
+The spec hash covers everything that defines a container: image, limits, isolation layers. If one changes, the slot gets
+another name.
 """
 
 from __future__ import annotations
@@ -47,21 +48,23 @@ from compilers.sandbox.engine import Engine
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 600.0
-"""How long a container waits for work before it ends of itself; the next `fill` starts another."""
+WAIT_SECONDS = 600.0  # a warm container without work ends itself after this; the next `fill` starts another
 
 _CONFLICT = 409
 _MAKING = "-making"
 
 
+# Locks a slot, named by a string, against all other processes, without waiting. Entering returns whether it is held.
 Lock = Callable[[str], AbstractContextManager[bool]]
-"""Locks a place, named by a string, against all other processes; does not wait. Entering tells whether it is held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What became of a pool: how many containers were started, how many stand ready then, whichever process made
-    them, and what is wrong with images that a language cannot be compiled for."""
+    """The result of filling a pool.
+
+    `started` containers were started now, `ready` are warm now (started by any process). `complaints` are image
+    problems due to which a language cannot be compiled.
+    """
 
     started: int
     ready: int
@@ -70,14 +73,14 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A container that waits or is being started; `keeper` names the process that made it."""
+    """A container that is warm or starting. `keeper` names the process that started it."""
 
     id: str
     keeper: str
 
 
 class _ThreadsLock:
-    """For one process alone."""
+    """A lock within one process only."""
 
     def __init__(self) -> None:
         self._held = threading.Lock()
@@ -93,9 +96,9 @@ class _ThreadsLock:
 
 
 class Pool:
-    """The waiting containers of one configuration, `config.pool_size` for each language.
+    """The warm containers of one configuration, `config.pool_size` per language.
 
-    Safe to use from several threads and processes at once.
+    It is safe to use from several threads and processes.
     """
 
     def __init__(
@@ -115,7 +118,7 @@ class Pool:
         self.on_claim = on_claim
 
     def claim(self, job: SandboxJob) -> Attached | None:
-        """A waiting container that is now this job's alone; None when there is none. Raises SandboxUnavailable."""
+        """Return a warm container that now belongs to this job, or None. Raises SandboxUnavailable."""
         labels = dict(job.labels)
         if not self._config.pool_size or LABEL_SERVICE not in labels:
             return None
@@ -129,8 +132,8 @@ class Pool:
                     with self._engine.answering():
                         return attach(self._engine, name)
                 except (NotFound, SandboxUnavailable) as exc:
-                    # It ended at this very moment, say. A fresh container tells whether the engine is to blame.
-                    log.info("the container %s that stood ready could not be used: %s", place, exc)
+                    # It may just have ended. A new container shows whether the engine is the cause.
+                    log.info("the warm container %s could not be used: %s", place, exc)
                     remove(self._engine, name)
                     return None
         return None
@@ -142,11 +145,11 @@ class Pool:
                     with self._engine.answering():
                         self._engine.client().rename(place, name)
             except (NotFound, SandboxUnavailable):
-                return False  # nobody waits there
+                return False  # the slot is empty
             return is_ours
 
     def fill(self, service: str, keeper: str, kinds: Iterable[Kind] = (Kind.PYTHON, Kind.JAR)) -> Filled:
-        """Start what is missing, remove what `keeper` made by an older recipe.
+        """Start the missing containers, and remove those that `keeper` started with an older spec hash.
 
         `keeper` names the process on the containers. A language without an image has no pool. Raises
         SandboxUnavailable when the engine does not answer.
@@ -162,7 +165,7 @@ class Pool:
                 complaints.append(str(exc))
                 continue
             except SandboxUnavailable as exc:
-                log.debug("no container waits for %s files: %s", kind.value, exc)
+                log.debug("no warm container for %s files: %s", kind.value, exc)
                 continue
             for place in self._places(kind, service, digest):
                 wanted |= {place, _making(place)}
@@ -173,22 +176,22 @@ class Pool:
         old = {name: one for name, one in waiting.items() if name not in wanted and one.keeper == keeper}
         self._remove(old)
         if lost:
-            # Another process was faster: its containers count as well.
+            # Another process was faster: its containers count too.
             ready = sum(not name.endswith(_MAKING) for name in self._waiting(service))
         else:
             ready = started + sum(not name.endswith(_MAKING) for name in waiting.keys() - old.keys())
         return Filled(started, ready, tuple(complaints))
 
     def clear(self, service: str, whose: Callable[[str], bool] = lambda _keeper: True) -> None:
-        """Remove the waiting containers of the service whose keeper `whose` accepts. Raises SandboxUnavailable."""
+        """Remove the service's warm containers whose keeper `whose` accepts. Raises SandboxUnavailable."""
         self._remove({name: one for name, one in self._waiting(service).items() if whose(one.keeper)})
 
     def _start(self, place: str, kind: Kind, digest: str, service: str, keeper: str) -> bool:
-        """Have a container wait at a free place. False if another process was faster.
+        """Start a warm container in a free slot. Return False if another process was faster.
 
-        Two processes that list the containers at the same moment both find the place free. The names decide: the
-        slower one gets a conflict when it creates its container, or when it renames it. It removes its container by
-        id, since the name may be another process's by then. Raises SandboxUnavailable.
+        Two processes that list the containers at the same moment both find the slot free. The names decide: the
+        slower process gets a conflict when it creates or renames its container. It removes its container by
+        id, because another process may own the name by then. Raises SandboxUnavailable.
         """
         client = self._engine.client()
         making = _making(place)
@@ -205,19 +208,19 @@ class Pool:
                 if made:
                     remove(self._engine, made)
                 return False
-            if not made:  # the answer to `create` may be lost, and the container be there
+            if not made:  # the response to `create` may be lost while the container exists
                 made = self._id_of(making, service, keeper)
             if made:
                 remove(self._engine, made)
             if isinstance(exc, NotFound):
                 raise SandboxUnavailable(
-                    f"the image {digest[:19]} or the container {making} was removed just now; it is tried again"
+                    f"the image {digest[:19]} or the container {making} was just removed; it is retried"
                 ) from exc
             raise
         return True
 
     def _id_of(self, name: str, service: str, keeper: str) -> str:
-        """Return the id of a waiting container of this keeper, "" where there is none."""
+        """Return the id of a warm container of this keeper, "" if there is none."""
         with contextlib.suppress(SandboxUnavailable):
             found = self._waiting(service).get(name)
             if found and found.keeper == keeper:
@@ -225,7 +228,7 @@ class Pool:
         return ""
 
     def _waiting(self, service: str) -> Mapping[str, _Waiting]:
-        """The containers of the service that wait or are being started, by name."""
+        """Return the service's containers that are warm or starting, by name."""
         with self._engine.answering():
             found = self._engine.client().containers(
                 all=True,
@@ -248,9 +251,9 @@ class Pool:
         return [f"{_prefix(service)}{recipe}-{place}" for place in range(self._config.pool_size)]
 
     def _recipe(self, kind: Kind, digest: str) -> str:
-        """Return a hash of everything a container is made of, except the user id, which is different in each.
+        """Return a hash of everything that defines a container, except the user id, which differs in each.
 
-        The seccomp profile is part of it also where the options hold no more than its path (Podman).
+        The seccomp profile is included even if the options hold only its path (Podman).
         """
         options = container_options(self._engine, self._config, kind, {}, wait_seconds=WAIT_SECONDS, uid=0)
         made_of = [digest, options, self._config.seccomp_profile]
@@ -263,9 +266,9 @@ def _prefix(service: str) -> str:
 
 
 def _is_name_conflict(exc: Exception) -> bool:
-    """Tell whether the engine refused a name that another container has.
+    """Return whether the engine refused a name that another container has.
 
-    It says "name is not reserved" where the other one gave the name up just before the engine looked for its owner
+    It reports "name is not reserved" if the other container gave the name up just before the engine looked for its owner
     (https://github.com/moby/moby/blob/v20.10.24/daemon/names.go, `reserveName`).
     """
     cause = exc.__cause__

@@ -1,7 +1,7 @@
-"""What `check` sends into a container as a file to compile: it tries the walls, and reports what gave way.
+"""The file that `check` compiles in a container: it tests the isolation layers and reports what they did not block.
 
-Runs inside, with the standard library alone; on the host it is only read. A try is made in a process of its
-own, so that what succeeds against expectation changes nothing for the next.
+Runs in the container with the standard library only; the host only reads it. Each attempt runs in its own process, so
+that an unexpected success does not affect the next one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RESULT_FD = 3
 _LANDLOCK_CREATE_RULESET = 444
 _PTRACE_ATTACH, _CLONE_NEWUSER = 16, 0x10000000
 
-# The numbers on x86-64 and on 64-bit ARM, and the first argument. None of them does anything if allowed.
+# The numbers on x86-64 and on 64-bit ARM, and the first argument. None of these calls has an effect if allowed.
 _CALLS = {
     "bpf": (321, 280, 0),
     "io_uring_setup": (425, 425, 0),
@@ -46,12 +46,12 @@ _FOLDERS = (
     "/var/tmp",  # noqa: S108
 )
 _HOST = ("/sys/block", "/sys/class", "/sys/devices", "/sys/firmware", "/sys/kernel", "/sys/module")
-# A file system may say so before Landlock does, or a mode.
+# The file system or the mode may refuse before Landlock does.
 _REFUSALS = (errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTSUP, errno.ENOSYS)
 
 
 def report(sibling: str, max_processes: int) -> NoReturn:
-    """Try everything, answer with a JSON object, end. `sibling` is the path of a file to tamper with."""
+    """Make all attempts, send a JSON object, and exit. `sibling` is the path of a file to tamper with."""
     found = {
         "uid": os.getuid(),
         "status": _status(),
@@ -87,13 +87,13 @@ def report(sibling: str, max_processes: int) -> NoReturn:
     }
     found["processes"] = _processes(max_processes)
     os.write(_RESULT_FD, json.dumps(found).encode())
-    # At last, since a driver that died of it could answer no more.
+    # Last, because a driver killed by it could not answer any more.
     _outcome(lambda: os.kill(1, signal.SIGKILL))
     os._exit(0)
 
 
 def fill(max_bytes: int) -> NoReturn:
-    """Take memory, which no limit of the process itself counts, until the kernel objects; say how far it came."""
+    """Take memory that no limit of the process itself counts until the kernel refuses. Print how much was taken."""
     step = 1 << 24
     held = []
     for taken in range(0, max_bytes, step):
@@ -104,7 +104,7 @@ def fill(max_bytes: int) -> NoReturn:
 
 
 def _outcome(attempt: Callable[[], object]) -> int:
-    """The errno of what is tried in a process of its own; 0 when it was let through."""
+    """Run an attempt in its own process and return its errno; 0 if it was not blocked."""
     pid = os.fork()
     if pid == 0:
         code = 0
@@ -126,7 +126,7 @@ def _given_way(attempts: dict[str, Callable[[], object]]) -> list[str]:
 
 def _try_call(on_x86: int, on_arm: int, first: int) -> int:
     number = on_arm if os.uname().machine == "aarch64" else on_x86
-    # The type of a socket; all else takes 0 or fails beyond the filter.
+    # The type of a socket; the other calls take 0, or fail after the filter.
     second = 2 if number in (41, 198) else 0
 
     def attempt() -> None:
@@ -154,7 +154,7 @@ def _forge(path: str) -> None:
 
 
 def _status() -> dict[str, str]:
-    """The container's own walls, as they stand around its first process."""
+    """Return the container's own restrictions, as they apply to its first process."""
     with open("/proc/1/status") as file:  # noqa: PTH123
         lines = dict(line.split(":", 1) for line in file)
     return {name: lines.get(name, "").strip() for name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp")}
@@ -166,7 +166,7 @@ def _interfaces() -> list[str]:
 
 
 def _control_groups() -> list[str]:
-    """Return the paths of this process's control groups, other than the root that a namespace of their own shows."""
+    """Return the paths of this process's control groups, except the root that a namespace shows."""
     with open("/proc/self/cgroup") as file:  # noqa: PTH123
         paths = [line.rstrip("\n").split(":", 2)[2] for line in file]
     return sorted({path for path in paths if path != "/"}, key=lambda path: (-len(path), path))
@@ -182,7 +182,7 @@ def _size(folder: str) -> int:
 
 
 def _processes(most: int) -> int:
-    """How many there are in the container, this one and the driver's included, when no more can be made."""
+    """Return the number of processes in the container, including this one and the driver, when fork fails."""
     made: list[int] = []
     try:
         while len(made) < most:

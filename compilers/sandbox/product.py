@@ -1,4 +1,4 @@
-"""The product that answers as the engine, Docker Engine or Podman, and the oldest version of it that is supported."""
+"""The product behind the engine's API, Docker Engine or Podman, and its oldest supported version."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PODMAN_COMPONENT = "Podman Engine"
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """An engine's product and the version that the product counts by."""
+    """An engine's product, with the product's own version."""
 
     name: str
     version: str
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Product:
-        """Return the product that gave this answer to `/version`."""
+        """Return the product that sent this response to `/version`."""
         for component in answer.get("Components") or ():
             if component.get("Name") == _PODMAN_COMPONENT:
                 return cls(PODMAN, str(component.get("Version") or "unknown"))
@@ -35,16 +35,16 @@ class Product:
 
     @property
     def is_podman(self) -> bool:
-        """Tell whether the engine is Podman."""
+        """Return whether the engine is Podman."""
         return self.name == PODMAN
 
     @property
     def required(self) -> str:
-        """Return the versions that are supported, for people: `Podman 4.3 or later`."""
+        """Return the supported versions, for people: `Podman 4.3 or later`."""
         return f"{self.name} {'.'.join(map(str, OLDEST[self.name]))} or later"
 
     @property
     def is_supported(self) -> bool:
-        """Tell whether the version is one that is supported; an unreadable one is not."""
+        """Return whether the version is supported; an unreadable one is not."""
         numbers = re.match(r"(\d+)\.(\d+)", self.version)
         return numbers is not None and (int(numbers[1]), int(numbers[2])) >= OLDEST[self.name]

@@ -1,8 +1,8 @@
-"""Removes containers whose sync is no longer alive.
+"""Remove containers whose sync is no longer alive.
 
-A container normally ends with its host: its standard input ends, the driver exits, the engine removes
-it. This is for what that misses: a container that was created but never started or claimed but never attached
-to, one that waits for work when its keeper is gone, an engine that restarted.
+A container normally ends with its host process: its standard input ends, the driver exits, the engine removes
+it. This module handles the exceptions: a container that was created but never started, or claimed but never attached,
+a warm container whose pool maintainer is gone, an engine that restarted.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 
 def remove_orphans(engine: Engine, service: str, is_alive: Callable[[str], bool]) -> list[str]:
-    """Remove this service's sandbox containers whose owner `is_alive` denies; the ids of the removed.
+    """Remove this service's sandbox containers whose owner `is_alive` denies. Return the ids of the removed ones.
 
-    `is_alive` is given the sync (the value of the label `kiok.sync`), or the keeper of a container that waits;
-    empty when there is none. Containers of other services are left alone. Raises SandboxUnavailable
+    `is_alive` receives the sync (the value of the label `kiok.sync`), or the pool maintainer of a warm container;
+    "" if there is none. Containers of other services are not touched. Raises SandboxUnavailable
     when the engine does not answer.
     """
     client = engine.client()
@@ -42,13 +42,13 @@ def remove_orphans(engine: Engine, service: str, is_alive: Callable[[str], bool]
         except NotFound:
             continue
         level = logging.INFO if waits else logging.WARNING
-        log.log(level, "removed the container %s left behind by %r", container["Id"][:12], owner)
+        log.log(level, "removed the orphaned container %s of %r", container["Id"][:12], owner)
         removed.append(container["Id"])
     return removed
 
 
 def _owner(container: Mapping[str, Any]) -> tuple[str, bool]:
-    """Who answers for a container, and whether it waits for work."""
+    """Return the owner of a container, and whether it is a warm container."""
     labels = container.get("Labels") or {}
     claimed = owner_in_name(container["Names"][0])
     if claimed is not None or LABEL_POOL not in labels:

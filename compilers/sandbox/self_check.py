@@ -1,7 +1,7 @@
-"""What the engine gives, held against what the sandbox promises.
+"""Compare what the engine provides with what the sandbox requires.
 
-A container of the service's own configuration compiles three files: one that tries the walls (`probe.py`), one
-that the first tries to forge, and one that eats memory. No Django here.
+A container with the service's own configuration compiles three files: one that tests the isolation layers (`probe.py`),
+one that the first tries to forge, and one that fills the memory. No Django here.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes
 _MIB = 1 << 20
 _SLACK_BYTES = 128 * _MIB
 _SLACK_PROCESSES = 16
-_FIRST_UID = 1000  # below are the system's own users
+_FIRST_UID = 1000  # lower ids are system users
 _SIBLING = "from kiok import Dag\ndag = Dag('genuine')\ndag.task('t', script='true')\n"
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxFinding:
-    """One layer: what is promised, what was found, and whether that is enough.
+    """The result for one isolation layer: what is required, what was found, and whether that is enough.
 
-    `weaker`: the engine gives less than others do, and another layer bounds the harm; it is enough then.
+    `weaker`: the engine provides less than others do, but another layer bounds the damage, so it is still enough.
     """
 
     layer: str
@@ -51,7 +51,7 @@ class SandboxFinding:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """All findings, and facts about the engine by name: nothing to judge, good to know."""
+    """The findings of a check, with facts about the engine by name, which are not evaluated."""
 
     findings: tuple[SandboxFinding, ...]
     facts: tuple[tuple[str, str], ...]
@@ -59,26 +59,26 @@ class Examination:
 
     @property
     def ok(self) -> bool:
-        """Whether everything promised is there."""
+        """Return whether all requirements are met."""
         return all(finding.ok for finding in self.findings)
 
     @property
     def bad(self) -> int:
-        """Return how many layers give less than promised."""
+        """Return how many layers provide less than required."""
         return sum(not finding.ok for finding in self.findings)
 
     @property
     def weaker(self) -> int:
-        """Return how many layers are weaker with this engine than with others, and bounded by another layer."""
+        """Return how many layers are weaker with this engine than with others, but bounded by another layer."""
         return sum(finding.weaker for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object, with `ok`."""
+        """Return a JSON object, including `ok`."""
         return {"ok": self.ok, **asdict(self)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Examination:
-        """What `to_json` gave."""
+        """Read back `to_json`'s form."""
         return cls(
             findings=tuple(SandboxFinding(**finding) for finding in value["findings"]),
             facts=tuple((name, text) for name, text in value["facts"]),
@@ -87,9 +87,9 @@ class Examination:
 
 
 def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> Examination:
-    """Try the sandbox's walls in containers with `labels`; takes a second or two.
+    """Test the isolation layers in containers with `labels`. Takes a second or two.
 
-    Raises SandboxUnavailable when there is no engine or no image for Python.
+    Raises SandboxUnavailable when there is no engine or no Python image.
     """
     begun = time.monotonic()
     engine = sandbox.engine.client()
@@ -121,14 +121,14 @@ def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJo
         entries=tree.entries,
         tree=tree,
         labels=tuple(labels),
-        is_check=True,  # what does not hold is for the table to say
+        is_check=True,  # a missing limit must become a finding, not an error
     )
 
 
 def unsupported_limits(info: Mapping[str, Any]) -> list[str]:
-    """Return what an engine does not limit, by its own description (`/info`) as far as that can be believed.
+    """Return what an engine does not limit, by its own description (`/info`) as far as that is reliable.
 
-    A rootless engine has no limit under control groups of version 1, and rootless Podman claims them all the same.
+    A rootless engine has no limits under cgroup v1, although rootless Podman reports them.
     """
     is_rootless = any("name=rootless" in str(option) for option in info.get("SecurityOptions") or ())
     if is_rootless and str(info.get("CgroupVersion", "1")) == "1":
@@ -142,7 +142,7 @@ def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[SandboxFin
     yield SandboxFinding(
         "control groups",
         "limit memory, swap, processes, CPU",
-        f"no limit of {', '.join(missing)}" if missing else "all of them",
+        f"no limit for {', '.join(missing)}" if missing else "all limited",
         not missing,
     )
 
@@ -165,7 +165,7 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
         status = found["status"]
     except (ValueError, TypeError, KeyError):
         said = " ".join(part for part in (result.outcome.value, result.detail, result.output[-500:]) if part)
-        yield SandboxFinding("probe", "a report from inside", said, False)
+        yield SandboxFinding("probe", "a report from inside the container", said, False)
         return
     uid, abi = found["uid"], found["landlock"]
     yield SandboxFinding("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)
@@ -182,39 +182,37 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
     yield _nothing("system calls", "sockets, io_uring, ptrace, ... refused", found["calls"])
     yield SandboxFinding(
         "Landlock",
-        "there",
-        f"ABI {abi}" if abi else "missing: each file runs in a container of its own, slower",
+        "available",
+        f"ABI {abi}" if abi else "missing: each file runs in its own container, which is slower",
         abi > 0,
     )
-    # Where there is no Landlock this container had one file.
+    # Without Landlock this container had one file only.
     tampered = [] if not abi else found["sibling"]
     yield _nothing("other files' sources", "cannot be altered", tampered)
     writable = [folder for folder in found["elsewhere"] if abi or folder != "/src"]
-    yield _nothing("writing", "nowhere but in /tmp", writable)
-    yield _nothing("the driver", "cannot be looked into or changed", found["driver"])
+    yield _nothing("writable folders", "only /tmp", writable)
+    yield _nothing("the driver", "cannot be read or changed", found["driver"])
     interfaces = found["interfaces"]
     yield SandboxFinding(
-        "network", "no interface but lo", ", ".join(interfaces) or "none", interfaces in ([], ["lo"])
+        "network", "no interface except lo", ", ".join(interfaces) or "none", interfaces in ([], ["lo"])
     )
     seen = found["sys"]
     yield SandboxFinding(
-        "the host's devices", "hidden", f"seen: {', '.join(seen)}" if seen else "hidden", not seen
+        "host devices", "hidden", f"visible: {', '.join(seen)}" if seen else "hidden", not seen
     )
     executable = found["executable"]
-    found_executable = "programs in it can be run" if executable else "noexec"
+    found_executable = "programs can be executed" if executable else "noexec"
     yield SandboxFinding("programs in /tmp", "noexec", found_executable, not executable)
     for folder, wanted in (("tmp", limits.tmp_bytes), ("src", limits.src_bytes)):
         size = found[f"{folder}_bytes"]
-        yield SandboxFinding(
-            f"space of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted
-        )
+        yield SandboxFinding(f"size of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted)
     for folder, most in (("tmp", limits.tmp_inodes), ("src", limits.src_inodes)):
         yield _of_inodes(folder, most, found[f"{folder}_inodes"], product)
     paths = found["control_groups"]
     yield SandboxFinding(
-        "names of control groups",
+        "control group names",
         "hidden",
-        "hidden" if not paths else f"the host's: {paths[0]}; they can be read, not changed",
+        "hidden" if not paths else f"the host's are visible: {paths[0]}; they can be read, not changed",
         ok=True,
         weaker=bool(paths),
     )
@@ -225,7 +223,7 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
 
 
 def _of_inodes(folder: str, most: int, found: int, product: Product) -> SandboxFinding:
-    """Evaluate the limit of files and folders in a tmpfs; the kernel reports the absence of one as 0."""
+    """Evaluate the limit of files and folders in a tmpfs. The kernel reports a missing limit as 0."""
     layer, expected = f"files in /{folder}", f"{most}"
     if 0 < found <= most:
         return SandboxFinding(layer, expected, f"{found}", ok=True)
@@ -237,7 +235,7 @@ def _of_inodes(folder: str, most: int, found: int, product: Product) -> SandboxF
 
 def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> SandboxFinding:
     return SandboxFinding(
-        layer, expected, f"let through: {', '.join(given_way)}" if given_way else "so it is", not given_way
+        layer, expected, f"not blocked: {', '.join(given_way)}" if given_way else "as expected", not given_way
     )
 
 
@@ -273,7 +271,7 @@ def _facts(info: dict[str, Any], product: Product, sandbox: DockerSandbox) -> It
             found = [sandbox.image_digest(kind)]
             found += [f"{of} {version}" for of, version in sandbox.engine.image_versions(kind).items()]
         except SandboxUnavailable:
-            found = ["not there"]
+            found = ["not available"]
         yield f"Image for {kind.value}", f"{name} ({', '.join(found)})"
     yield "Protocol", str(VERSION)
 

@@ -1,4 +1,4 @@
-"""One job in one container: the request, the answers, the end."""
+"""Run one job in one container: request, responses, end."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from compilers.sandbox.source_tar import Measure, TreeRefused, tar_stream
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 18
-# A driver that waits answers in milliseconds, one that has just been started on a busy machine in seconds. The engine
-# may leave the connection open to one that has just died.
+# A warm driver answers in milliseconds, a new one on a busy machine in seconds. The engine
+# may keep the connection to a driver that has just died open.
 _GREETING_SECONDS = 10.0
 
 
 class SingleFileOnly(ResponseLost):
-    """The driver runs no more than one file in a container of this engine; the message says why."""
+    """The driver runs only one file per container on this engine. The message says why."""
 
 
 class Session:
-    """Runs jobs, each in a container that stood ready or in a fresh one."""
+    """Runs jobs, each in a warm or a new container."""
 
     def __init__(self, engine: Engine, config: SandboxConfig) -> None:
         self._engine = engine
@@ -49,13 +49,13 @@ class Session:
     def run(
         self, job: SandboxJob, size: Measure, waiting: Attached | None = None
     ) -> Generator[RawResult, None, None]:
-        """One result per file, in order, from the container that stood ready if one was claimed.
+        """Yield one result per file, in order, from the warm container if one was claimed.
 
-        Raises Lost after what could be had, SandboxUnavailable, TreeRefused.
+        Raises Lost after the available results, SandboxUnavailable, TreeRefused.
         """
         if waiting is not None:
             parser = self._parser(job)
-            job.note(f"container {waiting.shown}, which stood ready")
+            job.note(f"warm container {waiting.shown}")
             try:
                 yield from self._serve(
                     job, size, waiting, parser, greeted_by=time.monotonic() + _GREETING_SECONDS
@@ -64,11 +64,11 @@ class Session:
             except ResponseLost as exc:
                 if parser.greeted:
                     raise
-                # It never began: it had ended while it waited.
-                log.info("a container that stood ready did not answer (%s); a fresh one takes its place", exc)
-                job.note(f"it did not answer ({exc}); a fresh one takes its place")
+                # It never started the request: it had ended while it waited.
+                log.info("a warm container did not answer (%s); a new one replaces it", exc)
+                job.note(f"it did not answer ({exc}); a new one replaces it")
         container = start_container(self._engine, self._config, job)
-        job.note(f"container {container.shown}, started for this")
+        job.note(f"container {container.shown}, started for this job")
         yield from self._serve(job, size, container, self._parser(job))
 
     def _parser(self, job: SandboxJob) -> ResponseParser:
@@ -109,7 +109,7 @@ class Session:
             container.end()
 
     def _request(self, job: SandboxJob, size: Measure, seal: int) -> Iterator[bytes]:
-        """Header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
+        """Yield header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
         limits = self._config.limits
         timeout = limits.timeout_seconds(job.kind)
         must_be_limited = self._config.require_limits and not job.is_check
@@ -144,7 +144,7 @@ class Session:
 
 
 def deadline_seconds(config: SandboxConfig, job: SandboxJob) -> float:
-    """The wall clock time a container may take for the job's files."""
+    """Return the wall clock time that a container may take for the job's files."""
     return config.limits.deadline_seconds(job.kind, len(job.files))
 
 
@@ -165,13 +165,13 @@ def _fatal(frame: FatalFrame) -> Exception:
         return TreeRefused(f"the sandbox refused the tree: {frame.message}")
     if frame.stage == STAGE_IMAGE:
         return SandboxUnavailable(
-            f"the sandbox image is incomplete: {frame.message}. Build it anew with `make images`."
+            f"the sandbox image is incomplete: {frame.message}. Rebuild it with `make images`."
         )
     if frame.stage == STAGE_LIMITS:
         return SandboxUnavailable(
-            f"the Docker engine does not limit {frame.message} of a container, so that one DAG file could use up its "
-            "machine. Enable these control groups there (a rootless engine needs version 2, with delegation; "
-            "`manage.py sandbox_check` shows what holds), or accept it by adding sandbox.limits to kiok.allow.insecure."
+            f"the Docker engine does not limit {frame.message} of a container, so that one DAG file could exhaust the "
+            "host. Enable these control groups there (a rootless engine needs cgroup v2 with delegation; "
+            "`manage.py sandbox_check` shows the state), or accept it by adding sandbox.limits to kiok.allow.insecure."
         )
     if frame.stage == STAGE_ALONE:
         return SingleFileOnly(frame.message)

@@ -1,4 +1,4 @@
-"""A large job split over containers that run side by side."""
+"""A large job sharded over containers that run in parallel."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dataclasses import dataclass, replace
 
 from compilers.base import Kind, RawResult, SandboxJob
 
+# The number of files that compile in about the time a container takes to start (docs/performance.md).
 FILES_WORTH_A_CONTAINER = {Kind.PYTHON: 50, Kind.JAR: 3}
-"""What compiles in about the time a container takes to start (docs/performance.md)."""
 
-_WAITING_RESULTS = 32  # what may be ahead of whoever takes the results, of a payload's size at most each
+_WAITING_RESULTS = 32  # results that wait for the consumer, each at most the size of a payload
 _POLL_SECONDS = 0.2
 
 RunJob = Callable[[SandboxJob], Generator[RawResult, None, None]]
 
 
 def parts_of(job: SandboxJob, parallelism: int) -> list[SandboxJob]:
-    """The job as jobs for at most `parallelism` containers, each with enough files to be worth one.
+    """Split the job into jobs for at most `parallelism` containers, each with enough files to be worth one.
 
-    Every file has a process of its own and the whole tree beside it wherever it lands, so that its result does not
-    depend on the split. Files are dealt out in turn: those of one folder cost alike.
+    In any container a file has its own process and the whole tree, so its result does not depend on the split.
+    Files are distributed round-robin, because those of one folder take similar time.
     """
     parts = max(1, min(parallelism, len(job.files) // FILES_WORTH_A_CONTAINER.get(job.kind, 1)))
     return [replace(job, files=job.files[start::parts]) for start in range(parts)]
@@ -32,13 +32,13 @@ def parts_of(job: SandboxJob, parallelism: int) -> list[SandboxJob]:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A part is through, with the error that ended it."""
+    """The end of a part, with the error that caused it, if any."""
 
     error: BaseException | None
 
 
 def run_sharded(parts: Sequence[SandboxJob], run: RunJob) -> Generator[RawResult, None, None]:
-    """The results of all parts as they come. The first error ends the others, and is raised when they have ended."""
+    """Yield the results of all parts as they arrive. After the first error, stop all parts and then raise it."""
     results: queue.Queue[RawResult | _End] = queue.Queue(_WAITING_RESULTS)
     stop = threading.Event()
 
@@ -58,13 +58,13 @@ def run_sharded(parts: Sequence[SandboxJob], run: RunJob) -> Generator[RawResult
                     put(one)
                     if stop.is_set():
                         return
-        except BaseException as exc:  # noqa: BLE001 - whatever it is, it is raised where the results are taken
+        except BaseException as exc:  # noqa: BLE001 - every error is raised again in the consumer
             error = exc
         finally:
             put(_End(error))
 
     threads = [
-        # In a copy of the caller's context each, by which what they log is told apart.
+        # Each in a copy of the caller's context, which marks its log lines.
         threading.Thread(
             target=copy_context().run, args=(work, part), name=f"sandbox-part-{number}", daemon=True
         )

@@ -1,4 +1,4 @@
-"""The tree as a tar stream: vetted and measured before a container starts, never whole in memory."""
+"""The tree as a tar stream: vetted and measured before a container starts, never completely in memory."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from compilers.sandbox.limits import SandboxLimits
 
 _PAGE_BYTES = 4096
 _BLOCK_BYTES = 512
-_MAX_PATH_BYTES = 3000  # below /src, within the kernel's 4096
+_MAX_PATH_BYTES = 3000  # relative to /src; with it below the kernel's limit of 4096
 _MAX_NAME_BYTES = 255
 
 
 class TreeRefused(CompilerError):
-    """The tree cannot go into a sandbox: over a limit, or with a name no file can have.
+    """The tree cannot go into a sandbox: it exceeds a limit, or has a name that no file can have.
 
-    The author's to mend, or the operator's by raising the limit that the message names.
+    The author fixes it, or the operator raises the limit named in the message.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What the tree amounts to: regular files, and their bytes."""
+    """The size of a tree: its regular files and their bytes."""
 
     entries: int
     total_bytes: int
 
 
 def measure(entries: Sequence[TreeEntry], limits: SandboxLimits) -> Measure:
-    """Vet every entry and count. Raises TreeRefused naming the first fault."""
+    """Vet every entry and count. Raises TreeRefused naming the first problem."""
     folders: set[str] = set()
     paths: set[str] = set()
     pages = 0
@@ -50,30 +50,30 @@ def measure(entries: Sequence[TreeEntry], limits: SandboxLimits) -> Measure:
     if pages * _PAGE_BYTES > limits.src_bytes:
         raise TreeRefused(
             f"the tree takes {pages * _PAGE_BYTES} bytes in the sandbox (files in pages of 4 KiB); "
-            f"at most {limits.src_bytes} are allowed ({limits.setting('src_bytes')}). Leave out what no DAG needs "
+            f"at most {limits.src_bytes} are allowed ({limits.setting('src_bytes')}). Exclude what no DAG needs "
             "with .kiokignore or a narrower subpath, or raise the limit."
         )
     inodes = len(paths) + len(folders) + 1
     if inodes > limits.src_inodes:
         raise TreeRefused(
             f"the tree has {inodes} files and folders; at most {limits.src_inodes} are allowed "
-            f"({limits.setting('src_inodes')}). Leave out what no DAG needs with .kiokignore or a narrower subpath, "
+            f"({limits.setting('src_inodes')}). Exclude what no DAG needs with .kiokignore or a narrower subpath, "
             "or raise the limit."
         )
     return Measure(entries=len(paths), total_bytes=sum(entry.size for entry in entries))
 
 
 def tar_stream(tree: Tree, entries: Sequence[TreeEntry]) -> Iterator[bytes]:
-    """The measured entries as a tar, piece by piece, at most one file in memory.
+    """Yield the measured entries as a tar, piece by piece, with at most one file in memory.
 
-    Raises TreeRefused when the tree gives other files than asked for; passes on the tree's own errors.
+    Raises TreeRefused when the tree returns other files than requested; passes on the tree's own errors.
     """
     due = iter(entries)
     for entry, content in tree.read(entries):
         expected = next(due, None)
         if expected is None or entry.path != expected.path or len(content) != expected.size:
             raise TreeRefused(
-                f"the tree gave {entry.path!r} with {len(content)} bytes where {expected} was asked for"
+                f"the tree gave {entry.path!r} with {len(content)} bytes where {expected} was requested"
             )
         member = tarfile.TarInfo(entry.path)
         member.size = len(content)
@@ -88,7 +88,7 @@ def tar_stream(tree: Tree, entries: Sequence[TreeEntry]) -> Iterator[bytes]:
 
 
 def unfit_name(path: str) -> str:
-    """Return why no file system could hold a path: a name in it that is too long. "" if none is."""
+    """Return why no file system could hold a path: a name in it is too long. Return "" for a usable path."""
     if len(path) <= _MAX_NAME_BYTES // 4:  # bytes of one character in UTF-8
         return ""
     longest = max(len(part.encode("utf-8", "surrogateescape")) for part in path.split("/"))
@@ -98,7 +98,7 @@ def unfit_name(path: str) -> str:
 
 
 def _vet(entry: TreeEntry) -> None:
-    """By mode and name; the driver checks again what arrives."""
+    """Check mode and name. The driver checks the received tar again."""
     path = entry.path
     if not entry.is_file:
         raise TreeRefused(f"{path!r} is no regular file (mode {entry.mode})")

@@ -1,4 +1,4 @@
-"""One load per region: a loop writes the tasks, and the list of regions is shared with other files."""
+"""A DAG with one load per region: a loop creates the tasks, and other files share the list of regions."""
 
 from lib.regions import REGIONS
 

@@ -1,3 +1,3 @@
-"""Shared by the DAGs of this repository. It defines no DAG, so it is listed as "not a DAG"."""
+"""List of regions that DAGs of this repository share. It defines no DAG, so it is listed as "not a DAG"."""
 
 REGIONS = ("eu", "us", "apac")

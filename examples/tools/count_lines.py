@@ -1,4 +1,4 @@
-"""A script for people, not a DAG: counts the lines of the files named."""
+"""A script for people, not a DAG: it counts the lines of the given files."""
 
 import sys
 from pathlib import Path

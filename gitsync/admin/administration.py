@@ -1,7 +1,7 @@
-"""The pages of those who run the service: accounts, groups, the queue, and the log of what was done.
+"""Admin pages for administrators: accounts, groups, the task queue, and the audit log.
 
-They name repositories of every group, and whoever may change accounts can make itself anything, so each takes
-`view_all_repositories` besides the page's own permission.
+They name repositories of every group, and a user who may change accounts can grant itself any permission.
+Each page therefore requires `view_all_repositories` in addition to its own permission.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ admin.site.unregister([User, Group, Success, Failure, Schedule, OrmQ])
 
 
 class ForAdministrators:
-    """Denies everything to whoever does not see all repositories."""
+    """A mixin that denies everything to users who do not see all repositories."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # of the admin beside it
+        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]  # of the ModelAdmin it is mixed into
         return rows if sees_all(request.user) else rows.none()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -53,18 +53,18 @@ def _may(request: HttpRequest, otherwise: bool) -> bool:
 
 @admin.register(User)
 class Users(ForAdministrators, UserAdmin):  # type: ignore[type-arg]  # generic only in the stubs
-    """Accounts."""
+    """The pages of accounts."""
 
 
 @admin.register(Group)
 class Groups(ForAdministrators, GroupAdmin):
-    """Who sees which repositories is by group."""
+    """The pages of groups, which decide who sees which repositories."""
 
 
 class QueuePages(ForAdministrators, ReadOnly):
-    """Pages of the queue's tables, which show and change nothing, not even for a superuser.
+    """Read-only pages of the queue's tables, for superusers too.
 
-    django-q2's own pages let a user enqueue any function: by a schedule, or by the action that runs a task again.
+    django-q2's own pages let a user enqueue any function: with a schedule, or with the action that reruns a task.
     """
 
     actions = None
@@ -72,29 +72,29 @@ class QueuePages(ForAdministrators, ReadOnly):
 
 @admin.register(Success)
 class DoneTasks(QueuePages, TaskAdmin):  # type: ignore[misc]  # django-q2 has no types
-    """The queue's tasks that ended."""
+    """The tasks that succeeded."""
 
 
 @admin.register(Failure)
 class FailedTasks(QueuePages, FailAdmin):  # type: ignore[misc]
-    """The queue's tasks that raised."""
+    """The tasks that raised an exception."""
 
 
 @admin.register(Schedule)
 class Schedules(QueuePages, ScheduleAdmin):  # type: ignore[misc]
-    """The queue's schedules."""
+    """The schedules of the task queue."""
 
 
 @admin.register(OrmQ)
 class QueuedTasks(QueuePages, QueueAdmin):  # type: ignore[misc]
-    """The queue's tasks that wait."""
+    """The tasks that wait in the queue."""
 
 
 @admin.register(LogEntry)
 class Log(ForAdministrators, ReadOnlyAdmin):
-    """Who did what, in the admin or over the API. Nobody can change it there.
+    """The audit log: who did what, in the admin or over the API. It is read-only.
 
-    So an account that did something cannot be deleted, which would delete its entries: it is deactivated.
+    Deleting an account would delete its entries, so an account that has entries can only be deactivated.
     """
 
     list_display = ("action_time", "user", "content_type", "object_repr", "action", "message")

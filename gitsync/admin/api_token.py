@@ -1,4 +1,4 @@
-"""API tokens in the admin: made, shown once, removed. What a token is may not change; one makes another."""
+"""API tokens in the admin: created, shown once, deleted. A token is never changed; create another instead."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from kiok.metadata.admin.display import Tone
 
 
 class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    """A new token. `user` is a field for superusers only."""
+    """The form of a new token. Only superusers get the field `user`."""
 
     scopes = forms.MultipleChoiceField(
         choices=TokenScope.choices,
         widget=forms.CheckboxSelectMultiple,
         initial=[TokenScope.READ],
-        help_text="What it may be used for, within what its user may do.",
+        help_text="What the token may be used for, within the permissions of its user.",
     )
     days = forms.IntegerField(
         label="Expires after (days)",
@@ -42,25 +42,24 @@ class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only i
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.request.user.is_superuser:
-            self.fields["user"].help_text = "Whom it acts for: yourself, or the account of a program."
+            self.fields["user"].help_text = "Account that the token acts for: yours or a service account."
             self.initial.setdefault("user", self.request.user.pk)
         else:
             del self.fields["user"]
             self.instance.user = self.request.user
 
-    request: HttpRequest
-    """Set on a subclass made for each request."""
+    request: HttpRequest  # set on a subclass created for each request
 
     def clean_name(self) -> str:
         return " ".join(str(self.cleaned_data["name"]).split())
 
     def clean(self) -> None:
         super().clean()
-        # For who has no such field: then the model's own constraint is not looked at.
+        # Without the field `user` the form does not check the model's unique constraint.
         user, name = self.cleaned_data.get("user", self.request.user), self.cleaned_data.get("name")
         if name and user and ApiToken.objects.filter(user=user, name=name).exists():
             self.add_error(
-                "name", "There is a token of this name already. Delete it first, or choose another name."
+                "name", "A token of this name already exists. Delete it first, or choose another name."
             )
 
 
@@ -102,7 +101,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
         obj.scopes = form.cleaned_data["scopes"]
         obj.expires_at = timezone.now() + timedelta(days=form.cleaned_data["days"])
         obj.save(force_insert=True)
-        request.kiok_new_token = made  # type: ignore[attr-defined]  # for the answer to this request alone
+        request.kiok_new_token = made  # type: ignore[attr-defined]  # only for the response to this request
 
     def response_add(
         self,
@@ -110,13 +109,13 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
         obj: ApiToken,
         post_url_continue: Any = None,  # noqa: ARG002
     ) -> HttpResponse:
-        """The one page that has the token's text: in this answer and nowhere else, no message and no session."""
+        """Return the only page that shows the token's text. The text is in no message and in no session."""
         made: token_text.NewToken = request.kiok_new_token  # type: ignore[attr-defined]
         return Views(self).framed(
             request, "admin/gitsync/apitoken/made.html", "API token", token=obj, text=made.text
         )
 
-    @admin.display(description="begins with", ordering="start")
+    @admin.display(description="prefix", ordering="start")
     def shown_start(self, token: ApiToken) -> str:
         return f"{token.start}…"
 

@@ -1,4 +1,4 @@
-""" "Test connection": asking for it, accepting a first host key, and showing what came of either."""
+"""The action "Test connection": request a test, accept a first host key, and show the outcome."""
 
 from __future__ import annotations
 
@@ -26,21 +26,20 @@ TESTS = SessionTasks(
     (connection_test_tasks.CHECK, connection_test_tasks.ACCEPT),
     patience=timedelta(minutes=15),
 )
-MAY_ACCEPT = "connections.change_connection"
-"""Accepting a host key is a change of a connection."""
+MAY_ACCEPT = "connections.change_connection"  # accepting a host key changes the connection
 
 
 def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
-    """`{"settled": bool, "parts": {"line": html, "body": html}}`; None where nothing was asked, or it is out of date."""
+    """Return `{"settled": bool, "parts": {"line": html, "body": html}}`; None without a test, or if it is outdated."""
     if not TESTS.asked(request, repository.pk):
         return None
     task = TESTS.result(request, repository.pk)
     if task is None:
         if TESTS.is_given_up(request, repository.pk):
-            return panel(Tone.IDLE, "no result", "No worker has done the test. Test again.")
-        return panel(Tone.BUSY, "testing", "Waiting for a worker's answer.", settled=False)
+            return panel(Tone.IDLE, "no result", "No worker ran the test. Test again.")
+        return panel(Tone.BUSY, "testing", "Waiting for a worker to test the connection.", settled=False)
     if not task.success:
-        return panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
+        return panel(Tone.BAD, "no result", "The worker failed. See the service log.")
     found = RemoteCheck.from_json(task.result["check"])
     if found.config and found.config != repository.config_hash:
         return None
@@ -68,7 +67,7 @@ def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] 
 
 
 class CheckViews(Views):
-    """The pages of tests, added to the urls of the repositories' admin."""
+    """The pages of connection tests, added to the URLs of the repositories' admin."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -83,13 +82,13 @@ class CheckViews(Views):
         ]
 
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The button: have a worker ask the server, and go back to the page, which shows the answer."""
+        """Request a connection test, and redirect to the repository's page, which shows its result."""
         repository = self.changeable(request, pk)
         TESTS.ask(request, pk, partial(connection_test_tasks.enqueue_check, repository.pk))
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The other button: have a worker accept the host key whose fingerprint was shown."""
+        """Request that a worker accepts the host key whose fingerprint was shown."""
         if not request.user.has_perm(MAY_ACCEPT):
             raise PermissionDenied
         repository = self.seen(request, pk=pk)
@@ -99,10 +98,13 @@ class CheckViews(Views):
             accept = partial(connection_test_tasks.enqueue_accept, repository.pk, fingerprint, user_id)
             TESTS.ask(request, pk, accept)
         else:
-            messages.error(request, "No host key was accepted: none was named. Test the connection first.")
+            messages.error(
+                request,
+                "No host key was accepted: the request names no fingerprint. Test the connection first.",
+            )
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The panel as JSON; see `check_panel`."""
+        """Return the panel as JSON; see `check_panel`."""
         shown = check_panel(request, self.seen(request, pk=pk))
         return JsonResponse(shown or NO_PANEL)

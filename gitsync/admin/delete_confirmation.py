@@ -1,4 +1,4 @@
-"""What goes when repositories are removed, for the page that asks whether one is sure."""
+"""Data for the delete confirmation page of repositories."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gitsync.repositories.declared import declared_where
 from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, DagRun, DagVersion, Origin
 
-SHOWN_DAGS = 100
+SHOWN_DAGS = 100  # of each repository; the page says how many more there are
 
 
 def going(user: Any, repository: Repository) -> dict[str, Any]:
-    """A repository's name, its DAGs, as many as fit a page, and how much of their history stays."""
+    """Return a repository's name, the DAGs that are deleted with it, and how much history is kept."""
     linked = user.has_perm("metadata.view_dag")
     dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
     number = dags.count()
@@ -30,9 +30,9 @@ def going(user: Any, repository: Repository) -> dict[str, Any]:
 
 
 def kept(repositories: Iterable[Repository]) -> list[str]:
-    """Why some of them cannot be removed here."""
+    """Return why some of the repositories cannot be deleted here."""
     return [
-        f"{repository.name} is declared in {declared_where(repository)}; remove it there"
+        f"{repository.name} is declared in {declared_where(repository)}; delete it there"
         for repository in repositories
         if repository.managed_by == ManagedBy.CONFIG
     ]

@@ -1,4 +1,4 @@
-"""Webhook deliveries in the admin: what came for each repository, and what became of it."""
+"""Webhook deliveries in the admin: what each repository received, and the outcome."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 def last_deliveries(repository: Repository, number: int) -> list[dict[str, Any]]:
-    """The newest deliveries, as a repository's page shows them."""
+    """Return the newest deliveries for a repository's page."""
     return [
         {
             "number": delivery.pk,

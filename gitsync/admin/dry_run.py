@@ -1,4 +1,4 @@
-""" "Dry run": asking for it, and showing what a sync would do."""
+"""The action "Dry run": request one, and show what a sync would do."""
 
 from __future__ import annotations
 
@@ -29,37 +29,36 @@ from kiok.metadata.admin.display import Tone
 SHOWN_UIDS = 200
 SHOWN_FAILURES = 50
 SHOWN_REASONS = 50  # files without a DAG, and ignored entries
-DIFF_SECONDS = 1.0
-"""For all changes of specs on the page together; specs are untrusted, and to compare two may take long."""
-LABELS = ("as served now", "as it would be")
+DIFF_SECONDS = 1.0  # for all spec diffs on the page together: specs are untrusted, and a diff may take long
+LABELS = ("Now", "After the sync")
+# The lists of a report, and what would happen to their DAGs. A summary shows the text before the colon only.
 DEEDS = (
-    ("created", "added"),
+    ("created", "created"),
     ("updated", "updated"),
-    ("pruned", "removed"),
-    ("stale", "kept as last compiled, though stale: the file fails"),
+    ("pruned", "pruned"),
+    ("stale", "kept as last compiled and marked stale: the file fails"),
 )
-"""Lists of a report, and what would become of the DAGs in it."""
 
 
 def dry_runs() -> SessionTasks:
-    """The dry runs of a session. One may wait for a worker, and then take as long as a sync."""
+    """Return the dry runs of a session. A dry run may wait for a worker, and then take as long as a sync."""
     patience = timedelta(minutes=15, milliseconds=properties().gitsync_sync_timeout_ms)
     return SessionTasks("gitsync_dry_runs", (DRY_RUN,), patience)
 
 
 def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
-    """`{"settled": bool, "parts": {"line": html, "body": html}}`; None where nothing was asked, or it is out of date."""
+    """Return `{"settled": bool, "parts": {"line": html, "body": html}}`; None without a dry run, or if it is outdated."""
     asked = dry_runs()
     if not asked.asked(request, repository.pk):
         return None
     task = asked.result(request, repository.pk)
     if task is None:
         if asked.is_given_up(request, repository.pk):
-            return panel(Tone.IDLE, "no result", "No worker has done the dry run. Ask again.")
-        text = "A worker finds out what a sync would do. Nothing is written."
+            return panel(Tone.IDLE, "no result", "No worker did the dry run. Start it again.")
+        text = "A worker determines what a sync would do. Nothing is written."
         return panel(Tone.BUSY, "dry run", text, settled=False)
     if not task.success:
-        return panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
+        return panel(Tone.BAD, "no result", "The worker failed. See the service log.")
     found = task.result
     if not found or found["config"] != repository.config_hash:
         return None
@@ -78,7 +77,7 @@ def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any
 
 
 def in_words(counts: Mapping[str, int], unchanged: int) -> str:
-    """`2 DAGs would be added, 1 DAG would be removed; 5 are unchanged. 1 file fails.`"""
+    """Return `2 DAGs would be created, 1 DAG would be pruned; 5 are unchanged. 1 file fails.`."""
     deeds = [
         f"{_number(counts[name], 'DAG')} would be {done.partition(':')[0]}"
         for name, done in DEEDS
@@ -138,7 +137,7 @@ def _dag(uid: str, diff: str, *, linked: bool) -> dict[str, str]:
 
 
 def _diffs(updated: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The changes of specs as html by uid: the first ones, as many as can be made in `DIFF_SECONDS`."""
+    """Return the spec diffs as HTML by uid: the first ones, as many as fit into `DIFF_SECONDS`."""
     diffs: dict[str, str] = {}
     deadline = time.monotonic() + DIFF_SECONDS
     for item in updated[:SHOWN_UIDS]:
@@ -165,8 +164,8 @@ def _failure(repository: Repository, report: Mapping[str, Any], item: Mapping[st
 def _without_dag(
     report: Mapping[str, Any], counts: Mapping[str, int], name: str, state: str
 ) -> dict[str, Any]:
-    """The first files in one of the states without a DAG, each with its reason."""
-    reasons = report.get(f"{name}_reasons", {})  # a result that an older worker stored has none
+    """Return the first files of one of the states that have no DAG, each with its reason."""
+    reasons = report.get(f"{name}_reasons", {})  # absent in results stored by older workers
     files = [(path, reasons.get(path, "")) for path in report[name][:SHOWN_REASONS]]
     return {
         "title": f"{_number(counts[name], 'file')} {'is' if counts[name] == 1 else 'are'} {state}",
@@ -180,7 +179,7 @@ def _number(number: int, noun: str) -> str:
 
 
 class DryRunViews(Views):
-    """The pages of dry runs, added to the urls of the repositories' admin."""
+    """The pages of dry runs, added to the URLs of the repositories' admin."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -190,16 +189,16 @@ class DryRunViews(Views):
         ]
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The button: have a worker find out, and go back to the page, which shows what it found."""
+        """Request a dry run, and redirect to the repository's page, which shows its result."""
         repository = self.changeable(request, pk)
         enqueue = partial(ask_for_dry_run, request.user, repository, full="full" in request.POST)
         try:
             dry_runs().ask(request, pk, enqueue)
         except ActionRefused as error:
-            messages.warning(request, f"No dry run. {error}")
+            messages.warning(request, f"No dry run was started. {error}")
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The panel as JSON; see `dry_run_panel`."""
+        """Return the panel as JSON; see `dry_run_panel`."""
         shown = dry_run_panel(request, self.seen(request, pk=pk))
         return JsonResponse(shown or NO_PANEL)

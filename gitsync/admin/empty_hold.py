@@ -1,6 +1,6 @@
-"""The held commit on a repository's page; see `gitsync.sync.empty_hold`. Accepting it is a request for a sync: `asking`.
+"""The held commit on a repository's page; see `gitsync.sync.empty_hold`. Accepting it requests a sync: see `asking`.
 
-It takes the plain permission to change repositories, as a sync does: for declared repositories too.
+Like a sync, it needs only the permission to change repositories, for declared repositories too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAY_CHANGE = "gitsync.change_repository"
 
 
 def held_context(user: Any, repository: Repository) -> dict[str, Any] | None:
-    """Return what held.html shows of a repository; None where it holds no commit."""
+    """Return the variables of held.html for a repository; None if it holds no commit."""
     hold = hold_of(repository)
     if hold is None:
         return None

@@ -1,4 +1,4 @@
-"""The page of errors: every file that fails now, over all repositories, and what is served in its place."""
+"""The errors page: every failed file of all repositories, and the DAGs that still serve in its place."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_SEARCH = 200
 
 
 class ErrorViews(Views):
-    """The page."""
+    """The errors page."""
 
     def urls(self) -> list[URLPattern]:
         return [path("errors/", self.view(self.page), name="gitsync_errors")]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        """The newest errors first, a page of them. A constant number of queries."""
+        """Show a page of the failed files, newest first. Takes a constant number of queries."""
         self.require_view(request)
         wanted = _wanted(request)
         shown = Paginator(failing_files(request.user, wanted), PAGE_SIZE).get_page(request.GET.get("page"))
@@ -51,7 +51,7 @@ class ErrorViews(Views):
 
 
 def page_of_errors(repository: str) -> str:
-    """The address of one repository's errors."""
+    """Return the URL of one repository's errors."""
     return f"{reverse('admin:gitsync_errors')}?{urlencode({'repository': repository})}"
 
 
@@ -63,13 +63,13 @@ def _wanted(request: HttpRequest) -> FailingFileFilter:
 
 
 def _query(wanted: FailingFileFilter) -> str:
-    """As the query of an address."""
+    """Return the filters as a URL query string."""
     given = (("repository", wanted.repository), ("q", wanted.text))
     return urlencode({name: value for name, value in given if value})
 
 
 def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
-    """Repositories with failing files, and how many; the chosen one in any case."""
+    """Return the repositories with failed files and their numbers, always including the chosen one."""
     failing = visible(SourceFile.objects.filter(state=FileState.FAILED), user).order_by("repository__name")
     counted: dict[str, int] = dict(failing.values_list("repository__name").annotate(Count("pk")))
     if chosen:
@@ -80,7 +80,7 @@ def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
 def _cards(
     files: Iterable[Mapping[str, Any]], served: Mapping[tuple[str, str], list[Any]]
 ) -> list[dict[str, Any]]:
-    """What the template shows of each file."""
+    """Return the template's variables for each file."""
     rows = list(files)
     repositories = Repository.objects.only("pk", "url").in_bulk({row["repository_id"] for row in rows})
     links.tell_services(repositories.values())

@@ -1,4 +1,4 @@
-"""The repository's form judged while it is filled in: the same validation as on saving, and nothing is saved."""
+"""Validation of the repository form while it is filled in: the same as on saving, but nothing is saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gitsync.models import Repository
 
 
 class FormCheckViews(Views):
-    """What repository_form.js asks, added to the urls of the repositories' admin."""
+    """The endpoints of repository_form.js, added to the URLs of the repositories' admin."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -24,13 +24,13 @@ class FormCheckViews(Views):
         ]
 
     def new(self, request: HttpRequest) -> HttpResponse:
-        """`{"errors": {field: [message]}}` of a repository that is being added."""
+        """Return `{"errors": {field: [message]}}` for a repository that is being added."""
         if not self.admin.has_add_permission(request):
             raise PermissionDenied
         return self._judged(request, None)
 
     def stored(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The same of one that is being edited."""
+        """Return the same for a repository that is being edited."""
         repository = visible_one(request, pk=pk)
         if not self.admin.has_change_permission(request, repository):
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""Commits and files on a page, linked to the git service where it is known; see `gitsync.git_services.links`."""
+"""Commits and files as links to the git service, if it is known; see `gitsync.git_services.links`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ARROW = "→"
 
 
 def commit(repository: Repository, sha: str) -> str:
-    """A commit's first characters, linked; the whole of it on hovering."""
+    """Return a commit's first characters as a link; hovering shows the full id."""
     return _linked(links.commit_url(repository, sha), display.commit(sha))
 
 
 def whole_commit(repository: Repository, sha: str) -> str:
-    """All of a commit's characters, linked."""
+    """Return the full commit id as a link."""
     return (
         _linked(links.commit_url(repository, sha), format_html("<code>{}</code>", sha))
         if sha
@@ -26,7 +26,7 @@ def whole_commit(repository: Repository, sha: str) -> str:
 
 
 def commits(repository: Repository, before: str, after: str) -> str:
-    """`before → after`, each linked, the arrow to what changed between them; one where they are the same."""
+    """Return `before → after` as links, the arrow to the changes between them; one commit if both are the same."""
     if not before or before == after:
         return commit(repository, after)
     arrow = links.compare_url(repository, before, after) if after else ""
@@ -39,7 +39,7 @@ def commits(repository: Repository, before: str, after: str) -> str:
 
 
 def file(repository: Repository, sha: str, path: str, line: int | None, text: str) -> str:
-    """A text, linked to the file as it was at the commit."""
+    """Return the text as a link to the file at the commit."""
     return _linked(links.file_url(repository, sha, path, line), text)
 
 

@@ -1,4 +1,4 @@
-"""Receivers of notices in the admin: whom, how, of what; a test; and what became of the last notices."""
+"""Notification channels in the admin: their configuration, a test notification, and the last deliveries."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 
-SHOWN = 10
-"""The newest notices on a receiver's page."""
+SHOWN = 10  # newest notifications on a channel's page
 _STATE = {
     NoticeState.WAITING: Tone.BUSY,
     NoticeState.SENT: Tone.GOOD,
@@ -55,7 +54,7 @@ class NoticeReceiverAdmin(ChangePageAdmin):
         return type(form.__name__, (form,), {"user": request.user})
 
     def get_fields(self, request: HttpRequest, obj: NoticeReceiver | None = None) -> Any:
-        """A url may be a secret: whoever may only look sees its host."""
+        """Return the fields. A URL may be a secret, so users who may only view the channel see just its host."""
         fields = [*NoticeReceiverForm.Meta.fields]
         if obj is not None and not self.has_change_permission(request, obj):
             fields[fields.index("url")] = "where"
@@ -65,7 +64,7 @@ class NoticeReceiverAdmin(ChangePageAdmin):
 
     def save_model(self, request: HttpRequest, obj: NoticeReceiver, form: Any, change: bool) -> None:  # noqa: ARG002
         if change:
-            # Not what the sender observes. What was changed may be what was wrong: it is tried again at once.
+            # Not the sender's observed fields. The edit may have fixed the cause of failure, so retry immediately.
             obj.retry_at, obj.failures = None, 0
             fields = {*NoticeReceiverForm.Meta.fields} - {"groups", "repositories"}
             obj.save(update_fields=[*fields, "retry_at", "failures"])
@@ -81,32 +80,32 @@ class NoticeReceiverAdmin(ChangePageAdmin):
     ) -> tuple[str, ...]:
         return ("where",) if obj is not None and not self.has_change_permission(request, obj) else ()
 
-    @admin.display(description="where to")
+    @admin.display(description="destination")
     def where(self, receiver: NoticeReceiver) -> str:
         if receiver.kind == ReceiverKind.EMAIL:
             return display.shortened(", ".join(receiver.address_list), 80)
         if not receiver.url:
-            return f"the webhookUrl of {receiver.secret_id}"
+            return f"webhookUrl of connection {receiver.secret_id}"
         try:
             return parse_destination(receiver.url, properties()).shown
         except GitError:
-            return "a url that cannot be used"
+            return "an unusable URL"
 
-    @admin.display(description="told of")
+    @admin.display(description="repositories")
     def told_of(self, receiver: NoticeReceiver) -> str:
         if receiver.all_repositories:
-            return "every repository"
+            return "all repositories"
         groups = [f"group {group.name}" for group in receiver.groups.all()]
         names = [*groups, *(repository.name for repository in receiver.repositories.all())]
         return display.shortened(", ".join(names), 80)
 
-    @admin.display(description="last attempt")
+    @admin.display(description="failures")
     def last(self, receiver: NoticeReceiver) -> str:
         if receiver.failures:
-            return display.badge(Tone.BAD, f"{receiver.failures} failed in a row")
+            return display.badge(Tone.BAD, f"{receiver.failures} consecutive failures")
         return display.NOTHING
 
-    # The page of one.
+    # The page of one channel.
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -117,7 +116,7 @@ class NoticeReceiverAdmin(ChangePageAdmin):
         ]
 
     def test(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The button: put a test notice into the outbox, and go back to the page, which shows what came of it."""
+        """Queue a test notification in the outbox, and redirect to the channel's page, which shows its outcome."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_change_permission(request):
@@ -129,15 +128,15 @@ class NoticeReceiverAdmin(ChangePageAdmin):
                 int(request.user.pk or 0),
                 [receiver],
                 CHANGE,
-                change_message="Asked for a test notice.",
+                change_message="Requested a test notification.",
                 single_object=True,
             )
         else:
-            messages.warning(request, f"{receiver.name} is switched off. Switch it on first.")
+            messages.warning(request, f"{receiver.name} is disabled. Enable it first.")
         return HttpResponseRedirect(display.page_of("gitsync_noticereceiver", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The panel as JSON; see `_panel`."""
+        """Return the panel as JSON; see `_panel`."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         receiver = get_object_or_404(visible_receivers(request.user), pk=pk)
@@ -157,14 +156,14 @@ class NoticeReceiverAdmin(ChangePageAdmin):
 
 
 def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
-    """`{"settled": bool, "parts": {"line": html, "body": html}}`: how the receiver stands, and the newest notices."""
+    """Return `{"settled": bool, "parts": {"body": html}}`: the channel's state and newest notifications."""
     rows = receiver.deliveries.select_related("notice__repository").order_by("-id")
     newest = list(visible_deliveries(rows, request.user)[:SHOWN])
     is_waiting = receiver.enabled and any(row.state == NoticeState.WAITING for row in newest)
     stored = NoticeReceiver.objects.get(pk=receiver.pk)
     line = ""
     if stored.failures:
-        line = f"It failed {stored.failures} times in a row."
+        line = f"Consecutive failures: {stored.failures}."
     elif is_waiting:
         line = "Waiting for a worker."
     deliveries = [
@@ -184,5 +183,5 @@ def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
     body = render_to_string(
         "gitsync/notice_deliveries.html", {"deliveries": deliveries, "line": line, "retry": retry}
     )
-    # One that failed is tried again in its own time.
+    # A failed notification is retried later, after its back-off; the page does not wait for it.
     return {"settled": not is_waiting or stored.failures > 0, "parts": {"body": body}}

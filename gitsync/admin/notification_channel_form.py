@@ -1,4 +1,4 @@
-"""The form of a receiver of notices: nobody has another told of more than they see themselves."""
+"""The form of a notification channel. Users can choose only repositories and groups that they see themselves."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from gitsync.notices.access import usable_connections
 from gitsync.notices.template import PLACEHOLDERS
 
 OTHER_SERVER = (
-    "The connection would be handed to a server that it was not given for. Keep both as they are, choose no connection, or "
-    "have somebody change it who may view connections."
+    "The connection's secrets would be sent to a server that they were not entered for. Keep both as they are, choose no "
+    "connection, or ask a user who may view connections to make this change."
 )
-FOR_NOBODY = "Choose at least one of your groups or repositories, or you would not see the receiver yourself."
+FOR_NOBODY = (
+    "Choose at least one of your groups or repositories. Otherwise you would not see the channel yourself."
+)
 
 
 class LongSelectMultiple(forms.SelectMultiple):
-    """A choice of many among a thousand. Django's own takes a template for each option, and ten times as long."""
+    """A multiple choice among a thousand options. Django's own renders a template per option: ten times as slow."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:  # noqa: ARG002
-        """Return the element; `value` are the keys of those that are chosen."""
+        """Return the element; `value` holds the keys of the chosen options."""
         chosen = {str(key) for key in value or ()}
         options = format_html_join(
             "\n",
@@ -41,10 +43,9 @@ class LongSelectMultiple(forms.SelectMultiple):
 
 
 class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    """`user` is who fills it in; for those who do not see all there is no `all_repositories`."""
+    """The form as `user` sees it. Users who do not see all repositories get no field `all_repositories`."""
 
-    user: Any = None
-    """Set on a subclass made for each request."""
+    user: Any = None  # set on a subclass created for each request
 
     class Meta:
         model = NoticeReceiver
@@ -63,14 +64,14 @@ class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         super().__init__(*args, **options)
         fields: Any = self.fields
         if "secret" not in fields:
-            return  # may only be looked at
+            return  # view only
         fields["secret"].queryset = usable_connections(self.user, self.instance)
         fields["groups"].queryset = assignable_groups(self.user).order_by("name")
         fields["repositories"].queryset = visible_repositories(self.user).order_by("name").only("name")
         if not sees_all(self.user):
             fields.pop("all_repositories", None)
         fields["template"].help_text = (
-            "JSON with placeholders in its texts; empty: the ready-made one of the format. Placeholders: "
+            "JSON with placeholders in its texts. Empty: the default template of the format. Placeholders: "
             + ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             + "."
         )

@@ -1,4 +1,4 @@
-"""The front page: how every repository stands, at a glance, kept up to date while it is looked at."""
+"""The overview page: the state of every repository, updated while the page is visible."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
 PAGE_SIZE = 100
-LONG_FACT_CHARACTERS = 150  # a longer text has both columns of a wide page
+LONG_FACT_CHARACTERS = 150  # a longer text spans both columns of a wide page
 MEDIA = Media(
     css={"all": ["gitsync/overview.css"]},
-    js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs know none
+    js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs do not know Script
 )
 COLUMNS = ("Repository", "State", "Reason", "Last good commit", "DAGs", "Failed files", "Next check")
 _HEALTH = {True: Tone.GOOD, False: Tone.BAD, None: Tone.IDLE}
 
 
 class OverviewViews(Views):
-    """The page and what keeps it up to date."""
+    """The page, and the endpoint that keeps it up to date."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -44,7 +44,7 @@ class OverviewViews(Views):
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        """The repositories asked for by name, a page of them. A constant number of queries."""
+        """Show a page of the matching repositories by name. Takes a constant number of queries."""
         wanted, shown = self._shown(request)
         return self.framed(
             request,
@@ -60,9 +60,9 @@ class OverviewViews(Views):
         )
 
     def status(self, request: HttpRequest) -> HttpResponse:
-        """What the page shows, or 304 where that is what the asker has (`If-None-Match`).
+        """Return what the page shows as JSON, or 304 if the client already has it (`If-None-Match`).
 
-        `{"busy": bool, "parts": {name: html}, "rows": [[key, [html of each column]]]}`.
+        The JSON is `{"busy": bool, "parts": {name: html}, "rows": [[key, [html of each column]]]}`.
         """
         wanted, shown = self._shown(request)
         answer = JsonResponse(_now(request, wanted, shown))
@@ -80,7 +80,7 @@ class OverviewViews(Views):
 
 
 def _now(request: HttpRequest, wanted: OverviewFilter, shown: Page[Any]) -> dict[str, Any]:
-    """The page's parts and rows; see `OverviewViews.status`."""
+    """Return the page's parts and rows; see `OverviewViews.status`."""
     repositories = list(shown)
     links.tell_services(repositories)
     syncs = progress.under_way(repositories)
@@ -98,7 +98,7 @@ def _now(request: HttpRequest, wanted: OverviewFilter, shown: Page[Any]) -> dict
 
 
 def _row(request: HttpRequest, repository: Any, sync: Any) -> list[str]:
-    """The cells of a repository in the order of the columns; html."""
+    """Return a repository's cells as HTML, in the order of the columns."""
     state = states.repository_state(repository)
     if sync and states.is_claimed(repository):
         state = format_html("{} {}", state, progress.bar(sync, repository.name))
@@ -143,7 +143,7 @@ def _failed(request: HttpRequest, repository: Any) -> str:
 
 
 def _totals(stands: Standing, of_installation: Sequence[health.Fact]) -> str:
-    """Repositories by how they stand, DAGs, failed files, and how the installation is; html."""
+    """Return the totals as HTML: repositories by state, DAGs, failed files, health of the installation."""
     failed = display.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
     by_state = [
         (

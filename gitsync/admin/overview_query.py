@@ -1,4 +1,4 @@
-"""Which repositories the overview is asked for, and how all of them stand."""
+"""The queries of the overview: the repositories that match its filters, and the totals."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ MAX_SEARCH = 200
 
 @dataclass(frozen=True, slots=True)
 class OverviewFilter:
-    """A text in name or url, and a state as `states.REPOSITORY` has it; "" for any."""
+    """The overview's filters: a text in name or URL, and a state of `states.REPOSITORY`; "" matches all."""
 
     text: str = ""
     state: str = ""
 
     @classmethod
     def of(cls, request: HttpRequest) -> OverviewFilter:
-        """What is none of the states counts as any."""
+        """Return the filters of a request. An unknown state matches all."""
         text = request.GET.get("q", "").strip()[:MAX_SEARCH]
         state = request.GET.get("state", "")
         return cls(text, state if state in states.REPOSITORY else "")
 
     def query(self, **others: Any) -> str:
-        """As the query of an address, with others that are not empty."""
+        """Return the filters and other parameters as a URL query string, without empty ones."""
         given = {"q": self.text, "state": self.state, **others}
         return urlencode({name: value for name, value in given.items() if value})
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How all that a user may see stands. `by_state`: repositories, the worst state first."""
+    """The totals of everything that a user may see. `by_state`: number of repositories, worst state first."""
 
     by_state: dict[str, int]
     dags: int
@@ -56,12 +56,12 @@ class Standing:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a sync is under way."""
+        """Return whether a sync is running."""
         return states.SYNCING in self.by_state
 
 
 def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
-    """By name, with counts and the key of the newest sync."""
+    """Return the matching repositories by name, with counts and the key of the newest sync."""
     rows = visible_repositories(user).order_by("name")
     if wanted.text:
         rows = rows.filter(Q(name__icontains=wanted.text) | Q(url__icontains=wanted.text))
@@ -71,7 +71,7 @@ def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
 
 
 def standing(user: Any) -> Standing:
-    """Three queries."""
+    """Return the totals of everything that the user may see. Takes three queries."""
     dags = access.visible(Dag.objects.filter(origin=Origin.GIT), user).aggregate(
         number=Count("pk"), stale=Count("pk", filter=Q(stale_since__isnull=False))
     )
@@ -80,23 +80,23 @@ def standing(user: Any) -> Standing:
 
 
 def by_state(user: Any) -> dict[str, int]:
-    """How many repositories that the user may see are in each state, the worst first. One query."""
+    """Return the number of repositories in each state, worst first, for this user. Takes one query."""
     counted = visible_repositories(user).order_by().values(shown=_shown_state()).annotate(number=Count("pk"))
     numbers = {row["shown"]: row["number"] for row in counted}
     return {state: numbers[state] for state in states.REPOSITORY if state in numbers}
 
 
 def words(numbers: Mapping[str, int]) -> str:
-    """`12 repositories: 1 failing, 11 in sync.`, of `by_state`."""
+    """Return `12 repositories: 1 failing, 11 in sync.` for the result of `by_state`."""
     if not numbers:
-        return "No repository yet."
+        return "No repositories yet."
     counted = ", ".join(f"{number} {states.REPOSITORY[state][1]}" for state, number in numbers.items())
     whole = sum(numbers.values())
     return f"{whole} repositor{'ies' if whole != 1 else 'y'}: {counted}."
 
 
 def _shown_state() -> Case:
-    """As `states.repository_state` has it of one."""
+    """Return a database expression for the state that `states.repository_state` shows."""
     is_claimed = Repository.LEASE.held()
     return Case(
         When(enabled=False, then=Value(states.SWITCHED_OFF)),

@@ -34,7 +34,7 @@ link_sources(source_url)
 
 
 def urls(site: AdminSite) -> list[URLResolver]:
-    """Their addresses, beside those of the lists: under that of a list the sidebar would take them for a part of it."""
+    """Return their URLs. They are not below a list's URL, since the sidebar would then mark that list as current."""
     repositories, files = site.get_model_admin(Repository), site.get_model_admin(SourceFile)
     views = (OverviewViews(repositories), ErrorViews(files), SystemViews(repositories))
     return [path("gitsync/", include([url for view in views for url in view.urls()]))]

@@ -1,4 +1,4 @@
-"""What a repository's page shows of it besides its configuration, as it stands now."""
+"""The status panel of a repository's page: everything it shows except the configuration form."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 
 
 def of_repository(user: Any, repository: Repository, asked: RequestedSync | None) -> dict[str, Any]:
-    """`{"settled": bool, "parts": {"line": html, "body": html}}` for one repository's page, as the user may see it."""
+    """Return `{"settled": bool, "parts": {"line": html, "body": html}}` for a repository, as the user may see it."""
     links.tell_services([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
     item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
@@ -40,7 +40,7 @@ def of_repository(user: Any, repository: Repository, asked: RequestedSync | None
 def of_requests(
     user: Any, repositories: list[Repository], asked: Mapping[int, RequestedSync]
 ) -> dict[str, Any]:
-    """`{"settled": bool, "parts": {"line": html}}` for the page of several requests."""
+    """Return `{"settled": bool, "parts": {"line": html}}` for the page of several requests."""
     found = sync_status.statuses(repositories, asked)
     settled = all(status.settled for status in found.values())
     linked = user.has_perm(MAY_VIEW_SYNCS)
@@ -68,7 +68,7 @@ def _line(repository: Repository, status: SyncStatus, *, named: bool, linked: bo
 
 
 def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
-    """What repository_now.html shows; of tables that the user may not view, numbers at most."""
+    """Return the variables of repository_now.html. Tables that the user may not view give numbers at most."""
     dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
     stale = dags.filter(stale_since__isnull=False)
     failed = SourceFile.objects.filter(repository=repository, state=FileState.FAILED)
@@ -121,7 +121,7 @@ def _files(repository: Repository, failed: QuerySet[SourceFile]) -> dict[str, An
 
 
 def _by_state(repository: Repository) -> list[tuple[str, int]]:
-    """How many files there are of each state: (badge, number)."""
+    """Return the number of files in each state as (badge, number)."""
     counted = dict(
         SourceFile.objects.filter(repository=repository)
         .order_by()
@@ -161,11 +161,11 @@ def _number(text: str | None) -> int | None:
 
 
 def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any) -> list[tuple[str, Any]]:
-    """Observed values by their labels. `last`: the sync under way or the last one."""
+    """Return (label, value) of the observed fields. `last`: the running sync, or the last one."""
     good, attempted = repository.last_good_commit, repository.last_commit
     return [
         ("State", states.repository_state(repository)),
-        ("Url", repository.shown_url),
+        ("URL", repository.shown_url),
         ("Reason", repository.reason or display.NOTHING),
         ("Message", repository.message or display.NOTHING),
         ("What to do", remedy(repository.reason) or display.NOTHING),
@@ -177,15 +177,15 @@ def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any
         ("Last sync took", display.duration(last.started_at, last.finished_at) if last else display.NOTHING),
         ("Last checked", display.age(repository.checked_at)),
         ("Next check", next_check(repository)),
-        ("Failures in a row", repository.consecutive_failures),
+        ("Consecutive failures", repository.consecutive_failures),
     ]
 
 
 def next_check(repository: Repository) -> str:
-    """When it is looked at next."""
+    """Return when the repository is checked next."""
     if not repository.enabled:
-        return "never, it is switched off"
-    return "not before it is resumed" if repository.is_paused else display.age(repository.next_due_at)
+        return "never (disabled)"
+    return "when it is resumed" if repository.is_paused else display.age(repository.next_due_at)
 
 
 def _sync(repository: Repository, run: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Pausing with a reason, and resuming: one repository from its page, several from the list.
+"""Pausing with a reason, and resuming: one repository on its page, several on the list.
 
-Whether somebody may is asked by the plain permission to change repositories: what is declared is read-only in its
-configuration, not in this.
+Both need only the permission to change repositories: the configuration of a declared repository is read-only, but it
+can be paused.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from gitsync.models import Repository
 from kiok.metadata.admin import display
 
 UNDER_WAY = (
-    " The sync that is under way commits nothing, unless it had committed already; it is not repeated "
-    "before the repository is resumed."
+    " The running sync commits nothing, unless it has committed already. It is not repeated "
+    "until the repository is resumed."
 )
 
 
 class PauseViews(Views):
-    """The buttons, added to the urls of the repositories' admin, and the actions of its list."""
+    """The buttons, added to the URLs of the repositories' admin, and the actions of its list."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -38,7 +38,7 @@ class PauseViews(Views):
         ]
 
     def pause(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The form on the page: pause, or give another reason."""
+        """Pause the repository, or change the reason, from the form on its page."""
         repository = self.changeable(request, pk)
         try:
             _pause(request, repository, request.POST.get("reason", ""))
@@ -47,12 +47,12 @@ class PauseViews(Views):
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The button on the page."""
+        """Resume the repository from the button on its page."""
         _resume(request, self.changeable(request, pk))
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def pause_selected(self, request: HttpRequest, repositories: Sequence[Repository]) -> HttpResponse | None:
-        """The action: ask for the reason on a page in between, then pause them all with it."""
+        """Ask for the reason on an intermediate page, then pause all selected repositories with it."""
         reason = request.POST.get("reason")
         problem = ""
         if reason is not None:
@@ -74,13 +74,13 @@ class PauseViews(Views):
         )
 
     def resume_selected(self, request: HttpRequest, repositories: Sequence[Repository]) -> None:
-        """The action: resume them all."""
+        """Resume all selected repositories."""
         for repository in repositories:
             _resume(request, repository)
 
 
 def pause_context(repository: Repository) -> dict[str, Any]:
-    """What pause.html shows of a repository."""
+    """Return the variables of pause.html for a repository."""
     return {
         "paused": repository.is_paused,
         "by": repository.paused_by,
@@ -92,17 +92,17 @@ def pause_context(repository: Repository) -> dict[str, Any]:
 
 
 def _pause(request: HttpRequest, repository: Repository, reason: str) -> None:
-    """Pause, and say so. Raises NotPossible."""
+    """Pause the repository and add a message. Raise NotPossible."""
     pause(request.user, repository, reason)
     under_way = UNDER_WAY if states.is_claimed(repository) else ""
-    text = f"Paused {repository.name}: it is neither looked at nor synced, and its DAGs stay as they are.{under_way}"
+    text = f"Paused {repository.name}. It is not checked or synced. Its DAGs keep their current state.{under_way}"
     messages.success(request, text)
 
 
 def _resume(request: HttpRequest, repository: Repository) -> None:
-    """Resume, and say so."""
+    """Resume the repository and add a message."""
     if not repository.is_paused:
-        messages.info(request, f"Not resumed: {repository.name} is not paused.")
+        messages.info(request, f"{repository.name} was not resumed: it is not paused.")
         return
     resume(request.user, repository)
-    messages.success(request, f"Resumed {repository.name}. It is looked at next.")
+    messages.success(request, f"Resumed {repository.name}. It is checked next.")

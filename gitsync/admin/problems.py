@@ -1,4 +1,4 @@
-"""Diagnostics, located and line by line."""
+"""Diagnostics with their location and the source lines at fault."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gitsync.models import Repository, SourceFile
 from kiok.errors import Diagnostic
 from kiok.metadata.admin.display import NOTHING, shortened
 
+# A message that exceeds either limit is folded behind its first line.
 FOLDED_CHARACTERS = 400
 FOLDED_LINES = 8
-"""A message that passes either is folded, but for its beginning."""
 SUMMARY_CHARACTERS = 200
 
 
 def first_problem(file: Any) -> str:
-    """`path:line:column: message (+2 more)` of a file as `located_files` brings it."""
+    """Return `path:line:column: message (+2 more)` for a file of `located_files`."""
     if not file.problem:
         return NOTHING
     place = ":".join(part for part in (file.path, file.problem_line, file.problem_column) if part)
@@ -29,22 +29,22 @@ def first_problem(file: Any) -> str:
 
 
 def all_problems(file: SourceFile) -> str:
-    """Every diagnostic of a file, with its lines and what the file printed."""
+    """Return all diagnostics of a file as HTML, with source lines and the output of the file."""
     rows = rows_of(file.path, file.diagnostics, seen_at(file.repository, file.commit_sha))
     return render_to_string("gitsync/problems.html", {"problems": rows}) if rows else NOTHING
 
 
+# From a path and a line to the URL of the file on its git service; "" if there is none.
 UrlOf = Callable[[str, "int | None"], str]
-"""The page of a file, by its path, at a line; "" where there is none."""
 
 
 def seen_at(repository: Repository, commit: str) -> UrlOf:
-    """The pages of files as they were at a commit."""
+    """Return a function for the URLs of files at a commit."""
     return lambda path, line: links.file_url(repository, commit, path, line)
 
 
 def rows_of(path: str, stored: object, url_of: UrlOf = lambda _path, _line: "") -> list[dict[str, Any]]:
-    """Stored diagnostics of the file at `path` for problems.html; what is none is left out."""
+    """Return the stored diagnostics of the file at `path` for problems.html, without malformed ones."""
     items = stored if isinstance(stored, list) else []
     return [
         _row(path, item, url_of)
@@ -76,7 +76,7 @@ def _summary(message: str) -> str:
 
 
 def _numbered(excerpt: Excerpt, at_fault: int | None) -> Sequence[tuple[bool, str]]:
-    """(whether it is the line at fault, the line with its number); the one at fault is marked in the text too."""
+    """Return (is at fault, numbered line) for each line. The line at fault is marked with `>` in the text too."""
     width = len(str(excerpt.first + len(excerpt.lines)))
     return [
         (number == at_fault, f"{'>' if number == at_fault else ' '} {number:>{width}} | {line}")

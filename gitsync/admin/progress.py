@@ -1,4 +1,4 @@
-"""How far a sync under way is: a bar, and the same in words."""
+"""The progress of a running sync, as a bar and as text."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from django.utils.safestring import SafeString
 
 from gitsync.models import SyncRun, SyncState
 
+# The steps in order, each with its approximate percentage of the time of a sync that compiles files.
 WEIGHTS = {"fetch": 15, "verify": 2, "discover": 8, "compile": 60, "plan": 5, "apply": 8, "finish": 2}
-"""The steps in their order, and about what of the whole each takes where files have to be compiled."""
-_BEGINNING = "beginning"
+_BEGINNING = "starting"
 _NARROW_SPACE = "\u202f"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`percent` of the whole, 0 to 100, and `compile 340 of 1 000 files`."""
+    """The progress: `percent` from 0 to 100, and `words` such as `compile 340 of 1 000 files`."""
 
     percent: int
     words: str
 
 
 def progress_of(run: Any) -> Progress:
-    """Of a sync that is under way, by its step and files."""
+    """Return the progress of a running sync from its step and its number of compiled files."""
     before = 0
     for step, weight in WEIGHTS.items():
         if step == run.step:
@@ -43,7 +43,7 @@ def progress_of(run: Any) -> Progress:
 
 
 def bar(run: Any, name: str) -> SafeString:
-    """The bar of a sync under way, with its words beside it. `name` is what is synced."""
+    """Return the progress bar of a running sync with its text. `name` is the repository's name."""
     progress = progress_of(run)
     return format_html(
         '<span class="kiok-going"><progress max="100" value="{}" aria-label="Sync of {}">{}</progress> {}</span>',
@@ -55,14 +55,14 @@ def bar(run: Any, name: str) -> SafeString:
 
 
 def with_newest_sync(repositories: QuerySet[Any]) -> QuerySet[Any]:
-    """Repositories with the key of their newest sync as `newest_sync`."""
+    """Annotate repositories with the key of their newest sync as `newest_sync`."""
     newest = SyncRun.objects.filter(repository=OuterRef("pk")).order_by("-id").values("pk")[:1]
     annotated: QuerySet[Any] = repositories.annotate(newest_sync=Subquery(newest))
     return annotated
 
 
 def under_way(repositories: Iterable[Any]) -> dict[int, Any]:
-    """The sync under way of each repository `with_newest_sync`, by the repository's key. One query."""
+    """Return the running sync of each repository of `with_newest_sync`, by repository key. Takes one query."""
     keys = [repository.newest_sync for repository in repositories if repository.newest_sync]
     columns = ("repository_id", "step", "files_done", "files_total")
     running = SyncRun.objects.filter(pk__in=keys, state=SyncState.RUNNING).only(*columns)

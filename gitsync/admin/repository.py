@@ -1,4 +1,4 @@
-"""Repositories in the admin: their list, their configuration, and what can be done to them."""
+"""Repositories in the admin: their list, configuration and actions."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class RepositoryAdmin(ChangePageAdmin):
         badge = states.repository_state(repository)
         return format_html("{} {}", badge, _pause(repository)) if repository.is_paused else badge
 
-    @admin.display(description="url", ordering="url")
+    @admin.display(description="URL", ordering="url")
     def shown_url(self, repository: Repository) -> str:
         return display.shortened(repository.shown_url, 80)
 
@@ -112,7 +112,7 @@ class RepositoryAdmin(ChangePageAdmin):
             return display.NOTHING
         return format_html("<code>{}</code> {}", repository.reason, display.shortened(repository.message))
 
-    # Who may do what.
+    # Permissions.
 
     def has_change_permission(self, request: HttpRequest, obj: Repository | None = None) -> bool:
         return not _is_declared(obj) and super().has_change_permission(request, obj)
@@ -125,7 +125,7 @@ class RepositoryAdmin(ChangePageAdmin):
         request: HttpRequest,  # noqa: ARG002
         obj: Repository | None = None,
     ) -> tuple[str, ...]:
-        # Every DAG's uid, and so all history, carries the name.
+        # The uid of every DAG contains the name, so all history depends on it.
         return ("name",) if obj is not None and obj.last_good_commit else ()
 
     # Adding and editing.
@@ -146,7 +146,7 @@ class RepositoryAdmin(ChangePageAdmin):
             obj.save(force_insert=True)
         elif form.changed_data != ["groups"]:
             look_at_once(obj)
-            # Not what syncs observe and claim: it may have moved on since the row was read.
+            # Not the observed fields nor the lease: a sync may have changed them since the row was read.
             obj.save(update_fields=[*CONFIGURATION, "next_due_at", "consecutive_failures"])
 
     def response_post_save_add(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
@@ -158,7 +158,7 @@ class RepositoryAdmin(ChangePageAdmin):
     def details(self, request: HttpRequest, obj: Repository | None) -> dict[str, Any]:
         if obj is None:
             return {"form_check_url": reverse("admin:gitsync_repository_check_new")}
-        # As it is stored, not as a refused form has it.
+        # The stored row, without the values of a form that failed validation.
         stored = Repository.objects.filter(pk=obj.pk).first() or obj
         return {
             "title": stored.name,
@@ -168,10 +168,10 @@ class RepositoryAdmin(ChangePageAdmin):
             "form_check_url": reverse("admin:gitsync_repository_check_form", args=[obj.pk]),
         }
 
-    # Removing.
+    # Deleting.
 
     def get_deleted_objects(self, objs: Iterable[Any], request: HttpRequest) -> Any:
-        """What goes, for the page that asks. Not Django's own collection: DAGs hang on no foreign key."""
+        """Return what is deleted, for the confirmation page. Django cannot collect DAGs: no foreign key refers to them."""
         repositories = list(objs)
         lacking = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
         going = [delete_confirmation.going(request.user, repository) for repository in repositories]
@@ -181,7 +181,7 @@ class RepositoryAdmin(ChangePageAdmin):
     def delete_model(self, request: HttpRequest, obj: Repository) -> None:
         name, pruned = obj.name, remove_repository(obj)
         dags = "1 DAG" if pruned == 1 else f"{pruned} DAGs"
-        messages.info(request, f"With {name} went {dags}. Versions and runs stay.")
+        messages.info(request, f"Deleted {name} and its {dags}. Versions and run history are kept.")
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for repository in queryset:
@@ -227,7 +227,7 @@ def _is_declared(repository: Repository | None) -> bool:
 
 
 def _pause(repository: Repository) -> str:
-    """By whom it is paused, since when, and why."""
+    """Return who paused the repository, when, and why."""
     return format_html(
         "by {} {}: {}",
         repository.paused_by,

@@ -1,4 +1,4 @@
-"""The filter of lists by repository, which names those alone that the user may see."""
+"""The list filter by repository. It offers only repositories that the user may see."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from django.http import HttpRequest
 from gitsync.access import visible_repositories
 from gitsync.models import Repository
 
-MANY = 30
-"""More links than that are no help: a text field takes their place."""
+MANY = 30  # with more repositories a text field replaces the links
 NAME = "repository"
 
 
 class RepositoryFilter(admin.SimpleListFilter):
-    """Rows of one repository: by its key, as pages link to it, or by its name."""
+    """A filter for the rows of one repository: by key, as pages link to it, or by name."""
 
     title = "repository"
     parameter_name = "repository__id__exact"

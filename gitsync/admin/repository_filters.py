@@ -1,4 +1,4 @@
-"""Filters of the repositories' list: by pause, by the groups that see them, by why they fail."""
+"""Filters of the repository list: by pause, by group, by reason of failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kiok.metadata.admin.yes_no_filter import YesNoFilter
 
 
 class PausedFilter(YesNoFilter):
-    """Repositories that somebody has paused, or the others."""
+    """A filter for paused repositories, or those that are not paused."""
 
     title = "paused"
     parameter_name = "paused"
@@ -22,7 +22,7 @@ class PausedFilter(YesNoFilter):
 
 
 class GroupFilter(admin.SimpleListFilter):
-    """Repositories that a group sees; the groups are those the user may choose among, and `none`."""
+    """A filter for the repositories that a group sees. It offers the groups that the user may assign, and `none`."""
 
     title = "group"
     parameter_name = "group"
@@ -43,7 +43,7 @@ class GroupFilter(admin.SimpleListFilter):
 
 
 class ReasonFilter(admin.SimpleListFilter):
-    """Repositories that fail for one reason; those are offered that there are."""
+    """A filter for repositories with one reason of failure. It offers the reasons that occur."""
 
     title = "reason"
     parameter_name = "reason"

@@ -1,4 +1,4 @@
-"""The form of a repository's configuration. What is wrong is said at its field, before anything is saved."""
+"""The form of a repository's configuration. It reports each error at its field before anything is saved."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from gitsync.access import (
 from gitsync.admin import repository_url
 from gitsync.models import Repository
 
+# The columns of the form. `groups` are rows of another table, and not part of the sync configuration.
 CONFIGURATION = (
     *("name", "url", "ref", "subpath", "credential", "include"),
     *("verify", "verify_keys", "image_python", "image_java", "webhook_secret"),
     *("allow_empty", "enabled", "interval_ms"),
 )
-"""The columns; `groups` are rows of their own, and no configuration of what is synced."""
 
 
 class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    """`user` is who fills it in; `for_user` makes a form of theirs."""
+    """The repository form as `user` sees it; see `for_user`."""
 
     user: Any = None
 
@@ -38,8 +38,8 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         model = Repository
         fields = (*CONFIGURATION, "groups")
         labels = {"groups": "Visible to groups"}
-        # The admin's pages take help texts for HTML.
-        help_texts = {"ref": "A branch; or tag:NAME, semver:RANGE (the highest tag in it), commit:ID."}
+        # The admin renders help texts as HTML.
+        help_texts = {"ref": "A branch, tag:NAME, semver:RANGE (the highest tag in the range) or commit:ID."}
         widgets = {
             "url": repository_url.UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
             "include": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
@@ -51,16 +51,16 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
             self._offer_groups(self.fields["groups"])
 
     def _offer_groups(self, field: Any) -> None:
-        """The user's own groups alone, one of which it has to keep; those of others stay as they are."""
+        """Offer the user's own groups, of which at least one must be chosen. Groups of others stay unchanged."""
         field.queryset = assignable_groups(self.user).order_by("name")
         field.required = not sees_all(self.user)
         field.error_messages["required"] = (
-            "Choose at least one of your groups, or you would not see the repository yourself."
+            "Choose at least one of your groups. Otherwise you would not see the repository yourself."
         )
         if field.required and not field.queryset.exists():
             field.error_messages["required"] = (
-                "You are in no group, so you would not see the repository yourself. Have an administrator put you "
-                "into one."
+                "You are in no group, so you would not see the repository yourself. Ask an administrator to add you "
+                "to a group."
             )
         offered = list(field.queryset)
         if self.instance.pk:
@@ -84,7 +84,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
             self.add_error("url", OTHER_SERVER)
 
     def clean_groups(self) -> QuerySet[Group]:
-        """The chosen groups, and those that are set and not the user's to choose."""
+        """Return the chosen groups and the assigned groups that the user cannot choose."""
         chosen: QuerySet[Group] = self.cleaned_data["groups"]
         keys = {group.pk for group in chosen}
         if self.instance.pk:
@@ -94,5 +94,5 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
 
 def for_user(form: type[forms.ModelForm[Any]], user: Any) -> type[forms.ModelForm[Any]]:
-    """The form as this user fills it in."""
+    """Return the form class for this user."""
     return type(form.__name__, (form,), {"user": user})

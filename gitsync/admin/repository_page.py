@@ -1,4 +1,4 @@
-"""What the page of one repository shows above its form: buttons, pause, tests, dry run, and how it stands."""
+"""The part of a repository's page above its form: buttons, pause, connection test, dry run, status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gitsync.models import Repository
 
 
 def page_context(request: HttpRequest, repository: Repository, *, may_change: bool) -> dict[str, Any]:
-    """The template's variables. `may_change`: by the plain permission, for declared repositories too."""
+    """Return the template's variables. `may_change`: the permission, also true for declared repositories."""
 
     def url(name: str) -> str:
         return reverse(f"admin:gitsync_repository_{name}", args=[repository.pk])
@@ -32,7 +32,7 @@ def page_context(request: HttpRequest, repository: Repository, *, may_change: bo
         "results": [
             {"id": name, "title": title, "panel": found, "status_url": url(status)}
             for name, title, found, status in (
-                ("remote-check", "Test of the connection", check_panel(request, repository), "check_status"),
+                ("remote-check", "Connection test", check_panel(request, repository), "check_status"),
                 ("dry-run", "Dry run", dry_run_panel(request, repository), "dry_run_status"),
             )
             if found
@@ -41,33 +41,33 @@ def page_context(request: HttpRequest, repository: Repository, *, may_change: bo
 
 
 def _buttons(repository: Repository, url: Any) -> list[dict[str, Any]]:
-    """Each button with what it does; `why_not` where it cannot do it now."""
-    off = "It is switched off." if not repository.enabled else ""
-    held = off or ("It is paused." if repository.is_paused else "")
+    """Return the buttons, each with a description. `why_not` says why a button is disabled."""
+    off = "The repository is disabled." if not repository.enabled else ""
+    held = off or ("The repository is paused." if repository.is_paused else "")
     return [
         {
             "label": "Sync now",
             "url": url("sync"),
-            "does": "Look at the remote, and take over what is new.",
+            "does": "Check the remote and apply new commits.",
             "why_not": held,
         },
         {
             "label": "Sync now (full)",
             "url": url("sync"),
             "full": True,
-            "does": "The same, and compile even what has not changed.",
+            "does": "The same, and recompile unchanged files too.",
             "why_not": held,
         },
         {
             "label": "Dry run",
             "url": url("dry_run"),
-            "does": "Find out what a sync would do. Nothing is written.",
+            "does": "Show what a sync would change. Nothing is written.",
             "why_not": off,
         },
         {
             "label": "Test connection",
             "url": url("check"),
-            "does": "Ask the server what it has, with the credential, as saved.",
+            "does": "Connect to the git server with the saved URL and credential.",
             "why_not": "",
         },
     ]

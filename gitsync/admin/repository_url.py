@@ -1,4 +1,4 @@
-"""A repository's url on a page: never with a password, not even one that was just typed and refused."""
+"""The URL field of a repository. It never shows a password, not even one that was just entered and rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kiok.connections.redaction import redact
 
 
 class UrlInput(AdminTextInputWidget):
-    """A text field that blanks credentials when the form comes back."""
+    """A text field that redacts credentials when the form is shown again."""
 
     def format_value(self, value: Any) -> Any:
         if not isinstance(value, str):

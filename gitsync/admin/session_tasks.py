@@ -1,4 +1,4 @@
-"""What a worker was asked for in this session, one task for each repository, and the panel that shows how it stands."""
+"""The tasks that a session requested, one for each repository, and the panel that shows their state."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from gitsync.queue.brokers.errors import BrokerAway
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
-MAX_REMEMBERED = 100
-"""Tasks of one sort whose result a session can show: the newest ones."""
+MAX_REMEMBERED = 100  # newest tasks of one kind whose result a session can show
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTasks:
-    """Tasks of one sort: where the session has them, the functions they call, how long one may be without a result.
+    """The tasks of one kind: their key in the session, the functions they call, how long to wait for a result.
 
-    After `patience` a task without result is given up: it may have been swept away.
+    After `patience` a task without a result is given up: its row may have been deleted.
     """
 
     key: str
@@ -37,9 +36,9 @@ class SessionTasks:
     patience: timedelta
 
     def ask(self, request: HttpRequest, pk: int, enqueue: Callable[[], str]) -> None:
-        """Have a worker do it for a repository, in the place of the task before; a broker that is away is told of.
+        """Enqueue a task for a repository, replacing its previous task. Add a message if the broker is unavailable.
 
-        `enqueue` returns the task's id; what it raises but BrokerAway is raised.
+        `enqueue` returns the task's id. Its exceptions other than BrokerAway are passed on.
         """
         task = enqueued(request, enqueue)
         if task:
@@ -52,22 +51,22 @@ class SessionTasks:
         request.session[self.key] = dict(list(known.items())[-MAX_REMEMBERED:])
 
     def asked(self, request: HttpRequest, pk: int) -> bool:
-        """Whether there is any for a repository."""
+        """Return whether the session has a task for a repository."""
         return str(pk) in request.session.get(self.key, {})
 
     def result(self, request: HttpRequest, pk: int) -> Task | None:
-        """The ended task for a repository; None while there is none."""
+        """Return the finished task for a repository; None while there is none."""
         asked = request.session.get(self.key, {}).get(str(pk))
         return Task.objects.filter(pk=asked["task"], func__in=self.functions).first() if asked else None
 
     def is_given_up(self, request: HttpRequest, pk: int) -> bool:
-        """Whether it has been asked for too long ago to wait any longer."""
+        """Return whether the task was requested longer ago than `patience`."""
         asked = request.session[self.key][str(pk)]
         return timezone.now() - datetime.fromisoformat(asked["at"]) > self.patience
 
 
 def enqueued(request: HttpRequest, enqueue: Callable[[], str]) -> str:
-    """The id of the task that this enqueues; "" where the broker is away, which the page then says."""
+    """Enqueue a task and return its id. If the broker is unavailable, add a message and return ""."""
     try:
         return enqueue()
     except BrokerAway as exc:
@@ -77,12 +76,12 @@ def enqueued(request: HttpRequest, enqueue: Callable[[], str]) -> str:
 
 
 def panel(tone: Tone, word: str, text: str, *, body: str = "", settled: bool = True) -> dict[str, Any]:
-    """`{"settled": bool, "parts": {"line": html, "body": html}}`, as sync_status.js takes it."""
+    """Return `{"settled": bool, "parts": {"line": html, "body": html}}`, as sync_status.js expects it."""
     item = {"badge": display.badge(tone, word), "text": text}
     hint = "" if settled else worker_hint()
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": hint})
     return {"settled": settled, "parts": {"line": line, "body": body}}
 
 
+# The panel without a request, or with an outdated result.
 NO_PANEL = {"settled": True, "parts": {"line": "", "body": ""}}
-"""Where nothing was asked for, or what was found is out of date."""

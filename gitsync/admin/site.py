@@ -1,4 +1,4 @@
-"""The admin's site: Git Sync has pages in the index that are no lists of rows."""
+"""The admin site, with Git Sync pages in the index that are not lists of rows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from django.urls import reverse
 
 from gitsync.access import visible_log
 
+# (name, URL name, permission to view it) of each page. FRONT comes before the lists, PAGES after them.
 FRONT = ("Overview", "admin:gitsync_overview", "gitsync.view_repository")
 PAGES = (
     ("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),
     ("System", "admin:gitsync_system", "gitsync.view_repository"),
     ("API", "api-1:docs", "gitsync.view_repository"),
 )
-"""(name, url, permission to view it) of each; the one in front comes before the lists, the others after."""
 
 
 def discover_pages() -> ModuleType:
@@ -34,17 +34,17 @@ def discover_pages() -> ModuleType:
 
 
 class Site(AdminSite):
-    """Django's own, with these pages among those of Git Sync, whose front page is the overview."""
+    """Django's admin site with these pages among those of Git Sync, and the overview as its app index."""
 
     index_template = "admin/gitsync/index.html"
 
     def get_urls(self) -> list[Any]:
-        """Whoever asks for them needs the pages, which nobody else imports (`gitsync.apps`)."""
+        """Return the URLs. Import the admin modules first, since nothing else imports them (`gitsync.apps`)."""
         return [*discover_pages().urls(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """How the repositories stand, in a line, then the lists."""
-        from gitsync.admin.overview_query import by_state, words  # once the apps are there
+        """Show the state of the repositories in one line, then the lists."""
+        from gitsync.admin.overview_query import by_state, words  # needs the loaded apps
 
         stands = words(by_state(request.user)) if request.user.has_perm(FRONT[2]) else ""
         return super().index(request, {**(extra_context or {}), "stands": stands})
@@ -52,19 +52,19 @@ class Site(AdminSite):
     def app_index(  # type: ignore[override]  # the stubs know templates only
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Of Git Sync the overview, for who may view it."""
+        """Redirect the index of Git Sync to the overview if the user may view it."""
         if app_label == "gitsync" and request.user.has_perm(FRONT[2]):
             return HttpResponseRedirect(reverse(FRONT[1]))
         return super().app_index(request, app_label, extra_context)
 
     def get_log_entries(self, request: HttpRequest) -> Any:
-        """What "Recent actions" are taken from: a group that was left takes its repositories' names along."""
+        """Return the entries of "Recent actions", without repositories that the user can no longer see."""
         return visible_log(super().get_log_entries(request), request.user)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """As Django's, but for a NUL in the address or among the selected rows, which no text in PostgreSQL can hold: 400.
+        """Wrap the view as Django does, and answer 400 to a NUL in the URL or in the selected rows.
 
-        Form fields refuse it by themselves.
+        PostgreSQL text cannot hold NUL. Form fields reject it by themselves.
         """
         inner = super().admin_view(view, cacheable)
 
@@ -72,16 +72,16 @@ class Site(AdminSite):
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             values = (value for _, given in request.GET.lists() for value in given)
             if any("\x00" in text for text in (request.path_info, *request.GET, *values)):
-                raise BadRequest("a NUL character in the address")
+                raise BadRequest("the URL contains a NUL character")
             if any("\x00" in text for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
-                raise BadRequest("a NUL character in the key of a selected row")
+                raise BadRequest("the key of a selected row contains a NUL character")
             answer: HttpResponseBase = inner(request, *args, **kwargs)
             return answer
 
         return checked
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The index and the sidebar, by app."""
+        """Return the entries of the index and the sidebar, by app, Git Sync first."""
         apps = super().get_app_list(request, app_label)
         for app in apps:
             if app["app_label"] == "gitsync":

@@ -1,4 +1,4 @@
-"""Files in the admin: what became of each, and why."""
+"""Source files in the admin: the state of each, and its problems."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def retry(self, file: SourceFile) -> str:
         if file.retry_at is None:
             return display.NOTHING
-        failures = f"after {file.attempts} failure{'s' if file.attempts != 1 else ''} in a row"
+        failures = f"after {file.attempts} consecutive failure{'s' if file.attempts != 1 else ''}"
         return format_html("{}, {}", display.age(file.retry_at), failures)
 
-    @admin.display(description="seen at", ordering="commit_sha")
+    @admin.display(description="commit", ordering="commit_sha")
     def commit(self, file: SourceFile) -> str:
         return git_links.commit(file.repository, file.commit_sha)
 

@@ -1,4 +1,4 @@
-"""Git Sync's states by colour and word."""
+"""The badges of Git Sync: each state with a colour and a word."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gitsync.repositories.states import SYNCING as SYNCING
 from gitsync.repositories.states import WORDS, shown_state
 from kiok.metadata.admin.display import Tone, badge
 
+# The states that are shown for a repository, worst first.
 REPOSITORY = {
     state: (tone, WORDS[state])
     for state, tone in (
@@ -24,7 +25,6 @@ REPOSITORY = {
         (SWITCHED_OFF, Tone.IDLE),
     )
 }
-"""How a repository may stand, by what is shown of it; the worst first."""
 _SYNC = {
     SyncState.RUNNING: Tone.BUSY,
     SyncState.SUCCEEDED: Tone.GOOD,
@@ -49,21 +49,21 @@ _OUTCOME = {
 
 
 def repository_state(repository: Repository) -> SafeString:
-    """How the repository stands."""
+    """Return the badge of the repository's state."""
     return badge(*REPOSITORY[shown_state(repository)])
 
 
 def sync_state(run: SyncRun) -> SafeString:
-    """How the sync stands or ended."""
+    """Return the badge of the sync's state."""
     state = SyncState(run.state)
     return badge(_SYNC[state], state.label)
 
 
 def file_state(state: str) -> SafeString:
-    """What became of the file."""
+    """Return the badge of a file's state."""
     return badge(_FILE[FileState(state)], FileState(state).label)
 
 
 def outcome(value: str) -> SafeString:
-    """What became of a webhook's delivery."""
+    """Return the badge of a webhook delivery's outcome."""
     return badge(_OUTCOME.get(DeliveryOutcome(value), Tone.IDLE), str(DeliveryOutcome(value).label))

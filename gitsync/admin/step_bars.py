@@ -1,4 +1,4 @@
-"""The time of each step of a sync: a table, with a bar in each row that stands where the step stood in time."""
+"""The time of each step of a sync: a table with a timeline bar in each row."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from gitsync.models import SyncRun, SyncState
 from kiok.metadata.admin import display
 
 STEPS = ("fetch", "verify", "discover", "compile", "plan", "apply", "finish")
-LEAST_WIDTH = 0.5
-"""Of 100: what took no time to speak of is still seen."""
+LEAST_WIDTH = 0.5  # percent, so that a step of almost no time stays visible
 
 
 def of_sync(run: SyncRun) -> SafeString:
-    """The table; html."""
+    """Return the table as HTML."""
     return render_to_string("gitsync/step_bars.html", {"rows": _rows(run)})
 
 
 def _rows(run: SyncRun) -> list[dict[str, Any]]:
-    """In the order of the steps; those that are none come last. Numbers are of 100, as SVG reads them."""
+    """Return the rows in the order of the steps, unknown steps last. Positions are percentages, as SVG reads them."""
     times = {step: max(0.0, float(seconds)) for step, seconds in run.timings.items()}
     whole = sum(times.values()) or 1.0
     rows, begin = [], 0.0

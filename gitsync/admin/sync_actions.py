@@ -1,4 +1,4 @@
-"""Asking for syncs, and watching what comes of them."""
+"""Requesting syncs, and showing their progress and outcome."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from gitsync.models import Repository
 from kiok.metadata.admin import display
 
 SESSION_KEY = "gitsync_asked"
-MAX_REMEMBERED = 1000
-"""Requests whose outcome a session can show: the newest ones."""
+MAX_REMEMBERED = 1000  # newest requests whose outcome a session can show
 
 
 def ask(
@@ -36,10 +35,10 @@ def ask(
     full: bool = False,
     accepted: str | None = None,
 ) -> list[Repository]:
-    """Have workers sync the repositories, and remember whom to show what. Returns those asked for.
+    """Request a sync of the repositories, and remember the requests in the session. Return the repositories requested.
 
-    `accepted`: the commit of the one repository that is accepted though it prunes every DAG. Each request is in the
-    admin's log. Repositories that are switched off or paused are left out, with a message.
+    `accepted`: the held commit to accept although it prunes every DAG; there is one repository then. Each request is
+    recorded in the admin's log. Disabled and paused repositories are left out, with a message.
     """
     before = last_runs(repository.pk for repository in repositories)
     asked = {}
@@ -50,7 +49,7 @@ def ask(
             else:
                 task = accept_empty(request.user, repository, accepted)
         except ActionRefused as error:
-            messages.warning(request, f"No sync of {repository.name}. {error}")
+            messages.warning(request, f"{repository.name} was not synced. {error}")
             continue
         asked[repository.pk] = standing(repository, task, before.get(repository.pk))
     if not asked:
@@ -60,7 +59,7 @@ def ask(
 
 
 def asked_for(request: HttpRequest, repository_id: int) -> RequestedSync | None:
-    """The last request of this session for a repository."""
+    """Return the last request of this session for a repository; None if there is none."""
     return _remembered(request).get(repository_id)
 
 
@@ -79,7 +78,7 @@ def _remembered(request: HttpRequest) -> dict[int, RequestedSync]:
 
 
 class SyncViews(Views):
-    """The pages of requests, added to the urls of the repositories' admin."""
+    """The pages of sync requests, added to the URLs of the repositories' admin."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -97,30 +96,30 @@ class SyncViews(Views):
         ]
 
     def named(self, request: HttpRequest, name: str) -> HttpResponse:
-        """A repository's page, by its name."""
+        """Redirect to the page of the repository with this name."""
         return HttpResponseRedirect(display.page_of("gitsync_repository", self.seen(request, name=name).pk))
 
     def sync(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The button: ask, and go back to the page, which shows what comes of it."""
+        """Request a sync, and redirect to the repository's page, which shows its progress."""
         repository = self.changeable(request, pk)
         ask(request, [repository], full="full" in request.POST)
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def accept_empty(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Accept the commit that the page showed, and go back to the page, which shows the sync of it."""
+        """Accept the commit that the page showed, and redirect to the page, which shows its sync."""
         repository = self.changeable(request, pk)
         commit = request.POST.get("commit", "")
         if ask(request, [repository], accepted=commit):
-            messages.success(request, f"Accepted commit {commit} of {repository.name}. It is synced next.")
+            messages.success(request, f"Accepted commit {commit} of {repository.name}. Its sync is queued.")
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A repository's panel as JSON; see `panel.of_repository`."""
+        """Return a repository's panel as JSON; see `panel.of_repository`."""
         repository = self.seen(request, pk=pk)
         return JsonResponse(panel.of_repository(request.user, repository, asked_for(request, pk)))
 
     def asked(self, request: HttpRequest) -> HttpResponse:
-        """What comes of the session's last request, where that was for several repositories."""
+        """Show the outcome of the session's last request for several repositories."""
         self.require_view(request)
         return self.framed(
             request,
@@ -131,14 +130,14 @@ class SyncViews(Views):
         )
 
     def asked_status(self, request: HttpRequest) -> HttpResponse:
-        """The same as JSON; see `panel.of_requests`."""
+        """Return that panel as JSON; see `panel.of_requests`."""
         self.require_view(request)
         return JsonResponse(self._panel(request))
 
     def _panel(self, request: HttpRequest) -> dict[str, Any]:
         latest = request.session.get(SESSION_KEY, {}).get("latest", [])
         if not latest:
-            raise Http404("nothing was asked for in this session")
+            raise Http404("no sync was requested in this session")
         known = _remembered(request)
         repositories = list(visible_repositories(request.user).filter(pk__in=latest))
         return panel.of_requests(request.user, repositories, {pk: known[pk] for pk in latest if pk in known})

@@ -1,4 +1,4 @@
-"""What a sync did to each DAG, and which files failed, each linked to where one sees more."""
+"""The changes of a sync: what it did to each DAG, and which files failed, with links to details."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_PROBLEMS = 200
 
 
 def of_sync(run: SyncRun, user: Any) -> SafeString:
-    """Created, updated, pruned, stale and failed; html. At most three queries."""
+    """Return the created, updated, pruned, stale and failed items as HTML. Takes at most three queries."""
     shown = {name: run.changes.get(name, [])[:SHOWN_UIDS] for name in CHANGES}
     uids = {uid for some in shown.values() for uid in some}
     pages, versions = _pages(uids, user), _versions(run, uids, user)
@@ -46,7 +46,7 @@ def of_sync(run: SyncRun, user: Any) -> SafeString:
 
 
 def _pages(uids: set[str], user: Any) -> Mapping[str, str]:
-    """Those still registered lead to their DAG, the others to their versions, as far as the user may view them."""
+    """Return the page of each uid that the user may view: its DAG if still registered, else its versions."""
     pages = {}
     if user.has_perm("metadata.view_dagversion"):
         versions = reverse("admin:metadata_dagversion_changelist")
@@ -58,7 +58,7 @@ def _pages(uids: set[str], user: Any) -> Mapping[str, str]:
 
 
 def _versions(run: SyncRun, uids: set[str], user: Any) -> Mapping[str, tuple[int, str]]:
-    """By uid the version that this sync made, and its page, which shows what changed with it."""
+    """Return by uid the version that this sync created, and its page, which shows its changes."""
     if not uids or run.finished_at is None or not user.has_perm("metadata.view_dagversion"):
         return {}
     made = DagVersion.objects.filter(

@@ -1,4 +1,4 @@
-"""What the page of one sync shows, as it stands now."""
+"""The page of one sync: its current state and details."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gitsync.git_services import links
 from gitsync.models import SyncRun, SyncState
 from kiok.metadata.admin import display
 
-GONE = "The process that ran it is gone, or another took its place. Nothing more comes of it."
+GONE = "The process that ran this sync is gone, or another process replaced it. This sync does not continue."
 
 
 def of_sync(run: Any, user: Any) -> dict[str, Any]:
-    """`{"settled": bool, "parts": {name: html}}` of a sync with its repository and the counts of `counted_syncs`.
+    """Return `{"settled": bool, "parts": {name: html}}` for a sync with its repository and its `counted_syncs` counts.
 
-    At most five queries more.
+    Takes at most five more queries.
     """
     links.tell_services([run.repository])
     is_running = run.state == SyncState.RUNNING
@@ -37,11 +37,11 @@ def of_sync(run: Any, user: Any) -> dict[str, Any]:
 
 
 def _line(run: Any) -> SafeString:
-    """State and result in one line. Not the count of files: it is read out whenever it changes."""
+    """Return state and result in one line. It omits the file count, since screen readers announce every change."""
     text = run.message
     if run.state == SyncState.RUNNING:
         claimed = states.is_claimed(run.repository) and run.lease_number == run.repository.lease_number
-        text = f"Step {run.step}." if run.step else "Beginning."
+        text = f"Step {run.step}." if run.step else "Starting."
         text = text if claimed else GONE
     elif run.state == SyncState.SUCCEEDED:
         text = sync_status.counts(run)
@@ -59,9 +59,9 @@ def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
     compared = links.compare_url(repository, run.from_commit, run.to_commit)
     return [
         ("Repository", name),
-        ("Asked for by", f"{run.requested_by} ({asked})" if run.requested_by else asked),
+        ("Requested by", f"{run.requested_by} ({asked})" if run.requested_by else asked),
         ("Correlation id", run.correlation_id or display.NOTHING),
-        ("Full", "yes: what has not changed was compiled too" if run.full else "no"),
+        ("Full", "yes: unchanged files were compiled too" if run.full else "no"),
         ("From commit", git_links.whole_commit(repository, run.from_commit)),
         ("To commit", git_links.whole_commit(repository, run.to_commit)),
         *([("Between them", display.link(compared, "what changed"))] if compared else []),
@@ -70,15 +70,15 @@ def _facts(run: Any, user: Any) -> list[tuple[str, Any]]:
         ("Started", display.age(run.started_at)),
         ("Finished", display.age(run.finished_at)),
         ("Duration", display.duration(run.started_at, run.finished_at)),
-        *([("Seen again", f"{run.repeats} times")] if run.repeats else []),
+        *([("Same failure again", f"{run.repeats} times")] if run.repeats else []),
     ]
 
 
 def _no_log(run: SyncRun) -> str:
-    return "Nothing yet." if run.state == SyncState.RUNNING else "No log is kept of it any more."
+    return "No log yet." if run.state == SyncState.RUNNING else "The log of this sync is no longer kept."
 
 
 def _files(run: SyncRun) -> str:
     if run.compiled or run.reused:
-        return f"{run.compiled} compiled, {run.reused} as when last compiled"
+        return f"{run.compiled} compiled, {run.reused} reused"
     return f"{run.files_done} of {run.files_total} compiled" if run.files_total else display.NOTHING

@@ -1,4 +1,4 @@
-"""Syncs in the admin: what each did, for whom, and how long it took."""
+"""Syncs in the admin: what each did, who requested it, and how long it took."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
         *("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit"),
         "correlation_id",
     )
-    show_full_result_count = False  # a count of all of them more
-    fields = ("repository",)  # the page is a template of its own
+    show_full_result_count = False  # it would cost another count of all rows
+    fields = ("repository",)  # the page has its own template
 
     class Media:
         css = {"all": ["gitsync/overview.css"]}
@@ -93,7 +93,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return [path("<int:pk>/status/", status, name="gitsync_syncrun_status"), *super().get_urls()]
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What a sync's page shows, as JSON; see `sync_page.of_sync`."""
+        """Return what a sync's page shows as JSON; see `sync_page.of_sync`."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return JsonResponse(self._panel(request, pk))

@@ -1,4 +1,4 @@
-"""What became of a sync that somebody asked for, by colour and word: waiting, under way, or its result."""
+"""The status of a requested sync as colour and word: queued, running, or its result."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """How a repository stands for whoever waits. `settled`: nothing more is to come of the request.
+    """The status of a repository after a request. `settled`: the request is complete, so the page can stop polling.
 
-    `run` is the sync under way or the last one, with the counts of `counted_syncs`.
+    `run` is the running sync or the last one, with the counts of `counted_syncs`.
     """
 
     tone: Tone
@@ -61,13 +61,13 @@ class SyncStatus:
 
 
 def last_runs(repository_ids: Iterable[int]) -> dict[int, Any]:
-    """The newest sync of each repository, by the repository's key."""
+    """Return the newest sync of each repository, by repository key."""
     newest = SyncRun.objects.filter(repository_id__in=list(repository_ids)).order_by("repository_id", "-id")
     return {run.repository_id: run for run in counted_syncs(newest.distinct("repository_id"))}
 
 
 def statuses(repositories: Sequence[Repository], asked: Mapping[int, RequestedSync]) -> dict[int, SyncStatus]:
-    """The status of each repository by its key; a constant number of queries."""
+    """Return the status of each repository by its key. Takes a constant number of queries."""
     runs = last_runs(repository.pk for repository in repositories)
     wanted = [request.task for request in asked.values()]
     tasks = {task.pk: task for task in Task.objects.filter(pk__in=wanted, func=SYNC)} if wanted else {}
@@ -81,17 +81,17 @@ def statuses(repositories: Sequence[Repository], asked: Mapping[int, RequestedSy
 
 def _status(repository: Repository, asked: RequestedSync | None, task: Task | None, run: Any) -> SyncStatus:
     if run and run.state == SyncState.RUNNING and is_claimed(repository):
-        return SyncStatus(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Beginning.", False, run)
+        return SyncStatus(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Starting.", False, run)
     outcome = _outcome(repository, asked, task, run) if asked else None
     if asked and outcome is None:
-        return SyncStatus(Tone.BUSY, "waiting", "Waiting for a worker.", False, run)
+        return SyncStatus(Tone.BUSY, "queued", "Waiting for a worker.", False, run)
     if _is_due(repository) and not (outcome and outcome.word == WORKER_FAILED):
-        return SyncStatus(Tone.BUSY, "due", "It is looked at next.", False, run)
+        return SyncStatus(Tone.BUSY, "queued", "It is checked next.", False, run)
     return outcome or _at_rest(repository, run)
 
 
 def _outcome(repository: Repository, asked: RequestedSync, task: Task | None, run: Any) -> SyncStatus | None:
-    """What came of the request; None while it is open."""
+    """Return the outcome of the request; None while it is pending."""
     outcome = outcome_of(repository, asked, task, run)
     if outcome is None:
         return None
@@ -110,7 +110,7 @@ def _is_due(repository: Repository) -> bool:
 
 
 def _result(run: Any) -> SyncStatus:
-    """The sync that came of the request."""
+    """Return the status of the sync that served the request."""
     tone = {SyncState.SUCCEEDED: Tone.GOOD, SyncState.PARTIAL: Tone.WARN, SyncState.FAILED: Tone.BAD}
     word = "synced" if run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL) else SyncState(run.state).label
     text = counts(run) if word == "synced" else ""
@@ -120,7 +120,7 @@ def _result(run: Any) -> SyncStatus:
 
 def _at_rest(repository: Repository, run: Any) -> SyncStatus:
     if not repository.enabled:
-        return SyncStatus(Tone.IDLE, "switched off", "It is not looked at.", True, run)
+        return SyncStatus(Tone.IDLE, "disabled", "It is not checked.", True, run)
     if repository.is_paused:
         text = f"By {repository.paused_by}: {repository.pause_reason}"
         return SyncStatus(Tone.WARN, "paused", text, True, run)
@@ -132,7 +132,7 @@ def _at_rest(repository: Repository, run: Any) -> SyncStatus:
 
 
 def counts(run: Any) -> str:
-    """`2 created, 1 stale, 5 unchanged`: what a sync did, without what it did not."""
+    """Return `2 created, 1 stale, 5 unchanged`: the counts of a sync that are not zero."""
     parts = [
         *((getattr(run, f"n_{name}"), name) for name in ("created", "updated", "pruned", "stale")),
         (run.unchanged, "unchanged"),

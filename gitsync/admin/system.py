@@ -1,4 +1,4 @@
-"""The page of the system: the engine, its images, and whether the sandbox's walls stand."""
+"""The system page: the container engine, its images, and a check of the sandbox's isolation layers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
 SESSION_KEY = "gitsync_sandbox_check"
-PATIENCE = timedelta(minutes=15)
-"""After that a check without result is given up: its task may have been swept away."""
+PATIENCE = timedelta(minutes=15)  # then a check without a result is given up: its task may have been deleted
 
 
 class SystemViews(Views):
-    """The page and its button."""
+    """The system page and its button."""
 
     def urls(self) -> list[URLPattern]:
         view = self.view
@@ -37,7 +36,7 @@ class SystemViews(Views):
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        """What the last check found, and the button for another."""
+        """Show the result of the last check, and the button for another one."""
         self.require_view(request)
         may_check = self.admin.has_change_permission(request)
         return self.framed(
@@ -50,7 +49,7 @@ class SystemViews(Views):
         )
 
     def check(self, request: HttpRequest) -> HttpResponse:
-        """The button: have a worker try the walls, and go back to the page, which shows what it found."""
+        """Request a check of the isolation layers, and redirect to the page, which shows its result."""
         self.require_change(request)
         task = enqueued(request, sandbox_check.enqueue)
         if task:
@@ -58,27 +57,27 @@ class SystemViews(Views):
         return HttpResponseRedirect(reverse("admin:gitsync_system"))
 
     def status(self, request: HttpRequest) -> HttpResponse:
-        """The panel as JSON; see `_panel`."""
+        """Return the panel as JSON; see `_panel`."""
         self.require_view(request)
         return JsonResponse(_panel(request))
 
 
 def _panel(request: HttpRequest) -> dict[str, Any]:
-    """What the last check found, whoever asked for it; see `session_tasks.panel`."""
+    """Return the result of the last check by any user; see `session_tasks.panel`."""
     if _is_waiting(request):
-        return panel(Tone.BUSY, "checking", "Waiting for a worker's answer.", settled=False)
+        return panel(Tone.BUSY, "checking", "Waiting for a worker to run the check.", settled=False)
     task = Task.objects.filter(func=sandbox_check.TASK).order_by("-stopped").first()
     if task is None:
-        return panel(Tone.IDLE, "not checked", "No check is on record.")
+        return panel(Tone.IDLE, "not checked", "No check has run yet.")
     if not task.success:
-        return panel(Tone.BAD, "no result", "The worker failed at it; the service's log has the details.")
+        return panel(Tone.BAD, "no result", "The worker failed. See the service log.")
     if task.result["error"]:
         return panel(Tone.BAD, "no sandbox", task.result["error"])
     return _found(Examination.from_json(task.result["examination"]), task.stopped)
 
 
 def _is_waiting(request: HttpRequest) -> bool:
-    """Whether this session has asked for a check that may still come."""
+    """Return whether this session requested a check that may still finish."""
     asked = request.session.get(SESSION_KEY)
     if not asked or timezone.now() - datetime.fromisoformat(asked["at"]) > PATIENCE:
         return False
@@ -88,7 +87,9 @@ def _is_waiting(request: HttpRequest) -> bool:
 def _found(examination: Examination, when: datetime) -> dict[str, Any]:
     bad, weaker = examination.bad, examination.weaker
     tone, word = (Tone.BAD, "less than promised") if bad else (Tone.GOOD, "as promised")
-    text = f"{len(examination.findings) - bad} of {len(examination.findings)} layers are as promised."
+    text = (
+        f"{len(examination.findings) - bad} of {len(examination.findings)} isolation layers are as promised."
+    )
     if weaker:
         text += f" {weaker} of them {'is' if weaker == 1 else 'are'} weaker with this engine."
     rows = [{"finding": finding, "badge": _badge(finding)} for finding in examination.findings]

@@ -1,4 +1,4 @@
-"""What the pages beside Django's own have in common: who may see them, which repository they are of, their frame."""
+"""Common parts of the pages that Django does not provide: permissions, the repository, the page frame."""
 
 from __future__ import annotations
 
@@ -17,35 +17,34 @@ if TYPE_CHECKING:
 
 
 class Views:
-    """Pages and buttons that are added to a model's admin, and stand under its permissions."""
+    """Pages and buttons that are added to a model's admin and use its permissions."""
 
     def __init__(self, model_admin: ModelAdmin[Any]) -> None:
         self.admin = model_admin
-        self.view = model_admin.admin_site.admin_view
-        """Makes a function one of the site's pages."""
+        self.view = model_admin.admin_site.admin_view  # makes a function a page of the admin site
 
     def require_view(self, request: HttpRequest) -> None:
-        """Raises PermissionDenied."""
+        """Raise PermissionDenied unless the user may view the model."""
         if not self.admin.has_view_permission(request):
             raise PermissionDenied
 
     def require_change(self, request: HttpRequest) -> None:
-        """By the plain permission, which declared repositories follow too. Raises PermissionDenied."""
+        """Raise PermissionDenied unless the user may change the model. Declared repositories are no exception."""
         if not self.admin.has_change_permission(request):
             raise PermissionDenied
 
     def seen(self, request: HttpRequest, **key: Any) -> Repository:
-        """The repository of this key, for who may view it. Raises PermissionDenied, Http404."""
+        """Return the repository of this key if the user may view it. Raise PermissionDenied or Http404."""
         self.require_view(request)
         return visible_one(request, **key)
 
     def changeable(self, request: HttpRequest, pk: int) -> Repository:
-        """The repository of this key, for who may change it. Raises PermissionDenied, Http404."""
+        """Return the repository of this key if the user may change it. Raise PermissionDenied or Http404."""
         self.require_change(request)
         return visible_one(request, pk=pk)
 
     def framed(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-        """A page within the admin's frame."""
+        """Return a page within the admin's frame."""
         frame = {
             **self.admin.admin_site.each_context(request),
             "title": title,
@@ -56,5 +55,5 @@ class Views:
 
 
 def visible_one(request: HttpRequest, **key: Any) -> Repository:
-    """A repository that the user may see. Raises Http404."""
+    """Return a repository that the user may see. Raise Http404."""
     return get_object_or_404(visible_repositories(request.user), **key)

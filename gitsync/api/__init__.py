@@ -1,6 +1,7 @@
-"""The API, `/api/v1/`: for programs what the admin is for people. A module for each resource.
+"""HTTP API under `/api/v1/`: what the admin offers to people, for programs. Each resource has a module.
 
-`tokens` says who asks, `callers` what they may, `problems` what an error looks like, `pages` how lists are cut, `wire`
-what values look like, `tickets` what a request that takes its time is known by, `document` the OpenAPI document.
-`service` puts them together. Nothing is decided here: each operation calls what the admin's pages call.
+`callers` authenticates and authorizes by token, `problems` defines error responses, `pages` paginates lists, `wire`
+defines the schemas of values, `tickets` issues operation tokens for long-running requests, `document` completes the
+OpenAPI document. `service` puts them together. The API holds no business logic: each operation calls the same functions
+as the admin's pages.
 """

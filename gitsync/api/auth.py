@@ -1,7 +1,7 @@
-"""Who asks, and what they may: a token, its scopes, and its user's permissions.
+"""Authentication and authorization of API requests: a token, its scopes, and its user's permissions.
 
-401: no token, or none that counts. 403: a scope or a permission is lacking, which depends on the caller alone. What a
-caller may not see is answered as what is not there: 404.
+401: the token is missing or invalid. 403: a scope or a permission is missing, which depends on the caller alone. 404:
+the object does not exist, or the caller may not see it; both get the same response.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ REALM = 'Bearer realm="kiok API"'
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The token that came with the request, and its user."""
+    """The token that was sent with the request, and its user."""
 
     user: Any
     token: ApiToken
 
     def may(self, permission: str) -> bool:
-        """Whether the user has a permission of Django's."""
+        """Return whether the user has a Django permission."""
         return bool(self.user.has_perm(permission))
 
     def require(self, permission: str, what: str) -> None:
-        """Raises Refused (403) unless the user has the permission."""
+        """Raise Refused (403) unless the user has the permission."""
         if not self.may(permission):
-            raise ApiRefusal(403, f"{what} needs the permission {permission}.", code="permission")
+            raise ApiRefusal(403, f"{what} requires the permission {permission}.", code="permission")
 
 
 class ApiRequest(HttpRequest):
-    """A request as operations get it."""
+    """A request as operations receive it, with its caller."""
 
     auth: Caller
 
 
 class BearerToken(HttpAuthBase):
-    """Lets those through whose token has the scope, and whose user has the permissions."""
+    """Bearer authentication that requires a scope of the token and permissions of its user."""
 
     openapi_scheme = "bearer"
 
@@ -60,33 +60,33 @@ class BearerToken(HttpAuthBase):
         if self.scope and self.scope not in caller.token.scopes:
             raise ApiRefusal(
                 403,
-                f"This needs a token with the scope {self.scope.value}.",
+                f"This request requires a token with the scope {self.scope.value}.",
                 code="scope",
                 headers={
                     "WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{self.scope.value}"'
                 },
             )
         for permission in self.permissions:
-            caller.require(permission, "This")
+            caller.require(permission, "This request")
         return caller
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Whose token comes with the request. Raises Refused (401)."""
+    """Return the caller whose token was sent with the request. Raise Refused (401)."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     text = text.strip()
     if scheme.lower() != "bearer" or not text:
         raise _refused("Send a token: Authorization: Bearer kiok_….", "")
-    # The digest is looked up, not compared: how long that takes tells nothing of the text.
+    # Look up the digest instead of comparing texts: the time of a lookup reveals nothing about the token's text.
     found = (
         ApiToken.objects.select_related("user").filter(digest=token_text.digest(text)).first()
         if token_text.is_token(text)
         else None
     )
     if found is None or not found.user.is_active:
-        why = "unknown" if found is None else f"of user {found.user.username!r}, which is switched off"
+        why = "unknown" if found is None else f"its user {found.user.username!r} is disabled"
         record(FailureKind.API_TOKEN, request, f"an API token: {why}")
-        raise _refused("The token is unknown: it was mistyped, or removed, or its user is switched off.")
+        raise _refused("Unknown token. It was mistyped or deleted, or its user is disabled.")
     now = timezone.now()
     if found.expires_at <= now:
         raise _refused(f"The token expired at {found.expires_at.isoformat(timespec='seconds')}.")

@@ -1,7 +1,7 @@
-"""`/dags` and `/dag`: what is served now, where it came from, what it was.
+"""`/dags` and `/dag`: the DAGs that are served now, their origin, their graph and their versions.
 
-A uid holds slashes and `::`, so it is a query parameter: servers and proxies decode, merge and refuse what is encoded
-in a path. See docs/adr/0018-api.md.
+A uid contains slashes and `::`, so it is a query parameter: some servers and proxies decode, merge or refuse encoded
+slashes in a path. See docs/adr/0018-api.md.
 """
 
 from __future__ import annotations
@@ -52,24 +52,24 @@ class DagSummary(Sent):
     version: int
     tasks: int
     commit: str
-    stale_since: Time = Field(description="Since when it no longer says what its file says; null: it does.")
+    stale_since: Time = Field(description="Since when the DAG differs from its file; null: up to date.")
     stale_reason: str | None
     updated_at: datetime
 
 
 class DagPage(Sent):
-    """DAGs by uid."""
+    """A page of DAGs, ordered by uid."""
 
     items: list[DagSummary]
     next: str | None
 
 
 class DagOut(DagSummary):
-    """All of a DAG."""
+    """A DAG with its spec and source."""
 
-    spec: dict[str, Any] = Field(description="The compiled form; see docs/authors.md.")
+    spec: dict[str, Any] = Field(description="The compiled DAG; see docs/authors.md.")
     spec_hash: str
-    source: str | None = Field(description="As authored; null for a jar.")
+    source: str | None = Field(description="The source text of the DAG; null for a jar.")
     image_digest: str
     created_at: datetime
 
@@ -85,21 +85,21 @@ class VersionSummary(Sent):
 
 
 class VersionPage(Sent):
-    """Versions of a DAG, the newest first."""
+    """A page of a DAG's versions, newest first."""
 
     items: list[VersionSummary]
     next: str | None
 
 
 class VersionOut(VersionSummary):
-    """All of a version."""
+    """A version with its spec and source."""
 
     spec: dict[str, Any]
     source: str | None
 
 
 class Node(Sent):
-    """A task, as a box: `x` and `y` are its upper left corner."""
+    """A task as a box; `x` and `y` are its upper left corner."""
 
     id: str
     type: str
@@ -110,17 +110,17 @@ class Node(Sent):
 
 
 class Edge(Sent):
-    """`source` runs before `target`."""
+    """A dependency: `source` runs before `target`."""
 
     source: str
     target: str
     points: list[tuple[int, int]] = Field(
-        description="Of the line from box to box; none where other edges imply this one."
+        description="Points of the line between the boxes; empty where other edges imply this one."
     )
 
 
 class Graph(Sent):
-    """The tasks of a DAG and what waits for what, with places in a picture of this size."""
+    """The tasks of a DAG and their dependencies, laid out in a picture of this size."""
 
     uid: str
     width: int
@@ -139,7 +139,7 @@ def dags(
     origin: OriginName = ABSENT,
     search: Annotated[Search, Field(description="Text in uid, id, name or description.")] = ABSENT,
 ) -> DagPage:
-    """The DAGs that are served now, by uid."""
+    """List the DAGs that are served now, ordered by uid."""
     rows = visible(Dag.objects.all(), request.auth.user)
     given = {"repository": repository, "origin": origin}
     rows = rows.filter(**{key: value for key, value in given.items() if value})
@@ -158,7 +158,7 @@ def dags(
 
 @router.get("/dag", response=DagOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a DAG")
 def dag(request: ApiRequest, uid: DagUid) -> DagOut:
-    """One DAG as it is served: its compiled form, its source, where both came from."""
+    """Return one DAG as it is served: its spec, its source, and the origin of both."""
     row = _dag(request.auth, uid)
     return DagOut(
         **_summary(row, len(_tasks(row.spec))),
@@ -174,15 +174,15 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
     "/dag/graph", response=Graph, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a DAG's graph"
 )
 def graph(request: ApiRequest, uid: DagUid) -> Graph:
-    """The DAG's tasks as boxes, and what each requires as lines, as the DAG's page draws them.
+    """Return the DAG's tasks as boxes and its dependencies as lines, as the DAG's page draws them.
 
-    422 of type `graph-too-large` for a graph that is too large to be drawn; the spec says the same.
+    422 of type `graph-too-large` if the graph is too large to draw; the spec has the same tasks and dependencies.
     """
     row = _dag(request.auth, uid)
     try:
         picture = bounded(row.spec)
     except GraphTooLarge as exc:
-        raise ApiRefusal(422, f"{exc} GET /api/v1/dag has its spec.", code="graph_too_large") from exc
+        raise ApiRefusal(422, f"{exc} GET /api/v1/dag returns its spec.", code="graph_too_large") from exc
     return Graph(
         uid=row.uid,
         width=picture.width,
@@ -206,7 +206,7 @@ def graph(request: ApiRequest, uid: DagUid) -> Graph:
 def versions(
     request: ApiRequest, uid: DagUid, limit: Limit = pages.DEFAULT_LIMIT, cursor: Cursor = ABSENT
 ) -> VersionPage:
-    """What the DAG was, the newest version first; also of a DAG that is gone."""
+    """List the DAG's versions, newest first, including those of a deleted DAG."""
     rows = visible(DagVersion.objects.filter(uid=uid), request.auth.user).defer("spec", "source")
     cut, following = pages.cut(rows, NEWEST_VERSION_FIRST, request, limit, cursor)
     if not cut and not cursor:
@@ -221,7 +221,7 @@ def versions(
     summary="Read a version of a DAG",
 )
 def version(request: ApiRequest, version: Number, uid: DagUid) -> VersionOut:
-    """The DAG as it was at one version."""
+    """Return the DAG as it was at one version."""
     row = visible(DagVersion.objects.filter(uid=uid, version=version), request.auth.user).first()
     if row is None:
         raise not_found("version")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what ninja makes of the operations, with all that it leaves out."""
+"""OpenAPI document: the document that ninja generates from the operations, completed with what ninja leaves out."""
 
 from __future__ import annotations
 
@@ -14,48 +14,51 @@ from gitsync.api.problems import CONTENT_TYPE, Problem
 VERSION = "1.0"
 TITLE = "kiok Git Sync"
 DESCRIPTION = """\
-What the admin does for people, for programs. Make a token in the admin under *API tokens*, and send it as
+Everything that the admin offers, for programs. Create a token in the admin under *API tokens* and send it as
 `Authorization: Bearer kiok_…`.
 
-* A token acts for its user: with the user's permissions and the repositories of the user's groups, narrowed by scopes.
-  `read` is for reading, `sync` for syncs, dry runs, pause and resume, `write` to add, change and remove repositories.
-* Lists come in pages: `next` is the address of the page that follows, null on the last one.
-* Every error is a problem (RFC 9457, `application/problem+json`); `errors` has a message for each field. 404 is the
-  answer for what there is not and for what the user may not see alike.
-* A parameter or key that is not listed is refused, not ignored.
+* A token acts for its user, with the user's permissions and the repositories of the user's groups, limited by scopes:
+  `read` for reading; `sync` for syncs, dry runs, pause and resume; `write` to add, change and delete repositories.
+* Lists are paginated: `next` is the address of the next page, null on the last page.
+* Every error is a problem (RFC 9457, `application/problem+json`); `errors` has a message for each invalid field. The
+  response is 404 both for an object that does not exist and for one that the user may not see.
+* Unknown parameters and keys are refused, not ignored.
 """
 
 _PROBLEMS = {
-    400: "The request cannot be read: the body is not JSON, or there is too much of something.",
-    401: "No token, or one that is unknown, removed or expired, or whose user is switched off.",
-    403: "The token lacks the scope, or its user the permission.",
-    404: "There is no such thing that the user may see; or no page begins at the cursor.",
-    409: "It cannot be done as things stand; the problem's type and detail say why.",
+    400: "The request cannot be read: the body is not JSON, or the request exceeds a limit.",
+    401: "The token is missing, unknown, deleted or expired, or its user is disabled.",
+    403: "The token lacks the required scope, or its user the required permission.",
+    404: "The object does not exist, or the user may not see it; or the cursor is invalid.",
+    409: "The current state does not allow this request; the problem's `type` and `detail` say why.",
     413: "The body is too large.",
     415: "The body is not sent as application/json.",
-    422: "A value cannot be taken, or a parameter or key is unknown; `errors` says which and why.",
-    500: "A fault of the service.",
-    503: "The database, or what carries tasks to workers, does not answer. Try again after `Retry-After` seconds.",
+    422: "A value is invalid, or a parameter or key is unknown; `errors` says which and why.",
+    500: "Internal error of the service.",
+    503: "The database or the queue's broker does not respond. Retry after `Retry-After` seconds.",
 }
 _WITH_BODY = (409, 413, 415)
 _HEADERS = {
     201: {
-        "Location": {"description": "The address of what was added.", "schema": {"type": "string"}},
+        "Location": {"description": "The address of the new repository.", "schema": {"type": "string"}},
     },
     202: {
-        "Location": {"description": "The address of the request.", "schema": {"type": "string"}},
+        "Location": {"description": "The address to poll for the result.", "schema": {"type": "string"}},
     },
     401: {
-        "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}},
+        "WWW-Authenticate": {"description": "The challenge, as in RFC 6750.", "schema": {"type": "string"}},
     },
     503: {
-        "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}},
+        "Retry-After": {
+            "description": "Seconds to wait before the next attempt.",
+            "schema": {"type": "integer"},
+        },
     },
 }
 
 
 def complete(document: dict[str, Any], operations: dict[str, Operation]) -> None:
-    """Add to the document, in place, every status with its schema, and who may call what."""
+    """Add every status with its schema, and the required scopes and permissions, to the document in place."""
     schemas = document["components"]["schemas"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
@@ -66,20 +69,20 @@ def complete(document: dict[str, Any], operations: dict[str, Operation]) -> None
                 "type": "urn:kiok:problem:invalid",
                 "title": "Unprocessable Entity",
                 "status": 422,
-                "detail": "Some of what was sent cannot be taken; `errors` says what.",
+                "detail": "The request has invalid values; see `errors`.",
                 "errors": [{"field": "ref", "message": "a branch's name cannot end with a dot"}],
             }
         ],
     }
     scheme = document["components"]["securitySchemes"]["BearerToken"]
-    scheme["description"] = "A token made in the admin under API tokens."
+    scheme["description"] = "A token created in the admin under API tokens."
     for methods in document["paths"].values():
         for method, described in methods.items():
             _complete(described, method, operations[described["operationId"]])
 
 
 def parameters(document: dict[str, Any], path: str, method: str) -> frozenset[str] | None:
-    """The query parameters that an operation has; None where there is no such operation."""
+    """Return the names of an operation's query parameters, or None if the operation does not exist."""
     described = document["paths"].get(path, {}).get(method.lower())
     if described is None:
         return None
@@ -107,7 +110,7 @@ def _complete(described: dict[str, Any], method: str, operation: Operation) -> N
 
 
 def _never_null(parameter: dict[str, Any]) -> None:
-    """A parameter that need not be sent is taken by ninja for one that may be null, which nothing in an address is."""
+    """Remove null from an optional parameter's schema: ninja adds it, but no value in a URL is null."""
     schema = parameter["schema"]
     if "anyOf" in schema:
         (given,) = [choice for choice in schema.pop("anyOf") if choice != {"type": "null"}]
@@ -115,16 +118,16 @@ def _never_null(parameter: dict[str, Any]) -> None:
     for key in ("description", "examples"):
         if key in schema:
             parameter[key] = schema.pop(key)
-    if "examples" in parameter:  # of a parameter they have names
+    if "examples" in parameter:  # a parameter's examples have names
         parameter["examples"] = {f"example {n}": {"value": v} for n, v in enumerate(parameter["examples"], 1)}
 
 
 def _needs(operation: Operation) -> str:
-    """The scope and the permissions, for people: OpenAPI knows scopes for OAuth alone."""
+    """Return a sentence with the required scope and permissions: OpenAPI has scopes only for OAuth."""
     callers = [item for item in operation.auth_callbacks if isinstance(item, BearerToken)]
     scopes = [f"the scope `{item.scope.value}`" for item in callers if item.scope]
     permissions = [f"the permission `{name}`" for item in callers for name in item.permissions]
-    return f"Needs {' and '.join([*scopes, *permissions])}." if scopes or permissions else ""
+    return f"Requires {' and '.join([*scopes, *permissions])}." if scopes or permissions else ""
 
 
 def _paragraph(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The documentation page and the document it is made of: for who is logged in to the admin, or has a token."""
+"""Documentation page and OpenAPI document. The page requires an admin login, the document a login or a token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from gitsync.api.auth import caller_of
 
-# Swagger UI's styles hold their icons as data: urls.
+# Swagger UI's stylesheet embeds its icons as data: URLs.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -29,7 +29,7 @@ POLICY = "; ".join(
 @require_safe
 @staff_member_required
 def page(request: HttpRequest) -> HttpResponse:
-    """Swagger UI, from our own files. What is tried out there is sent with a token, never with the session."""
+    """Return Swagger UI, served from this service's files. Its requests are sent with a token, never with the session."""
     return TemplateResponse(
         request,
         "gitsync/api_docs.html",
@@ -38,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def openapi(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
-    """The document. Raises Refused (401)."""
+    """Return the OpenAPI document. Raise Refused (401)."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
     user: Any = request.user

@@ -1,4 +1,4 @@
-"""`POST /repositories/{name}/dry-run` and `/dry-runs`: what a sync would do."""
+"""`POST /repositories/{name}/dry-run` and `/dry-runs`: report what a sync would do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KIND = "dry-run"
 
 
 class UpdatedDag(Sent):
-    """A DAG that the sync would update: its compiled form as it is served, and as it would be."""
+    """A DAG that the sync would update: its spec now, and after the sync."""
 
     uid: str
     before: dict[str, Any] | None
@@ -38,7 +38,7 @@ class UpdatedDag(Sent):
 
 
 class DryRunResult(Sent):
-    """What a sync would do. `state`, `reason` and `message` are how the repository would stand."""
+    """The changes that a sync would make, and the `state`, `reason` and `message` that the repository would have."""
 
     state: str
     reason: str
@@ -50,24 +50,26 @@ class DryRunResult(Sent):
     files_compiled: int
     files_reused: int
     failed_files: list[FailedFile]
-    not_a_dag: list[str] = Field(description="Files that hold no DAG.")
-    ignored: list[str] = Field(description="Files that were left out, by .kiokignore or by a limit.")
-    not_a_dag_reasons: dict[str, str] = Field(description="Why each file in `notADag` holds no DAG, by path.")
+    not_a_dag: list[str] = Field(description="Paths of the files that define no DAG.")
+    ignored: list[str] = Field(description="Paths that are left out because of .kiokignore or a limit.")
+    not_a_dag_reasons: dict[str, str] = Field(
+        description="Why each file in `notADag` defines no DAG, by path."
+    )
     ignored_reasons: dict[str, str] = Field(description="Why each entry in `ignored` is left out, by path.")
     seconds: float
     updated: list[UpdatedDag] = Field(
-        description="What would become of the updated DAGs, for who may view DAGs."
+        description="The DAGs that would be updated; empty unless the user may view DAGs."
     )
-    left_out: int = Field(description="Updated DAGs beyond those that `updated` shows.")
+    left_out: int = Field(description="How many updated DAGs `updated` does not show.")
 
 
 class DryRun(Sent):
-    """A dry run that was asked for: waiting for its worker, done with its result, or failed for a fault of the service."""
+    """A requested dry run: waiting for a worker, done with a result, or failed because of an internal error."""
 
     id: str
     repository: str
     state: Literal["waiting", "done", "failed"]
-    hint: str = Field(description="What keeps it from beginning, if that is known; or why it failed.")
+    hint: str = Field(description="Why the dry run does not start, if known; or why it failed.")
     result: DryRunResult | None
 
 
@@ -76,12 +78,15 @@ class DryRun(Sent):
     response={200: DryRun, 202: DryRun},
     auth=BearerToken(TokenScope.SYNC, CHANGE),
     tags=["repositories"],
-    summary="Find out what a sync would do",
+    summary="Start a dry run",
 )
 def dry_run_repository(
     request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted = DEFAULT, wait: Wait = 0
 ) -> Status[DryRun]:
-    """Ask a worker what a sync would do; nothing is written. 202 with the address of the result, or 200 with the result."""
+    """Have a worker compute what a sync would do, without writing anything.
+
+    202 with the address of the result, or 200 with the result if it is available within `wait` seconds.
+    """
     repository = found(request.auth, name)
     with possible():
         task = actions.ask_for_dry_run(request.auth.user, repository, full=body.full)
@@ -99,7 +104,7 @@ def dry_run_repository(
     summary="Read a dry run",
 )
 def dry_run(request: ApiRequest, id: Ticket, wait: Wait = 0) -> DryRun:
-    """What the sync would do, at once or when it is known. For a day."""
+    """Return the dry run, immediately or when it is done, at most `wait` seconds later. Available for one day."""
     return _until_done(request.auth, id, wait)
 
 
@@ -115,13 +120,13 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> DryRun:
     gone = operation_tokens.has_left_the_queue(ticket)
     task = Task.objects.filter(pk=ticket["task"], func=tasks.DRY_RUN).first()
     if task is None and gone:
-        raise ApiRefusal(404, "The result of the dry run was not kept. Ask for another.")
+        raise ApiRefusal(404, "The result of the dry run was not kept. Start another one.")
     found = _result(caller, task.result) if task and task.success and task.result else None
     if task is None:
         state, hint = "waiting", worker_hint()
     else:
         state = "done" if found else "failed"
-        hint = "" if found else "The worker failed at it; the service's log has the details."
+        hint = "" if found else "The worker failed. See the service log."
     return DryRun(id=id, repository=repository.name, state=state, hint=hint, result=found)  # type: ignore[arg-type]
 
 
@@ -141,7 +146,7 @@ def _result(caller: Caller, stored: dict[str, Any]) -> DryRunResult:
         failed_files=[FailedFile(**item) for item in report["failed"]],
         not_a_dag=report["not_a_dag"],
         ignored=report["ignored"],
-        # A result that an older worker stored has none.
+        # Results that a worker of an older version stored lack these keys.
         not_a_dag_reasons=report.get("not_a_dag_reasons", {}),
         ignored_reasons=report.get("ignored_reasons", {}),
         seconds=report["seconds"],

@@ -1,4 +1,4 @@
-"""`/repositories/{name}/files` and `/errors`: what became of each file, and what fails now over all repositories."""
+"""`/repositories/{name}/files` and `/errors`: the state of each file, and the failing files of all repositories."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ FileStateName = Literal["compiled", "failed", "not_a_dag", "ignored"]
 
 
 class ExcerptOut(Sent):
-    """Lines of the source; the first has the number `first`."""
+    """Lines of the source; `first` is the number of the first line."""
 
     first: int
     lines: list[str]
 
 
 class ProblemInFile(Sent):
-    """A problem in a file, located as exactly as is known."""
+    """A problem in a file, with its location as far as it is known."""
 
     message: str
     path: str | None
@@ -50,25 +50,25 @@ class ProblemInFile(Sent):
     task: str | None
     key: str | None
     excerpt: ExcerptOut | None
-    output: str | None = Field(description="The end of what the file printed while it was compiled.")
+    output: str | None = Field(description="The end of the output that the file printed during compilation.")
 
 
 class File(Sent):
-    """What is told of a file everywhere."""
+    """The fields of a file that both the list and the single file have."""
 
     path: str
     kind: str
     state: FileStateName
     dags: int
     blob: str
-    commit: str = Field(description="The commit at which it was last compiled.")
+    commit: str = Field(description="The commit at which the file was last compiled.")
     first_failed_at: Time
     last_failed_at: Time
     retry_at: Time = Field(
-        description="A failure that may pass, such as a time-out: the file is compiled again then."
+        description="After a transient failure, such as a timeout: when the file is compiled again."
     )
     reason: str | None = Field(
-        description="Why the file holds no DAG, or is ignored; null for the other states."
+        description="Why the file defines no DAG or is ignored; null in the other states."
     )
 
 
@@ -80,14 +80,14 @@ class FileSummary(File):
 
 
 class FilePage(Sent):
-    """Files by path."""
+    """A page of files, ordered by path."""
 
     items: list[FileSummary]
     next: str | None
 
 
 class FileOut(File):
-    """All of a file."""
+    """A file with all its problems."""
 
     repository: str
     image_digest: str
@@ -96,14 +96,14 @@ class FileOut(File):
 
 
 class Served(Sent):
-    """A DAG that is served as it was, in place of what the file says now."""
+    """A stale DAG: the last good version, which is served while its file fails."""
 
     uid: str
     commit: str
 
 
 class FailingFile(Sent):
-    """A file that fails at the last commit that was applied."""
+    """A file that fails at the last applied commit."""
 
     repository: str
     path: str
@@ -111,16 +111,20 @@ class FailingFile(Sent):
     first_seen: Time
     last_seen: Time
     retry_at: Time = Field(
-        description="A failure that may pass, such as a time-out: the file is compiled again then."
+        description="After a transient failure, such as a timeout: when the file is compiled again."
     )
-    problems: list[ProblemInFile] = Field(description="The first few; the file has all.")
+    problems: list[ProblemInFile] = Field(
+        description="The first few problems; the file's own resource has all."
+    )
     problems_in_all: int
-    served: list[Served] = Field(description="The first few DAGs that are served on; for who may view DAGs.")
+    served: list[Served] = Field(
+        description="The first few stale DAGs of the file; empty unless the user may view DAGs."
+    )
     served_in_all: int
 
 
 class ErrorPage(Sent):
-    """Failing files, the newest failure first."""
+    """A page of failing files, newest failure first."""
 
     items: list[FailingFile]
     next: str | None
@@ -139,7 +143,7 @@ def files(
     cursor: Cursor = ABSENT,
     state: FileStateName = ABSENT,
 ) -> FilePage:
-    """What became of each file at the last commit that was applied, by path."""
+    """List the repository's files with their state at the last applied commit, ordered by path."""
     rows = SourceFile.objects.filter(repository=found(request.auth, name))
     if state:
         rows = rows.filter(state=FileState(state))
@@ -158,7 +162,7 @@ def files(
     summary="Read a file's problems",
 )
 def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
-    """One file, by its path from the repository's root, with all its problems."""
+    """Return one file with all its problems, by its path from the repository's root."""
     repository = found(request.auth, name)
     row: Any = SourceFile.objects.filter(repository=repository, path=path).first()
     if row is None:
@@ -177,16 +181,16 @@ def file(request: ApiRequest, name: RepositoryName, path: FilePath) -> FileOut:
     response=ErrorPage,
     auth=BearerToken(TokenScope.READ, VIEW),
     tags=["errors"],
-    summary="List what fails",
+    summary="List failing files",
 )
 def errors(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
     repository: RepositoryName = ABSENT,
-    search: Annotated[Search, Field(description="Text in path or message.")] = ABSENT,
+    search: Annotated[Search, Field(description="Text to find in the path or message.")] = ABSENT,
 ) -> ErrorPage:
-    """Every file that fails now, over all repositories, with the lines at fault and what is served in its place."""
+    """List the failing files of all repositories, each with the lines at fault and the stale DAGs that are served."""
     wanted = failing.FailingFileFilter(repository or "", (search or "").strip())
     rows = failing.failing_files(request.auth.user, wanted).annotate(
         since=Coalesce("first_failed_at", Value(_LONG_AGO))
@@ -228,7 +232,7 @@ def _failing(row: Mapping[str, Any], served: list[Any]) -> FailingFile:
 
 
 def _problems(stored: object) -> list[ProblemInFile]:
-    """Stored diagnostics; what is none is left out."""
+    """Return the stored diagnostics, without malformed entries."""
     items = stored if isinstance(stored, list) else []
     return [
         _problem(item) for item in items if isinstance(item, Mapping) and isinstance(item.get("message"), str)

@@ -1,4 +1,4 @@
-"""`/`: who am I? For whoever wonders what a token is good for."""
+"""`/`: the token's user, scopes and permissions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ APPS = ("gitsync", "metadata", "connections")
 
 
 class TokenOut(Sent):
-    """The token that was sent, but for its text."""
+    """The token that was sent, without its text."""
 
     name: str
     start: str
@@ -28,19 +28,19 @@ class TokenOut(Sent):
 
 
 class Me(Sent):
-    """The user that the token acts for, and what both may do together."""
+    """The user that the token acts for, with scopes and permissions."""
 
     user: str
     token: TokenOut
     superuser: bool
     sees_all_repositories: bool
     groups: list[str]
-    permissions: list[str] = Field(description="Of the user, as far as they matter here.")
+    permissions: list[str] = Field(description="The user's permissions that concern kiok.")
 
 
 @router.get("/", response=Me, auth=BearerToken(), summary="Who am I?")
 def me(request: ApiRequest) -> Me:
-    """The token's user, its scopes and its end. Needs no scope."""
+    """Return the token's user, scopes and expiry. Requires no scope."""
     user, token = request.auth.user, request.auth.token
     return Me(
         user=user.get_username(),

@@ -1,8 +1,8 @@
-"""What a request that a worker has to do is known by, until it is done and for a day: a signed text.
+"""Operation tokens: signed texts that identify requests which a worker executes. A token is valid for one day.
 
-It holds what tells the request's end in the store (the task's id, and how things stood when it was made), so that
-nothing has to be stored for it. Signed, so that it can be asked for only by who made it or was told; whether its
-repository may be seen is looked at each time anew.
+A token contains all that is needed to find the request's outcome in the database (the task's id, and the state when the
+request was made), so nothing is stored for it. The signature prevents guessing: only the requester, and those who got
+the token from the requester, can read the outcome. Access to the repository is checked at each request.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from gitsync.models import QueuedSync
 from kiok.cluster.conf import properties
 
 MAX_AGE = timedelta(days=1)
-TURNS = ("sync",)
-"""The kinds of requests that wait for their turn; others are in the queue and nowhere else."""
+TURNS = ("sync",)  # kinds with a row in the table of queued syncs; the others are only tasks in the queue
 
 Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_length=1, max_length=2000)]
 
 
 def write(kind: str, value: Mapping[str, Any]) -> str:
-    """A ticket of this kind. Letters, digits, `_`, `-` and `.`."""
+    """Return an operation token of this kind. It consists of letters, digits, `_`, `-` and `.`."""
     newest = OrmQ.objects.order_by("-pk").values_list("pk", flat=True).first()
     return _signer(kind).sign_object({**value, "kind": kind, "queued": newest or 0, "at": int(time.time())})
 
 
 def read(kind: str, ticket: str) -> dict[str, Any]:
-    """What was written. Raises Refused (404) for what is none of this service's, or too old."""
+    """Return the value of a token. Raise Refused (404) if the token is invalid or expired."""
     try:
         value: dict[str, Any] = _signer(kind).unsign_object(ticket, max_age=MAX_AGE)
     except signing.BadSignature as exc:
@@ -43,9 +42,9 @@ def read(kind: str, ticket: str) -> dict[str, Any]:
 
 
 def has_left_the_queue(value: Mapping[str, Any]) -> bool:
-    """Whether no worker has it any more. A task's result, if it was kept, is there before it leaves.
+    """Return whether the task has left the queue. Its result, if it is kept, is stored before it leaves.
 
-    A queue in Redis does not tell; then it has left when no worker can be at it any more.
+    Redis does not report this: with Redis, a task has left once the sync timeout has passed since the request.
     """
     if QueuedSync.objects.filter(pk=value["task"]).exists():
         return False

@@ -1,4 +1,4 @@
-"""Lists in pages. A page begins after the last row of the one before, so rows that come and go shift nothing."""
+"""Pagination by keyset: a page begins after the last row of the previous page, so inserts and deletes shift no row."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MAX_LIMIT = 500
 
 Limit = Annotated[
     int,
-    Field(ge=1, le=MAX_LIMIT, description="How many a page holds at most."),
+    Field(ge=1, le=MAX_LIMIT, description="The maximum number of items per page."),
     BeforeValidator(integer),
 ]
 Cursor = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=1, max_length=8000),
-    Field(description="Where the page begins; `next` of the page before has it."),
+    Field(description="Where the page begins; taken from `next` of the previous page."),
 ]
 
 Row = TypeVar("Row")
@@ -36,7 +36,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a list is ordered by; `kind` is str, int or datetime. Together a list's columns tell its rows apart."""
+    """A column that a list is ordered by; `kind` is str, int or datetime. The columns of a list are unique together."""
 
     name: str
     kind: type
@@ -46,9 +46,9 @@ class Column:
 def cut(
     rows: QuerySet[Any, Row], order: Sequence[Column], request: HttpRequest, limit: int, cursor: str | None
 ) -> tuple[list[Row], str | None]:
-    """A page of the rows in that order, and the address of the next page, None on the last. One query.
+    """Return a page of the ordered rows, and the address of the next page (None on the last), with one query.
 
-    Raises Refused (404) for a cursor that no list like this gave.
+    Raise Refused (404) for a cursor that does not belong to this list.
     """
     if cursor:
         rows = rows.filter(_after(order, _read(cursor, order)))
@@ -66,13 +66,13 @@ def cut(
 
 
 def _after(order: Sequence[Column], values: Sequence[Any]) -> Q:
-    """A condition: later in the order than the row with these values."""
+    """Return a condition that selects the rows after the one with these values."""
     condition = Q()
     for column, value in reversed(list(zip(order, values, strict=True))):
         later = Q(**{f"{column.name}__{'lt' if column.descending else 'gt'}": value})
         condition = later | (Q(**{column.name: value}) & condition) if condition else later
     first = order[0]
-    # Says nothing new, but an index can begin there.
+    # Redundant, but it lets PostgreSQL start an index scan there.
     return Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]}) & condition
 
 
@@ -86,7 +86,7 @@ def _read(cursor: str, order: Sequence[Column]) -> list[Any]:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return [_value(column.kind, value) for column, value in zip(order, values, strict=True)]
     except (ValueError, TypeError, RecursionError) as exc:
-        raise ApiRefusal(404, "No page begins at this cursor; begin with the first.", code="cursor") from exc
+        raise ApiRefusal(404, "Invalid cursor. Start again at the first page.", code="cursor") from exc
 
 
 def _value(kind: type, value: Any) -> Any:
@@ -96,7 +96,7 @@ def _value(kind: type, value: Any) -> Any:
             raise ValueError("no zone")
         return when
     if kind is str and isinstance(value, str) and "\0" not in value:
-        value.encode()  # no half of a surrogate pair
+        value.encode()  # raises for a lone surrogate
         return value
     if kind is int and type(value) is int and -MAX_INT64 <= value <= MAX_INT64:
         return value

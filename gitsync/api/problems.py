@@ -1,4 +1,4 @@
-"""What is answered where it does not go well: problem details, RFC 9457, for every status and every path."""
+"""Error responses: problem details (RFC 9457) for every status and every path."""
 
 from __future__ import annotations
 
@@ -39,15 +39,14 @@ log = logging.getLogger(__name__)
 
 
 class FieldError(Schema):
-    """What is wrong with one value that was sent."""
+    """The error of one value in the request."""
 
-    field: str
-    """The key in the body, or the parameter; "" for all of it."""
+    field: str  # the key in the body, or the parameter; "" for the whole request
     message: str
 
 
 class Problem(Schema):
-    """What went wrong, for people (`title`, `detail`) and for programs (`type`, `status`, `errors`)."""
+    """An error, for people (`title`, `detail`) and for programs (`type`, `status`, `errors`)."""
 
     type: str
     title: str
@@ -57,7 +56,7 @@ class Problem(Schema):
 
 
 class ApiRefusal(Exception):
-    """An answer of this status. `code` ends the problem's type; "" for the status's own."""
+    """An error response with this status. `code` is the end of the problem's type; "" for the status's default."""
 
     def __init__(
         self,
@@ -77,17 +76,17 @@ class ApiRefusal(Exception):
 
 
 def not_found(what: str) -> ApiRefusal:
-    """No such row, or none that the caller may see: the answer is the same."""
-    return ApiRefusal(404, f"There is no such {what} that you may see.")
+    """Return a 404: the row does not exist, or the caller may not see it. Both get the same response."""
+    return ApiRefusal(404, f"No such {what}, or you may not see it.")
 
 
 def invalid(*errors: tuple[str, str]) -> ApiRefusal:
-    """Values that were sent and cannot be taken, each a pair of field and message."""
-    return ApiRefusal(422, "Some of what was sent cannot be taken; `errors` says what.", errors=errors)
+    """Return a 422 for invalid values, each a pair of field and message."""
+    return ApiRefusal(422, "The request has invalid values; see `errors`.", errors=errors)
 
 
 def response(problem: ApiRefusal) -> HttpResponse:
-    """The problem as an answer."""
+    """Return the problem as an HTTP response."""
     code = problem.code or _BY_STATUS.get(problem.status, "error")
     body: dict[str, Any] = {
         "type": TYPE + code.replace("_", "-"),
@@ -102,7 +101,7 @@ def response(problem: ApiRefusal) -> HttpResponse:
 
 
 def handle_all(api: NinjaAPI) -> None:
-    """Have every exception of an operation answered by a problem."""
+    """Register a handler that turns every exception of an operation into a problem."""
     for kind in (
         *(ApiRefusal, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation),
         *(UnreadablePostError, OperationalError, InterfaceError, Exception),
@@ -111,11 +110,11 @@ def handle_all(api: NinjaAPI) -> None:
 
 
 def of_exception(error: Exception) -> ApiRefusal:
-    """What is told of it. Of a fault of this service nothing; the log has it."""
+    """Return the problem for an exception. An internal error is only logged; its response has no details."""
     if isinstance(error, ApiRefusal):
         return error
     if isinstance(error, HttpError):
-        # What the body's parser raises comes as this one's cause.
+        # ninja wraps an exception of the body parser; the original is the cause.
         cause = error.__cause__
         return (
             of_exception(cause) if isinstance(cause, Exception) else ApiRefusal(error.status_code, str(error))
@@ -123,19 +122,19 @@ def of_exception(error: Exception) -> ApiRefusal:
     if isinstance(error, ValidationError):
         return invalid(*[(_field(item["loc"]), _message(item)) for item in error.errors])
     if isinstance(error, Http404):
-        return not_found("thing")
+        return not_found("object")
     if isinstance(error, RequestDataTooBig):
-        return ApiRefusal(413, "The body is larger than this service reads.")
+        return ApiRefusal(413, "The body is larger than this service accepts.")
     if isinstance(error, SuspiciousOperation | UnreadablePostError):
         return ApiRefusal(400, "The request cannot be read.")
     if isinstance(error, OperationalError | InterfaceError):
-        log.warning("no answer from the database: %s", error)
-        return _unavailable("The database does not answer. Try again.")
+        log.warning("the database does not respond: %s", error)
+        return _unavailable("The database does not respond. Try again.")
     if isinstance(error, BrokerAway):
         log.warning("%s", error.found)
         return _unavailable(str(error))
-    log.error("a fault in the API", exc_info=error)
-    return ApiRefusal(500, "A fault of this service; its log has the details.")
+    log.error("internal error in the API", exc_info=error)
+    return ApiRefusal(500, "Internal error. See the service log.")
 
 
 def _unavailable(detail: str) -> ApiRefusal:
@@ -143,11 +142,11 @@ def _unavailable(detail: str) -> ApiRefusal:
 
 
 def of_plain(answer: HttpResponse) -> HttpResponse:
-    """An error that Django or ninja has answered, as a problem."""
+    """Return an error response of Django or ninja as a problem."""
     headers = {name: answer.headers[name] for name in ("Allow",) if name in answer.headers}
     details = {
-        404: "There is nothing at this address; /api/v1/openapi.json lists what there is.",
-        405: f"Allowed here: {headers.get('Allow', 'nothing')}.",
+        404: "This address does not exist. See /api/v1/openapi.json for all addresses.",
+        405: f"Methods allowed here: {headers.get('Allow', 'none')}.",
     }
     detail = details.get(answer.status_code, HTTPStatus(answer.status_code).phrase)
     return response(ApiRefusal(answer.status_code, detail, headers=headers))
@@ -158,7 +157,7 @@ def _answer(_request: HttpRequest, error: Exception | type[Exception]) -> HttpRe
 
 
 def _field(location: Sequence[Any]) -> str:
-    """(`body`, parameter's name, key, ...) -> `key`; (`query`, name) -> `name`."""
+    """Return the field of an error location: `body`, parameter, key -> `key`; `query`, name -> `name`."""
     source, *path = location
     return ".".join(str(part) for part in (path[1:] if source == "body" else path))
 

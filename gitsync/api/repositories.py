@@ -1,4 +1,4 @@
-"""`/repositories`: list, add, read, change, remove, pause, resume."""
+"""`/repositories`: list, add, read, change, delete, pause and resume repositories."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BY_NAME = (Column("name", str),)
 
 
 class Paused(Sent):
-    """Who holds the repository back, since when and why."""
+    """The pause of a repository: since when, by which user, and why."""
 
     at: datetime
     by: str
@@ -43,15 +43,17 @@ class Paused(Sent):
 
 
 class Held(Sent):
-    """A commit that would prune every DAG of the repository, and waits until it is accepted."""
+    """A commit that would prune every DAG of the repository and is held until a user accepts it."""
 
     commit: str
-    dags: int = Field(description="The DAGs that it would prune.")
-    accepted_by: str = Field(description="Empty: not accepted yet. Otherwise its sync is under way, or next.")
+    dags: int = Field(description="The number of DAGs that the commit would prune.")
+    accepted_by: str = Field(
+        description="The user who accepted it; its sync is running or queued. Empty: not accepted."
+    )
 
 
 class RepositoryOut(Sent):
-    """A repository: its configuration, then how it stands. No url has a password in it."""
+    """A repository: its configuration, then its state. URLs contain no passwords."""
 
     name: str
     url: str
@@ -67,14 +69,18 @@ class RepositoryOut(Sent):
     allow_empty: bool
     enabled: bool
     interval_ms: int | None = Field(description="null: kiok.gitsync.interval.ms.")
-    groups: list[str] = Field(description="Who sees it; of these, the groups that the caller could name.")
+    groups: list[str] = Field(
+        description="The groups whose members see it, as far as the caller may assign them."
+    )
     managed_by: Literal["admin", "config"]
-    declared_in: str | None = Field(description="Where it is declared, and can be changed; null: here.")
+    declared_in: str | None = Field(
+        description="Where it is declared and must be changed; null: change it here."
+    )
     paused: Paused | None
     held: Held | None
     state: Literal["never", "in_sync", "degraded", "failing"]
     syncing: bool
-    reason: str = Field(description="A stable name for what is wrong; docs/operators.md explains each.")
+    reason: str = Field(description="The stable name of the problem; docs/operators.md explains each.")
     message: str
     last_commit: str
     last_good_commit: str
@@ -89,32 +95,32 @@ class RepositoryOut(Sent):
 
 
 class RepositoryPage(Sent):
-    """Repositories by name, and where the next page is; null: this is the last."""
+    """A page of repositories, ordered by name, and the address of the next page; null on the last."""
 
     items: list[RepositoryOut]
     next: str | None
 
 
 class Reason(Taken):
-    """Why it is paused: the next one to look will want to know."""
+    """The reason for a pause, which is shown to other users."""
 
     reason: Annotated[
         str,
         StringConstraints(
             pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", min_length=1, max_length=actions.MAX_REASON
         ),
-    ] = Field(examples=["The server is being moved."])
+    ] = Field(examples=["The git server is being migrated."])
 
 
 class Removed(Sent):
-    """What went. Versions and runs stay."""
+    """The result of a deletion. Versions and run history are kept."""
 
     name: str
-    dags: int = Field(description="DAGs that went with the repository.")
+    dags: int = Field(description="The number of DAGs that were deleted with the repository.")
 
 
 def found(caller: Caller, name: str) -> Any:
-    """The repository, counted. Raises Refused (404) if there is none that the caller may see."""
+    """Return the repository with its counts. Raise Refused (404) if it does not exist or the caller may not see it."""
     rows = counted_repositories(visible_repositories(caller.user)).prefetch_related("groups")
     repository = rows.filter(name=name).first()
     if repository is None:
@@ -123,7 +129,7 @@ def found(caller: Caller, name: str) -> Any:
 
 
 def address(repository: Repository) -> str:
-    """Where the repository is found."""
+    """Return the address of the repository in the API."""
     return reverse("api-1:repository", args=[repository.name])
 
 
@@ -133,9 +139,9 @@ def repositories(
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
     state: Literal["never", "in_sync", "degraded", "failing"] = ABSENT,
-    search: Annotated[Search, Field(description="Text in name, url, ref or subpath.")] = ABSENT,
+    search: Annotated[Search, Field(description="Text to find in the name, URL, ref or subpath.")] = ABSENT,
 ) -> RepositoryPage:
-    """The repositories that the token's user may see, by name."""
+    """List the repositories that the token's user may see, ordered by name."""
     rows = counted_repositories(visible_repositories(request.auth.user)).prefetch_related("groups")
     if state:
         rows = rows.filter(state=RepositoryState(state))
@@ -160,7 +166,7 @@ def repositories(
 def add_repository(
     request: ApiRequest, response: HttpResponse, body: RepositoryConfiguration
 ) -> Status[RepositoryOut]:
-    """Add a repository; it is looked at at once. What is wrong is told field by field, as in the admin."""
+    """Add a repository and check it immediately. Validation errors are returned per field."""
     repository = repository_edit.add(request.auth, body)
     response["Location"] = address(repository)
     return Status(201, _one(request.auth, repository.name))
@@ -174,7 +180,7 @@ def add_repository(
     summary="Read a repository",
 )
 def repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
-    """One repository's configuration and how it stands."""
+    """Return one repository's configuration and state."""
     return _one(request.auth, name)
 
 
@@ -185,7 +191,7 @@ def repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
     summary="Change a repository",
 )
 def change_repository(request: ApiRequest, name: RepositoryName, body: RepositoryChange) -> RepositoryOut:
-    """Change the fields that are sent, and leave the others. It is looked at at once."""
+    """Change the fields that are sent and keep the others. The repository is checked immediately."""
     changed = repository_edit.change(request.auth, _changeable(request.auth, name), body)
     return _one(request.auth, changed.name)
 
@@ -199,7 +205,7 @@ def change_repository(request: ApiRequest, name: RepositoryName, body: Repositor
 def replace_repository(
     request: ApiRequest, name: RepositoryName, body: RepositoryConfiguration
 ) -> RepositoryOut:
-    """As a change of every field: those that are not sent get their defaults. Adds no repository."""
+    """Replace the whole configuration: fields that are not sent get their defaults. Does not add a repository."""
     changed = repository_edit.change(request.auth, _changeable(request.auth, name), body, entirely=True)
     return _one(request.auth, changed.name)
 
@@ -208,10 +214,10 @@ def replace_repository(
     "/{name}",
     response=Removed,
     auth=BearerToken(TokenScope.WRITE, "gitsync.delete_repository"),
-    summary="Remove a repository",
+    summary="Delete a repository",
 )
 def remove_repository(request: ApiRequest, name: RepositoryName) -> Removed:
-    """Remove the repository and the DAGs it registered. Versions and runs stay."""
+    """Delete the repository and the DAGs it registered. Versions and run history are kept."""
     repository = _changeable(request.auth, name)
     return Removed(name=repository.name, dags=repository_edit.remove(request.auth, repository))
 
@@ -223,7 +229,10 @@ def remove_repository(request: ApiRequest, name: RepositoryName) -> Removed:
     summary="Pause a repository",
 )
 def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) -> RepositoryOut:
-    """Hold it back until it is resumed: no look, no sync. Its DAGs are served on. Declared ones too."""
+    """Stop checking and syncing the repository until it is resumed. Its DAGs are still served.
+
+    Declared repositories can be paused too.
+    """
     with possible():
         actions.pause(request.auth.user, found(request.auth, name), body.reason)
     return _one(request.auth, name)
@@ -236,14 +245,14 @@ def pause_repository(request: ApiRequest, name: RepositoryName, body: Reason) ->
     summary="Resume a repository",
 )
 def resume_repository(request: ApiRequest, name: RepositoryName) -> RepositoryOut:
-    """Let it be looked at again, at once. Resuming what is not paused does nothing."""
+    """Resume the repository and check it immediately. Does nothing if the repository is not paused."""
     actions.resume(request.auth.user, found(request.auth, name), trigger=Trigger.API)
     return _one(request.auth, name)
 
 
 @contextmanager
 def possible() -> Iterator[None]:
-    """Answers what is not possible as the repository stands by 409."""
+    """Turn a request that the repository's state does not allow into a 409 response."""
     try:
         yield
     except actions.ActionRefused as exc:
@@ -251,11 +260,11 @@ def possible() -> Iterator[None]:
 
 
 def _changeable(caller: Caller, name: str) -> Any:
-    """Raises Refused (409) for a declared one."""
+    """Return the repository. Raise Refused (404), or (409) for a declared repository."""
     repository = found(caller, name)
     if repository.managed_by == ManagedBy.CONFIG:
         where = declared_where(repository)
-        raise ApiRefusal(409, f"{name} is declared in {where}. Change or remove it there.", code="declared")
+        raise ApiRefusal(409, f"{name} is declared in {where}. Change or delete it there.", code="declared")
     return repository
 
 
@@ -264,7 +273,7 @@ def _one(caller: Caller, name: str) -> RepositoryOut:
 
 
 def _shown_groups(caller: Caller) -> set[str] | None:
-    """The names of groups that the caller may know of; None for all."""
+    """Return the names of the groups that the caller may know about, or None for all groups."""
     if sees_all(caller.user):
         return None
     return set(assignable_groups(caller.user).values_list("name", flat=True))

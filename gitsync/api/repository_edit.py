@@ -1,4 +1,4 @@
-"""Changing repositories as the admin's form does: the same rules, the same fields written, the same log."""
+"""Adding, changing and deleting repositories as the admin's form does: same rules, same columns, same log entries."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from gitsync.sync.backoff import look_at_once
 
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
 
+# The model's field by the key in the body. `groups` is handled separately, as it is not a column.
 FIELDS = {
     "name": "name",
     "url": "url",
@@ -48,7 +49,6 @@ FIELDS = {
     "enabled": "enabled",
     "intervalMs": "interval_ms",
 }
-"""The model's field by the key in the body; `groups` is apart, it is no column."""
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -57,54 +57,56 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class RepositoryChange(Taken):
-    """What is to be changed; the keys are those of a declared repository."""
+    """The fields to change. The keys are those of a declared repository."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     name: RepositoryName = Field(
-        "", description="1 to 63 of a-z, 0-9, '.', '_', '-'. Fixed by the first sync."
+        "", description="1 to 63 of a-z, 0-9, '.', '_', '-'. Fixed after the first sync."
     )
     url: Annotated[Text, StringConstraints(max_length=2000, min_length=1)] = Field(
         "", description="https://…, ssh://… or user@host:path, without credentials."
     )
     ref: Annotated[Text, StringConstraints(max_length=300, min_length=1)] = Field(
-        "main", description="A branch; or tag:NAME, semver:RANGE, commit:ID."
+        "main", description="A branch, tag:NAME, semver:RANGE or commit:ID."
     )
     subpath: Annotated[Text, StringConstraints(max_length=1024)] = Field(
-        "", description="The folder that holds the DAGs; empty: all."
+        "", description="The folder that contains the DAGs; empty: the whole repository."
     )
     credential_connection_id: ConnectionId | None = Field(
-        None, description="The connection with the key, password or token."
+        None, description="The connection with the SSH key, password or token for git."
     )
-    include: Text = Field("*.py", description="What DAGs may read outside the subpath: a pattern a line.")
-    verify: Literal["off", "commit", "tag"] = Field("off", description="Whose signature is required.")
+    include: Text = Field(
+        "*.py", description="Files outside the subpath that DAGs may read: one pattern per line."
+    )
+    verify: Literal["off", "commit", "tag"] = Field("off", description="What must have a valid signature.")
     verify_connection_id: ConnectionId | None = Field(
         None, description="The connection whose keys are trusted."
     )
     image_python: Annotated[Text, StringConstraints(max_length=255)] = Field(
-        "", description="Image that compiles *.py; empty: the service's."
+        "", description="The image that compiles *.py; empty: the service's default."
     )
     image_java: Annotated[Text, StringConstraints(max_length=255)] = Field(
-        "", description="Image that compiles *.jar; empty: the service's."
+        "", description="The image that compiles *.jar; empty: the service's default."
     )
     webhook_secret_connection_id: ConnectionId | None = Field(
-        None, description="The connection whose secret signs webhooks; null: none are taken."
+        None, description="The connection whose secret authenticates webhooks; null: webhooks are refused."
     )
     allow_empty: bool = Field(
         True,
-        description="false: a commit that would prune every DAG of the repository is held until it is accepted.",
+        description="false: a commit that would prune every DAG is held until a user accepts it.",
     )
-    enabled: bool = Field(True, description="false: switched off.")
+    enabled: bool = Field(True, description="false: disabled; the repository is not synced.")
     interval_ms: Annotated[int, Field(ge=1000, le=2**31 - 1)] | None = Field(
-        None, description="Time between two looks; null: kiok.gitsync.interval.ms."
+        None, description="Milliseconds between two polls; null: kiok.gitsync.interval.ms."
     )
     groups: list[Annotated[Text, StringConstraints(max_length=150, min_length=1)]] = Field(
-        [], max_length=100, description="Names of the groups whose members see it."
+        [], max_length=100, description="The names of the groups whose members see the repository."
     )
 
 
 class RepositoryConfiguration(RepositoryChange):
-    """A repository's whole configuration. What is left out has its default."""
+    """A repository's whole configuration. Fields that are left out get their defaults."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -121,14 +123,16 @@ class RepositoryConfiguration(RepositoryChange):
         }
     )
 
-    name: RepositoryName = Field(description="1 to 63 of a-z, 0-9, '.', '_', '-'. Fixed by the first sync.")
+    name: RepositoryName = Field(
+        description="1 to 63 of a-z, 0-9, '.', '_', '-'. Fixed after the first sync."
+    )
     url: Annotated[Text, StringConstraints(max_length=2000, min_length=1)] = Field(
         description="https://…, ssh://… or user@host:path, without credentials."
     )
 
 
 def add(caller: Caller, body: RepositoryConfiguration) -> Repository:
-    """A new repository. Raises Refused (409, 422)."""
+    """Add a repository and return it. Raise Refused (409, 422)."""
     repository = Repository()
     given = body.model_dump(by_alias=True)
     _set(repository, given)
@@ -146,7 +150,7 @@ def add(caller: Caller, body: RepositoryConfiguration) -> Repository:
 def change(
     caller: Caller, repository: Repository, body: RepositoryChange, *, entirely: bool = False
 ) -> Repository:
-    """Write what differs, `entirely`: also of what was not sent. Raises Refused (404, 409, 422)."""
+    """Write the fields that differ; with `entirely`, reset those that were not sent. Raise Refused (404, 409, 422)."""
     given = body.model_dump(by_alias=True, exclude_unset=not entirely)
     before = {field: _value(repository, field) for field in FIELDS.values()}
     _set(repository, given)
@@ -162,7 +166,7 @@ def change(
     look_at_once(repository)
     with _as_conflict(), transaction.atomic():
         if changed:
-            # Not what syncs observe and claim, nor what others edit: it may have moved on since the row was read.
+            # Only the changed columns: syncs and other users may have changed the others since the row was read.
             repository.save(update_fields=[*changed, "next_due_at", "consecutive_failures"])
         if regrouped and groups is not None:
             repository.groups.set(groups)
@@ -177,7 +181,7 @@ def change(
 
 
 def remove(caller: Caller, repository: Repository) -> int:
-    """Delete it with its DAGs; how many those were."""
+    """Delete the repository with its DAGs, and return the number of DAGs."""
     with transaction.atomic():
         _record(caller, repository, DELETION, "")
         return declared.remove_repository(repository)
@@ -198,7 +202,7 @@ def _column(field: str) -> str:
 
 
 def _check_choices(caller: Caller, repository: Repository, changed: Collection[str]) -> None:
-    """As the admin's form offers them: connections and names that are the caller's to take. Raises Refused (422)."""
+    """Raise Refused (422) for connections and names that the caller may not use, as the admin's form does."""
     wrong = []
     keys = {field: key for key, field in FIELDS.items()}
     for field in changed:
@@ -208,7 +212,7 @@ def _check_choices(caller: Caller, repository: Repository, changed: Collection[s
             and value
             and not usable_connections(caller.user, field).filter(pk=value).exists()
         ):
-            wrong.append((keys[field], f"There is no connection {value!r} that you may choose here."))
+            wrong.append((keys[field], f"No connection {value!r}, or you may not use it here."))
         if field == "name" and not may_take_name(caller.user, value):
             wrong.append((keys[field], NAME_HAS_HISTORY))
     if {"url", "credential"} & set(changed) and not may_be_sent(
@@ -220,20 +224,22 @@ def _check_choices(caller: Caller, repository: Repository, changed: Collection[s
 
 
 def _groups(caller: Caller, names: list[str], repository: Repository | None = None) -> list[Group]:
-    """The groups named, and those that the caller cannot see, which stay. Raises Refused (422)."""
+    """Return the named groups, and the current groups that the caller cannot see. Raise Refused (422)."""
     assignable = list(assignable_groups(caller.user))
     chosen = [group for group in assignable if group.name in names]
     if unknown := sorted(set(names) - {group.name for group in chosen}):
-        raise invalid(("groups", f"There is no group {unknown[0]!r} that you may name."))
+        raise invalid(("groups", f"No group {unknown[0]!r}, or you may not assign it."))
     if not chosen and not sees_all(caller.user):
-        raise invalid(("groups", "Name at least one of your groups; else you would not see it yourself."))
+        raise invalid(
+            ("groups", "Name at least one of your groups. Otherwise you cannot see the repository.")
+        )
     theirs = {group.pk for group in assignable}
     kept = [group for group in repository.groups.all() if group.pk not in theirs] if repository else []
     return [*chosen, *kept]
 
 
 def _validate(repository: Repository) -> None:
-    """Raises Refused (422) with the model's own words."""
+    """Validate the repository. Raise Refused (422) with the model's validation messages."""
     try:
         repository.full_clean()
     except ValidationError as exc:
@@ -249,11 +255,13 @@ def _validate(repository: Repository) -> None:
 
 @contextmanager
 def _as_conflict() -> Iterator[None]:
-    """What others did between the check and the writing, as an answer."""
+    """Turn a concurrent change between validation and save into a 404 or 409 response."""
     try:
         yield
     except IntegrityError as exc:
-        raise ApiRefusal(409, "Something else was changed at the same time. Read it again.") from exc
+        raise ApiRefusal(
+            409, "Conflict with a change made at the same time. Read the repository again and retry."
+        ) from exc
     except DatabaseError as exc:
         # "Save with update_fields did not affect any rows" has no class of its own.
         if type(exc) is DatabaseError:
@@ -262,7 +270,7 @@ def _as_conflict() -> Iterator[None]:
 
 
 def _verbose(field: str) -> str:
-    """The field's name as the admin's log has it."""
+    """Return the field's name as the admin's log shows it."""
     column: Any = Repository._meta.get_field(field)
     return capfirst(str(column.verbose_name))
 

@@ -1,4 +1,4 @@
-"""What is read of a request before an operation sees it."""
+"""Parsing of request bodies, before an operation receives them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MEDIA_TYPE = "application/json"
 
 
 class StrictParser(Parser):
-    """Bodies are JSON and called so; no key twice, no NaN, no endless nesting."""
+    """Parser for JSON bodies that are sent as JSON: no duplicate key, no NaN, bounded nesting."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         if not request.body and not request.content_type:
-            return None  # nothing was sent, where nothing need be
+            return None  # the body is optional and was not sent
         if request.content_type != MEDIA_TYPE:
             raise ApiRefusal(415, f"Send the body as {MEDIA_TYPE}.")
         try:
             return strict_json.parse(request.body)
         except strict_json.StrictJsonError as exc:
-            raise ApiRefusal(400, f"The body is not JSON as it is taken here: {exc}.") from exc
+            raise ApiRefusal(400, f"The body is not valid JSON: {exc}.") from exc

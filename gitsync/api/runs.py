@@ -1,4 +1,4 @@
-"""`/runs`: what ran, also of DAGs that are gone."""
+"""`/runs`: run history, including that of deleted DAGs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from kiok.metadata.models import DagRun
 router = Router(tags=["runs"], by_alias=True)
 
 VIEW = "metadata.view_dagrun"
+# For the runs of one DAG or repository: both have an index in this order.
 NEWEST_FIRST = (Column("created_at", datetime, descending=True), Column("id", int, descending=True))
-"""Of a DAG or a repository, which have indexes of it."""
-LAST_FIRST = (Column("id", int, descending=True),)
-"""Of all; the same order by the index that there is."""
+LAST_FIRST = (Column("id", int, descending=True),)  # for all runs: the same order, by the primary key's index
 
-MAX_LOG_CHARACTERS = 8_000_000  # of the logs in one answer
+MAX_LOG_CHARACTERS = 8_000_000  # of all task logs in one response
 
 RunStateName = Literal["PENDING", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"]
 
@@ -45,14 +44,14 @@ class RunSummary(Sent):
 
 
 class RunPage(Sent):
-    """Runs, the newest first."""
+    """A page of runs, newest first."""
 
     items: list[RunSummary]
     next: str | None
 
 
 class TaskRunOut(Sent):
-    """A task's part in a run."""
+    """A task of a run."""
 
     task_id: str
     state: RunStateName
@@ -60,7 +59,7 @@ class TaskRunOut(Sent):
     finished_at: Time
     exit_code: int | None
     log: str = Field(
-        description="Its beginning, where all logs of the run are longer than 8 million characters."
+        description="The task's log; truncated if the run's logs exceed 8 million characters together."
     )
 
 
@@ -75,11 +74,11 @@ def runs(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    uid: Annotated[Uid, Field(description="Of this DAG.")] = ABSENT,
+    uid: Annotated[Uid, Field(description="Only runs of the DAG with this uid.")] = ABSENT,
     repository: RepositoryName = ABSENT,
     state: RunStateName = ABSENT,
 ) -> RunPage:
-    """Runs of DAGs, the newest first."""
+    """List runs of DAGs, newest first."""
     given = {"uid": uid, "repository": repository, "state": state}
     rows = visible(DagRun.objects.all(), request.auth.user)
     rows = rows.filter(**{key: value for key, value in given.items() if value})
@@ -90,7 +89,7 @@ def runs(
 
 @router.get("/{id}", response=RunOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a run")
 def run(request: ApiRequest, id: Key) -> RunOut:
-    """One run, with what became of each task."""
+    """Return one run with the state and log of each task."""
     row = visible(DagRun.objects.filter(pk=id), request.auth.user).first()
     if row is None:
         raise not_found("run")

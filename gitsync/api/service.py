@@ -1,4 +1,4 @@
-"""The API as a whole: its operations, its addresses, and what holds for every answer."""
+"""The API as a whole: its operations, its URLs, and the rules for every response."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ View = Callable[..., HttpResponse]
 
 
 class Api(NinjaAPI):
-    """ninja's, with a complete document."""
+    """ninja's API with a complete OpenAPI document."""
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
@@ -57,7 +57,7 @@ api = Api(
     version=document.VERSION,
     description=document.DESCRIPTION,
     urls_namespace=NAMESPACE,
-    openapi_url=None,  # ours are below
+    openapi_url=None,  # served by `urls` instead
     docs_url=None,
     parser=StrictParser(),
 )
@@ -74,12 +74,12 @@ api.add_router("/runs", runs.router)
 
 @cache
 def described() -> dict[str, Any]:
-    """The OpenAPI document; the same for everybody for as long as the process lives."""
+    """Return the OpenAPI document: the same for all users during the life of the process."""
     return api.get_openapi_schema()
 
 
 def urls() -> list[URLPattern]:
-    """For the site's urls, under a path that ends with a slash."""
+    """Return the URL patterns, for inclusion under a path that ends with a slash."""
     return [
         re_path(r"^openapi\.json\Z", _guarded(_openapi), name="openapi"),
         re_path(r"^docs\Z", documentation.page, name="docs"),
@@ -93,9 +93,12 @@ def urls() -> list[URLPattern]:
 
 
 def _guarded(view: View) -> View:
-    """Whatever the view answers or raises: no page of Django's, no parameter ignored; HEAD is GET without the body."""
+    """Return the view with the rules for every response.
 
-    @csrf_exempt  # a session counts for nothing here
+    Errors are problems instead of Django's pages, unknown parameters are refused, and HEAD is GET without the body.
+    """
+
+    @csrf_exempt  # the API ignores sessions
     def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
         is_head = request.method == "HEAD"
         if is_head:
@@ -103,7 +106,7 @@ def _guarded(view: View) -> View:
         try:
             _check_query(request)
             answered = view(request, **arguments)
-        except Exception as exc:  # noqa: BLE001 - each has its answer, and what has none is logged
+        except Exception as exc:  # noqa: BLE001 - every exception becomes a problem; unexpected ones are logged
             answered = problems.response(problems.of_exception(exc))
         if answered.status_code >= 400 and answered.headers["Content-Type"] != problems.CONTENT_TYPE:
             answered = problems.of_plain(answered)
@@ -116,16 +119,18 @@ def _guarded(view: View) -> View:
 
 
 def _check_query(request: HttpRequest) -> None:
-    """Raises Refused (422) for a parameter that the operation does not have, or that comes twice."""
+    """Raise Refused (422) for a parameter that the operation does not have, or that is sent twice."""
     if not request.GET or request.resolver_match is None:
         return
     path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.resolver_match.route)
     known = document.parameters(described(), path, request.method or "")
     if known is None:
         return
-    wrong = [(name[:100], "There is no such parameter here.") for name in request.GET if name not in known]
+    wrong = [(name[:100], "Unknown parameter.") for name in request.GET if name not in known]
     twice = [
-        (name, "Send it once.") for name, values in request.GET.lists() if len(values) > 1 and name in known
+        (name, "Send this parameter only once.")
+        for name, values in request.GET.lists()
+        if len(values) > 1 and name in known
     ]
     if wrong or twice:
         raise problems.invalid(*wrong, *twice)

@@ -1,4 +1,4 @@
-"""`POST /repositories/{name}/sync` and `/sync-requests`: asking for a sync, and what came of it."""
+"""`POST /repositories/{name}/sync` and `/sync-requests`: request a sync, and read its outcome."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ router = Router(tags=["syncs"], by_alias=True)
 
 KIND = "sync"
 OutcomeName = Literal["synced", "partial", "nothing_new", "failed", "not_looked", "internal", "unknown"]
-FORGOTTEN = "The queue has forgotten what became of it; the repository's syncs tell."
+FORGOTTEN = "The queue no longer has the outcome of this request. See the repository's syncs."
 _ENDS: dict[End, OutcomeName] = {
     End.NOTHING_NEW: "nothing_new",
     End.FAILING: "failed",
@@ -49,46 +49,46 @@ _BY_STATE: dict[SyncState, OutcomeName] = {SyncState.SUCCEEDED: "synced", SyncSt
 
 
 class Wanted(Taken):
-    """How to sync."""
+    """Options of a sync."""
 
-    full: bool = Field(False, description="Compile also what has not changed.")
+    full: bool = Field(False, description="Compile all files, including unchanged ones.")
 
 
 class Accepted(Taken):
-    """The commit that is accepted: `held.commit` of the repository."""
+    """The commit to accept: `held.commit` of the repository."""
 
     commit: Annotated[Text, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] = Field(
-        description="Its full id.", examples=["4b825dc642cb6eb9a060e54bf8d69288fbee4904"]
+        description="The full commit id.", examples=["4b825dc642cb6eb9a060e54bf8d69288fbee4904"]
     )
 
 
+# The body is optional.
 DEFAULT: Any = Body(Wanted(full=False))  # type: ignore[type-arg]  # a type to mypy, a function to Python
-"""Nothing need be sent."""
 
 
 class SyncResult(Sent):
-    """What came of the request."""
+    """The result of a sync request."""
 
     ok: bool = Field(description="The repository is in sync and no file failed.")
     outcome: OutcomeName = Field(
-        description="synced; partial: synced, with failed files; nothing_new: the commit is the last synced one; "
-        "failed: `reason` says why; not_looked: switched off or paused meanwhile; internal: a fault of the "
-        "service; unknown: too long ago."
+        description="synced: synced without failed files; partial: synced, but degraded because files failed; "
+        "nothing_new: the commit is the last synced one; failed: `reason` says why; not_looked: the repository was "
+        "disabled or paused before the sync; internal: internal error; unknown: the outcome is no longer stored."
     )
     reason: str
     message: str
     commit: str = Field(description="The commit that is served now.")
-    sync: SyncSummary | None = Field(description="The sync, if one came of it and the caller may view syncs.")
+    sync: SyncSummary | None = Field(description="The sync, if one ran and the caller may view syncs.")
 
 
 class SyncRequest(Sent):
-    """A sync that was asked for: waiting for a worker, running, or done with its result."""
+    """A requested sync: waiting for a worker, running, or done with a result."""
 
     id: str
     repository: str
     full: bool
     state: Literal["waiting", "running", "done"]
-    hint: str = Field(description="What keeps it from beginning, if that is known.")
+    hint: str = Field(description="Why the sync does not start, if known.")
     result: SyncResult | None
 
 
@@ -102,10 +102,10 @@ class SyncRequest(Sent):
 def sync_repository(
     request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Wanted = DEFAULT, wait: Wait = 0
 ) -> Status[SyncRequest]:
-    """Ask a worker to sync the repository now.
+    """Request an immediate sync of the repository.
 
-    202 with the address of the request, which tells how it stands; 200 with the result where it is there within `wait`
-    seconds. That the sync failed is a result too: see `result.ok`.
+    202 with the address of the request, to poll for its state; 200 with the result if it is available within `wait`
+    seconds. A failed sync is a result too: see `result.ok`.
     """
     repository = found(request.auth, name)
     ask = partial(actions.ask_for_sync, full=body.full, trigger=Trigger.API)
@@ -122,9 +122,9 @@ def sync_repository(
 def accept_empty(
     request: ApiRequest, response: HttpResponse, name: RepositoryName, body: Accepted, wait: Wait = 0
 ) -> Status[SyncRequest]:
-    """Accept the commit that the repository holds, and ask a worker to sync it. The answer is that of a sync.
+    """Accept the commit that is held for the repository, and request its sync. The response is that of a sync request.
 
-    409 where the repository holds another commit, or none.
+    409 if another commit is held, or none.
     """
     repository = found(request.auth, name)
     ask = partial(actions.accept_empty, commit=body.commit, trigger=Trigger.API)
@@ -136,10 +136,10 @@ def accept_empty(
     response=SyncRequest,
     auth=BearerToken(TokenScope.READ, VIEW),
     url_name="sync-request",
-    summary="Read what came of a request",
+    summary="Read a sync request",
 )
 def sync_request(request: ApiRequest, id: Ticket, wait: Wait = 0) -> SyncRequest:
-    """How a sync that was asked for stands, at once or when it is done. For a day."""
+    """Return the request, immediately or when it is done, at most `wait` seconds later. Available for one day."""
     return _until_done(request.auth, id, wait)
 
 
@@ -152,7 +152,7 @@ def _asked(
     full: bool,
     wait: int,
 ) -> Status[SyncRequest]:
-    """Have `ask` queue a sync, and answer with the request, or with its result within `wait` seconds."""
+    """Enqueue a sync with `ask`, and return the request, with its result if it is available within `wait` seconds."""
     run = SyncRun.objects.filter(repository=repository).order_by("-id").first()
     with possible():
         task = ask(request.auth.user, repository)
@@ -170,7 +170,7 @@ def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:
 
 def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
     asked, full = RequestedSync.from_json(ticket), ticket["full"] is True
-    # The task first: once it is done, what is read after it is as it left it.
+    # Read the task first: if it is done, all rows that are read after it contain its changes.
     task = _task(asked)
     repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
     if repository is None:
@@ -198,7 +198,7 @@ def _task(asked: RequestedSync) -> Task | None:
 
 
 def _run(repository: Repository, asked: RequestedSync, full: bool) -> Any:
-    """The first sync after the request, a full one if that was asked for; else the newest before."""
+    """Return the first sync after the request (the first full one, if requested), else the newest before it."""
     runs = counted_syncs(SyncRun.objects.select_related("repository").filter(repository=repository))
     later = runs.filter(pk__gt=asked.last_run).order_by("pk")
     first = (later.filter(full=True) if full else later).first()
@@ -213,7 +213,7 @@ def _result(caller: Caller, repository: Repository, outcome: RequestOutcome, run
             outcome=name,
             reason=run.reason,
             message=run.message,
-            commit=run.repository.last_good_commit,  # read with it, when it had ended
+            commit=run.repository.last_good_commit,  # read together with the ended sync
             sync=syncs.summary(run) if caller.may(syncs.VIEW) else None,
         )
     fails = outcome.end is not End.NOTHING_NEW

@@ -1,4 +1,4 @@
-"""`/syncs`: what each sync did, for whom, and how long it took."""
+"""`/syncs`: the changes, trigger and duration of each sync."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TriggerName = Literal["schedule", "command", "admin", "webhook", "api"]
 
 
 class Counts(Sent):
-    """How many DAGs a sync did what with, and how many problems it found in files."""
+    """The number of DAGs per kind of change, and the number of problems in files."""
 
     created: int
     updated: int
@@ -44,27 +44,27 @@ class SyncSummary(Sent):
     id: int
     repository: str
     state: SyncStateName
-    step: str = Field(description="The step under way, or the one that failed.")
+    step: str = Field(description="The running step, or the step that failed.")
     reason: str
     message: str
     trigger: TriggerName
     requested_by: str
-    correlation_id: str = Field(description="What its log lines and its containers carry too.")
+    correlation_id: str = Field(description="The id that the sync's log lines and containers carry too.")
     full: bool
     from_commit: str
     to_commit: str
     counts: Counts
     files_compiled: int
-    files_reused: int = Field(description="Files whose last result still holds.")
-    files_done: int = Field(description="Of `filesTotal`, those compiled so far.")
+    files_reused: int = Field(description="Files whose cached result was used.")
+    files_done: int = Field(description="How many of `filesTotal` are compiled so far.")
     files_total: int
-    repeats: int = Field(description="How often the same failure was seen again.")
+    repeats: int = Field(description="How often the same failure occurred again.")
     started_at: datetime
     finished_at: Time
 
 
 class SyncPage(Sent):
-    """Syncs, the newest first."""
+    """A page of syncs, newest first."""
 
     items: list[SyncSummary]
     next: str | None
@@ -80,7 +80,7 @@ class Changes(Sent):
 
 
 class FailedFile(Sent):
-    """A problem in a file, as one line says it."""
+    """A problem in a file, in one line."""
 
     path: str
     line: int | None
@@ -88,12 +88,12 @@ class FailedFile(Sent):
 
 
 class SyncOut(SyncSummary):
-    """All of a sync."""
+    """A sync with its changes, failed files and log."""
 
     changes: Changes
     failed_files: list[FailedFile]
     timings: dict[str, float] = Field(description="Seconds per step.")
-    log: str = Field(description="What happened when, a line each: seconds since its beginning, text.")
+    log: str = Field(description="The sync log, one line per event: seconds since the sync started, text.")
 
 
 @router.get("", response=SyncPage, auth=BearerToken(TokenScope.READ, VIEW), summary="List syncs")
@@ -106,7 +106,7 @@ def syncs(
     trigger: TriggerName = ABSENT,
     correlation_id: CorrelationId = NO_ID,
 ) -> SyncPage:
-    """Syncs that had something to do, or failed; the newest first."""
+    """List syncs, newest first. Polls that found nothing new are not listed."""
     rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
     given = {
         "repository__name": repository,
@@ -123,7 +123,7 @@ def syncs(
     "/{id}", response=SyncOut, auth=BearerToken(TokenScope.READ, VIEW), url_name="sync", summary="Read a sync"
 )
 def sync(request: ApiRequest, id: Key) -> SyncOut:
-    """One sync: what changed, which files failed, how long each step took, its log."""
+    """Return one sync with its changes, failed files, duration per step, and sync log."""
     rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
     row: Any = counted_syncs(rows).defer(None).filter(pk=id).first()
     if row is None:
@@ -141,7 +141,7 @@ def sync(request: ApiRequest, id: Key) -> SyncOut:
 
 
 def summary(row: Any) -> SyncSummary:
-    """A row of `counted_syncs`, with its repository."""
+    """Return the summary of a row of `counted_syncs`, read with its repository."""
     return SyncSummary(
         id=row.pk,
         repository=row.repository.name,

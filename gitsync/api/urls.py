@@ -1,4 +1,4 @@
-"""Where the API is found, under `/api/v1/`."""
+"""URLs of the API, under `/api/v1/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for a worker within a request: no transaction is open meanwhile, and the store is asked seldom."""
+"""Long polling for a worker's result, without an open transaction and with few database queries."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from gitsync.api.schemas import integer
 MAX_SECONDS = 60
 FIRST_PAUSE_SECONDS = 0.2
 LAST_PAUSE_SECONDS = 1.0
-MAX_WAITING = 2
-"""Of a web process's four threads. Who comes when they are taken is told at once how things stand."""
+MAX_WAITING = 2  # of a web process's four threads; further requests get the current state immediately
 
 Wait = Annotated[
     int,
-    Field(ge=0, le=MAX_SECONDS, description="Seconds to wait for the result at most; 0: answer at once."),
+    Field(
+        ge=0,
+        le=MAX_SECONDS,
+        description="The maximum seconds to wait for the result; 0: respond immediately.",
+    ),
     BeforeValidator(integer),
 ]
 
@@ -29,7 +32,10 @@ _places = threading.BoundedSemaphore(MAX_WAITING)
 
 
 def until(look: Callable[[], T], is_done: Callable[[T], bool], seconds: float) -> T:
-    """What `look` gives once it is done, or after so many seconds, or at once if too many wait already."""
+    """Call `look` until it is done or the seconds have passed, and return its value.
+
+    Return the first value immediately if too many requests are waiting already.
+    """
     deadline = time.monotonic() + seconds
     seen = look()
     if is_done(seen) or seconds <= 0 or not _places.acquire(blocking=False):

@@ -1,11 +1,11 @@
-"""Git without a work tree: urls, refs, credentials, one door to the git command, bare mirrors.
+"""Git without a work tree: urls, refs, credentials, the git client and bare mirrors.
 
-Knows no Django. Everything a row, a server or a commit says is untrusted input here.
+This package does not depend on Django. It treats everything from rows, servers and commits as untrusted input.
 
-    url, ref, subpath   text typed by users, parsed once, strictly
-    credentials         secrets, and the environment that hands them to one git process
-    client, process     the one door: every git command, its environment, its limits; gitpython: what it stands on
-    mirror, tree        a bare depth-1 mirror, and a commit's files read from it
-    signature, ...      whose signature a commit or tag carries (signed_object, openpgp, allowed_signers, signer)
-    errors, failure     what can go wrong, split by who must act
+    url, ref, subpath   strict parsers for text that users type
+    credentials         secrets, and the environment that passes them to one git process
+    client, process     the only way to run git, with its environment and limits; gitpython: the library below it
+    mirror, tree        a bare depth-1 mirror, and the files of a commit in it
+    signature, ...      verification of a commit's or tag's signature (signed_object, openpgp, allowed_signers, signer)
+    errors, failure     errors, split by who must act
 """

@@ -1,7 +1,7 @@
-"""Classification of IP addresses: which of them lead to the public internet, and which only to a local network.
+"""Classification of IP addresses as public or special-purpose.
 
-Python's `ipaddress.is_global` depends on the Python version and takes several special ranges for public. This module has
-its own table, written from IANA's registries in their state of October 2025:
+Python's `ipaddress.is_global` depends on the Python version and treats several special ranges as public. This module has
+its own table, taken from IANA's registries as of October 2025:
 
 - https://www.iana.org/assignments/iana-ipv4-special-registry
 - https://www.iana.org/assignments/iana-ipv6-special-registry
@@ -16,6 +16,7 @@ from collections.abc import Iterable
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# Networks that do not lead to the public internet, with their purpose.
 NOT_PUBLIC: dict[str, str] = {
     # IPv4: "Globally Reachable" is false or not applicable.
     "0.0.0.0/8": "this network",
@@ -33,7 +34,7 @@ NOT_PUBLIC: dict[str, str] = {
     "203.0.113.0/24": "documentation",
     "224.0.0.0/4": "multicast",
     "240.0.0.0/4": "reserved, and the limited broadcast",
-    # Looks public, but leads to the fabric of Microsoft's cloud: its platform's "wire server".
+    # A public address that leads to the "wire server" of the Azure platform.
     "168.63.129.16/32": "metadata service of Azure",
     # IPv6.
     "::/128": "unspecified",
@@ -49,8 +50,8 @@ NOT_PUBLIC: dict[str, str] = {
     "fec0::/10": "site-local, deprecated",
     "ff00::/8": "multicast",
 }
-"""Networks that do not lead to the public internet, with their purpose."""
 
+# Parts of `NOT_PUBLIC` that the registries list as globally reachable.
 PUBLIC_EXCEPTIONS: dict[str, str] = {
     "192.0.0.9/32": "port control protocol anycast",
     "192.0.0.10/32": "TURN anycast",
@@ -62,7 +63,6 @@ PUBLIC_EXCEPTIONS: dict[str, str] = {
     "2001:20::/28": "ORCHIDv2",
     "2001:30::/28": "drone remote identification",
 }
-"""Parts of `NOT_PUBLIC` that the registries call globally reachable all the same."""
 
 _NOT_PUBLIC = [ipaddress.ip_network(text) for text in NOT_PUBLIC]
 _EXCEPTIONS = [ipaddress.ip_network(text) for text in PUBLIC_EXCEPTIONS]
@@ -79,7 +79,7 @@ _ISATAP_IDS = (0x00005EFE, 0x02005EFE)  # RFC 5214: the first half of the interf
 def is_public(address: Address) -> bool:
     """Return whether a connection to the address can only lead to the public internet.
 
-    An IPv6 address that carries IPv4 addresses is judged by those: each of them has to be public.
+    An IPv6 address that embeds IPv4 addresses is public only if each of those is.
     """
     return is_public_or_in(address, ())
 
@@ -87,7 +87,7 @@ def is_public(address: Address) -> bool:
 def is_public_or_in(address: Address, networks: Iterable[Network]) -> bool:
     """Return whether the address is public, or `networks` allow it.
 
-    They allow an address that one of them contains, and an IPv6 address whose private IPv4 addresses they contain.
+    `networks` allow an address that one of them contains, and an IPv6 address whose private IPv4 addresses they contain.
     """
     allowed = list(networks)
     if any(address in network for network in allowed):
@@ -117,14 +117,14 @@ def embedded(address: Address) -> tuple[ipaddress.IPv4Address, ...]:
 
 
 def _in_local_nat64(bits: int) -> tuple[ipaddress.IPv4Address, ...]:
-    """Return each IPv4 address that a translator could read, whichever prefix length (RFC 6052) it is set to."""
+    """Return the IPv4 addresses that a translator could read, one for each prefix length of RFC 6052."""
     read = (
         _ipv4((bits >> 64 & 0xFFFF) << 16 | bits >> 40 & 0xFFFF),  # /48
         _ipv4((bits >> 64 & 0xFF) << 24 | bits >> 32 & 0xFFFFFF),  # /56
         _ipv4(bits >> 24),  # /64
         _ipv4(bits),  # /96
     )
-    # Nothing has an address in 0.0.0.0/8: those are the zero bits of the other forms.
+    # No host has an address in 0.0.0.0/8: those are the zero bits of the other prefix lengths.
     return tuple(inner for inner in read if inner not in _THIS_NETWORK) or read[-1:]
 
 

@@ -1,4 +1,4 @@
-"""What a server says it has, and which of it a ref means. Touches no mirror."""
+"""Resolution of refs against the refs that a server advertises. Does not use the mirror."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from gitsync.git.semver import Choice, choose
 from gitsync.git.url import RemoteUrl
 
 MAX_BYTES = 1 << 20
-MAX_TAGS_BYTES = 16 << 20
-"""For a range, which needs all tags: over 100 000 of them."""
+MAX_TAGS_BYTES = 16 << 20  # for a range, which needs all tags: enough for over 100 000
 _HEADS = "refs/heads/"
 _TAGS = "refs/tags/"
 _PEELED = "^{}"
@@ -25,16 +24,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a ref means now: the branch, tag or commit, and the commit's id (an annotated tag peeled)."""
+    """A resolved ref: the branch, tag or commit, and the commit id (of an annotated tag: the peeled one)."""
 
     ref: Ref
     commit: str
 
 
 def resolve(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> Resolved:
-    """Ask the server what a ref means. A commit means itself, so nobody is asked.
+    """Resolve a ref on the server. A commit resolves to itself, without a request.
 
-    Raises GitError; REF_MISSING says what there is instead.
+    Raises GitError. The message of REF_MISSING names similar refs.
     """
     if ref.kind is RefKind.COMMIT:
         return Resolved(ref, ref.name)
@@ -50,9 +49,9 @@ def resolve(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential 
 
 
 def missing(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None) -> GitError:
-    """Return the error for a branch, tag or commit that is not there, with what is there instead.
+    """Return the error for a missing branch, tag or commit, with similar refs.
 
-    Where the server does not speak git at all, or advertises a commit that it then does not have, the error says that.
+    If the server does not speak git, or lacks a commit that it advertises, the error says so.
     """
     what = (
         f"commit {ref.name}" if ref.kind is RefKind.COMMIT else f"{ref.kind} {ref.name!r} ({ref.full_name})"
@@ -62,7 +61,7 @@ def missing(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential 
             url, credential, "HEAD", "refs/heads/*", "refs/tags/*", max_output_bytes=MAX_TAGS_BYTES
         )
     except GitError:
-        answer = None  # only a hint is lost
+        answer = None  # only the list of similar refs is lost
     if answer is None or answer.is_failed:
         return git_error(GitReason.REF_MISSING, f"{url.display} has no {what}. Its refs could not be listed")
     refs = answer.refs
@@ -80,10 +79,10 @@ def missing(client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential 
 def not_sent(
     client: GitClient, url: RemoteUrl, ref: Ref, credential: Credential | None, wanted: str
 ) -> GitError:
-    """Return the error for a server that says it has no object `wanted`, though it had advertised it for the ref."""
+    """Return the error for a server that lacks the object `wanted`, which it had advertised for the ref."""
     error = missing(client, url, ref, credential)
     if error.reason is GitReason.REPOSITORY_DAMAGED and wanted not in str(error):
-        # It is at another commit by now: the next try gets that.
+        # The ref moved to another commit: the next attempt fetches that one.
         return git_error(GitReason.UNKNOWN, f"{ref.full_name} of {url.display} moved while it was fetched")
     return error
 
@@ -91,8 +90,8 @@ def not_sent(
 def _not_sent(url: RemoteUrl, ref: Ref, commit: str) -> GitError:
     return git_error(
         GitReason.REPOSITORY_DAMAGED,
-        f"{url.display} says that {ref.full_name} is at {commit}, but does not have that commit: objects are missing "
-        "there. Have the server's operator run git fsck, or push the branch again from a whole clone",
+        f"{url.display} advertises {commit} for {ref.full_name}, but does not have that commit: the repository on the "
+        "server misses objects. Ask the server's operator to run git fsck, or push the branch again from a full clone",
     )
 
 
@@ -101,16 +100,16 @@ def _commit_missing(url: RemoteUrl, ref: Ref, refs: Mapping[str, str]) -> GitErr
         return _not_sent(url, Ref(RefKind.BRANCH, names[0].removeprefix(_HEADS)), ref.name)
     digits = {len(commit) for commit in refs.values()}
     if digits and len(ref.name) not in digits:
-        own = f"its commits' ids have {' or '.join(map(str, sorted(digits)))} digits"
+        own = f"its commit ids have {' or '.join(map(str, sorted(digits)))} digits"
         form = "SHA-256" if 64 in digits else "SHA-1"
         return git_error(
             GitReason.REF_MISSING,
-            f"{url.display} has no commit {ref.name}: the repository is in git's {form} format, so {own}. "
-            "Write the commit's id in that format",
+            f"{url.display} has no commit {ref.name}: the repository uses git's {form} format, so {own}. "
+            "Enter the commit id in that format",
         )
     return git_error(
         GitReason.REF_MISSING,
-        f"{url.display} has no commit {ref.name}, or hands out only what a branch or tag leads to. "
+        f"{url.display} has no commit {ref.name}, or serves only commits that a branch or tag leads to. "
         "Push the commit, or correct its id",
     )
 
@@ -136,7 +135,7 @@ def _advertised(
     *patterns: str,
     max_bytes: int = MAX_BYTES,
 ) -> dict[str, str]:
-    """Object by ref's name, of the refs that match."""
+    """Return the object ids of the matching refs, by ref name."""
     output = client.run(
         ["ls-remote", "--quiet", "--", url.fetch_url, *patterns],
         remote=url,
@@ -159,19 +158,19 @@ def _nothing_in(url: RemoteUrl, ref: Ref, choice: Choice, n_tags: int) -> str:
         parts.append(f"its highest releases are {_listed(stable)}")
     if before:
         parts.append(
-            f"its highest prereleases are {_listed(before)}, taken only by a range that names one "
-            f"of the same version, like '>={_floor(before[0])}'"
+            f"its highest prereleases are {_listed(before)}, which match only a range with a prerelease "
+            f"of the same version, such as '>={_floor(before[0])}'"
         )
     return f"{message}: {'; '.join(parts)}. Correct the range, or push a tag that is in it"
 
 
 def _floor(tag: str) -> str:
-    """The lowest prerelease of a prerelease's version: `2.0.0-0` for `v2.0.0-rc.1`."""
+    """Return the lowest prerelease of a prerelease's version: `2.0.0-0` for `v2.0.0-rc.1`."""
     return tag.removeprefix("v").partition("-")[0] + "-0"
 
 
 def _alike(ref: Ref, advertised: Mapping[str, str], is_complete: bool) -> str:
-    """What there is instead, in words. `is_complete`: all there is was read."""
+    """Return a sentence about similar refs. `is_complete`: all refs were read."""
     names = [name for name in advertised if not name.endswith(_PEELED)]
     other = (_TAGS if ref.kind is RefKind.BRANCH else _HEADS) + ref.name
     if other in names:
@@ -188,8 +187,8 @@ def _alike(ref: Ref, advertised: Mapping[str, str], is_complete: bool) -> str:
         return f"It has no {kind[1]}" + ("" if names else ": the repository is empty")
     counted = f"{len(same)} {kind[len(same) > 1]}" if is_complete else f"more than {len(same)} {kind[1]}"
     if near := nearest(ref.name, same, count=_SHOWN):
-        return f"It is not among its {counted}; there {'is' if len(near) == 1 else 'are'} {_listed(near)}"
-    return f"It is not among its {counted}, such as {_listed(sorted(same))}"
+        return f"It has {counted}. Similar {'is' if len(near) == 1 else 'are'} {_listed(near)}"
+    return f"It has {counted}, such as {_listed(sorted(same))}"
 
 
 def _listed(names: list[str]) -> str:

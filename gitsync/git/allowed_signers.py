@@ -1,6 +1,6 @@
-"""ssh signatures: allowed_signers lines, and what ssh-keygen says of a signature through git.
+"""ssh signatures: the allowed_signers format, and ssh-keygen's verdict on a signature.
 
-The form of the lines is in ssh-keygen(1), ALLOWED SIGNERS; that of a signature in PROTOCOL.sshsig of OpenSSH.
+See ssh-keygen(1), ALLOWED SIGNERS, for the format of the lines, and OpenSSH's PROTOCOL.sshsig for that of signatures.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WORD = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
 _GOOD = re.compile(r'^Good "git" signature for (.+) with \S+ key (SHA256:[A-Za-z0-9+/]{43})$', re.MULTILINE)
 _ARMOR = re.compile(r"-----BEGIN SSH SIGNATURE-----\n(.*?)\n-----END SSH SIGNATURE-----\s*", re.DOTALL)
 
-# git hands over the date the commit claims as the time at which the key has to be valid. Who has an old key can
-# write an old date; so the clock counts, as it does with OpenPGP.
+# git passes the date of the commit as the time at which the key must be valid. The owner of an expired key can forge an
+# old date. So this wrapper drops that option, and the key must be valid now, as with OpenPGP.
 _PROGRAM = """\
 #!/bin/sh
 for argument do
@@ -39,7 +39,7 @@ exec {ssh_keygen} "$@"
 
 
 def check_allowed_signers(text: str) -> dict[str, str]:
-    """The signers by their keys' fingerprints (`SHA256:...`). Raises GitError (SIGNATURE_KEYS_UNUSABLE)."""
+    """Return the signers by key fingerprint (`SHA256:...`). Raises GitError (SIGNATURE_KEYS_UNUSABLE)."""
     signers: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         words = _WORD.findall(line)
@@ -55,21 +55,24 @@ def check_allowed_signers(text: str) -> dict[str, str]:
             raise _unusable(number, "is not '<name> [options] <key type> <key>'")
         signers[_fingerprint(_decoded(number, *key))] = shown(words[0].strip('"'))
     if not signers:
-        raise _unusable(None, "holds no line '<name> [options] <key type> <key>'")
+        raise _unusable(None, "contains no line '<name> [options] <key type> <key>'")
     return signers
 
 
 class AllowedSigners:
-    """ssh-keygen with the given allowed signers, under `directory` (private, removed by the caller)."""
+    """A verifier for ssh signatures: ssh-keygen with the given allowed signers.
+
+    `directory` is private and removed by the caller.
+    """
 
     def __init__(self, directory: Path, allowed_signers: str, signature: bytes) -> None:
-        """Raises GitError (GIT_MISSING, SIGNATURE_KEYS_UNUSABLE)."""
+        """Write the allowed signers and the program. Raises GitError (GIT_MISSING, SIGNATURE_KEYS_UNUSABLE)."""
         ssh_keygen = shutil.which("ssh-keygen")
         if ssh_keygen is None:
             raise git_error(
                 GitReason.GIT_MISSING,
-                "an ssh signature is to be verified, and ssh-keygen is not installed, or not on the PATH of the service. "
-                "Install OpenSSH 8.2 or later (the Debian package openssh-client)",
+                "the ssh signature cannot be verified: ssh-keygen is not installed or not on the PATH of the service. "
+                "Install OpenSSH 8.2 or later (Debian package openssh-client)",
             )
         self._signature = signature
         self._signers = check_allowed_signers(allowed_signers) if allowed_signers else {}
@@ -79,19 +82,19 @@ class AllowedSigners:
         write_private(self._file, allowed_signers)
 
     def config(self) -> dict[str, str]:
-        """Git's configuration for a verification with these signers."""
+        """Return the git configuration for a verification with these signers."""
         return {"gpg.ssh.program": str(self._program), "gpg.ssh.allowedSignersFile": str(self._file)}
 
     def judge(self, status: int, raw: str) -> Signer:
-        """Whose good signature git's exit status and ssh-keygen's words attest. Raises RefusalError."""
+        """Return the signer that git's exit status and ssh-keygen's output attest. Raises RefusalError."""
         return signer_from_words(status, raw, self._signature, self._signers)
 
 
 def signer_from_words(status: int, raw: str, signature: bytes, signers: Mapping[str, str]) -> Signer:
-    """The signer that `git verify-commit --raw` or `verify-tag --raw` attests.
+    """Return the signer that `git verify-commit --raw` or `verify-tag --raw` attests.
 
-    `status` is git's exit status, `raw` what it printed, `signature` the armored signature, `signers` the names by
-    fingerprint of the keys that count. All have to agree. Raises RefusalError.
+    `status` is git's exit status, `raw` its output, `signature` the armored signature, `signers` the names of the trusted
+    keys by fingerprint. All must agree. Raises RefusalError.
     """
     fingerprint = _signing_key(signature)
     key = f"ssh key {fingerprint}"
@@ -103,14 +106,14 @@ def signer_from_words(status: int, raw: str, signature: bytes, signers: Mapping[
     key += f" ({signers[fingerprint]})"
     if "No principal matched" in raw or "key is not permitted" in raw:
         raise RefusalError(
-            f"is by {key}, which is not valid now, or not for git (its options valid-after, valid-before, namespaces)"
+            f"is by {key}, which is not valid now or not valid for git (options valid-after, valid-before, namespaces)"
         )
     verdict = "Could not verify signature" in raw or "verification failed" in raw
-    raise RefusalError(f"does not fit what it stands under. It claims to be by {key}", judged=verdict)
+    raise RefusalError(f"does not match the signed content. It claims to be by {key}", judged=verdict)
 
 
 def _signing_key(signature: bytes) -> str:
-    """The fingerprint of the key an armored signature says it was made with. Raises RefusalError."""
+    """Return the fingerprint of the key that an armored signature names. Raises RefusalError."""
     armor = _ARMOR.fullmatch(signature.decode("ascii", "replace"))
     blob = _base64("".join(armor[1].split())) if armor else b""
     # "SSHSIG", the version, then the public key as a length-prefixed string.
@@ -119,19 +122,19 @@ def _signing_key(signature: bytes) -> str:
     if not blob.startswith(b"SSHSIG\0\0\0\x01") or len(key) != size or size < 4:
         raise RefusalError("is not well-formed")
     if _type_of(key).endswith(_CERTIFICATE):
-        raise RefusalError("is by an ssh certificate, which is not supported; sign with a plain key")
+        raise RefusalError("is by an ssh certificate, which is not supported. Sign with a plain key")
     return _fingerprint(key)
 
 
 def _decoded(number: int, key_type: str, text: str) -> bytes:
     blob = _base64(text)
     if _type_of(blob) != key_type:
-        raise _unusable(number, f"has no {key_type} key after its type: the key is cut off or mistyped")
+        raise _unusable(number, f"has no {key_type} key after its type: the key is truncated or mistyped")
     return blob
 
 
 def _base64(text: str) -> bytes:
-    """What it encodes; nothing if it is no base64."""
+    """Return the decoded bytes, or no bytes if the text is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:  # binascii.Error among them

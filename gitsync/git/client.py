@@ -1,4 +1,4 @@
-"""The one door to git: a fixed list of arguments, a clean environment, limits, and errors without secrets."""
+"""The git client, the only way to run git: fixed arguments, a clean environment, limits, and errors without secrets."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ MINIMUM_GIT_VERSION = (2, 39)
 
 @dataclass(frozen=True, slots=True)
 class GitSettings:
-    """What an operator can set. `home` is a private directory of the service, made if need be.
+    """The operator's settings for git. `home` is a private directory of the service, created if it does not exist.
 
-    `allow_private_hosts` holds host names, addresses and CIDR networks. Below `low_speed_bytes` a second
-    for `low_speed_seconds` an http transfer is given up. No process of git writes a file (a pack) of more than
-    `max_pack_bytes`, or has more than `max_memory_bytes` of address space. `ssl_ca_info` is the path of a PEM file
-    with the authorities to trust instead of the system's.
+    `allow_private_hosts` holds host names, addresses and CIDR networks. An HTTP transfer is aborted if it stays below
+    `low_speed_bytes` per second for `low_speed_seconds`. A git process can write no file (pack) larger than
+    `max_pack_bytes` and use at most `max_memory_bytes` of address space. `ssl_ca_info` is the path of a PEM file with the
+    certificate authorities to trust instead of the system's.
     """
 
     home: Path
@@ -53,16 +53,16 @@ class GitSettings:
 
 
 class GitClient:
-    """Runs git. Safe to share between threads."""
+    """A client that runs git commands. It can be shared between threads."""
 
     def __init__(
         self, settings: GitSettings, *, resolve: Callable[..., list[Any]] = socket.getaddrinfo
     ) -> None:
-        """Make the private directories and sweep what a killed process left in them.
+        """Create the private directories and remove the leftovers of killed processes from them.
 
-        `resolve` looks names up, as `socket.getaddrinfo`.
+        `resolve` resolves host names and has the interface of `socket.getaddrinfo`.
 
-        Raises GitError (DISK_FULL) if they cannot be made.
+        Raises GitError (DISK_FULL) if a directory cannot be created.
         """
         self.settings = settings
         self._resolve = resolve
@@ -80,15 +80,18 @@ class GitClient:
         self.sweep()
 
     def sweep(self) -> int:
-        """Remove key files of processes that were killed; returns how many directories that were."""
+        """Remove the key files of killed processes. Return the number of removed directories."""
         return sweep_stale(self.secrets_root)
 
     def git_version(self) -> tuple[int, ...]:
-        """For example `(2, 39, 5)`; compare with `MINIMUM_GIT_VERSION`. Raises GitError (GIT_MISSING)."""
+        """Return git's version, such as `(2, 39, 5)`, to compare with `MINIMUM_GIT_VERSION`.
+
+        Raises GitError (GIT_MISSING).
+        """
         text = self.run(["version"]).decode("utf-8", "replace")
         match = re.search(r"\d+(?:\.\d+)+", text)
         if match is None:
-            raise git_error(GitReason.UNKNOWN, f"git's version cannot be told from {text[:80]!r}")
+            raise git_error(GitReason.UNKNOWN, f"git's version cannot be read from {text[:80]!r}")
         return tuple(int(part) for part in match.group().split("."))
 
     def run(
@@ -104,12 +107,12 @@ class GitClient:
         inherit: Sequence[int] = (),
         settings: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Run `git <args>` to its end and return what it printed.
+        """Run `git <args>` and return its output.
 
-        `args` must have `--` before every value that comes from a user or a server. `directory` is the
-        bare repository to work on, `remote` the url the command talks to (its host is checked here, and
-        the connection pinned to the addresses found), `inherit` file descriptors git keeps open, `settings` more
-        of git's settings for this one command.
+        `args` must have `--` before every value that comes from a user or a server. `directory` is the bare repository to
+        work on. `remote` is the url of the remote: its host is checked here, and the connection is pinned to the resolved
+        addresses. `inherit` are file descriptors that git keeps open. `settings` are additional git settings for this
+        command.
         Raises GitError.
         """
         limit = timeout_seconds if timeout_seconds is not None else self.settings.timeout_seconds
@@ -147,10 +150,9 @@ class GitClient:
         max_output_bytes: int = 1 << 20,
         timeout_seconds: float | None = None,
     ) -> Advertised:
-        """List the refs of a remote that match `patterns`, and return all that was said, however it ended.
+        """List the refs of a remote that match `patterns`. Return the whole response, also if git failed.
 
-        Of more than `max_output_bytes` the first ones are returned. Raises GitError only where git could not be run
-        to its end.
+        Output beyond `max_output_bytes` is cut off. Raises GitError only if git could not be started or timed out.
         """
         args = ["ls-remote", "--quiet", "--", remote.fetch_url, *patterns]
         limit = timeout_seconds if timeout_seconds is not None else self.settings.timeout_seconds
@@ -170,7 +172,7 @@ class GitClient:
     def open(
         self, args: Sequence[str], *, directory: Path, inherit: Sequence[int] = ()
     ) -> Iterator[GitProcess]:
-        """A local git command to converse with; ended when the block is left."""
+        """Start a local git command for a dialogue. It is stopped at the end of the block."""
         with self._started(args, directory, None, None, inherit, die_with_parent=False) as (process, _):
             yield process
 
@@ -251,14 +253,14 @@ class GitClient:
         if self.settings.ssl_ca_info is not None:
             config["http.sslCAInfo"] = self.settings.ssl_ca_info
         if addresses and addresses != (remote.host,):
-            # Connect to what was checked, not to what the name resolves to by then.
+            # Connect to the checked addresses. The name could resolve to others by then.
             listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
             config["http.curloptResolve"] = f"{remote.host}:{remote.port_or_default}:{listed}"
         return config
 
 
 def _install_askpass(home: Path) -> Path:
-    """Write the askpass program; atomically, since other processes may be running it."""
+    """Write the askpass program atomically, since other processes may be running it."""
     path = home / "askpass"
     temporary = home / f"askpass.{os.getpid()}.{os.urandom(4).hex()}"
     temporary.write_text(ASKPASS_SCRIPT, encoding="ascii")
@@ -268,7 +270,7 @@ def _install_askpass(home: Path) -> Path:
 
 
 def _is_proxied(remote: RemoteUrl) -> bool:
-    """Whether a proxy from the environment connects for us, and so resolves the name."""
+    """Return whether a proxy of the environment makes the connection, and so resolves the name."""
     proxies = getproxies_environment()
     return bool(proxies.get("https") or proxies.get("all")) and not proxy_bypass_environment(
         remote.host, proxies

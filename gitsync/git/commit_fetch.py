@@ -1,4 +1,4 @@
-"""One fetch of one commit into a mirror: the commit, the files in the scope, and the proof that all is there."""
+"""The fetch of one commit into a mirror, with its files in the scope and a check that all of them arrived."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from gitsync.git.transfer import NO_FILES, NO_LARGE_FILES, Transfer
 HEAD_REF = "refs/kiok/head"
 _NOT_OUR_REF = re.compile(r"not our ref ([0-9a-f]{40,64})")
 DAMAGE = frozenset({GitReason.MIRROR_BROKEN, GitReason.UNKNOWN})
-# What a server that takes filters says when it hands out no file by itself; and what a commit that was
-# replaced meanwhile looks like.
+# Errors of a server that supports filters but does not serve single files, and of a commit that was replaced during
+# the fetch.
 _WITHHELD = DAMAGE | {GitReason.COMMIT_NOT_SERVED, GitReason.REF_MISSING, GitReason.UNSUPPORTED}
 
 
 class BlobsWithheld(Exception):
-    """The server cannot leave files out, or does not give what it left out by itself."""
+    """The server cannot leave files out, or does not serve the files that it left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The commit that is in the mirror now, and what is in the scope, every file of it there; None where that could not
-    be listed, for a tree over a limit."""
+    """The commit in the mirror and the listing of its files in the scope, all of which are present.
+
+    The listing is None if the tree passes a limit.
+    """
 
     commit: str
     listing: Listing | None
@@ -36,7 +38,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class CommitFetch:
-    """A fetch of one commit. `filtered`: without the files that are not in the scope, but for small ones that changed."""
+    """A fetch of one commit. `filtered`: without the files outside the scope, except small ones that changed."""
 
     transfer: Transfer
     ref: Ref
@@ -45,7 +47,7 @@ class CommitFetch:
     filtered: bool
 
     def run(self) -> Fetched:
-        """Raises GitError (MIRROR_BROKEN when something in the scope is not there), BlobsWithheld."""
+        """Fetch the commit. Raises GitError (MIRROR_BROKEN if something in the scope is missing) and BlobsWithheld."""
         try:
             self._fetch_commit()
         except GitError as exc:
@@ -85,9 +87,9 @@ class CommitFetch:
         return commit
 
     def _completed(self, commit: str) -> Listing | None:
-        """Return what is in the scope, after every file of it is there; None for a tree over a limit.
+        """Fetch the missing files and return the listing of the scope, or None if the tree passes a limit.
 
-        To list a commit reads each of its folders, so none of them is missing either.
+        Listing a commit reads each of its folders, so this also shows that none of them is missing.
         """
         try:
             listing = read_listing(
@@ -99,7 +101,7 @@ class CommitFetch:
                 inherit=self.transfer.inherit,
             )
         except GitError as exc:
-            # The commit is there, and of a whole one every file; reading its tree raises the same error.
+            # The commit is present, and for a whole scope so is every file. Reading its tree raises the same error.
             if exc.reason is GitReason.TREE_TOO_LARGE or (self.scope.is_whole and exc.reason not in DAMAGE):
                 return None
             raise
@@ -132,7 +134,7 @@ class CommitFetch:
         return output.decode("utf-8", "replace").strip()
 
     def _explained(self, error: GitError) -> GitError:
-        """The error of a fetch, with what there is instead or what to do."""
+        """Return the error of a fetch, with similar refs or a remedy in its message."""
         url, ref = self.transfer.url, self.ref
         if error.reason is GitReason.REF_MISSING:
             client, credential = self.transfer.client, self.transfer.credential
@@ -142,8 +144,8 @@ class CommitFetch:
         if error.reason is GitReason.COMMIT_NOT_SERVED:
             return git_error(
                 error.reason,
-                f"{url.display} hands out commits only by branch or tag, and none points to {ref.name}. Put a tag on "
-                "the commit and follow that ('tag:NAME'), or have the server's operator set "
+                f"{url.display} serves commits only by branch or tag, and none points to {ref.name}. Put a tag on "
+                "the commit and follow the tag ('tag:NAME'), or ask the server's operator to set "
                 "uploadpack.allowReachableSHA1InWant",
             )
         return error

@@ -1,7 +1,7 @@
-"""Credentials of one repository, and how one git process is given them.
+"""The credential of a repository, and its handover to one git process.
 
-Secrets go into a file only ssh can be told of (the key) or into the environment of that one process; never
-into arguments, urls or git's configuration.
+Secrets go into a private file that only ssh is pointed to (the key) or into the environment of that one process. They
+never go into arguments, urls or git's configuration.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from gitsync.git.url import RemoteUrl
 TOKEN_USERNAME = "x-access-token"  # noqa: S105  what GitHub and others expect with a token; no secret
 CONNECT_TIMEOUT_SECONDS = 15
 
-# Answers git's and ssh's questions, but only about the host (or key) this process has a credential for.
-# Kind `key` is ssh-keygen's, of which we start one to see whether a passphrase is the key's; it names no key.
+# Answers the prompts of git and ssh, but only for the host (or key) that this process has a credential for.
+# Kind `key` is for the ssh-keygen that checks whether a passphrase belongs to the key; its prompt names no key.
 # Prompts: `Username for 'https://host': `, `Password for 'https://user@host': `.
 ASKPASS_SCRIPT = """\
 #!/bin/sh
@@ -41,7 +41,7 @@ esac
 
 @dataclass(frozen=True, slots=True)
 class SshCredential:
-    """A private key, the host keys it may be used with, and the login (None: `git`)."""
+    """An SSH credential: a private key, the accepted host keys, and the login name (None: `git`)."""
 
     private_key: str = field(repr=False)
     known_hosts: str = field(default="", repr=False)
@@ -50,20 +50,20 @@ class SshCredential:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Return the values that must never be shown."""
         return (self.private_key, *((self.passphrase,) if self.passphrase else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class HttpCredential:
-    """User name and password (or token) for https."""
+    """A user name and a password or token for https."""
 
     username: str
     password: str = field(repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown."""
+        """Return the values that must never be shown."""
         return (self.password,)
 
 
@@ -71,36 +71,38 @@ Credential = SshCredential | HttpCredential
 
 
 def credential_from_properties(properties: Mapping[str, str], url: RemoteUrl) -> Credential:
-    """The credential a connection's properties give for this url.
+    """Return the credential for a url from the properties of a connection.
 
     For ssh: `privateKey`, `knownHosts`, optionally `passphrase` and `username`. For https: `username` and
-    `password`, or `token` with an optional `username` (default `x-access-token`). For either `hosts`, the only
-    ones it is used with: `host` or `host:port`, with blanks or commas between. Blank is absent. Raises
-    GitError (CREDENTIAL_INVALID) naming the property that is missing or cannot be used, never a secret value.
+    `password`, or `token` with an optional `username` (default `x-access-token`). For both, `hosts` limits the hosts
+    that the credential is sent to: `host` or `host:port`, separated by spaces or commas. A blank property counts as
+    absent. Raises GitError (CREDENTIAL_INVALID), which names the missing or unusable property and never a secret value.
     """
     given = {key: value for key, value in properties.items() if value.strip()}
     hosts = set(given.get("hosts", "").replace(",", " ").lower().split())
-    # Whoever edits the url of a repository must not have its credential delivered to a server of its own.
+    # A user who edits the url of a repository must not be able to send its credential to another server.
     if "hosts" in given and not {url.authority.lower(), url.authority_without_port.lower()} & hosts:
-        raise _invalid(f"the connection's 'hosts' do not name {url.authority}: it is used with no other host")
+        raise _invalid(
+            f"the connection's 'hosts' do not include {url.authority}, so its credential is not sent there"
+        )
     if url.scheme == "ssh":
         return _ssh_credential(given)
     if url.scheme not in ("https", "http"):
-        raise _invalid(f"a {url.scheme} url takes no credential; remove the connection from the repository")
+        raise _invalid(f"a {url.scheme} url takes no credential. Remove the connection from the repository")
     token, password = given.get("token"), given.get("password")
     if token and password:
-        raise _invalid("the connection has both 'token' and 'password'; keep one of them")
+        raise _invalid("the connection has both 'token' and 'password'. Keep one of them")
     username = given.get("username") or url.user or (TOKEN_USERNAME if token else None)
     if username is None:
-        raise _invalid("the connection has no 'username', which an https url needs beside 'password'")
+        raise _invalid("the connection has no 'username', which an https url needs with 'password'")
     secret = token or password
     if secret is None:
-        raise _invalid("the connection has neither 'password' nor 'token', one of which an https url needs")
+        raise _invalid("the connection has neither 'password' nor 'token'. An https url needs one of them")
     for name, value in (("username", username), ("token" if token else "password", secret)):
-        # git's credential protocol is line by line.
+        # git's credential protocol has one value per line.
         if any(character in value.strip() for character in "\r\n\0"):
-            raise _invalid(f"the property '{name}' holds a line break or NUL")
-    # A value of several lines ends with a line break, see kiok.connections.property_text.
+            raise _invalid(f"the property '{name}' contains a line break or NUL")
+    # A multi-line value ends with a line break, see kiok.connections.property_text.
     secret = secret.strip("\r\n")
     if wrong := wrong_token(secret) if token else wrong_ends(secret):
         raise _invalid(f"the property '{'token' if token else 'password'}' {wrong}")
@@ -109,9 +111,10 @@ def credential_from_properties(properties: Mapping[str, str], url: RemoteUrl) ->
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What one git process gets: environment variables, and where ssh notes the host key it was shown.
+    """The handover of a credential to one git process: environment variables and files.
 
-    `locked_key` is the file of a private key that needs a passphrase.
+    ssh writes the host key that the server presents to `host_key_note`. `locked_key` is the file of a private key that
+    needs a passphrase.
     """
 
     environment: Mapping[str, str]
@@ -119,7 +122,7 @@ class Handover:
     locked_key: Path | None = None
 
     def presented_host_key(self) -> str | None:
-        """`<type> <base64>` of the key the server presented and knownHosts did not hold, if any."""
+        """Return `<type> <base64>` of the presented host key if knownHosts does not contain it."""
         if self.host_key_note is None:
             return None
         try:
@@ -132,10 +135,10 @@ class Handover:
 def hand_over(
     credential: Credential | None, url: RemoteUrl, *, root: Path, askpass: Path, address: str | None
 ) -> Iterator[Handover]:
-    """Make a credential usable by one git process for this url; take it back on the way out.
+    """Make a credential available to one git process for this url, and remove it at the end of the block.
 
-    `root` is where per-call directories go, `askpass` the installed `ASKPASS_SCRIPT`, `address` the
-    checked address ssh must connect to (None: it resolves the name itself).
+    `root` is the parent of the per-call directories, `askpass` the installed `ASKPASS_SCRIPT`, `address` the checked
+    address that ssh must connect to (None: ssh resolves the name).
     """
     asking = {"GIT_ASKPASS": str(askpass), "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force"}
     if url.scheme == "ssh":
@@ -176,15 +179,15 @@ def hand_over(
 
 
 def known_hosts_name(url: RemoteUrl) -> str:
-    """The name under which a known_hosts file lists the url's host: `host` or `[host]:port`."""
+    """Return the name of the url's host in a known_hosts file: `host` or `[host]:port`."""
     return url.host if url.port_or_default == 22 else f"[{url.host}]:{url.port}"
 
 
 def _ssh_command(
     credential: SshCredential, url: RemoteUrl, key: Path, known_hosts: Path, note: Path, address: str | None
 ) -> str:
-    # ssh calls this with the key the server presents; it notes it and vouches for nothing. The options
-    # %I, %t and %K are documented in ssh_config(5), TOKENS. OpenSSH < 8.5 does not know the option.
+    # ssh runs this command with the key that the server presents. It writes the key down and accepts none. The tokens
+    # %I, %t and %K are documented in ssh_config(5), TOKENS. OpenSSH before 8.5 does not have KnownHostsCommand.
     noting = f"""/bin/sh -c '[ "$1" = HOSTNAME ] && echo "$2 $3" >"$0"; :' {_quoted(note)} %I %t %K"""
     options = {
         "IdentitiesOnly": "yes",
@@ -198,7 +201,7 @@ def _ssh_command(
         "VerifyHostKeyDNS": "no",
         "IgnoreUnknown": "KnownHostsCommand",
         "KnownHostsCommand": noting,
-        # Batch mode would not ask for the passphrase; everything else it stands for is set one by one.
+        # Batch mode would not prompt for the passphrase. Its other effects are set one by one.
         "BatchMode": "no" if credential.passphrase else "yes",
         "PreferredAuthentications": "publickey",
         "PasswordAuthentication": "no",
@@ -228,7 +231,7 @@ def _ssh_command(
 
 
 def _quoted(path: Path) -> str:
-    """A path as an ssh option's value: quoted against white space, `%` against token expansion."""
+    """Return a path as the value of an ssh option: quoted against white space, `%` escaped against token expansion."""
     return '"' + str(path).replace("%", "%%") + '"'
 
 
@@ -242,17 +245,17 @@ def _ssh_credential(given: Mapping[str, str]) -> SshCredential:
         raise _invalid(f"the property 'privateKey' {exc}") from exc
     passphrase = given.get("passphrase")
     if passphrase is not None and any(character in passphrase for character in "\r\n\0"):
-        raise _invalid("the property 'passphrase' holds a line break or NUL")
+        raise _invalid("the property 'passphrase' contains a line break or NUL")
     if passphrase is None and is_encrypted(key):
-        raise _invalid("the private key is protected, and the connection has no 'passphrase'")
+        raise _invalid("the private key needs a passphrase, and the connection has no 'passphrase'")
     username = given.get("username")
     if username is not None and (username.startswith("-") or not username.isprintable() or " " in username):
-        raise _invalid("the property 'username' is no login name")
+        raise _invalid("the property 'username' is not a login name")
     known_hosts = given.get("knownHosts", "").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in known_hosts:
-        raise _invalid("the property 'knownHosts' holds NUL")
+        raise _invalid("the property 'knownHosts' contains NUL")
     if "\\n" in known_hosts:
-        raise _invalid(r"the property 'knownHosts' holds the two characters \n where its lines end")
+        raise _invalid(r"the property 'knownHosts' contains the two characters \n instead of line breaks")
     return SshCredential(key, known_hosts.rstrip("\n") + "\n", passphrase, username)
 
 

@@ -1,4 +1,4 @@
-"""What a server answers that does not speak git: told from the headers of its answers, which git alone does not report."""
+"""Detection of servers that do not speak git, from the response headers, which git does not report in its errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 @dataclass(frozen=True, slots=True)
 class Advertised:
-    """What `git ls-remote` said of a remote.
+    """The result of `git ls-remote`.
 
-    `output` are its lines, the last one cut where `is_complete` is false. `stderr` holds a trace of the headers of HTTP
-    answers: never show it.
+    `output` are its lines. The last one may be cut off if `is_complete` is false. `stderr` contains a trace of HTTP
+    response headers: never show it.
     """
 
     output: bytes
@@ -30,7 +30,7 @@ class Advertised:
 
     @property
     def refs(self) -> dict[str, str]:
-        """Object by ref's name. A line that was cut is left out."""
+        """Return the object ids by ref name, without a line that was cut off."""
         text = self.output.decode("utf-8", "replace")
         if not self.is_complete:
             text = text.rpartition("\n")[0]
@@ -39,20 +39,20 @@ class Advertised:
 
 
 def explained(error: GitError, url: RemoteUrl | None, ask: Callable[[RemoteUrl], Advertised]) -> GitError:
-    """Return the error, or a better one where a web server answered with something that is not git.
+    """Return the error, or a more precise one if a web server's response was not git.
 
-    `ask` asks the server once more, for its answer's headers.
+    `ask` sends another request, to get the headers of the response.
     """
     if error.reason is not GitReason.NOT_GIT or url is None or url.scheme not in ("http", "https"):
         return error
     try:
         return not_git(url, ask(url)) or error
     except GitError:
-        return error  # that of the command which was to be run says more
+        return error  # the error of the original command says more
 
 
 def not_git(url: RemoteUrl, answer: Advertised) -> GitError | None:
-    """Return the error for an answer that is not git's; None for one that is, or of which nothing can be told."""
+    """Return the error for a response that is not git's protocol. None if it is, or if that is unknown."""
     if url.scheme not in ("http", "https") or not _STATUS_LINE.search(answer.stderr):
         return None
     types = [found.lower() for found in _MEDIA_TYPE.findall(answer.stderr)]
@@ -62,13 +62,12 @@ def not_git(url: RemoteUrl, answer: Advertised) -> GitError | None:
     if last in _PAGES:
         return git_error(
             GitReason.WEB_PAGE,
-            f"{url.display} answers with a web page ({last}) instead of git. Often it is a sign-in page, of the git "
-            "service or of a proxy before it: does the repository need a connection? Open the url in a browser to see "
-            "what it is",
+            f"{url.display} answers with a web page ({last}) instead of git. Often it is the sign-in page of the git "
+            "service or of a proxy: does the repository need a connection? Open the url in a browser to see the page",
         )
     given = f"with {last!r}" if last else "without a media type"
     return git_error(
         GitReason.NOT_GIT,
-        f"{url.display} answers {given}, which is not git's smart protocol ({_OF_GIT}...). Is the url that of the "
-        "repository itself, and does a proxy let git through?",
+        f"{url.display} answers {given}, which is not git's smart protocol ({_OF_GIT}...). Check that the url is that of "
+        "the repository itself and that no proxy blocks git",
     )

@@ -1,4 +1,4 @@
-"""The environment and the configuration of every git command: fixed lists, nothing of the machine's."""
+"""The environment and configuration of every git command: fixed lists, independent of the machine's settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-# The only variables git inherits from the service.
+# The only variables that git inherits from the service.
 INHERITED = (
     "PATH",
     "TMPDIR",
@@ -19,7 +19,7 @@ INHERITED = (
     "NO_PROXY",
 )
 
-# On every call; the command line's scope wins over any file.
+# Passed on every call. This scope has precedence over any configuration file.
 CONFIG: Mapping[str, str] = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -49,7 +49,7 @@ CONFIG: Mapping[str, str] = {
     "transfer.fsckObjects": "true",
 }
 
-# Has git print the headers of all HTTP answers to stderr, with credentials left out, and nothing of the bodies.
+# Makes git print the headers of HTTP responses to stderr, without credentials and bodies.
 TRACE: Mapping[str, str] = {"GIT_TRACE_CURL": "2", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
 
 

@@ -1,4 +1,4 @@
-"""What git's exit status and stderr mean: from its words to a reason a person can act on."""
+"""Classification of git failures: from the exit status and stderr to a reason and a message with a remedy."""
 
 from __future__ import annotations
 
@@ -16,44 +16,46 @@ from gitsync.git.url import RemoteUrl
 _MAX_QUOTED = 1500
 
 _MESSAGES = {
-    GitReason.AUTHENTICATION_FAILED: "{what}: the server refused the credential, or wants one. "
-    "Check the connection's properties (for ssh: privateKey, passphrase, login) and that the account may read it",
-    GitReason.REDIRECT_REFUSED: "{what}: the server answers with a redirect, which is not followed because "
-    "it could carry the credential elsewhere. Configure the final url",
+    GitReason.AUTHENTICATION_FAILED: "{what}: the server rejected the credential, or requires one. "
+    "Check the connection's properties (for ssh: privateKey, passphrase, login) and that the account can read the "
+    "repository",
+    GitReason.REDIRECT_REFUSED: "{what}: the server answers with a redirect. Redirects are not followed, because "
+    "they could send the credential to another server. Configure the final url",
     GitReason.REPOSITORY_NOT_FOUND: "{what}: the server has no such repository, or hides it from the account",
-    GitReason.NOT_GIT: "{what}: what the server answers is not git. Is the url that of the repository itself, "
-    "not of a page about it? Over ssh, the account's login files must print nothing",
+    GitReason.NOT_GIT: "{what}: the server's answer is not git. Check that the url is that of the repository itself, "
+    "not of a web page about it. Over ssh, the account's login scripts must print nothing",
     GitReason.SERVER_ERROR: "{what}: the server failed",
-    GitReason.REQUEST_REFUSED: "{what}: the server refused the request. Is the url that of a git repository?",
-    GitReason.PROXY_AUTHENTICATION_FAILED: "{what}: a proxy wants a user name and a password, or refuses those it was "
-    "given. Put them into https_proxy in the service's environment: http://user:password@host:port, percent-encoded",
+    GitReason.REQUEST_REFUSED: "{what}: the server refused the request. Check that the url is that of a git repository",
+    GitReason.PROXY_AUTHENTICATION_FAILED: "{what}: a proxy requires a user name and a password, or rejects the "
+    "configured ones. Set them in https_proxy in the service's environment: http://user:password@host:port, "
+    "percent-encoded",
     GitReason.PROXY_REFUSED: "{what}: the proxy in https_proxy of the service's environment does not connect to this "
-    "server. Have its operator allow it, or name the host in no_proxy",
-    GitReason.REPOSITORY_BLOCKED: "{what}: the server withholds the repository",
+    "server. Ask the proxy's operator to allow it, or add the host to no_proxy",
+    GitReason.REPOSITORY_BLOCKED: "{what}: the server blocks the repository",
     GitReason.REPOSITORY_DAMAGED: "{what}: the server cannot send the commit, because objects of it are missing or "
-    "damaged there. Have the server's operator run git fsck, or push the branch again from a whole clone",
+    "damaged on the server. Ask the server's operator to run git fsck, or push the branch again from a full clone",
     GitReason.CREDENTIAL_INVALID: "{what}: ssh cannot read the connection's privateKey: it is damaged, or the "
-    "passphrase is not its own",
-    GitReason.NETWORK: "{what}: the server could not be reached or the connection broke",
+    "passphrase is wrong",
+    GitReason.NETWORK: "{what}: the server could not be reached, or the connection broke",
     GitReason.CERTIFICATE_REFUSED: "{what}: the server's certificate could not be verified. "
-    "For a private authority, configure its certificate file",
-    GitReason.CONTENT_REFUSED: "{what}: the repository holds objects that are malformed or unsafe",
+    "For a private certificate authority, configure its certificate file",
+    GitReason.CONTENT_REFUSED: "{what}: the repository contains malformed or unsafe objects",
     GitReason.DISK_FULL: "{what}: there is no space left on the disk",
     GitReason.MIRROR_BROKEN: "{what}: the mirror is damaged",
     GitReason.TREE_TOO_LARGE: "{what}: the server sends a pack that is larger than allowed",
-    GitReason.OUTPUT_TOO_LARGE: "{what}: the server sends more than git can hold in the memory it is allowed",
+    GitReason.OUTPUT_TOO_LARGE: "{what}: the server sends more than git can process within its memory limit",
 }
 
 
 def failure(
     what: str, status: int, stderr: str, *, url: RemoteUrl | None, handover: Handover | None, redact: Redactor
 ) -> GitError:
-    """The error for a git command that ended with a status other than 0.
+    """Return the error for a git command that ended with a status other than 0.
 
-    `what` says what was tried and with which url, without secrets.
+    `what` names the command and the url, without secrets.
     """
     if handover is not None and handover.host_key_note is not None:
-        # ssh names the key's file, in a directory that is gone by now and new each time.
+        # ssh names the key's file, whose directory is different for each call.
         stderr = stderr.replace(f"{handover.host_key_note.parent}/", "")
     reason, answer = _reason(stderr, status, url)
     if reason in (GitReason.HOST_KEY_UNKNOWN, GitReason.HOST_KEY_CHANGED) and url is not None:
@@ -63,7 +65,7 @@ def failure(
     message = _MESSAGES.get(reason, "{what} failed").format(what=what)
     if answer is not None:
         message += f". The answer is {named(answer)}"
-    # Before it is cut and tidied, when secrets are still whole; and after, for what only then looks like one.
+    # Redact before the text is cut and cleaned, while secrets are complete, and again after that.
     quoted = redact(_quote(redact(stderr)))
     error = git_error(reason, f"{message}. Git says: {quoted}" if quoted else f"{message} (status {status})")
     error.other_object_format = reason is GitReason.UNSUPPORTED and bool(OTHER_OBJECT_FORMAT.search(stderr))
@@ -71,12 +73,12 @@ def failure(
 
 
 def _reason(stderr: str, status: int, url: RemoteUrl | None) -> tuple[GitReason, int | None]:
-    """Return the reason, and the HTTP status of the answer where that decided it."""
+    """Return the reason, and the HTTP status if that decided it."""
     if status == 127 or "cannot run ssh" in stderr or "ssh: not found" in stderr:
         return GitReason.GIT_MISSING, None
     # Lines beginning with `remote:` are written by the server.
     own = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
-    if url is not None:  # a repository may be called anything
+    if url is not None:  # the path could contain any of the texts that are searched
         own = own.replace(url.fetch_url, "URL").replace(url.path, "/PATH")
     if (reason := reason_by(LOCAL_SIGNS, own)) is not None:
         return reason, None
@@ -96,31 +98,33 @@ def _host_key_message(what: str, reason: GitReason, url: RemoteUrl, handover: Ha
     presented = handover.presented_host_key() if handover is not None else None
     name = known_hosts_name(url)
     seen = (
-        f"The server presented {host_key_fingerprint(presented)}" if presented else "It presented another key"
+        f"The server presented {host_key_fingerprint(presented)}"
+        if presented
+        else "The server presented another key"
     )
     line = f"'{name} {presented}'" if presented else f"the server's line (ssh-keyscan {url.host} prints it)"
     if reason is GitReason.HOST_KEY_UNKNOWN:
         return (
             f"{what}: the host key of {name} is not in the connection's knownHosts. {seen}. Compare it with "
-            f"what the server's operator publishes; to accept it, add this line to the property "
+            f"the key that the server's operator publishes. To accept it, add this line to the property "
             f"knownHosts: {line}"
         )
     return (
-        f"{what}: the host key of {name} is not the one in the connection's knownHosts: somebody may be "
-        f"listening in, or the server has a new key. {seen}. If its operator confirms the new key, replace "
-        f"the line of {name} in the property knownHosts by: {line}"
+        f"{what}: the host key of {name} is not the one in the connection's knownHosts: the connection may be "
+        f"intercepted, or the server has a new key. {seen}. If its operator confirms the new key, replace "
+        f"the line of {name} in the property knownHosts with: {line}"
     )
 
 
 def host_key_fingerprint(key: str) -> str:
-    """`<type> SHA256:...` of a public key line `<type> <base64>`, as `ssh-keygen -l` prints it."""
+    """Return the fingerprint `<type> SHA256:...` of a public key `<type> <base64>`, as `ssh-keygen -l` prints it."""
     kind, _, blob = key.partition(" ")
     digest = hashlib.sha256(base64.b64decode(blob)).digest()
     return f"{kind} SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def _quote(stderr: str) -> str:
-    """The lines that say something, on one line, without control characters."""
+    """Return the relevant lines of stderr, joined and without control characters."""
     lines = [
         "".join(character if character.isprintable() else " " for character in line).strip()
         for line in re.split(r"[\r\n]+", stderr)

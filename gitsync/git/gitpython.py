@@ -1,7 +1,8 @@
-"""GitPython, imported so that it runs nothing.
+"""GitPython, imported in a way that runs no program.
 
-When it is imported, it runs `git version` with the whole environment of the service, its keys too, and fails if there
-is no git. So it is imported here and nowhere else, and finds a git that cannot be run; ours is looked up for each call.
+On import, GitPython runs `git version` with the whole environment of the service, including its keys, and fails if git is
+missing. So this is the only module that imports it, with a git executable that cannot be run. The real one is searched
+for on each call.
 """
 
 from __future__ import annotations

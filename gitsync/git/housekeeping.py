@@ -1,4 +1,4 @@
-"""Keeps a mirror's disk use bounded, and tells a mirror as we made it from one that was tampered with."""
+"""Maintenance of mirrors: a bound on their disk use, and detection of damage and tampering."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kiok import correlation
 
 logger = logging.getLogger(__name__)
 
-# All there ever is; git's other settings are given on each call.
+# The complete configuration file. All other git settings are passed on each call.
 MIRROR_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+# The configuration by object format. A mirror has the format of its repository.
 MIRROR_CONFIGS = {
     "sha1": MIRROR_CONFIG,
     "sha256": "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n",
 }
-"""The configuration by the format of the objects, which a mirror has from the repository that it is of."""
 MAX_PACKS = 8
 _PACK_OVERHEAD_BYTES = 512
 MAX_SHALLOW_MARKS = 16
 _MAX_UNTIDIED_PACKS = 4 * MAX_PACKS
-# git makes these; an alternates file, hooks or a commondir would lead elsewhere.
+# The names that git creates. An alternates file, hooks or a commondir would point outside the mirror.
 _EXPECTED = frozenset(
     {"HEAD", "config", "objects", "refs", "packed-refs", "shallow", "branches", "info", "FETCH_HEAD"}
 )
@@ -33,10 +33,10 @@ _EXPECTED_INFO = frozenset({"exclude", "refs"})
 
 
 def is_intact(git_directory: Path) -> bool:
-    """Whether the mirror is one we made, with nothing added and nothing left half done.
+    """Return whether the mirror is as this module creates it, without additions and without unfinished changes.
 
-    Cheap; what the objects are worth is for fsck to say. False for lock files: nobody else uses the
-    mirror while we hold it, so they belong to a process that was killed.
+    The check is cheap and does not verify objects, which is left to fsck. Lock files make it false: the caller holds the
+    mirror, so they belong to a process that was killed.
     """
     try:
         if git_directory.is_symlink() or object_format(git_directory) is None:
@@ -60,16 +60,16 @@ def is_intact(git_directory: Path) -> bool:
 
 
 def object_format(git_directory: Path) -> str | None:
-    """Return the format of the mirror's objects, `sha1` or `sha256`; None where its configuration is not ours."""
+    """Return the mirror's object format, `sha1` or `sha256`, or None if the configuration was changed."""
     found = (git_directory / "config").read_text()
     return next((name for name, config in MIRROR_CONFIGS.items() if config == found), None)
 
 
 def remove_leftover_packs(git_directory: Path) -> None:
-    """Remove what an interrupted fetch or `tidy` left among the objects.
+    """Remove the leftovers of an interrupted fetch or `tidy` from the objects.
 
-    Only files under git's temporary names, which no finished fetch refers to, and halves of a pack: so a
-    server that is slow once does not cost a whole new mirror.
+    It removes only files with git's temporary names, which no finished fetch refers to, and incomplete packs. So one
+    timeout does not cost a whole new mirror.
     """
     objects = git_directory / "objects"
     for pattern in ("pack/tmp_*", "pack/.tmp-*", "tmp_*", "??/tmp_obj_*"):
@@ -84,15 +84,16 @@ def remove_leftover_packs(git_directory: Path) -> None:
 
 
 def holds_parts(git_directory: Path) -> bool:
-    """Whether some of the packs came from a fetch that left files out."""
+    """Return whether some packs come from a fetch that left files out."""
     return any((git_directory / "objects" / "pack").glob("*.promisor"))
 
 
 def tidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequence[int] = ()) -> bool:
-    """Drop all that is not reachable from `ref`, if as much has piled up as is in use. True if it did.
+    """Drop all objects that `ref` does not reach, if they take as much space as the others. Return whether it did.
 
-    Not by `git repack`: with files left out on purpose it fails, or keeps everything for ever. A failure is logged,
-    not raised: the fetch before it is good, and a mirror that cannot be tidied is replaced once it holds 32 packs.
+    It does not use `git repack`, which fails when files were left out on purpose, or keeps everything. A failure is
+    logged and not raised: the fetch before it succeeded, and a mirror that cannot be tidied is replaced once it has more
+    than 32 packs.
     """
     try:
         if not _is_untidy(client, git_directory, ref, inherit):
@@ -104,7 +105,7 @@ def tidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequence[int
                 "--revs",
                 "--missing=allow-any",
                 "--delta-base-offset",
-                "--window=0",  # the server has looked for deltas already; they are kept
+                "--window=0",  # keep the deltas that the server sent, search for no others
                 "objects/pack/pack",
             ),
             directory=git_directory,
@@ -122,11 +123,11 @@ def tidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequence[int
 
 
 def _is_untidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequence[int]) -> bool:
-    """Return whether there are many packs, or they hold twice what is in use. Raises GitError, OSError."""
+    """Return whether there are too many packs or they take twice the space in use. Raises GitError, OSError."""
     sizes = [path.stat().st_size for path in _packs(git_directory)]
     if len(sizes) > MAX_PACKS:
         return True
-    # Only then git is asked what is in use, which reads every folder of the commit.
+    # Ask git for the space in use only now, since that reads every folder of the commit.
     if sum(sizes) <= 2 * max(sizes, default=0) + _PACK_OVERHEAD_BYTES:
         return False
     arguments = ("rev-list", "--objects", "--disk-usage", "--missing=allow-any", ref)
@@ -135,10 +136,10 @@ def _is_untidy(client: GitClient, git_directory: Path, ref: str, inherit: Sequen
 
 
 def _keep_only(git_directory: Path, name: str) -> None:
-    """Remove every pack but the one of this name, the index first: without it git takes a pack for none."""
+    """Remove every pack except the one of this name, index first: git ignores a pack without an index."""
     folder = git_directory / "objects" / "pack"
     if not (folder / f"pack-{name}.idx").is_file():
-        raise OSError(f"git made no pack {name[:80]!r}")
+        raise OSError(f"git created no pack {name[:80]!r}")
     if holds_parts(git_directory):
         (folder / f"pack-{name}.promisor").touch(mode=0o600)
     old = [path for path in folder.glob("pack-*") if path.stem != f"pack-{name}"]
@@ -147,7 +148,7 @@ def _keep_only(git_directory: Path, name: str) -> None:
 
 
 def _shallow_marks(git_directory: Path) -> int:
-    """How many commits the mirror knows as cut off from their parents: ours, and those before it."""
+    """Return the number of commits that the mirror marks as shallow: the current one and earlier ones."""
     try:
         return len((git_directory / "shallow").read_bytes().splitlines())
     except FileNotFoundError:

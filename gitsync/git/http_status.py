@@ -1,4 +1,4 @@
-"""HTTP statuses of git servers and proxies: what each means for a repository, and whether trying again may help.
+"""HTTP statuses of git servers and proxies, with the reason that each means for a repository.
 
 Statuses: https://www.iana.org/assignments/http-status-codes, and those of nginx (495 to 499) and Cloudflare (520 to 530).
 """
@@ -28,20 +28,21 @@ _REASONS: dict[GitReason, frozenset[int]] = {
     GitReason.REQUEST_REFUSED: frozenset({501, 505}),
 }
 _BY_STATUS = {status: reason for reason, statuses in _REASONS.items() for status in statuses}
-_TOO_MUCH = "A proxy or web server before git limits what it takes"
+_TOO_MUCH = "A proxy or web server in front of git has a limit for requests"
 _HINTS = {
-    402: "It wants payment for the account or the repository",
-    411: "It takes no body of unknown length, which git sends: a proxy before it may buffer and add the length",
+    402: "The server requires a payment for the account or the repository",
+    411: "The server accepts no body of unknown length, which git sends. A proxy in front of it can buffer the body and add "
+    "the length",
     413: f"{_TOO_MUCH} (the size of the body)",
     414: f"{_TOO_MUCH} (the length of the url)",
-    415: "It does not take git's media types",
-    426: "It wants another version of HTTP",
-    431: f"{_TOO_MUCH} (the size of the headers); a very long token may be the cause",
-    451: "It withholds the repository for legal reasons",
-    495: "It wants a client certificate, which is not supported here",
-    496: "It wants a client certificate, which is not supported here",
-    501: "It does not know git's requests",
-    511: "The network wants a sign-in before it lets anything through",
+    415: "The server does not accept git's media types",
+    426: "The server requires another version of HTTP",
+    431: f"{_TOO_MUCH} (the size of the headers). A very long token may be the cause",
+    451: "The server blocks the repository for legal reasons",
+    495: "The server requires a client certificate, which is not supported",
+    496: "The server requires a client certificate, which is not supported",
+    501: "The server does not support git's requests",
+    511: "The network requires a sign-in before it gives access",
 }
 _NAMES = {
     495: "SSL Certificate Error",
@@ -59,31 +60,31 @@ _NAMES = {
 
 
 def status_in(stderr: str) -> int | None:
-    """Return the status with which git says that the server answered; None if it names none."""
+    """Return the status of the server's response as git reports it, or None if git names none."""
     return _first(_ANSWER, stderr)
 
 
 def tunnel_status_in(stderr: str) -> int | None:
-    """Return the status with which a proxy refused to connect to the server; None if none did."""
+    """Return the status with which a proxy refused to connect to the server, or None."""
     return _first(_TUNNEL, stderr)
 
 
 def reason_of(status: int) -> GitReason:
-    """Return what an answer with a status that is no success means."""
+    """Return the reason for a response with an error status."""
     if (reason := _BY_STATUS.get(status)) is not None:
         return reason
     return GitReason.SERVER_ERROR if 500 <= status < 600 else GitReason.REQUEST_REFUSED
 
 
 def reason_of_tunnel(status: int) -> GitReason:
-    """Return what it means that a proxy answers a CONNECT request with this status."""
+    """Return the reason for a proxy's response with this status to a CONNECT request."""
     if status == 407:
         return GitReason.PROXY_AUTHENTICATION_FAILED
     return GitReason.PROXY_REFUSED if 400 <= status < 500 else GitReason.NETWORK
 
 
 def named(status: int) -> str:
-    """Return the status for people: `HTTP 405 (Method Not Allowed)`, and what it tells about the cause, if anything."""
+    """Return the status as text for people: `HTTP 405 (Method Not Allowed)`, with a hint about the cause if there is one."""
     try:
         name = _NAMES.get(status) or HTTPStatus(status).phrase
     except ValueError:

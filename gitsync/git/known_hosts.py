@@ -1,7 +1,7 @@
-"""The text of a known_hosts file: which keys it holds for a host, and a line more.
+"""The known_hosts format: find the keys of a host, and add a key.
 
-The format is that of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT: `[@marker] hosts type base64 [comment]`, where
-`hosts` is a list of patterns or a hashed name. What ssh itself would take for a key of the host counts here.
+The format is that of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT: `[@marker] hosts type base64 [comment]`, where `hosts` is a list
+of patterns or a hashed name. The keys of a host are those that ssh would use.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _KEY = re.compile(r"[A-Za-z0-9@._-]+ [A-Za-z0-9+/]+={0,2}")
 
 
 def keys_for(text: str, name: str) -> tuple[str, ...]:
-    """The keys listed for a host, each `[@marker ]<type> <base64>`.
+    """Return the keys that are listed for a host, each as `[@marker ]<type> <base64>`.
 
-    `name` is the host as `credentials.known_hosts_name` gives it. Keys of authorities and revoked ones are
-    among them: they too say that somebody has decided about this host.
+    `name` is the host as returned by `credentials.known_hosts_name`. Keys of certificate authorities and revoked keys are
+    included, since they also show that a person has decided about this host.
     """
     return tuple(key for hosts, key in _lines(text) if _names(hosts, name.lower()))
 
 
 def with_key(text: str, name: str, key: str) -> str:
-    """The text with a line more. Raises ValueError for a key that is none."""
+    """Return the text with the key added. Raises ValueError if the key is malformed."""
     if not _KEY.fullmatch(key):
-        raise ValueError(f"{key[:60]!r} is no host key; wanted is '<type> <base64>'")
+        raise ValueError(f"{key[:60]!r} is not a host key of the form '<type> <base64>'")
     before = text.rstrip("\r\n")
     return f"{before}\n{name} {key}\n" if before else f"{name} {key}\n"
 
@@ -43,7 +43,7 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _names(hosts: str, name: str) -> bool:
-    """Whether the first field of a line names the host."""
+    """Return whether the first field of a line names the host."""
     if hosts.startswith("|"):
         return _is_hash_of(hosts, name)
     patterns = hosts.lower().split(",")
@@ -53,7 +53,7 @@ def _names(hosts: str, name: str) -> bool:
 
 
 def _is_hash_of(hashed: str, name: str) -> bool:
-    """Whether `|1|<salt>|<HMAC-SHA1 of the name>` is of this name."""
+    """Return whether `|1|<salt>|<HMAC-SHA1 of the name>` is the hash of this name."""
     try:
         _, version, salt, digest = hashed.split("|")
         expected = base64.b64decode(digest)
@@ -64,5 +64,5 @@ def _is_hash_of(hashed: str, name: str) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """`*` and `?` as ssh reads them; brackets stand for themselves, as in `[host]:port`."""
+    """Return whether the name matches, with ssh's `*` and `?`. Brackets are literal, as in `[host]:port`."""
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))

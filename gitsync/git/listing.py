@@ -1,4 +1,4 @@
-"""The names a commit's tree holds, with modes and object ids; no file of the commit need be there for that."""
+"""Listing of a commit's tree: paths, modes and object ids. It works without the files of the commit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gitsync.git.scope import FetchScope
 FOLDER = "040000"
 SYMLINK = "120000"
 SUBMODULE = "160000"
-MAX_LINKS_OUTSIDE = 1000  # they only explain errors
+MAX_LINKS_OUTSIDE = 1000  # links outside the scope that are kept; they only serve to explain errors
 _BYTES_PER_ENTRY = 256
 _ENTRY = re.compile(r"([0-7]+) [a-z]+ ([0-9a-f]+)(?: +([0-9]+|-|BAD))?\t([^\0]*)\0")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One entry that is no folder. `path` may hold anything but NUL; what is not UTF-8 is surrogate-escaped."""
+    """An entry that is not a folder. `path` can contain anything but NUL. Bytes that are not UTF-8 are surrogate-escaped."""
 
     path: str
     mode: str
@@ -30,10 +30,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The part of a commit's tree that is in a scope, in git's order. `folders` are those in it or above it.
+    """The part of a commit's tree in a scope, in git's order. `folders` are the folders in the scope or above it.
 
-    `links_outside` are symbolic links and submodules that are not in the scope, of very many the first. `sizes` are the
-    bytes of each blob that is in the mirror; None where they were not listed.
+    `links_outside` are symbolic links and submodules outside the scope, at most `MAX_LINKS_OUTSIDE`. `sizes` are the bytes
+    of each blob in the mirror, or None if they were not listed.
     """
 
     entries: tuple[Listed, ...]
@@ -43,7 +43,7 @@ class Listing:
 
     @property
     def blobs(self) -> tuple[str, ...]:
-        """The id of every file's or symlink's content, each once."""
+        """Return the blob ids of all files and symlinks, without duplicates."""
         return tuple(dict.fromkeys(entry.blob for entry in self.entries if entry.mode != SUBMODULE))
 
 
@@ -66,7 +66,7 @@ def read_listing(
     links_outside: list[Listed] = []
     for mode, blob, path in records:
         if mode == FOLDER:
-            # Of the folders outside, only the way to the subpath is ever requested.
+            # Of the folders outside the scope, only the parents of the subpath are ever needed.
             if is_wanted(path) or f"{scope.subpath}/".startswith(f"{path}/"):
                 folders.add(path)
         elif is_wanted(path):
@@ -81,9 +81,9 @@ def read_listing(
 def _read_whole(
     client: GitClient, directory: Path, commit: str, max_files: int, inherit: Sequence[int]
 ) -> Listing:
-    """List a commit of which every file is wanted, with the sizes.
+    """List a commit with the sizes of its files. Used only if every file is wanted.
 
-    Where files were left out of the mirror, git would look for each of these in every pack, and again on the disk.
+    If files were left out of the mirror, git would search every pack and the disk for each missing one.
     """
     output = _list(client, directory, commit, max_files, is_part=False, inherit=inherit, options=("--long",))
     entries: list[Listed] = []
@@ -94,7 +94,7 @@ def _read_whole(
             folders.add(path)
             continue
         entries.append(Listed(path, mode, blob))
-        if size.isdecimal():  # of a submodule `-`, of what is missing `BAD`
+        if size.isdecimal():  # `-` for a submodule, `BAD` for a missing object
             sizes[blob] = int(size)
     if len(entries) > max_files:
         raise _too_many(commit, max_files)
@@ -110,9 +110,10 @@ def list_commit(
     is_part: bool,
     inherit: Sequence[int] = (),
 ) -> Iterator[tuple[str, str, str]]:
-    """Return (mode, object, path) of every entry of a commit, folders too, in git's order; no file need be there.
+    """Return (mode, object, path) of every entry of a commit, including folders, in git's order.
 
-    `is_part`: only a part of the files counts towards `max_files`. Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN).
+    The files need not be in the mirror. `is_part`: only a part of them counts towards `max_files`. Raises GitError
+    (TREE_TOO_LARGE, MIRROR_BROKEN).
     """
     output = _list(client, directory, commit, max_files, is_part=is_part, inherit=inherit)
     return ((mode, blob, path) for mode, blob, _size, path in _entries(commit, output))
@@ -128,8 +129,8 @@ def _list(
     inherit: Sequence[int],
     options: Sequence[str] = (),
 ) -> bytes:
-    """Return what `git ls-tree` prints. Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN)."""
-    # A tree of trees can name billions of files in a few objects; so the listing itself is capped.
+    """Return the output of `git ls-tree`. Raises GitError (TREE_TOO_LARGE, MIRROR_BROKEN)."""
+    # Nested trees can name billions of files with a few objects, so the listing itself has a limit.
     cap = (max_files + 1) * _BYTES_PER_ENTRY + (1 << 20)
     cap = max(cap, client.settings.max_output_bytes) if is_part else cap
     try:
@@ -141,7 +142,7 @@ def _list(
         )
     except GitError as exc:
         if exc.reason is GitReason.OUTPUT_TOO_LARGE:
-            raise _too_many(commit, max_files, f"; the listing of all its files passes {cap} bytes") from exc
+            raise _too_many(commit, max_files, f"; the listing of all its files exceeds {cap} bytes") from exc
         if exc.reason is GitReason.UNKNOWN:
             raise broken(commit, str(exc)) from exc
         raise
@@ -150,7 +151,7 @@ def _list(
 def blob_sizes(
     client: GitClient, directory: Path, blobs: Iterable[str], inherit: Sequence[int] = ()
 ) -> dict[str, int]:
-    """Bytes of each of the blobs that is in the mirror; the others are left out. Raises GitError."""
+    """Return the size in bytes of each blob that is in the mirror. Missing blobs are left out. Raises GitError."""
     asked = "".join(f"{blob}\n" for blob in blobs)
     if not asked:
         return {}
@@ -162,23 +163,23 @@ def blob_sizes(
 
 
 def broken(commit: str, why: str) -> GitError:
-    """The error for a commit of which something is missing or damaged."""
+    """Return the error for a commit with missing or damaged objects."""
     return git_error(GitReason.MIRROR_BROKEN, f"commit {commit[:12]} cannot be read: {why}")
 
 
 def _entries(commit: str, output: bytes) -> list[tuple[str, str, str, str]]:
-    """Return (mode, object, size, path) of each entry; the size is "" where it was not requested.
+    """Return (mode, object, size, path) of each entry. The size is "" if it was not requested.
 
-    A path may hold anything but NUL; what is not UTF-8 is surrogate-escaped. Raises GitError (MIRROR_BROKEN).
+    A path can contain anything but NUL. Bytes that are not UTF-8 are surrogate-escaped. Raises GitError (MIRROR_BROKEN).
     """
     entries = _ENTRY.findall(output.decode("utf-8", "surrogateescape"))
     if len(entries) != output.count(b"\0"):
-        raise broken(commit, "git lists its tree in a form that is not known")
+        raise broken(commit, "git lists its tree in an unknown format")
     return entries
 
 
 def _too_many(commit: str, max_files: int, more: str = "") -> GitError:
     return git_error(
         GitReason.TREE_TOO_LARGE,
-        f"commit {commit[:12]} holds more than the {max_files} files that are allowed{more}",
+        f"commit {commit[:12]} has more than the {max_files} files that are allowed{more}",
     )

@@ -1,11 +1,15 @@
-"""A bare mirror of one ref of one repository, one commit deep, with at least the files in the scope.
+"""Bare mirrors: one ref of one repository, one commit deep, with at least the files in the scope.
 
-`directory` holds `mirror.git`, and beside it the file `lock` (an flock keeps two processes apart; the kernel
-frees it when its holder dies); after damage was found while reading, the file `broken`; and where the server
-leaves files out but does not hand them out by themselves, the file `unfiltered`. `spare` is such a directory again,
-while another process has this one.
-The mirror knows no url and no credential: its configuration is always the same few bytes, one set for each of git's
-object formats, SHA-1 and SHA-256.
+`directory` contains
+
+    mirror.git   the bare repository
+    lock         the file of an flock that keeps other processes out; the kernel releases it when its holder dies
+    broken       exists if a reader found damage
+    unfiltered   exists if the server leaves files out but does not serve them one by one
+    spare        another such directory, used while another process holds this one
+
+The mirror stores no url and no credential. Its configuration is one of two fixed texts, one for each of git's object
+formats, SHA-1 and SHA-256.
 """
 
 from __future__ import annotations
@@ -42,13 +46,13 @@ from gitsync.git.url import RemoteUrl
 from kiok.folders import make_private
 
 _SHA256_DIGITS = 64
-_LOCK_PATIENCE_SECONDS = 2.0  # what the children of a killed holder may need to end
+_LOCK_PATIENCE_SECONDS = 2.0  # time for the children of a killed holder to exit
 
 
 class Mirror:
-    """The mirror in `directory` (private, 0700, named by the repository's primary key).
+    """The mirror in `directory` (private, 0700, named after the repository's primary key).
 
-    Used by one thread. `hold()` keeps other processes out over several calls; each call does so for itself.
+    One thread uses it. Each call locks out other processes; `hold()` does so over several calls.
     """
 
     def __init__(self, directory: Path, client: GitClient, limits: TreeLimits | None = None) -> None:
@@ -57,28 +61,28 @@ class Mirror:
         self._client = client
         self._limits = limits or TreeLimits()
         self._lock: int | None = None
-        # Listing a big repository takes a while: the fetch's serves the tree of the same commit too.
+        # Listing a large repository is slow, so the tree of the same commit reuses the listing of the fetch.
         self._listed: tuple[str, FetchScope, Listing] | None = None
 
     def probe(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> str:
-        """The commit the ref means now, an annotated tag peeled. Touches no mirror.
+        """Return the commit that the ref points to now, with an annotated tag peeled. Does not use the mirror.
 
-        A commit's id can mean nothing else, so it costs no request: a fetch tells whether it is there.
-        Raises GitError; REF_MISSING names refs that are alike.
+        A commit id needs no request. Whether the commit exists shows in the fetch.
+        Raises GitError. The message of REF_MISSING names similar refs.
         """
         return self.resolve(url, ref, credential).commit
 
     def resolve(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> advertisement.Resolved:
-        """As `probe`, with the branch, tag or commit that is meant: for a range, the tag that was chosen."""
+        """Resolve a ref like `probe`, and also return its branch, tag or commit: for a range, the chosen tag."""
         return advertisement.resolve(self._client, url, ref, credential)
 
     def fetch(
         self, url: RemoteUrl, ref: Ref, credential: Credential | None, scope: FetchScope = WHOLE
     ) -> str:
-        """Bring the mirror to what the server's ref means now; returns that commit.
+        """Fetch the commit that the server's ref points to now, and return it.
 
-        All of the commit that is in the scope is there when this returns. A mirror that is damaged, or was
-        left half done by a killed process, is thrown away and made anew, once. Raises GitError.
+        When this returns, the mirror has everything of the commit that is in the scope. A mirror that is damaged, or that
+        a killed process left unfinished, is replaced once. Raises GitError.
         """
         with self.hold():
             if not self._is_usable() or (scope.is_whole and holds_parts(self.git_directory)):
@@ -96,7 +100,7 @@ class Mirror:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the server left out what is not in the scope."""
+        """Return whether the server left out files outside the scope."""
         return holds_parts(self.git_directory)
 
     def _fetch_repairing(
@@ -114,8 +118,8 @@ class Mirror:
             return self._fetch_once(fetch)
         except GitError as exc:
             if exc.reason is GitReason.MIRROR_BROKEN:
-                # It was new: what is broken is what the server sends.
-                message = f"{url.display} sends a commit of which objects are missing: {exc}"
+                # The mirror was new, so the server sent an incomplete commit.
+                message = f"{url.display} sends a commit with missing objects: {exc}"
                 raise git_error(GitReason.REPOSITORY_DAMAGED, message) from exc
             raise
 
@@ -125,7 +129,7 @@ class Mirror:
         try:
             fetched = fetch.run()
         except GitError as exc:
-            remove_leftover_packs(self.git_directory)  # on a full disk, others need that room now
+            remove_leftover_packs(self.git_directory)  # on a full disk, other repositories need the space now
             if not exc.other_object_format:
                 raise
             fetched = self._fetch_in_the_other_format(fetch)
@@ -135,29 +139,29 @@ class Mirror:
         return fetched.commit
 
     def _fetch_in_the_other_format(self, fetch: CommitFetch) -> Fetched:
-        """Fetch into a new mirror, in the format that the server's repository has."""
+        """Fetch into a new mirror with the object format of the server's repository."""
         other = "sha1" if object_format(self.git_directory) == "sha256" else "sha256"
         self._discard()
         self._create(other)
         return fetch.run()
 
     def tree(self, commit: str, scope: FetchScope = WHOLE) -> GitTree:
-        """The files in the scope of a commit that was fetched with it.
+        """Return the tree of a commit that was fetched with this scope.
 
-        Raises GitError; damage found makes the next fetch start anew.
+        Raises GitError. If it finds damage, the next fetch replaces the mirror.
         """
         with self.hold(), self._noticing_damage():
             return _MirrorTree(self, commit, scope)
 
     def discard(self) -> None:
-        """Remove the mirror and all that belongs to it, for a repository that is no more."""
+        """Remove the mirror and its directory, for a repository that was deleted."""
         if self.directory.exists():
             with self.hold():
                 shutil.rmtree(self.directory)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep every other process away from the mirror. Raises GitError (BUSY)."""
+        """Lock the mirror against other processes for the block. Raises GitError (BUSY)."""
         if self._lock is not None:
             yield
             return
@@ -174,10 +178,10 @@ class Mirror:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Mirror]:
-        """This mirror, or where another process has it a spare one, which is gone after the block; kept from all others.
+        """Hold this mirror for the block, or a temporary spare one if another process holds it.
 
-        Who has it may be stopped for as long as it likes, with its claim long lost. Raises GitError (BUSY when the
-        spare is in use as well).
+        The holder may be a stalled process that lost its lease long ago, so waiting for it could take forever. Raises
+        GitError (BUSY if the spare is in use as well).
         """
         with contextlib.ExitStack() as stack:
             mirror = self
@@ -194,7 +198,7 @@ class Mirror:
     def _acquire(self) -> int:
         deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
         while True:
-            # Each time: whoever held it may have discarded it all.
+            # On each attempt, since the last holder may have removed the directory.
             make_private(self.directory)
             self.directory.chmod(0o700)
             if (descriptor := _try_lock(self.directory / "lock")) is not None:
@@ -202,13 +206,13 @@ class Mirror:
             if time.monotonic() >= deadline:
                 raise git_error(
                     GitReason.BUSY,
-                    f"mirror {self.directory.name} is in use by another process; it is tried again later",
+                    f"mirror {self.directory.name} is in use by another process. It is retried later",
                 )
             time.sleep(0.05)
 
     @property
     def _inherit(self) -> tuple[int, ...]:
-        # git keeps the lock open, so that it stays locked until git is gone too if we are killed.
+        # git keeps the lock's file open, so that it stays locked until git exits, also if this process is killed.
         return () if self._lock is None else (self._lock,)
 
     def _is_usable(self) -> bool:
@@ -244,7 +248,7 @@ class Mirror:
         try:
             (self.git_directory / "config").write_text(MIRROR_CONFIGS[format_of_objects], encoding="ascii")
         except OSError as exc:
-            raise git_error(GitReason.DISK_FULL, f"the mirror cannot be made: {exc}") from exc
+            raise git_error(GitReason.DISK_FULL, f"the mirror cannot be created: {exc}") from exc
 
     def _mark(self, name: str) -> None:
         with contextlib.suppress(OSError):
@@ -261,7 +265,7 @@ class Mirror:
 
 
 class _MirrorTree(GitTree):
-    """A tree that holds its mirror while it is read and reports damage to it."""
+    """A tree that holds its mirror while it is read, and marks the mirror as broken if it finds damage."""
 
     def __init__(self, mirror: Mirror, commit: str, scope: FetchScope) -> None:
         self._mirror = mirror
@@ -275,7 +279,7 @@ class _MirrorTree(GitTree):
             listing=listed[2] if listed and listed[:2] == (commit, scope) else None,
             inherit=mirror._inherit,
         )
-        # The descriptor above is closed once the caller lets go of the mirror.
+        # The descriptor above is closed once the caller releases the mirror.
         self._inherit = ()
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
@@ -288,17 +292,17 @@ class _MirrorTree(GitTree):
 
 
 def _likely_format(ref: Ref) -> str:
-    """The object format that a repository is likely to have; where it has the other, a fetch shows that."""
+    """Return the object format that a repository is likely to have. A fetch shows if it has the other one."""
     is_sha256 = ref.kind is RefKind.COMMIT and len(ref.name) == _SHA256_DIGITS
     return "sha256" if is_sha256 else "sha1"
 
 
 def _try_lock(path: Path) -> int | None:
-    """An open descriptor with the lock on `path`, or None if somebody else has it."""
+    """Return an open descriptor that holds the lock on `path`, or None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever had it may have discarded the mirror with its lock file: then this locks nothing.
+        # The last holder may have removed the mirror with its lock file: then this descriptor locks nothing.
         if os.path.samestat(os.fstat(descriptor), path.stat()):
             return descriptor
     except (BlockingIOError, FileNotFoundError):

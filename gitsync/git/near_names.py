@@ -1,4 +1,4 @@
-"""Names of branches or tags that are like one that is not there."""
+"""Search for branches or tags with a name similar to a missing one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ MAX_COMPARED = 5000
 
 
 def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
-    """Return at most `count` of the names, the most similar first; none where none is similar.
+    """Return at most `count` similar names, the most similar first.
 
-    Of many names only `MAX_COMPARED` of about the same length are compared letter by letter.
+    At most `MAX_COMPARED` names, those of about the same length, are compared letter by letter.
     """
     everything = list(names)
     lower = name.lower()

@@ -1,6 +1,6 @@
-"""OpenPGP signatures: a keyring for one call, and what gpg's status lines say.
+"""OpenPGP signatures: a keyring for one call, and the parser of gpg's status lines.
 
-The lines are those of https://github.com/gpg/gnupg/blob/master/doc/DETAILS, "Format of the --status-fd output".
+See https://github.com/gpg/gnupg/blob/master/doc/DETAILS, "Format of the --status-fd output".
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _BLOCK = re.compile(
     r"^-----BEGIN PGP PUBLIC KEY BLOCK-----$.*?^-----END PGP PUBLIC KEY BLOCK-----$", re.MULTILINE | re.DOTALL
 )
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
-# Nothing of the machine counts: no option file, no agent or key daemon started, nothing looked up elsewhere. Which
-# keys are trusted is said by the keyring alone, so the web of trust is not asked.
+# The machine's settings do not count: no option file is read, no agent or key daemon started, no key fetched. The keyring
+# alone decides which keys are trusted, so the web of trust is not used.
 _OPTIONS = (
     "--no-options",
     "--batch",
@@ -42,46 +42,49 @@ _OPTIONS = (
     "--display-charset=utf-8",
     "--trust-model=always",
 )
-# In place of the agent's socket: a redirection (libassuan, README) to nowhere. gpg asks after each import whether
-# there is a secret key, and where the path of the socket were too long for one, it would call that an error.
+# A redirection to nowhere (libassuan, README) in place of the agent's socket. After each import gpg asks the agent for a
+# secret key, and it would report an error if the path of the socket were too long.
 _NO_AGENT = "%Assuan%\nsocket=/nonexistent/agent\n"
-# At most one of them per signature; the first three fields are keyword, key, user id.
+# At most one of these per signature. The first three fields are keyword, key and user id.
 _VERDICTS = {
     "GOODSIG": "",
     "EXPKEYSIG": "is by {key}, which has expired",
     "REVKEYSIG": "is by {key}, which is revoked",
     "EXPSIG": "is by {key}, and has itself expired",
-    "BADSIG": "does not fit what it stands under. It claims to be by {key}",
+    "BADSIG": "does not match the signed content. It claims to be by {key}",
     "ERRSIG": "",
 }
-_NO_PUBLIC_KEY = "9"  # ERRSIG's error code for a key that is not there
+_NO_PUBLIC_KEY = "9"  # error code of ERRSIG for a missing key
 
 
 def check_public_keys(text: str) -> str:
-    """The armored public keys, with plain line ends. Raises GitError (SIGNATURE_KEYS_UNUSABLE)."""
+    """Return the armored public keys with normalized line ends. Raises GitError (SIGNATURE_KEYS_UNUSABLE)."""
     text = "\n".join(line.strip() for line in text.splitlines())
     if "-----BEGIN PGP PRIVATE KEY BLOCK-----" in text:
-        raise _unusable("it holds a private key. Remove it, and give the public one (gpg --armor --export)")
+        raise _unusable("it contains a private key. Replace it with the public one (gpg --armor --export)")
     blocks = _BLOCK.findall(text)
     if not blocks or text.count("-----BEGIN ") != len(blocks):
         raise _unusable(
-            "it has to hold ASCII-armored public keys and nothing else: each from '-----BEGIN PGP PUBLIC KEY BLOCK-----' "
-            "to '-----END PGP PUBLIC KEY BLOCK-----', as gpg --armor --export prints them"
+            "it must contain only ASCII-armored public keys, each from '-----BEGIN PGP PUBLIC KEY BLOCK-----' "
+            "to '-----END PGP PUBLIC KEY BLOCK-----', as printed by gpg --armor --export"
         )
     return "\n".join(blocks) + "\n"
 
 
 class Keyring:
-    """gpg with the given public keys and no others, under `directory` (private, removed by the caller)."""
+    """A verifier for OpenPGP signatures: gpg with only the given public keys.
+
+    `directory` is private and removed by the caller.
+    """
 
     def __init__(self, client: GitClient, directory: Path, public_keys: str) -> None:
-        """Import the keys. Raises GitError: GIT_MISSING, SIGNATURE_KEYS_UNUSABLE."""
+        """Import the keys. Raises GitError (GIT_MISSING, SIGNATURE_KEYS_UNUSABLE)."""
         gpg = shutil.which("gpg")
         if gpg is None:
             raise git_error(
                 GitReason.GIT_MISSING,
-                "an OpenPGP signature is to be verified, and gpg is not installed, or not on the PATH of the service. "
-                "Install GnuPG (the Debian package gpg)",
+                "the OpenPGP signature cannot be verified: gpg is not installed or not on the PATH of the service. "
+                "Install GnuPG (Debian package gpg)",
             )
         home = directory / "gnupg"
         home.mkdir(mode=0o700)
@@ -93,12 +96,12 @@ class Keyring:
         self._fingerprints = self._import(client, directory, public_keys) if public_keys else frozenset()
 
     def config(self) -> dict[str, str]:
-        """Git's configuration for a verification with this keyring."""
-        # Both names are the same setting; the one git reads last wins.
+        """Return the git configuration for a verification with this keyring."""
+        # Both names are the same setting. git uses the one that it reads last.
         return {"gpg.program": str(self.program), "gpg.openpgp.program": str(self.program)}
 
     def judge(self, status: int, raw: str) -> Signer:
-        """Whose good signature git's exit status and gpg's status lines attest. Raises RefusalError."""
+        """Return the signer that git's exit status and gpg's status lines attest. Raises RefusalError."""
         return signer_from_status(status, raw, self._fingerprints)
 
     def _import(self, client: GitClient, directory: Path, public_keys: str) -> frozenset[str]:
@@ -116,7 +119,7 @@ class Keyring:
                     max_output_bytes=_MAX_OUTPUT_BYTES,
                 )
             except (TimeLimitPassed, OutputLimitPassed) as exc:
-                raise git_error(GitReason.TIMEOUT, "gpg did not get done importing the trusted keys") from exc
+                raise git_error(GitReason.TIMEOUT, "gpg did not finish importing the trusted keys") from exc
             words = process.stderr.replace(f"{directory}/", "")
         lines = _status_lines(output.decode("utf-8", "replace"))
         imported = frozenset(fields[2] for fields in lines if fields[0] == "IMPORT_OK" and len(fields) == 3)
@@ -127,18 +130,17 @@ class Keyring:
 
 
 def signer_from_status(status: int, raw: str, trusted: frozenset[str]) -> Signer:
-    """The signer that `git verify-commit --raw` or `verify-tag --raw` attests.
+    """Return the signer that `git verify-commit --raw` or `verify-tag --raw` attests.
 
-    `status` is git's exit status, `raw` what it printed, `trusted` the fingerprints of the primary keys that count.
-    Both have to say so: gpg's lines that one signature is good and whose it is, and git that it agrees. Raises
-    RefusalError.
+    `status` is git's exit status, `raw` its output, `trusted` the fingerprints of the trusted primary keys. gpg's lines
+    must report exactly one good signature and its signer, and git must agree. Raises RefusalError.
     """
     lines = _status_lines(raw)
     verdicts = [fields for fields in lines if fields[0] in _VERDICTS]
     if not verdicts:
-        raise RefusalError("is nothing gpg can read", judged=bool(lines))
+        raise RefusalError("cannot be read by gpg", judged=bool(lines))
     if len(verdicts) > 1:
-        raise RefusalError("is several in one, which is not supported")
+        raise RefusalError("contains several signatures, which is not supported")
     verdict, key = [*verdicts[0], ""][:2]
     valid = [fields for fields in lines if fields[0] == "VALIDSIG" and len(fields) >= 11]
     fingerprint = valid[0][10] if len(valid) == 1 else key
@@ -151,23 +153,23 @@ def signer_from_status(status: int, raw: str, trusted: frozenset[str]) -> Signer
     signature_class = valid[0][9] if len(valid) == 1 else ""
     if (
         status != 0
-        or signature_class not in ("00", "01")  # of a document; anything else certifies keys
+        or signature_class not in ("00", "01")  # signatures of documents; the other classes certify keys
         or not _FINGERPRINT.fullmatch(fingerprint)
         or said & {"NODATA", "UNEXPECTED", "FAILURE", "KEYREVOKED", "NO_PUBKEY", "BADARMOR"}
     ):
-        raise RefusalError(f"is by OpenPGP key {fingerprint} ({name}), and git or gpg do not find it good")
+        raise RefusalError(f"is by OpenPGP key {fingerprint} ({name}), but git or gpg does not accept it")
     if fingerprint not in trusted:
         raise RefusalError(f"is by OpenPGP key {fingerprint} ({name}), which is not among the trusted keys")
     return Signer(SignatureKind.OPENPGP, name, fingerprint)
 
 
 def _errsig(fields: Sequence[str]) -> str:
-    """ERRSIG <keyid> <pkalgo> <hashalgo> <sig_class> <time> <rc> <fpr>."""
+    """Return the refusal for `ERRSIG <keyid> <pkalgo> <hashalgo> <sig_class> <time> <rc> <fpr>`."""
     key = fields[7] if len(fields) > 7 and fields[7] != "-" else "".join(fields[1:2])
     code = fields[6] if len(fields) > 6 else ""
     if code == _NO_PUBLIC_KEY:
         return f"is by OpenPGP key {shown(key)}, which is not among the trusted keys"
-    return f"claims OpenPGP key {shown(key)} and cannot be checked (gpg's error {shown(code) or 'unknown'})"
+    return f"claims to be by OpenPGP key {shown(key)} and cannot be checked (gpg error {shown(code) or 'unknown'})"
 
 
 def _status_lines(text: str) -> list[list[str]]:

@@ -1,7 +1,7 @@
-"""Urls of pages on git services, pasted from a browser where a repository's url belongs.
+"""Urls of web pages of git services, pasted from a browser instead of a repository's url.
 
-`https://github.com/acme/dags/tree/main/dags` is a page. The repository is `https://github.com/acme/dags.git`, and the page
-names a ref and a folder of it. The paths are those that each service documents:
+`https://github.com/acme/dags/tree/main/dags` is a web page. The repository is `https://github.com/acme/dags.git`, and the
+page names a ref and a folder of it. Each service documents its paths:
 
 - GitHub: https://docs.github.com/en/repositories/working-with-files/using-files/getting-permanent-links-to-files
 - GitLab: https://docs.gitlab.com/user/project/repository/files/#permanent-links
@@ -42,18 +42,18 @@ _GITHUB_PAGES = frozenset(
     )
 )
 _WITH_REF = frozenset({"tree", "blob", "raw", "blame", "edit", "commits", "src"})
-_SLASHES = "a branch name with slashes takes more of the path"
-_FULL_ID = "a ref names a commit by its full id: 'commit:...'"
+_SLASHES = "if the branch name has slashes, more of the path belongs to it"
+_FULL_ID = "to follow a commit, enter its full id as 'commit:...'"
 _FILE_PAGES = frozenset({"blob", "raw", "blame", "edit"})
 _BITBUCKET_PAGES = frozenset({"src", "commits", "branch", "branches", "pull-requests", "downloads", "admin"})
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a repository, and what it names.
+    """A web page of a repository, with the url, ref and subpath that it names.
 
-    `url` is the repository's. `ref` is as `parse_ref` takes it, `subpath` as `parse_subpath` does; "" for what the page does
-    not name, or what cannot be used. `note` says what the page leaves open, "" for nothing.
+    `url` is that of the repository. `ref` has the syntax of `parse_ref`, `subpath` that of `parse_subpath`. Both are "" if
+    the page does not name them or they cannot be used. `note` says what the page leaves open.
     """
 
     url: str = ""
@@ -63,15 +63,15 @@ class Page:
 
     @property
     def advice(self) -> str:
-        """What to write instead, in words."""
+        """Return a sentence with the values to enter instead."""
         given = {"url": self.url, "ref": self.ref, "subpath": self.subpath}
         parts = [f"{name} {value!r}" for name, value in given.items() if value]
         listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-        return f"Write {listed}" + (f" ({self.note})" if self.note else "")
+        return f"Enter {listed}" + (f" ({self.note})" if self.note else "")
 
 
 def page_of(scheme: str, authority: str, path: str, query: str = "") -> Page | None:
-    """Return the page at a web url, or None where the url may be a repository's. `authority` is without a user."""
+    """Return the page at a web url, or None if the url may be that of a repository. `authority` has no user."""
     host = authority.lower().partition(":")[0]
     parts = [unquote(part) for part in path.split("/") if part]
     values = _values(query)
@@ -91,8 +91,8 @@ def page_of(scheme: str, authority: str, path: str, query: str = "") -> Page | N
     return _checked(replace(page, url=at))
 
 
+# The host of the repository ("": that of the page), the components of its path, and the page without its url.
 _Found = tuple[str, Sequence[str], Page]
-"""The host where the repository is ("": the page's), the components of its path, and the page without its url."""
 
 
 def _raw_github(host: str, parts: Sequence[str]) -> _Found | None:
@@ -102,7 +102,7 @@ def _raw_github(host: str, parts: Sequence[str]) -> _Found | None:
 
 
 def _github(host: str, parts: Sequence[str]) -> _Found | None:
-    """GitHub, GitHub Enterprise, sourcehut: `/owner/repository/kind/...`."""
+    """Parse GitHub, GitHub Enterprise and sourcehut: `/owner/repository/kind/...`."""
     if len(parts) < 3 or parts[2] not in _GITHUB_PAGES:
         return None
     kind, rest = parts[2], parts[3:]
@@ -118,7 +118,7 @@ def _github(host: str, parts: Sequence[str]) -> _Found | None:
 
 
 def _gitlab(parts: Sequence[str], values: Mapping[str, str]) -> _Found | None:
-    """GitLab: `/group/.../project/-/kind/...`; `-` is no name that a project can have."""
+    """Parse GitLab: `/group/.../project/-/kind/...`. No project can be named `-`."""
     if "-" not in parts[2:]:
         return None
     at = parts.index("-", 2)
@@ -130,7 +130,7 @@ def _gitlab(parts: Sequence[str], values: Mapping[str, str]) -> _Found | None:
 
 
 def _gitea(parts: Sequence[str]) -> _Found | None:
-    """Gitea, Forgejo: `/owner/repository/src/branch/...`, `/src/tag/...`, `/src/commit/...`; `raw` and `commits` alike."""
+    """Parse Gitea and Forgejo: `/owner/repository/src/{branch,tag,commit}/...`, also with `raw`, `commits` and others."""
     if len(parts) < 5 or parts[2] not in ("src", "raw", "commits", "media", "blame"):
         return None
     kind, rest = parts[3], parts[4:]
@@ -152,7 +152,7 @@ def _bitbucket_cloud(host: str, parts: Sequence[str]) -> _Found | None:
 
 
 def _bitbucket_server(parts: Sequence[str], values: Mapping[str, str]) -> _Found | None:
-    """Bitbucket Data Center: `[/context]/projects/KEY/repos/slug[/browse/path?at=ref]`; its git is under `/scm`."""
+    """Parse Bitbucket Data Center: `[/context]/projects/KEY/repos/slug[/browse/path?at=ref]`, with git under `/scm`."""
     for owner, sign in (("projects", ""), ("users", "~")):
         at = parts.index(owner) if owner in parts else -1
         if at < 0 or len(parts) < at + 4 or parts[at + 2] != "repos":
@@ -168,7 +168,10 @@ def _bitbucket_server(parts: Sequence[str], values: Mapping[str, str]) -> _Found
 
 
 def _azure(parts: Sequence[str], values: Mapping[str, str]) -> _Found | None:
-    """Azure Repos: `/organization/project/_git/repository?path=...&version=GBmain`; without a query it is the repository."""
+    """Parse Azure Repos: `/organization/project/_git/repository?path=...&version=GBmain`.
+
+    Without a query, that is the url of the repository.
+    """
     if "_git" not in parts or not {"path", "version"} & values.keys():
         return None
     at = parts.index("_git")
@@ -181,7 +184,7 @@ def _azure(parts: Sequence[str], values: Mapping[str, str]) -> _Found | None:
 
 
 def _page(kind: str, rest: Sequence[str]) -> Page:
-    """What a page of this kind names by the rest of its path."""
+    """Return the page of this kind for the rest of its path."""
     if kind in ("releases", "tags"):
         name = rest[1:] if rest[:1] == ["tag"] else rest[1:2] if rest[:1] == ["download"] else rest
         return Page(ref=f"tag:{'/'.join(name)}" if name and name != ["latest"] else "")
@@ -196,7 +199,7 @@ def _page(kind: str, rest: Sequence[str]) -> Page:
 
 
 def _named(rest: Sequence[str], *, is_file: bool) -> Page:
-    """The ref and the folder of `ref/folder/...`; of a file, the folder that holds it."""
+    """Return the page for `ref/folder/...`. The subpath of a file is its folder."""
     if rest[:2] in (["refs", "heads"], ["refs", "tags"]):
         is_tag, rest = rest[1] == "tags", rest[2:]
         if not rest:
@@ -214,14 +217,14 @@ def _named(rest: Sequence[str], *, is_file: bool) -> Page:
 
 
 def _full(ref: str) -> str:
-    """A ref as a query has it: `refs/heads/main`, `refs/tags/v1`, a commit's id or a name."""
+    """Return the ref for a query's value: `refs/heads/main`, `refs/tags/v1`, a commit id or a name."""
     if ref.startswith("refs/tags/"):
         return f"tag:{ref.removeprefix('refs/tags/')}"
     return f"commit:{ref}" if _COMMIT.fullmatch(ref) else ref.removeprefix("refs/heads/")
 
 
 def _folder(path: str) -> str:
-    """The path without a file's name at its end, told by its ending."""
+    """Return the path without a file name at its end, which is recognised by its suffix."""
     return (
         path.rpartition("/")[0] if re.search(r"\.(ya?ml|py|jar|json|md|txt)$", path, re.IGNORECASE) else path
     )
@@ -239,7 +242,7 @@ def _values(query: str) -> Mapping[str, str]:
 
 
 def _checked(page: Page) -> Page:
-    """The page, without a ref or folder that would be refused in its turn."""
+    """Return the page without a ref or folder that would be refused."""
     try:
         parse_ref(page.ref or "main")
     except GitError:

@@ -1,6 +1,6 @@
-"""Check of a private key's passphrase, for a login that was refused.
+"""Check of a private key's passphrase after a refused login.
 
-ssh does not say that a passphrase is wrong: it goes on without the key, and the server refuses the login.
+ssh does not report a wrong passphrase. It continues without the key, and the server refuses the login.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from gitsync.git.process import GitProcess, OutputLimitPassed, TimeLimitPassed
 
 _SECONDS = 10.0
 _MAX_BYTES = 64 * 1024
-WRONG = "the property 'passphrase' is not that of the connection's privateKey: ssh-keygen -y -f KEY asks for the right one"
+WRONG = (
+    "the property 'passphrase' does not open the connection's privateKey. Check it with: ssh-keygen -y -f KEY"
+)
 
 
 def is_wrong_passphrase(key: Path, environment: Mapping[str, str]) -> bool:
-    """Return whether ssh-keygen cannot open the key with the passphrase that the environment's askpass answers.
+    """Return whether ssh-keygen cannot open the key with the passphrase from the environment's askpass.
 
-    False where that cannot be told. `environment` is that of the ssh which used the key.
+    Returns False if that is unknown. `environment` is that of the ssh process that used the key.
     """
     program = shutil.which("ssh-keygen")
     if program is None:

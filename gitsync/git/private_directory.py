@@ -1,4 +1,4 @@
-"""Directories for secrets, for the time of one call: private, in memory if possible, swept after a crash."""
+"""Private directories for the secrets of one call: in memory if possible, removed after a crash."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FOREIGN_GRACE_SECONDS = 60.0
 
 
 def secrets_root(fallback: Path, shared_memory: Path = _SHARED_MEMORY) -> Path:
-    """The directory under which per-call directories are made: in tmpfs if it can be had, else `fallback`.
+    """Return the parent of the per-call directories: in tmpfs if possible, else `fallback`.
 
-    Made if need be, 0700, ours. `/dev/shm` is writable by all, so a directory somebody else put there
-    under our name is not used. Raises GitError (DISK_FULL) if neither can be made.
+    It is created if it does not exist, with mode 0700. `/dev/shm` is writable by all users, so a directory there that
+    another user owns is not used. Raises GitError (DISK_FULL) if neither can be created.
     """
     if shared_memory.is_dir() and _is_tmpfs(shared_memory) and os.access(shared_memory, os.W_OK | os.X_OK):
         candidate = shared_memory / f"kiok-git-{os.getuid()}"
@@ -41,11 +41,11 @@ def secrets_root(fallback: Path, shared_memory: Path = _SHARED_MEMORY) -> Path:
 
 @contextlib.contextmanager
 def call_directory(root: Path) -> Iterator[Path]:
-    """A fresh 0700 directory under `root`, removed on the way out, whatever happened.
+    """Create a new 0700 directory under `root`, and always remove it at the end of the block.
 
-    Its name records pid namespace, pid and start time of this process, and an flock is held on it, so
-    that `sweep_stale` in any process can tell a living owner from a killed one. Raises GitError (DISK_FULL) if it
-    cannot be made.
+    Its name contains the pid namespace, pid and start time of this process, and it is locked with flock, so that
+    `sweep_stale` in any process can distinguish a running owner from a killed one. Raises GitError (DISK_FULL) if it
+    cannot be created.
     """
     path = root / f"call-{_pid_namespace()}-{os.getpid()}-{_start_time(os.getpid())}-{secrets.token_hex(8)}"
     with _needing_room(root):
@@ -60,7 +60,7 @@ def call_directory(root: Path) -> Iterator[Path]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """A new file, 0600 from its first moment. Raises GitError (DISK_FULL) if it cannot be written."""
+    """Write a new file, created with mode 0600. Raises GitError (DISK_FULL) if it cannot be written."""
     with _needing_room(path.parent.parent):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -73,12 +73,13 @@ def _needing_room(root: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise git_error(
-            GitReason.DISK_FULL, f"a credential cannot be handed to git: under {root}: {exc.strerror or exc}"
+            GitReason.DISK_FULL,
+            f"the credential cannot be stored for git under {root}: {exc.strerror or exc}",
         ) from exc
 
 
 def sweep_stale(directory: Path) -> int:
-    """Remove the per-call directories whose owner is dead; returns how many. A missing root is fine."""
+    """Remove the per-call directories of dead processes. Return their number. `directory` may be missing."""
     removed = 0
     try:
         candidates = list(directory.iterdir())
@@ -99,9 +100,9 @@ def sweep_stale(directory: Path) -> int:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether nobody holds the lock, for an owner in another container whose pid means nothing here.
+    """Return whether the directory of an owner in another container, whose pid is unknown here, is unlocked.
 
-    A directory younger than a minute is left alone: its owner may be about to lock it.
+    A directory younger than a minute is not abandoned: its owner may be about to lock it.
     """
     try:
         if time.time() - path.stat().st_mtime < _FOREIGN_GRACE_SECONDS:
@@ -151,7 +152,7 @@ def _pid_namespace() -> int:
 
 
 def _start_time(pid: int) -> int:
-    """The process's start in clock ticks since boot, -1 if it is no more (a zombie is no more)."""
+    """Return the start of the process in clock ticks since boot, or -1 if it ended (also if it is a zombie)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:

@@ -1,8 +1,7 @@
-"""The text of a private key as people paste it: brought into the form that ssh reads, or refused with what is wrong.
+"""Normalization of private keys as people paste them into the format that ssh reads, with precise errors.
 
-ssh says of a key that it cannot read no more than "invalid format" or "error in libcrypto", and the server then that it
-refuses the login. The forms are those of https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key and
-RFC 7468.
+For an unreadable key ssh reports only "invalid format" or "error in libcrypto", and the server refuses the login. The
+formats are those of https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key and RFC 7468.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ _KEY = "PRIVATE KEY"
 
 
 def normalized_key(text: str) -> str:
-    """Return the key with line feeds, without blanks around it, and with a line break at its end.
+    """Return the key with Unix line ends, without surrounding white space, and with a line break at its end.
 
-    Raises ValueError, whose text says what is wrong and never shows a part of the key.
+    Raises ValueError. Its message says what is wrong and never shows a part of the key.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\ufeff \t\n")
     text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     if "\0" in text:
-        raise ValueError("holds NUL")
+        raise ValueError("contains NUL")
     _refuse_other_things(text)
     _refuse_broken_lines(text)
     found = list(_BLOCK.finditer(text))
@@ -39,7 +38,7 @@ def normalized_key(text: str) -> str:
 
 
 def is_encrypted(key: str) -> bool:
-    """Return whether a normalized key needs a passphrase, told from its header alone."""
+    """Return whether a normalized key needs a passphrase, according to its header."""
     if "ENCRYPTED" in key:
         return True
     if "BEGIN OPENSSH PRIVATE KEY" not in key:
@@ -53,64 +52,64 @@ def _refuse_other_things(text: str) -> None:
     if text.startswith("PuTTY-User-Key-File-"):
         raise ValueError(PUTTY)
     if _PUBLIC.match(text) or re.match(r"-{4,5} ?BEGIN (SSH2 |RSA )?PUBLIC KEY", text):
-        raise ValueError("is a public key; enter the private one, from the file without .pub")
+        raise ValueError("is a public key. Enter the private one, from the file without .pub")
     if text.startswith("---- BEGIN SSH2"):
-        raise ValueError("is in the form of ssh.com; convert it with: ssh-keygen -i -f KEY")
+        raise ValueError("is in the format of ssh.com. Convert it with: ssh-keygen -i -f KEY")
     labels = _BEGIN.findall(text)
     if labels and not any(label.endswith(_KEY) for label in labels):
-        raise ValueError(f"is no private key in OpenSSH or PEM form, but a {labels[0].lower()}")
+        raise ValueError(f"is not a private key in OpenSSH or PEM format, but a {labels[0].lower()}")
 
 
 def _refuse_broken_lines(text: str) -> None:
     if "\\n" in text or "\\r" in text:
         raise ValueError(
-            r"holds the two characters \n where its lines end; enter it with real line breaks, as in its file"
+            r"contains the two characters \n instead of line breaks. Enter it with real line breaks, as in its file"
         )
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
         if line[:1] in (" ", "\t"):
             raise ValueError(
-                f"has a blank at the beginning of line {number}: it is indented; enter it without, as in its file"
+                f"has white space at the beginning of line {number}. Enter it without indentation, as in its file"
             )
     if len(lines) == 1 and _BEGIN.match(text) and "-----END " in text:
-        raise ValueError("is all on one line; enter it with its line breaks, as in its file")
+        raise ValueError("is all on one line. Enter it with its line breaks, as in its file")
 
 
 def _refuse_incomplete(text: str, has_block: bool) -> None:
-    """Say which end of the key is missing."""
+    """Raise the error that says which end of the key is missing."""
     begin = _BEGIN.search(text)
     if begin is None:
         if "-----END " in text:
-            raise ValueError("is cut off: its first line, -----BEGIN ... PRIVATE KEY-----, is missing")
-        raise ValueError("is no private key in OpenSSH or PEM form (-----BEGIN ... PRIVATE KEY-----)")
+            raise ValueError("is truncated: its first line, -----BEGIN ... PRIVATE KEY-----, is missing")
+        raise ValueError("is not a private key in OpenSSH or PEM format (-----BEGIN ... PRIVATE KEY-----)")
     if f"-----END {begin[1]}-----" not in text:
-        raise ValueError(f"is cut off: its last line, -----END {begin[1]}-----, is missing")
+        raise ValueError(f"is truncated: its last line, -----END {begin[1]}-----, is missing")
     if has_block:
-        raise ValueError("has text before or after the key; enter only the lines from -----BEGIN to -----END")
+        raise ValueError("has text before or after the key. Enter only the lines from -----BEGIN to -----END")
     raise ValueError("is empty between its first and its last line")
 
 
 def _check_body(label: str, body: str) -> None:
-    """Refuse a body that is no base64, or of which a part is missing."""
+    """Raise ValueError if the body is not base64 or not complete."""
     lines = body.split("\n")
     is_legacy_encrypted = any(line.startswith("Proc-Type:") for line in lines)
     data = "".join(line for line in lines if ":" not in line)
     for number, line in enumerate(lines, start=2):
         if ":" not in line and re.search(r"[^A-Za-z0-9+/=]", line):
             raise ValueError(
-                f"has a character in line {number} that is not base64; it was changed on the way"
+                f"has a character in line {number} that is not base64. Copy it again from its file"
             )
     try:
         blob = base64.b64decode(data, validate=True)
     except binascii.Error as exc:
-        raise ValueError("is damaged: its base64 text is not complete; copy it again from its file") from exc
+        raise ValueError("is damaged: its base64 text is not complete. Copy it again from its file") from exc
     is_openssh = label == "OPENSSH PRIVATE KEY"
     if not (_is_whole_openssh(blob) if is_openssh else is_legacy_encrypted or _is_whole_der(blob)):
-        raise ValueError("is damaged: a part of its lines is missing or changed; copy it again from its file")
+        raise ValueError("is damaged: some of its lines are missing or changed. Copy it again from its file")
 
 
 def _is_whole_openssh(blob: bytes) -> bool:
-    """Whether a key holds all parts whose lengths it announces."""
+    """Return whether an OpenSSH key contains all the parts whose lengths it declares."""
     if not blob.startswith(_OPENSSH):
         return False
     at = len(_OPENSSH)
@@ -122,7 +121,7 @@ def _is_whole_openssh(blob: bytes) -> bool:
 
 
 def _is_whole_der(blob: bytes) -> bool:
-    """Whether a DER sequence is as long as it announces."""
+    """Return whether a DER sequence is as long as it declares."""
     if len(blob) < 2 or blob[0] != 0x30:
         return False
     if blob[1] < 0x80:
@@ -131,4 +130,4 @@ def _is_whole_der(blob: bytes) -> bool:
     return len(blob) == 2 + n_octets + int.from_bytes(blob[2 : 2 + n_octets], "big")
 
 
-PUTTY = "is in PuTTY's form (.ppk); convert it with: puttygen KEY.ppk -O private-openssh -o KEY"
+PUTTY = "is in PuTTY's format (.ppk). Convert it with: puttygen KEY.ppk -O private-openssh -o KEY"

@@ -1,7 +1,7 @@
-"""One git process: in a process group of its own, read under a time limit and an output cap.
+"""A git process: in its own process group, with a time limit and an output limit.
 
-The only user of GitPython, and of nothing in it but `Git.execute` with a fixed list of arguments: its
-convenience methods turn values into options, which made a long row of injections possible.
+This is the only user of GitPython, and it uses only `Git.execute` with a fixed list of arguments. GitPython's convenience
+methods turn values into options, which has allowed many injections.
 """
 
 from __future__ import annotations
@@ -23,51 +23,52 @@ from gitsync.git.gitpython import Git
 
 _CHUNK_BYTES = 1 << 16
 _MAX_STDERR_BYTES = 1 << 16
-_SHELL_BLOCK_BYTES = 512  # of `ulimit -f`, by POSIX
+_SHELL_BLOCK_BYTES = 512  # unit of `ulimit -f` in POSIX
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class TimeLimitPassed(Exception):
-    """The process did not get done in time."""
+    """The process did not finish in time."""
 
 
 class OutputLimitPassed(Exception):
-    """The process printed more than it may. `output` is what it had printed until then."""
+    """The process printed more than allowed. `output` is the output so far."""
 
     def __init__(self, output: bytes = b"") -> None:
-        super().__init__("the output limit was passed")
+        super().__init__("the output limit was exceeded")
         self.output = output
 
 
 class OutputEnded(Exception):
-    """The process closed its output before the bytes that were asked for."""
+    """The process closed its output before the requested bytes."""
 
 
 def _prepared(unwanted: Sequence[str], max_file_bytes: int | None, max_memory_bytes: int | None) -> str:
-    """Return what a shell does before it becomes git: one program in place of prlimit(1) and env(1), at half the cost.
+    """Return the shell script that sets limits and unsets variables before it executes git.
 
-    It holds nothing but figures and names of variables. The command to run is in the shell's arguments.
+    One shell replaces prlimit(1) and env(1) at half the cost. The script contains only numbers and names of variables. The
+    command to run is in the shell's arguments.
     """
-    # SIGXFSZ would end git without a word where it passes `max_file_bytes`; ignored, git reports the error.
+    # SIGXFSZ would kill git silently when it exceeds `max_file_bytes`. If the signal is ignored, git reports the error.
     steps = ["trap '' XFSZ", "ulimit -c 0"]
     if max_file_bytes is not None:
         steps.append(f"ulimit -f {max_file_bytes // _SHELL_BLOCK_BYTES}")
     if max_memory_bytes is not None:
         steps.append(f"ulimit -v {max_memory_bytes // 1024}")
-    # A shell does not take other names from its environment. bash keeps a few that are its own, which are no secrets.
+    # A shell takes no other names from its environment. bash keeps a few variables of its own, which are no secrets.
     names = [name for name in unwanted if _VARIABLE_NAME.fullmatch(name)]
     cleared = f"command unset {' '.join(names)} 2>/dev/null; " if names else ""
     return cleared + " && ".join([*steps, 'exec "$@"'])
 
 
 class GitProcess:
-    """A running git command; use it as a context manager, which ends the whole process group.
+    """A running git command. Use it as a context manager, which stops the whole process group.
 
-    `environment` is the complete environment: nothing is inherited but what it names.
-    `inherit` are file descriptors the process keeps open (a lock, so that it outlives us).
-    `die_with_parent`: the kernel ends the process when the thread that started it dies.
-    `max_file_bytes` and `max_memory_bytes` are the kernel's limits on each of its processes: a server that
-    sends for ever fills neither disk nor memory, of which git itself would take all it can get.
+    `environment` is the complete environment: no other variable is inherited.
+    `inherit` are file descriptors that the process keeps open (such as a lock, so that it outlives this process).
+    `die_with_parent`: the kernel stops the process when the thread that started it dies.
+    `max_file_bytes` and `max_memory_bytes` are kernel limits for each of its processes. Without them, a server that
+    sends data forever could fill the disk and the memory.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class GitProcess:
         max_memory_bytes: int | None = None,
     ) -> None:
         self._kill_after_seconds = kill_after_seconds
-        # `Git.execute` starts from os.environ and can only add to it; so the rest is blanked here, for those
-        # that start git hold the environment too, and then env(1) takes the names away. Names are no
-        # secrets, and values never stand in arguments.
+        # `Git.execute` copies os.environ and can only add to it. So unwanted variables are set to "" here, since the shell
+        # that starts git has this environment too, and then the shell unsets the names. Names are no secrets, and
+        # values are never in arguments.
         unwanted = sorted(set(os.environ) - set(environment) - {"LANGUAGE", "LC_ALL"})
         setpriv = shutil.which("setpriv") if die_with_parent else None
         dying_with_us = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
@@ -102,7 +103,7 @@ class GitProcess:
         )
         popen = self._handle.proc
         if popen is None or popen.stdin is None or popen.stdout is None or popen.stderr is None:
-            raise RuntimeError("Git.execute gave a process without pipes")
+            raise RuntimeError("Git.execute returned a process without pipes")
         self._popen: subprocess.Popen[bytes] = popen
         self._pidfd = os.pidfd_open(popen.pid)
         self._stdin, self._stdout, self._stderr = (
@@ -136,16 +137,16 @@ class GitProcess:
 
     @property
     def stderr(self) -> str:
-        """What it printed there so far: the last 64 KiB, whole lines."""
+        """Return the last 64 KiB of its standard error so far, in whole lines."""
         text = self._err.decode("utf-8", "replace")
         return text.partition("\n")[2] if self._err_cut else text
 
     def finish(
         self, stdin: bytes | None, *, timeout_seconds: float, max_output_bytes: int
     ) -> tuple[int, bytes]:
-        """Feed it, collect its output, wait for its end: (exit status, stdout).
+        """Write its input, collect its output and wait for its end. Return exit status and standard output.
 
-        Raises TimeLimitPassed or OutputLimitPassed, with the process group ended.
+        Raises TimeLimitPassed or OutputLimitPassed after stopping the process group.
         """
         deadline = time.monotonic() + timeout_seconds
         if stdin:
@@ -163,19 +164,22 @@ class GitProcess:
         return status, bytes(self._out)
 
     def send(self, data: bytes) -> None:
-        """Queue bytes for its standard input; they are written while output is read."""
+        """Queue bytes for its standard input. They are written while output is read."""
         if not self._to_write and data:
             self._selector.register(self._stdin, selectors.EVENT_WRITE)
         self._to_write += data
 
     def close_input(self) -> None:
-        """Close its standard input once all that is queued is written."""
+        """Close its standard input once all queued bytes are written."""
         self._closing = True
         if not self._to_write:
             self._close_stdin()
 
     def receive_line(self, *, timeout_seconds: float, max_bytes: int = 4096) -> bytes:
-        """One line of its output without the line feed. Raises as `receive`, OutputLimitPassed if longer."""
+        """Read one line of its output, without the line feed.
+
+        Raises like `receive`, and OutputLimitPassed for a longer line.
+        """
         deadline = time.monotonic() + timeout_seconds
         while (end := self._out.find(b"\n")) < 0:
             if len(self._out) > max_bytes:
@@ -186,7 +190,7 @@ class GitProcess:
         return line
 
     def receive(self, count: int, *, timeout_seconds: float) -> bytes:
-        """Exactly `count` bytes of its output. Raises TimeLimitPassed or OutputEnded."""
+        """Read exactly `count` bytes of its output. Raises TimeLimitPassed or OutputEnded."""
         deadline = time.monotonic() + timeout_seconds
         while len(self._out) < count:
             self._pump_for_output(deadline)
@@ -195,15 +199,15 @@ class GitProcess:
         return data
 
     def stop(self) -> int:
-        """End the process group if it is not at its end, and reap: TERM, then KILL. Returns the status."""
+        """Stop the process group (TERM, then KILL) if it still runs, and reap it. Return the exit status."""
         if self._ended:
             return self._popen.returncode
         self._ended = True
         if not self._has_exited():
             self._signal(signal.SIGTERM)
             self._poll_exit(self._kill_after_seconds)
-        # The leader is a zombie or about to be killed: its id still names this group and no other, so
-        # whatever it left behind (a remote helper, ssh) is ended before the leader is reaped.
+        # The group leader is a zombie or about to be killed, so its id still names this group and no other. Its remaining
+        # children (a remote helper, ssh) are killed before the leader is reaped.
         self._signal(signal.SIGKILL)
         self._popen.wait()
         self._selector.close()
@@ -224,7 +228,7 @@ class GitProcess:
         self._pump(deadline)
 
     def _pump(self, deadline: float) -> None:
-        """Wait for one thing to happen and handle it."""
+        """Wait for I/O or the exit of the process, and handle it."""
         remaining = deadline - time.monotonic()
         events = self._selector.select(remaining) if remaining > 0 else []
         if not events:
@@ -233,7 +237,7 @@ class GitProcess:
             if key.fd == self._stdin:
                 self._write()
             elif key.fd == self._pidfd:
-                # At its end. Children it left behind would hold its pipes open for ever.
+                # The process ended. Its remaining children would hold its pipes open forever.
                 self._selector.unregister(self._pidfd)
                 self._signal(signal.SIGKILL)
             else:
@@ -261,7 +265,7 @@ class GitProcess:
         except BlockingIOError:
             return
         except BrokenPipeError:
-            self._to_write.clear()  # its exit status and stderr say why
+            self._to_write.clear()  # exit status and stderr tell the cause
             self._closing = True
         if not self._to_write:
             self._selector.unregister(self._stdin)

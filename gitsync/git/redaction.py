@@ -1,4 +1,4 @@
-"""Takes secrets out of text, in every form git or a server may echo them."""
+"""Redaction of secrets in text, in every encoding in which git or a server may echo them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from urllib.parse import quote, quote_plus
 
 MASK = "[redacted]"
 _MIN_LINE = 12  # shorter lines of a multi-line secret are headers or padding
-_LINE_WIDTHS = (64, 76)  # of base64: PEM's and MIME's
+_LINE_WIDTHS = (64, 76)  # line widths of base64 in PEM and MIME
 _MIN_BASE64 = 6  # shorter fragments match by accident
 
 
 class Redactor:
-    """Replaces the given secrets by `[redacted]`: raw, percent-encoded, base64, hexadecimal, escaped.
+    """A redactor that replaces secrets with `[redacted]`: raw, percent-encoded, base64, hexadecimal, escaped.
 
-    Cut texts after this, not before: half a secret is not found.
+    Cut texts after the redaction, not before: a partial secret is not found.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -30,7 +30,7 @@ class Redactor:
                 parts.update(line for line in lines if len(line) >= _MIN_LINE)
             for part in parts - {""}:
                 forms.update(_forms(part))
-        # Longest first, so that no form is cut by a shorter one it contains.
+        # Longest first, so that a shorter form does not cut a longer one that contains it.
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -55,14 +55,14 @@ def _forms(secret: str) -> set[str]:
 
 
 def _lower(percent: str) -> str:
-    """The same with `%c3` for `%C3`."""
+    """Return the text with lower-case escapes: `%c3` for `%C3`."""
     return re.sub("%..", lambda escape: escape[0].lower(), percent)
 
 
 def _base64_cores(raw: bytes, offset: int) -> set[str]:
-    """The characters of base64 that depend on `raw` alone when `offset` (0..2) bytes come before it.
+    """Return the base64 characters that depend on `raw` alone if `offset` (0..2) bytes precede it.
 
-    So `base64("user:password")` is recognised whatever the user is.
+    They find `base64("user:password")` for any user.
     """
     text = b"\0" * offset + raw
     start, end = -(-offset * 8 // 6), len(text) * 8 // 6

@@ -1,7 +1,7 @@
-"""What a repository follows: a branch, a tag, the highest tag of a range, or one commit.
+"""The ref that a repository follows: a branch, a tag, the highest tag in a version range, or one commit.
 
-Branches and tags go by their full name: a bare name that matches both means the tag to git; here it always
-means the branch.
+Branches and tags are requested by full name. For git, a short name that matches both is the tag. Here it is always the
+branch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FORBIDDEN = frozenset(" ~^:?*[\\\x7f") | frozenset(map(chr, range(0x20)))
 
 
 class RefKind(StrEnum):
-    """What a ref names."""
+    """The kind of a ref."""
 
     BRANCH = "branch"
     TAG = "tag"
@@ -28,17 +28,16 @@ class RefKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """What is followed; `name` is a branch's or tag's without its `refs/...` prefix, a range, or a commit's id."""
+    """A ref. `name` is a branch or tag without its `refs/...` prefix, a version range, or a commit id."""
 
     kind: RefKind
     name: str
 
     @property
     def full_name(self) -> str:
-        """What to ask a server for: `refs/heads/<name>`, `refs/tags/<name>`, a commit's id.
+        """Return the name to request from a server: `refs/heads/<name>`, `refs/tags/<name>` or a commit id.
 
-        For a range the pattern of all that may be meant: no name of a ref; `gitsync.git.advertisement`
-        finds the tag.
+        For a range it is the pattern of all tags, from which `gitsync.git.advertisement` chooses one.
         """
         match self.kind:
             case RefKind.BRANCH:
@@ -55,7 +54,7 @@ class Ref:
 
 
 def parse_ref(text: str) -> Ref:
-    """`main`, `refs/heads/main`, `tag:v1`, `refs/tags/v1`, `semver:^1.2` or `commit:<full id>`.
+    """Parse `main`, `refs/heads/main`, `tag:v1`, `refs/tags/v1`, `semver:^1.2` or `commit:<full id>`.
 
     Raises GitError (REF_INVALID), which says what is wrong and where.
     """
@@ -74,7 +73,7 @@ def parse_ref(text: str) -> Ref:
     else:
         ref = Ref(RefKind.BRANCH, text)
     if not ref.name:
-        raise _refused(text, "names nothing")
+        raise _refused(text, "has no name")
     if ref.name.startswith("-"):
         raise _refused(text, "begins with a dash")
     if not text.isprintable():
@@ -84,7 +83,7 @@ def parse_ref(text: str) -> Ref:
     if not is_well_formed(ref.full_name):
         raise _refused(
             text,
-            "is no name git allows (no spaces, '..', '@{', any of ~ ^ : ? * [ \\, '.lock' or '.' at an end)",
+            "is not a valid name in git (no spaces, no '..', no '@{', none of ~ ^ : ? * [ \\, no '.lock' or '.' at an end)",
         )
     return ref
 
@@ -93,9 +92,11 @@ def _commit(text: str) -> Ref:
     commit = text.removeprefix("commit:").lower()
     if odd := re.search(r"[^0-9a-f]", commit):
         column = len("commit:") + odd.start() + 1
-        raise _refused(text, f"has {odd.group()!r} (character {column}) where a commit's id has 0-9 and a-f")
+        raise _refused(
+            text, f"has {odd.group()!r} (character {column}), but a commit id has only 0-9 and a-f"
+        )
     if len(commit) not in (40, 64):
-        raise _refused(text, f"has {len(commit)} digits; a commit's full id has 40 (or 64, with SHA-256)")
+        raise _refused(text, f"has {len(commit)} digits, but a full commit id has 40 (or 64 with SHA-256)")
     return Ref(RefKind.COMMIT, commit)
 
 
@@ -106,16 +107,16 @@ def _semver(text: str) -> Ref:
     except RangeInvalid as exc:
         raise _refused(
             text,
-            f"is no range of versions: {exc}. Ranges look like '^1.2', '~1.2.3', '>=1.2 <2', '1.x || 3.x'",
+            f"is not a version range: {exc}. Ranges look like '^1.2', '~1.2.3', '>=1.2 <2', '1.x || 3.x'",
         ) from exc
     return Ref(RefKind.SEMVER, wanted)
 
 
 def is_well_formed(full_name: str) -> bool:
-    """Whether `git check-ref-format <full_name>` accepts the name.
+    """Return whether `git check-ref-format <full_name>` accepts the name.
 
-    The rules are those of https://git-scm.com/docs/git-check-ref-format, which works on bytes; all
-    it forbids is ASCII, so working on characters is the same.
+    The rules are those of https://git-scm.com/docs/git-check-ref-format. git checks bytes, but forbids only ASCII
+    characters, so checking characters is equivalent.
     """
     components = full_name.split("/")
     return (
@@ -135,6 +136,6 @@ def _refused(text: str, why: str) -> GitError:
     return git_error(
         GitReason.REF_INVALID,
         f"ref {text[:200]!r} {why}. "
-        "Write a branch ('main', 'refs/heads/main'), a tag ('tag:v1', 'refs/tags/v1'), "
-        "the highest tag of a range ('semver:^1.2') or a commit ('commit:' and its full id).",
+        "Enter a branch ('main', 'refs/heads/main'), a tag ('tag:v1', 'refs/tags/v1'), "
+        "a version range ('semver:^1.2', follows the highest tag in it) or a commit ('commit:' and its full id).",
     )

@@ -1,4 +1,4 @@
-"""What a remote has: its branches, its tags, and its default branch, by one `ls-remote`."""
+"""The branches, tags and default branch of a remote, listed with one `ls-remote`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _TAGS = "refs/tags/"
 
 @dataclass(frozen=True, slots=True)
 class RemoteRefs:
-    """Names without their `refs/...` prefix, each with the commit it names; an annotated tag is peeled.
+    """The refs of a remote: names without their `refs/...` prefix, each with its commit (of an annotated tag: peeled).
 
-    `default_branch` is what HEAD names, "" where it names none or the server does not say. Names come from
-    the server: what of them is not printable or no UTF-8 is replaced. `is_complete` is false where there are more than
-    were read.
+    `default_branch` is the branch of HEAD, or "" if there is none or the server does not report it. Characters of names
+    that are not printable or not UTF-8 are replaced. `is_complete` is false if the remote has more refs than were read.
     """
 
     branches: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +36,7 @@ def list_refs(
     *,
     timeout_seconds: float | None = None,
 ) -> RemoteRefs:
-    """Ask the remote, and read its first `MAX_BYTES` of names. Raises GitError."""
+    """List the refs of the remote, up to `MAX_BYTES` of output. Raises GitError."""
     try:
         output = client.run(
             ["ls-remote", "--symref", "--", url.fetch_url],
@@ -54,7 +53,7 @@ def list_refs(
 
 
 def parse_refs(output: bytes) -> RemoteRefs:
-    """Read what `git ls-remote --symref` printed; lines that are nothing of it are passed over."""
+    """Parse the output of `git ls-remote --symref`. Other lines are ignored."""
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
     default = ""

@@ -1,4 +1,4 @@
-"""Which part of a commit is wanted: the synced folder, and what its DAGs may read outside of it."""
+"""The scope of a commit: the synced folder, and the files outside it that its DAGs may read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class FetchScope:
-    """The wanted part of every commit of a repository.
+    """The part of every commit of a repository that is fetched and read.
 
-    `subpath` is the synced folder ("" is the root: then all is wanted, whatever `include` says); `include` are
-    gitignore patterns, one a line, of what is wanted besides. Make it with `parse_scope`.
+    `subpath` is the synced folder. If it is "" (the root), the scope is the whole commit, regardless of `include`.
+    `include` are gitignore patterns of additional files, one per line. Create it with `parse_scope`.
     """
 
     subpath: str = ""
@@ -29,19 +29,19 @@ class FetchScope:
         return not self.subpath
 
     def decider(self) -> Callable[[str], bool]:
-        """Says of each path of one commit whether it is wanted.
+        """Return a function that says whether a path of one commit is in the scope.
 
-        It raises GitError (TREE_TOO_LARGE) once the patterns took more than 30 s over all paths.
+        The function raises GitError (TREE_TOO_LARGE) once the patterns took more than 30 s over all paths.
         """
         if self.is_whole:
             return lambda _path: True
         from compilers.ignore_rules import IGNORE_FILE, read_patterns
 
         patterns = read_patterns(self.include)
-        # These have their say about files under the subpath.
+        # Ignore files above the subpath also apply to the files under it.
         folders = self.subpath.split("/")
         rules = {"/".join((*folders[:depth], IGNORE_FILE)) for depth in range(len(folders))}
-        # A folder is never requested. Anything else in the place of one tells why the subpath is not there.
+        # The caller never passes a folder. Another entry in the place of one explains why the subpath is missing.
         above = {"/".join(folders[:depth]) for depth in range(1, len(folders))}
         spent = 0.0
 
@@ -55,8 +55,8 @@ class FetchScope:
             if spent > MAX_SECONDS:
                 raise git_error(
                     GitReason.TREE_TOO_LARGE,
-                    f"finding what the include list names took more than {MAX_SECONDS:g} s; "
-                    "write fewer or simpler patterns",
+                    f"matching the include list took more than {MAX_SECONDS:g} s. "
+                    "Use fewer or simpler patterns",
                 )
             return wanted
 
@@ -67,12 +67,12 @@ WHOLE = FetchScope()
 
 
 def parse_scope(subpath: str, include: str) -> FetchScope:
-    """Raises GitError (SUBPATH_INVALID, INCLUDE_INVALID)."""
+    """Return the scope of a subpath and an include list. Raises GitError (SUBPATH_INVALID, INCLUDE_INVALID)."""
     return FetchScope(parse_subpath(subpath), parse_include(include))
 
 
 def parse_include(text: str) -> str:
-    """The patterns as they are kept: without spaces and lines that say nothing.
+    """Return the patterns without surrounding spaces, empty lines and comments.
 
     Raises GitError (INCLUDE_INVALID), which names the line.
     """
@@ -94,22 +94,22 @@ def parse_include(text: str) -> str:
             read_patterns(pattern)
         except ValueError as exc:
             raise _refused(
-                f"line {number} of the include list, {pattern[:80]!r}, is no pattern: {exc}"
+                f"line {number} of the include list, {pattern[:80]!r}, is not a valid pattern: {exc}"
             ) from exc
         kept.append(pattern)
     return "\n".join(kept)
 
 
 def _refuse_meaningless(pattern: str) -> None:
-    """Raise ValueError for a pattern that git takes for one that matches nothing."""
+    """Raise ValueError for a pattern that git accepts but that matches nothing."""
     if pattern == "!":
         raise ValueError("nothing follows '!'")
     if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
-        raise ValueError("nothing follows the backslash at its end; write folders as 'lib/'")
+        raise ValueError("nothing follows the backslash at its end. Write folders as 'lib/'")
 
 
 def _refused(why: str) -> GitError:
     return git_error(
         GitReason.INCLUDE_INVALID,
-        f"{why[:500]}. Write gitignore patterns, one a line, like '*.py', 'lib/' or '/config/*.json'",
+        f"{why[:500]}. Write gitignore patterns, one per line, such as '*.py', 'lib/' or '/config/*.json'",
     )

@@ -1,8 +1,8 @@
-"""Whether a fetched commit or tag is signed by a trusted key, by git's own verification.
+"""Verification of the signature of a fetched commit or tag against trusted keys, with git's own commands.
 
-Only the keys given count. Each call makes a private directory with them and nothing else, and removes it; the
-machine's gpg configuration, keyrings, agents and trust have no say. git finds the signature and its form, gpg or
-ssh-keygen verifies it, and what they print for machines is read here: an exit status alone is never believed.
+Only the given keys are trusted. Each call creates a private directory with just these keys, and removes it. The machine's
+gpg configuration, keyrings, agents and trust database are not used. git finds the signature and its format, gpg or
+ssh-keygen verifies it, and their machine-readable output is checked here: the exit status alone does not suffice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gitsync.git.signed_object import SignedObject, Subject, read_signed_commit,
 from gitsync.git.signer import RefusalError, SignatureKind, Signer
 
 _MAX_OUTPUT_BYTES = 1 << 20
-# Set on each call, so that no file can. What is trusted is decided by fingerprint, not by gpg's levels.
+# Passed on each call, so that no file can set them. Trust is decided by fingerprint, not by gpg's trust levels.
 _CONFIG: Mapping[str, str] = {
     "gpg.minTrustLevel": "undefined",
     "gpg.program": "/bin/false",
@@ -39,16 +39,17 @@ _CONFIG: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class TrustedKeys:
-    """The keys whose signatures count: ASCII-armored OpenPGP public keys, ssh allowed_signers lines."""
+    """The trusted keys: ASCII-armored OpenPGP public keys, and ssh allowed_signers lines."""
 
     openpgp: str = field(default="", repr=False)
     allowed_signers: str = field(default="", repr=False)
 
 
 def trusted_keys_from_properties(properties: Mapping[str, str]) -> TrustedKeys:
-    """The trusted keys a connection holds: its properties `openpgpKeys` and `allowedSigners`; blank is absent.
+    """Return the trusted keys of a connection, from its properties `openpgpKeys` and `allowedSigners`.
 
-    Raises GitError (SIGNATURE_KEYS_UNUSABLE) naming the property, and the line where there is one.
+    A blank property counts as absent. Raises GitError (SIGNATURE_KEYS_UNUSABLE), which names the property and, if
+    possible, the line.
     """
     openpgp, allowed_signers = (
         properties.get(name, "").strip() for name in ("openpgpKeys", "allowedSigners")
@@ -57,7 +58,7 @@ def trusted_keys_from_properties(properties: Mapping[str, str]) -> TrustedKeys:
         raise git_error(
             GitReason.SIGNATURE_KEYS_UNUSABLE,
             "the connection has neither 'openpgpKeys' (ASCII-armored public keys) nor 'allowedSigners' (ssh "
-            "allowed_signers lines), one of which is needed to verify signatures",
+            "allowed_signers lines). Add one of them to verify signatures",
         )
     if openpgp:
         openpgp = check_public_keys(openpgp)
@@ -77,15 +78,15 @@ def verify(
     tag_name: str | None = None,
     inherit: Sequence[int] = (),
 ) -> Signer:
-    """Who of `keys` signed the fetched commit, or the annotated tag that the mirror's ref names.
+    """Verify the fetched commit, or the annotated tag of the mirror's ref, and return its signer.
 
-    `commit` is the commit fetched, in full. For a tag, the outermost tag object has to be signed (what it points to
-    is named in it by id), has to lead to `commit`, and where `tag_name` is given has to be called so: a signed tag
-    object verifies under any ref. A key counts only while it is valid now; the date a commit claims is not asked.
+    `commit` is the full id of the fetched commit. For a tag, the outermost tag object must be signed (it contains the id
+    of its target), must lead to `commit`, and must be named `tag_name` if that is given, since a signed tag object
+    verifies under any ref. A key must be valid now; the date of the commit is not used.
 
-    Raises GitError: SIGNATURE_MISSING, SIGNATURE_REFUSED with the object's id and the signer seen,
-    SIGNATURE_KEYS_UNUSABLE, GIT_MISSING (gpg or ssh-keygen is not installed), and those of any git command, also where
-    gpg or ssh-keygen came to no verdict.
+    Raises GitError: SIGNATURE_MISSING, SIGNATURE_REFUSED with the object's id and the claimed signer,
+    SIGNATURE_KEYS_UNUSABLE, GIT_MISSING (gpg or ssh-keygen is not installed), and the errors of any git command, also if
+    gpg or ssh-keygen reached no verdict.
     """
     if subject == "tag":
         signed = read_signed_tag(client, git_directory, commit, tag_name, inherit)
@@ -101,7 +102,7 @@ def verify(
         try:
             return verifier.judge(status, raw)
         except RefusalError as exc:
-            if not exc.judged:  # a full disk, say, is nobody's bad signature
+            if not exc.judged:  # a full disk, for example, does not make a signature bad
                 raise failure(
                     f"verifying {signed.label}", status, raw, url=None, handover=None, redact=Redactor()
                 ) from exc
@@ -118,7 +119,7 @@ def _git_verify(
     config: Mapping[str, str],
     inherit: Sequence[int],
 ) -> tuple[int, str]:
-    """Git's exit status, and what it printed: with --raw, the words of gpg or ssh-keygen for machines."""
+    """Return git's exit status and stderr, which has with --raw the machine-readable output of gpg or ssh-keygen."""
     command = f"verify-{signed.subject}"
     options = [word for key, value in {**_CONFIG, **config}.items() for word in ("-c", f"{key}={value}")]
     arguments = [*options, command, "--raw", signed.object_id]
@@ -137,7 +138,7 @@ def _git_verify(
 
 @contextlib.contextmanager
 def _directory(client: GitClient) -> Iterator[Path]:
-    """A private directory for one call, in which programs can be run: where secrets go, they often cannot."""
+    """Create a private directory for one call in which programs can run. The one for secrets is often mounted noexec."""
     root = client.settings.home / "verify"
     try:
         root.mkdir(mode=0o700, exist_ok=True)
@@ -145,4 +146,6 @@ def _directory(client: GitClient) -> Iterator[Path]:
         with call_directory(root) as directory:
             yield directory
     except OSError as exc:
-        raise git_error(GitReason.DISK_FULL, f"the trusted keys cannot be put under {root}: {exc}") from exc
+        raise git_error(
+            GitReason.DISK_FULL, f"the trusted keys cannot be written under {root}: {exc}"
+        ) from exc

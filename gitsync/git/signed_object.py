@@ -1,4 +1,4 @@
-"""The commit or tag object a signature is about, and the signature in it, found as git finds it."""
+"""Reading of signed commit and tag objects, with the signature located in the same way as git does."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MARKERS = {
     b"-----BEGIN PGP SIGNATURE-----": SignatureKind.OPENPGP,
     b"-----BEGIN SSH SIGNATURE-----": SignatureKind.SSH,
 }
-# What git takes for the beginning of a signature, gpg-interface.c. A PGP MESSAGE is no detached signature: it
-# would speak of the content it brings along.
+# The markers of a signature in git's gpg-interface.c. A PGP MESSAGE is not a detached signature: it would cover the content
+# that it contains.
 _GIT_MARKERS = (*_MARKERS, b"-----BEGIN PGP MESSAGE-----", _X509)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedObject:
-    """An object with a signature. `label` names it in messages: `commit <id>` or `tag 'v1' (<id>)`."""
+    """A commit or tag object with a signature. `label` is its name in messages: `commit <id>` or `tag 'v1' (<id>)`."""
 
     subject: Subject
     object_id: str
@@ -41,38 +41,38 @@ class SignedObject:
 def read_signed_commit(
     client: GitClient, git_directory: Path, commit: str, inherit: Sequence[int]
 ) -> SignedObject:
-    """The commit with its signature. Raises GitError; SIGNATURE_MISSING if it has none."""
+    """Return the commit with its signature. Raises GitError (SIGNATURE_MISSING if it has none)."""
     if not _OBJECT_ID.fullmatch(commit):
         raise git_error(
-            GitReason.UNSUPPORTED, f"{commit[:80]!r} is no commit whose signature can be verified"
+            GitReason.UNSUPPORTED, f"{commit[:80]!r} is not a commit whose signature can be verified"
         )
     label = f"commit {commit}"
     content = _read(client, git_directory, "commit", commit, inherit)
-    # Each of git's object formats has a header of its own; a commit may carry the other's as well.
+    # Each of git's object formats has its own header. A commit can also have that of the other format.
     signatures = _header_values(content, b"gpgsig" if len(commit) == 40 else b"gpgsig-sha256")
     if not signatures:
         raise git_error(
             GitReason.SIGNATURE_MISSING,
-            f"{label} is not signed, and the repository requires it. Nothing was changed. "
+            f"{label} is not signed, but the repository requires a signature. Nothing was changed. "
             "Sign it (git commit --amend -S) and push it",
         )
     if len(signatures) > 1:
-        raise _refused(label, "it has several signatures, of which none can be taken for the one that counts")
+        raise _refused(label, "it has several signatures, so it is not clear which one counts")
     return SignedObject("commit", commit, label, _kind(label, signatures[0]), signatures[0])
 
 
 def read_signed_tag(
     client: GitClient, git_directory: Path, commit: str, tag_name: str | None, inherit: Sequence[int]
 ) -> SignedObject:
-    """The tag object that the mirror's ref names, with its signature. Raises as `verify`."""
+    """Return the tag object of the mirror's ref, with its signature. Raises like `verify`."""
     tag = _resolve(client, git_directory, HEAD_REF, inherit)
     kind = client.run(["cat-file", "-t", tag], directory=git_directory, inherit=inherit)
     if kind.strip() != b"tag":
         raise git_error(
             GitReason.SIGNATURE_MISSING,
-            f"the ref names commit {commit} without a tag object: it is a commit, a branch or a lightweight tag, and only "
-            "an annotated tag can be signed. Nothing was changed. Make a signed tag (git tag -s) and push it, or have "
-            "the commit's signature verified",
+            f"the ref points to commit {commit} without a tag object: it is a commit, a branch or a lightweight tag, and "
+            "only an annotated tag can be signed. Nothing was changed. Create a signed tag (git tag -s) and push it, or "
+            "verify the commit's signature instead",
         )
     content = _read(client, git_directory, "tag", tag, inherit)
     name = b"".join(_header_values(content, b"tag")[:1]).decode("utf-8", "replace")
@@ -83,13 +83,13 @@ def read_signed_tag(
     if not signature:
         raise git_error(
             GitReason.SIGNATURE_MISSING,
-            f"{label} is not signed, and the repository requires it. Nothing was changed. "
-            "Make a signed tag (git tag -s) and push it",
+            f"{label} is not signed, but the repository requires a signature. Nothing was changed. "
+            "Create a signed tag (git tag -s) and push it",
         )
     if tag_name is not None and name != tag_name:
-        # A signed tag goes on verifying under any ref: without this, who may push could serve an old release
+        # A signed tag verifies under any ref. Without this check, a user who can push could deploy an old release
         # under a new name.
-        raise _refused(label, f"it was signed under that name, and the ref {shown(tag_name)!r} holds it now")
+        raise _refused(label, f"it was signed under that name, but the ref {shown(tag_name)!r} points to it")
     return SignedObject("tag", tag, label, _kind(label, signature), signature)
 
 
@@ -108,7 +108,7 @@ def _resolve(client: GitClient, git_directory: Path, name: str, inherit: Sequenc
 
 
 def _header_values(content: bytes, name: bytes) -> list[bytes]:
-    """The values of a header of a commit or tag, continuation lines joined. The message is not looked at."""
+    """Return the values of a header of a commit or tag, with continuation lines joined. The message is not searched."""
     values: list[bytes] = []
     continued = False
     for line in content.partition(b"\n\n")[0].split(b"\n"):
@@ -123,7 +123,7 @@ def _header_values(content: bytes, name: bytes) -> list[bytes]:
 
 
 def _tag_signature(content: bytes) -> bytes:
-    """What follows the last line that begins a signature, that line included, as git cuts it off."""
+    """Return the content from the last line that begins a signature, as git splits it."""
     lines = content.split(b"\n")
     starts = [index for index, line in enumerate(lines) if line.startswith(_GIT_MARKERS)]
     return b"\n".join(lines[starts[-1] :]) if starts else b""
@@ -133,12 +133,12 @@ def _kind(label: str, signature: bytes) -> SignatureKind:
     for marker, kind in _MARKERS.items():
         if signature.startswith(marker):
             end = signature.find(marker.replace(b"BEGIN", b"END"))
-            if b"\n" in signature[end:].strip():  # nobody signed that
-                raise _refused(label, "something follows its signature")
+            if b"\n" in signature[end:].strip():  # this text would not be signed
+                raise _refused(label, "it has text after its signature")
             return kind
     if signature.startswith(_X509):
-        raise _refused(label, "it is signed with x509 (S/MIME), which is not supported; use OpenPGP or ssh")
-    raise _refused(label, "its signature is neither an OpenPGP nor an ssh one")
+        raise _refused(label, "it is signed with x509 (S/MIME), which is not supported. Use OpenPGP or ssh")
+    raise _refused(label, "its signature is neither OpenPGP nor ssh")
 
 
 def _refused(label: str, why: str) -> GitError:

@@ -1,4 +1,4 @@
-"""Who signed, and why a signature does not count."""
+"""The signer of a verified signature, and the refusal of a signature."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_NAME = 200
 
 
 class SignatureKind(StrEnum):
-    """The forms of signature that can be verified."""
+    """The supported signature formats."""
 
     OPENPGP = "openpgp"
     SSH = "ssh"
@@ -17,10 +17,10 @@ class SignatureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Whose signature was found good.
+    """The signer of a valid signature.
 
-    `name` is the key's user id (OpenPGP) or principal (ssh) as the trusted keys have it. `fingerprint` is that of the
-    primary key in hexadecimal (OpenPGP), or `SHA256:...` (ssh).
+    `name` is the user id (OpenPGP) or principal (ssh) of the trusted key. `fingerprint` is that of the primary key in
+    hexadecimal (OpenPGP), or `SHA256:...` (ssh).
     """
 
     kind: SignatureKind
@@ -29,9 +29,9 @@ class Signer:
 
 
 class RefusalError(Exception):
-    """The signature does not count; the message says why, after "its signature".
+    """The signature is not accepted. The message is the reason, to be appended to "its signature".
 
-    `judged` is False where the verification did not come to a verdict at all.
+    `judged` is False if the verification reached no verdict.
     """
 
     def __init__(self, why: str, *, judged: bool = True) -> None:
@@ -40,5 +40,5 @@ class RefusalError(Exception):
 
 
 def shown(name: str) -> str:
-    """A name for a message: printable, on one line, at most 200 characters."""
+    """Return a name for a message: printable, on one line, at most 200 characters."""
     return "".join(character if character.isprintable() else "?" for character in name)[:_MAX_NAME]

@@ -1,4 +1,4 @@
-"""The texts by which git, ssh and curl say what went wrong, each with its reason.
+"""The error texts of git, ssh and curl, with the reason of each.
 
 They are those of git 2.39 to 2.47, OpenSSH 9 and libcurl with OpenSSL or GnuTLS, with LC_ALL=C.
 """
@@ -17,23 +17,23 @@ def _signs(*patterns: tuple[GitReason, str]) -> Signs:
 
 
 def reason_by(signs: Signs, text: str) -> GitReason | None:
-    """Return the reason of the first sign that is in the text; None where none is."""
+    """Return the reason of the first pattern that matches the text, or None."""
     return next((reason for reason, pattern in signs if pattern.search(text)), None)
 
 
-# A server's own words count here: git says no more than "bad pack header".
+# The server's own message is needed here: git reports only "bad pack header".
 DAMAGED_REPOSITORY = re.compile(
     r"^(remote|fatal: git upload-pack): aborting due to possible repository corruption on the remote side",
     re.MULTILINE,
 )
 
-# Protocol version 2, version 0, and a server that is too old to know of formats.
+# In protocol version 2, in version 0, and from a server that is too old for object formats.
 OTHER_OBJECT_FORMAT = re.compile(
     r"mismatched algorithms|server does not support this repository's object format|server does not support algorithm",
     re.IGNORECASE,
 )
 
-# Of this machine, and of the connection's first steps: they count before the status of an answer.
+# Errors of this machine and of setting up the connection. They have precedence over the status of a response.
 LOCAL_SIGNS = _signs(
     (GitReason.DISK_FULL, r"no space left on device|disk quota exceeded"),
     # The kernel's limits on a git process, see gitsync.git.process.
@@ -52,7 +52,7 @@ LOCAL_SIGNS = _signs(
 
 OTHER_SIGNS = _signs(
     (GitReason.REDIRECT_REFUSED, r"base from redirection"),
-    # OpenSSH says so of a key that it cannot read, and goes on without it.
+    # OpenSSH reports an unreadable key in this way and continues without it.
     (
         GitReason.CREDENTIAL_INVALID,
         r'^load key ".*": (invalid format|error in libcrypto|incorrect passphrase)',
@@ -74,10 +74,10 @@ OTHER_SIGNS = _signs(
         r"|does not appear to be a git repository|repository not found|no such project"
         r"|project you were looking for could not be found|access denied or repository not exported",
     ),
-    # In the midst of a pack: whatever the torn rest of it looks like to git, the server spoke git until then.
+    # The connection broke within a pack. The server spoke git until then, so other errors about the rest do not count.
     (GitReason.NETWORK, r"unexpected disconnect while reading sideband packet"),
     (
-        # A page for people instead of a repository, a proxy's answer, a login shell that greets.
+        # A web page instead of a repository, a proxy's response, or the greeting of a login shell.
         GitReason.NOT_GIT,
         r"info/refs not valid: is this a git repository|invalid server response|bad pack header"
         r"|protocol error: (bad line|bad band|unexpected)"
@@ -90,7 +90,7 @@ OTHER_SIGNS = _signs(
         r"dumb http transport does not support|mismatched algorithms|does not support shallow"
         r"|unable to negotiate with|no matching .* found|server does not support|filter '[^']*' not supported",
     ),
-    # No accident of the way: https and ssh notice those.
+    # Not a transmission error: https and ssh detect those.
     (
         GitReason.CONTENT_REFUSED,
         r"pack has (bad object|junk)|pack is corrupted|unknown object type|bad object header",

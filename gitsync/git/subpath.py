@@ -1,4 +1,4 @@
-"""The folder of a repository that is synced."""
+"""The subpath: the folder of a repository that is synced."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ MAX_SUBPATH_BYTES = 1024
 
 
 def parse_subpath(text: str) -> str:
-    """A folder inside a commit's tree, from the repository's root, without slashes at its ends.
+    """Return the folder relative to the repository's root, without slashes at its ends.
 
-    `""`, `"."` and `"/"` are the root, which is returned as `""`. One leading and one trailing slash
-    are dropped (`/dags/` is `dags`), since the path can only mean the repository's root. Everything
-    else that is not plain is refused: `..` and `.` components, empty components, backslashes, control
-    characters, `::` (it separates path and DAG id in a uid), over 1024 bytes. Raises GitError
-    (SUBPATH_INVALID).
+    `""`, `"."` and `"/"` are the root, which is returned as `""`. One leading and one trailing slash are dropped (`/dags/`
+    is `dags`), since the path can only start at the repository's root. Refused are `..` and `.` components, empty
+    components, backslashes, control characters, `::` (it separates path and DAG id in a uid), and more than 1024 bytes.
+    Raises GitError (SUBPATH_INVALID).
     """
     if text in ("", ".", "/"):
         return ""
@@ -23,7 +22,7 @@ def parse_subpath(text: str) -> str:
     if len(text.encode()) > MAX_SUBPATH_BYTES:
         raise _refused(text, f"is longer than {MAX_SUBPATH_BYTES} bytes")
     if "\\" in text:
-        raise _refused(text, "has a backslash; separate folders with '/'")
+        raise _refused(text, "has a backslash. Separate folders with '/'")
     if "::" in text:
         raise _refused(text, "contains '::', which separates a path from a DAG id")
     path = text.removeprefix("/").removesuffix("/")
@@ -31,12 +30,12 @@ def parse_subpath(text: str) -> str:
     if "" in components:
         raise _refused(text, "has an empty component ('//')")
     if "." in components or ".." in components:
-        raise _refused(text, "has a '.' or '..' component; write the path from the repository's root")
+        raise _refused(text, "has a '.' or '..' component. Write the path from the repository's root")
     return path
 
 
 def is_within(path: str, subpath: str) -> bool:
-    """Whether a path of the tree is the subpath or lies under it, component by component.
+    """Return whether a path of the tree is the subpath or lies under it, component by component.
 
     >>> is_within("dags2/a.yaml", "dags")
     False
@@ -48,5 +47,5 @@ def _refused(text: str, why: str) -> GitError:
     return git_error(
         GitReason.SUBPATH_INVALID,
         f"subpath {text[:200]!r} {why}. "
-        "Allowed is a relative folder like 'dags/prod', or nothing for the root.",
+        "Enter a relative folder such as 'dags/prod', or nothing for the root.",
     )

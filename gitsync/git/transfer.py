@@ -1,13 +1,13 @@
-"""What is asked of a server: one commit, and then the files of it that are wanted and not there.
+"""The requests of a fetch to a server: one commit, and then its missing files in the scope.
 
-Where only a part of a commit is wanted, the commit and its folders come first, without any file
-(`--filter=blob:none`); then the files that are missing, all in one request. A later commit comes with the small files
-that it changed, wanted or not: that mostly saves the second request, which takes longer than they do. A server that
-knows no filters ignores that and sends everything with the commit; then nothing is missing.
+For a partial scope, the first request fetches the commit and its folders without files (`--filter=blob:none`), and the
+second one all missing files. A later commit is fetched with the small files that it changed, in the scope or not: that
+mostly saves the second request, which takes longer than they do. A server without filters ignores the filter and sends all
+files with the commit, so none is missing.
 
-git must never fetch a missing file by itself, one by one. It does so only for a repository that has a promisor
-remote. The mirror's own configuration names none, so no command that reads it ever does; the fetches here are told
-of one for as long as they run.
+git must never fetch missing files on its own, one by one. It does so only in a repository that has a promisor remote. The
+mirror's configuration has none, so no command that reads the mirror does it. The fetches here set one for their own
+duration.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from gitsync.git.credentials import Credential
 from gitsync.git.url import RemoteUrl
 
 _REMOTE = "server"
+# Filters for the files that a server leaves out.
 NO_FILES = "blob:none"
-NO_LARGE_FILES = "blob:limit=16k"
-"""Filters: what a server leaves out. Most DAG files are far below the limit."""
+NO_LARGE_FILES = "blob:limit=16k"  # most DAG files are far below the limit
 _OPTIONS = (
     "--quiet",
     "--no-tags",
@@ -35,7 +35,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """From a server to the bare repository `directory`. `inherit` are descriptors that git keeps open."""
+    """A transfer from a server to the bare repository `directory`. `inherit` are descriptors that git keeps open."""
 
     client: GitClient
     directory: Path
@@ -44,7 +44,7 @@ class Transfer:
     inherit: Sequence[int] = ()
 
     def fetch_commit(self, source: str, target: str, *, without: str = "") -> None:
-        """One commit, named by its ref or id, into the ref `target`; `without` is a filter. Raises GitError."""
+        """Fetch one commit, by ref or id, into the ref `target`. `without` is a filter. Raises GitError."""
         options = [*_OPTIONS, "--depth=1", "--force"]
         refspec = f"+{source}:{target}"
         if without:
@@ -53,9 +53,9 @@ class Transfer:
             self._run(["fetch", *options, "--", self.url.fetch_url, refspec], {})
 
     def fetch_blobs(self, blobs: Sequence[str]) -> None:
-        """Exactly these files' contents, in one request, however many they are. Raises GitError.
+        """Fetch exactly these blobs in one request. Raises GitError.
 
-        What the mirror has is not told to the server: it would leave out what it takes for known.
+        The request does not say what the mirror has, or the server would leave out objects that it assumes to be there.
         """
         settings = {**self._promisor(), "fetch.negotiationAlgorithm": "noop"}
         wanted = "".join(f"{blob}\n" for blob in blobs)
@@ -66,7 +66,7 @@ class Transfer:
         return {
             f"remote.{_REMOTE}.url": self.url.fetch_url,
             f"remote.{_REMOTE}.promisor": "true",
-            # As it is on record already, git writes neither url nor filter into the mirror's configuration.
+            # Since it is set here, git writes neither url nor filter into the mirror's configuration.
             f"remote.{_REMOTE}.partialCloneFilter": NO_FILES,
         }
 

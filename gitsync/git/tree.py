@@ -1,7 +1,7 @@
-"""A commit's files, read straight from git's object store.
+"""The files of a commit, read from git's object store.
 
-Not by `git archive`: it obeys `export-ignore` and `export-subst` attributes of the tree, by which files would
-vanish or change.
+`git archive` is not used: it applies the tree's `export-ignore` and `export-subst` attributes, which remove or change
+files.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from gitsync.git.scope import WHOLE, FetchScope
 from gitsync.git.subpath import is_within
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-# Whatever `_refusal` may refuse a name for; one search over each of thousands of names.
+# Matches every name that `_refusal` can refuse, with one search for each of thousands of names.
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|::|(?:^|/)\.{0,2}(?:/|$)")
-_AHEAD = 128  # requests written before an answer is read; far below what a pipe holds
+_AHEAD = 128  # requests that are written before a response is read; far below the capacity of a pipe
 
 
 @dataclass(frozen=True, slots=True)
 class TreeLimits:
-    """How much of a commit is taken, of what is in the scope. `max_tree_bytes` counts what is not oversized."""
+    """The limits of a commit's part in the scope. `max_tree_bytes` does not count oversized files."""
 
     max_files: int = 50_000
     max_file_bytes: int = 10 * 1024 * 1024
@@ -39,7 +39,7 @@ class TreeLimits:
 
 
 class PathKind(StrEnum):
-    """What a path of a commit's tree is."""
+    """The kind of a path in a commit's tree."""
 
     FOLDER = "folder"
     FILE = "file"
@@ -48,13 +48,12 @@ class PathKind(StrEnum):
 
 
 class GitTree:
-    """One commit's tree, as far as it is in the scope; a `compilers.base.Tree`.
+    """The part of a commit's tree in the scope: a `compilers.base.Tree`.
 
-    What is outside the scope is as if it were not in the commit, whether or not it was fetched; only that there are
-    `links_outside` is known, which explains errors. `refused`
-    are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too long), the name
-    escaped, of any length. `oversized` are files over `max_file_bytes`. Both are there in the commit: whoever prunes must
-    not take them for gone.
+    Entries outside the scope are treated as absent, whether or not they were fetched. Only `links_outside` are kept, to
+    explain errors. `refused` are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too
+    long), with the escaped name, of any length. `oversized` are files over `max_file_bytes`. Both exist in the commit, so
+    pruning must not treat them as removed.
     """
 
     def __init__(
@@ -68,12 +67,12 @@ class GitTree:
         listing: Listing | None = None,
         inherit: Sequence[int] = (),
     ) -> None:
-        """List the commit (its full id), unless its `listing` in that scope is at hand.
+        """List the commit (a full id), or use the given `listing` of it in this scope.
 
-        Raises GitError (TREE_TOO_LARGE; MIRROR_BROKEN when anything in the scope is missing).
+        Raises GitError (TREE_TOO_LARGE; MIRROR_BROKEN if anything in the scope is missing).
         """
         if not _COMMIT.fullmatch(commit):
-            raise ValueError(f"no commit id: {commit[:80]!r}")
+            raise ValueError(f"not a commit id: {commit[:80]!r}")
         self._commit = commit
         self._directory = directory
         self._client = client
@@ -103,8 +102,8 @@ class GitTree:
         if total > limits.max_tree_bytes:
             raise git_error(
                 GitReason.TREE_TOO_LARGE,
-                f"commit {commit[:12]} holds {total} bytes in {len(entries)} files; "
-                f"allowed are {limits.max_tree_bytes} bytes",
+                f"commit {commit[:12]} has {total} bytes in {len(entries)} files, "
+                f"but at most {limits.max_tree_bytes} bytes are allowed",
             )
         self.entries: Sequence[TreeEntry] = tuple(sorted(entries, key=lambda entry: entry.path.encode()))
         self.refused: tuple[Ignored, ...] = tuple(refused)
@@ -122,7 +121,7 @@ class GitTree:
         return self._commit
 
     def kind_of(self, path: str) -> PathKind | None:
-        """What `path` is at this commit (`""` is the root folder); None if it is not there."""
+        """Return the kind of `path` at this commit (`""` is the root folder), or None if it does not exist."""
         if path == "" or path in self._folders:
             return PathKind.FOLDER
         mode = self._modes.get(path)
@@ -136,9 +135,9 @@ class GitTree:
         return link
 
     def find_blobs(self, blobs: Collection[str]) -> dict[str, list[str]]:
-        """Return the paths in the whole commit, in the scope or not, of those of `blobs` that it holds.
+        """Return the paths of the given blobs in the whole commit, in the scope or not.
 
-        Every folder of a commit is in the mirror, also where files outside the scope were left out. Raises GitError.
+        Every folder of a commit is in the mirror, also if files outside the scope were left out. Raises GitError.
         """
         wanted = frozenset(blobs)
         found: dict[str, list[str]] = {}
@@ -155,19 +154,18 @@ class GitTree:
         return found
 
     def has_path(self, path: str) -> bool:
-        """Whether anything is at `path`, so that a missing subpath and an empty one differ."""
+        """Return whether `path` exists, which distinguishes a missing subpath from an empty one."""
         return self.kind_of(path) is not None
 
     def under(self, subpath: str) -> tuple[TreeEntry, ...]:
-        """The entries at or under `subpath`, in order."""
+        """Return the entries at or under `subpath`, in order."""
         return tuple(entry for entry in self.entries if is_within(entry.path, subpath))
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
-        """Each entry with its content (a symlink's is its target), in the order asked for.
+        """Yield each entry with its content (for a symlink, its target), in the given order.
 
-        One git process serves all. Raises GitError (MIRROR_BROKEN when an object is not there or is not
-        what the tree says, TREE_TOO_LARGE for an oversized one, TIMEOUT) and ValueError for a submodule,
-        which has no content.
+        One git process reads all of them. Raises GitError (MIRROR_BROKEN if an object is missing or differs from the
+        tree, TREE_TOO_LARGE for an oversized one, TIMEOUT) and ValueError for a submodule, which has no content.
         """
         wanted = iter(entries)
         waiting: deque[TreeEntry] = deque()
@@ -187,11 +185,11 @@ class GitTree:
 
     def _request(self, entry: TreeEntry) -> bytes:
         if entry.mode == SUBMODULE:
-            raise ValueError(f"{entry.path} is a submodule and has no content here")
+            raise ValueError(f"{entry.path} is a submodule, which has no content")
         if entry.size > self._limits.max_file_bytes:
             raise git_error(
                 GitReason.TREE_TOO_LARGE,
-                f"{entry.path} is {entry.size} bytes; allowed are {self._limits.max_file_bytes}",
+                f"{entry.path} has {entry.size} bytes, but at most {self._limits.max_file_bytes} are allowed",
             )
         return entry.blob.encode() + b"\n"
 
@@ -213,12 +211,12 @@ class GitTree:
 
 
 def _refusal(path: str, limits: TreeLimits) -> str | None:
-    """Why a path cannot be a source path, or None."""
+    """Return why a path cannot be a source path, or None."""
     raw = path.encode("utf-8", "surrogateescape")
     if len(raw) > limits.max_path_bytes:
         return (
-            f"its path is {len(raw)} bytes; allowed are {limits.max_path_bytes} (kiok.gitsync.max.path.bytes). "
-            "Shorten its folders' names or its own"
+            f"its path has {len(raw)} bytes, but at most {limits.max_path_bytes} are allowed "
+            "(kiok.gitsync.max.path.bytes). Shorten the name of the file or of its folders"
         )
     if not _ODD.search(path):
         return None
@@ -234,8 +232,9 @@ def _refusal(path: str, limits: TreeLimits) -> str | None:
 
 
 def _shown(path: str) -> str:
-    """Return a path as text that can be stored and shown: what cannot is escaped, and then backslashes too, so that
-    two paths never look the same.
+    """Return a path as text that can be stored and shown.
+
+    Other characters are escaped, and then backslashes as well, so that two paths never look the same.
     """
     if _ODD.search(path) and any(_is_odd(character) for character in path):
         path = path.replace("\\", "\\\\")
@@ -244,7 +243,7 @@ def _shown(path: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Return a control character in words; beyond ASCII unlike a byte that is not UTF-8, which is `\\x85`."""
+    """Return an escaped control character. Beyond ASCII it differs from a byte that is not UTF-8, which is `\\x85`."""
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 

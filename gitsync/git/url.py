@@ -1,4 +1,4 @@
-"""Repository urls: parsed once, strictly, and checked for where they lead."""
+"""Strict parser for repository urls, and the check of their host's addresses."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ from gitsync.git.url_user import encoded_user, parse_user
 DEFAULT_PROTOCOLS = frozenset({"https", "ssh"})
 MAX_URL_CHARACTERS = 2048
 _KNOWN_SCHEMES = ("https", "ssh", "http", "git", "file")
-ANY_PROTOCOL = frozenset(_KNOWN_SCHEMES)
-"""For urls that are only looked at."""
+ANY_PROTOCOL = frozenset(_KNOWN_SCHEMES)  # for urls that are only shown
 _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?")
 _PORT = re.compile(r"[0-9]{1,5}")
-# Of `user:password@host:path` what follows the first colon, where a path would stand.
+# The part of `user:password@host:path` after the first colon, where scp form has the path.
 _PASSWORD_IN_SCP = re.compile(r".*@[A-Za-z0-9.-]+:")
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteUrl:
-    """Where a repository is; only `parse_url` makes one.
+    """The parsed url of a repository. Only `parse_url` creates it.
 
-    `host` is lower-case, without brackets and final dot, and `""` for `file`. `port` is None for the scheme's
-    default. `user` is percent-decoded, as git decodes it. `path` begins with a slash and stands as it was written:
-    percent-encoded, but in scp form, where git decodes nothing. `from_home` marks the scp form with a relative path
-    (`git@host:team/dags.git`), which a plain ssh server resolves from the login's home directory, while
-    `ssh://git@host/team/dags.git` is absolute; so the two are different repositories.
+    `host` is lower-case, without brackets and final dot, and `""` for `file`. `port` is None for the scheme's default.
+    `user` is percent-decoded like in git. `path` begins with a slash and is kept as written: percent-encoded, except in
+    scp form, where git does not decode. `from_home` marks the scp form with a relative path (`git@host:team/dags.git`). A
+    plain ssh server resolves it from the login's home directory, while `ssh://git@host/team/dags.git` is absolute, so they
+    are different repositories.
     """
 
     scheme: str
@@ -47,7 +46,7 @@ class RemoteUrl:
 
     @property
     def fetch_url(self) -> str:
-        """What git is given. It has no user for https and http, where the credential brings it."""
+        """Return the url for git. For https and http it has no user, since the credential contains it."""
         if self.from_home:
             user = f"{self.user}@" if self.user else ""
             return f"{user}{_bracketed(self.host)}:{self.path[1:]}"
@@ -56,23 +55,23 @@ class RemoteUrl:
 
     @property
     def display(self) -> str:
-        """The url for people: as `fetch_url`, which never holds a secret."""
+        """Return the url for people: `fetch_url`, which never contains a secret."""
         return self.fetch_url
 
     @property
     def authority(self) -> str:
-        """`host` or `host:port`, an IPv6 address in brackets."""
+        """Return `host` or `host:port`, with an IPv6 address in brackets."""
         port = f":{self.port}" if self.port else ""
         return self.authority_without_port + port
 
     @property
     def authority_without_port(self) -> str:
-        """`host`, an IPv6 address in brackets."""
+        """Return `host`, with an IPv6 address in brackets."""
         return _bracketed(self.host)
 
     @property
     def port_or_default(self) -> int:
-        """The TCP port in use; 0 for `file`."""
+        """Return the TCP port, or 0 for `file`."""
         return self.port or _DEFAULT_PORTS.get(self.scheme, 0)
 
     def __str__(self) -> str:
@@ -80,10 +79,10 @@ class RemoteUrl:
 
 
 def parse_url(text: str, *, allow_protocols: frozenset[str] = DEFAULT_PROTOCOLS) -> RemoteUrl:
-    """`https://host/path`, `ssh://user@host:port/path` or `user@host:path`.
+    """Parse `https://host/path`, `ssh://user@host:port/path` or `user@host:path`.
 
-    `http`, `git` and `file` are known too, and refused unless `allow_protocols` names them. Raises
-    GitError (URL_INVALID, PROTOCOL_NOT_ALLOWED); its message never repeats a password.
+    `http`, `git` and `file` are known as well, but refused unless `allow_protocols` contains them. Raises GitError
+    (URL_INVALID, PROTOCOL_NOT_ALLOWED). Its message never repeats a password.
     """
     if len(text) > MAX_URL_CHARACTERS:
         raise _refused(f"is longer than {MAX_URL_CHARACTERS} characters")
@@ -100,12 +99,12 @@ def parse_url(text: str, *, allow_protocols: frozenset[str] = DEFAULT_PROTOCOLS)
     path = slash + path
     if scheme == "file":
         if authority:
-            raise _refused("has a host; a file url has three slashes: file:///srv/git/dags.git")
+            raise _refused("has a host. A file url has three slashes: file:///srv/git/dags.git")
         return RemoteUrl("file", "", None, None, _path(path))
     userinfo, at, hostport = authority.rpartition("@")
     _refuse_page(scheme, hostport, path)
     if "?" in text or "#" in text:
-        raise _refused("has a query or a fragment ('?' or '#'); leave it out")
+        raise _refused("has a query or a fragment ('?' or '#'). Remove it")
     user = _user(userinfo, scheme) if at else None
     host, port = _host_and_port(hostport)
     return RemoteUrl(scheme, host, None if port == _DEFAULT_PORTS[scheme] else port, user, _path(path))
@@ -116,13 +115,12 @@ def check_host(
     allow_private_hosts: frozenset[str],
     resolve: Callable[..., list[Any]] | None = socket.getaddrinfo,
 ) -> tuple[str, ...]:
-    """The addresses of the url's host, each of them public or allowed; `()` for `file`.
+    """Return the addresses of the url's host, all of them public or allowed, or `()` for `file`.
 
-    Whoever connects should connect to one of exactly these, or the check can be talked past by a
-    name that resolves differently the second time. `allow_private_hosts` holds host names, addresses and
-    CIDR networks. With `resolve=None` names are not looked up (behind a proxy, which does it) and only
-    literal addresses are judged. Raises GitError (HOST_NOT_ALLOWED; NETWORK when the name cannot be
-    resolved).
+    Connect only to these addresses. Otherwise a name that resolves differently the second time bypasses the check.
+    `allow_private_hosts` contains host names, addresses and CIDR networks. With `resolve=None` names are not resolved
+    (behind a proxy, which does that), and only literal addresses are checked. Raises GitError (HOST_NOT_ALLOWED; NETWORK
+    if the name cannot be resolved).
     """
     if url.scheme == "file":
         return ()
@@ -145,7 +143,7 @@ def check_host(
         raise git_error(
             GitReason.HOST_NOT_ALLOWED,
             f"host {host!r} is a private, loopback, link-local, metadata or other special-purpose address{via}. "
-            "An operator can allow it: name host, address or network in kiok.gitsync.allow.private.hosts.",
+            "An operator can allow it: add the host, address or network to kiok.gitsync.allow.private.hosts.",
         )
     return addresses
 
@@ -153,35 +151,35 @@ def check_host(
 def _parse_scp(text: str, allow_protocols: frozenset[str]) -> RemoteUrl:
     head, colon, path = _split_scp(text)
     if not colon or "/" in head or path.startswith(":"):
-        raise _refused("is no url: write https://host/path, ssh://user@host/path or user@host:path")
+        raise _refused("is not valid: write https://host/path, ssh://user@host/path or user@host:path")
     if head.lower() in _KNOWN_SCHEMES:
         raise _refused(f"has too few slashes after {head.lower()}: write {head.lower()}://host/path")
     _check_protocol("ssh", allow_protocols)
     userinfo, at, host = head.rpartition("@")
     if not at and _PASSWORD_IN_SCP.match(path):
-        raise _refused("holds a password: put the credential in a connection")
+        raise _refused("contains a password. Put the credential into a connection")
     user = _user(userinfo, "ssh", is_encoded=False) if at else None
     host, port = _host_and_port(host)
     if port is not None:
-        raise _refused("has a port in scp form; write ssh://user@host:port/path")
+        raise _refused("has a port in scp form. Write ssh://user@host:port/path")
     if path.startswith(("~", "/")):
-        # Becomes an ssh url, in which git decodes the path; in scp form it takes it as it is.
+        # It becomes an ssh url, in which git decodes the path. In scp form git takes the path literally.
         path = path.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
         return RemoteUrl("ssh", host, None, user, _path("/" + path.removeprefix("/")))
     return RemoteUrl("ssh", host, None, user, _path("/" + path), from_home=True)
 
 
 def _refuse_page(scheme: str, hostport: str, path: str) -> None:
-    """Refuse the url of a page on a git service, with what to write instead."""
+    """Refuse the url of a web page of a git service, with the values to enter instead."""
     if scheme not in ("http", "https"):
         return
     plain, _, query = path.partition("#")[0].partition("?")
     if (page := page_of(scheme, hostport, plain, query)) is not None:
-        raise _refused(f"is that of a page about a repository, not of the repository. {page.advice}")
+        raise _refused(f"is that of a web page about a repository, not of the repository. {page.advice}")
 
 
 def _split_scp(text: str) -> tuple[str, str, str]:
-    """`user@host`, `:`, `path`; the host may be an IPv6 address in brackets."""
+    """Split scp form into `user@host`, `:` and `path`. The host can be an IPv6 address in brackets."""
     bracket = text.find("]")
     start = bracket if bracket >= 0 and "[" in text[:bracket] and "/" not in text[:bracket] else 0
     colon = text.find(":", start)
@@ -190,11 +188,11 @@ def _split_scp(text: str) -> tuple[str, str, str]:
 
 def _check_protocol(scheme: str, allow_protocols: frozenset[str]) -> None:
     if scheme not in _KNOWN_SCHEMES:
-        raise _refused(f"has the unknown scheme {scheme[:40]!r}; allowed are {_listed(allow_protocols)}")
+        raise _refused(f"has the unknown scheme {scheme[:40]!r}. Allowed are {_listed(allow_protocols)}")
     if scheme not in allow_protocols:
         raise git_error(
             GitReason.PROTOCOL_NOT_ALLOWED,
-            f"the scheme {scheme!r} is not allowed; allowed are {_listed(allow_protocols)}",
+            f"the scheme {scheme!r} is not allowed. Allowed are {_listed(allow_protocols)}",
         )
 
 
@@ -213,20 +211,20 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
         except ValueError:
             host = ""
         if not host or (tail and not tail.startswith(":")):
-            raise _refused("has a malformed IPv6 address; write [address] or [address]:port")
+            raise _refused("has a malformed IPv6 address. Write [address] or [address]:port")
         port_text = tail[1:] if tail else None
     else:
         host, colon, number = text.partition(":")
         host = host.lower().removesuffix(".")
         port_text = number if colon else None
         if not host.isascii():
-            raise _refused("has a host with non-ASCII characters; write its punycode form (xn--...)")
+            raise _refused("has a host with non-ASCII characters. Write its punycode form (xn--...)")
         if not _HOST.fullmatch(host) or ".." in host:
             raise _refused("has no valid host name (letters, digits, '.', '-', '_'; no leading dash)")
     if port_text is None:
         return host, None
     if not _PORT.fullmatch(port_text) or not 0 < int(port_text) < 65536:
-        raise _refused("has a port that is no number from 1 to 65535")
+        raise _refused("has a port that is not a number from 1 to 65535")
     return host, int(port_text)
 
 
@@ -278,5 +276,5 @@ def _listed(protocols: frozenset[str]) -> str:
 
 
 def _refused(why: str) -> GitError:
-    # The text itself is not repeated: it may hold a password.
+    # The text itself is not repeated, since it may contain a password.
     return git_error(GitReason.URL_INVALID, f"the url {why}")

@@ -1,4 +1,4 @@
-"""The user name in a repository's url: percent-decoded as git does it, never with a password."""
+"""The user name in a repository's url: percent-decoded like in git, and never with a password."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from urllib.parse import quote, unquote_to_bytes
 
 MAX_USER_CHARACTERS = 128
 _WRITTEN = re.compile(r"[A-Za-z0-9_%][A-Za-z0-9._+%@~-]{0,383}")
-# Characters, besides letters and digits, of a login name for ssh. No "/", "[" and "]": git decodes a whole ssh url
-# before it splits it, so they would name another host.
+# Characters of an ssh login name besides letters and digits. "/", "[" and "]" are excluded: git decodes a whole ssh url
+# before it splits it, so they could name another host.
 _SSH_SIGNS = frozenset("._+%@~\\-")
-# Host tokens that people paste as a user name: https://<token>@host/...
+# Tokens of git services that people paste as a user name: https://<token>@host/...
 _TOKEN = re.compile(r"(gh[opsur]_|github_pat_|glpat-|gldt-|ATBB|ATCTT)|[A-Za-z0-9_-]{40,}")
 
 
 def parse_user(userinfo: str, *, is_web: bool, is_encoded: bool = True) -> str:
-    """Return the user name. `is_encoded` is false in scp form, of which git decodes nothing.
+    """Return the user name. `is_encoded` is false in scp form, where git does not percent-decode.
 
     Raises ValueError, which says what is wrong and never repeats the text.
     """
     written, colon, _password = userinfo.partition(":")
     user = _decoded(written) if is_encoded else written
     if colon or ":" in user:
-        raise ValueError("holds a password: put the credential in a connection")
+        raise ValueError("contains a password. Put the credential into a connection")
     if is_web and _TOKEN.match(user):
-        raise ValueError("holds what looks like a token: put the credential in a connection")
+        raise ValueError("seems to contain a token. Put the credential into a connection")
     if is_web:
         is_plain = user.isprintable() and not any(character.isspace() for character in user)
     else:
@@ -35,12 +35,12 @@ def parse_user(userinfo: str, *, is_web: bool, is_encoded: bool = True) -> str:
         or user.startswith("-")
         or len(user) > MAX_USER_CHARACTERS
     ):
-        raise ValueError("has a user name with characters that are not allowed, or none before the '@'")
+        raise ValueError("has no user name before the '@', or one with characters that are not allowed")
     return user
 
 
 def encoded_user(user: str) -> str:
-    """Return the user name as an ssh url holds it."""
+    """Return the user name as encoded in an ssh url."""
     return quote(user, safe="@+~")
 
 

@@ -1,4 +1,4 @@
-"""Bitbucket, Cloud and Data Center.
+"""Webhooks of Bitbucket Cloud and Bitbucket Data Center.
 
 https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/#Push,
 https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html
@@ -18,7 +18,7 @@ FOLDERS = {"branch": "refs/heads/", "tag": "refs/tags/"}
 
 
 class Bitbucket:
-    """Signs with HMAC-SHA256. One delivery tells of all refs of a push; one that was deleted has no `new`."""
+    """Bitbucket: HMAC-SHA256 signatures. A delivery lists all refs of a push; a deleted ref has no `new`."""
 
     name = "bitbucket"
 
@@ -53,5 +53,5 @@ class Bitbucket:
 def _full_name(ref: object) -> str:
     kind = body_of.text(ref, "type")
     if kind not in FOLDERS:
-        raise PayloadInvalid("a change's type is neither 'branch' nor 'tag'")
+        raise PayloadInvalid("the type of a change is neither 'branch' nor 'tag'")
     return FOLDERS[kind] + body_of.text(ref, "name")

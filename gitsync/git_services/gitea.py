@@ -1,4 +1,7 @@
-"""Gitea and Forgejo. https://docs.gitea.com/usage/webhooks, https://forgejo.org/docs/latest/user/webhooks/"""
+"""Webhooks of Gitea and Forgejo.
+
+https://docs.gitea.com/usage/webhooks, https://forgejo.org/docs/latest/user/webhooks/
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from gitsync.git_services import payload as body_of
 from gitsync.git_services.service import Headers, Payload, PayloadInvalid
 from gitsync.git_services.signature import is_hmac_of
 
+# Headers with the same HMAC, and the prefix of their value. The first header that is present counts.
 SIGNATURES = {"X-Forgejo-Signature": "", "X-Gitea-Signature": "", "X-Hub-Signature-256": "sha256="}
-"""Headers with the same HMAC, and what stands before it. The first that is there counts."""
 FOLDERS = {"branch": "refs/heads/", "tag": "refs/tags/"}
 
 
 class Gitea:
-    """Signs with HMAC-SHA256. A deletion is an event of its own, with the short name of the ref and its type."""
+    """Gitea and Forgejo: HMAC-SHA256 signatures. A deletion is an event of its own, with the ref's short name and type."""
 
     name = "gitea"
 

@@ -1,4 +1,7 @@
-"""GitHub. https://docs.github.com/en/webhooks/webhook-events-and-payloads#push"""
+"""Webhooks of GitHub.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ SIGNATURE = "X-Hub-Signature-256"
 
 
 class GitHub:
-    """Signs with HMAC-SHA256. A deletion is a push too, `deleted` and to the zero commit."""
+    """GitHub: HMAC-SHA256 signatures. A deletion is a push too, with `deleted` set, to the zero commit."""
 
     name = "github"
 

@@ -1,7 +1,9 @@
-"""GitLab. https://docs.gitlab.com/user/project/integrations/webhooks/
+"""Webhooks of GitLab.
 
-A hook has a secret token, which is sent as it is, or a signing token, by which the delivery is signed as
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md has it.
+https://docs.gitlab.com/user/project/integrations/webhooks/
+
+A hook has either a secret token, which is sent unchanged, or a signing token, with which the delivery is signed according
+to https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
 """
 
 from __future__ import annotations
@@ -19,12 +21,11 @@ from gitsync.git_services.signature import is_same
 TOKEN = "X-Gitlab-Token"  # noqa: S105 - a header's name
 SIGNATURE = "webhook-signature"
 KEY_PREFIX = "whsec_"
-TOLERANCE_SECONDS = 300
-"""How far a signed time may be from now; the specification leaves it to the receiver."""
+TOLERANCE_SECONDS = 300  # maximum offset of a signed timestamp; the specification leaves it to the receiver
 
 
 class GitLab:
-    """A deletion is a push to the zero commit. The "Test" button sends a real event, so there is no ping."""
+    """GitLab: a deletion is a push to the zero commit. The "Test" button sends a real event, so there is no ping."""
 
     name = "gitlab"
 
@@ -35,11 +36,11 @@ class GitLab:
         return TOKEN in headers or SIGNATURE in headers
 
     def is_authentic(self, headers: Headers, body: bytes, secret: str) -> bool:
-        # Both are computed whichever is there.
+        # Always compute both, so that the time does not depend on which header is present.
         return is_same(headers.get(TOKEN, ""), secret) | _is_signed_with(headers, body, secret)
 
     def delivery_id(self, headers: Headers) -> str:
-        # The first two stay the same when a delivery is sent again.
+        # The first two headers stay the same when a delivery is sent again.
         names = ("webhook-id", "Idempotency-Key", "X-Gitlab-Event-UUID")
         return next((headers[name] for name in names if name in headers), "")
 
@@ -60,7 +61,7 @@ def _is_signed_with(headers: Headers, body: bytes, secret: str) -> bool:
     identity, seconds = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     signed = f"{identity}.{seconds}.".encode("latin-1", "replace") + body
     wanted = base64.b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode()
-    # Several signatures, parted by blanks, while the key is changed.
+    # During a key rotation, the header contains several signatures, separated by spaces.
     given = headers.get(SIGNATURE, "").split(" ")[:10]
     is_recent = seconds.isascii() and seconds.isdigit() and len(seconds) < 15
     is_recent = is_recent and abs(time.time() - int(seconds)) <= TOLERANCE_SECONDS
@@ -72,5 +73,5 @@ def _key(secret: str) -> bytes:
         try:
             return base64.b64decode(secret.removeprefix(KEY_PREFIX), validate=True)
         except binascii.Error:
-            pass  # no base64, so the text itself is the key
+            pass  # not base64, so the text itself is the key
     return secret.encode()

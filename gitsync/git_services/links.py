@@ -1,8 +1,8 @@
-"""Where people see a commit, a file, or the difference of two commits on the git service that hosts a repository.
+"""Links to a commit, a file, or the difference of two commits on the web pages of a repository's git service.
 
-Which service that is, is told by the host of the well-known ones (`HOSTS`), else by the last webhook that the
-repository's service signed (`tell_services`), else by a word of the host's name (`gitlab.example.com`). Where none of
-these tells, there is no link. Paths are those that each service documents:
+The service is known by a well-known host (`HOSTS`), else by the last signed webhook of the repository (`tell_services`),
+else by a word in the host name (`gitlab.example.com`). Otherwise there is no link. The paths are those that each service
+documents:
 
 - GitHub: https://docs.github.com/en/repositories/working-with-files/using-files/getting-permanent-links-to-files
 - GitLab: https://docs.gitlab.com/user/project/repository/files/#permanent-links
@@ -10,7 +10,7 @@ these tells, there is no link. Paths are those that each service documents:
 - Bitbucket Cloud: https://support.atlassian.com/bitbucket-cloud/docs/hyperlink-to-source-code-in-bitbucket/
 - Bitbucket Data Center: https://confluence.atlassian.com/bitbucketserver/
 
-Links are https, without credentials, and percent-encoded, whatever the names hold.
+Links are https, without credentials, and percent-encoded.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from gitsync.git.url import RemoteUrl, parse_url
 from gitsync.models import Delivery, DeliveryOutcome, Repository
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SCHEMES = frozenset({"https", "ssh"})
-"""From others nothing tells where the service's pages are."""
+_SCHEMES = frozenset({"https", "ssh"})  # other schemes do not reveal the host of the service's pages
 
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    """A service's paths below its repository's page.
+    """A service's paths below a repository's page.
 
-    `{sha}`, `{path}`, `{line}`, `{from_sha}`, `{to_sha}`; `{name}` is the last part of the path.
+    Placeholders: `{sha}`, `{path}`, `{line}`, `{from_sha}`, `{to_sha}`, and `{name}` for the last part of the path.
     """
 
     commit: str
@@ -55,13 +54,14 @@ BITBUCKET_SERVER = Forms(
     "compare/diff?sourceBranch={to_sha}&targetBranch={from_sha}",
 )
 
+# By the service's name in a webhook delivery. Bitbucket Cloud is not listed: its only host is in `HOSTS`.
 SERVICES: Mapping[str, Forms] = {
     "github": GITHUB,
     "gitlab": GITLAB,
     "gitea": GITEA,
     "bitbucket": BITBUCKET_SERVER,
 }
-"""By the name that a delivery has of its service. Bitbucket's Cloud has but one host."""
+# The hosts that git connects to, with the host of their web pages. Some accept ssh on port 443 under another name.
 HOSTS: Mapping[str, tuple[str, Forms]] = {
     "github.com": ("github.com", GITHUB),
     "ssh.github.com": ("github.com", GITHUB),
@@ -72,14 +72,13 @@ HOSTS: Mapping[str, tuple[str, Forms]] = {
     "codeberg.org": ("codeberg.org", GITEA),
     "gitea.com": ("gitea.com", GITEA),
 }
-"""Hosts that git talks to, with the host of their pages; some take ssh on port 443 under another name."""
+# Words in the host name of a self-hosted service.
 WORDS: Mapping[str, Forms] = {**SERVICES, "forgejo": GITEA, "stash": BITBUCKET_SERVER}
-"""What parts of a self-hosted service's host name tell."""
 _UNPROVEN = (DeliveryOutcome.UNSIGNED, DeliveryOutcome.SIGNATURE, DeliveryOutcome.SECRET)
 
 
 def commit_url(repository: Repository, sha: str) -> str:
-    """The page of a commit; "" where there is none."""
+    """Return the URL of a commit's page, or "" if it is unknown."""
     found = _service(repository)
     if found is None or not _SHA.fullmatch(sha):
         return ""
@@ -88,7 +87,7 @@ def commit_url(repository: Repository, sha: str) -> str:
 
 
 def file_url(repository: Repository, sha: str, path: str, line: int | None = None) -> str:
-    """The page of a file as it was at a commit, at a line (from 1) where one is given; "" where there is none."""
+    """Return the URL of a file's page at a commit, and at a line (from 1) if given; "" if it is unknown."""
     found = _service(repository)
     if found is None or not _SHA.fullmatch(sha) or not _is_plain(path):
         return ""
@@ -100,7 +99,7 @@ def file_url(repository: Repository, sha: str, path: str, line: int | None = Non
 
 
 def compare_url(repository: Repository, from_sha: str, to_sha: str) -> str:
-    """The page of what changed between two commits; "" where there is none, or they are the same."""
+    """Return the URL of the comparison of two commits; "" if it is unknown or the commits are the same."""
     found = _service(repository)
     if found is None or from_sha == to_sha or not (_SHA.fullmatch(from_sha) and _SHA.fullmatch(to_sha)):
         return ""
@@ -109,7 +108,7 @@ def compare_url(repository: Repository, from_sha: str, to_sha: str) -> str:
 
 
 def source_url(repository_name: str, commit: str, path: str) -> str:
-    """As `file_url`, by the repository's name; "" where it is gone. Two queries at most."""
+    """Return the `file_url` for a repository's name, or "" if the repository does not exist. Two queries at most."""
     repository = Repository.objects.filter(name=repository_name).only("pk", "url").first()
     if repository is None:
         return ""
@@ -118,9 +117,9 @@ def source_url(repository_name: str, commit: str, path: str) -> str:
 
 
 def tell_services(repositories: Iterable[Repository]) -> None:
-    """Have these rows know which service signed the last webhook for them. One query at most.
+    """Store on each row which service signed its last webhook. One query at most.
 
-    A delivery that proved no knowledge of the secret tells nothing.
+    Deliveries that did not prove knowledge of the secret are ignored.
     """
     rows = [row for row in repositories if (url := _parsed(row.url)) and url.host not in HOSTS]
     if not rows:
@@ -138,7 +137,7 @@ def tell_services(repositories: Iterable[Repository]) -> None:
 
 
 def _service(repository: Repository) -> tuple[str, Forms] | None:
-    """The address of the repository's page, without a final slash, and its service's forms."""
+    """Return the URL of the repository's page, without a trailing slash, and the path forms of its service."""
     url = _parsed(repository.url)
     if url is None:
         return None
@@ -150,7 +149,7 @@ def _service(repository: Repository) -> tuple[str, Forms] | None:
     forms_or_none = told or next((WORDS[word] for word in words if word in WORDS), None)
     if forms_or_none is None:
         return None
-    # The port of ssh says nothing of where the pages are.
+    # The ssh port is not the port of the web pages.
     host = url.authority if url.scheme == "https" else RemoteUrl("https", url.host, None, None, "/").authority
     return _page(host, url, forms_or_none)
 
@@ -163,7 +162,7 @@ def _parsed(text: str) -> RemoteUrl | None:
 
 
 def _page(host: str, url: RemoteUrl, forms: Forms) -> tuple[str, Forms] | None:
-    # What git takes as it is (the scp form) holds no encoding.
+    # The scp form of a URL is not percent-encoded.
     raw = url.path.encode() if url.from_home else unquote_to_bytes(url.path)
     path = raw.decode("utf-8", "surrogateescape").strip("/")
     path = path.removesuffix(".git")
@@ -175,7 +174,10 @@ def _page(host: str, url: RemoteUrl, forms: Forms) -> tuple[str, Forms] | None:
 
 
 def _of_bitbucket_server(path: str) -> str:
-    """`KEY/slug` (ssh) or `[context/]scm/KEY/slug` (https) to `[context/]projects/KEY/repos/slug`; `~user` is a user's."""
+    """Convert `KEY/slug` (ssh) or `[context/]scm/KEY/slug` (https) to `[context/]projects/KEY/repos/slug`.
+
+    A key `~user` becomes `users/user`.
+    """
     *context, key, slug = path.split("/")
     if context and context[-1] == "scm":
         context.pop()
@@ -184,7 +186,7 @@ def _of_bitbucket_server(path: str) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether every part is a name: nothing that a browser would take for a way up."""
+    """Return whether every part is a plain name, not one that a browser resolves, such as `..`."""
     return bool(path) and not any(part in ("", ".", "..") for part in path.split("/"))
 
 

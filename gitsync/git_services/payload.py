@@ -1,4 +1,4 @@
-"""Reading a delivery's body, strictly. Only what was authenticated is read."""
+"""Strict parsing of a delivery's body. Only authenticated bodies are parsed."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ MAX_FIELDS = 10
 
 
 def read(body: bytes, content_type: str) -> Payload:
-    """The body's JSON object; of a form, that in its field `payload`. Raises PayloadInvalid."""
+    """Return the body's JSON object; of a form, the object in its field `payload`. Raise PayloadInvalid."""
     if content_type.partition(";")[0].strip().lower() == FORM:
         body = _of_form(body)
     try:
         payload = strict_json.parse(body)
     except strict_json.StrictJsonError as exc:
-        raise PayloadInvalid("the body is not acceptable JSON") from exc
+        raise PayloadInvalid("the body is not valid JSON") from exc
     if not isinstance(payload, dict):
-        raise PayloadInvalid("the body is no JSON object")
+        raise PayloadInvalid("the body is not a JSON object")
     return payload
 
 
 def text(payload: Any, *path: str) -> str:
-    """The text at a path of keys. Raises PayloadInvalid."""
+    """Return the string at a path of keys. Raise PayloadInvalid."""
     value = at(payload, *path)
     if not isinstance(value, str):
-        raise PayloadInvalid(f"{'.'.join(path)} is missing or no text")
+        raise PayloadInvalid(f"{'.'.join(path)} is missing or not a string")
     return value
 
 
 def objects(payload: Any, *path: str) -> list[Any]:
-    """The list at a path of keys. Raises PayloadInvalid."""
+    """Return the list at a path of keys. Raise PayloadInvalid."""
     value = at(payload, *path)
     if not isinstance(value, list):
-        raise PayloadInvalid(f"{'.'.join(path)} is missing or no list")
+        raise PayloadInvalid(f"{'.'.join(path)} is missing or not a list")
     return value
 
 
 def at(payload: Any, *path: str) -> Any:
-    """The value at a path of keys, None where there is none."""
+    """Return the value at a path of keys, or None if it is missing."""
     for key in path:
         if not isinstance(payload, dict):
             return None

@@ -1,4 +1,4 @@
-"""What a git service has to be able to tell of a delivery. Each is a module of its own; `table` names them all."""
+"""Interface of a git service's webhooks. Each service has a module of its own; `table` lists them all."""
 
 from __future__ import annotations
 
@@ -7,43 +7,41 @@ from typing import Any, Protocol
 
 from kiok.errors import KiokError
 
-Headers = Mapping[str, str]
-"""Header fields by name, in any case, as `HttpRequest.headers` has them."""
-Payload = Mapping[str, Any]
-"""The body's JSON object."""
+Headers = Mapping[str, str]  # header fields by case-insensitive name, as in `HttpRequest.headers`
+Payload = Mapping[str, Any]  # the JSON object of the body
 
 
 class PayloadInvalid(KiokError):
-    """The body is not what the service documents for its event. The message says what is wrong and quotes nothing."""
+    """The body does not match the service's documentation of the event. The message names the error and quotes nothing."""
 
 
 class Service(Protocol):
-    """One service. All but `changed_refs` need no look into the body's meaning, so they come before it is parsed."""
+    """The webhooks of one git service. Only `changed_refs` needs the parsed body; the others are called before."""
 
     @property
     def name(self) -> str:
-        """As recorded and shown, at most 12 characters."""
+        """Return the name that is recorded and shown, at most 12 characters."""
 
     def sent(self, headers: Headers) -> bool:
-        """Whether the delivery comes from such a service, by its headers."""
+        """Return whether the headers are those of a delivery from this service."""
 
     def is_signed(self, headers: Headers) -> bool:
-        """Whether there is anything in the headers that could prove knowledge of the secret."""
+        """Return whether the headers contain a signature or token."""
 
     def is_authentic(self, headers: Headers, body: bytes, secret: str) -> bool:
-        """Whether the headers prove knowledge of the secret; in a time that does not depend on how wrong they are."""
+        """Return whether the headers prove knowledge of the secret, by constant-time comparison."""
 
     def delivery_id(self, headers: Headers) -> str:
-        """What is the same when the service sends the same delivery again; "" if it gives none."""
+        """Return the id that stays the same when the service sends the delivery again; "" if it has none."""
 
     def event(self, headers: Headers) -> str:
-        """The event as the service calls it."""
+        """Return the service's name of the event."""
 
     def is_ping(self, event: str) -> bool:
-        """Whether the event only tries the hook out."""
+        """Return whether the event only tests the hook."""
 
     def tells_of_refs(self, event: str) -> bool:
-        """Whether the event says that refs were created, moved or deleted."""
+        """Return whether the event reports that refs were created, moved or deleted."""
 
     def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:
-        """Their full names (`refs/heads/main`). Raises PayloadInvalid."""
+        """Return the full names of the changed refs (`refs/heads/main`). Raise PayloadInvalid."""

@@ -1,4 +1,4 @@
-"""Every git service whose webhooks are understood."""
+"""Table of the git services whose webhooks are supported."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from gitsync.git_services.github import GitHub
 from gitsync.git_services.gitlab import GitLab
 from gitsync.git_services.service import Headers, Service
 
-# Gitea before GitHub, whose headers it sends too.
+# Gitea comes before GitHub, as it sends GitHub's headers too.
 SERVICES: tuple[Service, ...] = (Gitea(), GitHub(), GitLab(), Bitbucket())
 
 
 def service_of(headers: Headers) -> Service | None:
-    """The service that sent a delivery, None if it is none of these."""
+    """Return the service that sent a delivery, or None if it is unknown."""
     return next((service for service in SERVICES if service.sent(headers)), None)

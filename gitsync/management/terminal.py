@@ -1,4 +1,4 @@
-"""What commands show a person: progress while one runs, then tables and lines."""
+"""Terminal output of the commands: progress while they run, then tables and lines."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ COLOURS = {
 }
 STATUS_COLOURS = {CheckStatus.OK: "green", CheckStatus.WARN: "yellow", CheckStatus.FAIL: "red"}
 CONTINUED = "    "  # begins each further line of a message
-PIPED_COLUMNS = 1_000_000  # of a file or pipe: no line is wrapped or cut, so that grep finds whole names
-SHOWN_REASONS = 20  # files without a DAG, and ignored entries, of one repository; --json has all
+PIPED_COLUMNS = 1_000_000  # in a file or pipe, no line is wrapped or cut, so that grep finds whole names
+SHOWN_REASONS = 20  # files without a DAG, and ignored entries, listed per repository; --json lists all
 SIGNS = (
     ("created", "+", "green"),
     ("updated", "~", "cyan"),
@@ -49,10 +49,7 @@ SIGNS = (
 
 
 class TerminalConsole(Console):
-    """A console that prints no control character of the text that it is given.
-
-    A file or a pipe gets lines of any length.
-    """
+    """A console that prints no control characters of the given text. Lines in a file or pipe may have any length."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, emoji=False)
@@ -61,25 +58,25 @@ class TerminalConsole(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            # Rich's own commands to the terminal, such as those that move the cursor, are control segments.
+            # Rich's own terminal commands, such as cursor movements, are control segments.
             yield (segment if segment.control else Segment(terminal_text(segment.text), segment.style))
 
 
 def plain(text: object) -> str:
-    """Return text of any origin as markup that prints it on one line."""
+    """Return untrusted text as markup that prints it on one line."""
     return escape(terminal_line(str(text)))
 
 
 def plain_lines(text: str) -> str:
-    """Return text of any origin as markup that prints it; further lines are indented."""
+    """Return untrusted text as markup that prints it; further lines are indented."""
     return escape(terminal_text(text, CONTINUED))
 
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, str], None]]]:
-    """A line per repository, with its step, while the block runs. On no terminal, or `quiet`, nothing.
+    """Show a line per repository with its current step while the block runs; nothing if `quiet` or not on a terminal.
 
-    Gives a function from a repository's name to the function that is told (step, detail).
+    Yield a function that takes a repository's name and returns the function to report a step with (step, detail).
     """
     console = TerminalConsole(stderr=True)
     columns = (
@@ -102,7 +99,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str], Callable[[str, str], None]
 
 
 def show_reports(reports: Sequence[SyncReport], *, dry_run: bool) -> None:
-    """A table of all repositories, then what changed and what failed, one line each."""
+    """Print a table of all repositories, then a line for each change and each failure."""
     console = TerminalConsole()
     if not reports:
         console.print(
@@ -137,7 +134,7 @@ def _show_details(console: TerminalConsole, report: SyncReport) -> None:
     if report.reused:
         console.print(
             f"[dim]· compiled[/] {report.compiled} of {report.compiled + report.reused} files of "
-            f"{plain(report.name)}; the others have not changed",
+            f"{plain(report.name)}; the others are unchanged",
             highlight=False,
             soft_wrap=True,
         )
@@ -161,19 +158,17 @@ def _show_details(console: TerminalConsole, report: SyncReport) -> None:
 def _show_reasons(
     console: TerminalConsole, report: SyncReport, what: str, reasons: Mapping[str, str]
 ) -> None:
-    """Print why files give no DAG, the first ones, one line each."""
+    """Print the reasons why files define no DAG: the first ones, one line each."""
     for path, reason in list(reasons.items())[:SHOWN_REASONS]:
         line = plain(f"{report.name}/{path}: {reason}")
         console.print(f"[dim]· {what:9}[/] {line}", highlight=False, soft_wrap=True)
     if len(reasons) > SHOWN_REASONS:
-        line = (
-            f"{len(reasons) - SHOWN_REASONS} more of {plain(report.name)}; --json and the file list have all"
-        )
+        line = f"{len(reasons) - SHOWN_REASONS} more of {plain(report.name)}; see --json or the file list for all"
         console.print(f"[dim]· {what:9}[/] {line}", highlight=False, soft_wrap=True)
 
 
 def show_repositories(repositories: Sequence[Repository]) -> None:
-    """How each repository stands."""
+    """Print a table of the repositories with their state."""
     console = TerminalConsole()
     if not repositories:
         console.print(
@@ -204,7 +199,7 @@ def _coloured(state: str) -> str:
 
 
 def show_examination(examination: Examination) -> None:
-    """A table of the sandbox's layers, then facts about the engine and the verdict."""
+    """Print a table of the sandbox's isolation layers, then facts about the engine and a summary."""
     console = TerminalConsole()
     table = _table("layer", "expected", "", "found")
     for column in (table.columns[1], table.columns[3]):
@@ -223,14 +218,14 @@ def show_examination(examination: Examination) -> None:
     for name, text in examination.facts:
         console.print(f"[dim]{plain(name)}:[/] {plain(text)}", highlight=False, soft_wrap=True)
     bad, weaker = examination.bad, examination.weaker
-    verdict = f"[red]{bad} of them give less than promised[/]" if bad else "[green]all as promised[/]"
+    verdict = f"[red]{bad} of them not as expected[/]" if bad else "[green]all as expected[/]"
     if weaker:
-        verdict += f", [yellow]{weaker} of them weaker with this engine (!), which does not fail the check[/]"
+        verdict += f", [yellow]{weaker} of them weaker with this engine (!), which is not an error[/]"
     console.print(f"{len(examination.findings)} layers, {verdict}, in {examination.seconds:.1f} s")
 
 
 def show_examined(examined: Sequence[Examined]) -> None:
-    """What each check of the doctor found, a line each, in colour on a terminal."""
+    """Print the finding of each check of the doctor, one line each, in colour on a terminal."""
     console = TerminalConsole()
     width = max((len(item.name) for item in examined), default=0)
     for item in examined:

@@ -1,4 +1,4 @@
-"""Git Sync's own tables: what to sync, what was seen, what was done, who leads, and who is told."""
+"""Git Sync's tables: repositories and their files, syncs, the sync queue, workers, tokens and notifications."""
 
 from gitsync.models.api_token import ApiToken, TokenScope
 from gitsync.models.declaration_state import DeclarationState

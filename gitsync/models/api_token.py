@@ -1,4 +1,4 @@
-"""Tokens of the API: who, what for, until when. The token itself is not kept."""
+"""API tokens with their user, scopes and expiry. The token itself is not stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class TokenScope(models.TextChoices):
-    """What a token may be used for, within what its user may do."""
+    """Permissions of a token. A token never allows more than its user may do."""
 
     READ = "read", "read"
     SYNC = "sync", "start syncs and dry runs, pause and resume"
@@ -16,13 +16,15 @@ class TokenScope(models.TextChoices):
 
 
 class ApiToken(models.Model):
-    """A token, known by the sha256 of its text, which is random enough to need no salt."""
+    """An API token, stored as the SHA-256 digest of its text. The text is random enough to need no salt."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=100, help_text="What it is for.")
+    name = models.CharField(max_length=100, help_text="What the token is for.")
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    start = models.CharField(max_length=16, editable=False, help_text="Its first characters, to know it by.")
-    scopes = models.JSONField(default=list, help_text="Of read, sync, write.")
+    start = models.CharField(
+        max_length=16, editable=False, help_text="First characters of the token, to recognise it by."
+    )
+    scopes = models.JSONField(default=list, help_text="Any of read, sync, write.")
     created_at = models.DateTimeField("created", default=timezone.now, editable=False)
     expires_at = models.DateTimeField("expires")
     last_used_at = models.DateTimeField("last used", null=True, editable=False)

@@ -1,6 +1,6 @@
-"""Whether the connections that a repository names hold what they are named for, by their properties' names alone.
+"""Check that a repository's connections have the properties they need, by the names of the properties alone.
 
-Nothing is decrypted: what is wrong with a value shows when it is used.
+Nothing is decrypted: a wrong value is reported when it is used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kiok.connections.models import Connection
 
 
 def wrong_credential(connection: Connection | None, url: str) -> str:
-    """What the connection lacks to be the credential for this url; "" if nothing. A url that is none needs none."""
+    """Return what the connection lacks as the credential for this url, or "". An invalid url needs no credential."""
     try:
         scheme = parse_url(url, allow_protocols=ANY_PROTOCOL).scheme
     except GitError:
@@ -37,23 +37,25 @@ def wrong_credential(connection: Connection | None, url: str) -> str:
 
 
 def wrong_keys(connection: Connection | None) -> str:
-    """What the connection lacks to verify signatures."""
+    """Return what the connection lacks to verify signatures, or ""."""
     if connection is None or set(connection.property_names()) & {"openpgpKeys", "allowedSigners"}:
         return ""
-    return _lacks(connection, "'openpgpKeys' nor 'allowedSigners', one of which verifies signatures")
+    return _lacks(
+        connection, "'openpgpKeys' nor 'allowedSigners', one of which is needed to verify signatures"
+    )
 
 
 def wrong_secret(connection: Connection | None) -> str:
-    """What the connection lacks to hold a webhook's secret."""
+    """Return what the connection lacks as a webhook's secret, or ""."""
     if connection is None or "secret" in connection.property_names():
         return ""
-    return _lacks(connection, "'secret', by which webhooks are signed")
+    return _lacks(connection, "'secret', with which webhooks are signed")
 
 
 def wrong_connections(
     *, url: str, credential: Connection | None, keys: Connection | None, secret: Connection | None
 ) -> Mapping[str, str]:
-    """What is wrong, by the repository's field."""
+    """Return the problems by the repository's field."""
     found = {
         "credential": wrong_credential(credential, url),
         "verify_keys": wrong_keys(keys),

@@ -1,4 +1,4 @@
-"""A row's reference to a connection."""
+"""The foreign key to a connection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kiok.connections.models import Connection
 def connection_field(
     verbose_name: str, help_text: str, *, related_name: str | None = None
 ) -> models.ForeignKey[Connection | None, Connection | None]:
-    """To a connection or none. One that is referred to cannot be deleted."""
+    """Return an optional foreign key to a connection. A connection that is in use cannot be deleted."""
     return models.ForeignKey(
         Connection,
         null=True,

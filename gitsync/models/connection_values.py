@@ -1,4 +1,4 @@
-"""What is wrong with values that are entered into a connection, said in its form rather than at the next sync."""
+"""Validation of the values of a connection, so that its form reports a fault, not only the next sync."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from gitsync.git.secret_text import wrong_ends, wrong_token
 
 
 def wrong_values(kind: str, values: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the properties of a connection of this type (`Connection.Type`); no value is repeated.
+    """Return the faults of the properties of a connection of this type (`Connection.Type`), without their values.
 
-    Only those of git credentials are known here: what a DAG's secret or password may be is its own affair.
+    Only git credentials are checked: a DAG's secret or password may be anything.
     """
     if kind != "git":
         return []

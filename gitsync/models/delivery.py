@@ -1,4 +1,4 @@
-"""The log of webhook deliveries, which is also what replays are told by."""
+"""The log of webhook deliveries, which also serves to detect replays."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from kiok.correlation import MAX_CHARACTERS
 
 
 class DeliveryOutcome(models.TextChoices):
-    """What became of a delivery."""
+    """The outcome of a webhook delivery."""
 
-    QUEUED = "queued", "a sync was asked for"
-    WAITING = "waiting", "a sync that had been asked for had not begun yet"
-    PING = "ping", "a ping"
-    REPLAY = "replay", "it had been delivered before"
-    NOT_A_PUSH = "not_a_push", "an event that moves no ref"
-    OTHER_REF = "other_ref", "another ref than the one that is followed"
-    DISABLED = "disabled", "the repository is switched off"
+    QUEUED = "queued", "sync queued"
+    WAITING = "waiting", "added to a sync that was already queued"
+    PING = "ping", "ping"
+    REPLAY = "replay", "already delivered"
+    NOT_A_PUSH = "not_a_push", "event that moves no ref"
+    OTHER_REF = "other_ref", "the ref is not the one that is followed"
+    DISABLED = "disabled", "the repository is disabled"
     PAUSED = "paused", "the repository is paused"
     PAYLOAD = "payload", "the body is not what the service documents"
     UNSIGNED = "unsigned", "no signature or token"
-    SIGNATURE = "signature", "not signed with the secret"
+    SIGNATURE = "signature", "not signed with the repository's secret"
     SECRET = "secret", "the repository has no usable secret"
 
 
-ASKED = (DeliveryOutcome.QUEUED, DeliveryOutcome.WAITING)
-"""The outcomes that led to a sync: such a delivery is not taken a second time."""
+ASKED = (
+    DeliveryOutcome.QUEUED,
+    DeliveryOutcome.WAITING,
+)  # outcomes that led to a sync: a repeated delivery is a replay
 
 
 class Delivery(models.Model):
-    """One delivery for a known repository: never its body, signature or token."""
+    """A webhook delivery for a known repository, without its body, signature and token."""
 
-    # Without a constraint in the database, which would have the answer wait for a sync that holds the row.
+    # No database constraint: with one, the response would wait for a sync that locks the repository's row.
     repository = models.ForeignKey(
         Repository, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
     )

@@ -1,4 +1,4 @@
-"""What is told of repositories, to whom, and what became of telling it: an outbox."""
+"""Notifications about repositories, their channels, and the outbox of deliveries."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from gitsync.notices.template import Style, TemplateInvalid, check_template
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
 
+# Properties of a channel's connection: the whole url, the Authorization header's value, the key that signs the body.
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
-"""Of a receiver's connection: the whole url, the Authorization header's value, the key that signs the body."""
-MAX_ADDRESSES = 50
+MAX_ADDRESSES = 50  # e-mail addresses per channel
 
 
 class NoticeEvent(models.TextChoices):
-    """What a notice tells of."""
+    """The event that a notification reports."""
 
-    FAILING = "failing", "a repository fails"
-    DEGRADED = "degraded", "files of a repository fail"
-    RECOVERED = "recovered", "a repository is in sync again"
-    TEST = "test", "a test"
+    FAILING = "failing", "repository is failing"
+    DEGRADED = "degraded", "repository is degraded"
+    RECOVERED = "recovered", "repository is in sync again"
+    TEST = "test", "test"
 
 
 class ReceiverKind(models.TextChoices):
-    """How a receiver is told."""
+    """The kind of a notification channel."""
 
     WEBHOOK = "webhook", "webhook"
     EMAIL = "email", "e-mail"
 
 
 class NoticeState(models.TextChoices):
-    """What became of a notice to one receiver."""
+    """The delivery state of a notification on one channel."""
 
     WAITING = "waiting", "waiting"
     SENT = "sent", "sent"
@@ -48,7 +48,10 @@ class NoticeState(models.TextChoices):
 
 
 class NoticeReceiver(models.Model):
-    """Who is told: a webhook or e-mail addresses, of which repositories. The observed fields are the sender's."""
+    """A notification channel: a webhook or e-mail addresses, and the repositories it reports.
+
+    Only the sender writes the observed fields.
+    """
 
     LEASE = Lease(120.0, "holder", "held_until", number="")  # of the worker that sends to it
 
@@ -58,11 +61,11 @@ class NoticeReceiver(models.Model):
     url = models.CharField(
         max_length=2000,
         blank=True,
-        help_text="https://… of a webhook. A url that is a secret itself belongs in the connection, as webhookUrl.",
+        help_text="https://… url of the webhook. Put a url that is itself secret into the connection, as webhookUrl.",
     )
     secret = connection_field(
         "connection",
-        "For a webhook: a connection with webhookUrl, authorization or secret (signs the body); see the guide.",
+        "For a webhook: a connection with webhookUrl, authorization or secret (which signs the body). See the guide.",
         related_name="notice_receivers",
     )
     style = models.CharField(
@@ -70,33 +73,33 @@ class NoticeReceiver(models.Model):
         max_length=12,
         choices=Style.choices,
         default=Style.JSON,
-        help_text="Of a webhook's body, and how values are made harmless in it.",
+        help_text="Format of a webhook's body. It also decides how values are escaped.",
     )
     template = models.TextField(
         blank=True,
-        help_text="JSON with {placeholders} in its texts; empty: the ready-made one of the format.",
+        help_text="JSON with {placeholders} in its strings. Empty for the format's built-in template.",
     )
-    addresses = models.TextField(blank=True, help_text="E-mail addresses, one a line.")
-    all_repositories = models.BooleanField(default=False, help_text="Be told of every repository.")
+    addresses = models.TextField(blank=True, help_text="E-mail addresses, one per line.")
+    all_repositories = models.BooleanField(default=False, help_text="Notify about every repository.")
     groups = models.ManyToManyField(
         Group,
         blank=True,
         related_name="notice_receivers",
-        help_text="Be told of the repositories of these groups.",
+        help_text="Notify about the repositories of these groups.",
     )
     repositories = models.ManyToManyField(
-        Repository, blank=True, related_name="notice_receivers", help_text="Be told of these repositories."
+        Repository, blank=True, related_name="notice_receivers", help_text="Notify about these repositories."
     )
     created_at = models.DateTimeField("created", default=timezone.now, editable=False)
 
     # Observed.
-    failures = models.PositiveIntegerField("failures in a row", default=0, editable=False)
-    retry_at = models.DateTimeField("tried again", null=True, editable=False)
+    failures = models.PositiveIntegerField("consecutive failures", default=0, editable=False)
+    retry_at = models.DateTimeField("next attempt", null=True, editable=False)
     holder = models.CharField(max_length=200, blank=True, editable=False)
     held_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        verbose_name = "notice receiver"
+        verbose_name = "notification channel"
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -104,11 +107,11 @@ class NoticeReceiver(models.Model):
 
     @property
     def address_list(self) -> list[str]:
-        """The e-mail addresses, each once."""
+        """Return the e-mail addresses without duplicates."""
         return list(dict.fromkeys(self.addresses.replace(",", " ").split()))
 
     def clean(self) -> None:
-        """Each error at its field. Raises ValidationError."""
+        """Validate the channel. Raise ValidationError with each error at its field."""
         check = self._wrong_webhook if self.kind == ReceiverKind.WEBHOOK else self._wrong_email
         if errors := check():
             raise ValidationError(errors)
@@ -118,19 +121,21 @@ class NoticeReceiver(models.Model):
         names = set(self.secret.property_names()) if self.secret else set()
         if self.secret and not names & set(SECRET_PROPERTIES):
             errors["secret"] = (
-                f"The connection {self.secret.pk!r} has none of {', '.join(SECRET_PROPERTIES)}. Enter one of them there."
+                f"The connection {self.secret.pk!r} has none of {', '.join(SECRET_PROPERTIES)}. Add one to it."
             )
         if self.url and "webhookUrl" in names:
-            errors["url"] = "The connection has a webhookUrl: leave this empty, or remove that."
+            errors["url"] = (
+                "The connection has a webhookUrl. Leave this field empty, or remove the webhookUrl."
+            )
         elif self.url:
             try:
                 parse_destination(self.url, properties()).admit()
             except GitError as error:
-                # A name that cannot be looked up just now is no mistake of whoever edits the row.
+                # A temporary DNS failure is not the editor's mistake.
                 if not error.transient:
                     errors["url"] = str(error)
         elif "webhookUrl" not in names:
-            errors["url"] = "Enter the url, or choose a connection that has it as webhookUrl."
+            errors["url"] = "Enter the url, or choose a connection that has a webhookUrl."
         try:
             check_template(self.template)
         except TemplateInvalid as error:
@@ -141,21 +146,21 @@ class NoticeReceiver(models.Model):
         errors = {}
         if self.secret:
             errors["secret"] = (
-                "E-mail needs no connection: user and password are KIOK_MAIL_USER and KIOK_MAIL_PASSWORD."  # noqa: S105
+                "E-mail needs no connection. Set its user and password with KIOK_MAIL_USER and KIOK_MAIL_PASSWORD."  # noqa: S105
             )
         found = self.address_list
         if not found or len(found) > MAX_ADDRESSES:
-            errors["addresses"] = f"Enter 1 to {MAX_ADDRESSES} addresses, one a line."
+            errors["addresses"] = f"Enter 1 to {MAX_ADDRESSES} addresses, one per line."
         for address in found:
             try:
                 validate_email(address)
             except ValidationError:
-                errors["addresses"] = f"{address[:100]!r} is no e-mail address."
+                errors["addresses"] = f"{address[:100]!r} is not an e-mail address."
         return errors
 
 
 class Notice(models.Model):
-    """One transition of a repository, as it was when it happened; a test has no repository."""
+    """A notification about a state change of a repository, as it was then. A test notification has no repository."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     repository = models.ForeignKey(Repository, null=True, on_delete=models.CASCADE, related_name="notices")
@@ -168,29 +173,31 @@ class Notice(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "notification"
         ordering = ["-id"]
         indexes = [models.Index(fields=["repository", "-id"], name="notice_newest_first")]
 
     def __str__(self) -> str:
-        return f"notice {self.pk}"
+        return f"notification {self.pk}"
 
 
 class NoticeDelivery(models.Model):
-    """A notice to one receiver: the row of the outbox."""
+    """The delivery of a notification to one channel: a row of the outbox."""
 
     notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
-    # Without a constraint in the database: a receiver that is deleted at this moment must not fail a sync.
+    # No database constraint: deleting a channel at the same time must not fail a sync.
     receiver = models.ForeignKey(
         NoticeReceiver, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
     )
     state = models.CharField(max_length=10, choices=NoticeState.choices, default=NoticeState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
-    outcome = models.CharField(max_length=500, blank=True, help_text="What the last attempt came to.")
-    created_at = models.DateTimeField("made", default=timezone.now)
+    outcome = models.CharField(max_length=500, blank=True, help_text="Result of the last attempt.")
+    created_at = models.DateTimeField("created", default=timezone.now)
     attempted_at = models.DateTimeField("last attempt", null=True)
 
     class Meta:
-        verbose_name = "notice"
+        verbose_name = "notification delivery"
+        verbose_name_plural = "notification deliveries"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["notice", "receiver"], name="one_delivery_per_receiver")
@@ -206,4 +213,4 @@ class NoticeDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"notice {self.notice_id} to {self.receiver}"
+        return f"notification {self.notice_id} to {self.receiver}"

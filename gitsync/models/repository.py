@@ -1,4 +1,4 @@
-"""A configured repository: what to sync, and what the last look at it found."""
+"""A configured repository: what to sync, and the result of its last poll."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ IMAGE_PATTERN = (
 )
 _is_image = RegexValidator(
     IMAGE_PATTERN,
-    "Name an image as the engine knows it: team-python:1, or registry.example.com/kiok/python@sha256:…; "
-    "in lower case, without blanks.",
+    "Enter an image reference such as team-python:1 or registry.example.com/kiok/python@sha256:…, "
+    "in lower case and without spaces.",
 )
 
 
 class ManagedBy(models.TextChoices):
-    """Who owns a repository's configuration."""
+    """The owner of a repository's configuration."""
 
     ADMIN = "admin", "admin"
     CONFIG = "config", "configuration"
 
 
 class Verify(models.TextChoices):
-    """Whose signature a commit needs before anything of it is compiled."""
+    """The signature that is required before a commit is compiled."""
 
     OFF = "off", "off"
-    COMMIT = "commit", "the commit's"
-    TAG = "tag", "the tag's"
+    COMMIT = "commit", "commit"
+    TAG = "tag", "tag"
 
 
 class RepositoryState(models.TextChoices):
-    """How the repository stands after the last look at it."""
+    """The state of a repository after its last poll or sync."""
 
     NEVER = "never", "never synced"
     IN_SYNC = "in_sync", "in sync"
-    DEGRADED = "degraded", "in sync, with failed files"
+    DEGRADED = "degraded", "degraded"
     FAILING = "failing", "failing"
 
 
 class Repository(models.Model):
-    """One git repository to sync. Observed fields are written by the steps of `gitsync.sync` only."""
+    """A git repository to sync. Only the steps of `gitsync.sync` write its observed fields."""
 
     LEASE = Lease(20.0, "lease_holder", "lease_expires_at", "lease_number")  # of a sync; renewed every 5 s
 
@@ -75,43 +75,44 @@ class Repository(models.Model):
         unique=True,
         validators=[
             RegexValidator(
-                NAME_PATTERN, "Use 1 to 63 of a-z, 0-9, '.', '_', '-'; the first a letter or digit."
+                NAME_PATTERN,
+                "Use 1 to 63 of the characters a-z, 0-9, '.', '_' and '-'. The first must be a letter or digit.",
             )
         ],
-        help_text="Part of every DAG's unique id, so it never changes once the repository has synced.",
+        help_text="Part of every DAG's unique id. It cannot change once the repository has synced.",
     )
     url = models.CharField(
         max_length=2000,
-        help_text="https://…, ssh://… or user@host:path. Credentials belong in a connection, not in the url.",
+        help_text="https://…, ssh://… or user@host:path. Put credentials into a connection, not into the url.",
     )
     ref = models.CharField(
         "branch or tag",
         max_length=300,
         default="main",
-        help_text="A branch; or tag:NAME, semver:RANGE (the highest such tag), commit:SHA.",
+        help_text="A branch, tag:NAME, semver:RANGE (follows the highest matching tag) or commit:SHA.",
     )
     subpath = models.CharField(
-        max_length=1024, blank=True, help_text="Folder that holds the DAGs; empty for the whole repository."
+        max_length=1024, blank=True, help_text="Folder that holds the DAGs. Empty for the whole repository."
     )
     credential = connection_field(
-        "credential", "credentialConnectionId: the connection that holds the key, password or token."
+        "credential", "credentialConnectionId: connection with the SSH key, password or token."
     )
     include = models.TextField(
         blank=True,
         default="*.py",
-        help_text="What DAGs may read outside the subpath: gitignore patterns, one a line. Nothing else is fetched "
-        "where the server can leave it out.",
+        help_text="Files outside the subpath that DAGs may read: gitignore patterns, one per line. Other files are not "
+        "fetched if the server supports partial clones.",
     )
     verify = models.CharField(
         "signature",
         max_length=6,
         choices=Verify.choices,
         default=Verify.OFF,
-        help_text="Which signature is required.",
+        help_text="Signature that is required.",
     )
     verify_keys = connection_field(
         "trusted keys",
-        "verifyConnectionId: the connection whose openpgpKeys or allowedSigners are trusted.",
+        "verifyConnectionId: connection whose openpgpKeys or allowedSigners are trusted.",
         related_name="verifying_repositories",
     )
     image_python = models.CharField(
@@ -119,7 +120,7 @@ class Repository(models.Model):
         max_length=255,
         blank=True,
         validators=[_is_image],
-        help_text="Image that compiles this repository's *.py, built FROM the service's own; empty for "
+        help_text="Image that compiles this repository's *.py files, built FROM the service's Python image. Empty for "
         "kiok.sandbox.image.python.",
     )
     image_java = models.CharField(
@@ -127,20 +128,20 @@ class Repository(models.Model):
         max_length=255,
         blank=True,
         validators=[_is_image],
-        help_text="Image that compiles this repository's *.jar, built FROM the service's own; empty for "
+        help_text="Image that compiles this repository's *.jar files, built FROM the service's Java image. Empty for "
         "kiok.sandbox.image.java.",
     )
     webhook_secret = connection_field(
         "webhook secret",
-        "webhookSecretConnectionId: the connection whose property secret signs the git service's webhooks; "
-        "empty: none are taken.",
+        "webhookSecretConnectionId: connection whose property secret signs the git service's webhooks. "
+        "Empty: webhooks are rejected.",
         related_name="hooked_repositories",
     )
     allow_empty = models.BooleanField(
         "allow empty",
         default=True,
         db_default=True,
-        help_text="Off: a commit that would prune every DAG of the repository is held until it is accepted here, over the "
+        help_text="If off, a commit that would prune every DAG of the repository is held until it is accepted here, in the "
         "API or on the command line.",
     )
     enabled = models.BooleanField(default=True)
@@ -149,13 +150,14 @@ class Repository(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1000)],
-        help_text="Time between two looks; empty for kiok.gitsync.interval.ms. At least 1000.",
+        help_text="Poll interval, at least 1000. Empty for kiok.gitsync.interval.ms.",
     )
     groups = models.ManyToManyField(
         Group,
         blank=True,
         related_name="repositories",
-        help_text="Who sees it, its DAGs, errors and runs: the members of these groups, and whoever may see all.",
+        help_text="Members of these groups see the repository, its DAGs, errors and runs. So do users who may see all "
+        "repositories.",
     )
     managed_by = models.CharField(
         max_length=10, choices=ManagedBy.choices, default=ManagedBy.ADMIN, editable=False
@@ -166,16 +168,16 @@ class Repository(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="Property that declares it; empty: none, or one from before this was recorded.",
+        help_text="Property that declares the repository. Empty: none, or it was declared before this was recorded.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    # Held back by hand: an operator's, not configuration, so that declared repositories have it too.
+    # Set by an operator and not part of the configuration, so declared repositories can be paused too.
     paused_at = models.DateTimeField("paused", null=True, blank=True, editable=False)
     paused_by = models.CharField(max_length=150, blank=True, editable=False)
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
 
-    # Of a declared repository: why its declaration cannot be followed (gitsync.repositories.declared), "" where it is.
+    # Why the declaration of a declared repository cannot be applied (gitsync.repositories.declared). "" if it is applied.
     declaration_reason = models.CharField(
         max_length=40, blank=True, default="", db_default="", editable=False
     )
@@ -184,7 +186,7 @@ class Repository(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="The repository fails with it, and is not fetched. Its configuration is the last valid one.",
+        help_text="While it is set, the repository is failing and is not fetched. Its configuration is the last valid one.",
     )
 
     # Observed.
@@ -202,37 +204,37 @@ class Repository(models.Model):
         max_length=10,
         blank=True,
         editable=False,
-        help_text="The state that receivers of notices were last told of; empty: none, so that it counts as well.",
+        help_text="State that was last reported to the notification channels. Empty: none yet, which counts as in sync.",
     )
     unnotified_polls = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Looks in a row that found another, by what may pass by itself."
+        default=0, editable=False, help_text="Consecutive polls with another state, for a transient reason."
     )
     next_due_at = models.DateTimeField("next check", db_default=Now(), editable=False)
     synced_location = models.CharField(
         max_length=64,
         blank=True,
         editable=False,
-        help_text="Digest of url, ref and subpath at the last good sync: that place is known to have existed.",
+        help_text="Digest of url, ref and subpath at the last successful sync, which proves that they existed.",
     )
     last_outcome = models.JSONField(
         default=dict,
         editable=False,
-        help_text="How the last sync that came to an end judged, and under what: commit, config, images, "
-        "state, reason, message. `until`: the commit is retried then; `retry_at`: some of its files are. Empty when the "
-        "same commit may well fare otherwise next time.",
+        help_text="Outcome of the last finished sync and its inputs: commit, config, images, state, reason, message. "
+        "`until`: when the commit is retried. `retry_at`: when some of its files are. Empty if the same commit may have "
+        "another outcome next time.",
     )
     empty_hold = models.JSONField(
         null=True,
         editable=False,
-        help_text="The commit that would prune every DAG, and who accepted it: see gitsync.sync.empty_hold.",
+        help_text="Commit that would prune every DAG, and the user who accepted it. See gitsync.sync.empty_hold.",
     )
 
-    # The claim: one sync at a time.
+    # The lease of a sync: one sync at a time.
     lease_holder = models.CharField(max_length=200, blank=True, editable=False)
     lease_number = models.PositiveBigIntegerField(default=0, editable=False)
     lease_expires_at = models.DateTimeField(null=True, editable=False)
     queued_until = models.DateTimeField(
-        null=True, editable=False, help_text="A worker has been asked to sync it; not asked again before."
+        null=True, editable=False, help_text="A sync is queued. No other one is queued before this time."
     )
     queued_correlation_id = models.CharField(
         max_length=MAX_CHARACTERS,
@@ -240,12 +242,13 @@ class Repository(models.Model):
         default="",
         db_default="",
         editable=False,
-        help_text="What the sync that was asked for goes by; requests that come meanwhile join it.",
+        help_text="Correlation id of the queued sync. Requests that arrive before it starts are coalesced into it.",
     )
     pending_request = models.JSONField(
         null=True,
         editable=False,
-        help_text="The request that came meanwhile: trigger, requested_by, full, correlation_id. Several become one.",
+        help_text="Request that arrived during a sync: trigger, requested_by, full, correlation_id. Several are coalesced "
+        "into one.",
     )
 
     class Meta:
@@ -258,7 +261,7 @@ class Repository(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Validate url, ref and subpath by the git package's own rules, and the connections; each error at its field."""
+        """Validate url, ref, subpath and connections. Raise ValidationError with each error at its field."""
         errors: dict[str, str] = {}
         config = properties()
         try:
@@ -267,7 +270,7 @@ class Repository(models.Model):
                 frozenset(config.gitsync_allow_private_hosts),
             )
         except GitError as error:
-            # A name that cannot be looked up just now is no mistake of whoever edits the row.
+            # A temporary DNS failure is not the editor's mistake.
             if not error.transient:
                 errors["url"] = str(error)
         for name, parse in (("ref", parse_ref), ("subpath", parse_subpath), ("include", parse_include)):
@@ -276,10 +279,10 @@ class Repository(models.Model):
             except GitError as error:
                 errors[name] = str(error)
         if self.verify != Verify.OFF and self.verify_keys_id is None:
-            errors["verify_keys"] = "Choose the connection whose keys are trusted, or switch signatures off."
+            errors["verify_keys"] = "Choose the connection with the trusted keys, or set signature to off."
         if self.verify == Verify.TAG and "ref" not in errors and parse_ref(self.ref).kind not in TAGS:
             errors["verify"] = (
-                "This ref has no tag to verify: follow a tag, or verify the commit's signature."
+                "This ref is not a tag. Follow a tag, or verify the commit's signature instead."
             )
         wrong = wrong_connections(
             url=self.url, credential=self.credential, keys=self.verify_keys, secret=self.webhook_secret
@@ -288,18 +291,21 @@ class Repository(models.Model):
         if self.pk and self.last_good_commit:
             before = Repository.objects.filter(pk=self.pk).values_list("name", flat=True).first()
             if before not in (None, self.name):
-                errors["name"] = f"It has synced as {before!r}, and its DAGs' ids carry that name."
+                errors["name"] = (
+                    f"The repository has synced as {before!r}, and the ids of its DAGs contain that name. "
+                    "It cannot be renamed."
+                )
         if errors:
             raise ValidationError(errors)
 
     @property
     def location(self) -> str:
-        """Digest of where the DAGs are: url, ref, subpath."""
+        """Return the digest of the DAGs' location: url, ref and subpath."""
         return _digest(self.url, self.ref, self.subpath)
 
     @property
     def config_hash(self) -> str:
-        """Digest of all configuration that decides what a sync registers."""
+        """Return the digest of the configuration that decides what a sync registers."""
         return _digest(
             self.name,
             self.url,
@@ -308,20 +314,20 @@ class Repository(models.Model):
             self.include,
             self.verify,
             self.verify_keys_id,
-            # Other keys judge otherwise.
+            # Changed keys can change the result of the verification.
             self.verify_keys.updated_at.isoformat() if self.verify_keys else None,
             self.credential_id,
             self.image_python,
             self.image_java,
             self.enabled,
             self.is_paused,
-            # Only the new value, so that an upgrade changes no digest.
+            # Added only if it differs from the default, so that an upgrade changes no digest.
             *(() if self.allow_empty else ("allowEmpty: false",)),
         )
 
     @property
     def shown_url(self) -> str:
-        """The url for people: without user and password, also where it is none."""
+        """Return the url without user and password, also if it is malformed."""
         try:
             return parse_url(self.url, allow_protocols=ANY_PROTOCOL).display
         except GitError:
@@ -329,17 +335,18 @@ class Repository(models.Model):
 
     @property
     def is_paused(self) -> bool:
-        """Whether somebody has held it back."""
+        """Return whether a user has paused the repository."""
         return self.paused_at is not None
 
     @property
     def images(self) -> dict[Kind, str]:
-        """The images that this repository names itself, by kind."""
+        """Return the images that the repository's own configuration names, by kind."""
         named = {Kind.PYTHON: self.image_python, Kind.JAR: self.image_java}
         return {kind: image for kind, image in named.items() if image}
 
     @property
     def effective_interval_ms(self) -> int:
+        """Return the poll interval in milliseconds: the repository's own, or the default."""
         return self.interval_ms or properties().gitsync_interval_ms
 
 

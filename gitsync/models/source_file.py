@@ -1,4 +1,4 @@
-"""What is known of each file of a repository that was looked at."""
+"""The files of a repository, with their state at the last commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gitsync.models.repository import Repository
 
 
 class FileState(models.TextChoices):
-    """What became of a file at the last commit. A file that is gone has no row."""
+    """The result of a file at the last commit. A file that was removed has no row."""
 
     COMPILED = "compiled", "compiled"
     FAILED = "failed", "failed"
@@ -19,11 +19,11 @@ class FileState(models.TextChoices):
 
 
 IGNORED_PREFIX = "ignored: "
-NO_REASON = "it holds no DAG"  # of a row that an older version wrote
+NO_REASON = "it holds no DAG"  # for rows that an older version wrote
 
 
 def reason_text(diagnostics: object) -> str:
-    """Return the first of stored diagnostics as a reason: its message, with the line where it is known."""
+    """Return the first stored diagnostic as a reason: its message, with the line if it is known."""
     first = diagnostics[0] if isinstance(diagnostics, list) and diagnostics else None
     if not isinstance(first, Mapping) or not isinstance(first.get("message"), str):
         return NO_REASON
@@ -33,7 +33,7 @@ def reason_text(diagnostics: object) -> str:
 
 
 class SourceFile(models.Model):
-    """One file of one repository."""
+    """A file of a repository."""
 
     repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="files")
     path = models.CharField(max_length=1024)
@@ -47,19 +47,21 @@ class SourceFile(models.Model):
     first_failed_at = models.DateTimeField(null=True)
     last_failed_at = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(
-        "next retry", null=True, help_text="It failed for a cause that may pass; not compiled again before."
+        "next retry",
+        null=True,
+        help_text="The file failed for a transient reason and is compiled again at this time.",
     )
     attempts = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Consecutive failures that are retried, of the same content."
+        default=0, db_default=0, help_text="Consecutive transient failures of the same content."
     )
     commit_sha = models.CharField("seen at commit", max_length=64, blank=True)
     traced_accesses = models.TextField(
-        blank=True, help_text="What it asked of the repository's files when it was compiled, one a line."
+        blank=True, help_text="Accesses to the repository's files while it was compiled, one per line."
     )
     compile_key = models.CharField(
         max_length=64,
         blank=True,
-        help_text="Digest of all that went into its result; the same digest, the same result. Empty: compile it again.",
+        help_text="Digest of everything that decides the result: equal digests mean equal results. Empty: compile again.",
     )
 
     class Meta:
@@ -69,7 +71,7 @@ class SourceFile(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why the file holds no DAG, or is ignored; "" where it was compiled or failed."""
+        """Return why the file holds no DAG or is ignored, "" if it was compiled or failed."""
         return reason_text(self.diagnostics) if self.state in (FileState.NOT_A_DAG, FileState.IGNORED) else ""
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The record of each sync that had something to do, or failed."""
+"""The history of syncs: each sync that changed something or failed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kiok.correlation import MAX_CHARACTERS
 
 
 class Trigger(models.TextChoices):
-    """What asked for a sync."""
+    """The source of a request for a sync."""
 
     SCHEDULE = "schedule", "schedule"
     COMMAND = "command", "command line"
@@ -19,17 +19,17 @@ class Trigger(models.TextChoices):
 
 
 class SyncState(models.TextChoices):
-    """How a sync stands or ended."""
+    """The state of a sync."""
 
     RUNNING = "running", "running"
     SUCCEEDED = "succeeded", "succeeded"
-    PARTIAL = "partial", "succeeded, with failed files"
+    PARTIAL = "partial", "degraded"
     FAILED = "failed", "failed"
     ABANDONED = "abandoned", "abandoned"
 
 
 class SyncRun(models.Model):
-    """One sync of one repository. `changes` maps created, updated, pruned, stale to lists of uids."""
+    """A sync of a repository. `changes` maps created, updated, pruned and stale to lists of uids."""
 
     repository = models.ForeignKey(Repository, on_delete=models.CASCADE, related_name="syncs")
     lease_number = models.PositiveBigIntegerField()
@@ -40,31 +40,27 @@ class SyncRun(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="What its log lines, its task and its containers carry too.",
+        help_text="Also in the log lines, the task and the containers of the sync.",
     )
     full = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=SyncState.choices, default=SyncState.RUNNING)
-    step = models.CharField(
-        max_length=12, blank=True, help_text="The step under way, or the one that failed."
-    )
+    step = models.CharField(max_length=12, blank=True, help_text="Current step, or the step that failed.")
     reason = models.CharField(max_length=40, blank=True)
     message = models.TextField(blank=True)
     from_commit = models.CharField(max_length=64, blank=True)
     to_commit = models.CharField(max_length=64, blank=True)
     changes = models.JSONField(default=dict)
     unchanged = models.PositiveIntegerField(default=0)
-    compiled = models.PositiveIntegerField(default=0, help_text="Files that were compiled.")
-    reused = models.PositiveIntegerField(default=0, help_text="Files whose last result still holds.")
+    compiled = models.PositiveIntegerField(default=0, help_text="Number of files that were compiled.")
+    reused = models.PositiveIntegerField(default=0, help_text="Number of files whose cached result was used.")
     failed_files = models.JSONField(default=list)
-    files_done = models.PositiveIntegerField(
-        default=0, help_text="Of the files to compile, those done so far."
-    )
-    files_total = models.PositiveIntegerField(default=0, help_text="Files to compile in this sync.")
+    files_done = models.PositiveIntegerField(default=0, help_text="Number of files compiled so far.")
+    files_total = models.PositiveIntegerField(default=0, help_text="Number of files to compile.")
     log = models.TextField(
-        blank=True, help_text="What happened when, a line each: seconds since its beginning, text."
+        blank=True, help_text="Sync log, one event per line: seconds since the start, then the text."
     )
     timings = models.JSONField(default=dict, help_text="Seconds per step.")
-    repeats = models.PositiveIntegerField(default=0, help_text="How often the same failure was seen again.")
+    repeats = models.PositiveIntegerField(default=0, help_text="How often the same failure was repeated.")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 

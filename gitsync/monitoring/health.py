@@ -1,4 +1,4 @@
-"""How the installation is, as the store tells it: leader, workers, their engines, the database, the queue.
+"""Health of the installation, read from the database: leader, workers, their engines, the database, the queue.
 
 For pages. `gitsync.monitoring.readiness` decides whether a process gets requests, `gitsync.monitoring.metrics`
 raises alarms.
@@ -21,21 +21,19 @@ from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease, Worker
 
-START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the one that runs."
+START_ONE = "Start `manage.py run` or `manage.py qcluster`, or read the log of the running process."
 DECLARATION_HINT = (
-    "The declared repositories are kept as they were. The leader's log and `manage.py doctor` say why."
+    "The declared repositories are unchanged. For the cause, see the leader's log or `manage.py doctor`."
 )
-LONG_WAIT_SECONDS = 600.0
-"""A sync that waits longer tells of too few workers, or of none that takes any."""
-MAX_NAMED = 5
-"""Of more hosts, or more different complaints, so many are named."""
+LONG_WAIT_SECONDS = 600.0  # a longer wait means that there are too few workers, or that they take no syncs
+MAX_NAMED = 5  # maximum of hosts or different errors that are named
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line. `good` is None where there is nothing to judge; `word` is a state in a few words, `text` a sentence.
+    """A fact in one line. `good` is None if unknown; `word` is the state in a few words, `text` a sentence.
 
-    Plain text, parts of which come from engines and hosts: to be escaped.
+    Parts of the text come from engines and hosts. It is plain text, which must be escaped.
     """
 
     label: str
@@ -45,10 +43,10 @@ class Fact:
 
 
 def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
-    """Return leader, workers, sandbox, database, queue, in this order. Four queries. Raises DatabaseError.
+    """Return the facts about leader, workers, sandbox, database and queue, with four queries. Raise DatabaseError.
 
-    A sixth one is about the declared repositories, where the leader does not follow their declaration. It names them only
-    where `names_repositories`: for who may see all of them.
+    A sixth fact is added if the leader does not apply the declaration of repositories. With `names_repositories`, for users
+    who may see all repositories, it contains their names.
     """
     workers = list(heartbeat.alive().order_by("name"))
     problem = Subquery(DeclarationState.objects.values("problem")[:1])
@@ -58,26 +56,31 @@ def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
     if not declaration_problem:
         return found
     text = f"{declaration_problem}." if names_repositories else DECLARATION_HINT
-    return (*found, Fact("Declaration", False, "not followed", text))
+    return (*found, Fact("Declaration", False, "not applied", text))
 
 
 def _leader(workers: Sequence[Worker], holder: str) -> Fact:
     label = "Leader"
     if holder and not properties().gitsync_enabled:
-        text = f"{heartbeat.in_words(holder)} It looks at no repository: kiok.gitsync.enabled is false."
+        text = f"{heartbeat.in_words(holder)} It polls no repository: kiok.gitsync.enabled is false."
         return Fact(label, True, "alive", text)
     if holder:
         return Fact(label, True, "alive", heartbeat.in_words(holder))
     if not workers:
         return Fact(label, False, "none", f"No worker is running. {START_ONE}")
-    return Fact(label, False, "none", "Workers run, and none of them leads; another does within 7 seconds.")
+    return Fact(
+        label,
+        False,
+        "none",
+        "Workers are running, but none is the leader. A new leader is elected within 7 seconds.",
+    )
 
 
 def _workers(workers: Sequence[Worker]) -> Fact:
     label = "Workers"
     if not workers:
         return Fact(
-            label, False, "none", f"None was seen in the last {heartbeat.ALIVE_SECONDS:.0f} s. {START_ONE}"
+            label, False, "none", f"No heartbeat in the last {heartbeat.ALIVE_SECONDS:.0f} s. {START_ONE}"
         )
     hosts = Counter(heartbeat.host_of(worker.name) for worker in workers)
     named = _some([f"{number} on {host}" for host, number in hosts.items()])
@@ -86,15 +89,15 @@ def _workers(workers: Sequence[Worker]) -> Fact:
 
 
 def _sandbox(workers: Sequence[Worker]) -> Fact:
-    """By host, since the workers of a host have one engine."""
+    """Return the state of the engines per host, since the workers of a host share one engine."""
     label = "Sandbox"
     if not workers:
-        return Fact(label, None, "unknown", "No worker is alive that could tell of its engine.")
+        return Fact(label, None, "unknown", "No worker is alive to report the state of its engine.")
     hosts = {heartbeat.host_of(worker.name) for worker in workers}
     faulty = {heartbeat.host_of(worker.name): worker.engine for worker in workers if worker.engine}
     if not faulty:
         ready = heartbeat.containers_ready(workers)
-        return Fact(label, True, "fine", f"Containers that stand ready: {ready}.")
+        return Fact(label, True, "ready", f"Warm containers: {ready}.")
     if len(hosts) == 1:
         return Fact(label, False, "faulty", next(iter(faulty.values())))
     complaints: defaultdict[str, list[str]] = defaultdict(list)
@@ -119,14 +122,17 @@ def _database() -> Fact:
     )
     if pending:
         return Fact(
-            label, False, "behind", f"{about}; migrations not applied: {pending}. Run `manage.py migrate`."
+            label,
+            False,
+            "needs migration",
+            f"{about}; migrations not applied: {pending}. Run `manage.py migrate`.",
         )
-    return Fact(label, True, "answers", f"{about}; all migrations are applied.")
+    return Fact(label, True, "reachable", f"{about}; all migrations are applied.")
 
 
 @lru_cache(maxsize=1)
 def _migrations() -> tuple[tuple[str, frozenset[str]], ...]:
-    """Every migration of this version, and those it stands for where it is a squashed one, as `app.name`."""
+    """Return every migration of this version as `app.name`, with the migrations that it replaces if it is squashed."""
     loader = MigrationLoader(None)
     return tuple(
         (".".join(key), frozenset(".".join(old) for old in loader.disk_migrations[key].replaces))
@@ -135,13 +141,13 @@ def _migrations() -> tuple[tuple[str, frozenset[str]], ...]:
 
 
 def _queue(workers: Sequence[Worker]) -> Fact:
-    """The syncs that wait, whatever the broker is."""
+    """Return the state of the queued syncs, for any broker."""
     found = queue_lengths(worker.name for worker in workers)
-    at_work = f"{found.taken} at work."
+    at_work = f"{found.taken} running."
     if not found.waiting:
         return Fact("Queue", True, "empty", at_work)
-    text = f"The oldest has waited for {_duration(found.oldest_seconds)}; {at_work}"
-    return Fact("Queue", found.oldest_seconds < LONG_WAIT_SECONDS, f"{found.waiting} waiting", text)
+    text = f"The oldest has been queued for {_duration(found.oldest_seconds)}; {at_work}"
+    return Fact("Queue", found.oldest_seconds < LONG_WAIT_SECONDS, f"{found.waiting} queued", text)
 
 
 def _duration(seconds: float) -> str:

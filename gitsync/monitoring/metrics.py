@@ -1,10 +1,10 @@
-"""What the store tells of Git Sync, for Prometheus.
+"""Prometheus metrics of Git Sync, read from the database.
 
-Everything is read when it is asked for, so any process gives the same answer and none has to be kept alive for
-it. A constant number of queries, however many repositories there are; no engine, no remote and no queue is asked.
+All values are read at each scrape, so every process returns the same metrics and none has to stay alive for them. The
+number of queries is constant, however many repositories there are. No engine, remote or queue is contacted.
 
-What can go down, because rows may be cleared away or go with their repository, is a gauge, or a summary of a window
-of time; a counter is only what the store itself never counts down. See docs/adr/0017-metrics-from-the-store.md.
+A value that can decrease, as rows are removed by age or with their repository, is a gauge or a summary over a time window.
+Only values that never decrease in the database are counters. See docs/adr/0017-metrics-from-the-store.md.
 """
 
 from __future__ import annotations
@@ -41,17 +41,16 @@ from kiok.cluster.models import LeaderLease, Worker
 from kiok.metadata.models import Dag, Origin
 
 WINDOW = timedelta(hours=1)
-MAX_RECENT_SYNCS = 5000
-"""Of more syncs in the window the newest count, so that the cost has a bound: 5 000 take some 50 ms."""
+MAX_RECENT_SYNCS = 5000  # only the newest syncs of the window count, to limit the cost: 5000 take about 50 ms
 QUANTILES = (0.5, 0.9, 0.99)
+# The states of a repository that is disabled or paused, regardless of the outcome of its last poll.
 DISABLED = "disabled"
 PAUSED = "paused"
-"""The states, here, of a repository that is held back, whatever its last look found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A line of the table in docs/operators.md. `kind` is Prometheus' type."""
+    """A metric, as listed in docs/operators.md. `kind` is the Prometheus type."""
 
     name: str
     kind: str
@@ -59,149 +58,155 @@ class Metric:
     meaning: str
 
     def sample(self, value: float, *labels: str) -> Sample:
-        """A value of it, with the values of its labels in their order."""
+        """Return a sample of the metric, with the values of its labels in their order."""
         return Sample(self, dict(zip(self.labels, labels, strict=True)), value)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One line of what Prometheus reads."""
+    """A line in the Prometheus text format."""
 
     metric: Metric
     labels: dict[str, str]
     value: float
 
 
-BUILD_INFO = Metric("kiok_build_info", "gauge", ("version",), "1, with the version of the service.")
+BUILD_INFO = Metric(
+    "kiok_build_info", "gauge", ("version",), "Always 1, with the version of the service as a label."
+)
 ENABLED = Metric(
     "kiok_gitsync_enabled",
     "gauge",
     (),
-    "1 while repositories are synced on the interval (kiok.gitsync.enabled).",
+    "1 if repositories are polled on the interval (kiok.gitsync.enabled), else 0.",
 )
 REPOSITORIES = Metric(
     "kiok_gitsync_repositories",
     "gauge",
     ("state",),
-    "Repositories by state: never, in_sync, degraded, failing; or paused, or disabled.",
+    "Repositories by state: never, in_sync, degraded, failing, paused or disabled.",
 )
 LAST_GOOD = Metric(
     "kiok_gitsync_repository_last_good_sync_timestamp_seconds",
     "gauge",
     ("repository",),
-    "When a commit was last applied, of active repositories that ever were; no push, no sync.",
+    "Time of the last applied commit, for active repositories that were ever synced. Without a push, it does not change.",
 )
 LAST_CHECK = Metric(
     "kiok_gitsync_repository_last_check_timestamp_seconds",
     "gauge",
     ("repository",),
-    "When the remote was last looked at, with success or not, of active repositories that ever were.",
+    "Time of the last poll of the remote, successful or not, for active repositories that were ever polled.",
 )
 NEXT_CHECK = Metric(
     "kiok_gitsync_repository_next_check_timestamp_seconds",
     "gauge",
     ("repository",),
-    "When the remote of an active repository is to be looked at next; well in the past where nobody does.",
+    "Time at which the next poll of an active repository is due. It lies well in the past if no leader polls.",
 )
 FAILURES = Metric(
     "kiok_gitsync_repository_consecutive_failures",
     "gauge",
     ("repository",),
-    "Failures since the last success, of active repositories.",
+    "Consecutive failures since the last success, for active repositories.",
 )
-DAGS = Metric("kiok_gitsync_repository_dags", "gauge", ("repository",), "DAGs registered from git.")
+DAGS = Metric(
+    "kiok_gitsync_repository_dags", "gauge", ("repository",), "DAGs registered from the repository."
+)
 STALE_DAGS = Metric(
     "kiok_gitsync_repository_stale_dags",
     "gauge",
     ("repository",),
-    "Of these, DAGs that serve as they last were because their file fails; of active repositories.",
+    "Stale DAGs: the last good version is served because the file fails. For active repositories.",
 )
 FAILED_FILES = Metric(
     "kiok_gitsync_repository_failed_files",
     "gauge",
     ("repository",),
-    "Files that failed at the last commit, of active repositories.",
+    "Files that failed at the last commit, for active repositories.",
 )
-SYNCS_RUNNING = Metric("kiok_gitsync_syncs_running", "gauge", (), "Syncs under way.")
+SYNCS_RUNNING = Metric("kiok_gitsync_syncs_running", "gauge", (), "Syncs that are running.")
 RECENT_SYNCS = Metric(
     "kiok_gitsync_recent_syncs",
     "gauge",
     ("state", "reason"),
-    "Syncs that ended within the last hour, of the newest 5000. The same failure seen again counts once.",
+    "Syncs that ended within the last hour, out of the newest 5000. A repeated failure counts once.",
 )
 RECENT_SECONDS = Metric(
     "kiok_gitsync_recent_sync_seconds",
     "summary",
     ("quantile",),
-    "How long those of them took that were applied.",
+    "Duration of the syncs in kiok_gitsync_recent_syncs that were applied.",
 )
 RECENT_STEP_SECONDS = Metric(
     "kiok_gitsync_recent_sync_step_seconds",
     "summary",
     ("step", "quantile"),
-    "How long each of their steps took, those that failed included.",
+    "Duration of each step of the syncs in kiok_gitsync_recent_syncs, including failed ones.",
 )
 LEADER_PRESENT = Metric(
     "kiok_gitsync_leader_present",
     "gauge",
     (),
-    "1 while a worker process leads; only such look at repositories.",
+    "1 if a worker process is the leader, else 0. Only the leader polls repositories.",
 )
 LEADER_LEASE = Metric(
     "kiok_gitsync_leader_lease_expiration_timestamp_seconds",
     "gauge",
     (),
-    "Until when the leader's lease runs; renewed each second to 5 s ahead. Absent after it was given back.",
+    "Expiry of the leader lease, which is renewed every second for 5 s. Absent after the leader has released it.",
 )
 LEADER_CHANGES = Metric(
-    "kiok_gitsync_leader_changes_total", "counter", (), "How often a process became the leader."
+    "kiok_gitsync_leader_changes_total",
+    "counter",
+    (),
+    "Number of leader changes: how often a process became the leader.",
 )
-WORKERS = Metric(
-    "kiok_gitsync_workers", "gauge", (), "Worker processes that were alive within the last 15 s."
-)
+WORKERS = Metric("kiok_gitsync_workers", "gauge", (), "Worker processes with a heartbeat in the last 15 s.")
 FAULTY_ENGINES = Metric(
     "kiok_gitsync_workers_without_engine",
     "gauge",
     (),
-    "Of these, workers whose Docker engine does not answer, or lacks an image of the sandbox.",
+    "Alive worker processes whose Docker engine does not respond or lacks a sandbox image.",
 )
 POOL = Metric(
     "kiok_gitsync_pool_containers",
     "gauge",
     (),
-    "Containers that stand ready: of each host with workers what they see of their engine, in sum.",
+    "Warm containers, summed over all hosts with workers.",
 )
 POOL_SIZE = Metric(
     "kiok_gitsync_pool_size",
     "gauge",
     (),
-    "Containers of each language that are to stand ready on each host (kiok.sandbox.pool.size).",
+    "Target number of warm containers per language on each host (kiok.sandbox.pool.size).",
 )
 DATA_FREE = Metric(
     "kiok_gitsync_data_free_bytes",
     "gauge",
     ("host",),
-    "Space that is free for the data folder (kiok.base.data.dir), of each host with workers.",
+    "Free disk space for the data folder (kiok.base.data.dir), for each host with workers.",
 )
 QUEUE_TASKS = Metric(
     "kiok_gitsync_queue_tasks",
     "gauge",
     ("state",),
-    "Syncs asked for or found due: waiting for a worker, or taken by one.",
+    "Requested or due syncs by state: waiting for a worker, or taken by a worker.",
 )
 NOTICES = Metric(
     "kiok_gitsync_notices",
     "gauge",
     ("kind", "state"),
-    "Notices that have not arrived, by kind of receiver: waiting to be sent (again); given_up within the last day.",
+    "Undelivered notifications by kind of channel: waiting for an attempt, or given_up within the last day.",
 )
 
 LOGIN_FAILURES = Metric(
     "kiok_authentication_failures_total",
     "counter",
     ("kind",),
-    "Refused logins and tokens: password, locked_out, api_token.",
+    "Refused logins and tokens by kind: password, locked_out, api_token.",
 )
+# All metrics, in the order of the output.
 METRICS = (
     *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
     *(DAGS, STALE_DAGS, FAILED_FILES),
@@ -220,14 +225,13 @@ METRICS = (
     ),
     LOGIN_FAILURES,
 )
-"""All of them, in the order they are shown."""
 
 
 class StoreCollector(Collector):
-    """Asks the store anew for each scrape."""
+    """Collector that reads the database at each scrape."""
 
     def collect(self) -> Iterable[Family]:
-        """Every metric of the table, with the samples there are. Raises DatabaseError."""
+        """Return every metric with its samples. Raise DatabaseError."""
         families = {
             metric.name: Family(metric.name.removesuffix("_total"), metric.meaning, metric.kind)
             for metric in METRICS
@@ -238,7 +242,7 @@ class StoreCollector(Collector):
 
 
 def exposition() -> bytes:
-    """The page in Prometheus' text format 0.0.4. Raises DatabaseError."""
+    """Return the metrics in the Prometheus text format 0.0.4. Raise DatabaseError."""
     return generate_latest(StoreCollector())
 
 
@@ -257,9 +261,9 @@ def _samples() -> Iterator[Sample]:
 
 
 def _repositories() -> Iterator[Sample]:
-    """Three queries: the repositories, their DAGs, their failed files.
+    """Yield the samples of repositories, with three queries: repositories, their DAGs, their failed files.
 
-    One that is held back on purpose has none of the series that alarms are made of.
+    A disabled or paused repository has none of the series that alerts use.
     """
     columns = ("name", "enabled", "paused_at", "state", "consecutive_failures", "next_due_at", "last_good_at")
     is_claimed = Repository.LEASE.held()
@@ -291,7 +295,7 @@ def _state(enabled: bool, paused_at: datetime | None, state: str) -> str:
 
 
 def _contents(names: Iterable[str], active: Container[str]) -> Iterator[Sample]:
-    """What each repository of these names holds; 0 where it holds nothing."""
+    """Yield the numbers of DAGs and failed files of the named repositories, including zeros."""
     stale = Count("pk", filter=Q(stale_since__isnull=False))
     by_name = Dag.objects.filter(origin=Origin.GIT).order_by().values_list("repository")
     dags = {name: counts for name, *counts in by_name.annotate(number=Count("pk"), n_stale=stale)}
@@ -306,9 +310,9 @@ def _contents(names: Iterable[str], active: Container[str]) -> Iterator[Sample]:
 
 
 def _syncs() -> Iterator[Sample]:
-    """Two queries: the newest key, then a range of keys, since a year's syncs are too many to look through.
+    """Yield the samples of recent syncs, with two queries: the newest key, then a range of keys.
 
-    The planner has to see the range as it is: given a subquery instead, it reads the whole table.
+    A year of syncs is too many to scan. The range needs a literal value: with a subquery, the planner reads the whole table.
     """
     newest = SyncRun.objects.aggregate(newest=Max("pk"))["newest"] or 0
     recent = SyncRun.objects.filter(pk__gt=newest - MAX_RECENT_SYNCS).order_by()
@@ -333,7 +337,7 @@ def _syncs() -> Iterator[Sample]:
 
 
 def _quantiles(values: list[float]) -> Iterator[tuple[str, float]]:
-    """Each quantile, by nearest rank: a value that was there. Nothing of nothing."""
+    """Yield each quantile by nearest rank, so that it is one of the values; nothing for no values."""
     ordered = sorted(values)
     if ordered:
         for quantile in QUANTILES:
@@ -367,7 +371,7 @@ def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:
 
 
 def _notices() -> Iterator[Sample]:
-    """One query."""
+    """Yield the samples of undelivered notifications, with one query."""
     rows = undelivered().values_list("receiver__kind", "state").annotate(number=Count("pk"))
     found = Counter({(kind, state): number for kind, state, number in rows})
     for kind in ReceiverKind.values:

@@ -1,4 +1,4 @@
-"""Whether somebody leads: Git Sync's part of `/readyz`."""
+"""Git Sync's part of `/readyz`: check for a leader."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease
 
 NOT_NEEDED = "not needed"
-NO_LEADER = "none: no worker process leads; start `manage.py qcluster`, or read the log of the one that runs"
+NO_LEADER = "none: no worker process is the leader. Start `manage.py qcluster`, or read the log of the running process"
 
 
 def leader() -> str:
-    """`ok`, `not needed` while nothing is synced on the interval, or what is wrong. Raises DatabaseError."""
+    """Return `ok`, `not needed` if repositories are not polled on the interval, or an error. Raise DatabaseError."""
     if not properties().gitsync_enabled:
         return NOT_NEEDED
     return "ok" if LeaderLease.current().exists() else NO_LEADER

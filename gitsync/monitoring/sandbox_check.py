@@ -1,6 +1,6 @@
-"""The sandbox of this service held against what it promises: at once, or as a task of a worker.
+"""Check of the sandbox's isolation layers, as a direct call or as a task of a worker.
 
-Only workers are near the Docker engine, so the admin asks one of them.
+Only workers can reach the Docker engine, so the admin enqueues a task.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _NAME = "sandbox check"
 
 
 def examination() -> Examination:
-    """Try the walls here and now; takes a second or two. Raises SandboxUnavailable.
+    """Test the isolation layers; takes a second or two. Raises SandboxUnavailable.
 
-    Needs no database: the walls are tried before anything else is set up.
+    Needs no database, because the layers are also tested before anything else is set up.
     """
     try:
         labels = sandbox.labels(_NAME, None)
@@ -31,12 +31,12 @@ def examination() -> Examination:
 
 
 def enqueue() -> str:
-    """Have a worker do it. Returns the task's id."""
+    """Enqueue the check for a worker. Return the task's id."""
     return str(async_task(TASK, q_options={"group": _NAME, "task_name": _NAME}))
 
 
 def check() -> dict[str, Any]:
-    """Task: `{"error": str, "examination": JSON or None}`."""
+    """Run the check (task). Return `{"error": str, "examination": JSON or None}`."""
     try:
         return {"error": "", "examination": examination().to_json()}
     except CompilerError as error:

@@ -1,6 +1,6 @@
-"""Notices: who is told when a repository fails and when it is well again.
+"""Notifications: sent to channels when a repository fails and when it recovers.
 
-A transition is recorded by whoever writes a repository's state, in the same transaction (`transition`); the rows are an
-outbox that `sender` empties, at least once each, to webhooks (`webhook`) and by e-mail (`mail`). See
+The code that writes a repository's state records a transition in the same transaction (`transition`). The rows are an
+outbox: `sender` delivers each at least once, to webhooks (`webhook`) and by e-mail (`mail`). See
 docs/adr/0027-notices.md.
 """

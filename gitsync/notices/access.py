@@ -1,7 +1,7 @@
-"""Who may see and change which receivers, and with them what was told.
+"""Access to notification channels and their deliveries.
 
-A receiver is told of repositories, so whoever may edit it can have itself told: it is seen by those who see all that it
-may be told of, by its groups and repositories, and nobody else.
+A channel receives notifications about repositories, so a user who may edit it could subscribe to them. Only users who may
+see all repositories that a channel covers, through its groups and its repositories, may see the channel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kiok.connections.models import Connection
 
 
 def visible_receivers(user: Any) -> QuerySet[NoticeReceiver]:
-    """The receivers that the user may see."""
+    """Return the channels that the user may see."""
     rows = NoticeReceiver.objects.all()
     if sees_all(user):
         return rows
@@ -41,7 +41,7 @@ def visible_receivers(user: Any) -> QuerySet[NoticeReceiver]:
 
 
 def visible_deliveries(rows: QuerySet[NoticeDelivery, Any], user: Any) -> QuerySet[NoticeDelivery, Any]:
-    """Of these, those of receivers and repositories that the user may see."""
+    """Return the deliveries of channels and repositories that the user may see."""
     if sees_all(user):
         return rows
     theirs = visible_repositories(user).order_by().values("pk")
@@ -52,10 +52,10 @@ def visible_deliveries(rows: QuerySet[NoticeDelivery, Any], user: Any) -> QueryS
 
 
 def usable_connections(user: Any, receiver: NoticeReceiver) -> QuerySet[Connection]:
-    """The connections that the user may choose for a receiver, which are handed to its server.
+    """Return the connections that the user may choose for a channel; their secrets are sent to its server.
 
-    The one that is set; with the permission to view connections also those that neither a repository nor a receiver
-    uses which the user does not see.
+    These are the current connection and, with the permission to view connections, those that are not used by a repository
+    or channel which is hidden from the user.
     """
     set_now = Q(pk=receiver.secret_id) if receiver.secret_id else Q(pk__in=())
     if not user.has_perm(VIEW_CONNECTION):

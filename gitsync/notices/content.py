@@ -1,4 +1,4 @@
-"""What a notice says: the values of a template's placeholders, and the text of an e-mail."""
+"""Content of a notification: the values of a template's placeholders, and the text of an e-mail."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from kiok.connections.redaction import redact
 MAX_MESSAGE = 1000
 _WORDS = {
     NoticeEvent.FAILING: "is failing",
-    NoticeEvent.DEGRADED: "is in sync, with failed files",
+    NoticeEvent.DEGRADED: "is degraded",
     NoticeEvent.RECOVERED: "is in sync again",
 }
+# Written out, as resolving the URL would import every page into the worker.
 _PAGE = "/admin/gitsync/repository/{pk}/change/"
-"""Not asked of the urls, which would import every page into the worker."""
 
 
 def printable(text: str, limit: int = MAX_MESSAGE) -> str:
-    """Untrusted text on one line, without secrets and what cannot be seen; cut to `limit` characters."""
+    """Return untrusted text on one line, without secrets and unprintable characters, cut to `limit` characters."""
     text = "".join(character if character.isprintable() else " " for character in redact(text))
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def values_of(notice: Notice) -> Mapping[str, str]:
-    """The value of every placeholder. One query where the repository is not loaded."""
+    """Return the value of every placeholder, with one query if the repository is not loaded."""
     repository = notice.repository
     return {
         "id": str(notice.uid),
@@ -49,10 +49,10 @@ def values_of(notice: Notice) -> Mapping[str, str]:
 
 
 def mail_text(values: Mapping[str, str]) -> str:
-    """The body of an e-mail: a line for each value that says something."""
+    """Return the body of an e-mail: a line for each value that is not empty."""
     labelled = (
         ("Repository", values["repository"]),
-        ("Url", values["url"]),
+        ("URL", values["url"]),
         ("Branch or tag", values["ref"]),
         ("Commit", values["commit"]),
         ("Reason", values["reason"]),
@@ -60,7 +60,7 @@ def mail_text(values: Mapping[str, str]) -> str:
         ("What to do", values["remedy"]),
         ("Page", values["link"]),
         ("Time", values["time"]),
-        ("Notice", values["id"]),
+        ("Notification", values["id"]),
     )
     lines = [f"{label}: {value}" for label, value in labelled if value]
     return "\n".join((values["title"], "", *lines, ""))
@@ -68,7 +68,7 @@ def mail_text(values: Mapping[str, str]) -> str:
 
 def _title(notice: Notice, repository: Repository | None) -> str:
     if repository is None:
-        return "A test notice of kiok Git Sync"
+        return "Test notification from kiok Git Sync"
     reason = f": {notice.reason}" if notice.reason else ""
     return f"{repository.name} {_WORDS[NoticeEvent(notice.event)]}{reason}"
 

@@ -1,6 +1,6 @@
-"""A webhook's url: parsed once, strictly, and checked for where it leads, as those of repositories are.
+"""URL of a notification webhook: parsed strictly, and its host checked in the same way as that of a repository's URL.
 
-Unlike a repository's it may have a query, in which some services carry their key, and needs no path.
+Unlike a repository's URL, it may have a query, which contains the key of some services, and needs no path.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from kiok.connections.redaction import MIN_LENGTH, REPLACEMENT
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})
 _NO_PROXY = (
-    "the environment's https_proxy is none that can be used: write http://host:port, or http://user:password@host:port "
-    "with what is special in them percent-encoded"
+    "the environment variable https_proxy is invalid: write http://host:port, or http://user:password@host:port with "
+    "special characters percent-encoded"
 )
 
 
 class Allowed(Protocol):
-    """The properties that say where webhooks may lead."""
+    """Properties that limit the hosts of webhooks."""
 
     @property
     def gitsync_allow_protocols(self) -> tuple[str, ...]: ...
@@ -39,7 +39,7 @@ class Allowed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """The environment's proxy for https. `headers` may hold its password."""
+    """The HTTPS proxy from the environment. `headers` may contain its password."""
 
     host: str
     port: int
@@ -48,7 +48,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a webhook leads. `target` is path and query, which may be a secret; `shown` is without it."""
+    """The destination of a webhook. `target` is path and query, which may be secret; `shown` omits them."""
 
     remote: RemoteUrl
     target: str = field(repr=False)
@@ -56,11 +56,11 @@ class Destination:
 
     @property
     def shown(self) -> str:
-        """Scheme and host, for people."""
+        """Return scheme and host, for messages."""
         return f"{self.remote.scheme}://{self.remote.authority}/"
 
     def without_target(self, text: str) -> str:
-        """The text, which the server wrote, without what of the url it repeats: any part that may be a secret."""
+        """Return a text of the server without any parts of the URL's path and query, which may be secret."""
         parts = {self.target, unquote(self.target), *re.split(r"[/?&=]", self.target)}
         for part in sorted(parts, key=len, reverse=True):
             if len(part) >= MIN_LENGTH:
@@ -69,7 +69,7 @@ class Destination:
 
     @property
     def proxy(self) -> Proxy | None:
-        """The proxy that connects for us, as for git: `https_proxy` or `all_proxy`, unless `no_proxy` has the host."""
+        """Return the proxy to use, as git does: `https_proxy` or `all_proxy`, unless `no_proxy` includes the host."""
         proxies = getproxies_environment()
         url = proxies.get("https") or proxies.get("all")
         if self.remote.scheme != "https" or not url or proxy_bypass_environment(self.remote.host, proxies):
@@ -77,7 +77,7 @@ class Destination:
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             port = parts.port or 80
-        except ValueError:  # its words may be a part of the password
+        except ValueError:  # its message may contain a part of the password
             raise NotDelivered(_NO_PROXY) from None
         if parts.scheme != "http" or not parts.hostname:
             raise NotDelivered(_NO_PROXY)
@@ -86,38 +86,38 @@ class Destination:
         return Proxy(parts.hostname, port, (basic,) if parts.username else ())
 
     def admit(self, resolve: Callable[..., list[Any]] | None = socket.getaddrinfo) -> tuple[str, ...]:
-        """The addresses that may be connected to; with `resolve=None` only an address in the url is judged.
+        """Return the addresses that may be connected to; with `resolve=None`, check only an address in the URL itself.
 
-        Raises GitError (HOST_NOT_ALLOWED, NETWORK).
+        Raise GitError (HOST_NOT_ALLOWED, NETWORK).
         """
         return check_host(self.remote, self.private_hosts, resolve)
 
 
 def parse_destination(url: str, allowed: Allowed) -> Destination:
-    """`https://host[:port][/path][?query]`; http where `kiok.gitsync.allow.protocols` has it.
+    """Parse `https://host[:port][/path][?query]`, or http if `kiok.gitsync.allow.protocols` includes it.
 
-    Raises GitError (URL_INVALID, PROTOCOL_NOT_ALLOWED), which never repeats path or query.
+    Raise GitError (URL_INVALID, PROTOCOL_NOT_ALLOWED), whose message never contains the path or query.
     """
     if len(url) > MAX_CHARACTERS:
         raise _refused(f"is longer than {MAX_CHARACTERS} characters")
     if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
-        raise _refused("has a blank, a backslash or a character that is not ASCII; percent-encode it")
+        raise _refused("has a space, a backslash or a non-ASCII character; percent-encode it")
     try:
         parts = urlsplit(url)
     except ValueError as exc:
-        raise _refused("cannot be read") from exc
+        raise _refused("cannot be parsed") from exc
     if parts.scheme not in _SCHEMES or not parts.netloc:
-        raise _refused("is none of a webhook: write https://host/path")
+        raise _refused("is not a webhook URL: write https://host/path")
     if "#" in url:
-        raise _refused("has a fragment ('#'); leave it out")
+        raise _refused("has a fragment ('#'); remove it")
     if "@" in parts.netloc:
-        raise _refused("has a user: put what is secret into a connection, as authorization or webhookUrl")
+        raise _refused("contains a user: store secrets in a connection, as authorization or webhookUrl")
     protocols = _SCHEMES & frozenset(allowed.gitsync_allow_protocols) | {"https"}
-    # The path is no repository's, so another stands in for it.
+    # `parse_url` expects the path of a repository, so pass a placeholder.
     remote = parse_url(f"{parts.scheme}://{parts.netloc}/webhook", allow_protocols=protocols)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Destination(remote, target, frozenset(allowed.gitsync_allow_private_hosts))
 
 
 def _refused(why: str) -> Exception:
-    return git_error(GitReason.URL_INVALID, f"the url {why}")
+    return git_error(GitReason.URL_INVALID, f"the URL {why}")

@@ -1,8 +1,8 @@
-"""What can go wrong with telling somebody.
+"""Errors of the delivery of notifications.
 
 KiokError
-└── NotDelivered        this attempt failed; the message is for whoever looks after the receiver
-    └── Refused         the receiver understood and does not want it: it is tried a few times, not for a day
+└── NotDelivered        this attempt failed; the message is for the channel's operator
+    └── Refused         the server refused the notification: a few more attempts, not attempts for a day
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from kiok.errors import KiokError
 
 
 class NotDelivered(KiokError):
-    """The receiver could not be told. Tried again with growing pauses."""
+    """The notification could not be delivered. It is retried with back-off."""
 
 
 class Refused(NotDelivered):
-    """The receiver answered that it does not take this."""
+    """The channel's server refused the notification."""

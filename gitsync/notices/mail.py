@@ -1,4 +1,4 @@
-"""Sends a notice by e-mail, through Django's backend for SMTP."""
+"""Delivery of notifications by e-mail, through Django's SMTP backend."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ from gitsync.notices.webhook import ID_HEADER
 from kiok.cluster.conf import properties
 
 MAX_SUBJECT = 150
+# No SMTP command starts after this time. A running command takes at most EMAIL_TIMEOUT, or TAKING_SECONDS.
 TIMEOUT_SECONDS = 30.0
-"""After that no command is begun. One that is under way takes EMAIL_TIMEOUT at most, or the next."""
+# Time limit of the response to the message itself. A server that scans for longer gets it twice (RFC 5321, 4.5.3.2).
 TAKING_SECONDS = 60.0
-"""For the answer to the message itself: one that is looked at for longer comes twice (RFC 5321, 4.5.3.2)."""
-_FINAL = 500
-"""From this code on a server refuses; below, it may be otherwise later (RFC 5321, 4.2.1)."""
+_FINAL = 500  # from this reply code on, the failure is permanent; below, it is transient (RFC 5321, 4.2.1)
 
-Answers = Mapping[str, tuple[int, bytes]]
-"""What a server said to addresses that it does not take."""
+Answers = Mapping[str, tuple[int, bytes]]  # the server's reply for each refused address
 
 log = logging.getLogger(__name__)
 
 
 class Client(smtplib.SMTP):
-    """The standard library's, with a limit on the whole exchange. `refused` are the addresses that were left out."""
+    """SMTP client of the standard library with a time limit on the whole exchange. `refused` has the refused addresses."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.refused: Answers = {}
@@ -63,11 +61,11 @@ class Client(smtplib.SMTP):
 
 
 class TlsClient(Client, smtplib.SMTP_SSL):
-    """The same over TLS from the start."""
+    """The same client with implicit TLS."""
 
 
 class Backend(EmailBackend):
-    """Django's own, with this client and these authorities."""
+    """Django's SMTP backend with this client and the configured certificate authorities."""
 
     @property
     def connection_class(self) -> type[Client]:
@@ -75,7 +73,7 @@ class Backend(EmailBackend):
 
     @property
     def refused(self) -> Answers:
-        """Of the message that was sent last, while the connection is open."""
+        """Return the addresses that were refused for the last message, while the connection is open."""
         return self.connection.refused if isinstance(self.connection, Client) else {}
 
     @cached_property
@@ -84,7 +82,7 @@ class Backend(EmailBackend):
 
 
 def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
-    """One message to all addresses of the receiver; what came of it, in words. Raises NotDelivered."""
+    """Send one message to all addresses of the channel and return a description of the result. Raise NotDelivered."""
     config = properties()
     if not config.mail_host:
         raise NotDelivered("no mail server is configured: set kiok.mail.host and kiok.mail.from")
@@ -98,7 +96,7 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
                 from_email=config.mail_from,
                 to=receiver.address_list,
                 headers={
-                    # The same when it is sent again, so that mailboxes can tell.
+                    # The same id for each attempt, so that mailboxes recognize duplicates.
                     "Message-ID": f"<{values['id']}.{receiver.pk}@{domain}>",
                     "Auto-Submitted": "auto-generated",
                     ID_HEADER: values["id"],
@@ -113,23 +111,25 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as exc:
         raise _failure(where, exc.smtp_code, _said(exc.smtp_code, exc.smtp_error)) from exc
     except (OSError, smtplib.SMTPException, ValueError) as exc:
-        raise NotDelivered(f"{where} could not be given the message: {exc or type(exc).__name__}") from exc
+        raise NotDelivered(f"the message could not be sent to {where}: {exc or type(exc).__name__}") from exc
     return _taken(receiver, where, len(message.to), refused)
 
 
 def _taken(receiver: NoticeReceiver, where: str, number: int, refused: Answers) -> str:
-    """It is not sent again for those who were left out: the others would get it twice."""
+    """Describe the result. There is no retry for refused addresses: the others would get the message twice."""
     if not refused:
-        return f"{where} took the message for {number} address{'es' if number != 1 else ''}"
+        return f"{where} accepted the message for {number} address{'es' if number != 1 else ''}"
     left_out = _in_words(refused)
-    log.warning("addresses of %s were refused by %s: %s", receiver.name, where, left_out)
-    return f"{where} took the message for {number - len(refused)} of {number} addresses; refused: {left_out}"
+    log.warning("addresses of the channel %s were refused by %s: %s", receiver.name, where, left_out)
+    return (
+        f"{where} accepted the message for {number - len(refused)} of {number} addresses; refused: {left_out}"
+    )
 
 
 def _failure(where: str, code: int, said: str) -> NotDelivered:
     if code >= _FINAL:
         return Refused(f"{where} refused the message: {said}")
-    return NotDelivered(f"{where} does not take the message now: {said}")
+    return NotDelivered(f"{where} deferred the message: {said}")
 
 
 def _in_words(answers: Answers) -> str:

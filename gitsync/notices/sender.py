@@ -1,8 +1,8 @@
-"""Empties the outbox: a task that takes receivers one after another, and sends each what waits for it, oldest first.
+"""Task that empties the outbox: it takes one channel after another and sends its pending notifications, oldest first.
 
-A receiver is held by one worker at a time, so that it hears of a failure before it hears of the recovery. One that does
-not answer costs one attempt, not one for each notice that waits: it is left alone for a while. A worker that dies
-between sending and saying so leaves the notice waiting, and it is sent again under the same id.
+One worker at a time holds a channel, so that a failure is reported before the recovery. A channel that does not respond
+costs one attempt, not one per pending notification: it is then in back-off. If a worker dies between sending and recording
+it, the notification stays pending and is sent again under the same id.
 """
 
 from __future__ import annotations
@@ -23,15 +23,11 @@ from gitsync.notices.errors import NotDelivered, Refused
 from kiok.cluster.process_id import process_name
 from kiok.errors import KiokError
 
-BUDGET_SECONDS = 30.0
-"""A worker has syncs to do besides; what is left over is another task's."""
-"""Longer than any attempt takes: `TIMEOUT_SECONDS` of webhook and mail, and the look-up of a name."""
+BUDGET_SECONDS = 30.0  # per task, as the worker has syncs to run too; another task sends the rest
 FIRST_PAUSE_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 3600.0
-PATIENCE = timedelta(hours=24)
-"""After that a notice is given up."""
-REFUSALS = 3
-"""So often is a notice tried that the receiver refuses, so that those behind it get their turn."""
+PATIENCE = timedelta(hours=24)  # after that a notification is given up
+REFUSALS = 3  # attempts for a notification that the server refuses, so that it does not block the later ones
 MAX_OUTCOME = 500
 
 log = logging.getLogger(__name__)
@@ -39,13 +35,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChannelLease:
-    """The right to send to a receiver."""
+    """The exclusive right to send to a channel."""
 
     receiver_id: int
     holder: str
 
     def renew(self) -> NoticeReceiver | None:
-        """The receiver as it is now, held for longer; None where it is gone, switched off or another's."""
+        """Extend the lease and return the current channel; None if it is deleted, disabled or held by another worker."""
         mine = NoticeReceiver.objects.filter(pk=self.receiver_id, holder=self.holder, enabled=True)
         NoticeReceiver.LEASE.renew(mine)
         return mine.select_related("secret").first()
@@ -55,7 +51,7 @@ class ChannelLease:
 
 
 def deliver(budget_seconds: float = BUDGET_SECONDS) -> str:
-    """Task: send what may be sent now. The result is a line for people. Raises database errors."""
+    """Send the deliveries that may be attempted now, as a task. Return a line for people. Raise database errors."""
     until = time.monotonic() + budget_seconds
     sent = 0
     while time.monotonic() < until:
@@ -68,11 +64,11 @@ def deliver(budget_seconds: float = BUDGET_SECONDS) -> str:
             held.release()
     else:
         outbox.wake_if_due()
-    return f"{sent} notices delivered"
+    return f"{sent} notifications delivered"
 
 
 def _take() -> ChannelLease | None:
-    """Hold the receiver whose oldest notice waits longest."""
+    """Acquire the free channel with the oldest pending notification; return None if there is none."""
     me = process_name()
     candidates = outbox.due().annotate(oldest=Min("deliveries__id", filter=Q(deliveries__state="waiting")))
     for pk, holder in candidates.order_by("oldest").values_list("pk", "holder"):
@@ -83,7 +79,7 @@ def _take() -> ChannelLease | None:
 
 
 def _send_all(held: ChannelLease, until: float) -> int:
-    """Send what waits for the receiver until it fails or the time is up; how many were sent."""
+    """Send the channel's pending notifications until one fails or the time is up, and return the number sent."""
     sent = 0
     while time.monotonic() < until and (receiver := held.renew()):
         delivery = (
@@ -106,7 +102,7 @@ def _send_all(held: ChannelLease, until: float) -> int:
 
 
 def send(receiver: NoticeReceiver, delivery: NoticeDelivery) -> str:
-    """One attempt, and what came of it in words. Raises NotDelivered."""
+    """Make one attempt and return a description of the result. Raise NotDelivered."""
     values = values_of(delivery.notice)
     try:
         if receiver.kind == ReceiverKind.EMAIL:
@@ -114,15 +110,15 @@ def send(receiver: NoticeReceiver, delivery: NoticeDelivery) -> str:
         return webhook.send(receiver, values)
     except NotDelivered:
         raise
-    except KiokError as exc:  # the connection, the url
+    except KiokError as exc:  # of the connection or the URL
         raise NotDelivered(str(exc)) from exc
-    except Exception as exc:  # whatever it is, it is this receiver's and stops no other
+    except Exception as exc:  # any error concerns only this channel and must not stop the others
         log.exception(
-            "the notice of %s to %s failed unexpectedly",
+            "the notification of %s to %s failed unexpectedly",
             delivery.notice.repository or "a test",
             receiver.name,
         )
-        raise NotDelivered(f"an unexpected {type(exc).__name__}; the service's log has the details") from exc
+        raise NotDelivered(f"unexpected {type(exc).__name__}. See the service log") from exc
 
 
 def _write_failure(receiver: NoticeReceiver, delivery: NoticeDelivery, error: NotDelivered) -> None:
@@ -132,7 +128,7 @@ def _write_failure(receiver: NoticeReceiver, delivery: NoticeDelivery, error: No
     )
     outcome = printable(str(error), MAX_OUTCOME)
     log.warning(
-        "the notice of %s did not reach %s (attempt %s%s): %s",
+        "the notification of %s was not delivered to %s (attempt %s%s): %s",
         *(
             delivery.notice.repository or "a test",
             receiver.name,
@@ -149,7 +145,7 @@ def _write_failure(receiver: NoticeReceiver, delivery: NoticeDelivery, error: No
 
 
 def _write(delivery: NoticeDelivery, state: NoticeState, outcome: str) -> None:
-    """What was sent is sent; a failure counts where nobody else has sent it, or called it off, meanwhile."""
+    """Record an attempt. A failure is recorded only if the delivery is still pending, neither sent nor cancelled."""
     rows = NoticeDelivery.objects.filter(pk=delivery.pk)
     if state != NoticeState.SENT:
         rows = rows.filter(state=NoticeState.WAITING)

@@ -1,8 +1,8 @@
-"""A webhook's body: JSON whose texts have `{placeholders}`.
+"""Template of a webhook's body: JSON whose strings contain `{placeholders}`.
 
-The template is parsed as JSON before anything is put in, so that no value can alter its structure; what a chat service
-would make of a value (a mention, a link) is the style's to take away. The names are those of `PLACEHOLDERS`, nothing of
-them can be looked into, and there are no conditions: whoever writes a template can do no more than choose words.
+The template is parsed as JSON before values are inserted, so that no value can change its structure. The style escapes
+values that a chat service would interpret, such as mentions and links. Only the names in `PLACEHOLDERS` are allowed, without
+attribute access or conditions, so that the author of a template can choose nothing but words.
 """
 
 from __future__ import annotations
@@ -17,33 +17,31 @@ from django.db.models import TextChoices
 from kiok.errors import KiokError
 
 PLACEHOLDERS: Mapping[str, str] = {
-    "id": "the notice's own id, the same when it is sent again",
+    "id": "the notification's id, the same for each attempt",
     "event": "failing, degraded, recovered or test",
-    "title": "what happened, in a line",
+    "title": "summary in one line",
     "repository": "the repository's name",
-    "url": "its url, without credentials",
-    "ref": "its branch or tag",
-    "state": "how it stands: failing, degraded or in_sync",
-    "before": "what was told before",
-    "reason": "why, in a word",
-    "message": "why, in the words of git or the compiler",
+    "url": "the repository's URL, without credentials",
+    "ref": "the repository's branch or tag",
+    "state": "the repository's state: failing, degraded or in_sync",
+    "before": "the state of the previous notification",
+    "reason": "the reason, in one word",
+    "message": "the message of git or the compiler",
     "remedy": "what to do",
-    "commit": "the commit that was looked at; empty where it could not be learnt",
+    "commit": "the checked commit; empty if it is unknown",
     "link": "the repository's page; empty without kiok.web.public.url",
-    "time": "when, as 2026-01-02T03:04:05Z",
+    "time": "time of the event, as 2026-01-02T03:04:05Z",
 }
 MAX_CHARACTERS = 20_000
-MAX_DEPTH = 50
-"""Of lists and objects in each other."""
-MAX_SLACK_CHARACTERS = 2900
-"""Of one text; Slack refuses a message with one of more than 3000."""
+MAX_DEPTH = 50  # of nested lists and objects
+MAX_SLACK_CHARACTERS = 2900  # per text; Slack refuses messages with a text of more than 3000
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_TOO_DEEP = f"The template is nested too deeply; at most {MAX_DEPTH} lists and objects may be in each other."
+_TOO_DEEP = f"The template is nested too deeply: at most {MAX_DEPTH} levels of lists and objects are allowed."
 _BREAK = "\N{ZERO WIDTH SPACE}"
 
 
 class Style(TextChoices):
-    """Whose webhook it is."""
+    """Format of a webhook's body."""
 
     JSON = "json", "JSON"
     SLACK = "slack", "Slack"
@@ -52,16 +50,19 @@ class Style(TextChoices):
 
 
 class TemplateInvalid(KiokError):
-    """The template cannot be used; the message says where and what is allowed."""
+    """The template is invalid; the message says where, and what is allowed."""
 
 
 def _slack(value: str) -> str:
-    """https://docs.slack.dev/messaging/formatting-message-text/#escaping: mentions and links need these three."""
+    """Escape the three characters that mentions and links need.
+
+    https://docs.slack.dev/messaging/formatting-message-text/#escaping
+    """
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")[:MAX_SLACK_CHARACTERS]
 
 
 def _markdown(value: str) -> str:
-    """No mention, no link with another text than its address, no picture."""
+    """Disable mentions, images, and links whose text differs from their address."""
     return (
         value.replace("@", "@" + _BREAK).replace("](", "]" + _BREAK + "(").replace("]:", "]" + _BREAK + ":")
     )
@@ -93,7 +94,7 @@ READY: Mapping[str, Any] = {
         ],
     },
     Style.MATTERMOST: {"text": "**{title}**\n{message}\n{remedy}\n{time} `{commit}` {link}"},
-    # As "Workflows" of Teams takes it. A text run knows no markdown.
+    # The format that the "Workflows" app of Teams accepts. A TextRun does not interpret markdown.
     Style.TEAMS: {
         "type": "message",
         "attachments": [
@@ -123,16 +124,16 @@ READY: Mapping[str, Any] = {
 
 
 def check_template(text: str) -> None:
-    """Raises TemplateInvalid for one that cannot be used. An empty one stands for the ready-made one."""
+    """Raise TemplateInvalid for an invalid template. An empty template means the style's default."""
     if text.strip():
         _filled(_parsed(text), dict.fromkeys(PLACEHOLDERS, ""))
 
 
 def render(style: str, text: str, values: Mapping[str, str]) -> bytes:
-    """The body in UTF-8. `values` has every name of `PLACEHOLDERS`. Raises TemplateInvalid."""
+    """Return the body in UTF-8. `values` has every name of `PLACEHOLDERS`. Raise TemplateInvalid."""
     template = _parsed(text) if text.strip() else READY[style]
     escape = _ESCAPES[style]
-    # In ASCII: half a surrogate pair, which a message may have, is no UTF-8.
+    # ASCII-only: a message may contain a lone surrogate, which UTF-8 cannot encode.
     return json.dumps(_filled(template, {name: escape(value) for name, value in values.items()})).encode()
 
 
@@ -145,12 +146,12 @@ def _parsed(text: str) -> Any:
         found = json.loads(text)
     except json.JSONDecodeError as exc:
         raise TemplateInvalid(
-            f"The template is no JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}."
+            f"The template is not valid JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}."
         ) from exc
     except RecursionError as exc:
         raise TemplateInvalid(_TOO_DEEP) from exc
     if not isinstance(found, dict):
-        raise TemplateInvalid('The template is no JSON object: write {"text": "{title}"} or the like.')
+        raise TemplateInvalid('The template is not a JSON object. Example: {"text": "{title}"}.')
     return found
 
 
@@ -172,10 +173,10 @@ def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
         return token[0]
     if name is None:
         raise TemplateInvalid(
-            f"A {token!r} stands alone in {match.string[:100]!r}. Write it twice to mean itself."
+            f"Unmatched {token!r} in {match.string[:100]!r}. Double it to write a literal brace."
         )
     if name not in values:
         raise TemplateInvalid(
-            f"There is no placeholder {{{name[:100]}}}. Allowed: {', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}."
+            f"Unknown placeholder {{{name[:100]}}}. Allowed: {', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}."
         )
     return values[name]

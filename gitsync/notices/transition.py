@@ -1,4 +1,4 @@
-"""Whether what a look found is to be told: once when a repository falls ill, once when it is well again."""
+"""Decision whether a poll's outcome is notified: once when a repository fails, and once when it recovers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _EVENTS = {
 def record_transition(
     repository: Repository, commit: str, *, transient: bool, details: Sequence[str] = ()
 ) -> Notice | None:
-    """Record a notice if the repository's state is not what was last told; None if there is nothing to tell.
+    """Record and return a notification if the repository's state differs from the last notified one, else return None.
 
-    To be called in the transaction that writes the state, with the row locked; sets `notified_state` and `unnotified_polls`,
-    which the caller saves. `commit` is the one looked at, "" where it could not be learnt. What is `transient` is told
-    after `kiok.notice.after.failures` looks in a row, so that a passing failure is told neither as it comes nor as
-    it goes. `details` follow the repository's message.
+    Call it in the transaction that writes the state, with the row locked. It sets `notified_state` and
+    `unnotified_polls`, which the caller saves. `commit` is the checked commit, "" if unknown. A `transient` failure is notified only after
+    `kiok.notice.after.failures` consecutive polls, so that neither a short failure nor its recovery is notified. `details`
+    are appended to the repository's message.
     """
     told = repository.notified_state or RepositoryState.IN_SYNC.value
     if repository.state == told or repository.state not in _EVENTS:

@@ -1,4 +1,4 @@
-"""Whose certificates are believed, of webhooks and of the mail server."""
+"""Trusted certificate authorities for webhooks and the mail server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from kiok.cluster.conf import properties
 
 
 def trust() -> ssl.SSLContext:
-    """Verifies name and certificate, by the authorities of `kiok.gitsync.ssl.ca.info` or the system's.
+    """Return a context that verifies host name and certificate, with `kiok.gitsync.ssl.ca.info` or the system's CAs.
 
-    Raises OSError where that file cannot be read.
+    Raise OSError if that file cannot be read.
     """
     ca_info = properties().gitsync_ssl_ca_info
     return ssl.create_default_context(cafile=str(ca_info) if ca_info else None)

@@ -1,7 +1,7 @@
-"""Sends a notice to a webhook: one POST, to an address that was checked, with limits on time and size.
+"""Delivery of notifications to a webhook: one POST to a checked address, with limits on time and size.
 
-Whoever may edit a receiver chooses where the service connects to, so: https, no private address, no redirect, and no
-more of the answer kept than an excerpt.
+The users who may edit a channel choose where the service connects to. So it uses https, connects to no private address,
+follows no redirect, and keeps only an excerpt of the response.
 """
 
 from __future__ import annotations
@@ -25,18 +25,16 @@ from gitsync.notices.trust import trust
 from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
 
-TIMEOUT_SECONDS = 10.0
-"""Of the whole exchange, however slowly an answer drips."""
+TIMEOUT_SECONDS = 10.0  # of the whole exchange, however slowly the response arrives
 MAX_ANSWER_BYTES = 4096
 MAX_EXCERPT = 200
 ID_HEADER = "Kiok-Notice-Id"
 SIGNATURE_HEADER = "Kiok-Signature-256"
-PASSING = (408, 425, 429)
-"""Of the answers that refuse those that may be otherwise a moment later."""
+PASSING = (408, 425, 429)  # the 4xx statuses that are transient
 
 
 def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
-    """POST the rendered notice; what was answered, in words. Raises NotDelivered, KiokError for what is configured."""
+    """POST the rendered notification and return the response as text. Raise NotDelivered, or KiokError for settings."""
     secrets = receiver.secret.properties() if receiver.secret else {}
     destination = parse_destination(secrets.get("webhookUrl", "").strip() or receiver.url, properties())
     body = render(receiver.style, receiver.template, values)
@@ -46,10 +44,12 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
     if 200 <= status < 300:
         return told
     if 300 <= status < 400:
-        raise Refused(f"{destination.shown} answered {told}. Redirects are not followed: enter the final url")
+        raise Refused(
+            f"{destination.shown} responded {told}. Redirects are not followed: enter the final URL"
+        )
     if 400 <= status < 500 and status not in PASSING:
-        raise Refused(f"{destination.shown} answered {told}")
-    raise NotDelivered(f"{destination.shown} answered {told}")
+        raise Refused(f"{destination.shown} responded {told}")
+    raise NotDelivered(f"{destination.shown} responded {told}")
 
 
 def _headers(
@@ -65,7 +65,7 @@ def _headers(
         _require_host(destination, secrets)
         if not (authorization.isascii() and authorization.isprintable()):
             raise NotDelivered(
-                "the connection's 'authorization' holds what no header can: write it on one line"
+                "the connection's 'authorization' is not a valid header value: write it on one line, in ASCII"
             )
         headers["Authorization"] = authorization
     if key := secrets.get("secret", "").strip():
@@ -74,17 +74,17 @@ def _headers(
 
 
 def _require_host(destination: Destination, secrets: Mapping[str, str]) -> None:
-    """As for a repository's credential: where the connection names its hosts, no other is handed it."""
+    """Raise NotDelivered if the connection lists `hosts` without this one, as for a repository's credential."""
     hosts = set(secrets.get("hosts", "").replace(",", " ").lower().split())
     remote = destination.remote
     if hosts and not {remote.authority.lower(), remote.authority_without_port.lower()} & hosts:
         raise NotDelivered(
-            f"the connection's 'hosts' do not name {remote.authority}: it is used with no other host"
+            f"the connection's 'hosts' does not include {remote.authority}, so its secrets are not sent there"
         )
 
 
 def _post(destination: Destination, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
-    """Status, its words and the beginning of the answer. Raises NotDelivered, GitError for a host that is not allowed."""
+    """Return status, reason phrase and the start of the response. Raise NotDelivered, or GitError for a forbidden host."""
     where = destination.shown
     try:
         with _connected(destination) as connection:
@@ -93,18 +93,18 @@ def _post(destination: Destination, body: bytes, headers: Mapping[str, str]) -> 
             return response.status, response.reason, response.read(MAX_ANSWER_BYTES)
     except ssl.SSLCertVerificationError as exc:
         raise NotDelivered(
-            f"the certificate of {where} could not be verified: {exc.verify_message}. Mend it, or name its authority in "
-            "kiok.gitsync.ssl.ca.info"
+            f"the certificate of {where} could not be verified: {exc.verify_message}. Replace it, or add its certificate "
+            "authority to kiok.gitsync.ssl.ca.info"
         ) from exc
     except TimeoutError as exc:
-        raise NotDelivered(f"{where} did not answer within {TIMEOUT_SECONDS:g} s") from exc
+        raise NotDelivered(f"{where} did not respond within {TIMEOUT_SECONDS:g} s") from exc
     except (OSError, http.client.HTTPException, ValueError) as exc:
-        raise NotDelivered(f"{where} could not be told: {exc or type(exc).__name__}") from exc
+        raise NotDelivered(f"the request to {where} failed: {exc or type(exc).__name__}") from exc
 
 
 @contextmanager
 def _connected(destination: Destination) -> Iterator[http.client.HTTPConnection]:
-    """A connection to one of the addresses that were checked, shut down when the time is up."""
+    """Open a connection to one of the checked addresses, and shut it down when the time is up."""
     connection, opened = _connection(destination)
     out_of_time = threading.Event()
 
@@ -131,7 +131,7 @@ def _connected(destination: Destination) -> Iterator[http.client.HTTPConnection]
 
 
 def _connection(destination: Destination) -> tuple[http.client.HTTPConnection, socket.socket]:
-    """A connection, and its socket, on which no TLS has been spoken yet: the handshake is within the time, too."""
+    """Return a connection and its socket before the TLS handshake, so that the time limit covers the handshake too."""
     remote = destination.remote
     where = (remote.authority_without_port, remote.port_or_default)
     proxy = destination.proxy
@@ -148,7 +148,7 @@ def _connection(destination: Destination) -> tuple[http.client.HTTPConnection, s
 
 
 def _through(proxy: Proxy, host: str, port: int) -> socket.socket:
-    """A socket to that host behind the proxy, which looks the name up. Raises OSError."""
+    """Return a socket to the host through the proxy, which resolves the name. Raise OSError."""
     tunnel = http.client.HTTPConnection(proxy.host, proxy.port, timeout=TIMEOUT_SECONDS)
     tunnel.set_tunnel(host, port, headers=dict(proxy.headers))
     tunnel.connect()
@@ -157,7 +157,7 @@ def _through(proxy: Proxy, host: str, port: int) -> socket.socket:
 
 
 def _open(addresses: tuple[str, ...], port: int) -> socket.socket:
-    """The first address that takes a connection. Raises OSError of the last."""
+    """Connect to the first address that accepts a connection. Raise the OSError of the last address."""
     failure: OSError = OSError("the host has no address")
     for address in addresses:
         try:

@@ -1,9 +1,10 @@
-"""Whose turn it is: the order in which syncs begin, and how many of them at once.
+"""Sync queue: the order in which syncs start, and how many run at the same time.
 
-Who asks for a sync writes a row, a turn, and has the broker wake a worker. A worker that is woken does not do what the
-task says, but the turn that is due: teams in rotation, what was asked for before what a look found, within the limits
-on syncs at once. So no team waits behind another's five hundred, and a broker that loses its tasks loses no sync.
+A request for a sync writes a row, the queued sync, and has the broker notify a worker. The worker does not run the sync
+that the task names, but the one that is due: tenants take turns, requested syncs come before those that a poll found,
+within the concurrency limits. So no tenant waits behind five hundred syncs of another, and a broker that loses its tasks
+loses no sync.
 
-`tenant` says whose a repository is, `asking` writes turns, `taking` chooses, `waking` sends tasks. See
+`tenant` returns the tenant of a repository, `asking` enqueues, `taking` claims, `waking` dispatches tasks. See
 docs/adr/0023-turns.md.
 """

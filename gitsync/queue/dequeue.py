@@ -1,7 +1,7 @@
-"""Which turn a worker takes, within the limits on syncs at once. All of it as the store tells it, for all machines.
+"""Dequeueing: which queued sync a worker claims, within the concurrency limits of all machines.
 
-Whoever chooses has a lock meanwhile, for some milliseconds, so that no limit is passed. A turn counts as taken while
-its worker is alive (`kiok.cluster.heartbeat`); that of a worker that is gone waits again.
+All decisions are based on the store. The worker that chooses holds a lock for some milliseconds, so that no limit is
+exceeded. A queued sync counts as claimed while its worker is alive (`kiok.cluster.heartbeat`); after that it waits again.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from kiok.cluster.idle_timeout import limit_standstill
 if TYPE_CHECKING:
     from compilers.pipeline import Share
 
-LONG_SECONDS = 5.0
-"""A sync that has so much to compile is long."""
+LONG_SECONDS = 5.0  # a sync whose compile is estimated to take this long is a long one
+# Seconds to compile a file, as measured (docs/performance.md: cold, yaml, jars).
 SECONDS_A_FILE: Mapping[Kind, float] = {Kind.YAML: 0.0006, Kind.PYTHON: 0.0027, Kind.JAR: 0.03}
-"""As measured (docs/performance.md: cold, yaml, jars)."""
 _LOCK = 0x6B696F6B_7475726E  # "kiokturn"
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLengths:
-    """How many turns wait, how many workers are at one, and how long the oldest has waited, in seconds."""
+    """Queue lengths: waiting syncs, claimed syncs, and how long the oldest waiting one has waited, in seconds."""
 
     waiting: int
     taken: int
@@ -43,19 +42,19 @@ class QueueLengths:
 
 @dataclass(frozen=True, slots=True)
 class _Now:
-    """Who is at what. `taken` are the turns of living workers, without those of the one that asks."""
+    """Live workers and their claimed syncs. `taken` excludes those of the worker that asks."""
 
     workers: frozenset[str]
     taken: tuple[QueuedSync, ...]
 
     @property
     def may_be_long(self) -> bool:
-        """Whether one more long sync leaves a worker for others, or there is but one worker."""
+        """Return whether one more long sync leaves a worker for others, or there is only one worker."""
         return sum(queued.is_long for queued in self.taken) < max(1, len(self.workers) - 1)
 
 
 def claim(worker: str) -> QueuedSync | None:
-    """Give the worker the turn that is due, if there is one that may begin. Raises DatabaseError."""
+    """Claim the queued sync that is due for the worker, if one may start. Raises DatabaseError."""
     with transaction.atomic():
         _lock()
         now = _now(worker)
@@ -67,7 +66,7 @@ def claim(worker: str) -> QueuedSync | None:
 
 
 def eligible(workers: Iterable[str], taken: Iterable[QueuedSync]) -> QuerySet[QueuedSync]:
-    """The turns that may begin now, the one that is due first."""
+    """Return the queued syncs that may start now, in the order in which they are due."""
     config = properties()
     now = _Now(frozenset(workers), tuple(taken))
     if config.gitsync_max_syncs and len(now.taken) >= config.gitsync_max_syncs:
@@ -82,7 +81,7 @@ def eligible(workers: Iterable[str], taken: Iterable[QueuedSync]) -> QuerySet[Qu
 
 
 def admit(queued: QueuedSync, worker: str, shares: Iterable[Share]) -> bool:
-    """Whether the worker may go on to compile all this now; if not, the turn waits again, as a long one."""
+    """Return whether the worker may compile these files now; if not, requeue the sync as a long one."""
     if sum(share.due * SECONDS_A_FILE.get(share.kind, 0.0) for share in shares) < LONG_SECONDS:
         return True
     with transaction.atomic():
@@ -94,12 +93,12 @@ def admit(queued: QueuedSync, worker: str, shares: Iterable[Share]) -> bool:
 
 
 def finish(queued: str) -> None:
-    """The turn is over, and its result stored. Raises DatabaseError."""
+    """Delete a queued sync that is done and whose result is stored. Raises DatabaseError."""
     QueuedSync.objects.filter(pk=queued).delete()
 
 
 def queue_lengths(workers: Iterable[str]) -> QueueLengths:
-    """As things stand while these workers are alive. One read. Raises DatabaseError."""
+    """Return the queue lengths, given the workers that are alive. One query. Raises DatabaseError."""
     waits = _waits(workers)
     told = QueuedSync.objects.aggregate(
         all=Count("pk"),
@@ -112,7 +111,7 @@ def queue_lengths(workers: Iterable[str]) -> QueueLengths:
 
 
 def busy_workers() -> tuple[frozenset[str], tuple[QueuedSync, ...]]:
-    """The workers that are alive, and the turns they are at."""
+    """Return the live workers and the queued syncs that they have claimed."""
     now = _now("")
     return now.workers, now.taken
 
@@ -122,7 +121,7 @@ def _waits(workers: Iterable[str]) -> Q:
 
 
 def _now(worker: str) -> _Now:
-    """What the worker itself took before is over."""
+    """Return the live workers and their claimed syncs; what `worker` itself claimed before counts as done."""
     alive = frozenset(heartbeat.alive().values_list("name", flat=True))
     taken = QueuedSync.objects.filter(claimed_by__in=alive - {worker}).only("host", "is_long")
     return _Now(alive | ({worker} if worker else frozenset()), tuple(taken))

@@ -1,8 +1,8 @@
-"""Tasks that wake workers for the turns that wait.
+"""Dispatch of tasks that notify workers of queued syncs.
 
-A few in the queue do, however many turns there are: each worker that has ended a turn sends another task if more wait.
-So what else is in the queue, a dry run or a test of a connection, does not stand behind five hundred syncs. What the
-broker loses the leader makes good: it looks every few seconds whether turns wait while workers are idle.
+A few tasks in the broker are enough, however many syncs are queued: each worker that finishes one dispatches another
+task if more wait. So other tasks, such as a dry run or a connection test, never wait behind five hundred syncs. If the
+broker loses tasks, the leader replaces them: every few seconds it checks whether syncs wait while workers are idle.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from gitsync.queue.dequeue import busy_workers, eligible
 from kiok.cluster import heartbeat
 
 TASK = "gitsync.tasks.run_next_queued_sync"
-ENOUGH = 8
-"""Tasks in the queue beyond which no more are sent, or as many as there are workers, if that is more."""
-DISPATCH_SECONDS = 5.0
-"""How often the leader looks, and how long a turn has to have waited for it to act."""
+ENOUGH = 8  # tasks in the broker at which no more are sent; the number of workers if that is higher
+DISPATCH_SECONDS = (
+    5.0  # between two checks by the leader, and the wait of a queued sync before the leader dispatches it
+)
 
 log = logging.getLogger(__name__)
 
 
 def notify(queued: QueuedSync) -> None:
-    """Have a worker woken once the current transaction is committed. Raises DatabaseError."""
+    """Notify a worker of the queued sync once the current transaction is committed. Raises DatabaseError."""
     broker = get_broker()
     if broker.is_transactional:
         _send(broker, queued)
@@ -43,14 +43,14 @@ def notify(queued: QueuedSync) -> None:
 
 
 def notify_next() -> None:
-    """Have a worker woken for the turn that is due, if any. Raises DatabaseError."""
+    """Notify a worker of the queued sync that is due, if any. Raises DatabaseError."""
     queued = eligible(*busy_workers()).first()
     if queued is not None:
         notify(queued)
 
 
 def package(queued: QueuedSync) -> str:
-    """The task as django-q2 carries it. What it says is this turn; what is done is the turn that is due then."""
+    """Return the task as django-q2 transports it. It names this sync, but the worker runs the one that is due then."""
     return str(
         SignedPackage.dumps(
             {**identity(queued), "kwargs": {}, "ack_failure": True, "started": timezone.now()}
@@ -59,7 +59,7 @@ def package(queued: QueuedSync) -> str:
 
 
 def identity(queued: QueuedSync) -> dict[str, Any]:
-    """By what django-q2 knows a task and its result."""
+    """Return the fields by which django-q2 identifies a task and its result."""
     name = f"sync {queued.repository_id}"
     return {
         "id": queued.pk,
@@ -71,7 +71,7 @@ def identity(queued: QueuedSync) -> dict[str, Any]:
 
 
 def dispatch_waiting() -> int:
-    """Send tasks for turns that wait though workers are idle; how many. Raises DatabaseError."""
+    """Dispatch tasks for syncs that wait although workers are idle; return how many. Raises DatabaseError."""
     workers, taken = busy_workers()
     idle = len(workers) - len(taken)
     if idle <= 0:
@@ -84,17 +84,17 @@ def dispatch_waiting() -> int:
 
 
 class Dispatcher:
-    """Calls `dispatch_waiting` now and then, for a loop that comes by often."""
+    """Periodic call of `dispatch_waiting`, driven by a frequent loop."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def tick(self) -> None:
-        """Raises DatabaseError."""
+        """Call `dispatch_waiting` if its interval has passed. Raises DatabaseError."""
         if time.monotonic() - self._last >= DISPATCH_SECONDS:
             self._last = time.monotonic()
             if sent := dispatch_waiting():
-                log.debug("%s turns were waiting beside idle workers", sent)
+                log.debug("dispatched %s queued syncs that were waiting although workers are idle", sent)
 
 
 def _send(broker: Any, queued: QueuedSync) -> None:
@@ -104,8 +104,8 @@ def _send(broker: Any, queued: QueuedSync) -> None:
 
 
 def _try_to_notify(broker: Any, queued: QueuedSync) -> None:
-    """A broker that is out of reach must not fail whoever asks: the turn stands, and the leader sees it."""
+    """Dispatch a task; an unreachable broker must not fail the request: the sync is queued and the leader finds it."""
     try:
         _send(broker, queued)
     except BrokerAway as exc:
-        log.warning("%s. A sync waits until it is back", exc.found)
+        log.warning("%s. A queued sync waits until it is back", exc.found)

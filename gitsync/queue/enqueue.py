@@ -1,4 +1,4 @@
-"""A turn for whoever asks."""
+"""Enqueueing of syncs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from gitsync.queue import dispatch
 from gitsync.queue.tenant import name_and_tenant
 from kiok.cluster.idle_timeout import limit_standstill
 
-LONG_SECONDS = 10.0
-"""A repository whose last sync took longer is expected to take long again."""
+LONG_SECONDS = 10.0  # a repository whose last sync took longer is expected to take long again
 _LOCK = 0x6B696F6B  # "kiok"
 
 log = logging.getLogger(__name__)
 
 
 def enqueue(repository_id: int, priority: Priority, arguments: Sequence[Any]) -> str:
-    """Have the repository synced when its turn comes, once the current transaction is committed.
+    """Enqueue a sync of the repository, effective once the current transaction is committed. Return the task's id.
 
-    `arguments` are those of the task after the repository's key, as JSON has them. Returns the task's id.
+    `arguments` are the JSON arguments of the task after the repository's key.
     """
     id = str(uuid()[1])
     found = name_and_tenant(repository_id)
@@ -47,14 +46,15 @@ def enqueue(repository_id: int, priority: Priority, arguments: Sequence[Any]) ->
             requested_at=Now(),
         )
         dispatch.notify(queued)
-    log.info("a sync of repository %s waits for its turn", name)
+    log.info("queued a sync of repository %s", name)
     return id
 
 
 def promote(repository_id: int) -> None:
-    """Have a turn that waits because a look found something go with those that were asked for. Raises DatabaseError.
+    """Promote a repository's waiting scheduled sync to interactive priority. Raises DatabaseError.
 
-    For who asks while it waits: what else looks have found, for the same team, is not to come before a push.
+    Called when a request arrives for a sync that is already queued: other syncs that polls found for the same tenant must
+    not run before a push.
     """
     found = QueuedSync.objects.filter(repository_id=repository_id, priority=Priority.SCHEDULED, claimed_by="")
     queued = found.select_related("repository").first()
@@ -62,20 +62,22 @@ def promote(repository_id: int) -> None:
         return
     with transaction.atomic():
         number = min(queued.number, _number(queued.tenant, Priority.INTERACTIVE))
-        # Asked again: another request may have hastened it by now, or a worker taken it.
+        # Filter again: another request may have promoted it by now, or a worker claimed it.
         if found.filter(pk=queued.pk).update(priority=Priority.INTERACTIVE, number=number):
-            log.info("a sync of repository %s goes with those that were requested", queued.repository.name)
+            log.info(
+                "promoted the queued sync of repository %s to interactive priority", queued.repository.name
+            )
 
 
 def _number(tenant: str, priority: Priority) -> int:
-    """One more than the last of the same team and lane, but not behind those that are being served now.
+    """Return the number after the last one of the same tenant and priority, but not below the numbers served now.
 
-    So in each round every team has one turn of each lane, and who was away gets no credit for it (start-time fair
+    So each round has one sync of every tenant and priority, and an idle tenant gets no credit (start-time fair
     queueing: Goyal, Vin, Cheng, SIGCOMM 1996).
     """
     limit_standstill()
     with connection.cursor() as cursor:
-        # Those who ask for one team at the same moment would get the same number, and a round more than its one.
+        # Without the lock, simultaneous requests of one tenant would get the same number, and share a round.
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, f"{priority} {tenant}"])
     told = QueuedSync.objects.aggregate(
         served=Max("number", filter=~Q(claimed_by="")),

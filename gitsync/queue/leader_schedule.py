@@ -1,8 +1,8 @@
-"""The one schedule of the queue, in place of django-q2's scheduler.
+"""The only schedule of the task queue, in place of django-q2's scheduler.
 
-django-q2's scheduler enqueues whatever a row of its table names, with whatever options (`hook`, `chain`, `sync`, which runs
-the function in the process that schedules), and one row that cannot be read keeps all others from running. This one
-enqueues the leader's task alone.
+django-q2's scheduler enqueues any function that a row of its table names, with any options (`hook`, `chain`, and `sync`,
+which runs the function in the scheduling process), and one unreadable row keeps all others from running. This scheduler
+enqueues only the leader's task.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gitsync.queue.task_allowlist import shown
 NAME = "git sync leader"
 FUNCTION = "gitsync.tasks.lead"
 INTERVAL = timedelta(minutes=1)
-OPTIONS = "q_options={'save': False}"  # as releases before this one wrote it; what is enqueued does not depend on it
+OPTIONS = "q_options={'save': False}"  # as earlier releases wrote it; it has no effect on what is enqueued
 _MAX_REMEMBERED = 1000  # refused rows that are not logged again by this process
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _refused: set[tuple[int, str]] = set()
 
 
 def ensure() -> None:
-    """Create the schedule unless an intact row of it is there."""
+    """Create the schedule unless an intact row exists."""
     if not _intact().exists():
         Schedule.objects.create(
             name=NAME,
@@ -59,12 +59,12 @@ def run_due(broker: Any = None) -> None:
                 options = {"save": False, "group": NAME, **({"broker": broker} if broker else {})}
                 id = async_task(FUNCTION, q_options=options)
                 Schedule.objects.filter(pk=row.pk).update(next_run=Now() + INTERVAL, task=id)
-    except Exception:  # broad: raised, it would end the sentinel; the next call tries again
-        log.exception("the leader's schedule could not be run")
+    except Exception:  # any error: raised, it would end the sentinel; the next call tries again
+        log.exception("cannot run the leader's schedule; trying again")
 
 
 def _intact() -> QuerySet[Schedule]:
-    """Rows that say what this product wrote: no hook, no other arguments, no other cluster."""
+    """Return the rows exactly as this product writes them: no hook, no other arguments, no other cluster."""
     rows: QuerySet[Schedule] = Schedule.objects.filter(
         *(Q(**{f"{field}__isnull": True}) | Q(**{field: ""}) for field in ("hook", "args", "cluster")),
         Q(kwargs__isnull=True) | Q(kwargs__in=("", OPTIONS)),
@@ -74,7 +74,7 @@ def _intact() -> QuerySet[Schedule]:
 
 
 def _refuse(row: Schedule) -> None:
-    """Log a schedule that does not run; once by each process, since it stays due."""
+    """Log a refused schedule, once per process, because it stays due."""
     if len(_refused) >= _MAX_REMEMBERED:
         _refused.clear()
     if (row.pk, row.func) in _refused:

@@ -1,8 +1,8 @@
-"""Unpickling of what django-q2 stores, restricted to plain values.
+"""Unpickling of django-q2's stored values, restricted to plain values.
 
 django-q2 pickles tasks in its broker (signed with the SECRET_KEY) and arguments and results in its table (not signed). A
-pickle can call any function while it is read, which is before any check of the task. So every one is read by an unpickler
-that knows the types of this product's tasks alone (https://docs.python.org/3/library/pickle.html#restricting-globals).
+pickle can call any function while it is read, before any check of the task. So every pickle is read by an unpickler that
+allows only the types of this product's tasks (https://docs.python.org/3/library/pickle.html#restricting-globals).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from picklefield import fields
 
 from gitsync.queue.task_allowlist import log, shown
 
-# Besides numbers, text, bytes, lists, tuples, mappings and sets, which need no import.
+# In addition to numbers, text, bytes, lists, tuples, mappings and sets, which need no import.
 GLOBALS = frozenset({("datetime", "datetime"), ("datetime", "timezone"), ("datetime", "timedelta")})
 
 
@@ -27,13 +27,13 @@ class _PlainUnpickler(pickle.Unpickler):
         """Raise UnpicklingError for everything but `GLOBALS`, before anything is imported."""
         if (module, name) not in GLOBALS:
             found = shown(f"{module}.{name}")
-            log.error("refused a pickled value of the queue: it names %s", found)
-            raise pickle.UnpicklingError(f"{found} is not allowed in a pickled value of the queue")
+            log.error("refused a pickled value of the task queue: it names %s", found)
+            raise pickle.UnpicklingError(f"{found} is not allowed in a pickled value of the task queue")
         return super().find_class(module, name)
 
 
 def loads(data: bytes) -> Any:
-    """Return the plain value that was pickled. Raises UnpicklingError or whatever broken data makes pickle raise."""
+    """Return the plain value of a pickle. Raises UnpicklingError, or any error that pickle raises for broken data."""
     return _PlainUnpickler(io.BytesIO(data)).load()
 
 
@@ -44,9 +44,9 @@ class _PlainSerializer(signing.PickleSerializer):  # type: ignore[misc]  # djang
 
 
 def _loads_signed(text: Any) -> Any:
-    """Return the task of a signed package. Raises BadSignature for everything that is wrong with it.
+    """Return the task of a signed package. Raises BadSignature for any fault of the package.
 
-    django-q2's process that takes tasks from the broker drops a package for BadSignature, and dies of other errors.
+    The django-q2 process that takes tasks from the broker drops a package on BadSignature, and dies of other errors.
     """
     try:
         task = signing.signing.loads(
@@ -54,10 +54,10 @@ def _loads_signed(text: Any) -> Any:
         )
     except signing.BadSignature:
         raise
-    except Exception as exc:  # broad: a package with a good signature may still hold anything
+    except Exception as exc:  # any error: a package with a good signature may still contain anything
         raise signing.BadSignature(f"the package cannot be read: {exc}") from exc
     if not isinstance(task, dict):
-        raise signing.BadSignature(f"the package holds a {type(task).__name__}; a task is a mapping")
+        raise signing.BadSignature(f"the package contains a {type(task).__name__}; a task is a mapping")
     return task
 
 
@@ -70,7 +70,7 @@ def _refuse_hook(instance: Task, **_: Any) -> None:
 
 
 def install() -> None:
-    """Have every process read pickles of the queue by these rules, and call no hook."""
+    """Make this process read pickles of the task queue by these rules, and call no hooks."""
     signing.SignedPackage.loads = staticmethod(_loads_signed)
     fields.loads = loads
     post_save.disconnect(signals.call_hook, sender=Task)

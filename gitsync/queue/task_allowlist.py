@@ -1,8 +1,8 @@
-"""The functions that workers run, and the check of each task before its function is resolved.
+"""Allowlist of the functions that workers run, checked before the function of a task is resolved.
 
 django-q2 imports and calls any function that a task, a schedule, a hook or a chain names. A worker decrypts credentials,
-so a user who can write a row of the queue could read every secret. Workers therefore run the functions of `FUNCTIONS` alone,
-and nothing of a refused task is imported. See docs/security.md.
+so a user who can write a row of the task queue could read every secret. Workers therefore run only the functions in
+`FUNCTIONS`, and nothing of a refused task is imported. See docs/security.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FUNCTIONS = frozenset(
     }
 )
 
-# What a task of this product consists of. Other keys of django-q2 name code (`hook`, `chain`), run the task in the process
+# Keys of this product's tasks. Other keys of django-q2 name code (`hook`, `chain`), run the task in the process
 # that enqueues it (`sync`), or store it where nothing reads it (`cached`, `iter_count`).
 _ALLOWED_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "id": str,
@@ -54,13 +54,13 @@ log = logging.getLogger(__name__)
 
 
 class TaskRefused(KiokError):
-    """The worker did not run the task. The message says why."""
+    """Error for a task that the worker did not run. The message says why."""
 
 
 class RefusedFunction:
-    """The stand-in for the function of a refused task: raises TaskRefused when it is called.
+    """Replacement for the function of a refused task, which raises TaskRefused when it is called.
 
-    `str()` of it is the refused name, which django-q2 stores with the result.
+    Its `str()` is the refused name, which django-q2 stores with the result.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -74,7 +74,7 @@ class RefusedFunction:
 
 
 class CheckedQueue:
-    """The reading end of a worker's task queue, which replaces refused tasks by ones that fail."""
+    """Reading end of a worker's task queue, which replaces refused tasks by tasks that fail."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
@@ -86,11 +86,11 @@ class CheckedQueue:
 
 
 def checked(task: Any) -> Any:
-    """Return the task unchanged if it is allowed, otherwise one that fails with the reason; log the refusal."""
+    """Return the task unchanged if it is allowed; otherwise log the refusal and return a task that fails with it."""
     reason = refusal(task)
     if not reason:
         return task
-    log.error("refused a task of the queue: %s", reason)
+    log.error("refused a task of the task queue: %s", reason)
     given = task if isinstance(task, dict) else {}
     return {
         "id": _text(given, "id", _MAX_ID_CHARACTERS) or uuid4().hex,
@@ -105,7 +105,7 @@ def checked(task: Any) -> Any:
 
 
 def refusal(task: Any) -> str:
-    """Return why workers do not run a task of the broker; "" if they do."""
+    """Return why workers refuse a task of the broker, or "" if they run it."""
     if not isinstance(task, dict):
         return f"it is of type {type(task).__name__}; a task is a mapping"
     function = task.get("func")
@@ -118,14 +118,14 @@ def refusal(task: Any) -> str:
             return f"{key} of function {function!r} is of type {type(value).__name__}"
     missing = [key for key in _REQUIRED if key not in task]
     if missing:
-        return f"function {function!r} comes without {', '.join(missing)}"
+        return f"function {function!r} lacks {', '.join(missing)}"
     if len(task["id"]) > _MAX_ID_CHARACTERS or len(task["name"]) > _MAX_NAME_CHARACTERS:
         return f"id or name of function {function!r} is too long"
     return ""
 
 
 def shown(value: Any) -> str:
-    """Return what a message says of a value that must not run: its text if it is plain, otherwise its type."""
+    """Return a refused value for a message: its text if it is plain, otherwise its type."""
     text = (
         value if isinstance(value, str) else repr(value) if _is_plain(value) else f"<{type(value).__name__}>"
     )

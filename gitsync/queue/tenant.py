@@ -1,4 +1,4 @@
-"""Whose a repository is, and where: what turns go by."""
+"""Tenant of a repository: the key by which the queue is fair, and the git host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitsync.models import Repository
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """`tenant` is the first of the repository's groups, or else the owner in its url; `host` "" where there is none."""
+    """Tenant: `tenant` is the repository's first group, or else the owner in its url; `host` is "" if there is none."""
 
     tenant: str
     host: str
@@ -22,7 +22,7 @@ class Tenant:
 
 @lru_cache(maxsize=4096)
 def tenant_of(url: str, group: int | None) -> Tenant:
-    """The place of a repository with this url and, as the key of its first group, None without one."""
+    """Return the tenant of a repository with this url. `group` is the key of its first group, None without one."""
     try:
         parsed = parse_url(url, allow_protocols=ANY_PROTOCOL)
     except GitError:
@@ -34,7 +34,7 @@ def tenant_of(url: str, group: int | None) -> Tenant:
 
 
 def name_and_tenant(repository_id: int) -> tuple[str, Tenant] | None:
-    """Return the name of a repository and its place; None where it is gone."""
+    """Return the name and the tenant of a repository; None if it was deleted."""
     row = (
         Repository.objects.order_by()
         .filter(pk=repository_id)

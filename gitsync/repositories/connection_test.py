@@ -1,7 +1,7 @@
-"""What "Test connection" finds: one `ls-remote` with a repository's own credential, told in words.
+"""Implementation of "Test connection": one `ls-remote` with a repository's own credential, explained in words.
 
-It asks what a sync would ask first, in the same way, and changes nothing. `accept_host_key` is the one
-deed: it writes a host key that nobody has decided about yet into the repository's connection.
+It sends the same request as the first one of a sync and changes nothing. Only `accept_host_key` writes: it adds a
+host key to the repository's connection that has none for the host yet.
 """
 
 from __future__ import annotations
@@ -30,26 +30,24 @@ from gitsync.sync.remote_ref import MAX_NAME_CHARACTERS, find_ref
 from kiok.connections.models import Connection
 from kiok.errors import KiokError
 
-SHOWN_REFS = 30
-"""Branches, and tags, that are named; the rest is counted."""
+SHOWN_REFS = 30  # branches, and tags, that are named; the rest is counted
 KNOWN_HOSTS = "knownHosts"
 
 
 class HostKeyNotAccepted(KiokError):
-    """Nothing was written. The message says why, and what to do instead."""
+    """Error for a host key that was not accepted. Nothing was written; the message says why and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteCheck:
-    """What the server answered, or why it did not; every field can be shown.
+    """Answer of the server, or the reason for none. Every field may be shown to users.
 
-    `reason` is "" if a sync would find its ref, else a GitReason's or SyncReason's name, and `message` says
-    the same in words. `branches` and `tags` are the first `SHOWN_REFS` of `n_branches` and `n_tags`,
-    the default branch first. `commit` is what the ref names, "" if it names nothing. `subpath_found`
-    is None where only a sync can tell. `host` is the ssh host as `knownHosts` names it ("" for other
-    schemes), `known_keys` the fingerprints stored for it, `presented_key` that of the key which was refused:
-    `<type> SHA256:...`. `acceptable`: it may be accepted by `accept_host_key`. `config` is the
-    repository's `config_hash`, `checked_at` ISO 8601.
+    `reason` is "" if a sync would find its ref, else the name of a GitReason or SyncReason; `message` says the same in
+    words. `branches` and `tags` are the first `SHOWN_REFS` of `n_branches` and `n_tags`, the default branch first.
+    `commit` is the commit of the ref, "" if there is none. `subpath_found` is None if only a sync can tell. `host` is
+    the ssh host as in `knownHosts` ("" for other schemes), `known_keys` are the fingerprints stored for it,
+    `presented_key` is that of the refused key: `<type> SHA256:...`. `acceptable`: `accept_host_key` may accept it.
+    `config` is the repository's `config_hash`, `checked_at` is ISO 8601.
     """
 
     reason: str
@@ -71,20 +69,20 @@ class RemoteCheck:
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for a task's result."""
+        """Return plain values, for a task's result."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RemoteCheck:
-        """Back from `to_json`. Raises TypeError for something else."""
+        """Restore the object from the output of `to_json`. Raises TypeError for anything else."""
         lists = {name: tuple(value.get(name, ())) for name in ("branches", "tags", "known_keys")}
         return cls(**{**value, **lists})
 
 
 def check(repository: Repository) -> RemoteCheck:
-    """Ask the repository's remote what it has. Takes one git command's time limit at most.
+    """List the refs of the repository's remote. Takes at most the time limit of one git command.
 
-    Whatever is wrong with the configuration, the credential or the server is the answer's reason.
+    A fault of the configuration, the credential or the server becomes the reason of the result.
     """
     began = time.monotonic()
     found = _check(repository)
@@ -136,13 +134,13 @@ def _check(repository: Repository) -> RemoteCheck:
 
 
 def accept_host_key(repository: Repository, fingerprint: str, *, user_id: int | None = None) -> None:
-    """Write the key the repository's ssh server presents now into its connection's `knownHosts`.
+    """Write the key that the repository's ssh server presents now into its connection's `knownHosts`.
 
-    `fingerprint` is what a person has seen and compared, as `RemoteCheck.presented_key`; the server has to
-    present the key of exactly that fingerprint again. Only a first key is accepted: where the connection
-    has any for this host, nothing is written, since a key that changes is for a person to judge.
-    Accepting the same key twice is accepting it once. The repository is due at once. With `user_id`
-    the deed is in the admin's log. Raises HostKeyNotAccepted.
+    `fingerprint` is the one that a person has seen and compared, as in `RemoteCheck.presented_key`; the server must
+    present the key with exactly that fingerprint again. Only a first key is accepted: if the connection has any key for
+    this host, nothing is written, because a person must decide about a changed key. Accepting the same key again has no
+    effect. The repository is due immediately. With `user_id`, the change is written to the admin's log.
+    Raises HostKeyNotAccepted.
     """
     try:
         remote = remote_of(repository)
@@ -150,7 +148,7 @@ def accept_host_key(repository: Repository, fingerprint: str, *, user_id: int | 
         raise HostKeyNotAccepted(f"No host key was accepted: {error}") from error
     if not isinstance(remote.credential, SshCredential):
         raise HostKeyNotAccepted(
-            "No host key was accepted: only ssh has any, with a connection to keep it in."
+            "No host key was accepted: that requires an ssh url and a connection to store the key in."
         )
     host, known = _known(remote)
     if known:
@@ -159,24 +157,24 @@ def accept_host_key(repository: Repository, fingerprint: str, *, user_id: int | 
     presented = _presented(remote)
     if _fingerprint(presented) != fingerprint:
         raise HostKeyNotAccepted(
-            f"No host key was accepted: {host} presented {_fingerprint(presented)} now, not {fingerprint[:200]} "
-            "as was shown. Somebody may be listening in; ask the server's operator before you test again."
+            f"No host key was accepted: {host} now presented {_fingerprint(presented)}, not {fingerprint[:200]} "
+            "as shown before. The connection may be intercepted: ask the server's operator before you test again."
         )
     with transaction.atomic():
         connection = Connection.objects.select_for_update().get(pk=repository.credential_id)
         try:
             text = connection.properties().get(KNOWN_HOSTS, "")
-            if known := keys_for(text, host):  # since it was read above
+            if known := keys_for(text, host):  # added since it was read above
                 _require_same(host, known, fingerprint)
                 return
             connection.update_properties({KNOWN_HOSTS: with_key(text, host, presented)})
         except (KiokError, ValueError) as error:
             raise HostKeyNotAccepted(f"No host key was accepted: {error}") from error
-        repository.credential = connection  # not the copy that knows no host
+        repository.credential = connection  # replaces the copy without the host key
         look_at_once(repository)
         repository.save(update_fields=["next_due_at", "consecutive_failures"])
         if user_id is not None:
-            # The connection's history is seen by people who do not see the repository.
+            # Users who cannot see the repository can see the connection's history.
             _record(user_id, connection, f"Accepted the host key of {host}: {fingerprint}")
             into = f"into connection {connection.pk}"
             _record(user_id, repository, f"Accepted the host key of {host} {into}: {fingerprint}")
@@ -187,14 +185,14 @@ def _record(user_id: int, changed: Connection | Repository, message: str) -> Non
 
 
 def _presented(remote: Remote) -> str:
-    """The unknown key the server presents. Raises HostKeyNotAccepted where it presents none, or a changed one."""
+    """Return the unknown key that the server presents. Raises HostKeyNotAccepted if it is none or a changed one."""
     try:
         list_refs(client(), remote.url, remote.credential)
     except GitError as error:
         if error.reason is GitReason.HOST_KEY_UNKNOWN and error.presented_host_key:
             return error.presented_host_key
         raise HostKeyNotAccepted(f"No host key was accepted: {error}") from error
-    raise HostKeyNotAccepted("No host key was accepted: the server's key is known already. Test again.")
+    raise HostKeyNotAccepted("No host key was accepted: the server's key is already known. Test again.")
 
 
 def _require_same(host: str, known: Iterable[str], fingerprint: str) -> None:
@@ -202,13 +200,13 @@ def _require_same(host: str, known: Iterable[str], fingerprint: str) -> None:
     if fingerprint not in fingerprints:
         raise HostKeyNotAccepted(
             f"No host key was accepted: the connection's knownHosts has {', '.join(fingerprints)} for {host}. "
-            "A click accepts a first key only; if the server's operator confirms that the key has changed, "
+            "Only a first key can be accepted here; if the server's operator confirms that the key has changed, "
             "replace the line in the connection's properties."
         )
 
 
 def _known(remote: Remote) -> tuple[str, tuple[str, ...]]:
-    """The host's name in `knownHosts`, and the keys stored for it; `("", ())` but for ssh."""
+    """Return the host's name in `knownHosts` and the keys stored for it; `("", ())` for schemes other than ssh."""
     if remote.url.scheme != "ssh":
         return "", ()
     host = known_hosts_name(remote.url)
@@ -217,7 +215,7 @@ def _known(remote: Remote) -> tuple[str, tuple[str, ...]]:
 
 
 def _fingerprint(key: str) -> str:
-    """`[@marker ]<type> SHA256:...`."""
+    """Return the fingerprint of a key as `[@marker ]<type> SHA256:...`."""
     marker, _, rest = key.rpartition(" ")[0].rpartition(" ")
     try:
         shown = host_key_fingerprint(f"{rest} {key.rpartition(' ')[2]}")
@@ -230,7 +228,7 @@ _WITHOUT_FOLDER = (SyncReason.SUBPATH_MISSING, SyncReason.SUBPATH_NOT_A_FOLDER, 
 
 
 def _find_subpath(repository: Repository, subpath: str, commit: str) -> tuple[bool | None, str]:
-    """Whether the folder is there, as far as earlier syncs tell: a listing of refs shows no folders."""
+    """Return whether the folder exists, as far as earlier syncs show: a listing of refs contains no folders."""
     if not subpath:
         return True, "The whole repository is synced."
     seen = repository.synced_location == repository.location
@@ -243,9 +241,9 @@ def _find_subpath(repository: Repository, subpath: str, commit: str) -> tuple[bo
     if seen:
         return (
             None,
-            f"{subpath!r} was there at commit {repository.last_good_commit[:10]}; the next sync looks again.",
+            f"{subpath!r} existed at commit {repository.last_good_commit[:10]}; the next sync checks it again.",
         )
-    return None, f"The next sync tells whether there is a folder {subpath!r}."
+    return None, f"The next sync checks whether the folder {subpath!r} exists."
 
 
 def _shown(names: Iterable[str], first: str = "") -> tuple[str, ...]:

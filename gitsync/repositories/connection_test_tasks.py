@@ -1,6 +1,6 @@
-""" "Test connection" as workers do it: from where syncs run, with the network that syncs have.
+"""Tasks for "Test connection", run by workers: where syncs run, and with the same network.
 
-Tasks may be delivered twice, and take keys and what a person has seen, no secrets. Each returns
+Tasks may be delivered twice. They take keys and values that a person has seen, no secrets. Each returns
 `{"note": str, "refused": bool, "check": RemoteCheck as JSON}`.
 """
 
@@ -18,23 +18,23 @@ ACCEPT = "gitsync.repositories.connection_test_tasks.accept"
 
 
 def enqueue_check(repository_id: int) -> str:
-    """Have a worker test the connection. Returns the task's id."""
+    """Enqueue a connection test. Return the task's id."""
     return _enqueue(CHECK, repository_id)
 
 
 def enqueue_accept(repository_id: int, fingerprint: str, user_id: int) -> str:
-    """Have a worker accept the host key of that fingerprint, and test. Returns the task's id."""
+    """Enqueue the acceptance of the host key with that fingerprint, and a test. Return the task's id."""
     return _enqueue(ACCEPT, repository_id, fingerprint, user_id)
 
 
 def check_remote(repository_id: int) -> dict[str, Any]:
-    """Task: test a repository's connection."""
+    """Test a repository's connection (task)."""
     repository = Repository.objects.filter(pk=repository_id).first()
     return _result(check(repository)) if repository else _gone()
 
 
 def accept(repository_id: int, fingerprint: str, user_id: int) -> dict[str, Any]:
-    """Task: accept a first host key for a user, then test."""
+    """Accept a first host key for a user, then test the connection (task)."""
     repository = Repository.objects.filter(pk=repository_id).first()
     if repository is None:
         return _gone()
@@ -56,4 +56,4 @@ def _result(found: RemoteCheck, note: str = "", *, refused: bool = False) -> dic
 
 
 def _gone() -> dict[str, Any]:
-    return _result(RemoteCheck("gone", "The repository is no more."))
+    return _result(RemoteCheck("gone", "The repository was deleted."))

@@ -1,8 +1,9 @@
-"""The check for a declaration of repositories that was lost, rather than changed.
+"""Check for a declaration of repositories that was lost rather than changed.
 
-An environment variable that is missing after a deployment, a blank value and an emptied file all look like the decision
-to remove every repository. So a property whose last repository disappears removes nothing, unless
-kiok.gitsync.repos.allow.empty says so; compare `allowEmpty` of Argo CD (https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/).
+A missing environment variable after a deployment, a blank value and an emptied file are indistinguishable from the
+decision to delete every repository. So a property whose last repository disappears deletes nothing, unless
+kiok.gitsync.repos.allow.empty is set; compare `allowEmpty` of Argo CD
+(https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from kiok.metadata.models import Dag, Origin
 
 DECLARING = ("kiok.gitsync.repos", "kiok.gitsync.repos.file")
 ALLOW_EMPTY = "kiok.gitsync.repos.allow.empty"
-MAX_NAMED = 20
+MAX_NAMED = 20  # repositories named in a message
 
 
 def refusal(undeclared: Sequence[Repository]) -> str:
-    """Return why the undeclared repositories are not removed; "" where they may be.
+    """Return why the undeclared repositories are not deleted, or "" if they may be.
 
-    `undeclared`: the repositories that were declared, and are in no declaration now. Of a repository from before its source
-    was recorded, both properties have to be empty.
+    `undeclared`: repositories that were declared and are in no declaration now. If the source of a repository is not
+    recorded, its declaration counts as lost only when both properties are empty.
     """
     config = properties()
     if config.gitsync_repos_allow_empty:
@@ -42,18 +43,18 @@ def refusal(undeclared: Sequence[Repository]) -> str:
     named = [name for name in empty if name in sources] or [name for name in empty if name in config.sources]
     where = " and ".join(_found(name) for name in named)
     return (
-        f"{where}, so {_named(lost)} would be removed. Nothing was changed, and the repositories keep being synced. "
-        f"Restore the declaration; or, to remove them with their DAGs, set {ALLOW_EMPTY}=true"
+        f"{where}, so {_named(lost)} would be deleted. Nothing was changed, and the repositories keep syncing. "
+        f"Restore the declaration; or, to delete them with their DAGs, set {ALLOW_EMPTY}=true"
     )
 
 
 def missing(declared: Sequence[Repository]) -> str:
-    """Return what is wrong where no property declares repositories, though `declared` ones exist; "" without any."""
+    """Return a message for `declared` repositories that exist although no property declares any; "" if there are none."""
     if not declared:
         return ""
     return (
         f"neither {' nor '.join(DECLARING)} is set, and {_named(declared)} exist from an earlier declaration. Nothing was "
-        "changed, and the repositories keep being synced. Restore the property; or, to remove them with their DAGs, set "
+        "changed, and the repositories keep syncing. Restore the property; or, to delete them with their DAGs, set "
         f"{DECLARING[0]} to an empty value and {ALLOW_EMPTY}=true"
     )
 
@@ -71,7 +72,7 @@ def _found(name: str) -> str:
 
 
 def _named(rows: Sequence[Repository]) -> str:
-    """Return `2 repositories with 3 DAGs (a: 2, b: 1)`."""
+    """Return a text such as `2 repositories with 3 DAGs (a: 2, b: 1)`."""
     counted = dict(
         Dag.objects.filter(origin=Origin.GIT, repository__in=[row.name for row in rows])
         .order_by()

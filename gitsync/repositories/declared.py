@@ -1,4 +1,4 @@
-"""Changes to which repositories there are: declared ones, edits, removal."""
+"""Declared repositories: creation, update and removal."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_PROBLEM_CHARACTERS = 4000
+MAX_PROBLEM_CHARACTERS = 4000  # of a stored problem with a declaration
 
 
 class DeclarationError(Exception):
-    """A declared repository cannot be taken over. The message names it and what to do."""
+    """Error for declared repositories that cannot be applied. The message names them and the remedy."""
 
 
 def follow_declaration() -> list[str]:
-    """Make the declared repositories exist as declared, and remove those no longer declared.
+    """Create and update the declared repositories, and delete those no longer declared. Return the changed names.
 
-    Where neither property is given at all nothing is touched: a process started without its configuration must
-    not delete what another was configured with. Returns the names that changed. Raises DeclarationError: where
-    all that a property or file declared is lost, before anything is changed.
+    If neither property is set, nothing changes: a process started without its configuration must not delete what
+    another process was configured with. Raises DeclarationError before any change if all that a property or file
+    declared is lost.
 
-    A repository whose declaration cannot be followed fails and keeps its last configuration and its DAGs; no other is
-    affected. One that is new is added, so that it is listed as failing.
+    A repository whose declaration cannot be applied is failing and keeps its last configuration and its DAGs; others are
+    not affected. A new one is added, so that it is listed as failing.
     """
     config = properties()
     if not any(name in config.sources for name in DECLARING):
@@ -53,9 +53,11 @@ def follow_declaration() -> list[str]:
         Repository.objects.filter(managed_by=ManagedBy.CONFIG).exclude(name__in=[*declared, *invalid])
     )
     if undeclared and "" in invalid:
-        # Any of them may be the one that this entry was meant for.
+        # The entry may have been meant for any of them.
         names = ", ".join(repository.name for repository in undeclared)
-        _warn_once(f"not removed while an entry has no usable name: {names} ({invalid['']})")
+        _warn_once(
+            f"undeclared repositories are not deleted while an entry has no usable name: {names} ({invalid['']})"
+        )
         undeclared = []
     if refusal := declaration_loss.refusal(undeclared):
         raise DeclarationError(refusal)
@@ -66,14 +68,14 @@ def follow_declaration() -> list[str]:
         if name and _refuse(name, SyncReason.DECLARATION_INVALID, problem, {})
     ]
     for repository in undeclared:
-        log.info("repository %s is no longer declared; it is removed with its DAGs", repository.name)
+        log.info("repository %s is no longer declared; deleting it with its DAGs", repository.name)
         remove_repository(repository)
         changed.append(repository.name)
     return changed
 
 
 def missing_declaration() -> str:
-    """Return what is wrong where neither property is given, though declared repositories exist; "" otherwise."""
+    """Return a message if neither property is set although declared repositories exist, otherwise ""."""
     config = properties()
     if any(name in config.sources for name in DECLARING):
         return ""
@@ -81,7 +83,7 @@ def missing_declaration() -> str:
 
 
 def declared_where(repository: Repository) -> str:
-    """Where a declared repository is declared: property and place, for people."""
+    """Return where a declared repository is declared: property and place, for people."""
     return _where(repository.name)
 
 
@@ -102,12 +104,12 @@ def _where(name: str) -> str:
 
 
 def remove_repository(repository: Repository) -> int:
-    """Delete a repository and the DAGs it registered, in one transaction; how many DAGs went.
+    """Delete a repository and its DAGs in one transaction; return the number of DAGs.
 
-    Needs no remote. Versions and run history stay, so both go on if it is ever added again. A sync under way
-    is fenced out, since its claim is gone with the row.
+    Needs no remote. Versions and run history are kept, and continue if the repository is added again. A running sync is
+    fenced out, because its lease is deleted with the row.
     """
-    from gitsync.sync.remote import mirror_of  # all that git needs: for the few who remove one
+    from gitsync.sync.remote import mirror_of  # imports all of git, which few callers need
 
     repository_id = repository.pk
     with transaction.atomic():
@@ -117,26 +119,26 @@ def remove_repository(repository: Repository) -> int:
     try:
         mirror_of(repository_id).discard()
     except GitError as exc:
-        log.warning("the mirror of %s stays behind: %s", repository.name, exc)
+        log.warning("cannot remove the mirror of %s: %s", repository.name, exc)
     return pruned
 
 
 @cache
 def _warn_once(message: str) -> None:
-    """Log what stays true until the configuration changes; declarations are followed every minute."""
+    """Log a message once per process: declarations are applied every minute."""
     log.warning("%s", message)
 
 
 def _problems_by_name(invalid: Iterable[InvalidDeclaration]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for item in invalid:
-        # The place comes last: the overview has room for the beginning of a message only.
+        # The place comes last: the overview shows only the beginning of a message.
         found.setdefault(item.name, []).append(f"{item.problem} ({item.source})")
     return {name: "; ".join(problems) for name, problems in found.items()}
 
 
 def _follow(item: DeclaredRepository) -> bool:
-    """Make one repository as declared, or fail it; whether anything changed."""
+    """Apply one declaration, or mark the repository as failing; return whether anything changed."""
     values = {
         "url": item.url,
         "ref": item.ref,
@@ -161,12 +163,12 @@ def _follow(item: DeclaredRepository) -> bool:
     try:
         return _declare(item.name, {**values, **connections})
     except DataError as exc:
-        # Checked before, by the same limits; this keeps a limit that the two disagree on from stopping the others.
+        # The limits were checked before. If a check and the database disagree, the other repositories must still be applied.
         return _refuse(item.name, SyncReason.DECLARATION_INVALID, f"the database refuses it: {exc}", {})
 
 
 def _wrong_connection(item: DeclaredRepository) -> str:
-    """Return what is wrong with the connections that the declaration names; "" if nothing is."""
+    """Return the problem with the connections that the declaration names, or ""."""
     named = {
         "credentialConnectionId": item.credential_connection_id,
         "verifyConnectionId": item.verify_connection_id,
@@ -190,7 +192,7 @@ def _wrong_connection(item: DeclaredRepository) -> str:
 
 
 def _declare(name: str, values: Mapping[str, object]) -> bool:
-    """Create or update one declared repository; whether anything changed."""
+    """Create or update one declared repository; return whether anything changed."""
     values = {**values, "managed_by": ManagedBy.CONFIG, "declaration_reason": "", "declaration_problem": ""}
     with transaction.atomic():
         repository = Repository.objects.select_for_update().filter(name=name).first()
@@ -206,12 +208,12 @@ def _declare(name: str, values: Mapping[str, object]) -> bool:
 
 
 def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, object]) -> bool:
-    """Have a declared repository fail with `problem`; whether that is new.
+    """Mark a declared repository as failing with `problem`; return whether that is new.
 
-    One that exists keeps its configuration; one that does not is added with `values`. One that the admin manages is left
-    alone: only a valid declaration takes it over, since the next one without it would remove it.
+    An existing one keeps its configuration; a new one is added with `values`. One that is managed in the admin is not
+    touched: only a valid declaration takes it over, because the next declaration without it would delete it.
     """
-    # Imported here: a declaration without problems needs none of what they import.
+    # Imported here, because a declaration without problems needs none of these modules.
     from gitsync.sync.failure import SyncFailure
     from gitsync.sync.status import fail_unreached
 
@@ -221,7 +223,9 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
         if repository is None:
             repository = Repository(name=name, managed_by=ManagedBy.CONFIG, **values)
         elif repository.managed_by != ManagedBy.CONFIG:
-            _warn_once(f"repository {name} stays as the admin has it, its declaration is invalid: {problem}")
+            _warn_once(
+                f"repository {name} keeps its configuration from the admin, its declaration is invalid: {problem}"
+            )
             return False
         elif (repository.declaration_reason, repository.declaration_problem) == (reason, problem):
             return False
@@ -229,8 +233,8 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
         look_at_once(repository)
         repository.save()
     if repository.enabled and not repository.is_paused:
-        log.warning("repository %s fails (%s): %s", name, reason, problem)
+        log.warning("repository %s is failing (%s): %s", name, reason, problem)
         with correlation.bound(repository=name):
-            # So that it is listed as failing now, not only after the next poll.
+            # List it as failing now, not only after the next poll.
             fail_unreached(repository, SyncFailure(reason, problem, transient=False), Trigger.SCHEDULE)
     return True

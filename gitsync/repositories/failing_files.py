@@ -1,4 +1,4 @@
-"""Every file that fails now, over all repositories, and what is served in its place."""
+"""Queries for all failing files of all repositories, and the stale DAGs that they serve."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from gitsync.models import FileState, SourceFile
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, Origin
 
-SHOWN_PROBLEMS = 5
-"""Of one file; the file itself has all."""
-SHOWN_DAGS = 5
+SHOWN_PROBLEMS = 5  # per file; its row has all
+SHOWN_DAGS = 5  # per file
 
 
 @dataclass(frozen=True, slots=True)
 class FailingFileFilter:
-    """Which of them: the name of a repository and a text in path or message, "" for any."""
+    """Filter for failing files: the name of a repository and a text in path or message, "" for any."""
 
     repository: str
     text: str
 
 
 def failing_files(user: Any, wanted: FailingFileFilter) -> QuerySet[SourceFile, Any]:
-    """Files that failed at the last commit that was applied, the newest failure first, each a dictionary.
+    """Return the files that failed at the last applied commit, newest failure first, each as a dictionary.
 
-    `problems` are the first few as stored. `last_seen`: a file that has not changed is not compiled again, yet
-    fails still at each commit that is applied.
+    `problems` are the first few as stored. `last_seen` also counts later good syncs: an unchanged file is not compiled
+    again, but still fails at each applied commit.
     """
     files = visible(SourceFile.objects.filter(state=FileState.FAILED), user)
     if wanted.repository:
@@ -58,7 +57,7 @@ def failing_files(user: Any, wanted: FailingFileFilter) -> QuerySet[SourceFile, 
 
 
 def served(files: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any]]:
-    """The stale DAGs of files, by (repository, path): the first few of each, with the number of all."""
+    """Return the stale DAGs of files by (repository, path): the first few of each file, with their total number."""
     rows = list(files)
     of_one_file = [F("repository"), F("source_path")]
     dags = (
@@ -83,9 +82,9 @@ def served(files: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[Any
 
 
 def _message_contains(text: str) -> Func:
-    """Whether any diagnostic's message of a file has `text`, in whatever case. `text` is taken literally.
+    """Return a condition: a message of the file contains `text`, literally and regardless of case.
 
-    The pattern of `like_regex` can only be written into the path: as a string literal, whose escapes are JSON's
+    The pattern of `like_regex` must be part of the path, as a string literal with JSON's escapes
     (https://www.postgresql.org/docs/current/datatype-json.html#DATATYPE-JSONPATH).
     """
     path = f'$[*].message ? (@ like_regex {json.dumps(text, ensure_ascii=False)} flag "iq")'

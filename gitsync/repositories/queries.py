@@ -1,4 +1,4 @@
-"""Queries that leave long JSON in the database and bring only what a list shows of it."""
+"""Queries for lists, which read only the shown part of long JSON columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_MESSAGE_CHARACTERS = 300
 
 
 def counted_syncs(syncs: QuerySet[SyncRun]) -> QuerySet[Any]:
-    """Syncs with `n_created`, `n_updated`, `n_pruned`, `n_stale`, `n_problems`."""
+    """Annotate syncs with `n_created`, `n_updated`, `n_pruned`, `n_stale`, `n_problems`."""
     counts = {f"n_{name}": _length(KeyTransform(name, "changes")) for name in CHANGES}
     return syncs.defer("changes", "failed_files", "log").annotate(
         n_problems=_length(F("failed_files")), **counts
@@ -26,7 +26,7 @@ def counted_syncs(syncs: QuerySet[SyncRun]) -> QuerySet[Any]:
 
 
 def located_files(files: QuerySet[SourceFile]) -> QuerySet[Any]:
-    """Files with the first problem's `problem`, `problem_line`, `problem_column`, and `n_problems`."""
+    """Annotate files with the first problem's `problem`, `problem_line`, `problem_column`, and with `n_problems`."""
     first = KeyTransform("0", "diagnostics")
     return files.defer("diagnostics").annotate(
         problem=Left(KeyTextTransform("message", first), SHOWN_MESSAGE_CHARACTERS, output_field=TextField()),
@@ -37,7 +37,7 @@ def located_files(files: QuerySet[SourceFile]) -> QuerySet[Any]:
 
 
 def reason_of(file: Any) -> str:
-    """Return why a file that `located_files` gives holds no DAG or is ignored; "" where it was compiled or failed."""
+    """Return why a file from `located_files` contains no DAG or is ignored; "" if it was compiled or failed."""
     if file.state not in (FileState.NOT_A_DAG, FileState.IGNORED):
         return ""
     line = int(file.problem_line) if (file.problem_line or "").isdigit() else None
@@ -45,7 +45,7 @@ def reason_of(file: Any) -> str:
 
 
 def counted_repositories(repositories: QuerySet[Repository]) -> QuerySet[Any]:
-    """Repositories with `n_dags`, `n_stale` and `n_failed` (files)."""
+    """Annotate repositories with `n_dags`, `n_stale` and `n_failed` (files)."""
     dags = Dag.objects.filter(origin=Origin.GIT, repository=OuterRef("name"))
     failed = SourceFile.objects.filter(repository=OuterRef("pk"), state=FileState.FAILED)
     return repositories.annotate(

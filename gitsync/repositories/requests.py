@@ -1,4 +1,4 @@
-"""What came of a sync that somebody asked for, as the store tells it: for the admin's pages and for the API."""
+"""Outcome of a requested sync according to the store, for the admin's pages and for the API."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from django_q.models import Task
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
 from kiok.cluster.models import LeaderLease
 
+# A request that arrives during a sync is served by the poll or sync that follows it. In the moment between the two,
+# nothing in the store shows the request.
 FOLLOW_UP_GRACE = timedelta(seconds=2)
-"""A request that came during a sync is served by what follows it, a look or a sync; in the moment between
-the two nothing in the store tells of it."""
 
-NO_WORKER = "No worker is running; start `manage.py run` or `manage.py qcluster`."
+NO_WORKER = "No worker is running. Start `manage.py run` or `manage.py qcluster`."
 MAX_RESULT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedSync:
-    """A request, and how things stood when it was made. Compared with the store alone, never with a clock.
+    """Request for a sync, and the state of the store at that time. Compared only with the store, never with a clock.
 
-    `task` is django-q2's id, `last_run` the newest sync's key then (0: none), `checked_at` the last look then
-    as ISO 8601 ("": none), `busy` whether a sync was under way.
+    `task` is django-q2's id, `last_run` the key of the newest sync then (0: none), `checked_at` the last poll then
+    as ISO 8601 ("": none), `busy` whether a sync was running.
     """
 
     task: str
@@ -46,30 +46,25 @@ class RequestedSync:
 
 
 class End(Enum):
-    """How a request ends."""
+    """Ways in which a request ends."""
 
-    SYNC = auto()
-    """A sync came of it, whatever its state."""
-    NOTHING_NEW = auto()
-    """The commit is the one that was last synced."""
-    FAILING = auto()
-    """The repository could not be looked at, or fails as it did."""
-    NOT_LOOKED = auto()
-    """The worker did not look: the repository is switched off, paused or gone."""
-    WORKER_FAILED = auto()
-    """A fault of this service."""
+    SYNC = auto()  # a sync ran and ended, in any state
+    NOTHING_NEW = auto()  # no new commit since the last sync
+    FAILING = auto()  # the repository could not be polled, or is failing as before
+    NOT_LOOKED = auto()  # the worker did not poll: the repository is disabled, paused or deleted
+    WORKER_FAILED = auto()  # a fault of this service
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """How a request ended; `message` is for people."""
+    """Outcome of a request; `message` is for people."""
 
     end: End
     message: str
 
 
 def standing(repository: Repository, task: str, run: SyncRun | None) -> RequestedSync:
-    """The request that has just become `task`, given the repository and its newest sync as they were before it."""
+    """Return the request that has just become `task`, from the repository and its newest sync as they were before it."""
     return RequestedSync(
         task=task,
         last_run=run.pk if run else 0,
@@ -81,38 +76,39 @@ def standing(repository: Repository, task: str, run: SyncRun | None) -> Requeste
 def outcome_of(
     repository: Repository, asked: RequestedSync, task: Task | None, run: SyncRun | None
 ) -> RequestOutcome | None:
-    """What came of the request; None while it is open. `run` is the newest sync, `task` the request's, once it is done."""
+    """Return the outcome of the request; None while it is open.
+
+    `run` is the newest sync, `task` the stored task of the request once it is done.
+    """
     if run and run.pk > asked.last_run and run.state != SyncState.RUNNING:
         return RequestOutcome(End.SYNC, run.message)
     if task is None or repository.pending_request or is_claimed(repository):
         return None
     if not task.success:
-        return RequestOutcome(
-            End.WORKER_FAILED, "The worker failed at it; the service's log has the details."
-        )
+        return RequestOutcome(End.WORKER_FAILED, "The worker failed. See the service log.")
     if asked.busy and _is_followed(repository, run):
         return None
     if _checked_at(repository) == asked.checked_at:
         return RequestOutcome(End.NOT_LOOKED, str(task.result)[:MAX_RESULT])
     if repository.state == RepositoryState.FAILING:
         return RequestOutcome(End.FAILING, repository.message)
-    return RequestOutcome(End.NOTHING_NEW, "The commit is the one that was last synced.")
+    return RequestOutcome(End.NOTHING_NEW, "No new commit since the last sync.")
 
 
 def is_claimed(repository: Repository) -> bool:
-    """Whether a sync holds the repository, as far as its lease tells."""
+    """Return whether a sync holds the repository, according to its lease."""
     expires = repository.lease_expires_at
     return bool(repository.lease_holder and expires and expires > timezone.now())
 
 
 def worker_hint() -> str:
-    """What to do where nobody takes requests up; "" while there is a leader, which only a worker can be."""
+    """Return a hint if no worker is running, otherwise "". A leader proves that there is one: only workers can lead."""
     alive = LeaderLease.current().exists()
     return "" if alive else NO_WORKER
 
 
 def _is_followed(repository: Repository, run: SyncRun | None) -> bool:
-    """Whether the sync that was under way at the request is over, and the look that follows it is to come."""
+    """Return whether the sync that was running at the request has ended, and the poll after it is still to come."""
     if not (run and run.finished_at and repository.checked_at):
         return False
     looked_again = repository.checked_at > run.finished_at

@@ -1,4 +1,4 @@
-"""The words for a repository's state: the same in the admin, in commands and in the docs."""
+"""Terms for a repository's state: the same in the admin, in commands and in the docs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WORDS: Mapping[str, str] = {
     **{state.value: str(state.label) for state in RepositoryState},
     SYNCING: "syncing",
     PAUSED: "paused",
-    SWITCHED_OFF: "switched off",
+    SWITCHED_OFF: "disabled",
 }
 
 
 def shown_state(repository: Repository) -> str:
-    """Return the key of `WORDS` for the repository: what is set by a person first, then a sync under way."""
+    """Return the key of `WORDS` for the repository: a state set by a person first, then a running sync."""
     if not repository.enabled:
         return SWITCHED_OFF
     if repository.is_paused:

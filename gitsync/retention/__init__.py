@@ -1,7 +1,7 @@
-"""What grows with use, cleared away by age: a little at a time, as `kiok.retention.*` say.
+"""Retention: removal of old rows in small steps, as configured by `kiok.retention.*`.
 
-`rules` says what may go and what never does, `walk` goes over a table in short transactions, `rounds` bounds what a
-round of the leader costs, `mirrors` removes what deleted repositories left on this machine's disk.
+`rules` defines what may be removed and what is kept, `walk` scans a table in short transactions, `rounds` bounds the
+cost of each of the leader's rounds, `mirrors` removes the mirrors of deleted repositories from this machine's disk.
 See docs/adr/0024-retention.md.
 """
 

@@ -1,4 +1,4 @@
-"""Going over a table from its oldest row, each step a transaction of its own that waits for nobody."""
+"""Scan of a table from its oldest row. Each step is a transaction of its own that waits for no lock."""
 
 from __future__ import annotations
 
@@ -12,26 +12,24 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q, QuerySet
 from django.db.models.functions import Now
 
-BATCH = 1000
-"""Rows that one step looks at, or removes."""
-STEP_TIMEOUT_MS = 10_000
-"""Where a statement takes longer, something is wrong, and syncs come first."""
+BATCH = 1000  # rows that one step reads or removes
+STEP_TIMEOUT_MS = 10_000  # per statement; if one takes longer something is wrong, and syncs take precedence
 
 
 class RetentionRule(Protocol):
-    """What may go of one kind of rows."""
+    """Retention rule for one kind of rows."""
 
     @property
     def name(self) -> str:
-        """In words, plural."""
+        """Return the plural noun of the rows, for people."""
 
     def steps(self) -> Iterator[int]:
-        """Each item is a transaction that was committed, and the rows it removed. Raises DatabaseError."""
+        """Run the rule; yield the number of removed rows after each committed transaction. Raises DatabaseError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """An old row: its key, and what it is one of (a repository, a DAG)."""
+    """Old row: its key and its group (the key of a repository or a DAG)."""
 
     pk: int
     group: Any
@@ -48,11 +46,11 @@ def delete(rows: QuerySet[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """Rows older than some days that `may_go` lets go.
+    """Rule for rows that are older than `days` and that `may_go` selects.
 
-    Keys grow as time does, so old rows come first and a walk ends with the first young ones: what it costs goes
-    with the old rows, not with the table. `since` is the column of a row's age, by the database's clock, `group` that
-    of what it is one of. `remove` takes what goes, and is called again with what is left unless it was all (True).
+    Keys grow with time, so old rows come first and a scan ends at the first young ones: its cost depends on the old
+    rows, not on the table. `since` is the column of a row's age, by the database's clock; `group` is the column of its
+    repository or DAG. `remove` removes rows, and is called again with the rest until it returns True.
     """
 
     name: str
@@ -76,7 +74,7 @@ class Aged:
             yield len(going) if done else 0
 
     def _look(self, after: int) -> tuple[list[Looked], bool]:
-        """The old ones of the next rows, and whether there are no more."""
+        """Return the old rows of the next batch, and whether there are no more."""
         is_old = ExpressionWrapper(
             Q(**{f"{self.since}__lt": Now() - timedelta(days=self.days)}), output_field=BooleanField()
         )
@@ -88,7 +86,7 @@ class Aged:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Rows that a query finds by itself."""
+    """Rule for rows that a query selects."""
 
     name: str
     rows: Callable[[], QuerySet[Any]]
@@ -105,7 +103,7 @@ class Expired:
 
 
 def _locked(rows: QuerySet[Any]) -> list[Any]:
-    """The keys of those rows, a batch at most, that nobody else has locked, now locked: to remove them waits for no one."""
+    """Lock at most a batch of the rows that nothing else has locked; return their keys. Removing them never waits."""
     return list(rows.order_by().select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
 
 

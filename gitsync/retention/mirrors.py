@@ -1,6 +1,7 @@
-"""Mirrors that repositories left behind which are no more.
+"""Removal of the mirrors of deleted repositories.
 
-Whoever removes a repository removes the mirror of its own machine; every other machine that has synced it has one too.
+The process that deletes a repository removes the mirror on its own machine; every other machine that has synced the
+repository has one too.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from gitsync.models import Repository
 from gitsync.sync.remote import mirror_of
 from kiok.cluster.conf import properties
 
-MOST = 200
-"""Folders that one call removes: a mirror may hold many files."""
+MOST = 200  # folders that one call removes: a mirror may contain many files
 
 _KEY = re.compile(r"[1-9][0-9]{0,18}")
 
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def remove_leftover_mirrors() -> int:
-    """Remove the mirrors of this machine whose repository is gone, some at a time; how many that were.
+    """Remove mirrors on this machine whose repository was deleted, some at a time; return how many.
 
-    The folders are listed first: a mirror is made after its repository, so that none of a new one is taken for left
-    behind. One that is in use is left for the next time.
+    The folders are listed before the repositories: a mirror is created after its repository, so the mirror of a new
+    repository is never mistaken for a leftover. A mirror in use is left for the next call.
     """
     folders = _named_by_key()
     left = folders - set(Repository.objects.values_list("pk", flat=True)) if folders else folders
@@ -36,9 +36,9 @@ def remove_leftover_mirrors() -> int:
             mirror.discard()
             removed += 1
         except (GitError, OSError) as exc:
-            log.warning("the mirror %s of a removed repository stays behind: %s", mirror.directory, exc)
+            log.warning("cannot remove the mirror %s of a deleted repository: %s", mirror.directory, exc)
     if removed:
-        log.info("removed %s mirrors of repositories that are gone", removed)
+        log.info("removed %s mirrors of deleted repositories", removed)
     return removed
 
 

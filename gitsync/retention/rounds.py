@@ -1,4 +1,4 @@
-"""When it is done, and how much of it at a time."""
+"""Schedule of retention: when it runs, and how much it does at a time."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from django.db import DatabaseError
 from gitsync.retention.rules import rules
 from kiok.cluster.conf import properties
 
+# A round starts no further step after this time. With one round a minute it uses a thirtieth of one connection's time.
 ROUND_SECONDS = 2.0
-"""After so long no further step is begun. A round comes once a minute: a thirtieth of one connection's time."""
-PASS_SECONDS = 3600.0
-"""How often all of it is gone over."""
+PASS_SECONDS = 3600.0  # between two passes over all tables
 
 log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Goes over everything once an hour, in rounds. Used by one thread at a time."""
+    """Hourly pass over all tables, in rounds. Used by one thread at a time."""
 
     def __init__(self) -> None:
         self._under_way: Iterator[tuple[str, int]] | None = None
         self._next_pass = time.monotonic()
 
     def round(self) -> dict[str, int]:
-        """Go on where the last round stopped; by name what was removed.
+        """Continue where the last round stopped; return the number of removed rows by name.
 
-        Nothing while all was gone over within the last hour.
+        Does nothing if a pass was completed and the next hourly one is not due.
         """
         if self._under_way is None:
             if time.monotonic() < self._next_pass:
@@ -47,7 +46,7 @@ class Retention:
             self._under_way = None
         found = {name: rows for name, rows in removed.items() if rows}
         if found:
-            log.info("cleared away by age: %s", ", ".join(f"{rows} {name}" for name, rows in found.items()))
+            log.info("retention removed %s", ", ".join(f"{rows} {name}" for name, rows in found.items()))
         return found
 
 
@@ -57,6 +56,4 @@ def _one_pass() -> Iterator[tuple[str, int]]:
             for removed in rule.steps():
                 yield rule.name, removed
         except DatabaseError as exc:
-            log.warning(
-                "%s cannot be cleared away by age, which is tried again in an hour: %s", rule.name, exc
-            )
+            log.warning("retention of %s failed and is retried in an hour: %s", rule.name, exc)

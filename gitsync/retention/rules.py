@@ -1,4 +1,4 @@
-"""What may go, and what stays however old it is."""
+"""Retention rules: what is removed by age, and what is kept however old it is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDED = (RunState.SUCCESS, RunState.FAILED, RunState.CANCELLED)
 
 
 def rules(config: Properties) -> list[RetentionRule]:
-    """The rules that these properties ask for. Runs before versions, which they keep."""
+    """Return the rules for these properties. Runs come before versions, because a run keeps its version."""
     aged = [
         _syncs(config),
         _sync_logs(config),
@@ -43,8 +43,8 @@ def rules(config: Properties) -> list[RetentionRule]:
     if config.retention_tasks_days:
         before = Now() - timedelta(days=config.retention_tasks_days)
         found.append(Expired("tasks", lambda: Task.objects.filter(stopped__lt=before)))
-        # A task that is taken up has its lock in the future; this one was asked for when there was no worker.
-        found.append(Expired("tasks nobody took up", lambda: OrmQ.objects.filter(lock__lt=before)))
+        # A claimed task has its lock in the future; these tasks were enqueued when there was no worker.
+        found.append(Expired("tasks that no worker took", lambda: OrmQ.objects.filter(lock__lt=before)))
     return found
 
 
@@ -61,10 +61,10 @@ def _syncs(config: Properties) -> Aged:
 
 
 def _sync_logs(config: Properties) -> Aged:
-    """The log is most of a sync's row. Where the sync stays for good, so does its log."""
+    """Return the rule for sync logs, which are most of a sync's row. A sync that is always kept keeps its log."""
     newest = config.retention_syncs_newest
     return Aged(
-        "logs of syncs",
+        "sync logs",
         SyncRun,
         "started_at",
         "repository_id",
@@ -90,7 +90,7 @@ def _runs(config: Properties) -> Aged:
 
 
 def _delete_runs(runs: QuerySet[Any]) -> bool:
-    """Delete runs, but first their tasks, of which there may be 10 000 each: so many at a time. Whether that was all."""
+    """Delete runs, a batch of their tasks first (a run may have 10 000); return whether all were deleted."""
     parts = list(TaskRun.objects.filter(dag_run__in=runs).order_by().values_list("pk", flat=True)[:BATCH])
     if parts:
         TaskRun.objects.filter(pk__in=parts).delete()
@@ -98,17 +98,17 @@ def _delete_runs(runs: QuerySet[Any]) -> bool:
 
 
 def _versions(config: Properties) -> Aged:
-    """Never the newest, by which numbers go on when a DAG returns, nor one that a run refers to.
+    """Return the rule for versions. It keeps the newest, from which numbering continues if a DAG returns, and those of runs.
 
-    A run is begun at the version that is served. That is the newest, or a moment ago was: with two kept at least,
-    none goes while a run of it begins.
+    A run starts at the served version, which is the newest or was so a moment ago. At least two are kept, so that no
+    version is removed while a run of it starts.
     """
     newest = config.retention_versions_newest
 
     def may_go(looked: Sequence[Looked]) -> QuerySet[DagVersion]:
         older = _older_than_newest(DagVersion, looked, "version", newest)
         same = {"uid": OuterRef("uid"), "version": OuterRef("version")}
-        # Not NOT EXISTS, for which the planner may read all runs there are: this asks the index for each row.
+        # Instead of NOT EXISTS, for which the planner may read all runs, this queries the index for each row.
         run, served = (model.objects.filter(**same).order_by().values("pk")[:1] for model in (DagRun, Dag))
         return DagVersion.objects.alias(run=Subquery(run), served=Subquery(served)).filter(
             pk__in=older, run=None, served=None
@@ -118,7 +118,7 @@ def _versions(config: Properties) -> Aged:
 
 
 def _passed_over(looked: Sequence[Looked], newest: int) -> QuerySet[SyncRun]:
-    """Of these syncs, those that are over and neither of the newest of their repository, nor its last good or failed one."""
+    """Return the syncs that may go: ended, not among the newest, not the last good or failed one of their repository."""
     of_repository = SyncRun.objects.filter(repository=OuterRef("repository_id")).order_by("-pk").values("pk")
     bounds = _by_group(
         SyncRun,
@@ -140,7 +140,7 @@ def _each_of(model: type[Model]) -> Any:
 
 
 def _older_than_newest(model: type[Model], looked: Sequence[Looked], column: str, newest: int) -> list[Any]:
-    """The keys of those that are none of so many newest of their DAG, the highest in a column."""
+    """Return the keys of the rows that are not among the `newest` rows of their DAG, by the values of `column`."""
     of_dag = model._default_manager.filter(uid=OuterRef("uid")).order_by(f"-{column}")
     bounds = _by_group(model, looked, of_dag.values(column)[newest - 1 : newest])
     rows = model._default_manager.filter(pk__in=[row.pk for row in looked]).order_by()
@@ -154,9 +154,9 @@ def _older_than_newest(model: type[Model], looked: Sequence[Looked], column: str
 def _by_group(
     model: type[Model], looked: Sequence[Looked], *values: QuerySet[Any]
 ) -> dict[Any, tuple[Any, ...]]:
-    """By group the values of subqueries, which are of a row's group: asked of one row of each.
+    """Return the values of subqueries by group, evaluated for one row of each group.
 
-    All None where somebody has removed that row meanwhile.
+    They are all None if that row was removed in the meantime.
     """
     one_of = {row.group: row.pk for row in looked}
     group_of = {pk: group for group, pk in one_of.items()}

@@ -1,4 +1,4 @@
-"""The ordered steps of a sync: probe, claim, fetch, discover, compile, plan, apply, finish.
+"""Steps of a sync, in order: probe, lease, fetch, discover, compile, plan, apply, finish.
 
-`gitsync.sync.run.sync_repository` walks them; every trigger ends there.
+`gitsync.sync.run.sync_repository` runs them; every trigger calls it.
 """

@@ -1,6 +1,6 @@
-"""Step "apply": the whole plan in one transaction, fenced.
+"""Step "apply": write the whole plan in one fenced transaction.
 
-Readers see the old commit or the new one. The number of statements per 1 000 rows is constant.
+Readers see the old commit or the new one, never a mix. The number of statements per 1 000 rows is constant.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from gitsync.sync.retries import schedule_retry
 from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag, DagVersion, Origin
 
-BATCH = 1000
+BATCH = 1000  # rows per statement
 
 T = TypeVar("T")
 
 
 def recorded_dags(repository: str) -> list[Recorded]:
-    """The DAGs of a repository as the store has them, without their texts, which are long."""
+    """Return the stored DAGs of a repository, without their source texts, which are long."""
     rows = Dag.objects.filter(origin=Origin.GIT, repository=repository).values_list(
         "uid", "dag_id", "source_path", "spec_hash", "version", "stale_reason", "image_digest"
     )
@@ -40,7 +40,7 @@ def recorded_dags(repository: str) -> list[Recorded]:
 
 
 def with_texts(recorded: Sequence[Recorded], compiled: Collection[str]) -> list[Recorded]:
-    """The same, with the texts of those whose file was compiled; no other text is compared."""
+    """Add the source texts of the DAGs whose file was compiled; only those are compared."""
     texts: dict[str, str | None] = {}
     for chunk in _chunks(item.uid for item in recorded if item.source_path in compiled):
         texts.update(Dag.objects.filter(uid__in=chunk).values_list("uid", "source"))
@@ -48,7 +48,7 @@ def with_texts(recorded: Sequence[Recorded], compiled: Collection[str]) -> list[
 
 
 def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
-    """Those of `uids` that belong to a DAG not of this repository, with a description of the owner."""
+    """Return which of `uids` belong to a DAG from outside this repository, with a description of its owner."""
     taken: dict[str, str] = {}
     for chunk in _chunks(uids):
         rows = Dag.objects.filter(uid__in=chunk).exclude(origin=Origin.GIT, repository=repository)
@@ -57,11 +57,11 @@ def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
 
 
 def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) -> None:
-    """Commit the plan. Raises LeaseLost or ConfigurationChanged, and then nothing has changed."""
+    """Commit the plan. Raises LeaseLost or ConfigurationChanged; nothing has changed then."""
     with transaction.atomic():
         repository = locked_if_held(held)
         if repository.config_hash != held.config_hash:
-            raise ConfigurationChanged("the repository was edited while it synced; it is synced again")
+            raise ConfigurationChanged("the repository was edited during the sync; it is synced again")
         now = database_now()
         _create(plan.created, repository.name, commit, now)
         _update(plan.updated, repository.name, commit, now)
@@ -69,8 +69,8 @@ def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) 
         _mark_stale(plan, now)
         delete(Dag, "uid", plan.pruned, origin=Origin.GIT.value, repository=repository.name)
         _record_files(repository, plan, ignored, commit, now)
-        # What was judged last is no longer what is here, also where nobody lives to judge this: were the push taken
-        # back then, a look would find nothing new.
+        # The last outcome no longer describes the stored DAGs. Clear it even if this worker dies before it records a new
+        # one: if the push were reverted then, a poll would wrongly find nothing new.
         Repository.objects.filter(pk=repository.pk).update(last_outcome={})
 
 
@@ -104,7 +104,7 @@ def _refresh(
 
 
 def _overwrite(rows: Sequence[Dag]) -> None:
-    """Update existing rows in place. An upsert, for `bulk_update` is many times slower."""
+    """Update existing rows in place. Uses an upsert, because `bulk_update` is many times slower."""
     Dag.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["uid"], update_fields=_WRITTEN_BY_A_COMMIT
     )
@@ -182,7 +182,7 @@ def _add_versions(versions: Iterable[tuple[PlannedDag, int]], commit: str, now: 
 
 
 def _mark_stale(plan: Plan, now: datetime) -> None:
-    """Record why, keeping since when. Rows that already say so are not written."""
+    """Store the reason of each stale DAG and keep the time since when. Rows that do not change are not written."""
     for chunk in _chunks(plan.stale):
         reasons = {item.uid: item.reason for item in chunk}
         changed = []
@@ -204,7 +204,7 @@ _WRITTEN_OF_A_FILE = (*_COMPARED, "seconds", "first_failed_at", "last_failed_at"
 def _record_files(
     repository: Repository, plan: Plan, ignored: Sequence[Ignored], commit: str, now: datetime
 ) -> None:
-    """Bring the repository's file rows in line, touching only those whose outcome changed."""
+    """Update the repository's file rows. Rows whose outcome did not change are not rewritten."""
     files = SourceFile.objects.filter(repository=repository)
     gone = dict(files.values_list("path", "pk"))
     for file in plan.files:
@@ -270,7 +270,7 @@ def _file_rows(
 
 
 def _problems(file: FileResult) -> list[dict[str, Any]]:
-    """The file's diagnostics as they are stored: where it failed, each with the lines around its own."""
+    """Return the file's diagnostics as they are stored; for a failed file, each with an excerpt of the lines around it."""
     stored = [diagnostic.to_json() for diagnostic in file.diagnostics]
     if file.status is FileStatus.FAILED and file.text is not None:
         around = excerpts(file.text, file.source.kind, file.diagnostics)

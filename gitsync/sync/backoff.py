@@ -1,4 +1,4 @@
-"""When a repository is looked at next."""
+"""Schedule of polls: when a repository is checked next, and the back-off after failures."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from gitsync.models import Repository
 from kiok.cluster.clock import database_now
 
 MAX_BACKOFF_SECONDS = 15 * 60
-FIRST_RETRY_SECONDS = 5
-"""The first pause of a repository that has never synced: whoever has just configured it is waiting."""
-SPREAD = 0.1
-"""Share of the interval over which repositories are spread, so that a thousand do not ask at once."""
+FIRST_RETRY_SECONDS = 5  # for a repository that has never synced: the person who configured it is waiting
+SPREAD = (
+    0.1  # share of the interval over which polls are spread, so that a thousand do not run at the same time
+)
 
 
 def may_sync() -> Q:
-    """A condition on `Repository`: neither switched off nor paused."""
+    """Return a condition on `Repository`: neither disabled nor paused."""
     return Q(enabled=True, paused_at__isnull=True)
 
 
 def next_due(repository: Repository, now: datetime) -> datetime:
-    """The next point of the repository's own grid after `now`.
+    """Return the next regular poll of the repository after `now`.
 
-    The grid is kept, not restarted, so a slow look does not shift later ones. It is laid once, at the first look,
-    with an offset by name.
+    Polls stay on a fixed grid of intervals, so a slow poll does not shift later ones. The first poll sets the grid, with
+    an offset derived from the name.
     """
     interval = timedelta(milliseconds=repository.effective_interval_ms)
     if repository.checked_at is None:
@@ -34,15 +34,16 @@ def next_due(repository: Repository, now: datetime) -> datetime:
         return now + interval - interval * SPREAD * share
     behind = now - repository.next_due_at
     if behind < timedelta(0):
-        # Asked for out of turn (a command, the admin, a webhook): the grid stands.
+        # Requested before it was due (by a command, the admin, a webhook): the grid stays.
         return min(repository.next_due_at, now + interval)
     return repository.next_due_at + interval * (behind // interval + 1)
 
 
 def after_failure(repository: Repository, failures: int, now: datetime) -> datetime:
-    """When to poll again after the nth transient failure in a row: the first pause, doubled each time, at most 15 min.
+    """Return when to poll again after `failures` transient failures in a row.
 
-    The first pause is the interval, or 5 s until the first success. See docs/git-rules.md.
+    The back-off starts with the interval, or 5 s until the first success, and doubles each time, up to 15 minutes.
+    See docs/git-rules.md.
     """
     interval = repository.effective_interval_ms / 1000
     first = interval if repository.last_good_at else min(FIRST_RETRY_SECONDS, interval)
@@ -51,10 +52,10 @@ def after_failure(repository: Repository, failures: int, now: datetime) -> datet
 
 
 def retry_at(repository: Repository, attempts: int, due: datetime) -> datetime:
-    """Return the time of the poll that retries what failed `attempts` times in a row, of a commit or all of it.
+    """Return the time of the poll that retries a commit, or a file of it, after `attempts` failures in a row.
 
-    Polling keeps its interval. `due` is the next poll, and the first retry; each further one comes after twice as many
-    intervals, at most 15 minutes.
+    Polling keeps its interval. The first retry is at `due`, the next poll; each further one comes after twice as many
+    intervals, up to 15 minutes.
     """
     interval = timedelta(milliseconds=repository.effective_interval_ms)
     polls: int = min(2 ** min(attempts - 1, 20), max(1, timedelta(seconds=MAX_BACKOFF_SECONDS) // interval))
@@ -62,6 +63,6 @@ def retry_at(repository: Repository, attempts: int, due: datetime) -> datetime:
 
 
 def look_at_once(repository: Repository) -> None:
-    """After an edit: due now, with the pauses after failures forgotten. Does not save."""
+    """Make the repository due now and reset its back-off, after an edit. Does not save."""
     repository.next_due_at = database_now()
     repository.consecutive_failures = 0

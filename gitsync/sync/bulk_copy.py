@@ -1,4 +1,4 @@
-"""Many rows at once, by what is fastest for PostgreSQL: COPY for new ones, one array for those to delete."""
+"""Bulk writes in the way that is fastest for PostgreSQL: COPY for new rows, one array for those to delete."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _PLAIN = frozenset({str, int, float, bool, datetime, type(None)})
 
 
 def copy(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows of the named columns; keys that the database gives stay unknown.
+    """Insert rows of the named columns. Keys that the database generates are not returned.
 
-    The values are text, numbers, booleans, times or None as the database takes them: JSON as its text. Model instances
-    would cost three times as much. Raises IntegrityError.
+    The values are text, numbers, booleans, times or None as the database takes them, and JSON as text. Model instances
+    would take three times as long. Raises IntegrityError.
     """
     quoted = connection.ops.quote_name
     named = ", ".join(quoted(column) for column in columns)
     command = f"COPY {quoted(model._meta.db_table)} ({named}) FROM STDIN"
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        target: Any = cursor.cursor  # psycopg's own: Django's knows no COPY
+        target: Any = cursor.cursor  # psycopg's own cursor: Django's has no COPY
         with target.copy(command) as copying:
             for row in rows:
                 copying.write_row(row)
@@ -41,10 +41,10 @@ def copy_unsaved(rows: Sequence[Model]) -> None:
 
 
 def delete(model: type[Model], column: str, values: Sequence[Any], **conditions: str) -> None:
-    """Delete the rows with one of `values` in `column`, and with `conditions`, which are values by column.
+    """Delete the rows with one of `values` in `column` that also match `conditions`, which are values by column.
 
-    One array in place of a parameter for each value, which takes PostgreSQL about twice as long. Nothing refers to rows
-    of these models, so there is nothing to cascade to.
+    The values are passed as one array: a parameter for each takes PostgreSQL about twice as long. No other table refers
+    to these models, so nothing has to cascade.
     """
     if not values:
         return
@@ -58,7 +58,7 @@ def delete(model: type[Model], column: str, values: Sequence[Any], **conditions:
 
 
 def _value(row: Model, field: Field[Any, Any]) -> Any:
-    """Return a value as psycopg takes it: most as they are, which saves half of the time."""
+    """Return a value as psycopg takes it. Most values pass unconverted, which saves half of the time."""
     value = getattr(row, field.attname)
     if type(value) in _PLAIN and not isinstance(field, JSONField):
         return value

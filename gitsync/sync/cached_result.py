@@ -1,4 +1,4 @@
-"""What the store knows of each file's last compile, for the compilers to tell whether it still holds."""
+"""Cached results: each file's last compile, from which the compilers decide whether it must be compiled again."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from kiok.errors import Diagnostic
 def cached_results(
     repository: Repository, recorded: Iterable[Recorded], *, retry_now: bool = False
 ) -> dict[str, CachedResult]:
-    """The last compile of each path whose DAGs the store still has.
+    """Return the cached result of each path whose DAGs are all still stored.
 
-    Where it has fewer than the file gave, or stale ones of a file that did not fail, somebody else was at
-    them: such a file is not known, and is compiled again. Nor is a failure whose retry is due; with `retry_now` each is.
+    If the store has fewer DAGs than the file gave, or stale ones of a file that did not fail, something else changed
+    them. Such a file has no cached result and is compiled again. The same holds for a failed file whose retry is due;
+    with `retry_now` every retry is.
     """
     now = database_now()
     served, stale = Counter[str](), Counter[str]()
@@ -34,7 +35,7 @@ def cached_results(
     rows = (
         SourceFile.objects.filter(repository=repository)
         .exclude(compile_key="")
-        # As text: nearly all have none, and to decode each takes longer than to read the row.
+        # As text: nearly all rows have no diagnostics, and decoding JSON takes longer than reading the row.
         .annotate(problems=Cast("diagnostics", TextField()))
         .values_list(
             "path", "state", "dags", "problems", "image_digest", "compile_key", "traced_accesses", "retry_at"
@@ -61,7 +62,7 @@ def cached_results(
 def earlier_doubts(repository: Repository, paths: Collection[str]) -> dict[str, frozenset[str]]:
     """Return the messages of the doubts that each of `paths` had at its last compile without a failure.
 
-    The file's DAGs served then, so none of these doubts is about one of them. A path that failed is left out.
+    The file's DAGs were registered then, so none of these doubts is about one of them. Failed paths are left out.
     """
     if not paths:
         return {}

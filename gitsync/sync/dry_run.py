@@ -1,6 +1,6 @@
-"""A dry run for people: what a sync would do, with what it would make of each DAG that it updates.
+"""Dry run for people: what a sync would do, with the old and new spec of each DAG that it would update.
 
-The result is kept as a task's result, so it is cut to a size that a row and a page can bear; `counts` are true.
+The result is stored as a task's result, so it is cut to a size that fits a row and a page. `counts` are complete.
 """
 
 from __future__ import annotations
@@ -19,27 +19,23 @@ from gitsync.sync.run import dry_run
 from kiok.connections.redaction import redact
 from kiok.metadata.models import Dag
 
-MAX_UPDATED = 50
-"""Updated DAGs whose specs are told."""
-MAX_SPEC_CHARACTERS = 100_000
-"""Of one spec as JSON; the two of a DAG are told or left out together."""
-MAX_CHARACTERS = 2_000_000
-"""Of all specs together."""
-MAX_LISTED = 1000
-"""Of each list in the report."""
+MAX_UPDATED = 50  # updated DAGs whose specs are included
+MAX_SPEC_CHARACTERS = 100_000  # of one spec as JSON; both specs of a DAG are included or left out together
+MAX_CHARACTERS = 2_000_000  # of all specs together
+MAX_LISTED = 1000  # entries of each list in the report
 MAX_MESSAGE_CHARACTERS = 2000
 REASONS = ("not_a_dag_reasons", "ignored_reasons")
 LISTS = ("created", "updated", "pruned", "stale", "failed", "not_a_dag", "ignored")
 
 
 def preview(repository_id: int, *, full: bool = False) -> dict[str, Any]:
-    """`{"report", "counts", "updated", "left_out", "too_large", "config", "finished_at"}`.
+    """Return `{"report", "counts", "updated", "left_out", "too_large", "config", "finished_at"}`.
 
-    `report` is a SyncReport as JSON with lists of at most `MAX_LISTED`; `counts` maps each list's name to how many
-    there are. `updated` has `{"uid", "before": DagSpec, "after": DagSpec}` of the first updated DAGs: what is
-    served, and what would be. `left_out` counts the other updated DAGs, `too_large` names those of the first ones
-    among them whose specs are too long. `config` is the repository's `config_hash`, `finished_at` ISO 8601.
-    Raises Repository.DoesNotExist, and database errors.
+    `report` is a SyncReport as JSON with lists of at most `MAX_LISTED` entries; `counts` maps each list's name to its
+    full length. `updated` has `{"uid", "before": DagSpec, "after": DagSpec}` of the first updated DAGs: the spec served
+    now and the one after a sync. `left_out` counts the other updated DAGs; `too_large` names the DAGs left out because
+    their specs are too long. `config` is the repository's `config_hash`, `finished_at` is ISO 8601.
+    Raises Repository.DoesNotExist and database errors.
     """
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
     report, plan = dry_run(repository, full=full)
@@ -62,7 +58,7 @@ def _updated(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
     )
     told, too_large, characters = [], [], 0
     for found in first:
-        # What is served may have gone since the plan was made.
+        # A DAG may have been removed since the plan was made.
         before, after = served.get(found.uid, {}), found.spec.to_json()
         sizes = [len(json.dumps(spec)) for spec in (before, after)]
         if max(sizes) > MAX_SPEC_CHARACTERS:
@@ -81,7 +77,7 @@ def _counts(report: SyncReport) -> dict[str, int]:
 def _cut(report: dict[str, Any]) -> dict[str, Any]:
     cut = {name: report[name][:MAX_LISTED] for name in LISTS}
     cut["failed"] = [
-        # Redacted before it is cut: of a secret that was cut, less is found.
+        # Redact before cutting: part of a secret is not recognised.
         {**item, "message": redact(item["message"])[:MAX_MESSAGE_CHARACTERS]}
         for item in cut["failed"]
     ]

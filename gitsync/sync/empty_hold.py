@@ -1,8 +1,8 @@
-"""The hold on a commit that would prune every DAG of a repository whose `allow_empty` is false.
+"""Hold on a commit that would prune every DAG of a repository whose `allow_empty` is false.
 
 The hold is stored with the repository (`Repository.empty_hold`): the commit, the configuration under which it was compared
-with the recorded DAGs, and their number. Acceptance is a mark on the hold, so that it is valid for exactly that commit under
-exactly that configuration, and ends with the hold.
+with the stored DAGs, and their number. The acceptance is stored in the hold, so it is valid for exactly that commit and
+configuration, and ends with the hold.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORT_COMMIT = 12
 
 @dataclass(frozen=True, slots=True)
 class EmptyHold:
-    """A held commit. `config` is the repository's `config_hash` at that time, `accepted_by` a name or ""."""
+    """Held commit. `config` is the repository's `config_hash` at that time, `accepted_by` a user name or ""."""
 
     commit: str
     config: str
@@ -40,9 +40,9 @@ class EmptyHold:
 
 
 def hold_of(repository: Repository) -> EmptyHold | None:
-    """Return the hold that is in force; None where there is none, or the configuration was changed since.
+    """Return the hold that is in force; None if there is none or the configuration has changed since.
 
-    A pause, or switching the repository off, counts as such a change; once that is undone the hold is in force again.
+    Pausing or disabling the repository counts as such a change; once that is undone, the hold is in force again.
     """
     if not repository.empty_hold:
         return None
@@ -51,13 +51,13 @@ def hold_of(repository: Repository) -> EmptyHold | None:
 
 
 def is_accepted(repository: Repository, commit: str) -> bool:
-    """Return whether this commit is held and was accepted."""
+    """Return whether this commit is held and has been accepted."""
     hold = hold_of(repository)
     return bool(hold and hold.commit == commit and hold.accepted_by)
 
 
 def require_acceptance(repository: Repository, plan: Plan, commit: str, *, is_dry_run: bool = False) -> str:
-    """Return who accepted that the plan prunes every DAG; "" where no acceptance is needed. Raise WouldEmpty."""
+    """Return the user who accepted that the plan prunes every DAG; "" if no acceptance is needed. Raises WouldEmpty."""
     if repository.allow_empty or not plan.would_empty:
         return ""
     hold = hold_of(repository)
@@ -77,16 +77,16 @@ def require_acceptance(repository: Repository, plan: Plan, commit: str, *, is_dr
 
 
 def every_dag(number: int) -> str:
-    """Return `all 3 DAGs`, or `the only DAG`."""
+    """Return a text such as `all 3 DAGs`, or `the only DAG`."""
     return "the only DAG" if number == 1 else f"all {number} DAGs"
 
 
 def hold_after_failure(repository: Repository, commit: str, new: EmptyHold | None) -> dict[str, Any] | None:
-    """Return what is stored as the hold after a failure at this commit; `new` is the hold, if that was the failure."""
+    """Return the hold to store after a failure at this commit; `new` is the new hold, if that was the failure."""
     stored = EmptyHold.from_json(repository.empty_hold) if repository.empty_hold else None
     is_same = stored is not None and stored.commit == commit
     if new and stored and is_same and stored.config == new.config:
-        # Accepted while the sync ran: the request that came with the acceptance is served next.
+        # Accepted while the sync was running: the sync requested with the acceptance comes next.
         new = replace(new, accepted_by=stored.accepted_by)
     kept = new or (stored if is_same else None)
     return kept.to_json() if kept else None

@@ -1,4 +1,4 @@
-"""Why a sync had no effect: the stable reason, the text for people and the policy of whatever a step raised."""
+"""Failures of a sync: the stable reason, the message and the retry policy of each error that a step raises."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_MESSAGE = 4000
 
 @dataclass(frozen=True, slots=True)
 class SyncFailure:
-    """Why a sync had no effect. `transient`: it is tried again with growing pauses."""
+    """Reason why a sync had no effect. `transient`: it is retried with exponential back-off."""
 
     reason: str
     message: str
@@ -27,24 +27,24 @@ class SyncFailure:
 
 
 def failure_of(error: Exception) -> SyncFailure:
-    """What any error is as a repository's failure."""
-    # Whatever a server says may repeat the credential it was sent, be it as the name of a branch.
+    """Convert any error to the failure of a repository."""
+    # A server's answer may repeat the credential it was sent, for example as the name of a branch.
     text = redact(str(error))[:MAX_MESSAGE]
     if isinstance(error, GitError | SyncError):
         return SyncFailure(str(error.reason), text, error.transient)
     if is_store_full(error):
-        message = f"the database has no space left on its disk. PostgreSQL says: {' '.join(text.split())}"
+        message = f"the database has no space left on its disk. PostgreSQL reports: {' '.join(text.split())}"
         return SyncFailure(GitReason.DISK_FULL, message, transient=True)
     if isinstance(error, CompilerError):
         return SyncFailure(SyncReason.COMPILE_FAILED, text, transient=False)
     if isinstance(error, KiokError):
         return SyncFailure(str(getattr(error, "reason", SyncReason.INTERNAL)), text, True)
-    message = f"an unexpected {type(error).__name__} stopped the sync; the service's log has the details"
+    message = f"an unexpected {type(error).__name__} stopped the sync; see the service log"
     return SyncFailure(SyncReason.INTERNAL, message, transient=True)
 
 
 def logged_failure_of(error: Exception, repository: Repository) -> SyncFailure:
-    """The same, told in the log: in full where it is this service's fault."""
+    """Convert an error to a failure and log it, with the traceback if it is a fault of this service."""
     failure = failure_of(error)
     if failure.reason == SyncReason.INTERNAL:
         log.error("sync of %s failed unexpectedly", repository.name, exc_info=error)
@@ -54,5 +54,5 @@ def logged_failure_of(error: Exception, repository: Repository) -> SyncFailure:
 
 
 def is_store_full(error: Exception) -> bool:
-    """Whether the database had no room for what it was to write (disk_full, class 53 of PostgreSQL's error codes)."""
+    """Return whether the database's disk is full (disk_full, class 53 of PostgreSQL's error codes)."""
     return getattr(error.__cause__, "sqlstate", None) == "53100"

@@ -1,8 +1,8 @@
-"""Step "claim": one sync at a time per repository, by conditional update with a lease and a number.
+"""Step "lease": one sync at a time per repository, by a conditional update that sets a lease and a number.
 
-The number grows with every claim (a fencing token: Kleppmann, "How to do distributed locking"); apply and
-finish write only while it is still theirs. The lease is short and renewed from a thread, so a killed worker
-holds a repository up for seconds; on the same machine its death is seen at once.
+The number grows with every lease (a fencing token: Kleppmann, "How to do distributed locking"); apply and
+finish write only while the number is still that of their lease. The lease is short and renewed from a thread, so a
+killed worker blocks a repository for seconds. On the same machine its death is detected immediately.
 """
 
 from __future__ import annotations
@@ -28,30 +28,29 @@ from kiok.cluster.process_id import process_name
 
 LEASE = Repository.LEASE
 RENEW_SECONDS = 5.0
-RETRY_SECONDS = 0.5
-DIED = "The worker that ran this sync is gone. Nothing of it was committed, or all of it."
-LEFT = "The sync could not write its end. Nothing of it was committed, or all of it."
+RETRY_SECONDS = 0.5  # between two attempts to release a lease while the database is unreachable
+DIED = "The worker that ran this sync died. Its changes were committed completely or not at all."
+LEFT = "The sync could not record its end. Its changes were committed completely or not at all."
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SyncLease:
-    """The right to sync one repository, as of one configuration."""
+    """Lease to sync one repository under one configuration."""
 
     repository_id: int
     holder: str
     number: int
     config_hash: str
-    name: str
-    """The repository's, for the log."""
+    name: str  # of the repository, for the log
 
 
 def acquire(repository_id: int) -> SyncLease | None:
-    """Take the repository, or None while somebody alive holds it.
+    """Acquire the sync lease of a repository; return None while a live worker holds it.
 
-    Syncs that were left running are marked abandoned: as one whose worker died where it still had the claim.
-    Raises Repository.DoesNotExist.
+    Earlier syncs that still count as running are marked abandoned. The one that still held the lease gets the reason
+    `worker_died`. Raises Repository.DoesNotExist.
     """
     me = process_name()
     found = Repository.objects.filter(pk=repository_id).values_list("lease_holder", "lease_number").first()
@@ -72,24 +71,24 @@ def acquire(repository_id: int) -> SyncLease | None:
 
 
 def _abandon(repository_id: int, which: Q, message: str, reason: str = "") -> None:
-    """End those of the repository's syncs that say they run."""
+    """Mark the matching running syncs of the repository as abandoned."""
     SyncRun.objects.filter(which, repository_id=repository_id, state=SyncState.RUNNING).update(
         state=SyncState.ABANDONED, reason=reason, message=message, finished_at=Now()
     )
 
 
 def is_held(row: Repository) -> bool:
-    """Whether somebody alive syncs the repository, as far as its row tells."""
+    """Return whether a live worker holds the repository's lease, according to its row."""
     return LEASE.is_held(row)
 
 
 def release(held: SyncLease, *, keep_request: bool = False) -> dict[str, Any] | None:
-    """Give the repository back. Returns the request that came meanwhile, if any (`leave_request`).
+    """Release the lease. Return the pending request that arrived during the sync, if any (`leave_request`).
 
-    `keep_request`: the request stays with the repository, for whoever claims it next.
+    `keep_request`: leave the request with the repository, for the next holder of the lease.
 
-    Where the store is out of reach, it is tried for as long as the lease may last: when the store is back, nobody waits
-    for the rest of that. Raises database errors after it.
+    While the database is unreachable, the release is retried for as long as the lease may last, so that no worker waits
+    for the lease to expire once the database is back. Raises database errors after that.
     """
     deadline = time.monotonic() + LEASE.seconds
     while True:
@@ -116,9 +115,9 @@ def _release(held: SyncLease, keep_request: bool) -> dict[str, Any] | None:
 
 
 def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, full: bool = False) -> bool:
-    """Leave a request with the sync under way; several become one, `full` if any of them is.
+    """Leave a pending request with the running sync. Several are coalesced into one, `full` if any of them is.
 
-    False when no sync is under way, so that the caller may claim.
+    Return False if no sync is running, so that the caller can acquire the lease.
     """
     with transaction.atomic():
         limit_standstill()
@@ -139,10 +138,10 @@ def leave_request(repository_id: int, trigger: str, requested_by: str = "", *, f
 
 
 def _log_joined(repository: Repository, pending_request: str) -> None:
-    """Say what a request that came during a sync waits for, and what the sync that follows goes by."""
+    """Log which sync the request waits for, and the correlation id of the sync that follows."""
     if pending_request != correlation.current():
         log.info(
-            "a sync of %s is to follow the one under way: this request joins %s",
+            "another sync of %s follows the running one; this request is coalesced into %s",
             repository.name,
             pending_request,
         )
@@ -153,12 +152,12 @@ def _log_joined(repository: Repository, pending_request: str) -> None:
 
 
 def locked_if_held(held: SyncLease, *fields: str) -> Repository:
-    """The repository row, locked for the rest of the transaction, if the claim still stands.
+    """Return the repository row, locked for the rest of the transaction, if the lease is still held.
 
-    `fields` are those that are needed, where that is not all of them: a row has some fifty.
+    `fields` limits which of the some fifty fields are read; without it, all are.
 
-    A process that stops in that transaction keeps the row no longer than a lease: the server ends its session.
-    Raises LeaseLost otherwise.
+    A process that is suspended in that transaction keeps the row locked no longer than a lease: PostgreSQL ends its
+    session. Raises LeaseLost if the lease is no longer held.
     """
     limit_standstill()
     rows = Repository.objects.select_for_update()
@@ -166,7 +165,7 @@ def locked_if_held(held: SyncLease, *fields: str) -> Repository:
         rows = rows.only(*fields)
     row = rows.filter(pk=held.repository_id, lease_holder=held.holder, lease_number=held.number).first()
     if row is None:
-        raise LeaseLost("another worker has taken this repository over; this sync commits nothing")
+        raise LeaseLost("another worker has taken over this repository; this sync commits nothing")
     return row
 
 
@@ -196,7 +195,7 @@ def _renew(held: SyncLease, limit_seconds: float, stop: threading.Event) -> None
             try:
                 LEASE.renew(Repository.objects.filter(pk=held.repository_id, lease_number=held.number))
             except Error as exc:
-                # The lease has seconds left, and the fence decides in the end: try again.
+                # Try again: the lease has seconds left, and the fencing token protects the commit in any case.
                 log.warning("cannot renew the lease of repository %s: %s", held.name, exc)
                 connection.close()
     finally:

@@ -1,4 +1,4 @@
-"""What happened in a sync, in words for people, with the seconds since its beginning."""
+"""Sync log: one readable line per event of a sync, with the seconds since its start."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ import time
 
 from kiok.connections.redaction import redact
 
-MAX_BYTES = 64 * 1024
-"""Of the whole text."""
+MAX_BYTES = 64 * 1024  # of the whole log
 MAX_LINE_CHARACTERS = 1000
-MAX_END_BYTES = 8 * 1024
-"""Of the bytes above, kept for how the sync ends: it is what most people look for."""
+MAX_END_BYTES = 8 * 1024  # of MAX_BYTES, reserved for how the sync ends: most readers want to know that
+# Characters of a text that are searched for secrets before it is cut, so that a secret across the cut is found whole.
 _READ_CHARACTERS = 20 * MAX_LINE_CHARACTERS
-"""Of a text, before it is cut: a secret that passes the end of what is shown is found whole."""
-FULL = f"… the log holds at most {MAX_BYTES // 1024} KiB; what followed is left out"
+FULL = f"… the sync log is limited to {MAX_BYTES // 1024} KiB; later lines are omitted"
 
 
 class SyncLog:
-    """Lines `+0.12 fetch: …`. Kept in memory; used by several threads.
+    """Sync log of lines such as `+0.12 fetch: …`, kept in memory. Safe to share between threads.
 
-    What goes in may quote a server or a file: secrets are masked before anything is cut, and what does not print is
-    shown as an escape, so that a line is a line.
+    A text may quote a server or a file: secrets are masked before it is cut, and unprintable characters are escaped, so
+    that each entry stays on one line.
     """
 
     def __init__(self) -> None:
@@ -32,7 +30,7 @@ class SyncLog:
         self._is_full = False
 
     def note(self, step: str, text: str, *, is_end: bool = False) -> None:
-        """Add a line. `is_end`: it tells how the sync ended, and has its place however long the log is."""
+        """Add a line. `is_end`: it says how the sync ended, and may use the space reserved for that."""
         seconds = time.monotonic() - self._began
         line = f"+{seconds:.2f} {step}: {_on_one_line(redact(text[:_READ_CHARACTERS]))}"
         with self._lock:
@@ -44,7 +42,7 @@ class SyncLog:
                 self._add(FULL)
 
     def text(self) -> str:
-        """All lines."""
+        """Return all lines."""
         with self._lock:
             return "\n".join(self._lines)
 
@@ -63,5 +61,5 @@ def _on_one_line(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    """Line ends become blanks; the rest is shown as Python writes it."""
+    """Return a blank for a line end or a tab, and a Python escape for other characters."""
     return " " if character in "\n\r\t" else character.encode("unicode_escape").decode("ascii")

@@ -1,7 +1,7 @@
-"""Step "plan": what a commit means for the metadata store. Pure: no database, no clock.
+"""Step "plan": what a commit changes in the metadata store. Pure functions: no database, no clock.
 
-The rules are the invariants (ARCHITECTURE.md): only what is provably gone is pruned, and a file that
-fails keeps the DAGs it last gave.
+The rules are the invariants (ARCHITECTURE.md): only DAGs that are provably gone are pruned, and a file that
+fails keeps its last good DAGs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kiok.spec import DagSpec
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A DAG of this repository as the store has it. `text` is only looked at where its file was compiled."""
+    """Stored DAG of this repository. `text` is only read if its file was compiled."""
 
     uid: str
     dag_id: str
@@ -33,7 +33,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class PlannedDag:
-    """A valid DAG of the commit."""
+    """Valid DAG of the commit."""
 
     uid: str
     spec: DagSpec
@@ -48,7 +48,7 @@ class PlannedDag:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A DAG that keeps serving what its file said before it failed."""
+    """Stale DAG: its file fails, and its last good version keeps serving."""
 
     uid: str
     reason: str
@@ -56,9 +56,9 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do. `refreshed` DAGs keep their spec and version, but text, image or staleness changed.
+    """Changes to apply. `refreshed` DAGs keep their spec and version, but their text, image or staleness changed.
 
-    `files` are all of the commit, whether they were compiled now or their last result holds.
+    `files` are all files of the commit, whether compiled now or reused from the cached result.
     """
 
     created: tuple[PlannedDag, ...] = ()
@@ -79,13 +79,13 @@ class Plan:
 
     @property
     def would_empty(self) -> bool:
-        """Whether DAGs are recorded and none of them, nor a new one, is left."""
+        """Return whether the plan prunes every stored DAG and adds none."""
         left = (self.created, self.updated, self.refreshed, self.unchanged, self.stale)
         return bool(self.pruned) and not any(left)
 
     @property
     def changes(self) -> dict[str, list[str]]:
-        """Uids by what happens to them, for people and for the record."""
+        """Return the uids by kind of change, as shown to people and stored with the sync."""
         return {
             "created": [found.uid for found in self.created],
             "updated": [found.uid for found, _ in self.updated],
@@ -101,12 +101,11 @@ def make_plan(
     taken: Mapping[str, str] | None = None,
     earlier_doubts: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Plan:
-    """Compare a commit's files with the recorded DAGs of the same repository.
+    """Compare a commit's files with the stored DAGs of the same repository.
 
-    `taken` maps uids that belong to somebody else (another origin) to a description of the owner; a file that
-    would claim one fails with that message. `earlier_doubts` are the messages of the doubts that a path had when its
-    DAGs last served: the same doubt now says nothing about a DAG that is missing. The recorded DAGs of a reused file
-    stay as they are: served or stale.
+    `taken` maps uids that belong to another origin to a description of the owner; a file that uses one fails with that
+    message. `earlier_doubts` are the messages of the doubts that a path had when its DAGs last served: the same doubt
+    now says nothing about a missing DAG. The stored DAGs of a reused file stay as they are, served or stale.
     """
     known = {item.uid: item for item in recorded}
     uids_by_path: dict[str, set[str]] = {}
@@ -155,7 +154,7 @@ def make_plan(
 
 
 def uid_of(repository: str, source_path: str, dag_id: str | None) -> str:
-    """A DAG's unique id (docs/authors.md, "Identity"). `dag_id` None: the file holds one DAG."""
+    """Return a DAG's unique id (docs/authors.md, "Identity"). `dag_id` None: the file contains one DAG."""
     base = f"{repository}/{source_path}"
     return base if dag_id is None else f"{base}::{dag_id}"
 
@@ -167,19 +166,19 @@ def _judge(
     taken: Mapping[str, str],
     earlier_doubts: Collection[str],
 ) -> tuple[FileResult, list[PlannedDag]]:
-    """Return the file as the plan takes it, with a doubt about a recorded DAG turned into a failure; and its DAGs.
+    """Return the file as the plan uses it, with a doubt about a stored DAG turned into a failure, and its DAGs.
 
-    What the store has a say in has no key: the store may say otherwise next time.
+    A result that depends on the store gets no cache key, because the store may differ at the next sync.
     """
     if file.reused:
         return file, []
     if file.doubts and not file.keyed and _are_keyed(repository, file, recorded_uids):
-        # A document that is in doubt counts, so that the others keep the uids that they have with it.
+        # A document in doubt counts as a document, so that the other documents keep their uids.
         file = replace(file, keyed=True)
     found = _found_in(repository, file)
     doubts = tuple(doubt for doubt in file.doubts if doubt.message not in earlier_doubts)
     if doubts and recorded_uids - {item.uid for item in found}:
-        # It gave a DAG before that it does not give now, and it was not understood: that proves nothing.
+        # A DAG is missing, but parts of the file were not understood, which does not prove that the DAG is gone.
         problems = file.diagnostics if file.status is FileStatus.FAILED else ()
         file = replace(file, status=FileStatus.FAILED, diagnostics=(*problems, *doubts), key="")
         return file, [replace(item, file=file) for item in found]
@@ -200,7 +199,7 @@ def _found_in(repository: str, file: FileResult) -> list[PlannedDag]:
 
 
 def _are_keyed(repository: str, file: FileResult, recorded_uids: set[str]) -> bool:
-    """Return whether the recorded DAGs of a YAML file have their ids in their uids."""
+    """Return whether the uids of a YAML file's stored DAGs contain the DAG ids."""
     return bool(recorded_uids) and uid_of(repository, file.source.path, None) not in recorded_uids
 
 
@@ -215,10 +214,10 @@ def _needs_refresh(item: PlannedDag, before: Recorded) -> bool:
 def _sort_the_missing(
     missing: Iterable[Recorded], found: Mapping[str, PlannedDag], files: Sequence[FileResult]
 ) -> tuple[list[Stale], list[str]]:
-    """Recorded DAGs that compiling did not give: stale where their file failed, else pruned.
+    """Split the stored DAGs that the compile did not give: stale if their file failed, else pruned.
 
-    A file that gains or loses a second YAML document renames its DAGs' uids. Where it fails in part, the
-    recorded DAG whose id was found under its new uid is superseded, not stale: else it would serve twice.
+    A file that gains or loses a second YAML document changes its DAGs' uids. If it fails in part, a stored DAG whose id
+    was found under its new uid is superseded, not stale: otherwise it would serve twice.
     """
     failures = {file.source.path: file for file in files if file.status is FileStatus.FAILED}
     given = {(item.source_path, item.spec.id) for item in found.values()}

@@ -1,4 +1,4 @@
-"""A look at a repository: step "probe", and what is recorded where that settles the matter."""
+"""Poll of a repository: step "probe", and the result that is recorded if no sync is needed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _probe_cache = ProbeCache()
 
 
 def poll(repository_id: int) -> bool:
-    """The leader's look: whether the repository needs a sync by a worker.
+    """Poll a repository for the leader; return whether it needs a sync by a worker.
 
-    A look that settles the matter (nothing new, out of reach) records so. Raises Repository.DoesNotExist.
+    If it needs none (nothing new, or unreachable), the result is recorded. Raises Repository.DoesNotExist.
     """
     repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
 
     def ask(remote: Remote) -> str:
-        # As old an answer as the looks' own spread: nobody waits for a push longer than that for it.
+        # A shared answer may be as old as the spread of the polls, so it delays a push by no more than that.
         return _probe_cache.probe(remote, SPREAD * repository.effective_interval_ms / 1000)
 
     with correlation.bound(repository=repository.name):
@@ -38,7 +38,7 @@ def poll(repository_id: int) -> bool:
 def settled(
     repository: Repository, request: SyncOptions, ask: Callable[[Remote], str] = Remote.probe
 ) -> bool:
-    """Poll the repository; return whether that settles the request, and `repository` is as recorded then.
+    """Poll the repository; return whether the request needs no sync. `repository` is then as recorded.
 
     Raises database errors.
     """
@@ -46,12 +46,12 @@ def settled(
         commit = ask(remote_of(repository))
     except Error:
         raise
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it is this repository's failure and stops no other
+    except Exception as exc:  # noqa: BLE001 - any error is this repository's failure and must not stop others
         failure = logged_failure_of(exc, repository)
         status.fail_unreached(repository, failure, request.trigger, request.requested_by)
         repository.refresh_from_db()
         return True
-    # A process that died left it, and its sync says that it runs; or one that failed left somebody's request.
+    # A process that died left its lease and a sync that counts as running, or a failed one left a pending request.
     is_unfinished = bool(repository.lease_holder or repository.pending_request) and not is_held(repository)
     if is_unfinished or not is_current(
         repository, commit, ignore_back_off=request.overrides_back_off, retries_now=request.retries_now

@@ -30,7 +30,7 @@ def fetch(context: SyncContext) -> None:
     remote = remote_of(context.repository)
     mirror = context.resources.enter_context(remote.mirror.held())
     if mirror is not remote.mirror:
-        context.note("another process uses the mirror; this sync makes one of its own")
+        context.note("another process holds the mirror; this sync uses a temporary one")
         remote = replace(remote, mirror=mirror)
     context.remote = remote
     context.commit = remote.mirror.fetch(remote.url, remote.ref, remote.credential, remote.scope)
@@ -103,25 +103,25 @@ def plan(context: SyncContext) -> None:
 
 def _note_fetched(context: SyncContext, remote: Remote, repository: Repository) -> None:
     before = repository.last_good_commit
-    since = "as at the last good sync" if before == context.commit else f"before: {before or 'none'}"
+    since = (
+        "same as the last good sync" if before == context.commit else f"last good sync: {before or 'none'}"
+    )
     context.note(f"{remote.ref} of {remote.url.display} is at commit {context.commit}, {since}")
     if remote.scope.is_whole:
-        context.note("fetched whole")
+        context.note("fetched the whole commit")
     elif remote.mirror.is_partial:
-        context.note(f"fetched in parts: what is under {remote.subpath} or included, nothing else")
+        context.note(f"fetched only the files under {remote.subpath} and those that `include` names")
     else:
-        context.note("fetched whole: the server does not leave files out")
+        context.note("fetched the whole commit: the server does not support partial fetches")
 
 
 def _found(shares: Sequence[Share], *, full: bool) -> str:
-    """`12 files: 10 python, 2 yaml; 3 of them to compile, 9 have not changed`."""
+    """Return a line such as `12 files: 10 python, 2 yaml; 3 to compile, 9 unchanged`."""
     found, due = sum(share.found for share in shares), sum(share.due for share in shares)
     if not found:
         return "no files"
     kinds = ", ".join(f"{share.found} {share.kind}" for share in shares)
-    rest = (
-        "a full sync: all are compiled" if full else f"{due} to compile, {found - due} as when last compiled"
-    )
+    rest = "full sync: all are compiled" if full else f"{due} to compile, {found - due} unchanged"
     return f"{found} file{'s' if found != 1 else ''}: {kinds}; {rest}"
 
 
@@ -131,13 +131,13 @@ def _note_compiled(context: SyncContext, compilation: Compilation) -> None:
     waiting = [file.source.path for file in compilation.files if file.reused and file.retry]
     if waiting:
         more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        context.note(f"not compiled, since the retry is not due: {waiting[0]}{more}")
+        context.note(f"not compiled, because the retry is not due: {waiting[0]}{more}")
 
 
 def _note_files(context: SyncContext, plan: Plan, compilation: Compilation) -> None:
-    """Note what failed, with every problem, and why the other files give no DAG.
+    """Log every problem of the failed files, and why the other files contain no DAG.
 
-    By the plan: a file in doubt fails where it gave a DAG before.
+    The plan decides which files failed: a file in doubt fails if it gave a DAG before.
     """
     problems = [
         f"{file.source.path}{f':{item.line}' if item.line is not None else ''}: {item.message}"
@@ -164,7 +164,7 @@ def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[R
     number = len(found) + sum(item.source_path in reused for item in recorded)
     if number > limit:
         raise TooManyDags(
-            f"the commit holds {number} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
+            f"the commit contains {number} DAGs; at most {limit} are allowed (kiok.gitsync.max.dags). Nothing was changed"
         )
     return make_plan(
         repository.name,
@@ -176,7 +176,10 @@ def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[R
 
 
 def _possible_uids(repository: str, found: Sequence[tuple[FileResult, str]]) -> list[str]:
-    """Return the uids that the DAGs may get; of a file in doubt, the plan knows whether they have their ids in them."""
+    """Return the uids that the DAGs may get.
+
+    For a file in doubt, only the plan knows whether its uids contain the DAG ids, so both forms are returned.
+    """
     return [
         uid_of(repository, file.source.path, dag_id if keyed else None)
         for file, dag_id in found

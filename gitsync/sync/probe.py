@@ -1,4 +1,4 @@
-"""Step "probe": whether the commit that one `ls-remote` of the exact ref names gives anything to do."""
+"""Step "probe": decide from one `ls-remote` of the exact ref whether there is anything to sync."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kiok.cluster.conf import properties
 
 
 def configuration_digest(repository: Repository) -> str:
-    """Digest of what decides a sync's outcome besides the commit and the images."""
+    """Return a digest of everything that decides a sync's outcome besides the commit and the images."""
     config = properties()
     parts = (
         COMPILER_VERSION,
@@ -34,13 +34,13 @@ def configuration_digest(repository: Repository) -> str:
 def is_current(
     repository: Repository, commit: str, *, ignore_back_off: bool = False, retries_now: bool = False
 ) -> bool:
-    """Whether the last judgement stands: same commit, configuration and images, and its time is not over.
+    """Return whether the last outcome is still valid: same commit, configuration and images, and no retry is due.
 
-    An image that cannot be had now counts as unchanged: an engine that is away must not make good DAGs
-    stale when nothing new was pushed. An outcome with a time postpones the next sync, unless `ignore_back_off`.
-    Files to be retried wait for their time, unless a person requested it (`retries_now`), or for an image that can be
-    had again.
-    A held commit that was accepted has to be synced.
+    An image that is unavailable now counts as unchanged: an unreachable engine must not make good DAGs stale when
+    nothing new was pushed. A back-off (`until`) only delays scheduled syncs, unless `ignore_back_off`.
+    Failed files wait for their retry time or until their image is available again, unless a person requested the sync
+    (`retries_now`).
+    A held commit that was accepted must be synced.
     """
     last_outcome = repository.last_outcome
     if last_outcome.get("commit") != commit or last_outcome.get("config") != configuration_digest(repository):

@@ -1,7 +1,7 @@
-"""One `ls-remote` for several repositories that ask the same remote, for the same ref, with the same credential.
+"""Single-flight probe cache: one `ls-remote` for all repositories with the same url, ref and credential.
 
-A large repository is often configured many times, once for each team's folder. Its server need not be asked
-for each of them; and whoever has another credential, or none, learns nothing from what was answered to one who has.
+A large repository is often configured many times, once for each team's folder. This spares its server a request for
+each of them. A repository with another credential, or none, never gets an answer that was given to this one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gitsync.sync.remote import Remote
 
 @dataclass(slots=True)
 class _Probe:
-    """One that is under way or over; `began` by the monotonic clock."""
+    """Probe that is running or done; `began` is a time of the monotonic clock."""
 
     began: float
     done: threading.Event = field(default_factory=threading.Event)
@@ -26,7 +26,7 @@ class _Probe:
 
 
 class ProbeCache:
-    """Probes of this process. Safe to share between threads."""
+    """Single-flight cache of this process's probes. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,16 +34,16 @@ class ProbeCache:
         self._salt = os.urandom(32)
 
     def probe(self, remote: Remote, max_age_seconds: float) -> str:
-        """The commit the ref named at most `max_age_seconds` ago. Raises as `Remote.probe`.
+        """Return the commit that the ref named at most `max_age_seconds` ago. Raises the errors of `Remote.probe`.
 
-        Who asks while a probe is under way waits for that one.
+        A caller that comes while the same probe is running waits for its result.
         """
         key = self._key(remote)
         now = time.monotonic()
         with self._lock:
             found = self._probes.get(key)
             if found is None or now - found.began > max_age_seconds:
-                # What is over is kept for as long as this asker's answer may be used.
+                # Drop finished probes that are too old for this caller.
                 self._probes = {
                     other: probe
                     for other, probe in self._probes.items()
@@ -70,8 +70,8 @@ class ProbeCache:
         return probe.commit
 
     def _key(self, remote: Remote) -> bytes:
-        """Digest of url, ref and credential; keyed, so that it tells nothing about a secret."""
+        """Return a digest of url, ref and credential; keyed, so that it reveals nothing about a secret."""
         credential = () if remote.credential is None else astuple(remote.credential)
-        # Every field by hand: the repr of a credential leaves its secrets out.
+        # List every field: the repr of a credential omits its secrets.
         parts = (astuple(remote.url), str(remote.ref), type(remote.credential).__name__, credential)
         return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), key=self._salt).digest()

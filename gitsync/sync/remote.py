@@ -1,6 +1,6 @@
-"""A repository row's remote, ready for use: url, ref, credential, mirror.
+"""Remote of a repository row: url, ref, credential, mirror.
 
-The credential is decrypted here, per sync, so a rotated secret counts at the next one; it lives as long as
+The credential is decrypted here, per sync, so that a rotated secret is used from the next sync on. It lives as long as
 the `Remote` that holds it.
 """
 
@@ -23,14 +23,14 @@ from kiok.errors import KiokError
 
 
 class CredentialUnusable(SyncError):
-    """The repository's connection cannot be decrypted or lacks what git needs."""
+    """Error for a connection that cannot be decrypted or lacks a property that git needs."""
 
     reason = SyncReason.CREDENTIAL
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Where a repository is and how to read it."""
+    """Location of a repository, and the means to read it."""
 
     url: RemoteUrl
     ref: Ref
@@ -43,12 +43,12 @@ class Remote:
         return self.scope.subpath
 
     def probe(self) -> str:
-        """The commit the ref names now. Raises GitError."""
+        """Return the commit that the ref names now. Raises GitError."""
         return self.mirror.probe(self.url, self.ref, self.credential)
 
 
 def remote_of(repository: Repository) -> Remote:
-    """The remote of a repository. Raises GitError for bad configuration, CredentialUnusable, DeclarationRefused."""
+    """Return the remote of a repository. Raises GitError (bad configuration), CredentialUnusable, DeclarationRefused."""
     if repository.declaration_problem:
         raise DeclarationRefused(repository.declaration_reason, repository.declaration_problem)
     config = properties()
@@ -63,19 +63,19 @@ def remote_of(repository: Repository) -> Remote:
 
 
 def mirror_of(repository_id: int) -> Mirror:
-    """The mirror, in a folder named by primary key: never by url or name, which users choose."""
+    """Return the mirror. Its folder is named by primary key, never by url or name, which users choose."""
     directory = properties().base_data_dir / "mirrors" / str(repository_id)
     return Mirror(directory, client(), tree_limits())
 
 
 def sweep() -> int:
-    """Remove what killed processes left of credentials; how many there were."""
+    """Remove files with credentials that killed processes left behind; return how many."""
     return client().sweep()
 
 
 @lru_cache(maxsize=1)
 def client() -> GitClient:
-    """The one git client of this process."""
+    """Return the git client that this process shares."""
     config = properties()
     ca_info = config.gitsync_ssl_ca_info
     return GitClient(
@@ -85,14 +85,14 @@ def client() -> GitClient:
             allow_protocols=frozenset(config.gitsync_allow_protocols),
             allow_private_hosts=frozenset(config.gitsync_allow_private_hosts),
             ssl_ca_info=str(ca_info) if ca_info else None,
-            # Packs are compressed, and hold trees besides files.
+            # Packs are compressed, and contain trees as well as files.
             max_pack_bytes=2 * config.gitsync_max_tree_bytes,
         )
     )
 
 
 def tree_limits() -> TreeLimits:
-    """What a commit's tree may hold."""
+    """Return the limits for a commit's tree."""
     config = properties()
     return TreeLimits(
         max_files=config.gitsync_max_files,

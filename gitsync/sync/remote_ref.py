@@ -1,4 +1,4 @@
-"""The ref that a repository follows, among the refs of its remote: its commit, or what is there instead, in words."""
+"""Lookup of a repository's ref among the refs of its remote: its commit, or a message with what exists instead."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MAX_NAME_CHARACTERS = 200
 
 
 def find_ref(remote: Remote, refs: RemoteRefs) -> tuple[str, str, str]:
-    """Return commit, reason and message of the ref."""
+    """Return the commit, the reason and the message for the ref."""
     ref = remote.ref
     if ref.kind is RefKind.COMMIT:
         return ref.name, "", f"The server answers. {_commit_seen(ref.name, refs)}"
     there = refs.branches if ref.kind is RefKind.BRANCH else refs.tags
     if ref.kind is not RefKind.SEMVER and (commit := there.get(ref.name)):
-        return commit, "", f"The server answers, and has {ref.kind} {ref.name!r} at {commit[:10]}."
+        return commit, "", f"The server answers and has {ref.kind} {ref.name!r} at {commit[:10]}."
     if not refs.is_complete or not (refs.branches or refs.tags):
         return _ask_for_ref(remote)
     if ref.kind is RefKind.SEMVER:
@@ -32,29 +32,29 @@ def find_ref(remote: Remote, refs: RemoteRefs) -> tuple[str, str, str]:
 
 
 def _ask_for_ref(remote: Remote) -> tuple[str, str, str]:
-    """Ask for the ref itself, where the server listed nothing, or more than was read."""
+    """Request the ref itself, after the server listed nothing, or more refs than were read."""
     try:
         commit = remote.probe()
     except GitError as error:
         if error.reason is GitReason.REF_MISSING and "is empty" in str(error):
-            return "", error.reason, "The repository is empty: it has no branch and no tag. Push one."
+            return "", error.reason, "The repository is empty: it has no branches and no tags. Push one."
         return "", error.reason, str(error)
-    return commit, "", f"The server answers, and has {remote.ref} at {commit[:10]}."
+    return commit, "", f"The server answers and has {remote.ref} at {commit[:10]}."
 
 
 def _commit_seen(commit: str, refs: RemoteRefs) -> str:
     for kind, names in (("branch", refs.branches), ("tag", refs.tags)):
         for name, tip in names.items():
             if tip == commit:
-                return f"Commit {commit[:10]} is that of {kind} {name[:MAX_NAME_CHARACTERS]!r}."
-    return f"No branch or tag is at commit {commit[:10]} now; the next sync tells whether the server hands it out."
+                return f"Commit {commit[:10]} is the current commit of {kind} {name[:MAX_NAME_CHARACTERS]!r}."
+    return f"No branch or tag is at commit {commit[:10]}; the next sync shows whether the server serves it."
 
 
 def _find_release(wanted: str, refs: RemoteRefs) -> tuple[str, str, str]:
     choice = choose(wanted, list(refs.tags))
     if choice.best is not None:
         commit = refs.tags[choice.best.tag]
-        found = f"The server answers; of the range {wanted!r} its highest is tag {choice.best.tag!r} at {commit[:10]}."
+        found = f"The server answers; the highest version in {wanted!r} is tag {choice.best.tag!r} at {commit[:10]}."
         return commit, "", found
     highest = ", ".join(repr(release.tag) for release in choice.releases[:5])
     there = (

@@ -1,4 +1,4 @@
-"""What a sync tells whoever asked for it. The JSON form is a public contract (docs/command-line.md)."""
+"""Report of a sync. The JSON form is a public contract (docs/command-line.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kiok.metadata.models import Origin
 
 @dataclass(frozen=True, slots=True)
 class FileFailure:
-    """A file that failed: its first problem, and how many more there are."""
+    """Problem of a file that failed."""
 
     path: str
     line: int | None
@@ -31,10 +31,10 @@ class FileFailure:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One repository after a sync. `seconds` is wall time, known when it is over; uids are sorted by source path.
+    """Report on one repository after a sync. `seconds` is wall time, set at the end; uids are sorted by source path.
 
-    `compiled` and `reused` count files: those that were compiled, those whose last result still holds. The reasons say
-    by path why a file holds no DAG, and why an entry is ignored.
+    `compiled` counts the files that were compiled, `reused` those with a valid cached result. The reasons map a path to
+    why the file contains no DAG, or why the entry is ignored.
     """
 
     name: str
@@ -59,7 +59,7 @@ class SyncReport:
 
     @property
     def ok(self) -> bool:
-        """In sync, and no file failed."""
+        """Return whether the repository is in sync and no file failed."""
         return self.state == RepositoryState.IN_SYNC and not self.failed
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class SyncReport:
 
 
 def failed_files(plan: Plan) -> tuple[FileFailure, ...]:
-    """Every diagnostic of every failed file of the plan, in the order of paths and lines."""
+    """Return every diagnostic of every failed file of the plan, sorted by path and line."""
     return tuple(
         FileFailure(file.source.path, item.line, _subject(item.dag, item.task, item.key) + item.message)
         for file in plan.failed_files
@@ -96,7 +96,7 @@ def failed_files(plan: Plan) -> tuple[FileFailure, ...]:
 
 
 def not_a_dag_reasons(plan: Plan) -> dict[str, str]:
-    """Return why each file of the plan that holds no DAG holds none, by path, with the line where it is known."""
+    """Return by path why a file of the plan contains no DAG, with the line if it is known."""
     return {
         file.source.path: reason_text([item.to_json() for item in file.diagnostics])
         for file in plan.files
@@ -112,7 +112,7 @@ def report_of_plan(
     to_commit: str,
     retries: Retries | None = None,
 ) -> SyncReport:
-    """What the plan does, done or (in a dry run) only planned."""
+    """Return a report of the changes of the plan, applied or (in a dry run) only planned."""
     failures = failed_files(plan)
     reasons = not_a_dag_reasons(plan)
     compiled = len(plan.compiled_files)
@@ -139,7 +139,7 @@ def report_of_plan(
 
 
 def report_of_record(repository: Repository) -> SyncReport:
-    """How the repository stands according to the store, when a look found nothing new."""
+    """Return a report of the repository's stored state, for a poll that found nothing new."""
     files = list(repository.files.exclude(state=FileState.COMPILED).order_by("path"))
     failures = tuple(
         FileFailure(
@@ -172,7 +172,7 @@ def report_of_record(repository: Repository) -> SyncReport:
 def _dags_of(repository: Repository) -> tuple[int, tuple[str, ...]]:
     """Return the number of a repository's DAGs, and the uids of the stale ones.
 
-    In SQL: for a poll that finds nothing new, Django takes longer to write this query than git to answer.
+    In SQL, because Django takes longer to build this query than git takes to answer a poll that finds nothing new.
     """
     query = (
         "SELECT count(*), coalesce(array_agg(uid ORDER BY uid) FILTER (WHERE stale_since IS NOT NULL), '{}') "
@@ -187,7 +187,7 @@ def _dags_of(repository: Repository) -> tuple[int, tuple[str, ...]]:
 def report_without_effect(
     repository: Repository, reason: str, message: str, *, to_commit: str = ""
 ) -> SyncReport:
-    """A sync that came to nothing, or was none."""
+    """Return a report of a sync that had no effect or did not start."""
     return SyncReport(
         name=repository.name,
         state=RepositoryState.FAILING,
@@ -199,9 +199,9 @@ def report_without_effect(
 
 
 def report_of_held_back(repository: Repository, *, is_dry_run: bool = False) -> SyncReport | None:
-    """Why the repository is not to be synced; None where it is. A dry run is held back by the switch alone."""
+    """Return a report if the repository must not be synced, else None. A pause does not prevent a dry run."""
     if not repository.enabled:
-        return report_without_effect(repository, SyncReason.DISABLED, "the repository is switched off")
+        return report_without_effect(repository, SyncReason.DISABLED, "the repository is disabled")
     if repository.is_paused and not is_dry_run:
         message = f"the repository is paused by {repository.paused_by}: {repository.pause_reason}"
         return report_without_effect(repository, SyncReason.PAUSED, message)
@@ -209,7 +209,7 @@ def report_of_held_back(repository: Repository, *, is_dry_run: bool = False) -> 
 
 
 def _reason(plan: Plan) -> SyncReason:
-    """Why files failed: for want of a container where that is so for any, since an operator has to act."""
+    """Return the reason for failed files: a missing container takes precedence, because an operator must act."""
     unavailable = [file.unavailable for file in plan.failed_files if file.unavailable]
     return SyncReason(unavailable[0]) if unavailable else SyncReason.FILES_FAILED
 
@@ -217,16 +217,16 @@ def _reason(plan: Plan) -> SyncReason:
 def _message(plan: Plan, retries: Retries | None) -> str:
     summary = failure_summary(len(plan.failed_files), len(plan.stale))
     causes = [item.message for file in plan.failed_files if file.unavailable for item in file.diagnostics]
-    # One for each language: all files of one say the same.
+    # One message per language: all files of a language have the same one.
     return ". ".join([summary, *dict.fromkeys(causes), *([retries.message()] if retries else [])])
 
 
 def failure_summary(files: int, stale: int) -> str:
-    """One line for people."""
+    """Return the counts as one line for people."""
     text = f"{files} file{'s' if files != 1 else ''} failed"
     if stale:
-        text += "; 1 DAG is" if stale == 1 else f"; {stale} DAGs are"
-        text += " served as before"
+        text += "; 1 DAG keeps its" if stale == 1 else f"; {stale} DAGs keep their"
+        text += " last good version"
     return text
 
 

@@ -1,6 +1,6 @@
-"""Retries of single files that failed for a cause that may pass: a time-out, a lost container, no engine.
+"""Retries of single files that failed with a transient cause: a timeout, a lost container, no engine.
 
-The repository is polled on its interval all the while. Only these files wait, each with growing pauses of its own.
+The repository is still polled on its interval. Only these files wait, each with its own exponential back-off.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from gitsync.sync.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """The files of a repository that are to be retried: how many, the earliest of them, and its time.
+    """Pending retries of a repository's files: their number, the file that is retried first, and when.
 
-    `unavailable` names the kinds whose files are also retried as soon as their image can be used.
+    `unavailable` names the kinds whose files are also retried as soon as their image is available.
     """
 
     number: int
@@ -26,10 +26,10 @@ class Retries:
     unavailable: tuple[str, ...] = ()
 
     def message(self) -> str:
-        """Return one sentence for people."""
+        """Return the retries as one sentence for people."""
         when = f"{self.at:%Y-%m-%d %H:%M:%S} UTC"
         if self.unavailable:
-            when += " at the latest, and at the first check that finds the sandbox available"
+            when += " at the latest, or at the first check that finds the sandbox available"
         if self.number == 1:
             return f"Retrying {self.first_path} at {when}"
         return f"Retrying {self.number} files, the first of them {self.first_path} at {when}"
@@ -40,8 +40,8 @@ def schedule_retry(
 ) -> None:
     """Set when the file of a new row is retried. Does not save.
 
-    The pauses grow while a due retry fails with the same content and inputs. They begin again after a retry that a
-    person requested. A starved file did not fail by itself: it is retried at the next poll.
+    The back-off grows while a due retry fails with the same content and inputs. A retry that a person requested restarts
+    it. A starved file did not fail by itself, so it is retried at the next poll.
     """
     row.attempts = 1
     if before and before.retry_at and before.retry_at <= now and not starved:
@@ -51,7 +51,7 @@ def schedule_retry(
 
 
 def scheduled_retries(repository: Repository, plan: Plan) -> Retries | None:
-    """Return the retries that the applied plan left; None where there are none."""
+    """Return the pending retries after the plan was applied, or None."""
     retried = [file for file in plan.files if file.retry]
     if not retried:
         return None

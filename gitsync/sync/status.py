@@ -1,6 +1,6 @@
-"""Step "finish": the only writer of a repository's state, reason and message, and of a sync's end.
+"""Step "finish": the only writer of a repository's state, reason and message, and of the end of a sync.
 
-A sync without effect that is void, or whose process is gone, is marked so where that is seen: by the sync, by a claim.
+Exception: a sync that lost its lease marks itself abandoned; one whose process died is marked by the next lease holder.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from kiok import correlation
 from kiok.cluster.clock import database_now
 from kiok.cluster.idle_timeout import limit_standstill
 
-MAX_FAILED_FILES_KEPT = 500
-MAX_PROBLEMS_TOLD = 3
+MAX_FAILED_FILES_KEPT = 500  # problems stored with a sync
+MAX_PROBLEMS_TOLD = 3  # problems in a notification
 
 
 def succeed(
@@ -42,7 +42,7 @@ def succeed(
     context: SyncContext,
     retries: Retries | None,
 ) -> None:
-    """Write the end of a sync that was applied. Raises LeaseLost."""
+    """Record the end of a sync whose plan was applied. Raises LeaseLost."""
     now = database_now()
     reason, message = report.reason, report.message
     with transaction.atomic():
@@ -60,7 +60,7 @@ def succeed(
             repository.synced_location = repository.location
             repository.last_outcome = _judgement(repository, plan, report.to_commit, retries)
         else:
-            # Edited after apply had seen it unchanged: what was judged is the old configuration.
+            # Edited after the check in apply: the outcome is that of the old configuration.
             repository.last_outcome = {}
             repository.next_due_at = now
         record_transition(
@@ -96,9 +96,9 @@ def fail(
     *,
     would_prune: int | None = None,
 ) -> None:
-    """Write the end of a sync that had no effect. Raises LeaseLost.
+    """Record the end of a sync that had no effect. Raises LeaseLost.
 
-    `would_prune`: the number of DAGs, where the commit is held because it would prune every one.
+    `would_prune`: the number of DAGs, if the commit is held because it would prune every DAG.
     """
     now = database_now()
     with transaction.atomic():
@@ -111,7 +111,7 @@ def fail(
                 EmptyHold(context.commit, held.config_hash, would_prune) if would_prune is not None else None
             )
             repository.empty_hold = hold_after_failure(repository, context.commit, hold)
-            # gpg that is missing may be there next time, at the same commit.
+            # A missing gpg may be installed by the next sync of the same commit.
             is_outcome = (
                 failure.reason != GitReason.GIT_MISSING and repository.config_hash == held.config_hash
             )
@@ -130,9 +130,9 @@ def fail(
 
 
 def _retry_commit_later(repository: Repository, due: datetime) -> None:
-    """Put only the commit off that failed, and keep polling on the interval: another commit may be the cure.
+    """Back off from the failed commit only, and keep polling on the interval: another commit may fix it.
 
-    `due` is the next poll of the repository's grid.
+    `due` is the next regular poll of the repository.
     """
     until = repository.next_due_at
     if repository.last_good_at:
@@ -145,9 +145,9 @@ def _retry_commit_later(repository: Repository, due: datetime) -> None:
 
 
 def worker_died(held: SyncLease, deaths: CrashLoop) -> SyncFailure:
-    """Have the repository fail for the workers that died at it: it is put off, unless somebody asks or pushes.
+    """Mark the repository as failing because of a crash loop, with a back-off that a request or a new commit ends.
 
-    The last of these syncs becomes the one that failed. Raises LeaseLost.
+    The last of the abandoned syncs becomes the failed one. Raises LeaseLost.
     """
     now = database_now()
     run = deaths.last
@@ -158,11 +158,11 @@ def worker_died(held: SyncLease, deaths: CrashLoop) -> SyncFailure:
         _write_failure(repository, failure, run.trigger)
         until = repository.next_due_at
         repository.message = (
-            f"{failure.message}. It is tried again after {until:%Y-%m-%d %H:%M:%S} UTC, and at once when somebody asks "
-            "(Sync now) or pushes a new commit"
+            f"{failure.message}. Retrying after {until:%Y-%m-%d %H:%M:%S} UTC, "
+            "or immediately on Sync now or a new commit"
         )
         if deaths.commit:
-            # It goes on being looked at: another commit may be the cure.
+            # Keep polling: another commit may fix it.
             repository.last_commit = deaths.commit
             repository.last_outcome = _judgement(repository, None, deaths.commit) | {
                 "until": until.isoformat()
@@ -170,7 +170,7 @@ def worker_died(held: SyncLease, deaths: CrashLoop) -> SyncFailure:
             repository.next_due_at = due
         else:
             repository.last_outcome = {}
-        # So many that it does not pass by itself.
+        # After this many deaths it does not resolve by itself.
         record_transition(repository, deaths.commit, transient=False)
         repository.save()
         SyncRun.objects.filter(pk=run.pk).update(
@@ -180,7 +180,7 @@ def worker_died(held: SyncLease, deaths: CrashLoop) -> SyncFailure:
 
 
 def postpone(held: SyncLease, repository: Repository) -> None:
-    """Look again one interval from now, if the store takes even that; nothing else is written."""
+    """Set the next poll to one interval from now, if the database accepts the write. Nothing else is written."""
     mine = Repository.objects.filter(
         pk=held.repository_id, lease_holder=held.holder, lease_number=held.number
     )
@@ -189,10 +189,10 @@ def postpone(held: SyncLease, repository: Repository) -> None:
 
 
 def nothing_new(repository: Repository) -> None:
-    """Record a look that found what was last judged: the only write of a sync with nothing to do.
+    """Record a poll that found nothing new: the only write of a sync with nothing to do.
 
-    After a time out of reach this also puts back the state that was judged. Where the repository was synced or edited
-    since it was read, that stands; the row is read again.
+    If the repository was unreachable before, this also restores the state of the last outcome. If the repository was
+    synced or edited since it was read, nothing is written and the row is read again.
     """
     now = database_now()
     changes: dict[str, object] = {
@@ -211,7 +211,7 @@ def nothing_new(repository: Repository) -> None:
             limit_standstill()
             written = as_read.update(**changes)
             if written:
-                # The row is locked by the update, and told of as it is now.
+                # The update locked the row: read it as it is now and record the transition.
                 row = Repository.objects.get(pk=repository.pk)
                 is_transient = bool(row.last_outcome.get("transient"))
                 record_transition(row, row.last_commit, transient=is_transient)
@@ -228,12 +228,12 @@ def nothing_new(repository: Repository) -> None:
 def fail_unreached(
     repository: Repository, failure: SyncFailure, trigger: str, requested_by: str = ""
 ) -> None:
-    """Record a look that did not even learn the commit. The same failure again only counts up."""
+    """Record a poll that could not read the commit. A repeated failure only increases a counter."""
     with transaction.atomic():
         limit_standstill()
         row = Repository.objects.select_for_update().filter(pk=repository.pk).first()
         if row is None or is_held(row) or _is_overtaken(repository, row):
-            return  # a sync under way, or since then, knows better; an edit has it looked at anew
+            return  # a running or later sync knows better; an edit causes a new poll
         _write_failure(row, failure, trigger)
         record_transition(row, "", transient=failure.transient)
         row.save()
@@ -264,7 +264,7 @@ def fail_unreached(
 
 
 def _is_overtaken(repository: Repository, row: Repository) -> bool:
-    """Whether the repository was synced or edited since it was read for a look; `row` is it now."""
+    """Return whether the repository was synced or edited since it was read for a poll; `row` is its current row."""
     return row.lease_number != repository.lease_number or row.config_hash != repository.config_hash
 
 
@@ -277,7 +277,7 @@ def _log_of_look(failure: SyncFailure) -> str:
 def _write_failure(repository: Repository, failure: SyncFailure, trigger: str) -> None:
     now = database_now()
     if trigger != Trigger.SCHEDULE:
-        repository.consecutive_failures = 0  # somebody asked: the pauses begin anew
+        repository.consecutive_failures = 0  # a request restarts the back-off
     repository.state = RepositoryState.FAILING
     repository.reason = failure.reason
     repository.message = failure.message

@@ -1,7 +1,7 @@
-"""The check that a commit holds the configured folder, before anything of the commit counts.
+"""Check that a commit contains the configured folder, before anything else of the commit is used.
 
-A folder that an earlier sync saw and that is gone has lost its last file: git keeps no empty folders. So its DAGs are
-pruned. Everything that only looks like that fails instead, and nothing changes.
+If a folder that an earlier sync found is gone, its last file was deleted, because git keeps no empty folders. Its DAGs
+are pruned. In every other case the sync fails and nothing changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gitsync.sync.remote import Remote
 
 
 def check_subpath(tree: GitTree, remote: Remote, repository: Repository) -> None:
-    """Raise SyncError unless the subpath is a folder of the commit, or all that was in it is deleted.
+    """Raise SyncError unless the subpath is a folder of the commit, or everything in it was deleted.
 
     Raises GitError too.
     """
@@ -33,19 +33,19 @@ def check_subpath(tree: GitTree, remote: Remote, repository: Repository) -> None
         raise SubpathNotAFolder(f"{what}, in {at}. Nothing was changed. {remedy}")
     if not was_synced:
         raise SubpathMissing(
-            f"{at} has no folder {subpath!r}, and no earlier sync saw one. "
+            f"{at} has no folder {subpath!r}, and no earlier sync found one. "
             "Nothing was changed. Correct the subpath, or push the folder"
         )
     if moved := _moved(tree, subpath, repository):
         what, remedy = moved
         raise SubpathMoved(
-            f"{what}, in {at}. Nothing was changed. {remedy}. To remove the DAGs instead, push {subpath} with any other "
+            f"{what}, in {at}. Nothing was changed. {remedy}. To remove the DAGs instead, push {subpath} with some other "
             f"file in it, such as {subpath}/.gitkeep"
         )
 
 
 def _obstacle(tree: GitTree, subpath: str, *, now: str) -> tuple[str, str] | None:
-    """Return what is in the place of the subpath or of a folder above it, and what to do; None for nothing."""
+    """Return what is in the place of the subpath or of a folder above it, and what to do; None if nothing is."""
     parts = subpath.split("/")
     for depth in range(1, len(parts) + 1):
         path, below = "/".join(parts[:depth]), parts[depth:]
@@ -53,23 +53,26 @@ def _obstacle(tree: GitTree, subpath: str, *, now: str) -> tuple[str, str] | Non
         if kind in (None, PathKind.FOLDER):
             continue
         if kind is PathKind.FILE:
-            return f"{path} is a file{now}", f"Put the folder {subpath} back, or correct the subpath"
+            return f"{path} is a file{now}", f"Restore the folder {subpath}, or correct the subpath"
         link = tree.read_link(path)
         what = f"{path} is a {link.kind}{now} ({link}; {link.rule})"
         if kind is PathKind.SUBMODULE:
-            return what, f"Add the submodule's repository as one of its own, or put the folder {path} back"
+            return (
+                what,
+                f"Add the submodule's repository as a repository of its own, or restore the folder {path}",
+            )
         if link.resolved is None:
-            return what, f"Put the folder {path} back, or set the subpath to a folder of this repository"
+            return what, f"Restore the folder {path}, or set the subpath to a folder of this repository"
         target = "/".join(filter(None, [link.resolved, *below]))
-        return what, f"Set the subpath to its target {target!r}, or put the folder {path} back"
+        return what, f"Set the subpath to its target {target!r}, or restore the folder {path}"
     return None
 
 
 def _moved(tree: GitTree, subpath: str, repository: Repository) -> tuple[str, str] | None:
-    """Return where the files that gave DAGs are now, and what to do; None where the commit holds none of them.
+    """Return where the files that gave DAGs are now, and what to do; None if the commit contains none of them.
 
-    One file is enough: others may have been edited in the same commit, and a copy that is not meant costs one more
-    push, while a move that is overlooked costs every DAG.
+    One file is enough: others may have been edited in the same commit. A copy mistaken for a move costs one more push,
+    while an overlooked move costs every DAG.
     """
     gave_dags = Q(dags__gt=0) | Q(state=FileState.FAILED)
     recorded = repository.files.filter(gave_dags).exclude(blob_sha="").values_list("path", "blob_sha")
@@ -82,7 +85,7 @@ def _moved(tree: GitTree, subpath: str, repository: Repository) -> tuple[str, st
     folder = _new_folder(subpath, here)
     if folder is None:
         path, (there, *_) = min(here.items())
-        what = f"{subpath} is gone, and {count} are elsewhere ({path} is {there} now)"
+        what = f"{subpath} is gone, and {count} are elsewhere ({path} is now {there})"
         return what, "Change the subpath to the folder that holds them"
     if not folder:
         return f"{subpath} has moved to the repository's root ({count} are there)", "Make the subpath empty"
@@ -90,10 +93,10 @@ def _moved(tree: GitTree, subpath: str, repository: Repository) -> tuple[str, st
 
 
 def _new_folder(subpath: str, here: Mapping[str, Iterable[str]]) -> str | None:
-    """Return the folder that holds most of the files under the same relative paths; None if no file kept its own."""
+    """Return the folder with most of the files under the same relative paths; None if no file kept its relative path."""
     folders = Counter[str]()
     for path, places in here.items():
-        below = path[len(subpath) :]  # with its slash
+        below = path[len(subpath) :]  # with the leading slash
         folders.update(
             {f"/{place}".removesuffix(below)[1:] for place in places if f"/{place}".endswith(below)}
         )

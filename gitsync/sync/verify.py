@@ -1,4 +1,4 @@
-"""Step "verify": a commit or tag without a good signature of a trusted key goes no further."""
+"""Step "verify": reject a commit or tag without a good signature by a trusted key."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ log = logging.getLogger(__name__)
 
 
 class TrustedKeysUnreadable(CredentialUnusable):
-    """The connection with the trusted keys cannot be decrypted.
+    """Error for a connection with trusted keys that cannot be decrypted.
 
-    Tried again with growing pauses: that the master key is right again is seen in no row.
+    Retried with exponential back-off: no row shows when the master key is correct again.
     """
 
     transient = True
 
 
 def verify_commit(remote: Remote, repository: Repository, commit: str) -> Signer | None:
-    """See to it that the fetched commit is signed as the repository's `verify` asks; None where it is off.
+    """Verify the signature that the repository's `verify` requires and return the signer, or None if it is off.
 
-    The keys are decrypted here, per sync, so that a changed key counts at the next one. Raises GitError (with the
-    reasons `gitsync.git.signature.verify` names), TrustedKeysUnreadable.
+    The keys are decrypted here, per sync, so that a changed key counts at the next sync. Raises GitError (with the
+    reasons of `gitsync.git.signature.verify`) and TrustedKeysUnreadable.
     """
     if repository.verify == Verify.OFF:
         return None
@@ -48,9 +48,9 @@ def verify_commit(remote: Remote, repository: Repository, commit: str) -> Signer
 
 
 def _tag_name(remote: Remote, commit: str) -> str | None:
-    """The tag the commit was fetched by, None if by none.
+    """Return the tag that the commit was fetched by, or None.
 
-    For a range the server is asked once more which tag it chose; the fetch kept only what the tag leads to.
+    For a range, the tag is resolved again at the server, because the fetch kept only the commit that the tag points to.
     """
     if remote.ref.kind is RefKind.TAG:
         return remote.ref.name
@@ -59,7 +59,8 @@ def _tag_name(remote: Remote, commit: str) -> str | None:
     chosen = remote.mirror.resolve(remote.url, remote.ref, remote.credential)
     if chosen.commit != commit:
         raise git_error(
-            GitReason.UNKNOWN, f"the tags of {remote.url.display} changed while {chosen.ref} was verified"
+            GitReason.UNKNOWN,
+            f"the tags of {remote.url.display} changed while {chosen.ref} was being verified",
         )
     return chosen.ref.name
 
@@ -68,7 +69,7 @@ def _trusted_keys(connection: Connection | None) -> TrustedKeys:
     if connection is None:
         raise git_error(
             GitReason.SIGNATURE_KEYS_UNUSABLE,
-            "signatures are to be verified, and the repository names no connection with trusted keys "
+            "signature verification is on, but the repository names no connection with trusted keys "
             "(verifyConnectionId)",
         )
     try:

@@ -1,6 +1,6 @@
-"""Webhooks: a git service says that something was pushed, and a sync is asked for at once.
+"""Webhooks: a git service reports a push, and a sync is requested immediately.
 
-A view takes the request, `receive` judges it: signed with the repository's secret, a push, of its ref, not seen before.
-What is particular to a service is in a module of its own; `table` names them all. Nothing here asks a remote: the answer
-is given when the request is in the queue.
+A view accepts the request. `receive` requests a sync if the delivery is signed with the repository's secret, reports a
+push of the repository's ref, and is not a replay. Each git service has a module of its own; `table` lists them all. No
+remote is contacted: the response is sent as soon as the sync is queued.
 """

@@ -1,4 +1,4 @@
-"""`receive`: judge one delivery, ask for a sync if it calls for one, and record it."""
+"""Processing of one delivery: authenticate it, request a sync if it reports a relevant push, and record it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gitsync.webhooks import delivery_log
 from gitsync.webhooks.secret import SecretUnusable, secrets_of
 from kiok import correlation
 
+# HTTP status per outcome. 200 where nothing is wrong with the hook: some services disable a hook that fails often.
 STATUS = {
     DeliveryOutcome.QUEUED: 202,
     DeliveryOutcome.WAITING: 202,
@@ -34,10 +35,9 @@ STATUS = {
     DeliveryOutcome.SIGNATURE: 404,
     DeliveryOutcome.SECRET: 404,
 }
-"""What is answered. What is not wrong with the hook is 200: some services switch a hook off that fails often."""
 REFUSED = (DeliveryOutcome.UNSIGNED, DeliveryOutcome.SIGNATURE, DeliveryOutcome.SECRET)
 LOCK_TIMEOUT_MS = 40
-# What is signed is compared with something for a repository that does not exist, too.
+# The signature is compared with this if the repository does not exist, so that the response time does not reveal it.
 _DECOY = secrets.token_hex(32)
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sender is told. A refusal is the same whatever its cause."""
+    """The response to the sender. All refusals are alike, regardless of their cause."""
 
     status: int
     outcome: str
@@ -53,31 +53,34 @@ class Answer:
     correlation_id: str = ""
 
 
-REFUSAL = Answer(404, "refused", "there is no such repository, or the delivery is not signed with its secret")
+REFUSAL = Answer(
+    404, "refused", "no such repository, or the delivery is not signed with the repository's secret"
+)
 
 
 def receive(name: str, headers: Headers, body: bytes) -> Answer:
-    """Judge the delivery `body` for the repository of this name. Raises OperationalError.
+    """Process the delivery `body` for the repository of this name. Raise OperationalError.
 
-    Nothing of the body is parsed, and nothing is said of the repository, before the signature is found good.
+    The body is not parsed, and the response reveals nothing about the repository, before the signature is verified.
     """
     repository = Repository.objects.select_related("webhook_secret").filter(name=name).first()
     service = service_of(headers)
     refused = _refusal(repository, service, headers, body)
     if repository is None or service is None or refused:
         if repository is None:
-            log.info("webhook for %s refused: there is no such repository", name)
+            log.info("webhook for %s refused: no such repository", name)
             return REFUSAL
         seen = _delivery(repository, service, headers)
         return _settle(seen, refused or DeliveryOutcome.UNSIGNED)
-    # Taken from the service, so that its own log of deliveries leads to the sync; not before it has signed it.
+    # Use the service's delivery id as the correlation id, so that its delivery log leads to the sync. The id is used only
+    # after the signature is verified.
     given = service.delivery_id(headers)
     with correlation.bound(given if correlation.is_well_formed(given) else "", repository=repository.name):
         return _judge(repository, service, headers, body)
 
 
 def _judge(repository: Repository, service: Service, headers: Headers, body: bytes) -> Answer:
-    """What becomes of a delivery that is authentic."""
+    """Process an authenticated delivery."""
     seen = _delivery(repository, service, headers)
     event = service.event(headers)
     if service.is_ping(event):
@@ -100,11 +103,11 @@ def _judge(repository: Repository, service: Service, headers: Headers, body: byt
 
 
 def follows(followed: str, refs: tuple[str, ...]) -> bool:
-    """Whether a change of one of these refs may change what a repository with the ref `followed` serves."""
+    """Return whether a change of one of these refs may affect a repository that follows the ref `followed`."""
     try:
         ref = parse_ref(followed)
     except GitError:
-        return True  # the sync says what is wrong with it
+        return True  # the sync reports the error of the ref
     if ref.kind is RefKind.COMMIT:
         return False
     if ref.kind is RefKind.SEMVER:
@@ -144,14 +147,14 @@ def _can_be_followed(ref: str) -> bool:
 
 
 def _ask(delivery: Delivery) -> Answer:
-    """Have a worker sync the repository, once for each delivery."""
+    """Request a sync of the repository, once per delivery."""
     try:
         try:
             outcome = _queue(delivery, marking=True)
         except OperationalError as exc:
             if not isinstance(exc.__cause__, LockNotAvailable):
                 raise
-            # A sync is writing its commit and holds the row. This request follows it, marked or not.
+            # A running sync holds the row's lock while it writes its commit. This request runs after it in any case.
             outcome = _queue(delivery, marking=False)
     except IntegrityError as exc:
         if not isinstance(exc.__cause__, UniqueViolation):
@@ -174,7 +177,7 @@ def _queue(delivery: Delivery, *, marking: bool) -> DeliveryOutcome:
 
 
 def _settle(delivery: Delivery, outcome: DeliveryOutcome, detail: str = "") -> Answer:
-    """Record a delivery that leads to no sync."""
+    """Record a delivery that does not lead to a sync."""
     delivery.pk, delivery.outcome, delivery.status = None, outcome, STATUS[outcome]
     with transaction.atomic():
         delivery_log.write(delivery)

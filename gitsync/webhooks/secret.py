@@ -1,26 +1,26 @@
-"""The secrets that a repository's webhooks may be signed with."""
+"""Secrets that a repository's webhooks may be signed with."""
 
 from __future__ import annotations
 
 from gitsync.models import Repository
 from kiok.errors import KiokError
 
+# Properties of the connection: the current secret, and the previous one while the service may still use it.
 PROPERTIES = ("secret", "previousSecret")
-"""Of the connection: the secret, and the one before it, for as long as the service may still use that."""
 
 
 class SecretUnusable(KiokError):
-    """The repository has no secret, or its connection cannot be decrypted. The message holds no value."""
+    """The repository has no secret, or its connection cannot be decrypted. The message contains no secret value."""
 
 
 def secrets_of(repository: Repository) -> tuple[str, ...]:
-    """One or two secrets, none of them empty. Raises SecretUnusable.
+    """Return one or two secrets, none of them empty. Raise SecretUnusable.
 
-    Decrypted here, per delivery, so that a changed secret counts at the next one.
+    They are decrypted for each delivery, so that a changed secret applies to the next one.
     """
     connection = repository.webhook_secret
     if connection is None:
-        raise SecretUnusable("the repository names no connection with a webhook secret")
+        raise SecretUnusable("the repository has no connection with a webhook secret")
     try:
         properties = connection.properties()
     except KiokError as exc:

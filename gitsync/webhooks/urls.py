@@ -1,4 +1,4 @@
-"""Where webhooks are delivered. With or without the slash: no service follows a redirect with its body."""
+"""URLs of webhooks, with and without a trailing slash: no service follows a redirect with its body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`POST /hooks/<repository>/`: the door for git services. No login and no session: the signature is what counts."""
+"""`POST /hooks/<repository>/`: endpoint for git services. It uses no login and no session, only the signature."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from django.views.decorators.http import require_POST
 from gitsync.webhooks.receive import REFUSAL, Answer, receive
 from kiok.cluster.conf import properties
 
-REFUSAL_SECONDS = 0.03
-"""How long a refusal takes at least, so that its time does not tell whether the repository exists."""
+REFUSAL_SECONDS = 0.03  # minimum, so that the duration does not reveal whether the repository exists
 
 
 @csrf_exempt
 @require_POST
 def hook(request: HttpRequest, name: str) -> JsonResponse:
-    """Take one delivery. The answer is `{"outcome": name, "message": text}`."""
+    """Receive one delivery. The response is `{"outcome": name, "message": text}`."""
     began = time.monotonic()
     length, limit = _length(request), properties().gitsync_webhook_max_bytes
     if length is None:
@@ -28,16 +27,18 @@ def hook(request: HttpRequest, name: str) -> JsonResponse:
     if length > limit:
         return _response(
             Answer(
-                413, "too_large", f"the body has {length} bytes; kiok.gitsync.webhook.max.bytes is {limit}"
+                413,
+                "too_large",
+                f"the body has {length} bytes; kiok.gitsync.webhook.max.bytes allows {limit}",
             )
         )
     try:
-        # Not `request.body`, which has a limit of its own.
+        # `request.body` has its own size limit, so read the stream instead.
         answer = receive(name, request.headers, request.read(length))
     except UnreadablePostError:
-        return _response(Answer(400, "unreadable", "the request ended before its body did"))
+        return _response(Answer(400, "unreadable", "the request ended before its body was complete"))
     except (OperationalError, InterfaceError):
-        return _response(Answer(503, "unavailable", "the database does not answer; deliver it again"))
+        return _response(Answer(503, "unavailable", "the database does not respond; send the delivery again"))
     if answer is REFUSAL:
         time.sleep(max(0.0, began + REFUSAL_SECONDS - time.monotonic()))
     return _response(answer)

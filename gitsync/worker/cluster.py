@@ -1,10 +1,10 @@
-"""django-q2's queues, made to survive a worker that is killed or stopped at any moment.
+"""Queues of django-q2 that survive a worker that is killed or stopped at any moment.
 
-An idle worker waits for its next task inside `multiprocessing.Queue.get`, which holds the queue's read lock all the
-while; one that has just ended a task holds the lock of its own timer, which the sentinel takes in every round. These
-locks are semaphores: killed there, the worker takes them to the grave, and no worker of the cluster gets a task, or
-a successor, ever again. The kernel's record locks are given back when their owner dies, however it dies. And one that
-is stopped does not die (SIGSTOP, a debugger): so nobody has the read lock while it waits.
+An idle worker waits for its next task inside `multiprocessing.Queue.get`, which holds the queue's read lock while it
+waits. A worker that has just ended a task holds the lock of its own timer, which the sentinel takes in every round. These
+locks are semaphores: a worker that is killed while holding them never releases them, so no worker of the cluster ever gets
+a task, or is replaced, again. The kernel releases record locks however their owner dies. A stopped worker
+does not die (SIGSTOP, a debugger), so no worker holds the read lock while it waits.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ POLL_SECONDS = 0.01
 
 
 class KernelLock:
-    """A re-entrant lock between processes that ends with its owner (fcntl(2), F_SETLK). Shared by forking.
+    """Re-entrant lock between processes that ends with its owner (fcntl(2), F_SETLK). Shared by forking.
 
-    Has the part of `multiprocessing.RLock` that queues and values use. Within one process it does not exclude threads;
-    a queue end is used by one thread of a process.
+    Implements the part of `multiprocessing.RLock` that queues and values use. It does not exclude threads of one process;
+    each end of a queue is used by one thread of a process.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class KernelLock:
 
 
 class ReadLock(KernelLock):
-    """The lock of a queue's reading end: `with` waits without it until there is something to read."""
+    """Lock of a queue's reading end: `with` waits for something to read before it takes the lock."""
 
     def __init__(self, reader: Connection[Any, Any]) -> None:
         super().__init__()
@@ -88,11 +88,11 @@ class ReadLock(KernelLock):
             self.acquire()
             if self._reader.poll(0):
                 return True
-            self.release()  # another was faster
+            self.release()  # another worker was faster
 
 
 class Flag:
-    """A `multiprocessing.Event` that nobody waits for, and so needs no lock to be left behind. Shared by forking."""
+    """Replacement of `multiprocessing.Event` without waiting, so that no lock can be left behind. Shared by forking."""
 
     def __init__(self) -> None:
         self._set = Value("b", 0, lock=False)
@@ -105,8 +105,10 @@ class Flag:
 
 
 class Room:
-    """Lets one task at a time into a queue, in the place of a semaphore: a worker killed between taking a task and saying
-    so would keep its place for ever. When all is to stop there is room, whoever is left to take it.
+    """Replacement of a queue's semaphore that admits one task at a time.
+
+    A worker killed between taking a task and releasing the semaphore would block it for ever. When the cluster is
+    stopping, every task is admitted.
     """
 
     def __init__(self, reader: Connection[Any, Any], stopping: Flag) -> None:
@@ -122,14 +124,14 @@ class Room:
         return True
 
     def release(self) -> None:
-        """The pipe itself says what is in it."""
+        """Do nothing: `acquire` checks the pipe itself."""
 
 
 class SurvivingSentinel(Sentinel):  # type: ignore[misc]
-    """django-q2's sentinel, sharing with its workers and its pusher nothing that dies with one of them.
+    """Sentinel of django-q2 that shares no lock with its workers and its pusher that one of them could leave locked.
 
-    When they have stopped, so has what stood ready for them. SIGTERM is for its parent, which tells it by an event: a
-    signal to the whole group would end it while it holds that event's lock, for which its parent then waits for ever.
+    After they have stopped, the warm containers are removed. SIGTERM is handled by its parent, which stops it by an event:
+    a signal to the whole group would end it while it holds the event's lock, and its parent would wait for that for ever.
     """
 
     def start(self) -> Any:
@@ -148,5 +150,7 @@ class SurvivingSentinel(Sentinel):  # type: ignore[misc]
 
     def spawn_worker(self) -> None:
         timer = Value("f", -1, lock=KernelLock())  # type: ignore[call-overload]
-        queue = CheckedQueue(self.task_queue)  # before the worker resolves the function that a task names
+        queue = CheckedQueue(
+            self.task_queue
+        )  # checks a task before the worker resolves the function it names
         self.spawn_process(worker, queue, self.result_queue, timer, self.timeout)

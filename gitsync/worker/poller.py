@@ -1,4 +1,4 @@
-"""The looks under way: each one `ls-remote` in a thread by itself, so that a remote that hangs delays no other."""
+"""Repository poller: each poll is one `ls-remote` in a thread of its own, so that a hanging remote delays no other."""
 
 from __future__ import annotations
 
@@ -22,24 +22,22 @@ from gitsync.sync.poll import poll
 from kiok import correlation
 from kiok.cluster.process_id import is_dead
 
-SLOW_SECONDS = 1.0
-"""A look that takes longer gives its place to another, and goes on beside the places."""
-SLOW_SHARE = 2
-"""Slow looks there may be beside each place."""
+SLOW_SECONDS = 1.0  # a poll that takes longer frees its slot for another one, and continues without one
+SLOW_SHARE = 2  # slow polls allowed per slot
 
-MAX_CONSIDERED = 1000
-"""Of more repositories that are due, so many that are longest due: a leader that is that far behind reads no more."""
+MAX_CONSIDERED = (
+    1000  # due repositories read per round, longest due first; a leader that is behind reads no more
+)
 
+# Primary key, tenant, whether the last poll timed out, whether a sync holds the lease, and the lease holder.
 Due = tuple[int, Tenant, bool, bool, str]
-"""Primary key, place, whether it timed out the last time, whether a sync holds it, and who."""
 
-Enqueue = Callable[[int], None]
-"""Hands a changed repository, by primary key, to a worker."""
+Enqueue = Callable[[int], None]  # hands a changed repository, by primary key, to a worker
 
 log = logging.getLogger(__name__)
 
 
-IDLE_SECONDS = 2.0  # a thread without work keeps its database connection for so long
+IDLE_SECONDS = 2.0  # a thread without work keeps its database connection this long
 
 Work = Callable[[], None]
 
@@ -53,20 +51,19 @@ class _Poll:
 
 
 class Threads:
-    """Daemon threads that take work one by one; as many as there is work at once.
+    """Pool of daemon threads, as many as there are concurrent work items.
 
-    To connect to the database costs more than a poll, so a thread keeps its connection from one to the next. They are
-    daemons, since a remote that hangs must not hold up the end of the process.
+    Connecting to the database costs more than a poll, so a thread keeps its connection for the next one. The threads are
+    daemons, because a hanging remote must not delay the end of the process.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[tuple[Work, threading.Event]] = queue.SimpleQueue()
-        self._free = 0
-        """Threads that wait for work, less the work that waits for them."""
+        self._free = 0  # threads that wait for work, minus work that waits for them
 
     def start(self, work: Work) -> threading.Event:
-        """Have `work`, which never raises, done by a free thread or a new one; the event is set at its end."""
+        """Run `work`, which never raises, in a free or a new thread. Return an event that is set at its end."""
         ended = threading.Event()
         with self._lock:
             is_thread_free = self._free > 0
@@ -99,11 +96,11 @@ class Threads:
 
 
 class RepositoryPoller:
-    """At most `parallelism` looks at once, `host_parallelism` of them at one host, one per repository.
+    """Repository poller: at most `parallelism` concurrent polls, `host_parallelism` per host, one per repository.
 
-    A look that does not answer within a second is slow: it no longer takes a place, up to twice as many as
-    there are places. A repository that timed out the last time starts as slow, so that the places are for
-    those that answer; when the slow ones are too many, more of them wait, and nobody else does.
+    A poll without an answer within a second is slow: it no longer occupies a slot, up to twice as many as there are
+    slots. A repository whose last poll timed out starts as slow, so that the slots are left to servers that answer.
+    When there are too many slow polls, further slow ones wait, and no others do.
     """
 
     def __init__(self, enqueue: Enqueue, parallelism: int, host_parallelism: int) -> None:
@@ -115,11 +112,11 @@ class RepositoryPoller:
         self._threads = Threads()
 
     def under_way(self) -> int:
-        """How many looks have not ended, the slow ones among them."""
+        """Return the number of running polls, including slow ones."""
         return sum(not item.ended.is_set() for item in self._under_way.values())
 
     def tick(self) -> None:
-        """Start a look at each due repository for which there is room: of each team in turn the one that is longest due."""
+        """Poll the due repositories for which there is a slot: the longest due one of each tenant in turn."""
         self._review()
         taken, slow = self._taken()
         if taken.total() >= self._parallelism and slow >= self._max_slow:
@@ -137,7 +134,7 @@ class RepositoryPoller:
                 was_slow=Q(state=RepositoryState.FAILING, reason=GitReason.TIMEOUT),
             )
             .exclude(pk__in=self._under_way)
-            .order_by("was_slow", "next_due_at")  # those that time out must not crowd out the others
+            .order_by("was_slow", "next_due_at")  # repositories that time out must not crowd out the others
         )
         columns = due.values_list("pk", "url", "group", "was_slow", "is_leased", "lease_holder")
         rows = [
@@ -153,7 +150,7 @@ class RepositoryPoller:
             if is_full:
                 continue
             if is_leased and not is_dead(holder):
-                continue  # it syncs at this moment
+                continue  # a sync is running
             self._start(pk, host, is_slow=was_slow)
             slow += was_slow
             taken[host] += not was_slow
@@ -163,7 +160,7 @@ class RepositoryPoller:
         self._under_way[pk] = _Poll(host, ended, time.monotonic(), is_slow)
 
     def _review(self) -> None:
-        """Forget the looks that ended, and let the slow ones give their places up."""
+        """Forget polls that ended, and free the slots of slow ones."""
         self._under_way = {pk: item for pk, item in self._under_way.items() if not item.ended.is_set()}
         slow = sum(item.is_slow for item in self._under_way.values())
         now = time.monotonic()
@@ -173,7 +170,7 @@ class RepositoryPoller:
                 slow += 1
 
     def _taken(self) -> tuple[Counter[str], int]:
-        """The places in use by host, and the number of slow looks."""
+        """Return the slots in use by host, and the number of slow polls."""
         places = Counter(item.host for item in self._under_way.values() if not item.is_slow)
         return places, len(self._under_way) - places.total()
 
@@ -183,13 +180,13 @@ class RepositoryPoller:
                 if poll(repository_id):
                     self._enqueue(repository_id)
             except Repository.DoesNotExist:
-                return  # removed meanwhile
-            except Exception:  # one repository's fault must not end the leader's other looks; the log has it
-                log.exception("looking at repository %s failed", _name_of(repository_id))
+                return  # deleted in the meantime
+            except Exception:  # one repository's fault must not end the leader's other polls
+                log.exception("polling repository %s failed", _name_of(repository_id))
 
 
 def _name_of(repository_id: int) -> str:
-    """Return the repository's name for the log; its number where the database does not answer."""
+    """Return the repository's name for the log, or its number if the database does not answer."""
     try:
         return Repository.objects.values_list("name", flat=True).get(pk=repository_id)
     except (Repository.DoesNotExist, Error):
@@ -197,7 +194,7 @@ def _name_of(repository_id: int) -> str:
 
 
 def in_rotation(rows: Iterable[Due]) -> list[Due]:
-    """The same rows, of each team its first, then of each its second, and so on."""
+    """Return the rows in rotation: the first one of each tenant, then the second one of each, and so on."""
     seen: Counter[str] = Counter()
     ranked = []
     for row in rows:

@@ -1,9 +1,9 @@
-"""Keeps the engine of a worker tidy and ready: sweeps up what the dead left, has containers wait for work.
+"""Pool maintainer: removes orphaned containers and keeps the warm pool filled.
 
-What it sees of the engine, the worker's row tells (`kiok.cluster.heartbeat`).
+It reports the state of the engine in the worker's row (`kiok.cluster.heartbeat`).
 
-Every worker process runs one, as the engine is its machine's: a leader elsewhere could not see it. They need no
-agreement: the names of containers decide who was first (`compilers.sandbox.pool`).
+Every worker process runs one, because the engine belongs to its machine and a leader elsewhere cannot reach it. They do
+not coordinate: the names of containers decide which one was first (`compilers.sandbox.pool`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from gitsync.worker import sandbox
 from kiok.cluster.heartbeat import EngineStatus, Heartbeat
 from kiok.cluster.process_id import process_name
 
+# Interval of the rounds: the containers of a killed worker are removed from this machine's engine within ten seconds.
 KEEP_SECONDS = 5.0
-"""How often it looks. With it what a killed worker leaves on this machine's engine is gone within ten seconds."""
+# Delay after a warm container is claimed: starting another one costs more than the sync that claimed it has left to do.
 YIELD_SECONDS = 0.5
-"""A sync that took a container goes first: starting another costs more than that sync has left to do."""
 
 log = logging.getLogger(__name__)
 
 
 class PoolMaintainer(threading.Thread):
-    """Sweeps and fills for as long as the process lives."""
+    """Pool maintainer thread, which runs for as long as the process."""
 
     def __init__(self) -> None:
         super().__init__(name="container-keeper", daemon=True)
@@ -39,7 +39,7 @@ class PoolMaintainer(threading.Thread):
         self._stop_asked = False
 
     def name_of_process(self) -> str:
-        """As the worker's row has it."""
+        """Return the name of this process as in the worker's row."""
         return self._process
 
     def start(self) -> None:
@@ -47,7 +47,7 @@ class PoolMaintainer(threading.Thread):
         super().start()
 
     def stop(self) -> None:
-        """End after the look under way, and no longer count as a worker; does not wait for the look."""
+        """Stop after the current round, without waiting for it, and no longer count as a worker."""
         self._stop_asked = True
         self._wake.set()
         self._heartbeat.stop()
@@ -71,18 +71,18 @@ class PoolMaintainer(threading.Thread):
             self._complained = ""
         except SandboxUnavailable as exc:
             seen = EngineStatus(str(exc))
-            self._complain("no containers can stand ready", exc)
+            self._complain("no containers can be kept warm", exc)
         except Error as exc:
-            self._complain("the containers cannot be kept while the database does not answer", exc)
-        except Exception:  # a fault here must not end the keeping; the next round tries again
-            log.exception("keeping the containers failed")
-            seen = EngineStatus("Keeping the containers failed; the worker's log has the details.")
+            self._complain("the warm pool is not maintained while the database does not answer", exc)
+        except Exception:  # a fault must not end the thread; the next round tries again
+            log.exception("maintaining the warm pool failed")
+            seen = EngineStatus("Maintaining the warm pool failed. See the worker's log.")
         finally:
             self._heartbeat.report(seen)
             connections.close_all()
 
     def _complain(self, what: str, cause: Exception) -> None:
-        """Log it, once until a round succeeds or something else is wrong."""
+        """Log a problem once, until a round succeeds or the problem changes."""
         if self._complained != what:
             log.warning("%s: %s", what, cause)
         self._complained = what

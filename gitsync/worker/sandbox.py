@@ -1,4 +1,4 @@
-"""The compile sandbox as the properties describe it."""
+"""Compile sandbox of this process, as configured by the properties."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ claimed = threading.Event()  # set when this process takes a warm container; the
 
 @lru_cache(maxsize=1)
 def sandbox() -> DockerSandbox:
-    """The sandbox of this process; it serves all threads."""
+    """Return the sandbox of this process, shared by all threads."""
     config = properties()
     return DockerSandbox(
         SandboxConfig(
@@ -54,13 +54,13 @@ def sandbox() -> DockerSandbox:
 
 
 def service() -> str:
-    """What containers of this installation are labelled with: another one may share the engine."""
+    """Return the label of this installation's containers: another installation may share the engine."""
     row = LeaderLease.objects.filter(pk=1).first() or LeaderLease.objects.get_or_create(pk=1)[0]
     return f"kiok-gitsync-{row.installation}"
 
 
 def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
-    """What a container of ours says about itself: its sync, or for a dry run its process."""
+    """Return the labels of a container, among them its sync, or its process for a dry run."""
     sync = str(run.pk) if run else process_name()
     return (
         *((LABEL_SERVICE, service()), (LABEL_REPOSITORY, repository), (LABEL_SYNC, sync)),
@@ -69,9 +69,9 @@ def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
 
 
 def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
-    """Digest by kind of those images that can be had now; kinds without one are missing.
+    """Return the digests of the images that are available now, by kind. Kinds without an image are left out.
 
-    `images` are those a repository names itself.
+    `images` are those that a repository configures itself.
     """
     digests = {}
     for kind in kinds:
@@ -83,12 +83,12 @@ def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kin
 
 
 def limits_fingerprint() -> str:
-    """Differs when a sandbox limit that can change a result differs."""
+    """Return a digest of the sandbox limits that can change a result."""
     return _limits().fingerprint()
 
 
 def sweep() -> int:
-    """Remove the containers of syncs that are over; how many there were. No engine: none."""
+    """Remove the containers of syncs that have ended; return how many, 0 without an engine."""
     try:
         return len(remove_orphans(sandbox().engine, service(), _is_alive))
     except SandboxUnavailable:
@@ -96,15 +96,15 @@ def sweep() -> int:
 
 
 def fill_pool(keeper: str) -> Filled:
-    """Have containers stand ready, in the name of a process. Raises SandboxUnavailable."""
+    """Fill the warm pool in the name of a process. Raises SandboxUnavailable."""
     return sandbox().pool.fill(service(), keeper)
 
 
 @contextmanager
 def _claim_lock(place: str) -> Iterator[bool]:
-    """A lock that all workers share, wherever they run, and that goes with the database session of a killed one.
+    """Try to take a lock that all workers share; PostgreSQL releases it when the session of a killed worker ends.
 
-    A transaction's, not a session's: a pooler in transaction mode hands the session on to the next who asks.
+    The lock belongs to a transaction, not a session: a pooler in transaction mode hands the session to another client.
     """
     key = int.from_bytes(hashlib.sha256(place.encode()).digest()[:8], signed=True)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -113,15 +113,15 @@ def _claim_lock(place: str) -> Iterator[bool]:
 
 
 def clear_pool() -> None:
-    """Remove what stands ready, made on this machine by processes that are gone. No engine: nothing stands."""
+    """Remove warm containers that ended processes of this machine created. Does nothing without an engine."""
     with suppress(SandboxUnavailable):
         sandbox().pool.clear(service(), is_dead)
 
 
 def _is_alive(owner: str) -> bool:
-    """Asked after the containers were listed, so that a sync that began meanwhile counts.
+    """Return whether the owner of a container is alive. Called after the containers are listed, to count new syncs.
 
-    A sync is alive while its worker holds the repository: the row of one that was killed says "running" until the
+    A sync is alive while its worker holds the repository's lease: the row of a killed sync says "running" until the
     repository's next sync.
     """
     if not owner.isdecimal():

@@ -1,4 +1,4 @@
-"""The app of refused logins and tokens."""
+"""Django app for refused logins and tokens."""
 
 from __future__ import annotations
 

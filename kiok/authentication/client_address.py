@@ -1,4 +1,4 @@
-"""The address of a client: the peer's, or behind proxies what they say of it (`kiok.web.proxies`)."""
+"""The address of a client: the peer's address, or behind proxies the one that they report (`kiok.web.proxies`)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import re
 from django.conf import settings
 from django.http import HttpRequest
 
-IPV6_PREFIX = 64  # one client has at least as many addresses (RFC 6177)
+IPV6_PREFIX = 64  # a client has at least a /64 network (RFC 6177)
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[^:]*):\d+")
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Return the client's address, of IPv6 its network; None where there is none, as on a unix socket.
+    """Return the client's address, for IPv6 its network; None if it has none, as on a Unix socket.
 
-    Each proxy appends the address that it was reached from, so with two of them the client's is the second from the end.
-    What stands before it the client may have written.
+    Each proxy appends the address of its client, so with two proxies the client's address is the second from the end.
+    The client itself may have written the addresses before it.
     """
     proxies: int = settings.KIOK.web_proxies
     if proxies:

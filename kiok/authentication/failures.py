@@ -1,4 +1,4 @@
-"""Refused logins and tokens: a log line and a count for each. Neither says what was sent."""
+"""Logging and counting of refused logins and tokens. Neither shows the password or token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def on_login_failed(credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    """Log and count a login that was refused; a receiver of Django's `user_login_failed`."""
+    """Log and count a refused login; receives Django's `user_login_failed`."""
     user = _shown_user(credentials.get("username"))
     if getattr(request, "axes_locked_out", False):
         reason = f"too many attempts; locked out for up to {cool_off(request)}"
@@ -32,7 +32,7 @@ def on_login_failed(credentials: Mapping[str, Any], request: HttpRequest | None 
 
 
 def record(kind: FailureKind, request: HttpRequest | None, what: str) -> None:
-    """Log and count that something was refused. A database that does not answer fails nobody."""
+    """Log and count a refusal. The request does not fail if the database does not answer."""
     address = client_address(request) if request is not None else None
     log.warning("refused %s, from %s", what, address or "an unknown address")
     try:
@@ -41,7 +41,7 @@ def record(kind: FailureKind, request: HttpRequest | None, what: str) -> None:
             AuthenticationFailure.objects.get_or_create(kind=kind, defaults={"last_at": Now()})
             rows.update(count=F("count") + 1, last_at=Now())
     except DatabaseError as exc:
-        log.warning("a refused attempt could not be counted: %s", type(exc).__name__)
+        log.warning("could not count a refused attempt: %s", type(exc).__name__)
 
 
 def counts() -> dict[str, int]:
@@ -51,7 +51,7 @@ def counts() -> dict[str, int]:
 
 
 def locked_name(request: HttpRequest | None, credentials: Mapping[str, Any] | None) -> str:  # noqa: ARG001
-    """Return the name that attempts are stored under: that of an account, or a digest.
+    """Return the name under which attempts are stored: the name of an account, or a digest.
 
     A name without an account may be a password that was typed into the wrong field.
     """
@@ -62,7 +62,7 @@ def locked_name(request: HttpRequest | None, credentials: Mapping[str, Any] | No
 
 
 def cool_off(request: HttpRequest | None = None) -> timedelta:  # noqa: ARG001
-    """Return for how long a name is locked out for an address, from the last attempt before the lock on."""
+    """Return how long a name is locked out for an address, counted from the last attempt before the lock."""
     return timedelta(milliseconds=settings.KIOK.web_login_lockout_ms)
 
 
@@ -71,7 +71,7 @@ def _shown_user(name: Any) -> str:
 
 
 def _is_account(name: str) -> bool:
-    if "\0" in name or len(name) > 150:  # the column of Django's table
+    if "\0" in name or len(name) > 150:  # longest user name that Django stores
         return False
     try:
         return bool(get_user_model()._default_manager.filter(username=name).exists())

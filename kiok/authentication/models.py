@@ -1,4 +1,4 @@
-"""How often somebody was refused, by what was wrong."""
+"""Counts of refused logins and tokens, by kind."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from django.db import models
 
 
 class FailureKind(models.TextChoices):
-    PASSWORD = "password"  # noqa: S105 - what was wrong
+    PASSWORD = "password"  # noqa: S105 - a kind of failure
     LOCKED_OUT = "locked_out"
     API_TOKEN = "api_token"  # noqa: S105
 
 
 class AuthenticationFailure(models.Model):
-    """A row for each kind, whose count never goes down."""
+    """Count of one kind of failure; it never decreases."""
 
     kind = models.CharField(max_length=20, choices=FailureKind.choices, primary_key=True)
     count = models.BigIntegerField(default=0)

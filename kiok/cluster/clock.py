@@ -1,4 +1,4 @@
-"""The time that all processes share: the database's. A worker's own clock may be wrong, or be set while it runs."""
+"""Time of the database, which all processes share. A worker's own clock may be wrong, or be set while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import connection
 
 
 def database_now() -> datetime:
-    """The database's time, for what is compared with `Now()` there or written by another process elsewhere."""
+    """Return the database's time, for comparison with times from `Now()` or from another process."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         now: datetime = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""The typed properties, as the settings hold them."""
+"""Access to the typed properties of the settings."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def properties() -> Properties:
-    """Every `kiok.*` property, read once at start (see `manage.py properties`)."""
+    """Return all `kiok.*` properties, which are read once at start (see `manage.py properties`)."""
     return settings.KIOK

@@ -1,4 +1,4 @@
-"""Which workers are alive: each tells the store every few seconds, whatever its engine does meanwhile."""
+"""Worker heartbeats: each worker reports to the store every few seconds, even while its engine does not answer."""
 
 from __future__ import annotations
 
@@ -20,37 +20,36 @@ from kiok.cluster.conf import properties
 from kiok.cluster.models import Worker
 from kiok.connections.redaction import redact
 
-INTERVAL_SECONDS = 7.0
-"""How long it waits for a look at the engine before it tells again what the last one found."""
-ALIVE_SECONDS = 15.0
-"""So old may the row of a worker that is alive be: two beats, and the time to write."""
-FORGET_SECONDS = 60.0
-SLOW_SECONDS = 30.0
-"""A look at the engine that takes longer is told of. To fill an empty pool takes some seconds."""
-STOP_SECONDS = 3.0
-MAX_CHARACTERS = 500
+INTERVAL_SECONDS = 7.0  # heartbeat interval; a finished check of the engine is reported immediately
+ALIVE_SECONDS = 15.0  # a worker counts as alive while its last heartbeat is at most this old: two intervals plus write time
+FORGET_SECONDS = 60.0  # rows of workers with an older heartbeat are deleted
+SLOW_SECONDS = (
+    30.0  # a check of the engine that takes longer is reported; filling an empty pool takes some seconds
+)
+STOP_SECONDS = 3.0  # timeout for the removal of the row when a worker stops
+MAX_CHARACTERS = 500  # of the stored engine message
 
 log = logging.getLogger(__name__)
 
 
 def alive() -> QuerySet[Worker]:
-    """The rows of the workers that are alive, by the database's clock."""
+    """Return the rows of the live workers, by the database's clock."""
     return Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=ALIVE_SECONDS))
 
 
 def host_of(name: str) -> str:
-    """The machine in a worker's name (`kiok.cluster.process_id.process_name`)."""
+    """Return the machine in a worker's name (`kiok.cluster.process_id.process_name`)."""
     return name.partition("/")[0]
 
 
 def in_words(name: str) -> str:
-    """`On host, process 42.`: what people look for a process by; the rest of its name keeps it unique."""
+    """Return a text such as `On host, process 42.`; the rest of a process name only keeps it unique."""
     parts = name.split("/")
     return f"On {parts[0]}, process {parts[2]}." if len(parts) > 2 else name
 
 
 def containers_ready(workers: Iterable[Worker]) -> int:
-    """How many containers stand ready, in all: of each host what its workers saw at most, as they see the same."""
+    """Return the number of warm containers: the maximum per host, because the workers of a host share its engine."""
     by_host: defaultdict[str, int] = defaultdict(int)
     for worker in workers:
         host = host_of(worker.name)
@@ -59,7 +58,7 @@ def containers_ready(workers: Iterable[Worker]) -> int:
 
 
 def data_free_bytes(workers: Iterable[Worker]) -> dict[str, int]:
-    """By host, the space that is free for its data folder, the least that one of its workers saw."""
+    """Return the free space of the data folder by host: the minimum that one of its workers reported."""
     by_host: dict[str, int] = {}
     for worker in workers:
         if worker.data_free_bytes is not None:
@@ -70,21 +69,21 @@ def data_free_bytes(workers: Iterable[Worker]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """What a look at the engine found: what is wrong with it ("": nothing), and how many containers stand ready."""
+    """Result of a check of the engine: its problem ("": none) and the number of warm containers."""
 
     engine: str = ""
     ready: int = 0
 
 
 class Heartbeat(threading.Thread):
-    """Keeps the row of a worker process, from `start` until the process ends or `stop`.
+    """Heartbeat of a worker process, from `start` until the process ends or `stop` is called.
 
-    A thread of its own, since a call of the engine may take a minute. It needs the database alone, and is silent
-    while that is away: others complain, and the row grows old by itself.
+    It runs in a thread of its own, because a call to the engine may take a minute. It only needs the database. If that is
+    unreachable it logs nothing above debug: other parts warn, and the heartbeat expires by itself.
     """
 
     def __init__(self, name: str) -> None:
-        """`name`: of the process, as in `kiok.cluster.process_id`."""
+        """Set up the heartbeat of the process with this `name` (see `kiok.cluster.process_id`)."""
         super().__init__(name="presence", daemon=True)
         self._worker = name
         self._began = time.monotonic()
@@ -95,21 +94,21 @@ class Heartbeat(threading.Thread):
 
     def start(self) -> None:
         super().start()
-        # A worker process ends by os._exit, with these alone before it.
+        # A worker process ends by os._exit, which runs only these finalizers.
         Finalize(None, self.stop, exitpriority=0)
 
     def begin_check(self) -> None:
-        """A look at the engine begins."""
+        """Record that a check of the engine starts."""
         self._looking_since = datetime.now(UTC), time.monotonic()
 
     def report(self, seen: EngineStatus) -> None:
-        """A look has ended: tell what it found, at once."""
+        """Report the result of a check of the engine immediately."""
         self._seen = seen
         self._looking_since = None
         self._wake.set()
 
     def stop(self) -> None:
-        """Remove the row and end. Waits a few seconds for that, no longer."""
+        """Remove the row and stop. Waits at most a few seconds."""
         self._stopping = True
         self._wake.set()
         if self.is_alive():
@@ -135,9 +134,11 @@ class Heartbeat(threading.Thread):
             )
             Worker.objects.filter(seen_at__lt=Now() - timedelta(seconds=FORGET_SECONDS)).delete()
         except Error as exc:
-            log.debug("the store could not be told that this worker is alive: %s", exc)
-        except Exception:  # who falls silent for good counts as dead, and others do its work as well
-            log.exception("telling the store that this worker is alive failed")
+            log.debug("cannot write the heartbeat of this worker: %s", exc)
+        except (
+            Exception
+        ):  # without heartbeats the worker would count as dead, and others would repeat its work
+            log.exception("cannot write the heartbeat of this worker")
         finally:
             connections.close_all()
 
@@ -157,15 +158,15 @@ class Heartbeat(threading.Thread):
 
 
 def _storable(text: str) -> str:
-    """What of an engine's words may be stored and shown."""
+    """Return an engine's message in a form that may be stored and shown."""
     text = "".join(character if character.isprintable() else " " for character in redact(text))
     return " ".join(text.split())[:MAX_CHARACTERS]
 
 
 def _free_bytes() -> int | None:
-    """What this process may still write in the data folder; None where that cannot be told, as before its first sync.
+    """Return the free bytes in the data folder; None if unknown, as before the first sync.
 
-    There are file systems that promise more than the column holds.
+    Some file systems report more than the column can store.
     """
     try:
         return min(shutil.disk_usage(properties().base_data_dir).free, BigIntegerField.MAX_BIGINT)

@@ -1,4 +1,4 @@
-"""A transaction in which others may wait lets the server end its session when its process is stopped in the midst of it.
+"""Idle-in-transaction timeout: PostgreSQL ends the session of a process that is stopped inside a transaction with locks.
 
 See docs/adr/0025-stopped-workers.md.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from django.db import connection
 
-STANDSTILL_SECONDS = 20.0
-"""Between two statements. As long as a claim lasts: whoever stands still for longer has lost what it had anyway."""
+STANDSTILL_SECONDS = (
+    20.0  # between two statements; as long as a sync lease, which a stopped process loses by then anyway
+)
 
 
 def limit_standstill() -> None:
-    """For the rest of the transaction; to be called before the first lock. Raises database errors."""
+    """Set the timeout for the rest of the transaction. Call it before the first lock. Raises database errors."""
     with connection.cursor() as cursor:
-        # Not of the session: that would not survive a pooler.
+        # Local to the transaction: a setting of the session would not survive a pooler.
         cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS:g}s'")

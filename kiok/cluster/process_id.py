@@ -1,4 +1,4 @@
-"""Names of processes that stay unique over machines and restarts, and whether one is dead."""
+"""Process names that are unique across machines and restarts, and detection of dead processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def process_name() -> str:
-    """`host/boot.namespace/pid/start/thread/nonce`: who holds a claim. A pid is one of its pid namespace's."""
+    """Return `host/boot.namespace/pid/start/thread/nonce`, the holder of a lease. The pid is that of its pid namespace."""
     pid = os.getpid()
     return "/".join(
         (_machine(), str(pid), _start_time(pid) or "?", str(threading.get_native_id()), uuid.uuid4().hex[:8])
@@ -19,9 +19,9 @@ def process_name() -> str:
 
 
 def is_dead(name: str) -> bool:
-    """Whether the named process ran on this machine, since this boot, where this one can see it, and is gone for certain.
+    """Return whether the named process ran on this machine, since this boot, in this pid namespace, and has ended.
 
-    Of containers that share their host's name, or were given the same one, none can see the other's processes.
+    The namespace matters because containers may have the same host name but cannot see each other's processes.
     """
     try:
         host, place, pid, start, *_ = name.split("/")
@@ -39,7 +39,7 @@ def _machine() -> str:
 
 
 def _pid_namespace() -> int:
-    """Its number (namespaces(7)); 0 where the kernel does not tell."""
+    """Return the number of this process's pid namespace (namespaces(7)), or 0 if the kernel does not report it."""
     try:
         return Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
@@ -47,9 +47,9 @@ def _pid_namespace() -> int:
 
 
 def _start_time(pid: int) -> str | None:
-    """The process's start in clock ticks since boot (proc(5), stat field 22); None when it is gone.
+    """Return the process's start in clock ticks since boot (proc(5), stat field 22); None if it has ended.
 
-    A zombie counts as gone: it holds nothing and will do nothing.
+    A zombie counts as ended: it holds no resources and runs no code.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""Connections in the admin: properties are written, never read back."""
+"""Connections in the admin. Their properties can be written, but never read back."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from kiok.connections.models import Connection, check_master_key, check_properti
 
 
 class WriteOnlyTextarea(forms.Textarea):
-    """A text area that never shows what was entered, not even when the form comes back with errors."""
+    """A text area that never shows what was entered, not even in a form with errors."""
 
     def format_value(self, value: Any) -> None:  # noqa: ARG002
         return None
 
 
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    """Edits a connection. `cleaned_data["changes"]` holds the parsed properties."""
+    """The form of a connection. `cleaned_data["changes"]` holds the parsed property changes."""
 
     changes = forms.CharField(
         label="Set properties",
@@ -34,7 +34,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         widget=WriteOnlyTextarea(
             attrs={"rows": 10, "cols": 100, "autocomplete": "off", "spellcheck": "false"}
         ),
-        help_text=escape(property_text.HELP),  # the admin takes help texts for HTML
+        help_text=escape(property_text.HELP),  # the admin renders help texts as HTML
     )
 
     class Meta:
@@ -75,24 +75,24 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     readonly_fields = ("stored_properties", "created_at", "updated_at")
     fields = ("id", "type", "description", "stored_properties", "changes", "created_at", "updated_at")
 
-    @admin.display(description="Properties stored")
+    @admin.display(description="Stored properties")
     def stored_properties(self, connection: Connection) -> str:
         return ", ".join(connection.property_names()) or "none"
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        # Not by what refers to a connection, which not everybody may see.
+        # No lookups through rows that refer to a connection: the user may not see them.
         is_of_others = lookup.split(LOOKUP_SEP)[0] in {
             relation.name for relation in self.opts.related_objects
         }
         return not is_of_others and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # None is allowed
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What goes, and what stands in the way: by name only what the user may see of it."""
+        """Return what is deleted and what prevents it. Name only the objects that the user may see."""
         to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)
         return to_delete, counts, lacking, self._named(objs, request) if protected else []
 
     def _named(self, objs: Any, request: HttpRequest) -> list[str]:
-        """Rows that use these connections; those that the user may not see are counted only."""
+        """Return the rows that use these connections; only count those that the user may not see."""
         shown, hidden = [], 0
         for relation in self.opts.related_objects:
             users = relation.related_model._default_manager.filter(
@@ -104,14 +104,14 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
             label = f"{relation.field.verbose_name} of {relation.related_model._meta.verbose_name}"
             shown += [f"{label}: {row}" for row in seen]
             hidden += users.count() - seen.count()
-        return [*shown, *([f"{hidden} that you may not see"] if hidden else [])]
+        return [*shown, *([f"objects that you may not see: {hidden}"] if hidden else [])]
 
     def get_readonly_fields(
         self,
         request: HttpRequest,  # noqa: ARG002
         obj: Connection | None = None,
     ) -> tuple[str, ...]:
-        # The id is bound into what is encrypted, and named by repositories and DAGs.
+        # The encryption binds the id, and repositories and DAGs refer to it.
         return (*self.readonly_fields, *(("id",) if obj else ()))
 
     def save_model(
@@ -124,7 +124,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         changes: property_text.PropertyChanges = form.cleaned_data["changes"]
         with transaction.atomic():
             if change:
-                # Not the sealed properties: they may have changed since the form was shown.
+                # Not the sealed properties: they may have changed since the form was rendered.
                 obj.save(update_fields=["type", "description", "updated_at"])
             else:
                 obj.save(force_insert=True)

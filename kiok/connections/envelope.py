@@ -1,16 +1,16 @@
 """Envelope encryption: the master key wraps data keys, a data key encrypts values.
 
 - The **master key** (`KIOK_MASTER_KEY`, at least 32 characters) is never stored. A wrapping key is derived
-  from it by scrypt with a salt of its own per data key. scrypt rather than HKDF, because HKDF needs a
-  uniformly random input and an operator may well type 32 characters; a stolen database then must not be
-  cheap to guess at. It costs some 50 ms and 16 MiB, once per process and data key.
-- A **data key** is 256 random bits, kept wrapped by AES-256-GCM. Rotating it never needs the old values: old
-  versions go on decrypting what they encrypted.
-- A **value** is encrypted alone, by AES-256-GCM with a random 96-bit nonce; connection, property name and key
-  version are its associated data, so that a value moved to another row, name or version does not decrypt.
+  from it by scrypt, with a separate salt for each data key. scrypt rather than HKDF: HKDF needs a uniformly
+  random input, but an operator may type 32 characters, and guessing them from a stolen database must be
+  expensive. It costs about 50 ms and 16 MiB, once per process and data key.
+- A **data key** is 256 random bits, stored wrapped by AES-256-GCM. Rotating it does not need the old values: old
+  versions still decrypt what they encrypted.
+- Each **value** is encrypted separately, by AES-256-GCM with a random 96-bit nonce. Connection, property name and
+  key version are its associated data, so a value that is moved to another row, name or version does not decrypt.
   NIST SP 800-38D (8.3) allows 2^32 random nonces per key.
 
-No Django here.
+This module does not use Django.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
-    """A data key under the master key: all in bytes."""
+    """A data key, wrapped by the master key; all fields are bytes."""
 
     salt: bytes
     nonce: bytes
@@ -43,7 +43,7 @@ class Wrapped:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An encrypted value, and the version of the data key it is under."""
+    """An encrypted value, and the version of its data key."""
 
     version: int
     nonce: bytes
@@ -51,7 +51,7 @@ class Sealed:
 
 
 def check_master_key(master_key: str | None, variable: str = MASTER_KEY) -> str:
-    """The key itself; `variable` is where it comes from. Raises MasterKeyMissing or MasterKeyTooShort."""
+    """Return the key if it is valid; `variable` is its source. Raises MasterKeyMissing or MasterKeyTooShort."""
     if not master_key:
         raise MasterKeyMissing(variable)
     if len(master_key) < MIN_MASTER_KEY_LENGTH:
@@ -60,19 +60,19 @@ def check_master_key(master_key: str | None, variable: str = MASTER_KEY) -> str:
 
 
 def new_data_key(master_key: str | None, version: int) -> Wrapped:
-    """A fresh data key, wrapped. Raises MasterKeyMissing or MasterKeyTooShort."""
+    """Return a new data key, wrapped. Raises MasterKeyMissing or MasterKeyTooShort."""
     return wrap(master_key, version, AESGCM.generate_key(KEY_BYTES * 8))
 
 
 def wrap(master_key: str | None, version: int, key: bytes) -> Wrapped:
-    """A data key under a master key. Raises MasterKeyMissing or MasterKeyTooShort."""
+    """Wrap a data key by a master key. Raises MasterKeyMissing or MasterKeyTooShort."""
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     wrapping_key = _wrapping_key(check_master_key(master_key), salt)
     return Wrapped(salt, nonce, AESGCM(wrapping_key).encrypt(nonce, key, _key_label(version)))
 
 
 def unwrap(master_key: str | None, version: int, wrapped: Wrapped) -> bytes:
-    """The data key. Raises MasterKeyMissing, MasterKeyTooShort, or MasterKeyWrong."""
+    """Return the data key. Raises MasterKeyMissing, MasterKeyTooShort, or MasterKeyWrong."""
     wrapping_key = _wrapping_key(check_master_key(master_key), wrapped.salt)
     try:
         return AESGCM(wrapping_key).decrypt(wrapped.nonce, wrapped.ciphertext, _key_label(version))
@@ -88,7 +88,7 @@ def seal(key: bytes, version: int, connection: str, name: str, value: str) -> Se
 
 
 def open_sealed(key: bytes, connection: str, name: str, sealed: Sealed) -> str:
-    """Decrypt it. Raises Tampered."""
+    """Decrypt a property's value. Raises Tampered."""
     label = _value_label(sealed.version, connection, name)
     try:
         return AESGCM(key).decrypt(sealed.nonce, sealed.ciphertext, label).decode()
@@ -106,5 +106,5 @@ def _key_label(version: int) -> bytes:
 
 
 def _value_label(version: int, connection: str, name: str) -> bytes:
-    # A JSON list, because plain joining would let ("a", "bc") pass for ("ab", "c").
+    # A JSON list, since plain concatenation would not distinguish ("a", "bc") from ("ab", "c").
     return json.dumps(["kiok connection property", version, connection, name]).encode()

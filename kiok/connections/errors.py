@@ -1,17 +1,17 @@
-"""What can go wrong with connections.
+"""Errors of connections.
 
     KiokError
     └── ConnectionsError            each has a stable `reason`
-        ├── MasterKeyMissing        operator: give KIOK_MASTER_KEY
-        ├── MasterKeyTooShort       operator: give a longer one
-        ├── MasterKeyWrong          operator: give the one the data was stored under
-        ├── MasterKeyUnchanged      operator: give another one as the new one
+        ├── MasterKeyMissing        operator: set KIOK_MASTER_KEY
+        ├── MasterKeyTooShort       operator: set a longer one
+        ├── MasterKeyWrong          operator: set the one that the data was stored with
+        ├── MasterKeyUnchanged      operator: set a different new key
         ├── Tampered                operator: the stored value was altered or moved; enter it again
-        ├── InvalidProperty         whoever enters it: a name or value that cannot be stored
-        ├── MalformedReference      author: `${conn...}` or `${secret...}` written wrongly
+        ├── InvalidProperty         user: the name or value cannot be stored
+        ├── MalformedReference      author: invalid `${conn...}` or `${secret...}`
         └── UnknownReference        author or operator: the connection or property does not exist
 
-No message ever holds the value of a property or a key.
+No message contains the value of a property or a key.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from enum import StrEnum
 
 from kiok.errors import KiokError
 
-# The environment variables, for messages; what is in them comes from the settings.
+# Names of the environment variables, for messages; the settings provide the values.
 MASTER_KEY = "KIOK_MASTER_KEY"
 NEW_MASTER_KEY = "KIOK_NEW_MASTER_KEY"
 
 
 class ConnectionReason(StrEnum):
-    """Stable names, for those who act on an error rather than read it."""
+    """Stable names of the errors, for programs."""
 
     MASTER_KEY_MISSING = "master_key_missing"  # no master key is configured
-    MASTER_KEY_TOO_SHORT = "master_key_too_short"  # it has fewer than 32 characters
-    MASTER_KEY_WRONG = "master_key_wrong"  # it does not open the data keys
-    MASTER_KEY_UNCHANGED = "master_key_unchanged"  # the new one is the old one
-    TAMPERED = "tampered"  # a stored value does not belong where it is
+    MASTER_KEY_TOO_SHORT = "master_key_too_short"  # the master key has fewer than 32 characters
+    MASTER_KEY_WRONG = "master_key_wrong"  # the master key does not decrypt the data keys
+    MASTER_KEY_UNCHANGED = "master_key_unchanged"  # the new master key is the current one
+    TAMPERED = "tampered"  # a stored value does not belong to its place
     INVALID_PROPERTY = "invalid_property"  # a name or value that cannot be stored
-    MALFORMED_REFERENCE = "malformed_reference"  # `${conn.x}` without a key, and the like
+    MALFORMED_REFERENCE = "malformed_reference"  # for example `${conn.x}` without a key
     UNKNOWN_REFERENCE = "unknown_reference"  # no such connection, or no such property in it
 
 
 class ConnectionsError(KiokError):
-    """Base of this package's errors."""
+    """Base class of this package's errors."""
 
     reason: ConnectionReason
 
@@ -51,7 +51,7 @@ class MasterKeyMissing(ConnectionsError):
         what = "no master key" if variable == MASTER_KEY else "no new master key"
         super().__init__(
             f"{what}: set the environment variable {variable} (32 characters or more, for "
-            f"example from `openssl rand -base64 48`), or {variable}_FILE to a file that holds it, "
+            f"example from `openssl rand -base64 48`), or {variable}_FILE to a file that contains it, "
             "and start again"
         )
 
@@ -68,8 +68,8 @@ class MasterKeyWrong(ConnectionsError):
 
     def __init__(self, version: int) -> None:
         super().__init__(
-            f"KIOK_MASTER_KEY does not open data key {version}: it is not the key under which the "
-            "connections were stored (or that row was altered); start with that key"
+            f"KIOK_MASTER_KEY does not decrypt data key {version}: it is not the key with which the "
+            "connections were stored (or that row was altered); start with the original key"
         )
 
 
@@ -77,7 +77,7 @@ class MasterKeyUnchanged(ConnectionsError):
     reason = ConnectionReason.MASTER_KEY_UNCHANGED
 
     def __init__(self) -> None:
-        super().__init__(f"{NEW_MASTER_KEY} is the same as {MASTER_KEY}; give another one, or leave it")
+        super().__init__(f"{NEW_MASTER_KEY} is the same as {MASTER_KEY}; set it to a different key")
 
 
 class Tampered(ConnectionsError):

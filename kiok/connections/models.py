@@ -1,4 +1,4 @@
-"""Connection: named, encrypted properties. DataKey: the wrapped keys they are encrypted under."""
+"""Models: Connection has named, encrypted properties; DataKey has the wrapped keys that encrypt them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from kiok.connections import envelope, redaction
 from kiok.connections.errors import InvalidProperty, Tampered
 
 ID_PATTERN = refs.CONNECTION_ID
-# No dot, so that `${conn.<id>.<key>}` has one reading though ids may hold dots.
+# No dot, so that `${conn.<id>.<key>}` is unambiguous although ids may contain dots.
 PROPERTY_NAME = re.compile(refs.PROPERTY)
 MAX_VALUE_BYTES = 256 * 1024
 MAX_PROPERTIES = 200
-# Not secret by themselves, and blanking them would make messages unreadable.
+# Not secret by themselves; redacting them would make messages unreadable.
 PUBLIC_PROPERTIES = frozenset(
     {
         "allowedSigners",
@@ -37,13 +37,13 @@ PUBLIC_PROPERTIES = frozenset(
         "username",
     }
 )
-_ROTATION_LOCK = 0x6B696F6B  # "kiok": any number that nothing else in this database locks
+_ROTATION_LOCK = 0x6B696F6B  # "kiok": any number that no other lock in this database uses
 
 
 class DataKey(models.Model):
-    """One version of the data key, wrapped by the master key.
+    """A version of the data key, wrapped by the master key.
 
-    The key itself never changes: only `active` does, and, with `manage.py rotate_master_key`, the wrapping.
+    The key itself never changes; only `active` does, and with `manage.py rotate_master_key` the wrapping.
     """
 
     version = models.PositiveIntegerField(primary_key=True)
@@ -66,15 +66,15 @@ class DataKey(models.Model):
 
     @classmethod
     def current(cls) -> DataKey:
-        """The active key; the first one is made when there is none. Raises what `rotate` raises."""
+        """Return the active key; create the first one if there is none. Raises what `rotate` raises."""
         return cls.objects.filter(active=True).first() or cls.rotate(only_if_none=True)
 
     @classmethod
     def rotate(cls, *, only_if_none: bool = False) -> DataKey:
-        """Add a new version and make it the active one; older ones go on decrypting.
+        """Add a new version and make it active; older versions can still decrypt.
 
-        Safe when several processes do it at once. Raises MasterKeyMissing, MasterKeyTooShort, or
-        MasterKeyWrong when the master key is not the one the present key is wrapped under.
+        Safe for concurrent processes. Raises MasterKeyMissing, MasterKeyTooShort, or MasterKeyWrong if the master key is
+        not the one that wraps the current data key.
         """
         with transaction.atomic():
             lock_data_keys()
@@ -82,7 +82,7 @@ class DataKey(models.Model):
             if active is not None:
                 if only_if_none:
                     return active
-                active.unwrap()  # a second master key would split the store in two
+                active.unwrap()  # with a second master key, no process could read all connections
             version = (cls.objects.aggregate(last=models.Max("version"))["last"] or 0) + 1
             wrapped = envelope.new_data_key(_master_key(), version)
             cls.objects.filter(active=True).update(active=False)
@@ -91,21 +91,21 @@ class DataKey(models.Model):
             )
 
     def unwrap(self) -> bytes:
-        """The key itself. Raises MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong."""
+        """Return the key itself. Raises MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong."""
         return self.unwrap_with(_master_key())
 
     def unwrap_with(self, master_key: str | None) -> bytes:
-        """The same under a given master key."""
+        """Return the key itself, unwrapped by the given master key."""
         wrapped = envelope.Wrapped(bytes(self.salt), bytes(self.nonce), bytes(self.wrapped))
         return envelope.unwrap(master_key, self.version, wrapped)
 
 
 class Connection(models.Model):
-    """Named properties, each encrypted alone.
+    """A set of named properties, each encrypted separately.
 
-    `sealed` is `{name: {"v": key version, "n": nonce, "c": ciphertext}}`, the latter two in base64. Property
-    names are not secret; values never leave this class but by `properties`. `type` is a label for people,
-    except that `${secret.<id>}` reads those of type `secret`.
+    `sealed` is `{name: {"v": key version, "n": nonce, "c": ciphertext}}`, nonce and ciphertext in base64. Property
+    names are not secret; values leave this class only through `properties`. `type` is a label for users,
+    except that `${secret.<id>}` accepts only connections of type `secret`.
     """
 
     class Type(models.TextChoices):
@@ -137,11 +137,11 @@ class Connection(models.Model):
         return self.id
 
     def property_names(self) -> list[str]:
-        """The names of the properties, sorted. Needs no key."""
+        """Return the names of the properties, sorted. Needs no key."""
         return sorted(self.sealed)
 
     def properties(self) -> dict[str, str]:
-        """Every property, decrypted, and registered with `redaction`.
+        """Return all properties, decrypted, and register their values with `redaction`.
 
         Raises MasterKeyMissing, MasterKeyTooShort, MasterKeyWrong or Tampered.
         """
@@ -156,9 +156,9 @@ class Connection(models.Model):
         self.save()
 
     def update_properties(self, values: Mapping[str, str], remove: Iterable[str] = ()) -> None:
-        """Set some properties and remove others; the rest stay as they are in the database now.
+        """Set some properties and remove others; the rest keep their current value in the database.
 
-        Safe when others change the same connection at once. Raises what `set_properties` raises.
+        Safe for concurrent changes of the same connection. Raises what `set_properties` raises.
         """
         sealed = self._seal(values)
         with transaction.atomic():
@@ -166,20 +166,20 @@ class Connection(models.Model):
             kept = {name: value for name, value in stored.items() if name not in set(remove) - set(sealed)}
             self.sealed = kept | sealed
             if len(self.sealed) > MAX_PROPERTIES:
-                raise InvalidProperty(f"a connection holds at most {MAX_PROPERTIES} properties")
+                raise InvalidProperty(f"a connection can have at most {MAX_PROPERTIES} properties")
             self.save(update_fields=["sealed", "updated_at"])
 
     def reencrypt(self, key: DataKey) -> bool:
-        """Bring the stored properties under `key`; whether any was not. The row must be locked."""
+        """Re-encrypt the stored properties under `key`; return whether any was under another. The row must be locked."""
         if self.key_versions() <= {key.version}:
             return False
         self.sealed = self._seal(self.properties(), key)
-        # Not `updated_at`: to its users the connection is what it was.
+        # Not `updated_at`: for users the connection did not change.
         self.save(update_fields=["sealed"])
         return True
 
     def key_versions(self) -> set[int]:
-        """The versions of the data keys that its properties are under."""
+        """Return the versions of the data keys that encrypt its properties."""
         found = (value.get("v") for value in self.sealed.values() if isinstance(value, dict))
         return {version for version in found if isinstance(version, int)}
 
@@ -206,20 +206,20 @@ class Connection(models.Model):
         except (KeyError, TypeError, ValueError, binascii.Error) as exc:
             raise Tampered(self.id, name) from exc
         if version not in keys:
-            raise Tampered(self.id, name)  # nothing can open it any more
+            raise Tampered(self.id, name)  # its data key no longer exists
         return envelope.open_sealed(
             keys[version].unwrap(), self.id, name, envelope.Sealed(version, nonce, ciphertext)
         )
 
 
 def lock_data_keys() -> None:
-    """Until the transaction ends, nobody else makes or rewraps data keys."""
+    """Block other processes from creating or rewrapping data keys until the transaction ends."""
     with database.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROTATION_LOCK])
 
 
 def check_properties(values: Mapping[str, str]) -> None:
-    """Raises InvalidProperty for a name or value that cannot be stored; never shows a value."""
+    """Raise InvalidProperty for a name or value that cannot be stored; never shows a value."""
     for name, value in values.items():
         if not PROPERTY_NAME.fullmatch(name):
             raise InvalidProperty(f"property name {name!r} does not match {PROPERTY_NAME.pattern}")
@@ -232,11 +232,11 @@ def check_properties(values: Mapping[str, str]) -> None:
         if size > MAX_VALUE_BYTES:
             raise InvalidProperty(f"property {name!r} has {size} bytes; allowed: {MAX_VALUE_BYTES}")
     if len(values) > MAX_PROPERTIES:
-        raise InvalidProperty(f"a connection holds at most {MAX_PROPERTIES} properties")
+        raise InvalidProperty(f"a connection can have at most {MAX_PROPERTIES} properties")
 
 
 def check_master_key() -> None:
-    """Raises MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong when nothing can be stored or read."""
+    """Raise MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong if connections cannot be stored or read."""
     envelope.check_master_key(_master_key())
     active = DataKey.objects.filter(active=True).first()
     if active is not None:
@@ -244,7 +244,7 @@ def check_master_key() -> None:
 
 
 def _master_key() -> str | None:
-    """`settings.KIOK_MASTER_KEY` is a function, so that a key is read, or made, only where one is needed."""
+    """Return the master key. The setting is a function, so that a key is read or generated only where it is needed."""
     key: str | None = settings.KIOK_MASTER_KEY()
     return key
 

@@ -1,8 +1,8 @@
-"""The text in which an administrator writes properties.
+"""Parser of the text in which an administrator enters properties.
 
     # a comment
     username=deploy
-    password=any characters, as they are, to the end of the line
+    password=any characters up to the end of the line
     -oldToken
     privateKey=-----BEGIN OPENSSH PRIVATE KEY-----
     ...
@@ -11,10 +11,10 @@
     git.example.com ssh-ed25519 AAAA...
     END
 
-A value that begins with `<<WORD` goes from the next line to the line that is just WORD; one that begins a PEM
-block goes to that block's end. Each of their lines ends with a line break, as in the files they come from.
-`-name` removes.
-Blank lines and lines that begin with `#` are skipped. Messages name lines and names, never values.
+A value that begins with `<<WORD` continues from the next line to a line that is only WORD; a value that begins a PEM
+block continues to the end of the block. Each of their lines ends with a line break, as in the original files.
+`-name` removes a property. Blank lines and lines that begin with `#` are skipped. Messages contain line numbers and
+property names, never values.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from dataclasses import dataclass, field
 from kiok.connections.errors import InvalidProperty
 
 HELP = (
-    "One property per line, name=value. Several lines: name=<<END, the lines, END; or simply paste a PEM "
-    "block after name=. A line -name removes a property. Stored values are never shown; what is not named "
-    "here stays as it is. For git over ssh: privateKey, knownHosts, passphrase. "
+    "One property per line, name=value. For a value of several lines: name=<<END, the lines, END; or paste a PEM "
+    "block after name=. A line -name removes a property. Stored values are never shown; properties that are not "
+    "named here stay unchanged. For git over ssh: privateKey, knownHosts, passphrase. "
     "Over https: username and password, or token. To verify signatures: openpgpKeys, allowedSigners. "
-    "A secret keeps its text in value."
+    "A secret has its text in the property value."
 )
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s*")
-_BYTE_ORDER_MARK = "\ufeff"  # some editors begin a file with it
+_BYTE_ORDER_MARK = "\ufeff"  # some editors put it at the beginning of a file
 _HEREDOC = re.compile(r"<<([A-Za-z0-9_]+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class PropertyChanges:
-    """What to set (name to value) and what to remove. Its repr shows no value."""
+    """Properties to set (name to value) and to remove. Its repr shows no value."""
 
     set: Mapping[str, str] = field(default_factory=dict, repr=False)
     remove: frozenset[str] = frozenset()
 
 
 def parse(text: str) -> PropertyChanges:
-    """Read the text. Raises InvalidProperty with the line at fault."""
+    """Parse the text. Raises InvalidProperty with the line number of the error."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace(_BYTE_ORDER_MARK, "").split("\n")
     values: dict[str, str] = {}
     remove: set[str] = set()
@@ -67,16 +67,16 @@ def parse(text: str) -> PropertyChanges:
             remove.add(name)
             continue
         if not equals or not name:
-            raise InvalidProperty(f"line {number}: wanted is name=value")
+            raise InvalidProperty(f"line {number}: expected name=value")
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", name):
-            # Not shown: with a line broken in two, what stands before "=" may be half a secret.
+            # The text is not shown: if a line was broken in two, it may be half a secret.
             raise InvalidProperty(
-                f"line {number}: before the = goes a property name of letters, digits, underscore and dash"
+                f"line {number}: the property name before = may have only letters, digits, underscore and dash"
             )
         _once(name, number, values, remove)
         if value.strip().startswith("PuTTY-User-Key-File-"):
             raise InvalidProperty(
-                f"line {number}: {name!r} is a key in PuTTY's form (.ppk); convert it with: "
+                f"line {number}: {name!r} is a key in PuTTY format (.ppk); convert it with: "
                 "puttygen KEY.ppk -O private-openssh -o KEY"
             )
         if not value.strip() and (begin := _pem_after(lines, index)) is not None:
@@ -90,7 +90,7 @@ def parse(text: str) -> PropertyChanges:
         while True:
             if index == len(lines):
                 raise InvalidProperty(
-                    f"line {number}: the value of {name!r} has no end; wanted is a line {end!r}"
+                    f"line {number}: the value of {name!r} has no end; expected a line {end!r}"
                 )
             line = lines[index]
             index += 1
@@ -104,7 +104,7 @@ def parse(text: str) -> PropertyChanges:
 
 
 def _pem_after(lines: Sequence[str], index: int) -> int | None:
-    """The line from `index` on that begins a PEM block, blank lines passed over; None where another comes first."""
+    """Return the next line from `index` on that is not blank, if it begins a PEM block; else None."""
     for number in range(index, len(lines)):
         if lines[number].strip():
             return number if _PEM.fullmatch(lines[number].strip()) else None
@@ -112,7 +112,7 @@ def _pem_after(lines: Sequence[str], index: int) -> int | None:
 
 
 def _end(value: str) -> str | None:
-    """The line that ends a value of many lines; None for a value of one line."""
+    """Return the line that ends a multi-line value; None for a value of one line."""
     if match := _PEM.fullmatch(value.strip()):
         return f"-----END {match.group(1)}-----"
     if match := _HEREDOC.fullmatch(value.strip()):
@@ -122,4 +122,4 @@ def _end(value: str) -> str | None:
 
 def _once(name: str, number: int, values: Mapping[str, str], remove: set[str]) -> None:
     if name in values or name in remove:
-        raise InvalidProperty(f"line {number}: property {name!r} comes twice")
+        raise InvalidProperty(f"line {number}: property {name!r} is duplicated")

@@ -1,13 +1,13 @@
-"""Keeps secrets out of what is written: logs, errors, stored messages.
+"""Redaction of secrets in logs, errors and stored messages.
 
-Every value that a connection decrypts is registered here, and `redact` replaces it, in each form in which it
-tends to leak: as it is, percent-encoded, base64 (also as the end of `user:password`), hexadecimal, escaped for
-JSON, HTML and Python, and line by line for keys of many lines. It is the last line of defence, not the first:
-nothing is meant to pass a secret to a log at all. Cut texts after this, not before: of a
-secret that was cut, only a larger first part is found.
+Every value that a connection decrypts is registered here, and `redact` replaces it in each form in which it
+tends to leak: literal, percent-encoded, base64 (also as the end of `user:password`), hexadecimal, escaped for
+JSON, HTML and Python, and line by line for multi-line keys. It is the last line of defence, not the first: no
+code should pass a secret to a log at all. Truncate texts after redaction, not before: of a truncated secret,
+only a larger first part is recognised.
 
-The registry holds what this process has decrypted, the oldest leaving first where that gets too much: an
-exception is often logged well after the code that held the secret is done.
+The registry keeps the values that this process has decrypted, because an exception is often logged long after
+the code that used the secret has finished. At the limit, the oldest values are removed.
 """
 
 from __future__ import annotations
@@ -22,26 +22,25 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 MAX_SECRETS = 512
-MAX_FORM_CHARACTERS = 16 * 1024 * 1024
-"""Of all forms together: an RSA key has some 100 000."""
-# Shorter ones ("git", "main") would blank half of every message and tell what they are by it.
+MAX_FORM_CHARACTERS = 16 * 1024 * 1024  # all forms together; those of an RSA key have about 100 000
+# Shorter values ("git", "main") would redact half of every message, and reveal themselves by that.
 MIN_LENGTH = 6
 REPLACEMENT = "[redacted]"
 _MIN_CUT_LENGTH = 12
-_LINE_WIDTHS = (64, 76)  # of base64: PEM's and MIME's
+_LINE_WIDTHS = (64, 76)  # characters per line of base64 in PEM and MIME
 
 _USERINFO = re.compile(
     r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)"
     r"(?:[^\s/?#@\"'<>]*:[^\s/?#\"'<>]*"
-    # A password with a slash in it, as people type them: what follows the colon is no port.
+    # A password that contains a slash: the text after the colon is not a port.
     r"|[^\s/?#@:\"'<>]+:(?!\d{0,5}(?:[/?#\s]|\Z))[^\s\"'<>]*)@"
 )
-# A text that is such a url and nothing else, as forms bring it: up to its last @, whatever stands before it.
+# A text that is only such a URL, as from a form: everything up to its last @ is redacted.
 _URL_ALONE = re.compile(
     r"(?i)\A(\s*[a-z][a-z0-9+.-]{1,30}://)[^\s/?#@:\"'<>]+:(?!\d{0,5}(?:[/?#\s]|\Z))[^\n]*@"
 )
 _TOKEN_USER = re.compile(r"(?i)\b(https?://)[^\s/?#@:\"'<>]+@")
-# The scp form with a password, which is no url at all: user:password@host:path.
+# The scp form with a password, which is not a URL: user:password@host:path.
 _SCP_PASSWORD = re.compile(r"(?<![\w/@:.%+-])([\w.%+-]+):[^\s:@\"'<>]+@(?=[A-Za-z0-9.-]+:[^\s\d])")
 _HEADER = re.compile(r"(?i)\b(authorization\s*[:=]\s*)(basic|bearer|token)\s+[^\s\"',]+")
 _PEM = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)", re.DOTALL)
@@ -49,14 +48,14 @@ _PEM = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)
 _lock = threading.Lock()
 _secrets: OrderedDict[str, frozenset[str]] = OrderedDict()
 _uses: Counter[str] = Counter()
-# Forms by their first `MIN_LENGTH` characters, the longest first, so that none is cut by a shorter one in it.
-# A dictionary instead of one large pattern: to compile that anew for each of a thousand keys takes minutes.
+# Forms by their first `MIN_LENGTH` characters, longest first, so that a shorter form never matches inside a longer one.
+# A dictionary instead of one large pattern: recompiling that for each of a thousand keys takes minutes.
 _index: dict[str, tuple[str, ...]] = {}
 _characters = 0
 
 
 def register(values: Iterable[str]) -> None:
-    """Have `redact` replace these values from now on. Those shorter than `MIN_LENGTH` are left out."""
+    """Make `redact` replace these values from now on. Values shorter than `MIN_LENGTH` are ignored."""
     with _lock:
         for value in values:
             if len(value.strip()) < MIN_LENGTH:
@@ -77,7 +76,7 @@ def forget() -> None:
 
 
 def redact(text: str) -> str:
-    """The text without registered secrets, credentials in urls and headers, and private keys."""
+    """Return the text without registered secrets, credentials in URLs and headers, and private keys."""
     text = _without_secrets(text)
     if "-----BEGIN" in text:
         text = _PEM.sub(REPLACEMENT, text)
@@ -107,7 +106,7 @@ def _without_secrets(text: str) -> str:
 
 
 def _matched(text: str, at: int, forms: Iterable[str]) -> int:
-    """How many characters from `at` on are one of the forms, or the larger part of one that was cut; 0: none."""
+    """Return how many characters from `at` on match a form, or the larger part of one that was cut; 0: none."""
     longest = 0
     for form in forms:
         if text.startswith(form, at):
@@ -118,7 +117,7 @@ def _matched(text: str, at: int, forms: Iterable[str]) -> int:
 
 
 def _common(form: str, text: str, at: int) -> int:
-    """How many characters of the form stand at that place."""
+    """Return how many characters of the form match at that place."""
     pairs = enumerate(zip(form, text[at : at + len(form)], strict=False))
     return next((index for index, (one, other) in pairs if one != other), min(len(form), len(text) - at))
 
@@ -167,14 +166,14 @@ def _forms(value: str) -> Iterable[str]:
 
 
 def _lower(percent: str) -> str:
-    """The same with `%c3` for `%C3`."""
+    """Convert the percent escapes to lower case: `%c3` for `%C3`."""
     return re.sub("%..", lambda escape: escape[0].lower(), percent)
 
 
 def _base64_cores(raw: bytes, offset: int) -> Iterable[str]:
-    """The characters of base64 that depend on `raw` alone when `offset` (0..2) bytes come before it.
+    """Return the base64 characters that depend only on `raw` if `offset` (0..2) bytes precede it.
 
-    So `base64("user:password")` is recognised whatever the user is.
+    They make `base64("user:password")` recognisable for any user.
     """
     text = b"\0" * offset + raw
     start, end = -(-offset * 8 // 6), len(text) * 8 // 6

@@ -2,7 +2,7 @@
 
 `${conn.a.b.password}` is the property `password` of the connection `a.b`: keys hold no dot, ids may.
 `${secret.<name>}` is the property `value` of the connection `<name>`, which must be of type `secret`.
-Any other `${...}` is the script's own business and stays. What was put in is not looked through again.
+Any other `${...}` belongs to the script and stays unchanged. Inserted values are not searched for references.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SECRET = re.compile(ID_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One reference: `text` as written, and the connection and property it names."""
+    """A reference: `text` as written, and the connection and property that it names."""
 
     text: str
     connection: str
@@ -33,12 +33,12 @@ class Reference:
 
 
 def find(text: str) -> list[Reference]:
-    """Every reference of a text, in order, repeated ones too. Raises MalformedReference."""
+    """Return all references of a text, in order, including repeated ones. Raises MalformedReference."""
     return [_reference(match) for match in _REFERENCE.finditer(text)]
 
 
 def resolve(text: str) -> str:
-    """The text with every reference replaced by its value.
+    """Return the text with every reference replaced by its value.
 
     Raises MalformedReference, UnknownReference, and what `Connection.properties` raises.
     """
@@ -46,7 +46,7 @@ def resolve(text: str) -> str:
 
 
 def resolve_all(texts: Mapping[str, str]) -> dict[str, str]:
-    """The same for several texts at once; each connection is read and decrypted once."""
+    """Resolve several texts; each connection is read and decrypted only once."""
     wanted = [reference for text in texts.values() for reference in find(text)]
     values = _values(wanted)
     return {key: _REFERENCE.sub(lambda match: values[match.group()], text) for key, text in texts.items()}
@@ -59,7 +59,7 @@ def _reference(match: re.Match[str]) -> Reference:
     if kind == "secret" and _SECRET.fullmatch(rest):
         return Reference(text, rest, SECRET_PROPERTY, secret=True)
     form = "${conn.<id>.<key>}" if kind == "conn" else "${secret.<name>}"
-    raise MalformedReference(f"{text[:120]!r} is no reference; wanted is {form}")
+    raise MalformedReference(f"{text[:120]!r} is not a valid reference; expected {form}")
 
 
 def _values(wanted: Iterable[Reference]) -> dict[str, str]:
@@ -85,7 +85,7 @@ def _no_connection(reference: Reference, connection: Connection | None) -> str:
         found = f"connection {connection.id!r} is of type {connection.type!r}, not 'secret'"
     else:
         found = f"there is no {kind} {reference.connection!r}"
-    return f"{reference.text}: {found} (wanted for its {reference.property!r})"
+    return f"{reference.text}: {found} (needed for its property {reference.property!r})"
 
 
 def _no_property(reference: Reference, connection: Connection) -> str:

@@ -1,4 +1,4 @@
-"""Bringing stored connections under the active data key, and data keys under a new master key."""
+"""Re-encryption of connections under the active data key, and of data keys under a new master key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 50
 
 @dataclass(frozen=True, slots=True)
 class Reencrypted:
-    """How many connections were changed, how many needed nothing, and what went wrong with the others."""
+    """Result of `reencrypt`: connections that were changed, those already current, and errors of the others."""
 
     changed: int
     current: int
@@ -24,21 +24,21 @@ class Reencrypted:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """How many data keys were given up, and the connections that hold values under them, which nobody can read any more."""
+    """Result of `give_up`: the number of discarded data keys, and the connections with values that are now unreadable."""
 
     keys: int
     connections: tuple[str, ...]
 
 
 def reencrypt() -> Reencrypted:
-    """Encrypt every connection under the key that is active now, `BATCH` rows per transaction.
+    """Encrypt every connection under the active data key, `BATCH` rows per transaction.
 
-    Interrupted, it can simply be run again: rows that are done are recognised by their key version. Each row
-    is locked while it is rewritten, so an edit at the same time is not lost. A connection that does not
-    decrypt is reported and stops no other. Raises MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong.
+    If interrupted, it can be run again: finished rows are recognised by their key version. Each row is locked
+    while it is rewritten, so a concurrent edit is not lost. A connection that cannot be decrypted is reported
+    and does not stop the others. Raises MasterKeyMissing, MasterKeyTooShort or MasterKeyWrong.
     """
     key = DataKey.current()
-    key.unwrap()  # with a wrong master key, stop here rather than at each row
+    key.unwrap()  # with a wrong master key, fail here rather than at each row
     changed = current = 0
     failures: list[str] = []
     last = ""
@@ -60,19 +60,18 @@ def reencrypt() -> Reencrypted:
 
 @dataclass(frozen=True, slots=True)
 class Rewrapped:
-    """How many data keys were brought under the new master key, and how many were under it already."""
+    """Result of `rewrap`: data keys that were rewrapped, and those already under the new master key."""
 
     changed: int
     current: int
 
 
 def rewrap(old: str | None, new: str | None) -> Rewrapped:
-    """Bring every data key from the old master key under the new one, all in one transaction.
+    """Rewrap every data key from the old master key to the new one, in one transaction.
 
-    Values are not touched: the data keys stay what they are. Killed at any moment, either all of them are under
-    the old key or all under the new one; run again, those that are under the new one are recognised. Raises
-    MasterKeyMissing, MasterKeyTooShort, MasterKeyUnchanged, or MasterKeyWrong for a data key that neither
-    opens; then nothing has changed.
+    Values stay unchanged, since the data keys do. If it is killed, all data keys are under either the old key or
+    the new one; a second run recognises those under the new one. Raises MasterKeyMissing, MasterKeyTooShort,
+    MasterKeyUnchanged, or MasterKeyWrong for a data key that neither key decrypts; then nothing has changed.
     """
     old = envelope.check_master_key(old)
     new = envelope.check_master_key(new, NEW_MASTER_KEY)
@@ -96,10 +95,10 @@ def rewrap(old: str | None, new: str | None) -> Rewrapped:
 
 
 def give_up() -> GivenUp:
-    """Where the master key is lost: give up the data keys that the present one does not open, and make a new one.
+    """Discard the data keys that the current master key does not decrypt, and create a new one; for a lost master key.
 
-    What is stored under them stays as it is, by name, and has to be entered again. Gives up nothing where the master key
-    opens all of them. Raises MasterKeyMissing or MasterKeyTooShort.
+    The names of the properties that they encrypt stay, and the values must be entered again. Discards nothing if the
+    master key decrypts all of them. Raises MasterKeyMissing or MasterKeyTooShort.
     """
     with transaction.atomic():
         lock_data_keys()
@@ -108,7 +107,7 @@ def give_up() -> GivenUp:
             return GivenUp(0, ())
         rows = DataKey.objects.filter(version__in=lost)
         rows.update(active=False)
-        DataKey.current()  # before the others go, so that no version is given out twice
+        DataKey.current()  # before the others are deleted, so that no version is used twice
         rows.delete()
         holders = [row.pk for row in Connection.objects.order_by("pk") if row.key_versions() & set(lost)]
     return GivenUp(len(lost), tuple(holders))

@@ -1,8 +1,8 @@
-"""What the log lines, rows and containers of one undertaking have in common: an id, and whose repository it is about.
+"""Correlation ids, which connect the log lines, rows and containers of one operation, and the name of its repository.
 
-The id is made, or taken from whoever asks, where something is asked for: by the leader's look, a request, a webhook, a
-command. It goes with the task to the worker. Threads begin without it: whoever starts one for the same undertaking runs it
-in a copy of the context (`contextvars.copy_context`).
+The id is created, or accepted from the client, where work is requested: by the leader's poll, a request, a webhook or a
+command. The queued task carries it to the worker. New threads have no id: code that starts a thread for the same operation
+runs it in a copy of the context (`contextvars.copy_context`).
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from types import MappingProxyType
 MAX_CHARACTERS = 64
 ID = "correlation_id"
 
-# What may stand in a header, a container's name and a label, and needs no quotes anywhere.
+# Characters that are valid in headers, container names and labels, and need no quotes anywhere.
 _WELL_FORMED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_CHARACTERS - 1}}}")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, str]] = ContextVar("kiok_correlation", default=_NOTHING)
 
 
 def made() -> str:
-    """A fresh id: 32 hexadecimal digits."""
+    """Return a new id: 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether an id from outside can be taken: 1 to 64 of `A-Z a-z 0-9 . _ -`, the first a letter or digit."""
+    """Return whether an external id is valid: 1 to 64 of `A-Z a-z 0-9 . _ -`, the first a letter or digit."""
     return _WELL_FORMED.fullmatch(text) is not None
 
 
 def taken(text: str) -> str:
-    """The id from outside if it is well-formed, else a fresh one."""
+    """Return the external id if it is well-formed, else a new one."""
     return text if is_well_formed(text) else made()
 
 
 def current() -> str:
-    """The id of what is under way here; "" where nothing is."""
+    """Return the id of the current operation; "" if there is none."""
     return _bound.get().get(ID, "")
 
 
 def fields() -> Mapping[str, str]:
-    """All that is bound here, by name: `correlation_id`, `repository`."""
+    """Return the bound fields by name: `correlation_id`, `repository`."""
     return _bound.get()
 
 
 @contextmanager
 def bound(correlation_id: str = "", *, repository: str = "") -> Iterator[str]:
-    """Have the block go by this id, and be about this repository; what is empty stays as it is around the block.
+    """Bind this id and repository for the block; an empty argument keeps the value from outside the block.
 
-    Where there is no id even around it, a fresh one is made. Yields the id.
+    Creates a new id if there is none outside the block either. Yields the id.
     """
     known = {ID: correlation_id or current() or made(), "repository": repository}
     token = _bound.set({**_bound.get(), **{name: value for name, value in known.items() if value}})

@@ -1,4 +1,4 @@
-"""Folders that no other user of the machine may enter. Standard library only."""
+"""Folders that only the service's user may enter. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, and each missing one above it, with mode 0700; those that exist stay as they are.
+    """Create the folder, and each missing parent, with mode 0700; existing folders stay unchanged.
 
-    `Path.mkdir(parents=True)` gives the mode to the last one alone: the others get what the process's umask leaves, which
-    may be 0777. Raises OSError.
+    `Path.mkdir(parents=True)` sets the mode of the last folder only: the mode of the others follows the umask, and may be
+    0777. Raises OSError.
     """
     missing: list[Path] = []
     for one in folder.parents:

@@ -1,6 +1,6 @@
-"""Who may see which DAGs, versions and runs, beyond Django's permissions per model.
+"""Visibility of DAGs, versions and runs by repository, in addition to Django's permissions per model.
 
-The metadata store knows repositories by name only, so whoever owns them says whose they are.
+The metadata store knows repositories only by name. The app that owns the repositories says who may see them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
+# From a user to a subquery of the names of the repositories that the user may see; None for all repositories.
 VisibleNames = Callable[[Any], "QuerySet[Any] | None"]
-"""From a user to the names of the repositories that it may see, as a subquery; None for all of them."""
 
 M = TypeVar("M", bound=Model)
 
@@ -19,12 +19,12 @@ _visible_names: VisibleNames | None = None
 
 
 def restrict_to(names: VisibleNames) -> None:
-    """Have `visible` ask this. Called by the app that has the repositories."""
+    """Set the function that `visible` uses. The app that owns the repositories calls this."""
     global _visible_names
     _visible_names = names
 
 
 def visible(rows: QuerySet[M, Any], user: Any) -> QuerySet[M, Any]:
-    """Of rows with a column `repository`, those that the user may see; what is of no repository is everybody's."""
+    """Filter rows with a column `repository` to those the user may see. All users see rows without a repository."""
     names = _visible_names(user) if _visible_names else None
     return rows if names is None else rows.filter(Q(repository="") | Q(repository__in=names))

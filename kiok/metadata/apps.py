@@ -1,4 +1,4 @@
-"""The metadata store: which DAGs are registered, their versions and their runs."""
+"""The app of the metadata store: registered DAGs, their versions and their runs."""
 
 from django.apps import AppConfig
 

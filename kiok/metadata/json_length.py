@@ -1,4 +1,4 @@
-"""The length of a JSON array, counted in the database so that the array need not leave it."""
+"""The length of a JSON array, computed in the database so that the array is not transferred."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from django.db.models import Func, IntegerField
 
 
 class JsonLength(Func):
-    """0 for what is no array: one odd row must not break a list. NULL for NULL."""
+    """The number of elements; NULL for NULL, and 0 for any other value, so that one bad row does not break a list."""
 
-    # `strict` and `silent` (the last argument): no element of what is no array, and no error.
+    # `strict` and `silent` (the last argument): a value that is not an array gives no elements and no error.
     template = "jsonb_array_length(jsonb_path_query_array(%(expressions)s, 'strict $[*]', '{}', true))"
     output_field = IntegerField()
     arity = 1

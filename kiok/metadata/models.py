@@ -1,7 +1,7 @@
-"""What is registered (`Dag`), what it was (`DagVersion`), and what ran (`DagRun`, `TaskRun`).
+"""Registered DAGs (`Dag`), their versions (`DagVersion`), and their runs (`DagRun`, `TaskRun`).
 
-Versions and runs carry a DAG's uid as plain text, never as a foreign key, so both survive the
-removal of the DAG and continue when it returns.
+Versions and runs store a DAG's uid as plain text, not as a foreign key, so both survive the
+removal of the DAG and continue when it is registered again.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Greatest, Left, StrIndex
 
-UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), with room
+UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), rounded up
 
 
 def _repository_of_uid() -> models.GeneratedField:
-    """The repository that a uid begins with; kept by the database, so that it outlives the DAG."""
+    """Return a column for the repository at the start of a uid. It is stored, so it outlives the DAG."""
     slash = StrIndex("uid", models.Value("/"))
     return models.GeneratedField(
         expression=Left("uid", Greatest(slash - 1, 0)),
@@ -23,7 +23,7 @@ def _repository_of_uid() -> models.GeneratedField:
 
 
 class Origin(models.TextChoices):
-    """Where a DAG came from. Only its origin may change or remove it."""
+    """The origin of a DAG. Only its origin may change or remove it."""
 
     GIT = "git", "git"
     MANUAL = "manual", "manual"
@@ -31,7 +31,7 @@ class Origin(models.TextChoices):
 
 
 class RunState(models.TextChoices):
-    """The life of a run: PENDING, RUNNING, then one of the three ends."""
+    """The states of a run: PENDING, RUNNING, then one of three final states."""
 
     PENDING = "PENDING", "pending"
     RUNNING = "RUNNING", "running"
@@ -41,13 +41,13 @@ class RunState(models.TextChoices):
 
 
 class Dag(models.Model):
-    """One registered DAG, as it is served now."""
+    """A registered DAG, as it is currently served."""
 
     uid = models.CharField(
         "unique id",
         max_length=UID_LENGTH,
         primary_key=True,
-        help_text="REPOSITORY/SOURCE-PATH, followed by ::DAG-ID where a file may hold several.",
+        help_text="REPOSITORY/SOURCE-PATH, followed by ::DAG-ID if a file may contain several DAGs.",
     )
     dag_id = models.CharField("DAG id", max_length=250, help_text="As the author wrote it.")
     name = models.TextField()
@@ -60,16 +60,18 @@ class Dag(models.Model):
     schedule = models.TextField(null=True, blank=True)
     spec = models.JSONField(help_text="The compiled DagSpec.")
     spec_hash = models.CharField(max_length=64, help_text="sha256 of the spec's canonical JSON.")
-    version = models.PositiveIntegerField(help_text="Grows by one whenever the spec changes.")
+    version = models.PositiveIntegerField(help_text="Incremented whenever the spec changes.")
     commit_sha = models.CharField(
         "commit", max_length=64, blank=True, help_text="Commit at which this source and spec were registered."
     )
     source = models.TextField(null=True, blank=True, help_text="The source as authored; none for a jar.")
     image_digest = models.CharField(
-        max_length=128, blank=True, help_text="Digest of the sandbox image that compiled it; none for YAML."
+        max_length=128,
+        blank=True,
+        help_text="Digest of the sandbox image that compiled the DAG; none for YAML.",
     )
     stale_since = models.DateTimeField(
-        null=True, blank=True, help_text="Since when it no longer says what its file says."
+        null=True, blank=True, help_text="When the DAG stopped matching its file."
     )
     stale_reason = models.TextField(null=True, blank=True)
     created_at = models.DateTimeField()
@@ -86,7 +88,7 @@ class Dag(models.Model):
 
 
 class DagVersion(models.Model):
-    """What a DAG was at one version. Outlives the DAG."""
+    """A DAG at one version. Outlives the DAG."""
 
     uid = models.CharField("DAG uid", max_length=UID_LENGTH)
     version = models.PositiveIntegerField()
@@ -108,11 +110,11 @@ class DagVersion(models.Model):
 
 
 class DagRun(models.Model):
-    """One run of a DAG at one version. Outlives the DAG."""
+    """A run of a DAG at one version. Outlives the DAG."""
 
     uid = models.CharField("DAG uid", max_length=UID_LENGTH, db_index=True)
-    version = models.PositiveIntegerField(help_text="The DAG's version that ran.")
-    trigger = models.CharField(max_length=32, help_text="What started it: schedule, manual, ...")
+    version = models.PositiveIntegerField(help_text="The version of the DAG that ran.")
+    trigger = models.CharField(max_length=32, help_text="What started the run: schedule, manual, ...")
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.PENDING)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -125,7 +127,7 @@ class DagRun(models.Model):
         indexes = [
             models.Index(fields=["uid", "-created_at"], name="newest_run_of_dag"),
             models.Index(fields=["repository", "-created_at"], name="newest_run_of_repository"),
-            # Whether a version has runs: such a version is not cleared away.
+            # For the check whether a version has runs: retention keeps such a version.
             models.Index(fields=["uid", "version"], name="run_of_version"),
         ]
 
@@ -134,7 +136,7 @@ class DagRun(models.Model):
 
 
 class TaskRun(models.Model):
-    """One task's part in a run."""
+    """The run of one task, as part of a DAG run."""
 
     dag_run = models.ForeignKey(DagRun, on_delete=models.CASCADE, related_name="task_runs")
     uid = models.CharField("DAG uid", max_length=UID_LENGTH, db_index=True)

@@ -1,4 +1,4 @@
-"""The platform as a Django app: its management commands, and what it says at start."""
+"""Django app of the service: its management commands and its warnings at start."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ class ServerConfig(AppConfig):
         for warning in settings.KIOK.warnings:
             logging.getLogger(__name__).warning("%s", warning)
         for one in settings.KIOK_RISKS:
-            logging.getLogger(__name__).warning("%s (kiok.allow.insecure allows it)", one.what)
+            logging.getLogger(__name__).warning("%s (accepted by kiok.allow.insecure)", one.what)

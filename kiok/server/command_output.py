@@ -1,4 +1,4 @@
-"""Output of this project's management commands: nothing in it acts on the operator's terminal."""
+"""Output of this project's management commands, with control characters escaped for the operator's terminal."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _OURS = ("kiok.", "gitsync.")
 
 
 class PrintableOutput(OutputWrapper):
-    """A command's stream that escapes control characters; the command's own style is applied after that."""
+    """A command's output stream that escapes control characters before it applies the command's style."""
 
-    def write(  # type: ignore[override]  # as OutputWrapper's own, which the stubs give another type
+    def write(  # type: ignore[override]  # the signature of OutputWrapper, which the stubs type differently
         self, msg: str = "", style_func: Callable[[str], str] | None = None, ending: str | None = None
     ) -> None:
         super().write(terminal_text(msg), style_func, ending)
 
 
 def make_printable(command: BaseCommand) -> None:
-    """Have a command of this project write through `PrintableOutput`.
+    """Make a command of this project write through `PrintableOutput`.
 
-    Commands of others, and those that extend one, style parts of a text themselves and are left alone.
+    Commands of other packages, and commands that extend one, style parts of a text themselves and stay unchanged.
     """
     bases = type(command).__mro__[: -len(BaseCommand.__mro__)]
     if not all(base.__module__.startswith(_OURS) for base in bases):
         return
     for name in ("stdout", "stderr"):
         stream: OutputWrapper = getattr(command, name)
-        out: Any = stream._out  # a stream, whatever the stubs say
+        out: Any = stream._out  # a stream, although the stubs do not say so
         printable = PrintableOutput(out, ending=stream.ending)
         printable.style_func = stream.style_func
         setattr(command, name, printable)

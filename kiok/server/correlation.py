@@ -1,4 +1,4 @@
-"""Each request goes by an id, which its log lines, what it asks for and its answer carry."""
+"""Correlation ids of requests: carried by their log lines, by the work that they request and by their responses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ HEADER = "X-Request-ID"
 
 
 class CorrelationMiddleware:
-    """Takes the id that the client or a proxy sends as `X-Request-ID` if it is well-formed, makes one else; answers it."""
+    """Middleware that accepts a well-formed `X-Request-ID` or makes a new id, and returns it in the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with correlation.bound(correlation.taken(request.headers.get(HEADER, ""))) as known:
-            # For what Django logs of the answer, which it does when this is over.
+            # For the line that Django logs about the response after this middleware has ended.
             request.correlation_id = known  # type: ignore[attr-defined]
             response = self.get_response(request)
         response.headers.setdefault(HEADER, known)

@@ -1,10 +1,10 @@
-"""`DATABASE_URL` as Django's database settings.
+"""Conversion of `DATABASE_URL` to Django's database settings.
 
     postgresql://user:password@host:5432/name?sslmode=require
     postgresql://user@/name?host=/var/run/postgresql        (unix socket)
     postgresql://user@%2Fvar%2Frun%2Fpostgresql/name        (the same)
 
-User, password, host and name are percent-decoded. The query takes libpq's parameters named below.
+User, password, host and name are percent-decoded. The query accepts the libpq parameters in `OPTIONS`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ OPTIONS = (
 DEFAULTS = {
     "application_name": "kiok",
     "connect_timeout": "10",
-    # A server whose machine is gone ends no connection: the kernel's own limits are two hours for one that waits for an
-    # answer, and a quarter of an hour for one that sends. With these it is a minute and half a one. Of TCP alone.
+    # A server whose machine fails closes no connection. The kernel's own limits are two hours for a connection that
+    # waits for an answer, and a quarter of an hour for one that sends; these settings make that one minute and half a
+    # minute. They apply only to TCP.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
@@ -47,21 +48,21 @@ DEFAULTS = {
 
 
 def parse(url: str) -> dict[str, Any]:
-    """The entry for Django's DATABASES. Raises ConfigurationError, which never shows the url."""
-    wanted = "wanted is postgresql://user:password@host:port/name"
+    """Return the entry for Django's DATABASES. Raises ConfigurationError, which never shows the URL."""
+    wanted = "expected postgresql://user:password@host:port/name"
     try:
         parts = urlsplit(url.strip())
         port, host = parts.port, parts.hostname
     except ValueError as exc:
         raise ConfigurationError(
-            f"DATABASE_URL cannot be read; {wanted}, with special characters percent-encoded"
+            f"DATABASE_URL cannot be parsed; {wanted}, with special characters percent-encoded"
         ) from exc
     if parts.scheme not in ("postgresql", "postgres"):
         raise ConfigurationError(
             f"DATABASE_URL: scheme {parts.scheme!r}; PostgreSQL is the only database; {wanted}"
         )
     if parts.fragment:
-        raise ConfigurationError("DATABASE_URL holds a '#'; write it as %23")
+        raise ConfigurationError("DATABASE_URL contains a '#'; write it as %23")
     name = unquote(parts.path.removeprefix("/"))
     if not name or "/" in name:
         raise ConfigurationError(f"DATABASE_URL names no database; {wanted}")
@@ -90,7 +91,7 @@ def parse(url: str) -> dict[str, Any]:
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        # urlsplit lowers the host's case, which a percent-encoded folder does not survive.
+        # urlsplit converts the host to lower case, which would change a percent-encoded folder.
         "HOST": socket or _host(parts.netloc, host),
         "PORT": str(port or ""),
         "OPTIONS": options,

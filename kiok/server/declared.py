@@ -1,6 +1,6 @@
 """Repositories declared in the configuration rather than in the admin.
 
-In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by commas. In a YAML file: see `declared_file`.
+In a property: `name|url|ref|subpath[|credentialConnectionId]`, separated by commas. For a YAML file see `declared_file`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _TAG_REFS = ("tag:", "refs/tags/", "semver:")
 
 @dataclass(frozen=True, slots=True)
 class DeclaredRepository:
-    """One declared repository.
+    """A declared repository.
 
     `ref` is a branch or `tag:<name>`; `subpath` is "" for the whole repository; `interval_ms` None means
-    the default interval, `include` None the default patterns, else one a line. `verify` is one of `VERIFY`.
-    `image_python` and `image_java` are "" for the properties' images. `url`, `ref`, `subpath` and `include`
-    are checked in full where they are used.
+    the default interval; `include` has one pattern per line, None means the default patterns. `verify` is one of
+    `VERIFY`. `image_python` and `image_java` are "" for the properties' images. `url`, `ref`, `subpath` and `include`
+    are checked completely where they are used.
     """
 
     name: str
@@ -48,10 +48,10 @@ class DeclaredRepository:
 
 @dataclass(frozen=True, slots=True)
 class InvalidDeclaration:
-    """One problem of an entry that therefore declares nothing; the other entries count.
+    """A problem of an entry, which is therefore ignored; the other entries stay valid.
 
-    `source` is where it is declared: `file:line`, or the property's source. `name` is the repository's, "" where the
-    entry has none that can be used.
+    `source` is where it is declared: `file:line`, or the property's source. `name` is the repository's name, "" if the
+    entry has no usable one.
     """
 
     source: str
@@ -62,13 +62,13 @@ class InvalidDeclaration:
         return f"{self.source}: {self.problem}"
 
 
-# What the database holds (gitsync.models.repository), in characters.
+# Lengths of the database columns in characters (gitsync.models.repository).
 _MAX_CHARACTERS = {"url": 2000, "ref": 300, "subpath": 1024}
 MAX_INTERVAL_MS = 2**31 - 1
 
 
 def check(repository: DeclaredRepository) -> DeclaredRepository:
-    """The repository itself. Raises ValueError with what is wrong; never shows a password."""
+    """Return the repository if it is valid. Raises ValueError with what is wrong; never shows a password."""
     if not NAME.fullmatch(repository.name):
         raise ValueError(f"name {repository.name!r} does not match {NAME.pattern}")
     where = f"repository {repository.name!r}: "
@@ -81,10 +81,10 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
     if not repository.url:
         raise ValueError(where + "the url is empty")
     if _CONTROL.search(repository.url):
-        raise ValueError(where + "the url holds blanks or control characters")
+        raise ValueError(where + "the url contains blanks or control characters")
     if _PASSWORD.match(repository.url):
         raise ValueError(
-            where + "the url holds a password; put the credential in a connection and name its id"
+            where + "the url contains a password; put the credential in a connection and set its id"
         )
     for key, connection in (
         ("credentialConnectionId", repository.credential_connection_id),
@@ -95,7 +95,7 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
             raise ValueError(where + f"{key} {connection!r} does not match {CONNECTION_ID.pattern}")
     if repository.interval_ms is not None and not 1000 <= repository.interval_ms <= MAX_INTERVAL_MS:
         raise ValueError(
-            where + f"intervalMs is {repository.interval_ms}; allowed: 1000 or more, to {MAX_INTERVAL_MS}"
+            where + f"intervalMs is {repository.interval_ms}; allowed: 1000 to {MAX_INTERVAL_MS}"
         )
     for key, image in (("imagePython", repository.image_python), ("imageJava", repository.image_java)):
         if image:
@@ -123,18 +123,18 @@ def _check_verification(repository: DeclaredRepository, where: str) -> None:
     if repository.verify != "off" and repository.verify_connection_id is None:
         raise ValueError(
             where
-            + f"verify is {repository.verify!r}, but verifyConnectionId is missing: name the connection "
-            "whose keys are trusted"
+            + f"verify is {repository.verify!r}, but verifyConnectionId is missing: set it to the connection "
+            "with the trusted keys"
         )
     if repository.verify == "tag" and not repository.ref.startswith(_TAG_REFS):
         raise ValueError(
             where
-            + f"verify is 'tag', but the ref {repository.ref!r} is no tag; write tag:<name>, or verify: commit"
+            + f"verify is 'tag', but the ref {repository.ref!r} is not a tag; use tag:<name>, or verify: commit"
         )
 
 
 def parse_list(text: str) -> tuple[DeclaredRepository, ...]:
-    """The property's form. Raises ValueError for the first problem."""
+    """Parse the property's form. Raises ValueError for the first problem."""
     repositories, invalid = read_list(text, "")
     if invalid:
         raise ValueError(invalid[0].problem)
@@ -142,7 +142,7 @@ def parse_list(text: str) -> tuple[DeclaredRepository, ...]:
 
 
 def read_list(text: str, source: str) -> tuple[tuple[DeclaredRepository, ...], list[InvalidDeclaration]]:
-    """Return the repositories of the property's form, and its problems; one invalid item invalidates no other."""
+    """Return the repositories in the property's form, and the problems; an invalid item does not affect the others."""
     found, invalid = [], []
     for item in filter(None, (item.strip() for item in joined_surrogates(text).split(","))):
         try:
@@ -161,7 +161,7 @@ def _from_fields(item: str) -> DeclaredRepository:
     fields = [field.strip() for field in item.split("|")]
     if len(fields) not in (4, 5):
         raise ValueError(
-            f"{fields[0]!r} has {len(fields)} fields between bars; wanted are 4 or 5: "
+            f"{fields[0]!r} has {len(fields)} fields separated by |; expected 4 or 5: "
             "name|url|ref|subpath[|credentialConnectionId] (ref and subpath may be empty)"
         )
     name, url, ref, subpath = fields[:4]
@@ -171,7 +171,7 @@ def _from_fields(item: str) -> DeclaredRepository:
 
 
 def show_list(repositories: tuple[DeclaredRepository, ...]) -> str:
-    """Back to the property's form."""
+    """Return the repositories in the property's form."""
     return ", ".join(
         "|".join((r.name, r.url, r.ref, r.subpath, *filter(None, (r.credential_connection_id,))))
         for r in repositories
@@ -181,9 +181,9 @@ def show_list(repositories: tuple[DeclaredRepository, ...]) -> str:
 def without_ambiguous(
     repositories: Iterable[DeclaredRepository], invalid: Iterable[InvalidDeclaration], source: str
 ) -> tuple[tuple[DeclaredRepository, ...], list[InvalidDeclaration]]:
-    """Return the repositories that are declared once and validly, and all problems.
+    """Return the repositories that are declared exactly once and are valid, and all problems.
 
-    Of two entries for one name neither counts, whether both are valid or not: which of them is meant is not known.
+    Two entries with the same name are both ignored, valid or not: which of them is meant is unknown.
     """
     problems = list(invalid)
     refused = {problem.name for problem in problems}

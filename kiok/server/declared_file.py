@@ -1,4 +1,4 @@
-"""Repositories declared in a YAML file:
+"""Repositories declared in a YAML file.
 
 - name: team-dags
   url: https://git.example.com/team/dags.git
@@ -7,12 +7,12 @@
   credentialConnectionId: team-git
   enabled: true
   intervalMs: 60000              # default: kiok.gitsync.interval.ms
-  include: ["*.py", /shared/]    # or text, a pattern a line; default: *.py
+  include: ["*.py", /shared/]    # or text, one pattern per line; default: *.py
   verify: commit                 # or tag; default: off
-  verifyConnectionId: team-keys  # whose keys are trusted; needed unless verify is off
-  imagePython: team-python:1     # what compiles *.py; default: kiok.sandbox.image.python
-  imageJava: team-java:1         # what compiles *.jar; default: kiok.sandbox.image.java
-  webhookSecretConnectionId: team-hook   # whose secret signs webhooks; default: none are taken
+  verifyConnectionId: team-keys  # has the trusted keys; required unless verify is off
+  imagePython: team-python:1     # image that compiles *.py; default: kiok.sandbox.image.python
+  imageJava: team-java:1         # image that compiles *.jar; default: kiok.sandbox.image.java
+  webhookSecretConnectionId: team-hook   # its secret signs webhooks; default: webhooks are refused
   allowEmpty: false              # hold a commit that would prune every DAG; default: true
 """
 
@@ -46,7 +46,7 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class DeclaredFile:
-    """What a file declares. `problems` are of the file as a whole, each beginning with `file:line: `."""
+    """The declarations of a file. `problems` concern the file as a whole; each begins with `file:line: `."""
 
     repositories: tuple[DeclaredRepository, ...] = ()
     invalid: tuple[InvalidDeclaration, ...] = ()
@@ -54,7 +54,7 @@ class DeclaredFile:
 
 
 def read_file(path: Path) -> DeclaredFile:
-    """Return the repositories of a YAML file. An invalid entry invalidates no other."""
+    """Return the repositories of a YAML file. An invalid entry does not affect the others."""
     try:
         root = _composed(path)
     except _Unreadable as exc:
@@ -62,14 +62,14 @@ def read_file(path: Path) -> DeclaredFile:
     if root is None:
         return DeclaredFile()
     if not isinstance(root, yaml.SequenceNode):
-        wanted = "wanted is a list of repositories (`- name: ...`)"
+        wanted = "expected a list of repositories (`- name: ...`)"
         return DeclaredFile(problems=(f"{path}:{_line(root)}: found {_kind(root)}; {wanted}",))
     found: dict[str, tuple[DeclaredRepository, int]] = {}
     invalid: list[InvalidDeclaration] = []
     for node in root.value:
         name = _name_of(node)
         problems: list[tuple[int, str]] = []
-        values = _mapping(node, lambda line, text: problems.append((line, text)))  # noqa: B023 - called at once
+        values = _mapping(node, lambda line, text: problems.append((line, text)))  # noqa: B023 - called immediately
         invalid += [InvalidDeclaration(f"{path}:{line}", name, text) for line, text in problems]
         if problems:
             continue
@@ -90,11 +90,11 @@ def read_file(path: Path) -> DeclaredFile:
 
 
 class _Unreadable(Exception):
-    """The file as a whole cannot be read; the message begins with `file:line: `."""
+    """The file as a whole is unreadable; the message begins with `file:line: `."""
 
 
 def _composed(path: Path) -> yaml.Node | None:
-    """Return the root of the file's YAML, None of an empty one. Raises _Unreadable."""
+    """Return the root of the file's YAML, None for an empty file. Raises _Unreadable."""
     try:
         text = path.read_bytes()[: MAX_FILE_BYTES + 1]
     except OSError as exc:
@@ -111,7 +111,7 @@ def _composed(path: Path) -> yaml.Node | None:
     except yaml.reader.ReaderError as exc:
         line = text.decode()[: exc.position].count("\n") + 1
         raise _Unreadable(
-            f"{path}:{line}: not YAML: it holds the character U+{int(exc.character):04X}, which has to be escaped"
+            f"{path}:{line}: not YAML: it contains the character U+{int(exc.character):04X}, which must be escaped"
         ) from exc
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
@@ -119,14 +119,14 @@ def _composed(path: Path) -> yaml.Node | None:
         problem = getattr(exc, "problem", None) or "syntax error"
         raise _Unreadable(f"{path}{line_or_none}: not YAML: {problem}") from exc
     except (RecursionError, ValueError, OverflowError) as exc:
-        # The last two: an escape of a character beyond U+10FFFF.
+        # ValueError and OverflowError: an escape of a character beyond U+10FFFF.
         reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
         raise _Unreadable(f"{path}: not YAML: {reason}") from exc
     return root
 
 
 def _name_of(node: yaml.Node) -> str:
-    """Return the name that an entry has, if it has a usable one, whatever else is wrong with it."""
+    """Return the name of an entry, or "" if it has no usable one; the rest of the entry may be invalid."""
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         if key.value == "name":
             return usable_name(value.value)
@@ -153,9 +153,9 @@ def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
 
 
 def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, Any]:
-    """One list item as Python values, every departure reported with its line."""
+    """Return a list item as Python values; report every problem with its line."""
     if not isinstance(node, yaml.MappingNode):
-        problem(_line(node), f"found {_kind(node)}; wanted is a mapping with {', '.join(KEYS)}")
+        problem(_line(node), f"found {_kind(node)}; expected a mapping with the keys {', '.join(KEYS)}")
         return {}
     values: dict[str, Any] = {}
     for key, value, line in _scalars(node, problem):
@@ -164,7 +164,7 @@ def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, 
             hint = f"; did you mean {near[0]!r}?" if near else "."
             problem(line, f"unknown key {key!r}{hint} Known keys: {', '.join(KEYS)}")
         elif key in values:
-            problem(line, f"key {key!r} comes twice")
+            problem(line, f"duplicate key {key!r}")
         else:
             if key == "verify" and value is False:
                 value = "off"  # YAML 1.1 reads a bare `off` as false
@@ -179,11 +179,11 @@ def _mapping(node: yaml.Node, problem: Callable[[int, str], None]) -> dict[str, 
             optional = value is None and key not in ("name", "url")
             if not optional and type(value) is not wanted:
                 kind = {bool: "true or false", int: "a whole number", str: "text (quote it)"}[wanted]
-                problem(line, f"key {key!r} is {_shown(value)}; wanted is {kind}")
+                problem(line, f"key {key!r} is {_shown(value)}; expected {kind}")
             elif not optional:
                 values[key] = value
     if "ref" in values and "branch" in values:
-        problem(_line(node), "both 'ref' and 'branch' are given; they mean the same, keep one")
+        problem(_line(node), "both 'ref' and 'branch' are set; they mean the same, keep one")
     for key in ("name", "url"):
         if key not in values and not any(k.value == key for k, _ in node.value):
             problem(_line(node), f"key {key!r} is missing")
@@ -199,13 +199,14 @@ def _scalars(node: yaml.MappingNode, problem: Callable[[int, str], None]) -> Ite
                 continue
             if not isinstance(key, yaml.ScalarNode) or not isinstance(value, yaml.ScalarNode):
                 problem(
-                    _line(key), f"key {getattr(key, 'value', '?')!r} is {_kind(value)}; wanted is one value"
+                    _line(key),
+                    f"key {getattr(key, 'value', '?')!r} is {_kind(value)}; expected a single value",
                 )
                 continue
             try:
                 yield key.value, loader.construct_object(value), _line(key)
             except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-                # PyYAML's constructors raise all of these for values that do not fit an explicit tag.
+                # PyYAML's constructors raise all of these for values that do not match an explicit tag.
                 problem(_line(key), f"key {key.value!r} has a value that cannot be read; quote it")
     finally:
         loader.dispose()

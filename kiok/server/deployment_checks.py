@@ -1,9 +1,9 @@
-"""What a deployment must not be configured as, unless its operator says so by name.
+"""Deployment checks: insecure settings that stop the start unless the operator accepts them by name.
 
-A deployment is what has a `DATABASE_URL` of its own. With the embedded database the service is for one machine and one
-operator, who is trying it out or developing: there nothing is judged.
+An installation with a `DATABASE_URL` of its own counts as a deployment. With the embedded database nothing is checked:
+there the service runs on one machine for one operator, who is trying it out or developing.
 
-A risk that is found stops the start of every process. `kiok.allow.insecure` names those that are meant.
+Every process refuses to start while a risk is found. `kiok.allow.insecure` names the risks to accept.
 """
 
 from __future__ import annotations
@@ -22,48 +22,49 @@ if TYPE_CHECKING:
     from kiok.server.properties import Properties
 
 INSECURE_PROTOCOLS = ("http", "git", "file")
+# The values of libpq's `sslmode` that require TLS. With the others (default: `prefer`) libpq may connect without it.
 ENCRYPTED = ("require", "verify-ca", "verify-full")
-"""Of libpq's values for `sslmode`: with the others, `prefer` being the default, it goes on without TLS."""
-WIDEST_NETWORK = {4: 8, 6: 7}
-"""Bits of the prefix of the largest private network, by version of the protocol: 10.0.0.0/8 and fc00::/7."""
+WIDEST_NETWORK = {
+    4: 8,
+    6: 7,
+}  # prefix bits of the largest private network, by IP version: 10.0.0.0/8 and fc00::/7
 
 
 class Risk(StrEnum):
-    """A setting that endangers a deployment, by the name under which it can be allowed."""
+    """Insecure settings of a deployment, by the names that `kiok.allow.insecure` accepts."""
 
+    # Passwords, sessions and tokens cross the network unencrypted.
     WEB_TLS = "web.tls"
-    """Passwords, sessions and tokens cross the network in the clear."""
+    # The service answers under any host name that resolves to it (DNS rebinding).
     WEB_ALLOWED_HOSTS = "web.allowed.hosts"
-    """A page under any name that is made to lead here is answered as if it were the service's own."""
+    # An attacker who can alter an unencrypted page in transit can submit forms as its reader.
     WEB_TRUSTED_ORIGINS = "web.trusted.origins"
-    """Whoever can alter an unencrypted page on its way can send forms in its reader's name."""
+    # DAGs are fetched unencrypted and unauthenticated, or from files of the service's own machine.
     GITSYNC_ALLOW_PROTOCOLS = "gitsync.allow.protocols"
-    """DAGs come unencrypted and unauthenticated, or from the files of the service's own machine."""
+    # Every user who may add a repository can reach every address of the internal network through it.
     GITSYNC_ALLOW_PRIVATE_HOSTS = "gitsync.allow.private.hosts"
-    """Whoever may add a repository reaches every address of the inner network by it."""
+    # All stored data and the database password cross the network unencrypted.
     DATABASE_TLS = "database.tls"
-    """All that is stored, and the database's password, cross the network in the clear."""
+    # The queue and the Redis password cross the network unencrypted.
     REDIS_TLS = "redis.tls"
-    """The queue, and the password of Redis, cross the network in the clear."""
+    # Notifications and the mail server password cross the network unencrypted.
     MAIL_TLS = "mail.tls"
-    """Notices, and the mail server's password, cross the network in the clear."""
+    # A client that reaches the engine's port is root on its host, and a man in the middle can replace the engine.
     DOCKER_HOST = "docker.host"
-    """Whoever reaches the engine's port is root where it runs, and whoever stands in between is the engine."""
+    # A compiled DAG file can use up the memory or the processes of the engine's host. Found not at the start but when
+    # a container is used (`compilers.sandbox.session`), with the embedded database too.
     SANDBOX_LIMITS = "sandbox.limits"
-    """A DAG file that is compiled can use up the memory or the processes of the engine's machine.
-
-    Not found at the start but when a container is used (`compilers.sandbox.session`), with the embedded database, too."""
+    # An attacker who guesses the key can forge sessions of any user, and tasks for the workers.
     DJANGO_SECRET_KEY = "django.secret.key"  # noqa: S105 - a name
-    """Whoever guesses the key makes sessions of any user, and tasks for the workers."""
+    # An attacker who guesses the key can read every stored credential from the database or a backup.
     MASTER_KEY = "master.key"
-    """Whoever guesses the key reads every stored credential out of the database or a backup."""
+    # Every user of the machine can read or replace a secret of the service.
     SECRET_FILES = "secret.files"  # noqa: S105 - a name
-    """Every user of the machine reads a secret of the service, or replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A risk that is there: what is set, and what to set instead."""
+    """A risk that was found: the current setting, and what to set instead."""
 
     risk: Risk
     what: str
@@ -71,12 +72,12 @@ class Issue:
 
 
 def judge(config: Properties, environ: Mapping[str, str]) -> list[Issue]:
-    """The risks that are there and allowed. Raises ConfigurationError with all that are there and not."""
+    """Return the risks that are found and accepted. Raises ConfigurationError with all that are not accepted."""
     risks = list(found(config, environ))
     if refused := [one for one in risks if one.risk not in config.allow_insecure]:
         raise ConfigurationError(
             "\n".join(
-                f"{one.what}. {one.remedy}; if you insist, add {one.risk} to kiok.allow.insecure"
+                f"{one.what}. {one.remedy}. To accept the risk, add {one.risk} to kiok.allow.insecure"
                 for one in refused
             )
         )
@@ -84,7 +85,7 @@ def judge(config: Properties, environ: Mapping[str, str]) -> list[Issue]:
 
 
 def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
-    """Every risk of a deployment with these properties and this environment. Raises ConfigurationError."""
+    """Yield every risk of a deployment with these properties and this environment. Raises ConfigurationError."""
     for look in _LOOKS:
         yield from look(config, environ)
 
@@ -93,21 +94,21 @@ def _web(config: Properties, _environ: Mapping[str, str]) -> Iterator[Issue]:
     if not config.web_tls and not _is_loopback(config.web_host):
         yield Issue(
             Risk.WEB_TLS,
-            f"kiok.web.tls is false while the web server listens on {config.web_host} (kiok.web.host), so that passwords "
-            "and sessions cross the network in the clear",
-            "Put a proxy before it that ends https and sets X-Forwarded-Proto, and set kiok.web.tls to true",
+            f"kiok.web.tls is false and the web server listens on {config.web_host} (kiok.web.host), so passwords and "
+            "sessions cross the network unencrypted",
+            "Put a proxy in front of it that terminates TLS and sets X-Forwarded-Proto, and set kiok.web.tls to true",
         )
     if "*" in config.web_allowed_hosts:
         yield Issue(
             Risk.WEB_ALLOWED_HOSTS,
-            "kiok.web.allowed.hosts has *, so that the service answers under any name that is made to lead to it",
-            "Name the hosts under which browsers reach the service, such as kiok.example.com",
+            "kiok.web.allowed.hosts contains *, so the service answers under any host name that resolves to it",
+            "List the host names under which browsers reach the service, such as kiok.example.com",
         )
     if origins := [origin for origin in config.web_trusted_origins if origin.startswith("http:")]:
         yield Issue(
             Risk.WEB_TRUSTED_ORIGINS,
-            f"kiok.web.trusted.origins has {', '.join(origins)}, whose pages anybody on their way can alter",
-            "Write https:// origins",
+            f"kiok.web.trusted.origins contains {', '.join(origins)}, whose pages can be altered in transit",
+            "Use https:// origins",
         )
 
 
@@ -115,16 +116,16 @@ def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[Issue]:
     if protocols := [name for name in INSECURE_PROTOCOLS if name in config.gitsync_allow_protocols]:
         yield Issue(
             Risk.GITSYNC_ALLOW_PROTOCOLS,
-            f"kiok.gitsync.allow.protocols has {', '.join(protocols)}, by which DAGs come unencrypted, or from files of "
-            "this machine",
+            f"kiok.gitsync.allow.protocols contains {', '.join(protocols)}, so DAGs may be fetched unencrypted, or from "
+            "files of this machine",
             "Set it to https, ssh",
         )
     if networks := [one for one in config.gitsync_allow_private_hosts if _is_wide(one)]:
         yield Issue(
             Risk.GITSYNC_ALLOW_PRIVATE_HOSTS,
-            f"kiok.gitsync.allow.private.hosts has {', '.join(networks)}, so that whoever may add a repository reaches "
-            "every address of the inner network",
-            "Name the git servers, or their network",
+            f"kiok.gitsync.allow.private.hosts contains {', '.join(networks)}, so every user who may add a repository can "
+            "reach every address of the internal network",
+            "List the git servers, or their network",
         )
 
 
@@ -132,30 +133,30 @@ def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]
     if host := _open_database(environ):
         yield Issue(
             Risk.DATABASE_TLS,
-            f"DATABASE_URL leads to {_shown(host)} without an sslmode that demands TLS, so that all that is stored may "
-            "cross the network in the clear",
-            "Add sslmode=verify-full and sslrootcert=FILE to its query, or sslmode=require at the least",
+            f"DATABASE_URL points to {_shown(host)} without an sslmode that requires TLS, so all stored data may cross the "
+            "network unencrypted",
+            "Add sslmode=verify-full and sslrootcert=FILE to its query, or at least sslmode=require",
         )
     if host := _open_redis(config, environ):
         yield Issue(
             Risk.REDIS_TLS,
-            f"{keys.REDIS_URL} leads to {_shown(host)} by redis://, so that the queue and the password cross the network in "
-            "the clear",
-            "Have Redis offer TLS, and write rediss://",
+            f"{keys.REDIS_URL} connects to {_shown(host)} by redis://, so the queue and the password cross the network "
+            "unencrypted",
+            "Enable TLS in Redis, and use rediss://",
         )
     if config.mail_host and config.mail_tls == "none" and not _is_loopback(config.mail_host):
         yield Issue(
             Risk.MAIL_TLS,
-            f"kiok.mail.tls is none while kiok.mail.host is {config.mail_host}, so that notices and the password cross the "
-            "network in the clear",
+            f"kiok.mail.tls is none and kiok.mail.host is {config.mail_host}, so notifications and the password cross the "
+            "network unencrypted",
             "Set it to starttls or tls",
         )
     if _is_open_engine(environ):
         yield Issue(
             Risk.DOCKER_HOST,
-            f"DOCKER_HOST={_shown(environ['DOCKER_HOST'])} is an engine over the network without DOCKER_TLS_VERIFY: who "
-            "reaches it is root there",
-            "Have the engine ask for client certificates, and set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH",
+            f"DOCKER_HOST={_shown(environ['DOCKER_HOST'])} is reached over the network without DOCKER_TLS_VERIFY, so every "
+            "client that reaches it is root on its host",
+            "Have the engine require client certificates, and set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH",
         )
 
 
@@ -164,16 +165,16 @@ def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]
     if weakness := keys.weakness(given, least=keys.MIN_SECRET_KEY_CHARACTERS):
         yield Issue(
             Risk.DJANGO_SECRET_KEY,
-            f"DJANGO_SECRET_KEY {weakness}, so that it can be guessed, and with it sessions made",
-            "Make one with `openssl rand -base64 48`; everybody logs in again",
+            f"DJANGO_SECRET_KEY {weakness}, so an attacker can guess it and forge sessions",
+            "Generate one with `openssl rand -base64 48`; all users have to log in again",
         )
-    # One that is too short is refused wherever it would be used, and cannot be allowed.
+    # A master key that is too short is refused wherever it is used, and cannot be accepted here.
     if weakness := keys.weakness(keys.from_environment("KIOK_MASTER_KEY", environ)):
         yield Issue(
             Risk.MASTER_KEY,
-            f"KIOK_MASTER_KEY {weakness}, so that it can be guessed, and with it every stored credential read",
-            "Make one with `openssl rand -base64 48`, and bring what is stored under it with `manage.py rotate_master_key`, "
-            "for which this risk has to be allowed once",
+            f"KIOK_MASTER_KEY {weakness}, so an attacker can guess it and read every stored credential",
+            "Generate one with `openssl rand -base64 48`, and re-encrypt the stored data keys with "
+            "`manage.py rotate_master_key`, for which this risk has to be accepted once",
         )
     if loose := [
         f"{name}={_shown(str(path))} ({mode:04o})" for name, path, mode in open_files.among(environ)
@@ -181,7 +182,7 @@ def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]
         yield Issue(
             Risk.SECRET_FILES,
             f"every user of this machine can read or replace the secrets in {', '.join(loose)}",
-            "`chmod 0400` them as files of the service's user, or close a folder above them",
+            "Make the service's user the owner and `chmod 0400` them, or deny other users a folder above them",
         )
 
 
@@ -201,7 +202,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_wide(host: str) -> bool:
-    """Whether it is a network that is larger than any private one."""
+    """Return whether it is a network that is larger than any private one."""
     try:
         network = ipaddress.ip_network(host)
     except ValueError:
@@ -210,9 +211,9 @@ def _is_wide(host: str) -> bool:
 
 
 def _open_database(environ: Mapping[str, str]) -> str:
-    """The host of the database, where it is another and TLS is not demanded; else "".
+    """Return the host of a remote database that is used without required TLS; else "".
 
-    What the url leaves open libpq takes from its own variables.
+    libpq takes options that the URL does not set from its own environment variables.
     """
     if not (url := keys.from_environment("DATABASE_URL", environ)):
         return ""
@@ -227,13 +228,13 @@ def _open_database(environ: Mapping[str, str]) -> str:
 
 
 def _open_redis(config: Properties, environ: Mapping[str, str]) -> str:
-    """The host of the Redis, where it is another and its url is without TLS; else ""."""
+    """Return the host of a remote Redis whose URL is without TLS; else ""."""
     parts = urlsplit(keys.redis_url(environ, config.broker) or "")
     return parts.hostname or "" if parts.scheme == "redis" and not _is_loopback(parts.hostname or "") else ""
 
 
 def _is_open_engine(environ: Mapping[str, str]) -> bool:
-    """Whether the workers' engine is one over the network that anybody may use; over ssh it is not."""
+    """Return whether the workers reach the engine over the network without authentication; ssh authenticates."""
     scheme, _, rest = environ.get("DOCKER_HOST", "").partition("://")
     if scheme.lower() not in ("tcp", "http", "https") or environ.get("DOCKER_TLS_VERIFY"):
         return False

@@ -1,16 +1,16 @@
-"""The embedded PostgreSQL: what the service runs on when `DATABASE_URL` is unset, and what tests run on.
+"""The embedded PostgreSQL: the database of the service when `DATABASE_URL` is unset, and of the tests.
 
-Its programs are those of kiok.server.postgresql_programs. Here:
+Its programs come from kiok.server.postgresql_programs.
 
-- The database lies in `<data dir>/postgres` (0700) and listens on a unix socket in a private folder only, so
-  whoever may connect is whom the file system lets in, and no password is needed.
-- **Who uses it** is told by locks on two files, which the kernel drops however a process ends, SIGKILL included,
-  so no list of pids can go stale. A shared `flock` is held by each user and, as it is inherited, by what the user
-  forked: while anybody has it, the server stays. A shared record lock is held by the users alone, since no child
-  inherits it: so a user that ends knows whether another stays, who then stops the server, or only children are
-  left, its own or those of a user that ends at the same moment, which it waits for.
-- Start, stop and these looks happen under a third, exclusive lock, so any number of processes may start and end
-  at once.
+- The database is in `<data dir>/postgres` (0700) and listens only on a Unix socket in a private folder. File
+  permissions decide which processes can connect, and no password is needed.
+- **Users** are the processes that need the server. They hold locks on two files, which the kernel releases however a
+  process ends, SIGKILL included, so no list of pids can go stale. Each user holds a shared `flock`, which its forked
+  children inherit: while any process holds it, the server keeps running. Each user also holds a shared record lock, which
+  no child inherits. It tells a user that ends whether another user is left, which will stop the server, or only
+  children: its own or those of a user that ends at the same moment. It waits for children.
+- Start, stop and these checks run under a third, exclusive lock, so any number of processes may start and end at the
+  same time.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ from kiok.server.postgresql_programs import MAJOR
 DATABASE = "kiok"
 USER = "postgres"
 START_TIMEOUT_SECONDS = 60
-MAX_LOG_BYTES = 10 * 1024 * 1024  # looked at on each start
-# sun_path holds 108 bytes on Linux and 104 on macOS, with the final NUL; the file is `/.s.PGSQL.5432`.
+MAX_LOG_BYTES = 10 * 1024 * 1024  # checked at each start
+# sun_path has 108 bytes on Linux and 104 on macOS, including the final NUL; the file is `/.s.PGSQL.5432`.
 MAX_SOCKET_DIR_BYTES = 103 - len("/.s.PGSQL.5432")
 _CHILDREN_SECONDS = 5.0
-_NO_PID = 2**31 - 2  # far above any the kernel gives
+_NO_PID = 2**31 - 2  # far above any pid that the kernel assigns
 
 
 @dataclass(frozen=True)
 class _Use:
-    """The open lock files of a user. Closing any descriptor of the second drops its lock, so it is opened once."""
+    """Open lock files of a user. Closing any descriptor of the second releases its lock, so it is opened once."""
 
-    inherited: int  # the flock, which forked children have too
-    own: int  # the record lock, which is this process's alone
+    inherited: int  # the flock, which forked children inherit
+    own: int  # the record lock, held by this process alone
 
 
 _held: dict[Path, _Use] = {}
 
 
 def url(data_dir: Path) -> str:
-    """The `DATABASE_URL` of the embedded server of this data folder, whether it runs or not."""
+    """Return the `DATABASE_URL` of the embedded server of this data folder, whether it runs or not."""
     return f"postgresql://{USER}@/{DATABASE}?host={_socket_dir(data_dir)}"
 
 
 def ensure(data_dir: Path, *, durable: bool = True) -> str:
-    """Start the server unless it runs, and become one of its users until this process ends.
+    """Start the server if it does not run, and become one of its users until this process ends.
 
     Sets `DATABASE_URL` in the environment and returns it. `durable=False` trades safety in a power cut for
     speed, for tests. Raises DatabaseUnavailable.
@@ -84,16 +84,16 @@ def ensure(data_dir: Path, *, durable: bool = True) -> str:
 
 
 def release(data_dir: Path) -> bool:
-    """Stop being a user; the last one stops the server. Returns whether it was stopped.
+    """Stop being a user; the last user stops the server. Returns whether it was stopped.
 
-    The last one waits up to `_CHILDREN_SECONDS` for forked children that still have the server. To one that stays
-    longer the server is left, and the end of its next user stops it.
+    The last user waits up to `_CHILDREN_SECONDS` for forked children that still use the server. If a child takes longer,
+    the server keeps running, and its next user stops it at its end.
     """
     base = data_dir.expanduser().resolve()
     if base not in _held:
-        return False  # and nothing is made or touched: the folder may be gone
+        return False  # without creating or changing anything: the folder may be gone
     use = _held.pop(base)
-    # Closing, not unlocking: forked children share this lock and may still need the server.
+    # Closed, not unlocked: forked children share this lock and may still need the server.
     os.close(use.inherited)
     fcntl.lockf(use.own, fcntl.LOCK_UN)
     patience = time.monotonic() + _CHILDREN_SECONDS
@@ -120,7 +120,7 @@ def _begin_use(base: Path) -> _Use:
 
 
 def _is_free(base: Path) -> bool:
-    """Whether nobody has the server: no user, and no child of one."""
+    """Return whether no process uses the server: no user, and no child of one."""
     users = _open(base / "postgres.users")
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,36 +132,36 @@ def _is_free(base: Path) -> bool:
 
 
 def _another_stays(use: _Use) -> bool:
-    """Whether there is a user that has not let go. Asked by one that has, under the exclusive lock."""
+    """Return whether another user is left. Called under the exclusive lock, by a user that released its own lock."""
     try:
         fcntl.lockf(use.own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # systems answer with either
+    except (BlockingIOError, PermissionError):  # depends on the system
         return True
     fcntl.lockf(use.own, fcntl.LOCK_UN)
     return False
 
 
 def _release_at_exit(base: Path, pid: int) -> None:
-    # A forked child inherits this handler, but it is its parent that is the user.
+    # A forked child inherits this handler, but only its parent is a user.
     if os.getpid() == pid:
-        with suppress(DatabaseUnavailable, OSError):  # nothing is left to be done with it, at exit
+        with suppress(DatabaseUnavailable, OSError):  # at exit there is no way to handle it
             release(base)
 
 
 def _base(data_dir: Path) -> Path:
-    """The data folder, resolved, so that it is the same however it is spelled; made with mode 0700."""
+    """Create the data folder with mode 0700 and return its resolved path, the same for every spelling."""
     base = data_dir.expanduser().resolve()
     try:
         make_private(base)
     except OSError as exc:
         raise DatabaseUnavailable(
-            f"cannot make the data folder {base}: {exc.strerror}; set kiok.base.data.dir or DATABASE_URL"
+            f"cannot create the data folder {base}: {exc.strerror}; set kiok.base.data.dir or DATABASE_URL"
         ) from exc
     return base
 
 
 def _socket_dir(data_dir: Path) -> Path:
-    """Where the socket lies: with the database, or in a short private folder where that path is too long."""
+    """Return the folder of the socket: that of the database, or a short private one if its path is too long."""
     cluster = data_dir.expanduser().resolve() / "postgres"
     plain = all(character.isalnum() or character in "/._-+" for character in str(cluster))
     if plain and len(os.fsencode(cluster)) <= MAX_SOCKET_DIR_BYTES:
@@ -171,20 +171,20 @@ def _socket_dir(data_dir: Path) -> Path:
 
 
 def _remove_socket_dir(base: Path) -> None:
-    """Remove the folder of the socket where it is not the cluster's own. The next start makes it again."""
+    """Remove the folder of the socket if it is not the cluster's own. The next start creates it again."""
     sockets = _socket_dir(base)
     if sockets != base / "postgres":
-        with suppress(OSError):  # it is not empty, or not ours: then it is not this server's alone
+        with suppress(OSError):  # not empty, or owned by another user: then this server does not own it alone
             sockets.rmdir()
 
 
 def _private(folder: Path) -> None:
-    """Make `folder` with mode 0700, or see that it is ours and nobody else's."""
+    """Create `folder` with mode 0700, or check that this user owns it and set its mode."""
     folder.mkdir(exist_ok=True, mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise DatabaseUnavailable(
-            f"{folder} is not a folder of this user; remove it, or set kiok.base.data.dir"
+            f"{folder} is not a folder that this user owns; remove it, or set kiok.base.data.dir"
         )
     if stat.S_IMODE(found.st_mode) != 0o700:
         folder.chmod(0o700)
@@ -215,14 +215,15 @@ def _start(base: Path, *, durable: bool) -> None:
     version = (cluster / "PG_VERSION").read_text(encoding="ascii").strip()
     if version != str(MAJOR):
         raise DatabaseUnavailable(
-            f"{cluster} was made by PostgreSQL {version}, and this is {MAJOR}; "
+            f"{cluster} was created by PostgreSQL {version}, and this is version {MAJOR}; "
             "dump it with the old version and load it into an empty folder"
         )
     _disown_stale_locks(cluster, sockets)
-    # `fsync` and the like are given here rather than in the cluster, so that each start decides.
+    # `fsync` and similar settings are options of the start, not of the cluster, so that each start decides.
     options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c unix_socket_permissions=0700"
     options += " -c port=5432 -c max_connections=200 -c timezone=UTC -c log_timezone=UTC"
-    # In the cluster's folder, not in /dev/shm: it goes with the folder, and containers have little of the other.
+    # Shared memory in the cluster's folder, not in /dev/shm: it is removed with the folder, and containers have little
+    # /dev/shm.
     options += " -c dynamic_shared_memory_type=mmap"
     if not durable:
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
@@ -234,7 +235,7 @@ def _start(base: Path, *, durable: bool) -> None:
 
 
 def _make_cluster(cluster: Path) -> None:
-    """`initdb` into a folder beside, then rename: a half-made cluster is never mistaken for one."""
+    """Create the cluster with `initdb` in a temporary folder and rename it, so that an incomplete one is never used."""
     with suppress(FileNotFoundError):
         shutil.rmtree(cluster)
     for leftover in cluster.parent.glob("postgres.new-*"):
@@ -265,21 +266,21 @@ def _connect(base: Path, database: str) -> psycopg.Connection[tuple[object, ...]
 
 
 def _reachable(base: Path) -> bool:
-    """Whether the server of this folder answers. Waits while it is starting or recovering."""
+    """Return whether the server of this folder answers. Waits while it is starting or recovering."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while True:
         try:
             with _connect(base, DATABASE):
                 return True
         except psycopg.OperationalError:
-            # No socket, a dead one, or a server that is not ready: only the last is worth waiting for.
+            # No socket, a stale one, or a server that is not ready: only the last is worth waiting for.
             if not _running(base) or time.monotonic() > deadline:
                 return False
         time.sleep(0.05)
 
 
 def _running(base: Path) -> bool:
-    """Whether the process that `postmaster.pid` names is PostgreSQL on this very folder."""
+    """Return whether the process that `postmaster.pid` names is PostgreSQL on this very folder."""
     try:
         lines = (base / "postgres" / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         pid = abs(int(lines[0]))
@@ -288,7 +289,7 @@ def _running(base: Path) -> bool:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        # The process is gone; or there is no /proc (macOS), where the pid alone must do.
+        # The process is gone, or there is no /proc (macOS) and only the pid can be checked.
         return not Path("/proc/self/cmdline").exists() and _alive(pid)
     return os.fsencode(base / "postgres") in command.split(b"\0")
 
@@ -302,11 +303,11 @@ def _alive(pid: int) -> bool:
 
 
 def _disown_stale_locks(cluster: Path, sockets: Path) -> None:
-    """Take the pid of a dead server out of its lock files, so that the next one starts.
+    """Remove the pid of a dead server from its lock files, so that the next one starts.
 
     After a power cut or a kill, a zombie or another program may have that pid, and PostgreSQL would refuse to
-    start. The file itself stays: it also names the shared memory, by which PostgreSQL sees whether any
-    process of the dead server still writes.
+    start. The file itself stays: it also names the shared memory, by which PostgreSQL detects that a process
+    of the previous server still writes.
     """
     if _running(cluster.parent):
         return
@@ -321,7 +322,7 @@ def _disown_stale_locks(cluster: Path, sockets: Path) -> None:
 
 
 def _start_server(base: Path, options: str, log: Path) -> None:
-    """`pg_ctl start`; waits for processes of a killed server, which end by themselves within moments."""
+    """Run `pg_ctl start`; wait for processes of a killed server, which end by themselves within moments."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while True:
         try:
@@ -330,7 +331,7 @@ def _start_server(base: Path, options: str, log: Path) -> None:
         except DatabaseUnavailable as exc:
             if "pre-existing shared memory block" not in str(exc) or time.monotonic() > deadline:
                 raise
-            log.unlink()  # else its text is found again the next time
+            log.unlink()  # else the next attempt finds its text again
             time.sleep(0.2)
 
 

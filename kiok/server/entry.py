@@ -1,4 +1,4 @@
-"""What every entry point does before Django starts: read the configuration, start the embedded database."""
+"""Common start of all entry points, before Django: read the configuration, start the embedded database."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ from kiok.text import terminal_line
 
 SETTINGS = "kiok.server.settings"
 
-# Commands that need no database. Everything else gets it.
+# Commands that need no database. All others get it.
 WITHOUT_DATABASE = frozenset({"help", "version", "properties", "makemessages", "compilemessages", "startapp"})
 
 DOCTOR = "doctor"
-TRACEBACK = "--traceback"
-"""Django's own option of every command."""
+TRACEBACK = "--traceback"  # Django's own option of every command
 
 _log = logging.getLogger(__name__)
 
 
 def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """The arguments without `--config FILE` or `--config=FILE`, and FILE. Raises ConfigurationError."""
+    """Return the arguments without `--config FILE` or `--config=FILE`, and FILE. Raises ConfigurationError."""
     rest: list[str] = []
     config = None
     remaining = iter(arguments)
@@ -47,12 +46,12 @@ def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
             rest.append(argument)
             continue
         if config == "":
-            raise ConfigurationError("--config wants the path of a properties file")
+            raise ConfigurationError("--config requires the path of a properties file")
     return rest, config
 
 
 def start_database() -> None:
-    """Start the embedded database if that is the one to use. Raises ConfigurationError."""
+    """Start the embedded database if the configuration uses it. Raises ConfigurationError."""
     data_dir = property_sources.load(os.environ).base_data_dir
     if (keys.from_environment("DATABASE_URL", os.environ) or embedded.url(data_dir)) == embedded.url(
         data_dir
@@ -61,13 +60,13 @@ def start_database() -> None:
 
 
 def start_collecting() -> None:
-    """Look for garbage from now on, in what comes from now on: what the start has made stays until the end."""
+    """Enable garbage collection, and exclude the objects of the start from it: they live until the process ends."""
     gc.freeze()
     gc.enable()
 
 
 class _Commands(ManagementUtility):
-    """Django's, which looks for no garbage while it starts: there is none, and it costs a tenth of the start.
+    """Django's management commands, without garbage collection during the start, where it costs a tenth of the time.
 
     Nothing is started or written before the command's arguments are parsed: neither `--help` nor a wrong argument may
     leave a data folder, a key or a database behind.
@@ -84,29 +83,29 @@ class _Commands(ManagementUtility):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """manage.py. What stops it is told in plain words, and with `--traceback` by a traceback.
+    """Run manage.py. Errors are reported as plain messages, or with `--traceback` as a traceback.
 
-    Ends with status 2 for a wrong configuration, and with status 1 for what else went wrong. A defect is in the log, with
-    its traceback on the one line.
+    Exits with status 2 for a wrong configuration, and with status 1 for every other error. Defects are logged, with their
+    traceback on the same line.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     gc.disable()
     given = list(sys.argv if arguments is None else arguments)
     try:
         _run(given)
-    except (Exception, KeyboardInterrupt) as exc:  # broad: whatever it is, it is told or logged
+    except (Exception, KeyboardInterrupt) as exc:  # broad: every error is reported or logged
         if TRACEBACK in given:
             raise
         raise SystemExit(_tell(exc)) from exc
 
 
 def _tell(exc: BaseException) -> int:
-    """Say on stderr what stopped the command; the exit status."""
+    """Write to stderr what stopped the command; return the exit status."""
     if isinstance(exc, BrokenPipeError) and _reader_is_gone():
         return failures.FAILED
     failure = failures.told(exc)
     if failure is None:
-        _log.critical("a defect of this service: %s", type(exc).__name__, exc_info=exc)
+        _log.critical("defect in this service: %s", type(exc).__name__, exc_info=exc)
         failure = failures.defect(exc)
     for line in failure.words:
         _say(line)
@@ -114,7 +113,7 @@ def _tell(exc: BaseException) -> int:
 
 
 def _reader_is_gone() -> bool:
-    """Whether nobody reads stdout any more, as after `| head`. What is not written yet must not fail anew at the exit."""
+    """Return whether the reader of stdout is gone, as after `| head`; then discard the rest, which would fail at exit."""
     look = select.poll()
     look.register(sys.stdout.fileno())
     if not any(event & (select.POLLERR | select.POLLHUP) for _, event in look.poll(0)):
@@ -132,14 +131,14 @@ def _run(given: Sequence[str]) -> None:
         os.environ[properties.CONFIG_VARIABLE] = config
     property_sources.load(os.environ)
     _Commands(argv).execute()
-    sys.stdout.flush()  # here, where it is told if nobody takes it
+    sys.stdout.flush()  # here, where a failure is still reported
 
 
 def _execute(execute: Callable[..., str | None], subcommand: str, *args: Any, **options: Any) -> str | None:
-    """Start the database, then run the command; the doctor runs without one, to report on everything else."""
+    """Start the database, then run the command; the doctor also runs without one, to report on everything else."""
     try:
         start_database()
-    except (DatabaseUnavailable, OSError) as exc:  # OSError: of a full disk, mostly
+    except (DatabaseUnavailable, OSError) as exc:  # OSError: mostly a full disk
         if subcommand != DOCTOR:
             raise
         _say(str(exc))

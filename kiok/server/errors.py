@@ -1,9 +1,9 @@
-"""What stops the platform from starting.
+"""Errors that stop the service from starting.
 
 KiokError
-└── ConfigurationError      the operator must act; the message is all they need
+└── ConfigurationError      the operator must act; the message says how
     ├── PropertyError       one or more properties with bad values, or unknown ones
-    └── DatabaseUnavailable the embedded PostgreSQL cannot be had
+    └── DatabaseUnavailable the embedded PostgreSQL cannot be used
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from kiok.errors import KiokError
 
 
 class ConfigurationError(KiokError):
-    """The configuration is wrong. The message names what, where it was read, and what is allowed."""
+    """Wrong configuration. The message names the setting, where it was read, and the allowed values."""
 
 
 class PropertyError(ConfigurationError):
-    """Every problem of the properties at once, one per line, so that one start shows them all."""
+    """All problems of the properties, one per line, so that one start shows all of them."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -26,4 +26,4 @@ class PropertyError(ConfigurationError):
 
 
 class DatabaseUnavailable(ConfigurationError):
-    """The embedded PostgreSQL does not start. The message ends with what its log says."""
+    """The embedded PostgreSQL does not start. The message ends with the end of its log."""

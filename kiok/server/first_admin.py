@@ -1,4 +1,4 @@
-"""The first person who can log in."""
+"""Creation of the first administrator."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ USERNAME = "admin"
 
 @dataclass(frozen=True, slots=True)
 class FirstAdmin:
-    """A user just made; the password exists nowhere else."""
+    """A newly created user; the password exists nowhere else."""
 
     username: str
     password: str = field(repr=False)
 
 
 def make_first_admin() -> FirstAdmin | None:
-    """Make the superuser `admin` with a random password, unless there is a superuser already.
+    """Create the superuser `admin` with a random password, unless a superuser exists already.
 
-    Of processes that start at the same moment one makes it, and has the password.
+    Of processes that start at the same moment, one creates it and has the password.
     """
     with alone_on(), transaction.atomic():
         if User.objects.filter(is_superuser=True).exists() or User.objects.filter(username=USERNAME).exists():

@@ -1,4 +1,4 @@
-"""What every answer tells the browser: what a page may load and do, and that nobody else may keep or embed it."""
+"""Security headers of all responses: what a page may load and do, and that no other site may embed or cache it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-# Scripts, styles and pictures are files of this site; no page holds any inline. Scripts may still set `element.style`.
-# No `require-trusted-types-for`: Django's own scripts assign `innerHTML`, so a policy would have to let everything pass.
+# Scripts, styles and images are files of this site; no page has inline ones. Scripts may still set `element.style`.
+# No `require-trusted-types-for`: Django's own scripts assign `innerHTML`, so its policy would have to allow everything.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -28,18 +28,18 @@ _REFUSED = (
     *("publickey-credentials-get", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
 )
 
+# In addition to those of Django's SecurityMiddleware: Referrer-Policy, Cross-Origin-Opener-Policy, nosniff.
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _REFUSED),
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Pages show what not everybody may see. Static files say otherwise of themselves.
+    # Pages show data that needs permissions. Static files set their own Cache-Control.
     "Cache-Control": "no-store",
 }
-"""Besides those of Django's SecurityMiddleware: Referrer-Policy, Cross-Origin-Opener-Policy, nosniff."""
 
 
 class HeadersMiddleware:
-    """Sets each header that the answer does not have yet."""
+    """Middleware that sets each header that the response does not have yet."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

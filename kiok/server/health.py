@@ -1,9 +1,9 @@
-"""What is answered to whoever watches the service: `/healthz`, `/readyz`, `/metrics`.
+"""Endpoints for monitoring: `/healthz`, `/readyz`, `/metrics`.
 
-`/healthz`: the process answers. `/readyz`: the database answers and has every migration, and what the apps need is
-there (`KIOK_READINESS`: a leader); else 503. Both are JSON and for anyone. `/metrics` is in kiok.server.metrics.
-They are answered before any other middleware, because a probe knows neither the host name nor https, and must not
-make a session.
+`/healthz`: the process answers. `/readyz`: the database answers and has every migration, and the checks of the apps
+pass (`KIOK_READINESS`: there is a leader); else 503. Both return JSON and need no authentication. `/metrics` is in
+kiok.server.metrics. They are answered before any other middleware, because a probe knows neither the host name nor
+https, and must not create a session.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class HealthMiddleware:
-    """Answers these paths and passes everything else on."""
+    """Middleware that answers these paths and passes on all other requests."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -45,20 +45,20 @@ class HealthMiddleware:
         response = view(request)
         if isinstance(
             response, HttpResponse
-        ):  # which CommonMiddleware would do; without it the connection is closed
+        ):  # CommonMiddleware would add it; without it the connection is closed
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
 
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """`{"status": "ok"}`."""
+    """Return `{"status": "ok"}`."""
     return JsonResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """`{"status": "ready" | "not ready", "checks": {"database": text, "migrations": text, "leader": text}}`.
+    """Return `{"status": "ready" | "not ready", "checks": {"database": text, "migrations": text, "leader": text}}`.
 
-    A check is `ok`, `not needed`, `unknown` where one before it failed, or says what is wrong and what to do.
+    A check is `ok`, `not needed`, `unknown` if an earlier one failed, or a text that says what is wrong and what to do.
     """
     checks = _checks()
     ready = all(value in FINE for value in checks.values())
@@ -75,10 +75,10 @@ def _checks() -> dict[str, str]:
         pending = _pending_migrations()
         checks["database"] = "ok"
         checks["migrations"] = f"{pending} not applied; run `manage.py migrate`" if pending else "ok"
-        if not pending:  # the tables may not be there
+        if not pending:  # else tables may be missing
             checks |= {name: import_string(path)() for name, path in settings.KIOK_READINESS.items()}
     except DatabaseError as exc:
-        # The cause may name users and hosts, and probes are answered to anyone: the log has it.
+        # The cause may name users and hosts, and probes need no authentication: only the log has it.
         _log.warning("not ready: %s", exc)
         checks["database"] = "unreachable"
     return checks

@@ -1,7 +1,7 @@
-"""The door of `/metrics`: who may read what the store tells of the service.
+"""Access control of `/metrics`.
 
-With `KIOK_WEB_METRICS_TOKEN` set: whoever sends it as a bearer token (RFC 6750), from anywhere. Without: only a client on
-this machine that comes without a proxy, since behind one on the same machine all the world comes from there.
+With `KIOK_WEB_METRICS_TOKEN` set, clients anywhere that send it as a bearer token (RFC 6750) may read the metrics. Without
+it, only clients on this machine that use no proxy may: behind a local proxy all clients seem to be local.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from django.utils.module_loading import import_string
 
 from kiok.authentication.client_address import client_address
 
+# https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format"""
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _BY_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip")
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The metrics; 401 or 403 for who may not read them, 503 while the database does not answer."""
+    """Return the metrics; 401 or 403 for clients that may not read them, 503 while the database does not answer."""
     refusal = _refusal(request)
     if refusal:
         return refusal
@@ -36,7 +36,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         page = import_string(settings.KIOK_METRICS)()
     except DatabaseError as exc:
         _log.warning("no metrics: %s", exc)
-        return _text("the database does not answer, or lacks a migration; see /readyz\n", 503)
+        return _text("the database does not answer, or a migration is missing; see /readyz\n", 503)
     return HttpResponse(page, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
@@ -47,15 +47,17 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
             return None
         if "Authorization" in request.headers:
             _log.warning(
-                "refused a token of /metrics: it is not KIOK_WEB_METRICS_TOKEN, from %s",
+                "refused a token for /metrics: it is not KIOK_WEB_METRICS_TOKEN, from %s",
                 client_address(request) or "an unknown address",
-            )  # not counted: a refusal here asks no database
+            )  # not counted: a refusal must not need the database
         answer = _text("send the token of KIOK_WEB_METRICS_TOKEN as Authorization: Bearer\n", 401)
         answer["WWW-Authenticate"] = 'Bearer realm="kiok metrics"'
         return answer
     if _is_local(request):
         return None
-    return _text("only from this machine and without a proxy, unless KIOK_WEB_METRICS_TOKEN is set\n", 403)
+    return _text(
+        "allowed only from this machine and without a proxy, unless KIOK_WEB_METRICS_TOKEN is set\n", 403
+    )
 
 
 def _bears(request: HttpRequest, token: str) -> bool:
@@ -64,10 +66,10 @@ def _bears(request: HttpRequest, token: str) -> bool:
 
 
 def _is_local(request: HttpRequest) -> bool:
-    """Whether the client itself is on this machine, as far as a proxy does not hide it.
+    """Return whether the client itself is on this machine, as far as a proxy does not hide it.
 
-    Each of these is a sign of a proxy: the service is configured for one, a header that they add, a public
-    name in `Host` (which also keeps out a page whose name was made to lead here).
+    Signs of a proxy: the service is configured for one, the request has a header that proxies add, or `Host` is a public
+    name (this check also stops DNS rebinding).
     """
     if settings.KIOK.web_tls or settings.KIOK.web_trusted_origins:
         return False
@@ -80,7 +82,7 @@ def _is_local(request: HttpRequest) -> bool:
 def _is_loopback(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)
-    except ValueError:  # a unix socket has none
+    except ValueError:  # a Unix socket has no address
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 

@@ -1,4 +1,4 @@
-"""Files of secrets that are open to every user of the machine."""
+"""Secret files that every user of the machine can read or write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _READ_OR_WRITE = stat.S_IROTH | stat.S_IWOTH
 
 
 def among(environ: Mapping[str, str]) -> Iterator[tuple[str, Path, int]]:
-    """Those that `<NAME>_FILE` variables name and others can read or write: variable, path, mode."""
+    """Yield the files of `<NAME>_FILE` variables that other users can read or write: variable, path, mode."""
     for name in keys.SECRETS:
         variable = f"{name}_FILE"
         if not environ.get(variable):
@@ -24,14 +24,14 @@ def among(environ: Mapping[str, str]) -> Iterator[tuple[str, Path, int]]:
             if mode & _READ_OR_WRITE and not _is_mounted(path) and _is_reachable(path):
                 yield variable, path, mode
         except OSError:
-            continue  # whoever reads it says so
+            continue  # the code that reads the secret reports it
 
 
 def _is_mounted(path: Path) -> bool:
-    """Whether a container platform hands it over, file by file or as a folder: it chooses the mode, and who is there."""
+    """Return whether a container platform mounts the file or its folder: it controls the mode and the users."""
     return os.path.ismount(path) or os.path.ismount(path.parent)
 
 
 def _is_reachable(path: Path) -> bool:
-    """Whether others get to it: no folder above keeps them out."""
+    """Return whether other users can reach the file: no parent folder denies them access."""
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)

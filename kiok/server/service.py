@@ -1,7 +1,7 @@
 """Runs the service's processes together: all of them, or none.
 
-Each child leads a process group of its own, so that Ctrl-C in the terminal reaches only the parent, which
-stops the children in order: SIGTERM to each, and after `GRACE_SECONDS` SIGKILL to whatever is left of the
+Each child leads a process group of its own, so Ctrl-C in the terminal reaches only the parent. The parent
+stops the children in order: SIGTERM to each, and after `GRACE_SECONDS` SIGKILL to the processes left in their
 groups. When the parent itself is killed, the kernel sends the children SIGTERM (Linux).
 """
 
@@ -19,13 +19,13 @@ from types import FrameType
 
 GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.1
-_GONE_SECONDS = 3.0  # a zombie that nobody reaps counts as there, so there is an end
+_GONE_SECONDS = 3.0  # limit of the wait, since a zombie that no process reaps still counts as running
 _PR_SET_PDEATHSIG = 1
 
 
 def web_command(bind: str, workers: int) -> list[str]:
-    """gunicorn on `host:port` with so many processes of four threads, which no slow client occupies (`kiok.server.web`)."""
-    # The control socket would be one more thing to protect; /dev/shm keeps heartbeats off slow disks.
+    """Return the command of gunicorn on `host:port` with `workers` processes of four threads (`kiok.server.web`)."""
+    # No control socket, which would need protection; /dev/shm keeps heartbeats off slow disks.
     options = ["--no-control-socket", "--threads", "4", "--graceful-timeout", "5", "--log-level", "warning"]
     options += ["--worker-class", "kiok.server.web.worker.BufferingWorker"]
     options += ["--logger-class", "kiok.server.logging.web_server.Logger"]
@@ -38,7 +38,7 @@ def web_command(bind: str, workers: int) -> list[str]:
 
 
 def workers_command() -> list[str]:
-    """The django-q2 cluster."""
+    """Return the command of the django-q2 cluster."""
     return [sys.executable, "-m", "kiok.server", "qcluster"]
 
 
@@ -49,10 +49,10 @@ def run(
     announce: Callable[[], object] = lambda: None,
     grace_seconds: float = GRACE_SECONDS,
 ) -> int:
-    """Run the commands until one ends or SIGINT or SIGTERM comes; then stop all, and leave nothing behind.
+    """Run the commands until one ends or SIGINT or SIGTERM arrives; then stop all, and leave no process behind.
 
-    `commands` maps what a process is called to its command line. `announce` is called once signals are handled.
-    Returns 0 after a signal, 1 when a process ended by itself, which `say` then names.
+    `commands` maps the name of a process to its command line. `announce` is called once signals are handled.
+    Returns 0 after a signal, 1 when a process ended by itself; `say` then reports which.
     """
     received: list[int] = []
 
@@ -70,7 +70,7 @@ def run(
         while not received:
             for name, child in children.items():
                 if (status := child.poll()) is not None:
-                    say(f"the {name} ended by itself ({_how(status)}); stopping the rest")
+                    say(f"the {name} ended unexpectedly ({_how(status)}); stopping the service")
                     return 1
             time.sleep(_POLL_SECONDS)
         say("stopping")
@@ -83,13 +83,13 @@ def run(
 
 def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
     parent = os.getpid()
-    # Loaded here: between fork and exec only calls that are ready to be made are safe.
+    # Loaded here: loading a library between fork and exec is not safe.
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def die_with_parent() -> None:
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:  # it died before the call
+            if os.getppid() != parent:  # the parent died before the call
                 os._exit(1)
 
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "kiok.server.settings"}
@@ -115,9 +115,9 @@ def _stop(
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            say(f"the {name} did not stop within {grace_seconds:.0f} s; killing")
+            say(f"the {name} did not stop within {grace_seconds:.0f} s; killing it")
     for child in children.values():
-        # The group, also of a child that ended: what it left behind must not outlive the service.
+        # The group, also of a child that ended: processes that it started must not outlive the service.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -125,7 +125,7 @@ def _stop(
 
 
 def _wait_for_group(group: int) -> None:
-    """Until its killed processes are gone: those forked from a child hold its locks as long as they are there."""
+    """Wait until the killed processes of a group are gone: forks of a child hold its locks as long as they run."""
     deadline = time.monotonic() + _GONE_SECONDS
     with suppress(ProcessLookupError, PermissionError):
         while time.monotonic() < deadline:

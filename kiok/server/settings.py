@@ -1,7 +1,7 @@
 """Django's settings, made from the properties (`KIOK`) and from the secrets of the environment.
 
 Importing this starts nothing and writes nothing: entry points start the embedded database
-(kiok.server.entry), and generated keys are made when they are first asked for.
+(kiok.server.entry), and keys are generated when they are first used.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from kiok.server.property_sources import load
 
 
 class _SecretKey:
-    """Text that is read, or generated, when first used."""
+    """Text that is read or generated at first use."""
 
     def __str__(self) -> str:
         return keys.secret_key(os.environ, KIOK.base_data_dir)
 
 
-class _LazyKey(type(lazystr(""))):  # type: ignore[misc]  # the class of lazy texts has no name
-    """A lazy text that is known not to be empty: Django asks that of the key in every process that reads it."""
+class _LazyKey(type(lazystr(""))):  # type: ignore[misc]  # the class of lazy text has no name
+    """Lazy text that is never empty; Django checks that in every process that reads the key."""
 
     def __bool__(self) -> bool:
         return True
@@ -78,7 +78,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "kiok.server.urls"
 WSGI_APPLICATION = "kiok.server.wsgi.application"
 LOGIN_URL = "admin:login"
-# Also where `next` is refused, as one that leads to another host is.
+# Also used when `next` is refused, for example because it leads to another host.
 LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -96,7 +96,7 @@ TEMPLATES = [
     },
 ]
 
-# Database: PostgreSQL, the one given or the embedded one.
+# Database: the PostgreSQL of DATABASE_URL, or the embedded one.
 _EMBEDDED_URL = embedded.url(KIOK.base_data_dir)
 _DATABASE_URL = keys.from_environment("DATABASE_URL", os.environ) or _EMBEDDED_URL
 KIOK_EMBEDDED: bool = _DATABASE_URL == _EMBEDDED_URL
@@ -105,30 +105,30 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {**database_url.parse(_DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
 
-# A function, so that a key is read, or generated, only in a process that needs it.
+# Functions, so that a key is read or generated only in a process that needs it.
 KIOK_MASTER_KEY = partial(keys.master_key, os.environ, KIOK.base_data_dir, embedded=KIOK_EMBEDDED)
 KIOK_NEW_MASTER_KEY = partial(keys.from_environment, "KIOK_NEW_MASTER_KEY", os.environ)
 
-# None: /metrics is for this machine alone.
+# None: /metrics answers only clients on this machine.
 KIOK_WEB_METRICS_TOKEN: str | None = keys.metrics_token(os.environ)
-# None: workers are woken by the database.
+# None: the database notifies the workers.
 KIOK_REDIS_URL: str | None = keys.redis_url(os.environ, KIOK.broker)
-# What the apps add to the probes, by name: the service knows them, they do not know it.
+# Readiness checks and metrics of the apps, as dotted names: the service imports the apps, never the reverse.
 KIOK_READINESS = {"leader": "gitsync.monitoring.readiness.leader"}
 KIOK_METRICS = "gitsync.monitoring.metrics.exposition"
 
-# Notices by e-mail.
+# Notifications by e-mail.
 EMAIL_HOST, EMAIL_PORT = KIOK.mail_host, KIOK.mail_port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = keys.mail_login(os.environ)
 EMAIL_USE_TLS, EMAIL_USE_SSL = KIOK.mail_tls == "starttls", KIOK.mail_tls == "tls"
-EMAIL_TIMEOUT = 10  # seconds, of each step
+EMAIL_TIMEOUT = 10  # seconds, for each step
 DEFAULT_FROM_EMAIL = KIOK.mail_from or "kiok@localhost"
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# A name is locked for an address: nobody can lock somebody else out, and attempts while it is locked do not prolong it.
+# An account is locked per client address, so one user cannot lock out another. Attempts during a lock do not prolong it.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = KIOK.web_login_failures
 AXES_COOLOFF_TIME = "kiok.authentication.failures.cool_off"
@@ -148,9 +148,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
-# The queue. Delivery is at least once with PostgreSQL: a task whose worker died is delivered again after `retry`,
-# which must therefore be later than `timeout`, when a task that still runs is killed. With Redis it is at most once;
-# what was asked for stands in the store whatever the queue loses (gitsync.queue).
+# The queue. With PostgreSQL delivery is at least once: a task whose worker died is delivered again after `retry`, which
+# must therefore be later than `timeout`, when a task that still runs is killed. With Redis it is at most once. Queued
+# syncs are stored in the database, so a task that the queue loses loses no request (gitsync.queue).
 _TASK_TIMEOUT_SECONDS = KIOK.gitsync_sync_timeout_ms // 1000 + 60
 Q_CLUSTER = {
     "name": "kiok",
@@ -164,10 +164,10 @@ Q_CLUSTER = {
     "retry": _TASK_TIMEOUT_SECONDS + 60,
     "max_attempts": 1,
     "ack_failures": True,
-    "poll": 0,  # the broker waits by itself, for a notification (gitsync.queue.brokers.postgresql)
+    "poll": 0,  # the broker itself waits for a notification (gitsync.queue.brokers.postgresql)
     "bulk": 1,
     "catch_up": False,
-    # Every result; kiok.retention.tasks.days clears them away. With a limit each task reads and locks as many rows.
+    # 0 keeps every result; kiok.retention.tasks.days removes them. With a limit, each task reads and locks that many rows.
     "save_limit": 0,
     "recycle": 200,
     "label": "Task queue",
@@ -181,9 +181,9 @@ TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = ["kiok.server.formats"]
 
 STATIC_URL = "static/"
-# Of the API's documentation. As an app it would be imported by every process, which costs a third of a second.
+# Static files of the API documentation. As an installed app, ninja would cost every process a third of a second.
 STATICFILES_DIRS = [Path(str(_ninja.origin)).parent / "static"] if (_ninja := find_spec("ninja")) else []
-WHITENOISE_USE_FINDERS = True  # served from the packages: nothing to collect
+WHITENOISE_USE_FINDERS = True  # served from the packages: no collectstatic
 WHITENOISE_MAX_AGE = 3600
 
 X_FRAME_OPTIONS = "DENY"
@@ -202,6 +202,6 @@ if KIOK.web_tls:
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = KIOK.web_hsts_seconds
     SECURE_HSTS_INCLUDE_SUBDOMAINS = KIOK.web_hsts_subdomains
-# What `check --deploy` would have for every site: names below the service's are not always its operator's to bind
-# (kiok.web.hsts.subdomains), and browsers' lists are for domains, not for one service.
+# Recommendations of `check --deploy` that do not fit every site: the operator does not always control the subdomains
+# (kiok.web.hsts.subdomains), and the browsers' preload lists are for domains, not for one service.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

@@ -1,7 +1,7 @@
-"""Results of tasks: what the queue's tables and pages keep of them holds no secret.
+"""Removal of secrets from task results, which the queue's tables and pages keep.
 
-A task that raises leaves its traceback there, and what a library raises may say all that it was given. It has to
-be seen to in the worker: the process that stores and logs the result does not know what was decrypted.
+The result of a failed task is its traceback, and a library's exception may contain all that it was given. The worker must
+remove the secrets: the process that stores and logs the result does not know what was decrypted.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from kiok.connections.redaction import redact
 
 
 def take_secrets_out(task: dict[str, Any], **_: Any) -> None:
-    """Redact the result of a task that has just run; a receiver of django-q2's `post_execute_in_worker`."""
+    """Redact the result of a task that has just run; receives django-q2's `post_execute_in_worker`."""
     task["result"] = _redacted(task["result"])
 
 
 def _redacted(value: Any) -> Any:
-    """Text, wherever it stands in plain lists and mappings; anything else as it is."""
+    """Return the value with all texts redacted, also inside plain lists and mappings."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):

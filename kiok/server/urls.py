@@ -1,4 +1,4 @@
-"""The site: the admin, the API, and the door for webhooks. Probes are in kiok.server.health."""
+"""URLs of the site: the admin, the API and the webhooks. Probes are in kiok.server.health."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 admin.site.site_header = "kiok"
 admin.site.site_title = "kiok"
 admin.site.index_title = "Git Sync"
-admin.site.site_url = None  # there is no other site: "/" leads here
+admin.site.site_url = None  # there is no other site: "/" redirects here
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -13,8 +13,7 @@ from kiok.server.entry import SETTINGS, start_collecting, start_database
 from kiok.server.errors import ConfigurationError
 from kiok.text import terminal_line
 
-NEVER_BOOTS = 3
-"""The status by which gunicorn knows that to start this process again is of no use (gunicorn.arbiter)."""
+NEVER_BOOTS = 3  # exit status that tells gunicorn not to restart this process (gunicorn.arbiter)
 
 gc.disable()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
@@ -25,5 +24,5 @@ except ConfigurationError as exc:
     for line in str(exc).splitlines():
         sys.stderr.write(f"kiok: {terminal_line(line)}\n")
     raise SystemExit(NEVER_BOOTS) from exc
-_ = get_resolver().url_patterns  # every page is imported now: the first visitor waits no longer than others
+_ = get_resolver().url_patterns  # import every page now, so that the first request is as fast as others
 start_collecting()

@@ -1,11 +1,11 @@
 #!/bin/sh
-# PostgreSQL in a container: makes the cluster on the first start, then serves it.
+# PostgreSQL in a container: creates the cluster on the first start, then serves it.
 #
-#   POSTGRES_USER, POSTGRES_DB    who owns the one database, and its name
-#   POSTGRES_PASSWORD_FILE        the file with the owner's password
-#   PGDATA                        the cluster's folder, in a volume
+#   POSTGRES_USER, POSTGRES_DB    owner and name of the database
+#   POSTGRES_PASSWORD_FILE        file with the owner's password
+#   PGDATA                        folder of the cluster, in a volume
 #
-# As the postgres image of the registry has them. Whoever comes over the network needs the password.
+# These are the variables of the official postgres image. Connections over the network need the password.
 set -eu
 
 fail() {
@@ -14,10 +14,10 @@ fail() {
 }
 
 [ ! -e "$(dirname "$PGDATA")/18/docker" ] ||
-    fail "this volume holds the database of the image postgres:18, which this PostgreSQL cannot serve. Serve it with" \
-        "that image (docker-compose.postgres.yml), or dump it there and load it here: docs/operators.md, Upgrading."
+    fail "this volume contains the database of the image postgres:18, which this PostgreSQL cannot serve. Use that image" \
+        "(docker-compose.postgres.yml), or dump the database there and load it here: docs/operators.md, Upgrading."
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    # Half a cluster, of a first start that was cut off, is thrown away.
+    # Delete the incomplete cluster of an interrupted first start.
     new="$PGDATA.new"
     rm -rf "$new"
     initdb --pgdata="$new" --username="$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" --auth-host=scram-sha-256 \

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A Docker engine in a container, for the sandbox: reached over TLS by whoever has its client certificate.
+# A Docker engine in a container, for the sandbox. Clients connect over TLS with its client certificate.
 #
-#   /certificates   where ca.pem, cert.pem and key.pem for clients go, readable by KIOK_CLIENT_UID (10001) alone
-#   /images         image archives (docker save); each is loaded once
-#   KIOK_ENGINE     the host name that clients use (engine)
+#   /certificates   output folder of ca.pem, cert.pem and key.pem for clients, readable only by KIOK_CLIENT_UID (10001)
+#   /images         image archives (docker save), each of which is loaded once
+#   KIOK_ENGINE     host name that clients use (engine)
 set -eu
 
 READY=/run/engine/ready
@@ -21,8 +21,8 @@ fail() {
 rm -rf /run/engine /run/docker.pid /run/docker
 mkdir -m 0700 /run/engine
 
-# Certificates are made at each start, so that none grows old. The authority's key is gone once it has signed: whoever
-# reads every file of every volume can still not make a certificate that this engine takes.
+# Certificates are created at each start, so that none expires. The authority's key is deleted after signing: even with
+# access to all files of all volumes, no other certificate can be made that this engine accepts.
 key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
 sign() { # NAME USAGE [SUBJECT_ALTERNATIVE_NAME]
     key "$1.key"
@@ -31,7 +31,7 @@ sign() { # NAME USAGE [SUBJECT_ALTERNATIVE_NAME]
     openssl x509 -req -in "$1.request" -CA ca.pem -CAkey ca.key -set_serial "0x$(openssl rand -hex 16)" -days "$DAYS" \
         -extfile "$1.extensions" -out "$1.pem" 2>/dev/null
 }
-give() { # FROM TO: at once, readable by the client alone
+give() { # FROM TO: atomically, readable only by the client
     install -m 0400 -o "$client" "$1" "/certificates/.$2"
     mv -f "/certificates/.$2" "/certificates/$2"
 }
@@ -49,29 +49,29 @@ give() { # FROM TO: at once, readable by the client alone
     rm client.*
 )
 
-# The control groups of this container are its own to divide; the outer engine mounts them read-only.
+# The outer engine mounts the control groups of this container read-only. The inner engine has to divide them.
 groups=/sys/fs/cgroup
 mount -o remount,bind,rw "$groups"
 for controller in "$groups"/*; do
     ! mountpoint -q "$controller" || mount -o remount,bind,rw "$controller"
 done
-# With control groups of version 2, processes may only be in leaves: the engine's own go into one, so that it can make
-# others beside it (https://github.com/moby/moby/blob/master/hack/dind).
+# In control groups version 2, only leaves can contain processes. The engine's own processes move into a leaf, so that it can
+# create others next to it (https://github.com/moby/moby/blob/master/hack/dind).
 if [ -f "$groups/cgroup.controllers" ]; then
     mkdir -p "$groups/engine"
     xargs -rn1 <"$groups/cgroup.procs" >"$groups/engine/cgroup.procs" 2>/dev/null || true
     sed -e 's/ / +/g' -e 's/^/+/' <"$groups/cgroup.controllers" >"$groups/cgroup.subtree_control"
 fi
 
-# No bridge and no rules for one: containers of the sandbox have no network at all.
-# The variable tells the engine that AppArmor's profiles are not its to load.
+# No bridge and no rules for one, since containers of the sandbox have no network.
+# The variable keeps the engine from loading AppArmor profiles.
 container=docker dockerd --bridge=none --iptables=false --ip-forward=false --userland-proxy=false --log-level=warn \
     --host=unix:///run/docker.sock --host=tcp://0.0.0.0:2376 \
     --tlsverify --tlscacert=/run/engine/ca.pem --tlscert=/run/engine/server.pem --tlskey=/run/engine/server.key &
 engine=$!
 export DOCKER_HOST=unix:///run/docker.sock
 
-# What runs in here is thrown away whenever it ends: there is nothing that it could put in order first.
+# The containers in this engine are disposable, so they are killed without a graceful stop.
 stop() {
     docker ps --quiet | xargs -r docker kill >/dev/null 2>&1 || true
     kill -TERM "$engine" 2>/dev/null
@@ -80,13 +80,13 @@ trap stop TERM INT
 
 waited=0
 until docker version >/dev/null 2>&1; do
-    kill -0 "$engine" 2>/dev/null || fail "dockerd ended; it says why above"
-    [ "$waited" -lt "$WAIT_SECONDS" ] || fail "dockerd does not answer within $WAIT_SECONDS s"
+    kill -0 "$engine" 2>/dev/null || fail "dockerd ended, see its output above"
+    [ "$waited" -lt "$WAIT_SECONDS" ] || fail "dockerd did not answer within $WAIT_SECONDS s"
     sleep 1
     waited=$((waited + 1))
 done
 
-# What was loaded is noted in the engine's own volume, by size and time: a restart does not load it again.
+# The engine's volume records the size and time of the loaded archives, so that a restart does not load them again.
 loaded=/var/lib/docker/kiok-loaded
 mkdir -p "$loaded"
 for archive in /images/*.tar; do
@@ -102,5 +102,5 @@ done
 : >"$READY"
 say "ready"
 
-# Interrupted by a signal, wait returns before the engine has ended.
+# If a signal interrupts it, wait returns before the engine has ended.
 while kill -0 "$engine" 2>/dev/null; do wait "$engine" || true; done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Debian packages while an image is built, and leaves no archives; without any, fetches the lists of packages.
+# Installs Debian packages during an image build without leaving archives. Without arguments it fetches the package lists.
 #
 #   packages.sh [PACKAGE...]
 set -eu
@@ -7,7 +7,7 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive APT_CONFIG=/tmp/apt.conf
 ca=/run/secrets/ca
 
-# A layer that was not finished is thrown away, so nothing has to reach the disk in order.
+# An unfinished layer is discarded, so writes need not be synced to disk.
 cat >"$APT_CONFIG" <<'END'
 Acquire::Languages "none";
 Acquire::Retries "3";

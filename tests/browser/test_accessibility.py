@@ -139,15 +139,15 @@ def test_pages_for_whom_the_admin_has_none_say_what_to_do_and_have_no_fault(
     service, _ = filled_service
     page = context.new_page()
     for address, said in (
-        ("/nowhere/", "There is no such page"),
-        ("/admin/gitsync/repository/99999/sync/status/", "There is no such page"),
-        ("/admin/gitsync/syncrun/add/", "Your account may not do this"),
+        ("/nowhere/", "Page not found"),
+        ("/admin/gitsync/repository/99999/sync/status/", "Page not found"),
+        ("/admin/gitsync/syncrun/add/", "Permission denied"),
     ):
         answer = page.goto(address)
         assert answer is not None
         assert answer.status in (403, 404)
         expect(page.get_by_role("heading", level=1)).to_have_text(said)
-        expect(page.get_by_role("link", name="To the front page")).to_be_visible()
+        expect(page.get_by_role("link", name="Go to the front page")).to_be_visible()
         faults += look(page)
     with page.context.browser.new_context(base_url=service.url) as nobody:  # type: ignore[union-attr]
         nobody.add_init_script(AXE_SCRIPT)

@@ -28,7 +28,7 @@ def test_a_token_is_made_and_tried_out_on_the_documentation_page_which_asks_no_o
         page.locator("#content").get_by_role("link", name="API", exact=True).click()
     answer = expected.value
     assert "unsafe-inline" not in answer.headers["content-security-policy"]
-    expect(page.get_by_text("What the admin does for people, for programs")).to_be_visible()
+    expect(page.get_by_text("Everything that the admin offers, for programs")).to_be_visible()
     page.get_by_role("button", name="Authorize").first.click()
     page.locator(".auth-container input").fill(token)
     page.locator(".auth-container").get_by_role("button", name="Apply credentials").click()

@@ -20,11 +20,11 @@ def test_a_broken_push_is_found_filtered_and_read_at_its_marked_line(
     log_in(page, service)
     for name in ("one", "two"):
         add_repository(page, name, work_repo.file_url)
-        expect(page.locator("#sync-status")).to_contain_text("in sync, with failed files", timeout=RESULT_MS)
+        expect(page.locator("#sync-status")).to_contain_text("degraded", timeout=RESULT_MS)
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
 
-    page.get_by_role("link", name="All 1, with the lines at fault").click()
+    page.get_by_role("link", name="All 1 with source lines").click()
     expect(page.get_by_label("Repository", exact=True)).to_have_value("two")
     page.get_by_role("link", name="Show all").click()
     headings = page.get_by_role("heading", level=2, name="world.yaml in")

@@ -40,7 +40,7 @@ def test_a_commit_that_prunes_every_dag_is_held_shown_and_accepted(
     page.get_by_role("button", name="Dry run").click()
     tried = page.get_by_role("region", name="Dry run")
     expect(tried).to_contain_text("would be held", timeout=RESULT_MS)
-    expect(tried.get_by_role("heading", name="2 DAGs would be removed")).to_be_visible()
+    expect(tried.get_by_role("heading", name="2 DAGs would be pruned")).to_be_visible()
     page.get_by_role("button", name="Sync now", exact=True).click()
     # The page that is open shows it, without a reload.
     expect(held).to_contain_text(f"Commit {commit} would prune all 2 DAGs", timeout=RESULT_MS)

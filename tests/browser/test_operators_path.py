@@ -95,7 +95,7 @@ def add_the_repository(operator: Operator, step: Step) -> None:
     page.get_by_label("Subpath").fill(step("dags"))
     page.locator("#id_credential").select_option(step("team-git"))
     operator.press(step("Save"))
-    expect(page.locator(".field-url .errorlist")).to_contain_text("is no url")
+    expect(page.locator(".field-url .errorlist")).to_contain_text("is not valid")
     page.get_by_label("Url").fill(operator.here(step("https://git.example.com/team/dags.git")))
     operator.press("Save")
     expect(operator.status).to_be_visible()
@@ -145,7 +145,7 @@ def read_a_failure(operator: Operator, step: Step) -> None:
     path = step("dags/report.yaml")
     operator.push({path: step.block})
     operator.open("Overview")
-    expect(operator.row).to_contain_text(step("in sync, with failed files"), timeout=RESULT_MS)
+    expect(operator.row).to_contain_text(step("degraded"), timeout=RESULT_MS)
     operator.open(step("Errors"))
     error = operator.page.get_by_role("region", name=f"{path} in team")
     expect(error.locator("mark").first).to_contain_text(step("require: [collect]"))
@@ -154,7 +154,7 @@ def read_a_failure(operator: Operator, step: Step) -> None:
     operator.open("Overview")
     expect(operator.row.locator("td").first).to_have_text("in sync", timeout=RESULT_MS)
     operator.open("Errors")
-    expect(operator.content).to_contain_text(step("No file fails."))
+    expect(operator.content).to_contain_text(step("No failed files."))
 
 
 @way("Pause")
@@ -162,7 +162,7 @@ def pause(operator: Operator, step: Step) -> None:
     page = operator.page
     operator.open_repository()
     page.locator("summary").filter(has_text=step("Pause …")).click()
-    page.get_by_label("Why?").fill(step("the warehouse moves house"))
+    page.get_by_label("Reason").fill(step("the warehouse moves house"))
     operator.press(step("Pause"))
     paused = page.get_by_role("region", name="Paused")
     expect(paused).to_contain_text(f"By {operator.service.username}")
@@ -181,7 +181,7 @@ def pause(operator: Operator, step: Step) -> None:
 def try_it_out(operator: Operator, step: Step) -> None:
     operator.press(step("Dry run"))
     plan = operator.page.get_by_role("region", name="Dry run")
-    expect(plan).to_contain_text(step("1 DAG would be removed"), timeout=RESULT_MS)
+    expect(plan).to_contain_text(step("1 DAG would be pruned"), timeout=RESULT_MS)
     expect(plan).to_contain_text(step("Nothing was written."))
     plan.get_by_role("link", name=step("team/dags/report.yaml")).click()
     expect(operator.content).to_contain_text("./collect.sh")

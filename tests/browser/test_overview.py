@@ -58,8 +58,8 @@ def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is
 ) -> None:
     work_repo.publish({"hello.yaml": HELLO, "world.yaml": WORLD})
     log_in(page, service)
-    expect(page.get_by_text("No repository yet.")).to_be_visible()
-    page.get_by_role("link", name="Overview of the repositories").click()
+    expect(page.get_by_text("No repositories yet.")).to_be_visible()
+    page.get_by_role("link", name="Repository overview").click()
     page.evaluate("window.markOfThisLoading = true")
     expect(page.get_by_role("region", name="Repositories").get_by_role("table")).to_be_hidden()
 
@@ -75,13 +75,13 @@ def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is
     commit = work_repo.publish({"world.yaml": BROKEN})
     address = row_of(page, "team").get_by_role("link", name="team", exact=True).get_attribute("href")
     assert elsewhere.evaluate(SYNC_NOW, address) == 200
-    expect(state_of(page, "team")).to_have_text("in sync, with failed files", timeout=RESULT_MS)
+    expect(state_of(page, "team")).to_have_text("degraded", timeout=RESULT_MS)
     expect(row_of(page, "team")).to_contain_text(commit[:10])
     expect(row_of(page, "team")).to_contain_text("1 stale")
 
     # One that is removed elsewhere goes; what has the focus keeps it meanwhile.
     add_repository(elsewhere, "aaa", work_repo.file_url)
-    expect(state_of(page, "aaa")).to_have_text("in sync, with failed files", timeout=RESULT_MS)
+    expect(state_of(page, "aaa")).to_have_text("degraded", timeout=RESULT_MS)
     row_of(page, "team").get_by_role("link", name="1", exact=True).focus()
     elsewhere.goto(elsewhere.url.replace("/change/", "/delete/"))
     elsewhere.get_by_role("button", name="Yes").click()
@@ -135,7 +135,7 @@ def test_a_sync_that_takes_its_time_is_followed_by_a_bar_its_counts_and_its_log(
     line.get_by_role("link", name="Sync").click()
     page.evaluate("window.markOfThisLoading = true")
     log = page.get_by_role("region", name="Log")
-    expect(log).to_contain_text("a full sync: all are compiled", timeout=RESULT_MS)
+    expect(log).to_contain_text("full sync: all are compiled", timeout=RESULT_MS)
     assert len(follow_bar(page, "of 60 files")) >= 3
     expect(log).to_contain_text("apply: committed", timeout=RESULT_MS)
     expect(page.get_by_role("status")).to_contain_text("60 unchanged")
@@ -164,7 +164,7 @@ def test_without_javascript_the_overview_is_searched_and_shows_the_same_after_a_
         reload_until(page, "in sync")
     page.goto("/admin/gitsync/")
     expect(state_of(page, "one")).to_have_text("in sync")
-    page.get_by_label("Name or url").fill("wo")
+    page.get_by_label("Name or URL").fill("wo")
     page.get_by_role("button", name="Show", exact=True).click()
     expect(state_of(page, "two")).to_have_text("in sync")
     expect(row_of(page, "one")).to_have_count(0)

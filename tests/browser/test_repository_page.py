@@ -30,7 +30,7 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     page.get_by_label("Name").fill("Team A")
     url.fill("https://ada:hunter2secret@example.org/dags.git")
     page.keyboard.press("Tab")
-    expect(page.locator(".field-url .errorlist")).to_contain_text("holds a password")
+    expect(page.locator(".field-url .errorlist")).to_contain_text("contains a password")
     expect(page.locator(".field-name .errorlist")).to_contain_text("Use 1 to 63")
     expect(page.locator(".field-credential .errorlist")).to_have_count(0)
     expect(url).to_have_attribute("aria-invalid", "true")
@@ -56,13 +56,13 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
         page.get_by_role("button", name="Dry run").click()
     page.evaluate("window.markOfThisLoading = true")
     tried = page.get_by_role("region", name="Dry run")
-    said = "1 DAG would be updated, 1 DAG would be removed, 1 DAG would be kept as last compiled"
+    said = "1 DAG would be updated, 1 DAG would be pruned, 1 DAG would be kept as last compiled"
     expect(tried).to_contain_text(said, timeout=RESULT_MS)
     expect(tried).to_contain_text("Nothing was written")
-    expect(tried.get_by_role("heading", name="1 DAG would be removed")).to_be_visible()
+    expect(tried.get_by_role("heading", name="1 DAG would be pruned")).to_be_visible()
     expect(tried).to_contain_text("world.yaml:7")
     assert page.evaluate("window.markOfThisLoading") is True
-    tried.get_by_text("What would change in team/hello.yaml").click()
+    tried.get_by_text("Changes in team/hello.yaml").click()
     expect(tried.get_by_role("table")).to_contain_text("echo <i>bye</i>")
     expect(tried.get_by_role("table")).to_contain_text("echo hello")
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a TypedDict of the library's own
@@ -85,7 +85,7 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     page.get_by_role("link", name="team", exact=True).click()
     paused.get_by_role("button", name="Resume").click()
     expect(paused).to_have_count(0)
-    expect(line).to_contain_text("in sync, with failed files", timeout=RESULT_MS)
+    expect(line).to_contain_text("degraded", timeout=RESULT_MS)
     expect(page.locator("#sync-status")).to_contain_text("1 updated, 1 pruned, 1 stale")
 
     # What comes later, asked for elsewhere, is seen too: the page goes on looking once all has settled.

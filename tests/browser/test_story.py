@@ -125,13 +125,13 @@ class Story:
         self.page.get_by_label("Name").fill("team")
         self.page.get_by_label("Subpath").fill("dags")
         self.save_with_url("nonsense")
-        expect(self.page.locator(".field-url .errorlist")).to_contain_text("is no url")
+        expect(self.page.locator(".field-url .errorlist")).to_contain_text("is not valid")
 
         self.save_with_url(self.remote.url("dag.git"))
         expect(self.line).to_contain_text("failing", timeout=RESULT_MS)
         expect(self.line).to_contain_text("the server has no such repository")
         expect(self.status).to_contain_text("repository_not_found")
-        expect(self.status).to_contain_text("Correct the url; check the account's rights.")
+        expect(self.status).to_contain_text("Correct the url; check the account's permissions.")
         self.overview_shows("failing", "repository_not_found")
 
     def with_the_right_url_its_dags_appear(self) -> None:
@@ -173,7 +173,7 @@ class Story:
 
     def a_broken_push_is_found_on_the_page_of_errors(self) -> None:
         self.author.publish({"dags/warehouse.yaml": BROKEN_WAREHOUSE}, "Break the warehouse")
-        self.overview_shows("in sync, with failed files", "1 stale")
+        self.overview_shows("degraded", "1 stale")
         self.page.goto("/admin/")
         self.page.get_by_role("link", name="Errors", exact=True).first.click()
         error = self.page.get_by_role("region", name="dags/warehouse.yaml in team")
@@ -194,7 +194,7 @@ class Story:
         self.overview_shows("in sync", self.good_commit[:10])
         expect(self.cell("DAGs")).to_have_text("4")
         self.page.goto("/admin/gitsync/errors/")
-        expect(self.page.locator("#content")).to_contain_text("No file fails.")
+        expect(self.page.locator("#content")).to_contain_text("No failed files.")
 
     def a_changed_dag_shows_what_changed(self) -> None:
         self.good_commit = self.author.publish(
@@ -211,7 +211,7 @@ class Story:
         page = self.page
         self.open_repository()
         page.locator("summary").filter(has_text="Pause").click()
-        page.get_by_label("Why?").fill(REASON)
+        page.get_by_label("Reason").fill(REASON)
         page.get_by_role("button", name="Pause", exact=True).click()
         expect(page.get_by_role("region", name="Paused")).to_contain_text(REASON)
         self.overview_shows("paused", REASON)
@@ -230,7 +230,7 @@ class Story:
         self.open_repository()
         page.get_by_role("button", name="Dry run").click()
         plan = page.get_by_role("region", name="Dry run")
-        expect(plan).to_contain_text("1 DAG would be removed; 3 are unchanged.", timeout=RESULT_MS)
+        expect(plan).to_contain_text("1 DAG would be pruned; 3 are unchanged.", timeout=RESULT_MS)
         expect(plan).to_contain_text("Nothing was written.")
         plan.get_by_role("link", name="team/dags/warehouse.yaml").click()
         expect(page.get_by_role("region", name="Table of tasks")).to_contain_text("merge")
@@ -240,7 +240,7 @@ class Story:
         page = self.page
         self.open_repository()
         page.get_by_role("button", name="Resume").click()
-        expect(page.locator(".messagelist")).to_contain_text("Resumed team. It is looked at next.")
+        expect(page.locator(".messagelist")).to_contain_text("Resumed team. It is checked next.")
         self.overview_shows("in sync", self.author.head()[:10])
         expect(self.cell("DAGs")).to_have_text("3")
         expect(self.status.get_by_role("row").filter(has_text="1 pruned, 3 unchanged")).to_be_visible(
@@ -258,10 +258,12 @@ class Story:
         self.overview_shows("failing")
         self.open_repository()
         page.get_by_role("link", name="Delete").click()
-        expect(page.locator("#content")).to_contain_text("With it go the 3 DAGs that it registered")
-        expect(page.locator("#content")).to_contain_text("The remote is not asked")
+        expect(page.locator("#content")).to_contain_text("This also deletes its 3 DAGs")
+        expect(page.locator("#content")).to_contain_text("The remote is neither contacted nor changed")
         page.get_by_role("button", name="Yes, I’m sure").click()
-        expect(page.locator(".messagelist")).to_contain_text("With team went 3 DAGs. Versions and runs stay.")
+        expect(page.locator(".messagelist")).to_contain_text(
+            "Deleted team and its 3 DAGs. Versions and run history are kept."
+        )
         expect(self.row).to_have_count(0, timeout=RESULT_MS)
         page.goto("/admin/metadata/dagversion/")
         expect(page.get_by_role("row").filter(has_text="team/dags/")).to_have_count(5)

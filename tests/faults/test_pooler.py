@@ -70,9 +70,7 @@ def test_behind_a_pooler_in_transaction_mode_all_is_deployed_and_a_pool_that_is_
             {"DATABASE_URL": url, "KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}, log_file=log
         ) as cluster:
             team.deploys(30)
-            eventually(
-                lambda: "notifications of the database do not arrive" in log.read_text(), 10, "it is told"
-            )
+            eventually(lambda: "PostgreSQL notifications do not arrive" in log.read_text(), 10, "it is told")
             taken = [psycopg.connect(url) for _ in range(POOL)]
             try:
                 for one in taken:

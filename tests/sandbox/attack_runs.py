@@ -1,4 +1,4 @@
-"""Compiles hostile files between innocent ones, while another repository's innocent files are compiled beside them."""
+"""Compile hostile files between innocent ones, while innocent files of another repository are compiled in parallel."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Results = dict[str, RawResult]
 
 @dataclass(frozen=True)
 class Crowd:
-    """Files for one container: hostile ones, and one innocent more than that to stand between them.
+    """The files of one container: hostile ones, and one more innocent file than hostile ones to separate them.
 
-    `beside` is in the tree and not compiled.
+    `beside` is in the tree but not compiled.
     """
 
     config: SandboxConfig
@@ -34,7 +34,7 @@ class Crowd:
     beside: Mapping[str, bytes]
 
     def order(self) -> list[str]:
-        """Innocent, hostile, innocent, hostile, ..., innocent."""
+        """Return the paths in the order innocent, hostile, innocent, hostile, ..., innocent."""
         innocent = list(self.innocent)
         around = [path for pair in zip(innocent, self.hostile, strict=False) for path in pair]
         return [*around, innocent[len(self.hostile)]]
@@ -42,7 +42,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What came of a crowd: its results, how many containers it took, and what is left of those on the host."""
+    """The outcome of a crowd: its results, the number of its containers, and their remains on the host."""
 
     order: Sequence[str]
     results: Results
@@ -50,32 +50,32 @@ class Aftermath:
     left: Sequence[str]
 
     def neighbours(self, path: str) -> list[RawResult]:
-        """The innocent files before and after a hostile one."""
+        """Return the innocent files before and after a hostile one."""
         at = self.order.index(path)
         return [self.results[self.order[at - 1]], self.results[self.order[at + 1]]]
 
 
 @dataclass(frozen=True)
 class Battle:
-    """All that was run: innocent files alone and undisturbed, the crowds, and innocent files beside them meanwhile."""
+    """The outcome of all runs: undisturbed innocent files, the crowds, and innocent files in parallel with them."""
 
     undisturbed: Results
     crowds: Sequence[Aftermath]
     elsewhere: Sequence[Results]
 
     def crowd_of(self, path: str) -> Aftermath:
-        """The crowd that a file was in."""
+        """Return the crowd of a file."""
         return next(crowd for crowd in self.crowds if path in crowd.results)
 
     def undisturbed_file(self) -> RawResult:
-        """What every innocent file must say."""
+        """Return the result that every innocent file must have."""
         return said(next(iter(self.undisturbed.values())))
 
 
 def contained(
     battle: Battle, kind: Kind, attack: Attack, path: str, *, limit_seconds: float, grace_seconds: float
 ) -> FileResult:
-    """Assert that the attack at `path` came out as its head says, in time, its neighbours unharmed; its result."""
+    """Assert that the attack at `path` had the outcome in its header, in time, without harm to its neighbours. Return it."""
     crowd = battle.crowd_of(path)
     raw = crowd.results[path]
     result, _ = result_of_raw(DiscoveredFile(path, kind, "", 0), raw, text=None, image="")
@@ -92,12 +92,12 @@ def contained(
 
 
 def said(result: RawResult) -> RawResult:
-    """A result without its path and the time it took: the same for all innocent files, which are copies."""
+    """Return a result without its path and duration: equal for all innocent files, which are copies."""
     return replace(result, path="", seconds=0.0)
 
 
 def fight(kind: Kind, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battle:
-    """Run innocent files alone first, then all crowds at once, and meanwhile another repository every so often."""
+    """Run innocent files alone first, then all crowds in parallel, and another repository repeatedly next to them."""
     config, beside = crowds[0].config, crowds[0].beside
     few = dict(list(crowds[0].innocent.items())[:2])
     undisturbed = _run(kind, config, few, beside, list(few), "undisturbed")
@@ -119,7 +119,7 @@ def fight(kind: Kind, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battl
 
 
 def _aftermath(kind: Kind, crowd: Crowd) -> Aftermath:
-    """In a container that stood ready, as a service has it; what is undisturbed ran in a fresh one."""
+    """Run a crowd in a warm container, as a service does; the undisturbed files ran in a new one."""
     service = f"test-{secrets.token_hex(8)}"
     files = {**crowd.innocent, **crowd.hostile}
     order = crowd.order()

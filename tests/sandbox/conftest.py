@@ -1,4 +1,4 @@
-"""Real containers of a real engine. No engine, no pass: nothing here is skipped."""
+"""Real containers of a real engine. Without an engine the tests fail: nothing here is skipped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.trees import MemoryTree
 from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
-# Building the images the first time takes longer than any test.
+# Building the images for the first time takes longer than any test.
 BUILD_SECONDS = 1500
 # Containers are removed in the background.
 GONE_SECONDS = 180
@@ -44,34 +44,34 @@ def _build(*images: str) -> None:
 
 @pytest.fixture(scope="session")
 def python_image() -> str:
-    """The image for Python, built from the sources as they are."""
+    """Return the Python image, built from the current sources."""
     _build("python")
     return os.environ.get("KIOK_IMAGE_PYTHON", "kiok-sandbox-python:dev")
 
 
 @pytest.fixture(scope="session")
 def java_image() -> str:
-    """The image for jars, built from the sources as they are."""
+    """Return the image for jars, built from the current sources."""
     _build("java")
     return os.environ.get("KIOK_IMAGE_JAVA", "kiok-sandbox-java:dev")
 
 
 @pytest.fixture(scope="session")
 def java_builder_image() -> str:
-    """The image with the JDK, the SDK's sources and what they compile to (/out)."""
+    """Return the image with the JDK, the SDK's sources and their compiled form (/out)."""
     _build("java-builder")
     return os.environ.get("KIOK_IMAGE_JAVA_BUILDER", "kiok-java-builder:dev")
 
 
 @pytest.fixture(scope="session")
 def sandbox(python_image: str, java_image: str) -> DockerSandbox:
-    """A sandbox as the service has it, for Python and jars."""
+    """Return a sandbox configured as in the service, for Python and jars."""
     return DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image, Kind.JAR: java_image}))
 
 
 @pytest.fixture(scope="session")
 def impatient_config(python_image: str) -> SandboxConfig:
-    """Python only, with a time limit short enough for tests of hangs."""
+    """Return a configuration for Python only, with a time limit short enough for tests of hangs."""
     return SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=6))
 
 
@@ -89,7 +89,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def service(engine: docker.DockerClient) -> Iterator[str]:
-    """A label value that only this test's containers carry. Fails the test that leaves one behind."""
+    """Return a label value that only this test's containers have. Fail a test that leaves one behind."""
     name = f"test-{secrets.token_hex(8)}"
     yield name
     until = time.monotonic() + GONE_SECONDS
@@ -104,7 +104,7 @@ def service(engine: docker.DockerClient) -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def patience_with_drivers() -> Iterator[None]:
-    """Give a driver as long to answer as a busy machine needs: the tests use containers that have just been started."""
+    """Give a driver as much time as on a busy machine: the tests use containers that have just been started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("compilers.sandbox.session._GREETING_SECONDS", PATIENCE_SECONDS)
         yield
@@ -115,7 +115,7 @@ JobOf = Callable[[dict[str, str]], SandboxJob]
 
 @pytest.fixture
 def job_of(service: str) -> JobOf:
-    """Makes a job of Python sources, all of them to be compiled, in the order given."""
+    """Return a factory of jobs that compile all given Python sources in the given order."""
 
     def make(files: dict[str, str]) -> SandboxJob:
         tree = MemoryTree(files)

@@ -1,4 +1,4 @@
-"""Runs jars through the real sandbox and reads what comes out."""
+"""Run jars in the real sandbox and read the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.trees import MemoryTree
 
 @dataclass(frozen=True)
 class JarRun:
-    """One jar's outcome: the compiled file and what its code printed."""
+    """The outcome of a jar: the compiled file and its code's output."""
 
     compiled: CompiledFile
     output: str
@@ -34,7 +34,7 @@ class JarRun:
         return [doubt.message for doubt in self.compiled.doubts]
 
     def about(self, class_name: str) -> Diagnostic:
-        """The one diagnostic of that class."""
+        """Return the only diagnostic of that class."""
         mine = [d for d in self.compiled.diagnostics if d.message.startswith(f"class {class_name}:")]
         assert len(mine) == 1, self.messages
         return mine[0]
@@ -57,7 +57,7 @@ def run_jar(sandbox: Sandbox, jar: bytes) -> JarRun:
 
 
 def zipped(entries: Mapping[str, bytes]) -> bytes:
-    """A jar of these entries, in this order; the same for the same entries."""
+    """Return a jar of these entries in this order; equal entries give equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as jar:
         for name, content in entries.items():
@@ -71,7 +71,7 @@ def rezipped(
     changed: Mapping[str, bytes] | None = None,
     without: frozenset[str] = frozenset(),
 ) -> bytes:
-    """The jar with entries changed or added, and others left out."""
+    """Return the jar with entries changed or added, and others removed."""
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(jar)) as old,

@@ -1,4 +1,4 @@
-"""The SDK's signatures and nothing else, as docs/authors.md states them: what jars of other origin were built against."""
+"""The SDK's signatures, as documented in docs/authors.md: jars of other origin were built against them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ STUBS = {
     }""",
 }
 
-# Calls every member of the stubs once at least.
+# Calls every member of the stubs at least once.
 EVERY_MEMBER = """
 package com.acme;
 

@@ -1,4 +1,4 @@
-"""Makes jars for tests: compiles Java in a container with a JDK, since machines that run the tests have none."""
+"""Make jars for tests: compile Java in a container with a JDK, because test machines have none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 BUILDER_IMAGE = os.environ.get("KIOK_IMAGE_JAVA_BUILDER", "kiok-java-builder:dev")
 SDK_JAR = "/out/kiok-sdk.jar"
 
-# Sources, an API to compile against (the SDK unless `api` is there) and resources come in; a jar goes out.
+# Input: sources, an API to compile against (the SDK unless `api` is there) and resources. Output: a jar.
 _COMPILE = f"""
 set -e
 mkdir /tmp/work /tmp/classes /tmp/api && cd /tmp/work && tar -x
@@ -40,10 +40,10 @@ def compile_jar(
     carry_sdk: bool = False,
     image: str = BUILDER_IMAGE,
 ) -> bytes:
-    """A jar of the compiled `sources` (path to text) and of `resources` (path to content).
+    """Return a jar of the compiled `sources` (path to text) and of `resources` (path to content).
 
-    They are compiled against the SDK, or against `api` alone, which is then thrown away. With `carry_sdk` the jar
-    holds a copy of the SDK, as jars with all their dependencies do. Fails with the compiler's messages.
+    They are compiled against the SDK, or only against `api`, which is then discarded. With `carry_sdk` the jar
+    contains a copy of the SDK, like jars with all their dependencies. Fails with the compiler's messages.
     """
     files = {f"src/{path}": text.encode() for path, text in sources.items()}
     files |= {f"api/{path}": text.encode() for path, text in (api or {}).items()}
@@ -54,7 +54,7 @@ def compile_jar(
 def in_builder(
     script: str, *arguments: str, files: Mapping[str, bytes] | None = None, image: str = BUILDER_IMAGE
 ) -> bytes:
-    """What a shell script prints in a throwaway container with the JDK; `files` come as a tar on its stdin."""
+    """Return the output of a shell script in a throwaway container with the JDK; `files` are a tar on its stdin."""
     container = ["docker", "run", "--rm", "--interactive", "--network", "none", image]
     run = subprocess.run(
         [*container, "sh", "-c", script, "sh", *arguments],

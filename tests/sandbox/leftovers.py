@@ -1,7 +1,7 @@
-"""What the containers of a label were on the host, and what of them is still there.
+"""Find the remains of a label's containers on the host.
 
-The engine reports each container as it starts; while it lives, what the kernel knows it by is noted: its id and its
-user's id. All the checks look from outside, on the host.
+The engine reports each container as it starts. While it runs, its identifiers in the kernel are recorded: its id and
+its user's id. All checks look from outside, on the host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Seen:
-    """One container as it was while it lived. `layer` is the folder of what it wrote over its image."""
+    """A container as it was while it ran. `layer` is the folder of its changes to its image."""
 
     id: str
     uid: int
@@ -41,13 +41,13 @@ class Seen:
 
 @dataclass
 class Watch:
-    """The containers that a label's jobs had."""
+    """The containers of a label's jobs."""
 
     client: docker.DockerClient
     seen: list[Seen] = field(default_factory=list)
 
     def left(self) -> list[str]:
-        """What is still there, in words. Waits for a while: the engine removes in the background."""
+        """Return the remains, in words. Waits for a while, because the engine removes containers in the background."""
         until = time.monotonic() + _GONE_SECONDS
         while found := [one for seen in self.seen for one in self.left_of(seen)]:
             if time.monotonic() > until:
@@ -56,17 +56,17 @@ class Watch:
         return []
 
     def left_of(self, seen: Seen) -> Iterator[str]:
-        """What is still there of one container at this moment."""
+        """Return the current remains of one container."""
         with contextlib.suppress(NotFound):
             self.client.api.inspect_container(seen.id)
             yield f"container {seen.id}"
         for process in _PROC.glob("[0-9]*"):
             if _belongs(process, seen):
                 yield f"process {process.name}: {_read(process / 'cmdline')!r}"
-        # With its control groups the memory is given back that was charged to them.
+        # Memory charged to its control groups is released with them.
         for parent, folders, _ in os.walk(
             _CONTROL_GROUPS
-        ):  # which, unlike a glob, bears with folders that go
+        ):  # which, unlike a glob, tolerates folders that disappear
             yield from (f"control group {parent}/{one}" for one in folders if seen.id in one)
         for line in _read(_PROC / "self" / "mountinfo").splitlines():
             if seen.id in line or seen.layer in line:
@@ -83,9 +83,9 @@ class Watch:
 
 @contextmanager
 def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
-    """Note every container with `label` (as `name=value`) that starts meanwhile."""
+    """Record every container with `label` (as `name=value`) that starts inside the block."""
     watch = Watch(client)
-    client.api.hooks["response"].append(podman.correct_status)  # a container may go while it is inspected
+    client.api.hooks["response"].append(podman.correct_status)  # a container may end while it is inspected
     root = str(client.info()["DockerRootDir"])
     events = client.events(filters={"type": "container", "event": "start", "label": label}, decode=True)
     failed: list[Exception] = []
@@ -95,7 +95,7 @@ def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
             for event in events:
                 with contextlib.suppress(NotFound):
                     container = client.api.inspect_container(event["id"])
-                    if container["GraphDriver"]["Data"]:  # none of one that is being removed
+                    if container["GraphDriver"]["Data"]:  # empty for one that is being removed
                         watch.seen.append(_seen(container, root))
         except Exception as exc:  # noqa: BLE001  shown when the watch ends
             failed.append(exc)
@@ -105,7 +105,7 @@ def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
     try:
         yield watch
     finally:
-        time.sleep(0.2)  # the last event is on its way
+        time.sleep(0.2)  # the last event may still be in transit
         events.close()
         thread.join(5)
     assert not failed, failed
@@ -121,12 +121,12 @@ def _seen(container: dict[str, Any], root: str) -> Seen:
 
 
 def _belongs(process: Path, seen: Seen) -> bool:
-    """By its control group or, for what the engine runs beside it, its arguments; by its user, wherever it is."""
+    """Return whether a process belongs to a container: by control group, user, or id in an engine helper's arguments."""
     groups = _read(process / "cgroup")
     if seen.id in groups or seen.id in _read(process / "cmdline"):
         return True
     uids = [line.split()[1:] for line in _read(process / "status").splitlines() if line.startswith("Uid:")]
-    # Another container may have drawn the same user.
+    # Another container may have got the same user.
     return str(seen.uid) in (uids[0] if uids else ()) and not _CONTAINER.search(groups)
 
 

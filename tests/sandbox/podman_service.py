@@ -1,7 +1,7 @@
-"""A Podman of the tests' own, next to the Docker engine of the machine and without any effect on it.
+"""A separate Podman for the tests, next to the machine's Docker engine and without any effect on it.
 
-It has a mount, network and process namespace of its own, and its storage is in memory that is mounted there. So it sees
-no other Podman's state, changes no network of the machine, and everything that it started or mounted ends with the first
+It has its own mount, network and process namespaces, and its storage is in memory that is mounted there. So it does not
+see another Podman's state or change the machine's network, and everything that it started or mounted ends with the first
 process of the namespace, which ends with the standard input of the command.
 """
 
@@ -24,7 +24,7 @@ LOAD_SECONDS = 600
 # Podman keeps state in all of these; /dev/shm has its locks.
 _FOLDERS = ("/run", "/dev/shm", "/var/lib/containers", "/var/tmp")
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
-# The shell is process 1 there: while it waits for `cat`, it collects the orphans of all other processes.
+# The shell is process 1 there: while it waits for `cat`, it reaps the orphans of all other processes.
 _START = f"""
 exec 3<&0
 for folder in {" ".join(_FOLDERS)}; do mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"; done
@@ -37,7 +37,7 @@ wait $!
 
 @contextmanager
 def running_podman(folder: Path) -> Iterator[str]:
-    """Run `podman system service` and yield its address, as DOCKER_HOST names it. Nothing of it is left afterwards."""
+    """Run `podman system service` and yield its address in DOCKER_HOST's format. Remove everything afterwards."""
     socket, log = folder / "podman.sock", folder / "podman.log"
     namespaces = ("--mount", "--propagation=private", "--net", "--pid", "--fork", "--mount-proc")
     with log.open("wb") as said:
@@ -47,7 +47,7 @@ def running_podman(folder: Path) -> Iterator[str]:
             stdout=said,
             stderr=said,
             env={**os.environ, "TMPDIR": "/var/tmp"},
-            cwd=folder,  # where conmon leaves a file `oom` for a container whose memory was full
+            cwd=folder,  # conmon leaves a file `oom` here for a container that ran out of memory
         )
     url = f"unix://{socket}"
     try:
@@ -65,14 +65,14 @@ def running_podman(folder: Path) -> Iterator[str]:
 
 
 def client_of(url: str) -> docker.DockerClient:
-    """Return a client that reads Podman's refusals as the service does."""
+    """Return a client that interprets Podman's refusals as the service does."""
     client = docker.DockerClient(base_url=url, timeout=LOAD_SECONDS)
     client.api.hooks["response"].append(podman.correct_status)
     return client
 
 
 def load_images(url: str, *images: str) -> None:
-    """Bring images of the machine's Docker engine there, as `docker save | podman load` does."""
+    """Copy images of the machine's Docker engine into Podman, as `docker save | podman load` does."""
     source, target = docker.from_env(timeout=LOAD_SECONDS), client_of(url)
     try:
         for image in images:
@@ -96,7 +96,7 @@ def _answers(url: str) -> bool:
 
 
 def _remove_control_groups() -> None:
-    """Remove the empty control groups that Podman leaves, of containers that ended with it, and keep those in use."""
+    """Remove the empty control groups that Podman leaves for containers that ended with it, and keep those in use."""
     for group in [*_CONTROL_GROUPS.glob("libpod_parent"), *_CONTROL_GROUPS.glob("*/libpod_parent")]:
         for folder, _, _ in os.walk(group, topdown=False):
             with suppress(OSError):

@@ -56,9 +56,9 @@ def until_gone(engine: docker.DockerClient, service: str) -> None:
 
 @contextmanager
 def filling_processes(image: str, service: str) -> Iterator[Processes]:
-    """Four processes that fill the pool whenever a line is written to them, and answer with what became of it.
+    """Start four processes that fill the pool whenever a line is written to them, and answer with the outcome.
 
-    The line is the seconds that pass between listing the containers and starting one.
+    The line is the number of seconds between listing the containers and starting one.
     """
     processes = [
         subprocess.Popen(
@@ -81,7 +81,7 @@ def filling_processes(image: str, service: str) -> Iterator[Processes]:
 def assert_one_of_them_fills(
     processes: Processes, pool: Pool, engine: docker.DockerClient, service: str, *, rounds: int
 ) -> None:
-    """Have the processes fill the empty pool together, again and again: one container each time, and no failure."""
+    """Make the processes fill the empty pool together, repeatedly: one container each time, and no failure."""
     assert [_answer(process) for process in processes] == ["up"] * len(processes)
     chance = random.Random(1)
     for number in range(rounds):

@@ -1,4 +1,4 @@
-"""Programs that try the walls from inside a child of a container, and answer what they were refused."""
+"""Programs that test the isolation layers from inside a child of a container, and answer which attempts were refused."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ FORBIDDEN_CALLS = {
     "setresuid": (117, 147),
     "shmat": (30, 196),
     "shmget": (29, 194),
-    "socketpair": (53, 199),  # of family 0; see below for AF_UNIX
+    "socketpair": (53, 199),  # of family 0; AF_UNIX is tested below
     "splice": (275, 76),
     "swapon": (167, 224),
     "syslog": (103, 116),
@@ -86,7 +86,7 @@ SOCKET_FAMILIES = (1, 2, 10, 16, 17, 38, 40, 44)
 NAMESPACES = {"ns": 0x20000, "cgroup": 0x02000000, "uts": 0x04000000, "ipc": 0x08000000}
 NAMESPACES |= {"user": 0x10000000, "pid": 0x20000000, "net": 0x40000000}
 
-# What every probe can use, and how it answers: `report` is the payload.
+# The helpers of every probe, and how it answers: `report` is the payload.
 PROBE = """\
 import ctypes, errno, fcntl, json, os, resource, signal, sys
 ARM = os.uname().machine == 'aarch64'

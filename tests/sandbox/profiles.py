@@ -9,7 +9,7 @@ from compilers.sandbox.config import seccomp_profile
 
 
 def without_landlock() -> str:
-    """Return the sandbox's profile, except that Landlock's calls answer as those of a kernel that has none."""
+    """Return the sandbox's profile, in which Landlock's calls answer like a kernel without Landlock."""
     profile = json.loads(seccomp_profile())
     for group in profile["syscalls"]:
         if "landlock_create_ruleset" in group["names"]:

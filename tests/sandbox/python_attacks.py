@@ -9,11 +9,11 @@ from compilers.sandbox import SandboxConfig, SandboxLimits
 from tests.sandbox.attack_runs import Battle, Crowd, fight
 from tests.sandbox.attacks import PYTHON, Attack
 
-# For the files that do not hang: never reached. A busy machine slows the forked memory bomb most.
+# For files that do not hang: never reached. A busy machine slows the forked memory bomb most.
 LIMIT_SECONDS = 20.0
-# Half of the default: memory bombs take time by the megabyte.
+# Half of the default: the duration of memory bombs grows with the limit.
 MEMORY_BYTES = 256 << 20
-# What killing, collecting and a busy machine may take beyond a file's time limit.
+# Extra time beyond a file's time limit for killing and collecting on a busy machine.
 GRACE_SECONDS = 60.0
 BESIDE = {
     "shared.py": b"GREETING = 'hello'\n",
@@ -40,7 +40,7 @@ def _crowd(image: str, hostile: list[Attack], limit: float) -> Crowd:
 
 
 def battle_of_python(python_image: str, hostile: Sequence[Attack]) -> Battle:
-    """Run the attacks. Those that time must end are shared out over two containers, since each takes its limit."""
+    """Run the attacks. Those that end only by timeout are split over two containers, because each takes its limit."""
     quick = [attack for attack in hostile if attack.limit is None]
     crowds = [_crowd(python_image, quick, LIMIT_SECONDS)]
     for limit in sorted({attack.limit for attack in hostile if attack.limit is not None}):

@@ -1,7 +1,7 @@
 """Hostile jars, each compiled between innocent ones: tests/sandbox/attacks/jars.
 
-A `.java` file is a DAG class; its jar holds a sound class too, which must compile all the same. A `.py` file makes
-the bytes of a jar of the classes it asks for.
+A `.java` file is a DAG class; its jar also contains a good class, which must compile regardless. A `.py` file makes
+the bytes of a jar from the classes that it requests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.sandbox.jar_runs import zipped
 from tests.sandbox.javac import compile_jar
 
 ATTACKS = attacks(JARS)
-# For the jars that do not hang: never reached. Of one that does, the hostile class gets half, the sound one the rest.
+# For jars that do not hang: never reached. In one that hangs, the hostile class gets half, the good one the rest.
 LIMIT_SECONDS = 40.0
 GRACE_SECONDS = 60.0
 
@@ -37,13 +37,13 @@ def _path(attack: Attack) -> str:
 
 @pytest.fixture(scope="module")
 def battle(java_image: str, java_builder_image: str) -> Battle:
-    """Every class is compiled by one compiler, and each jar made of those that it needs."""
+    """Compile all classes in one compiler run, and make each jar from the classes that it needs."""
     sources = {path.name: path.read_text() for path in (*JARS.glob("*.java"), *JARS.glob("support/*.java"))}
     with zipfile.ZipFile(io.BytesIO(compile_jar(sources, image=java_builder_image))) as all_classes:
         entries = {name: all_classes.read(name) for name in all_classes.namelist()}
 
     def classes(name: str) -> Mapping[str, bytes]:
-        """A class and those nested in it."""
+        """Return a class and its nested classes."""
         return {path: entries[path] for path in entries if re.split(r"[.$]", path)[0] == name}
 
     beside = {"other.jar": zipped(classes("Other"))}

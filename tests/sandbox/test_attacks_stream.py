@@ -1,4 +1,4 @@
-"""A real container's answer, garbled in ten thousand ways on its way: no file is given what is not its own."""
+"""A real container's response, corrupted in ten thousand ways in transit: no file gets a wrong result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FRAME_HEAD_BYTES = 9
 
 @dataclass(frozen=True)
 class Recording:
-    """What one container sent: as the engine framed it, without that, and the frames of it."""
+    """The data that one container sent: with the engine's framing, without it, and its frames."""
 
     seal: int
     files: Sequence[str]
@@ -52,7 +52,7 @@ class Recording:
         )
 
     def frames(self) -> list[bytes]:
-        """Hello, each result, end: the bytes of each."""
+        """Return the bytes of each frame: hello, the results, end."""
         found, at = [], 0
         while at < len(self.plain):
             length = struct.unpack_from(">I", self.plain, at + 1)[0]
@@ -62,7 +62,7 @@ class Recording:
 
 
 class _Recorder:
-    """A socket that keeps what it receives; all that `Exchange` uses of one."""
+    """A socket that records what it receives, with everything that `Exchange` uses."""
 
     def __init__(self, connection: object) -> None:
         self._connection = connection
@@ -78,7 +78,7 @@ class _Recorder:
 
 
 def _record(config: SandboxConfig, seal: int) -> Recording:
-    """The answers for files that compile, fail, die and print, under other names for each seal."""
+    """Return the responses for files that compile, fail, die and print, under other names for each seal."""
     files = {f"{seal}_{at}.py": source for at, source in enumerate(SOURCES)}
     tree = MemoryTree(files)
     size = measure(tree.entries, config.limits)
@@ -138,7 +138,7 @@ SOURCES = (
 
 @pytest.fixture(scope="module")
 def recordings(python_image: str) -> tuple[Recording, Recording]:
-    """Two containers' answers to the same sources: the one that is garbled, and one to take frames from."""
+    """Return two containers' responses to the same sources: one to corrupt, and one to take frames from."""
     config = SandboxConfig(images={Kind.PYTHON: python_image})
     return _record(config, 1), _record(config, 2)
 
@@ -236,7 +236,7 @@ FRAMES: Sequence[Callable[[list[bytes], list[bytes], random.Random], list[bytes]
 
 
 def _corrupted(ours: Recording, theirs: Recording, rng: random.Random) -> tuple[str, bytes, bool]:
-    """How, the bytes, and whether they are in the engine's framing. Now and then two ways at once."""
+    """Return the kind of change, the bytes, and whether they have the engine's framing. Sometimes two changes apply."""
     if rng.random() < 0.3:
         change = rng.choice(FRAMES)
         data = b"".join(change(ours.frames(), theirs.frames(), rng))
@@ -253,7 +253,7 @@ def _corrupted(ours: Recording, theirs: Recording, rng: random.Random) -> tuple[
 
 
 def _read(parser: ResponseParser, data: bytes, framed: bool, rng: random.Random) -> list[ResultFrame]:
-    """The results that the host would take, cut into pieces as a socket might."""
+    """Return the results that the host would accept, from pieces as a socket might deliver them."""
     accepted: list[ResultFrame] = []
     demultiplexer = StreamDemultiplexer()
     step = rng.choice((7, 500, 65_536))
@@ -286,7 +286,7 @@ def test_ten_thousand_garbled_answers_give_no_file_what_is_not_its_own(
         if not framed:
             assert whole is data.startswith(ours.plain), f"corruption {number} of seed {SEED}: {how}"
         refused += not whole
-    # Shuffling may leave an answer as it was, and what changes the engine's own padding changes nothing.
+    # Shuffling may leave a response unchanged, and a change in the engine's padding has no effect.
     assert refused > CORRUPTIONS * 0.95
 
 

@@ -1,6 +1,6 @@
-"""Hostile tars, handed to the driver as the host would never do it: tests/sandbox/attacks/tars.
+"""Hostile tars, sent to the driver as the host would never send them: tests/sandbox/attacks/tars.
 
-What the host could be asked to send it refuses by itself, before a container starts; both are tried.
+The host refuses such trees itself before a container starts; both refusals are tested.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from tests.sandbox.leftovers import watched
 from tests.support.trees import MemoryTree
 
 ATTACKS = attacks(TARS)
-LIMIT_SECONDS = 300.0  # of a driver that would never answer
+LIMIT_SECONDS = 300.0  # for a driver that would never answer
 DAG = "from kiok import Dag\nDag('innocent').task('t', script='true')\ndag = Dag('a')\ndag.task('t', script='x')\n"
 
 
 @dataclass(frozen=True)
 class Siege:
-    """What the driver said to each tar; what another repository got meanwhile, and what is left on the host."""
+    """The driver's response to each tar, the other repository's results in the same time, and the remains on the host."""
 
     answers: Mapping[str, FatalFrame | ResultFrame | ResponseLost | None]
     elsewhere: list[RawResult]
@@ -58,7 +58,7 @@ def config(python_image: str) -> SandboxConfig:
 
 @pytest.fixture(scope="module")
 def siege(config: SandboxConfig) -> Siege:
-    """One container for each tar, two at a time, and innocent files beside them."""
+    """Run one container per tar, two in parallel, with innocent files next to them."""
     service = f"test-{secrets.token_hex(8)}"
 
     def besiege(attack: Attack) -> FatalFrame | ResultFrame | ResponseLost | None:
@@ -89,7 +89,7 @@ def siege(config: SandboxConfig) -> Siege:
 def _answer(
     config: SandboxConfig, service: str, recipe: Mapping[str, Any]
 ) -> FatalFrame | ResultFrame | ResponseLost | None:
-    """The first frame after hello, or how the container was lost."""
+    """Return the first frame after hello, or how the container was lost."""
     job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
     container = start_container(Engine(config), config, job)
     exchange = Exchange(
@@ -108,7 +108,7 @@ def _answer(
 
 
 def _request(recipe: Mapping[str, Any]) -> Iterator[bytes]:
-    """What a host would send that had vetted nothing."""
+    """Return the request of a host that vets nothing."""
     yield CompileRequest(
         language="python",
         files=("a",),

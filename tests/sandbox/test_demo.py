@@ -1,4 +1,4 @@
-"""The demo, told from its beginning to its end: it checks each of its claims itself."""
+"""The demo from beginning to end: it checks each of its claims itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_demo_holds_what_it_claims_and_can_be_told_again(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("java_builder_image")
 def test_the_demo_fails_where_a_claim_does_not_hold(tmp_path: Path) -> None:
-    # An image that is not there: nothing Python or Java can be compiled.
+    # A missing image: no Python file or jar can be compiled.
     demo = (ROOT / "scripts" / "demo.py").read_text(encoding="utf-8")
     broken = demo.replace(
         '"# Written by `make demo`.\\n"', '"kiok.sandbox.image.python = kiok-no-such-image:none\\n"'

@@ -1,7 +1,7 @@
 """The same DAG in YAML, Python and Java gives the same bytes.
 
 formats/ is the table: `some_dag.yaml`, `some_dag.py` and `SomeDag.java` are one row. They are compiled as
-the service does it, and the rest of the tests hold that the rows leave nothing out.
+in the service, and the other tests check that the rows omit nothing.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def text(row: str, kind: Kind) -> str:
 
 
 def specs() -> list[DagSpec]:
-    """Every row's DAG, as its YAML says it; that the others say the same is the first test's matter."""
+    """Return every row's DAG, as defined in YAML; the first test checks that the other formats agree."""
     return [compile_yaml(text(row, Kind.YAML).encode(), row).dags[0] for row in ROWS]
 
 
 @pytest.fixture(scope="module")
 def compiled(sandbox: DockerSandbox, java_builder_image: str) -> dict[str, FileResult]:
-    """One commit with all rows, their Java in one jar; results by path."""
+    """Compile one commit with all rows, their Java in one jar. Return the results by path."""
     sources = {f"{class_of(row)}.java": text(row, Kind.JAR) for row in ROWS}
     files: dict[str, bytes | str] = {"lib/all.jar": compile_jar(sources)}
     for row in ROWS:
@@ -129,7 +129,7 @@ def test_the_rows_use_every_spelling_of_a_key_in_yaml() -> None:
 
 
 def calls(row: str) -> Iterator[tuple[Any, inspect.BoundArguments]]:
-    """Each call of the SDK in a row's Python: (what is called, its arguments by name)."""
+    """Return each call of the SDK in a row's Python: (called function, its arguments by name)."""
     for node in ast.walk(ast.parse(text(row, Kind.PYTHON))):
         if not isinstance(node, ast.Call):
             continue
@@ -167,7 +167,7 @@ def test_the_rows_use_every_public_method_of_the_java_sdk(name: str) -> None:
     )
     public = set(re.findall(r"^    public [^=;{]*?(\w+)\(", source, re.MULTILINE)) - {name}
     rows = "".join(text(row, Kind.JAR) for row in ROWS)
-    # Shows a DAG's compiled form to its author; it is no part of describing one.
+    # Shows a DAG's compiled form to its author; it does not describe a DAG.
     wanted = public - {"toJson"}
     assert methods | {"toJson"} >= public
     assert wanted

@@ -1,4 +1,4 @@
-"""What is looked for in a jar, and jars that are odd. The hostile ones: test_attacks_jars.py."""
+"""Finding DAG classes in a jar, and unusual jars. For hostile ones see test_attacks_jars.py."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ def test_a_class_that_may_be_a_dag_for_all_that_can_be_told_is_a_doubt(sandbox: 
         "add 'implements KiokDag' if it is a DAG class",
         "class Orphan: it has a method define() that returns a Dag, but does not implement KiokDag; "
         "add 'implements KiokDag' if it is a DAG class",
-        "class com.acme.Child: whether it defines a DAG cannot be told, because com.acme.Gone is not in the jar; "
-        "a jar must carry its own dependencies",
+        "class com.acme.Child: it is unknown whether it defines a DAG, because com.acme.Gone is not in the jar; "
+        "a jar must contain its own dependencies",
         "jars inside the jar are not read: lib/a.jar, lib/b.jar; unpack them into one jar if they hold DAG classes",
     ]
 
@@ -158,7 +158,7 @@ def test_a_class_that_may_be_a_dag_for_all_that_can_be_told_is_a_doubt(sandbox: 
     [
         ("BOOT-INF/classes/", "Build a plain jar, not an executable or web archive"),
         ("WEB-INF/classes/", "Build a plain jar, not an executable or web archive"),
-        ("META-INF/versions/17/", "multi-release jars are read as plain ones"),
+        ("META-INF/versions/17/", "multi-release jars are read as plain jars"),
         ("classes/", "classes are read at the root of the jar, this one at com/acme/Heir.class"),
     ],
 )
@@ -313,7 +313,7 @@ def test_an_id_given_by_two_classes_names_both_and_registers_neither(sandbox: Do
     run = run_jar(sandbox, compile_jar(sources))
     assert run.dag_ids == ["c"]
     (diagnostic,) = run.compiled.diagnostics
-    assert "classes A and B define a DAG of the same id" in diagnostic.message
+    assert "classes A and B define DAGs with the same id" in diagnostic.message
     assert diagnostic.dag == "same"
 
 

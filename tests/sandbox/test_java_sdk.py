@@ -1,4 +1,4 @@
-"""The Java SDK: what existing jars link against, and the compiled form of what it builds."""
+"""The Java SDK: the API that existing jars link against, and the compiled form of its DAGs."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ NASTY = [
     'quote " backslash \\ slash / newline \n return \r tab \t feed \f back \b',
     "".join(chr(code) for code in range(1, 0x21)) + "\x7f\x80\u2028\u2029",
     "Ärger, 東京, \U0001f600",
-    "ﬀ\uff21",  # after the surrogates in UTF-16 order, before U+1F600 in code points
+    "ﬀ\uff21",  # after the surrogates in UTF-16 order, before U+1F600 by code point
     "\U0001f600",
     "",
 ]
@@ -156,7 +156,7 @@ NASTY = [
 def _java_literal(text: str) -> str:
     units = text.encode("utf-16-be")
     escaped = "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
-    # javac reads \u000a as a line end in the middle of a literal; these need the language's own escapes.
+    # javac reads \u000a as a line end in the middle of a literal; these characters need the language's own escapes.
     for unit, name in (("000a", "\\n"), ("000d", "\\r"), ("0022", '\\"'), ("005c", "\\\\")):
         escaped = escaped.replace(f"\\u{unit}", name)
     return f'"{escaped}"'
@@ -214,7 +214,7 @@ def test_text_that_cannot_be_stored_is_refused_and_never_replaced(
     assert run.dag_ids == []
     problems = {(d.dag, d.task, d.key): d.message for d in run.compiled.diagnostics}
     assert found in problems["unstorable", "plain", "script"]
-    # Inside JSON text a NUL is an escape, which can be stored.
+    # In JSON text a NUL is an escape, which can be stored.
     assert (("unstorable", "nested", "livy.args") in problems) == (found == "surrogate")
 
 

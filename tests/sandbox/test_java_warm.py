@@ -1,4 +1,4 @@
-"""The JVM of the first jar, started before the jar is there: whatever it meanwhile did or suffered, nobody can tell."""
+"""The JVM of the first jar, started before the jar arrives: its warm-up has no visible effect on the result."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SOURCES = {
         throw new IOException("x");""",
     )
     | _class("Good", GOOD),
-    # What its code is given to see of the process: standard input, arguments, environment, descriptors.
+    # The process as the jar's code sees it: standard input, arguments, environment, descriptors.
     "reads its input": _class("Reads", _telling('("" + System.in.read() + System.in.available())')),
     "reads its environment": _class("Env", _telling("new TreeMap<>(System.getenv()).toString()")),
     "reads its directory": _class("Dir", _telling('new File("").getAbsolutePath()')),
@@ -90,7 +90,7 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def jars(java_builder_image: str) -> dict[str, bytes]:
-    """Good, broken and hostile ones by name."""
+    """Return good, broken and hostile jars by name."""
     classes = {path: source for sources in SOURCES.values() for path, source in sources.items()}
     whole = compile_jar(classes, release=17)
     others = {
@@ -114,7 +114,7 @@ def pooled(java_image: str, service: str) -> Iterator[DockerSandbox]:
 def ready(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str
 ) -> docker.models.containers.Container:
-    """A container that stands ready, whose JVM has rehearsed and waits."""
+    """Return a warm container, whose JVM has finished its warm-up and waits."""
     assert pooled.pool.fill(service, "the keeper").started == 1
     (found,) = engine.containers.list(filters={"label": f"{LABEL_SERVICE}={service}"})
     deadline = time.monotonic() + READY_SECONDS
@@ -124,7 +124,7 @@ def ready(
     return found
 
 
-# Where in the kernel the threads of the JVM wait. The main one's is the end of the pipe that is its standard input.
+# Where the JVM's threads wait in the kernel. The main thread waits at the pipe that is its standard input.
 _WAITING = """
 for process in /proc/[0-9]*; do
     if [ "$(cat $process/comm)" = java ]; then cat $process/task/*/wchan; fi
@@ -177,7 +177,7 @@ def test_what_waited_and_died_is_replaced_and_nobody_can_tell(
     jars: dict[str, bytes],
     whose: str,
 ) -> None:
-    """The JVM alone, or the process that started it: PID 1 cannot be killed from inside."""
+    """Kill only the JVM, or the process that started it: PID 1 cannot be killed from inside."""
     script = f'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != {whose} ] || kill -9 ${{p#/proc/}}; done'
     ready.exec_run(["sh", "-c", script])
 
@@ -189,7 +189,7 @@ def test_what_waited_and_died_is_replaced_and_nobody_can_tell(
 
 
 def _in_image(image: str, script: str, *options: str) -> str:
-    """What a Python script prints that has the image's `jar_child` at hand."""
+    """Return the output of a Python script that can import the image's `jar_child`."""
     path = "import sys; sys.path.insert(0, '/opt/kiok/python')\n"
     command = ["docker", "run", "--rm", "--network", "none", *options, "--entrypoint", "python3", image]
     run = subprocess.run([*command, "-c", path + script], capture_output=True, text=True, timeout=600)
@@ -231,7 +231,7 @@ def test_an_image_made_from_ours_maps_the_archive_too(
 
 
 def test_an_archive_of_another_class_path_is_not_mapped(java_image: str) -> None:
-    """Else the two tests above would tell nothing. JDK 21 maps one for copies of the jars; the order counts for all."""
+    """Prove that the two tests above can fail. JDK 21 maps an archive for copies of the jars; all compare their order."""
     script = """
 import subprocess
 from jar_child import Java, archive, jvm

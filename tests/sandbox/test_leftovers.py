@@ -1,4 +1,4 @@
-"""That nothing is left would be worth little if what is left were not found."""
+"""The search for remains works: otherwise finding none would prove nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 
 def _kinds(watch: Watch) -> set[str]:
-    """The first words of what is found at once."""
+    """Return the first words of the current findings."""
     return {found.split(" ")[0] for seen in watch.seen for found in watch.left_of(seen)}
 
 
@@ -30,7 +30,7 @@ def test_a_living_container_is_found_in_all_its_parts_and_a_dead_one_in_none(
         container = start_container(Engine(config), config, job)
 
     assert len(watch.seen) == 1
-    # Mounts and folders too, where this process may look into those of the engine.
+    # Also mounts and folders, if this process may read those of the engine.
     assert _kinds(watch) >= {"container", "process", "control"}
     container.end().result(600)
     assert watch.left() == []
@@ -46,7 +46,7 @@ def test_a_process_that_outlives_its_container_is_found(
     (seen,) = watch.seen
     assert watch.left() == []
 
-    # As if it had got out: it carries the container's id, as what the engine runs beside it does.
+    # As if it had escaped: it has the container's id in its arguments, like the engine's helper processes.
     escaped = subprocess.Popen(["sh", "-c", "sleep 3600", f"escaped-{seen.id}"])
     try:
         wait_until(lambda: _kinds(watch), "it is seen")

@@ -1,4 +1,4 @@
-"""Images that teams build FROM the service's: what they may bring, and what they cannot change."""
+"""Images that teams build FROM the service's: what they may add, and what they cannot change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def recipe() -> str:
-    """The Dockerfile of docs/operators.md, without its base and without what it fetches from the network."""
+    """Return the Dockerfile of docs/operators.md, without its base and without its downloads."""
     text = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
     block = text.partition("```dockerfile\n")[2].partition("```")[0].replace("\\\n", "")
     lines = [line for line in block.splitlines() if not line.startswith(("FROM ", "RUN apt-get "))]
@@ -77,7 +77,7 @@ def test_an_image_that_is_not_there_is_an_error_that_names_it_and_the_repository
     )
     assert "is not on the engine" in message
     assert "FROM the current base of `make images`" in message
-    assert "an empty imagePython means the one of kiok.sandbox.image.python" in message
+    assert "an empty imagePython selects the image of kiok.sandbox.image.python" in message
     result = compiled(sandbox, "kiok-test-no-such:1")
     assert (result.status, result.retry, result.unavailable) == (FileStatus.FAILED, True, "image_missing")
     assert result.diagnostics[0].message == f"sandbox unavailable: {message}"

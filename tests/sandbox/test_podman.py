@@ -37,8 +37,8 @@ public class Fine implements KiokDag {
     public Dag define() { Dag dag = new Dag("fine"); dag.task("t").script("true"); return dag; }
 }
 """
-# Podman limits no number of files: one attack goes on until the memory of its container is full, and one, which is slow,
-# until its time is over.
+# Podman does not limit the number of files: one attack continues until its container's memory is full, and a slow one
+# until its timeout.
 ENDLESS, SLOW = "tmp_inodes", "tmp_nested"
 CONTAINED = [
     replace(attack, expect="not done within 2 s and was killed", limit=2.0) if attack.name == SLOW else attack
@@ -56,7 +56,7 @@ def jar(java_builder_image: str) -> bytes:
 def podman(
     python_image: str, java_image: str, jar: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The address of a Podman that has the sandbox images. DOCKER_HOST names it meanwhile."""
+    """Yield the address of a Podman that has the sandbox images, with DOCKER_HOST set to it."""
     with running_podman(tmp_path_factory.mktemp("podman")) as url, pytest.MonkeyPatch.context() as patch:
         load_images(url, python_image, java_image)
         patch.setenv("DOCKER_HOST", url)
@@ -80,7 +80,7 @@ def test_every_layer_holds_and_what_is_weaker_is_stated(config: SandboxConfig, s
     assert [finding for finding in examination.findings if not finding.ok] == []
     weaker = {"files in /tmp", "files in /src"}
     if not os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
-        weaker.add("names of control groups")
+        weaker.add("control group names")
     assert {finding.layer for finding in examination.findings if finding.weaker} == weaker
     assert dict(examination.facts)["Engine"].startswith("Podman ")
 
@@ -160,7 +160,7 @@ def test_a_configured_runtime_is_refused(config: SandboxConfig, job_of: JobOf) -
 def test_without_landlock_only_src_and_tmp_can_be_written(
     config: SandboxConfig, job_of: JobOf, tmp_path: Path
 ) -> None:
-    """Podman adds folders that can be written. Landlock would hide that they are closed."""
+    """Podman adds writable folders. Landlock would hide whether they are closed."""
     profile = tmp_path / "seccomp.json"
     profile.write_text(without_landlock())
     folders = ("/", "/src", "/tmp", "/run", "/var/tmp", "/var", "/dev", "/dev/shm", "/etc", "/opt", "/home")
@@ -173,7 +173,7 @@ def test_without_landlock_only_src_and_tmp_can_be_written(
 
 
 def test_a_file_that_makes_files_without_end_fails_alone(python_image: str) -> None:
-    """It may end its container too; the files that have no result then run in containers of their own."""
+    """The file may end its container too; the files without a result then run in their own containers."""
     limits = SandboxLimits(file_timeout_seconds=600, memory_bytes=96 << 20)
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
     hostile = (PYTHON / f"{ENDLESS}.py").read_text()

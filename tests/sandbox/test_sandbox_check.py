@@ -1,4 +1,4 @@
-"""The check of the sandbox: what the engine gives, held against the promise, as command and in the admin."""
+"""The sandbox check: it compares what the engine provides with what is required, as a command and in the admin."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def wanting(examination: Examination) -> dict[str, str]:
-    """What is less than promised, by layer."""
+    """Return the findings that provide less than required, by layer."""
     return {finding.layer: finding.found for finding in examination.findings if not finding.ok}
 
 
@@ -67,7 +67,7 @@ def test_a_missing_filter_is_found_and_what_it_lets_through(sandbox: DockerSandb
 
 
 def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The containers are made with these limits, and held against narrower ones."""
+    """The containers get these limits, and are checked against narrower ones."""
     wide = SandboxLimits(
         pids=70,
         memory_bytes=600 << 20,
@@ -78,7 +78,7 @@ def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: 
     )
 
     class Laxer(DockerSandbox):
-        """An engine that gives more than it is asked for."""
+        """An engine with weaker limits than requested."""
 
         def run(self, job: Any) -> Any:
             return DockerSandbox(replace(sandbox.config, limits=wide)).run(job)
@@ -86,7 +86,7 @@ def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: 
     assert set(wanting(examine(Laxer(sandbox.config)))) == {
         "memory",
         "processes",
-        "space of /tmp",
+        "size of /tmp",
         "files in /tmp",
         "files in /src",
         "open files",
@@ -97,7 +97,7 @@ def test_the_command_says_all_is_well_with_status_0(sandbox: DockerSandbox) -> N
     done = checked()
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "all as promised" in done.stdout
+    assert "all as expected" in done.stdout
     assert "Landlock" in done.stdout
     assert "✗" not in done.stdout
 
@@ -122,7 +122,7 @@ def test_without_an_engine_the_command_says_so_with_status_1() -> None:
 
 @pytest.fixture
 def weak(sandbox: DockerSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The service's sandbox, without a filter of system calls."""
+    """Replace the service's sandbox by one without a filter of system calls."""
     filterless = DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined"))
     monkeypatch.setattr(worker_sandbox, "sandbox", lambda: filterless)
 
@@ -131,7 +131,7 @@ def test_less_than_promised_is_status_1(weak: None, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit) as raised:
         call_command("sandbox_check")
     assert raised.value.code == 1
-    assert "3 of them give less than promised" in " ".join(capsys.readouterr().out.split())
+    assert "3 of them not as expected" in " ".join(capsys.readouterr().out.split())
 
     out = StringIO()
     with pytest.raises(SystemExit):
@@ -150,7 +150,7 @@ def browser(transactional_db: None) -> Client:
 
 
 def work() -> None:
-    """Do the one task that is queued and record its end, as django-q2's worker and monitor do."""
+    """Run the only queued task and record its end, as django-q2's worker and monitor do."""
     row = OrmQ.objects.get()
     task = SignedPackage.loads(row.payload)
     assert task["func"] == sandbox_check.TASK
@@ -171,7 +171,7 @@ def test_the_page_shows_what_a_worker_found_and_the_admins_index_leads_to_it(
 ) -> None:
     assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
     assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
-    assert "No check is on record" in browser.get(PAGE).content.decode()
+    assert "No check has run yet" in browser.get(PAGE).content.decode()
 
     assert browser.post(f"{PAGE}check/").headers["Location"] == PAGE
     assert status(browser)["settled"] is False
@@ -207,11 +207,11 @@ def test_the_page_and_the_command_show_what_is_weaker_with_an_engine(
         result={"error": "", "examination": examination.to_json()},
     )  # fmt: skip
     shown = status(browser)["parts"]
-    assert "2 of 2 layers are as promised. 1 of them is weaker with this engine." in shown["line"]
+    assert "2 of 2 isolation layers are as promised. 1 of them is weaker with this engine." in shown["line"]
     assert shown["body"].count("kiok-warn") == 1
     terminal.show_examination(examination)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "2 layers, all as promised, 1 of them weaker with this engine (!)" in printed
+    assert "2 layers, all as expected, 1 of them weaker with this engine (!)" in printed
     assert "! no limit with Podman" in printed
 
 

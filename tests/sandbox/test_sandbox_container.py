@@ -1,4 +1,4 @@
-"""The container itself: its walls as the engine sees them, its end, and what happens when it is lost."""
+"""The container itself: its isolation layers as the engine reports them, its end, and its loss."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ list(sandbox.run(SandboxJob(Kind.PYTHON, ["a.py"], tree.entries, tree, labels=la
 def test_a_lost_container_names_the_file_at_fault_and_no_other(
     python_image: str, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
-    """Every container that runs the hanging file is killed from outside, as by the kernel."""
+    """Every container that runs the hanging file is killed from outside, as if by the kernel."""
     sandbox = DockerSandbox(
         SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=60))
     )
@@ -157,7 +157,7 @@ def test_a_lost_container_names_the_file_at_fault_and_no_other(
                     try:
                         container.kill()
                     except docker.errors.APIError:
-                        continue  # it ended meanwhile
+                        continue  # it has ended in between
 
     killer = threading.Thread(target=kill_what_hangs)
     killer.start()
@@ -184,7 +184,7 @@ def test_files_beyond_the_containers_deadline_are_told_so(python_image: str, job
     results = list(sandbox.run(job_of({"a.py": HANG, "b.py": HANG, "c.py": DAG})))
 
     assert [result.outcome for result in results] == [CompileOutcome.TIMEOUT] * 3
-    assert "deadline passed before this file's turn" in results[2].detail
+    assert "deadline passed before this file's start" in results[2].detail
 
 
 def test_one_sandbox_serves_threads_at_once(impatient: DockerSandbox, job_of: JobOf) -> None:

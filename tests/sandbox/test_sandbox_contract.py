@@ -1,4 +1,4 @@
-"""What every sandbox keeps to: the real one, and the fake that stands for it in unit tests."""
+"""The contract of every sandbox: the real one, and the fake that replaces it in unit tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines: reached in every way they can be, and missed with a message that helps."""
+"""Engines: reached in every possible way, and a helpful message when none is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TALKATIVE = "print('x' * 5000)\nimport os\nos.write(3, b'[' + b'1,' * 300_000 + 
 
 
 def pump(client: socket.socket, engine: socket.socket) -> None:
-    """Carry bytes both ways until one side ends."""
+    """Forward bytes in both directions until one side ends."""
     with client, engine:
         ends = {client: engine, engine: client}
         while True:
@@ -52,7 +52,7 @@ def pump(client: socket.socket, engine: socket.socket) -> None:
 
 @contextmanager
 def proxy(context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """This machine's engine on a TCP port, with TLS if there is a context."""
+    """Expose this machine's engine on a TCP port, with TLS if there is a context."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
 
         def serve() -> None:
@@ -75,7 +75,7 @@ def proxy(context: ssl.SSLContext | None = None) -> Iterator[int]:
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
-    """A self-signed certificate that is its own authority, for server and client alike."""
+    """Return a self-signed certificate that is its own authority, for server and client."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -133,7 +133,7 @@ def test_an_engine_behind_tls_serves(
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
-        # Public authorities, as many machines set it; they do not vouch for an engine.
+        # Public authorities, as set on many machines; they do not certify an engine.
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
         check(
             DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE))
@@ -224,9 +224,9 @@ def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
 ) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
     sandbox.image_digest(Kind.PYTHON)
-    # What the engine said a moment ago no longer holds.
+    # The engine's recent answer is no longer true.
     sandbox.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
-    with pytest.raises(SandboxUnavailable, match="tried again"):
+    with pytest.raises(SandboxUnavailable, match="is retried"):
         list(sandbox.run(job_of({"a.py": "x = 1\n"})))
     assert [result.path for result in sandbox.run(job_of({"a.py": "x = 1\n"}))] == ["a.py"]
 
@@ -255,7 +255,7 @@ print(before, sockets())
 
 
 def test_a_thread_keeps_one_connection_however_many_containers_it_asks_about() -> None:
-    # In a process of its own: in this one threads of other tests may still be ending, and their connections with them.
+    # In a separate process: in this one, threads of other tests may still be ending, with their connections.
     ran = subprocess.run([sys.executable, "-c", CONNECTIONS], capture_output=True, text=True, check=True)
     assert ran.stdout == "1 1\n", ran.stderr
 

@@ -1,4 +1,4 @@
-"""What one file finds of its container, of the files before it and of the driver. The attacks: test_attacks_python.py."""
+"""Facts that a file can learn about its container, earlier files and the driver. For attacks see test_attacks_python.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images as they are built: little in them, nothing of it writable or privileged."""
+"""The built images: small, with nothing writable or privileged."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_build_removes_what_it_replaced_as_soon_as_nothing_runs_on_it_and_noth
 
     with image_from(python_image, f"LABEL of.a.team={tag}") as team:
         others = engine.images.get(team)
-        # As a team's own, when it is built anew: without a name, and with the labels of the image that it is from.
+        # Like a team's own image that was rebuilt: without a name, and with the labels of its base image.
         engine.images.get(python_image).tag(team)
         recipe = io.BytesIO(f"FROM {python_image}\nLABEL kiok.inputs={tag}\n".encode())
         old, _ = engine.images.build(fileobj=recipe, tag=tag, rm=True)

@@ -1,4 +1,4 @@
-"""A kernel without Landlock: each file gets a container of its own, and one warning says so."""
+"""A kernel without Landlock: each file gets its own container, and one warning says so."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def old_kernel(impatient_config: SandboxConfig) -> DockerSandbox:
 
 
 def started(engine: docker.DockerClient, service: str, since: float) -> int:
-    """How many containers of the service the engine has started since then."""
+    """Return how many containers of the service the engine has started since then."""
     filters = {"event": "start", "label": f"{LABEL_SERVICE}={service}"}
     return len(list(engine.events(since=int(since), until=int(time.time()) + 1, filters=filters)))
 
@@ -47,11 +47,11 @@ def test_without_landlock_each_file_has_a_container_of_its_own_and_one_warning_s
         assert [(result.path, result.outcome) for result in results] == [
             (name, CompileOutcome.OK) for name in files
         ]
-    # The first is where it was found out, before any file was run.
+    # The first container detected it before any file ran.
     assert started(engine, service, begun) == 1 + 2 * len(files)
     (record,) = [record for record in caplog.records if record.name == "compilers.sandbox.docker"]
     assert "no Landlock" in record.getMessage()
-    assert "Each file gets a container of its own" in record.getMessage()
+    assert "From now on each file gets its own container" in record.getMessage()
 
 
 def test_without_landlock_a_file_that_rewrites_its_sibling_harms_nothing(

@@ -1,4 +1,4 @@
-"""Each limit passed in a real container: the file's error names the property and its value."""
+"""Each limit exceeded in a real container: the file's error names the property and its value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL = SandboxLimits(
     max_open_files=64,
 )
 
-# A file that passes one limit: (what it does after `from kiok import Dag`, what is said of it).
+# A file that exceeds one limit: (its code after `from kiok import Dag`, the expected message).
 PASSING = {
     "time.py": ("while True: pass\n", "kiok.sandbox.file.timeout.ms = 4000;"),
     "memory.py": ("x = bytearray(100 << 20)\n", "kiok.sandbox.memory.bytes = 201326592, of which 67108864"),
@@ -72,7 +72,7 @@ def first_problem(result: FileResult) -> Diagnostic:
 
 @pytest.fixture(scope="module")
 def passed(python_image: str) -> dict[str, FileResult]:
-    """One commit of a file for each limit, and one that keeps to them all; results by path."""
+    """Compile one commit with a file per limit, and one file within all limits. Return the results by path."""
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=SMALL))
     files: dict[str, bytes | str] = {"good.py": DAG}
     files |= {path: "from kiok import Dag\n" + body for path, (body, _) in PASSING.items()}
@@ -91,7 +91,10 @@ def test_a_file_that_passes_a_limit_is_told_its_property_and_value(
 
 def test_what_is_cut_of_the_output_is_told_with_its_property_and_value(passed: dict[str, FileResult]) -> None:
     note, output = (first_problem(passed["output.py"]).output or "").split("\n", 1)
-    assert note == "[kiok.sandbox.output.bytes = 100: no more than the end is kept; an operator can raise it]"
+    assert (
+        note
+        == "[kiok.sandbox.output.bytes = 100: only the end of the output is kept; an operator can raise it]"
+    )
     assert output.endswith("last words\n")
     assert "first words" not in output
 
@@ -127,7 +130,7 @@ def test_a_tree_that_does_not_fit_is_told_the_property(
 
 @pytest.fixture
 def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers have no limit of memory and processes, as with an engine that takes the limits and enforces none."""
+    """Start containers without limits of memory and processes, like an engine that accepts limits but enforces none."""
     real = container.container_options
 
     def options(*arguments: object, **named: object) -> dict[str, object]:
@@ -148,7 +151,7 @@ def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allow
         list(DockerSandbox(config).run(job_of({"a.py": DAG})))
     message = str(raised.value)
     assert "does not limit memory (" in message
-    assert f"wanted: {config.limits.memory_bytes}) and processes (" in message
+    assert f"required: {config.limits.memory_bytes}) and processes (" in message
     assert message.endswith("adding sandbox.limits to kiok.allow.insecure.")
     (result,) = DockerSandbox(replace(config, require_limits=False)).run(job_of({"a.py": DAG}))
     assert result.outcome is CompileOutcome.OK
@@ -160,7 +163,7 @@ def test_the_check_of_the_sandbox_shows_which_limits_do_not_hold(python_image: s
     assert {finding.layer for finding in examination.findings if not finding.ok} == {"memory", "processes"}
 
 
-# The classes of a jar, each of which passes one limit: (body of define, what is said).
+# The classes of a jar, each of which exceeds one limit: (body of define, the expected message).
 CLASSES = {
     "Memory": (
         "byte[][] x = new byte[999][]; for (int i = 0; ; i++) x[i] = new byte[8 << 20];",

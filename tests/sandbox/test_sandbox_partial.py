@@ -1,4 +1,4 @@
-"""A file compiled with a part of the commit comes out as with all of it: real files in real containers."""
+"""A file compiled with part of the commit has the same result as with all of it: real files in real containers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHERS = {f"other/{number}.txt": "" for number in range(MIN_FILES_SAVED + 20)}
 
 
 class Jobs:
-    """A sandbox that keeps the paths of each job: those to compile, and how many were laid out."""
+    """A sandbox that records for each job the paths to compile and the number of files laid out."""
 
     def __init__(self, sandbox: DockerSandbox) -> None:
         self._sandbox = sandbox

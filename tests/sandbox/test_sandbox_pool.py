@@ -1,4 +1,4 @@
-"""Containers that stand ready, on a real engine."""
+"""Warm containers on a real engine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_g
 def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
     pooled: DockerSandbox, service: str, job_of: JobOf
 ) -> None:
-    pooled.pool.fill(service, KEEPER)  # with it the image's digest is known for the next seconds
+    pooled.pool.fill(service, KEEPER)  # this also caches the image's digest for a few seconds
     asked: list[str] = []
     client = pooled.engine.client()
     client.hooks["response"].append(lambda answer, **_: asked.append(answer.request.path_url))
@@ -65,7 +65,7 @@ def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
     (result,) = pooled.run(replace(job, labels=(*job.labels, (LABEL_CORRELATION, "an-id"))))
     assert result.outcome is CompileOutcome.OK
     assert asked[0].endswith(f".{b'1'.hex()}.an-id")  # its new name
-    # Its removal is another thread's.
+    # Another thread removes it.
     assert [path.split("?")[0].rpartition("/")[2] for path in asked] == ["rename", "attach"]
 
 
@@ -152,7 +152,7 @@ def test_processes_that_start_together_fill_the_pool_without_a_failure(
 def test_a_process_that_another_was_faster_than_leaves_its_container_alone(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str
 ) -> None:
-    """The other fills the pool after this one has listed it, and before it starts a container."""
+    """The other process fills the pool after this one has listed it and before it starts a container."""
     ids: list[str] = []
     client = pooled.engine.client()
 
@@ -173,9 +173,9 @@ def test_an_image_removed_while_the_pool_is_filled_is_unavailable(
     pooled: DockerSandbox, python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
     pooled.image_digest(Kind.PYTHON)
-    # The engine's answer of a moment ago, which no longer holds.
+    # The engine's recent answer, which is no longer true.
     pooled.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
-    with pytest.raises(SandboxUnavailable, match=r"image sha256:0+ or the container .* tried again"):
+    with pytest.raises(SandboxUnavailable, match=r"image sha256:0+ or the container .* is retried"):
         pooled.pool.fill(service, KEEPER)
     assert names(engine, service) == []
 
@@ -185,7 +185,7 @@ def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
 ) -> None:
     pooled.pool.fill(service, KEEPER)
     job = job_of(FILES)
-    # It dies in the moment between the claim and the first byte.
+    # It dies between the claim and the first byte.
     pooled.pool.on_claim = lambda: engine.api.kill(names(engine, service)[0])
     (result,) = pooled.run(job)
     assert result.outcome is CompileOutcome.OK
@@ -237,7 +237,7 @@ def test_the_orphans_of_a_dead_keeper_are_swept_up_and_those_of_a_living_sync_ar
     assert claimed is not None
     asked: list[str] = []
     assert remove_orphans(pooled.engine, service, lambda owner: bool(asked.append(owner)) or True) == []
-    assert asked == ["1"]  # the sync that claimed it answers for it now
+    assert asked == ["1"]  # the sync that claimed it is its owner now
     claimed.end().result()
     pooled.pool.fill(service, KEEPER)
     assert len(remove_orphans(pooled.engine, service, lambda _owner: False)) == 1

@@ -1,4 +1,4 @@
-"""Only what changed is compiled, and comes out as if everything were: real files in real containers."""
+"""Only changes are compiled, with the same results as a full compile: real files in real containers."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ DATA_PATHS = ["data/one.txt", "data/two.txt", "data/deep/three.txt", "data", "li
 dags = st.lists(st.sampled_from(ASKING), max_size=4).map(lambda asked: HEADER + "\n".join(asked) + FOOTER)
 modules = st.sampled_from(MODULES)
 data = st.sampled_from(["1", "2", "long"])
-# What creates a DAG that others import ceases to be a source.
+# A file that creates DAGs for others stops being a source.
 ignored = st.sampled_from(["helper.py\n", "/dags/helper.py\n", "x.py\n"])
 Files = dict[str, str]
 
 
 @st.composite
 def edits(draw: st.DrawFn) -> tuple[str, str | None]:
-    """(path, its new text), None to remove it."""
+    """Draw a path and its new text, None to remove it."""
     kinds = [(DAG_PATHS, dags), (MODULE_PATHS, modules), (DATA_PATHS, data), ([IGNORE_FILE], ignored)]
     paths, texts = draw(st.sampled_from(kinds))
     return draw(st.sampled_from(paths)), draw(st.none() | texts)
@@ -106,7 +106,7 @@ def edits(draw: st.DrawFn) -> tuple[str, str | None]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Files]:
-    """A repository and what becomes of it, commit by commit."""
+    """Draw a repository and its changes, commit by commit."""
     files: Files = {path: draw(dags) for path in DAG_PATHS}
     for path in draw(st.lists(st.sampled_from(MODULE_PATHS), max_size=6, unique=True)):
         _edit(files, path, draw(modules))
@@ -121,7 +121,7 @@ def histories(draw: st.DrawFn) -> list[Files]:
 
 
 def _edit(files: Files, path: str, text: str | None) -> None:
-    """As git has it: a file takes the place of a folder of its name, and a folder that of a file."""
+    """Apply an edit as git does: a file replaces a folder of its name, and a folder replaces a file."""
     files.pop(path, None)
     if text is not None:
         for other in list(files):
@@ -131,7 +131,7 @@ def _edit(files: Files, path: str, text: str | None) -> None:
 
 
 class Answers:
-    """A sandbox whose answers are kept."""
+    """A sandbox that records its results."""
 
     def __init__(self, sandbox: DockerSandbox) -> None:
         self._sandbox = sandbox
@@ -178,7 +178,7 @@ def test_what_is_not_compiled_again_would_come_out_as_it_did(
         known = {path: known_of(result) for path, result in stored.items()}
         answers = Answers(sandbox)
         full = compile_tree(tree, sandbox=answers, subpath=subpath)
-        # From the same container's answers: one is enough to see what is not asked again.
+        # With the same container's results: one container is enough to see what is not compiled again.
         again = FakeSandbox(answers.given, digests={Kind.PYTHON: sandbox.image_digest(Kind.PYTHON)})
         incremental = compile_tree(tree, sandbox=again, subpath=subpath, known=known)
         expected = {result.source.path: result for result in full.files}
@@ -214,7 +214,7 @@ REPOSITORY: Files = {
     "data/x.txt": "x",
     "data/y.csv": "y",
 }
-ALWAYS = {"dags/runs.py"}  # it starts a process, and whatever that reads is not seen
+ALWAYS = {"dags/runs.py"}  # it starts a process, whose reads are not traced
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What files ask of their surroundings that the sandbox does not have, and what their authors are told."""
+"""Files that use facilities missing in the sandbox, and the messages to their authors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 DAG = "dag = Dag('d')\ndag.task('a', script='s')\n"
 NETWORK = "the sandbox has no network: let a task call other systems"
 RELATIVE = "the working directory in the sandbox is /, not the file's folder"
-WRITE = "in the sandbox only /tmp can be written, and no file's mode or time can be set"
-VERSION = r"the sandbox runs Python 3\.\d+; what a later version has added is missing there"
+WRITE = "in the sandbox only /tmp is writable, and the modes and times of files cannot be changed"
+VERSION = r"the sandbox runs Python 3\.\d+; names added in later versions are not available"
 
-# What a file does, and what its author is told.
+# A file's code, and the message to its author.
 FILES = {
     "lookup": ("import socket\nsocket.getaddrinfo('example.com', 80)\n", NETWORK),
     "lookup_in_c": ("import socket\nsocket.gethostbyname('example.com')\n", NETWORK),
@@ -49,41 +49,41 @@ FILES = {
     "relative_list": ("import os\nos.listdir('dags')\n", RELATIVE),
     "not_in_tree": (
         "open(__file__.replace('not_in_tree.py', 'data.csv'))\n",
-        "the sandbox holds the files of the commit: if only a folder of the repository is synced, `include` must",
+        "the sandbox contains only the files of the commit: if only a folder of the repository is synced, `include` must",
     ),
     "home": (
         "import os\nopen(os.path.expanduser('~/.aws/credentials'))\n",
-        "the sandbox holds the repository's files and its image, nothing of your computer",
+        "the sandbox contains the repository's files and its image, but nothing from your computer",
     ),
-    "absolute": ("open('/home/ada/data.csv')\n", "nothing of your computer"),
+    "absolute": ("open('/home/ada/data.csv')\n", "nothing from your computer"),
     "program": (
         "import subprocess\nsubprocess.run(['git', 'log'])\n",
         "the sandbox image has no such program",
     ),
     "script": (
         "import subprocess\nsubprocess.run([__file__.replace('script.py', 'tool.sh')])\n",
-        "no program of the repository or of /tmp can be run in the sandbox",
+        "programs from the repository or /tmp cannot be executed in the sandbox",
     ),
     "write": ("open('/var/tmp/x', 'w')\n", WRITE),
     "write_beside": ("open(__file__ + '.cache', 'w')\n", WRITE),
     "folder": ("import os\nos.makedirs('/data/x')\n", WRITE),
     "mode": ("import os\nos.chmod(__file__, 0o600)\n", WRITE),
-    "input": ("input('Region? ')\n", "nobody can answer in the sandbox: its standard input is empty"),
+    "input": ("input('Region? ')\n", "the sandbox has no input: its standard input is empty"),
     "user": ("import getpass\ngetpass.getuser()\n", "the user of the sandbox has no name"),
     "locale": (
         "import locale\nlocale.setlocale(locale.LC_ALL, 'de_DE.UTF-8')\n",
-        "the sandbox has no locale but C.UTF-8",
+        "the only locale in the sandbox is C.UTF-8",
     ),
     "syntax": (
         "type Names = list[str]\n",
-        r"the sandbox runs Python 3\.\d+; syntax of a later version is an error there",
+        r"the sandbox runs Python 3\.\d+; syntax of later versions is not available",
     ),
     "syntax_in_a_helper": ("import newer_syntax\n", r"the sandbox runs Python 3\.\d+; syntax"),
     "newer_name": ("from warnings import from_a_later_version\n", VERSION),
     "newer_attribute": ("import itertools\nitertools.from_a_later_version\n", VERSION),
     "module": (
         "import pandas\n",
-        "a package that is not in the sandbox image [^ ]*kiok-sandbox-python[^ ]* has to be added to it",
+        "if it is a package, it must be added to the sandbox image [^ ]*kiok-sandbox-python",
     ),
     "sys_exit": (
         "import sys\nsys.exit()\n",
@@ -95,7 +95,7 @@ OTHERS = {
     "newer_syntax.py": "def first[T](values: list[T]) -> T: return values[0]\n",
     "tool.sh": "#!/bin/sh\n",
 }
-# What is no fault of the sandbox, and gets no word of it.
+# Errors that are not caused by the sandbox, and whose message does not mention it.
 PLAIN = {
     "key": "{}['x']\n",
     "own_module": "import own\nown.nothing\n",
@@ -145,7 +145,7 @@ HANGING = {
 def test_a_file_that_does_not_end_is_told_the_line_it_was_at(impatient: DockerSandbox) -> None:
     files: dict[str, bytes | str] = {"spins.py": "def f():\n    while True: pass\nf()\n"}
     files |= {path: "import kiok\n" + body for path, (body, _, _) in HANGING.items()}
-    # A helper that hangs by itself is no DAG; only those that mention kiok fail.
+    # A helper that hangs by itself is no DAG; only files that mention kiok fail.
     found = {file.source.path: file for file in compile_tree(MemoryTree(files), sandbox=impatient).files}
     for path, (_, line, trail) in HANGING.items():
         item = problem(found[path])
@@ -185,7 +185,7 @@ def test_the_docs_name_the_version_of_python_that_the_sandbox_runs(sandbox: Dock
 
 
 def test_a_file_always_has_all_of_its_time(python_image: str) -> None:
-    """The time of a container is that of its files, and what has to be done for each of them."""
+    """A container's time covers the full time of its files, and the overhead of each."""
     limits = SandboxLimits(file_timeout_seconds=2)
     sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
     files: dict[str, bytes | str] = {f"{name}.py": "import kiok\nwhile True: pass\n" for name in "abc"}

@@ -1,4 +1,4 @@
-"""The walls, each tried from inside a child of a real container."""
+"""The isolation layers, each tested from inside a child of a real container."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
 
 
 def probe(sandbox: DockerSandbox, job: SandboxJob) -> dict[str, Any]:
-    """What the job's first file reports; the others are looked at by nobody."""
+    """Return the report of the job's first file; the other results are not used."""
     first, *others = sandbox.run(job)
     assert first.outcome is CompileOutcome.OK, first
     assert all(other.outcome is CompileOutcome.OK for other in others), others
@@ -49,7 +49,7 @@ def test_no_forbidden_call_gets_through(impatient: DockerSandbox, job_of: JobOf)
 def test_the_calls_are_refused_by_the_profile_and_not_by_chance(
     impatient_config: SandboxConfig, job_of: JobOf
 ) -> None:
-    """Without it, a process without privileges reaches the kernel by most of them."""
+    """Without the profile, an unprivileged process reaches the kernel through most of them."""
     unconfined = DockerSandbox(replace(impatient_config, seccomp_profile="unconfined"))
 
     found = probe(unconfined, job_of({"a.py": CALLS_PROBE}))
@@ -93,7 +93,7 @@ def test_a_child_keeps_what_an_ordinary_program_needs_and_no_more(
     assert found["clone3"] == errno.ENOSYS
     assert found["undumpable"] == errno.EACCES
     assert found["landlock"] >= 1
-    # Before ABI 6 it is sent, and the driver is deaf to it.
+    # Before ABI 6 it is sent, but the driver ignores it.
     assert found["signal to the driver"] == (errno.EPERM if found["landlock"] >= 6 else 0)
     for line in ("NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"):
         assert line in found["status"]
@@ -155,5 +155,5 @@ public class Escapes implements KiokDag {
     run = run_jar(sandbox, compile_jar({"com/acme/Escapes.java": source}))
 
     (message,) = run.messages
-    # The end: a JVM that does not see the container's limits takes the host's for its own.
+    # The end: a JVM that does not see the container's limits uses the host's.
     assert "denied denied denied Operation not permitted of 512\n" in message + "\n"

@@ -101,7 +101,7 @@ def test_an_unknown_case_is_refused_with_the_names_of_those_there_are(
         main(["cold", "warm"])
     assert refused.value.code == 2
     said = capsys.readouterr().err
-    assert "there is no case warm; there are cold, one-changed," in said
+    assert "unknown case warm. Known cases: cold, one-changed," in said
 
 
 def test_the_same_dag_of_five_tasks_is_measured_in_python_and_in_yaml(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(t
     assert len(environ) == 8
     found = deployment_checks.judge(property_sources.load(environ), environ)
     assert [one.risk for one in found] == [Risk.DATABASE_TLS]
-    assert found[0].what.startswith("DATABASE_URL leads to db ")
+    assert found[0].what.startswith("DATABASE_URL points to db ")
 
 
 def test_the_health_of_a_worker_is_judged_as_the_service_judges_it() -> None:

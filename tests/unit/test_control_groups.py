@@ -44,19 +44,19 @@ def test_limits_that_hold_are_not_missing(tmp_path: Path, files: dict[str, str |
         (
             {**VERSION_1, "memory/memory.limit_in_bytes": "9223372036854771712\n", "pids/pids.max": "max\n"},
             [
-                "memory (memory/memory.limit_in_bytes: 9223372036854771712, wanted: 536870912)",
-                "processes (pids/pids.max: max, wanted: 64)",
+                "memory (memory/memory.limit_in_bytes: 9223372036854771712, required: 536870912)",
+                "processes (pids/pids.max: max, required: 64)",
             ],
         ),
         (
             {**VERSION_1, "pids/pids.max": None},
-            ["processes (pids/pids.max: no such file or directory, wanted: 64)"],
+            ["processes (pids/pids.max: no such file or directory, required: 64)"],
         ),
-        ({**VERSION_2, "memory.max": "max\n"}, ["memory (memory.max: max, wanted: 536870912)"]),
+        ({**VERSION_2, "memory.max": "max\n"}, ["memory (memory.max: max, required: 536870912)"]),
         # A controller that was not delegated has no file.
-        ({**VERSION_2, "pids.max": None}, ["processes (pids.max: no such file or directory, wanted: 64)"]),
-        ({**VERSION_2, "memory.max": "536870913\n"}, ["memory (memory.max: 536870913, wanted: 536870912)"]),
-        ({**VERSION_2, "pids.max": ""}, ["processes (pids.max: empty, wanted: 64)"]),
+        ({**VERSION_2, "pids.max": None}, ["processes (pids.max: no such file or directory, required: 64)"]),
+        ({**VERSION_2, "memory.max": "536870913\n"}, ["memory (memory.max: 536870913, required: 536870912)"]),
+        ({**VERSION_2, "pids.max": ""}, ["processes (pids.max: empty, required: 64)"]),
     ],
     ids=[
         "rootless on 1",
@@ -75,8 +75,8 @@ def test_limits_that_do_not_hold_are_named_with_what_was_found(
 
 def test_a_container_that_shows_no_control_groups_has_no_limit() -> None:
     assert missing_limits(MEMORY, PROCESSES, "/nonexistent") == [
-        "memory (memory/memory.limit_in_bytes: no such file or directory, wanted: 536870912)",
-        "processes (pids/pids.max: no such file or directory, wanted: 64)",
+        "memory (memory/memory.limit_in_bytes: no such file or directory, required: 536870912)",
+        "processes (pids/pids.max: no such file or directory, required: 64)",
     ]
 
 

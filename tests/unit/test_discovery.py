@@ -154,12 +154,12 @@ def test_a_served_file_that_is_behind_a_link_is_refused_and_not_absent() -> None
     kind, why = refused["dags/team/deep/b.py"]
     assert kind is Kind.PYTHON
     assert why == (
-        "dags/team is a symbolic link now (dags/team -> ../x); links are not followed, so the file cannot be read. "
+        "dags/team is now a symbolic link (dags/team -> ../x); links are not followed, so the file cannot be read. "
         "Replace it with the folder, or delete it to remove the DAGs"
     )
-    assert "dags/a.yaml is a symbolic link now (dags/a.yaml -> b.yaml)" in refused["dags/a.yaml"][1]
+    assert "dags/a.yaml is now a symbolic link (dags/a.yaml -> b.yaml)" in refused["dags/a.yaml"][1]
     assert (
-        "dags/sub is a submodule now (dags/sub); submodules are not fetched" in refused["dags/sub/c.jar"][1]
+        "dags/sub is now a submodule (dags/sub); submodules are not fetched" in refused["dags/sub/c.jar"][1]
     )
     # What failed is not listed a second time.
     assert [item.path for item in found.ignored] == ["dags/drafts", "dags/sub", "dags/team"]

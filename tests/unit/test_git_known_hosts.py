@@ -76,7 +76,7 @@ def test_an_added_key_is_found_and_what_was_there_stays(before: str) -> None:
     "key", ["", "ssh-ed25519", f"{KEY}\nb {OTHER}", f"x {KEY}", "ssh-ed25519 a b", f"{KEY} "]
 )
 def test_what_is_no_key_is_not_written(key: str) -> None:
-    with pytest.raises(ValueError, match="is no host key"):
+    with pytest.raises(ValueError, match="is not a host key"):
         with_key("", "a", key)
 
 

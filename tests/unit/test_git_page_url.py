@@ -98,11 +98,11 @@ CLOUD = "https://bitbucket.org/acme/dags.git"
 def test_a_page_is_refused_with_url_ref_and_subpath_taken_from_it(
     text: str, url: str, ref: str, subpath: str
 ) -> None:
-    with pytest.raises(GitError, match="a page about a repository") as caught:
+    with pytest.raises(GitError, match="a web page about a repository") as caught:
         parse_url(text)
     assert caught.value.reason is GitReason.URL_INVALID
     message = str(caught.value)
-    assert f"Write url {url!r}" in message
+    assert f"Enter url {url!r}" in message
     assert (f"ref {ref!r}" in message) if ref else (", ref " not in message and " and ref " not in message)
     assert (f"subpath {subpath!r}" in message) if subpath else "subpath" not in message
     assert parse_url(url).fetch_url == url, "what is offered is taken"
@@ -138,17 +138,20 @@ def test_a_repository_is_not_taken_for_a_page(text: str) -> None:
 def test_a_branch_that_cannot_be_told_from_a_tag_is_said_to_be_a_guess() -> None:
     page = page_of("https", "github.com", "/acme/dags/tree/v1/dags")
     assert page == Page(
-        GITHUB, "v1", "dags", "for a tag: ref 'tag:v1'; a branch name with slashes takes more of the path"
+        GITHUB,
+        "v1",
+        "dags",
+        "for a tag: ref 'tag:v1'; if the branch name has slashes, more of the path belongs to it",
     )
     assert page.advice == (
-        "Write url 'https://github.com/acme/dags.git', ref 'v1' and subpath 'dags' "
-        "(for a tag: ref 'tag:v1'; a branch name with slashes takes more of the path)"
+        "Enter url 'https://github.com/acme/dags.git', ref 'v1' and subpath 'dags' "
+        "(for a tag: ref 'tag:v1'; if the branch name has slashes, more of the path belongs to it)"
     )
     exact = page_of("https", "codeberg.org", "/acme/dags/src/tag/v1/dags")
     assert exact == Page(GITEA, "tag:v1", "dags")
 
 
 def test_a_password_in_the_url_of_a_page_is_not_repeated() -> None:
-    with pytest.raises(GitError, match=r"Write url 'https://github\.com/acme/dags\.git'") as caught:
+    with pytest.raises(GitError, match=r"Enter url 'https://github\.com/acme/dags\.git'") as caught:
         parse_url("https://ada:hunter2@github.com/acme/dags/tree/main?token=hunter2")
     assert "hunter2" not in str(caught.value)

@@ -51,10 +51,13 @@ def _without_line(key: str, at: int) -> str:
 
 
 DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
-    "indented": (lambda key: key.replace("\n", "\n    "), "blank at the beginning of line 2"),
-    "indented by tabs": (lambda key: "\t" + key.replace("\n", "\n\t"), "blank at the beginning of line 2"),
-    "literal line feeds": (lambda key: key.replace("\n", "\\n"), r"holds the two characters \n"),
-    "literal CR LF": (lambda key: key.replace("\n", "\\r\\n"), r"holds the two characters \n"),
+    "indented": (lambda key: key.replace("\n", "\n    "), "white space at the beginning of line 2"),
+    "indented by tabs": (
+        lambda key: "\t" + key.replace("\n", "\n\t"),
+        "white space at the beginning of line 2",
+    ),
+    "literal line feeds": (lambda key: key.replace("\n", "\\n"), r"contains the two characters \n"),
+    "literal CR LF": (lambda key: key.replace("\n", "\\r\\n"), r"contains the two characters \n"),
     "one line": (lambda key: key.replace("\n", " "), "all on one line"),
     "no BEGIN": (lambda key: _without_line(key, 0), "its first line, -----BEGIN"),
     "no END": (lambda key: _without_line(key, -1), "its last line, -----END"),
@@ -64,7 +67,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "text after": (lambda key: f"{key}ssh-ed25519 AAAA", "text before or after the key"),
     "other character": (lambda key: key.replace("\n", "\n*", 1), "line 2 that is not base64"),
     "two characters lost": (lambda key: key[:60] + key[62:], "damaged"),
-    "NUL": (lambda key: key.replace("\n", "\0", 1), "holds NUL"),
+    "NUL": (lambda key: key.replace("\n", "\0", 1), "contains NUL"),
 }
 
 
@@ -107,7 +110,7 @@ def test_a_key_that_lacks_a_line_is_said_to_be_damaged(keys: dict[str, str], for
             "-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK-----",
             "but a pgp private",
         ),
-        ("hunter2", "is no private key in OpenSSH or PEM form"),
+        ("hunter2", "is not a private key in OpenSSH or PEM format"),
     ],
 )
 def test_something_else_than_a_private_key_is_named(text: str, says: str) -> None:
@@ -117,7 +120,7 @@ def test_something_else_than_a_private_key_is_named(text: str, says: str) -> Non
 
 
 def test_a_public_key_is_said_to_be_one(keys: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"enter the private one, from the file without \.pub"):
+    with pytest.raises(ValueError, match=r"Enter the private one, from the file without \.pub"):
         normalized_key(keys["public"])
 
 
@@ -142,15 +145,15 @@ def test_any_text_is_a_key_or_a_refusal(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("token", " ghp_hunter2", "begins with a blank"),
-        ("token", "ghp_hunter2 ", "ends with a blank"),
+        ("token", " ghp_hunter2", "begins with a space"),
+        ("token", "ghp_hunter2 ", "ends with a space"),
         ("token", "ghp_hunter2\t", "ends with a tab"),
-        ("token", "ghp_hunter2\n ", "ends with a blank"),
+        ("token", "ghp_hunter2\n ", "ends with a space"),
         ("token", "ghp_hun\u00a0ter2", "has a character U+00A0 as character 8"),
         ("token", "ghp_hunter2\u200b", "ends with a character U+200B"),
         ("token", "\ufeffghp_hunter2", "begins with a character U+FEFF"),
         ("token", "ghp_\u200bhunter2", "has a character U+200B as character 5"),
-        ("password", " hunter2", "begins with a blank"),
+        ("password", " hunter2", "begins with a space"),
         ("password", "hunter2\u00a0", "ends with a character U+00A0"),
     ],
 )
@@ -179,7 +182,7 @@ def test_a_last_line_break_is_trimmed_at_use_and_other_secrets_are_taken_as_they
 
 def test_known_hosts_with_literal_line_feeds_are_refused() -> None:
     properties = {"privateKey": key_text(b"x"), "knownHosts": "a ssh-rsa AAAA\\nb ssh-rsa AAAA"}
-    with pytest.raises(GitError, match="'knownHosts' holds the two characters") as caught:
+    with pytest.raises(GitError, match="'knownHosts' contains the two characters") as caught:
         credential_from_properties(properties, SSH)
     assert caught.value.reason is GitReason.CREDENTIAL_INVALID
     properties["knownHosts"] = "a ssh-rsa AAAA\n"

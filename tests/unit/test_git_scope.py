@@ -42,7 +42,7 @@ def test_without_a_folder_everything_is_wanted() -> None:
     ("include", "match"),
     [
         ("*.py\n\x1b[2J", "line 2 .*unprintable"),
-        ("*.py\n\n!", r"line 3 .*'!', is no pattern"),
+        ("*.py\n\n!", r"line 3 .*'!', is not a valid pattern"),
         ("x" * 17_000, "longer than 16384 bytes"),
         ("a\udc80", "line 1 .*unprintable"),
     ],

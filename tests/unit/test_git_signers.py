@@ -58,15 +58,15 @@ class TestStatusLinesOfGpg:
     @pytest.mark.parametrize(
         ("line", "match"),
         [
-            (f"BADSIG {ADA[-16:]} Ada", r"does not fit.*\(Ada\)"),
+            (f"BADSIG {ADA[-16:]} Ada", r"does not match.*\(Ada\)"),
             (f"EXPSIG {ADA[-16:]} Ada", "has itself expired"),
             (f"EXPKEYSIG {ADA[-16:]} Ada", "which has expired"),
             (f"REVKEYSIG {ADA[-16:]} Ada", "which is revoked"),
             (f"ERRSIG {EVE[-16:]} 22 8 00 1795427961 9 {EVE}", f"{EVE}, which is not among the trusted"),
             (f"ERRSIG {EVE[-16:]} 22 8 00 1795427961 9 -", f"{EVE[-16:]}, which is not among the trusted"),
-            (f"ERRSIG {EVE[-16:]} 99 8 00 1795427961 4 -", r"cannot be checked \(gpg's error 4\)"),
+            (f"ERRSIG {EVE[-16:]} 99 8 00 1795427961 4 -", r"cannot be checked \(gpg error 4\)"),
             ("ERRSIG", "cannot be checked"),
-            ("BADSIG", "does not fit"),
+            ("BADSIG", "does not match"),
         ],
     )
     def test_each_refusal_says_why_whatever_git_says(self, line: str, match: str) -> None:
@@ -125,14 +125,18 @@ class TestWordsOfSshKeygen:
     @pytest.mark.parametrize(
         ("status", "words", "match"),
         [
-            (0, "", "does not fit"),
-            (1, SSH_GOOD, "does not fit"),
-            (0, SSH_GOOD + SSH_GOOD, "does not fit"),
-            (0, SSH_GOOD.replace('"git"', '"file"'), "does not fit"),
-            (0, " " + SSH_GOOD, "does not fit"),
-            (0, SSH_GOOD.replace(FINGERPRINT, "SHA256:" + "A" * 43), "does not fit"),
+            (0, "", "does not match"),
+            (1, SSH_GOOD, "does not match"),
+            (0, SSH_GOOD + SSH_GOOD, "does not match"),
+            (0, SSH_GOOD.replace('"git"', '"file"'), "does not match"),
+            (0, " " + SSH_GOOD, "does not match"),
+            (0, SSH_GOOD.replace(FINGERPRINT, "SHA256:" + "A" * 43), "does not match"),
             (0, SSH_GOOD.replace("for ada@example.org ", "") + "No principal matched.\n", "not valid now"),
-            (1, "Could not verify signature.\nSignature verification failed: incorrect signature", "not fit"),
+            (
+                1,
+                "Could not verify signature.\nSignature verification failed: incorrect signature",
+                "not match",
+            ),
         ],
     )
     def test_anything_less_is_refused_with_the_key(self, status: int, words: str, match: str) -> None:
@@ -204,7 +208,7 @@ class TestTrustedKeys:
         assert caught.value.reason is GitReason.SIGNATURE_KEYS_UNUSABLE
 
     def test_a_private_key_is_refused_and_not_repeated(self) -> None:
-        with pytest.raises(GitPersonError, match="holds a private key") as caught:
+        with pytest.raises(GitPersonError, match="contains a private key") as caught:
             trusted_keys_from_properties({"openpgpKeys": PUBLIC + PUBLIC.replace("PUBLIC", "PRIVATE")})
         assert "mDME" not in str(caught.value)
 
@@ -215,7 +219,7 @@ class TestTrustedKeys:
             ("ada", "is not '<name>"),
             ("ada ssh-ed25519", "is not '<name>"),
             (LINE.replace("ssh-ed25519", "ed25519"), "is not '<name>"),
-            (LINE[:-6], "cut off or mistyped"),
+            (LINE[:-6], "truncated or mistyped"),
             (LINE.replace("ssh-ed25519", "ssh-rsa"), "no ssh-rsa key after its type"),
             ("ada ssh-ed25519 ä", "no ssh-ed25519 key"),
             (LINE.replace(" ", ' cert-authority,namespaces="git" ', 1), "certificate authority"),
@@ -228,7 +232,7 @@ class TestTrustedKeys:
         assert caught.value.reason is GitReason.SIGNATURE_KEYS_UNUSABLE
 
     def test_comments_alone_are_no_signers(self) -> None:
-        with pytest.raises(GitPersonError, match="holds no line"):
+        with pytest.raises(GitPersonError, match="contains no line"):
             trusted_keys_from_properties({"allowedSigners": "# nobody yet"})
 
     def test_signers_are_known_by_the_fingerprint_that_ssh_keygen_shows(self) -> None:

@@ -37,7 +37,7 @@ def test_a_subpath_has_one_form(text: str, expected: str) -> None:
 )
 @pytest.mark.rule("paths.subpath-form")
 def test_what_is_no_plain_folder_is_refused(text: str) -> None:
-    with pytest.raises(GitError, match="Allowed is a relative folder") as caught:
+    with pytest.raises(GitError, match="Enter a relative folder") as caught:
         parse_subpath(text)
     assert caught.value.reason is GitReason.SUBPATH_INVALID
 

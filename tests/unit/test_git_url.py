@@ -156,7 +156,7 @@ def test_what_is_no_plain_url_is_refused(text: str) -> None:
 )
 @pytest.mark.rule("paths.no-passwords")
 def test_a_credential_in_the_url_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(GitError, match="put the credential in a connection") as caught:
+    with pytest.raises(GitError, match="Put the credential into a connection") as caught:
         parse_url(text)
     assert "hunter2" not in str(caught.value)
 
@@ -202,7 +202,7 @@ def test_the_user_is_percent_decoded_where_git_decodes_it(
 )
 @pytest.mark.rule("paths.no-passwords")
 def test_a_percent_encoded_credential_is_refused_too(text: str) -> None:
-    with pytest.raises(GitError, match="put the credential in a connection") as caught:
+    with pytest.raises(GitError, match="Put the credential into a connection") as caught:
         parse_url(text)
     assert "hunter2" not in str(caught.value)
 
@@ -232,7 +232,7 @@ def test_a_user_name_that_decodes_to_something_unsafe_is_refused(text: str) -> N
 @pytest.mark.parametrize("text", ["file:///srv/x", "git://host/x", "http://host/x"])
 @pytest.mark.rule("running.allow-lists", "running.protocols")
 def test_other_protocols_need_permission(text: str) -> None:
-    with pytest.raises(GitError, match="allowed are https, ssh") as caught:
+    with pytest.raises(GitError, match="Allowed are https, ssh") as caught:
         parse_url(text)
     assert caught.value.reason is GitReason.PROTOCOL_NOT_ALLOWED
     assert parse_url(text, allow_protocols=ALL).fetch_url == text

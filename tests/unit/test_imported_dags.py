@@ -132,7 +132,7 @@ def test_where_the_creator_failed_nothing_is_proven() -> None:
     assert (other.status, other.dags) == (FileStatus.NOT_A_DAG, ())
     assert [doubt.dag for doubt in other.doubts] == ["x"]
     assert messages(other) == [
-        "it imports this DAG of base.py, which failed: once base.py compiles, the DAG is registered under it"
+        "this DAG is imported from base.py, which failed. It is registered under base.py once that file compiles"
     ]
     assert (other.traced_accesses, bool(other.key)) == (EVERYTHING, True)
 

@@ -144,7 +144,7 @@ def test_annotations_are_escaped_so_that_no_text_can_make_another_command() -> N
     [
         ([], "FILE"),
         (["none.yaml"], "none.yaml: no such file"),
-        (["x.jar"], "jars compile on the server only"),
+        (["x.jar"], "jars are compiled only on the server"),
         (["x.txt"], "not one of .py, .yaml, .yml"),
         (["--root", "nowhere", "a.yaml"], "--root nowhere: no such folder"),
         (["--format", "xml", "a.yaml"], "invalid choice"),
@@ -187,7 +187,8 @@ def test_what_one_file_does_to_its_process_does_not_reach_the_others(tmp_path: P
         "patch.py",
     }
     assert (
-        "exit.py: the process that ran this file ended with status 0 before it gave a result" in done.stderr
+        "exit.py: the process that ran this file ended with status 0 before it returned a result"
+        in done.stderr
     )
     assert "segv.py: the process that ran this file was killed by signal 11" in done.stderr
     assert done.returncode == 1

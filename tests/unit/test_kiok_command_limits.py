@@ -74,7 +74,7 @@ def test_a_file_that_does_not_end_is_stopped_and_its_line_is_named(
     assert done.returncode == 1
     assert [dag["id"] for dag in json.loads(done.stdout)] == ["d"]
     head, _, _ = done.stderr.partition(
-        " it was not done within 1 s and was stopped (--timeout); it was at line "
+        " it did not finish within 1 s and was stopped (--timeout); it was at line "
     )
     assert head.startswith("a.py:")
     found = int(done.stderr.split("it was at line ")[1].split()[0])
@@ -90,7 +90,7 @@ def test_a_file_that_calls_off_the_watch_is_stopped_all_the_same(tmp_path: Path)
     )
     done = run("--check", "--timeout", "0.5", "a.py", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "a.py: it was not done within 0.5 s and was stopped (--timeout)\n"
+    assert done.stderr == "a.py: it did not finish within 0.5 s and was stopped (--timeout)\n"
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", "", "86401"])
@@ -98,7 +98,7 @@ def test_a_time_limit_is_a_number_of_seconds(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.py").write_text(DAG)
     done = run("--timeout", text, "a.py", cwd=tmp_path)
     assert done.returncode == 2
-    assert "is not a number above 0 and at most 86400" in done.stderr
+    assert "is not a number greater than 0 and at most 86400" in done.stderr
 
 
 def test_what_a_file_prints_is_shown_where_it_fails_only_and_no_more_than_its_end(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_what_a_file_prints_is_shown_where_it_fails_only_and_no_more_than_its_en
     done = run("--check", "much.py", cwd=tmp_path)
     assert "first" not in done.stderr
     assert "last\n" in done.stderr
-    assert f"[no more than the last {MAX_OUTPUT_BYTES} bytes are kept]\n" in done.stderr
+    assert f"[only the last {MAX_OUTPUT_BYTES} bytes are kept]\n" in done.stderr
     assert len(done.stderr) < MAX_OUTPUT_BYTES + 500
 
 
@@ -122,7 +122,7 @@ def test_a_file_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("while True: print('x' * 1000)\n")
     done = run("--check", "--timeout", "1", "a.py", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("a.py:1: it was not done within 1 s")
+    assert done.stderr.startswith("a.py:1: it did not finish within 1 s")
     assert len(done.stderr) < 2 * MAX_OUTPUT_BYTES
 
 

@@ -204,12 +204,12 @@ def of(folder: Path, source: str) -> tuple[bool, int | None, str]:
         (
             "def main():\n  Dag('x')\nif __name__ == '__main__':\n  main()\n",
             3,
-            "in 'main', which was not called; what is under `if __name__ == \"__main__\":` (line 4) is not run",
+            "in 'main', which was not called; code under `if __name__ == \"__main__\":` (line 4) does not run",
         ),
         (
             "if __name__ == '__main__':\n  dag = Dag('x')\n",
             3,
-            'the call in line 3 is under `if __name__ == "__main__":` (line 2), which never holds',
+            'the call in line 3 is under `if __name__ == "__main__":` (line 2), which is never true',
         ),
         ("if False:\n  dag = Dag('x')\n", 3, "the call in line 3 was not reached"),
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  d = Dag('x')\n", 4, "was not reached"),
@@ -224,7 +224,7 @@ def test_a_file_that_imports_dag_and_creates_none_is_in_doubt_with_the_reason(
 ) -> None:
     doubt, at, message = reason(compiled(tmp_path, source))
     assert (doubt, at) == (True, line)
-    assert message.startswith("it imports Dag (line 1) and creates no DAG: ")
+    assert message.startswith("it imports Dag (line 1) but creates no DAG: ")
     assert said in message
     assert "delete the file or list it in .kiokignore" in message
 
@@ -254,7 +254,7 @@ def test_a_file_that_reaches_dag_through_a_helper_is_in_doubt_and_names_it(tmp_p
     (tmp_path / "middle.py").write_text("from factory import make\n")
     doubt, _line, message = of(tmp_path, "from middle import make\nif False:\n    dag = make('x')\n")
     assert doubt
-    assert message.startswith("it imports factory.py, which imports Dag, and creates no DAG. ")
+    assert message.startswith("it imports factory.py, which imports Dag, but creates no DAG. ")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_file_that_reaches_dag_through_a_helper_is_in_doubt_and_names_it(tmp_p
         ("x = 1\n", "it does not import kiok"),
         ("", "it does not import kiok"),
         ("# dag = Dag('x')  # of kiok, commented out\n", "it does not import kiok"),
-        ("from kiok import conn\nX = conn('a', 'b')\n", "it does not import Dag of kiok"),
+        ("from kiok import conn\nX = conn('a', 'b')\n", "it does not import Dag from kiok"),
         ("import regions\n", "it does not import kiok"),
         ("import json as kiok\n", "it does not import kiok"),
         ("class Dag: pass\ndag = Dag()\n", "it does not import kiok"),

@@ -71,7 +71,7 @@ def test_of_two_dags_with_one_id_none_is_taken_and_both_lines_are_named(tmp_path
         (
             "class E(Exception):\n def __str__(self): raise SystemExit\nraise E\n",
             4,
-            "E: (its text cannot be had: SystemExit)",
+            "E: (its text is not available: SystemExit)",
         ),
         ("class E(BaseException):\n def __str__(self): return 'x' * 10**6\nraise E\n", 4, "xxx"),
         (

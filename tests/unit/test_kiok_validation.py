@@ -98,7 +98,7 @@ def test_any_other_id_is_refused_with_the_rule(id_: str) -> None:
     ("key", "value", "said"),
     [
         ("id", 5, "must be a string, found the number 5 (write it in quotes)"),
-        ("id", None, "an id is needed"),
+        ("id", None, "an id is required"),
         ("name", "  ", "must not be blank"),
         ("name", ["x"], "must be a string, found a list of 1"),
         ("description", "a\x00b", "holds a NUL character (character 2, line 1 of the text)"),

@@ -21,7 +21,7 @@ from kiok.yaml_messages import RULES, explain
 from kiok.yaml_reader import YamlError, YamlLimits, documents
 
 LOADERS = {"libyaml": yaml.CSafeLoader, "pure": yaml.SafeLoader}
-TAB = "indented with a tab; indent with blanks"
+TAB = "indented with a tab; indent with spaces"
 DIRECTIVE = "a line that begins with '%' is a YAML directive"
 TAG = "'!' begins a tag, and this one is not well formed; write the value in quotes"
 ESCAPE = "a backslash between double quotes begins an escape"
@@ -40,7 +40,7 @@ EXAMPLES = [
     ("dag:\n  id d\n  name: x\n", 2, "the line 'id d' has no ': '"),
     ("tasks:\n- id: a\n  script echo\n  requires: []\n", 3, "the line 'script echo' has no ':'"),
     ("dag: {id: d}\ntasks\n- id: a\n", 2, "the line 'tasks' has no ':'"),
-    ("dag:\n  id: d\n    name: x\n", 3, "deeper than the line above, whose key 'id' has a value already"),
+    ("dag:\n  id: d\n    name: x\n", 3, "deeper than the line above, whose key 'id' already has a value"),
     ("--- dag: x\n", 1, "a key cannot follow '---' in the same line"),
     # characters that begin something else
     ("dag:\n  schedule: @daily\n", 2, '"0 0 * * *" is @daily'),
@@ -57,11 +57,11 @@ EXAMPLES = [
     ("a: - b\n", 1, "a list item ('- ') cannot follow a key in its line"),
     ("a: ? b\n", 1, "a value cannot begin with '? '"),
     # indentation
-    (" dag:\n  id: d\ntasks:\n- {id: a}\n", 1, "indented with 1 blank and line 3 with no blanks"),
+    (" dag:\n  id: d\ntasks:\n- {id: a}\n", 1, "indented with 1 space and line 3 with no spaces"),
     (
         "dag:\n  id: d\n schedule: x\n",
         3,
-        "indented with 1 blank, unlike the keys of the mapping that begins in line 1",
+        "indented with 1 space, unlike the keys of the mapping that begins in line 1",
     ),
     (
         "tasks:\n  - id: a\n  script: b\n",
@@ -71,7 +71,7 @@ EXAMPLES = [
     (
         "dag:\n  id: a\n  - b\n",
         3,
-        "a list item ('- ') stands where a key of the mapping that begins in line 2",
+        "found a list item ('- ') where a key of the mapping that begins in line 2",
     ),
     ("tasks:\n- id: a\n\tscript: b\n", 3, TAB),
     ("\tdag:\n", 1, TAB),
@@ -80,8 +80,8 @@ EXAMPLES = [
     # quotes and brackets
     ('dag:\n  id: "x\n  b: c\n', 2, 'the quote (") that opens here is not closed'),
     ("a: 'b\n---\nc'\n", 1, "the quote (') that opens here is not closed"),
-    ('dag:\n  id: "x\n  b: "c"\n', 2, "the quote that opens in this line closes in line 3 only"),
-    ("- 'x\n- b: 'c'\n", 1, "the quote that opens in this line closes in line 2 only"),
+    ('dag:\n  id: "x\n  b: "c"\n', 2, "the quote that opens in this line closes only in line 3"),
+    ("- 'x\n- b: 'c'\n", 1, "the quote that opens in this line closes only in line 2"),
     ("a: 'it's'\n", 1, "a ' inside '...' is written twice"),
     ('a: "b" c\n', 1, "'c' follows the value that ends with '\"'"),
     (
@@ -98,13 +98,13 @@ EXAMPLES = [
     # text of other programs
     ("dag:\n<<<<<<< HEAD\n  id: x\n=======\n  id: y\n>>>>>>> b\n", 2, "merge conflict marker"),
     ("dag:\n  id: x\n>>>>>>> b\ntasks: []\n", 3, "merge conflict marker"),
-    ("diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-dag: x\n", 1, "the line is of a diff"),
-    ("<!DOCTYPE html>\n<html>\n<p>a: b</p>\n", 1, "the line is of an HTML page"),
+    ("diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-dag: x\n", 1, "the line is part of a diff"),
+    ("<!DOCTYPE html>\n<html>\n<p>a: b</p>\n", 1, "the line is part of an HTML page"),
     ("{{- if x }}\ndag: x\n{{- end }}\n", 1, "'{{' of a template is not YAML"),
     ("{% if x %}\na: b\n", 1, "'{%' of a template is not YAML"),
     # block scalars, escapes, tags, directives
-    ("a: | x\n", 1, "nothing but a comment may follow '|' or '>' in its line"),
-    ("a: >x\n y\n", 1, "nothing but a comment may follow '|' or '>' in its line"),
+    ("a: | x\n", 1, "only a comment may follow '|' or '>' in its line"),
+    ("a: >x\n y\n", 1, "only a comment may follow '|' or '>' in its line"),
     ("a: |0\n", 1, "from 1 to 9"),
     ('a: "\\z"\n', 1, ESCAPE),
     ('a: "\\xzz"\n', 1, ESCAPE),
@@ -115,7 +115,7 @@ EXAMPLES = [
     ("a: !%80 b", 1, TAG),
     ("a: !%c3%28 b", 1, TAG),
     ("a: !x^y b", 1, TAG),
-    ("%YAML 1.1\n%YAML 1.1\n--- a", 2, "the file says its YAML version twice"),
+    ("%YAML 1.1\n%YAML 1.1\n--- a", 2, "the file sets its YAML version twice"),
     ("%YAML 2.0\n--- a", 1, "another version of YAML"),
     ("%YAML x\n--- a", 1, DIRECTIVE),
     ("%YAML 1x\n--- a", 1, DIRECTIVE),
@@ -134,7 +134,7 @@ EXAMPLES = [
 ]
 # What only one of the parsers refuses.
 OF_LIBYAML = [
-    ("{a:[b]}\n", 1, "a blank is missing after ':'"),
+    ("{a:[b]}\n", 1, "a space is missing after ':'"),
     ("a: |\n \tx\n", 2, TAB),
     ('a: "\\ud800"\n', 1, ESCAPE),
     ("%YAML 1.12345678901\n--- a", 1, DIRECTIVE),

@@ -69,8 +69,8 @@ def test_when_both_lanes_are_well_both_are_shown_one_after_the_other(tmp_path: P
     write(tmp_path, GOOD, GOOD)
     status, output = run(tmp_path, "-v")
     assert status == 0, output
-    assert 0 < output.index("test_one.py::test_good PASSED") < output.index("what the lane two says")
-    assert output.index("what the lane two says") < output.index("test_two.py::test_good PASSED")
+    assert 0 < output.index("test_one.py::test_good PASSED") < output.index("output of lane two")
+    assert output.index("output of lane two") < output.index("test_two.py::test_good PASSED")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_when_both_lanes_are_well_both_are_shown_one_after_the_other(tmp_path: P
         (
             "two",
             "import pytest\n@pytest.fixture\ndef f(): 1 / 0\ndef test_bad(f): pass\n",
-            "failed while set up",
+            "failed during setup",
         ),
         ("two", "import pytest\ndef test_bad(): pytest.skip('no')\n", "skipped, which counts as failed: "),
         (
@@ -105,7 +105,7 @@ def test_a_lane_that_dies_is_a_failure(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "import os\ndef test_dies(): os._exit(0)\n")
     status, output = run(tmp_path)
     assert status == 1, output
-    assert "test-results-two.xml is missing: its tests did not run to their end" in output
+    assert "test-results-two.xml is missing: its tests did not finish" in output
 
 
 def test_a_suite_of_which_nothing_ran_is_a_failure(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_a_record_whose_arguments_do_not_fit_is_written_without_them(
     said = capsys.readouterr().err
     assert SECRET not in said
     assert said.count("\n") == 1
-    assert f"ERROR gitsync.sync: {message} (its arguments do not fit: " in said
+    assert f"ERROR gitsync.sync: {message} (its arguments do not match: " in said
 
 
 def test_a_traceback_is_in_the_line_with_its_cause() -> None:
@@ -329,7 +329,7 @@ def test_what_python_would_write_past_the_log_is_in_it() -> None:
     assert SECRET not in done.stderr
     warned, ended = [json.loads(line) for line in done.stderr.splitlines()]
     assert (warned["level"], warned["logger"]) == ("WARNING", "py.warnings")
-    assert ended["event"] == "the thread one ended by an error"
+    assert ended["event"] == "the thread one ended with an exception"
     assert ended["exception"].endswith("b [redacted]")
 
 

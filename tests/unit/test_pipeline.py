@@ -188,7 +188,8 @@ def test_every_bad_end_of_a_process_is_a_failure_with_its_reason(
     assert message(result).startswith("stopped after 30 s")
     assert result.diagnostics[0].output == "it printed this"
     assert (result.seconds, result.text, result.dags) == (30.0, PYTHON, ())
-    assert message(compile_one(RawResult("a.py", outcome))).startswith(f"ended as {outcome.value}")
+    without_detail = message(compile_one(RawResult("a.py", outcome)))
+    assert without_detail.startswith(f"its process ended without a result: {outcome.value}")
 
 
 def test_no_outcome_is_left_untested() -> None:
@@ -355,7 +356,7 @@ def _gone() -> None:
     ("end", "said"),
     [
         (_gone, "sandbox unavailable: the engine went away"),
-        (lambda: None, "the sandbox gave no answer for this file"),
+        (lambda: None, "the sandbox returned no result for this file"),
     ],
 )
 def test_files_left_without_an_answer_fail_for_now_and_the_answered_ones_count(
@@ -427,7 +428,10 @@ def test_a_fault_of_the_yaml_compiler_stops_no_other_file(
     tree = MemoryTree({"a.yaml": YAML, "b.yaml": YAML, "c.yaml": YAML})
     results = by_path(compile_tree(tree, sandbox=FakeSandbox()))
     assert [result.status.value for result in results.values()] == ["compiled", "failed", "compiled"]
-    assert message(results["b.yaml"]) == "a fault of the YAML compiler itself: RecursionError"
+    assert (
+        message(results["b.yaml"])
+        == "internal error of the YAML compiler: RecursionError. See the service log"
+    )
     assert (results["b.yaml"].retry, results["b.yaml"].text) == (True, YAML)
     assert "b.yaml" in caplog.text
 

@@ -87,12 +87,12 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
         ("KIOK_LOG_LEVEL", "LOUD", "allowed: one of DEBUG, INFO, WARNING, ERROR"),
         ("KIOK_GITSYNC_ALLOW_PROTOCOLS", "https,ext", "'ext' is unknown"),
         ("KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS", "ok.example,10.0.0.1/8", "has host bits set"),
-        ("KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS", "bad host", "'bad host' is no host name"),
-        ("KIOK_GITSYNC_SSL_CA_INFO", "/nowhere/ca.pem", "there is no such file"),
+        ("KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS", "bad host", "'bad host' is not a host name"),
+        ("KIOK_GITSYNC_SSL_CA_INFO", "/nowhere/ca.pem", "the file does not exist"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", " ", "empty"),
         ("KIOK_SANDBOX_PODMAN_SECCOMP_PATH", "seccomp.json", "not an absolute path"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", "a\nb", "control characters"),
-        ("KIOK_WEB_TRUSTED_ORIGINS", "kiok.example.com", "is no origin"),
+        ("KIOK_WEB_TRUSTED_ORIGINS", "kiok.example.com", "is not an origin"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", "a\ud83d", "holds the lone surrogate U+D83D"),
         ("KIOK_SANDBOX_IMAGE_PYTHON", "a\udcff", "holds the byte 0xFF"),
         ("KIOK_BASE_DATA_DIR", "/tmp/\udcff", "holds the byte 0xFF"),
@@ -117,7 +117,7 @@ def invalid(environ: dict[str, str], config: Path | None = None) -> str:
 @pytest.mark.parametrize(
     ("value", "name", "says"),
     [
-        ("a|b", "a", "has 2 fields between bars; wanted are 4 or 5"),
+        ("a|b", "a", "has 2 fields separated by |; expected 4 or 5"),
         ("Bad|https://h/r|main|", "", "name 'Bad' does not match"),
         ("a|https://h/r|main|,a|https://h/s|main|", "a", "'a' is declared twice"),
         ("a|https://h/r|main||no spaces", "a", "credentialConnectionId 'no spaces'"),
@@ -183,7 +183,9 @@ def test_a_missing_properties_file_stops_the_start(tmp_path: Path) -> None:
 
 def test_one_git_command_cannot_have_more_time_than_a_sync() -> None:
     message = problems({"KIOK_GITSYNC_GIT_TIMEOUT_MS": "20000", "KIOK_GITSYNC_SYNC_TIMEOUT_MS": "10000"})
-    assert "kiok.gitsync.git.timeout.ms (20000) is above kiok.gitsync.sync.timeout.ms (10000)" in message
+    assert (
+        "kiok.gitsync.git.timeout.ms (20000) is greater than kiok.gitsync.sync.timeout.ms (10000)" in message
+    )
 
 
 def test_a_password_in_a_repository_url_is_refused_and_never_shown(config: Path) -> None:
@@ -268,15 +270,15 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
     [
         ("- name: a\n  uri: x", ":2: unknown key 'uri'; did you mean 'url'?"),
         ("- name: a\n", ":1: key 'url' is missing"),
-        ("- name: a\n  url: u\n  url: v", ":3: key 'url' comes twice"),
-        ("- name: a\n  url: u\n  ref: 1.0", ":3: key 'ref' is 1.0 (float); wanted is text (quote it)"),
-        ("- name: a\n  url: u\n  enabled: 'no'", ":3: key 'enabled' is 'no' (str); wanted is true or false"),
+        ("- name: a\n  url: u\n  url: v", ":3: duplicate key 'url'"),
+        ("- name: a\n  url: u\n  ref: 1.0", ":3: key 'ref' is 1.0 (float); expected text (quote it)"),
+        ("- name: a\n  url: u\n  enabled: 'no'", ":3: key 'enabled' is 'no' (str); expected true or false"),
         ("- name: a\n  url: u\n  intervalMs: true", ":3: key 'intervalMs' is True (bool)"),
-        ("- name: a\n  url: u\n  intervalMs: 10", "intervalMs is 10; allowed: 1000 or more"),
+        ("- name: a\n  url: u\n  intervalMs: 10", "intervalMs is 10; allowed: 1000 to"),
         ("- name: a\n  url: u\n  ref: x\n  branch: y", "both 'ref' and 'branch'"),
-        ("- name: a\n  url: [u]", ":2: key 'url' is a list; wanted is one value"),
+        ("- name: a\n  url: [u]", ":2: key 'url' is a list; expected a single value"),
         ("- name: a\n  url:", ":2: key 'url' is empty"),
-        ("- just text", ":1: found a single value; wanted is a mapping"),
+        ("- just text", ":1: found a single value; expected a mapping"),
         (
             "- name: a\n  url: u\n- name: a\n  url: v",
             ":3: repository 'a' is already declared in line 1; keep one",
@@ -290,33 +292,33 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
         ('- name: a\n  url: u\n  verifyConnectionId: "\\0"', ":3: key 'verifyConnectionId' holds a NUL"),
         ('- name: a\n  url: u\n  imageJava: "\\ud800"', ":3: key 'imageJava' holds the lone surrogate"),
         ('- name: a\n  url: u\n  "\\ud800": x', ":3: unknown key '\\ud800'"),
-        ("- name: a\n  url: u\n  intervalMs: 9999999999999", "allowed: 1000 or more, to 2147483647"),
+        ("- name: a\n  url: u\n  intervalMs: 9999999999999", "allowed: 1000 to 2147483647"),
         (f"- name: a\n  url: u\n  ref: {'r' * 301}", "ref has 301 characters; allowed: 300 or fewer"),
         ("- name: a\n  url: u\n  intervalMs: !!int x", "cannot be read"),
         ("- name: a\n  url: u\n  intervalMs: !!int ''", "cannot be read"),
         ("- name: a\n  url: u\n  enabled: !!bool x", "cannot be read"),
         ("- name: a\n  url: u\n  ref: !!timestamp x", "cannot be read"),
         ("- name: a\n  url: u\n  ref: 2001-13-45", "cannot be read"),
-        ("- name: a\n  url: !!python/object/apply:os.system [x]", "wanted is one value"),
+        ("- name: a\n  url: !!python/object/apply:os.system [x]", "expected a single value"),
         ("- name: a\n  url: !!python/name:os.system x", "cannot be read"),
         ("- name: a\n  url: https://u:hunter2@h/r", "put the credential in a connection"),
         ("- name: a\n  url: u\n  verify: maybe", "verify is 'maybe'; allowed: off, commit, tag"),
-        ("- name: a\n  url: u\n  verify: on", ":3: key 'verify' is True (bool); wanted is text"),
-        ("- name: a\n  url: u\n  verify: commit", "verifyConnectionId is missing: name the connection"),
+        ("- name: a\n  url: u\n  verify: on", ":3: key 'verify' is True (bool); expected text"),
+        ("- name: a\n  url: u\n  verify: commit", "verifyConnectionId is missing: set it to the connection"),
         (
             "- name: a\n  url: u\n  verify: tag\n  verifyConnectionId: k",
-            "the ref 'main' is no tag; write tag:",
+            "the ref 'main' is not a tag; use tag:",
         ),
         ("- name: a\n  url: u\n  verifyConnectionId: 'a b'", "verifyConnectionId 'a b' does not match"),
         (
             "- name: a\n  url: u\n  allowEmpty: 'no'",
-            ":3: key 'allowEmpty' is 'no' (str); wanted is true or false",
+            ":3: key 'allowEmpty' is 'no' (str); expected true or false",
         ),
         ("- name: a\n  url: u\n  allowempty: no", ":3: unknown key 'allowempty'; did you mean 'allowEmpty'?"),
-        ("- name: a\n  url: u\n  include: 3", ":3: key 'include' is 3 (int); wanted is text"),
-        ("- name: a\n  url: u\n  include: [a, 3]", ":3: key 'include' is a list; wanted is one value"),
+        ("- name: a\n  url: u\n  include: 3", ":3: key 'include' is 3 (int); expected text"),
+        ("- name: a\n  url: u\n  include: [a, 3]", ":3: key 'include' is a list; expected a single value"),
         ("- name: a\n  url: u\n  include: {a: b}", ":3: key 'include' is a mapping"),
-        ("- name: a\n  url: u\n  subpath: [a]", ":3: key 'subpath' is a list; wanted is one value"),
+        ("- name: a\n  url: u\n  subpath: [a]", ":3: key 'subpath' is a list; expected a single value"),
     ],
 )
 def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says: str) -> None:
@@ -334,12 +336,12 @@ def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"a: b", ":1: found a mapping; wanted is a list"),
+        (b"a: b", ":1: found a mapping; expected a list"),
         (b"- name: a\n url: [", ":2: not YAML: "),
         (b"- name: a\n  url: \xff", ":2: not UTF-8 text: byte 0xFF at offset 17"),
         (b"- name: a\n  url: \xed\xa0\xbd", ":2: not UTF-8 text: byte 0xED"),
-        (b"- name: a\n  url: u\x00", ":2: not YAML: it holds the character U+0000"),
-        (b"- name: a\n  url: u\x1b", ":2: not YAML: it holds the character U+001B"),
+        (b"- name: a\n  url: u\x00", ":2: not YAML: it contains the character U+0000"),
+        (b"- name: a\n  url: u\x1b", ":2: not YAML: it contains the character U+001B"),
         (b'- name: "\\Uffffffff"', ": not YAML: "),
         (b"[" * 5000, ": not YAML: nested too deeply"),
         (b"[" * 5000 + b"]" * 5000, ": not YAML: nested too deeply"),
@@ -467,7 +469,7 @@ def test_a_name_declared_in_both_places_is_an_error(tmp_path: Path) -> None:
     loaded = property_sources.load({**environ, "KIOK_GITSYNC_REPOS": "a|u|main|, b|u|main|"})
     (problem,) = loaded.invalid_repositories
     assert problem.name == "a"
-    assert "repository 'a' is declared in kiok.gitsync.repos too" in str(problem)
+    assert "repository 'a' is also declared in kiok.gitsync.repos" in str(problem)
     assert [item.name for item in loaded.repositories] == ["b"]
 
 
@@ -572,8 +574,8 @@ def test_a_server_whose_machine_is_gone_is_given_up_within_a_minute_unless_the_u
         ("mysql://u:hunter2@h/n", "PostgreSQL is the only database"),
         ("sqlite:///hunter2", "PostgreSQL is the only database"),
         ("postgresql://u:hunter2@h", "names no database"),
-        ("postgresql://u:hunter2@h:port/n", "cannot be read"),
-        ("postgresql://u:hunter2#x@h/n", "write it as %23|cannot be read|names no database"),
+        ("postgresql://u:hunter2@h:port/n", "cannot be parsed"),
+        ("postgresql://u:hunter2#x@h/n", "write it as %23|cannot be parsed|names no database"),
         ("postgresql://u:hunter2@h/n?sslmod=require", "unknown parameter 'sslmod'"),
         ("postgresql://u:hunter2%00@h/n", "its password holds a NUL character"),
         ("postgresql://u%00:hunter2@h/n", "its user holds a NUL character"),
@@ -607,7 +609,7 @@ def test_config_is_taken_from_anywhere_in_the_command_line(
 
 @pytest.mark.parametrize("given", [["m", "run", "--config"], ["m", "--config=", "run"]])
 def test_config_without_a_file_is_an_error(given: list[str]) -> None:
-    with pytest.raises(ConfigurationError, match="--config wants the path"):
+    with pytest.raises(ConfigurationError, match="--config requires the path"):
         take_config(given)
 
 

@@ -27,9 +27,9 @@ def problems(script: str = "s", **config: str) -> list[LocatedProblem]:
     [
         (
             "${conn.foo}",
-            "the key of the connection is missing; allowed is ${conn.<id>.<key>}; did you mean ${conn.foo.<key>}",
+            "the key of the connection is missing; allowed: ${conn.<id>.<key>}; did you mean ${conn.foo.<key>}",
         ),
-        ("${conn.}", "an id, '.' and a key must follow 'conn.'; allowed is ${conn.<id>.<key>}"),
+        ("${conn.}", "an id, '.' and a key must follow 'conn.'; allowed: ${conn.<id>.<key>}"),
         ("${conn..key}", "an id, '.' and a key must follow"),
         ("${conn.foo.}", "an id, '.' and a key must follow"),
         ("${conn.foo/bar}", "did you mean ${conn.foo.bar}?"),
@@ -39,11 +39,11 @@ def problems(script: str = "s", **config: str) -> list[LocatedProblem]:
         ("${conn.foo.bar:-none}", "an id, '.' and a key must follow"),
         (
             "${conn.foo.bar",
-            "it is not closed by '}', or holds another one; allowed is ${conn.<id>.<key>}; did you mean",
+            "it is not closed by '}', or contains another one; allowed: ${conn.<id>.<key>}; did you mean",
         ),
         ("${conn.foo.bar and more", "did you mean ${conn.foo.bar}?"),
-        ("${conn.${env}.key}", "it is not closed by '}', or holds another one"),
-        ("${secret.}", "a name must follow 'secret.'; allowed is ${secret.<name>}"),
+        ("${conn.${env}.key}", "it is not closed by '}', or contains another one"),
+        ("${secret.}", "a name must follow 'secret.'; allowed: ${secret.<name>}"),
         ("${secret.a b}", "did you mean ${secret.ab}?"),
         ("${secret.team/token}", "did you mean ${secret.team.token}?"),
         ("${secret.token", "did you mean ${secret.token}?"),
@@ -75,7 +75,9 @@ def test_what_is_no_reference_of_this_product_is_left_alone(text: str) -> None:
 def test_a_variable_of_a_shell_may_be_named_conn_or_secret_but_a_config_has_no_variables() -> None:
     assert problems("secret=$(cat x); echo ${secret} ${conn}") == []
     (problem,) = problems(token="${secret}")
-    assert problem.message == "'${secret}' is no reference: it names nothing; allowed is ${secret.<name>}"
+    assert (
+        problem.message == "'${secret}' is not a valid reference: it names nothing; allowed: ${secret.<name>}"
+    )
 
 
 def test_all_of_them_are_reported_with_their_lines_and_a_script_without_end_is_bounded() -> None:
@@ -102,14 +104,14 @@ def test_in_python_the_error_has_the_line_of_the_task(tmp_path: Path) -> None:
     ]
     assert (task, key) == ("t", "script")
     assert line is not None
-    assert "allowed is ${secret.<name>}" in message
+    assert "allowed: ${secret.<name>}" in message
 
 
 def test_what_comes_out_of_a_container_is_checked_on_the_host_too() -> None:
     payload = b'{"dags":[{"id":"d","tasks":[{"id":"t","script":"${conn.a}"}]}],"diagnostics":[]}'
     compiled = decode(payload)
     assert compiled.dags == ()
-    assert "allowed is ${conn.<id>.<key>}" in compiled.diagnostics[0].message
+    assert "allowed: ${conn.<id>.<key>}" in compiled.diagnostics[0].message
 
 
 @given(st.text("${}conse.crt abx\n/", max_size=40), st.booleans())

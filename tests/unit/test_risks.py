@@ -49,16 +49,16 @@ RISKY = {
 # Whether limits hold is seen when a container is used: tests/sandbox/test_sandbox_limits.py.
 RISKS_OF_A_CONFIGURATION = [risk for risk in Risk if risk is not Risk.SANDBOX_LIMITS]
 SAYS = {
-    Risk.WEB_TLS: "kiok.web.tls is false while the web server listens on 0.0.0.0",
-    Risk.WEB_ALLOWED_HOSTS: "kiok.web.allowed.hosts has *",
-    Risk.WEB_TRUSTED_ORIGINS: "kiok.web.trusted.origins has http://kiok.example.com,",
-    Risk.GITSYNC_ALLOW_PROTOCOLS: "kiok.gitsync.allow.protocols has git,",
-    Risk.DOCKER_HOST: "DOCKER_HOST=tcp://engine:2376 is an engine over the network without DOCKER_TLS_VERIFY",
-    Risk.MAIL_TLS: "kiok.mail.tls is none while kiok.mail.host is mail.example.com",
-    Risk.GITSYNC_ALLOW_PRIVATE_HOSTS: "kiok.gitsync.allow.private.hosts has 0.0.0.0/0,",
-    Risk.DATABASE_TLS: "DATABASE_URL leads to db.example without an sslmode that demands TLS",
-    Risk.REDIS_TLS: "KIOK_REDIS_URL leads to cache.example by redis://",
-    Risk.DJANGO_SECRET_KEY: "DJANGO_SECRET_KEY has 7 characters of 32 or more",
+    Risk.WEB_TLS: "kiok.web.tls is false and the web server listens on 0.0.0.0",
+    Risk.WEB_ALLOWED_HOSTS: "kiok.web.allowed.hosts contains *",
+    Risk.WEB_TRUSTED_ORIGINS: "kiok.web.trusted.origins contains http://kiok.example.com,",
+    Risk.GITSYNC_ALLOW_PROTOCOLS: "kiok.gitsync.allow.protocols contains git,",
+    Risk.DOCKER_HOST: "DOCKER_HOST=tcp://engine:2376 is reached over the network without DOCKER_TLS_VERIFY",
+    Risk.MAIL_TLS: "kiok.mail.tls is none and kiok.mail.host is mail.example.com",
+    Risk.GITSYNC_ALLOW_PRIVATE_HOSTS: "kiok.gitsync.allow.private.hosts contains 0.0.0.0/0,",
+    Risk.DATABASE_TLS: "DATABASE_URL points to db.example without an sslmode that requires TLS",
+    Risk.REDIS_TLS: "KIOK_REDIS_URL connects to cache.example by redis://",
+    Risk.DJANGO_SECRET_KEY: "DJANGO_SECRET_KEY has 7 characters, fewer than 32",
     Risk.MASTER_KEY: "KIOK_MASTER_KEY is a placeholder",
     Risk.SECRET_FILES: "every user of this machine can read or replace the secrets in KIOK_MAIL_USER_FILE=",
 }
@@ -95,7 +95,7 @@ def test_a_sound_configuration_and_the_default_one_have_no_risk() -> None:
 def test_each_risk_is_refused_by_name_with_what_to_do(risk: Risk) -> None:
     (line,) = refusal(**{**SOUND, **RISKY[risk]}).splitlines()
     assert line.startswith(SAYS[risk])
-    assert line.endswith(f"; if you insist, add {risk} to kiok.allow.insecure")
+    assert line.endswith(f". To accept the risk, add {risk} to kiok.allow.insecure")
     assert "hunter2" not in line
 
 
@@ -129,7 +129,7 @@ def test_without_https_the_web_server_may_listen_nowhere_else(host: str) -> None
 
 @pytest.mark.parametrize("protocol", ["http", "git", "file"])
 def test_only_protocols_that_are_encrypted_and_authenticated_are_taken(protocol: str) -> None:
-    assert f"has {protocol}," in refusal(KIOK_GITSYNC_ALLOW_PROTOCOLS=f"https,{protocol},ssh")
+    assert f"contains {protocol}," in refusal(KIOK_GITSYNC_ALLOW_PROTOCOLS=f"https,{protocol},ssh")
 
 
 @pytest.mark.parametrize(
@@ -179,17 +179,17 @@ def test_a_database_on_this_machine_or_behind_encryption_is_sound(url: str) -> N
     "mode", ["", "?sslmode=disable", "?sslmode=allow", "?sslmode=prefer", "?gssencmode=prefer"]
 )
 def test_a_database_elsewhere_needs_encryption_that_is_demanded(mode: str) -> None:
-    assert "leads to 10.0.0.7 without" in refusal(DATABASE_URL=f"postgresql://u@10.0.0.7/n{mode}")
+    assert "points to 10.0.0.7 without" in refusal(DATABASE_URL=f"postgresql://u@10.0.0.7/n{mode}")
 
 
 def test_what_the_url_leaves_open_is_asked_of_libpqs_variables() -> None:
     assert judged(DATABASE_URL="postgresql://u@db.example/n", PGSSLMODE="require") == []
-    assert "leads to db" in refusal(DATABASE_URL="postgresql:///n", PGHOST="db.example")
-    assert "leads to db" in refusal(DATABASE_URL="postgresql://u@db/n?sslmode=prefer", PGSSLMODE="require")
+    assert "points to db" in refusal(DATABASE_URL="postgresql:///n", PGHOST="db.example")
+    assert "points to db" in refusal(DATABASE_URL="postgresql://u@db/n?sslmode=prefer", PGSSLMODE="require")
 
 
 def test_of_several_hosts_each_has_to_be_sound() -> None:
-    assert "leads to db.example" in refusal(DATABASE_URL="postgresql://u@localhost,db.example/n")
+    assert "points to db.example" in refusal(DATABASE_URL="postgresql://u@localhost,db.example/n")
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_a_redis_on_this_machine_or_behind_tls_is_sound(url: str) -> None:
 def test_private_networks_may_be_named_but_not_all_there_is(network: str) -> None:
     assert judged(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=network) == []
     for wide in ("0.0.0.0/0", "10.0.0.0/7", "::/0"):
-        assert f"has {wide}," in refusal(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=f"{network},{wide}")
+        assert f"contains {wide}," in refusal(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=f"{network},{wide}")
 
 
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("x" * 31, "has 31 characters of 32 or more"),
-        ("abc" * 20, "consists of 3 different characters"),
+        ("x" * 31, "has 31 characters, fewer than 32"),
+        ("abc" * 20, "has only 3 different characters"),
         ("django-insecure-kX9vB2qL7zT4mW8nR1cJ6dF3hG5sPa", "is a placeholder"),
         ("Your Secret key 8765432109876543210", "is a placeholder"),
         ("CHANGE_ME_CHANGE_ME_CHANGE_ME_CHANGE_ME", "is a placeholder"),

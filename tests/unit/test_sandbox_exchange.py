@@ -1,4 +1,4 @@
-"""One request and response over a real socket, with a peer that misbehaves."""
+"""Request and response over a real socket, with a peer that misbehaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANSWER = hello_frame() + result_frame(0, META, b"{}") + end_frame(1)
 
 
 def framed(data: bytes, stream: int = 1) -> bytes:
-    """As the engine sends it."""
+    """Return the data with the engine's framing."""
     return struct.pack(">BxxxI", stream, len(data)) + data
 
 
@@ -171,13 +171,13 @@ def test_a_missing_permission_is_told_from_a_missing_engine(monkeypatch: pytest.
 def test_the_fingerprint_differs_when_a_limit_does() -> None:
     assert SandboxLimits().fingerprint() == SandboxLimits().fingerprint()
     assert SandboxLimits().fingerprint() != SandboxLimits(memory_bytes=(512 << 20) + 1).fingerprint()
-    with pytest.raises(ValueError, match="pids is 0; it must be above 0"):
+    with pytest.raises(ValueError, match="pids is 0; it must be greater than 0"):
         SandboxLimits(pids=0)
 
 
 def test_the_deadline_grows_with_the_files_up_to_its_bound() -> None:
     limits = SandboxLimits(file_timeout_seconds=10, jar_timeout_seconds=20, container_deadline_seconds=100)
-    # A file's own time, and 5 s for what has to be done before and after it.
+    # A file's own time, plus 5 s for the work before and after it.
     assert limits.deadline_seconds(Kind.PYTHON, 3) == 45
     assert limits.deadline_seconds(Kind.JAR, 3) == 75
     assert limits.deadline_seconds(Kind.PYTHON, 1000) == 100

@@ -16,7 +16,7 @@ from kiok.errors import Diagnostic
 from kiok.server import properties, property_sources
 
 LIMITS = SandboxLimits()
-# What of kiok.sandbox.* sets no limit of a container.
+# The properties kiok.sandbox.* that do not set a limit of a container.
 NO_LIMITS = {
     "kiok.sandbox.image.python",
     "kiok.sandbox.image.java",
@@ -71,7 +71,7 @@ def hinted(kind: Kind, raw: RawResult, files: int = 1) -> Diagnostic:
 
 
 def said(message: str, kind: Kind = Kind.PYTHON) -> str:
-    """The message after hints, of a file that was run to its end."""
+    """Return the message with hints, for a file that ran to its end."""
     payload = CompiledFile((), (Diagnostic(message, "a"),)).encode()
     return hinted(kind, RawResult("a", CompileOutcome.OK, payload=payload)).message
 
@@ -121,7 +121,7 @@ def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
     "message",
     [
         "NameError: name 'x' is not defined",
-        # Limits of the virtual machine that no property raises.
+        # Limits of the virtual machine, which no property can raise.
         "class A: OutOfMemoryError: Metaspace",
         "class A: OutOfMemoryError: Cannot reserve 9 bytes of direct buffer memory (allocated: 1, limit: 2)",
     ],
@@ -135,7 +135,7 @@ def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
     [
         (Kind.PYTHON, CompileOutcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
         (Kind.JAR, CompileOutcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
-        # The container's deadline is longer than this one file may take, so that raising it would not help.
+        # The container's deadline is longer than this one file may take, so raising it would not help.
         (Kind.PYTHON, CompileOutcome.TIMEOUT, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
         (Kind.PYTHON, CompileOutcome.TIMEOUT, 0.0, "kiok.sandbox.file.timeout.ms = 30000;"),
         (Kind.PYTHON, CompileOutcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
@@ -166,7 +166,7 @@ def test_the_containers_deadline_is_named_only_where_it_is_shorter_than_what_the
 def test_a_module_that_is_missing_is_told_with_the_image() -> None:
     missing = "the module cannot be imported: ModuleNotFoundError: No module named 'x' (looked in y)"
     first, second = said(f"{missing}\n  at a.py:1 in f").split("\n")
-    assert first == f"{missing}; a package that is not in the sandbox image team:1 has to be added to it"
+    assert first == f"{missing}; if it is a package, it must be added to the sandbox image team:1"
     assert second == "  at a.py:1 in f"
 
 
@@ -214,7 +214,9 @@ def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
         )
 
     assert output("y" * 8191) == "y" * 8191
-    assert output("y" * 8192).startswith("[kiok.sandbox.output.bytes = 8192: no more than the end is kept; ")
+    assert output("y" * 8192).startswith(
+        "[kiok.sandbox.output.bytes = 8192: only the end of the output is kept; "
+    )
     assert output("y" * 8192).endswith("]\n" + "y" * 8192)
 
 

@@ -1,4 +1,4 @@
-"""The system calls the sandbox's containers may make: a list that says why."""
+"""The system calls that the sandbox's containers may make: a list with reasons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_is_not_listed_is_refused() -> None:
 
 
 def test_no_calls_of_other_architectures_get_in_by_the_side_door() -> None:
-    """On x86-64 that would be those of 32-bit programs, whose numbers mean other calls."""
+    """Calls of 32-bit programs on x86-64 have the same numbers with other meanings."""
     assert PROFILE["archMap"] == [
         {"architecture": f"SCMP_ARCH_{name}", "subArchitectures": []} for name in ("X86_64", "AARCH64")
     ]

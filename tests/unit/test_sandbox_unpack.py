@@ -1,4 +1,4 @@
-"""The driver's unpacking of the tree: what the host would never send is refused all the same."""
+"""The driver's unpacking of the tree: it also refuses what the host would never send."""
 
 from __future__ import annotations
 

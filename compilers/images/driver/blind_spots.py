@@ -1,7 +1,7 @@
-"""Ways to read files that raise no audit event, and what is recorded of each.
+"""Ways to read files that raise no audit event, and how each of them is recorded.
 
-Found by going through the C sources of Python 3.11 to 3.13 for calls of open, fopen, stat, access and readlink. Where the
-path is known, it is asked for or gives rise to doubt only inside the tree; elsewhere the use alone gives rise to doubt.
+Found by reading the C sources of Python 3.11 to 3.13 for calls of open, fopen, stat, access and readlink. If the
+path is known, only a path inside the tree is recorded or causes doubt; otherwise any use causes doubt.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.machinery import BuiltinImporter, ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Protocol
 
-# Modules whose C code opens files by itself, or runs code in an interpreter that has no audit hook.
+# Modules whose C code opens files itself, or runs code in an interpreter without an audit hook.
 BLIND_MODULES = frozenset(
     {
         *("_dbm", "_gdbm", "readline", "_tkinter", "_curses", "_curses_panel", "ossaudiodev", "nis"),
@@ -24,13 +24,13 @@ BLIND_MODULES = frozenset(
         *("_testcapi", "_testlimitedcapi", "_testinternalcapi", "_testmultiphase", "_testsinglephase"),
     }
 )
-# Links of the kernel's that lead to any folder: /proc/self/fd/7/data.txt.
+# Kernel links that can lead to any folder: /proc/self/fd/7/data.txt.
 _PROCESS_LINKS = frozenset({"fd", "cwd", "root", "map_files"})
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Watcher(Protocol):
-    """The recorder, as far as it is used here."""
+    """The part of the recorder that is used here."""
 
     def doubt(self) -> None: ...
 
@@ -40,7 +40,7 @@ class Watcher(Protocol):
 
 
 def leads_anywhere(path: str) -> bool:
-    """Return whether an absolute path goes through a link of /proc, which may lead into the tree unseen."""
+    """Return whether an absolute path passes a link of /proc, which may lead into the tree unnoticed."""
     if "/proc/" not in path and "/dev/fd" not in path:
         return False
     parts = [part for part in path.split("/") if part not in ("", ".")]
@@ -51,7 +51,7 @@ def leads_anywhere(path: str) -> bool:
 
 
 def install(watcher: Watcher) -> None:
-    """Wrap what has no event, for good."""
+    """Wrap the functions that raise no event, permanently."""
     _wrap_zipimporter(watcher)
     for module in (_locale, sys.modules.get("locale")):
         if module is not None and hasattr(module, "bindtextdomain"):
@@ -60,7 +60,7 @@ def install(watcher: Watcher) -> None:
 
 
 def _wrap(owner: Any, name: str, first: Callable[..., object]) -> None:
-    """Put a function in the place of `owner.name` that calls `first` with the arguments, then the original."""
+    """Replace `owner.name` by a function that calls `first` with the arguments, then the original."""
     original = getattr(owner, name)
 
     def wrapper(*args: Any, **options: Any) -> Any:
@@ -72,7 +72,7 @@ def _wrap(owner: Any, name: str, first: Callable[..., object]) -> None:
 
 
 def _wrap_zipimporter(watcher: Watcher) -> None:
-    """Record the archives that are looked for: zipimport asks the kernel below `os.stat`."""
+    """Record the archives that are searched: zipimport calls the kernel without `os.stat`."""
 
     def look(_self: object, path: Any, *_args: Any, **_options: Any) -> None:
         _carefully(watcher, watcher.looked_at, path)
@@ -81,7 +81,7 @@ def _wrap_zipimporter(watcher: Watcher) -> None:
 
 
 def _wrap_ssl(module: ModuleType, watcher: Watcher) -> None:
-    """Give rise to doubt where OpenSSL reads a file of the tree."""
+    """Cause doubt if OpenSSL reads a file of the tree."""
 
     def look(*args: Any, **options: Any) -> None:
         for value in (*args, *options.values()):
@@ -93,7 +93,7 @@ def _wrap_ssl(module: ModuleType, watcher: Watcher) -> None:
             if value := os.environ.get(name):
                 _carefully(watcher, watcher.changed, value)
 
-    # A class of C takes no new attributes, so another that inherits from it takes its place.
+    # A C class takes no new attributes, so a subclass replaces it.
     context = type("_SSLContext", (module._SSLContext,), {"__module__": "_ssl"})
     for name in ("load_cert_chain", "load_verify_locations", "load_dh_params"):
         _wrap(context, name, look)
@@ -103,15 +103,15 @@ def _wrap_ssl(module: ModuleType, watcher: Watcher) -> None:
 
 
 def _carefully(watcher: Watcher, look: Callable[[Any], None], path: Any) -> None:
-    """Call `look`, which must not raise: the original says what is wrong with its arguments."""
+    """Call `look` without raising: the original reports invalid arguments."""
     try:
         look(path)
-    except BaseException:  # noqa: BLE001  an odd path object may raise anything
+    except BaseException:  # noqa: BLE001  a custom path object may raise anything
         watcher.doubt()
 
 
 class _PatchingFinder:
-    """Finds a few modules of the standard library as Python does, and patches each once it is loaded."""
+    """A finder for a few modules of the standard library. It works as Python's, and patches each module after loading."""
 
     def __init__(self, patches: dict[str, Callable[[ModuleType], None]]) -> None:
         self._patches = patches
@@ -127,7 +127,7 @@ class _PatchingFinder:
 
 
 class _PatchingLoader(Loader):
-    """Loads a module by another loader, then patches it."""
+    """A loader that loads a module with another loader, then patches it."""
 
     def __init__(self, loader: Any, patch: Callable[[ModuleType], None]) -> None:
         self._loader = loader

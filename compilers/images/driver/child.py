@@ -1,4 +1,4 @@
-"""What happens between the fork and the untrusted code, and what carries its result out.
+"""The child process from the fork to the untrusted code, and the delivery of its result.
 
 Everything here runs in the child. `enter` never returns.
 """
@@ -25,19 +25,19 @@ RESULT_FD = 3
 JOB_FD = 4
 SRC = "/src"
 _REHEARSAL = "/opt/kiok/driver/compilers/images/driver/warm_up.py"
-STACK_SIGNAL = signal.SIGUSR2  # has a process write its stack on its result pipe
+STACK_SIGNAL = signal.SIGUSR2  # makes a process write its stack to its result pipe
 EXIT_BROKEN = 70  # sysexits' EX_SOFTWARE: the compiler itself raised
 
 
-# Compiles one file, given its path from the repository's root; the JSON payload.
+# Compiles one file, given its path relative to the repository's root, and returns the JSON payload.
 Compile = Callable[[str, CompileRequest], bytes]
 
 
 @dataclass(frozen=True)
 class ChildCompiler:
-    """Compiles one file; and what its process may do ahead, while there is no file yet.
+    """A compiler of single files, and the warm-up that its process can do before there is a file.
 
-    `answers_signal`: whether a process that compiles has a handler for STACK_SIGNAL.
+    `answers_signal`: whether a compiling process handles STACK_SIGNAL.
     """
 
     compile_one: Compile
@@ -47,19 +47,19 @@ class ChildCompiler:
 
 @dataclass(frozen=True)
 class Job:
-    """A file to compile: its path from the repository's root, and what holds for all of the request."""
+    """A file to compile: its path relative to the repository's root, and the request."""
 
     path: str
     request: CompileRequest
 
     def to_bytes(self) -> bytes:
-        """For a pipe, which can hold all of it: the request's files are left out."""
+        """Return the job for a pipe, which can hold all of it because the request's files are omitted."""
         request = replace(self.request, files=(), import_roots=())
         return json.dumps([self.path, request.__dict__]).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Job:
-        """Read what `to_bytes` wrote."""
+        """Read back `to_bytes`'s form."""
         path, request = json.loads(data)
         return cls(path, CompileRequest(**request))
 
@@ -68,19 +68,19 @@ def python_compiler() -> ChildCompiler:
     """Import the SDK, once and before any fork, so that nothing in the tree can shadow it."""
     import kiok.compile
 
-    # Before the fork too: installed once, it costs a file next to nothing.
+    # Also before the fork: installed once, it costs almost nothing per file.
     recorder = traced_accesses.Recorder(SRC)
     recorder.install()
-    # Once through everything: what is loaded, compiled and remembered on the way, every child then has.
+    # Runs everything once, so that every child inherits what this loads, compiles and caches.
     rehearsal = kiok.compile.compile_python_file(_REHEARSAL)
     if rehearsal.diagnostics or not rehearsal.dags:
-        raise ImportError(f"the SDK of this image does not compile its rehearsal: {rehearsal.diagnostics}")
+        raise ImportError(f"the SDK of this image does not compile the warm-up DAG: {rehearsal.diagnostics}")
 
     explain = surroundings.explainer(SRC)
 
     def compile_one(path: str, request: CompileRequest) -> bytes:
         roots = [_under_src(root) for root in request.import_roots]
-        # In C, so that it also answers from a call that never returns to Python.
+        # In C, so that it also works during a call that never returns to Python.
         faulthandler.register(STACK_SIGNAL, file=RESULT_FD, all_threads=False)
         recorder.begin()
         compiled = kiok.compile.compile_python_file(_under_src(path), roots, explain)
@@ -92,7 +92,7 @@ def python_compiler() -> ChildCompiler:
 
 
 def jar_compiler() -> ChildCompiler:
-    """Every jar gets a JVM of its own, started by `jar_child` in the forked process; the first one's ahead."""
+    """Return the compiler of jars: `jar_child` starts a JVM per jar in the forked process, the first one in advance."""
     import jar_child  # type: ignore[import-not-found,unused-ignore]
 
     ahead: list[Any] = []
@@ -125,9 +125,9 @@ def enter(
     output_fd: int,
     job_fd: int | None = None,
 ) -> None:
-    """Become the process of one file: shut in, compile, deliver, exit. Never returns.
+    """Become the process of one file: confine, compile, deliver, exit. Never returns.
 
-    Without a job it gets ready and awaits the job on `job_fd`, whose end without one ends it.
+    Without a job it warms up and waits for the job on `job_fd`. The end of `job_fd` without a job ends it.
     """
     status = EXIT_BROKEN
     try:
@@ -135,14 +135,14 @@ def enter(
         _descriptors(result_fd=result_fd, output_fd=output_fd, job_fd=job_fd)
         gc.enable()
         job = job or _awaited(compiler)
-        # Of the limits, a JVM that was started ahead lacks that of CPU time, which is above what it can use before its
-        # time is up; the rest are the container's own too.
+        # A JVM started in advance lacks only the limit of CPU time, which is above what it can use before its
+        # timeout. The other limits also apply to the container.
         _limit(job.request)
         payload = compiler.compile_one(job.path, job.request)
         _flush()
         _deliver(payload)
         status = 0
-    except BaseException:  # noqa: BLE001  whatever it is, the parent's stack must not be unwound here
+    except BaseException:  # noqa: BLE001  no error may unwind the parent's stack here
         traceback.print_exc()
         _flush()
     finally:
@@ -157,15 +157,15 @@ def _awaited(compiler: ChildCompiler) -> Job:
 
 
 def _descriptors(*, result_fd: int, output_fd: int, job_fd: int | None) -> None:
-    """0 is empty, 1 and 2 the output pipe, 3 the result pipe, 4 the job's; nothing of the driver's is left."""
-    # Moved out of the way first: the pipes' own numbers may be among those to be overwritten.
+    """Set up descriptors: 0 empty, 1 and 2 the output pipe, 3 the result pipe, 4 the job's. Close the driver's."""
+    # Moved first: the pipes' own numbers may be among those that are overwritten.
     result = os.dup2(result_fd, 60)
     output = os.dup2(output_fd, 61)
     job = None if job_fd is None else os.dup2(job_fd, 62)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    # Not handed to what the file may start: whoever holds it could answer in the file's name.
+    # Not inherited by processes that the file may start: its owner can send a result in the file's name.
     last = os.dup2(result, RESULT_FD, inheritable=False)
     if job is not None:
         last = os.dup2(job, JOB_FD, inheritable=False)
@@ -191,7 +191,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BaseException:  # noqa: BLE001, S112  the file may have put anything in its place
+        except BaseException:  # noqa: BLE001, S112  the file may have replaced it with anything
             continue
 
 
@@ -200,7 +200,7 @@ def _under_src(path: str) -> str:
 
 
 def _relative(value: dict[str, object]) -> dict[str, object]:
-    """Diagnostics name files as the author knows them, from the repository's root."""
+    """Return the value with the file names that the author knows, relative to the repository's root."""
     imported = value.get("imported")
     listed = [value.get("diagnostics"), value.get("doubts"), [value.get("notADag")]]
     listed += [group["diagnostics"] for group in imported] if isinstance(imported, list) else []

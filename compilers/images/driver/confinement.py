@@ -1,8 +1,8 @@
-"""What shuts the process of one file in, made ready once, before any is forked."""
+"""The confinement of a file's process, prepared once before any process is forked."""
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # what signal wraps
+import _signal  # type: ignore[import-not-found]  # the C module behind signal
 import ctypes
 import os
 import resource
@@ -16,7 +16,7 @@ TMP = "/tmp"  # noqa: S108  the container's own tmpfs
 
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
-# As plain numbers: the enumeration of the signal module costs more than the calls.
+# As plain numbers: the signal module's enumeration costs more than the calls.
 _SIGNALS = tuple(
     (int(number), int(signal.SIG_IGN if number in _IGNORED_BY_PYTHON else signal.SIG_DFL))
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
@@ -27,7 +27,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Confinement:
-    """The walls of a child, as the kernel takes them. `ruleset` is a descriptor; None where there is no Landlock."""
+    """The isolation layers of a child, ready for the kernel. `ruleset` is a descriptor; None without Landlock."""
 
     landlock_version: int
     ruleset: int | None
@@ -35,18 +35,18 @@ class Confinement:
 
     @classmethod
     def prepared(cls) -> Confinement:
-        """For all children of this process. Raises OSError."""
-        # By line, so that what a file printed before a crash is not lost with the buffer.
+        """Prepare the confinement of all children of this process. Raises OSError."""
+        # Line-buffered, so that a crash does not lose the file's earlier output.
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-        _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Docker has set it; the walls depend on it
+        _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Docker has set it already; the layers depend on it
         version = landlock.abi()
-        # Where there is none, this container has one file only: see driver.Crowded.
+        # Without Landlock this container has one file only: see driver.Crowded.
         ruleset = landlock.ruleset(version, TMP) if version else None
         return cls(version, ruleset, modes.filter_of_modes())
 
     def enter(self) -> None:
-        """Shut this process in, but for its descriptors. The ruleset's is still open then. Raises OSError."""
+        """Confine this process, except for its descriptors. The ruleset's must still be open. Raises OSError."""
         os.setsid()
         _handle_signals()
         _be_first_to_die()
@@ -58,7 +58,7 @@ class Confinement:
 
 
 def limit(*, open_files: int, file_bytes: int, cpu_seconds: int, memory_bytes: int) -> None:
-    """Set this process's resource limits; 0 bytes of memory are no limit."""
+    """Set this process's resource limits; 0 bytes of memory means no limit."""
     for which, wanted in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, open_files),
@@ -74,16 +74,16 @@ def limit(*, open_files: int, file_bytes: int, cpu_seconds: int, memory_bytes: i
 
 
 def _handle_signals() -> None:
-    """An ordinary Python process's handlers, in place of the driver's deaf ones."""
+    """Set the signal handlers of an ordinary Python process instead of the driver's, which ignore signals."""
     for number, handler in _SIGNALS:
         _signal.signal(number, handler)
     _signal.signal(signal.SIGINT, _signal.default_int_handler)
 
 
 def _be_first_to_die() -> None:
-    """Out of memory, the kernel takes this process before the driver.
+    """Make the kernel kill this process before the driver when memory runs out.
 
-    The driver is not dumpable, so its child may not write its own /proc files until it is.
+    The driver is not dumpable, so its child must become dumpable before it may write its own /proc files.
     """
     _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
     file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)

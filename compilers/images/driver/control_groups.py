@@ -1,6 +1,6 @@
-"""The limits of this container, as the kernel's control groups show them.
+"""The limits of this container, as the kernel's control groups report them.
 
-An engine may take a limit and not enforce it, as rootless ones do on version 1, and may even claim that it does.
+An engine may accept a limit without enforcing it, as rootless ones do on cgroup v1, and may even report it as set.
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
 """
@@ -16,7 +16,7 @@ _PROCESSES = {2: "pids.max", 1: "pids/pids.max"}
 
 
 def missing_limits(memory_bytes: int, processes: int, root: str = ROOT) -> list[str]:
-    """Return what is not limited to these figures, with what was found instead; empty where both limits hold.
+    """Return the limits that are not enforced, each with the value found; empty if both are enforced.
 
     `memory_bytes` and `processes` are the container's; 0 is not checked. A file that cannot be read counts as no limit.
     """
@@ -25,12 +25,12 @@ def missing_limits(memory_bytes: int, processes: int, root: str = ROOT) -> list[
     for name, files, wanted in (("memory", _MEMORY, memory_bytes), ("processes", _PROCESSES, processes)):
         found = _read(f"{root}/{files[version]}")
         if wanted and not (found.isdecimal() and int(found) <= wanted):
-            missing.append(f"{name} ({files[version]}: {found}, wanted: {wanted})")
+            missing.append(f"{name} ({files[version]}: {found}, required: {wanted})")
     return missing
 
 
 def _read(path: str) -> str:
-    """Return a file's one short line; an explanation in words where it cannot be read."""
+    """Return a file's single short line, or an explanation if it cannot be read."""
     try:
         file = os.open(path, os.O_RDONLY)
         try:

@@ -2,10 +2,10 @@
 
     driver.py LANGUAGE WAIT_SECONDS
 
-Gets ready to compile the language, then waits for the request, at most so long: a container may stand ready
-long before its work comes. The process of the first jar is forked ahead, and waits too. Unpacks the tree, runs
-every file in a process of its own, one after another, and sends each result as a frame. It never parses what a
-child delivers. As PID 1 it cannot be killed from inside; its interpreter is an unreadable copy, which makes it
+Warms up the compiler of the language, then waits up to WAIT_SECONDS for the request, because a container may be warm
+long before its work arrives. The process of the first jar is preforked and waits too. Then it unpacks the tree, runs
+the files one after another, each in its own process, and sends each result as a frame. It never parses a
+child's result. As PID 1 it cannot be killed from inside. Its interpreter is an unreadable copy, which makes it
 undumpable, so no child can trace it or open its descriptors.
 """
 
@@ -17,10 +17,10 @@ import sys
 
 
 def _restart_with_fixed_hashes() -> None:
-    """Start this program again with hashes that do not differ between containers, if they do.
+    """Start this program again with hashes that are equal in all containers, unless they are already.
 
-    Sets of strings then have one order, and a DAG built from one keeps its form. Only the environment can ask for it,
-    which -I ignores; so what -I keeps out is removed here, and -s and -P do the rest.
+    Sets of strings then have the same order everywhere, and a DAG built from one keeps its form. Only the environment
+    can set this, but -I ignores the environment; so this removes the variables that -I ignores, and -s and -P do the rest.
     """
     if os.environ.get("PYTHONHASHSEED") == "0" and not sys.flags.ignore_environment:
         return
@@ -30,7 +30,7 @@ def _restart_with_fixed_hashes() -> None:
 
 
 if __name__ == "__main__":
-    # Before anything else is imported: it costs the start of an interpreter.
+    # Before other imports, because it restarts the interpreter.
     _restart_with_fixed_hashes()
 
 import ctypes
@@ -48,19 +48,19 @@ from compilers.sandbox import protocol
 
 _PR_SET_DUMPABLE = 4
 _RESPONSE_FD = 62
-_TAR_OVERHEAD_BYTES = 4 << 10  # of one file: header, PAX path, padding
+_TAR_OVERHEAD_BYTES = 4 << 10  # per file: header, PAX path, padding
 
 
 class TooManyFiles(Exception):
-    """More than one file was asked for where nothing keeps a file from writing the others."""
+    """More than one file was requested, but nothing keeps a file from writing to the others."""
 
 
 class Unlimited(Exception):
-    """A limit that the request names does not hold for this container; the message says which."""
+    """A limit in the request is not enforced for this container. The message says which."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve one request. Returns the container's exit status."""
+    """Serve one request. Return the container's exit status."""
     language, wait_seconds = arguments
     _harden()
     confinement = Confinement.prepared()
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _harden() -> None:
-    """Deaf to every signal, undumpable, and nothing of this process on descriptor 1.
+    """Ignore all signals, become undumpable, and keep this process's prints off descriptor 1.
 
     Python would turn a child's SIGINT into an exception; a stray print would break the framing.
     """
@@ -111,12 +111,12 @@ def _harden() -> None:
 
 
 def _compiler(language: str) -> child.ChildCompiler:
-    """All that can be done before the tree is here. Raises ImportError when the image lacks something."""
-    # The driver's own place in front goes: only the SDK's folder stays importable.
+    """Do everything that is possible before the tree arrives. Raises ImportError when the image is incomplete."""
+    # Removes the driver's own folder from the search path: only the SDK's folder stays importable.
     sys.path[0] = "/opt/kiok/python"
     compiler = child.COMPILERS[language]()
     for name in [name for name in sys.modules if name.partition(".")[0] == "compilers"]:
-        # A repository may well have a package of this name.
+        # A repository may have a package of this name.
         del sys.modules[name]
     gc.disable()
     gc.collect()
@@ -124,7 +124,7 @@ def _compiler(language: str) -> child.ChildCompiler:
 
 
 def _is_asked(wait_seconds: float) -> bool:
-    """Whether a request comes in time. An end of standard input is none."""
+    """Return whether a request arrives in time. The end of standard input is not a request."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
     return any(event & select.POLLIN for _, event in poll.poll(wait_seconds * 1000))
@@ -143,19 +143,19 @@ def _serve(
         raise Unlimited(" and ".join(missing))
     if len(request.files) > 1 and not confinement.landlock_version:
         raise TooManyFiles("its kernel has no Landlock")
-    # Children then share these pages: no collection touches what was made before the fork.
+    # Children then share these pages: no garbage collection touches objects from before the fork.
     gc.freeze()
     until = time.monotonic() + request.deadline_seconds
     for index, path in enumerate(request.files):
         meta, payload = supervise.run_file(compiler, path, request, confinement, until=until, ahead=ahead)
-        # Nobody is left after a file. A process forked ahead of the second would meet the first one's.
+        # No process is left after a file. A process forked before the second file would find the first one's.
         ahead = None
         _send(protocol.result_frame(index, meta, payload, request.seal))
     _send(protocol.end_frame(len(request.files), request.seal))
 
 
 def _receive() -> protocol.CompileRequest:
-    """Read the request and lay out its tree; the tar itself is never held in memory."""
+    """Read the request and lay out its tree. The tar itself is never completely in memory."""
     source = os.fdopen(0, "rb", buffering=0, closefd=False)
     length = protocol.parse_preamble(unpack.read_exactly(source, protocol.PREAMBLE_BYTES))
     request = protocol.CompileRequest.from_header(unpack.read_exactly(source, length))

@@ -1,9 +1,9 @@
-"""Landlock: a child gives up writing anywhere but in /tmp, TCP, and signals to processes not its own.
+"""Landlock: a child cannot write outside /tmp, use TCP, or signal processes other than its own.
 
-Every child has the driver's uid, so without this it could write the sources of the files after it.
-Reading stays open: files of one commit may read each other. What this kernel interface does not cover,
-the modes and times of files, is the affair of `modes`.
-https://docs.kernel.org/userspace-api/landlock.html; the figures are those of linux/landlock.h.
+Every child has the driver's uid, so without this it could write the sources of later files.
+Reading stays allowed: files of one commit may read each other. This kernel interface does not cover
+the modes and times of files; `modes` does.
+https://docs.kernel.org/userspace-api/landlock.html; the numbers are those of linux/landlock.h.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import errno
 import os
 import struct
 
-# Call numbers are the same on every architecture, as of all calls made since Linux 5.1.
+# Call numbers are the same on every architecture, as for all calls added since Linux 5.1.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1
 _PATH_BENEATH = 1
-# From ABI 7 on the kernel logs each denial, with which a file could flood the host's log.
+# From ABI 7 on, the kernel logs each denial, so that a file could flood the host's log.
 _LOG_SAME_EXEC_OFF = 1
 
 _WRITE_FILE, _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 1, 1 << 13, 1 << 14, 1 << 15
 # remove_dir, remove_file, make_char, make_dir, make_reg, make_sock, make_fifo, make_block, make_sym
 _ALTER_FOLDERS = sum(1 << bit for bit in range(4, 13))
-_DEVICES = 1 << 6 | 1 << 9 | 1 << 11  # make_char, make_sock, make_block: granted nowhere
+_DEVICES = 1 << 6 | 1 << 9 | 1 << 11  # make_char, make_sock, make_block: never granted
 _BIND_AND_CONNECT_TCP = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
@@ -33,7 +33,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def abi() -> int:
-    """The version of the kernel's Landlock, from 1; 0 where it is missing, switched off or refused."""
+    """Return the version of the kernel's Landlock, from 1; 0 if it is missing, disabled or refused."""
     try:
         return _syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION))
     except OSError as exc:
@@ -43,10 +43,10 @@ def abi() -> int:
 
 
 def ruleset(version: int, writable: str) -> int:
-    """A descriptor of the rules; `version` is what `abi` gave. Made once, for any number of processes.
+    """Return a descriptor of the rules for any number of processes. `version` is the result of `abi`.
 
-    Files are written, made and removed beneath the folder `writable` only, and /dev/null is written.
-    Raises OSError when the kernel does not agree.
+    Files can be written, created and removed only under the folder `writable`, and /dev/null can be written.
+    Raises OSError when the kernel refuses.
     """
     handled = _handled(version)
     attributes = struct.pack(
@@ -55,7 +55,7 @@ def ruleset(version: int, writable: str) -> int:
         _BIND_AND_CONNECT_TCP if version >= 4 else 0,
         _ABSTRACT_SOCKETS_AND_SIGNALS if version >= 6 else 0,
     )
-    # The structure grew with the interface; a kernel takes zeros beyond what it knows.
+    # The structure grew with the interface; a kernel accepts zeros beyond the part it knows.
     made = _syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
     _grant(made, writable, handled & ~(_DEVICES | _IOCTL_DEV))
     _grant(made, "/dev/null", handled & (_WRITE_FILE | _TRUNCATE))
@@ -63,13 +63,13 @@ def ruleset(version: int, writable: str) -> int:
 
 
 def restrict(version: int, ruleset: int) -> None:
-    """Shut this process, and all that it starts, in for good. Needs no_new_privs. Raises OSError."""
+    """Restrict this process and all its children permanently. Needs no_new_privs. Raises OSError."""
     flags = _LOG_SAME_EXEC_OFF if version >= 7 else 0
     _syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(flags))
 
 
 def _handled(version: int) -> int:
-    """The rights that are refused where no rule grants them: all that alter a file or folder."""
+    """Return the rights that are refused unless a rule grants them: all that change a file or folder."""
     handled = _WRITE_FILE | _ALTER_FOLDERS
     for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV)):
         if version >= since:

@@ -1,4 +1,4 @@
-"""The parent's side of one file: fork, watch, kill, collect, leave nothing behind."""
+"""The parent's side of one file: fork, watch, kill, collect the result, clean up."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ STDIN = 0
 _READ_BYTES = 1 << 16
 _STACK_SECONDS = 0.5  # for a process to write its stack, on a machine under load
 _STACK_PAUSE_SECONDS = 0.05
-_STACK_BYTES = 1_500  # what the detail of an outcome has room for
-# Where what is read from a child goes.
+_STACK_BYTES = 1_500  # fits into the detail of an outcome
+# Receives the data read from a child.
 Sink = Callable[[bytes], None]
 
 _NAMES = {number: number.name for number in signal.Signals}
 
 
 class HostDisconnected(Exception):
-    """Standard input ended: nobody waits for results any more."""
+    """Standard input ended: the host no longer waits for results."""
 
 
 @dataclass
 class Watch:
-    """What has come out of a child so far."""
+    """The data received from a child so far."""
 
     max_payload_bytes: int
     max_output_bytes: int
@@ -44,11 +44,11 @@ class Watch:
         return len(self.payload) > self.max_payload_bytes
 
     def take_payload(self, data: bytes) -> None:
-        """Keep one byte more than is allowed, to know that it was too much."""
+        """Keep one byte more than is allowed, to detect an oversized payload."""
         self.payload += data[: self.max_payload_bytes + 1 - len(self.payload)]
 
     def take_output(self, data: bytes) -> None:
-        """Keep the tail; the rest is read and dropped, so that the child never blocks on it."""
+        """Keep the tail. The rest is read and dropped, so that the child never blocks on it."""
         self.output += data
         if len(self.output) > self.max_output_bytes:
             del self.output[: len(self.output) - self.max_output_bytes]
@@ -56,9 +56,9 @@ class Watch:
 
 @dataclass(frozen=True)
 class ChildProcess:
-    """A process for one file: the ends of its pipes that are the driver's.
+    """A process for one file, with the driver's ends of its pipes.
 
-    `job` is that of the job, for one that was forked ahead; it serves the first file, or none.
+    `job` is the pipe for the job of a preforked process, which serves the first file or none.
     """
 
     pid: int
@@ -73,7 +73,7 @@ class ChildProcess:
 
 
 def fork(compiler: child.ChildCompiler, job: child.Job | None, confinement: Confinement) -> ChildProcess:
-    """A process at work on the job; without one, a process that gets ready for what `hand_over` gives it."""
+    """Start a process that works on the job; without one, a process that warms up and waits for `_hand_over`."""
     result_read, result_write = os.pipe()
     output_read, output_write = os.pipe()
     job_read, job_write = os.pipe() if job is None else (None, None)
@@ -89,7 +89,7 @@ def fork(compiler: child.ChildCompiler, job: child.Job | None, confinement: Conf
 
 
 def _hand_over(ahead: ChildProcess, job: child.Job) -> ChildProcess | None:
-    """The process forked ahead, now at work on the job; None if it has died."""
+    """Give the job to the preforked process and return it; None if it has died."""
     died = bool(os.waitpid(ahead.pid, os.WNOHANG)[0])
     if ahead.job is not None and not died:
         with contextlib.suppress(BrokenPipeError):
@@ -109,14 +109,14 @@ def run_file(
     until: float,
     ahead: ChildProcess | None = None,
 ) -> tuple[dict[str, Any], bytes]:
-    """Compile one file in a process of its own, be it one forked ahead; its meta and payload.
+    """Compile one file in its own process, preforked or new. Return its meta and payload.
 
-    `until` is when the container's deadline ends, on the monotonic clock. Raises HostGone.
+    `until` is the end of the container's deadline on the monotonic clock. Raises HostGone.
     """
     begun = time.monotonic()
     limit = min(request.file_timeout_seconds, until - begun)
     if limit <= 0:
-        return _meta("timeout", "the container's deadline passed before this file's turn", 0.0, b""), b""
+        return _meta("timeout", "the container's deadline passed before this file's start", 0.0, b""), b""
     watch = Watch(request.max_payload_bytes, request.max_output_bytes)
     job = child.Job(path, request)
     process = (_hand_over(ahead, job) if ahead else None) or fork(compiler, job, confinement)
@@ -127,7 +127,7 @@ def run_file(
             _request_stack(process, watch)
     finally:
         status = _kill_all(process.pid)
-        # Everyone who held the other ends is dead, so what the pipes still hold is all there is.
+        # All processes with the other ends are dead, so the pipes hold nothing but what is in them now.
         for descriptor, sink in sinks.items():
             _drain(descriptor, sink)
         process.close()
@@ -136,16 +136,16 @@ def run_file(
     outcome, detail = _judge(watch, status, timed_out=timed_out, limit=limit)
     if outcome == "timeout":
         if limit < request.file_timeout_seconds:
-            detail = f"{detail}: the container's deadline left it no more of its {request.file_timeout_seconds:.3g} s"
+            detail = f"{detail}: the container's deadline did not leave it its full {request.file_timeout_seconds:.3g} s"
         detail += _stack(watch)
     payload = bytes(watch.payload) if outcome == "ok" else b""
     return _meta(outcome, detail, seconds, bytes(watch.output)), payload
 
 
 def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -> bool:
-    """Read until the child is dead, its payload too large or its time up (True).
+    """Read until the child is dead, its payload is too large, or its time is up (True).
 
-    A pipe's end is no sign of death, nor death one of the pipe's end: a daemon may hold it.
+    The end of a pipe does not mean that the child is dead, nor the reverse: a daemon may hold the pipe.
     """
     pidfd = os.pidfd_open(pid)
     poll = select.poll()
@@ -172,7 +172,7 @@ def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -
 
 
 def _request_stack(process: ChildProcess, watch: Watch) -> None:
-    """Have a process that is to be killed write its stack in the place of its payload, and wait a moment for it."""
+    """Make a process that will be killed write its stack instead of its payload, and wait briefly for it."""
     watch.payload.clear()
     try:
         os.kill(process.pid, child.STACK_SIGNAL)
@@ -182,7 +182,7 @@ def _request_stack(process: ChildProcess, watch: Watch) -> None:
     wait_seconds = _STACK_SECONDS
     poll = select.poll()
     poll.register(process.result, select.POLLIN)
-    # It comes in pieces and has no end mark: it is over when no more comes.
+    # The stack arrives in pieces without an end mark: it is complete when no more data arrives.
     while time.monotonic() < until and poll.poll(wait_seconds * 1000):
         data = os.read(process.result, _READ_BYTES)
         if not data:
@@ -192,16 +192,16 @@ def _request_stack(process: ChildProcess, watch: Watch) -> None:
 
 
 def _stack(watch: Watch) -> str:
-    """Return what the process wrote of its stack, on lines of their own; the host reads it."""
+    """Return the stack that the process wrote, on separate lines; the host parses it."""
     text = bytes(watch.payload[:_STACK_BYTES]).decode("ascii", "replace")
     return f"\n{text}" if text else ""
 
 
 def _kill_all(pid: int) -> int:
-    """Kill and reap every process but this one; the wait status of `pid`.
+    """Kill and reap all other processes. Return the wait status of `pid`.
 
-    Only PID 1 of its own namespace may call it. What a killed process leaves behind is inherited by
-    PID 1, hence until there is no child.
+    Only PID 1 of its own namespace may call it. PID 1 inherits the children of a killed process,
+    so this repeats until there is no child.
     """
     status = 0
     while True:
@@ -245,9 +245,9 @@ def _meta(outcome: str, detail: str, seconds: float, output: bytes) -> dict[str,
 
 
 def _empty(folder: str) -> None:
-    """Remove everything under `folder`, without recursion: a file may nest folders without end.
+    """Remove everything under `folder` without recursion, because a file may nest folders without limit.
 
-    A folder's own folders are moved up before it is removed, so depth never grows.
+    A folder's own folders are moved up before it is removed, so the depth never grows.
     """
     moved = 0
     while names := os.listdir(folder):  # noqa: PTH208

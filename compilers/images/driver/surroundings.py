@@ -1,6 +1,6 @@
-"""What an exception of a file has to do with the sandbox it runs in, in words for its author.
+"""Explain to the author what an exception of a file has to do with the sandbox.
 
-The host adds what it alone knows: limits and the image (`compilers.sandbox.hints`).
+The host adds what only it knows: limits and the image (`compilers.sandbox.hints`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 _MAX_CHAIN = 10
 _TMP = "/tmp/"  # noqa: S108  the container's own tmpfs
-# Named, not imported: the driver needs neither, and a container has to start fast.
+# Paths, not imports: the driver needs neither module, and a container must start fast.
 _STANDARD_LIBRARY = os.path.dirname(os.__file__)  # noqa: PTH120
 _SOCKET = f"{_STANDARD_LIBRARY}/socket.py"
 _SUBPROCESS = f"{_STANDARD_LIBRARY}/subprocess.py"
@@ -35,24 +35,24 @@ _RELATIVE = (
     "use pathlib.Path(__file__).parent / {name!r}"
 )
 _NOT_IN_TREE = (
-    "the sandbox holds the files of the commit: if only a folder of the repository is synced, "
-    "`include` must name what lies outside it"
+    "the sandbox contains only the files of the commit: if only a folder of the repository is synced, "
+    "`include` must list the files outside it that are needed"
 )
-_NOT_IN_IMAGE = "the sandbox holds the repository's files and its image, nothing of your computer"
+_NOT_IN_IMAGE = "the sandbox contains the repository's files and its image, but nothing from your computer"
 _PROGRAM = "the sandbox image has no such program"
-_NOT_RUN = "no program of the repository or of /tmp can be run in the sandbox"
-_WRITE = "in the sandbox only /tmp can be written, and no file's mode or time can be set"
-_INPUT = "nobody can answer in the sandbox: its standard input is empty"
+_NOT_RUN = "programs from the repository or /tmp cannot be executed in the sandbox"
+_WRITE = "in the sandbox only /tmp is writable, and the modes and times of files cannot be changed"
+_INPUT = "the sandbox has no input: its standard input is empty"
 _USER = "the user of the sandbox has no name"
-_LOCALE = "the sandbox has no locale but C.UTF-8"
+_LOCALE = "the only locale in the sandbox is C.UTF-8"
 
-# The files of the frames of one exception, the innermost last.
+# The file and code of each frame of one exception, the innermost last.
 Frames = Sequence[tuple[str, CodeType]]
 Rule = Callable[[BaseException, Frames, str], str]
 
 
 def explainer(src: str) -> Callable[[BaseException, TracebackType | None, Any], str]:
-    """Return what `kiok.python_failure.Explain` asks for, for a repository laid out in `src`."""
+    """Return a function of type `kiok.python_failure.Explain`, for a repository laid out in `src`."""
 
     def explain(exc: BaseException, traceback: TracebackType | None, _place: Any) -> str:
         for one, frames in _chain(exc, traceback):
@@ -65,7 +65,7 @@ def explainer(src: str) -> Callable[[BaseException, TracebackType | None, Any], 
 
 
 def _chain(exc: BaseException, traceback: TracebackType | None) -> Iterator[tuple[BaseException, Frames]]:
-    """Yield an exception and those that led to it, each with its frames."""
+    """Yield an exception and its causes, each with its frames."""
     seen: list[BaseException] = []
     current: BaseException | None = exc
     while current is not None and not any(current is one for one in seen) and len(seen) < _MAX_CHAIN:
@@ -85,7 +85,7 @@ def _frames(traceback: TracebackType | None) -> Frames:
 
 def _version(exc: BaseException, _frames: Frames, src: str) -> str:
     if type(exc) in (SyntaxError, IndentationError, TabError):
-        return f"{_PYTHON}; syntax of a later version is an error there"
+        return f"{_PYTHON}; syntax of later versions is not available"
     missing = None
     if type(exc) is ImportError:
         missing = sys.modules.get(exc.name or "")
@@ -94,7 +94,7 @@ def _version(exc: BaseException, _frames: Frames, src: str) -> str:
     if missing is None or (getattr(missing, "__file__", None) or "").startswith(src + "/"):
         return ""
     is_standard = missing.__name__.partition(".")[0] in sys.stdlib_module_names
-    return f"{_PYTHON}; what a later version has added is missing there" if is_standard else ""
+    return f"{_PYTHON}; names added in later versions are not available" if is_standard else ""
 
 
 def _network(exc: BaseException, frames: Frames, _src: str) -> str:

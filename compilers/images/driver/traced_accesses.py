@@ -1,18 +1,18 @@
-"""What a Python file asks of the repository's tree while it runs, so that it need not run again for nothing.
+"""Record a running Python file's accesses to the repository's tree, so that it is compiled again only if needed.
 
-Each question is one string that any tree can answer (`compilers.build_cache` does):
+Each access is a question, one string that any tree can answer (`compilers.build_cache` does):
 
     p:PATH      what is at PATH: this file, a folder, nothing; asked by open, stat, access, ...
     n:FOLDER    the names in FOLDER, and which are folders; asked by listdir, glob, walk
-    s:FOLDER    the same with the files' sizes, which an entry of scandir gives away without a further call
-    m:PATH      what an import of the module PATH finds there; asked of every folder it is looked for in
-    *           everything: it did what this module cannot follow, so it depends on the whole tree
+    s:FOLDER    the same with the files' sizes, which an entry of scandir reveals without a further call
+    m:PATH      what an import of the module PATH finds there; one per searched folder
+    *           everything: the file did something that cannot be traced, so it depends on the whole tree
 
-Paths are from the repository's root, which is "". Most come as audit events, which precede the deed and so
-tell of failures too; functions without an event are wrapped. Import look-ups are recorded by the finder:
-Python's own lists whole folders, and every new file would then seem to matter to every import.
+Paths are relative to the repository's root, which is "". Most accesses are audit events, which precede the operation
+and so include failures; functions without an event are wrapped. Import searches are recorded by the finder:
+Python's own finder lists whole folders, and every new file would then seem to affect every import.
 
-Runs in a file's own process, which may lie about itself: see docs/adr/0015-compile-only-what-changed.md.
+Runs in the file's own process, which may report wrong accesses: see docs/adr/0015-compile-only-what-changed.md.
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ _LOADERS = (
 )
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + "/"  # noqa: PTH120
 _IMPORTLIB = FileFinder.find_spec.__code__.co_filename
-# They list folders and never look at an entry's size.
+# These list folders and never use an entry's size.
 _WANT_NAMES_ONLY = frozenset({"os", "glob", "pathlib"})
-# Extensions from outside the standard library that are known to open no file by themselves.
+# Extensions from outside the standard library that are known to open no files themselves.
 _HARMLESS_EXTENSIONS = frozenset({"yaml._yaml", "markupsafe._speedups"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _ALWAYS_DOUBTFUL = (
     *("subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"),
     *("pty.spawn", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.call_function"),
-    # An alias elsewhere would hide what is read.
+    # An alias elsewhere would hide later reads.
     *("os.link", "os.symlink"),
-    # A database in memory can attach one in a file, of which no event tells.
+    # An in-memory database can attach one in a file, without an event.
     "sqlite3.connect",
     # Another interpreter has no audit hook.
     "cpython.PyInterpreterState_New",
@@ -72,10 +72,10 @@ _DOUBTFUL_IN_THE_TREE = (
 
 
 class Recorder:
-    """The questions of one process: installed before the fork, begun after it. A process needs one."""
+    """The questions of one process: installed before the fork, started after it. A process needs one recorder."""
 
     def __init__(self, root: str) -> None:
-        """`root` is the folder the repository is laid out in."""
+        """Create a recorder. `root` is the folder that holds the repository."""
         self._root = root
         self._below = root + "/"
         self._asked: set[str] = set()
@@ -91,13 +91,13 @@ class Recorder:
             **dict.fromkeys(_ALWAYS_DOUBTFUL, lambda _args: self.doubt()),
             **dict.fromkeys(_DOUBTFUL_IN_THE_TREE, self._changed),
         }
-        # Those that are called now: none before `begin`, nor once there is doubt.
+        # The handlers that are called now: none before `begin`, and none after a doubt.
         self._active: dict[str, Callable[[tuple[Any, ...]], None]] = {}
 
     def install(self) -> None:
-        """Put the hooks in place, for good."""
+        """Install the hooks, permanently."""
         sys.path_hooks.insert(0, _path_hook(self))
-        # os takes its functions from posix, where they can be had without it.
+        # os imports its functions from posix, where a file can get them directly.
         for module in (os, posix):
             for name in ("stat", "lstat", "access", "readlink"):
                 _wrap(self, module, name, self.looked_at)
@@ -109,60 +109,60 @@ class Recorder:
         handler_of, doubt = self._active.get, self.doubt
 
         def audit(event: str, args: tuple[Any, ...]) -> None:
-            """Never raises: that would forbid what is being done."""
+            """Call the handler of an event. Never raises, because that would block the operation."""
             handler = handler_of(event)
             if handler is not None:
                 try:
                     handler(args)
-                except BaseException:  # noqa: BLE001  an odd path object may raise anything
+                except BaseException:  # noqa: BLE001  a custom path object may raise anything
                     doubt()
 
         sys.addaudithook(audit)
 
     def begin(self) -> None:
-        """Take note from here on."""
+        """Record from now on."""
         self._active.update(self._handlers)
 
     def traced_accesses(self, path: str) -> list[str]:
-        """What was asked so far, sorted, without the file's own content at `path`."""
+        """Return the questions so far, sorted, without the file's own content at `path`."""
         asked = sorted(self._asked - {f"p:{path}"})
         if self._doubtful or sum(map(len, asked)) > MAX_CHARACTERS or not all(map(str.isprintable, asked)):
             return [EVERYTHING]
         return asked
 
     def doubt(self) -> None:
-        """It did what cannot be followed."""
+        """Note that the file did something that cannot be traced."""
         self._doubtful = True
         self._active.clear()
 
     def called(self, look: Callable[[Any], None], args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        """A wrapped function was called; `look` is told its path. Never raises."""
+        """Handle the call of a wrapped function: pass its path to `look`. Never raises."""
         if not self._active or _is_of_import_machinery(sys._getframe(2)):
             return
         try:
             self._doubt_if(options.get("dir_fd") is not None)
             look(args[0] if args else options.get("path"))
-        except BaseException:  # noqa: BLE001  the original says what is wrong with its arguments
+        except BaseException:  # noqa: BLE001  the original reports invalid arguments
             self.doubt()
 
     def looked_at(self, path: Any) -> None:
-        """A path was looked at. A descriptor (int) was opened by a path before."""
+        """Record an access to a path. A descriptor (int) was opened by a path before."""
         if not isinstance(path, int):
             self._ask("p:", path)
 
     def looked_for(self, folder: str, name: str) -> None:
-        """A module of this name was looked for in the folder."""
+        """Record the search for a module of this name in the folder."""
         if (inside := self.inside(folder)) is not None:
             self._add("m:", f"{inside}/{name}" if inside else name)
 
     def changed(self, path: Any) -> None:
-        """Something was done to a path that this module does not follow."""
+        """Cause doubt for an operation on a path that this module does not trace."""
         self._doubt_if(not isinstance(path, int) and self.inside(path) is not None)
 
     def inside(self, path: Any) -> str | None:
-        """The path from the repository's root, None if it is outside.
+        """Return the path relative to the repository's root, None if it is outside.
 
-        Components before a `..` have to be there, so they are asked for.
+        Components before a `..` must exist, so they are recorded too.
         """
         text = os.fsdecode(path)
         if not text.startswith("/"):
@@ -185,7 +185,7 @@ class Recorder:
                 self._ask("p:", before)
 
     def _ask(self, kind: str, path: Any) -> None:
-        # That the root is a folder is the same for every tree.
+        # The root is a folder in every tree.
         if (inside := self.inside(path)) is not None and (inside or kind != "p:"):
             self._add(kind, inside)
 
@@ -204,17 +204,17 @@ class Recorder:
         self._ask("p:", path)
         if flags & _WRITING:
             self.changed(path)
-        # From os.open, whose dir_fd no event tells.
+        # From os.open, whose event has no dir_fd.
         self._doubt_if(mode is None and not os.fsdecode(path).startswith("/"))
 
     def _listed(self, args: tuple[Any, ...]) -> None:
-        # A finder of ours; what it is after, `looked_for` tells. One that the file made itself tells nothing.
+        # The recorder's own finder: `looked_for` records the search. A finder made by the file itself records nothing.
         caller = sys._getframe(2)
         if caller.f_code.co_filename != _IMPORTLIB or not isinstance(caller.f_locals.get("self"), _Finder):
             self._folder("n:", args[0])
 
     def _scanned(self, args: tuple[Any, ...]) -> None:
-        # 0 is this function, 1 the hook, 2 whoever lists.
+        # 0 is this function, 1 the hook, 2 the caller that lists the folder.
         caller = sys._getframe(2).f_globals.get("__name__")
         self._folder("n:" if caller in _WANT_NAMES_ONLY else "s:", args[0])
 
@@ -238,7 +238,7 @@ class Recorder:
 
 
 class _Finder(FileFinder):
-    """Python's own finder for a folder of the repository, which tells what it is asked."""
+    """Python's own finder for a folder of the repository, extended to record its searches."""
 
     recorder: Recorder
 
@@ -246,7 +246,7 @@ class _Finder(FileFinder):
         self.recorder.looked_for(self.path, fullname.rpartition(".")[2])
         spec = super().find_spec(fullname, target)
         if spec is not None and spec.origin is not None:
-            # A compiled module is not read by Python, so no event would tell.
+            # Python does not read a compiled module itself, so there is no event.
             self.recorder.looked_at(spec.origin)
         return spec
 
@@ -268,7 +268,7 @@ def _path_hook(recorder: Recorder) -> Callable[[str], FileFinder]:
 
 
 def _is_of_import_machinery(caller: FrameType) -> bool:
-    """Whether Python's finders and loaders ask for themselves. What they are after is recorded where it matters."""
+    """Return whether the call comes from Python's finders and loaders, whose searches are recorded elsewhere."""
     above = caller.f_back
     return (
         caller.f_code.co_filename == _IMPORTLIB
@@ -278,7 +278,7 @@ def _is_of_import_machinery(caller: FrameType) -> bool:
 
 
 def _wrap(recorder: Recorder, module: Any, name: str, look: Callable[[Any], None]) -> None:
-    """Put a function in the original's place that first tells of the call."""
+    """Replace a function by one that first reports the call."""
     original = getattr(module, name)
 
     def wrapper(*args: Any, **options: Any) -> Any:
@@ -287,7 +287,7 @@ def _wrap(recorder: Recorder, module: Any, name: str, look: Callable[[Any], None
 
     wrapper.__name__ = wrapper.__qualname__ = name
     setattr(module, name, wrapper)
-    # Who asks whether a function takes a descriptor looks it up there.
+    # Code that checks whether a function takes a descriptor uses these sets.
     for supporting in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks):
         if original in supporting:
             supporting.add(wrapper)

@@ -1,6 +1,6 @@
-"""Unpacks the request's tar into /src, strictly.
+"""Unpack the request's tar into /src, strictly.
 
-The host made the tar from names it vetted, so whatever departs is refused, not repaired.
+The host made the tar from vetted names, so any deviation is refused, not repaired.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _COPY_BYTES = 1 << 16
 
 
 class ByteStream(Protocol):
-    """Where the bytes come from: a pipe, unbuffered or not."""
+    """A source of bytes: a pipe, buffered or not."""
 
     def read(self, size: int, /) -> bytes | None: ...
 
 
 class TarRefused(Exception):
-    """The tar holds what it must not; the message names the member."""
+    """The tar holds something that is not allowed. The message names the member."""
 
 
 def read_exactly(source: ByteStream, size: int) -> bytes:
-    """Read `size` bytes. Raises ProtocolError at an early end."""
+    """Read `size` bytes. Raises ProtocolError if the input ends early."""
     parts = []
     while size:
         data = source.read(min(size, _COPY_BYTES))
@@ -38,7 +38,7 @@ def read_exactly(source: ByteStream, size: int) -> bytes:
 
 
 class ChunkReader(io.RawIOBase):
-    """The chunks of the tar as one stream, of at most `max_bytes`."""
+    """The chunks of the tar as one stream of at most `max_bytes`."""
 
     def __init__(self, source: ByteStream, max_bytes: int) -> None:
         self._source = source
@@ -50,7 +50,7 @@ class ChunkReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Fill what is at hand of the current chunk; 0 after the last one."""
+        """Fill the buffer from the current chunk; 0 after the last one."""
         view = memoryview(buffer)  # type: ignore[arg-type]
         if not self._left and not self._ended:
             self._left = parse_chunk_length(read_exactly(self._source, 4))
@@ -66,7 +66,7 @@ class ChunkReader(io.RawIOBase):
         return len(data)
 
     def drain(self) -> None:
-        """Read on to the empty chunk that ends the tar."""
+        """Read up to the empty chunk that ends the tar."""
         scratch = bytearray(_COPY_BYTES)
         while self.readinto(scratch):
             pass
@@ -75,8 +75,8 @@ class ChunkReader(io.RawIOBase):
 def unpack(stream: BinaryIO, root: str, *, entries: int, total_bytes: int) -> None:
     """Write the tar's regular files under `root`, mode 0444, folders 0755.
 
-    Raises TarRefused for a link, a device, a special mode, an odd name, a duplicate, a PAX record other
-    than a path, or when files and bytes are not as many as announced.
+    Raises TarRefused for a link, a device, a special mode, an invalid name, a duplicate, a PAX record other
+    than a path, or when the number of files or bytes differs from the announced one.
     """
     seen = 0
     size = 0
@@ -84,7 +84,7 @@ def unpack(stream: BinaryIO, root: str, *, entries: int, total_bytes: int) -> No
         with tarfile.open(fileobj=stream, mode="r|", bufsize=_COPY_BYTES) as tar:
             for member in tar:
                 path = _vetted(tar, member)
-                # The archive object remembers every member, for a look-up never made here.
+                # The archive object keeps every member for lookups, which are not used here.
                 tar.members = []  # type: ignore[attr-defined]
                 if member.isdir():
                     os.makedirs(os.path.join(root, path), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH118
@@ -116,7 +116,7 @@ def _vetted(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
-    """O_EXCL refuses a duplicate, O_NOFOLLOW whatever link might stand there."""
+    """Write a member. O_EXCL refuses a duplicate, O_NOFOLLOW any existing link."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     content = tar.extractfile(member)

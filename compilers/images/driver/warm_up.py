@@ -1,11 +1,11 @@
-"""A DAG for nobody, which the driver compiles before the first file comes: a task of every kind, and what they share."""
+"""The warm-up DAG that the driver compiles before the first request: a task of every kind, and their common settings."""
 
 from kiok import Dag, conn, secret
 
 dag = Dag(
     "rehearsal",
     name="Rehearsal",
-    description="Compiled for nobody.",
+    description="Warm-up DAG, never registered.",
     schedule="*/15 6-18 1,15 JAN-DEC MON-FRI",
     catchup=False,
     default_timeout="90m",

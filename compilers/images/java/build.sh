@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds the Java SDK and the jar driver into OUTDIR, byte for byte the same from the same sources and JDK (17 or later).
+# Build the Java SDK and the jar driver into OUTDIR, byte-identical for the same sources and JDK (17 or later).
 #
-#   kiok-sdk.jar          what authors compile against, and what the sandbox links DAG jars with (Java 8 class files)
+#   kiok-sdk.jar          authors compile against it, and the sandbox links DAG jars with it (Java 8 class files)
 #   kiok-sdk-sources.jar  its sources
-#   kiok-jar-driver.jar   what the sandbox runs; of no use to authors
-#   kiok-rehearsal.jar    what a JVM started ahead compiles for nobody, to be warm when the jar comes
+#   kiok-jar-driver.jar   the program that runs in the sandbox; of no use to authors
+#   kiok-rehearsal.jar    compiled by a JVM started in advance, to be warm when the jar arrives
 set -eu
 
 if [ $# -ne 1 ]; then
@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 LC_ALL=C.UTF-8
 export LC_ALL
 
-# The time stamp of every entry: the first moment the zip format can tell in any time zone.
+# The time stamp of every entry: the earliest time that the zip format can express in any time zone.
 stamp=1980-01-02T00:00:00Z
 
 # compile SOURCES CLASSES JAVAC-OPTION...
@@ -28,12 +28,12 @@ compile() {
     shift 2
     mkdir -p "$classes"
     find "$sources" -name '*.java' | sort >"$work/files"
-    # -options: newer compilers call Java 8 class files obsolete, but old build chains must be able to use the SDK.
+# -options: newer compilers warn that Java 8 class files are obsolete, but old build chains must be able to use the SDK.
     javac -encoding UTF-8 -g -proc:none -Xlint:all,-options "$@" -d "$classes" "@$work/files"
 }
 
-# pack JAR FOLDER: entries sorted by name, so that the order of the file system does not matter. The jar's own time
-# is fixed too: the sandbox's archive of classes is good for jars of the same time only.
+# pack JAR FOLDER: entries sorted by name, independent of the order in the file system. The jar's own time
+# is fixed too: the sandbox's archive of classes is valid only for jars of the same time.
 pack() {
     (cd "$2" && find . -type f | sed 's|^\./||' | sort >"$work/entries" &&
         jar --create --file "$1" --no-manifest --date "$stamp" "@$work/entries" &&

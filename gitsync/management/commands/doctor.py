@@ -1,4 +1,4 @@
-"""`manage.py doctor`: whether this installation is as it should be."""
+"""`manage.py doctor`: check this installation."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from gitsync.monitoring.doctor.table import CHECKS, NAMES
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Look at each part of the installation as this machine has it, and say what was found and what to do, a line each: "
-        f"{', '.join(NAMES)}. Takes {LIMIT_SECONDS:g} s at most. Exit status 0: nothing failed; 1: something did."
+        "Check each part of the installation on this machine, and print one line per check with the finding and the remedy: "
+        f"{', '.join(NAMES)}. Takes {LIMIT_SECONDS:g} s at most. Exit status 0: no check failed; 1: a check failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
-        for option, does in (("--only", "look at this alone"), ("--skip", "leave this out")):
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object on stdout, nothing else"
+        )
+        for option, does in (("--only", "run only this check"), ("--skip", "skip this check")):
             parser.add_argument(
                 option,
                 action="append",

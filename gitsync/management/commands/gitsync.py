@@ -1,4 +1,4 @@
-"""`manage.py gitsync`: sync now, preview, list."""
+"""`manage.py gitsync`: sync repositories, run a dry run, or list repositories."""
 
 from __future__ import annotations
 
@@ -33,39 +33,44 @@ USAGE_ERROR = 2
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Sync repositories now and say what happened. Exit status 0: every repository is in sync and no file "
-        "failed; 1: something failed (what could be registered is); 2: usage or configuration error, such as an invalid "
-        "declaration of a repository (the other repositories are synced)."
+        "Sync repositories now and report the results. Exit status 0: all repositories are in sync and no file failed; "
+        "1: a repository or file failed (all valid DAGs are registered); 2: usage or configuration error, such as an "
+        "invalid declaration of a repository (the other repositories are synced)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         action = parser.add_mutually_exclusive_group(required=True)
-        action.add_argument("--now", action="store_true", help="sync and wait for the result")
-        action.add_argument("--list", action="store_true", help="show the repositories and how they stand")
+        action.add_argument("--now", action="store_true", help="sync and wait for the results")
+        action.add_argument("--list", action="store_true", help="list the repositories with their state")
         parser.add_argument(
             "--repo",
             action="append",
             metavar="NAME",
             help="only this repository; may be given more than once",
         )
-        parser.add_argument("--dry-run", action="store_true", help="show what a sync would do; write nothing")
-        parser.add_argument("--full", action="store_true", help="compile even what has not changed")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="report what a sync would do, without writing"
+        )
+        parser.add_argument("--full", action="store_true", help="compile all files, including unchanged ones")
         parser.add_argument(
             "--accept-empty",
             action="store_true",
             help="with --now and --repo: accept the held commit that prunes every DAG of the repository, and sync it",
         )
-        parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object on stdout, nothing else"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # The table says it better, and scripts want the JSON alone.
+        # The table replaces the log lines, and scripts need only the JSON.
         with correlation.bound(), _only_errors_logged() if options["verbosity"] < 2 else nullcontext():
             self._run(options)
 
     def _run(self, options: dict[str, Any]) -> None:
         if options["accept_empty"] and (not options["now"] or not options["repo"] or options["dry_run"]):
             raise CommandError(
-                "--accept-empty wants --now and --repo NAME, and no --dry-run", returncode=USAGE_ERROR
+                "--accept-empty requires --now and --repo NAME, and cannot be combined with --dry-run",
+                returncode=USAGE_ERROR,
             )
         try:
             follow_declaration()
@@ -84,14 +89,14 @@ class Command(BaseCommand):
             sys.exit(USAGE_ERROR if invalid else 1)
 
     def _invalid_declarations(self, names: list[str] | None) -> bool:
-        """Report declared repositories that are invalid; whether that concerns the repositories to be synced or listed."""
+        """Report invalid declared repositories; return whether they concern the repositories to sync or list."""
         invalid = properties().invalid_repositories
         for item in invalid:
             self.stderr.write(f"kiok: {terminal_line(str(item))}")
         return any(names is None or item.name in names for item in invalid)
 
     def _sync_all(self, repositories: list[Repository], options: dict[str, Any]) -> bool:
-        """Sync the repositories and show their reports; whether all of them are well."""
+        """Sync the repositories and show their reports; return whether all succeeded."""
         from gitsync.sync.context import SyncOptions  # imports the compilers, which the list does not need
 
         if options["repo"] is None and not options["dry_run"]:
@@ -122,11 +127,11 @@ class Command(BaseCommand):
         return list(found.values())
 
     def _without_paused(self, repositories: list[Repository]) -> list[Repository]:
-        """Those to sync where none is named; of the others it says so. One that is named and paused is a failure."""
+        """Return the repositories that are not paused, and warn about the others. With `--repo`, a paused one fails."""
         for repository in repositories:
             if repository.is_paused:
                 message = terminal_line(pause_message(repository))
-                self.stderr.write(f"{message} It is left out.", self.style.WARNING)
+                self.stderr.write(f"{message} It is skipped.", self.style.WARNING)
         return [repository for repository in repositories if not repository.is_paused]
 
     def _sync(
@@ -145,7 +150,7 @@ class Command(BaseCommand):
                     else:
                         reports.append(run.sync_repository(repository.pk, options, step))
                 except Repository.DoesNotExist:
-                    continue  # removed meanwhile
+                    continue  # deleted since the list was read
         return reports
 
     def _list(self, repositories: list[Repository], as_json: bool) -> None:
@@ -157,7 +162,7 @@ class Command(BaseCommand):
 
 
 def _accept_held(repositories: list[Repository]) -> str:
-    """Accept the commits that the repositories hold: all of them, or none. Return who is recorded. Raise CommandError."""
+    """Accept the held commits of all repositories, or of none. Return the name that is recorded. Raise CommandError."""
     try:
         by = f"{getpass.getuser()} (command line)"
     except (KeyError, OSError):  # a user without a name, as in a container

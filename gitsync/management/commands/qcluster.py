@@ -1,4 +1,4 @@
-"""`manage.py qcluster`: django-q2's own command, with queues that outlive a killed worker."""
+"""`manage.py qcluster`: django-q2's command, with queues that survive a killed worker."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Command(DjangoQCommand):  # type: ignore[misc]
     def handle(self, *args: Any, **options: Any) -> None:
         cluster.Sentinel = SurvivingSentinel
         cluster.scheduler = leader_schedule.run_due
-        gc.freeze()  # so that workers share it: looking for garbage would write to each page of it
+        gc.freeze()  # keeps memory shared with the workers: garbage collection would write to every page
         super().handle(*args, **options)

@@ -1,4 +1,4 @@
-"""`manage.py sandbox_check`: does this host give what the sandbox promises?"""
+"""`manage.py sandbox_check`: check that this host provides the sandbox's isolation layers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from gitsync.monitoring.sandbox_check import examination
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Start a container as syncs do, try its walls from inside, and print each layer: what is promised, what was "
-        "found. Exit status 0: all as promised; 1: something gives less, or there is no engine."
+        "Start a container as a sync does, test its isolation layers from inside, and print the expected and the found "
+        "state of each layer. Exit status 0: all are as expected; 1: a layer is not, or there is no engine."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else")
+        parser.add_argument(
+            "--json", action="store_true", help="print one JSON object on stdout, nothing else"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -1,5 +1,5 @@
-"""`manage.py doctor`: whether an installation is as it should be, part by part, and what to do where it is not.
+"""`manage.py doctor`: checks of an installation, part by part, each with a remedy if it fails.
 
-Each check looks at one part, is bounded in time and knows nothing of the others (`examination`); the table of all is
-`table.CHECKS`.
+Each check covers one part, has a time limit and is independent of the others (`examination`). `table.CHECKS` lists all
+checks.
 """

@@ -1,4 +1,4 @@
-"""The syncs that wait for a worker, whatever the broker is: a few tasks in its queue wake workers for any number of them."""
+"""Check of the queued syncs, for any broker: the broker's few tasks only wake workers, so its queue has no such count."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from kiok.cluster import heartbeat
 
 
 def syncs() -> CheckResult:
-    """How many wait and are at work, and for how long the oldest has waited."""
+    """Report the number of queued and running syncs, and the age of the oldest queued one."""
     told = queue_lengths(heartbeat.alive().values_list("name", flat=True))
-    found = f"{told.waiting} waiting, {told.taken} at work"
+    found = f"{told.waiting} queued, {told.taken} running"
     if not told.waiting:
         return ok(found)
-    found += f", the oldest for {told.oldest_seconds:.0f} s"
+    found += f", the oldest queued for {told.oldest_seconds:.0f} s"
     if told.oldest_seconds < LONG_WAIT_SECONDS:
         return ok(found)
     return warn(
         found,
-        "Start more workers (kiok.workers), raise kiok.gitsync.max.syncs or kiok.gitsync.host.syncs where they hold syncs "
-        "back, or see what is slow on the pages of those that run.",
+        "Start more workers (kiok.workers), raise kiok.gitsync.max.syncs or kiok.gitsync.host.syncs if these limits are "
+        "reached, or find the slow step on the pages of the running syncs.",
     )

@@ -1,4 +1,4 @@
-"""The database, its tables, its clock."""
+"""Checks of the database, its migrations and its clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from django.utils import timezone
 
 from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
 
-MINIMUM_VERSION = 14
-"""Of PostgreSQL, as Django 5.2 supports it."""
+MINIMUM_VERSION = 14  # the oldest PostgreSQL that Django 5.2 supports
 CLOCK_WARN_SECONDS = 2.0
 CLOCK_FAIL_SECONDS = 30.0
-_CLOCK = "Have one time service (NTP, chrony) keep the clocks of this machine and of the database's."
+_CLOCK = (
+    "Synchronize the clocks of this machine and of the database server with one time service (NTP, chrony)."
+)
 
 
 def database() -> CheckResult:
-    """Whether it answers, and which it is. Nothing of `DATABASE_URL` is shown."""
+    """Check that the database responds, and report its version. Nothing of `DATABASE_URL` is shown."""
     kind = "embedded" if settings.KIOK_EMBEDDED else "given by DATABASE_URL"
     try:
         with connection.cursor() as cursor:
@@ -30,25 +31,25 @@ def database() -> CheckResult:
         remedy = (
             "Read postgres/server.log under kiok.base.data.dir."
             if settings.KIOK_EMBEDDED
-            else "Start the server, or correct DATABASE_URL: host, port, name, user, password."
+            else "Start the server, or correct host, port, name, user or password in DATABASE_URL."
         )
-        return fail(f"the database ({kind}) does not answer: {exc}", remedy)
+        return fail(f"the database ({kind}) does not respond: {exc}", remedy)
     found = f"PostgreSQL {version.partition(' ')[0]}, {size_bytes / 2**20:.0f} MiB, {kind}"
     if major < MINIMUM_VERSION:
-        return fail(found, f"Upgrade it: {MINIMUM_VERSION} is the oldest that serves.")
+        return fail(found, f"Upgrade PostgreSQL: {MINIMUM_VERSION} is the oldest supported version.")
     if is_standby:
-        return fail(f"{found}; a standby, which takes no writes", "Name the primary in DATABASE_URL.")
+        return fail(f"{found}; a standby, which is read-only", "Set DATABASE_URL to the primary.")
     return ok(found)
 
 
 def migrations() -> CheckResult:
-    """Whether the tables are those of this version."""
+    """Check that the tables are those of this version."""
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if pending:
         first = pending[0][0]
         return fail(
-            f"{len(pending)} not applied, the first is {first.app_label}.{first.name}",
+            f"{len(pending)} migrations are not applied, the first is {first.app_label}.{first.name}",
             "Run `manage.py migrate`.",
         )
     known = {app for app, _ in executor.loader.disk_migrations}
@@ -59,14 +60,14 @@ def migrations() -> CheckResult:
     ]
     if newer:
         return fail(
-            f"the database is of a newer version: {', '.join(sorted(newer)[:3])}",
-            "Bring this machine to that version.",
+            f"the database belongs to a newer version: {', '.join(sorted(newer)[:3])}",
+            "Upgrade this machine to that version.",
         )
-    return ok("all applied")
+    return ok("all migrations are applied")
 
 
 def clock() -> CheckResult:
-    """This machine's against the database's, to within half of what asking takes."""
+    """Compare this machine's clock with the database's. The error is at most half the duration of the query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")  # connects
         before = timezone.now()
@@ -77,9 +78,9 @@ def clock() -> CheckResult:
 
 
 def judged_clock(ahead_seconds: float) -> CheckResult:
-    """What it means that this machine is so far ahead of the database."""
+    """Return the finding for a machine whose clock is ahead of the database's by so many seconds."""
     off = abs(ahead_seconds)
     if off < CLOCK_WARN_SECONDS:
-        return ok(f"{off * 1000:.0f} ms off the database's")
-    found = f"{off:.1f} s {'ahead of' if ahead_seconds > 0 else 'behind'} the database's"
+        return ok(f"{off * 1000:.0f} ms difference to the database's clock")
+    found = f"{off:.1f} s {'ahead of' if ahead_seconds > 0 else 'behind'} the database's clock"
     return fail(found, _CLOCK) if off >= CLOCK_FAIL_SECONDS else warn(found, _CLOCK)

@@ -1,4 +1,4 @@
-"""Declared repositories: whether every declaration can be followed, and is."""
+"""Check of the declared repositories: every declaration is valid and applied."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ MAX_NAMED = 5
 
 
 def declaration() -> CheckResult:
-    """Report a declaration that the leader does not follow, or that is invalid here, or that workers could not follow."""
+    """Report a declaration that the leader does not apply, that is invalid here, or that workers could not apply."""
     lost = DeclarationState.objects.filter(pk=1).values_list("problem", flat=True).first()
     if lost:
         return fail(
-            f"the leader does not follow the declaration: {lost}", "Do what the text says, and restart."
+            f"the leader does not apply the declaration: {lost}",
+            "Do what the message says, and restart the service.",
         )
     found = [str(invalid) for invalid in properties().invalid_repositories]
     named = {invalid.name for invalid in properties().invalid_repositories}
@@ -26,5 +27,5 @@ def declaration() -> CheckResult:
     more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
     return fail(
         f"{len(found)} problems of declared repositories: {'; '.join(found[:MAX_NAMED])}{more}",
-        "Correct what the message names, and restart the service; the other repositories are synced.",
+        "Correct these declarations and restart the service. The other repositories are synced.",
     )

@@ -1,4 +1,4 @@
-"""The Docker engine of this machine, and the images on it."""
+"""Checks of this machine's Docker engine and its images."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from gitsync.models import Repository
 from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, ok, warn
 from gitsync.worker import sandbox
 
-MAX_IMAGES = 100
-"""Of repositories, so many are looked at."""
+MAX_IMAGES = 100  # of the images that repositories name, so many are checked
 MAX_NAMED = 3
 
-_UNTOLD = warn("cannot be told while the engine does not answer", "See engine.")
+_UNTOLD = warn("unknown while the engine does not respond", "See the check `engine`.")
 
 
 def engine() -> CheckResult:
-    """Whether it answers, its version, and what of its hardening it tells."""
+    """Check that the engine responds, its version, and the hardening that it reports."""
     found = sandbox.sandbox().engine
     try:
         client = found.client()
@@ -31,24 +30,25 @@ def engine() -> CheckResult:
             return judged(client.info(), client.version())
     except SandboxUnavailable as exc:
         return fail(
-            str(exc), "Python files and jars cannot be compiled by workers of this machine until it answers."
+            str(exc),
+            "Workers on this machine cannot compile Python files and jars until the engine responds.",
         )
 
 
 def judged(info: dict[str, Any], answer: dict[str, Any]) -> CheckResult:
-    """Return what the engine's own description (`docker info`, `docker version`) means."""
+    """Return the finding for the output of `docker info` and `docker version`."""
     product = Product.of(answer)
     options = [re.sub(r"^name=|,.*$", "", str(option)) for option in info.get("SecurityOptions") or ()]
     cgroups = f"cgroup v{info.get('CgroupVersion', '1')}"
     version = str(product) if product.is_podman else product.version
     told = f"{version}, {cgroups}, {', '.join(options) or 'no security options'}"
     if not product.is_supported:
-        return fail(told, f"Upgrade it to {product.required}.")
+        return fail(told, f"Upgrade the engine to {product.required}.")
     if missing := unsupported_limits(info):
         return fail(
-            f"{told}; it limits no {', '.join(missing)}",
-            "Enable these control groups (a rootless engine needs version 2, with delegation); `manage.py sandbox_check` "
-            "tries every wall.",
+            f"{told}; it cannot limit {', '.join(missing)}",
+            "Enable these cgroup controllers (a rootless engine needs cgroup v2 with delegation). `manage.py sandbox_check` "
+            "tests every isolation layer.",
         )
     if "seccomp" not in options:
         return fail(f"{told}; no seccomp", "Use an engine and a kernel with seccomp.")
@@ -57,13 +57,13 @@ def judged(info: dict[str, Any], answer: dict[str, Any]) -> CheckResult:
     if not {"rootless", "userns"} & set(options):
         return warn(
             f"{told}; neither rootless nor with user namespaces",
-            "Consider one of them: root in a container is root of the machine where a wall falls.",
+            "Consider one of them. Otherwise, a process that escapes from its container is root on this machine.",
         )
     return ok(told)
 
 
 def image(kind: Kind) -> CheckResult:
-    """Whether the service's image for this kind is there and speaks this version's protocol."""
+    """Check that the service's image for this kind exists and speaks this version's protocol."""
     name = sandbox.sandbox().config.images[kind]
     try:
         digest = sandbox.sandbox().image_digest(kind)
@@ -75,7 +75,7 @@ def image(kind: Kind) -> CheckResult:
 
 
 def images_of_repositories() -> CheckResult:
-    """The same of the images that repositories name themselves."""
+    """Check the images that repositories name themselves in the same way."""
     named = {
         (kind, name)
         for column, kind in (("image_python", Kind.PYTHON), ("image_java", Kind.JAR))
@@ -89,18 +89,18 @@ def images_of_repositories() -> CheckResult:
         try:
             sandbox.sandbox().image_digest(kind, name)
         except ImageMismatch:
-            wrong.append(f"{name} (not of this version)")
+            wrong.append(f"{name} (built for another version)")
         except ImageMissing:
-            wrong.append(f"{name} (not there)")
+            wrong.append(f"{name} (missing)")
         except SandboxUnavailable:
             return _UNTOLD
     if wrong:
         more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
         return fail(
-            f"{len(wrong)} of {len(named)} cannot be used: {', '.join(wrong[:MAX_NAMED])}{more}",
-            "Build them anew from the current base of `make images`, or pull them.",
+            f"{len(wrong)} of {len(named)} images cannot be used: {', '.join(wrong[:MAX_NAMED])}{more}",
+            "Rebuild them from the current base of `make images`, or pull them.",
         )
-    return ok(f"{len(named)} in use, all of this version" if named else "none is named")
+    return ok(f"{len(named)} images in use, all of this version" if named else "no repository names an image")
 
 
 CHECKS = (

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""Findings of checks."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from enum import StrEnum
 
 
 class CheckStatus(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
-    WARN = "warn"
-    """It works, and somebody should look at it."""
-    FAIL = "fail"
-    """Something does not work, or is not safe."""
+    WARN = "warn"  # it works, but needs attention
+    FAIL = "fail"  # it does not work, or is not safe
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line: `found` is what is there, `remedy` what to do, "" where there is nothing to do.
+    """A finding in one line: `found` describes the state, `remedy` what to do, "" if nothing is to be done.
 
-    Parts of the text come from engines, servers and files: plain text, to be escaped.
+    Parts of the text come from engines, servers and files. It is plain text, which must be escaped.
     """
 
     status: CheckStatus
@@ -31,7 +29,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`name` is stable, for programs and `--skip`. `look` may raise; `needs_database` says what a database error means."""
+    """A check. `name` is stable, for programs and `--skip`. `look` may raise.
+
+    With `needs_database`, a database that does not respond is a warning, as the check `database` reports the failure.
+    """
 
     name: str
     look: Callable[[], CheckResult]
@@ -39,15 +40,15 @@ class Check:
 
 
 def ok(found: str) -> CheckResult:
-    """All is well."""
+    """Return a finding without a problem."""
     return CheckResult(CheckStatus.OK, found)
 
 
 def warn(found: str, remedy: str) -> CheckResult:
-    """It works, and somebody should look at it."""
+    """Return a finding that needs attention."""
     return CheckResult(CheckStatus.WARN, found, remedy)
 
 
 def fail(found: str, remedy: str) -> CheckResult:
-    """It does not work, or is not safe."""
+    """Return a finding about a part that does not work or is not safe."""
     return CheckResult(CheckStatus.FAIL, found, remedy)

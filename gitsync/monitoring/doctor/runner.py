@@ -1,4 +1,4 @@
-"""Runs checks side by side, each in a thread of its own: one that fails or hangs stops no other."""
+"""Runner of the checks: they run concurrently, each in its own thread, so that a hanging check does not block the others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from gitsync.notices.content import printable
 from gitsync.remedies import REMEDIES
 from kiok.errors import KiokError
 
-LIMIT_SECONDS = 15.0
-"""More than a connection to the database may take, which is given up after 10 s."""
+LIMIT_SECONDS = 15.0  # more than the 10 s time limit of a database connection
 MAX_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A check and what it found."""
+    """A check with its finding."""
 
     name: str
     finding: CheckResult
@@ -38,7 +37,7 @@ class Examined:
 
 
 def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> list[Examined]:
-    """What each check finds, in their order; takes no longer than the limit. Raises nothing of theirs."""
+    """Run the checks within the time limit and return their findings in order. Exceptions of checks become findings."""
     threads = [_CheckThread(check) for check in checks]
     for thread in threads:
         thread.start()
@@ -47,8 +46,8 @@ def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> li
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
         found = thread.finding or fail(
-            f"no answer within {limit_seconds:g} s",
-            "See what it waits for: the server, the engine or the disk.",
+            f"no result within {limit_seconds:g} s",
+            "Find out what does not respond: the server, the engine or the disk.",
         )
         clean = CheckResult(found.status, printable(found.found, MAX_CHARACTERS), found.remedy)
         examined.append(Examined(thread.check.name, clean))
@@ -56,7 +55,7 @@ def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> li
 
 
 class _CheckThread(threading.Thread):
-    """A daemon thread: one that hangs must not hold up the end of the process either."""
+    """A daemon thread, so that a hanging check does not prevent the process from exiting."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(name=f"doctor-{check.name}", daemon=True)
@@ -74,18 +73,18 @@ class _CheckThread(threading.Thread):
             return self.check.look()
         except (OperationalError, InterfaceError) as exc:
             if self.check.needs_database:
-                return warn("cannot be told while the database does not answer", "See database.")
-            return fail(f"the database does not answer: {exc}", "See database.")
+                return warn("unknown while the database does not respond", "See the check `database`.")
+            return fail(f"the database does not respond: {exc}", "See the check `database`.")
         except DatabaseError as exc:
             return warn(
-                f"cannot be told: {str(exc).partition(chr(10))[0]}",
-                "See migrations: the tables are not those of this version.",
+                f"unknown: {str(exc).partition(chr(10))[0]}",
+                "See the check `migrations`: the tables are not those of this version.",
             )
         except KiokError as exc:
-            return fail(str(exc), "The message says what to do.")
+            return fail(str(exc), "Do what the message says.")
         except OSError as exc:
             if exc.errno in (errno.ENOSPC, errno.EDQUOT):
                 return fail(f"no space left: {exc}", REMEDIES[GitReason.DISK_FULL])
-            return fail(str(exc), "See whether this file or folder can be used.")
-        except Exception as exc:  # noqa: BLE001 - a fault of one check is told in its line, with what it was
-            return fail(f"the check itself failed: {type(exc).__name__}: {exc}", "Report it.")
+            return fail(str(exc), "Check that this file or folder exists and is accessible.")
+        except Exception as exc:  # noqa: BLE001 - an error of a check is reported in its line
+            return fail(f"the check itself failed: {type(exc).__name__}: {exc}", "Report this bug.")

@@ -1,4 +1,4 @@
-"""Keys and who can read them."""
+"""Checks of the keys and of the permissions of the files that contain secrets."""
 
 from __future__ import annotations
 
@@ -14,29 +14,27 @@ from kiok.cluster.conf import properties
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import Connection, DataKey, check_master_key
 
-SAMPLE = 200
-"""Of more connections a random sample is opened."""
+SAMPLE = 200  # of more connections, a random sample is decrypted
 PATIENCE_SECONDS = 5.0
 MAX_NAMED = 3
 _GENERATED = ("master.key", "secret.key")
-_MOUNTED = "/run/secrets/"
-"""Of a container: nobody else is in it, and what is mounted there has the mode 0444."""
+_MOUNTED = "/run/secrets/"  # secrets of a container, with mode 0444; the container has no other users
 
 
 def master_key() -> CheckResult:
-    """Whether it opens what is stored: the data keys, and every connection or a sample of many."""
+    """Check that the master key decrypts the data keys, and all connections or a sample of many."""
     if _is_to_be_generated():
-        # Looking must not make one.
+        # The check must not generate a key.
         if DataKey.objects.exists():
             return fail(
-                "the generated master key is gone, and connections are stored under it",
-                f"Put {properties().base_data_dir / _GENERATED[0]} back from the backup before anything else.",
+                "the generated master key is missing, and stored connections are encrypted with it",
+                f"Restore {properties().base_data_dir / _GENERATED[0]} from the backup before anything else.",
             )
-        return ok("none yet: it is generated with the first connection")
+        return ok("no key yet; it is generated with the first connection")
     try:
         check_master_key()
     except ConnectionsError as exc:
-        return fail(str(exc), "Start with the key under which the connections were stored.")
+        return fail(str(exc), "Start the service with the key that the connections were encrypted with.")
     number = Connection.objects.count()
     began, opened, broken = time.monotonic(), 0, []
     for row in Connection.objects.order_by("?" if number > SAMPLE else "pk")[:SAMPLE].iterator():
@@ -49,12 +47,12 @@ def master_key() -> CheckResult:
             broken.append(f"{row.pk}: {exc}")
     if broken:
         return fail(
-            f"{len(broken)} of {opened} connections cannot be opened: {'; '.join(broken[:MAX_NAMED])}",
-            "Enter these properties again, and find out who writes to the database.",
+            f"{len(broken)} of {opened} connections cannot be decrypted: {'; '.join(broken[:MAX_NAMED])}",
+            "Enter these properties again, and find out who else writes to the database.",
         )
     keys = DataKey.objects.count()
     which = f"all {number}" if opened == number else f"{opened} of {number}"
-    return ok(f"it opens {keys} data keys and {which} connections")
+    return ok(f"it decrypts {keys} data keys and {which} connections")
 
 
 def _is_to_be_generated() -> bool:
@@ -63,11 +61,13 @@ def _is_to_be_generated() -> bool:
 
 
 def files() -> CheckResult:
-    """Whether others on this machine can read the files that hold secrets."""
+    """Check that other users of this machine cannot read the files that contain secrets."""
     data_dir = properties().base_data_dir
     loose = [f"{path} is {_mode(path):04o}" for path in _own(data_dir) if _mode(path) & 0o077]
     if loose:
-        return fail(f"others may read: {', '.join(loose)}", "`chmod 0600` the files, and 0700 the folder.")
+        return fail(
+            f"readable by others: {', '.join(loose)}", "`chmod 0600` the files and `chmod 0700` the folder."
+        )
     given = [
         Path(value)
         for name, value in os.environ.items()
@@ -82,9 +82,12 @@ def files() -> CheckResult:
         and _is_reachable(path)
     ]
     if open_to_all:
-        return warn(f"anybody may read: {', '.join(open_to_all[:MAX_NAMED])}", "`chmod 0640` them, or less.")
+        return warn(
+            f"readable by everyone: {', '.join(open_to_all[:MAX_NAMED])}",
+            "`chmod 0640` the files, or stricter.",
+        )
     number = len(_own(data_dir)) + len(given)
-    return ok(f"{number} looked at, none open to others")
+    return ok(f"{number} files checked, none readable by others")
 
 
 def _own(data_dir: Path) -> list[Path]:
@@ -101,5 +104,5 @@ def _mode(path: Path) -> int:
 
 
 def _is_reachable(path: Path) -> bool:
-    """Whether others get to it: no folder above keeps them out."""
+    """Return whether other users can reach the path: no parent folder denies them access."""
     return all(_mode(folder) & 0o001 for folder in path.resolve().parents)

@@ -1,4 +1,4 @@
-"""Every check, in the order in which they are told."""
+"""Table of all checks, in the order of the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who works: leader, workers, the queue between them, and what is told of it."""
+"""Checks of the leader, the workers, the queue and the notifications."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_NAMED = 5
 
 
 def queue() -> CheckResult:
-    """The broker: whether it answers, how much waits, and for how long where it can tell."""
+    """Check that the broker responds, and report the number of waiting tasks and, if it is known, their age."""
     try:
         broker = get_broker()
         load = broker.load()
@@ -29,33 +29,33 @@ def queue() -> CheckResult:
         return fail(exc.found, exc.remedy)
     if isinstance(broker, PostgresqlBroker) and not hears():
         return warn(
-            f"{load}; notifications of the database do not arrive, so workers look for tasks ten times a second",
-            "Let DATABASE_URL lead to the server itself, or to a pool in session mode.",
+            f"{load}; notifications of the database do not arrive, so workers poll for tasks ten times per second",
+            "Connect DATABASE_URL to the server itself, or to a pooler in session mode.",
         )
     if load.oldest_seconds is None or load.oldest_seconds < LONG_WAIT_SECONDS:
         return ok(str(load))
-    return warn(str(load), "Start more workers (kiok.workers), or see why they take no tasks.")
+    return warn(str(load), "Start more workers (kiok.workers), or find out why they take no tasks.")
 
 
 def leader() -> CheckResult:
-    """Who leads, and since when."""
+    """Report the leader, and since when it leads."""
     row = LeaderLease.current().first()
     is_enabled = properties().gitsync_enabled
     if row is None:
-        lacks = "no repository is looked at" if is_enabled else "nothing is cleared away by age"
-        return fail(f"nobody leads, so {lacks}", START_ONE)
+        lacks = "no repository is polled" if is_enabled else "old data is not removed"
+        return fail(f"there is no leader, so {lacks}", START_ONE)
     since = (
         f"since {row.taken_at:%Y-%m-%d %H:%M:%S} UTC" if row.taken_at else "since before this was recorded"
     )
-    off = "" if is_enabled else "; it looks at no repository: kiok.gitsync.enabled is false"
+    off = "" if is_enabled else "; it polls no repository: kiok.gitsync.enabled is false"
     return ok(f"{heartbeat.in_words(row.holder).rstrip('.')}, {since}{off}")
 
 
 def workers() -> CheckResult:
-    """How many are alive on which machines, and what they say of their engines."""
+    """Report the number of alive workers, their hosts, and problems of their engines."""
     rows = list(heartbeat.alive().order_by("name"))
     if not rows:
-        return fail(f"none was seen in the last {heartbeat.ALIVE_SECONDS:.0f} s", START_ONE)
+        return fail(f"no worker heartbeat in the last {heartbeat.ALIVE_SECONDS:.0f} s", START_ONE)
     hosts = sorted({heartbeat.host_of(row.name) for row in rows})
     found = f"{len(rows)} alive on {', '.join(hosts[:MAX_NAMED])}"
     if len(hosts) > MAX_NAMED:
@@ -70,30 +70,33 @@ def workers() -> CheckResult:
 
 
 def notices() -> CheckResult:
-    """Whether those who are to be told can be."""
+    """Check that notifications can be delivered."""
     receivers = list(NoticeReceiver.objects.filter(enabled=True))
     if not receivers:
-        return ok("no receiver is configured")
+        return ok("no notification channel is configured")
     by_mail = any(receiver.kind == ReceiverKind.EMAIL for receiver in receivers)
     if by_mail and not properties().mail_host:
-        return fail(
-            "there are receivers by e-mail, and no mail server", "Set kiok.mail.host and kiok.mail.from."
-        )
-    number = f"{len(receivers)} receiver{'s' if len(receivers) != 1 else ''}"
+        return fail("there are e-mail channels, but no mail server", "Set kiok.mail.host and kiok.mail.from.")
+    number = f"{len(receivers)} channel{'s' if len(receivers) != 1 else ''}"
     if failing := [receiver for receiver in receivers if receiver.failures]:
         named = ", ".join(receiver.name for receiver in failing[:MAX_NAMED])
-        return warn(f"{number}; not reached at the last attempt: {named}", "See their pages in the admin.")
+        return warn(
+            f"{number}; the last attempt failed: {named}", "See the pages of these channels in the admin."
+        )
     given_up = outbox.undelivered().filter(state=NoticeState.GIVEN_UP).values("receiver__name")
     if lost := list(given_up.annotate(number=Count("pk")).order_by("receiver__name")):
         named = ", ".join(f"{row['number']} to {row['receiver__name']}" for row in lost[:MAX_NAMED])
         return warn(
             f"{number}; given up within the last day: {named}",
-            "See why on their pages in the admin, and tell them: it is not sent again.",
+            "See the pages of these channels in the admin. These notifications are not sent again.",
         )
     waiting = NoticeDelivery.objects.filter(state=NoticeState.WAITING, receiver__in=outbox.due())
     since = waiting.order_by("created_at").values_list("created_at", flat=True).first()
     if since and (timezone.now() - since).total_seconds() > LONG_WAIT_SECONDS:
-        return warn(f"{number}; one waits since {timesince(since)}", "See workers and queue.")
+        return warn(
+            f"{number}; a notification has waited for {timesince(since)}",
+            "See the checks `workers` and `queue`.",
+        )
     if not properties().web_public_url:
-        return warn(f"{number}; notices have no links", "Set kiok.web.public.url.")
+        return warn(f"{number}; notifications have no links", "Set kiok.web.public.url.")
     return ok(number)

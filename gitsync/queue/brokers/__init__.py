@@ -1,6 +1,6 @@
-"""What carries tasks from whoever asks to a worker: a module for each value of `kiok.broker`, and the table of tasks.
+"""Brokers, which transport tasks to workers: a module for each value of `kiok.broker`, and the task table.
 
-A broker only wakes workers. Which sync is due next the store says (`gitsync.queue`), so that turns are fair, and
-nothing that was asked for is lost, whatever the broker is and whatever it loses. One that is no database raises BrokerAway
-(`errors`) where it does not answer; each tells what is in it (`load`).
+A broker only notifies workers. Which sync is due next is decided in the store (`gitsync.queue`), so that the queue is
+fair and no request is lost when a broker loses tasks. A broker that is no database raises BrokerAway (`errors`) if it does
+not answer; each reports its load (`load`).
 """

@@ -1,7 +1,7 @@
-"""What can go wrong with asking a worker for something.
+"""Errors of brokers.
 
 KiokError
-└── BrokerAway      the broker does not answer; nothing was asked for
+└── BrokerAway      the broker does not answer; nothing was enqueued
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from kiok.errors import KiokError
 
 
 class BrokerAway(KiokError):
-    """No worker can be asked. The message is for whoever asked, `found` and `remedy` for who looks after the service.
+    """Error for a broker that does not answer. The message is for the user, `found` and `remedy` are for operators.
 
-    `found` ends with what the broker's client says, which names hosts and ports.
+    `found` ends with the error of the broker's client, which names hosts and ports.
     """
 
     def __init__(self, broker: str, said: str, remedy: str) -> None:
         super().__init__(
-            f"No worker can be asked: {broker}, which carries tasks to them, does not answer. Try again in a while. "
-            f"If it stays so, whoever looks after the service has to act: {remedy}"
+            f"No worker can be reached: {broker}, which carries their tasks, does not answer. Try again later. "
+            f"If the problem persists, an operator must act: {remedy}"
         )
         self.found = f"{broker} does not answer: {said.rstrip('.')}"
         self.remedy = remedy

@@ -1,4 +1,4 @@
-"""Tasks in PostgreSQL: django-q2's table, and a notification for each new row instead of a poll every few milliseconds."""
+"""PostgreSQL broker: django-q2's task table, with a NOTIFY for each new row instead of a poll every few milliseconds."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from django_q.conf import Conf
 from gitsync.queue.brokers.task_table import TaskTable
 
 CHANNEL = "kiok_tasks"
-SAFETY_SECONDS = 1.0
-"""The table is looked at this often all the same; and a cluster is told to stop within this time."""
-HEARING_SECONDS = 2.0
-"""So long may a notification take that is sent to see whether any arrives."""
-DEAF_POLL_SECONDS = 0.1
-"""How often the table is looked at where none arrives."""
+SAFETY_SECONDS = (
+    1.0  # the table is also polled at this interval; a stopping cluster is noticed within this time
+)
+HEARING_SECONDS = 2.0  # timeout of the notification that tests whether notifications arrive
+DEAF_POLL_SECONDS = 0.1  # poll interval of the table if notifications do not arrive
 
 log = logging.getLogger(__name__)
 
 
 class PostgresqlBroker(TaskTable):
-    """Delivers at least once. What is enqueued in a transaction is delivered when that is committed."""
+    """Broker with at-least-once delivery. A task enqueued in a transaction is delivered when that is committed."""
 
     is_transactional = True
     _listener: NotificationListener | None = None
@@ -38,11 +37,11 @@ class PostgresqlBroker(TaskTable):
         return key
 
     def dequeue(self) -> Any:
-        """A task to do, after at most `SAFETY_SECONDS`; None when there is none."""
+        """Return a task, waiting for at most `SAFETY_SECONDS`; None if there is none."""
         if self._listener is None:
-            # Here, not in __init__: of all processes that have a broker one takes tasks.
+            # Here, not in __init__: only one of the processes with a broker dequeues tasks.
             self._listener = NotificationListener()
-        self._listener.listen()  # before the table is looked at, so that nothing falls between the two
+        self._listener.listen()  # before the table is read, so that no task is missed in between
         taken = super().dequeue()
         if not taken:
             self._listener.wait()
@@ -50,26 +49,26 @@ class PostgresqlBroker(TaskTable):
 
 
 def notify(payload: str) -> None:
-    """Tell all listeners, when the current transaction is committed. Raises DatabaseError."""
+    """Notify all listeners once the current transaction is committed. Raises DatabaseError."""
     with connections[Conf.ORM].cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
 
 
 class NotificationListener:
-    """A session of its own that listens. Where it cannot hear, waiting for it is a short sleep, and the log says so.
+    """Separate database session that listens for notifications. If none arrive, `wait` is a short sleep, and it is logged.
 
-    Between it and the server there must be nothing that hands sessions from one client to the next: a pooler in
-    transaction mode takes LISTEN and delivers nothing.
+    Nothing between this session and the server may share sessions among clients: a pooler in transaction mode accepts
+    LISTEN and delivers nothing.
     """
 
     def __init__(self, database: str | None = None) -> None:
-        """`database`: another than that of the settings."""
+        """Set up the listener. `database` overrides the database of the settings."""
         self._database = database
         self._session: BaseDatabaseWrapper | None = None
         self.is_deaf = False
 
     def listen(self) -> None:
-        """Be connected. A failure is not raised: the table is looked at through another connection."""
+        """Connect and listen. A failure is not raised: the table is polled through another connection."""
         if self._session is not None:
             return
         session = connections[Conf.ORM].copy()
@@ -81,18 +80,18 @@ class NotificationListener:
             self._session = session
             self.is_deaf = not _is_heard(session)
         except (DatabaseError, psycopg.Error) as exc:
-            log.debug("cannot listen for tasks: %s", exc)
+            log.debug("cannot listen for task notifications: %s", exc)
             self.close()
 
     def wait(self) -> bool:
-        """Until a notification comes, at most `SAFETY_SECONDS`; whether one came."""
+        """Wait at most `SAFETY_SECONDS` for a notification; return whether one arrived."""
         if self._session is None or self.is_deaf:
             time.sleep(DEAF_POLL_SECONDS)
             return False
         try:
             return any(True for _ in self._session.connection.notifies(timeout=SAFETY_SECONDS, stop_after=1))
         except psycopg.Error as exc:
-            log.debug("the connection that listens for tasks is gone: %s", exc)
+            log.debug("lost the connection that listens for task notifications: %s", exc)
             self.close()
             time.sleep(DEAF_POLL_SECONDS)
             return False
@@ -105,7 +104,7 @@ class NotificationListener:
 
 
 def hears() -> bool:
-    """Whether a notification arrives at who listens from here; takes `HEARING_SECONDS` where none does."""
+    """Return whether notifications arrive at a listener of this process; takes `HEARING_SECONDS` if they do not."""
     listener = NotificationListener()
     try:
         listener.listen()
@@ -115,15 +114,15 @@ def hears() -> bool:
 
 
 def _is_heard(session: BaseDatabaseWrapper) -> bool:
-    """Whether a notification that is sent over another connection arrives at this one."""
+    """Return whether a notification sent over another connection arrives at this session."""
     sent = uuid.uuid4().hex
     notify(sent)
     heard = session.connection.notifies(timeout=HEARING_SECONDS)
     if any(notification.payload == sent for notification in heard):
         return True
     log.warning(
-        "notifications of the database do not arrive, so tasks are looked for every %s s. Is there a pooler in "
-        "transaction mode before it? Let DATABASE_URL lead to the server itself, or to a pool in session mode",
+        "PostgreSQL notifications do not arrive, so tasks are polled every %s s. A pooler in transaction mode may be the "
+        "cause. Point DATABASE_URL at the server itself, or at a pool in session mode",
         DEAF_POLL_SECONDS,
     )
     return False

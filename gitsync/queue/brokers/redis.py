@@ -1,4 +1,4 @@
-"""Tasks in Redis: django-q2's broker, which goes on by itself when the server comes back."""
+"""Redis broker: django-q2's own, extended to resume by itself when the server comes back."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.brokers.load import Load
 
 CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 5.0
-"""How long an answer may take, above the second that a worker's request for a task waits in the server."""
+ANSWER_SECONDS = (
+    5.0  # response timeout; longer than the second that a blocking request for a task waits in the server
+)
 RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
-    """Delivers at most once: a task goes with the worker that took it, and all of them with the server's memory.
+    """Broker with at-most-once delivery: a task is lost with the worker that took it, and all with the server's memory.
 
-    What is enqueued in a transaction is sent after its commit, when that may fail with BrokerAway.
+    A task enqueued in a transaction is sent after its commit, and may then fail with BrokerAway.
     """
 
     is_transactional = False
@@ -50,38 +51,38 @@ class RedisBroker(Redis):  # type: ignore[misc]  # django-q2 has no types
             self.connection.rpush(self.list_key, task)
 
     def queue_size(self) -> int:
-        """Raises BrokerAway."""
+        """Return the number of waiting tasks. Raises BrokerAway."""
         with _answering():
             return int(super().queue_size())
 
     def load(self) -> Load:
-        """What a worker has taken, and since when a task waits, Redis does not know. Raises BrokerAway."""
+        """Return the load; Redis knows neither claimed tasks nor the age of waiting ones. Raises BrokerAway."""
         return Load(self.queue_size(), None, None)
 
     def dequeue(self) -> Any:
-        """A task to do, after at most a second; None when there is none, or no Redis."""
+        """Return a task, waiting for at most a second; None if there is none or Redis is unreachable."""
         try:
             taken = super().dequeue()
         except redis.RedisError as exc:
             if not self._is_away:
-                log.warning("Redis is out of reach, so no task comes from it: %s", type(exc).__name__)
+                log.warning("Redis is unreachable, so no tasks are received: %s", type(exc).__name__)
             self._is_away = True
             time.sleep(RETRY_SECONDS)
             return None
         if self._is_away:
-            log.info("Redis is in reach again")
+            log.info("Redis is reachable again")
             self._is_away = False
         return taken
 
     def ping(self) -> bool:
-        """Whether it answers. Workers start without it: it may come later."""
+        """Return whether Redis answers. Workers also start without it."""
         try:
             return bool(self.connection.ping())
         except redis.RedisError:
             return False
 
     def set_stat(self, key: str, value: str, timeout: int) -> None:
-        """Nothing: twice a second from each cluster, and nobody reads it (see `kiok.cluster.heartbeat`)."""
+        """Do nothing: each cluster calls this twice a second, and the value is never read (see `kiok.cluster.heartbeat`)."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""django-q2's table of tasks, by the database's clock alone.
+"""Task table of django-q2, based on the database's clock alone.
 
-django-q2 compares the clock of whoever asks with that of whoever delivers: a task that is asked for on a machine whose
-clock is an hour ahead, or just before a clock is put back by one, would not be delivered for an hour.
+django-q2 compares the clocks of the enqueuing and the delivering machine: a task enqueued on a machine whose clock is an
+hour ahead, or just before a clock is set back by one, would not be delivered for an hour.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gitsync.queue.brokers.load import Load
 
 
 class TaskTable(ORM):  # type: ignore[misc]
-    """As its base, with times that all machines share."""
+    """Task table whose times come from the database's clock, which all machines share."""
 
     def timeout(self, task: Any) -> Any:  # noqa: ARG002
         return Now() + timedelta(seconds=Conf.RETRY)
@@ -31,9 +31,9 @@ class TaskTable(ORM):  # type: ignore[misc]
         return int(self.get_connection().filter(key=self.list_key, lock__gt=Now()).count())
 
     def load(self) -> Load:
-        """Raises DatabaseError."""
+        """Return the load. Raises DatabaseError."""
         waiting = self.get_connection().filter(key=self.list_key, lock__lte=Now())
-        # A task that waits has been there since its `lock`, which is the time it was put in.
+        # The `lock` of a waiting task is the time at which it was enqueued.
         ages = waiting.annotate(age=Now() - F("lock")).order_by("lock").values_list("age", flat=True)
         oldest = ages.first()
         return Load(
@@ -45,7 +45,7 @@ class TaskTable(ORM):  # type: ignore[misc]
         return row.pk
 
     def dequeue(self) -> list[tuple[int, str]]:
-        """The tasks that are due, taken; waits a little where there are none."""
+        """Claim and return the tasks that are due; if there are none, sleep for the poll interval."""
         table = self.get_connection()
         due = table.filter(key=self.list_key, lock__lt=Now())[: Conf.BULK]
         taken = [

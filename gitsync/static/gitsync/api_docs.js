@@ -1,4 +1,4 @@
-// The API's documentation: Swagger UI over our own document. It sends nothing to another host, and no cookie with a trial.
+// The API documentation: Swagger UI with kiok's OpenAPI document. It contacts no other host, and sends no cookies with "Try it out".
 "use strict";
 
 SwaggerUIBundle({

@@ -1,6 +1,6 @@
 "use strict";
-// Keeps the overview as the server has it while the page is visible: its parts, its rows, and their cells.
-// Without this script the page shows the same after a reload.
+// Updates the parts, rows and cells of the overview from the server while the page is visible.
+// Without this script a reload updates the page.
 (() => {
   const BUSY_PAUSE_MS = 1000;
   const PAUSE_MS = 5000;
@@ -10,7 +10,7 @@
   const table = overview.querySelector("[data-overview-rows]");
   const region = table.closest("[role='region']");
   const lost = overview.querySelector("[data-overview-note='lost']");
-  const shown = new WeakMap(); // what the server last had for an element
+  const shown = new WeakMap(); // the HTML that the server last sent for an element
   let timer = null;
   let isAsking = false;
   let etag = "";
@@ -27,7 +27,7 @@
     }
     const links = [...element.querySelectorAll("a")];
     const place = links.indexOf(document.activeElement);
-    element.innerHTML = html; // made by the server, which escapes
+    element.innerHTML = html; // escaped by the server
     if (place >= 0) {
       (element.querySelectorAll("a")[place] || region).focus();
     }
@@ -79,7 +79,7 @@
       if (part.getAttribute("role") !== "status") {
         fill(part, html);
       } else if (part.textContent !== html) {
-        part.textContent = html; // read out, so only where it says something new
+        part.textContent = html; // screen readers announce it, so only when it changes
       }
     });
     showRows(found.rows);

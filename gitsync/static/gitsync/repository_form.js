@@ -1,6 +1,6 @@
 "use strict";
-// Says what is wrong with a field as soon as it is left, by the same validation as on saving; the server judges.
-// Without this script the page says the same when it is saved.
+// Shows the errors of a field as soon as the user leaves it. The server runs the same validation as on saving.
+// Without this script the errors are shown on saving.
 (() => {
   const PAUSE_MS = 400;
 
@@ -18,7 +18,7 @@
     return label ? label.textContent.replace(/:\s*$/, "") : field;
   };
 
-  // The list of a field's errors, as the server makes it when it refuses to save.
+  // The list of a field's errors, as the server renders it when validation fails.
   const listOf = (field, row) => {
     const known = document.getElementById(`id_${field}_error`) || row.querySelector(".errorlist");
     if (known) {
@@ -73,7 +73,7 @@
     const wrong = [...touched].filter((field) => errors[field]);
     const text = wrong.map((field) => `${labelOf(field)}: ${errors[field].join(" ")}`).join(" ");
     if (note.textContent !== text) {
-      note.textContent = text; // read out once, when it changes
+      note.textContent = text; // screen readers announce it once, when it changes
     }
   };
 
@@ -91,13 +91,13 @@
         signal: asking.signal,
       });
       if (!response.ok) {
-        return; // saving will tell
+        return; // saving shows the errors
       }
       const { errors } = await response.json();
       touched.forEach((field) => show(field, errors[field] || []));
       tell(errors);
     } catch {
-      // Another question has taken its place, or the server is away: saving will tell.
+      // A newer request replaced this one, or the server is unavailable: saving shows the errors.
     }
   };
 
@@ -111,7 +111,7 @@
     return name && form.querySelector(`.form-row.field-${CSS.escape(name)}`) ? name : "";
   };
 
-  // What a change may make wrong: in a form that was filled in before, any field.
+  // The fields that a change may invalidate: in the form of a stored repository, any field.
   const also = (field) => {
     if (note.dataset.formIsStored === "true") {
       return [...form.elements].map((element) => element.name).filter(Boolean);
@@ -119,7 +119,7 @@
     return field === "verify" ? ["verify", "verify_keys"] : [field];
   };
 
-  // A field that is wrong already is judged while it is corrected, others once they are left.
+  // A field with an error is validated while it is edited, other fields when the user leaves them.
   form.addEventListener("input", (event) => {
     const field = fieldOf(event);
     if (field && touched.has(field)) {

@@ -1,7 +1,7 @@
 "use strict";
-// Keeps the parts of each status panel as the server has them until it says that nothing more is to come; one that goes
-// on (`data-goes-on`) is then looked at seldom, for what nobody asked for on this page.
-// Without this script the page shows the same after a reload.
+// Updates the parts of each status panel from the server until the server reports it as settled. A panel with
+// `data-goes-on` is then polled less often, for changes that were not requested on this page.
+// Without this script a reload updates the page.
 (() => {
   const PAUSE_MS = 1000;
   const LONG_PAUSE_MS = 5000;
@@ -45,7 +45,7 @@
         if (part && (part.dataset.shown ?? part.innerHTML) !== html) {
           const place = [...part.querySelectorAll("a")].indexOf(document.activeElement);
           part.dataset.shown = html;
-          part.innerHTML = html; // made by the server's templates, which escape
+          part.innerHTML = html; // escaped by the server's templates
           part.querySelectorAll("a")[place]?.focus();
         }
       }

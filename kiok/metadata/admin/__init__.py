@@ -1,4 +1,4 @@
-"""The metadata store in the admin: everything is shown, nothing can be changed there."""
+"""Read-only admin pages of the metadata store."""
 
 from kiok.metadata.admin.dag import DagAdmin
 from kiok.metadata.admin.provenance import link_repositories, link_sources

@@ -1,4 +1,4 @@
-"""The page of one row: what its template shows besides the fields."""
+"""An admin base class whose page for one row shows more than its fields."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 
 
 class ChangePageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
-    """An admin whose template for one row gets `subtitle` and `details`."""
+    """A ModelAdmin that passes `subtitle` and `details` to the template of a row's page."""
 
     def subtitle(self, obj: Any) -> str:
-        """What a row's own page is headed by."""
+        """Return the subtitle of a row's page."""
         return str(obj)
 
     def details(self, request: HttpRequest, obj: Any) -> dict[str, Any]:  # noqa: ARG002
-        """Variables of the template by name. `obj` is the row, None while one is being added."""
+        """Return the template's variables by name. `obj` is the row, None while a row is being added."""
         return {}
 
     def render_change_form(

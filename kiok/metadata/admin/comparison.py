@@ -1,4 +1,4 @@
-"""A DAG's versions, and two of them side by side: what `kiok/versions.html` shows."""
+"""The versions of a DAG, and a comparison of two of them, for `kiok/versions.html`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from kiok.metadata.admin import display, side_by_side
 from kiok.metadata.models import DagVersion
 
 SHOWN_VERSIONS = 20
-OFFERED_VERSIONS = 200
-"""So many of the newest can be chosen; any other by the address."""
-MAX_SPEC_CHARACTERS = 500_000  # as JSON without blanks; a larger one is not compared
+OFFERED_VERSIONS = 200  # newest versions in the selection; the URL can name any other
+MAX_SPEC_CHARACTERS = 500_000  # as compact JSON; a larger spec is not compared
 _MAX_VERSION = 2**31 - 1
 
 
 def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
-    """The versions that the user may see, and the two that are `wanted` ("before", "after"), else the newest two.
+    """Return the versions that the user may see, and the comparison of the `wanted` two ("before", "after").
 
-    Two queries; none, and nothing to show, for who may see no versions.
+    Defaults to the newest two. Takes two queries; none if the user may not see versions, who then gets no versions.
     """
     if not user.has_perm("metadata.view_dagversion"):
         return {"may_see_versions": False}
@@ -53,10 +52,10 @@ def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
 
 
 def between(before: DagVersion, after: DagVersion) -> list[dict[str, Any]]:
-    """Spec and source of the two, side by side."""
+    """Return the differences between spec and source of two versions."""
     labels = (_label(before), _label(after))
     specs = [len(json.dumps(version.spec)) for version in (before, after)]
-    if max(specs) > MAX_SPEC_CHARACTERS:  # to write them line by line takes seconds
+    if max(specs) > MAX_SPEC_CHARACTERS:  # comparing them line by line would take seconds
         spec = side_by_side.too_long(*specs)
     else:
         texts = (display.spec_text(before.spec), display.spec_text(after.spec))
@@ -75,7 +74,7 @@ def _label(version: DagVersion) -> str:
 
 
 def _chosen(wanted: Mapping[str, str], known: list[int]) -> tuple[int, int]:
-    """Two version numbers, 0 for none. What is not wanted is the newest, and the one before."""
+    """Return two version numbers, 0 for none. Defaults to the newest version and the one before it."""
     after = _number(wanted.get("after")) or (known[0] if known else 0)
     older = [version for version in known if version < after]
     return _number(wanted.get("before")) or (older[0] if older else 0), after
@@ -88,6 +87,6 @@ def _number(text: str | None) -> int:
 
 
 def _compared(found: QuerySet[DagVersion], before: int, after: int) -> list[dict[str, Any]] | None:
-    """None if there are no such two."""
+    """Return the comparison of two versions; None unless both exist."""
     pair = {version.version: version for version in found.filter(version__in=[before, after])}
     return between(pair[before], pair[after]) if before in pair and after in pair else None

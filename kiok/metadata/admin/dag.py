@@ -1,4 +1,4 @@
-"""DAGs in the admin: what is served now, where it came from, what it was and how it ran."""
+"""DAGs in the admin: the current definition, its provenance, earlier versions and runs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class DagAdmin(ReadOnlyAdmin):
 
     @admin.display(description="unique id")
     def unique_id(self, dag: Dag) -> str:
-        return dag.uid  # without the field's help text, which the admin's pages would take for HTML
+        return dag.uid  # without the field's help text, which the admin would render as HTML
 
     @admin.display(description="name", ordering="name")
     def short_name(self, dag: Dag) -> str:
@@ -91,7 +91,7 @@ class DagAdmin(ReadOnlyAdmin):
     def cron(self, dag: Dag) -> str:
         return format_html("<code>{}</code>", dag.schedule) if dag.schedule else "manual only"
 
-    @admin.display(description="fires")
+    @admin.display(description="fire times")
     def next_fire_times(self, dag: Dag) -> str:
         if not dag.schedule:
             return display.NOTHING
@@ -120,7 +120,7 @@ class DagAdmin(ReadOnlyAdmin):
             display.shortened(dag.stale_reason, 200),
         )
 
-    @admin.display(description="tasks")  # not to be ordered by: every spec would be read for it
+    @admin.display(description="tasks")  # no ordering: it would read every spec
     def task_count(self, dag: Dag) -> int:
         return getattr(dag, "tasks_counted", None) or 0
 
@@ -134,14 +134,14 @@ class DagAdmin(ReadOnlyAdmin):
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str
     ) -> HttpResponse:
-        """What is not registered now may have been: its versions and runs outlive it, and are shown in its place."""
+        """Show the history of a DAG that is no longer registered: its versions and runs outlive it."""
         uid = unquote(object_id)
         history = _history(request, uid) if len(uid) <= UID_LENGTH else {}
         if not (history.get("versions") or history.get("runs")):
             return super()._get_obj_does_not_exist_redirect(request, opts, object_id)  # type: ignore[no-any-return, misc]
         context = {
             **self.admin_site.each_context(request),
-            "title": "DAG that is not registered now",
+            "title": "Unregistered DAG",
             "subtitle": None,
             "opts": opts,
             "uid": uid,
@@ -155,5 +155,5 @@ class DagAdmin(ReadOnlyAdmin):
 
 
 def _history(request: HttpRequest, uid: str) -> dict[str, Any]:
-    """What a DAG was and how it ran, as far as the user may see it; the same while it is not registered."""
+    """Return the versions and runs of a DAG, registered or not, that the user may see."""
     return comparison.of(uid, request.user, request.GET) | run_history.of(uid, request.user)

@@ -1,4 +1,4 @@
-"""What a DAG is: its graph, its tasks, its source and its spec, as `kiok/definition.html` shows them."""
+"""The definition of a DAG for `kiok/definition.html`: graph, tasks, source and spec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIG_CHARACTERS = 100
 
 
 def of(spec: Mapping[str, Any], source: str | None, path: str) -> dict[str, Any]:
-    """The context of `kiok/definition.html`; `path` tells the source's language."""
+    """Return the context of `kiok/definition.html`; `path` determines the language of the source."""
     found = spec.get("tasks")
     tasks = [task for task in found if isinstance(task, dict)] if isinstance(found, list) else []
     return {
@@ -41,7 +41,7 @@ def _task(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(config: Mapping[str, Any]) -> str:
-    """`retries = 3, user = ada`, shortened."""
+    """Return `retries = 3, user = ada`, shortened."""
     return display.shortened(
         ", ".join(f"{key} = {str(value)[:200]}" for key, value in list(config.items())[:20]),
         CONFIG_CHARACTERS,

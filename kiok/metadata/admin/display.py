@@ -1,4 +1,4 @@
-"""What the admin's pages show in one cell. Every text that goes in comes out escaped."""
+"""Formatting of single values on admin pages. All texts are escaped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
 
 class Tone(StrEnum):
-    """The colours of a badge; admin.css has one rule for each. The word says the same."""
+    """The colours of a badge; admin.css has one rule for each. The badge's word has the same meaning."""
 
     GOOD = "good"
     WARN = "warn"
@@ -33,21 +33,21 @@ class Tone(StrEnum):
 
 
 def badge(tone: Tone, word: str) -> SafeString:
-    """A state by colour and by word."""
+    """Return a state as a coloured word."""
     return format_html('<span class="kiok-badge kiok-{}">{}</span>', tone, word)
 
 
 def commit(sha: str) -> str:
-    """A commit's first characters; the whole of it on hovering."""
+    """Return a commit's first characters; hovering shows the full id."""
     if not sha:
         return NOTHING
     return format_html('<code title="{}">{}</code>', sha, sha[:COMMIT_CHARACTERS])
 
 
 def age(when: datetime | None) -> str:
-    """`3 minutes ago (14:02 UTC)`, or `in 3 minutes (…)`: with the date unless it is today's.
+    """Return `3 minutes ago (14:02 UTC)`, or `in 3 minutes (…)`; with the date unless it is today.
 
-    times.js turns it, and `moment`, to the viewer's zone, and keeps the words true.
+    times.js converts this and `moment` to the viewer's time zone, and keeps the relative time current.
     """
     if when is None:
         return NOTHING
@@ -66,7 +66,7 @@ def age(when: datetime | None) -> str:
 
 
 def moment(when: datetime | None) -> str:
-    """`2026-11-23 14:02:31 UTC (3 minutes ago)`: for where the exact time is asked for."""
+    """Return `2026-11-23 14:02:31 UTC (3 minutes ago)`, for pages that need the exact time."""
     if when is None:
         return NOTHING
     return format_html(
@@ -88,14 +88,14 @@ def _distance(when: datetime, now: datetime) -> str:
 
 
 def duration(start: datetime | None, end: datetime | None) -> str:
-    """The time between, in words that fit its size."""
+    """Return the time between two moments in a suitable unit."""
     if start is None or end is None:
         return NOTHING
     return seconds((end - start).total_seconds())
 
 
 def seconds(value: float) -> str:
-    """`40 ms`, `3.2 s`, `5 min 12 s`."""
+    """Return `40 ms`, `3.2 s` or `5 min 12 s`."""
     if value < 1:
         return f"{max(value, 0) * 1000:.0f} ms"
     if value < 60:
@@ -105,12 +105,12 @@ def seconds(value: float) -> str:
 
 
 def milliseconds(value: Any) -> str:
-    """A timeout as a DagSpec has it."""
+    """Return a DagSpec timeout in a suitable unit."""
     return seconds(value / 1000) if isinstance(value, int) else NOTHING
 
 
 def shortened(text: str | None, characters: int = 120) -> str:
-    """The text's beginning, on one line; all of it on hovering, up to a sane length."""
+    """Return the beginning of the text on one line; hovering shows up to 1 000 characters."""
     if not text:
         return NOTHING
     line = " ".join(text[: characters * 4].split())
@@ -120,12 +120,12 @@ def shortened(text: str | None, characters: int = 120) -> str:
 
 
 def preformatted(text: str | None) -> str:
-    """Text of many lines, as it is."""
+    """Return multi-line text as a preformatted block."""
     return format_html('<pre class="kiok-text" tabindex="0">{}</pre>', text) if text else NOTHING
 
 
 def spec_text(spec: dict[str, Any]) -> str:
-    """A DagSpec as JSON for people, its keys in the order of the wire form: the database keeps none."""
+    """Return a DagSpec as readable JSON, with keys in wire order, which the database does not keep."""
     shown = _in_order(spec, _DAG_KEYS)
     if isinstance(shown.get("tasks"), list):
         shown["tasks"] = [_in_order(task, _TASK_KEYS) for task in shown["tasks"]]
@@ -137,10 +137,10 @@ def _in_order(value: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 
 
 def page_of(model: str, pk: object) -> str:
-    """The address of a row's own page; `model` is `<app>_<model>`."""
+    """Return the URL of a row's page; `model` is `<app>_<model>`."""
     return reverse(f"admin:{model}_change", args=[quote(pk)])  # type: ignore[arg-type]  # any key will do
 
 
 def link(url: str, text: str) -> SafeString:
-    """A link."""
+    """Return a link."""
     return format_html('<a href="{}">{}</a>', url, text)

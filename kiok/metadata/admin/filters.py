@@ -1,4 +1,4 @@
-"""Filters of the lists of DAGs, versions and runs."""
+"""List filters for DAGs, versions and runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from kiok.metadata import access
 from kiok.metadata.admin.yes_no_filter import YesNoFilter
 from kiok.metadata.models import Dag
 
-NO_REPOSITORY = "-"
-"""Chosen for DAGs that are of no repository. No repository can be named so."""
+NO_REPOSITORY = "-"  # the choice for DAGs without a repository; no repository can have this name
 
 
 class FreshnessFilter(YesNoFilter):
-    """Stale DAGs, or those that say what their files say."""
+    """A filter for stale DAGs, or those that match their files."""
 
     title = "freshness"
     parameter_name = "stale"
@@ -28,7 +27,7 @@ class FreshnessFilter(YesNoFilter):
 
 
 class ScheduleFilter(YesNoFilter):
-    """DAGs that a schedule starts, or those that are started by hand alone."""
+    """A filter for DAGs with a schedule, or those that are only started manually."""
 
     title = "schedule"
     parameter_name = "scheduled"
@@ -37,7 +36,7 @@ class ScheduleFilter(YesNoFilter):
 
 
 class RepositoryNameFilter(admin.SimpleListFilter):
-    """Rows of one repository, by its name. Those are offered that the user may see and that have DAGs now."""
+    """A filter for the rows of one repository. It offers repositories that the user may see and that have DAGs."""
 
     title = "repository"
     parameter_name = "repository"
@@ -48,8 +47,8 @@ class RepositoryNameFilter(admin.SimpleListFilter):
         names = list(dags.values_list("repository", flat=True).distinct())
         wanted = request.GET.get(self.parameter_name)
         if wanted and wanted not in (*names, NO_REPOSITORY):
-            names.append(wanted)  # what is filtered by is shown, also if it has no DAG any more
-        return [(name or NO_REPOSITORY, name or "of no repository") for name in names]
+            names.append(wanted)  # the active choice is always listed, even without DAGs
+        return [(name or NO_REPOSITORY, name or "no repository") for name in names]
 
     def has_output(self) -> bool:
         return len(self.lookup_choices) > 0
@@ -61,7 +60,7 @@ class RepositoryNameFilter(admin.SimpleListFilter):
         return queryset.filter(repository="" if wanted == NO_REPOSITORY else wanted)
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        """Each with `selected`, `name`, `value`; the first carries the other parameters of the list's address."""
+        """Yield choices with `selected`, `name` and `value`; the first holds the other parameters of the list's URL."""
         kept = changelist.get_query_string(remove=[self.parameter_name, "p"]).removeprefix("?")
         yield {"selected": not self.value(), "value": "", "name": "all", "kept": _parameters(kept)}
         for value, name in self.lookup_choices:

@@ -1,4 +1,4 @@
-"""A DAG's graph as `kiok/graph.html` draws it: an SVG that needs no script."""
+"""The context of `kiok/graph.html`, which draws a DAG's graph as SVG without a script."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from unicodedata import east_asian_width
 from kiok.metadata.admin.reveal_hidden import visible
 from kiok.metadata.graph import DrawnEdge, DrawnGraph, GraphTooLarge, bounded
 
+# Latin characters that fit into a box at 13 px; East Asian characters count as two.
 LABEL_COLUMNS = 20
-"""How many Latin characters fit into a box, at 13 px; what East Asian scripts write is two wide."""
-_LABEL_END = 7  # of them, kept from the end: names often differ there
+_LABEL_END = 7  # columns kept from the end, where names often differ
 
 _LETTERS = {
     "shell": "S",
@@ -30,7 +30,7 @@ UNKNOWN_LETTER = "?"
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A task's box: upper left corner, what is written in it, and its place in the table of tasks."""
+    """A task's box: upper left corner, label, and row number in the table of tasks."""
 
     number: int
     id: str
@@ -44,7 +44,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An edge: an SVG path, and the numbers of the tasks at its ends."""
+    """An edge: an SVG path, and the row numbers of its two tasks."""
 
     source: int
     target: int
@@ -52,7 +52,7 @@ class Line:
 
 
 def of(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The context of `kiok/graph.html`; `boxes` is empty for a graph too large to be drawn."""
+    """Return the context of `kiok/graph.html`; `boxes` is empty for a graph that is too large to draw."""
     tasks = spec.get("tasks")
     tasks = tasks if isinstance(tasks, list) else []
     size = {"n_tasks": len(tasks), "boxes": (), "lines": ()}
@@ -90,7 +90,7 @@ def _boxes(graph: DrawnGraph) -> list[Box]:
 
 
 def _legend(graph: DrawnGraph) -> list[dict[str, str]]:
-    """The types that occur, as people read them."""
+    """Return the legend of the task types that occur."""
     found = {node.type for node in graph.nodes}
     known = [
         {"tone": _tone(type), "letter": letter, "word": type.replace("_", " ")}
@@ -102,12 +102,12 @@ def _legend(graph: DrawnGraph) -> list[dict[str, str]]:
 
 
 def _tone(type: str) -> str:
-    """A class of dag.css; a type's own text never becomes one."""
+    """Return a class of dag.css. An unknown type's text never becomes a class."""
     return f"type-{type.replace('_', '-')}" if type in _LETTERS else "type-other"
 
 
 def shortened(name: str) -> str:
-    """A name that fits into a box, its middle left out where it is too long."""
+    """Return a name that fits into a box, without its middle if it is too long."""
     if _columns(name) <= LABEL_COLUMNS:
         return name
     end = _fitting(name[::-1], _LABEL_END)[::-1]
@@ -127,7 +127,7 @@ def _columns(name: str) -> int:
 
 
 def _path(edge: DrawnEdge) -> str:
-    """Level through columns; in the gaps between them a curve that begins and ends level."""
+    """Return a path that is horizontal in columns, and curved in the gaps between them."""
     (x, y), *_ = edge.points
     parts = [f"M{x} {y}"]
     for (x1, y1), (x2, y2) in pairwise(edge.points):

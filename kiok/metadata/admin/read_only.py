@@ -1,4 +1,4 @@
-"""An admin that shows and changes nothing."""
+"""Read-only admin classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kiok.metadata.admin.since_filter import SinceFilter
 
 
 class ReadOnly:
-    """Denies adding, changing and deleting to everybody; whoever may view still may."""
+    """A mixin that denies adding, changing and deleting to all users. Viewing is not affected."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -28,7 +28,7 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, ChangePageAdmin):
-    """The pages of a table that only the service writes."""
+    """The admin pages of a table that only the service writes."""
 
     actions = None
     list_per_page = 50
@@ -37,7 +37,7 @@ class ReadOnlyAdmin(ReadOnly, ChangePageAdmin):
         return [self._shown(column, display.age) for column in super().get_list_display(request)]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """A time is filtered by how long ago it is."""
+        """Return the filters; times are filtered by how long ago they are."""
         return [
             (column, SinceFilter) if self._is_time(column) else column
             for column in super().get_list_filter(request)
@@ -50,7 +50,7 @@ class ReadOnlyAdmin(ReadOnly, ChangePageAdmin):
         ]
 
     def _shown(self, column: Any, cell: Callable[[Any], str]) -> Any:
-        """A column; that of a time as a cell that shows it in the viewer's zone."""
+        """Return the column; a time becomes a cell that shows it in the viewer's time zone."""
         return _time(self.opts.get_field(column), cell) if self._is_time(column) else column
 
     def _is_time(self, column: Any) -> bool:

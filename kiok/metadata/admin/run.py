@@ -1,4 +1,4 @@
-"""Runs in the admin. They are found by uid, so a DAG's history is whole over its removal and return."""
+"""Runs in the admin. They are found by uid, so a DAG's history survives its removal and return."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TONES = {
 
 
 def run_state(state: str | None) -> str:
-    """A run's state as a badge."""
+    """Return a run's state as a badge."""
     if not state:
         return display.NOTHING
     return display.badge(_TONES[RunState(state)], RunState(state).label)
@@ -48,7 +48,7 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
     verbose_name_plural = "task runs"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The first tasks of the run whose page it is, each log cut so that all of them fit."""
+        """Return the first tasks of the page's run, with logs cut to fit `MAX_LOG_CHARACTERS` together."""
         match = request.resolver_match
         run = TaskRun.objects.filter(dag_run=int(unquote(match.kwargs["object_id"])) if match else None)
         first = list(run.order_by("id").values_list("pk", flat=True)[:SHOWN_TASK_RUNS])
@@ -74,7 +74,11 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
         left_out = length - len(shown)
         return format_html(
             '<details><summary>{} characters</summary><pre class="kiok-text">{}{}</pre></details>',
-            *(length, shown, f"\n… {left_out} more characters; the API has them." if left_out else ""),
+            *(
+                length,
+                shown,
+                f"\n… {left_out} more characters. The API returns the full log." if left_out else "",
+            ),
         )
 
 
@@ -108,9 +112,7 @@ class DagRunAdmin(ReadOnlyAdmin):
     def dag(self, run: DagRun) -> str:
         shown = display.link(display.page_of("metadata_dag", run.uid), run.uid)
         return (
-            shown
-            if Dag.objects.filter(uid=run.uid).exists()
-            else format_html("{} (not registered now)", shown)
+            shown if Dag.objects.filter(uid=run.uid).exists() else format_html("{} (not registered)", shown)
         )
 
     @admin.display(description="state", ordering="state")

@@ -1,4 +1,4 @@
-"""How a DAG ran: what `kiok/runs.html` shows. By uid, so it goes on over the DAG's removal and return."""
+"""The run history of a DAG for `kiok/runs.html`, by uid, so it survives the DAG's removal and return."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAR_WIDTH, BAR_GAP, BAR_HEIGHT, BAR_LOWEST = 10, 4, 48, 6
 
 
 def of(uid: str, user: Any) -> dict[str, Any]:
-    """The newest runs that the user may see, one query; none for who may see no runs."""
+    """Return the newest runs that the user may see. Takes one query; none if the user may not see runs."""
     if not user.has_perm("metadata.view_dagrun"):
         return {"may_see_runs": False}
     runs = list(access.visible(DagRun.objects.filter(uid=uid), user)[: DRAWN_RUNS + 1])
@@ -49,14 +49,14 @@ def _row(run: DagRun, older: DagRun | None) -> dict[str, Any]:
 
 
 def _picture(runs: Sequence[DagRun]) -> dict[str, Any] | None:
-    """A bar for each run, the oldest first, the higher the longer it took; and the same in words."""
+    """Return a bar for each run, oldest first, higher for longer runs; and a text alternative."""
     if not runs:
         return None
     took = [_seconds(run) for run in runs]
     longest = max(took) or 1
     bars = []
     for place, (run, seconds) in enumerate(zip(runs, took, strict=True)):
-        # Of the square root: beside a run of an hour, one of ten seconds is still more than one of none.
+        # The square root keeps a run of ten seconds visible next to a run of an hour.
         height = BAR_LOWEST + round((BAR_HEIGHT - BAR_LOWEST) * math.sqrt(seconds / longest))
         words = f"run {run.pk}, version {run.version}: {RunState(run.state).label}"
         bars.append(

@@ -1,8 +1,8 @@
-"""A schedule in words, and when it fires next, in UTC.
+"""A schedule in words, and its next fire times in UTC.
 
-What is valid is for `kiok.cron` to say. Where it is wider than the two libraries asked here, the schedule is first
-written as they know it: `*` in a list, `*/1`, a step on a range of one value, names, leading zeros. Where both days are
-restricted they count together if either begins with `*`, else each by itself, as in Debian's cron (crontab(5)).
+`kiok.cron` decides what is valid. It accepts more than the two libraries used here, so a schedule is first rewritten in
+their syntax: `*` in a list, `*/1`, a step on a range of one value, names, leading zeros. If both day fields are
+restricted, both must match if either begins with `*`; else one match is enough, as in Debian's cron (crontab(5)).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from cron_descriptor import ExpressionDescriptor, FormatError, MissingFieldError
 from cronsim import CronSim, CronSimError
 
 SHOWN_TIMES = 5
-MAX_WORDS_CHARACTERS = 300
-"""A schedule of a thousand characters makes words that nobody reads."""
+MAX_WORDS_CHARACTERS = 300  # a longer description, of a schedule of a thousand characters, is useless
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -29,7 +28,7 @@ _OPTIONS = Options(locale_code="en_US", use_24hour_time_format=True)
 
 
 def next_times(schedule: str, after: datetime, count: int = SHOWN_TIMES) -> list[datetime]:
-    """The next times in UTC, none for what never fires within 50 years or is no schedule."""
+    """Return the next times in UTC; none for an invalid schedule, or one that does not fire within 50 years."""
     try:
         return list(islice(CronSim(" ".join(_plain(schedule)), after.astimezone(UTC)), count))
     except CronSimError:
@@ -37,7 +36,7 @@ def next_times(schedule: str, after: datetime, count: int = SHOWN_TIMES) -> list
 
 
 def in_words(schedule: str) -> str:
-    """`At 5 minutes past the hour`; empty for what is no schedule, or would be too long to be read."""
+    """Return `At 5 minutes past the hour`; empty for an invalid schedule or a very long description."""
     fields = [
         _without_stars(field, _ALL[place])
         for place, field in enumerate(_plain(schedule))
@@ -61,7 +60,7 @@ def _both_count(days: str, weekdays: str) -> bool:
 
 
 def _named_days(weekdays: str) -> str:
-    """A list with steps as the days that it names, for which there are words."""
+    """Expand a list with steps to the days that it names, which the library can describe."""
     if "," not in weekdays or "/" not in weekdays:
         return weekdays
     days: set[int] = set()
@@ -87,12 +86,12 @@ def _plain_part(part: str) -> str:
         return "*"
     ends = [_NUMBERS.get(end) or end.lstrip("0") or end[-1:] for end in body.split("-")]
     if len(ends) == 2 and ends[0] == ends[1]:
-        return ends[0]  # one value, which a step would otherwise take for the first of many
+        return ends[0]  # one value; with a step, a library would read it as the start of a range
     return "-".join(ends) + (f"/{step.lstrip('0')}" if slash else "")
 
 
 def _without_stars(field: str, every: str) -> str:
-    """A field in whose list a `*` makes the rest idle, without it; one that begins with none keeps beginning with none."""
+    """Simplify a list with a `*`, which covers its other parts. The result begins with `*` only if the field did."""
     parts = field.split(",")
     if len(parts) > 1 and "*" in parts:
         return "*" if field.startswith("*") else every

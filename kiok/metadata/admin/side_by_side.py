@@ -1,6 +1,6 @@
-"""Two texts side by side, as HTML: what changed by sign and colour, what did not folded.
+"""A two-column diff as HTML: changes marked by sign and colour, unchanged lines folded.
 
-The styles are in `kiok/dag.css`; a page that shows a table needs it among its media.
+The styles are in `kiok/dag.css`, which a page with a diff must include in its media.
 """
 
 from __future__ import annotations
@@ -17,27 +17,23 @@ from django.utils.safestring import SafeString
 from kiok.metadata.admin.reveal_hidden import visible
 
 CONTEXT_LINES = 3
-MAX_CHARACTERS = 4_000_000
-"""Of one text; a longer one is not compared."""
+MAX_CHARACTERS = 4_000_000  # per text; a longer text is not compared
+# Lines between the first and the last change; in more lines no matches are searched. Measured: 0.4 s at most.
 MAX_MATCHED_LINES = 3_000
-"""Of the stretch between the first and the last change; in a longer one no lines are matched. 0.4 s at most, measured."""
 MAX_ROWS = 1_500
-MAX_LINE_CHARACTERS = 1_000
-"""Of a line, shown."""
-MARKING_BUDGET = 400_000
-"""How often two words may be compared, over all lines; 0.3 s at most, measured."""
+MAX_LINE_CHARACTERS = 1_000  # shown per line
+MARKING_BUDGET = 400_000  # word comparisons over all lines; measured: 0.3 s at most
 
 _SAME = SafeString('<p class="kiok-same">No difference.</p>')
-_SAME_BUT_LINE_ENDS = SafeString('<p class="kiok-same">No difference but in how lines end.</p>')
+_SAME_BUT_LINE_ENDS = SafeString('<p class="kiok-same">Only line endings differ.</p>')
 _NO_LINE = SafeString('<td class="kiok-number"></td><td class="kiok-none"></td>')
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-_MIN_LIKENESS = 0.35
-"""Lines that are less alike are new lines, not changed ones: no words are marked."""
+_MIN_LIKENESS = 0.35  # less similar lines count as new lines, in which no words are marked
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """One side of a row; `pieces` are (whether it changed, text). Number 0: there is no line on this side."""
+    """A side of a row; `pieces` are (changed, text). Number 0: there is no line on this side."""
 
     number: int = 0
     pieces: tuple[tuple[bool, str], ...] = ()
@@ -45,7 +41,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line on either side; where `folded` is not 0, so many that are the same on both sides."""
+    """A line on each side; if `folded` is not 0, the number of folded unchanged lines."""
 
     before: _Cell = _Cell()
     after: _Cell = _Cell()
@@ -59,11 +55,11 @@ class _Budget:
 
 
 def table(before: str, after: str, *, labels: tuple[str, str], name: str = "") -> SafeString:
-    """The two texts as a table, `labels` above its sides; a sentence if there is nothing to show. Costs a second at most.
+    """Return the diff as a table with `labels` above its sides, or a sentence if there is none. Takes a second at most.
 
-    `name` tells it from other tables of the same page.
+    `name` distinguishes it from other tables on the same page.
 
-    Only lines around changes are shown, 1 500 at most.
+    Only changes and the lines around them are shown, 1 500 lines at most.
     """
     if max(len(before), len(after)) > MAX_CHARACTERS:
         return too_long(len(before), len(after))
@@ -75,20 +71,20 @@ def table(before: str, after: str, *, labels: tuple[str, str], name: str = "") -
     rows = list(islice(_rows(before, after), MAX_ROWS + 1))
     cut = len(rows) > MAX_ROWS
     return format_html(
-        '<div class="kiok-wide" role="region" tabindex="0" aria-label="{4}{0} and {1}, side by side">'
+        '<div class="kiok-wide" role="region" tabindex="0" aria-label="{4}{0} compared with {1}">'
         '<table class="kiok-diff">'
         '<colgroup><col class="kiok-number"><col><col class="kiok-number"><col></colgroup><thead><tr>'
         '<th scope="col" colspan="2">{0}</th><th scope="col" colspan="2">{1}</th>'
         "</tr></thead><tbody>{2}</tbody></table></div>{3}",
         *labels,
         format_html_join("", "{}", ((_row_html(row),) for row in rows[:MAX_ROWS])),
-        format_html("<p>There is more; {} rows are shown.</p>", MAX_ROWS) if cut else "",
+        format_html("<p>Only the first {} rows are shown.</p>", MAX_ROWS) if cut else "",
         f"{name}: " if name else "",
     )
 
 
 def too_long(before: int, after: int) -> SafeString:
-    """Return what stands in the place of a comparison of two texts with so many characters."""
+    """Return the message for two texts that are too long to compare."""
     return format_html(
         '<p class="kiok-same">Too long to be compared here: {} and {} characters.</p>', before, after
     )
@@ -106,7 +102,7 @@ def _rows(before: str, after: str) -> Iterator[_Row]:
         head = 0 if place == 0 else CONTEXT_LINES
         tail = 0 if place == last else CONTEXT_LINES
         folded = i2 - i1 - head - tail
-        if folded <= 1:  # a row that says so would be no shorter
+        if folded <= 1:  # folding one line saves nothing
             yield from _same(old, i1, i2, j1)
         else:
             yield from _same(old, i1, i1 + head, j1)
@@ -115,7 +111,7 @@ def _rows(before: str, after: str) -> Iterator[_Row]:
 
 
 def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    """As difflib has them. The same lines at both ends are found first, which is fast, and often all there is."""
+    """Return difflib opcodes. Equal lines at both ends are found first, which is fast and often sufficient."""
     shorter = min(len(old), len(new))
     start = next((n for n in range(shorter) if old[n] != new[n]), shorter)
     end = next((n for n in range(shorter - start) if old[-1 - n] != new[-1 - n]), shorter - start)
@@ -153,7 +149,7 @@ Pieces = tuple[tuple[bool, str], ...]
 
 
 def _marked(was: str, became: str, budget: _Budget) -> tuple[Pieces, Pieces]:
-    """The two lines, the words that differ marked."""
+    """Return the two lines with the differing words marked."""
     one, other = _WORDS.findall(was), _WORDS.findall(became)
     budget.left -= len(one) * len(other)
     if budget.left < 0:

@@ -1,4 +1,4 @@
-"""The filter of lists by a time. By how long ago it is, which is the same in every zone; by the day it would not be."""
+"""A list filter by age of a time. Unlike a calendar day, an age is the same in every time zone."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NEVER = "none"
 
 
 class SinceFilter(admin.FieldListFilter):
-    """Rows whose time is within a span up to now; where it may be missing, also those without.
+    """A filter for rows whose time is within a span up to now, or, for nullable fields, rows without a time.
 
-    `list_filter = (("created_at", SinceFilter),)`; what is none of the spans filters nothing.
+    Use it as `list_filter = (("created_at", SinceFilter),)`. An unknown span filters nothing.
     """
 
     def __init__(

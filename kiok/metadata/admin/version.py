@@ -1,4 +1,4 @@
-"""Versions in the admin: what a DAG was, also of DAGs that are gone."""
+"""DAG versions in the admin, including those of removed DAGs."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class DagVersionAdmin(ReadOnlyAdmin):
 
 
 def _path(uid: str) -> str:
-    """The path in a uid `repository/path::dag`."""
+    """Return the path in a uid `repository/path::dag`."""
     return uid.partition("/")[2].partition("::")[0]
 
 
 def _changes(version: DagVersion, user: Any) -> dict[str, Any]:
-    """The version before, and what changed since."""
+    """Return the previous version, and the changes since then."""
     earlier = access.visible(DagVersion.objects.filter(uid=version.uid, version__lt=version.version), user)
     before = earlier.order_by("-version").first()
     if before is None:

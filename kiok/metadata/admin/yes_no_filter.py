@@ -1,4 +1,4 @@
-"""The filter of a list by one condition: rows that meet it, or the others."""
+"""A list filter by one condition: rows that meet it, or all others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 
 class YesNoFilter(admin.SimpleListFilter):
-    """A subclass says which rows are meant, and what they and the others are called; the address has `yes` or `no`."""
+    """A filter whose subclass sets the condition and the labels for both sides; the URL has `yes` or `no`."""
 
     condition: ClassVar[Q]
     words: ClassVar[tuple[str, str]]

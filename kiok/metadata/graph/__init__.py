@@ -1,15 +1,15 @@
-"""A DAG's tasks as a picture: boxes in columns, from what comes first at the left to what comes last at the right.
+"""The layout of a DAG's graph: task boxes in columns, first tasks on the left.
 
-`laid_out` takes a DagSpec's wire object as it is stored and gives places; it draws nothing. The same spec gives the
-same picture in every process.
+`laid_out` takes a stored DagSpec wire object and returns positions; it draws nothing. The same spec gives the same
+layout in every process.
 
-    dependencies   spec -> tasks, edges, and which edges others imply
-    part           what edges connect, placed as one
-    routed         one connected part, placed by fast_sugiyama, its lines led around boxes
-    columns        one connected part, placed in plain columns: for what is too large for the above
-    layout         the parts side by side
-    picture        what comes out
-    limits         the same within limits, remembered: for pages and the API
+    dependencies   spec -> tasks, edges, and which edges are implied by others
+    part           a connected part of the graph, laid out as one
+    routed         the layout of a part by fast_sugiyama, with lines routed around boxes
+    columns        the layout of a part in plain columns, if it is too large for fast_sugiyama
+    layout         the layout of all parts on shelves
+    picture        the result types
+    limits         the same with limits and a cache, for pages and the API
 """
 
 from kiok.metadata.graph.layout import laid_out

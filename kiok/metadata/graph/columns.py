@@ -1,4 +1,4 @@
-"""A part in plain columns, in time linear in its size: each task right of all it requires, edges as straight lines."""
+"""A layout in plain columns, in linear time: each task is right of those it requires, edges are straight lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COLUMN_GAP = 80
 
 
 def in_columns(part: Part) -> Placed:
-    """The part's tasks from the top of their columns down, in the part's order. A long line may run under boxes."""
+    """Return the layout: tasks fill their columns from the top in the part's order. A long line may run under boxes."""
     columns = column_numbers(part.tasks, part.edges)
     filled: dict[int, int] = {}
     corners = {}

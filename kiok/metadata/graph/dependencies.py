@@ -1,4 +1,4 @@
-"""Tasks and what they require, read from a stored spec; tasks are numbered by their place in it."""
+"""Tasks and their dependencies, read from a stored spec; tasks are numbered by their position in it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Pair = tuple[int, int]
-"""(source, target): the target requires the source."""
+Pair = tuple[int, int]  # (source, target): the target requires the source
 
+# Edges per task up to which all edges are drawn; with more, edges that others imply are left out.
 EVERY_EDGE_PER_TASK = 2
-"""Up to so many edges for each task all are drawn; beyond, those alone that no others imply."""
 
+# In larger graphs no implied edges are searched: they are too large to draw anyway.
 MAX_REDUCED_TASKS = 2_000
 MAX_REDUCED_EDGES = 100_000
-"""What goes beyond is not looked through for implied edges: it is too large to be drawn anyway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """A spec's graph. Every edge goes from an earlier to a later task of `order`."""
+    """The graph of a spec. Every edge goes from an earlier to a later task of `order`."""
 
     ids: tuple[str, ...]
     types: tuple[str, ...]
@@ -28,7 +27,7 @@ class Dependencies:
 
 
 def read(spec: Mapping[str, Any]) -> Dependencies:
-    """The graph of a spec. What no valid spec has is passed over: odd tasks, unknown ids, ids that come twice, cycles."""
+    """Return the graph of a spec. Skip what no valid spec has: malformed tasks, unknown ids, duplicate ids, cycles."""
     found = spec.get("tasks")
     tasks: dict[str, Mapping[str, Any]] = {}
     for task in found if isinstance(found, list) else []:
@@ -57,14 +56,14 @@ def _requires(task: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _in_order(tasks: int, edges: Sequence[Pair]) -> list[int]:
-    """Every task after those that it requires; what lies on cycles comes last, as authored."""
+    """Return the tasks in topological order; tasks on cycles come last, as authored."""
     following: list[list[int]] = [[] for _ in range(tasks)]
     missing = [0] * tasks
     for source, target in edges:
         following[source].append(target)
         missing[target] += 1
     order = [task for task in range(tasks) if not missing[task]]
-    for task in order:  # grows while it is walked
+    for task in order:  # grows during the loop
         for target in following[task]:
             missing[target] -= 1
             if not missing[target]:
@@ -74,7 +73,7 @@ def _in_order(tasks: int, edges: Sequence[Pair]) -> list[int]:
 
 
 def drawn(graph: Dependencies) -> set[Pair]:
-    """The edges to draw: all, or where those are too many to follow, their transitive reduction."""
+    """Return the edges to draw: all, or the transitive reduction if there are too many to read."""
     tasks = len(graph.ids)
     edges = len(graph.edges)
     if edges <= EVERY_EDGE_PER_TASK * tasks or tasks > MAX_REDUCED_TASKS or edges > MAX_REDUCED_EDGES:
@@ -83,7 +82,7 @@ def drawn(graph: Dependencies) -> set[Pair]:
 
 
 def _reduced(graph: Dependencies) -> set[Pair]:
-    """Without the edges that a longer way implies. Sets of tasks are bits of an int: fast also where all are related."""
+    """Return the edges that are not implied by a longer path. Task sets are bits of an int, fast in dense graphs too."""
     place = {task: position for position, task in enumerate(graph.order)}
     required: list[list[int]] = [[] for _ in graph.ids]
     for source, target in graph.edges:
@@ -101,7 +100,7 @@ def _reduced(graph: Dependencies) -> set[Pair]:
 
 
 def column_numbers(order: Iterable[int], edges: Iterable[Pair]) -> dict[int, int]:
-    """The length of the longest chain that leads to each task of `order`."""
+    """Return the length of the longest chain to each task of `order`."""
     required: dict[int, list[int]] = {}
     for source, target in edges:
         required.setdefault(target, []).append(source)

@@ -1,4 +1,4 @@
-"""The whole picture: the parts of a graph, each placed by itself, then side by side on shelves."""
+"""The complete layout: each part of a graph is laid out on its own, then the parts are placed on shelves."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from kiok.metadata.graph.routed import can_be_routed, routed
 
 MARGIN = 10
 PART_GAP = 2 * NODE_GAP
-WIDTH_TO_HEIGHT = 1.8
-"""What several parts together come near to, as screens do."""
+WIDTH_TO_HEIGHT = 1.8  # approximate ratio of several parts together, like a screen
 
 
 def laid_out(spec: Mapping[str, Any]) -> DrawnGraph:
-    """A picture of a spec's tasks. Never raises for a spec that is valid JSON; see ADR 19 for what it costs."""
+    """Return the layout of a spec's tasks. Never raises for a spec that is valid JSON; see ADR 19 for its cost."""
     graph = read(spec)
     lines = drawn(graph)
     placed = [routed(part) if can_be_routed(part) else in_columns(part) for part in parts(graph.order, lines)]
@@ -47,7 +46,7 @@ def laid_out(spec: Mapping[str, Any]) -> DrawnGraph:
 
 
 def _shelves(placed: Sequence[Placed]) -> Iterator[Point]:
-    """A corner for each part: from left to right, and on below where the width is used up."""
+    """Yield a corner for each part: from left to right, then on a new shelf below when the width is used up."""
     area = sum((part.width + PART_GAP) * (part.height + PART_GAP) for part in placed)
     limit = max([sqrt(area * WIDTH_TO_HEIGHT), *(part.width for part in placed)])
     x = y = MARGIN

@@ -1,4 +1,4 @@
-"""A picture of a spec within limits, for whoever serves it to clients: laid out once per process, one at a time."""
+"""Graph layouts with size limits, for pages and the API: cached per process, computed one at a time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from kiok.metadata.graph.layout import laid_out
 from kiok.metadata.graph.picture import DrawnGraph
 
 MAX_TASKS = 1_000
-MAX_DRAWN_EDGES = (
-    4_000  # a picture with more is slow to come and to move in a browser, and shows nothing any more
-)
-MAX_REQUIREMENTS = 50_000  # more are not even laid out
-MAX_REMEMBERED = 32  # pictures that a process keeps
-MAX_REMEMBERED_EDGES = 200_000  # of all of them together, some 50 MiB
+MAX_DRAWN_EDGES = 4_000  # more edges are slow to load and to move in a browser, and unreadable
+MAX_REQUIREMENTS = 50_000  # with more, no layout is computed
+MAX_REMEMBERED = 32  # layouts cached per process
+MAX_REMEMBERED_EDGES = 200_000  # in all cached layouts together, about 50 MiB
 
 
 class GraphTooLarge(Exception):
-    """The graph is not laid out. The message says its size and what is allowed."""
+    """The graph exceeds a limit. The message states its size and the limit."""
 
 
 class _Pictures:
-    """The last pictures, by a digest of what they are made of. One thread at a time makes one: each takes the CPU."""
+    """A cache of layouts by a digest of their input. One thread computes at a time: a layout needs a full CPU."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,26 +52,26 @@ _pictures = _Pictures()
 
 
 def bounded(spec: Mapping[str, Any]) -> DrawnGraph:
-    """Return the picture of a spec. Raises GraphTooLarge where it has too many tasks, requirements or lines."""
+    """Return the layout of a spec. Raise GraphTooLarge if it has too many tasks, requirements or lines."""
     found = spec.get("tasks")
     tasks = [task for task in found if isinstance(task, dict)] if isinstance(found, list) else []
     requirements = sum(len(task.get("requires") or ()) for task in tasks)
     if len(tasks) > MAX_TASKS or requirements > MAX_REQUIREMENTS:
         raise GraphTooLarge(
-            f"The DAG has {len(tasks)} tasks and {requirements} requirements; a graph is laid out up to {MAX_TASKS} "
+            f"The DAG has {len(tasks)} tasks and {requirements} requirements; the limits are {MAX_TASKS} "
             f"tasks and {MAX_REQUIREMENTS} requirements."
         )
     graph = _pictures.of(spec)
     lines = len(graph.edges) - graph.implied
     if lines > MAX_DRAWN_EDGES:
         raise GraphTooLarge(
-            f"The DAG's graph has {lines} lines that no others imply; one with up to {MAX_DRAWN_EDGES} is drawn."
+            f"The DAG's graph has {lines} lines that no others imply; the limit is {MAX_DRAWN_EDGES}."
         )
     return graph
 
 
 def _digest(spec: Mapping[str, Any]) -> str:
-    """Return a digest of what a picture shows. The spec's stored hash would also differ by scripts, and is not checked."""
+    """Return a digest of the layout's input. The stored hash of the spec also covers scripts, and is not verified."""
     tasks = [
         (str(task.get("id")), str(task.get("type")), [str(one) for one in task.get("requires") or ()])
         for task in spec.get("tasks") or ()

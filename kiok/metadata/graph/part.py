@@ -1,4 +1,4 @@
-"""A connected part of a graph: what is placed as one, apart from the others."""
+"""The connected parts of a graph, each laid out on its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Point = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Tasks that edges connect; `tasks` are in an order in which every edge goes forward."""
+    """Tasks that are connected by edges; `tasks` are in topological order."""
 
     tasks: tuple[int, ...]
     edges: tuple[Pair, ...]
@@ -20,7 +20,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A part with places of its own, from (0, 0): corners of boxes, and the points of every edge."""
+    """A laid-out part with its own coordinates from (0, 0): corners of boxes, and the points of each edge."""
 
     width: int
     height: int
@@ -29,7 +29,7 @@ class Placed:
 
 
 def parts(order: Sequence[int], edges: Iterable[Pair]) -> list[Part]:
-    """The connected parts, in the order of their first task as authored."""
+    """Return the connected parts, ordered by their first task as authored."""
     leader = list(range(len(order)))
 
     def leader_of(task: int) -> int:

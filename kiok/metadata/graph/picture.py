@@ -1,4 +1,4 @@
-"""What a layout says: places in pixels, x to the right and y down, all of them whole numbers from 0."""
+"""The result of a layout: positions in pixels, x to the right and y down, all integers from 0."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 NODE_WIDTH = 200
 NODE_HEIGHT = 40
-NODE_GAP = 12  # between boxes one above the other
+NODE_GAP = 12  # vertical distance between boxes
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnNode:
-    """A task's box; `x` and `y` are its upper left corner."""
+    """The box of a task; `x` and `y` are its upper left corner."""
 
     id: str
     type: str
@@ -23,9 +23,9 @@ class DrawnNode:
 
 @dataclass(frozen=True, slots=True)
 class DrawnEdge:
-    """`target` requires `source`. `points` lead from the one's right side to the other's left side.
+    """An edge: `target` requires `source`. `points` lead from the right side of the source to the left side of the target.
 
-    No points: the edge is not drawn, since a longer way of drawn edges leads from source to target.
+    An edge without points is not drawn, since a longer path of drawn edges leads from source to target.
     """
 
     source: str
@@ -35,7 +35,7 @@ class DrawnEdge:
 
 @dataclass(frozen=True, slots=True)
 class DrawnGraph:
-    """A whole picture. Nodes are in the spec's order, each once; edges in the order of their targets."""
+    """A complete layout. Nodes are in the order of the spec, edges in the order of their targets."""
 
     width: int
     height: int
@@ -44,5 +44,5 @@ class DrawnGraph:
 
     @property
     def implied(self) -> int:
-        """How many edges are not drawn."""
+        """Return the number of edges that are not drawn."""
         return sum(not edge.points for edge in self.edges)

@@ -1,8 +1,8 @@
-"""A part placed by fast_sugiyama (rust-sugiyama): columns chosen for short edges, rows for few crossings.
+"""A layout by fast_sugiyama (rust-sugiyama): columns are chosen for short edges, rows for few crossings.
 
-An edge over several columns gets a point in each that it crosses, and the library gives those points places among the
-boxes. What comes back is taken as order and wish. The distances are kept here: the library's own are at times too small,
-and no box may lie upon another, nor a line upon a box.
+An edge over several columns gets a point in each column that it crosses, and the library places those points among the
+boxes. Its result is used as the order and the preferred positions. The distances are enforced here, since the library's
+own are sometimes too small: no box may overlap another box, and no line may cross a box.
 """
 
 from __future__ import annotations
@@ -21,21 +21,20 @@ from kiok.metadata.graph.picture import NODE_GAP, NODE_HEIGHT, NODE_WIDTH
 
 MAX_TASKS = 2_000
 MAX_EDGES = 6_000
-MAX_POINTS = 12_000
-"""Tasks, and columns that edges cross."""
+MAX_POINTS = 12_000  # tasks plus columns that edges cross
 
+# Up to these sizes the total length of the edges is minimized, the step whose cost grows fastest.
 MAX_SHORTENED_TASKS = 250
 MAX_SHORTENED_EDGES = 600
-"""Up to here the sum of all edges' lengths is made as small as can be; what that costs grows fastest."""
 
-LINE_GAP = 14  # between two lines that pass one column
+LINE_GAP = 14  # between two lines that cross the same column
 _BOX_ROOM = NODE_HEIGHT + NODE_GAP
 _MIN_COLUMN_GAP, _MAX_COLUMN_GAP = 60, 260
-_STEEPEST = 3  # pixels down or up for each to the right, until the gap is at its widest
+_STEEPEST = 3  # vertical pixels per horizontal pixel, until the gap has its maximum width
 
 
 def can_be_routed(part: Part) -> bool:
-    """Whether it is small enough to be placed well within a second, whatever its edges."""
+    """Return whether the part is small enough for a layout well within a second, with any edges."""
     if len(part.tasks) > MAX_TASKS or len(part.edges) > MAX_EDGES:
         return False
     columns = column_numbers(part.tasks, part.edges)
@@ -44,27 +43,26 @@ def can_be_routed(part: Part) -> bool:
 
 
 def routed(part: Part) -> Placed:
-    """The part with its lines led around boxes."""
+    """Return the layout with lines routed around boxes."""
     if not part.edges:
         return in_columns(part)
     try:
         wishes, chains = _wishes(part)
     except BaseException as exc:
-        # A panic in Rust is no Exception; it would end the process that serves the page.
+        # A Rust panic is not an Exception; it would end the process that serves the page.
         if type(exc).__name__ != "PanicException":
             raise
         return in_columns(part)
     return _placed(part, wishes, chains)
 
 
-Wish = tuple[int, float]
-"""(column, row), the row in units of a box's room."""
+Wish = tuple[int, float]  # preferred (column, row), the row in units of _BOX_ROOM
 
 
 def _wishes(part: Part) -> tuple[list[Wish], dict[Pair, list[int]]]:
-    """Where the library wants boxes and the points of lines, and which vertices each edge leads over.
+    """Return the library's positions of boxes and line points, and the vertices of each edge.
 
-    Vertices are numbers: tasks by their place in the part, then the points.
+    Vertices are numbers: tasks by their position in the part, then the points.
     """
     number = {task: place for place, task in enumerate(part.tasks)}
     small = len(part.tasks) <= MAX_SHORTENED_TASKS and len(part.edges) <= MAX_SHORTENED_EDGES
@@ -95,7 +93,7 @@ def _wishes(part: Part) -> tuple[list[Wish], dict[Pair, list[int]]]:
 
 
 def _chains(part: Part, tasks: int, steps: Sequence[Pair]) -> dict[Pair, list[int]]:
-    """For each of the part's edges the vertices from its source to its target."""
+    """Return for each edge of the part the vertices from its source to its target."""
     following = {one: other for one, other in steps if one >= tasks}
     chains = {}
     for one, other in steps:
@@ -134,16 +132,16 @@ def _placed(part: Part, wishes: Sequence[Wish], chains: dict[Pair, list[int]]) -
 
 
 def _spread(vertices: Sequence[int], wished: Sequence[float], tasks: int) -> dict[int, int]:
-    """Middles in one column, nearest to those wished (least squares) that keep order and distances.
+    """Return the middles in one column that keep order and distances, closest to the preferred ones (least squares).
 
-    Less the room that all before them take, they must not fall: neighbours that would are put together at their mean.
-    https://en.wikipedia.org/wiki/Isotonic_regression
+    Without the space of all vertices before them, the middles must not decrease: neighbours that would are merged at their
+    mean. https://en.wikipedia.org/wiki/Isotonic_regression
     """
     offsets = [0]
     for one, other in pairwise(vertices):
         boxes = (one < tasks) + (other < tasks)
         offsets.append(offsets[-1] + (LINE_GAP, (_BOX_ROOM + LINE_GAP) // 2, _BOX_ROOM)[boxes])
-    blocks: list[tuple[float, int]] = []  # sum, and how many
+    blocks: list[tuple[float, int]] = []  # (sum, count)
     for wish, offset in zip(wished, offsets, strict=True):
         total, count = wish - offset, 1
         while blocks and blocks[-1][0] / blocks[-1][1] >= total / count:
@@ -160,7 +158,7 @@ def _spread(vertices: Sequence[int], wished: Sequence[float], tasks: int) -> dic
 def _lefts(
     columns: int, wishes: Sequence[Wish], middles: dict[int, int], chains: dict[Pair, list[int]]
 ) -> list[int]:
-    """Where each column begins: the steeper the lines in a gap, the wider it is."""
+    """Return the left edge of each column. The steeper the lines in a gap, the wider the gap."""
     steepest = [0] * columns
     for chain in chains.values():
         for one, other in pairwise(chain):
@@ -176,7 +174,7 @@ def _lefts(
 def _line(
     chain: Sequence[int], wishes: Sequence[Wish], middles: dict[int, int], lefts: Sequence[int]
 ) -> tuple[Point, ...]:
-    """Level through every column that is crossed, slanting only in the gaps, where no box is."""
+    """Return the points of a line: horizontal in each column that it crosses, slanted only in the gaps between columns."""
     first, *between, last = chain
     points = [(lefts[wishes[first][0]] + NODE_WIDTH, middles[first])]
     for vertex in between:

@@ -1,7 +1,7 @@
-"""An index, made beside the work: runs go on being written meanwhile, be the table ever so large.
+"""Create an index concurrently, so that runs can be written during the migration, however large the table is.
 
-Where it is cut off, the next `manage.py migrate` says that the index exists: drop it, `DROP INDEX run_of_version`, and
-migrate again.
+If the migration is interrupted, the next `manage.py migrate` reports that the index exists. Drop it with
+`DROP INDEX run_of_version`, and migrate again.
 """
 
 from django.contrib.postgres.operations import AddIndexConcurrently

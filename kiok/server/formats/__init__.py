@@ -1,1 +1,1 @@
-"""How values are written where Django writes them; by language, as Django looks them up."""
+"""Date formats by language, in the layout that Django's FORMAT_MODULE_PATH expects."""

@@ -2,8 +2,8 @@
 
     2026-01-02T03:04:05.678Z INFO gitsync.sync [8f14e45f]: message
 
-`[8f14e45f]` is the correlation id of what the event belongs to, where there is one (`kiok.correlation`). Line breaks and
-control characters are escaped, so that nothing that comes from a repository or a server can forge a line.
+`[8f14e45f]` is the correlation id of the operation that the event belongs to, if it has one (`kiok.correlation`). Line
+breaks and control characters are escaped, so text from a repository or a server cannot forge a line.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ JSON = "json"
 
 
 def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
-    """Django's LOGGING setting: what this project logs from `level` up, to stderr, as `console` or `json`.
+    """Return Django's LOGGING setting: this project logs to stderr from `level` up, as `console` or `json`.
 
-    At INFO libraries log from WARNING up: at INFO they report each task and each computed layout. At DEBUG they log all.
+    At INFO, libraries log from WARNING up, since they would report each task and each computed layout. At DEBUG they log
+    everything.
     """
     of_libraries = "WARNING" if level == "INFO" else level
     formatter = {"()": "kiok.server.logging.LineFormatter", "rendering": rendering}
@@ -34,14 +35,14 @@ def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": of_libraries},
         "loggers": {
             **{name: {"level": level} for name in OURS},
-            # These would bring handlers of their own, and print each event twice or unredacted.
+            # These loggers have their own handlers, which would print each event twice or unredacted.
             "django": {"handlers": [], "level": of_libraries, "propagate": True},
             "django.server": {"handlers": [], "level": of_libraries, "propagate": True},
             "django-q": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
             "gunicorn.error": {"handlers": ["stderr"], "level": of_libraries, "propagate": False},
-            # It logs names as they were typed; `kiok.authentication` says the same of accounts.
+            # axes logs names as they were typed; `kiok.authentication` logs failed logins of accounts instead.
             "axes": {"level": "ERROR"},
-            # It warns of each request that waits a moment for a thread.
+            # waitress warns about each request that briefly waits for a thread.
             "waitress.queue": {"level": "ERROR"},
         },
     }

@@ -1,4 +1,4 @@
-"""What Python itself would write to stderr past the log: warnings, and the end of a thread by an error."""
+"""Logging of what Python itself writes to stderr: warnings, and exceptions that end a thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def gather() -> None:
-    """Have them logged. A hook that somebody else has set stays."""
+    """Send warnings and uncaught exceptions of threads to the log. An existing `threading.excepthook` is kept."""
     logging.captureWarnings(True)
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _logged
@@ -19,4 +19,4 @@ def _logged(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
         return
     name = ended.thread.name if ended.thread else "unknown"
-    log.error("the thread %s ended by an error", name, exc_info=ended.exc_value)
+    log.error("the thread %s ended with an exception", name, exc_info=ended.exc_value)

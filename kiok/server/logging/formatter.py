@@ -1,7 +1,7 @@
-"""From a record of the standard library's logging to its line, by structlog's processors.
+"""Formatting of a standard library log record as one line, by structlog's processors.
 
-The order counts: the event is gathered, tracebacks become text, then everything is masked, then written. Nothing is added
-after the masking.
+The order matters: the event is gathered, tracebacks become text, then everything is masked, then rendered. Nothing is
+added after the masking.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from kiok.server.logging.masking import masked
 
 Event = MutableMapping[str, Any]
 
-# Of Django's own, on each of its records: the request is an object, and what it says is in the message.
+# Attributes of Django's own records: the request is an object, and the message already describes it.
 _NOT_SHOWN = frozenset({"request", "server_time"})
 
 
 class LineFormatter(logging.Formatter):
-    """Formats a record as one line, for `rendering` `console` or `json`."""
+    """Formatter that writes a record as one line; `rendering` is `console` or `json`."""
 
     def __init__(self, rendering: str = "console") -> None:
         super().__init__()
@@ -30,12 +30,12 @@ class LineFormatter(logging.Formatter):
         self._formatter: logging.Formatter | None = None
 
     def format(self, record: logging.LogRecord) -> str:
-        # With the first record: structlog takes a tenth of a second to import, and most commands log nothing.
+        # Created with the first record: importing structlog takes 0.1 s, and most commands log nothing.
         if self._formatter is None:
             self._formatter = self._made()
         try:
             return self._formatter.format(record)
-        except Exception as exc:  # noqa: BLE001 - logging would print record and arguments as they are, past the masking
+        except Exception as exc:  # noqa: BLE001 - logging would print the record and its arguments unmasked
             return self._formatter.format(_without_arguments(record, exc))
 
     def _made(self) -> logging.Formatter:
@@ -56,18 +56,18 @@ class LineFormatter(logging.Formatter):
 
 
 def _without_arguments(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
-    """The same event where its message cannot be made."""
+    """Return the same event without arguments, for a message that cannot be formatted."""
     template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-    said = f"{template} (its arguments do not fit: {type(error).__name__})"
+    said = f"{template} (its arguments do not match: {type(error).__name__})"
     return logging.makeLogRecord({**vars(record), "msg": said, "args": ()})
 
 
 def gathered(_logger: object, _method: str, event: Event) -> Event:
-    """Processor: what the event says of itself, its place and its undertaking, before whatever else it carries."""
+    """Gather the event's own fields and its correlation fields, before all other fields (structlog processor)."""
     record: logging.LogRecord = event["_record"]
     context = correlation.fields()
     if not context and (known := getattr(getattr(record, "request", None), correlation.ID, "")):
-        context = {correlation.ID: known}  # Django's word on an answer comes after the request is over
+        context = {correlation.ID: known}  # Django logs a response after the request has ended
     own = {
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         + f".{record.msecs:03.0f}Z",
@@ -82,7 +82,7 @@ def gathered(_logger: object, _method: str, event: Event) -> Event:
 
 
 def as_text(_logger: object, _method: str, event: Event) -> str:
-    """Processor: `time LEVEL logger [id]: message`, and a traceback in the same line, its lines parted by ` | `."""
+    """Render `time LEVEL logger [id]: message`, with the lines of a traceback joined by ` | ` (structlog processor)."""
     known = event.get(correlation.ID)
     place = f"{event['logger']} [{known}]" if known else event["logger"]
     line = f"{event['timestamp']} {event['level']} {place}: {event['event']}"
@@ -91,6 +91,6 @@ def as_text(_logger: object, _method: str, event: Event) -> str:
 
 
 def as_json(_logger: object, _method: str, event: Event) -> str:
-    """Processor: one object, ASCII alone. A traceback is one text of many lines, as log stores expect it."""
+    """Render one JSON object in ASCII. A traceback is one multi-line text, as log stores expect (structlog processor)."""
     joined = {name: "\n".join(event[name]) for name in ("exception", "stack") if name in event}
     return json.dumps({**event, **joined}, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Masking an event: no secret is in it, and no text of it can pass for a line, a field or a terminal's command."""
+"""Masking of log events: no secrets, and no text that could be taken for a line, a field or a terminal command."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from kiok.connections.redaction import redact
 from kiok.text import terminal_line
 
+# Limit of one text. Output of files and answers of servers are cut much earlier; this covers unexpected texts.
 MAX_CHARACTERS = 32_768
-"""Of one text. What a file printed, or a server said, was cut long before; this is for what nobody thought of."""
 MAX_DEPTH = 5
 MAX_ITEMS = 100
 
@@ -19,9 +19,9 @@ _OURS = frozenset({"timestamp", "level"})
 
 
 def masked(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: every text of the event, at any depth, redacted, escaped and capped.
+    """Redact, escape and cap every text of the event, at any depth (structlog processor).
 
-    Tracebacks become lists of such lines. What is neither text, number, mapping nor sequence becomes text.
+    Tracebacks become lists of such lines. Values other than text, numbers, mappings and sequences become text.
     """
     safe: dict[str, Any] = {}
     for name, value in event.items():
@@ -35,12 +35,12 @@ def masked(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
 
 
 def line(text: str) -> str:
-    """The text on one line, without secrets. Cut last: of a secret that is cut first, only a part is found."""
+    """Return the text on one line, without secrets. It is cut last, since a secret that is cut may not be recognised."""
     return terminal_line(_cut(redact(text)))
 
 
 def lines(text: str) -> list[str]:
-    """The same of a text of many lines, which stay apart."""
+    """Return the lines of a text, each as `line` does."""
     return [terminal_line(part) for part in _cut(redact(text)).splitlines() if part.strip()]
 
 
@@ -59,7 +59,7 @@ def _value(value: Any, depth: int) -> Any:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - whatever somebody's object does, the event is written
+    except Exception:  # noqa: BLE001 - the event is logged even if an object's __str__ fails
         return f"<{type(value).__name__}>"
 
 

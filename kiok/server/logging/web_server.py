@@ -1,4 +1,4 @@
-"""gunicorn's own logger, for the process that keeps its workers and has no Django to set its log up."""
+"""Logger of gunicorn's main process, in which Django does not configure the logging."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kiok.server.logging.formatter import LineFormatter
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
-    """Writes as the rest of the service does. For `--logger-class`."""
+    """Logger for `--logger-class` that uses the format of the rest of the service."""
 
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)
@@ -27,4 +27,4 @@ def _rendering() -> str:
     try:
         return property_sources.load(os.environ).log_format
     except ConfigurationError:
-        return "console"  # the application does not start with it either, and says why
+        return "console"  # the application does not start either, and reports the error

@@ -1,7 +1,7 @@
-"""A connection with deadlines for what it waits for, on waitress's channel.
+"""A connection with deadlines, based on waitress's channel.
 
-waitress closes connections that were silent for a while, so one byte now and then keeps one open for ever. Deadlines here
-are for the whole header and the whole body, by a clock that nobody sets.
+waitress closes connections that were silent for a while, so a byte now and then keeps a connection open indefinitely.
+These deadlines are for the whole header and the whole body, and use the monotonic clock.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ PROBES = ("/healthz", "/readyz")
 
 
 class Phase(Enum):
-    """The states of a connection."""
+    """States of a connection."""
 
     HEADER = "header"  # idle, or the header of a request is not complete
     BODY = "body"  # the header is complete, the body is not
-    RUNNING = "running"  # a complete request waits for a thread, or has one
-    SENDING = "sending"  # the client has yet to take the answer
+    RUNNING = "running"  # a complete request waits for a thread, or runs in one
+    SENDING = "sending"  # the client has not received the whole response
 
 
 class DeadlineChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
-    """waitress's channel, which knows since when it waits."""
+    """Channel of waitress that records when its current phase began."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.since = monotonic()
@@ -45,12 +45,12 @@ class DeadlineChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no typ
 
     @property
     def is_probe(self) -> bool:
-        """Whether the request that is next is one of a health check."""
+        """Return whether the next request is a health check."""
         return bool(self.requests) and getattr(self.requests[0], "path", "") in PROBES
 
     @property
     def received_bytes(self) -> int:
-        """Bytes of bodies that are held for this connection."""
+        """Bytes of request bodies that are held for this connection."""
         held = [*self.requests, *([self.request] if self.request is not None else [])]
         return sum(int(request.body_bytes_received) for request in held)
 

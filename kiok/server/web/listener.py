@@ -1,4 +1,4 @@
-"""A listening socket of a web process, on waitress's server: deadlines, and bounds for connections and memory."""
+"""A listening socket of a web process, based on waitress's server: deadlines, limits of connections and memory."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the connections of a process may take.
+    """Limits of the connections of a process.
 
-    `header_seconds` from the start of a connection, or from the last answer on it, to the end of the next header;
-    `body_seconds` for the whole body, and for a client that takes no byte of an answer; `body_bytes` of all bodies together
-    that are held until their requests are complete and answered.
+    `header_seconds`: from the start of a connection, or its last response, to the end of the next header.
+    `body_seconds`: for a whole body, and for a client that receives no byte of a response.
+    `body_bytes`: for all bodies together that are held until their requests are complete and answered.
     """
 
     header_seconds: float
@@ -33,7 +33,7 @@ class Bounds:
     body_bytes: int
 
     def seconds(self, phase: Phase) -> float | None:
-        """Return how long a connection may be in a phase; None: without limit, the application has it."""
+        """Return how long a connection may stay in a phase; None: no limit, the application is running."""
         return {
             Phase.HEADER: self.header_seconds,
             Phase.BODY: self.body_seconds,
@@ -43,7 +43,7 @@ class Bounds:
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
-    """waitress's server, which closes connections by `bounds`, and runs health checks in threads of their own."""
+    """Server of waitress that closes connections by `bounds`, and runs health checks in separate threads."""
 
     channel_class = DeadlineChannel
 
@@ -54,21 +54,21 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         super().__init__(*arguments, **options)
 
     def add_task(self, channel: DeadlineChannel) -> None:
-        """Hand a complete request to a thread: one that only health checks have, if it is one."""
+        """Pass a complete request to a thread; health checks have their own."""
         if channel.is_probe:
             self._probes.add_task(channel)
         else:
             super().add_task(channel)
 
     def readable(self) -> bool:
-        """Return whether a connection may be accepted. waitress also closes late ones here, by the system's clock."""
+        """Return whether a connection may be accepted. waitress would also close late ones here, by the system clock."""
         full = len(self.active_channels) >= self.bounds.connections
         return bool(self.accepting and (not full or self._longest_waiting() is not None))
 
     def handle_accept(self) -> None:
-        """Accept a connection. At the limit the one that has waited longest for its client goes.
+        """Accept a connection. At the limit, close the one that has waited longest for its client.
 
-        So a client that is as fast as usual is served whatever the others hold open.
+        So a client of normal speed is served even if others hold many connections open.
         """
         if len(self.active_channels) >= self.bounds.connections:
             oldest = self._longest_waiting()
@@ -77,7 +77,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         super().handle_accept()
 
     def limit_received(self, channel: DeadlineChannel) -> None:
-        """Close the connection whose bodies are largest if all together are over the limit; called by `channel`."""
+        """Close the connection with the largest bodies if all bodies together exceed the limit; called by `channel`."""
         if channel.received_bytes <= SMALL_BODY_BYTES:
             return
         sizes = {one: one.received_bytes for one in list(self.active_channels.values())}
@@ -87,26 +87,26 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             )
             if largest is not None:
                 log.warning(
-                    "closed a connection from %s: the request bodies of this process that are not complete take more "
-                    "than %d bytes, and its own was the largest (%d bytes)",
+                    "closed a connection from %s: the incomplete request bodies of this process exceed %d bytes, and "
+                    "its body was the largest (%d bytes)",
                     *(largest.addr[0], self.bounds.body_bytes, sizes[largest]),
                 )
                 largest.handle_close()
 
     def close_late(self) -> None:
-        """Close each connection whose deadline is over."""
+        """Close each connection whose deadline has passed."""
         now = monotonic()
         late = 0
         for channel in list(self.active_channels.values()):
             limit = self.bounds.seconds(channel.phase)
             if limit is not None and now - channel.since > limit:
-                late += channel.request is not None  # not those that are merely idle
+                late += channel.request is not None  # idle connections are not counted
                 channel.handle_close()
         if late:
             log.info("closed %d connections whose requests did not arrive in time", late)
 
     def stop_accepting(self) -> None:
-        """Close the listening socket; connections stay."""
+        """Close the listening socket; keep the connections."""
         self.accepting = False
         self.del_channel()
         self.socket.close()
@@ -124,5 +124,5 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
 
 def poll(connections: dict[int, Any], seconds: float) -> None:
-    """Wait for the sockets of these connections, at most so long, and do what is due."""
+    """Wait at most `seconds` for events on the sockets of these connections, and handle them."""
     wasyncore.loop(timeout=seconds, use_poll=True, map=connections, count=1)

@@ -1,4 +1,4 @@
-"""gunicorn's worker that serves with waitress: `--worker-class kiok.server.web.worker.BufferingWorker`."""
+"""A worker class for gunicorn that serves with waitress: `--worker-class kiok.server.web.worker.BufferingWorker`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ MAX_HEADER_BYTES = 64 * 1024
 MIN_BODY_BYTES = 4 * 1024 * 1024  # more than any form or request of the API may have
 MIN_BODIES_BYTES = 64 * 1024 * 1024
 PROBE_THREADS = 1
-OWN_DESCRIPTORS = 100  # of a process besides its connections: files, the database, pipes
+OWN_DESCRIPTORS = (
+    100  # file descriptors of a process that are not client connections: files, the database, pipes
+)
 
 
 class BufferingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
-    """Threads of the application (gunicorn's `--threads`) behind a loop that receives requests and sends answers."""
+    """Worker with a loop that receives requests and sends responses, and application threads (gunicorn's `--threads`)."""
 
     def run(self) -> None:
-        """Serve until gunicorn says to stop; then for `graceful_timeout` finish what has begun."""
+        """Serve until gunicorn stops this worker; then finish running requests for up to `graceful_timeout`."""
         connections: dict[int, Any] = {}
         threads, probes = _dispatcher(self.cfg.threads), _dispatcher(PROBE_THREADS)
         self._listeners = [self._listener(socket, connections, threads, probes) for socket in self.sockets]
@@ -43,7 +45,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             dispatcher.shutdown(timeout=1)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop, without waiting for the poll under way."""
+        """Stop without waiting for the current poll."""
         super().handle_exit(sig, frame)
         for listener in getattr(self, "_listeners", ()):
             listener.pull_trigger()
@@ -54,7 +56,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         adjustments = Adjustments(
             sockets=[],
             ident=None,
-            # Django reads these headers if kiok.web.tls or kiok.web.proxies say so.
+            # Django reads these headers only if kiok.web.tls or kiok.web.proxies is set.
             clear_untrusted_proxy_headers=False,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=body_bytes,
@@ -95,8 +97,8 @@ def _dispatcher(threads: int) -> ThreadedTaskDispatcher:
 
 
 def _allowed_connections(wanted: int, log: Any) -> int:
-    """Return how many connections this process may hold; raise its limit of open files for them."""
-    needed = 2 * wanted + OWN_DESCRIPTORS  # a large body is in a file
+    """Return how many connections this process may hold, after raising its limit of open files."""
+    needed = 2 * wanted + OWN_DESCRIPTORS  # two per connection: a large body is in a file
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -104,14 +106,14 @@ def _allowed_connections(wanted: int, log: Any) -> int:
     allowed = min(wanted, max(1, (soft - OWN_DESCRIPTORS) // 2))
     if allowed < wanted:
         log.warning(
-            "%d connections instead of the %d of kiok.web.max.connections: a process may open %d files",
+            "%d connections instead of %d (kiok.web.max.connections): a process may open only %d files",
             *(allowed, wanted, soft),
         )
     return allowed
 
 
 def _logged(application: Callable[..., Iterable[bytes]], log: Any) -> Callable[..., Iterable[bytes]]:
-    """Return the application, with a line in gunicorn's access log for each answer if gunicorn is to write one."""
+    """Return the application; if gunicorn has an access log, it gets a line for each response."""
     if not log.access_log_enabled:
         return application
 

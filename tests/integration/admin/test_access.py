@@ -341,7 +341,7 @@ def test_a_user_of_no_group_sees_no_repository_and_no_totals(ours: Rows, theirs:
         assert not theirs.tells(shown), route
     overview = nobody.get("/admin/gitsync/overview/status/").json()
     assert overview["rows"] == []
-    assert overview["parts"]["summary"] == "No repository yet."
+    assert overview["parts"]["summary"] == "No repositories yet."
     assert (
         re.findall(r"\b[1-9]\d*\b", re.sub(r"<[^>]*>", " ", HEALTH.sub("", overview["parts"]["totals"])))
         == []
@@ -439,7 +439,7 @@ def test_a_connection_that_only_another_group_uses_cannot_be_chosen_and_what_use
     assert ours.repository.credential_id == "first"
 
     delete = "/admin/connections/connection/second/delete/"
-    assert "4 that you may not see" in vera.get(delete).content.decode()
+    assert "objects that you may not see: 4" in vera.get(delete).content.decode()
     assert vera.post(delete, {"post": "yes"}).status_code in (200, 403)
     assert Connection.objects.filter(pk="second").exists()
     assert "credential of repository: zebra" in root.get(delete).content.decode()
@@ -493,7 +493,7 @@ def test_without_the_permission_to_view_connections_a_credential_is_sent_to_no_o
             "a server that it was not given for"
             in browser.post("/admin/gitsync/repository/add/", new).content.decode()
         )
-        with pytest.raises(ApiRefusal, match="cannot be taken") as refused:
+        with pytest.raises(ApiRefusal, match="invalid values") as refused:
             change(Caller(user, ApiToken()), ours.repository, RepositoryChange(url=url))
         assert [*refused.value.errors] == [("url", OTHER_SERVER)]
         ours.repository.refresh_from_db()
@@ -517,7 +517,7 @@ def test_the_name_of_a_removed_repository_is_not_to_be_had_with_its_history(
     add = "/admin/gitsync/repository/add/"
     refused = vera.post(add, form)
     assert refused.status_code == 200
-    assert "an earlier repository of this name" in refused.content.decode()
+    assert "an earlier repository with this name" in refused.content.decode()
     assert not Repository.objects.filter(name="zebra").exists()
     assert root.post(add, form).status_code == 302
     assert Repository.objects.filter(name="zebra").exists()

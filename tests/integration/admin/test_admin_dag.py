@@ -125,10 +125,10 @@ def test_a_huge_graph_is_not_drawn_but_said_to_be_too_large(browser: Client) -> 
     many = [task(f"t{n}", *[f"t{m}" for m in range(max(0, n - 30), n)]) for n in range(10_000)]
     make_dag(spec=spec(*many), source="- x: [1, 2]\n" * 100_000)
     shown = text(browser, *page_of())
-    assert "too large to be drawn: 10000 tasks" in shown
+    assert "too large to draw: 10000 tasks" in shown
     assert "kiok-node" not in shown
-    assert "and 9000 more, in the spec below" in shown
-    assert "and some" in shown
+    assert "and 9000 more tasks; see the spec below" in shown
+    assert "and about" in shown
 
 
 def test_a_graph_is_drawn_up_to_the_limit_and_its_implied_lines_are_counted(browser: Client) -> None:
@@ -138,7 +138,7 @@ def test_a_graph_is_drawn_up_to_the_limit_and_its_implied_lines_are_counted(brow
     assert shown.count('<a class="kiok-node') == MAX_TASKS
     assert shown.count('class="kiok-edge"') == MAX_TASKS - 1
     assert (
-        f"{sum(min(n, 4) for n in range(1000)) - 999} requirements that longer ways imply are not drawn"
+        f"{sum(min(n, 4) for n in range(1000)) - 999} dependencies implied by longer paths are not drawn"
         in words(shown)
     )
 
@@ -168,9 +168,9 @@ def test_source_is_coloured_by_its_language_and_numbered(
 
 def test_a_source_without_end_is_cut_and_a_jar_says_that_it_has_none(browser: Client) -> None:
     make_dag(source="x" * (MAX_CHARACTERS + 500))
-    assert "and some 500 more characters" in text(browser, *page_of())
+    assert "and about 500 more characters" in text(browser, *page_of())
     make_dag("team/b.jar", source=None)
-    assert "None is kept (a jar holds no source)" in text(browser, *page_of("team/b.jar"))
+    assert "No source is stored: a jar contains none." in text(browser, *page_of("team/b.jar"))
 
 
 def test_versions_are_compared_newest_against_the_one_before_or_as_chosen(browser: Client) -> None:
@@ -196,7 +196,7 @@ def test_a_choice_of_versions_that_is_none_breaks_nothing(browser: Client, wante
 
 def test_a_versions_own_page_shows_what_changed_since_the_one_before(browser: Client) -> None:
     first, third = make_version(1), make_version(3)
-    assert "It is the first version that is kept" in text(
+    assert "This is the oldest version that is kept" in text(
         browser, f"/admin/metadata/dagversion/{first.pk}/change/"
     )
     shown = text(browser, f"/admin/metadata/dagversion/{third.pk}/change/")
@@ -244,7 +244,7 @@ def test_the_history_goes_on_while_a_dag_is_gone_and_when_it_returns(
     assert not Dag.objects.filter(uid=UID).exists()
 
     gone = text(browser, *page_of())
-    assert "is not registered now" in gone
+    assert "is not registered" in gone
     assert "Changes from version 1 to version 2" in words(gone)
     assert "echo changed" in words(gone)
     assert "One run: 1 success" in gone
@@ -255,7 +255,7 @@ def test_the_history_goes_on_while_a_dag_is_gone_and_when_it_returns(
     sync()
     make_run(3, "FAILED", 1)
     back = text(browser, *page_of())
-    assert "is not registered now" not in back
+    assert "is not registered" not in back
     assert "Changes from version 2 to version 3" in words(back)
     assert "The last 2 runs: 1 success, 1 failed." in back
     assert "changed, was 2" in back

@@ -88,27 +88,27 @@ def test_the_page_shows_what_a_sync_would_do_when_it_is_there_and_nothing_is_wri
     assert panel(browser, repository)["settled"] is False
     waiting = browser.get(page(repository)).content.decode()
     assert 'id="dry-run"' in waiting
-    assert "A worker finds out what a sync would do" in waiting
+    assert "A worker determines what a sync would do" in waiting
     work()
     shown = panel(browser, repository)
     assert shown["settled"] is True
     line, body = shown["parts"]["line"], shown["parts"]["body"]
-    assert "1 DAG would be added, 1 DAG would be updated, 1 DAG would be removed" in line
+    assert "1 DAG would be created, 1 DAG would be updated, 1 DAG would be pruned" in line
     assert "1 is unchanged. 1 file fails. Nothing was written." in line
-    for text in ("1 DAG would be removed", "team/gone.yaml", "team/new.yaml", "kept.yaml:", "team/kept.yaml"):
+    for text in ("1 DAG would be pruned", "team/gone.yaml", "team/new.yaml", "kept.yaml:", "team/kept.yaml"):
         assert text in body
     assert "1 file is not a DAG" in body
     assert "it has no key &#x27;dag&#x27; at the top level (found: &#x27;&lt;b&gt;on&#x27;)" in body
-    assert "What would change in team/turned.yaml" in body
-    assert "as served now" in body
+    assert "Changes in team/turned.yaml" in body
+    assert "After the sync" in body
     assert "<b>other" not in body
     assert "&lt;" in body
     assert shown["parts"]["line"] in browser.get(page(repository)).content.decode()
     assert stored() == before
-    assert LogEntry.objects.get().get_change_message() == "Asked for a dry run."
+    assert LogEntry.objects.get().get_change_message() == "Requested a dry run."
 
     sync()
-    assert "Since then the repository was synced" in panel(browser, repository)["parts"]["body"]
+    assert "The repository was synced after this dry run" in panel(browser, repository)["parts"]["body"]
 
 
 def test_what_could_not_be_judged_is_said_with_its_reason(browser: Client, repository: Repository) -> None:
@@ -131,10 +131,10 @@ def test_a_paused_repository_can_be_tried_out_and_one_switched_off_cannot(
     actions.pause(User.objects.get(), repository, "release weekend")
     browser.post(page(repository, "dry-run"))
     work()
-    assert "1 DAG would be added" in panel(browser, repository)["parts"]["line"]
+    assert "1 DAG would be created" in panel(browser, repository)["parts"]["line"]
     Repository.objects.update(enabled=False)
     answer = browser.post(page(repository, "dry-run"), follow=True)
-    assert "No dry run. team is switched off." in answer.content.decode()
+    assert "No dry run was started. team is switched off." in answer.content.decode()
     assert OrmQ.objects.count() == 0
 
 
@@ -166,7 +166,7 @@ def test_a_dry_run_that_nobody_did_is_given_up(browser: Client, repository: Repo
     session.save()
     shown = panel(browser, repository)
     assert shown["settled"] is True
-    assert "No worker has done the dry run" in shown["parts"]["line"]
+    assert "No worker did the dry run" in shown["parts"]["line"]
 
 
 def test_the_preview_has_what_is_served_and_what_would_be(

@@ -95,7 +95,7 @@ def test_a_broken_yaml_file_is_shown_with_its_line_and_what_still_serves_and_is_
 ) -> None:
     good = work_repo.publish({"dags/a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
-    assert "No file fails." in text(browser)
+    assert "No failed files." in text(browser)
     bad = work_repo.publish({"dags/a.yaml": BROKEN})
     sync()
 
@@ -112,7 +112,7 @@ def test_a_broken_yaml_file_is_shown_with_its_line_and_what_still_serves_and_is_
     page = f"/admin/metadata/dag/{quote('team/dags/a.yaml')}/change/"
     assert f'<a href="{page}">team/dags/a.yaml</a> of commit <code title="{good}">' in shown
     now = browser.get(f"/admin/gitsync/repository/{repository.pk}/change/").content.decode()
-    assert f'<a href="{ERRORS}?repository=team">All 1, with the lines at fault</a>' in now
+    assert f'<a href="{ERRORS}?repository=team">All 1 with source lines</a>' in now
     own = browser.get(f"/admin/gitsync/sourcefile/{file.pk}/change/").content.decode()
     assert expected in marked(own)
 
@@ -129,7 +129,7 @@ def test_a_broken_yaml_file_is_shown_with_its_line_and_what_still_serves_and_is_
 
     work_repo.publish({"dags/a.yaml": yaml_dag("a", "echo fixed")})
     sync()
-    assert "No file fails." in text(browser)
+    assert "No failed files." in text(browser)
     assert SourceFile.objects.get(path="dags/a.yaml").diagnostics == []
 
 
@@ -145,14 +145,14 @@ def test_a_broken_python_file_is_shown_with_its_line_and_what_it_printed_until_i
 
     assert marked(shown) == ["> 4 | raise RuntimeError('boom')"]
     assert "  2 | print(&#x27;&lt;i&gt;before&lt;/i&gt;&#x27;)" in shown
-    printed = shown.split("<details><summary>It printed</summary>")[1].split("</details>")[0]
+    printed = shown.split("<details><summary>Output of the file</summary>")[1].split("</details>")[0]
     assert "&lt;i&gt;before&lt;/i&gt;" in printed
     assert "team/r.py::d</a> of commit" in shown
 
     work_repo.git("rm", "-q", "r.py")
     work_repo.publish()
     sync()
-    assert "No file fails." in text(browser)
+    assert "No failed files." in text(browser)
 
 
 def test_hostile_text_is_shown_as_text_and_long_ones_are_folded(browser: Client) -> None:

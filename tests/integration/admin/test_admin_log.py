@@ -96,11 +96,11 @@ def test_syncs_by_hand_one_and_several(browser: Client, ada: User) -> None:
     actions.ask_for_dry_run(ada, rows[0])
 
     assert log() == [
-        ("Change", "a", "Asked for a sync."),
-        ("Change", "a", "Asked for a full sync."),
-        *(("Change", name, "Asked for a sync.") for name in "ab"),
-        *(("Change", name, "Asked for a full sync.") for name in "ab"),
-        ("Change", "a", "Asked for a dry run."),
+        ("Change", "a", "Requested a sync."),
+        ("Change", "a", "Requested a full sync."),
+        *(("Change", name, "Requested a sync.") for name in "ab"),
+        *(("Change", name, "Requested a full sync.") for name in "ab"),
+        ("Change", "a", "Requested a dry run."),
     ]
 
 

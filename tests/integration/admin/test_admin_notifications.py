@@ -88,21 +88,21 @@ def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server
     status = root.get(page(receiver, "status/")).json()
     assert status["settled"]
     assert "500 Answered: &lt;script&gt;no" in status["parts"]["body"]
-    assert "It failed 1 times in a row. It is tried again" in status["parts"]["body"]
+    assert "Consecutive failures: 1. Next attempt:" in status["parts"]["body"]
     server.status, server.answer = 200, b"ok"
     root.post(page(receiver, "test/"))  # is not held up by the pause
-    assert sender.deliver() == "2 notices delivered"
+    assert sender.deliver() == "2 notifications delivered"
     shown = root.get(page(receiver)).content.decode()
     assert "200 Answered: ok" in shown
     assert server.told[-1].json["event"] == "test"
     assert server.told[-1].json["repository"] == ""
-    assert "Asked for a test notice." in LogEntry.objects.earliest("-pk").change_message
+    assert "Requested a test notification." in LogEntry.objects.earliest("-pk").change_message
 
 
 def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
     receiver = NoticeReceiver.objects.create(name="off", url="https://x.invalid/", enabled=False)
     answer = root.post(page(receiver, "test/"), follow=True)
-    assert "is switched off" in answer.content.decode()
+    assert "is disabled" in answer.content.decode()
     assert not Notice.objects.exists()
 
 
@@ -110,7 +110,7 @@ def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
     ("fields", "says"),
     [
         ({"url": "https://10.0.0.1/"}, "private"),
-        ({"url": ""}, "Enter the url, or choose a connection that has it as webhookUrl"),
+        ({"url": ""}, "Enter the url, or choose a connection that has a webhookUrl"),
         (
             {"url": "https://127.0.0.1/", "template": '{"a": "{nothing}"}'},
             "no placeholder {nothing}. Allowed: {id}",
@@ -118,9 +118,9 @@ def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
         ({"url": "https://127.0.0.1/", "secret": "empty"}, "has none of webhookUrl, authorization, secret"),
         (
             {"url": "https://127.0.0.1/", "secret": "whole"},
-            "The connection has a webhookUrl: leave this empty",
+            "The connection has a webhookUrl. Leave this field empty",
         ),
-        ({"kind": "email", "addresses": "nobody"}, "'nobody' is no e-mail address"),
+        ({"kind": "email", "addresses": "nobody"}, "'nobody' is not an e-mail address"),
         ({"kind": "email", "addresses": "a@example.com", "secret": "whole"}, "E-mail needs no connection"),
     ],
 )
@@ -175,7 +175,7 @@ def test_a_connection_is_handed_to_no_server_by_who_may_not_view_connections(ver
     client, fields = logged_in(vera), {"groups": [ours.pk], "secret": "vault"}
     assert errors(client.post(f"{LIST}add/", form(name="new", url="https://127.0.0.1/", **fields)))
     moved = form(url="https://127.0.0.1/elsewhere", **fields)
-    assert "would be handed to a server that it was not given for" in errors(
+    assert "would be sent to a server that they were not entered for" in errors(
         client.post(page(receiver), moved)
     )
     kept = form(url="https://127.0.0.1/", name="renamed", **fields)
@@ -228,7 +228,7 @@ def test_a_receiver_that_is_switched_off_is_not_told_later_of_what_is_no_news_an
     assert root.post(page(receiver), switched_off).status_code == 302
     assert root.post(page(receiver), switched_on).status_code == 302
     delivery.refresh_from_db()
-    assert (delivery.state, delivery.outcome) == ("given_up", "The receiver was switched off.")
+    assert (delivery.state, delivery.outcome) == ("given_up", "The channel was disabled.")
     assert not outbox.due().exists()
 
 

@@ -77,10 +77,10 @@ def test_each_state_is_told_by_word_and_colour_in_its_row_and_in_the_totals(brow
     expected = {
         add("never"): ("idle", "never synced"),
         add("good", state=RepositoryState.IN_SYNC): ("good", "in sync"),
-        add("partly", state=RepositoryState.DEGRADED): ("warn", "in sync, with failed files"),
+        add("partly", state=RepositoryState.DEGRADED): ("warn", "degraded"),
         add("bad", state=RepositoryState.FAILING, reason="timeout", message=EVIL): ("bad", "failing"),
         add("busy", state=RepositoryState.FAILING, **held): ("busy", "syncing"),
-        add("off", state=RepositoryState.IN_SYNC, enabled=False, **held): ("idle", "switched off"),
+        add("off", state=RepositoryState.IN_SYNC, enabled=False, **held): ("idle", "disabled"),
         add("held", paused_at=timezone.now(), pause_reason=EVIL): ("warn", "paused"),
     }
 
@@ -92,10 +92,9 @@ def test_each_state_is_told_by_word_and_colour_in_its_row_and_in_the_totals(brow
         assert f'<span class="kiok-badge kiok-{colour}">1 {word}</span></a>' in shown["parts"]["totals"]
     assert "<dd>7 <a" in shown["parts"]["totals"]
     assert shown["parts"]["summary"] == (
-        "7 repositories: 1 failing, 1 in sync, with failed files, 1 syncing, 1 in sync, 1 never synced, 1 paused, "
-        "1 switched off."
+        "7 repositories: 1 failing, 1 degraded, 1 syncing, 1 in sync, 1 never synced, 1 paused, 1 disabled."
     )
-    assert by_name["off"]["Next check"] == "never, it is switched off"
+    assert by_name["off"]["Next check"] == "never (disabled)"
     page = text(browser)
     assert rows_in_page(page) == shown["rows"]
     for part in ("summary", "totals"):
@@ -117,7 +116,7 @@ def test_a_sync_changes_the_cells_that_are_asked_for(
 
     after = cells(browser)["team"]
 
-    assert "in sync, with failed files" in after["State"]
+    assert "degraded" in after["State"]
     assert "files_failed" in after["Reason"]
     assert work_repo.head()[:10] in after["Last good commit"]
     assert commit[:10] not in after["Last good commit"]
@@ -137,7 +136,7 @@ def syncing(name: str, **run: Any) -> SyncRun:
 @pytest.mark.parametrize(
     ("run", "percent", "words"),
     [
-        ({}, 0, "beginning"),
+        ({}, 0, "starting"),
         ({"step": "fetch"}, 0, "fetch"),
         ({"step": "compile"}, 25, "compile"),
         (
@@ -147,7 +146,7 @@ def syncing(name: str, **run: Any) -> SyncRun:
         ),
         ({"step": "compile", "files_done": 1, "files_total": 1}, 85, "compile 1 of 1 file"),
         ({"step": "apply", "files_done": 9, "files_total": 9}, 90, "apply"),
-        ({"step": "tomorrow"}, 0, "beginning"),
+        ({"step": "tomorrow"}, 0, "starting"),
     ],
 )
 def test_a_sync_under_way_has_a_bar_and_says_in_words_how_far_it_is(
@@ -184,7 +183,7 @@ def test_it_is_searched_by_name_and_url_and_filtered_by_state(browser: Client) -
     assert '<a href="?state=failing"><span class="kiok-badge kiok-bad">2 failing' in shown
     assert "No repository matches." in text(browser, q="<nothing>")
     Repository.objects.all().delete()
-    assert "No repository yet." in text(browser)
+    assert "No repositories yet." in text(browser)
 
 
 def test_whoever_has_the_newest_is_told_so_and_sent_nothing(browser: Client) -> None:

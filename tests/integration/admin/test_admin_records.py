@@ -198,7 +198,7 @@ def test_a_dags_runs_go_on_over_prune_and_return(browser: Client, work_repo: Wor
     work_repo.publish()
     sync()
     gone = text(browser, f"/admin/metadata/dagrun/{before.pk}/change/")
-    assert "team/a.yaml (not registered now)" in words(gone)
+    assert "team/a.yaml (not registered)" in words(gone)
 
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()

@@ -39,7 +39,7 @@ def test_the_list_says_how_each_repository_stands(browser: Client, work_repo: Wo
 
     shown = browser.get(LIST).content.decode()
 
-    assert "in sync, with failed files" in shown
+    assert "degraded" in shown
     assert "kiok-warn" in shown
     assert commit[:10] in shown
     assert "files_failed" in shown
@@ -78,7 +78,7 @@ def test_a_declared_repository_is_read_only_and_says_where_it_is_declared(
     shown = browser.get(page(repository)).content.decode()
 
     assert "kiok.gitsync.repos" in shown
-    assert "read-only here" in shown
+    assert "Here it is read-only" in shown
     assert 'name="url"' not in shown
     assert "Sync now" in shown
     assert browser.post(page(repository), values(repository, ref="other")).status_code == 403
@@ -105,7 +105,7 @@ def test_removal_names_the_dags_that_go_and_keeps_history_though_the_remote_is_d
     assert Dag.objects.count() == 1
     done = browser.post(address, {**form, "post": "yes"}, follow=True)
 
-    assert "With team went 1 DAG" in done.content.decode()
+    assert "Deleted team and its 1 DAG. Versions and run history are kept." in done.content.decode()
     assert not Repository.objects.exists()
     assert not Dag.objects.exists()
     assert not SyncRun.objects.exists()
@@ -158,7 +158,9 @@ def test_a_repository_is_found_by_its_name(browser: Client, repository: Reposito
 
 
 def test_the_lease_of_the_leader_is_no_page(browser: Client) -> None:
-    assert "leadership" not in browser.get("/admin/").content.decode().lower()
+    shown = browser.get("/admin/").content.decode().lower()
+    assert "leadership" not in shown
+    assert "leader lease" not in shown
     assert browser.get("/admin/gitsync/leadership/").status_code == 404
 
 
@@ -175,8 +177,8 @@ def test_removal_works_while_the_server_is_down(
     assert sync_repository(row.pk, SyncOptions(wait=True)).reason == "network"
 
     asked = browser.get(f"{LIST}{row.pk}/delete/").content.decode()
-    assert "With it goes the 1 DAG" in asked
-    assert "1 run and 1 version of its DAGs stay" in asked
+    assert "This also deletes its 1 DAG" in asked
+    assert "1 run and 1 version of its DAGs are kept" in asked
     browser.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
 
     assert not Repository.objects.exists()

@@ -65,7 +65,7 @@ def test_a_password_typed_into_the_url_is_refused_and_never_shown_again(
 ) -> None:
     shown = browser.post(page(repository), values(repository, url=url)).content.decode()
 
-    assert "put the credential in a connection" in shown
+    assert "Put the credential into a connection" in shown
     assert "hunter2secret" not in shown
 
 
@@ -123,7 +123,7 @@ def connections(transactional_db: None) -> None:
     [
         ({"name": "Team A"}, "name", "Use 1 to 63 of"),
         ({"name": "taken"}, "name", "already exists"),
-        ({"url": "https://ada:pw@127.0.0.1/x.git"}, "url", "holds a password"),
+        ({"url": "https://ada:pw@127.0.0.1/x.git"}, "url", "contains a password"),
         ({"url": "https://10.0.0.1/x.git"}, "url", "private"),
         (
             {"url": "https://github.com/acme/dags/tree/main/dags"},
@@ -143,7 +143,7 @@ def connections(transactional_db: None) -> None:
         ({"credential": "none"}, "credential", "not one of the available choices"),
         ({"verify": "commit"}, "verify_keys", "Choose the connection"),
         ({"verify": "commit", "verify_keys": "web"}, "verify_keys", "'allowedSigners'"),
-        ({"verify": "tag", "verify_keys": "keys"}, "verify", "no tag to verify"),
+        ({"verify": "tag", "verify_keys": "keys"}, "verify", "not a tag"),
         ({"webhook_secret": "web"}, "webhook_secret", "no 'secret'"),
     ],
 )
@@ -259,7 +259,7 @@ def test_a_name_with_a_history_is_not_taken_up_by_who_may_not_see_it(
     editor = staff("ed", "view_repository", "add_repository", groups=(mine,))
     form = {**values(Repository(name="old", url=repository.url)), "groups": [str(mine.pk)]}
     errors = editor.post(f"{LIST}add/", form).context["adminform"].form.errors
-    assert "of an earlier repository of this name are kept" in errors["name"][0]
+    assert "of an earlier repository with this name are kept" in errors["name"][0]
     browser.post(f"{LIST}add/", form)
     assert Repository.objects.filter(name="old").exists()
 

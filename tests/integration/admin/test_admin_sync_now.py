@@ -96,7 +96,7 @@ def test_the_button_returns_at_once_and_the_page_shows_the_result_when_it_is_the
     run = SyncRun.objects.get()
     assert (run.trigger, run.requested_by, run.full) == ("admin", "ada", False)
     entry = LogEntry.objects.get()
-    assert (entry.object_id, entry.get_change_message()) == (str(repository.pk), "Asked for a sync.")
+    assert (entry.object_id, entry.get_change_message()) == (str(repository.pk), "Requested a sync.")
 
 
 def test_full_is_handed_on(browser: Client, work_repo: WorkRepo, repository: Repository) -> None:
@@ -104,7 +104,7 @@ def test_full_is_handed_on(browser: Client, work_repo: WorkRepo, repository: Rep
     press(browser, repository, full="1")
     work()
     assert SyncRun.objects.get().full is True
-    assert LogEntry.objects.get().get_change_message() == "Asked for a full sync."
+    assert LogEntry.objects.get().get_change_message() == "Requested a full sync."
 
 
 def test_a_check_that_finds_nothing_new_ends_the_waiting(
@@ -198,7 +198,7 @@ def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(
     answer = browser.post(LIST, {"action": "sync_now", "_selected_action": selected}, follow=True)
 
     assert answer.redirect_chain == [(f"{LIST}asked/", 302)]
-    assert "No sync of off. off is switched off." in answer.content.decode()
+    assert "off was not synced. off is switched off." in answer.content.decode()
     assert 'data-settled="false"' in answer.content.decode()
     assert work() == 2
     done = browser.get(f"{LIST}asked/status/").json()
@@ -241,7 +241,7 @@ def test_a_repository_that_is_switched_off_is_not_asked_for(browser: Client, rep
     Repository.objects.update(enabled=False)
     press(browser, repository)
     assert OrmQ.objects.count() == 0
-    assert "switched off" in status(browser, repository)["parts"]["line"]
+    assert "disabled" in status(browser, repository)["parts"]["line"]
 
 
 def test_status_costs_the_same_queries_for_2_and_for_20_requests(

@@ -77,8 +77,8 @@ def test_what_is_entered_is_stored_and_makes_the_repository_due(
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
-        ({"verify": "commit"}, "verify_keys", "Choose the connection whose keys are trusted"),
-        ({"verify": "tag", "verify_keys": "team-keys"}, "verify", "This ref has no tag to verify"),
+        ({"verify": "commit"}, "verify_keys", "Choose the connection with the trusted keys"),
+        ({"verify": "tag", "verify_keys": "team-keys"}, "verify", "This ref is not a tag"),
         ({"verify": "sometimes"}, "verify", "not one of the available choices"),
         ({"verify": "commit", "verify_keys": "none"}, "verify_keys", "not one of the available choices"),
     ],

@@ -140,7 +140,7 @@ def test_what_is_wrong_is_told_by_field_and_nothing_is_written(
 
 def test_a_name_that_has_synced_stays(api: Api) -> None:
     make_everything("team", mark="x")
-    assert "carry that name" in errors(api("PATCH", "repositories/team", {"name": "other"}))["name"]
+    assert "contain that name" in errors(api("PATCH", "repositories/team", {"name": "other"}))["name"]
 
 
 def test_a_declared_repository_is_changed_where_it_is_declared_but_can_be_paused(api: Api) -> None:

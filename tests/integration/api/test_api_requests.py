@@ -95,10 +95,10 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
     assert api.ok("dag", uid="team/a.yaml")["source"] == yaml_dag("a")
     said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert said[:4] == [
-        "Asked for a dry run.",
-        "Asked for a sync.",
-        "Asked for a sync.",
-        "Asked for a full sync.",
+        "Requested a dry run.",
+        "Requested a sync.",
+        "Requested a sync.",
+        "Requested a full sync.",
     ]
 
 

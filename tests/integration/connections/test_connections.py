@@ -162,7 +162,7 @@ def test_another_master_key_neither_reads_nor_writes_nor_rotates() -> None:
             lambda: made.set_properties({"a": "b"}),
             DataKey.rotate,
         ):
-            with pytest.raises(MasterKeyWrong, match="does not open data key 1"):
+            with pytest.raises(MasterKeyWrong, match="does not decrypt data key 1"):
                 attempt()
     assert DataKey.objects.count() == 1
     assert stored("git-main").properties() == {"token": "1"}

@@ -49,21 +49,24 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
     ("changes", "says"),
     [
         ("token= abc", "'token' begins with a blank"),
-        ("token=abc ", "'token' ends with a blank"),
+        ("token=abc ", "'token' ends with a space"),
         ("token=<<END\nabc\nEND", "'token' ends with a line break"),
         ("token=a\u200bbc", "has a character U+200B as character 2"),
         ("token=a\u00a0bc", "has a character U+00A0 as character 2"),
         ("username=ada\npassword=hunter22\t", "'password' ends with a tab"),
-        ("username=ada \npassword=hunter22", "'username' ends with a blank"),
-        (f"privateKey={PEM}".replace("\n", "\n  "), "'privateKey' has a blank at the beginning of line 2"),
-        ("privateKey=" + PEM.replace("\n", "\\n"), "holds the two characters \\n"),
+        ("username=ada \npassword=hunter22", "'username' ends with a space"),
+        (
+            f"privateKey={PEM}".replace("\n", "\n  "),
+            "'privateKey' has white space at the beginning of line 2",
+        ),
+        ("privateKey=" + PEM.replace("\n", "\\n"), "contains the two characters \\n"),
         ("privateKey=ssh-ed25519 AAAAC3NzaC1 ada", "is a public key"),
         ("privateKey=PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", "puttygen KEY.ppk"),
         (
             "privateKey=" + PEM.rpartition("\n")[0],
-            "has no end; wanted is a line '-----END OPENSSH PRIVATE KEY-----'",
+            "has no end; expected a line '-----END OPENSSH PRIVATE KEY-----'",
         ),
-        ("privateKey=" + PEM.replace(PEM.split("\n")[1] + "\n", ""), "a part of its lines is missing"),
+        ("privateKey=" + PEM.replace(PEM.split("\n")[1] + "\n", ""), "some of its lines are missing"),
     ],
 )
 def test_a_value_that_git_could_not_use_is_refused_by_the_form(
@@ -124,7 +127,7 @@ def test_a_form_with_an_error_comes_back_without_the_values(admin_client: Client
     assert b"An id matches" in answer.content
     assert SECRET not in answer.content.decode()
     answer = admin_client.post(ADD, fields(changes=f"password={SECRET}\n{SECRET}"))
-    assert b"line 2: wanted is name=value" in answer.content
+    assert b"line 2: expected name=value" in answer.content
     assert SECRET not in answer.content.decode()
     assert not Connection.objects.exists()
 
@@ -155,9 +158,9 @@ def test_without_a_master_key_the_pages_say_what_to_do(admin_client: Client) -> 
 def test_with_another_master_key_the_pages_say_so(admin_client: Client, saved: Connection) -> None:
     with override_settings(KIOK_MASTER_KEY=lambda: "another master key of enough characters"):
         answer = admin_client.get(change_url())
-        assert b"does not open data key 1" in answer.content
+        assert b"does not decrypt data key 1" in answer.content
         answer = admin_client.post(change_url(), fields(changes="password=x"))
-        assert b"does not open data key 1" in answer.content
+        assert b"does not decrypt data key 1" in answer.content
     assert stored()["password"] == SECRET
 
 
@@ -225,14 +228,14 @@ def test_the_text_is_read(text: str, values: dict[str, str], remove: set[str]) -
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a=1\nhunter2", "line 2: wanted is name=value"),
-        ("=hunter2", "line 1: wanted is name=value"),
-        ("hunter2 x=1", "line 1: before the = goes a property name"),
-        ("a=1\na=hunter2", "line 2: property 'a' comes twice"),
-        ("a=1\n-a", "line 2: property 'a' comes twice"),
-        ("a=<<X\nhunter2", "line 1: the value of 'a' has no end; wanted is a line 'X'"),
-        ("a=-----BEGIN K-----\nhunter2", "wanted is a line '-----END K-----'"),
-        ("-----BEGIN K-----\nhunter2", "line 1: wanted is name=value"),
+        ("a=1\nhunter2", "line 2: expected name=value"),
+        ("=hunter2", "line 1: expected name=value"),
+        ("hunter2 x=1", "line 1: the property name before = may have only"),
+        ("a=1\na=hunter2", "line 2: property 'a' is duplicated"),
+        ("a=1\n-a", "line 2: property 'a' is duplicated"),
+        ("a=<<X\nhunter2", "line 1: the value of 'a' has no end; expected a line 'X'"),
+        ("a=-----BEGIN K-----\nhunter2", "expected a line '-----END K-----'"),
+        ("-----BEGIN K-----\nhunter2", "line 1: expected name=value"),
         ("-hunter 2=x", "line 1: to remove a property, write -name"),
     ],
 )

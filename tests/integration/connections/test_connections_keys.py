@@ -102,7 +102,7 @@ def test_a_reencryption_killed_midway_keeps_whole_batches_and_is_resumed() -> No
 
     said = rotate_key("--reencrypt-only")
 
-    assert "69 connections encrypted anew, 51 were already" in said
+    assert "69 connections re-encrypted, 51 were already current" in said
     assert set(map(frozenset, versions().values())) == {frozenset({2})}
     DataKey.objects.filter(version=1).delete()
     expected = {f"c{n:03}": {"token": f"token {n}"} for n in range(120)}
@@ -158,7 +158,7 @@ def test_a_wrapped_data_key_is_bound_to_its_version() -> None:
     DataKey.rotate()
     _first, second = DataKey.objects.order_by("version")
     DataKey.objects.filter(version=1).update(salt=second.salt, nonce=second.nonce, wrapped=second.wrapped)
-    with pytest.raises(MasterKeyWrong, match="does not open data key 1"):
+    with pytest.raises(MasterKeyWrong, match="does not decrypt data key 1"):
         properties_of("one")
 
 
@@ -173,7 +173,7 @@ def test_a_new_master_key_opens_everything_and_the_old_one_nothing() -> None:
 
     said = rotate_master_key()
 
-    assert "2 data keys rewrapped, 0 were already" in said
+    assert "2 data keys rewrapped, 0 were already current" in said
     assert "set KIOK_MASTER_KEY" in said
     assert "KIOK_NEW_MASTER_KEY" in said
     assert NEW not in said
@@ -181,7 +181,7 @@ def test_a_new_master_key_opens_everything_and_the_old_one_nothing() -> None:
         assert (properties_of("one"), properties_of("two")) == ({"token": "1"}, {"token": "2"})
         make("three", token="3")
         DataKey.rotate()
-    with pytest.raises(MasterKeyWrong, match="does not open data key 1"):
+    with pytest.raises(MasterKeyWrong, match="does not decrypt data key 1"):
         properties_of("one")
     assert {row.pk: row.sealed for row in Connection.objects.exclude(pk="three")} == sealed
 
@@ -218,7 +218,7 @@ def test_a_rewrapping_killed_midway_leaves_all_keys_under_the_old_one_and_is_run
     assert list(DataKey.objects.order_by("version").values()) == before
     assert (properties_of("one"), properties_of("two")) == ({"token": "1"}, {"token": "2"})
     assert "4 data keys rewrapped" in rotate_master_key()
-    assert "0 data keys rewrapped, 4 were already" in rotate_master_key()
+    assert "0 data keys rewrapped, 4 were already current" in rotate_master_key()
     with override_settings(KIOK_MASTER_KEY=lambda: NEW):
         assert (properties_of("one"), properties_of("two")) == ({"token": "1"}, {"token": "2"})
 
@@ -231,7 +231,7 @@ def test_a_rewrapping_killed_midway_leaves_all_keys_under_the_old_one_and_is_run
         (OLD, OLD, "KIOK_NEW_MASTER_KEY is the same as KIOK_MASTER_KEY"),
         (None, NEW, "no master key: set the environment variable KIOK_MASTER_KEY "),
         ("x" * 31, NEW, "KIOK_MASTER_KEY has 31 characters"),
-        ("not the key of these connections at all", NEW, "KIOK_MASTER_KEY does not open data key 1"),
+        ("not the key of these connections at all", NEW, "KIOK_MASTER_KEY does not decrypt data key 1"),
     ],
 )
 def test_unusable_master_keys_change_nothing_and_are_told_apart(
@@ -256,7 +256,7 @@ def test_after_the_loss_of_the_master_key_connections_can_be_entered_anew() -> N
         with pytest.raises(MasterKeyWrong):
             Connection.objects.get(pk="git").update_properties({"password": "new password"})
         said = rotate_key("--master-key-lost")
-        assert "2 data keys given up, data key 3 is active" in said
+        assert "2 data keys discarded, data key 3 is active" in said
         assert "enter the properties of git again\nenter the properties of hook again\n" in said
         with pytest.raises(Tampered, match="enter it again"):
             properties_of("hook")
@@ -276,7 +276,7 @@ def test_with_the_right_master_key_nothing_is_given_up() -> None:
 def test_a_process_with_the_old_master_key_cannot_make_a_data_key_after_the_rotation() -> None:
     make("one", token="1")
     rotate_master_key()
-    with pytest.raises(CommandError, match="does not open data key 1"):
+    with pytest.raises(CommandError, match="does not decrypt data key 1"):
         rotate_key()
     assert DataKey.objects.count() == 1
 
@@ -308,7 +308,7 @@ def test_a_data_key_made_while_others_are_rewrapped_is_under_the_new_master_key_
     [
         (None, "no master key: set the environment variable KIOK_MASTER_KEY"),
         ("short", "KIOK_MASTER_KEY has 5 characters"),
-        ("another master key, also long enough", "KIOK_MASTER_KEY does not open data key 1"),
+        ("another master key, also long enough", "KIOK_MASTER_KEY does not decrypt data key 1"),
     ],
     ids=["missing", "too short", "wrong"],
 )

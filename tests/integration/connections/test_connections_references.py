@@ -52,10 +52,13 @@ def test_a_text_without_references_needs_no_database(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("${conn.no.key}", "there is no connection 'no' (wanted for its 'key')"),
+        ("${conn.no.key}", "there is no connection 'no' (needed for its property 'key')"),
         ("${conn.db.pasword}", "connection 'db' has no property 'pasword'; did you mean 'password'?"),
-        ("${secret.no}", "there is no secret 'no' (wanted for its 'value')"),
-        ("${secret.db}", "connection 'db' is of type 'generic', not 'secret' (wanted for its 'value')"),
+        ("${secret.no}", "there is no secret 'no' (needed for its property 'value')"),
+        (
+            "${secret.db}",
+            "connection 'db' is of type 'generic', not 'secret' (needed for its property 'value')",
+        ),
         ("${secret.empty}", "connection 'empty' has no property 'value'"),
     ],
 )
@@ -72,7 +75,7 @@ def test_an_unknown_reference_names_connection_and_property_and_no_value(text: s
     "text", ["${conn.}", "${conn.a}", "${conn..b}", "${secret.}", "${secret.a b}", "${conn.a b.c}"]
 )
 def test_a_malformed_reference_is_an_error_that_shows_the_form(text: str) -> None:
-    with pytest.raises(MalformedReference, match="is no reference; wanted is"):
+    with pytest.raises(MalformedReference, match="is not a valid reference; expected"):
         references.find(text)
 
 

@@ -39,7 +39,7 @@ def test_reencrypting_brings_every_connection_under_the_new_key() -> None:
     for number in range(120):
         make(f"c{number:03}", token=str(number))
     before = stored("c000").updated_at
-    assert "120 connections encrypted anew, 0 were already" in rotate("--reencrypt")
+    assert "120 connections re-encrypted, 0 were already current" in rotate("--reencrypt")
     assert versions() == {2}
     DataKey.objects.filter(version=1).delete()
     assert [stored(f"c{n:03}").properties()["token"] for n in range(120)] == [str(n) for n in range(120)]
@@ -52,10 +52,10 @@ def test_an_interrupted_reencryption_goes_on_where_it_stopped() -> None:
     rotate()
     stored("c0").reencrypt(DataKey.current())
     assert versions() == {1, 2}
-    assert "2 connections encrypted anew, 1 were already" in rotate("--reencrypt-only")
+    assert "2 connections re-encrypted, 1 were already current" in rotate("--reencrypt-only")
     assert versions() == {2}
     assert DataKey.objects.count() == 2
-    assert "0 connections encrypted anew, 3 were already" in rotate("--reencrypt-only")
+    assert "0 connections re-encrypted, 3 were already current" in rotate("--reencrypt-only")
 
 
 def test_one_damaged_connection_is_reported_and_stops_no_other() -> None:
@@ -65,7 +65,7 @@ def test_one_damaged_connection_is_reported_and_stops_no_other() -> None:
     bad.save()
     rotate()
     output = StringIO()
-    with pytest.raises(CommandError, match="1 connections were left as they are"):
+    with pytest.raises(CommandError, match="1 connections could not be re-encrypted"):
         call_command("rotate_key", "--reencrypt-only", stdout=output, stderr=output)
     assert "connection 'bad': the stored property 'token' was altered" in output.getvalue()
     assert stored("good").sealed["token"]["v"] == 2

@@ -57,9 +57,9 @@ class TestManyRefs:
     @pytest.mark.parametrize(
         ("ref", "says"),
         [
-            ("team/feature-01234", f"is not among its {MANY + 1} branches; there are 'team/feature-0"),
-            ("Main", f"is not among its {MANY + 1} branches; there are 'main'"),
-            ("origin/main", f"is not among its {MANY + 1} branches; there are 'main'"),
+            ("team/feature-01234", f"It has {MANY + 1} branches. Similar are 'team/feature-0"),
+            ("Main", f"It has {MANY + 1} branches. Similar are 'main'"),
+            ("origin/main", f"It has {MANY + 1} branches. Similar are 'main'"),
             ("tag:main", "There is refs/heads/main: write 'main'"),
             ("tag:v1", "It has no tags"),
         ],
@@ -70,7 +70,7 @@ class TestManyRefs:
         _with_branches(work_repo, MANY)
         error = _absent(mirror, url_of(work_repo), ref)
         assert error.reason is GitReason.REF_MISSING
-        assert says in str(error).replace("there is ", "there are "), str(error)
+        assert says in str(error).replace("Similar is ", "Similar are "), str(error)
 
     def test_of_more_refs_than_are_read_nothing_is_said_that_is_not_known(
         self, work_repo: WorkRepo, mirror: Mirror
@@ -79,7 +79,7 @@ class TestManyRefs:
         _with_branches(work_repo, 80_000, "long-" * 38)
         error = _absent(mirror, url_of(work_repo), "nosuch")
         assert error.reason is GitReason.REF_MISSING
-        assert "is not among its more than 6" in str(error), str(error)[:300]
+        assert "It has more than 6" in str(error), str(error)[:300]
         assert "no branches" not in str(error)
         error = _absent(mirror, url_of(work_repo), "tag:v1")
         assert "more refs than the" in str(error), str(error)[:300]
@@ -97,7 +97,7 @@ class TestManyRefs:
         Repository.objects.update(ref="team/feature-00299")
         found = check(Repository.objects.get())
         assert found.reason == "ref_missing"
-        assert "is not among its 3001 branches; there are 'team/feature-00" in found.message
+        assert "It has 3001 branches. Similar are 'team/feature-00" in found.message
 
     def test_a_repository_without_refs_is_said_to_be_empty(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         error = _absent(mirror, url_of(work_repo), "main")

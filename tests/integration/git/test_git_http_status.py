@@ -129,8 +129,8 @@ def test_a_status_in_answer_to_a_post_has_the_same_reason(
     ("status", "says"),
     [
         (405, "HTTP 405 (Method Not Allowed)"),
-        (422, "Is the url that of a git repository?"),
-        (413, "limits what it takes (the size of the body)"),
+        (422, "Check that the url is that of a git repository"),
+        (413, "has a limit for requests (the size of the body)"),
         (451, "for legal reasons"),
         (407, "https_proxy"),
         (521, "Origin Is Down"),

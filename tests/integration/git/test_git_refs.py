@@ -65,7 +65,7 @@ class TestRanges:
             ([], "^1", r"it has no tags"),
             (["nightly", "v1.2"], "^1", r"none of its 2 tags is a version like 'v1\.2\.3'"),
             (["v0.9.0", "v0.10.0"], "^1", r"highest releases are 'v0\.10\.0', 'v0\.9\.0'"),
-            (["v2.0.0-rc.2", "v2.0.0-rc.1"], "^2", r"'v2\.0\.0-rc\.2', .* like '>=2\.0\.0-0'"),
+            (["v2.0.0-rc.2", "v2.0.0-rc.1"], "^2", r"'v2\.0\.0-rc\.2', .* such as '>=2\.0\.0-0'"),
         ],
     )
     def test_where_nothing_matches_the_answer_is_what_there_is(

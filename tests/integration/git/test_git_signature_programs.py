@@ -207,6 +207,6 @@ class TestWhatIsMissing:
         assert "gpg cannot import it" in message
 
     def test_a_secret_key_is_refused_before_anything_reads_it(self, openpgp: OpenPgpKeys) -> None:
-        with pytest.raises(GitPersonError, match="holds a private key") as caught:
+        with pytest.raises(GitPersonError, match="contains a private key") as caught:
             trusted_keys_from_properties({"openpgpKeys": openpgp.home.secret(openpgp.ada)})
         assert caught.value.reason is GitReason.SIGNATURE_KEYS_UNUSABLE

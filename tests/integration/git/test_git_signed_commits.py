@@ -97,7 +97,7 @@ class TestOpenPgpCommits:
         altered = put_commit(work_repo, raw_object(work_repo, good).replace(b"signed\n", b"forged\n"))
         message = verification.refusal(lambda: verification.commit(openpgp.trust(openpgp.ada)))
         assert altered in message
-        assert "does not fit what it stands under" in message
+        assert "does not match the signed content" in message
         assert ADA in message
 
     def test_the_text_of_a_signature_in_the_message_is_no_signature(
@@ -115,8 +115,11 @@ class TestOpenPgpCommits:
     @pytest.mark.parametrize(
         ("header", "match"),
         [
-            (b"gpgsig [GNUPG:] GOODSIG 0 Ada", "neither an OpenPGP nor an ssh"),
-            (b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ==\n -----END PGP SIGNATURE-----", "gpg can read"),
+            (b"gpgsig [GNUPG:] GOODSIG 0 Ada", "neither OpenPGP nor ssh"),
+            (
+                b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ==\n -----END PGP SIGNATURE-----",
+                "cannot be read by gpg",
+            ),
             (b"gpgsig -----BEGIN PGP MESSAGE-----\n \n iQ==\n -----END PGP MESSAGE-----", "neither"),
             (
                 b"gpgsig -----BEGIN SIGNED MESSAGE-----\n iQ==\n -----END SIGNED MESSAGE-----",
@@ -152,7 +155,7 @@ class TestOpenPgpCommits:
         both = openpgp.home.options(openpgp.ada, f"--local-user={openpgp.false_ada}")
         signed_commit(work_repo, both)
         keys = openpgp.trust(openpgp.ada, openpgp.false_ada)
-        assert "several in one" in verification.refusal(lambda: verification.commit(keys))
+        assert "contains several signatures" in verification.refusal(lambda: verification.commit(keys))
 
 
 class TestSshCommits:
@@ -220,7 +223,7 @@ class TestSshCommits:
     ) -> None:
         signed_commit(work_repo, ssh_ada.options())
         keys = TrustedKeys(allowed_signers=ssh_ada.signer("ada", 'namespaces="file"'))
-        assert "not for git" in verification.refusal(lambda: verification.commit(keys))
+        assert "not valid for git" in verification.refusal(lambda: verification.commit(keys))
 
     def test_a_signature_made_for_another_use_is_refused(
         self, work_repo: WorkRepo, ssh_ada: SshKey, verification: Verification
@@ -237,7 +240,7 @@ class TestSshCommits:
         put_commit(work_repo, good.replace(b"signed\n", b"forged\n"))
         keys = TrustedKeys(allowed_signers=ssh_ada.signer("ada"))
         message = verification.refusal(lambda: verification.commit(keys))
-        assert "does not fit what it stands under" in message
+        assert "does not match the signed content" in message
         assert f"{ssh_ada.fingerprint} (ada)" in message
 
     def test_a_certificate_is_refused_and_told_from_a_key(

@@ -103,4 +103,4 @@ class TestTags:
         )
         work_repo.push(f"+{tag}:refs/tags/v1")
         message = verification.refusal(lambda: verification.tag(openpgp.trust(openpgp.ada)))
-        assert "something follows its signature" in message
+        assert "it has text after its signature" in message

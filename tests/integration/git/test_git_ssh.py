@@ -99,7 +99,7 @@ def test_a_wrong_passphrase_is_said_to_be_one_and_not_shown(
         mirror.fetch(url, MAIN, credential)
     assert caught.value.reason is GitReason.CREDENTIAL_INVALID, str(caught.value)
     assert "wrong-passphrase" not in str(caught.value)
-    assert "'passphrase' is not that of the connection's privateKey" in str(caught.value)
+    assert "'passphrase' does not open the connection's privateKey" in str(caught.value)
     assert "call-" not in str(caught.value)
 
 

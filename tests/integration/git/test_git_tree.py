@@ -131,7 +131,7 @@ class TestTree:
         assert "control character" in reasons["new\\x0aline.yaml"]
         assert "control character" in reasons["esc\\x1b[1m.yaml"]
         assert "'::'" in reasons["a::b.yaml"]
-        assert "205 bytes; allowed are 100" in reasons["x" * 200 + ".yaml"]
+        assert "205 bytes, but at most 100 are allowed" in reasons["x" * 200 + ".yaml"]
 
     def test_an_oversized_file_is_listed_apart_and_not_absent(
         self, work_repo: WorkRepo, mirror: Mirror
@@ -142,7 +142,7 @@ class TestTree:
         assert [entry.path for entry in tree.entries] == ["small.jar"]
         assert [(entry.path, entry.size) for entry in tree.oversized] == [("big.jar", 1001)]
         assert tree.has_path("big.jar")
-        with pytest.raises(GitPersonError, match="1001 bytes; allowed are 1000"):
+        with pytest.raises(GitPersonError, match="1001 bytes, but at most 1000 are allowed"):
             list(tree.read(tree.oversized))
 
     @pytest.mark.parametrize(

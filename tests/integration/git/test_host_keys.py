@@ -107,7 +107,7 @@ def test_a_changed_host_key_is_shown_with_the_known_one_and_never_accepted(
     assert found.known_keys == (f"ssh-ed25519 {old}",)
     assert found.presented_key == f"ssh-ed25519 {ssh_server.fingerprint}"
     assert not found.acceptable
-    with pytest.raises(HostKeyNotAccepted, match="A click accepts a first key only"):
+    with pytest.raises(HostKeyNotAccepted, match="Only a first key can be accepted here"):
         accept_host_key(Repository.objects.get(), found.presented_key)
     assert known_hosts() == before
 

@@ -97,10 +97,10 @@ def test_each_command_tells_a_database_that_is_away_in_one_line_and_a_defect_in_
     assert status == 1
     logged, line = said.splitlines()
     assert (
-        " CRITICAL kiok.server.entry: a defect of this service: ZeroDivisionError | Traceback (most" in logged
+        " CRITICAL kiok.server.entry: defect in this service: ZeroDivisionError | Traceback (most" in logged
     )
     assert logged.endswith("| ZeroDivisionError: division by zero")
-    assert line.startswith("kiok: a defect of this service, ZeroDivisionError: division by zero. The log has")
+    assert line.startswith("kiok: defect in this service: ZeroDivisionError: division by zero. The log has")
     assert PASSWORD not in json.dumps(found)
 
 
@@ -119,9 +119,9 @@ def test_each_command_tells_tables_of_another_version_and_what_to_run(tmp_path: 
         status, said = found[" ".join(command)]
         (line,) = said.splitlines()
         assert status == 1, line
-        assert line.startswith('kiok: the database refused: relation "'), line
+        assert line.startswith('kiok: the database returned an error: relation "'), line
         assert line.endswith(
-            "(SQLSTATE 42P01). Run `manage.py migrate`, which brings the tables to this version"
+            "(SQLSTATE 42P01). Run `manage.py migrate`, which updates the tables to this version"
         ), line
 
 
@@ -147,15 +147,15 @@ def test_the_web_server_says_in_words_why_it_does_not_start_and_is_not_started_a
     [
         (
             OSError(errno.ENOSPC, "No space left on device"),
-            "No space left on device. Make room on that disk, and start again",
+            "No space left on device. Free space on that disk, and start again",
         ),
         (
             OSError(errno.ENOSPC, "No space left on device", "/data/x"),
-            "/data/x: No space left on device. Make room on that disk, and start again",
+            "/data/x: No space left on device. Free space on that disk, and start again",
         ),
         (
             FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"),
-            "No usable temporary directory found in ['/tmp']. Make room there, or name another place (TMPDIR)",
+            "No usable temporary directory found in ['/tmp']. Free space there, or set TMPDIR to another folder",
         ),
         (OSError(errno.EACCES, "Permission denied", "/data/x"), "/data/x: Permission denied"),
     ],

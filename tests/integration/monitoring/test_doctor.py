@@ -99,7 +99,7 @@ def test_what_failed_is_told_with_what_to_do_and_status_1(capsys: pytest.Capture
     Worker.objects.all().delete()
     status, printed = doctor(capsys, "--only", "workers", "--only", "database", "--skip", "database")
     assert status == 1
-    assert printed.startswith("fail  workers  none was seen in the last 15 s → Start `manage.py run`")
+    assert printed.startswith("fail  workers  no worker heartbeat in the last 15 s → Start `manage.py run`")
     with pytest.raises(CommandError, match="invalid choice: 'disc'"):
         call_command("doctor", "--only", "disc")
 
@@ -119,7 +119,7 @@ def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
         hanging, breaking, working = examine(checks, limit_seconds=0.5)
     finally:
         released.set()
-    assert told(hanging.finding) == ("fail", "no answer within 0.5 s")
+    assert told(hanging.finding) == ("fail", "no result within 0.5 s")
     assert told(breaking.finding) == ("fail", "the check itself failed: ZeroDivisionError: by [2Jnought")
     assert told(working.finding) == ("ok", "fine")
 
@@ -148,21 +148,21 @@ def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp
     found = {item["name"]: item for item in json.loads(done.stdout)["checks"]}
     assert done.returncode == 1
     assert found["database"]["status"] == "fail"
-    assert f"the database ({where}) does not answer" in found["database"]["found"]
+    assert f"the database ({where}) does not respond" in found["database"]["found"]
     assert found["database"]["remedy"]
     for name in ("migrations", "clock", "leader", "workers", "queue", "syncs", "images-of-repositories"):
-        assert found[name]["found"] == "cannot be told while the database does not answer", found[name]
+        assert found[name]["found"] == "unknown while the database does not respond", found[name]
     for name in ("git", "disk-data", "secret-files", "web"):
         assert found[name]["status"] in ("ok", "warn"), found[name]
     assert DATABASE_PASSWORD not in done.stdout + done.stderr
-    assert ("was made by PostgreSQL 9" in done.stderr) == (where == "embedded")
+    assert ("was created by PostgreSQL 9" in done.stderr) == (where == "embedded")
 
 
 # The store.
 
 
 def test_tables_of_another_version_are_seen() -> None:
-    assert told(database.migrations()) == ("ok", "all applied")
+    assert told(database.migrations()) == ("ok", "all migrations are applied")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, name FROM django_migrations WHERE app = 'gitsync' ORDER BY name DESC LIMIT 1"
@@ -178,8 +178,8 @@ def test_tables_of_another_version_are_seen() -> None:
         finally:
             cursor.execute("DELETE FROM django_migrations WHERE app = 'gitsync' AND name = %s", [name])
             cursor.execute("UPDATE django_migrations SET name = %s WHERE id = %s", [name, number])
-    assert told(behind) == ("fail", f"1 not applied, the first is gitsync.{name}")
-    assert told(ahead) == ("fail", "the database is of a newer version: gitsync.9999_later")
+    assert told(behind) == ("fail", f"1 migrations are not applied, the first is gitsync.{name}")
+    assert told(ahead) == ("fail", "the database belongs to a newer version: gitsync.9999_later")
 
 
 def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
@@ -189,7 +189,7 @@ def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
             [leader] = examine([Check("leader", workers.leader, needs_database=True)])
         finally:
             cursor.execute("ALTER TABLE gone RENAME TO gitsync_leadership")
-    assert told(leader.finding) == ("warn", 'cannot be told: relation "gitsync_leadership" does not exist')
+    assert told(leader.finding) == ("warn", 'unknown: relation "gitsync_leadership" does not exist')
 
 
 @pytest.mark.parametrize(
@@ -211,22 +211,22 @@ def test_a_clock_that_is_off_is_told(ahead_seconds: float, status: str, says: st
 
 
 def test_a_task_that_waits_for_long_is_told(well: None) -> None:
-    assert told(workers.queue()) == ("ok", "0 waiting, 0 at work")
+    assert told(workers.queue()) == ("ok", "0 waiting, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     assert told(workers.queue())[0] == "ok"
     OrmQ.objects.update(lock=Now() - timedelta(hours=1))
     status, text = told(workers.queue())
-    assert (status, text[:23]) == ("warn", "1 waiting, 0 at work, t")
+    assert (status, text[:23]) == ("warn", "1 waiting, 0 running, o")
     assert "for 3600 s" in text
 
 
 def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -> None:
-    assert told(backlog.syncs()) == ("ok", "0 waiting, 0 at work")
+    assert told(backlog.syncs()) == ("ok", "0 queued, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     OrmQ.objects.all().delete()
     assert told(backlog.syncs())[0] == "ok"
     QueuedSync.objects.update(requested_at=Now() - timedelta(hours=2))
-    assert told(backlog.syncs()) == ("warn", "1 waiting, 0 at work, the oldest for 7200 s")
+    assert told(backlog.syncs()) == ("warn", "1 queued, 0 running, the oldest queued for 7200 s")
 
 
 def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> None:
@@ -247,14 +247,14 @@ def test_a_worker_without_an_engine_is_told_with_its_machine(well: None) -> None
 
 
 def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
-    assert told(workers.notices()) == ("ok", "no receiver is configured")
+    assert told(workers.notices()) == ("ok", "no notification channel is configured")
     hook = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
-    assert told(workers.notices()) == ("warn", "1 receiver; notices have no links")
+    assert told(workers.notices()) == ("warn", "1 channel; notifications have no links")
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
     assert told(workers.notices())[0] == "ok"
     hook.failures = 2
     hook.save()
-    assert told(workers.notices()) == ("warn", "1 receiver; not reached at the last attempt: hook")
+    assert told(workers.notices()) == ("warn", "1 channel; the last attempt failed: hook")
     NoticeReceiver.objects.create(name="mail", kind="email", addresses="ada@example.com")
     assert told(workers.notices())[0] == "fail"
 
@@ -273,12 +273,12 @@ def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Setti
     notice("sent", timedelta(days=30))
     notice("given_up", timedelta(days=2))
     waiting = notice("waiting", timedelta(minutes=1))
-    assert told(workers.notices()) == ("ok", "1 receiver")
+    assert told(workers.notices()) == ("ok", "1 channel")
     NoticeDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
     status, text = told(workers.notices())
-    assert (status, text.replace("\xa0", " ")) == ("warn", "1 receiver; one waits since 2 hours")
+    assert (status, text.replace("\xa0", " ")) == ("warn", "1 channel; a notification has waited for 2 hours")
     notice("given_up", timedelta(hours=1))
-    assert told(workers.notices()) == ("warn", "1 receiver; given up within the last day: 1 to hook")
+    assert told(workers.notices()) == ("warn", "1 channel; given up within the last day: 1 to hook")
 
 
 # The engine.
@@ -294,7 +294,7 @@ def test_an_engine_that_is_not_there_is_told(
     # What lies behind it is not to blame.
     Repository.objects.create(name="own", image_python="team-python:1")
     for look in (lambda: engine.image(Kind.PYTHON), engine.images_of_repositories):
-        assert told(look()) == ("warn", "cannot be told while the engine does not answer")
+        assert told(look()) == ("warn", "unknown while the engine does not respond")
 
 
 def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
@@ -309,12 +309,12 @@ def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
         ({}, "warn", "neither rootless nor with user namespaces"),
         ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, "ok", "seccomp, rootless"),
         ({"SecurityOptions": None}, "fail", "no seccomp"),
-        ({"PidsLimit": False, "SwapLimit": False}, "fail", "it limits no swap, processes"),
+        ({"PidsLimit": False, "SwapLimit": False}, "fail", "it cannot limit swap, processes"),
         # What rootless Podman says under version 1, where no limit holds.
         (
             {"SecurityOptions": ["name=seccomp", "name=rootless"], "CgroupVersion": "1"},
             "fail",
-            "it limits no memory, swap, processes, CPU",
+            "it cannot limit memory, swap, processes, CPU",
         ),
     ],
 )
@@ -336,9 +336,9 @@ def test_what_an_engine_says_of_itself_is_judged(change: dict[str, Any], status:
 @pytest.mark.parametrize(
     ("product", "version", "cgroups", "status", "says"),
     [
-        ("Engine", "19.03.15", "2", "fail", "Upgrade it to Docker Engine 20.10 or later."),
+        ("Engine", "19.03.15", "2", "fail", "Upgrade the engine to Docker Engine 20.10 or later."),
         ("Engine", "20.10.24", "2", "ok", "20.10.24, cgroup v2, seccomp, userns"),
-        ("Podman Engine", "4.2.1", "2", "fail", "Upgrade it to Podman 4.3 or later."),
+        ("Podman Engine", "4.2.1", "2", "fail", "Upgrade the engine to Podman 4.3 or later."),
         (
             "Podman Engine",
             "4.3.1",
@@ -346,7 +346,7 @@ def test_what_an_engine_says_of_itself_is_judged(change: dict[str, Any], status:
             "ok",
             "Podman 4.3.1, cgroup v2, seccomp, userns; no limit of the number of",
         ),
-        ("Podman Engine", "4.3.1", "1", "ok", "the names of the host's control groups can be read"),
+        ("Podman Engine", "4.3.1", "1", "ok", "containers can read the names of the host's control groups"),
     ],
 )
 def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
@@ -365,7 +365,7 @@ def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
 def test_images_that_are_missing_or_of_another_version_are_told(
     new_sandbox: None, settings: Settings
 ) -> None:
-    assert told(engine.images_of_repositories()) == ("ok", "none is named")
+    assert told(engine.images_of_repositories()) == ("ok", "no repository names an image")
     python = settings.KIOK.sandbox_image_python
     settings.KIOK = replace(settings.KIOK, sandbox_image_java="kiok-no-such-image:1")
     status, text = told(engine.image(Kind.JAR))
@@ -378,8 +378,8 @@ def test_images_that_are_missing_or_of_another_version_are_told(
         Repository.objects.create(name="gone", image_java="kiok-no-such-image:2")
         status, text = told(engine.images_of_repositories())
     assert status == "fail"
-    assert f"{old} (not of this version)" in text
-    assert "kiok-no-such-image:2 (not there)" in text
+    assert f"{old} (built for another version)" in text
+    assert "kiok-no-such-image:2 (missing)" in text
 
 
 # The machine.
@@ -435,11 +435,11 @@ print(json.dumps(told))
     for found in (full, crowded):
         assert found == [
             "fail",
-            f"{tmp_path} takes no files: No space left on device",
-            "Make room there, or name another place (kiok.base.data.dir).",
+            f"{tmp_path} is not writable: No space left on device",
+            "Free disk space there, or set another folder (kiok.base.data.dir).",
         ]
-    assert locked[:2] == ["fail", f"{tmp_path} takes no files: Read-only file system"]
-    assert none_yet[:2] == ["fail", f"{tmp_path} takes no files: Read-only file system"]
+    assert locked[:2] == ["fail", f"{tmp_path} is not writable: Read-only file system"]
+    assert none_yet[:2] == ["fail", f"{tmp_path} is not writable: Read-only file system"]
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Path) -> None:
@@ -469,11 +469,11 @@ def test_a_wrong_master_key_and_a_damaged_connection_are_told(settings: Settings
     broken.save()
     status, text = told(secrets.master_key())
     assert status == "fail"
-    assert text.startswith("1 of 3 connections cannot be opened: c1: ")
+    assert text.startswith("1 of 3 connections cannot be decrypted: c1: ")
     settings.KIOK_MASTER_KEY = lambda: "another master key, which opens nothing"
     status, text = told(secrets.master_key())
     assert status == "fail"
-    assert "does not open data key" in text
+    assert "does not decrypt data key" in text
 
 
 def test_of_many_connections_a_sample_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -492,7 +492,7 @@ def test_looking_makes_no_master_key_and_one_that_is_gone_is_told(
     status, text = told(secrets.master_key())
     assert (status, text) == (
         "fail",
-        "the generated master key is gone, and connections are stored under it",
+        "the generated master key is missing, and stored connections are encrypted with it",
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -505,16 +505,16 @@ def test_secrets_that_others_can_read_are_told(
     settings.KIOK = replace(settings.KIOK, base_data_dir=data_dir)
     key = data_dir / "master.key"
     key.touch(0o600)
-    assert told(secrets.files()) == ("ok", "2 looked at, none open to others")
+    assert told(secrets.files()) == ("ok", "2 files checked, none readable by others")
     key.chmod(0o640)
-    assert told(secrets.files()) == ("fail", f"others may read: {key} is 0640")
+    assert told(secrets.files()) == ("fail", f"readable by others: {key} is 0640")
     key.chmod(0o600)
     given = Path("/dev/shm") / f"kiok-doctor-{os.getpid()}"
     given.touch(0o644)
     try:
         given.chmod(0o644)
         monkeypatch.setenv("KIOK_MAIL_PASSWORD_FILE", str(given))
-        assert told(secrets.files()) == ("warn", f"anybody may read: {given} is 0644")
+        assert told(secrets.files()) == ("warn", f"readable by everyone: {given} is 0644")
     finally:
         given.unlink()
 
@@ -522,8 +522,8 @@ def test_secrets_that_others_can_read_are_told(
 @pytest.mark.parametrize(
     ("properties", "status", "says"),
     [
-        ({}, "ok", "for this machine alone"),
-        ({"web_allowed_hosts": ("*",)}, "warn", "under any host name"),
+        ({}, "ok", "reachable only from this machine"),
+        ({"web_allowed_hosts": ("*",)}, "warn", "accepts any host name"),
         ({"web_host": "0.0.0.0"}, "warn", "without TLS"),
         ({"web_allowed_hosts": ("kiok.example.com",)}, "warn", "without TLS"),
         (
@@ -531,7 +531,7 @@ def test_secrets_that_others_can_read_are_told(
             "ok",
             "reached as kiok.example.com, by TLS",
         ),
-        ({"web_tls": True}, "fail", "no host name but this machine's"),
+        ({"web_tls": True}, "fail", "only local host names are accepted"),
         (
             {
                 "web_allowed_hosts": ("k.example",),
@@ -539,7 +539,7 @@ def test_secrets_that_others_can_read_are_told(
                 "web_trusted_origins": ("http://k.example",),
             },
             "warn",
-            "forms are taken from http://k.example",
+            "forms are accepted from http://k.example, without TLS",
         ),
     ],
 )

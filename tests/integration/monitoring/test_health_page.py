@@ -53,7 +53,7 @@ def test_where_nothing_runs_each_fact_says_so_and_what_to_do() -> None:
         ("Leader", False, "none"),
         ("Workers", False, "none"),
         ("Sandbox", None, "unknown"),
-        ("Database", True, "answers"),
+        ("Database", True, "reachable"),
         ("Queue", True, "empty"),
     ]
     assert "manage.py qcluster" in fact("Leader").text
@@ -70,11 +70,11 @@ def test_the_leader_is_named_and_that_it_looks_at_nothing_where_that_is_switched
     LeaderLease.objects.update(expires_at=Now())
     assert fact("Leader").good is False
     worker("ant/1")
-    assert "none of them leads" in fact("Leader").text
+    assert "none is the leader" in fact("Leader").text
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
     assert fact("Leader").good is False, "it has more to do than to look"
     take_lead()
-    looks = "It looks at no repository: kiok.gitsync.enabled is false."
+    looks = "It polls no repository: kiok.gitsync.enabled is false."
     assert fact("Leader") == Fact("Leader", True, "alive", f"On {host}, process {pid}. {looks}")
 
 
@@ -95,7 +95,7 @@ def test_the_sandbox_is_fine_while_no_worker_complains_and_what_one_says_is_told
     worker("ant/boot/2", ready=1)
     worker("bee/boot/1", ready=2)
     worker("cat/boot/1", engine="long gone", seconds_ago=20)
-    assert fact("Sandbox") == Fact("Sandbox", True, "fine", "Containers that stand ready: 4.")
+    assert fact("Sandbox") == Fact("Sandbox", True, "ready", "Warm containers: 4.")
     Worker.objects.filter(name__startswith="bee/").update(engine="no Docker engine answers")
     found = fact("Sandbox")
     assert (found.good, found.word) == (False, "faulty on 1 of 2 hosts")
@@ -115,7 +115,7 @@ def test_a_migration_that_is_not_applied_is_seen() -> None:
         )
         found = fact("Database")
         cursor.execute("UPDATE django_migrations SET name = substr(name, 2) WHERE name = 'x0001_initial'")
-    assert (found.good, found.word) == (False, "behind")
+    assert (found.good, found.word) == (False, "needs migration")
     assert "migrations not applied: 1. Run `manage.py migrate`" in found.text
     assert fact("Database").good
 
@@ -125,17 +125,17 @@ def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     found = fact("Queue")
-    assert (found.good, found.word) == (True, "2 waiting")
+    assert (found.good, found.word) == (True, "2 queued")
     QueuedSync.objects.update(requested_at=Now() - timedelta(seconds=90))
-    assert fact("Queue").text == "The oldest has waited for 90 s; 0 at work."
+    assert fact("Queue").text == "The oldest has been queued for 90 s; 0 running."
     worker("ant/boot/1")
     taken = dequeue.claim("ant/boot/1")
     assert taken is not None
-    assert fact("Queue").text == "The oldest has waited for 90 s; 1 at work."
+    assert fact("Queue").text == "The oldest has been queued for 90 s; 1 running."
     QueuedSync.objects.filter(claimed_by="").update(requested_at=Now() - timedelta(hours=3))
-    assert fact("Queue") == Fact("Queue", False, "1 waiting", "The oldest has waited for 3 h; 1 at work.")
+    assert fact("Queue") == Fact("Queue", False, "1 queued", "The oldest has been queued for 3 h; 1 running.")
     dequeue.finish(taken.pk)
-    assert fact("Queue").text == "The oldest has waited for 3 h; 0 at work."
+    assert fact("Queue").text == "The oldest has been queued for 3 h; 0 running."
 
 
 def test_a_hundred_workers_cost_as_many_queries_as_none(

@@ -105,8 +105,8 @@ def test_a_failure_and_the_recovery_are_told_once_each_however_often_it_is_looke
     for _ in range(3):
         sync()
     assert events() == ["failing", "recovered"]
-    assert sender.deliver() == "2 notices delivered"
-    assert sender.deliver() == "0 notices delivered"
+    assert sender.deliver() == "2 notifications delivered"
+    assert sender.deliver() == "0 notifications delivered"
     failing, recovered = (item.json for item in server.told)
     assert (failing["repository"], failing["state"], failing["before"]) == ("team", "failing", "in_sync")
     assert failing["reason"] == "subpath_missing"
@@ -245,7 +245,7 @@ def test_a_worker_killed_between_sending_and_saying_so_has_it_sent_again_under_t
     server.on_request = lambda: None
     assert states() == [NoticeState.WAITING]
     assert outbox.wake_if_due()
-    assert sender.deliver() == "1 notices delivered"
+    assert sender.deliver() == "1 notifications delivered"
     first, second = server.told
     assert first.headers["kiok-notice-id"] == second.headers["kiok-notice-id"] == first.json["id"]
     assert first.body == second.body
@@ -257,10 +257,10 @@ def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
 ) -> None:
     server.status = 503
     put(repository, "one", "two")
-    assert sender.deliver() == "0 notices delivered"
+    assert sender.deliver() == "0 notifications delivered"
     assert len(server.told) == 1  # the second would have fared no better
     put(repository, "three")
-    assert sender.deliver() == "0 notices delivered"  # it is left alone for a while
+    assert sender.deliver() == "0 notifications delivered"  # it is left alone for a while
     assert len(server.told) == 1
     receiver.refresh_from_db()
     assert receiver.failures == 1
@@ -269,7 +269,7 @@ def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
     assert "503" in NoticeDelivery.objects.earliest("pk").outcome
     later()
     server.status = 200
-    assert sender.deliver() == "3 notices delivered"
+    assert sender.deliver() == "3 notifications delivered"
     assert [item.json["message"] for item in server.told] == ["one", "one", "two", "three"]
     receiver.refresh_from_db()
     assert (receiver.failures, receiver.retry_at, receiver.holder) == (0, None, "")
@@ -300,12 +300,12 @@ def test_a_notice_that_is_refused_does_not_hold_up_those_behind_it_for_long(
     server.status = 400
     put(repository, "bad", "good")
     for _ in range(sender.REFUSALS):
-        assert sender.deliver() == "0 notices delivered"
+        assert sender.deliver() == "0 notifications delivered"
         later()
     assert states() == [NoticeState.GIVEN_UP, NoticeState.WAITING]
     server.status = 204
     server.answer = b""
-    assert sender.deliver() == "1 notices delivered"
+    assert sender.deliver() == "1 notifications delivered"
 
 
 def test_a_receiver_that_hangs_costs_one_attempt_and_holds_up_no_other(
@@ -319,11 +319,11 @@ def test_a_receiver_that_hangs_costs_one_attempt_and_holds_up_no_other(
     hanging = WebhookServer(tmp_path / "hanging")  # not serving: it takes connections, and says nothing
     NoticeReceiver.objects.create(name="hangs", url=hanging.url(), all_repositories=True)
     put(repository, "one", "two")
-    assert sender.deliver() == "2 notices delivered"
+    assert sender.deliver() == "2 notifications delivered"
     assert len(server.told) == 2
     lost = NoticeDelivery.objects.filter(receiver__name="hangs").order_by("pk")
     assert [row.attempts for row in lost] == [1, 0]
-    assert "did not answer within 10 s" in lost[0].outcome
+    assert "did not respond within 10 s" in lost[0].outcome
     hanging._server.server_close()
 
 
@@ -356,13 +356,13 @@ def test_what_another_worker_has_sent_meanwhile_stays_sent(
         server.on_request = lambda: None
         NoticeReceiver.objects.update(held_until=Now() - timedelta(seconds=1))
         try:
-            assert sender.deliver() == "1 notices delivered"
+            assert sender.deliver() == "1 notifications delivered"
         finally:
             connection.close()
         server.status = 500
 
     server.on_request = be_overtaken
-    assert sender.deliver() == "0 notices delivered"
+    assert sender.deliver() == "0 notifications delivered"
     assert len(server.told) == 2
     assert states() == [NoticeState.SENT]
 

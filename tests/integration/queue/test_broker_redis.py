@@ -53,11 +53,11 @@ def test_while_redis_is_away_each_button_says_so_and_what_to_do_and_works_when_i
         answer = browser.post(address, form)
         assert answer.status_code == 302, address
         [said] = [str(message) for message in get_messages(answer.wsgi_request)]
-        assert said.startswith("No worker can be asked: Redis, which carries tasks to them, does not answer.")
+        assert said.startswith("No worker can be reached: Redis, which carries their tasks, does not answer.")
         assert "Try again" in said
         assert "KIOK_REDIS_URL" in said
         shown = browser.get(answer.headers["Location"]).content.decode()
-        assert "No worker can be asked" in shown
+        assert "No worker can be reached" in shown
         assert "Waiting for a worker" not in shown
     redis_server.start()
     for number, (address, form) in enumerate(pages_of(repository).items(), 1):
@@ -76,7 +76,7 @@ def test_while_redis_is_away_the_api_answers_503_and_when_to_try_again(
     assert int(answer["Retry-After"]) > 0
     problem: dict[str, Any] = answer.json()
     assert problem["type"] == "urn:kiok:problem:unavailable"
-    assert problem["detail"].startswith("No worker can be asked: Redis")
+    assert problem["detail"].startswith("No worker can be reached: Redis")
     # A sync waits for its turn in the store.
     assert api("POST", "repositories/team/sync", {}).status_code == 202
     assert QueuedSync.objects.count() == 1
@@ -106,7 +106,7 @@ def test_notices_wait_while_redis_is_away_and_say_so_in_one_line(
         outbox.put(Notice(repository=repository, event="failing", at=timezone.now()))
     assert outbox.wake_if_due()
     assert NoticeDelivery.objects.get().state == "waiting"
-    said = [record for record in caplog.records if "Notices wait until it is back" in record.message]
+    said = [record for record in caplog.records if "Notifications wait until it is back" in record.message]
     assert len(said) == 2
     assert not [record for record in caplog.records if record.exc_info]
     redis_server.start()

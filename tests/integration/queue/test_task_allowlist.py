@@ -75,16 +75,16 @@ def test_hostile_rows_of_every_table_run_nothing_and_stop_nothing_else(
         eventually(lambda: not OrmQ.objects.exists(), PATIENCE_SECONDS, "the leader's task")
 
     assert hostile.left_behind() == []
-    refused = lines("refused a task of the queue")
+    refused = lines("refused a task of the task queue")
     named = [
         *("'os.system'", f"'{MODULE}.call'", "option 'hook'", "option 'chain'", "option 'sync'"),
-        *("option 'cached'", "args of function", "too long", "comes without id"),
+        *("option 'cached'", "args of function", "too long", "lacks id"),
     ]
     for name in named:
         assert any(name in line for line in refused), name
     assert all(" ERROR " in line for line in [*refused, *lines("refused schedule")])
-    assert len(lines("refused a pickled value of the queue")) == 3
-    assert "posix.system" in lines("refused a pickled value of the queue")[0]
+    assert len(lines("refused a pickled value of the task queue")) == 3
+    assert "posix.system" in lines("refused a pickled value of the task queue")[0]
     # The refused are on record as failed, under the name of the function.
     assert Task.objects.filter(func="os.system", success=False).exists()
     assert not Task.objects.filter(func="os.system", success=True).exists()
@@ -144,7 +144,7 @@ def test_a_pickled_result_that_calls_something_is_shown_as_text(
         cursor.execute("UPDATE django_q_task SET result = %s, args = %s", [bomb, bomb])
     assert Task.objects.get().result == bomb
     assert hostile.left_behind() == []
-    assert "refused a pickled value of the queue: it names posix.system" in caplog.text
+    assert "refused a pickled value of the task queue: it names posix.system" in caplog.text
 
 
 @pytest.mark.parametrize("value", [Bomb("true"), os.system, print, pickle.Unpickler, {"a": [os.getpid]}])

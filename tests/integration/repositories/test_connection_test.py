@@ -30,7 +30,7 @@ def test_branches_tags_and_the_default_branch_are_named_and_counted(
     found = check(repository)
 
     assert found.reason == ""
-    assert found.message == f"The server answers, and has branch 'main' at {commit[:10]}."
+    assert found.message == f"The server answers and has branch 'main' at {commit[:10]}."
     assert (found.n_branches, found.n_tags, found.default_branch) == (SHOWN_REFS + 6, 1, "main")
     assert found.branches == ("main", *(f"b{number:02}" for number in range(SHOWN_REFS - 1)))
     assert (found.tags, found.commit) == (("v1",), commit)
@@ -39,9 +39,7 @@ def test_branches_tags_and_the_default_branch_are_named_and_counted(
     assert RemoteCheck.from_json(found.to_json()) == found
 
     Repository.objects.update(ref="tag:v1")
-    assert (
-        check(Repository.objects.get()).message == f"The server answers, and has tag 'v1' at {commit[:10]}."
-    )
+    assert check(Repository.objects.get()).message == f"The server answers and has tag 'v1' at {commit[:10]}."
 
 
 @pytest.mark.parametrize(
@@ -86,9 +84,9 @@ def test_ranges_and_commits_are_told_too(work_repo: WorkRepo, repository: Reposi
     assert found(f"commit:{last}") == (
         "",
         last,
-        f"The server answers. Commit {last[:10]} is that of branch 'main'.",
+        f"The server answers. Commit {last[:10]} is the current commit of branch 'main'.",
     )
-    assert "the next sync tells" in found(f"commit:{'0' * 40}")[2]
+    assert "the next sync shows" in found(f"commit:{'0' * 40}")[2]
 
 
 def test_an_empty_repository_is_said_to_be_empty(repository: Repository) -> None:
@@ -107,11 +105,11 @@ def test_the_subpath_is_told_as_far_as_syncs_have_seen_it(
     commit = work_repo.publish({"dags/a.yaml": yaml_dag("a")})
     assert subpath()[1:] == (True, "The whole repository is synced.")
     Repository.objects.update(subpath="dags")
-    assert subpath() == ("", None, "The next sync tells whether there is a folder 'dags'.")
+    assert subpath() == ("", None, "The next sync checks whether the folder 'dags' exists.")
     sync()
     assert subpath() == ("", True, "The last sync found 'dags' in this commit.")
     work_repo.publish({"dags/b.yaml": yaml_dag("b")})
-    assert subpath() == ("", None, f"'dags' was there at commit {commit[:10]}; the next sync looks again.")
+    assert subpath() == ("", None, f"'dags' existed at commit {commit[:10]}; the next sync checks it again.")
     Repository.objects.update(subpath="gads")
     sync()
     assert subpath() == ("subpath_missing", False, "The last sync found no folder 'gads' in this commit.")

@@ -99,7 +99,7 @@ def test_a_blank_property_removes_none_of_its_repositories(
     message = str(refused.value)
     assert message.startswith(
         "kiok.gitsync.repos (environment variable KIOK_GITSYNC_REPOS) is empty, so 1 repository with 2 DAGs (here: 2) would "
-        "be removed. Nothing was changed"
+        "be deleted. Nothing was changed"
     )
     assert "kiok.gitsync.repos.allow.empty=true" in message
     assert stored() == ALL
@@ -125,7 +125,7 @@ def test_a_file_without_entries_removes_none_of_its_repositories(
         follow(environ, monkeypatch)
     assert str(refused.value).startswith(
         f"the file {environ['KIOK_GITSYNC_REPOS_FILE']} (kiok.gitsync.repos.file) declares no repository, so 1 "
-        "repository with 1 DAG (there: 1) would be removed"
+        "repository with 1 DAG (there: 1) would be deleted"
     )
     assert stored() == ALL
 
@@ -203,7 +203,7 @@ def test_a_wrong_property_stops_every_command_before_anything_is_removed(environ
     for command in (("--list",), ("--now",)):
         done = gitsync(*command, **environ, **ALLOW)
         assert (done.returncode, done.stdout) == (2, "")
-        assert f"{file}:1: found a mapping; wanted is a list of repositories" in done.stderr
+        assert f"{file}:1: found a mapping; expected a list of repositories" in done.stderr
     assert stored() == ALL
 
 
@@ -232,7 +232,7 @@ def test_both_that_are_empty_are_named_with_all_that_would_go(
     Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text("")
     with pytest.raises(DeclarationError) as refused:
         follow({**environ, "KIOK_GITSYNC_REPOS": ""}, monkeypatch)
-    assert "2 repositories with 3 DAGs (here: 2, there: 1) would be removed" in str(refused.value)
+    assert "2 repositories with 3 DAGs (here: 2, there: 1) would be deleted" in str(refused.value)
     assert " is empty and the file " in str(refused.value)
     assert stored() == ALL
 
@@ -310,8 +310,8 @@ def test_where_no_property_is_set_nothing_is_removed_and_it_is_said(
     assert follow(allow, monkeypatch) == []
     assert missing_declaration() == (
         "neither kiok.gitsync.repos nor kiok.gitsync.repos.file is set, and 2 repositories with 3 DAGs (here: 2, there: 1) "
-        "exist from an earlier declaration. Nothing was changed, and the repositories keep being synced. "
-        "Restore the property; or, to remove them with their DAGs, set kiok.gitsync.repos to an empty value and "
+        "exist from an earlier declaration. Nothing was changed, and the repositories keep syncing. "
+        "Restore the property; or, to delete them with their DAGs, set kiok.gitsync.repos to an empty value and "
         "kiok.gitsync.repos.allow.empty=true"
     )
     assert stored() == ALL
@@ -331,7 +331,7 @@ def test_the_command_refuses_with_status_2_and_changes_nothing(
     runs = SyncRun.objects.count()
     done = gitsync(*arguments, **{**environ, "KIOK_GITSYNC_REPOS": ""})
     assert (done.returncode, done.stdout) == (2, "")
-    assert "1 repository with 2 DAGs (here: 2) would be removed" in done.stderr
+    assert "1 repository with 2 DAGs (here: 2) would be deleted" in done.stderr
     assert (stored(), SyncRun.objects.count()) == (ALL, runs)
 
 
@@ -388,19 +388,19 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         problem = problem_of_leader()
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in problem
         (fact,) = [fact for fact in health.facts(names_repositories=True) if fact.label == "Declaration"]
-        assert (fact.good, fact.word, fact.text) == (False, "not followed", f"{problem}.")
+        assert (fact.good, fact.word, fact.text) == (False, "not applied", f"{problem}.")
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in overview(
             User.objects.create_superuser("ada", password="x")
         )
         # Names of repositories are for who may see those.
         limited = overview(make_staff("eve", "view_repository"))
-        assert "not followed" in limited
+        assert "not applied" in limited
         assert "here: 2" not in limited
         found = declaration()
         assert found.status is CheckStatus.FAIL
-        assert found.found == f"the leader does not follow the declaration: {problem}"
+        assert found.found == f"the leader does not apply the declaration: {problem}"
         assert found.remedy
-    assert log.read_text().count("the declaration of repositories is not followed: ") == 1
+    assert log.read_text().count("the declared repositories are not applied: ") == 1
     assert stored()[0] == ALL[0]
 
 

@@ -120,7 +120,7 @@ def test_the_command_leaves_out_the_paused_with_a_line_and_lists_who_and_why(
     pause(ada, repository, WHY)
     alone = gitsync("--now")
     assert (alone.returncode, alone.stdout) == (0, "")
-    assert f"team is paused by ada: {WHY}. Resume it first. It is left out." in alone.stderr
+    assert f"team is paused by ada: {WHY}. Resume it first. It is skipped." in alone.stderr
     Repository.objects.create(name="other", url=work_repo.file_url)
 
     done = gitsync("--now", "--json")

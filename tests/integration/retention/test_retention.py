@@ -99,7 +99,7 @@ def test_the_log_of_a_sync_goes_before_the_sync_does(clear: Any) -> None:
     team = a_repository()
     old, newer, young = a_sync(team, 40), a_sync(team, 31), a_sync(team, 29)
     removed = clear(retention_sync_logs_days=30, retention_syncs_newest=2)
-    assert removed == {"logs of syncs": 1}
+    assert removed == {"sync logs": 1}
     logs = dict(SyncRun.objects.values_list("pk", "log"))
     assert logs == {old: "", newer: "0.000 began", young: "0.000 began"}
     assert clear(retention_sync_logs_days=30, retention_syncs_newest=2) == {}
@@ -212,7 +212,7 @@ def test_deliveries_sessions_and_what_is_left_of_tasks_go(clear: Any) -> None:
         "deliveries": 1,
         "sessions": 1,
         "tasks": 2,
-        "tasks nobody took up": 1,
+        "tasks that no worker took": 1,
     }
     assert Session.objects.get().pk == "valid"
     assert set(OrmQ.objects.values_list("key", flat=True)) == {"waits", "under way"}
@@ -232,7 +232,7 @@ def test_what_is_kept_for_ever_is(clear: Any) -> None:
 
 def test_by_default_all_that_grows_is_bounded_but_runs_and_what_they_refer_to() -> None:
     assert {rule.name for rule in rules(settings.KIOK)} == {
-        *("syncs", "logs of syncs", "versions", "deliveries", "sessions", "tasks", "tasks nobody took up")
+        *("syncs", "sync logs", "versions", "deliveries", "sessions", "tasks", "tasks that no worker took")
     }
 
 
@@ -378,7 +378,7 @@ def test_a_kind_that_cannot_be_cleared_away_stops_no_other(
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE gitsync_syncrun RENAME COLUMN began_at TO started_at")
     assert removed == {"versions": 1}
-    assert "syncs cannot be cleared away by age" in caplog.text
+    assert "retention of syncs failed" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)

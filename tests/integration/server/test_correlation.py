@@ -166,7 +166,7 @@ def test_a_request_that_joins_one_that_waits_logs_its_id(hooked: Repository) -> 
         assert hook("second").json()["outcome"] == "waiting"
     [joined] = [event for event in events if event["logger"] == "gitsync.tasks"]
     assert joined["correlation_id"] == "second"
-    assert joined["event"].endswith("this request joins first")
+    assert joined["event"].endswith("this request is coalesced into first")
     assert [task[-1] for task in waiting()] == ["first"]
 
 
@@ -194,7 +194,7 @@ def test_a_request_during_a_sync_is_followed_under_its_own_id_and_those_after_it
     }
     assert told == {
         "asked": "this request waits for holder, which is syncing team",
-        "asked-too": "a sync of team is to follow the one under way: this request joins asked",
+        "asked-too": "another sync of team follows the running one; this request is coalesced into asked",
     }
     synced = [event["correlation_id"] for event in events if event["event"].startswith("synced team to")]
     assert synced == ["holder", "asked"]

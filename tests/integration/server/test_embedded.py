@@ -317,7 +317,7 @@ def test_a_socket_folder_that_is_not_ours_is_refused(data_dir: Path) -> None:
     folder = Path(embedded.url(long).partition("?host=")[2])
     folder.symlink_to("/tmp")
     try:
-        with pytest.raises(DatabaseUnavailable, match="is not a folder of this user"):
+        with pytest.raises(DatabaseUnavailable, match="is not a folder that this user owns"):
             embedded.ensure(long)
     finally:
         folder.unlink()
@@ -338,7 +338,7 @@ def test_a_half_made_cluster_is_made_anew(data_dir: Path, use: Callable[..., Use
 def test_a_cluster_of_another_version_is_left_alone_and_named(data_dir: Path) -> None:
     (data_dir / "postgres").mkdir(parents=True)
     (data_dir / "postgres" / "PG_VERSION").write_text("16\n")
-    with pytest.raises(DatabaseUnavailable, match="made by PostgreSQL 16, and this is 18"):
+    with pytest.raises(DatabaseUnavailable, match="created by PostgreSQL 16, and this is version 18"):
         embedded.ensure(data_dir)
     assert (data_dir / "postgres" / "PG_VERSION").read_text() == "16\n"
 
@@ -461,7 +461,9 @@ def test_a_part_of_the_service_that_dies_takes_the_rest_down_and_is_named(
     ]
     os.kill(workers, signal.SIGKILL)
     assert service.process.wait(600) == 1
-    assert "the workers ended by itself (signal SIGKILL); stopping the rest" in service.output.read_text()
+    assert (
+        "the workers ended unexpectedly (signal SIGKILL); stopping the service" in service.output.read_text()
+    )
     wait_until(lambda: not [pid for pid in below if alive(pid)])
     assert postmaster(data_dir) is None
 

@@ -50,7 +50,7 @@ def test_an_account_is_locked_for_the_address_that_guesses_and_for_no_other(ada:
     refused = log_in(PASSWORD)
     assert refused.status_code == 429
     page = refused.content.decode()
-    assert "Too many attempts to log in" in page
+    assert "Too many failed logins" in page
     assert "After 10 wrong passwords" in page
     assert "600 seconds" in page
     assert log_in("wrong").status_code == 429
@@ -131,7 +131,7 @@ def test_guessed_tokens_are_logged_and_counted_without_the_token(
     found = dict(AuthenticationFailure.objects.values_list("kind", "count"))
     assert found == {"api_token": 3}
     assert caplog.text.count("refused an API token: unknown, from 203.0.113.7") == 3
-    assert "refused a token of /metrics" in caplog.text
+    assert "refused a token for /metrics" in caplog.text
     assert text not in caplog.text
     assert "guess-guess" not in caplog.text
     page = client.get("/metrics", headers={"Authorization": f"Bearer {'m' * 40}"}).content.decode()

@@ -123,7 +123,7 @@ def test_a_lost_machine_is_made_good_from_the_file_and_the_master_key(
     with pytest.MonkeyPatch.context() as patch:  # it starts once for all that follows
         patch.setenv("DATABASE_URL", "")
         url = embedded.ensure(folder, durable=False)
-    assert "the master key opens it" in manage(environment, "restore", str(file))
+    assert "the master key decrypts it" in manage(environment, "restore", str(file))
     with psycopg.connect(url) as there:
         assert all_rows(at=there.cursor()) == before
 
@@ -184,10 +184,10 @@ def test_nothing_is_restored_over_what_is_there_nor_half_of_it(
         monkeypatch.setattr("kiok.server.backup._TRANSACTION_TIMEOUT_SINCE", 1_000_000)
     file = tmp_path / "kiok.dump"
     backup(file)
-    with pytest.raises(CommandError, match="is there already; name another"):
+    with pytest.raises(CommandError, match="exists already; choose another"):
         backup(file)
     before = all_rows()
-    with pytest.raises(CommandError, match=r"holds \d+ tables already; restore into an empty one"):
+    with pytest.raises(CommandError, match=r"already has \d+ tables; restore into an empty one"):
         restore(file)
     assert all_rows() == before
     torn = tmp_path / "torn.dump"
@@ -225,7 +225,7 @@ def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
             assert stat.S_IMODE(part.stat().st_mode) == 0o600
             file.write_bytes(b"another's")
             other.rollback()
-            with pytest.raises(BackupError, match="is there already; name another"):
+            with pytest.raises(BackupError, match="exists already; choose another"):
                 dumped.result(600)
     assert file.read_bytes() == b"another's"
     assert not part.exists()

@@ -82,7 +82,7 @@ def test_after_three_deaths_in_a_row_it_fails_and_says_so_and_what_was_good_serv
 ) -> None:
     row = put_off.row
     assert (row.state, row.reason, row.last_commit) == ("failing", "worker_died", put_off.commit)
-    died = f"the worker died 3 times in a row in the midst of a sync of commit {put_off.commit[:12]}"
+    died = f"the worker died 3 times in a row during a sync of commit {put_off.commit[:12]}"
     assert row.message.startswith(f"{died}, the last time in step compile: out of memory, crashed")
     assert put_off.runs() == [SUCCEEDED, DIED, DIED, FAILED]
     assert Dag.objects.values_list("version", "source", "stale_since").get() == (1, BEFORE, None)
@@ -113,7 +113,7 @@ def test_one_that_dies_before_it_has_the_commit_is_put_off_with_its_looks(poison
     poisoned.die(3, before="discover")
     asked = database_now()
     message = poisoned.sync().message
-    assert "of a sync before it had fetched the commit, the last time in step fetch: " in message
+    assert "during a sync before the commit was fetched, the last time in step fetch: " in message
     row = poisoned.row
     assert (row.reason, row.last_outcome) == ("worker_died", {})
     assert row.next_due_at > asked + timedelta(minutes=0.9)

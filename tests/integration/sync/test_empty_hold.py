@@ -186,14 +186,14 @@ def test_exactly_the_accepted_commit_is_pruned_by_and_once(
     accept_empty(ada, row(), first)
     report = sync()  # the second one came before the sync that was accepted
     assert (report.reason, report.to_commit, served()) == ("would_empty", second, list(UIDS))
-    with pytest.raises(ActionRefused, match=f"holds commit {second}, not {first}") as refused:
+    with pytest.raises(ActionRefused, match=f"is {second}, not {first}") as refused:
         accept_empty(ada, row(), first)
     assert refused.value.code == "other_commit_held"
 
     accept_empty(ada, row(), second)
     assert poll(guarded.pk) is True  # without the task that was queued, too
     assert (sync().pruned, served()) == (UIDS, [])
-    assert "the commit prunes all 2 DAGs, which ada accepted" in SyncRun.objects.order_by("-id")[0].log
+    assert "the commit prunes all 2 DAGs, as accepted by ada" in SyncRun.objects.order_by("-id")[0].log
     assert DagVersion.objects.count() == 2
     assert row().empty_hold is None
 
@@ -259,7 +259,7 @@ def test_an_outage_between_hold_and_acceptance_changes_neither(
 def test_nothing_is_accepted_where_nothing_is_held_or_the_repository_rests(
     guarded: Repository, work_repo: WorkRepo, sync: Sync, ada: User
 ) -> None:
-    with pytest.raises(ActionRefused, match="holds no commit") as refused:
+    with pytest.raises(ActionRefused, match="is held for acceptance") as refused:
         accept_empty(ada, guarded, guarded.last_good_commit)
     assert refused.value.code == "nothing_held"
     commit = empty(work_repo)
@@ -316,10 +316,10 @@ def test_the_command_line_accepts_what_is_held_and_says_who(guarded: Repository,
         ("--now", "--repo", "team", "--dry-run", "--accept-empty"),
     ):
         done = gitsync(*wrong)
-        assert (done.returncode, "--accept-empty wants" in done.stderr) == (2, True)
+        assert (done.returncode, "--accept-empty requires" in done.stderr) == (2, True)
     early = gitsync("--now", "--repo", "team", "--accept-empty")
     assert (early.returncode, early.stdout) == (2, "")
-    assert "team holds no commit that waits for acceptance" in early.stderr
+    assert "No commit of team is held for acceptance" in early.stderr
 
     commit = empty(work_repo)
     held = gitsync("--now", "--repo", "team", "--json")
@@ -334,7 +334,7 @@ def test_the_command_line_accepts_what_is_held_and_says_who(guarded: Repository,
     # All that are named, or none.
     Repository.objects.create(name="other", url=work_repo.file_url)
     both = gitsync("--now", "--repo", "team", "--repo", "other", "--accept-empty")
-    assert (both.returncode, "other holds no commit" in both.stderr) == (2, True)
+    assert (both.returncode, "No commit of other is held" in both.stderr) == (2, True)
     hold = hold_of(row())
     assert hold
     assert hold.accepted_by == ""
@@ -433,7 +433,7 @@ def test_the_page_shows_what_is_held_and_accepts_what_it_showed(
     assert f'action="{page("accept-empty")}" id="accept-empty"' in shown
 
     for wrong in ({"commit": "1" * 40}, {}):
-        assert f"holds commit {commit}, not" in press(browser, **wrong)
+        assert f"is {commit}, not" in press(browser, **wrong)
     assert browser.get(page("accept-empty")).status_code == 405
     shown = press(browser, commit=commit)
     assert f"Accepted commit {commit} of team." in shown

@@ -29,7 +29,7 @@ SAYS = {
     "busy": ("failing", "server_error", r"the server failed.*(429|503)"),
     "garbage": ("failing", "not_git", r"is not git"),
     "page": ("failing", "web_page", r"answers with a web page"),
-    "redirects": ("failing", "redirect_refused", r"redirect, which is not followed.*final url"),
+    "redirects": ("failing", "redirect_refused", r"redirect.*not followed.*final url"),
 }
 
 

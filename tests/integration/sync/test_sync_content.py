@@ -81,9 +81,9 @@ class TestLimits:
         work_repo.publish({path: yaml_dag("a"), "b.yaml": yaml_dag("b")})
         report = sync()
         assert report.created == ("team/b.yaml",)
-        assert [(item.path, "67 bytes; allowed are 64" in item.message) for item in report.failed] == [
-            (path, True)
-        ]
+        assert [
+            (item.path, "67 bytes, but at most 64 are allowed" in item.message) for item in report.failed
+        ] == [(path, True)]
 
 
 class TestContent:

@@ -113,7 +113,7 @@ def test_a_missing_image_is_the_repositorys_error_until_it_appears(
         assert (report.reason, row.reason, row.state) == ("image_missing", "image_missing", "degraded")
         assert report.message == row.message == SyncRun.objects.first().message  # type: ignore[union-attr]
         assert row.message.startswith(
-            "1 file failed; 1 DAG is served as before. sandbox unavailable: the image "
+            "1 file failed; 1 DAG keeps its last good version. sandbox unavailable: the image "
         )
         assert (
             f"{missing!r} for python files, named by the repository (imagePython), is not on" in row.message

@@ -55,7 +55,7 @@ def test_a_child_whose_base_left_the_jar_keeps_its_dag_stale(
     assert report.state == RepositoryState.DEGRADED
     (failed,) = report.failed
     assert failed.path == "dags.jar"
-    assert failed.message.startswith("class Child: whether it defines a DAG cannot be told")
+    assert failed.message.startswith("class Child: it is unknown whether it defines a DAG")
     assert "AbstractBase is not in the jar" in failed.message
 
 
@@ -91,7 +91,7 @@ def test_classes_that_moved_inside_the_jar_keep_their_dags_stale(
     work_repo.publish({"dags.jar": zipped({folder + name: data for name, data in entries(served).items()})})
     report = sync()
     assert (report.pruned, sorted(report.stale), report.ok) == ((), UIDS, False)
-    assert f"it lies at {folder}" in report.failed[0].message
+    assert f"it is located at {folder}" in report.failed[0].message
 
 
 def test_a_jar_wrapped_in_another_keeps_its_dags_stale(
@@ -113,7 +113,7 @@ def test_a_class_that_is_left_out_prunes_its_dag_whatever_else_the_jar_never_tol
     assert (list(report.created), report.state) == (UIDS, RepositoryState.IN_SYNC)
     row = SourceFile.objects.get(path="dags.jar")
     assert row.state == FileState.COMPILED
-    assert "class Heir: whether it defines a DAG cannot be told" in row.diagnostics[0]["message"]
+    assert "class Heir: it is unknown whether it defines a DAG" in row.diagnostics[0]["message"]
 
     work_repo.publish({"dags.jar": rezipped(version(Child=None), changed={"Heir.class": heir})})
     report = sync()

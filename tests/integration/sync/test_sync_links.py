@@ -91,7 +91,7 @@ def test_the_command_ends_with_1_and_names_the_files_behind_a_link(
         assert (done.returncode, entry["state"], entry["pruned"]) == (1, "degraded", [])
         (failed,) = entry["failed"]
         assert failed["path"] == "dags/a.yaml"
-        assert "dags is a symbolic link now (dags -> ../lib/there)" in failed["message"]
+        assert "dags is now a symbolic link (dags -> ../lib/there)" in failed["message"]
         assert (entry["stale"], entry["ignored"]) == (["team/dags/a.yaml"], ["dags"])
 
 
@@ -189,7 +189,10 @@ def test_paths_of_more_than_1024_bytes_are_failed_files_with_the_figures(
     assert sorted(item.path[-7:] for item in report.failed) == ["/a.yaml", "/b.yaml"]
     assert len({item.path for item in report.failed}) == 2
     for item in report.failed:
-        assert "its path is 1212 bytes; allowed are 1024 (kiok.gitsync.max.path.bytes)" in item.message
+        assert (
+            "its path has 1212 bytes, but at most 1024 are allowed (kiok.gitsync.max.path.bytes)"
+            in item.message
+        )
     assert SourceFile.objects.filter(state=FileState.FAILED).count() == 2
     # Again, and nothing else: the rows stay, whatever else changes.
     assert [item.path for item in sync(full=True).failed] == [item.path for item in report.failed]
@@ -205,7 +208,7 @@ def test_a_served_dag_whose_path_is_over_a_lower_limit_is_kept(
     report = sync()
     assert (report.state, report.pruned, report.stale) == ("degraded", (), (f"team/{path}",))
     assert [item.path for item in report.failed] == [path]
-    assert "67 bytes; allowed are 64" in report.failed[0].message
+    assert "67 bytes, but at most 64 are allowed" in report.failed[0].message
 
 
 def test_a_name_of_more_than_255_bytes_fails_no_other_python_file(work_repo: WorkRepo, sync: Sync) -> None:

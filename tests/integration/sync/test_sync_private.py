@@ -105,7 +105,7 @@ def test_a_credential_bound_to_its_hosts_is_not_sent_to_where_an_edited_url_poin
     report = sync()
 
     assert report.reason == "credential"
-    assert f"'hosts' do not name 127.0.0.1:{https_server.port}" in report.message
+    assert f"'hosts' do not include 127.0.0.1:{https_server.port}" in report.message
     assert https_server.requests == []
     assert Dag.objects.count() == 1
 

@@ -94,7 +94,7 @@ def test_what_has_not_changed_is_no_part_of_the_progress(work_repo: WorkRepo, sy
     sync()
     run = SyncRun.objects.latest("id")
     assert (run.files_done, run.files_total) == (1, 1)
-    assert "3 files: 3 yaml; 1 to compile, 2 as when last compiled" in run.log
+    assert "3 files: 3 yaml; 1 to compile, 2 unchanged" in run.log
 
 
 def test_a_sync_that_is_soon_over_pays_no_write_for_progress_and_log(work_repo: WorkRepo, sync: Sync) -> None:
@@ -117,11 +117,11 @@ def test_the_log_of_a_good_sync_tells_the_commit_the_files_the_images_and_what_c
     sync_repository(repository.pk, SyncOptions(trigger=Trigger.ADMIN, requested_by="ada"))
     log = log_of_last()
     assert steps_of(log) == ["sync", "fetch", "discover", "compile", "plan", "apply"]
-    assert "sync: asked for by ada (admin)" in log
+    assert "sync: requested by ada (admin)" in log
     assert f"is at commit {commit}, before: none" in log
-    assert "fetch: fetched whole" in log
+    assert "fetch: fetched the whole commit" in log
     assert "2 files: 1 yaml, 1 python; 2 to compile" in log
-    assert re.search(r"compile: 1 python files go to image \S+.* \(sha256:[0-9a-f]{12}\)", log)
+    assert re.search(r"compile: 1 python files to compile with \S+.* \(sha256:[0-9a-f]{12}\)", log)
     assert "compile: container kiok-sandbox-" in log
     assert "compile: 2 of 2 files compiled; 0 failed" in log
     assert "plan: DAGs: 2 created, 0 updated, 0 pruned, 0 stale, 0 unchanged" in log
@@ -139,14 +139,16 @@ def test_the_log_says_what_is_wrong_with_files_and_that_a_full_sync_compiles_all
     assert re.search(r"plan: a\.yaml:5: \S", log_of_last())
     assert "plan: DAGs: 0 created, 0 updated, 0 pruned, 1 stale, 1 unchanged" in log_of_last()
     sync(full=True)
-    assert "a full sync: all are compiled" in log_of_last()
+    assert "full sync: all are compiled" in log_of_last()
 
 
 def test_a_fetch_in_parts_is_called_so(work_repo: WorkRepo, repository: Repository, sync: Sync) -> None:
     work_repo.publish({"dags/a.yaml": yaml_dag("a"), "big.bin": "x" * 1000})
     Repository.objects.update(subpath="dags")
     sync()
-    assert re.search("fetched in parts: what is under dags|fetched whole: the server does not", log_of_last())
+    assert re.search(
+        "fetched only the files under dags|fetched the whole commit: the server does not", log_of_last()
+    )
 
 
 def test_a_look_that_fails_has_a_log(sync: Sync, work_repo: WorkRepo) -> None:

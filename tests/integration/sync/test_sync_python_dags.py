@@ -36,12 +36,12 @@ LOSSES: dict[str, tuple[str | bytes, int | None, str]] = {
     "in a function that is not called": (
         HEADER + "def f():\n    dag = Dag('d')\n",
         3,
-        "it imports Dag (line 1) and creates no DAG: the call in line 3 is in 'f', which was not called",
+        "it imports Dag (line 1) but creates no DAG: the call in line 3 is in 'f', which was not called",
     ),
     "under the main guard": (
         HEADER + "if __name__ == '__main__':\n    dag = Dag('d')\n",
         3,
-        "it imports Dag (line 1) and creates no DAG: the call in line 3 is under `if __name__",
+        "it imports Dag (line 1) but creates no DAG: the call in line 3 is under `if __name__",
     ),
     "under a condition": (
         HEADER + "if False:\n    dag = Dag('d')\n",
@@ -51,7 +51,7 @@ LOSSES: dict[str, tuple[str | bytes, int | None, str]] = {
     "through a helper": (
         "from factory import make\nif False:\n    dag = make('d')\n",
         None,
-        "it imports factory.py, which imports Dag, and creates no DAG",
+        "it imports factory.py, which imports Dag, but creates no DAG",
     ),
     "UTF-16": (
         GOOD.encode("utf-16"),
@@ -61,7 +61,7 @@ LOSSES: dict[str, tuple[str | bytes, int | None, str]] = {
     "UTF-16 without a mark": (GOOD.encode("utf-16-le"), None, "the file is in UTF-16"),
     "UTF-32": (GOOD.encode("utf-32-be"), None, "the file is in UTF-32"),
     "Latin-1": ((GOOD + "# é\n").encode("latin-1"), 4, "the file is not in UTF-8 (byte 0xe9)"),
-    "a NUL byte": (GOOD.encode() + b"\0", 4, "the file holds a NUL byte"),
+    "a NUL byte": (GOOD.encode() + b"\0", 4, "the file contains a NUL byte"),
     "sys.exit": (HEADER + "import sys\nsys.exit()\n" + GOOD, 3, "it called sys.exit in line 3 (SystemExit)"),
     "a variable": (
         HEADER + "import os\ndag = Dag(os.environ['NAME'])\n" + TASK,

@@ -151,7 +151,7 @@ class TestALoopingFile:
         assert looping.file("loop.py").retry_at == before.retry_at
         assert "Retrying loop.py at" in looping.row.message
         log = SyncRun.objects.order_by("-pk")[0].log
-        assert "not compiled, since the retry is not due: loop.py" in log
+        assert "not compiled, because the retry is not due: loop.py" in log
         assert looping.poll() is None
 
     @pytest.mark.rule("failure.back-off")
@@ -231,7 +231,7 @@ class TestALoopingFile:
         page = browser.get(f"/admin/gitsync/sourcefile/{file.pk}/change/").content.decode()
         assert "Next retry" in page
         assert shown in page
-        assert "after 1 failure in a row" in page
+        assert "after 1 consecutive failure" in page
         api = Api(make_token(User.objects.get(username="ada"))[0])
         retry_at = file.retry_at.isoformat(timespec="milliseconds")[:23]
         (listed,) = api("GET", "repositories/team/files", state="failed").json()["items"]
@@ -302,7 +302,7 @@ class TestWithoutAnEngine:
             assert row.next_due_at - database_now() <= INTERVAL
             at = f"{file.retry_at:%Y-%m-%d %H:%M:%S} UTC"
             assert row.message.endswith(
-                f"Retrying good.py at {at} at the latest, and at the first check that finds the sandbox available"
+                f"Retrying good.py at {at} at the latest, or at the first check that finds the sandbox available"
             )
             found.append(waiting.polls_until(file.retry_at))
             waiting.let_pass(file.retry_at)

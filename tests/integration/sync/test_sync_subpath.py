@@ -49,8 +49,8 @@ def into(kind: str, repo: WorkRepo, path: str, target: str = "pipelines") -> Non
     ("kind", "remedy"),
     [
         ("symbolic link", "Set the subpath to its target"),
-        ("submodule", "Add the submodule's repository as one of its own"),
-        ("file", "Put the folder team/dags back"),
+        ("submodule", "Add the submodule's repository as a repository of its own"),
+        ("file", "Restore the folder team/dags"),
     ],
 )
 def test_a_subpath_that_is_no_folder_now_changes_nothing(
@@ -82,9 +82,7 @@ def test_a_target_outside_of_the_repository_is_no_remedy(target: str, served: Wo
     report = sync()
     assert report.reason == "subpath_not_a_folder"
     assert f"(team/dags -> {target}; links are not followed)" in report.message
-    assert (
-        "Put the folder team/dags back, or set the subpath to a folder of this repository" in report.message
-    )
+    assert "Restore the folder team/dags, or set the subpath to a folder of this repository" in report.message
 
 
 def test_a_subpath_that_was_never_a_folder_says_what_it_is(work_repo: WorkRepo, sync: Sync) -> None:

@@ -21,10 +21,10 @@ SOPS = GOOD.replace(" a\n", " ENC[AES256_GCM,data:x,type:str]\n") + "sops:\n  ve
 
 # The file that was GOOD, the line that is named (None: the whole file), and what is said.
 UNPROVEN = {
-    "a blank before dag": (" " + GOOD, 1, "indented with 1 blank and line 3 with no blanks"),
+    "a blank before dag": (" " + GOOD, 1, "indented with 1 space and line 3 with no spaces"),
     "a tab before dag": ("\t" + GOOD, 1, "indented with a tab"),
     "an open quote": (GOOD.replace("id: a", 'id: "a'), 2, 'the quote (") that opens here is not closed'),
-    "a diff": ("diff --git a/a b/a\n@@ -1 +1 @@\n-x: y\n" + GOOD, 1, "the line is of a diff"),
+    "a diff": ("diff --git a/a b/a\n@@ -1 +1 @@\n-x: y\n" + GOOD, 1, "the line is part of a diff"),
     "a merge conflict": ("<<<<<<< HEAD\n" + GOOD + "=======\n>>>>>>> x\n", 1, "merge conflict marker"),
     "UTF-16 without a mark": (GOOD.encode("utf-16-le"), None, "seems to be in UTF-16"),
     "UTF-16": (GOOD.encode("utf-16"), None, "is in UTF-16; save it in UTF-8"),
@@ -153,7 +153,9 @@ def test_a_bad_reference_makes_a_served_dag_stale_with_task_and_key(work_repo: W
     assert (report.pruned, report.stale) == ((), ("team/a.yaml",))
     (failed,) = report.failed
     assert failed.line == 5
-    assert failed.message.startswith("DAG 'a', task 't', key 'script': '${conn.warehouse}' is no reference")
+    assert failed.message.startswith(
+        "DAG 'a', task 't', key 'script': '${conn.warehouse}' is not a valid reference"
+    )
 
 
 def test_the_command_says_it_on_both_outputs_with_status_1(
@@ -178,7 +180,7 @@ def test_the_command_says_it_on_both_outputs_with_status_1(
     assert again.returncode == 1
     lines = again.stdout.splitlines()
     assert f"· not a DAG team/lib/00.yaml: {reason}" in lines
-    assert "· not a DAG 10 more of team; --json and the file list have all" in lines
+    assert "· not a DAG 10 more of team; see --json or the file list for all" in lines
     assert len([line for line in lines if line.startswith("· not a DAG team/")]) == 20
     assert "· ignored   team/x.yaml: .kiokignore" in lines
     assert any(

@@ -238,18 +238,18 @@ def test_the_admin_shows_deliveries_and_changes_none(hooked: Repository) -> None
     browser = Client()
     browser.force_login(User.objects.create_superuser("ada", password="x"))
     page = f"/admin/gitsync/repository/{hooked.pk}/change/"
-    assert "No delivery yet" in browser.get(page).content.decode()
+    assert "No deliveries yet" in browser.get(page).content.decode()
     sender = git_services.GITHUB
     send(sender, sender.push("refs/heads/<b>x</b>"), identity="<i>1</i>")
     send(sender, sender.push(MAIN), secret="wrong")
     row = Delivery.objects.get(outcome="other_ref")
     for url in (page, "/admin/gitsync/delivery/", f"/admin/gitsync/delivery/{row.pk}/change/"):
         shown = browser.get(url).content.decode()
-        assert "another ref than the one that is followed" in shown
+        assert "the ref is not the one that is followed" in shown
         assert "<b>x" not in shown
         assert "<i>1" not in shown
         assert SECRET not in shown
-    assert "not signed with the secret" in browser.get(page).content.decode()
+    assert "not signed with the repository's secret" in browser.get(page).content.decode()
     assert "<code>/hooks/team/</code>" in browser.get(page).content.decode()
     for path in ("add/", f"{row.pk}/delete/"):
         assert browser.get(f"/admin/gitsync/delivery/{path}").status_code == 403

@@ -171,7 +171,9 @@ class TestLooks:
         candidate = leader.LeaderElector()
         candidate.start()
         try:
-            eventually(lambda: "git 2.30.2 is installed; below 2.39" in caplog.text, 10, "the warning")
+            eventually(
+                lambda: "git 2.30.2 is installed; versions below 2.39" in caplog.text, 10, "the warning"
+            )
         finally:
             candidate.stop()
             candidate.join(600)

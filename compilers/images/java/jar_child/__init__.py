@@ -1,10 +1,10 @@
-"""Compiles one jar inside the sandbox: a JVM for its DAG classes, and another after each that brings it down.
+"""Compile one jar inside the sandbox: one JVM for its DAG classes, and another after each class that ends it.
 
-`jvm` is the process and what it sends, `work` the way of the jar's classes through JVMs, `report` what
-becomes of them, `archive` what is made with the image so that JVMs start fast. What a JVM sends may be forged by
-the jar's code, which can only harm that jar's own result.
+`jvm` is the process and its records, `work` takes the jar's classes through JVMs, `report` collects the
+results, `archive` is made with the image so that JVMs start fast. The jar's code may forge a JVM's
+records, which can only harm that jar's own result.
 
-Imports are relative, since in the image this package has no other around it.
+Imports are relative, because in the image this package has no parent package.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GIT_LFS_POINTER = b"version https://git-lfs"
 
 
 def prefork(java: Java = JAVA) -> Jvm:
-    """A JVM that rehearses, then awaits the jar that `compile_jar` gets with it. Raises OSError."""
+    """Start a JVM that warms up and then waits for the jar given to `compile_jar`. Raises OSError."""
     return Jvm(java)
 
 
@@ -34,11 +34,11 @@ def compile_jar(
     java: Java = JAVA,
     ahead: Jvm | None = None,
 ) -> bytes:
-    """Compile the jar at `path`: the JSON of a `kiok.compiled.CompiledFile`, `max_payload_bytes` at most.
+    """Compile the jar at `path` to the JSON of a `kiok.compiled.CompiledFile` of at most `max_payload_bytes`.
 
-    Diagnostics name the jar by `display_path`. The JVM started `ahead`, if any, is used up; where it has died
-    meanwhile a fresh one takes its place. It returns before `timeout_seconds` have passed, with an error
-    for each class there was no time for, and leaves no process behind. Raises OSError when `java` cannot
+    Diagnostics name the jar by `display_path`. The JVM started in advance (`ahead`), if any, is used up; if it has
+    died, a new one replaces it. The function returns before `timeout_seconds` have passed, with an error
+    for each class that did not get time, and leaves no process behind. Raises OSError when `java` cannot
     be started at all.
     """
     report = Report(display_path, max_payload_bytes)

@@ -1,12 +1,11 @@
-"""Makes the archive of loaded classes that every JVM of the image maps: run once, when the image is made.
+"""Make the archive of loaded classes that every JVM of the image maps: run once, when the image is built.
 
     python3 -m jar_child.archive
 
-What a rehearsal loads is recorded, written to the archive with the very options that JVMs run with, and tried: the
-JVM maps an archive only for the same JVM, garbage collector and class path. JDK 17 compares sizes and times of the jars,
-too.
-It holds objects too, as they lie in a heap of the usual size; in another one they are moved, which takes a little longer.
-A static archive, since a dynamic one lies on top of the JDK's own and starts slower.
+The classes that a warm-up loads are recorded, written to the archive with the options of the real JVMs, and tested: the
+JVM maps an archive only for the same JVM, garbage collector and class path. JDK 17 also compares sizes and times of the
+jars. The archive also holds objects, laid out for a heap of the usual size; for another size they are moved, which takes
+slightly longer. It is static, because a dynamic one is layered on the JDK's own and starts slower.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .jvm import ARCHIVE, JAVA, Java
 
 
 def make(java: Java = JAVA) -> None:
-    """Record, dump and check. Raises CalledProcessError, with the JVM's own words on standard error."""
+    """Record, dump and check. Raises CalledProcessError, with the JVM's own message on standard error."""
     with tempfile.TemporaryDirectory() as folder:
         recorded = os.path.join(folder, "classes")  # noqa: PTH118
         _run(java.command(0, more=("-Xshare:off", f"-XX:DumpLoadedClassList={recorded}")))
@@ -36,17 +35,17 @@ def make(java: Java = JAVA) -> None:
 
 
 def check(java: Java = JAVA) -> None:
-    """Raises CalledProcessError if a JVM cannot map the archive."""
+    """Raise CalledProcessError if a JVM cannot map the archive."""
     _run(java.command(0, more=("-Xshare:on",)))
 
 
 def _is_of_the_class_path(line: str) -> bool:
-    """Not of the rehearsal's jar, whose classes no other jar has."""
+    """Return whether the class is not of the warm-up jar, whose classes no other jar has."""
     return "source:" not in line and "com/example/" not in line
 
 
 def _run(command: Sequence[str]) -> None:
-    """Run a JVM that finds no order, hence ends after its rehearsal."""
+    """Run a JVM without an order, so that it ends after its warm-up."""
     subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
 
 

@@ -1,7 +1,7 @@
-"""One JVM: how it is started, told what to compile, listened to and ended.
+"""A JVM: start it, tell it what to compile, read its records, end it.
 
-The Java side is in `driver/src`: its `Channel` documents the records that come over a pipe of their own, its
-`Order` what goes in over standard input. Everything that is read may be forged by the jar's code.
+The Java side is in `driver/src`: `Channel` documents the records that arrive over a separate pipe,
+`Order` the input on standard input. The jar's code may forge everything that is read.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import NoReturn
 
 _HOME = "/opt/kiok/java"
 CLASS_PATH = f"{_HOME}/kiok-sdk.jar:{_HOME}/kiok-jar-driver.jar"
-# Compiled for nobody by a JVM that is started ahead.
+# The warm-up jar that a JVM started in advance compiles.
 REHEARSAL = f"{_HOME}/kiok-rehearsal.jar"
-# Classes as they lie in memory once loaded; made with the image, by `archive`.
+# Loaded classes in their in-memory form; made with the image, by `archive`.
 ARCHIVE = f"{_HOME}/kiok-classes.jsa"
-# The container's memory, in bytes: an engine may hide the cgroup, where a JVM would look.
+# The container's memory in bytes: an engine may hide the cgroup, from which a JVM would read it.
 MEMORY = int(os.environ.get("KIOK_SANDBOX_MEMORY_BYTES", 512 << 20))
 JVM_OPTIONS = (
-    # Room for heap, classes, code and threads within a container of 512 MiB; the heap, of 192 MiB then, grows
+    # Room for heap, classes, code and threads within a container of 512 MiB. The heap, 192 MiB in that case, grows
     # with the container's memory (kiok.sandbox.memory.bytes).
     f"-Xmx{MEMORY * 3 // 8}",
     "-XX:MaxMetaspaceSize=96m",
     "-XX:ReservedCodeCacheSize=32m",
     "-XX:MaxDirectMemorySize=32m",
     "-Xss512k",
-    # A start-up of few milliseconds and few threads, since threads count against the container's pids.
+    # A start within milliseconds and few threads, because threads count against the container's pids.
     "-XX:+UseG1GC",
     "-XX:ParallelGCThreads=1",
     "-XX:ConcGCThreads=1",
@@ -41,7 +41,7 @@ JVM_OPTIONS = (
     "-XX:ActiveProcessorCount=2",
     "-Xshare:auto",
     f"-XX:SharedArchiveFile={ARCHIVE}",
-    # Nothing to attach to, nothing on the disk.
+    # No attaching, and no files on disk.
     "-XX:+DisableAttachMechanism",
     "-XX:-UsePerfData",
     "-XX:ErrorFile=/dev/null",
@@ -56,15 +56,15 @@ _KINDS = frozenset({b"C", b"D", b"N", b"P", b"F", b"B", b"R", b"X", b"E"})
 _HEADER = struct.Struct(">cI")
 _ORDER = struct.Struct(">iI")
 _OUT_OF_MEMORY = 86  # Main.OUT_OF_MEMORY
-_POLL_SECONDS = 0.1  # how soon a death is seen when something else keeps the pipe open
+_POLL_SECONDS = 0.1  # delay until an end is noticed while another process keeps the pipe open
 _EXIT_GRACE_SECONDS = 2.0  # from the end of the pipe to the end of the process
-# Nothing inherited: variables such as JAVA_TOOL_OPTIONS would change the JVM.
+# Nothing is inherited: variables such as JAVA_TOOL_OPTIONS would change the JVM.
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108
 
 
 @dataclass(frozen=True)
 class Java:
-    """What is run as a JVM."""
+    """The program and options of a JVM."""
 
     program: str = "java"
     class_path: str = CLASS_PATH
@@ -72,7 +72,7 @@ class Java:
     rehearsal: str = REHEARSAL
 
     def command(self, channel: int, more: Sequence[str] = ()) -> list[str]:
-        """The command of a JVM that reports over this descriptor, with `more` options behind the usual ones."""
+        """Return the command of a JVM that reports over this descriptor, with `more` options after the usual ones."""
         options = (*self.options, *more, "-cp", self.class_path)
         return [self.program, *options, _MAIN, str(channel), self.rehearsal]
 
@@ -81,9 +81,9 @@ JAVA = Java()
 
 
 class JvmEnded(Exception):
-    """The JVM is gone, or has to go. `died` tells an end of its own from one for a broken limit.
+    """The JVM has ended or must be ended. `died` distinguishes its own end from one for an exceeded limit.
 
-    `hint` is what to add where a class's code was running.
+    `hint` is added if a class's code was running.
     """
 
     def __init__(self, why: str, *, hint: str = "", died: bool = False) -> None:
@@ -93,7 +93,7 @@ class JvmEnded(Exception):
 
 
 class TooSlow(JvmEnded):
-    """No record came in time."""
+    """No record arrived in time."""
 
 
 class Garbled(JvmEnded):
@@ -102,19 +102,19 @@ class Garbled(JvmEnded):
 
 
 class Jvm:
-    """A JVM that awaits its order or works on it, and the records it sends.
+    """A JVM that waits for its order or works on it, and the records it sends.
 
     Raises OSError when it cannot be started at all.
     """
 
     def __init__(self, java: Java, order: bytes = b"") -> None:
-        """Start it, with its order at once or ahead of it: `order` is what `order_of` gives."""
+        """Start it, with its order immediately or in advance: `order` is the result of `order_of`."""
         self._buffer = bytearray()
         self._greeted = False
         self._pipe, theirs = os.pipe()
         orders, self._orders = os.pipe()
         try:
-            # Before it starts, so that it finds the order and skips the rehearsal.
+            # Before the start, so that it finds the order and skips the warm-up.
             self._hand_over(order)
             self._process = subprocess.Popen(
                 java.command(theirs),
@@ -132,9 +132,9 @@ class Jvm:
             os.close(orders)
 
     def begin(self, order: bytes, deadline: float) -> bool:
-        """Hand the order to one started ahead. False if it does not take it: it has died, mostly.
+        """Give the order to a JVM started in advance. Return False if it does not take it, usually because it died.
 
-        It greets before it opens the jar, so one that has not greeted has run nothing of it.
+        It sends its greeting before it opens the jar, so one without a greeting has run nothing of the jar.
         """
         try:
             self._hand_over(order)
@@ -144,7 +144,7 @@ class Jvm:
         return True
 
     def _hand_over(self, order: bytes) -> None:
-        """Write the order, which any pipe can hold, and close: the jar's code then reads an end of file."""
+        """Write the order, which any pipe can hold, and close the pipe: the jar's code then reads an end of file."""
         if order:
             try:
                 os.write(self._orders, order)
@@ -163,7 +163,7 @@ class Jvm:
             self._greeted = True
 
     def record(self, deadline: float, max_bytes: int) -> tuple[bytes, bytes]:
-        """The next record: type and body. Raises JvmEnded; time is up at `deadline` (monotonic)."""
+        """Return the next record: type and body. Raises JvmEnded; the time is up at `deadline` (monotonic)."""
         self._greet(deadline)
         kind, length = _HEADER.unpack(self._take(_HEADER.size, deadline))
         if kind not in _KINDS:
@@ -184,7 +184,7 @@ class Jvm:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TooSlow("not done in time")
-            # Asked before the pipe is: what a process has written before its end is then surely seen.
+            # Checked before the pipe: then everything that a process wrote before its end is seen.
             ended = self._process.poll() is not None
             if select.select([self._pipe], [], [], 0 if ended else min(left, _POLL_SECONDS))[0]:
                 data = os.read(self._pipe, 1 << 16)
@@ -203,7 +203,7 @@ class Jvm:
         raise _death(status)
 
     def kill(self) -> None:
-        """End the JVM and all it has started, and reap it."""
+        """End the JVM and all processes it started, and reap it."""
         with contextlib.suppress(ProcessLookupError):  # already gone
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -212,7 +212,7 @@ class Jvm:
 
 
 def order_of(first: int, jar: str) -> bytes:
-    """The bytes that tell a JVM to compile `jar`, from the class with the index `first` on."""
+    """Return the bytes that tell a JVM to compile `jar`, starting with the class at index `first`."""
     path = os.fsencode(jar)
     return _ORDER.pack(first, len(path)) + path
 

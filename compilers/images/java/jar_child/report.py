@@ -1,4 +1,4 @@
-"""What has become of a jar: its DAGs and problems, within the payload's size."""
+"""The result of a jar: its DAGs and problems, limited to the payload's size."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ MAX_MESSAGE_CHARS = 2_000
 
 @dataclass
 class Report:
-    """What has become of the jar so far, within the payload's size."""
+    """The result of a jar so far, limited to the payload's size."""
 
     path: str
     max_bytes: int
     diagnostics: list[Diagnostic] = field(default_factory=list)
     dags: list[DagSpec] = field(default_factory=list)
     doubts: list[Diagnostic] = field(default_factory=list)
-    reason: Diagnostic | None = None  # that the jar holds no DAG class
-    owners: dict[str, list[str]] = field(default_factory=dict)  # DAG id -> the classes that gave it
+    reason: Diagnostic | None = None  # why the jar holds no DAG class
+    owners: dict[str, list[str]] = field(default_factory=dict)  # DAG id -> the classes that defined it
     dag_bytes: int = 0
 
     def problem(self, message: str, *, line: int = 0) -> None:
@@ -33,7 +33,7 @@ class Report:
         self.add(Diagnostic(message, self.path, line if line > 0 else None))
 
     def doubt(self, message: str) -> None:
-        """Record what may have been meant as a DAG and could not be told."""
+        """Record something that may define a DAG and could not be evaluated."""
         _append(self.doubts, Diagnostic(message, self.path))
 
     def not_a_dag(self, message: str) -> None:
@@ -44,7 +44,7 @@ class Report:
         _append(self.diagnostics, diagnostic)
 
     def dag(self, class_name: str, text: bytes) -> None:
-        """Take in the DAG that a class gave, if it holds to the rules."""
+        """Add the DAG that a class defined, if it is valid."""
         try:
             raw = parse(text)
         except StrictJsonError as error:
@@ -59,18 +59,20 @@ class Report:
         if spec is None:
             return
         self.dag_bytes += len(json.dumps(spec.to_json()))
-        if self.dag_bytes > self.max_bytes * 3 // 4:  # the rest is for diagnostics
+        if self.dag_bytes > self.max_bytes * 3 // 4:  # the rest is reserved for diagnostics
             room = self.max_bytes * 3 // 4
-            self.problem(f"class {class_name}: with its DAG those of the jar take more than {room} bytes")
+            self.problem(
+                f"class {class_name}: including its DAG, those of the jar take more than {room} bytes"
+            )
             return
         self.dags.append(spec)
 
     def payload(self, *, import_failed: bool) -> bytes:
-        """The compiled file as JSON, with as many diagnostics as there is room for."""
+        """Return the compiled file as JSON, with as many diagnostics as fit."""
         shared = {dag: classes for dag, classes in self.owners.items() if len(classes) > 1}
         for dag, classes in shared.items():
             names = " and ".join(classes[:10])
-            message = f"classes {names} define a DAG of the same id; none of them is registered"
+            message = f"classes {names} define DAGs with the same id; none of them is registered"
             self.diagnostics.insert(0, Diagnostic(message, self.path, dag=dag, key="id"))
         dags = tuple(spec for spec in self.dags if spec.id not in shared)
         diagnostics = tuple(self.diagnostics[:MAX_DIAGNOSTICS])
@@ -81,7 +83,7 @@ class Report:
             ).encode()
             if len(payload) <= self.max_bytes or len(diagnostics) + len(doubts) <= 1:
                 return payload
-            # The first stays as long as any can: no doubt at all would be taken for a proof.
+            # The first doubt stays as long as possible: no doubt at all would count as a proof.
             diagnostics, doubts = diagnostics[: len(diagnostics) // 2], doubts[: max(1, len(doubts) // 2)]
 
 

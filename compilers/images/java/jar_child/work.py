@@ -1,7 +1,7 @@
-"""The classes of one jar, on their way through as many JVMs as it takes.
+"""Compile the classes of one jar in as many JVMs as necessary.
 
-The Java side runs the classes in the order of their names, so that what is left after a class that exits, hangs
-or exhausts the memory is a suffix, which the next JVM takes up.
+The Java side runs the classes in the order of their names, so that the classes left after one that exits, hangs
+or exhausts the memory are a suffix, with which the next JVM continues.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_CLASSES = 10_000
 
 _LEAST_CLASS_SECONDS = 1.0
 _MAX_NOTES = 3 * MAX_DIAGNOSTICS
-# Records about the jar as a whole, which come before the list of its classes.
+# Records about the jar as a whole, sent before the list of its classes.
 _NOTES: Mapping[bytes, Callable[[Report, str], None]] = {
     b"P": Report.problem,
     b"D": Report.doubt,
@@ -28,7 +28,7 @@ _NOTES: Mapping[bytes, Callable[[Report, str], None]] = {
 
 @dataclass
 class JarWork:
-    """The classes of one jar, on their way through as many JVMs as it takes."""
+    """The compile of one jar's classes in as many JVMs as necessary."""
 
     java: Java
     jar: str
@@ -36,11 +36,11 @@ class JarWork:
     deadline: float
     max_record_bytes: int
     report: Report
-    ahead: Jvm | None = None  # one that awaits the jar already
+    ahead: Jvm | None = None  # a JVM that already waits for the jar
     unreadable: bool = False
     classes: list[str] | None = None
-    first: int = 0  # the class the next JVM begins with
-    current: int | None = None  # the class in work
+    first: int = 0  # the class that the next JVM starts with
+    current: int | None = None  # the class that is running
     begun_at: float = 0.0
     slowest: tuple[float, str] = (0.0, "")
 
@@ -63,7 +63,7 @@ class JarWork:
             jvm.kill()
 
     def _jvm(self) -> Jvm:
-        """A JVM with its order: the one started ahead if there is one, and it lives."""
+        """Return a JVM with its order: the one started in advance if it is alive, otherwise a new one."""
         order = order_of(self.first, self.jar)
         ahead, self.ahead = self.ahead, None
         if ahead is not None:
@@ -77,11 +77,7 @@ class JarWork:
             return True
         if time.monotonic() < self.deadline:
             return False
-        blame = (
-            f" was used up, by class {self.slowest[1]} for the most part"
-            if self.slowest[1]
-            else " was used up"
-        )
+        blame = f" was used up, mostly by class {self.slowest[1]}" if self.slowest[1] else " was used up"
         for name in (self.classes or [])[self.first :]:
             self.report.problem(
                 f"class {name}: not compiled: the jar's time limit of {self.timeout_seconds:g} s{blame}"
@@ -89,7 +85,7 @@ class JarWork:
         return True
 
     def _follow(self, jvm: Jvm) -> None:
-        """Take in records until the JVM ends or all is done."""
+        """Read records until the JVM ends or all classes are done."""
         self.current = None
         listed = False
         notes: list[tuple[bytes, str]] = []
@@ -144,10 +140,10 @@ class JarWork:
         self.current = None
 
     def _limit(self) -> float:
-        """Until when the next record must be there.
+        """Return the deadline of the next record.
 
-        A class may take its share of the time that is left: a quarter while four or more are to come, so that
-        one that hangs leaves time for the rest, and all of it when it is the last.
+        A class may use its share of the remaining time: a quarter while four or more are left, so that
+        one that hangs leaves time for the rest, and all of it if it is the last.
         """
         if self.current is None or self.classes is None:
             return self.deadline
@@ -155,16 +151,16 @@ class JarWork:
         return min(self.begun_at + max(share, _LEAST_CLASS_SECONDS), self.deadline)
 
     def _settle(self, end: JvmEnded, started_with: int) -> None:
-        """Name the class that a JVM ended with, unless another try may tell better."""
+        """Blame the class that a JVM ended with, unless another attempt may be more precise."""
         if self.classes is None:
-            self.classes = []  # nothing else can come of this jar
+            self.classes = []  # this jar has no other result
             self.report.problem(f"the jar's classes could not be listed: {end}")
             return
         in_work = self.current
         if in_work is None and self.first > started_with:
-            return  # between two classes: the process had become unfit for another one
+            return  # between two classes: the process could not run another one
         if in_work is not None and end.died and in_work != started_with:
-            return  # it may have died of an earlier class's doing; it gets a JVM of its own
+            return  # an earlier class may have caused its end; this class gets a new JVM
         name = self.classes[self.first]
         if in_work is None:
             self.begun_at = time.monotonic()

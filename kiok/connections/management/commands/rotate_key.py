@@ -1,4 +1,4 @@
-"""`manage.py rotate_key`: a new data key, and on request everything under it."""
+"""`manage.py rotate_key`: create a new data key, and optionally re-encrypt all connections."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from kiok.text import terminal_line
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Make a new version of the data key that encrypts connections. Older versions go on decrypting what "
-        "they encrypted; --reencrypt brings every connection under the new one. Interrupted, continue with "
+        "Create a new version of the data key that encrypts connections. Older versions still decrypt what "
+        "they encrypted; --reencrypt encrypts every connection with the new one. If interrupted, continue with "
         "--reencrypt-only."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--reencrypt", action="store_true", help="then encrypt every connection anew")
+        which.add_argument("--reencrypt", action="store_true", help="then re-encrypt every connection")
         which.add_argument(
             "--reencrypt-only",
             action="store_true",
-            help="no new version; encrypt anew what is under older ones",
+            help="create no new version; re-encrypt connections that use older ones",
         )
         which.add_argument(
             "--master-key-lost",
             action="store_true",
-            help="give up the data keys that the present master key does not open, for good: what is stored under them "
-            "has to be entered again. For when the old one is nowhere any more",
+            help="permanently discard the data keys that the current master key does not decrypt; the values that they "
+            "encrypt must be entered again. Only for a master key that is lost",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -52,20 +52,24 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         if not (options["reencrypt"] or options["reencrypt_only"]):
             return
-        self.stdout.write(f"{result.changed} connections encrypted anew, {result.current} were already")
+        self.stdout.write(f"{result.changed} connections re-encrypted, {result.current} were already current")
         for failure in result.failures:
             self.stderr.write(terminal_line(failure))
         if result.failures:
-            raise CommandError(f"{len(result.failures)} connections were left as they are")
+            raise CommandError(
+                f"{len(result.failures)} connections could not be re-encrypted and are unchanged"
+            )
 
     def _give_up(self) -> None:
-        """Raises ConnectionsError."""
+        """Discard the lost data keys and report the result. Raises ConnectionsError."""
         result = give_up()
         if not result.keys:
             self.stdout.write(
-                "The master key opens every data key: nothing is lost, and nothing was changed."
+                "The master key decrypts every data key: nothing is lost, and nothing was changed."
             )
             return
-        self.stdout.write(f"{result.keys} data keys given up, data key {DataKey.current().version} is active")
+        self.stdout.write(
+            f"{result.keys} data keys discarded, data key {DataKey.current().version} is active"
+        )
         for name in result.connections:
             self.stdout.write(f"enter the properties of {terminal_line(name)} again")

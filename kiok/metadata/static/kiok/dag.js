@@ -1,4 +1,4 @@
-// Zoom, pan and walking by keyboard in a DAG's graph. Without it the picture scrolls, and its tasks are links.
+// Zoom, pan and keyboard navigation in a DAG's graph. Without this script the graph scrolls, and its tasks are links.
 "use strict";
 
 (() => {
@@ -12,12 +12,12 @@
   const width = Number(svg.getAttribute("width"));
   const height = Number(svg.getAttribute("height"));
   const MAX_SCALE = 3;
-  const LEGIBLE_SCALE = 0.85; // the smallest that the page opens with
+  const LEGIBLE_SCALE = 0.85; // the smallest initial scale
   const STEP = 1.35;
   const PAN_PX = 80;
-  const CLICK_PX = 4; // what moves further is no click
+  const CLICK_PX = 4; // a press that moves further is not a click
 
-  // From here on the picture is moved inside its frame, no longer scrolled.
+  // From here on the graph is panned inside its frame instead of scrolled.
   frame.classList.add("kiok-graph-live");
   frame.style.height = `${Math.min(Math.max(height + 20, 160), Math.round(window.innerHeight * 0.7))}px`;
   svg.removeAttribute("viewBox");
@@ -27,7 +27,7 @@
   const fitting = () => Math.min(frame.clientWidth / width, frame.clientHeight / height, 1);
   const boxes = [...canvas.querySelectorAll("a.kiok-node")].map((node) => {
     const place = node.transform.baseVal.consolidate().matrix;
-    return { node, x: place.e + 100, y: place.f + 20 }; // its middle
+    return { node, x: place.e + 100, y: place.f + 20 }; // the middle of the box
   });
   const centred = (scale) => ({
     x: (frame.clientWidth / scale - width) / 2,
@@ -51,7 +51,7 @@
     startScale: first.scale,
     startX: first.x,
     startY: first.y,
-    handleStartEvent: () => {}, // a press may still become a click on a task
+    handleStartEvent: () => {}, // no preventDefault, so that a press can become a click on a task
   });
   const still = { animate: false, force: true };
 
@@ -81,7 +81,7 @@
   };
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-  // One stop of the tab key in all the graph; from there the arrow keys walk.
+  // The graph is one tab stop; the arrow keys move between its tasks.
   let current = boxes[0].node;
   boxes.forEach(({ node }) => node.setAttribute("tabindex", node === current ? "0" : "-1"));
 
@@ -143,7 +143,7 @@
     }
     event.preventDefault();
   });
-  // On the frame: what listens for focus within an SVG becomes a stop of the tab key itself.
+  // On the frame: an SVG element with a focus listener would become a tab stop itself.
   frame.addEventListener("focusin", (event) => {
     const node = nodeOf(event);
     if (!node) {
@@ -158,7 +158,7 @@
   });
   frame.addEventListener("focusout", () => light(null));
   canvas.addEventListener("pointerover", (event) => light(nodeOf(event)));
-  // At its smallest and its largest the wheel is the page's again.
+  // At the minimum and maximum scale the wheel scrolls the page.
   frame.addEventListener(
     "wheel",
     (event) => {
@@ -175,7 +175,7 @@
   let pressed = null;
   frame.addEventListener("pointerdown", (event) => { pressed = event; }, true);
   frame.addEventListener("click", (event) => {
-    const byPointer = event.detail > 0; // a click by the Enter key has no place
+    const byPointer = event.detail > 0; // a click by the Enter key has no position
     if (byPointer && pressed && Math.hypot(event.clientX - pressed.clientX, event.clientY - pressed.clientY) > CLICK_PX) {
       event.preventDefault();
     }

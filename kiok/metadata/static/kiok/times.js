@@ -1,8 +1,8 @@
 "use strict";
-// Shows every time in the viewer's own zone and keeps "3 minutes ago" true. Without this script times are in UTC.
+// Shows every time in the viewer's time zone and keeps "3 minutes ago" current. Without this script times are in UTC.
 //
-// kiok.metadata.admin.display makes <time datetime="..."> with parts: data-time="relative", "exact" and "full".
-// What Django's own pages show of times, as settings.DATETIME_FORMAT writes them, becomes such an element here.
+// kiok.metadata.admin.display renders <time datetime="..."> with the parts data-time="relative", "exact" and "full".
+// Times on Django's own pages, in the format of settings.DATETIME_FORMAT, are converted to such elements here.
 (() => {
   const FRESH_MS = 10000;
   const SECONDS = { year: 31557600, month: 2629800, week: 604800, day: 86400, hour: 3600, minute: 60 };
@@ -42,7 +42,7 @@
     }
     const [unit, size] = Object.entries(SECONDS).find(([, length]) => seconds >= length);
     const number = Math.floor(seconds / size);
-    const span = `${number}\u00a0${unit}${number === 1 ? "" : "s"}`; // as Django writes it
+    const span = `${number}\u00a0${unit}${number === 1 ? "" : "s"}`; // the same format as Django's
     return isPast ? `${span} ago` : `in ${span}`;
   };
 
@@ -61,7 +61,7 @@
     write(part("exact"), exact(when, now));
     write(part("full"), full(when));
     if (!element.hasAttribute("aria-live")) {
-      // In a region that is read out when it changes, the passing of time is no news.
+      // Screen readers must not announce the passing of time in a live region.
       element.setAttribute("aria-live", "off");
       element.title = title(when);
     }
@@ -97,7 +97,7 @@
       showAll(document);
     }
   });
-  // Parts that other scripts replace. What this one writes is text alone.
+  // Observe elements that other scripts insert. This script inserts only text.
   new MutationObserver((changes) => {
     const elements = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node.nodeType === Node.ELEMENT_NODE);
     if (elements.length) {

@@ -1,4 +1,4 @@
-"""`manage.py backup FILE`: the database in one file."""
+"""`manage.py backup FILE`: write the database to one file."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from django.core.management.base import BaseCommand, CommandError
 from kiok.server import keys
 from kiok.server.backup import BackupError, dump, dump_to
 
-TERMINATED = 128 + signal.SIGTERM
-"""As a shell counts what SIGTERM ended."""
+TERMINATED = 128 + signal.SIGTERM  # the exit status that shells give a process ended by SIGTERM
 
 
 class Command(BaseCommand):
     help = (
-        "Write the database into one file, while the service runs or not. The master key is not in it, and without that "
-        "its connections cannot be read: keep both, apart from each other."
+        "Write the database to one file; the service may be running. The master key is not in the file, and without it "
+        "its connections cannot be read: keep both, in different places."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="a new file, made with mode 0600; `-` for stdout")
+        parser.add_argument("file", help="a new file, created with mode 0600; `-` for stdout")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        # As Ctrl-C does: pg_dump ends too, and the half file goes.
+        # Stop as with Ctrl-C: pg_dump ends too, and the incomplete file is removed.
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         try:
             if options["file"] == "-":
@@ -43,4 +42,4 @@ class Command(BaseCommand):
             signal.signal(signal.SIGTERM, before)
         generated = settings.KIOK.base_data_dir / keys.MASTER_KEY_FILE
         where = generated if settings.KIOK_EMBEDDED and generated.exists() else "KIOK_MASTER_KEY"
-        self.stdout.write(f"{file}: {size} bytes. Keep the master key too, elsewhere: {where}.")
+        self.stdout.write(f"{file}: {size} bytes. Also keep the master key, in another place: {where}.")

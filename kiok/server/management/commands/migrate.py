@@ -11,6 +11,6 @@ from kiok.server.first_start import alone_on
 
 class Command(DjangoMigrate):
     def handle(self, *args: Any, **options: Any) -> None:
-        # Two that create the same table, or the same content type, end in an IntegrityError.
+        # Two processes that create the same table or content type fail with an IntegrityError.
         with alone_on(options["database"]):
             super().handle(*args, **options)

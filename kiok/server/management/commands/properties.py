@@ -1,4 +1,4 @@
-"""`manage.py properties`: every property with its value and where it comes from."""
+"""`manage.py properties`: print every property with its value and source."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kiok.text import terminal_line
 
 
 class Command(BaseCommand):
-    help = "Print every kiok property: name, value, source, description. Secrets are no properties."
+    help = "Print every kiok property: name, value, source, description. Secrets are not properties."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON list, nothing else")
+        parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         lines = [{**asdict(line), "value": redact(line.value)} for line in settings.KIOK.settings()]

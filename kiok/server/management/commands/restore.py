@@ -1,4 +1,4 @@
-"""`manage.py restore FILE`: what `manage.py backup` wrote, into an empty database."""
+"""`manage.py restore FILE`: load a backup into an empty database."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from kiok.server.backup import BackupError, load, unknown_migrations, wrong_key
 
 class Command(BaseCommand):
     help = (
-        "Load what `manage.py backup` wrote into an empty database, bring its tables to this version, and see that the "
-        "master key opens it. Exit status 0: all is there and can be read; 1: not, and the message says why."
+        "Load a file of `manage.py backup` into an empty database, update its tables to this version, and check that the "
+        "master key decrypts it. Exit status 0: the data is complete and readable; 1: it is not, and the message says why."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="what `manage.py backup` wrote; `-` for stdin")
+        parser.add_argument("file", help="a file written by `manage.py backup`; `-` for stdin")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             file = settings.KIOK.base_data_dir / keys.MASTER_KEY_FILE
             place = f"KIOK_MASTER_KEY, or {file}" if settings.KIOK_EMBEDDED else "KIOK_MASTER_KEY"
             raise CommandError(
-                f"The database is restored, whole, but its connections cannot be read: {why}. Nothing is lost. Start the "
-                f"service with the key that the backup was made under: {place}."
+                f"The database is restored completely, but its connections cannot be read: {why}. Nothing is lost. Start "
+                f"the service with the master key that was in use when the backup was made: {place}."
             )
-        self.stdout.write("The database is restored, and the master key opens it. Start the service.")
+        self.stdout.write("The database is restored, and the master key decrypts it. Start the service.")

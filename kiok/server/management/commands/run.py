@@ -1,4 +1,4 @@
-"""`manage.py run`: the whole service in the foreground."""
+"""`manage.py run`: run the whole service in the foreground."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kiok.text import terminal_line
 
 
 class Command(BaseCommand):
-    help = "Run web server and workers in the foreground; Ctrl-C stops all. Migrates the database first."
+    help = "Run the web server and the workers in the foreground, after migrating the database. Ctrl-C stops all."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         properties = settings.KIOK
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         if made is not None:
             self.stdout.write(f"kiok: first admin: user {made.username}, password {made.password}")
             self.stdout.write(
-                "kiok: the password is shown this once; change it with `manage.py changepassword admin`"
+                "kiok: the password is shown only once; change it with `manage.py changepassword admin`"
             )
         status = service.run(
             {
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _say(self, text: str) -> None:
-        """Where each line of the log is an object, this is one of them."""
+        """Log the text if the log is JSON, so that each line is an object; else write it to stderr."""
         if settings.KIOK.log_format == JSON:
             logging.getLogger(__name__).info("%s", text)
         else:

@@ -5,7 +5,7 @@ import com.cloudcheflabs.kiok.sdk.Dag;
 import com.cloudcheflabs.kiok.sdk.KiokDag;
 
 /**
- * Exports yesterday's orders of every region each night, and tells the team when all are there.
+ * Exports yesterday's orders of every region each night, and notifies the team when all exports are complete.
  *
  * <p>To build the jar that goes into the repository, with the SDK from {@code make java-sdk}:
  *
@@ -46,7 +46,7 @@ public class NightlyExport implements KiokDag {
         dag.task("tell_the_team")
                 .http("https://hooks.example/exports")
                 .config("method", "POST")
-                .config("body", "{\"text\": \"Exports of #{ds} are there\"}")
+                .config("body", "{\"text\": \"Exports of #{ds} are complete\"}")
                 .requires("export_eu", "export_us", "export_apac")
                 .timeoutMs(60_000);
 

@@ -3,7 +3,7 @@ package com.example;
 import com.cloudcheflabs.kiok.sdk.Dag;
 import com.cloudcheflabs.kiok.sdk.KiokDag;
 
-/** Fails, so that what tells an author why is loaded too. */
+/** Fails, so that the code that reports failures to authors is loaded too. */
 public class Fails implements KiokDag {
 
     @Override

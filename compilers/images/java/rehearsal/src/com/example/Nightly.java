@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A DAG that nobody sees: it uses what DAGs of authors use, so that this is loaded when theirs come. */
+/** The warm-up DAG. It uses the features that authors' DAGs use, so that they are loaded in advance. */
 public class Nightly implements KiokDag {
 
     private static final Map<String, Long> TABLES = new LinkedHashMap<>(Map.of("orders", 60_000L));

@@ -11,20 +11,20 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /**
- * Reports to the supervisor over a file descriptor of its own, since standard output belongs to the jar's code.
+ * Reports to the supervisor over a separate file descriptor, because standard output belongs to the jar's code.
  *
- * <p>After the magic come records: a type byte, the body's length as four bytes, the body. Numbers are big-endian.
+ * <p>Records follow the magic bytes: a type byte, the body's length as four bytes, the body. Numbers are big-endian.
  *
  * <table>
  * <caption>Records</caption>
- * <tr><td>{@code C}</td><td>the jar's DAG classes: names, separated by slashes, which no name holds</td></tr>
+ * <tr><td>{@code C}</td><td>the jar's DAG classes: names, separated by slashes, which no name contains</td></tr>
  * <tr><td>{@code P}</td><td>a problem of the jar that belongs to no DAG class: text</td></tr>
- * <tr><td>{@code D}</td><td>a doubt: something that may have been meant as a DAG: text</td></tr>
- * <tr><td>{@code N}</td><td>the reason that the jar holds no DAG class: text</td></tr>
+ * <tr><td>{@code D}</td><td>a doubt, that is something that may define a DAG: text</td></tr>
+ * <tr><td>{@code N}</td><td>the reason why the jar holds no DAG class: text</td></tr>
  * <tr><td>{@code F}</td><td>the jar cannot be read at all: text; nothing follows</td></tr>
- * <tr><td>{@code B}</td><td>a class is begun: index</td></tr>
+ * <tr><td>{@code B}</td><td>the start of a class: index</td></tr>
  * <tr><td>{@code R}</td><td>its DAG: index, JSON</td></tr>
- * <tr><td>{@code X}</td><td>it failed: index, line in its source file or 0, text</td></tr>
+ * <tr><td>{@code X}</td><td>its failure: index, line in its source file or 0, text</td></tr>
  * <tr><td>{@code E}</td><td>all classes are done</td></tr>
  * </table>
  */
@@ -44,7 +44,7 @@ final class Channel {
         out.flush();
     }
 
-    /** A channel that nobody listens to. */
+    /** Returns a channel without a reader. */
     static Channel toNowhere() throws IOException {
         return new Channel(OutputStream.nullOutputStream());
     }

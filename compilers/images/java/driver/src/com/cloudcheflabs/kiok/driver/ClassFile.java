@@ -10,18 +10,18 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * What a class file says about its class, read without loading it. Names are internal ones, with slashes.
+ * The facts in a class file about its class, read without loading it. Names are internal ones, with slashes.
  *
  * <p>The format is that of the Java Virtual Machine Specification, chapter 4.
  *
- * @param major version of the class file; 44 more than the Java release it needs
+ * @param major version of the class file; 44 more than the required Java release
  * @param access access flags
  * @param superName null for {@code java/lang/Object} and modules
- * @param constructor the best of its constructors for being called without arguments
- * @param isObject whether it holds its only instance in a field, as objects of Kotlin and Scala do
+ * @param constructor the constructor that is easiest to call without arguments
+ * @param isObject whether it stores its only instance in a field, as objects of Kotlin and Scala do
  * @param definesDag whether it has a method {@code define()} that returns the SDK's {@code Dag}
  * @param isLocal whether it is declared inside a method: an anonymous or a local class
- * @param mentionsSdk whether it names anything of the SDK
+ * @param mentionsSdk whether it refers to anything in the SDK
  */
 record ClassFile(
         String name,
@@ -35,7 +35,7 @@ record ClassFile(
         boolean isLocal,
         boolean mentionsSdk) {
 
-    /** Constructors by how well they can be called without arguments, the worst first. */
+    /** Constructors by how easily they can be called without arguments, the worst first. */
     enum Constructor {
         WITH_ARGUMENTS,
         WITH_OUTER_OBJECT,
@@ -50,7 +50,7 @@ record ClassFile(
     private static final String CONSTRUCTOR = "<init>";
     private static final String RETURNS_DAG = "()L" + Sdk.FOLDER + "Dag;";
 
-    /** The bytes are no class file. */
+    /** The bytes are not a class file. */
     static final class Malformed extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -64,7 +64,7 @@ record ClassFile(
         return (access & other) == 0;
     }
 
-    /** Whether it is an enum, and not the body of one of its constants. */
+    /** Returns whether it is an enum, and not the body of one of its constants. */
     boolean isEnum() {
         return (access & ACC_ENUM) != 0 && "java/lang/Enum".equals(superName);
     }
@@ -91,7 +91,7 @@ record ClassFile(
     }
 
     /**
-     * The classes that this class file creates or extends: those whose constructors it calls, itself not counted.
+     * Returns the classes that this class file creates or extends: those whose constructors it calls, except itself.
      */
     static Set<String> constructedBy(byte[] bytes, int length) throws Malformed {
         try {
@@ -106,7 +106,7 @@ record ClassFile(
 
         private final ByteBuffer in;
         private int[] offsets = new int[0];
-        private List<Integer> methods; // where their constants are; null: of no interest
+        private List<Integer> methods; // positions of their constants; null: not collected
         private boolean mentionsSdk;
         private boolean isObject;
         private boolean definesDag;
@@ -153,10 +153,10 @@ record ClassFile(
             return found;
         }
 
-        /** Reads up to the access flags; the major version. */
+        /** Reads up to the access flags and returns the major version. */
         private int header() throws Malformed {
             if (in.getInt() != MAGIC) {
-                throw new Malformed("no class file magic");
+                throw new Malformed("the magic bytes of a class file are missing");
             }
             u2(); // minor version
             int major = u2();
@@ -183,7 +183,7 @@ record ClassFile(
                     case 3, 4, 9, 11, 12, 17, 18 -> skip(4);
                     case 5, 6 -> {
                         skip(8);
-                        i++; // long and double take two places
+                        i++; // long and double take two indexes
                     }
                     default -> throw new Malformed("unknown constant of type " + tag);
                 }
@@ -210,7 +210,7 @@ record ClassFile(
             return "INSTANCE".equals(field) || "MODULE$".equals(field);
         }
 
-        /** Reads the methods; the best constructor. */
+        /** Reads the methods and returns the best constructor. */
         private Constructor methods(String owner) {
             int dollar = owner.lastIndexOf('$');
             String takesOuter = dollar < 0 ? "" : "(L" + owner.substring(0, dollar) + ";)V";
@@ -253,7 +253,7 @@ record ClassFile(
             if (offset + 2 + length > in.limit()) {
                 throw new IndexOutOfBoundsException();
             }
-            // "Modified UTF-8" differs only in NUL and beyond the BMP; such a name matches no other and stays unused.
+            // "Modified UTF-8" differs only in NUL and outside the BMP; such a name matches no other and stays unused.
             return new String(in.array(), offset + 2, length, StandardCharsets.UTF_8);
         }
 

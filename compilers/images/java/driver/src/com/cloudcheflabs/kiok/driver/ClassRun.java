@@ -7,24 +7,24 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * Instantiates one DAG class and defines its DAG, in a thread of its own.
+ * Instantiates one DAG class and defines its DAG, in a separate thread.
  *
- * <p>Nothing here bounds time: the supervisor does, by ending the process.
+ * <p>There is no time limit here: the supervisor enforces it by ending the process.
  */
 final class ClassRun implements Runnable {
 
-    /** Deep, for recursive builders; address space only, until it is used. */
+    /** Large, for recursive builders; only address space until it is used. */
     private static final long STACK_BYTES = 8L << 20;
 
     /** Class files of Java release n have the major version n + 44. */
     private static final int MAJOR_OF_JAVA_0 = 44;
 
-    /** How long threads of the jar may take to end once its DAG is there. */
+    /** Time for threads of the jar to end after its DAG is defined. */
     private static final long THREAD_GRACE_MS = 50;
 
     /**
-     * Given up when something fails, so that there is room to say what: after the heap has run out, the report's own small
-     * allocations would fail one by one, each after a second of vain collecting.
+     * Released when something fails, to leave room for the report: after the heap has run out, the report's small
+     * allocations would fail one by one, each after a second of useless garbage collection.
      */
     private byte[] reserve = new byte[1 << 20];
 
@@ -40,22 +40,22 @@ final class ClassRun implements Runnable {
         this.loader = loader;
     }
 
-    /** The DAG's compiled form, or null after a failure. */
+    /** Returns the DAG's compiled form, or null after a failure. */
     String json() {
         return json;
     }
 
-    /** Why there is no DAG, or null. */
+    /** Returns why there is no DAG, or null. */
     Failure failure() {
         return failure;
     }
 
-    /** Whether this process is no fit place for another class: its memory ran out, or threads of this class live on. */
+    /** Returns whether this process must not run another class: its memory ran out, or threads of this class remain. */
     boolean leavesTraces() {
         return exhausted || threadsLeft;
     }
 
-    /** Runs the class to its end. Of the {@code last} one of the process no traces are looked for. */
+    /** Runs the class to its end. For the {@code last} class of the process, remaining threads are not checked. */
     void execute(boolean last) throws InterruptedException {
         int needed = file.major() - MAJOR_OF_JAVA_0;
         int present = Runtime.version().feature();
@@ -109,7 +109,7 @@ final class ClassRun implements Runnable {
             }
             doing = "writing its DAG";
             json = dag.toJson();
-        } catch (Throwable thrown) { // the jar's code may throw anything, errors too; all of it is this class's failure
+        } catch (Throwable thrown) { // the jar's code may throw anything, even errors; each is a failure of this class
             reserve = null;
             Throwable root = Failure.rootOf(thrown);
             exhausted = root instanceof VirtualMachineError && !(root instanceof StackOverflowError);

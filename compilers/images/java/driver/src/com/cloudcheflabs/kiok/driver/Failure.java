@@ -6,7 +6,7 @@ import java.util.IdentityHashMap;
 import java.util.Set;
 
 /**
- * Why a class gave no DAG, in words for its author.
+ * The reason why a class defined no DAG, for its author.
  *
  * @param line in the class's own source file, 0 if unknown
  */
@@ -15,14 +15,14 @@ record Failure(String message, int line) {
     private static final int MAX_FRAMES = 12;
     private static final int MAX_TEXT = 1000;
 
-    /** What {@code thrown}, come out of {@code doing} (such as {@code define()}), means for the class. */
+    /** Returns the failure for {@code thrown}, raised during {@code doing} (such as {@code define()}). */
     static Failure of(String className, String doing, Throwable thrown) {
         Throwable cause = rootOf(thrown);
         String text = "class " + className + ": " + doing + " threw " + describe(cause) + hint(cause);
         return new Failure(text + trace(cause), line(className, cause));
     }
 
-    /** What was thrown, without the wrappings that reflection and class initialisation put around it. */
+    /** Returns the original exception, without the wrappers of reflection and class initialisation. */
     static Throwable rootOf(Throwable thrown) {
         Throwable at = thrown;
         while ((at instanceof InvocationTargetException || at instanceof ExceptionInInitializerError)
@@ -32,14 +32,14 @@ record Failure(String message, int line) {
         return at;
     }
 
-    /** As {@code toString}, but an exception class whose own methods throw cannot spoil the report. */
+    /** Like {@code toString}, but an exception class whose own methods throw cannot break the report. */
     private static String describe(Throwable thrown) {
         String name = thrown.getClass().getName();
         String simple = name.startsWith("java.lang.") ? name.substring("java.lang.".length()) : name;
         try {
             String message = thrown.getMessage();
             return message == null ? simple : simple + ": " + shorten(message);
-        } catch (Throwable broken) { // anything, since it is the jar's code; the type alone then has to do
+        } catch (Throwable broken) { // can be anything, since it is the jar's code; then the type alone is shown
             return simple;
         }
     }
@@ -53,7 +53,7 @@ record Failure(String message, int line) {
             return " (the sandbox runs Java " + Runtime.version().feature() + ")";
         }
         if (cause instanceof NoClassDefFoundError || cause instanceof ClassNotFoundException) {
-            return " (the jar must carry its own dependencies)";
+            return " (the jar must contain its own dependencies)";
         }
         if (cause instanceof OutOfMemoryError) {
             return " (the sandbox has little memory and few threads; define() should describe the work, not do it)";
@@ -85,7 +85,7 @@ record Failure(String message, int line) {
         return out.toString();
     }
 
-    /** Where the jar's code was called from: below are the driver's frames, of no interest to an author. */
+    /** Returns whether the frame called the jar's code: the driver's frames below do not interest an author. */
     private static boolean isOurs(StackTraceElement frame) {
         return frame.getClassName().startsWith(ClassRun.class.getName())
                 || frame.getClassName().startsWith("jdk.internal.reflect.")

@@ -16,8 +16,8 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /**
- * Loads classes and resources of one jar and nothing beside it: its manifest's {@code Class-Path} is never read. The
- * SDK's package comes from the sandbox even if the jar carries a copy; the driver is not visible at all.
+ * Loads classes and resources of one jar only: its manifest's {@code Class-Path} is never read. The
+ * SDK's package comes from the sandbox even if the jar contains a copy; the driver is not visible at all.
  */
 final class JarLoader extends ClassLoader {
 
@@ -32,7 +32,7 @@ final class JarLoader extends ClassLoader {
     JarLoader(File jar, ZipFile zip) throws MalformedURLException {
         super(ClassLoader.getPlatformClassLoader());
         this.zip = zip;
-        // "!/" in a folder's name would end the jar's part of the url.
+        // "!/" in a folder's name would end the jar's part of the URL.
         String file = jar.toURI().toString().replace("!", "%21");
         this.root = "jar:" + file + "!/";
         this.domain = new ProtectionDomain(new CodeSource(URI.create(file).toURL(), (Certificate[]) null), null, this, null);
@@ -73,7 +73,7 @@ final class JarLoader extends ClassLoader {
             String path = new URI(null, null, "/" + name, null).toASCIIString().substring(1);
             return new URL(root + path.replace("!", "%21"));
         } catch (URISyntaxException | MalformedURLException e) {
-            return null; // a name that no url can hold; its class files still load
+            return null; // a name that cannot be part of a URL; its class files still load
         }
     }
 

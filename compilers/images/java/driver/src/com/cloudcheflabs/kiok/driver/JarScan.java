@@ -15,18 +15,18 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /**
- * Finds a jar's DAG classes by reading its class files; no class is loaded, so that none can fail or do harm.
+ * Finds a jar's DAG classes by reading its class files; no class is loaded, so that none can fail or cause harm.
  *
- * <p>Only class files at the place their name says are DAG classes: not those of jars inside the jar, nor of
- * {@code BOOT-INF/classes} or {@code META-INF/versions}. What implements {@code KiokDag} and cannot be a DAG class is a
- * problem; what may have been meant as one, as far as can be told, is a doubt.
+ * <p>Only class files whose place matches their name are DAG classes: not those of jars inside the jar, nor of
+ * {@code BOOT-INF/classes} or {@code META-INF/versions}. A class that implements {@code KiokDag} and cannot be a DAG
+ * class is a problem; a class that may be meant as one is a doubt.
  */
 final class JarScan {
 
-    /** More entries than any jar of DAG classes with its dependencies has; fewer than the zip format's old limit. */
+    /** More entries than any jar of DAG classes with its dependencies has; fewer than the old limit of the zip format. */
     static final int MAX_ENTRIES = 50_000;
 
-    /** The largest class file read. The virtual machine's own limits keep real ones well below. */
+    /** The largest class file that is read. The virtual machine's own limits keep real ones far below. */
     static final int MAX_CLASS_BYTES = 16 << 20;
 
     private static final String CLASS = ".class";
@@ -43,14 +43,14 @@ final class JarScan {
     private final List<String> doubts = new ArrayList<>();
     private byte[] buffer = new byte[1 << 16];
 
-    /** How a type relates to {@code KiokDag}. MISSING: it extends something that is nowhere, so nobody can tell. */
+    /** How a type relates to {@code KiokDag}. MISSING: it extends a type that was not found, so this is unknown. */
     private enum Ancestry {
         IS_DAG,
         IS_NONE,
         MISSING
     }
 
-    /** The jar holds too much to be scanned. */
+    /** The jar is too large to be scanned. */
     static final class TooLarge extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -63,20 +63,20 @@ final class JarScan {
         this.zip = zip;
     }
 
-    /** Problems that belong to no DAG class, found by {@link #dagClasses}. */
+    /** Returns problems that belong to no DAG class, found by {@link #dagClasses}. */
     List<String> problems() {
         return problems;
     }
 
     /**
-     * What may have been meant as a DAG class and could not be told, found by {@link #dagClasses}. It proves nothing about
-     * a DAG that the jar gave before.
+     * Returns classes that may be DAG classes but could not be evaluated, found by {@link #dagClasses}. While there are
+     * any, a DAG that the jar defined before does not count as removed.
      */
     List<String> doubts() {
         return doubts;
     }
 
-    /** Why the jar holds no DAG class, where {@link #dagClasses} found none. */
+    /** Returns why the jar holds no DAG class, if {@link #dagClasses} found none. */
     String notADag() {
         if (files.isEmpty()) {
             return "the jar holds no class";
@@ -85,12 +85,12 @@ final class JarScan {
                 + " a concrete class that implements " + Sdk.KIOK_DAG.replace('/', '.');
     }
 
-    /** Every concrete class that implements {@code KiokDag} and can be instantiated, sorted by name. */
+    /** Returns every concrete class that implements {@code KiokDag} and can be instantiated, sorted by name. */
     List<ClassFile> dagClasses() throws TooLarge {
         if (zip.size() > MAX_ENTRIES) {
             throw new TooLarge(
                     "the jar has " + zip.size() + " entries; at most " + MAX_ENTRIES
-                            + " are read. Leave out the dependencies that defining the DAGs does not need");
+                            + " are read. Remove the dependencies that are not needed to define the DAGs");
         }
         for (Enumeration<? extends ZipEntry> all = zip.entries(); all.hasMoreElements(); ) {
             ZipEntry entry = all.nextElement();
@@ -125,15 +125,15 @@ final class JarScan {
         return found;
     }
 
-    /** A class that is no DAG class, as far as can be told, and may be meant as one. */
+    /** Records a doubt or problem for a class that is not a known DAG class but may be meant as one. */
     private void doubtful(ClassFile file, Ancestry ancestry) {
         if (!file.isConstructible()) {
             return;
         }
         if (ancestry == Ancestry.MISSING) {
             String message =
-                    "class " + file.className() + ": whether it defines a DAG cannot be told, because "
-                            + missingAncestor(file) + " is not in the jar; a jar must carry its own dependencies";
+                    "class " + file.className() + ": it is unknown whether it defines a DAG, because "
+                            + missingAncestor(file) + " is not in the jar; a jar must contain its own dependencies";
             (mentionsSdk(file) ? problems : doubts).add(message);
         } else if (definesDag(file)) {
             doubts.add(
@@ -143,18 +143,18 @@ final class JarScan {
     }
 
     /**
-     * Classes that implement KiokDag and cannot be DAG classes. One that another class creates or extends may be a helper
-     * on purpose; any other can only be meant as a DAG class.
+     * Reports classes that implement KiokDag and cannot be DAG classes. A class that another class creates or extends may
+     * be an intentional helper; any other can only be meant as a DAG class.
      */
     private void report(List<ClassFile> unusable) {
         Set<String> constructed = constructed();
         for (ClassFile file : unusable) {
-            boolean isHelper = !file.isEnum() && constructed.contains(file.name()); // the bodies of its constants construct it
+            boolean isHelper = !file.isEnum() && constructed.contains(file.name()); // an enum's constants construct it
             (isHelper ? doubts : problems).add("class " + file.className() + ": " + Unusable.why(file));
         }
     }
 
-    /** The classes whose constructors another class of the jar calls, to create or to extend them. */
+    /** Returns the classes whose constructors another class of the jar calls, to create or to extend them. */
     private Set<String> constructed() {
         Set<String> found = new HashSet<>();
         for (ClassFile file : files.values()) {
@@ -162,7 +162,7 @@ final class JarScan {
                 int length = fill(zip.getEntry(file.name() + CLASS)); // before the buffer, which it may replace
                 found.addAll(ClassFile.constructedBy(buffer, length));
             } catch (IOException | IllegalArgumentException | ClassFile.Malformed e) {
-                // It was read before, so this does not happen; and if it did, the class at fault is a problem, no doubt.
+                // It was read before, so this cannot happen; if it did, the class would be a problem, not a doubt.
                 continue;
             }
         }
@@ -171,7 +171,7 @@ final class JarScan {
 
     private void misplaced(String entry, ClassFile file) {
         if (files.containsKey(file.name()) || !(file.isConcreteClass() || file.isEnum())) {
-            return; // another version of a class that is there
+            return; // another version of an existing class
         }
         Ancestry ancestry = ancestry(file.name(), new HashSet<>());
         if (ancestry == Ancestry.IS_DAG || ancestry == Ancestry.MISSING && mentionsSdk(file)) {
@@ -215,7 +215,7 @@ final class JarScan {
                     misplacedByName.put(file.name(), file);
                 }
             } catch (ClassFile.Malformed e) {
-                // Some jars carry templates named like classes. What speaks of the SDK was meant to be one.
+                // Some jars contain templates named like classes. One that mentions the SDK was meant to be a class.
                 String message = "entry " + name + " is no valid class file: " + e.getMessage();
                 (Sdk.mentioned(buffer, 0, length) ? problems : doubts).add(message);
             }
@@ -252,7 +252,7 @@ final class JarScan {
             return answer;
         }
         answer = Ancestry.IS_NONE;
-        if (below.add(name)) { // a class that is its own ancestor fails to load; here it must only not loop
+        if (below.add(name)) { // a class that is its own ancestor fails to load; this only prevents an endless loop
             for (String parent : parents(file)) {
                 Ancestry inherited = ancestry(parent, below);
                 if (inherited == Ancestry.IS_DAG) {
@@ -266,7 +266,7 @@ final class JarScan {
         return answer;
     }
 
-    /** The class of this name in the jar, at its place or not; null if there is none. */
+    /** Returns the class of this name in the jar, at its correct place or not; null if there is none. */
     private ClassFile find(String name) {
         ClassFile file = files.get(name);
         return file == null ? misplacedByName.get(name) : file;
@@ -291,7 +291,7 @@ final class JarScan {
                 return missingAncestor(inJar);
             }
         }
-        return "an ancestor of it";
+        return "one of its supertypes";
     }
 
     private static List<String> parents(ClassFile file) {

@@ -8,24 +8,24 @@ import java.util.zip.ZipFile;
 /**
  * Compiles the DAG classes of one jar, one after another, and reports each over the channel.
  *
- * <p>{@code Main DESCRIPTOR REHEARSAL}: the channel's file descriptor, and a jar of our own. What to compile comes on
- * standard input (see {@link Order}), whose end ends the process. While nothing has come, it compiles the rehearsal
- * for nobody, a few times, so that all that a compilation needs is loaded and warm.
+ * <p>{@code Main DESCRIPTOR REHEARSAL}: the channel's file descriptor, and the warm-up jar. The order arrives on
+ * standard input (see {@link Order}), whose end ends the process. Until the order arrives, it compiles the warm-up jar
+ * a few times, so that everything a compile needs is loaded and warm.
  *
- * <p>The way from here to a result runs once, in a cold process: no lambda, stream or regular expression is on it, since
- * what makes those work costs more than all the rest.
+ * <p>The path from here to a result runs once, in a cold process: it uses no lambda, stream or regular expression,
+ * because initializing those costs more than everything else.
  */
 public final class Main {
 
-    /** The exit status after running out of memory where that could not be reported. */
+    /** The exit status after running out of memory if that could not be reported. */
     static final int OUT_OF_MEMORY = 86;
 
-    /** The first loads the classes; some more have the most used methods compiled. */
+    /** The first run loads the classes; the others make the JVM compile the most used methods. */
     private static final int REHEARSALS = 8;
 
     private Main() {}
 
-    /** Never returns: threads, hooks and finalizers the jar has left behind must not run on. */
+    /** Never returns: threads, hooks and finalizers left by the jar must not continue. */
     public static void main(String[] args) throws IOException {
         try {
             for (int left = REHEARSALS; left > 0 && !Order.isWaiting(); left--) {
@@ -38,7 +38,7 @@ public final class Main {
             Runtime.getRuntime().halt(0);
         } catch (OutOfMemoryError e) {
             Runtime.getRuntime().halt(OUT_OF_MEMORY);
-        } catch (Throwable e) { // whatever it is, this process must not linger in the jar's threads
+        } catch (Throwable e) { // for any error, this process must not stay alive in the jar's threads
             e.printStackTrace();
             Runtime.getRuntime().halt(1);
         }
@@ -72,7 +72,7 @@ public final class Main {
         channel.classes(classes);
         for (int index = order.first(); index < classes.size(); index++) {
             channel.begin(index);
-            // A loader each, so that what one class did to static state does not depend on which classes ran before.
+            // A loader per class, so that changes of static state by one class do not affect later ones.
             ClassRun run = new ClassRun(classes.get(index), new JarLoader(order.jar(), zip));
             run.execute(index == classes.size() - 1);
             if (run.failure() == null) {

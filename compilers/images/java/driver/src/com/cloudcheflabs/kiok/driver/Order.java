@@ -9,18 +9,18 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * What to compile. On standard input: the index of the first class and the length of the jar's path, four bytes each,
- * big-endian, then the path in UTF-8.
+ * The request: what to compile. On standard input: the index of the first class and the length of the jar's path, four
+ * bytes each, big-endian, then the path in UTF-8.
  *
- * @param first the index of the first class to compile: the order of classes is that of their names, so a second
- *     process goes on where a first one died
+ * @param first the index of the first class to compile: classes are ordered by name, so a second
+ *     process continues where a first one died
  */
 record Order(int first, File jar) {
 
-    // Unbuffered, and not System.in, which belongs to the jar's code: that finds its end.
+    // Unbuffered, and not System.in, which belongs to the jar's code: that code reads an end of file.
     private static final FileInputStream INPUT = new FileInputStream(FileDescriptor.in);
 
-    /** Whether an order, or a part of one, has come already. */
+    /** Returns whether an order, or part of one, has arrived. */
     static boolean isWaiting() throws IOException {
         return INPUT.available() > 0;
     }

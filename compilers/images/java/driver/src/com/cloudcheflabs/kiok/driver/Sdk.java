@@ -2,7 +2,7 @@ package com.cloudcheflabs.kiok.driver;
 
 import java.nio.charset.StandardCharsets;
 
-/** The names by which class files know the SDK. */
+/** The names of the SDK in class files. */
 final class Sdk {
 
     static final String PACKAGE = "com.cloudcheflabs.kiok.sdk.";
@@ -13,7 +13,7 @@ final class Sdk {
 
     private Sdk() {}
 
-    /** Whether the bytes from {@code from} to before {@code to} hold the name of the SDK's package. */
+    /** Returns whether the bytes from {@code from} (inclusive) to {@code to} (exclusive) contain the name of the SDK package. */
     static boolean mentioned(byte[] bytes, int from, int to) {
         for (int start = from; start <= to - MARK.length; start++) {
             int i = 0;

@@ -1,13 +1,13 @@
 package com.cloudcheflabs.kiok.driver;
 
-/** Says why a class that implements {@code KiokDag} cannot be a DAG class, and what to do. */
+/** Explains why a class that implements {@code KiokDag} cannot be a DAG class, and how to fix it. */
 final class Unusable {
 
     private static final String RULE = "a DAG class needs a public constructor without arguments";
 
     private Unusable() {}
 
-    /** The reason for a class at its place in the jar. */
+    /** Returns the reason for a class at its correct place in the jar. */
     static String why(ClassFile file) {
         String is = "it implements KiokDag, but ";
         if (file.isEnum()) {
@@ -29,15 +29,15 @@ final class Unusable {
         }
     }
 
-    /** The reason for a class whose entry in the jar is not where its name says. */
+    /** Returns the reason for a class whose entry in the jar does not match its name. */
     static String whyMisplaced(String entry, ClassFile file) {
-        String at = "it lies at " + entry + ", where no class is read; classes are read at the root of the jar, this one at "
+        String at = "it is located at " + entry + ", but classes are read only from the root of the jar, this one from "
                 + file.name() + ".class";
         if (entry.startsWith("BOOT-INF/") || entry.startsWith("WEB-INF/")) {
             return at + ". Build a plain jar, not an executable or web archive";
         }
         if (entry.startsWith("META-INF/versions/")) {
-            return at + ". Put it there too, since multi-release jars are read as plain ones";
+            return at + ". Add it there too, because multi-release jars are read as plain jars";
         }
         return at;
     }

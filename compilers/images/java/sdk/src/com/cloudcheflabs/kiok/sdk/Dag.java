@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A workflow: tasks and the order they run in.
+ * A workflow: tasks and the order in which they run.
  *
  * <pre>{@code
  * Dag dag = new Dag("nightly").schedule("0 3 * * *");
@@ -13,8 +13,8 @@ import java.util.List;
  * return dag;
  * }</pre>
  *
- * <p>Nothing is checked while a DAG is built; the compiler checks the whole of it afterwards and names every
- * problem at once.
+ * <p>Nothing is checked while a DAG is built. The compiler checks the whole DAG afterwards and reports all
+ * problems together.
  */
 public class Dag {
 
@@ -26,50 +26,50 @@ public class Dag {
     private Long defaultTimeoutMs;
     private final List<Task> tasks = new ArrayList<>();
 
-    /** A DAG without tasks. The id starts with a letter or digit; then letters, digits, {@code . _ -}; 250 at most. */
+    /** Creates a DAG without tasks. The id starts with a letter or digit, then letters, digits, {@code . _ -}; at most 250. */
     public Dag(String id) {
         this.id = id;
         this.name = id;
     }
 
-    /** The name people see; the id unless set. */
+    /** Sets the display name; the id by default. */
     public Dag name(String name) {
         this.name = name;
         return this;
     }
 
-    /** Free text. */
+    /** Sets a description, any text. */
     public Dag description(String description) {
         this.description = description;
         return this;
     }
 
-    /** When it runs, as a cron expression of five fields. Without one it runs only when started by hand. */
+    /** Sets the schedule, a cron expression of five fields. Without one the DAG runs only when started manually. */
     public Dag schedule(String schedule) {
         this.schedule = schedule;
         return this;
     }
 
-    /** Whether runs missed while the scheduler was down are made up for. False unless set. */
+    /** Sets whether runs missed while the scheduler was down are run later. False by default. */
     public Dag catchup(boolean catchup) {
         this.catchup = catchup;
         return this;
     }
 
-    /** The time limit, in milliseconds, of every task that sets none. */
+    /** Sets the time limit, in milliseconds, of every task without its own. */
     public Dag defaultTimeoutMs(long defaultTimeoutMs) {
         this.defaultTimeoutMs = defaultTimeoutMs;
         return this;
     }
 
-    /** Adds a task, a shell task until told otherwise, and returns it to be described. */
+    /** Adds a task, a shell task by default, and returns it for further settings. */
     public Task task(String id) {
         Task task = new Task(id);
         tasks.add(task);
         return task;
     }
 
-    /** The DAG in its compiled form, a JSON object with every key; handy in an author's own tests. */
+    /** Returns the compiled form of the DAG, a JSON object with every key; useful in an author's own tests. */
     public final String toJson() {
         StringBuilder out = new StringBuilder("{\"id\":");
         Json.wireString(out, id);

@@ -6,9 +6,9 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Writes JSON byte for byte as the Python SDK does: no white space, keys sorted by Unicode code point, characters
- * beyond ASCII as they are, control characters escaped the way Python's {@code json.dumps} escapes them. So the
- * same DAG has the same compiled form in either language.
+ * Writes JSON byte for byte as the Python SDK does: no white space, keys sorted by Unicode code point, non-ASCII
+ * characters unescaped, control characters escaped as Python's {@code json.dumps} escapes them. So the
+ * same DAG has the same compiled form in both languages.
  */
 final class Json {
 
@@ -16,7 +16,7 @@ final class Json {
 
     private Json() {}
 
-    /** A list as compact JSON text. A null element becomes {@code null}. */
+    /** Returns a list as compact JSON text. A null element becomes {@code null}. */
     static String list(List<String> values) {
         StringBuilder out = new StringBuilder("[");
         for (String value : values) {
@@ -26,7 +26,7 @@ final class Json {
         return out.append(']').toString();
     }
 
-    /** A map as compact JSON text with sorted keys. A null value becomes {@code null}; a null key is refused. */
+    /** Returns a map as compact JSON text with sorted keys. A null value becomes {@code null}; a null key is refused. */
     static String map(Map<String, String> values) {
         StringBuilder out = new StringBuilder("{");
         for (Map.Entry<String, String> entry : sorted(values).entrySet()) {
@@ -80,8 +80,8 @@ final class Json {
     }
 
     /**
-     * As {@link #string}, but half of a surrogate pair is written as an escape: UTF-8 cannot hold it, and an
-     * encoder would replace it silently where the author must be told.
+     * Like {@link #string}, but half of a surrogate pair is written as an escape: UTF-8 cannot represent it, and an
+     * encoder would silently replace it although the author must see the problem.
      */
     static void wireString(StringBuilder out, String value) {
         quote(out, value, true);

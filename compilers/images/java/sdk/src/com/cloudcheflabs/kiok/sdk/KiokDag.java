@@ -8,7 +8,7 @@ public interface KiokDag {
 
     /**
      * Builds the DAG. It runs in a sandbox without network, secrets or a writable file system, under a time
-     * limit; it must give the same DAG each time.
+     * limit. It must return the same DAG each time.
      *
      * @return the DAG, never null
      */

@@ -7,10 +7,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One task of a {@link Dag}; made by {@link Dag#task(String)}. Every method returns the task itself.
+ * A task of a {@link Dag}, created by {@link Dag#task(String)}. Every method returns the task itself.
  *
- * <p>A task is of one type. {@link #shell}, {@link #python}, {@link #http}, {@link #livy}, {@link #trino} and the
- * {@code ontul} methods choose it, the last one called wins. The other methods add to the task's configuration,
+ * <p>A task has one type. {@link #shell}, {@link #python}, {@link #http}, {@link #livy}, {@link #trino} and the
+ * {@code ontul} methods set it; the last call wins. The other methods add to the task's configuration,
  * whose keys and values are those of {@link #config}.
  */
 public class Task {
@@ -29,19 +29,19 @@ public class Task {
 
     // Any task.
 
-    /** Makes it a task of the named type, such as {@code java} or {@code python_callable}; set what it needs by config. */
+    /** Sets the type by name, such as {@code java} or {@code python_callable}; set its parameters with {@link #config}. */
     public Task type(String type) {
         this.type = type;
         return this;
     }
 
-    /** The text it runs: of a shell or Python script, or SQL. */
+    /** Sets the text to run: a shell or Python script, or SQL. */
     public Task script(String script) {
         this.script = script;
         return this;
     }
 
-    /** Adds tasks, by id, that must have succeeded before this one starts. */
+    /** Adds tasks, by id, that must succeed before this one starts. */
     public Task requires(String... taskIds) {
         requires.addAll(Arrays.asList(taskIds));
         return this;
@@ -53,7 +53,7 @@ public class Task {
         return this;
     }
 
-    /** Its time limit in milliseconds; the DAG's default unless set. */
+    /** Sets the time limit in milliseconds; the DAG's default unless set. */
     public Task timeoutMs(long timeoutMs) {
         this.timeoutMs = timeoutMs;
         return this;
@@ -71,7 +71,7 @@ public class Task {
         return type("python").script(script);
     }
 
-    /** Calls a URL; method, headers and body by {@link #config}. */
+    /** Calls a URL; set method, headers and body with {@link #config}. */
     public Task http(String url) {
         return type("http").config("url", url);
     }
@@ -88,17 +88,17 @@ public class Task {
         return livy(url);
     }
 
-    /** The application: a jar or a Python file the cluster can read. */
+    /** Sets the application: a jar or a Python file that the cluster can read. */
     public Task livyFile(String file) {
         return config("livy.file", file);
     }
 
-    /** The main class of a jar. */
+    /** Sets the main class of a jar. */
     public Task livyClassName(String className) {
         return config("livy.className", className);
     }
 
-    /** The application's arguments; replaces those set before. */
+    /** Sets the application's arguments; replaces earlier ones. */
     public Task livyArgs(String... args) {
         return config("livy.args", Json.list(Arrays.asList(args)));
     }
@@ -109,42 +109,42 @@ public class Task {
         return config("livy.conf", Json.map(livyConf));
     }
 
-    /** Jars to add to the class path; replaces those set before. */
+    /** Sets jars to add to the class path; replaces earlier ones. */
     public Task livyJars(String... jars) {
         return config("livy.jars", Json.list(Arrays.asList(jars)));
     }
 
-    /** Memory of the driver, such as {@code 2g}. */
+    /** Sets the memory of the driver, such as {@code 2g}. */
     public Task livyDriverMemory(String memory) {
         return config("livy.driverMemory", memory);
     }
 
-    /** Memory of each executor, such as {@code 4g}. */
+    /** Sets the memory of each executor, such as {@code 4g}. */
     public Task livyExecutorMemory(String memory) {
         return config("livy.executorMemory", memory);
     }
 
-    /** Number of executors. */
+    /** Sets the number of executors. */
     public Task livyNumExecutors(int executors) {
         return config("livy.numExecutors", Integer.toString(executors));
     }
 
-    /** The YARN queue. */
+    /** Sets the YARN queue. */
     public Task livyQueue(String queue) {
         return config("livy.queue", queue);
     }
 
-    /** The name the batch is shown under. */
+    /** Sets the display name of the batch. */
     public Task livyName(String name) {
         return config("livy.name", name);
     }
 
-    /** The user the batch runs as. */
+    /** Sets the user that the batch runs as. */
     public Task livyProxyUser(String user) {
         return config("livy.proxyUser", user);
     }
 
-    /** Milliseconds between two looks at the batch's state. */
+    /** Sets the milliseconds between two polls of the batch's state. */
     public Task livyPollIntervalMs(long pollIntervalMs) {
         return config("livy.pollIntervalMs", Long.toString(pollIntervalMs));
     }
@@ -156,35 +156,35 @@ public class Task {
         return type("trino").config("trino.url", url).config("trino.user", user).script(sql);
     }
 
-    /** The user's password; best a {@link Conn} reference. */
+    /** Sets the user's password, preferably a {@link Conn} reference. */
     public Task trinoPassword(String password) {
         return config("trino.password", password);
     }
 
-    /** The catalog that unqualified names belong to. */
+    /** Sets the catalog of unqualified names. */
     public Task trinoCatalog(String catalog) {
         return config("trino.catalog", catalog);
     }
 
-    /** The schema that unqualified names belong to. */
+    /** Sets the schema of unqualified names. */
     public Task trinoSchema(String schema) {
         return config("trino.schema", schema);
     }
 
     // Ontul jobs.
 
-    /** Runs SQL as a job of the named type ({@code BATCH}, for one) on the Ontul server at this URL. */
+    /** Runs SQL as a job of the named type (such as {@code BATCH}) on the Ontul server at this URL. */
     public Task ontul(String url, String jobType, String sql) {
         return ontulUrl(url).config("ontul.jobType", jobType).script(sql);
     }
 
-    /** Runs a class as an Ontul job. Dependencies and arguments that are null are left out. */
+    /** Runs a class as an Ontul job. Dependencies and arguments that are null are omitted. */
     public Task ontulClass(String className, List<String> deps, Map<String, String> args) {
         type("ontul").config("ontul.jobType", "CLASS").config("ontul.className", className);
         return ontulDepsAndArgs(deps, args);
     }
 
-    /** Runs a Python script as an Ontul job. Dependencies and arguments that are null are left out. */
+    /** Runs a Python script as an Ontul job. Dependencies and arguments that are null are omitted. */
     public Task ontulPython(String scriptPath, List<String> deps, Map<String, String> args) {
         type("ontul").config("ontul.jobType", "PYTHON").config("ontul.scriptPath", scriptPath);
         return ontulDepsAndArgs(deps, args);
@@ -200,17 +200,17 @@ public class Task {
         return this;
     }
 
-    /** Makes it an Ontul job on the server at this URL. */
+    /** Makes the task an Ontul job on the server at this URL. */
     public Task ontulUrl(String url) {
         return type("ontul").config("ontul.url", url);
     }
 
-    /** The token to present; best a {@link Conn} reference. */
+    /** Sets the token, preferably a {@link Conn} reference. */
     public Task ontulToken(String token) {
         return config("ontul.token", token);
     }
 
-    /** Settings of the job itself; replaces those set before. */
+    /** Sets the settings of the job itself; replaces earlier ones. */
     public Task ontulJobConfig(Map<String, String> jobConfig) {
         return config("ontul.jobConfig", Json.map(jobConfig));
     }
@@ -231,7 +231,7 @@ public class Task {
         out.append(",\"config\":{");
         for (Map.Entry<String, String> entry : config.entrySet()) {
             Json.separate(out, '{');
-            // A null key has no JSON form; as the empty string the compiler's checks name it.
+            // A null key has no JSON form; the compiler reports the empty string instead.
             Json.wireString(out, entry.getKey() == null ? "" : entry.getKey());
             out.append(':');
             Json.wireString(out, entry.getValue());

@@ -1,8 +1,8 @@
 /**
- * The authoring API of kiok for Java: what a DAG class imports, and all it needs.
+ * The authoring API of kiok for Java: everything that a DAG class imports.
  *
  * <p>A class that implements {@link com.cloudcheflabs.kiok.sdk.KiokDag} and has a public constructor without
- * arguments gives one DAG. The package depends on nothing but Java 8, and its names and signatures do not change:
- * a jar built against an earlier release of it goes on linking.
+ * arguments defines one DAG. The package depends only on Java 8, and its names and signatures do not change:
+ * a jar built against an earlier release still links.
  */
 package com.cloudcheflabs.kiok.sdk;
