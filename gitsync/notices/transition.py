@@ -24,9 +24,9 @@ def record_transition(
     """Record and return a notification if the repository's state differs from the last notified one, else return None.
 
     Call it in the transaction that writes the state, with the row locked. It sets `notified_state` and
-    `unnotified_polls`, which the caller saves. `commit` is the checked commit, "" if unknown. A `transient` failure is notified only after
-    `kiok.notice.after.failures` consecutive polls, so that neither a short failure nor its recovery is notified. `details`
-    are appended to the repository's message.
+    `unnotified_polls`, which the caller saves. `commit` is the checked commit, "" if unknown. A `transient` failure is
+    notified only after `kiok.notice.after.failures` consecutive polls, so that neither a short failure nor its recovery
+    is notified. `details` are appended to the repository's message.
     """
     told = repository.notified_state or RepositoryState.IN_SYNC.value
     if repository.state == told or repository.state not in _EVENTS:
