@@ -1,7 +1,7 @@
 # The commands of the project. `make help` lists them. Each prepares what it needs, and is quick if that exists.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench soak screenshots lint images java-sdk lock clean engine venv-server venv-dev
+.PHONY: help demo run test bench soak screenshots docs lint images java-sdk lock clean engine venv-server venv-dev
 MAKEFLAGS += --no-print-directory
 
 CONFIG ?=
@@ -43,6 +43,11 @@ screenshots: ## Take the screenshots of the guides again, into docs/screenshots
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) venv-dev images
 	@.venv/bin/python scripts/screenshots.py
+
+docs: venv-dev ## Write the generated tables of docs/
+	@.venv/bin/python scripts/reference_tables.py
+	@.venv/bin/python scripts/attack_table.py
+	@.venv/bin/python scripts/rules_table.py
 
 lint: venv-dev ## Run ruff, mypy and import-linter
 	@scripts/lint.sh

@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmarks import document, machine
 from benchmarks.case import Result
 from benchmarks.table import missed, rich_table
+from kiok.server import marked_text
 
 DEFAULT_JSON = Path("build/bench/results.json")
 
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Outside a terminal, rich assumes 80 columns, too few for the table.
     console = Console() if sys.stdout.isatty() else Console(width=150)
     if options.markdown:
-        document.write(json.loads(options.json.read_text(encoding="utf-8")))
+        report = json.loads(options.json.read_text(encoding="utf-8"))
+        marked_text.write(document.PATH, document.SECTION, document.figures(report))
         console.print(f"written into {document.PATH.name}")
         return 0
     # Handle SIGTERM like Ctrl-C, so that the database and the git daemon are stopped on exit.

@@ -1,4 +1,4 @@
-"""The figures in docs/performance.md, between two markers."""
+"""The figures of a report, as the section "figures" of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -9,22 +9,7 @@ from benchmarks.case import Result
 from benchmarks.table import markdown_table
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-BEGIN = "<!-- figures: python -m benchmarks --markdown -->"
-END = "<!-- end of figures -->"
-
-
-def write(report: dict[str, Any], path: Path = PATH) -> None:
-    """Replace the table in the document with that of the report. Raises ValueError without the markers."""
-    path.write_text(replaced(path.read_text(encoding="utf-8"), report), encoding="utf-8")
-
-
-def replaced(text: str, report: dict[str, Any]) -> str:
-    """Return the document with the report's figures between the markers. Raises ValueError without them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the document has no {BEGIN} ... {END}")
-    return before + BEGIN + "\n" + figures(report) + END + after
+SECTION = "figures"
 
 
 def figures(report: dict[str, Any]) -> str:
@@ -35,4 +20,4 @@ def figures(report: dict[str, Any]) -> str:
         f"Docker {facts['docker']}, Python {facts['python']}, git {facts['git']}; at commit {facts['commit']}."
     )
     results = [Result.from_json(item) for item in report["results"]]
-    return f"\n{machine}\n\n{markdown_table(results)}\n\n"
+    return f"{machine}\n\n{markdown_table(results)}"

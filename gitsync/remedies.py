@@ -1,4 +1,4 @@
-"""Remedies for each reason of a repository or a sync; the table in docs/operators.md has the same texts."""
+"""Remedies for each reason of a repository or a sync; the table in docs/reference/reasons.md has the same texts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """DagSpec: the compiled form of a DAG, the same for every authoring format.
 
-The structure is documented in docs/authors.md ("The compiled form"). A `DagSpec` object is always valid:
-only `kiok.validation.validate` creates one from untrusted data.
+Shapes follow docs/authors/compiled-form.md. A `DagSpec` object is always valid:
+`kiok.validation.validate` is the only place that makes one from untrusted data.
 """
 
 from __future__ import annotations

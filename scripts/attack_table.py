@@ -1,4 +1,4 @@
-"""Write the table of attacks in docs/security.md from the headers of the hostile files under tests/sandbox/attacks.
+"""Write the table of attacks in docs/security.md, from the heads of the hostile files under tests/sandbox/attacks.
 
 attack_table.py            write the table
 attack_table.py --check    exit with status 1 if it is out of date
@@ -13,12 +13,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from compilers.base import FileStatus
+from kiok.server import marked_text
 from tests.sandbox.attacks import JARS, PYTHON, TARS, Attack, attacks
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "security.md"
-BEGIN, END = "<!-- attacks: written by scripts/attack_table.py -->\n", "<!-- end of attacks -->\n"
-# By folder: its heading, and the test that runs each of its files as a case.
+SECTION = "attacks"
+# Folder: its heading, and the test that each of its files is a case of.
 SECTIONS = {
     PYTHON: (
         "Python files",
@@ -55,12 +56,6 @@ def table() -> str:
     return "\n".join(parts)
 
 
-def document(text: str) -> str:
-    """Return the document with the current table. Raises ValueError without the markers."""
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{table()}\n{text[end:]}"
-
-
 def _place(attack: Attack) -> str:
     return attack.path.relative_to(ROOT).as_posix()
 
@@ -84,11 +79,9 @@ def main() -> int:
     if sys.argv[1:] not in ([], ["--check"]):
         sys.stderr.write(f"usage: {Path(__file__).name} [--check]\n")
         return 2
-    text = DOCUMENT.read_text(encoding="utf-8")
-    wanted = document(text)
     if not sys.argv[1:]:
-        DOCUMENT.write_text(wanted, encoding="utf-8")
-    elif text != wanted:
+        marked_text.write(DOCUMENT, SECTION, table())
+    elif not marked_text.is_current(DOCUMENT, SECTION, table()):
         sys.stderr.write("docs/security.md is out of date: run scripts/attack_table.py\n")
         return 1
     return 0

@@ -29,10 +29,10 @@ secret database.url "postgresql://kiok:$(cat "$folder/database.password")@db:543
 properties="$folder/kiok.properties"
 [ -e "$properties" ] || {
     cat >"$properties" <<'END'
-# The properties of the service: README.md, Configuration. After a change, apply them with
+# The properties of the service: docs/reference/properties.md. After a change, apply them with
 # `docker compose up --wait --force-recreate web worker`.
 
-# The host name that browsers use, and the proxy in front of the service that terminates https (docs/operators.md, Behind a
+# The host name that browsers use, and the proxy in front of the service that terminates https (docs/operate/install.md, Behind a
 # proxy).
 kiok.web.allowed.hosts = localhost, 127.0.0.1
 kiok.web.trusted.origins =

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kiok.server import marked_text
 from soak import document
 from soak.plan import Plan
 from soak.service import ROOT, Service, environment
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     build: Path = options.into.resolve()  # urls are built from it as well
     if options.markdown:
-        document.write(json.loads((build / RESULTS).read_text(encoding="utf-8")))
+        report = json.loads((build / RESULTS).read_text(encoding="utf-8"))
+        marked_text.write(document.PATH, document.SECTION, document.markdown(report))
         _say(f"written into {document.PATH.relative_to(ROOT)}")
         return 0
     # Handle SIGTERM like Ctrl-C, so that everything is stopped on exit.

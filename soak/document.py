@@ -1,4 +1,4 @@
-"""The figures of a soak as Markdown, and their section in docs/reliability.md between two markers."""
+"""The figures of a soak in Markdown, as the section "figures" of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -8,22 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
-BEGIN = "<!-- figures: python -m soak --markdown -->"
-END = "<!-- end of figures -->"
-
-
-def write(report: Mapping[str, Any], path: Path = PATH) -> None:
-    """Replace the tables in the document with those of the report. Raises ValueError without the markers."""
-    path.write_text(replaced(path.read_text(encoding="utf-8"), report), encoding="utf-8")
-
-
-def replaced(text: str, report: Mapping[str, Any]) -> str:
-    """Return the document with the report's figures between the markers. Raises ValueError without them."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the document has no {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n\n{markdown(report)}\n\n{END}{after}"
+SECTION = "figures"
 
 
 def markdown(report: Mapping[str, Any]) -> str:

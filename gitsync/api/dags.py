@@ -67,7 +67,7 @@ class DagPage(Sent):
 class DagOut(DagSummary):
     """A DAG with its spec and source."""
 
-    spec: dict[str, Any] = Field(description="The compiled DAG; see docs/authors.md.")
+    spec: dict[str, Any] = Field(description="The compiled form; see docs/authors/compiled-form.md.")
     spec_hash: str
     source: str | None = Field(description="The source text of the DAG; null for a jar.")
     image_digest: str

@@ -80,7 +80,7 @@ class RepositoryOut(Sent):
     held: Held | None
     state: Literal["never", "in_sync", "degraded", "failing"]
     syncing: bool
-    reason: str = Field(description="The stable name of the problem; docs/operators.md explains each.")
+    reason: str = Field(description="Stable name of the problem; see docs/reference/reasons.md.")
     message: str
     last_commit: str
     last_good_commit: str

@@ -50,7 +50,7 @@ PAUSED = "paused"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric, as listed in docs/operators.md. `kind` is the Prometheus type."""
+    """A metric, as listed in docs/reference/metrics.md. `kind` is the Prometheus type."""
 
     name: str
     kind: str

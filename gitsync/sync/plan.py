@@ -154,7 +154,7 @@ def make_plan(
 
 
 def uid_of(repository: str, source_path: str, dag_id: str | None) -> str:
-    """Return a DAG's unique id (docs/authors.md, "Identity"). `dag_id` None: the file contains one DAG."""
+    """Return a DAG's unique id (docs/authors/compiled-form.md, "Identity"). `dag_id` None: the file contains one DAG."""
     base = f"{repository}/{source_path}"
     return base if dag_id is None else f"{base}::{dag_id}"
 

@@ -1,4 +1,4 @@
-"""Report of a sync. The JSON form is a public contract (docs/command-line.md)."""
+"""Report of a sync. The JSON form is a public contract (docs/reference/cli.md)."""
 
 from __future__ import annotations
 

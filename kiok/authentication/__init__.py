@@ -1,1 +1,1 @@
-"""Refused logins and tokens: counted, logged and limited (by django-axes). See docs/operators.md, "Logins"."""
+"""Refused logins and tokens: counted, logged and limited (by django-axes). See docs/operate/access.md, "Logins"."""

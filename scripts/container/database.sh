@@ -15,7 +15,7 @@ fail() {
 
 [ ! -e "$(dirname "$PGDATA")/18/docker" ] ||
     fail "this volume contains the database of the image postgres:18, which this PostgreSQL cannot serve. Use that image" \
-        "(docker-compose.postgres.yml), or dump the database there and load it here: docs/operators.md, Upgrading."
+        "(docker-compose.postgres.yml), or dump the database there and load it here: docs/operate/upgrade.md."
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     # Delete the incomplete cluster of an interrupted first start.
     new="$PGDATA.new"

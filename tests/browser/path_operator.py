@@ -1,4 +1,4 @@
-"""Who goes the first path of docs/operators.md: an operator at the admin, with a git service and an author at hand."""
+"""The operator who follows docs/quickstart.md at the admin, with a git service and an author at hand."""
 
 from __future__ import annotations
 

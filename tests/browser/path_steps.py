@@ -1,11 +1,11 @@
-"""The numbered steps of "The first path" in docs/operators.md, and what each quotes."""
+"""The numbered steps of docs/quickstart.md, and what each quotes."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
-from tests.unit.test_docs import OPERATORS, section
+from tests.unit.test_docs import QUICKSTART, section
 
 _STEP = re.compile(r"^\d+\. \*\*(.+?)\.\*\* (.*?)(?=^\d+\. |\Z)", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^( *)```\w*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -42,4 +42,4 @@ class Step:
 
 def steps() -> list[Step]:
     """The document's, in their order."""
-    return [Step.of(title, text) for title, text in _STEP.findall(section(OPERATORS, "The first path"))]
+    return [Step.of(title, text) for title, text in _STEP.findall(section(QUICKSTART, "Quickstart"))]

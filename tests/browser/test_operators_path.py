@@ -1,4 +1,4 @@
-"""The first path of docs/operators.md, gone step by step, in its own words, in a real browser on the real service."""
+"""Follow docs/quickstart.md step by step, in its own words, in a real browser on the real service."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def start(operator: Operator, step: Step) -> None:
     expect(workers).to_contain_text(step("1 alive"), timeout=RESULT_MS)
 
 
-@way("Keep the credential")
+@way("Store the credential")
 def keep_the_credential(operator: Operator, step: Step) -> None:
     operator.add(step("Connections"), step("Add"))
     expect(operator.page.get_by_label(step("Set properties"))).to_be_visible()
@@ -140,7 +140,7 @@ def have_pushes_delivered(operator: Operator, step: Step) -> None:
     expect(hook.get_by_role("row").filter(has_text="push")).to_contain_text(step("202"))
 
 
-@way("Read a failure, and mend it")
+@way("Read a failure and fix it")
 def read_a_failure(operator: Operator, step: Step) -> None:
     path = step("dags/report.yaml")
     operator.push({path: step.block})

@@ -1,4 +1,4 @@
-"""The SDK's signatures, as documented in docs/authors.md: jars of other origin were built against them."""
+"""The signatures of the SDK only, as in docs/authors/java.md: jars of other origin were built against these."""
 
 from __future__ import annotations
 

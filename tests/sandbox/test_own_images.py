@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def recipe() -> str:
-    """Return the Dockerfile of docs/operators.md, without its base and without its downloads."""
-    text = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    """Return the Dockerfile of docs/operate/sandbox-images.md, without its base and without its downloads."""
+    text = (ROOT / "docs" / "operate" / "sandbox-images.md").read_text(encoding="utf-8")
     block = text.partition("```dockerfile\n")[2].partition("```")[0].replace("\\\n", "")
     lines = [line for line in block.splitlines() if not line.startswith(("FROM ", "RUN apt-get "))]
     assert [line.split()[0] for line in lines] == ["USER", "COPY", "USER"]

@@ -171,7 +171,7 @@ def test_a_long_refusal_keeps_its_beginning_and_its_end() -> None:
         raise APIError("", Refusing(), f"container create: {options}: invalid options")
     message = str(raised.value)
     assert len(message) < 800
-    assert "refused: container create: {" in message
+    assert "refused the request: container create: {" in message
     assert message.endswith(": invalid options")
     assert "characters ...]" in message
 

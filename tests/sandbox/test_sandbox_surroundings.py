@@ -180,7 +180,7 @@ def test_the_docs_name_the_version_of_python_that_the_sandbox_runs(sandbox: Dock
     text = "from kiok import Dag\nimport sys\ndag = Dag('d', description='%d.%d' % sys.version_info[:2])\n"
     (result,) = compile_tree(MemoryTree({"a.py": text + "dag.task('a', 's')\n"}), sandbox=sandbox).files
     version = result.dags[0].description
-    named = re.findall(r'python-version: "([^"]+)"', (DOCS / "authors.md").read_text())
+    named = re.findall(r'python-version: "([^"]+)"', (DOCS / "authors" / "check.md").read_text())
     assert named == [version]
 
 

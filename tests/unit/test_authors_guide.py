@@ -1,4 +1,4 @@
-"""docs/authors.md: its examples compile, and the errors it shows are the ones that are printed."""
+"""docs/authors: the examples compile, and the errors that it shows are those that are printed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ from tests.support.trees import MemoryTree
 
 ROOT = Path(__file__).resolve().parents[2]
 JAVA = ROOT / "compilers" / "images" / "java"
-GUIDE = (ROOT / "docs" / "authors.md").read_text(encoding="utf-8")
+AUTHORS = ROOT / "docs" / "authors"
+# The first page first: its examples are those that the tests of the commands use.
+PAGES = [AUTHORS / "index.md", *sorted(set(AUTHORS.glob("*.md")) - {AUTHORS / "index.md"})]
+GUIDE = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 
 
@@ -38,10 +41,13 @@ def fences(language: str) -> list[str]:
     return [text for name, text in FENCES if name == language]
 
 
-def section(title: str) -> str:
-    found = re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", GUIDE, re.MULTILINE | re.DOTALL)
-    assert found, title
-    return found[1]
+def page(name: str) -> str:
+    return (AUTHORS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def in_one_line(text: str) -> str:
+    """Return the text without its line breaks."""
+    return " ".join(text.split())
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -86,7 +92,7 @@ def repository(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def test_the_same_dag_three_times_is_the_same_dag(tmp_path: Path) -> None:
-    shown = section("The same DAG three times")
+    shown = page("index")
     from_yaml = compile_yaml(re.findall(r"```yaml\n(.*?)```", shown, re.DOTALL)[0].encode(), "a.yaml")
     from_python = compile_python(re.findall(r"```python\n(.*?)```", shown, re.DOTALL)[0], tmp_path)
     assert (from_yaml.diagnostics, from_python.diagnostics) == ((), ())
@@ -175,6 +181,17 @@ def test_the_commands_that_are_shown_work_and_print_what_they_say(tmp_path: Path
     assert run("python3 -m kiok.compile --wrong", tmp_path).returncode == 2
 
 
+def test_the_options_on_the_check_page_are_those_of_the_command(tmp_path: Path) -> None:
+    options = re.findall(r"^  +(--\w+)", run("python3 -m kiok.compile --help", tmp_path).stdout, re.MULTILINE)
+    listed = {name.partition(" ")[0] for name in rows(page("check")) if name.startswith("--")}
+    assert listed == set(options)
+
+
+def test_every_page_is_listed_on_the_first_one() -> None:
+    listed = re.findall(r"^\| \[[^]]+\]\((\S+)\) \|", page("index"), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in PAGES[1:])
+
+
 def ci_command() -> str:
     (step,) = (
         step["run"]
@@ -224,7 +241,7 @@ def test_the_ignore_example_leaves_out_what_it_says() -> None:
     paths = ["a.yaml", "a_draft.yaml", "deep/b_draft.yaml", "tests/a.yaml"]
     tree = MemoryTree({**dict.fromkeys(paths, ""), ".kiokignore": example})
     assert [source.path for source in discover(tree).sources] == ["a.yaml"]
-    text = section("Which files are read: `.kiokignore`")
+    text = in_one_line(page("files"))
     assert f"over {MAX_IGNORE_FILE_BYTES // 1024} KiB" in text
     assert f"more than {MAX_SECONDS:g} s" in text
 
@@ -238,12 +255,12 @@ def test_a_negation_in_the_ignore_example_has_an_effect() -> None:
 
 
 def test_the_endings_that_are_read_are_named() -> None:
-    text = section("Which files are read: `.kiokignore`")
+    text = page("files")
     assert set(re.findall(r"`\*(\.\w+)`", text)) == set(KIND_BY_ENDING)
 
 
 def test_the_tables_of_yaml_keys_name_every_key() -> None:
-    dag, task = re.split(r"^\| in a task", section("YAML"), flags=re.MULTILINE)
+    dag, task = re.split(r"^\| in a task", page("yaml"), flags=re.MULTILINE)
     camel_or_snake = {"default_timeout_ms", "defaultTimeout", "timeout_ms"}  # the text says so of every key
     assert set(re.findall(r"`(\w+)`", dag)) >= set(DAG_SPELLINGS) - camel_or_snake
     assert set(rows(task)) | {"timeoutMs"} >= set(TASK_SPELLINGS) - camel_or_snake
@@ -251,7 +268,8 @@ def test_the_tables_of_yaml_keys_name_every_key() -> None:
 
 def test_the_limits_of_yaml_are_those_of_the_reader() -> None:
     limits = YamlLimits()
-    (line,) = (line for line in section("YAML").splitlines() if line.startswith("- Limits:"))
+    (item,) = re.findall(r"^- Limits:.*?(?=^- |^$)", page("yaml"), re.MULTILINE | re.DOTALL)
+    line = in_one_line(item)
     for part in (
         "1 MiB",
         "50 levels",
@@ -266,7 +284,7 @@ def test_the_limits_of_yaml_are_those_of_the_reader() -> None:
 
 @pytest.mark.parametrize("name", ["task", *(name for name in vars(Operators) if not name.startswith("_"))])
 def test_the_signatures_of_python_name_every_parameter(name: str) -> None:
-    shown = re.search(rf"`dag\.{name}\((.*?)\)`", section("Python"), re.DOTALL)
+    shown = re.search(rf"`dag\.{name}\((.*?)\)`", page("python"), re.DOTALL)
     assert shown
     named = set(
         re.findall(r"\b([a-z][a-z0-9_]*)\b(?=[=,)\s]|$)", re.sub(r'="[^"]*"|=None', "=", shown[1]))
@@ -278,7 +296,7 @@ def test_the_signatures_of_python_name_every_parameter(name: str) -> None:
 def test_the_signature_of_the_dag_is_shown_as_it_is() -> None:
     parameters = inspect.signature(Dag).parameters.values()
     text = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters)
-    assert f"`Dag({text})`" in section("Python")
+    assert f"`Dag({text})`" in page("python")
 
 
 @pytest.mark.parametrize("name", ["KiokDag", "Dag", "Task", "Conn"])
@@ -291,7 +309,7 @@ def test_the_table_of_the_java_sdk_names_every_public_member(name: str) -> None:
     if name == "KiokDag":
         public = {"define"}
     (row,) = (
-        line for line in section("Java").splitlines() if re.match(rf"\| `(class|interface) {name}` \|", line)
+        line for line in page("java").splitlines() if re.match(rf"\| `(class|interface) {name}` \|", line)
     )
     documented = set(re.findall(r"(\w+)\(", row))
     assert documented == public
@@ -307,11 +325,11 @@ def test_the_table_of_the_java_sdk_names_every_public_member(name: str) -> None:
 )
 def test_the_limits_of_jars_are_those_of_the_driver(file: str, constant: str, shown: str) -> None:
     assert constant in (JAVA / file).read_text(encoding="utf-8")
-    assert shown in section("Java")
+    assert shown in in_one_line(page("java"))
 
 
 def test_the_table_of_task_types_names_each_with_what_it_needs() -> None:
-    table = rows(section("Task types"))
+    table = rows(page("tasks"))
     types = {name: cells for name, cells in table.items() if len(cells) == 2}
     assert set(types) == set(TASK_TYPES)
     for type_, keys in REQUIRED_CONFIG.items():
@@ -325,12 +343,12 @@ def test_the_table_of_task_types_names_every_config_key_of_the_builders(name: st
     common = {"self", "id", "requires", "timeout", "config", "sql", "script"}
     given = {p: "v" for p in inspect.signature(builder).parameters if p not in common}
     task = builder(dag, "t", **given, **({"sql": "s"} if name == "trino" else {}))
-    needs, keys = rows(section("Task types"))[name]
+    needs, keys = rows(page("tasks"))[name]
     assert set(re.findall(r"`([\w.]+)`", needs + keys)) - {"script"} >= set(task.config)
 
 
 def test_the_durations_and_references_that_are_shown_are_right() -> None:
-    text = section("Schedules, durations, references")
+    text = page("tasks")
     shown = re.search(r"or `d`: `(\w+)`, `([\d.]+\w)`", text)
     assert shown
     assert (parse_duration(shown[1]), parse_duration(shown[2])) == (90_000, 5_400_000)
@@ -347,7 +365,7 @@ def test_schedules_that_are_said_to_be_refused_are(schedule: str) -> None:
 
 
 def test_the_compiled_form_has_the_keys_of_a_spec() -> None:
-    dag, task = section("The compiled form").split("| key of a task |")
+    dag, task = page("compiled-form").split("| key of a task |")
     spec = DagSpec("a", "a", (TaskSpec("t"),)).to_json()
     assert list(rows(dag)) == list(spec)
     assert list(rows(task)) == list(spec["tasks"][0])

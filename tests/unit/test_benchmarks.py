@@ -14,6 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks.case import Result, p95
 from benchmarks.table import markdown_table, missed, rich_table, shown
 from kiok.compile import compile_python_file, compile_yaml_file
+from kiok.server import marked_text
 
 SLOW = Result("cold", "1000 files", 3.0, "s", floor=1.5, floor_is="forks", target=1.9, runs=3)
 FAST = Result("cold", "against Airflow", 16.0, "×", target=15.0, at_least=True)
@@ -79,19 +80,10 @@ def test_the_markdown_table_has_a_row_for_each_figure() -> None:
     ]
 
 
-def test_figures_take_the_place_of_those_in_the_document_and_of_nothing_else() -> None:
-    once = document.replaced(f"before\n{document.BEGIN}\nobsolete\n{document.END}\nafter\n", REPORT)
-    assert once.startswith("before\n")
-    assert once.endswith("\nafter\n")
-    assert "| cold | 1000 files |" in once
-    assert "obsolete" not in once
-    assert document.replaced(once, REPORT) == once
-    with pytest.raises(ValueError, match="the document has no"):
-        document.replaced("nothing to replace", REPORT)
-
-
-def test_the_document_has_the_place_for_the_figures() -> None:
-    document.replaced(document.PATH.read_text(encoding="utf-8"), REPORT)
+def test_figures_fit_their_place_in_the_document() -> None:
+    text = document.PATH.read_text(encoding="utf-8")
+    written = marked_text.replaced(text, document.SECTION, document.figures(REPORT))
+    assert "| cold | 1000 files |" in written
 
 
 def test_an_unknown_case_is_refused_with_the_names_of_those_there_are(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -20,21 +23,25 @@ from gitsync.monitoring.metrics import METRICS
 from gitsync.remedies import REMEDIES
 from gitsync.sync.report import FileFailure, SyncReport
 from kiok.connections.errors import ConnectionReason as ConnectionReason
+from kiok.server import marked_text
+from kiok.server.management.commands.properties import markdown_table
 from kiok.server.properties import OTHER_VARIABLES, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-OPERATORS = ROOT / "docs" / "operators.md"
-INCIDENTS = ROOT / "docs" / "incidents.md"
-COMMANDS = ROOT / "docs" / "command-line.md"
+DOCS = ROOT / "docs"
+QUICKSTART = DOCS / "quickstart.md"
+OPERATE = DOCS / "operate"
+RUNBOOKS = DOCS / "runbooks"
+REASONS = DOCS / "reference" / "reasons.md"
+METRICS_PAGE = DOCS / "reference" / "metrics.md"
+WEBHOOKS = OPERATE / "webhooks.md"
+INCIDENTS = OPERATE / "troubleshooting" / "incidents.md"
+COMMANDS = DOCS / "reference" / "cli.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 FAILURE_CASES = ROOT / "docs" / "failure-cases.md"
-ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
-DOCUMENTS = sorted(
-    path
-    for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr", ROOT / "examples")
-    for path in folder.glob("*.md")
-)
+ADRS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "examples").glob("*.md")])
 
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -52,6 +59,7 @@ _OF_DJANGO = {
     "changepassword": set(),
     "check": {"--deploy"},
     "createsuperuser": set(),
+    "makemigrations": set(),
     "migrate": set(),
     "qmonitor": set(),
 }
@@ -60,6 +68,13 @@ _NO_PROPERTIES = frozenset(
     ("kiok.correlation", "kiok.java", "kiok.properties", "kiok.protocol", "kiok.python", "kiok.service")
 )
 """Labels of containers and images, and a file."""
+_MAY_BE_WIDE = re.compile(r"^\s*(\||(?:[-*] )?\[[^\]]*\]\([^)]*\)[.,;:]?$)|https?://")
+_NOT_WRAPPED = frozenset(
+    (
+        *("adr", "authors.md", "failure-cases.md", "git-rules.md", "performance.md", "reliability.md"),
+        "security.md",
+    )
+)  # pages and folders of documents whose lines are still wider
 
 
 def section(path: Path, title: str) -> str:
@@ -72,35 +87,37 @@ def section(path: Path, title: str) -> str:
     return rest[: end.start()] if end else rest
 
 
-def property_rows() -> list[str]:
-    """The configuration table's rows, from the table of properties itself."""
-    rows = []
-    for line in TABLE.values():
-        default = line.parser.show(line.default).replace("|", "\\|")
-        rows.append(f"| `{line.name}` | {f'`{default}`' if default else ''} | {line.description} |")
-    return rows
+def test_reference_tables_are_those_that_the_script_writes() -> None:
+    script = str(ROOT / "scripts" / "reference_tables.py")
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
 
 
-def test_the_configuration_table_is_that_of_the_properties() -> None:
-    found = [row for row in section(README, "Configuration").splitlines() if row.startswith("| `kiok.")]
-    wanted = property_rows()
-    assert found == wanted, "README.md, Configuration: the rows have to read\n" + "\n".join(wanted)
+def test_properties_command_prints_the_table_of_its_page() -> None:
+    page = (ROOT / "docs" / "reference" / "properties.md").read_text(encoding="utf-8")
+    assert marked_text.replaced(page, "properties", markdown_table()) == page
+    assert [name for name in _ROW.findall(page) if name.startswith("kiok.")] == list(TABLE)
+
+
+def test_metrics_page_has_every_metric_in_order() -> None:
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
+    assert _ROW.findall(page) == [metric.name for metric in METRICS]
 
 
 @pytest.mark.parametrize("reasons", [GitReason, SyncReason, ConnectionReason], ids=lambda r: r.__module__)
 def test_every_reason_is_explained_once_with_its_remedy(reasons: type[StrEnum]) -> None:
-    rows = _ROW.findall(section(OPERATORS, "Reasons"))
+    rows = _ROW.findall(words_of(REASONS))
     for reason in reasons:
-        assert rows.count(reason.value) == 1, f"docs/operators.md, Reasons: one row for `{reason.value}`"
+        assert rows.count(reason.value) == 1, f"docs/reference/reasons.md: one row for `{reason.value}`"
 
 
 def test_no_reason_is_explained_that_does_not_exist() -> None:
     known = {reason.value for enum in (GitReason, SyncReason, ConnectionReason) for reason in enum}
-    assert set(_ROW.findall(section(OPERATORS, "Reasons"))) == known
+    assert set(_ROW.findall(words_of(REASONS))) == known
 
 
 def test_every_row_of_the_reasons_has_a_meaning_and_a_remedy() -> None:
-    rows = [row for row in section(OPERATORS, "Reasons").splitlines() if row.startswith("| `")]
+    rows = [row for row in words_of(REASONS).splitlines() if row.startswith("| `")]
     assert rows
     for row in rows:
         cells = [cell.strip() for cell in row.strip("|").split("|")]
@@ -110,21 +127,19 @@ def test_every_row_of_the_reasons_has_a_meaning_and_a_remedy() -> None:
 
 @pytest.mark.parametrize("reason", [*GitReason, *SyncReason])
 def test_the_pages_give_the_remedy_of_the_table(reason: StrEnum) -> None:
-    row = next(
-        row for row in section(OPERATORS, "Reasons").splitlines() if row.startswith(f"| `{reason.value}` |")
-    )
+    row = next(row for row in words_of(REASONS).splitlines() if row.startswith(f"| `{reason.value}` |"))
     told = row.strip("|").split("|")[2].strip()
     assert REMEDIES[reason] == re.sub(r"\[(.+?)\]\([^)]*\)", r"\1", told).replace("`", "")
 
 
 def test_every_answer_to_a_webhook_is_explained_once() -> None:
-    rows = _ROW.findall(section(OPERATORS, "Webhooks"))
+    rows = _ROW.findall(section(WEBHOOKS, "Answers"))
     for outcome in DeliveryOutcome:
-        assert rows.count(outcome.value) == 1, f"docs/operators.md, Webhooks: one row for `{outcome.value}`"
+        assert rows.count(outcome.value) == 1, f"docs/operate/webhooks.md: one row for `{outcome.value}`"
 
 
 def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_code() -> None:
-    text = section(OPERATORS, "Git: nobody has to act")
+    text = section(REASONS, "Git failures that are transient")
     assert set(_ROW.findall(text)) == {reason.value for reason in GitReason if reason.transient}
 
 
@@ -149,18 +164,17 @@ def metric_rows() -> list[str]:
 
 
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    found = [
-        row for row in section(OPERATORS, "Probes and metrics").splitlines() if row.startswith("| `kiok_")
-    ]
+    found = [row for row in words_of(METRICS_PAGE).splitlines() if row.startswith("| `kiok_")]
     wanted = metric_rows()
-    assert found == wanted, "docs/operators.md, Probes and metrics: the rows have to read\n" + "\n".join(
-        wanted
-    )
+    assert found == wanted, "docs/reference/metrics.md: the rows have to read\n" + "\n".join(wanted)
 
 
-def test_every_metric_that_operators_are_told_of_exists() -> None:
-    named = re.findall(r"\bkiok_[a-z_]+", section(OPERATORS, "Probes and metrics"))
-    assert set(named) == {metric.name for metric in METRICS}
+def test_every_metric_that_a_document_names_exists() -> None:
+    known = {metric.name for metric in METRICS}
+    assert set(re.findall(r"\bkiok_[a-z_]+", words_of(METRICS_PAGE))) == known
+    for document in DOCUMENTS:
+        named = set(re.findall(r"\bkiok_(?:gitsync|authentication|build)_[a-z_]+", words_of(document)))
+        assert named <= known, f"{document.relative_to(ROOT)}: {named - known}"
 
 
 def test_every_metric_keeps_the_conventions_of_prometheus() -> None:
@@ -263,6 +277,39 @@ def test_decision_records_are_numbered_without_a_gap() -> None:
     assert [int(path.name[:4]) for path in ADRS] == list(range(1, len(ADRS) + 1))
 
 
+def test_index_of_decisions_lists_each_record_once() -> None:
+    index = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(\d+)\]\((\S+)\) \| .+\. \|$", index, re.MULTILINE)
+    assert sorted(name for _, name in listed) == [path.name for path in ADRS]
+    assert all(name.startswith(f"{int(number):04}-") for number, name in listed)
+
+
+def test_index_of_documents_lists_every_document() -> None:
+    index = ROOT / "docs" / "index.md"
+    links = _LINK.findall(index.read_text(encoding="utf-8"))
+    listed = {(index.parent / link.partition("#")[0]).resolve() for link in links}
+    assert {path for path in DOCUMENTS if path not in ADRS} - listed == {ROOT / "README.md", index}
+
+
+def test_glossary_is_sorted_and_defines_each_term_once() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    states, terms = (
+        re.findall(r"^\| \*\*(.+?)\*\* \| .+\. \|$", part, re.MULTILINE) for part in text.split("## Terms")
+    )
+    assert states == [
+        "In sync",
+        "Degraded",
+        "Failing",
+        "Syncing",
+        "Queued",
+        "Paused",
+        "Never synced",
+        "Disabled",
+    ]
+    assert terms == sorted(set(terms), key=str.lower)
+    assert len(terms) + len(states) + 2 == len(re.findall(r"^\| [^-]", text, re.MULTILINE))
+
+
 def test_the_continuous_integration_runs_the_test_command_of_the_readme() -> None:
     assert "make test" in section(README, "The two commands")
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
@@ -337,19 +384,58 @@ def test_every_command_is_in_the_list_of_commands() -> None:
     assert options_of_commands().keys() - _OF_DJANGO.keys() <= listed
 
 
-def test_every_part_of_the_operators_guide_is_found_from_its_top() -> None:
-    top = words_of(OPERATORS).partition("\n## ")[0]
-    linked = set(re.findall(r"\]\(#([^)]+)\)", top))
-    headings = re.findall(r"^## (.+)$", _FENCE.sub("", words_of(OPERATORS)), re.MULTILINE)
-    assert {anchor_of(heading) for heading in headings} <= linked
+@pytest.mark.parametrize("folder", [OPERATE, RUNBOOKS], ids=lambda path: path.name)
+def test_the_index_of_a_folder_links_each_of_its_pages(folder: Path) -> None:
+    index = folder / "README.md"
+    linked = {(folder / link).resolve() for link in re.findall(r"\]\(([^)#\s]+)", words_of(index))}
+    assert set(folder.rglob("*.md")) - {index} <= linked
 
 
-def incidents() -> list[list[str]]:
-    """The rows of the tables that tell what is seen, what it means, what to do and what is said then."""
-    rows = [
-        line.strip("|").split(" | ") for line in words_of(INCIDENTS).splitlines() if line.startswith("| ")
+def wrapped_documents() -> list[Path]:
+    """Return the pages of docs/, except those whose lines are still wider."""
+    return [
+        path for path in sorted(DOCS.rglob("*.md")) if path.relative_to(DOCS).parts[0] not in _NOT_WRAPPED
     ]
-    return [row for row in rows if len(row) == 4 and row[0].strip() != "what you see"]
+
+
+@pytest.mark.parametrize("document", wrapped_documents(), ids=lambda path: str(path.relative_to(DOCS)))
+def test_no_line_of_a_document_is_wider_than_100_columns(document: Path) -> None:
+    """Except rows of tables, code in fences, links that fill a line, and lines with a url."""
+    fenced = False
+    for number, line in enumerate(words_of(document).splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not (fenced or len(line) <= 100 or _MAY_BE_WIDE.search(line)):
+            pytest.fail(f"docs/{document.relative_to(DOCS)}:{number}: {len(line)} columns")
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A symptom in the guide to incidents, and its fields by name: Meaning, Action, Fixed."""
+
+    symptom: str
+    fields: dict[str, str]
+
+    @classmethod
+    def of(cls, symptom: str, text: str) -> Incident:
+        fields = re.findall(r"^- \*\*(\w+)\*\*.*?: (.+?)(?=\n\n|\n- |\n?\Z)", text, re.MULTILINE | re.DOTALL)
+        return cls(symptom, {name: " ".join(value.split()) for name, value in fields})
+
+
+def incidents() -> list[Incident]:
+    """The symptoms in the guide, with their meaning, the action and what is printed when they are fixed."""
+    parts = re.split(r"^(#{2,}) (.+)$", words_of(INCIDENTS), flags=re.MULTILINE)[1:]
+    return [
+        Incident.of(title, text)
+        for level, title, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        if level == "###"
+    ]
+
+
+def test_every_incident_has_an_action() -> None:
+    for incident in incidents():
+        assert "Action" in incident.fields, incident.symptom
+        assert incident.fields.keys() <= {"Meaning", "Action", "Fixed"}, incident.symptom
 
 
 def test_what_is_said_when_an_incident_is_over_is_what_the_service_says() -> None:
@@ -359,14 +445,16 @@ def test_what_is_said_when_an_incident_is_over_is_what_the_service_says() -> Non
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".py", ".html", ".sh")
     )
-    assert len(incidents()) > 40
-    for *_, then in incidents():
-        for text in (*_CODE.findall(then), *re.findall(r'"([^"]+)"', then)):
+    assert len(incidents()) > 50
+    assert sum("Fixed" in incident.fields for incident in incidents()) > 30
+    for incident in incidents():
+        fixed = incident.fields.get("Fixed", "")
+        for text in (*_CODE.findall(fixed), *re.findall(r'"([^"]+)"', fixed)):
             assert text in said, text
 
 
 def test_every_reason_that_an_incident_has_is_one() -> None:
     known = {reason.value for enum in (GitReason, SyncReason, ConnectionReason) for reason in enum}
-    for seen, *_ in incidents():
-        for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", seen):
+    for incident in incidents():
+        for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", incident.symptom):
             assert name in known, name

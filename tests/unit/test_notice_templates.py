@@ -114,9 +114,10 @@ def test_a_template_that_cannot_be_used_is_refused_with_the_place_and_what_is_al
 
 
 def test_the_guide_has_every_placeholder_and_every_check_of_the_doctor() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "operators.md").read_text(encoding="utf-8")
+    guide = Path(__file__).parents[2] / "docs" / "operate"
+    notifications = (guide / "notifications.md").read_text(encoding="utf-8")
     for name, meaning in PLACEHOLDERS.items():
-        assert f"| `{name}` | {meaning} |\n" in guide
-    doctor = guide.partition("\n## Doctor\n")[2].partition("\n## ")[0]
+        assert f"| `{name}` | {meaning} |\n" in notifications
+    doctor = (guide / "troubleshooting" / "doctor.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1] for line in doctor.splitlines() if line.startswith("| `")]
     assert re.findall(r"`([a-z-]+)`", " ".join(rows)) == list(NAMES)

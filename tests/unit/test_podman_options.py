@@ -155,7 +155,7 @@ def test_a_profile_that_podman_cannot_open_names_the_property() -> None:
     assert "kiok.sandbox.podman.seccomp.path" in str(raised.value)
     with pytest.raises(SandboxUnavailable) as raised, Engine(SandboxConfig()).answering():
         raise APIError("", response(500, "out of order"), "out of order")
-    assert str(raised.value).endswith("refused: out of order")
+    assert str(raised.value).endswith("refused the request: out of order")
     with pytest.raises(NotFound), Engine(SandboxConfig()).answering():
         raise NotFound("")
 

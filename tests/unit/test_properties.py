@@ -637,6 +637,16 @@ def test_the_properties_command_prints_name_value_and_source(config: Path) -> No
     assert "kiok.workers = 5\n" in plain.stdout
 
 
+def test_properties_command_prints_a_markdown_table_of_defaults(config: Path) -> None:
+    config.write_text("kiok.workers=5\n")
+    done = manage("properties", "--markdown", "--config", str(config))
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (ROOT / "docs" / "reference" / "properties.md").read_text(encoding="utf-8")
+    assert done.stdout in page
+    assert len(done.stdout.splitlines()) == len(properties.TABLE) + 2
+    assert manage("properties", "--markdown", "--json").returncode != 0
+
+
 @pytest.mark.parametrize("name", ["KIOK_WEB_HOST", "DATABASE_URL", "KIOK_CONFIG", "KIOK_REDIS_URL"])
 def test_a_variable_that_is_not_utf_8_ends_a_command_with_status_2(name: str, tmp_path: Path) -> None:
     environ = {**os.environ, "KIOK_BROKER": "redis"} if name == "KIOK_REDIS_URL" else {**os.environ}

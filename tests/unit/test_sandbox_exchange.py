@@ -130,9 +130,9 @@ def test_a_flood_is_cut_off() -> None:
 
 
 def test_garbled_answers_are_lost() -> None:
-    with pytest.raises(ResponseLost, match="garbled: the first frame"):
+    with pytest.raises(ResponseLost, match="corrupt: the first frame"):
         talk(lambda sock: sock.sendall(framed(b"x" * 100)))
-    with pytest.raises(ResponseLost, match="garbled: the engine names a stream"):
+    with pytest.raises(ResponseLost, match="corrupt: the engine sent data of the unknown stream"):
         talk(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad request\r\n"))
 
 

@@ -127,7 +127,7 @@ def test_a_prometheus_with_the_token_scrapes_and_alerts_and_one_without_is_refus
         return {alert["labels"]["alertname"] for alert in told("alerts").get("alerts", ())}
 
     try:
-        wanted = {"KiokNobodyLeads", "KiokNoWorkers", "KiokRepositoryFails", "KiokRepositoryNotLookedAt"}
+        wanted = {"KiokNoLeader", "KiokNoWorkers", "KiokRepositoryFails", "KiokRepositoryNotPolled"}
         eventually(lambda: pending() >= wanted, 60, "the alerts")
         assert pending() == wanted
         targets = {item["labels"]["job"]: item for item in told("targets")["activeTargets"]}

@@ -1,6 +1,6 @@
 """What one team has to be synced delays no other: real workers, a flood and a push.
 
-A batch is what workers are at when a push comes, one sync each (docs/scaling.md).
+A batch is what workers are at when a push comes, one sync each (docs/operate/scaling.md).
 """
 
 from __future__ import annotations

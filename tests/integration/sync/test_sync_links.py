@@ -60,9 +60,9 @@ def test_what_becomes_a_link_keeps_its_dags_as_stale_until_it_is_deleted(
         assert (report.state, report.reason, report.ok) == ("degraded", "files_failed", False)
         assert (report.pruned, set(report.stale)) == ((), uids)
         assert {f"team/{item.path}" for item in report.failed} == uids
-        assert all(f"{changed} is a {kind} now" in item.message for item in report.failed)
+        assert all(f"{changed} is now a {kind}" in item.message for item in report.failed)
     for dag in Dag.objects.filter(uid__in=uids):
-        assert f"{changed} is a {kind} now" in (dag.stale_reason or "")
+        assert f"{changed} is now a {kind}" in (dag.stale_reason or "")
     assert Dag.objects.count() == 4
     # Put back, they are served again; deleted, they are gone.
     good = work_repo.git("rev-parse", "HEAD~1")

@@ -1,6 +1,6 @@
 """From the commits of a repository that were synced to all that the store must hold of it.
 
-Written from the rules (docs/authors.md, ARCHITECTURE.md "Always true"), without the product's code. `synced` is the
+Written from the rules (docs/authors, ARCHITECTURE.md "Always true"), without the product's code. `synced` is the
 whole of it; everything else are shapes.
 """
 
@@ -12,7 +12,7 @@ from functools import reduce
 from typing import Any
 
 Spec = Mapping[str, Any]
-"""A compiled DAG as the JSON object of docs/authors.md, "The compiled form"."""
+"""A compiled DAG as the JSON object of docs/authors/compiled-form.md."""
 
 
 @dataclass(frozen=True, slots=True)

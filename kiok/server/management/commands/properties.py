@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from kiok.connections.redaction import redact
+from kiok.server import marked_text
+from kiok.server.properties import TABLE
 from kiok.text import terminal_line
 
 
@@ -19,9 +21,18 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
+        formats = parser.add_mutually_exclusive_group()
+        formats.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
+        formats.add_argument(
+            "--markdown",
+            action="store_true",
+            help="print the table of docs/reference/properties.md: name, default, description",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        if options["markdown"]:
+            self.stdout.write(markdown_table())
+            return
         lines = [{**asdict(line), "value": redact(line.value)} for line in settings.KIOK.settings()]
         for invalid in settings.KIOK.invalid_repositories:
             self.stderr.write(f"kiok: {terminal_line(str(invalid))}")
@@ -31,3 +42,12 @@ class Command(BaseCommand):
         for line in lines:
             self.stdout.write(f"{line['name']} = {line['value']}")
             self.stdout.write(f"    {line['description']} [{line['source']}]")
+
+
+def markdown_table() -> str:
+    """Return every property with its default and its description, as a Markdown table."""
+    rows = []
+    for line in TABLE.values():
+        default = line.parser.show(line.default)
+        rows.append((f"`{line.name}`", f"`{default}`" if default else "", line.description))
+    return marked_text.table(("property", "default", "meaning"), rows)
