@@ -86,9 +86,9 @@ def _is_waiting(request: HttpRequest) -> bool:
 
 def _found(examination: Examination, when: datetime) -> dict[str, Any]:
     bad, weaker = examination.bad, examination.weaker
-    tone, word = (Tone.BAD, "less than promised") if bad else (Tone.GOOD, "as promised")
+    tone, word = (Tone.BAD, "not as expected") if bad else (Tone.GOOD, "as expected")
     text = (
-        f"{len(examination.findings) - bad} of {len(examination.findings)} isolation layers are as promised."
+        f"{len(examination.findings) - bad} of {len(examination.findings)} isolation layers are as expected."
     )
     if weaker:
         text += f" {weaker} of them {'is' if weaker == 1 else 'are'} weaker with this engine."

@@ -96,7 +96,7 @@ class LeaderElector(threading.Thread):
                 if lead:
                     self._lead(lead)
             except Error as exc:
-                log.warning("the database does not answer, so this process cannot lead: %s", exc)
+                log.warning("the database is unreachable, so this process cannot lead: %s", exc)
             except Exception:  # nothing would start this thread again
                 log.exception("leading failed; this process campaigns again")
             finally:

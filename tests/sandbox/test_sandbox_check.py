@@ -179,7 +179,7 @@ def test_the_page_shows_what_a_worker_found_and_the_admins_index_leads_to_it(
 
     shown = status(browser)
     assert shown["settled"] is True
-    assert "as promised" in shown["parts"]["line"]
+    assert "as expected" in shown["parts"]["line"]
     assert "Landlock" in shown["parts"]["body"]
     for name in worker_sandbox.sandbox().config.images.values():
         assert str(engine.images.get(name).id) in shown["parts"]["body"]
@@ -190,7 +190,7 @@ def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) 
     browser.post(f"{PAGE}check/")
     work()
     shown = status(browser)
-    assert "less than promised" in shown["parts"]["line"]
+    assert "not as expected" in shown["parts"]["line"]
     assert "io_uring_setup" in shown["parts"]["body"]
 
 
@@ -207,7 +207,7 @@ def test_the_page_and_the_command_show_what_is_weaker_with_an_engine(
         result={"error": "", "examination": examination.to_json()},
     )  # fmt: skip
     shown = status(browser)["parts"]
-    assert "2 of 2 isolation layers are as promised. 1 of them is weaker with this engine." in shown["line"]
+    assert "2 of 2 isolation layers are as expected. 1 of them is weaker with this engine." in shown["line"]
     assert shown["body"].count("kiok-warn") == 1
     terminal.show_examination(examination)
     printed = " ".join(capsys.readouterr().out.split())

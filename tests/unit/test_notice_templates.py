@@ -101,8 +101,8 @@ def test_a_template_of_ones_own_keeps_what_is_not_a_placeholder() -> None:
         ('["{title}"]', "not a JSON object"),
         ('"{title}"', "not a JSON object"),
         ("[" * 100_00, "nested too deeply|no JSON"),
-        ('{"a":' * 51 + "1" + "}" * 51, "nested too deeply; at most 50"),
-        ('{"a":' + "[" * 600 + "]" * 600 + "}", "nested too deeply; at most 50"),
+        ('{"a":' * 51 + "1" + "}" * 51, "nested too deeply: at most 50"),
+        ('{"a":' + "[" * 600 + "]" * 600 + "}", "nested too deeply: at most 50"),
         ('{"text": "' + "x" * MAX_CHARACTERS + '"}', f"at most {MAX_CHARACTERS}"),
     ],
 )
