@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
     """Have a worker sync a repository once the current transaction is committed. Returns the task's id.
 
-    The sync goes by the correlation id of whoever asks here.
+    The sync goes by the correlation id of the caller.
     """
     priority = Priority.SCHEDULED if trigger == Trigger.SCHEDULE else Priority.INTERACTIVE
     known = correlation.current() or correlation.made()

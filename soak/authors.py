@@ -95,18 +95,18 @@ class Author:
 
     def _edits(self, files: Files) -> dict[str, Authored | None]:
         path = self.chance.choice(YAML)
-        deed = self.chance.random()
-        if self.has_python and deed < 0.3:
-            return {PYTHON: failing_python() if deed < 0.05 else python_file({"p": self._script()})}
-        if deed < 0.45:
+        dice = self.chance.random()
+        if self.has_python and dice < 0.3:
+            return {PYTHON: failing_python() if dice < 0.05 else python_file({"p": self._script()})}
+        if dice < 0.45:
             return {path: unreadable_yaml(self._script())}
-        if deed < 0.5:
+        if dice < 0.5:
             return {path: yaml_without_dag()}
-        if deed < 0.6:
+        if dice < 0.6:
             return {path: None, KEPT: yaml_file({"kept": self._script()})}
-        if deed < 0.65 and path in files:
+        if dice < 0.65 and path in files:
             return {path: None, self.chance.choice(YAML): files[path]}  # renamed
-        if deed < 0.7:
+        if dice < 0.7:
             return {each: self._good() for each in YAML}
         return {path: self._good()}
 

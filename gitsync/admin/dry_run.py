@@ -32,7 +32,7 @@ SHOWN_REASONS = 50  # files without a DAG, and ignored entries
 DIFF_SECONDS = 1.0  # for all spec diffs on the page together: specs are untrusted, and a diff may take long
 LABELS = ("Now", "After the sync")
 # The lists of a report, and what would happen to their DAGs. A summary shows the text before the colon only.
-DEEDS = (
+CHANGE_KINDS = (
     ("created", "created"),
     ("updated", "updated"),
     ("pruned", "pruned"),
@@ -78,13 +78,13 @@ def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any
 
 def in_words(counts: Mapping[str, int], unchanged: int) -> str:
     """Return `2 DAGs would be created, 1 DAG would be pruned; 5 are unchanged. 1 file fails.`."""
-    deeds = [
+    changes = [
         f"{_number(counts[name], 'DAG')} would be {done.partition(':')[0]}"
-        for name, done in DEEDS
+        for name, done in CHANGE_KINDS
         if counts[name]
     ]
     same = f"{unchanged} {'is' if unchanged == 1 else 'are'} unchanged" if unchanged else ""
-    text = "; ".join(part for part in (", ".join(deeds) or "No DAG would change", same) if part)
+    text = "; ".join(part for part in (", ".join(changes) or "No DAG would change", same) if part)
     failed = counts["failed_files"]
     return (
         f"{text}. {_number(failed, 'file')} {'fails' if failed == 1 else 'fail'}." if failed else f"{text}."
@@ -99,7 +99,7 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
     return render_to_string(
         "gitsync/dry_run.html",
         {
-            "deeds": [
+            "changes": [
                 {
                     "title": f"{_number(counts[name], 'DAG')} would be {done}",
                     "dags": [
@@ -108,7 +108,7 @@ def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]
                     ],
                     "left_out": counts[name] - len(report[name][:SHOWN_UIDS]),
                 }
-                for name, done in DEEDS
+                for name, done in CHANGE_KINDS
                 if counts[name]
             ],
             "without_diff": counts["updated"] - len(diffs),

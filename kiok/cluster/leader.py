@@ -76,7 +76,7 @@ def resign(lead: HeldLeadership) -> None:
 class LeaderElector(threading.Thread):
     """A thread that campaigns for the leader lease for as long as the process lives, and leads while it holds it.
 
-    It also runs the periodic jobs of this process, whoever leads.
+    It also runs the periodic jobs of this process, also while another process leads.
     """
 
     def __init__(self) -> None:

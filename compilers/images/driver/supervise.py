@@ -232,7 +232,7 @@ def _judge(watch: Watch, status: int, *, timed_out: bool, limit: float) -> tuple
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         name = _NAMES.get(-code, "real-time")  # type: ignore[call-overload]
-        cause = ", mostly for want of memory" if -code == signal.SIGKILL else ""
+        cause = ", usually because it ran out of memory" if -code == signal.SIGKILL else ""
         return "killed", f"its process was ended by signal {-code} ({name}){cause}"
     if code == 0 and watch.payload:
         return "ok", ""

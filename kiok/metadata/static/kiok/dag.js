@@ -66,18 +66,18 @@
     panzoom.pan(middle.x, middle.y, still);
   };
   const move = (x, y) => panzoom.pan(x / panzoom.getScale(), y / panzoom.getScale(), { ...still, relative: true });
-  const deeds = {
+  const actions = {
     in: () => zoomTo(panzoom.getScale() * STEP),
     out: () => zoomTo(panzoom.getScale() / STEP),
     fit,
     full: () => zoomTo(1),
   };
   const keys = {
-    "+": deeds.in,
-    "=": deeds.in,
-    "-": deeds.out,
-    0: deeds.fit,
-    1: deeds.full,
+    "+": actions.in,
+    "=": actions.in,
+    "-": actions.out,
+    0: actions.fit,
+    1: actions.full,
   };
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -193,7 +193,7 @@
   tools.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button) {
-      deeds[button.dataset.graph]();
+      actions[button.dataset.graph]();
     }
   });
   tools.hidden = false;

@@ -1,5 +1,5 @@
 # tries: fills shared memory and unmaps it, so that the driver is the largest process when memory runs out
-# expect: Permission denied.*oom_score_adj|ended by signal 9 \(SIGKILL\), mostly for want of memory
+# expect: Permission denied.*oom_score_adj|ended by signal 9 \(SIGKILL\), usually because it ran out of memory
 import mmap
 import os
 

@@ -1,5 +1,5 @@
 # tries: takes shared memory, which is not counted as its process's data
-# expect: ended by signal 9 \(SIGKILL\), mostly for want of memory
+# expect: ended by signal 9 \(SIGKILL\), usually because it ran out of memory
 import mmap
 
 held = []
