@@ -248,8 +248,8 @@ def test_pages_api_doctor_and_log_show_what_is_wrong(
             + entry("Bad Name", work_repo.file_url)
         )
         jobs.leader_jobs()
-    assert "repository aaa fails (declaration_invalid)" in caplog.text
-    assert "repository bbb fails (credential)" in caplog.text
+    assert "repository aaa is failing (declaration_invalid)" in caplog.text
+    assert "repository bbb is failing (credential)" in caplog.text
     assert f"invalid declaration of a repository: {declared.file}:9: name 'Bad Name'" in caplog.text
     ada = User.objects.create_superuser("ada", password="x")
     browser = Client()

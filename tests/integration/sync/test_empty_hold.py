@@ -344,7 +344,7 @@ def test_the_command_line_accepts_what_is_held_and_says_who(guarded: Repository,
     assert json.loads(done.stdout)["repositories"][0]["pruned"] == list(UIDS)
     run = SyncRun.objects.filter(repository=guarded).order_by("-id")[0]
     assert "(command line)" in run.requested_by
-    assert f"which {run.requested_by} accepted" in run.log
+    assert f"as accepted by {run.requested_by}" in run.log
 
 
 def test_over_the_api_the_commit_is_named_and_the_answer_is_the_sync(

@@ -118,7 +118,7 @@ def test_the_log_of_a_good_sync_tells_the_commit_the_files_the_images_and_what_c
     log = log_of_last()
     assert steps_of(log) == ["sync", "fetch", "discover", "compile", "plan", "apply"]
     assert "sync: requested by ada (admin)" in log
-    assert f"is at commit {commit}, before: none" in log
+    assert f"is at commit {commit}, last good sync: none" in log
     assert "fetch: fetched the whole commit" in log
     assert "2 files: 1 yaml, 1 python; 2 to compile" in log
     assert re.search(r"compile: 1 python files to compile with \S+.* \(sha256:[0-9a-f]{12}\)", log)

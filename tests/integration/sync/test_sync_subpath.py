@@ -152,7 +152,7 @@ def to_root(repo: WorkRepo) -> None:
         (edit, "moved to pipelines (1 of its 3", "subpath to 'pipelines'"),
         (
             flatten,
-            "3 of its 3 files with DAGs are elsewhere (team/dags/a.yaml is flat_a.yaml now)",
+            "3 of its 3 files with DAGs are elsewhere (team/dags/a.yaml is now flat_a.yaml)",
             "folder that holds",
         ),
         (to_root, "moved to the repository's root (3 of its 3", "Make the subpath empty"),
