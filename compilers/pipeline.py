@@ -67,7 +67,7 @@ class Compilation:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a commit gives to do: the files to compile by kind, and the results that hold without a compile.
+    """The work that a commit requires: the files to compile by kind, and the results that hold without a compile.
 
     `inputs` are the cache inputs by kind, `known` the stored result of each path. See `find_work`.
     """

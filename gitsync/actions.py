@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, Trigger
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from gitsync.sync.empty_hold import EmptyHold, every_dag, hold_of
 from gitsync.tasks import enqueue_dry_run, enqueue_sync
 from kiok.text import flaw
@@ -30,7 +30,7 @@ class ActionRefused(Exception):
 def ask_for_sync(
     user: Any, repository: Repository, *, full: bool = False, trigger: Trigger = Trigger.ADMIN
 ) -> str:
-    """Request a sync of the repository. Return the task's id. Raise NotPossible."""
+    """Request a sync of the repository. Return the task's id. Raise ActionRefused."""
     _require_enabled(repository)
     if repository.is_paused:
         raise ActionRefused(SyncReason.PAUSED, pause_message(repository))
@@ -40,7 +40,7 @@ def ask_for_sync(
 
 
 def ask_for_dry_run(user: Any, repository: Repository, *, full: bool = False) -> str:
-    """Request a dry run of the repository. Return the task's id. Raise NotPossible.
+    """Request a dry run of the repository. Return the task's id. Raise ActionRefused.
 
     A paused repository is allowed, to learn what a sync would do after resuming.
     """
@@ -53,7 +53,7 @@ def ask_for_dry_run(user: Any, repository: Repository, *, full: bool = False) ->
 def pause(user: Any, repository: Repository, reason: str) -> None:
     """Stop checking and syncing the repository until it is resumed. A running sync commits nothing.
 
-    Its DAGs keep their current state. Pausing a paused repository replaces the reason. Raise NotPossible without a reason.
+    Its DAGs keep their current state. Pausing a paused repository replaces the reason. Raise ActionRefused without a reason.
     """
     reason = " ".join(reason.split())
     if not reason:
@@ -75,7 +75,7 @@ def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMI
         held_back = Repository.objects.select_for_update().filter(pk=repository.pk, paused_at__isnull=False)
         if not held_back.exists():
             return
-        look_at_once(repository)
+        poll_now(repository)
         _write(
             repository,
             **{"paused_at": None, "paused_by": "", "pause_reason": ""},
@@ -89,7 +89,7 @@ def resume(user: Any, repository: Repository, *, trigger: Trigger = Trigger.ADMI
 
 
 def accept_empty(user: Any, repository: Repository, commit: str, *, trigger: Trigger = Trigger.ADMIN) -> str:
-    """Accept the held commit, which prunes every DAG, and request a sync. Return the task's id. Raise NotPossible."""
+    """Accept the held commit, which prunes every DAG, and request a sync. Return the task's id. Raise ActionRefused."""
     with transaction.atomic():
         hold = mark_accepted(repository, commit, user.get_username())
         _record(user, repository, f"Accepted commit {commit}, which prunes {every_dag(hold.dags)}.")
@@ -97,7 +97,7 @@ def accept_empty(user: Any, repository: Repository, commit: str, *, trigger: Tri
 
 
 def mark_accepted(repository: Repository, commit: str, accepted_by: str) -> EmptyHold:
-    """Record who accepted the held commit; a sync must follow. Raise NotPossible if another commit is held, or none.
+    """Record who accepted the held commit; a sync must follow. Raise ActionRefused if another commit is held, or none.
 
     The caller passes the commit, so that a user cannot accept a commit that arrived after the page was shown.
     """

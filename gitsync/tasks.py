@@ -137,14 +137,14 @@ def lead() -> str:
 
 
 def connect() -> None:
-    """Have every worker process stand for leader, maintain its warm pool, and run queued syncs."""
+    """Have every worker process campaign for the leader lease, maintain its warm pool, and run queued syncs."""
     WORKER.connect()
 
 
 def ensure_schedule(**_: Any) -> None:
-    """The schedule that keeps a leader alive: each minute some worker makes sure that it stands for it.
+    """Create the schedule that has a worker campaign for the leader lease every minute, and the row of that lease.
 
-    With it the row that leaders are recorded in, which also names the installation.
+    The row also identifies the installation.
     """
     LeaderLease.objects.get_or_create(pk=1)
     leader_schedule.ensure()

@@ -18,7 +18,7 @@ from django.db.models import Count
 from gitsync import tasks
 from gitsync.actions import pause, resume
 from gitsync.models import Repository, SyncRun, Trigger
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from gitsync.sync.lease import is_held
 from gitsync.sync.remote import mirror_of
 from gitsync.worker import sandbox
@@ -173,7 +173,7 @@ class Soak:
         def save() -> None:
             row = Repository.objects.get(pk=author.pk)
             row.subpath = author.subpath
-            look_at_once(row)
+            poll_now(row)
             row.save(update_fields=["subpath", "next_due_at", "consecutive_failures"])
 
         _until_done(save)

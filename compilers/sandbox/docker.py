@@ -39,7 +39,9 @@ class DockerSandbox:
         self._engine = Engine(self._config)
         self._pool = Pool(self._engine, self._config, claim_lock, on_claim)
         self._session = Session(self._engine, self._config)
-        self._one_each = False  # True when this engine's kernel requires one file per container: see Crowded
+        self._one_each = (
+            False  # True when this engine's kernel requires one file per container: see SingleFileOnly
+        )
 
     @property
     def config(self) -> SandboxConfig:
@@ -130,7 +132,7 @@ class DockerSandbox:
                 yield _lost(path, f"{first}; then: {exc}")
 
     def _together(self, job: SandboxJob, size: Measure, waiting: Attached | None) -> Iterator[RawResult]:
-        """Run all files in one container. Raises Lost, or Crowded if that is known to be unsafe."""
+        """Run all files in one container. Raises Lost, or SingleFileOnly if that is known to be unsafe."""
         if self._one_each and len(job.files) > 1:
             raise SingleFileOnly("its kernel has no Landlock")
         with closing(self._session.run(job, size, waiting)) as results:

@@ -92,7 +92,7 @@ def pause_context(repository: Repository) -> dict[str, Any]:
 
 
 def _pause(request: HttpRequest, repository: Repository, reason: str) -> None:
-    """Pause the repository and add a message. Raise NotPossible."""
+    """Pause the repository and add a message. Raise ActionRefused."""
     pause(request.user, repository, reason)
     under_way = UNDER_WAY if states.is_claimed(repository) else ""
     text = f"Paused {repository.name}. It is not checked or synced. Its DAGs keep their current state.{under_way}"

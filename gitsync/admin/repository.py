@@ -27,7 +27,7 @@ from gitsync.git_services import links
 from gitsync.models import ManagedBy, Repository
 from gitsync.repositories.declared import declared_where, remove_repository
 from gitsync.repositories.queries import counted_repositories
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
@@ -142,10 +142,10 @@ class RepositoryAdmin(ChangePageAdmin):
 
     def save_model(self, request: HttpRequest, obj: Repository, form: Any, change: bool) -> None:  # noqa: ARG002
         if not change:
-            look_at_once(obj)
+            poll_now(obj)
             obj.save(force_insert=True)
         elif form.changed_data != ["groups"]:
-            look_at_once(obj)
+            poll_now(obj)
             # Not the observed fields nor the lease: a sync may have changed them since the row was read.
             obj.save(update_fields=[*CONFIGURATION, "next_due_at", "consecutive_failures"])
 

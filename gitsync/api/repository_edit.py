@@ -28,7 +28,7 @@ from gitsync.api.problems import ApiRefusal, invalid, not_found
 from gitsync.api.schemas import RepositoryName, Taken, Text
 from gitsync.models import Repository
 from gitsync.repositories import declared
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
 
@@ -139,7 +139,7 @@ def add(caller: Caller, body: RepositoryConfiguration) -> Repository:
     _check_choices(caller, repository, FIELDS.values())
     groups = _groups(caller, given["groups"])
     _validate(repository)
-    look_at_once(repository)
+    poll_now(repository)
     with _as_conflict(), transaction.atomic():
         repository.save(force_insert=True)
         repository.groups.set(groups)
@@ -163,7 +163,7 @@ def change(
         return repository
     _check_choices(caller, repository, changed)
     _validate(repository)
-    look_at_once(repository)
+    poll_now(repository)
     with _as_conflict(), transaction.atomic():
         if changed:
             # Only the changed columns: syncs and other users may have changed the others since the row was read.

@@ -1,4 +1,4 @@
-"""Whether the leader follows the declared repositories."""
+"""The state of the declared repositories, as the leader found it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from gitsync.git.failure import host_key_fingerprint
 from gitsync.git.known_hosts import keys_for, with_key
 from gitsync.git.remote_refs import list_refs
 from gitsync.models import Repository
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.remote import Remote, client, remote_of
 from gitsync.sync.remote_ref import MAX_NAME_CHARACTERS, find_ref
@@ -171,7 +171,7 @@ def accept_host_key(repository: Repository, fingerprint: str, *, user_id: int | 
         except (KiokError, ValueError) as error:
             raise HostKeyNotAccepted(f"No host key was accepted: {error}") from error
         repository.credential = connection  # replaces the copy without the host key
-        look_at_once(repository)
+        poll_now(repository)
         repository.save(update_fields=["next_due_at", "consecutive_failures"])
         if user_id is not None:
             # Users who cannot see the repository can see the connection's history.

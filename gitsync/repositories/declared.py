@@ -15,7 +15,7 @@ from gitsync.models import ManagedBy, Repository, Trigger
 from gitsync.models.connection_checks import wrong_credential, wrong_keys, wrong_secret
 from gitsync.repositories import declaration_loss
 from gitsync.repositories.declaration_loss import DECLARING
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from kiok import correlation
 from kiok.cluster.conf import properties
 from kiok.connections.models import Connection
@@ -202,7 +202,7 @@ def _declare(name: str, values: Mapping[str, object]) -> bool:
             return False
         for field, value in values.items():
             setattr(repository, field, value)
-        look_at_once(repository)
+        poll_now(repository)
         repository.save()
     return True
 
@@ -230,7 +230,7 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
         elif (repository.declaration_reason, repository.declaration_problem) == (reason, problem):
             return False
         repository.declaration_reason, repository.declaration_problem = reason, problem
-        look_at_once(repository)
+        poll_now(repository)
         repository.save()
     if repository.enabled and not repository.is_paused:
         log.warning("repository %s is failing (%s): %s", name, reason, problem)

@@ -62,7 +62,7 @@ def retry_at(repository: Repository, attempts: int, due: datetime) -> datetime:
     return due + interval * (polls - 1)
 
 
-def look_at_once(repository: Repository) -> None:
+def poll_now(repository: Repository) -> None:
     """Make the repository due now and reset its back-off, after an edit. Does not save."""
     repository.next_due_at = database_now()
     repository.consecutive_failures = 0

@@ -34,7 +34,7 @@ def admit_all(_shares: Sequence[Share]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """What a sync is requested to do, and by whom.
+    """Options of a requested sync.
 
     `full` compiles unchanged files too. `wait` waits for a running sync of the repository and syncs then, instead of
     leaving the request to it. `is_repeat`: a worker had begun this sync, and died. `admit` decides whether the sync may

@@ -1,4 +1,4 @@
-"""What Git Sync has the leader and every worker process do: registered with `kiok.cluster` when the app is ready.
+"""Jobs and loops of Git Sync for the leader and for every worker process, registered with `kiok.cluster`.
 
 The imports wait until a process leads: commands and pages do not need the git client, the sandbox and retention.
 """

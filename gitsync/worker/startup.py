@@ -1,4 +1,4 @@
-"""What a worker process runs next to its tasks: a leader elector, and the maintainer of its warm pool."""
+"""Threads of a worker process next to its tasks: a leader elector, and the maintainer of the warm pool."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Confinement:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
         _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # Docker has set it already; the layers depend on it
         version = landlock.abi()
-        # Without Landlock this container has one file only: see driver.Crowded.
+        # Without Landlock this container has one file only: see driver.TooManyFiles.
         ruleset = landlock.ruleset(version, TMP) if version else None
         return cls(version, ruleset, modes.filter_of_modes())
 

@@ -111,7 +111,7 @@ def run_file(
 ) -> tuple[dict[str, Any], bytes]:
     """Compile one file in its own process, preforked or new. Return its meta and payload.
 
-    `until` is the end of the container's deadline on the monotonic clock. Raises HostGone.
+    `until` is the end of the container's deadline on the monotonic clock. Raises HostDisconnected.
     """
     begun = time.monotonic()
     limit = min(request.file_timeout_seconds, until - begun)

@@ -199,7 +199,7 @@ def test_what_others_do_at_the_same_time_is_a_conflict_and_no_fault(
     )  # as if it were not there yet
     assert api("POST", "repositories", {"name": "team", "url": URL}).status_code == 409
     monkeypatch.setattr(
-        repository_edit, "look_at_once", lambda row: Repository.objects.filter(pk=row.pk).delete()
+        repository_edit, "poll_now", lambda row: Repository.objects.filter(pk=row.pk).delete()
     )
     assert api("PATCH", "repositories/team", {"ref": "x"}).status_code == 404
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.sync import apply as store
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from gitsync.sync.lease import SyncLease, acquire, leave_request, release
 from gitsync.sync.poll import poll, settled
 from gitsync.sync.remote import Remote
@@ -249,7 +249,7 @@ def test_an_edit_during_a_look_is_not_overlooked(
     def ask(remote: Remote) -> str:
         edited = Repository.objects.get()
         edited.url, edited.include = work_repo.file_url, "*.txt"
-        look_at_once(edited)
+        poll_now(edited)
         edited.save()
         return remote.probe()
 

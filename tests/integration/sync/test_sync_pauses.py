@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from gitsync.models import Repository, SyncRun
-from gitsync.repositories.declared import look_at_once
+from gitsync.repositories.declared import poll_now
 from gitsync.sync.backoff import MAX_BACKOFF_SECONDS
 from gitsync.sync.poll import poll
 from kiok.metadata.models import Dag
@@ -73,7 +73,7 @@ class TestPauses:
         for _ in range(5):
             pause()
         row = Repository.objects.get()
-        look_at_once(row)
+        poll_now(row)
         row.save()
         assert row.next_due_at <= timezone.now()
         assert pause() == 60

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from gitsync.actions import pause, resume
 from gitsync.models import Repository, SyncRun, SyncState
-from gitsync.sync.backoff import look_at_once
+from gitsync.sync.backoff import poll_now
 from gitsync.sync.lease import acquire
 from gitsync.sync.run import SyncOptions, sync_repository
 from tests.support.reference.authoring import yaml_file
@@ -165,7 +165,7 @@ class World:
         for name, value in fields.items():
             setattr(one, name, value)
             setattr(row, name, value)
-        look_at_once(row)
+        poll_now(row)
         row.save(update_fields=[*fields, "next_due_at", "consecutive_failures"])
 
     def pause(self, one: Configured) -> None:

@@ -1,0 +1,94 @@
+"""The language of the project: plain technical English, in sources, templates and documents."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = re.compile(
+    r"\b(anew|beside|deeds?|for want of|be it|mend(s|ed|ing)?|(stands?|stood|standing) ready|told of|(is|are|was|were) told|whoever)\b",
+    re.IGNORECASE,
+)
+# Sentences and names that were replaced; `docs/glossary.md` has the terms.
+REPLACED = re.compile(
+    r"With \{name\} went|The worker failed at it|before receivers are told|How it is talked to|Whom e-mail is from"
+    r"|it is looked at at once|What is wrong is told field by field|to the grave|A DAG for nobody|asks whether one is sure"
+    r"|Hold it back, with a reason|A line leads from a task|what the dead left|So old may the row"
+    r"|\b(Looks|look_at_once|hasten|rouse|Rouser|Deferred|put_back|Candidate|stand_for_leader|SharedProbes|told_state"
+    r"|untold_looks|note_transition|call_off|NotPossible|Housekeeping|HostGone|Crowded|run_side_by_side|hostile_json)\b"
+)
+FOLDERS = ("benchmarks", "compilers", "docs", "examples", "gitsync", "kiok", "ops", "scripts", "soak")
+TEXTS = {".py", ".md", ".html", ".js", ".css", ".sh", ".toml", ".yaml", ".yml", ".java", ""}
+DOCUMENTS_LATER = ("docs/adr/", "CHANGELOG.md")
+
+
+def sources() -> list[Path]:
+    """Return the tracked texts of the product and its documents, without tests, migrations and libraries of others."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md", "Makefile", "Dockerfile", "*.yml", *FOLDERS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    return [
+        ROOT / name
+        for name in listed
+        if Path(name).suffix in TEXTS and not re.search(r"migrations/|/vendor/|^tests/", name)
+    ]
+
+
+def words(pattern: re.Pattern[str]) -> Iterator[str]:
+    for path in sources():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if found := pattern.search(line):
+                yield f"{path.relative_to(ROOT)}:{number}: {found[0]!r}"
+
+
+def test_no_word_that_is_not_used_is_left() -> None:
+    assert list(words(WORDS)) == []
+
+
+def test_no_sentence_or_name_that_was_replaced_is_left() -> None:
+    assert list(words(REPLACED)) == []
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "compilers", "gitsync", "kiok", "scripts", "soak"])
+def test_no_string_is_used_as_a_comment(folder: str) -> None:
+    """Constants have a comment: a string below them is no docstring for any tool."""
+    wrong = []
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            body = getattr(node, "body", None)
+            if not isinstance(body, list):
+                continue
+            is_documented = isinstance(
+                node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+            )
+            wrong += [
+                f"{path.relative_to(ROOT)}:{statement.lineno}"
+                for statement in body[1 if is_documented else 0 :]
+                if isinstance(statement, ast.Expr)
+                and isinstance(statement.value, ast.Constant)
+                and isinstance(statement.value.value, str)
+            ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "compilers", "gitsync", "kiok", "scripts", "soak"])
+def test_docstrings_begin_with_a_verb_or_a_noun(folder: str) -> None:
+    banned = re.compile(r"(What|Whether|Who|Whom|How|Where|Of|As|So)\b")
+    wrong = []
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                if banned.match(text):
+                    wrong.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}: {text[:60]!r}")
+    assert wrong == []
