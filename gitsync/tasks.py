@@ -73,7 +73,7 @@ def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = ""
         if joined:
             if trigger != Trigger.SCHEDULE:
                 enqueue.promote(repository_id)
-            log.info("a sync of %s waits for a worker already: this request joins %s", *joined)
+            log.info("a sync of %s is already queued; this request is coalesced into %s", *joined)
     return False
 
 
@@ -83,7 +83,7 @@ def run_next_queued_sync() -> str:
 
     queued = WORKER.tasks.claim()
     if queued is None:
-        return "no queued sync may begin now"
+        return "no queued sync may start now"
     trigger, full, requested_by, correlation_id = queued.arguments
     options = SyncOptions(
         Trigger(trigger),
@@ -94,7 +94,7 @@ def run_next_queued_sync() -> str:
     )
     with correlation.bound(correlation_id):
         name = Repository.objects.filter(pk=queued.repository_id).values_list("name", flat=True).first()
-        log.info("this worker runs the queued sync of repository %s", name or "that is deleted")
+        log.info("running the queued sync of repository %s", name or "(deleted)")
         outcome = run_sync(queued.repository_id, options)
     if isinstance(outcome, Requeue):
         WORKER.tasks.requeue(queued, full=outcome.full)
@@ -113,7 +113,7 @@ def run_sync(repository_id: int, options: SyncOptions) -> str | Requeue:
     try:
         outcome = run.run_sync(repository_id, options)
     except Repository.DoesNotExist:
-        return f"repository {repository_id} is gone"
+        return f"repository {repository_id} was deleted"
     if isinstance(outcome, Requeue):
         return outcome
     return f"{outcome.name}: {outcome.state} {outcome.message}".strip()
@@ -133,7 +133,7 @@ def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") ->
 def lead() -> str:
     """Task: have this worker process stand for leader, if it does not yet."""
     WORKER.campaign()
-    return "standing for leader"
+    return "campaigning for leader"
 
 
 def connect() -> None:

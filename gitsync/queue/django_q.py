@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Syncs whose result somebody may read. Of others only failures are stored: django-q2 locks all results to store one.
 AWAITED = (Trigger.ADMIN, Trigger.API)
-BUSY = "other long syncs are running; this one waits until one of them has ended"
+BUSY = "other long syncs are running; requeued until one of them ends"
 _QUEUED = "queued_sync"
 _REQUEUED = "requeued"
 
@@ -76,4 +76,4 @@ def _stored(task: dict[str, Any], **_: Any) -> None:
             dequeue.finish(task[_QUEUED])
         dispatch.notify_next()
     except DatabaseError as exc:  # raised, it would end the monitor
-        log.warning("the end of a queued sync could not be recorded, so it runs again: %s", exc)
+        log.warning("cannot record the end of a queued sync, so it runs again: %s", exc)

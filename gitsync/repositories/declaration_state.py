@@ -24,7 +24,7 @@ class FollowedDeclaration:
         except DeclarationError as exc:
             problem = str(exc)
         if problem and problem != self._logged:
-            log.error("the declaration of repositories is not followed: %s", problem)
+            log.error("the declared repositories are not applied: %s", problem)
         self._logged = problem
         if not DeclarationState.objects.filter(pk=1, problem=problem).exists():
             DeclarationState.objects.update_or_create(pk=1, defaults={"problem": problem})

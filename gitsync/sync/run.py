@@ -72,7 +72,7 @@ def _check_empty_hold(context: SyncContext) -> None:
     """Require that a person accepted the commit, if it prunes every DAG. Raises WouldEmpty."""
     plan, commit = context.plan, context.commit
     if accepted_by := require_acceptance(context.repository, plan, commit, is_dry_run=context.lease is None):
-        context.note(f"the commit prunes {every_dag(len(plan.pruned))}, which {accepted_by} accepted")
+        context.note(f"the commit prunes {every_dag(len(plan.pruned))}, as accepted by {accepted_by}")
 
 
 def _apply(context: SyncContext) -> None:
@@ -171,7 +171,7 @@ def _acquire(repository_id: int, options: SyncOptions) -> SyncLease:
         if not options.wait and leave_request(
             repository_id, options.trigger, options.requested_by, full=options.full
         ):
-            raise Busy("a sync of this repository is running; another one follows it for this request")
+            raise Busy("another sync of this repository is running; a sync for this request follows it")
         if time.monotonic() > deadline:
             raise Busy("another sync of this repository has been running for too long; try again later")
         time.sleep(WAIT_POLL_SECONDS)
@@ -195,7 +195,7 @@ def _sync_until_settled(
             return replace(outcome, full=outcome.full or bool(pending and pending["full"]))
         if pending:
             joined = pending.pop("correlation_id", "")
-            log.info("the sync %s follows, which was requested while this one ran", joined)
+            log.info("starting the sync that was requested during this one: %s", joined)
             correlated.enter_context(correlation.bound(joined))
             pending["trigger"] = Trigger(pending["trigger"])
             options = replace(options, **pending, is_repeat=False)
@@ -268,14 +268,14 @@ def _end_without_effect(
         return report_without_effect(repository, error.reason, str(error))
     if isinstance(error, SystemExit):  # the worker ends a task that is over its time, and itself
         connection.close()  # it may have been in the middle of a statement
-        _abandon(run, context, WorkerDied(f"the worker ended it, and itself: {error}"))
+        _abandon(run, context, WorkerDied(f"the worker terminated this sync and itself: {error}"))
         raise error
     if isinstance(error, OperationalError | InterfaceError):
         if is_store_full(error):
             # Existing rows can be written, mostly: so the operator finds the reason at the repository.
             with suppress(DatabaseError):
                 return _fail(context, run, lease, error)
-        log.warning("the sync of %s ended because the database failed: %s", repository.name, error)
+        log.warning("the sync of %s was aborted by a database error: %s", repository.name, error)
         # The database failed, not the repository: its state stays as it is.
         status.postpone(lease, repository)
         raise error
@@ -370,7 +370,7 @@ def _report(context: SyncContext, *, retries: Retries | None = None) -> SyncRepo
 def _request(options: SyncOptions) -> str:
     """Return who requested what, for the sync log."""
     by = f" by {options.requested_by}" if options.requested_by else ""
-    everything = ", compiling unchanged files too" if options.full else ""
+    everything = ", a full sync: unchanged files are compiled too" if options.full else ""
     return f"requested{by} ({options.trigger.label}){everything}"
 
 

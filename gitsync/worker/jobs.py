@@ -90,7 +90,7 @@ def warn_of_git() -> None:
     if version < MINIMUM_GIT_VERSION:
         found, needed = (".".join(map(str, numbers)) for numbers in (version, MINIMUM_GIT_VERSION))
         log.warning(
-            "git %s is installed; below %s git does not know every safety setting. Install a newer one",
+            "git %s is installed; versions below %s lack some safety settings. Install a newer one",
             found,
             needed,
         )

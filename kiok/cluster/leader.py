@@ -112,7 +112,7 @@ class LeaderElector(threading.Thread):
             while not self._stop_requested.wait(TICK_SECONDS):
                 if time.monotonic() - renewed >= RENEW_SECONDS:
                     if not renew(lead):
-                        log.warning("another process leads now")
+                        log.warning("lost the leader lease: another process leads now")
                         return
                     renewed = time.monotonic()
                 leader_jobs.start_if_due()
