@@ -15,7 +15,7 @@ class Priority(models.IntegerChoices):
 
 
 class QueuedSync(models.Model):
-    """A requested sync, from the request until its result is stored. See docs/adr/0023-turns.md.
+    """A requested sync, from the request until its result is stored. See docs/adr/0023-fair-queue.md.
 
     `id` is the id of its task in django-q2. `claimed_by` names the worker that runs it (`kiok.cluster.process_id`), ""
     while it waits. `number` is its position: queued syncs are claimed in this order, and each tenant and priority counts

@@ -2,5 +2,5 @@
 
 The code that writes a repository's state records a transition in the same transaction (`transition`). The rows are an
 outbox: `sender` delivers each at least once, to webhooks (`webhook`) and by e-mail (`mail`). See
-docs/adr/0027-notices.md.
+docs/adr/0027-notifications.md.
 """

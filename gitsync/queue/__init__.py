@@ -6,5 +6,5 @@ within the concurrency limits. So no tenant waits behind five hundred syncs of a
 loses no sync.
 
 `tenant` returns the tenant of a repository, `asking` enqueues, `taking` claims, `waking` dispatches tasks. See
-docs/adr/0023-turns.md.
+docs/adr/0023-fair-queue.md.
 """

@@ -3,7 +3,7 @@
 A repository whose sync kills its worker (out of memory, a crash, a time limit) would otherwise be retried forever,
 each time at the cost of a worker. The recorded syncs hold all that is needed: one whose worker died is `abandoned`
 with that reason, and becomes `failed` once the repository is failing because of it.
-See docs/adr/0028-syncs-that-kill-workers.md.
+See docs/adr/0028-crash-loops.md.
 """
 
 from __future__ import annotations
