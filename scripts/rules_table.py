@@ -20,16 +20,18 @@ DOCUMENT = ROOT / "docs" / "git-rules.md"
 HEAD = """\
 # Git: rules and their tests
 
-Urls, refs, folders and credentials are typed by users, and servers can send anything: all of it is untrusted. These are
-the rules for the use of git, and the tests that prove each of them, with real servers and real repositories.
+Urls, refs, folders and credentials are typed by users, and servers can send anything: all of it is
+untrusted. These are the rules for the use of git, and the tests that prove each of them, with real
+servers and real repositories.
 
-`scripts/rules_table.py` writes this file from the markers of the tests. Edit `tests/support/rules.py` and the tests instead.
+`scripts/rules_table.py` writes this file from the markers of the tests. Edit
+`tests/support/rules.py` and the tests instead.
 """
 CASES_HEAD = """\
 ## Cases
 
-The cases in the tests of [git-sync](https://github.com/kubernetes/git-sync), the best tested engine of this kind, and
-the tests that cover them here.
+The cases in the tests of [git-sync](https://github.com/kubernetes/git-sync), the best tested engine
+of this kind, and the tests that cover them here.
 """
 
 

@@ -71,7 +71,7 @@ _NO_PROPERTIES = frozenset(
 _MAY_BE_WIDE = re.compile(r"^\s*(\||(?:[-*] )?\[[^\]]*\]\([^)]*\)[.,;:]?$)|https?://")
 _NOT_WRAPPED = frozenset(
     (
-        *("authors.md", "git-rules.md", "performance.md", "reliability.md"),
+        *("authors.md", "performance.md", "reliability.md"),
         "security.md",
     )
 )  # pages and folders of documents whose lines are still wider
