@@ -1,4 +1,4 @@
-"""The hostile files say what they are, and docs/security.md what they say."""
+"""The heads of the hostile files are complete, and docs/security.md contains their table."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_every_attack_is_in_the_table_and_says_how_it_ends() -> None:
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ("# expect: x\n", "says not what it tries"),
-        ("# tries: x\n", "says what error to expect"),
-        ("# tries: x\n# outcome: compiled\n# expect: y\n", "says what error to expect"),
+        ("# expect: x\n", "does not say what the file tries"),
+        ("# tries: x\n", "needs an expected error"),
+        ("# tries: x\n# outcome: compiled\n# expect: y\n", "needs an expected error"),
         ("# tries: x\n# outcome: escaped\n", "escaped"),
     ],
 )

@@ -1,17 +1,17 @@
-"""The hostile files, as data: what each tries, and how it must end.
+"""The hostile files as data: what each attempts, and how it must end.
 
-A hostile file begins with comments that say so:
+A hostile file begins with comments:
 
-    # tries: one line, a sentence without its subject; it stands in docs/security.md
-    # outcome: failed (unless said otherwise), compiled or not_a_dag
-    # expect: a regular expression that the error must hold
-    # prints: a regular expression that the file's output must hold, if it matters
-    # limit: the time limit of the file in seconds, low for one that only time ends
-    # spares: nothing, where a hostile jar takes the sound class in it along
-    # host: of a tar, the regular expression of the host's own refusal, if the host could be asked to make it
+    # tries: one line, a sentence without its subject; it is shown in docs/security.md
+    # outcome: failed (the default), compiled or not_a_dag
+    # expect: a regular expression that the error must match
+    # prints: a regular expression that the file's output must match, if it matters
+    # limit: the time limit of the file in seconds, low for a file that only the time limit ends
+    # spares: nothing, if a hostile jar also makes the valid class in it fail
+    # host: for a tar, a regular expression of the host's own refusal, if the host could be made to create it
 
-An attack that succeeds must make its own test fail: the file then ends in silence or with SystemExit, and the
-error that is expected does not come.
+An attack that succeeds must make its own test fail: the file then ends without output or with SystemExit, and the
+expected error is missing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEAD = re.compile(r"(?:#|//) (tries|outcome|expect|prints|limit|spares|host): (
 
 @dataclass(frozen=True)
 class Attack:
-    """One hostile file. `limit` is its time limit in seconds, None for one that needs none of its own."""
+    """A hostile file. `limit` is its time limit in seconds, None for the default."""
 
     name: str
     path: Path
@@ -47,7 +47,7 @@ class Attack:
 
     @property
     def text(self) -> str:
-        """The file as it is."""
+        """Return the text of the file."""
         return self.path.read_text(encoding="utf-8")
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Attack:
 
 
 def attacks(folder: Path) -> list[Attack]:
-    """Every attack of a folder, by name. Files that begin with an underscore are none. Raises ValueError."""
+    """Return every attack of a folder, by name, without files that begin with an underscore. Raises ValueError."""
     return [
         read(path)
         for path in sorted(folder.iterdir())
@@ -64,13 +64,13 @@ def attacks(folder: Path) -> list[Attack]:
 
 
 def read(path: Path) -> Attack:
-    """One attack, from its file's head. Raises ValueError when the head is not whole."""
+    """Return the attack that the head of a file describes. Raises ValueError if the head is incomplete."""
     head = dict(_head(path.read_text(encoding="utf-8")))
     if "tries" not in head:
-        raise ValueError(f"{path}: the head says not what it tries")
+        raise ValueError(f"{path}: the head does not say what the file tries")
     outcome = FileStatus(head.get("outcome", "failed"))
     if (outcome is FileStatus.FAILED) != ("expect" in head):
-        raise ValueError(f"{path}: an attack that fails, and only such a one, says what error to expect")
+        raise ValueError(f"{path}: an attack that fails, and only such an attack, needs an expected error")
     limit = head.get("limit")
     return Attack(
         name=path.stem,

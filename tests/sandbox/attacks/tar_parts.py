@@ -1,4 +1,4 @@
-"""What hostile tars are made of."""
+"""Parts of hostile tars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHECKSUM = slice(148, 156)
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, *, size: int = 0, **more: object) -> tarfile.TarInfo:
-    """One member's header; `more` are other fields of it."""
+    """Return the header of a member; `more` are its other fields."""
     info = tarfile.TarInfo(name)
     info.type = kind
     info.size = size
@@ -23,7 +23,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, *, size: int = 0, **more: o
 
 
 def tar(*members: tarfile.TarInfo, pax_headers: Mapping[str, str] | None = None) -> bytes:
-    """A tar of these members, filled with `x`; `pax_headers` are for all of them."""
+    """Return a tar of these members, filled with `x`; `pax_headers` apply to all of them."""
     target = io.BytesIO()
     with tarfile.open(
         fileobj=target, mode="w", format=tarfile.PAX_FORMAT, pax_headers=pax_headers
@@ -34,7 +34,7 @@ def tar(*members: tarfile.TarInfo, pax_headers: Mapping[str, str] | None = None)
 
 
 def checksummed(data: bytes | bytearray) -> bytes:
-    """The tar with the checksum of its first header set right."""
+    """Return the tar with the correct checksum in its first header."""
     changed = bytearray(data)
     changed[_CHECKSUM] = b" " * 8
     changed[_CHECKSUM] = b"%06o\0 " % sum(changed[:BLOCK])
@@ -42,5 +42,5 @@ def checksummed(data: bytes | bytearray) -> bytes:
 
 
 def entry(path: str, *, mode: str = "100644", size: int = 0) -> TreeEntry:
-    """The same member as git would name it to the host."""
+    """Return the same member as git would list it on the host."""
     return TreeEntry(path, mode, "", size)

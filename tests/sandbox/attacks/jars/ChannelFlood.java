@@ -1,4 +1,4 @@
-// tries: reports to the driver without end
+// tries: sends reports to the driver without end
 // expect: class ChannelFlood: (hangs or is too slow|its JVM sent what is no report)
 // limit: 20
 import com.cloudcheflabs.kiok.sdk.*;

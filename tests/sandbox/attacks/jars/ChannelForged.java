@@ -1,4 +1,4 @@
-// tries: writes into every descriptor of its JVM, the driver's channel among them
+// tries: writes into every descriptor of its JVM, including the driver's channel
 // expect: class ChannelForged: its JVM (sent what is no report|closed|ended|was ended)
 import com.cloudcheflabs.kiok.sdk.*;
 import java.io.*;

@@ -1,4 +1,4 @@
-// tries: takes memory outside of the heap without end
+// tries: allocates memory outside the heap without end
 // expect: class DirectMemoryBomb: .*OutOfMemoryError
 import com.cloudcheflabs.kiok.sdk.*;
 

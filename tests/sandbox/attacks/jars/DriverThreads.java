@@ -1,4 +1,4 @@
-// tries: stops and interrupts the threads that the driver works with
+// tries: stops and interrupts the threads of the driver
 // expect: class DriverThreads: .*(its JVM|threw)
 import com.cloudcheflabs.kiok.sdk.*;
 

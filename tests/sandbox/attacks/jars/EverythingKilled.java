@@ -1,4 +1,4 @@
-// tries: has a shell kill every process that it may kill
+// tries: makes a shell kill every process that it may kill
 // expect: its process was ended by signal 9|class EverythingKilled: its JVM was ended by SIGKILL
 // spares: nothing
 import com.cloudcheflabs.kiok.sdk.*;

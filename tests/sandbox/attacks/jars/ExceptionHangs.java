@@ -1,4 +1,4 @@
-// tries: throws an error that never ends saying what it is
+// tries: throws an error whose message method never returns
 // expect: class ExceptionHangs: hangs or is too slow
 // limit: 20
 import com.cloudcheflabs.kiok.sdk.*;

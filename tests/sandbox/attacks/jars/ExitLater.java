@@ -1,4 +1,4 @@
-// tries: ends the JVM from a thread, while a later class is at work
+// tries: ends the JVM from a thread while a later class runs
 // outcome: compiled
 import com.cloudcheflabs.kiok.sdk.*;
 

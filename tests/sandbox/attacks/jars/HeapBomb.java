@@ -1,4 +1,4 @@
-// tries: takes the heap without end
+// tries: fills the heap without end
 // expect: class HeapBomb: .*OutOfMemoryError
 import com.cloudcheflabs.kiok.sdk.*;
 

@@ -1,4 +1,4 @@
-// tries: takes the heap without end and catches every error that tells it so
+// tries: fills the heap without end and catches every out-of-memory error
 // expect: class HeapBombCaught: .*(OutOfMemoryError|hangs or is too slow)
 // limit: 20
 import com.cloudcheflabs.kiok.sdk.*;

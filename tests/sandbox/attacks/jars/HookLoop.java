@@ -1,4 +1,4 @@
-// tries: ends the JVM behind an exit hook that never ends
+// tries: ends the JVM with an exit hook that never ends
 // expect: class HookLoop: hangs or is too slow
 // limit: 20
 import com.cloudcheflabs.kiok.sdk.*;

@@ -1,4 +1,4 @@
-// tries: asks a cloud's metadata service for credentials
+// tries: requests credentials from a cloud's metadata service
 // expect: class Network: .*(Operation not permitted|unreachable)
 import com.cloudcheflabs.kiok.sdk.*;
 

@@ -1,4 +1,4 @@
-// tries: starts programs that outlive the JVM and hold its pipes open
+// tries: starts programs that outlive the JVM and keep its pipes open
 // outcome: compiled
 import com.cloudcheflabs.kiok.sdk.*;
 

@@ -1,4 +1,4 @@
-// tries: rewrites the jars beside it
+// tries: rewrites the jars next to it
 // expect: class SiblingRewritten: .*AccessDeniedException: /src/
 import com.cloudcheflabs.kiok.sdk.*;
 import java.io.*;

@@ -1,4 +1,4 @@
-// tries: ends the JVM as if all were well
+// tries: ends the JVM with the exit status of success
 // expect: class SystemExit: .*exit status 0; a DAG class must not call System.exit
 import com.cloudcheflabs.kiok.sdk.*;
 

@@ -1,4 +1,4 @@
-// tries: takes memory that no limit of the JVM counts
+// tries: allocates memory that no limit of the JVM counts
 // expect: class UnsafeMemoryBomb: its JVM was ended by SIGKILL \(mostly: more memory than the sandbox has\)
 import com.cloudcheflabs.kiok.sdk.*;
 

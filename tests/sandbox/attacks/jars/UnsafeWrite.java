@@ -1,4 +1,4 @@
-// tries: writes where there is no memory
+// tries: writes to an address without memory
 // expect: class UnsafeWrite: its JVM was ended by SIG(ABRT|SEGV)
 import com.cloudcheflabs.kiok.sdk.*;
 

@@ -1,4 +1,4 @@
-# tries: asks the JVM by its manifest to load an agent and native libraries, and to open Java's own modules
+# tries: requests in its manifest that the JVM loads an agent and native libraries, and opens Java's own modules
 # outcome: compiled
 from tests.sandbox.jar_runs import zipped
 

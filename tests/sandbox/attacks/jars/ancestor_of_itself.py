@@ -1,4 +1,4 @@
-# tries: holds classes that extend each other in a circle
+# tries: contains classes that extend each other in a circle
 # outcome: compiled
 import struct
 

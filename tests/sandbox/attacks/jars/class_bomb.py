@@ -1,4 +1,4 @@
-# tries: holds a class file of a few kilobytes that unpacks to 100 MB
+# tries: contains a class file of a few kilobytes that unpacks to 100 MB
 # expect: entry Bomb.class is larger than 16777216 bytes, too large for a class
 from tests.sandbox.jar_runs import zipped
 

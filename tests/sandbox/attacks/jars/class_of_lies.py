@@ -1,4 +1,4 @@
-# tries: holds a class file that announces more constants than it has
+# tries: contains a class file that declares more constants than it has
 # expect: entry Lies.class is no valid class file
 from tests.sandbox.jar_runs import zipped
 

@@ -1,4 +1,4 @@
-# tries: names another jar of the repository in its manifest's Class-Path, to use that one's classes
+# tries: names another jar of the repository in its manifest's Class-Path, to use the classes of that jar
 # expect: class UsesOther: .*NoClassDefFoundError: Other
 from tests.sandbox.jar_runs import zipped
 

@@ -1,4 +1,4 @@
-# tries: ends in the middle
+# tries: is truncated in the middle
 # expect: no readable jar
 # spares: nothing
 from tests.sandbox.jar_runs import zipped

@@ -1,4 +1,4 @@
-# tries: carries a manifest of 100 MB
+# tries: contains a manifest of 100 MB
 # outcome: compiled
 from tests.sandbox.jar_runs import zipped
 

@@ -1,4 +1,4 @@
-# tries: is a pointer of Git LFS in the place of the jar
+# tries: is a Git LFS pointer instead of a jar
 # expect: Git LFS pointer
 # spares: nothing
 def jar(classes):

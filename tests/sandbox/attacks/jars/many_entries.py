@@ -1,4 +1,4 @@
-# tries: holds 60 000 entries
+# tries: contains 60 000 entries
 # expect: the jar has 60001 entries; at most 50000 are read
 # spares: nothing
 from tests.sandbox.jar_runs import zipped

@@ -1,4 +1,4 @@
-# tries: names entries that would land outside of the jar's folder if they were unpacked
+# tries: names entries that would be unpacked outside the jar's folder
 # outcome: compiled
 from tests.sandbox.jar_runs import zipped
 

@@ -1,4 +1,4 @@
-# tries: says in its directory that it holds no entries, or more than there are bytes
+# tries: declares in its directory that it contains no entries, or more entries than it has bytes
 # expect: no readable jar
 # spares: nothing
 from tests.sandbox.jar_runs import zipped

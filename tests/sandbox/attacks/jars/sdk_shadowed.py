@@ -1,4 +1,4 @@
-# tries: carries classes of the names of the SDK's and the driver's
+# tries: contains classes with the names of classes of the SDK and the driver
 # outcome: compiled
 from tests.sandbox.jar_runs import zipped
 

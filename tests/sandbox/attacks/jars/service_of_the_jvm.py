@@ -1,4 +1,4 @@
-# tries: offers services that the JVM itself looks for: charsets, file systems, loggers, name resolution
+# tries: provides services that the JVM itself loads: charsets, file systems, loggers, name resolution
 # outcome: compiled
 from tests.sandbox.jar_runs import zipped
 

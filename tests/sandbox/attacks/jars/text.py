@@ -1,4 +1,4 @@
-# tries: is text with the ending of a jar
+# tries: is text with the file extension of a jar
 # expect: no readable jar
 # spares: nothing
 def jar(classes):

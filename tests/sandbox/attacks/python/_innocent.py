@@ -1,4 +1,4 @@
-"""An innocent DAG that says in its task where it found itself: what another file left behind would change it."""
+"""Innocent DAG whose task contains its surroundings: leftovers of another file would change it."""
 
 import hashlib
 import json

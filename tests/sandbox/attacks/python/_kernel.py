@@ -1,6 +1,6 @@
-"""Calls the kernel by the name of the call, past every library, and raises what it answers.
+"""Make system calls by name, without any library, and raise their errors.
 
-Laid beside the hostile files, which import it.
+Copied next to the hostile files, which import it.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name, *arguments):
-    """Integers and bytes go in; a result that is no error comes out."""
+    """Make a system call with integers and bytes, and return its result. Raises OSError."""
     number = _X86_64_AARCH64[name][platform.machine() != "x86_64"]
     result = _libc.syscall(
         ctypes.c_long(number), *(ctypes.c_long(one) if isinstance(one, int) else one for one in arguments)

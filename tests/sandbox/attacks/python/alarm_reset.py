@@ -1,4 +1,4 @@
-# tries: puts off every alarm and timer that may be set on it, and sleeps
+# tries: postpones every alarm and timer that may be set on it, and sleeps
 # expect: not done within 2 s and was killed
 # limit: 2
 import signal

@@ -1,4 +1,4 @@
-# tries: lays compiled code for a module that its siblings import
+# tries: creates compiled code for a module that its siblings import
 # expect: Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: writes random bytes where its result belongs
+# tries: writes random bytes to the result descriptor
 # expect: what the compiler of this file delivered is no valid result
 import os
 import random

@@ -1,4 +1,4 @@
-# tries: leaves a daemon that goes on writing results after its parent's death
+# tries: leaves a daemon that continues to write results after its parent has died
 # expect: exit status 4 before it delivered a result|not acceptable JSON
 import os
 import time

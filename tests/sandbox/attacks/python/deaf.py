@@ -1,4 +1,4 @@
-# tries: ignores every signal that can be, and sleeps
+# tries: ignores every signal that can be ignored, and sleeps
 # expect: not done within 2 s and was killed
 # prints: deaf
 # limit: 2

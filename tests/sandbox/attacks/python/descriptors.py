@@ -1,4 +1,4 @@
-# tries: opens files until no more can be
+# tries: opens files up to the limit of descriptors
 # expect: Too many open files
 held = []
 while True:

@@ -1,4 +1,4 @@
-# tries: delivers a problem in its sibling's name
+# tries: reports a problem in the name of its sibling
 # expect: forged problem
 import json
 import os

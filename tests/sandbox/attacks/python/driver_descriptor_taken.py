@@ -1,4 +1,4 @@
-# tries: takes a copy of the descriptor that the driver answers on
+# tries: copies the driver's response descriptor
 # expect: Operation not permitted|Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes the driver's limit of open files down
+# tries: lowers the driver's limit of open files
 # expect: Operation not permitted|PermissionError
 import resource
 

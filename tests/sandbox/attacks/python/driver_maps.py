@@ -1,3 +1,3 @@
-# tries: reads where the driver's memory lies
+# tries: reads the memory map of the driver
 # expect: Permission denied
 raise SystemExit(open("/proc/1/maps").read())

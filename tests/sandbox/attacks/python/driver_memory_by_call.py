@@ -1,4 +1,4 @@
-# tries: reads the driver's memory by process_vm_readv
+# tries: reads the driver's memory with process_vm_readv
 # expect: Operation not permitted
 import ctypes
 

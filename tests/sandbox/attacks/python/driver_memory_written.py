@@ -1,4 +1,4 @@
-# tries: writes the driver's memory by process_vm_writev
+# tries: writes to the driver's memory with process_vm_writev
 # expect: Operation not permitted
 import ctypes
 

@@ -1,4 +1,4 @@
-# tries: writes the end of all results on the driver's standard output
+# tries: writes the end-of-results frame to the driver's standard output
 # expect: Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: writes the end of all results on the descriptor that the driver answers on
+# tries: writes the end-of-results frame to the driver's response descriptor
 # expect: Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: reaches files through the driver's root folder
+# tries: accesses files through the driver's root folder
 # expect: Permission denied
 import os
 

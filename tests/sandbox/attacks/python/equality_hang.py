@@ -1,4 +1,4 @@
-# tries: gives an id that never ends being compared
+# tries: defines a DAG with an id whose comparison never ends
 # outcome: compiled
 from kiok import Dag
 

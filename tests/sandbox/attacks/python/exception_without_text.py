@@ -1,4 +1,4 @@
-# tries: raises an error that fails when it is asked what it says
+# tries: raises an error whose conversion to text fails
 # expect: Mute
 
 

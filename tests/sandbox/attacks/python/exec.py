@@ -1,4 +1,4 @@
-# tries: becomes another program, which writes into the descriptors it inherits
+# tries: replaces itself with another program, which writes into the inherited descriptors
 # expect: exit status 5 before it delivered a result|Permission denied
 import os
 

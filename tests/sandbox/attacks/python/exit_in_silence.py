@@ -1,4 +1,4 @@
-# tries: ends its process as if all were well, without a result
+# tries: ends its process with the exit status of success, without a result
 # expect: its process ended with exit status 0 before it delivered a result
 # prints: so far
 import os

@@ -1,4 +1,4 @@
-# tries: writes a file larger than one may be
+# tries: writes a file larger than the limit
 # expect: File too large
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes the right to enter the sources' folder away from everybody
+# tries: removes every user's permission to enter the source folder
 # expect: Operation not permitted|Permission denied
 import os
 

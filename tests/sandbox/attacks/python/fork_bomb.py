@@ -1,4 +1,4 @@
-# tries: forks without end, in every process it gets
+# tries: forks without end, in every new process
 # expect: not done within 2 s and was killed
 # limit: 2
 import os

@@ -1,4 +1,4 @@
-# tries: writes the frames of its siblings' results, and of the end, on standard output and standard error
+# tries: writes the frames of its siblings' results, and the end-of-results frame, to standard output and standard error
 # expect: exit status 1 before it delivered a result
 # prints: outcome
 import os

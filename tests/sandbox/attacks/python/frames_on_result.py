@@ -1,4 +1,4 @@
-# tries: writes the frames of its siblings' results, and of the end, where its own result belongs
+# tries: writes the frames of its siblings' results, and the end-of-results frame, to the result descriptor
 # expect: what the compiler of this file delivered is no valid result
 import os
 import struct

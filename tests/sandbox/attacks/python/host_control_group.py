@@ -1,4 +1,4 @@
-# tries: raises its own limit of memory
+# tries: raises its own memory limit
 # expect: Read-only file system|Permission denied|No such file
 import glob
 import os

@@ -1,4 +1,4 @@
-# tries: has the host run a program of its own at the next crash
+# tries: makes the host run a program of the attacker at the next crash
 # expect: Read-only file system|Permission denied
 import os
 

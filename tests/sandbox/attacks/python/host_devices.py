@@ -1,4 +1,4 @@
-# tries: reads about the host's devices
+# tries: reads information about the host's devices
 # expect: Permission denied|No such file|no disk of the host
 import os
 

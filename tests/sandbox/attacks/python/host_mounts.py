@@ -1,4 +1,4 @@
-# tries: reads the paths of the host out of its own mounts
+# tries: reads paths of the host from its own mounts
 # expect: Permission denied|no file of the host
 import os
 

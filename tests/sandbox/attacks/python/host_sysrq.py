@@ -1,4 +1,4 @@
-# tries: has the host do what only its console may (b would reboot it)
+# tries: sends the host a SysRq command, which only the console may send (b would reboot it)
 # expect: Read-only file system|Permission denied|No such file
 import os
 

@@ -1,4 +1,4 @@
-# tries: types into the terminal of whoever started the service
+# tries: types into the terminal of the user who started the service
 # expect: No such device or address|Permission denied|Inappropriate ioctl|Operation not permitted|Input/output
 import fcntl
 import os

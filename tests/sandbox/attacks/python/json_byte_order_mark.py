@@ -1,4 +1,4 @@
-# tries: delivers JSON behind a byte order mark
+# tries: returns JSON with a byte order mark
 # expect: byte order mark
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers JSON nested a hundred thousand levels deep
+# tries: returns JSON nested a hundred thousand levels deep
 # expect: more than 32 levels of nesting
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers an object that says two things under one key
+# tries: returns an object with two values under one key
 # expect: the key 'dags' is duplicated
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers a number beyond what floating point holds
+# tries: returns a number beyond the range of floating point
 # expect: the number 1e999 is beyond
 import os
 

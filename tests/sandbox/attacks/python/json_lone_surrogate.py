@@ -1,4 +1,4 @@
-# tries: delivers half a character, which no database stores
+# tries: returns a lone surrogate, which no database stores
 # expect: surrogate
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers an integer of 5 000 digits
+# tries: returns an integer of 5 000 digits
 # expect: \(5000 characters\) is beyond 64 bits
 import os
 

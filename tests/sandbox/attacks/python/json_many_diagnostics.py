@@ -1,4 +1,4 @@
-# tries: delivers tens of thousands of problems
+# tries: returns tens of thousands of problems
 # expect: \.\.\. and \d+ more
 import os
 

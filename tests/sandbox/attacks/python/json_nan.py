@@ -1,4 +1,4 @@
-# tries: delivers a number that is none
+# tries: returns NaN
 # expect: NaN is not a JSON number
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers JSON that is no object
+# tries: returns JSON that is not an object
 # expect: must be a JSON object, found a list
 import os
 

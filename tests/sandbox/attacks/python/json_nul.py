@@ -1,4 +1,4 @@
-# tries: delivers the character NUL, which PostgreSQL does not store
+# tries: returns the character NUL, which PostgreSQL does not store
 # expect: NUL|U\+0000|\\u0000|control character
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers JSON with more behind it
+# tries: returns JSON with data after it
 # expect: Extra data
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers JSON in UTF-16
+# tries: returns JSON in UTF-16
 # expect: is not UTF-8
 import os
 

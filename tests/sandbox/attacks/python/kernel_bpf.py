@@ -1,4 +1,4 @@
-# tries: loads a program into the kernel
+# tries: loads a BPF program into the kernel
 # expect: Operation not permitted
 import ctypes
 

@@ -1,4 +1,4 @@
-# tries: calls the kernel by the 32-bit door, whose numbers a filter of calls may not know
+# tries: uses the 32-bit system call interface, whose numbers a filter may not cover
 # expect: ended by signal|Operation not permitted
 import ctypes
 import mmap

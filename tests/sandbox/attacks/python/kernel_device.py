@@ -1,4 +1,4 @@
-# tries: makes a device file of the host's disk
+# tries: creates a device file of the host's disk
 # expect: Operation not permitted
 import os
 import stat

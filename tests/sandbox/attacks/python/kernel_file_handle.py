@@ -1,4 +1,4 @@
-# tries: opens a file of the host by its number, as the container escape Shocker did
+# tries: opens a file of the host by its handle, like the container escape Shocker
 # expect: Operation not permitted
 import ctypes
 

@@ -1,4 +1,4 @@
-# tries: makes an io_uring, whose operations pass by every filter of calls
+# tries: creates an io_uring, whose operations bypass every system call filter
 # expect: Operation not permitted
 import ctypes
 

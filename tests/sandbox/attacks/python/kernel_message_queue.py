@@ -1,4 +1,4 @@
-# tries: makes a message queue that outlives its process (POSIX)
+# tries: creates a message queue that outlives its process (POSIX)
 # expect: Operation not permitted
 from _kernel import call
 

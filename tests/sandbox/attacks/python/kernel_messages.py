@@ -1,4 +1,4 @@
-# tries: makes a message queue that outlives its process (System V)
+# tries: creates a message queue that outlives its process (System V)
 # expect: Operation not permitted
 from _kernel import call
 

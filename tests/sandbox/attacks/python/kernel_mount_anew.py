@@ -1,4 +1,4 @@
-# tries: mounts by the newer calls
+# tries: mounts a file system with the newer system calls
 # expect: Operation not permitted|Function not implemented
 from _kernel import call
 

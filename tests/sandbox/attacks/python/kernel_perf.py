@@ -1,4 +1,4 @@
-# tries: measures what the kernel does, a way to read secrets
+# tries: measures kernel activity, a way to read secrets
 # expect: Operation not permitted|Permission denied
 import ctypes
 

@@ -1,4 +1,4 @@
-# tries: takes memory that the kernel cannot count or swap
+# tries: allocates memory that the kernel cannot count or swap
 # expect: Operation not permitted|Function not implemented
 from _kernel import call
 

@@ -1,4 +1,4 @@
-# tries: makes semaphores that outlive its process (System V)
+# tries: creates semaphores that outlive its process (System V)
 # expect: Operation not permitted
 from _kernel import call
 

@@ -1,4 +1,4 @@
-# tries: makes a program that runs as another user and runs it from /tmp
+# tries: creates a set-user-id program and runs it from /tmp
 # expect: Permission denied|Operation not permitted
 import os
 import shutil

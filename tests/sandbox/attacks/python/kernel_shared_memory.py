@@ -1,4 +1,4 @@
-# tries: makes shared memory that outlives its process (System V)
+# tries: creates shared memory that outlives its process (System V)
 # expect: Operation not permitted
 from _kernel import call
 

@@ -1,4 +1,4 @@
-# tries: makes a child that is root in a user namespace of its own
+# tries: creates a child that is root in a user namespace of its own
 # expect: Operation not permitted
 import ctypes
 import os

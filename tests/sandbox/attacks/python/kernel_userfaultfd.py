@@ -1,4 +1,4 @@
-# tries: takes over page faults, the classic lever for the kernel's races
+# tries: handles page faults itself, a common technique to exploit race conditions in the kernel
 # expect: Operation not permitted
 from _kernel import call
 

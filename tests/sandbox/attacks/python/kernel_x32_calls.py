@@ -1,4 +1,4 @@
-# tries: calls the kernel by the numbers of the x32 ABI, which a filter of calls may not know
+# tries: uses the system call numbers of the x32 ABI, which a filter may not cover
 # expect: ended by signal|Operation not permitted|Function not implemented
 import ctypes
 import os

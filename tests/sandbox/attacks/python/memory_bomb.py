@@ -1,4 +1,4 @@
-# tries: takes memory without end
+# tries: allocates memory without end
 # expect: MemoryError
 held = []
 while True:

@@ -1,4 +1,4 @@
-# tries: takes memory without end in many processes, each below the limit of one
+# tries: allocates memory without end in many processes, each below the limit of one
 # expect: the kernel ended them: \[9, 9, 9\]|ended by signal 9 \(SIGKILL\), usually because it ran out of memory
 import os
 import time

@@ -1,4 +1,4 @@
-# tries: takes memory by files that are on no file system (memfd)
+# tries: allocates memory with files outside any file system (memfd)
 # expect: Operation not permitted
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes memory of the kernel's by filling pipes that nobody reads
+# tries: uses kernel memory by filling pipes without a reader
 # expect: Too many open files|Cannot allocate memory|Operation not permitted
 import fcntl
 import os

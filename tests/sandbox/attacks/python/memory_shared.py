@@ -1,4 +1,4 @@
-# tries: takes shared memory, which is not counted as its process's data
+# tries: allocates shared memory, which does not count as its process's data
 # expect: ended by signal 9 \(SIGKILL\), usually because it ran out of memory
 import mmap
 

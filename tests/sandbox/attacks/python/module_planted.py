@@ -1,4 +1,4 @@
-# tries: lays a module beside its siblings that they would import in the place of Python's own
+# tries: creates a module next to its siblings that they would import instead of Python's own
 # expect: Permission denied
 import os
 

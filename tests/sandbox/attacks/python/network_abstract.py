@@ -1,4 +1,4 @@
-# tries: opens a socket of a name that is in no file system
+# tries: opens a socket with an abstract name, outside any file system
 # expect: Operation not permitted
 import socket
 

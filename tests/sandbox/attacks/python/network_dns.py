@@ -1,4 +1,4 @@
-# tries: sends what it found in a question to a name server
+# tries: sends collected data in a query to a name server
 # expect: Network is unreachable|Operation not permitted
 import socket
 

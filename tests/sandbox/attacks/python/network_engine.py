@@ -1,4 +1,4 @@
-# tries: speaks with the Docker engine
+# tries: connects to the Docker engine
 # expect: Operation not permitted
 import socket
 

@@ -1,4 +1,4 @@
-# tries: reaches the host over the bridge's gateway
+# tries: connects to the host over the bridge's gateway
 # expect: Network is unreachable|Operation not permitted
 import socket
 

@@ -1,4 +1,4 @@
-# tries: reaches the network over IPv6
+# tries: connects to the network over IPv6
 # expect: unreachable|Operation not permitted|not supported|assign requested address
 import socket
 

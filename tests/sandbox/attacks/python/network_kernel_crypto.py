@@ -1,4 +1,4 @@
-# tries: opens a socket to the kernel's cryptography, a rich source of holes
+# tries: opens a socket to the kernel's cryptography, a frequent source of vulnerabilities
 # expect: Operation not permitted
 import socket
 

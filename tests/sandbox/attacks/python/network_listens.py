@@ -1,4 +1,4 @@
-# tries: listens on the loopback, to speak with a process of another file
+# tries: listens on the loopback interface, to communicate with a process of another file
 # expect: Operation not permitted
 import socket
 

@@ -1,4 +1,4 @@
-# tries: resolves a name
+# tries: resolves a host name
 # expect: name resolution|Name or service not known|Operation not permitted
 import socket
 

@@ -1,4 +1,4 @@
-# tries: asks the kernel for its network interfaces
+# tries: queries the kernel for its network interfaces
 # expect: Operation not permitted
 import socket
 

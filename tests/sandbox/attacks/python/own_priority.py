@@ -1,4 +1,4 @@
-# tries: has itself scheduled before everything else
+# tries: raises its own scheduling priority above all others
 # expect: Operation not permitted
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes every builtin function away, and os.write
+# tries: removes every builtin function, and os.write
 # expect: before it delivered a result
 import builtins
 import os

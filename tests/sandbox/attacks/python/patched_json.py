@@ -1,4 +1,4 @@
-# tries: replaces what the driver's child writes JSON with by a result of its own making
+# tries: replaces the JSON encoder of the driver's child to return a forged result
 # expect: what the compiler of this file delivered is no valid result
 import json
 

@@ -1,4 +1,4 @@
-# tries: leaves a daemon that holds the result's and the output's pipe open, so that they never end
+# tries: leaves a daemon that keeps the pipes of the result and the output open, so that they never end
 # outcome: compiled
 import os
 import time

@@ -1,4 +1,4 @@
-# tries: lifts Python's limit of recursion and overflows the stack of C
+# tries: raises Python's recursion limit and overflows the C stack
 # expect: its process was ended by signal 11 \(SIGSEGV\)|RecursionError: maximum recursion depth exceeded
 import sys
 

@@ -1,4 +1,4 @@
-# tries: runs a regular expression that takes longer than the universe has, in C, where no signal handler runs
+# tries: runs a regular expression that takes longer than the age of the universe, in C, where no signal handler runs
 # expect: not done within 2 s and was killed
 # limit: 2
 import re

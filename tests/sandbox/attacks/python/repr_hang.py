@@ -1,4 +1,4 @@
-# tries: gives a value whose text never ends being made
+# tries: defines a value whose conversion to text never ends
 # expect: not done within 2 s and was killed|must be a string|found
 # limit: 2
 from kiok import Dag

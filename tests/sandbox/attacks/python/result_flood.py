@@ -1,4 +1,4 @@
-# tries: delivers a result without end
+# tries: returns a result without end
 # expect: its compiled form passes the limit of 1048576 bytes
 import os
 

@@ -1,4 +1,4 @@
-# tries: delivers one byte of a result at a time, for ever
+# tries: returns a result one byte at a time, without end
 # expect: not done within 2 s and was killed
 # limit: 2
 import os

@@ -1,4 +1,4 @@
-# tries: reads where there is no memory
+# tries: reads from an address without memory
 # expect: its process was ended by signal 11 \(SIGSEGV\)
 import ctypes
 

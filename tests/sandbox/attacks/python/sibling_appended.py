@@ -1,4 +1,4 @@
-# tries: opens the files beside it for writing by another way, through /proc
+# tries: opens the files next to it for writing through /proc
 # expect: Permission denied|Operation not permitted
 import os
 

@@ -1,4 +1,4 @@
-# tries: links the file beside it into /tmp and writes it there
+# tries: links the file next to it into /tmp and writes to it there
 # expect: Permission denied|Invalid cross-device link
 import os
 

@@ -1,4 +1,4 @@
-# tries: moves a file of its own over the one beside it
+# tries: moves a file of its own over the one next to it
 # expect: Permission denied|Invalid cross-device link
 import os
 

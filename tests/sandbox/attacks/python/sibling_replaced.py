@@ -1,4 +1,4 @@
-# tries: removes the files beside it and puts its own in their place
+# tries: removes the files next to it and puts its own in their place
 # expect: Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: rewrites the files beside it before they are compiled
+# tries: rewrites the files next to it before they are compiled
 # expect: Permission denied
 import os
 

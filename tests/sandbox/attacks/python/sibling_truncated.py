@@ -1,4 +1,4 @@
-# tries: empties the files beside it
+# tries: truncates the files next to it
 # expect: Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes the right to read the files beside it away from everybody
+# tries: removes every user's permission to read the files next to it
 # expect: Operation not permitted|Permission denied
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes the right to read the files beside it away by their open descriptors
+# tries: removes the permission to read the files next to it through their open descriptors
 # expect: Operation not permitted|Permission denied
 import os
 

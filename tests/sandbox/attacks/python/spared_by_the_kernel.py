@@ -1,4 +1,4 @@
-# tries: has the kernel spare it when memory runs out, so that others die
+# tries: exempts itself from the out-of-memory killer, so that other processes die
 # expect: Permission denied
 import os
 

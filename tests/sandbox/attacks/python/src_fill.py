@@ -1,4 +1,4 @@
-# tries: fills the folder of the sources
+# tries: fills the source folder
 # expect: Permission denied
 with open("/src/big", "wb") as file:
     while True:

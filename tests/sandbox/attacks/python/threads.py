@@ -1,4 +1,4 @@
-# tries: starts threads until no more can be
+# tries: starts threads up to the limit
 # expect: RuntimeError: can't start new thread
 import threading
 

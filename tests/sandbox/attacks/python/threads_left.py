@@ -1,4 +1,4 @@
-# tries: leaves threads that run for ever
+# tries: leaves threads that never end
 # outcome: compiled
 import threading
 import time

@@ -1,4 +1,4 @@
-# tries: makes empty files without end in the temporary folder
+# tries: creates empty files without end in the temporary folder
 # expect: No space left on device
 number = 0
 while True:

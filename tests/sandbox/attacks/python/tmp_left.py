@@ -1,4 +1,4 @@
-# tries: leaves files, pipes, links and folders of every mode in /tmp for the next file to trip over
+# tries: leaves files, pipes, links and folders of every mode in /tmp to disturb the next file
 # outcome: not_a_dag
 import os
 

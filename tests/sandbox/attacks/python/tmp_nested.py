@@ -1,4 +1,4 @@
-# tries: nests folders as deep as it can and takes the right to look into them away
+# tries: nests folders as deep as possible and removes the permission to list them
 # expect: No space left on device
 import os
 

@@ -1,4 +1,4 @@
-# tries: takes the right to write to the temporary folder away from everybody
+# tries: removes every user's permission to write to the temporary folder
 # expect: Operation not permitted|Permission denied
 import os
 

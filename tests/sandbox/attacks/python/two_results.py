@@ -1,4 +1,4 @@
-# tries: delivers a result of its own before the compiler does
+# tries: returns a result of its own before the compiler's result
 # expect: what the compiler of this file delivered is no valid result: .*Extra data
 import os
 

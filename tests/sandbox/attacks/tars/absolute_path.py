@@ -1,4 +1,4 @@
-# tries: writes outside of the tree by an absolute path
+# tries: writes outside the tree with an absolute path
 # expect: '/tmp/out' is no plain relative path
 # host: '/tmp/out' is no plain relative path
 from tests.sandbox.attacks.tar_parts import entry, member, tar

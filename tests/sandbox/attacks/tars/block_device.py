@@ -1,4 +1,4 @@
-# tries: holds a device of the host's disk
+# tries: contains a device of the host's disk
 # expect: 'a' is neither a regular file nor a folder
 import tarfile
 

@@ -1,4 +1,4 @@
-# tries: holds more than the tree may take, and announces it
+# tries: contains more than the tree may take, and announces it
 # expect: No space left on device
 # host: the tree takes \d+ bytes in the sandbox
 from tests.sandbox.attacks.tar_parts import entry, member, tar

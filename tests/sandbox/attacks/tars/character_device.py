@@ -1,4 +1,4 @@
-# tries: holds a device of the host's memory
+# tries: contains a device of the host's memory
 # expect: 'a' is neither a regular file nor a folder
 import tarfile
 

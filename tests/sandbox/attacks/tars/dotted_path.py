@@ -1,4 +1,4 @@
-# tries: names a file in another way than the list of sources does
+# tries: names a file differently from the list of sources
 # expect: './a' is no plain relative path
 # host: './a' is no plain relative path
 from tests.sandbox.attacks.tar_parts import entry, member, tar

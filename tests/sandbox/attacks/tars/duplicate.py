@@ -1,4 +1,4 @@
-# tries: holds two files of one path, of which one was vetted and the other is run
+# tries: contains two files with one path, of which one was checked and the other would run
 # expect: File exists
 # host: 'a' is in the tree twice
 from tests.sandbox.attacks.tar_parts import entry, member, tar

@@ -1,4 +1,4 @@
-# tries: holds more files than were announced
+# tries: contains more files than were announced
 # expect: more than the 1 files announced
 # host: the tree has \d+ files and folders; at most 20000 are allowed
 from tests.sandbox.attacks.tar_parts import entry, member, tar

@@ -1,4 +1,4 @@
-# tries: holds folders without end, which nobody counts as files
+# tries: contains folders without end, which do not count as files
 # expect: the tar is larger than the tree it should hold|No space left on device
 # host: the tree has \d+ files and folders; at most 20000 are allowed
 import tarfile

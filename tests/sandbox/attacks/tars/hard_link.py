@@ -1,4 +1,4 @@
-# tries: makes a second name for a file of the image
+# tries: creates a second name for a file of the image
 # expect: 'a' is neither a regular file nor a folder
 import tarfile
 

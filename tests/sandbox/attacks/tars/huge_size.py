@@ -1,4 +1,4 @@
-# tries: says a size of 8 EiB
+# tries: declares a size of 8 EiB
 # expect: could not be unpacked|more than the 1 files announced
 # host: the tree takes \d+ bytes in the sandbox
 from tests.sandbox.attacks.tar_parts import checksummed, entry, member, tar

@@ -1,4 +1,4 @@
-# tries: heaps ten thousand long names on each other, which a reader follows by calling itself
+# tries: chains ten thousand long-name headers, which a reader follows by recursion
 # expect: could not be unpacked
 import tarfile
 

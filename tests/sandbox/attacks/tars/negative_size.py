@@ -1,4 +1,4 @@
-# tries: says a size below zero, at which some readers never end
+# tries: declares a negative size, with which some readers never end
 # expect: could not be unpacked|announced
 from tests.sandbox.attacks.tar_parts import checksummed, member, tar
 

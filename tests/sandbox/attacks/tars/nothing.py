@@ -1,3 +1,3 @@
-# tries: holds nothing at all
+# tries: is empty
 # expect: could not be unpacked|holds 0 files
 TAR = b""

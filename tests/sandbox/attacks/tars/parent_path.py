@@ -1,4 +1,4 @@
-# tries: writes outside of the tree by a path that climbs out of it
+# tries: writes outside the tree with a path through the parent folder
 # expect: '../tmp/out' is no plain relative path
 # host: '../tmp/out' is no plain relative path
 from tests.sandbox.attacks.tar_parts import entry, member, tar

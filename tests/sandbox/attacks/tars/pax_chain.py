@@ -1,4 +1,4 @@
-# tries: heaps thousands of PAX headers on each other, which a reader follows by calling itself
+# tries: chains thousands of PAX headers, which a reader follows by recursion
 # expect: could not be unpacked
 from tests.sandbox.attacks.tar_parts import BLOCK, member, tar
 

@@ -1,4 +1,4 @@
-# tries: gives a PAX record to every file at once
+# tries: applies a PAX record to every file
 # expect: carries PAX records other than its path
 from tests.sandbox.attacks.tar_parts import member, tar
 

@@ -1,4 +1,4 @@
-# tries: makes a link of a file by a PAX record
+# tries: turns a file into a link with a PAX record
 # expect: carries PAX records other than its path
 from tests.sandbox.attacks.tar_parts import member, tar
 

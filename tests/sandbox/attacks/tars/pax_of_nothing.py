@@ -1,4 +1,4 @@
-# tries: gives a PAX record of length 0, at which some readers never end
+# tries: contains a PAX record of length 0, with which some readers never end
 # expect: could not be unpacked|invalid header
 from tests.sandbox.attacks.tar_parts import BLOCK, member, tar
 

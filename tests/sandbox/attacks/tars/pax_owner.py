@@ -1,4 +1,4 @@
-# tries: gives the file to root by a PAX record
+# tries: makes root the owner of a file with a PAX record
 # expect: carries PAX records other than its path
 from tests.sandbox.attacks.tar_parts import member, tar
 

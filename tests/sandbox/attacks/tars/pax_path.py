@@ -1,4 +1,4 @@
-# tries: hides the true path in a PAX record
+# tries: hides the real path in a PAX record
 # expect: '../tmp/out' is no plain relative path
 from tests.sandbox.attacks.tar_parts import member, tar
 

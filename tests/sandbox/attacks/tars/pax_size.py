@@ -1,4 +1,4 @@
-# tries: says another size in a PAX record than in the header
+# tries: declares another size in a PAX record than in the header
 # expect: carries PAX records other than its path
 from tests.sandbox.attacks.tar_parts import member, tar
 

@@ -1,4 +1,4 @@
-# tries: names a file by a record for sparse files
+# tries: names a file in a record for sparse files
 # expect: carries PAX records other than its path
 from tests.sandbox.attacks.tar_parts import member, tar
 

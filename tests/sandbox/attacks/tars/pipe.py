@@ -1,4 +1,4 @@
-# tries: holds a pipe, at which whoever opens it waits for ever
+# tries: contains a pipe, which blocks a process that opens it for ever
 # expect: 'a' is neither a regular file nor a folder
 import tarfile
 

@@ -1,4 +1,4 @@
-# tries: holds a program that runs as its owner
+# tries: contains a set-user-id program
 # expect: 'a' has the special mode 4755
 from tests.sandbox.attacks.tar_parts import member, tar
 

@@ -1,4 +1,4 @@
-# tries: names a submodule as a file to lay out
+# tries: names a submodule as a file to unpack
 # expect: 'a' is neither a regular file nor a folder
 # host: 'a' is no regular file \(mode 160000\)
 from tests.sandbox.attacks.tar_parts import entry, member, tar

@@ -1,4 +1,4 @@
-# tries: links to a file outside of the tree
+# tries: links to a file outside the tree
 # expect: 'a' is neither a regular file nor a folder
 # host: 'a' is no regular file \(mode 120000\)
 import tarfile

@@ -1,4 +1,4 @@
-# tries: writes a file through a link to a folder outside of the tree
+# tries: writes a file through a link to a folder outside the tree
 # expect: 'a' is neither a regular file nor a folder
 # host: 'a' is no regular file \(mode 120000\)
 import tarfile

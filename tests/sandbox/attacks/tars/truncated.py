@@ -1,4 +1,4 @@
-# tries: ends in the middle of a file
+# tries: is truncated in the middle of a file
 # expect: could not be unpacked|is cut short
 # host: the tree gave 'a' with 100 bytes where
 from tests.sandbox.attacks.tar_parts import entry, member, tar

@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.TreeMap;
 
-/** An innocent DAG that says in its task where it found itself: what another file left behind would change it. */
+/** An innocent DAG whose task contains its surroundings: leftovers of another file would change it. */
 public class Innocent implements KiokDag {
     @Override
     public Dag define() {

@@ -1,4 +1,4 @@
-/** Belongs to another jar than the one that asks for it. */
+/** Belongs to another jar than the class that uses it. */
 public class Other {
     public static String text() {
         return "leaked";

@@ -1,6 +1,6 @@
 import com.cloudcheflabs.kiok.sdk.*;
 
-/** Asks for a class of another jar. */
+/** Uses a class of another jar. */
 public class UsesOther implements KiokDag {
     @Override
     public Dag define() {

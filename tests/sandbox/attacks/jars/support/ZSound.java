@@ -1,6 +1,6 @@
 import com.cloudcheflabs.kiok.sdk.*;
 
-/** A sound class that shares the jar with a hostile one, and comes after it. */
+/** A valid class in the same jar as a hostile one, compiled after it. */
 public class ZSound implements KiokDag {
     @Override
     public Dag define() {
