@@ -70,11 +70,8 @@ _NO_PROPERTIES = frozenset(
 """Labels of containers and images, and a file."""
 _MAY_BE_WIDE = re.compile(r"^\s*(\||(?:[-*] )?\[[^\]]*\]\([^)]*\)[.,;:]?$)|https?://")
 _NOT_WRAPPED = frozenset(
-    (
-        *("authors.md", "performance.md", "reliability.md"),
-        "security.md",
-    )
-)  # pages and folders of documents whose lines are still wider
+    ("performance.md", "reliability.md", "security.md")
+)  # pages with generated lines, or whose lines are still wider
 
 
 def section(path: Path, title: str) -> str:
