@@ -139,7 +139,7 @@ def _results(costs: Costs, outside: int) -> Iterator[Result]:
         ms = {
             kind: median([cost.seconds for cost in costs[kind, case]]) * 1000 for kind in (*SCOPES, "floor")
         }
-        what = f"{DAGS} DAGs beside {outside} files, {case}"
+        what = f"{DAGS} DAGs next to {outside} files, {case}"
         yield Result(NAME, f"{what}: received", kib["partial"], "KiB", kib["floor"], _FLOOR, runs=runs)
         yield Result(NAME, "  a fetch of everything", kib["full"], "KiB", runs=runs)
         yield Result(NAME, "  time", ms["partial"], "ms", ms["floor"], _FLOOR, runs=runs)
