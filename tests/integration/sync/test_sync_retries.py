@@ -69,7 +69,7 @@ class Polled:
     def poll(self) -> SyncReport | None:
         """Poll once, and sync if there is something to do; None where there is nothing."""
         # Between two polls the answer that repositories share becomes too old.
-        polling._shared_probes = ProbeCache()
+        polling._probe_cache = ProbeCache()
         return self.sync(Trigger.SCHEDULE) if poll(self._pk) else None
 
     def sync(self, trigger: Trigger, **options: bool) -> SyncReport:

@@ -249,7 +249,7 @@ def test_the_admin_shows_deliveries_and_changes_none(hooked: Repository) -> None
         assert "<b>x" not in shown
         assert "<i>1" not in shown
         assert SECRET not in shown
-    assert "not signed with the repository's secret" in browser.get(page).content.decode()
+    assert "not signed with the repository&#x27;s secret" in browser.get(page).content.decode()
     assert "<code>/hooks/team/</code>" in browser.get(page).content.decode()
     for path in ("add/", f"{row.pk}/delete/"):
         assert browser.get(f"/admin/gitsync/delivery/{path}").status_code == 403
