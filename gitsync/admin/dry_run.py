@@ -19,8 +19,8 @@ from gitsync.admin import git_links
 from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
 from gitsync.admin.views import Views
 from gitsync.errors import SyncReason
-from gitsync.git_services import links
 from gitsync.models import Repository, RepositoryState
+from gitsync.repositories import links
 from gitsync.tasks import DRY_RUN
 from kiok.cluster.conf import properties
 from kiok.metadata.admin import display, side_by_side
@@ -93,7 +93,7 @@ def in_words(counts: Mapping[str, int], unchanged: int) -> str:
 
 def _body(request: HttpRequest, repository: Repository, found: Mapping[str, Any]) -> str:
     report, counts = found["report"], found["counts"]
-    links.tell_services([repository])
+    links.load_senders([repository])
     may_view_dags = request.user.has_perm("metadata.view_dag")
     diffs = _diffs(found["updated"])
     return render_to_string(

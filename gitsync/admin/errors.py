@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from gitsync.access import visible
 from gitsync.admin import git_links, problems
 from gitsync.admin.views import Views
-from gitsync.git_services import links
 from gitsync.models import FileState, Repository, SourceFile
+from gitsync.repositories import links
 from gitsync.repositories.failing_files import SHOWN_PROBLEMS, FailingFileFilter, failing_files, served
 from kiok.metadata.admin import display
 
@@ -83,7 +83,7 @@ def _cards(
     """Return the template's variables for each file."""
     rows = list(files)
     repositories = Repository.objects.only("pk", "url").in_bulk({row["repository_id"] for row in rows})
-    links.tell_services(repositories.values())
+    links.load_senders(repositories.values())
     return [
         _card(row, repositories[row["repository_id"]], served.get((row["repository_name"], row["path"]), []))
         for row in rows

@@ -1,11 +1,11 @@
-"""Commits and files as links to the git service, if it is known; see `gitsync.git_services.links`."""
+"""Commits and files as links to the git service, if it is known; see `gitsync.repositories.links`."""
 
 from __future__ import annotations
 
 from django.utils.html import format_html
 
-from gitsync.git_services import links
 from gitsync.models import Repository
+from gitsync.repositories import links
 from kiok.metadata.admin import display
 
 ARROW = "→"

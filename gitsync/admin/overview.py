@@ -17,9 +17,9 @@ from gitsync.access import sees_all
 from gitsync.admin import errors, git_links, panel, progress, states
 from gitsync.admin.overview_query import OverviewFilter, Standing, standing, wanted_repositories, words
 from gitsync.admin.views import Views
-from gitsync.git_services import links
 from gitsync.models import Repository
 from gitsync.monitoring import health
+from gitsync.repositories import links
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
@@ -82,7 +82,7 @@ class OverviewViews(Views):
 def _now(request: HttpRequest, wanted: OverviewFilter, shown: Page[Any]) -> dict[str, Any]:
     """Return the page's parts and rows; see `OverviewViews.status`."""
     repositories = list(shown)
-    links.tell_services(repositories)
+    links.load_senders(repositories)
     syncs = progress.under_way(repositories)
     rows = [[row.pk, _row(request, row, syncs.get(row.pk))] for row in repositories]
     stands = standing(request.user)

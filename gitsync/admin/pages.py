@@ -15,8 +15,8 @@ from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
 from gitsync.admin.system import SystemViews
-from gitsync.git_services.links import source_url
 from gitsync.models import Repository, SourceFile
+from gitsync.repositories.links import source_url
 from kiok.metadata.admin import link_repositories, link_sources
 
 __all__ = [

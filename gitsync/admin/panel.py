@@ -14,9 +14,9 @@ from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
 from gitsync.admin.empty_hold import held_context
 from gitsync.admin.sync_status import RequestedSync, SyncStatus
-from gitsync.git_services import links
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
 from gitsync.remedies import remedy
+from gitsync.repositories import links
 from gitsync.repositories.queries import counted_syncs, located_files
 from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, Origin
@@ -29,7 +29,7 @@ MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 
 def of_repository(user: Any, repository: Repository, asked: RequestedSync | None) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"line": html, "body": html}}` for a repository, as the user may see it."""
-    links.tell_services([repository])
+    links.load_senders([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
     item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": _hint(status.settled)})

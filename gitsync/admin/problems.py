@@ -8,8 +8,8 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from compilers.excerpt import Excerpt
-from gitsync.git_services import links
 from gitsync.models import Repository, SourceFile
+from gitsync.repositories import links
 from kiok.errors import Diagnostic
 from kiok.metadata.admin.display import NOTHING, shortened
 

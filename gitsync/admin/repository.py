@@ -23,8 +23,8 @@ from gitsync.admin.repository_filters import GroupFilter, PausedFilter, ReasonFi
 from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
 from gitsync.admin.sync_actions import SyncViews, ask
-from gitsync.git_services import links
 from gitsync.models import ManagedBy, Repository
+from gitsync.repositories import links
 from gitsync.repositories.declared import declared_where, remove_repository
 from gitsync.repositories.queries import counted_repositories
 from gitsync.sync.backoff import poll_now
@@ -60,7 +60,7 @@ class RepositoryAdmin(ChangePageAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)
-        links.tell_services(shown.result_list)
+        links.load_senders(shown.result_list)
         return shown
 
     @admin.display(description="state", ordering="state")

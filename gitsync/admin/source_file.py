@@ -12,8 +12,8 @@ from django.utils.html import format_html
 from gitsync.access import visible
 from gitsync.admin import git_links, problems, states
 from gitsync.admin.repository_filter import RepositoryFilter
-from gitsync.git_services import links
 from gitsync.models import SourceFile
+from gitsync.repositories import links
 from gitsync.repositories.queries import located_files
 from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -65,13 +65,13 @@ class SourceFileAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)
-        links.tell_services(file.repository for file in shown.result_list)
+        links.load_senders(file.repository for file in shown.result_list)
         return shown
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         file = super().get_object(request, object_id, from_field)
         if file is not None:
-            links.tell_services([file.repository])
+            links.load_senders([file.repository])
         return file
 
     @admin.display(description="problems, or the reason")

@@ -11,8 +11,8 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from gitsync.access import visible
-from gitsync.git_services import links
 from gitsync.models import SourceFile, SyncRun
+from gitsync.repositories import links
 from gitsync.repositories.queries import CHANGES
 from kiok.metadata import access
 from kiok.metadata.admin import display

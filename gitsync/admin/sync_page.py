@@ -9,8 +9,8 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from gitsync.admin import git_links, progress, states, step_bars, sync_changes, sync_status
-from gitsync.git_services import links
 from gitsync.models import SyncRun, SyncState
+from gitsync.repositories import links
 from kiok.metadata.admin import display
 
 GONE = "The process that ran this sync is gone, or another process replaced it. This sync does not continue."
@@ -21,7 +21,7 @@ def of_sync(run: Any, user: Any) -> dict[str, Any]:
 
     Takes at most five more queries.
     """
-    links.tell_services([run.repository])
+    links.load_senders([run.repository])
     is_running = run.state == SyncState.RUNNING
     return {
         "settled": not is_running,

@@ -16,8 +16,8 @@ from django.utils.html import format_html
 from gitsync.access import visible
 from gitsync.admin import git_links, progress, states, sync_page, sync_status
 from gitsync.admin.repository_filter import RepositoryFilter
-from gitsync.git_services import links
 from gitsync.models import SyncRun, SyncState
+from gitsync.repositories import links
 from gitsync.repositories.queries import counted_syncs
 from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -50,7 +50,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         shown = super().get_changelist_instance(request)
-        links.tell_services(run.repository for run in shown.result_list)
+        links.load_senders(run.repository for run in shown.result_list)
         return shown
 
     @admin.display(description="state", ordering="state")

@@ -1,1 +1,1 @@
-"""Git hosting services: their webhooks, and the links to their pages."""
+"""Git hosting services: a class for each, with its webhooks and the pages of its repositories."""

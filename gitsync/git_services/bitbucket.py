@@ -1,28 +1,44 @@
-"""Webhooks of Bitbucket Cloud and Bitbucket Data Center.
+"""Bitbucket Cloud and Bitbucket Data Center.
 
-https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/#Push,
+Webhooks: https://support.atlassian.com/bitbucket-cloud/docs/event-payloads/#Push,
 https://confluence.atlassian.com/bitbucketserver/event-payload-938025882.html
+Pages: https://support.atlassian.com/bitbucket-cloud/docs/hyperlink-to-source-code-in-bitbucket/,
+https://confluence.atlassian.com/bitbucketserver/
 """
 
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.service import Headers, Payload, PayloadInvalid
+from gitsync.git_services.base import GitService, Headers, PagePaths, RepositoryPage
+from gitsync.git_services.payload import Payload, PayloadInvalid
 from gitsync.git_services.signature import is_hmac_of
 
+CLOUD = "bitbucket.org"
 SIGNATURE = "X-Hub-Signature"
 CLOUD_PUSH = "repo:push"
 DATA_CENTER_PUSH = "repo:refs_changed"
 DATA_CENTER_PING = "diagnostics:ping"
 FOLDERS = {"branch": "refs/heads/", "tag": "refs/tags/"}
+CLOUD_PATHS = PagePaths(
+    "commits/{sha}", "src/{sha}/{path}", "#{name}-{line}", "branches/compare/{to_sha}%0D{from_sha}"
+)
+DATA_CENTER_PATHS = PagePaths(
+    "commits/{sha}",
+    "browse/{path}?at={sha}",
+    "#{line}",
+    "compare/diff?sourceBranch={to_sha}&targetBranch={from_sha}",
+)
 
 
-class Bitbucket:
+class Bitbucket(GitService):
     """Bitbucket: HMAC-SHA256 signatures. A delivery lists all refs of a push; a deleted ref has no `new`."""
 
     name = "bitbucket"
+    hosts = {CLOUD: CLOUD, f"altssh.{CLOUD}": CLOUD}
+    words = ("bitbucket", "stash")
+    paths = DATA_CENTER_PATHS
 
-    def sent(self, headers: Headers) -> bool:
+    def is_sender(self, headers: Headers) -> bool:
         return "X-Event-Key" in headers
 
     def is_signed(self, headers: Headers) -> bool:
@@ -40,7 +56,7 @@ class Bitbucket:
     def is_ping(self, event: str) -> bool:
         return event == DATA_CENTER_PING
 
-    def tells_of_refs(self, event: str) -> bool:
+    def reports_refs(self, event: str) -> bool:
         return event in (CLOUD_PUSH, DATA_CENTER_PUSH)
 
     def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:
@@ -48,6 +64,22 @@ class Bitbucket:
             return tuple(body_of.text(change, "ref", "id") for change in body_of.objects(payload, "changes"))
         changes = body_of.objects(payload, "push", "changes")
         return tuple(_full_name(body_of.at(change, "new") or body_of.at(change, "old")) for change in changes)
+
+    def paths_at(self, host: str) -> PagePaths:
+        return CLOUD_PATHS if host == CLOUD else self.paths
+
+    def page(self, host: str, path: str) -> RepositoryPage:
+        """Return the page. Data Center has `[context/]projects/KEY/repos/slug`, and `users/user` for a key `~user`.
+
+        Git's path is `KEY/slug` for ssh and `[context/]scm/KEY/slug` for https.
+        """
+        if host == CLOUD:
+            return RepositoryPage(host, path)
+        *context, key, slug = path.split("/")
+        if context and context[-1] == "scm":
+            context.pop()
+        owner = ("users", key[1:]) if key.startswith("~") else ("projects", key)
+        return RepositoryPage(host, "/".join((*context, *owner, "repos", slug)))
 
 
 def _full_name(ref: object) -> str:

@@ -1,12 +1,14 @@
-"""Webhooks of Gitea and Forgejo.
+"""Gitea and Forgejo.
 
-https://docs.gitea.com/usage/webhooks, https://forgejo.org/docs/latest/user/webhooks/
+Webhooks: https://docs.gitea.com/usage/webhooks, https://forgejo.org/docs/latest/user/webhooks/
+Pages: https://forgejo.org/docs/latest/user/linked-references/
 """
 
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.service import Headers, Payload, PayloadInvalid
+from gitsync.git_services.base import GitService, Headers, PagePaths
+from gitsync.git_services.payload import Payload, PayloadInvalid
 from gitsync.git_services.signature import is_hmac_of
 
 # Headers with the same HMAC, and the prefix of their value. The first header that is present counts.
@@ -14,12 +16,15 @@ SIGNATURES = {"X-Forgejo-Signature": "", "X-Gitea-Signature": "", "X-Hub-Signatu
 FOLDERS = {"branch": "refs/heads/", "tag": "refs/tags/"}
 
 
-class Gitea:
+class Gitea(GitService):
     """Gitea and Forgejo: HMAC-SHA256 signatures. A deletion is an event of its own, with the ref's short name and type."""
 
     name = "gitea"
+    hosts = {"codeberg.org": "codeberg.org", "gitea.com": "gitea.com"}
+    words = ("gitea", "forgejo")
+    paths = PagePaths("commit/{sha}", "src/commit/{sha}/{path}", "#L{line}", "compare/{from_sha}...{to_sha}")
 
-    def sent(self, headers: Headers) -> bool:
+    def is_sender(self, headers: Headers) -> bool:
         return "X-Gitea-Event" in headers or "X-Forgejo-Event" in headers
 
     def is_signed(self, headers: Headers) -> bool:
@@ -38,7 +43,7 @@ class Gitea:
     def is_ping(self, event: str) -> bool:  # noqa: ARG002 - "Test delivery" sends a push
         return False
 
-    def tells_of_refs(self, event: str) -> bool:
+    def reports_refs(self, event: str) -> bool:
         return event in ("push", "delete")
 
     def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:

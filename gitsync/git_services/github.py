@@ -1,23 +1,28 @@
-"""Webhooks of GitHub.
+"""GitHub.
 
-https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
+Webhooks: https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
+Pages: https://docs.github.com/en/repositories/working-with-files/using-files/getting-permanent-links-to-files
 """
 
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.service import Headers, Payload
+from gitsync.git_services.base import GitService, Headers, PagePaths
+from gitsync.git_services.payload import Payload
 from gitsync.git_services.signature import is_hmac_of
 
 SIGNATURE = "X-Hub-Signature-256"
 
 
-class GitHub:
+class GitHub(GitService):
     """GitHub: HMAC-SHA256 signatures. A deletion is a push too, with `deleted` set, to the zero commit."""
 
     name = "github"
+    hosts = {"github.com": "github.com", "ssh.github.com": "github.com"}
+    words = ("github",)
+    paths = PagePaths("commit/{sha}", "blob/{sha}/{path}", "#L{line}", "compare/{from_sha}...{to_sha}")
 
-    def sent(self, headers: Headers) -> bool:
+    def is_sender(self, headers: Headers) -> bool:
         return "X-GitHub-Event" in headers
 
     def is_signed(self, headers: Headers) -> bool:
@@ -35,7 +40,7 @@ class GitHub:
     def is_ping(self, event: str) -> bool:
         return event == "ping"
 
-    def tells_of_refs(self, event: str) -> bool:
+    def reports_refs(self, event: str) -> bool:
         return event == "push"
 
     def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:  # noqa: ARG002

@@ -1,6 +1,7 @@
-"""Webhooks of GitLab.
+"""GitLab.
 
-https://docs.gitlab.com/user/project/integrations/webhooks/
+Webhooks: https://docs.gitlab.com/user/project/integrations/webhooks/
+Pages: https://docs.gitlab.com/user/project/repository/files/#permanent-links
 
 A hook has either a secret token, which is sent unchanged, or a signing token, with which the delivery is signed according
 to https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md.
@@ -15,7 +16,8 @@ import hmac
 import time
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.service import Headers, Payload
+from gitsync.git_services.base import GitService, Headers, PagePaths
+from gitsync.git_services.payload import Payload
 from gitsync.git_services.signature import is_same
 
 TOKEN = "X-Gitlab-Token"  # noqa: S105 - a header's name
@@ -24,12 +26,15 @@ KEY_PREFIX = "whsec_"
 TOLERANCE_SECONDS = 300  # maximum offset of a signed timestamp; the specification leaves it to the receiver
 
 
-class GitLab:
+class GitLab(GitService):
     """GitLab: a deletion is a push to the zero commit. The "Test" button sends a real event, so there is no ping."""
 
     name = "gitlab"
+    hosts = {"gitlab.com": "gitlab.com", "altssh.gitlab.com": "gitlab.com"}
+    words = ("gitlab",)
+    paths = PagePaths("-/commit/{sha}", "-/blob/{sha}/{path}", "#L{line}", "-/compare/{from_sha}...{to_sha}")
 
-    def sent(self, headers: Headers) -> bool:
+    def is_sender(self, headers: Headers) -> bool:
         return "X-Gitlab-Event" in headers
 
     def is_signed(self, headers: Headers) -> bool:
@@ -50,7 +55,7 @@ class GitLab:
     def is_ping(self, event: str) -> bool:  # noqa: ARG002
         return False
 
-    def tells_of_refs(self, event: str) -> bool:
+    def reports_refs(self, event: str) -> bool:
         return event in ("Push Hook", "Tag Push Hook")
 
     def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:  # noqa: ARG002

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from gitsync.git_services.service import Payload, PayloadInvalid
 from kiok import strict_json
+from kiok.errors import KiokError
+
+Payload = Mapping[str, Any]  # the JSON object of the body
 
 FORM = "application/x-www-form-urlencoded"
 MAX_FIELDS = 10
+
+
+class PayloadInvalid(KiokError):
+    """The body does not match the service's documentation of the event. The message names the error and quotes nothing."""
 
 
 def read(body: bytes, content_type: str) -> Payload:

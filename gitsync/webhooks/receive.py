@@ -13,8 +13,9 @@ from gitsync import tasks
 from gitsync.git.errors import GitError
 from gitsync.git.ref import MAX_REF_BYTES, RefKind, is_well_formed, parse_ref
 from gitsync.git_services import payload
-from gitsync.git_services.service import Headers, PayloadInvalid, Service
-from gitsync.git_services.table import service_of
+from gitsync.git_services.base import GitService, Headers
+from gitsync.git_services.payload import PayloadInvalid
+from gitsync.git_services.registry import sender_of
 from gitsync.models import Delivery, DeliveryOutcome, Repository, Trigger
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.secret import SecretUnusable, secrets_of
@@ -64,7 +65,7 @@ def receive(name: str, headers: Headers, body: bytes) -> Answer:
     The body is not parsed, and the response reveals nothing about the repository, before the signature is verified.
     """
     repository = Repository.objects.select_related("webhook_secret").filter(name=name).first()
-    service = service_of(headers)
+    service = sender_of(headers)
     refused = _refusal(repository, service, headers, body)
     if repository is None or service is None or refused:
         if repository is None:
@@ -79,13 +80,13 @@ def receive(name: str, headers: Headers, body: bytes) -> Answer:
         return _judge(repository, service, headers, body)
 
 
-def _judge(repository: Repository, service: Service, headers: Headers, body: bytes) -> Answer:
+def _judge(repository: Repository, service: GitService, headers: Headers, body: bytes) -> Answer:
     """Process an authenticated delivery."""
     seen = _delivery(repository, service, headers)
     event = service.event(headers)
     if service.is_ping(event):
         return _settle(seen, DeliveryOutcome.PING)
-    if not service.tells_of_refs(event):
+    if not service.reports_refs(event):
         return _settle(seen, DeliveryOutcome.NOT_A_PUSH)
     try:
         refs = service.changed_refs(event, payload.read(body, headers.get("Content-Type", "")))
@@ -116,7 +117,7 @@ def follows(followed: str, refs: tuple[str, ...]) -> bool:
 
 
 def _refusal(
-    repository: Repository | None, service: Service | None, headers: Headers, body: bytes
+    repository: Repository | None, service: GitService | None, headers: Headers, body: bytes
 ) -> DeliveryOutcome | None:
     known: tuple[str, ...] = ()
     if repository is not None:
@@ -132,7 +133,7 @@ def _refusal(
     return None if any(found) else DeliveryOutcome.SIGNATURE
 
 
-def _delivery(repository: Repository, service: Service | None, headers: Headers) -> Delivery:
+def _delivery(repository: Repository, service: GitService | None, headers: Headers) -> Delivery:
     return Delivery(
         repository=repository,
         service=service.name if service else "",

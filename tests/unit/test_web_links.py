@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.git_services import links as git_links
 from gitsync.models import Repository
+from gitsync.repositories import links as git_links
 
 A, B = "a" * 40, "b" * 40
 

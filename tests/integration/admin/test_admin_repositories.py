@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from gitsync.git_services.links import source_url
 from gitsync.models import Delivery, FileState, ManagedBy, Repository, SourceFile, SyncRun
+from gitsync.repositories.links import source_url
 from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
