@@ -23,7 +23,7 @@ class GitsyncConfig(AppConfig):
         from gitsync.queue import safe_pickle
         from gitsync.worker import jobs
         from kiok.connections import value_checks
-        from kiok.metadata.access import restrict_to
+        from kiok.metadata.visibility import restrict_to
 
         restrict_to(access.visible_names)
         value_checks.register(wrong_values)

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from gitsync.access import sees_all
+from gitsync.models.visibility import sees_all
 from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from gitsync.access import visible
 from gitsync.admin import states
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import Delivery, Repository
@@ -37,7 +36,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return visible(super().get_queryset(request), request.user)
+        rows: Any = super().get_queryset(request)
+        visible: QuerySet[Any] = rows.visible_to(request.user)
+        return visible
 
     def subtitle(self, obj: Delivery) -> str:
         return f"Webhook delivery {obj.pk} for {obj.repository.name}"

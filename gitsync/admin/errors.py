@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from gitsync.access import visible
 from gitsync.admin import git_links, problems
 from gitsync.admin.views import Views
 from gitsync.models import FileState, Repository, SourceFile
@@ -70,7 +69,7 @@ def _query(wanted: FailingFileFilter) -> str:
 
 def _choices(user: Any, chosen: str) -> list[tuple[str, int]]:
     """Return the repositories with failed files and their numbers, always including the chosen one."""
-    failing = visible(SourceFile.objects.filter(state=FileState.FAILED), user).order_by("repository__name")
+    failing = SourceFile.objects.filter(state=FileState.FAILED).visible_to(user).order_by("repository__name")
     counted: dict[str, int] = dict(failing.values_list("repository__name").annotate(Count("pk")))
     if chosen:
         counted.setdefault(chosen, 0)

@@ -10,8 +10,9 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from gitsync.access import VIEW_CONNECTION, assignable_groups, sees_all, visible_repositories
-from gitsync.models import NoticeReceiver
+from gitsync.access import VIEW_CONNECTION, assignable_groups
+from gitsync.models import NoticeReceiver, Repository
+from gitsync.models.visibility import sees_all
 from gitsync.notices.access import usable_connections
 from gitsync.notices.template import PLACEHOLDERS
 
@@ -67,7 +68,9 @@ class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
             return  # view only
         fields["secret"].queryset = usable_connections(self.user, self.instance)
         fields["groups"].queryset = assignable_groups(self.user).order_by("name")
-        fields["repositories"].queryset = visible_repositories(self.user).order_by("name").only("name")
+        fields["repositories"].queryset = (
+            Repository.objects.visible_to(self.user).order_by("name").only("name")
+        )
         if not sees_all(self.user):
             fields.pop("all_repositories", None)
         fields["template"].help_text = (

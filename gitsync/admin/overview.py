@@ -13,11 +13,11 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
-from gitsync.access import sees_all
 from gitsync.admin import errors, git_links, panel, progress, states
 from gitsync.admin.overview_query import OverviewFilter, Standing, standing, wanted_repositories, words
 from gitsync.admin.views import Views
 from gitsync.models import Repository
+from gitsync.models.visibility import sees_all
 from gitsync.monitoring import health
 from gitsync.repositories import links
 from kiok.metadata.admin import display

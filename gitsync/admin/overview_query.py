@@ -10,12 +10,10 @@ from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
-from gitsync.access import visible, visible_repositories
 from gitsync.admin import states
 from gitsync.admin.progress import with_newest_sync
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.repositories.queries import counted_repositories
-from kiok.metadata import access
 from kiok.metadata.models import Dag, Origin
 
 MAX_SEARCH = 200
@@ -62,7 +60,7 @@ class Standing:
 
 def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
     """Return the matching repositories by name, with counts and the key of the newest sync."""
-    rows = visible_repositories(user).order_by("name")
+    rows: QuerySet[Any] = Repository.objects.visible_to(user).order_by("name")
     if wanted.text:
         rows = rows.filter(Q(name__icontains=wanted.text) | Q(url__icontains=wanted.text))
     if wanted.state:
@@ -72,16 +70,23 @@ def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
 
 def standing(user: Any) -> Standing:
     """Return the totals of everything that the user may see. Takes three queries."""
-    dags = access.visible(Dag.objects.filter(origin=Origin.GIT), user).aggregate(
-        number=Count("pk"), stale=Count("pk", filter=Q(stale_since__isnull=False))
+    dags = (
+        Dag.objects.filter(origin=Origin.GIT)
+        .visible_to(user)
+        .aggregate(number=Count("pk"), stale=Count("pk", filter=Q(stale_since__isnull=False)))
     )
-    failed = visible(SourceFile.objects.filter(state=FileState.FAILED), user).count()
+    failed = SourceFile.objects.filter(state=FileState.FAILED).visible_to(user).count()
     return Standing(by_state(user), dags["number"], dags["stale"], failed)
 
 
 def by_state(user: Any) -> dict[str, int]:
     """Return the number of repositories in each state, worst first, for this user. Takes one query."""
-    counted = visible_repositories(user).order_by().values(shown=_shown_state()).annotate(number=Count("pk"))
+    counted = (
+        Repository.objects.visible_to(user)
+        .order_by()
+        .values(shown=_shown_state())
+        .annotate(number=Count("pk"))
+    )
     numbers = {row["shown"]: row["number"] for row in counted}
     return {state: numbers[state] for state in states.REPOSITORY if state in numbers}
 

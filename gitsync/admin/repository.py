@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from gitsync.access import CONNECTIONS, usable_connections, visible
+from gitsync.access import CONNECTIONS, usable_connections
 from gitsync.admin import delete_confirmation, git_links, panel, states
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
@@ -56,7 +56,8 @@ class RepositoryAdmin(ChangePageAdmin):
     # The list.
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return counted_repositories(visible(super().get_queryset(request), request.user, "pk"))
+        rows: Any = super().get_queryset(request)
+        return counted_repositories(rows.visible_to(request.user))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)

@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from gitsync.access import visible_repositories
 from gitsync.models import Repository
 
 MANY = 30  # with more repositories a text field replaces the links
@@ -38,7 +37,7 @@ class RepositoryFilter(admin.SimpleListFilter):
         return [self.parameter_name, NAME]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        named = visible_repositories(request.user).order_by("name").values_list("pk", "name")
+        named = Repository.objects.visible_to(request.user).order_by("name").values_list("pk", "name")
         return [(str(pk), name) for pk, name in named[: MANY + 1]]
 
     def choices(self, changelist: Any) -> Iterator[Any]:

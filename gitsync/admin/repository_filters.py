@@ -8,7 +8,9 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from gitsync.access import assignable_groups, sees_all, visible_repositories
+from gitsync.access import assignable_groups
+from gitsync.models import Repository
+from gitsync.models.visibility import sees_all
 from kiok.metadata.admin.yes_no_filter import YesNoFilter
 
 
@@ -49,7 +51,7 @@ class ReasonFilter(admin.SimpleListFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        failing = visible_repositories(request.user).exclude(reason="").order_by("reason")
+        failing = Repository.objects.visible_to(request.user).exclude(reason="").order_by("reason")
         return [(reason, reason) for reason in failing.values_list("reason", flat=True).distinct()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002

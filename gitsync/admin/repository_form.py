@@ -10,16 +10,10 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from gitsync.access import (
-    NAME_HAS_HISTORY,
-    OTHER_SERVER,
-    assignable_groups,
-    may_be_sent,
-    may_take_name,
-    sees_all,
-)
+from gitsync.access import NAME_HAS_HISTORY, OTHER_SERVER, assignable_groups, may_be_sent, may_take_name
 from gitsync.admin import repository_url
 from gitsync.models import Repository
+from gitsync.models.visibility import sees_all
 
 # The columns of the form. `groups` are rows of another table, and not part of the sync configuration.
 CONFIGURATION = (

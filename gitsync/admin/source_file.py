@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from gitsync.access import visible
 from gitsync.admin import git_links, problems, states
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SourceFile
@@ -42,7 +41,8 @@ class SourceFileAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return located_files(visible(super().get_queryset(request), request.user))
+        rows: Any = super().get_queryset(request)
+        return located_files(rows.visible_to(request.user))
 
     def subtitle(self, obj: SourceFile) -> str:
         return f"{obj.path} in {obj.repository.name}"

@@ -16,7 +16,6 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from gitsync.access import visible_repositories
 from gitsync.actions import ActionRefused, accept_empty, ask_for_sync
 from gitsync.admin import panel
 from gitsync.admin.sync_status import RequestedSync, last_runs, standing
@@ -139,5 +138,5 @@ class SyncViews(Views):
         if not latest:
             raise Http404("no sync was requested in this session")
         known = _remembered(request)
-        repositories = list(visible_repositories(request.user).filter(pk__in=latest))
+        repositories = list(Repository.objects.visible_to(request.user).filter(pk__in=latest))
         return panel.of_requests(request.user, repositories, {pk: known[pk] for pk in latest if pk in known})

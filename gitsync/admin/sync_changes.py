@@ -10,11 +10,9 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from gitsync.access import visible
 from gitsync.models import SourceFile, SyncRun
 from gitsync.repositories import links
 from gitsync.repositories.queries import CHANGES
-from kiok.metadata import access
 from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, DagVersion
 
@@ -52,7 +50,7 @@ def _pages(uids: set[str], user: Any) -> Mapping[str, str]:
         versions = reverse("admin:metadata_dagversion_changelist")
         pages = {uid: f"{versions}?{urlencode({'uid__exact': uid})}" for uid in uids}
     if uids and user.has_perm("metadata.view_dag"):
-        registered = access.visible(Dag.objects.filter(uid__in=uids), user).values_list("uid", flat=True)
+        registered = Dag.objects.filter(uid__in=uids).visible_to(user).values_list("uid", flat=True)
         pages.update({uid: display.page_of("metadata_dag", uid) for uid in registered})
     return pages
 
@@ -64,7 +62,7 @@ def _versions(run: SyncRun, uids: set[str], user: Any) -> Mapping[str, tuple[int
     made = DagVersion.objects.filter(
         uid__in=uids, created_at__gte=run.started_at, created_at__lte=run.finished_at
     )
-    rows = access.visible(made, user).values_list("uid", "version", "pk")
+    rows = made.visible_to(user).values_list("uid", "version", "pk")
     return {uid: (version, display.page_of("metadata_dagversion", pk)) for uid, version, pk in rows}
 
 
@@ -73,7 +71,7 @@ def _problems(run: SyncRun, user: Any) -> dict[str, Any]:
     pages = {}
     if shown and user.has_perm("gitsync.view_sourcefile"):
         paths = {item["path"] for item in shown}
-        known = visible(SourceFile.objects.filter(repository=run.repository_id, path__in=paths), user)
+        known = SourceFile.objects.filter(repository=run.repository_id, path__in=paths).visible_to(user)
         pages = {
             path: display.page_of("gitsync_sourcefile", pk) for path, pk in known.values_list("path", "pk")
         }

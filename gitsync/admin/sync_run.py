@@ -13,7 +13,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from gitsync.access import visible
 from gitsync.admin import git_links, progress, states, sync_page, sync_status
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SyncRun, SyncState
@@ -44,7 +43,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
         js = [Script("gitsync/sync_status.js", defer=True)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return counted_syncs(visible(super().get_queryset(request), request.user))
+        rows: Any = super().get_queryset(request)
+        return counted_syncs(rows.visible_to(request.user))
 
     # The list.
 

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
-from gitsync.access import visible_repositories
 from gitsync.models import Repository
 
 if TYPE_CHECKING:
@@ -56,4 +55,4 @@ class Views:
 
 def visible_one(request: HttpRequest, **key: Any) -> Repository:
     """Return a repository that the user may see. Raise Http404."""
-    return get_object_or_404(visible_repositories(request.user), **key)
+    return get_object_or_404(Repository.objects.visible_to(request.user), **key)

@@ -20,7 +20,6 @@ from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.schemas import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
 from gitsync.models import TokenScope
-from kiok.metadata.access import visible
 from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, DagVersion
@@ -140,7 +139,7 @@ def dags(
     search: Annotated[Search, Field(description="Text in uid, id, name or description.")] = ABSENT,
 ) -> DagPage:
     """List the DAGs that are served now, ordered by uid."""
-    rows = visible(Dag.objects.all(), request.auth.user)
+    rows = Dag.objects.visible_to(request.auth.user)
     given = {"repository": repository, "origin": origin}
     rows = rows.filter(**{key: value for key, value in given.items() if value})
     if stale is not None:
@@ -207,7 +206,7 @@ def versions(
     request: ApiRequest, uid: DagUid, limit: Limit = pages.DEFAULT_LIMIT, cursor: Cursor = ABSENT
 ) -> VersionPage:
     """List the DAG's versions, newest first, including those of a deleted DAG."""
-    rows = visible(DagVersion.objects.filter(uid=uid), request.auth.user).defer("spec", "source")
+    rows = DagVersion.objects.filter(uid=uid).visible_to(request.auth.user).defer("spec", "source")
     cut, following = pages.cut(rows, NEWEST_VERSION_FIRST, request, limit, cursor)
     if not cut and not cursor:
         raise not_found("DAG")
@@ -222,14 +221,14 @@ def versions(
 )
 def version(request: ApiRequest, version: Number, uid: DagUid) -> VersionOut:
     """Return the DAG as it was at one version."""
-    row = visible(DagVersion.objects.filter(uid=uid, version=version), request.auth.user).first()
+    row = DagVersion.objects.filter(uid=uid, version=version).visible_to(request.auth.user).first()
     if row is None:
         raise not_found("version")
     return VersionOut(**_version(row), spec=row.spec, source=row.source)
 
 
 def _dag(caller: Caller, uid: str) -> Dag:
-    row: Dag | None = visible(Dag.objects.filter(uid=uid), caller.user).first()
+    row: Dag | None = Dag.objects.filter(uid=uid).visible_to(caller.user).first()
     if row is None:
         raise not_found("DAG")
     return row

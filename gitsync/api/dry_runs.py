@@ -11,7 +11,6 @@ from ninja import Router, Status
 from pydantic import Field
 
 from gitsync import actions, tasks
-from gitsync.access import visible_repositories
 from gitsync.api import operation_tokens, waiting
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.operation_tokens import Ticket
@@ -21,7 +20,7 @@ from gitsync.api.schemas import RepositoryName, Sent
 from gitsync.api.sync_requests import DEFAULT, Wanted
 from gitsync.api.syncs import Changes, FailedFile
 from gitsync.api.waiting import Wait
-from gitsync.models import TokenScope
+from gitsync.models import Repository, TokenScope
 from gitsync.repositories.requests import worker_hint
 
 router = Router(tags=["dry runs"], by_alias=True)
@@ -114,7 +113,7 @@ def _until_done(caller: Caller, id: str, seconds: int) -> DryRun:
 
 
 def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> DryRun:
-    repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
+    repository = Repository.objects.visible_to(caller.user).filter(pk=ticket["repository"]).first()
     if repository is None:
         raise not_found("dry run")
     gone = operation_tokens.has_left_the_queue(ticket)

@@ -8,9 +8,9 @@ from typing import Literal
 from ninja import Router
 from pydantic import Field
 
-from gitsync.access import sees_all
 from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.schemas import Sent
+from gitsync.models.visibility import sees_all
 
 router = Router(tags=["token"], by_alias=True)
 

@@ -14,7 +14,7 @@ from ninja import Router, Status
 from pydantic import Field, StringConstraints
 
 from gitsync import actions
-from gitsync.access import assignable_groups, sees_all, visible_repositories
+from gitsync.access import assignable_groups
 from gitsync.api import pages, repository_edit
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
@@ -22,6 +22,7 @@ from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
 from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Taken, Time
 from gitsync.models import ManagedBy, Repository, RepositoryState, TokenScope, Trigger
+from gitsync.models.visibility import sees_all
 from gitsync.repositories.declared import declared_where
 from gitsync.repositories.queries import counted_repositories
 from gitsync.repositories.requests import is_claimed
@@ -121,7 +122,7 @@ class Removed(Sent):
 
 def found(caller: Caller, name: str) -> Any:
     """Return the repository with its counts. Raise Refused (404) if it does not exist or the caller may not see it."""
-    rows = counted_repositories(visible_repositories(caller.user)).prefetch_related("groups")
+    rows = counted_repositories(Repository.objects.visible_to(caller.user)).prefetch_related("groups")
     repository = rows.filter(name=name).first()
     if repository is None:
         raise not_found("repository")
@@ -142,7 +143,7 @@ def repositories(
     search: Annotated[Search, Field(description="Text to find in the name, URL, ref or subpath.")] = ABSENT,
 ) -> RepositoryPage:
     """List the repositories that the token's user may see, ordered by name."""
-    rows = counted_repositories(visible_repositories(request.auth.user)).prefetch_related("groups")
+    rows = counted_repositories(Repository.objects.visible_to(request.auth.user)).prefetch_related("groups")
     if state:
         rows = rows.filter(state=RepositoryState(state))
     if search:

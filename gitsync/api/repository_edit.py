@@ -20,13 +20,13 @@ from gitsync.access import (
     assignable_groups,
     may_be_sent,
     may_take_name,
-    sees_all,
     usable_connections,
 )
 from gitsync.api.auth import Caller
 from gitsync.api.problems import ApiRefusal, invalid, not_found
 from gitsync.api.schemas import RepositoryName, Taken, Text
 from gitsync.models import Repository
+from gitsync.models.visibility import sees_all
 from gitsync.repositories import declared
 from gitsync.sync.backoff import poll_now
 

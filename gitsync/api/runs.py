@@ -15,7 +15,6 @@ from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.schemas import ABSENT, Key, RepositoryName, Sent, Time, Uid
 from gitsync.models import TokenScope
-from kiok.metadata.access import visible
 from kiok.metadata.models import DagRun
 
 router = Router(tags=["runs"], by_alias=True)
@@ -80,7 +79,7 @@ def runs(
 ) -> RunPage:
     """List runs of DAGs, newest first."""
     given = {"uid": uid, "repository": repository, "state": state}
-    rows = visible(DagRun.objects.all(), request.auth.user)
+    rows = DagRun.objects.visible_to(request.auth.user)
     rows = rows.filter(**{key: value for key, value in given.items() if value})
     order = NEWEST_FIRST if uid or repository else LAST_FIRST
     cut, following = pages.cut(rows, order, request, limit, cursor)
@@ -90,7 +89,7 @@ def runs(
 @router.get("/{id}", response=RunOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a run")
 def run(request: ApiRequest, id: Key) -> RunOut:
     """Return one run with the state and log of each task."""
-    row = visible(DagRun.objects.filter(pk=id), request.auth.user).first()
+    row: Any = DagRun.objects.filter(pk=id).visible_to(request.auth.user).first()
     if row is None:
         raise not_found("run")
     shown = row.task_runs.defer("log")

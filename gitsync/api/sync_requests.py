@@ -13,7 +13,6 @@ from ninja import Body, Router, Status
 from pydantic import Field, StringConstraints
 
 from gitsync import actions, tasks
-from gitsync.access import visible_repositories
 from gitsync.api import operation_tokens, syncs, waiting
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.operation_tokens import Ticket
@@ -172,7 +171,7 @@ def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
     asked, full = RequestedSync.from_json(ticket), ticket["full"] is True
     # Read the task first: if it is done, all rows that are read after it contain its changes.
     task = _task(asked)
-    repository = visible_repositories(caller.user).filter(pk=ticket["repository"]).first()
+    repository = Repository.objects.visible_to(caller.user).filter(pk=ticket["repository"]).first()
     if repository is None:
         raise not_found("request")
     run = _run(repository, asked, full)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db.models import QuerySet
 from ninja import Query, Router
 from pydantic import Field
 
-from gitsync.access import visible
 from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
@@ -107,7 +107,7 @@ def syncs(
     correlation_id: CorrelationId = NO_ID,
 ) -> SyncPage:
     """List syncs, newest first. Polls that found nothing new are not listed."""
-    rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
+    rows: QuerySet[Any] = SyncRun.objects.select_related("repository").visible_to(request.auth.user)
     given = {
         "repository__name": repository,
         "state": state,
@@ -124,7 +124,7 @@ def syncs(
 )
 def sync(request: ApiRequest, id: Key) -> SyncOut:
     """Return one sync with its changes, failed files, duration per step, and sync log."""
-    rows = visible(SyncRun.objects.select_related("repository"), request.auth.user)
+    rows = SyncRun.objects.select_related("repository").visible_to(request.auth.user)
     row: Any = counted_syncs(rows).defer(None).filter(pk=id).first()
     if row is None:
         raise not_found("sync")

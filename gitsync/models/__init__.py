@@ -12,7 +12,8 @@ from gitsync.models.notice import (
     ReceiverKind,
 )
 from gitsync.models.queued_sync import Priority, QueuedSync
-from gitsync.models.repository import ManagedBy, Repository, RepositoryState, Verify
+from gitsync.models.repository import Repository
+from gitsync.models.repository_choices import ManagedBy, RepositoryState, Verify
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
 

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from gitsync.models.repository import Repository
+from gitsync.models.visibility import RepositoryRowQuerySet
 from kiok.correlation import MAX_CHARACTERS
 
 
@@ -49,6 +50,8 @@ class Delivery(models.Model):
     )
     status = models.PositiveSmallIntegerField("answer")
     outcome = models.CharField(max_length=12, choices=DeliveryOutcome.choices)
+
+    objects = RepositoryRowQuerySet.as_manager()
 
     class Meta:
         verbose_name = "webhook delivery"

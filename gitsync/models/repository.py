@@ -20,6 +20,8 @@ from gitsync.git.subpath import parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from gitsync.models.connection_checks import wrong_connections
 from gitsync.models.connection_field import connection_field
+from gitsync.models.repository_choices import ManagedBy, RepositoryState, Verify
+from gitsync.models.visibility import RepositoryQuerySet
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
 from kiok.connections.redaction import redact
@@ -39,30 +41,6 @@ _is_image = RegexValidator(
     "Enter an image reference such as team-python:1 or registry.example.com/kiok/python@sha256:…, "
     "in lower case and without spaces.",
 )
-
-
-class ManagedBy(models.TextChoices):
-    """The owner of a repository's configuration."""
-
-    ADMIN = "admin", "admin"
-    CONFIG = "config", "configuration"
-
-
-class Verify(models.TextChoices):
-    """The signature that is required before a commit is compiled."""
-
-    OFF = "off", "off"
-    COMMIT = "commit", "commit"
-    TAG = "tag", "tag"
-
-
-class RepositoryState(models.TextChoices):
-    """The state of a repository after its last poll or sync."""
-
-    NEVER = "never", "never synced"
-    IN_SYNC = "in_sync", "in sync"
-    DEGRADED = "degraded", "degraded"
-    FAILING = "failing", "failing"
 
 
 class Repository(models.Model):
@@ -250,6 +228,8 @@ class Repository(models.Model):
         help_text="Request that arrived during a sync: trigger, requested_by, full, correlation_id. Several are coalesced "
         "into one.",
     )
+
+    objects = RepositoryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "repositories"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from django.db import models
 
 from gitsync.models.repository import Repository
+from gitsync.models.visibility import RepositoryRowQuerySet
 
 
 class FileState(models.TextChoices):
@@ -63,6 +64,8 @@ class SourceFile(models.Model):
         blank=True,
         help_text="Digest of everything that decides the result: equal digests mean equal results. Empty: compile again.",
     )
+
+    objects = RepositoryRowQuerySet.as_manager()
 
     class Meta:
         verbose_name = "file"

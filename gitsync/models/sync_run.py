@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from gitsync.models.repository import Repository
+from gitsync.models.visibility import RepositoryRowQuerySet
 from kiok.correlation import MAX_CHARACTERS
 
 
@@ -63,6 +64,8 @@ class SyncRun(models.Model):
     repeats = models.PositiveIntegerField(default=0, help_text="How often the same failure was repeated.")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+
+    objects = RepositoryRowQuerySet.as_manager()
 
     class Meta:
         verbose_name = "sync"

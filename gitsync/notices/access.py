@@ -10,13 +10,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from gitsync.access import (
-    CONNECTIONS,
-    VIEW_CONNECTION,
-    sees_all,
-    visible_repositories,
-)
+from gitsync.access import CONNECTIONS, VIEW_CONNECTION
 from gitsync.models import NoticeDelivery, NoticeReceiver, Repository
+from gitsync.models.visibility import sees_all
 from kiok.connections.models import Connection
 
 
@@ -31,7 +27,7 @@ def visible_receivers(user: Any) -> QuerySet[NoticeReceiver]:
     )
     of_others = Q(pk__in=through_groups.exclude(group__in=user.groups.all()).values("noticereceiver")) | Q(
         pk__in=through_repositories.exclude(
-            repository__in=visible_repositories(user).order_by().values("pk")
+            repository__in=Repository.objects.visible_to(user).order_by().values("pk")
         ).values("noticereceiver")
     )
     of_some = Q(pk__in=through_groups.values("noticereceiver")) | Q(
@@ -44,7 +40,7 @@ def visible_deliveries(rows: QuerySet[NoticeDelivery, Any], user: Any) -> QueryS
     """Return the deliveries of channels and repositories that the user may see."""
     if sees_all(user):
         return rows
-    theirs = visible_repositories(user).order_by().values("pk")
+    theirs = Repository.objects.visible_to(user).order_by().values("pk")
     return rows.filter(
         Q(notice__repository__isnull=True) | Q(notice__repository__in=theirs),
         receiver__in=visible_receivers(user).order_by().values("pk"),
@@ -62,7 +58,7 @@ def usable_connections(user: Any, receiver: NoticeReceiver) -> QuerySet[Connecti
         return Connection.objects.filter(set_now)
     if sees_all(user):
         return Connection.objects.all()
-    hidden = Repository.objects.exclude(pk__in=visible_repositories(user).values("pk")).order_by()
+    hidden = Repository.objects.exclude(pk__in=Repository.objects.visible_to(user).values("pk")).order_by()
     elsewhere = Q(
         pk__in=NoticeReceiver.objects.exclude(pk__in=visible_receivers(user).values("pk"))
         .filter(secret__isnull=False)

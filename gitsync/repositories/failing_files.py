@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import BooleanField, Count, F, Func, JSONField, Q, QuerySet, Value, Window
 from django.db.models.functions import Greatest, RowNumber
 
-from gitsync.access import visible
 from gitsync.models import FileState, SourceFile
 from kiok.metadata.json_length import JsonLength
 from kiok.metadata.models import Dag, Origin
@@ -33,7 +32,7 @@ def failing_files(user: Any, wanted: FailingFileFilter) -> QuerySet[SourceFile, 
     `problems` are the first few as stored. `last_seen` also counts later good syncs: an unchanged file is not compiled
     again, but still fails at each applied commit.
     """
-    files = visible(SourceFile.objects.filter(state=FileState.FAILED), user)
+    files = SourceFile.objects.filter(state=FileState.FAILED).visible_to(user)
     if wanted.repository:
         files = files.filter(repository__name=wanted.repository)
     if wanted.text:

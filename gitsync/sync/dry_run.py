@@ -37,7 +37,7 @@ def preview(repository_id: int, *, full: bool = False) -> dict[str, Any]:
     their specs are too long. `config` is the repository's `config_hash`, `finished_at` is ISO 8601.
     Raises Repository.DoesNotExist and database errors.
     """
-    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+    repository = Repository.objects.for_sync().get(pk=repository_id)
     report, plan = dry_run(repository, full=full)
     updated, too_large = _updated(plan) if plan else ([], [])
     return {

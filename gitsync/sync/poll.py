@@ -25,7 +25,7 @@ def poll(repository_id: int) -> bool:
 
     If it needs none (nothing new, or unreachable), the result is recorded. Raises Repository.DoesNotExist.
     """
-    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+    repository = Repository.objects.for_sync().get(pk=repository_id)
 
     def ask(remote: Remote) -> str:
         # A shared answer may be as old as the spread of the polls, so it delays a push by no more than that.

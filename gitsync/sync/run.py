@@ -125,7 +125,7 @@ def run_sync(
 ) -> SyncReport | Requeue:
     """Sync a repository as `sync_repository` does, or return Requeue where `options.admit` has it wait."""
     started = time.monotonic()
-    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=repository_id)
+    repository = Repository.objects.for_sync().get(pk=repository_id)
     with correlation.bound(repository=repository.name):
         outcome = _run_sync(repository, options, progress)
     if isinstance(outcome, Requeue):
@@ -201,11 +201,7 @@ def _sync_until_settled(
             options = replace(options, **pending, is_repeat=False)
         elif outcome.reason != SyncReason.CONFIGURATION_CHANGED:
             return outcome
-        repository = (
-            Repository.objects.select_related("credential", "verify_keys")
-            .filter(may_sync(), pk=lease.repository_id)
-            .first()
-        )
+        repository = Repository.objects.for_sync().filter(may_sync(), pk=lease.repository_id).first()
         if repository is None:
             return outcome
         if pending and not options.full:
@@ -219,7 +215,7 @@ def _sync_until_settled(
 
 
 def _sync_under(lease: SyncLease, options: SyncOptions, progress: Progress) -> SyncReport | Requeue:
-    repository = Repository.objects.select_related("credential", "verify_keys").get(pk=lease.repository_id)
+    repository = Repository.objects.for_sync().get(pk=lease.repository_id)
     # Checked again: the poll took time, and the lease is for the configuration that it found.
     if held_back := report_of_held_back(repository):
         return held_back

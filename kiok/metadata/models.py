@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Greatest, Left, StrIndex
 
+from kiok.metadata.visibility import NamedRepositoryQuerySet
+
 UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), rounded up
 
 
@@ -77,6 +79,8 @@ class Dag(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
+    objects = NamedRepositoryQuerySet.as_manager()
+
     class Meta:
         verbose_name = "DAG"
         verbose_name_plural = "DAGs"
@@ -99,6 +103,8 @@ class DagVersion(models.Model):
     created_at = models.DateTimeField()
     repository = _repository_of_uid()
 
+    objects = NamedRepositoryQuerySet.as_manager()
+
     class Meta:
         verbose_name = "DAG version"
         ordering = ["uid", "-version"]
@@ -120,6 +126,8 @@ class DagRun(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     repository = _repository_of_uid()
+
+    objects = NamedRepositoryQuerySet.as_manager()
 
     class Meta:
         verbose_name = "DAG run"

@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from kiok.metadata import access
 from kiok.metadata.admin import display, side_by_side
 from kiok.metadata.models import DagVersion
 
@@ -27,7 +26,7 @@ def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
     """
     if not user.has_perm("metadata.view_dagversion"):
         return {"may_see_versions": False}
-    found = access.visible(DagVersion.objects.filter(uid=uid), user).order_by("-version")
+    found = DagVersion.objects.filter(uid=uid).visible_to(user).order_by("-version")
     versions = list(found.defer("spec", "source")[:OFFERED_VERSIONS])
     before, after = _chosen(wanted, [version.version for version in versions])
     rows = [

@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from kiok.metadata import access
 from kiok.metadata.admin import comparison, definition, display, provenance, run_history, schedule
 from kiok.metadata.admin.display import Tone
 from kiok.metadata.admin.filters import FreshnessFilter, RepositoryNameFilter, ScheduleFilter
@@ -56,9 +55,10 @@ class DagAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
         runs = DagRun.objects.filter(uid=OuterRef("uid")).order_by("-created_at", "-id")
         counted: QuerySet[Any] = (
-            access.visible(super().get_queryset(request), request.user)
+            rows.visible_to(request.user)
             .defer("spec", "source")
             .annotate(
                 tasks_counted=JsonLength(KeyTransform("tasks", "spec")),

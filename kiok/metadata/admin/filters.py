@@ -10,7 +10,6 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from kiok.metadata import access
 from kiok.metadata.admin.yes_no_filter import YesNoFilter
 from kiok.metadata.models import Dag
 
@@ -43,7 +42,7 @@ class RepositoryNameFilter(admin.SimpleListFilter):
     template = "kiok/repository_filter.html"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        dags = access.visible(Dag.objects.order_by("repository"), request.user)
+        dags = Dag.objects.order_by("repository").visible_to(request.user)
         names = list(dags.values_list("repository", flat=True).distinct())
         wanted = request.GET.get(self.parameter_name)
         if wanted and wanted not in (*names, NO_REPOSITORY):

@@ -11,7 +11,6 @@ from django.db.models.functions import Left, Length
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from kiok.metadata import access
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 from kiok.metadata.admin.filters import RepositoryNameFilter
@@ -102,7 +101,9 @@ class DagRunAdmin(ReadOnlyAdmin):
     inlines = (TaskRunInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return access.visible(super().get_queryset(request), request.user)
+        rows: Any = super().get_queryset(request)
+        visible: QuerySet[Any] = rows.visible_to(request.user)
+        return visible
 
     @admin.display(description="run", ordering="id")
     def number(self, run: DagRun) -> int:

@@ -11,7 +11,6 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from kiok.metadata import access
 from kiok.metadata.admin import display
 from kiok.metadata.admin.run import run_state
 from kiok.metadata.models import DagRun, RunState
@@ -25,7 +24,7 @@ def of(uid: str, user: Any) -> dict[str, Any]:
     """Return the newest runs that the user may see. Takes one query; none if the user may not see runs."""
     if not user.has_perm("metadata.view_dagrun"):
         return {"may_see_runs": False}
-    runs = list(access.visible(DagRun.objects.filter(uid=uid), user)[: DRAWN_RUNS + 1])
+    runs = list(DagRun.objects.filter(uid=uid).visible_to(user)[: DRAWN_RUNS + 1])
     older = dict(pairwise(runs))
     return {
         "may_see_runs": True,

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from kiok.metadata import access
 from kiok.metadata.admin import comparison, definition, display, provenance
 from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
@@ -25,7 +24,9 @@ class DagVersionAdmin(ReadOnlyAdmin):
     fields = ("dag", "version", "source_link", "commit_sha", "created_at", "spec_hash")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return access.visible(super().get_queryset(request), request.user).defer("spec", "source")
+        rows: Any = super().get_queryset(request)
+        visible: QuerySet[Any] = rows.visible_to(request.user).defer("spec", "source")
+        return visible
 
     @admin.display(description="commit", ordering="commit_sha")
     def commit(self, version: DagVersion) -> str:
@@ -58,7 +59,7 @@ def _path(uid: str) -> str:
 
 def _changes(version: DagVersion, user: Any) -> dict[str, Any]:
     """Return the previous version, and the changes since then."""
-    earlier = access.visible(DagVersion.objects.filter(uid=version.uid, version__lt=version.version), user)
+    earlier = DagVersion.objects.filter(uid=version.uid, version__lt=version.version).visible_to(user)
     before = earlier.order_by("-version").first()
     if before is None:
         return {"before": None}

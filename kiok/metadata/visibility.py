@@ -6,7 +6,7 @@ The metadata store knows repositories only by name. The app that owns the reposi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
@@ -19,12 +19,15 @@ _visible_names: VisibleNames | None = None
 
 
 def restrict_to(names: VisibleNames) -> None:
-    """Set the function that `visible` uses. The app that owns the repositories calls this."""
+    """Set the function that `visible_to` uses. The app that owns the repositories calls this."""
     global _visible_names
     _visible_names = names
 
 
-def visible(rows: QuerySet[M, Any], user: Any) -> QuerySet[M, Any]:
-    """Filter rows with a column `repository` to those the user may see. All users see rows without a repository."""
-    names = _visible_names(user) if _visible_names else None
-    return rows if names is None else rows.filter(Q(repository="") | Q(repository__in=names))
+class NamedRepositoryQuerySet(QuerySet[M]):
+    """Rows with a column `repository`, the name of one."""
+
+    def visible_to(self, user: Any) -> Self:
+        """Return the rows that the user may see. All users see rows without a repository."""
+        names = _visible_names(user) if _visible_names else None
+        return self if names is None else self.filter(Q(repository="") | Q(repository__in=names))
