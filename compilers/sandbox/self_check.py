@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -26,6 +26,7 @@ from compilers.base import (
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
+from kiok.checks import CheckResult, CheckStatus
 
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
 _MIB = 1 << 20
@@ -36,54 +37,70 @@ _SIBLING = "from kiok import Dag\ndag = Dag('genuine')\ndag.task('t', script='tr
 
 
 @dataclass(frozen=True, slots=True)
-class SandboxFinding:
-    """The result for one isolation layer: what is required, what was found, and whether that is enough.
+class LayerResult(CheckResult):
+    """The result for one isolation layer, with what is required.
 
-    `weaker`: the engine provides less than others do, but another layer bounds the damage, so it is still enough.
+    The status is WARN if the engine provides less than others do, but another layer bounds the damage.
     """
 
-    layer: str
-    expected: str
-    found: str
-    ok: bool
-    weaker: bool = False
+    expected: str = field(kw_only=True)
+
+    @property
+    def is_weaker(self) -> bool:
+        """Return whether the layer is weaker with this engine than with others, but bounded by another layer."""
+        return self.status is CheckStatus.WARN
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
     """The findings of a check, with facts about the engine by name, which are not evaluated."""
 
-    findings: tuple[SandboxFinding, ...]
+    findings: tuple[LayerResult, ...]
     facts: tuple[tuple[str, str], ...]
     seconds: float
 
     @property
     def ok(self) -> bool:
         """Return whether all requirements are met."""
-        return all(finding.ok for finding in self.findings)
+        return not self.bad
 
     @property
     def bad(self) -> int:
         """Return how many layers provide less than required."""
-        return sum(not finding.ok for finding in self.findings)
+        return sum(finding.failed for finding in self.findings)
 
     @property
     def weaker(self) -> int:
-        """Return how many layers are weaker with this engine than with others, but bounded by another layer."""
-        return sum(finding.weaker for finding in self.findings)
+        """Return how many layers are weaker with this engine."""
+        return sum(finding.is_weaker for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object, including `ok`."""
-        return {"ok": self.ok, **asdict(self)}
+        findings = tuple(
+            {
+                "layer": finding.name,
+                "expected": finding.expected,
+                "found": finding.detail,
+                "ok": not finding.failed,
+                "weaker": finding.is_weaker,
+            }
+            for finding in self.findings
+        )
+        return {"ok": self.ok, "findings": findings, "facts": self.facts, "seconds": self.seconds}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Examination:
         """Read back `to_json`'s form."""
         return cls(
-            findings=tuple(SandboxFinding(**finding) for finding in value["findings"]),
+            findings=tuple(_layer(**finding) for finding in value["findings"]),
             facts=tuple((name, text) for name, text in value["facts"]),
             seconds=value["seconds"],
         )
+
+
+def _layer(layer: str, expected: str, found: str, ok: bool, weaker: bool = False) -> LayerResult:
+    status = CheckStatus.WARN if weaker else CheckStatus.OK if ok else CheckStatus.FAIL
+    return LayerResult(layer, status, found, expected=expected)
 
 
 def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> Examination:
@@ -136,10 +153,10 @@ def unsupported_limits(info: Mapping[str, Any]) -> list[str]:
     return [what for key, what in _LIMITS.items() if not info.get(key)]
 
 
-def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[SandboxFinding]:
-    yield SandboxFinding("engine", product.required, product.version, product.is_supported)
+def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[LayerResult]:
+    yield _layer("engine", product.required, product.version, product.is_supported)
     missing = unsupported_limits(info)
-    yield SandboxFinding(
+    yield _layer(
         "control groups",
         "limit memory, swap, processes, CPU",
         f"no limit for {', '.join(missing)}" if missing else "all limited",
@@ -147,7 +164,7 @@ def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[SandboxFin
     )
 
 
-def _of_images(sandbox: DockerSandbox) -> Iterator[SandboxFinding]:
+def _of_images(sandbox: DockerSandbox) -> Iterator[LayerResult]:
     for kind in sandbox.config.images:
         try:
             sandbox.image_digest(kind)
@@ -155,32 +172,30 @@ def _of_images(sandbox: DockerSandbox) -> Iterator[SandboxFinding]:
             found, ok = str(exc), False
         else:
             found, ok = f"protocol {VERSION}", True
-        yield SandboxFinding(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
+        yield _layer(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
 
 
-def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> Iterator[SandboxFinding]:
+def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> Iterator[LayerResult]:
     limits = sandbox.config.limits
     try:
         found = json.loads(result.payload)
         status = found["status"]
     except (ValueError, TypeError, KeyError):
         said = " ".join(part for part in (result.outcome.value, result.detail, result.output[-500:]) if part)
-        yield SandboxFinding("probe", "a report from inside the container", said, False)
+        yield _layer("probe", "a report from inside the container", said, False)
         return
     uid, abi = found["uid"], found["landlock"]
-    yield SandboxFinding("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)
+    yield _layer("user", "unprivileged", f"uid {uid}", uid >= _FIRST_UID)
     none = int(status["CapEff"] or "1", 16) == int(status["CapBnd"] or "1", 16) == 0
-    yield SandboxFinding(
+    yield _layer(
         "capabilities", "none", "none" if none else f"{status['CapEff']} of {status['CapBnd']}", none
     )
     gained = status["NoNewPrivs"] == "1"
-    yield SandboxFinding("no new privileges", "on", "on" if gained else "off", gained)
+    yield _layer("no new privileges", "on", "on" if gained else "off", gained)
     filtered = status["Seccomp"] == "2"
-    yield SandboxFinding(
-        "seccomp", "a filter", "a filter" if filtered else f"mode {status['Seccomp']}", filtered
-    )
+    yield _layer("seccomp", "a filter", "a filter" if filtered else f"mode {status['Seccomp']}", filtered)
     yield _nothing("system calls", "sockets, io_uring, ptrace, ... refused", found["calls"])
-    yield SandboxFinding(
+    yield _layer(
         "Landlock",
         "available",
         f"ABI {abi}" if abi else "missing: each file runs in its own container, which is slower",
@@ -193,23 +208,21 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
     yield _nothing("writable folders", "only /tmp", writable)
     yield _nothing("the driver", "cannot be read or changed", found["driver"])
     interfaces = found["interfaces"]
-    yield SandboxFinding(
+    yield _layer(
         "network", "no interface except lo", ", ".join(interfaces) or "none", interfaces in ([], ["lo"])
     )
     seen = found["sys"]
-    yield SandboxFinding(
-        "host devices", "hidden", f"visible: {', '.join(seen)}" if seen else "hidden", not seen
-    )
+    yield _layer("host devices", "hidden", f"visible: {', '.join(seen)}" if seen else "hidden", not seen)
     executable = found["executable"]
     found_executable = "programs can be executed" if executable else "noexec"
-    yield SandboxFinding("programs in /tmp", "noexec", found_executable, not executable)
+    yield _layer("programs in /tmp", "noexec", found_executable, not executable)
     for folder, wanted in (("tmp", limits.tmp_bytes), ("src", limits.src_bytes)):
         size = found[f"{folder}_bytes"]
-        yield SandboxFinding(f"size of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted)
+        yield _layer(f"size of /{folder}", f"{wanted >> 20} MiB", f"{size >> 20} MiB", size <= wanted)
     for folder, most in (("tmp", limits.tmp_inodes), ("src", limits.src_inodes)):
         yield _of_inodes(folder, most, found[f"{folder}_inodes"], product)
     paths = found["control_groups"]
-    yield SandboxFinding(
+    yield _layer(
         "control group names",
         "hidden",
         "hidden" if not paths else f"the host's are visible: {paths[0]}; they can be read, not changed",
@@ -217,42 +230,42 @@ def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> It
         weaker=bool(paths),
     )
     files = found["open_files"]
-    yield SandboxFinding("open files", f"{limits.max_open_files}", f"{files}", files <= limits.max_open_files)
+    yield _layer("open files", f"{limits.max_open_files}", f"{files}", files <= limits.max_open_files)
     made = found["processes"]
-    yield SandboxFinding("processes", f"{limits.pids}", f"stopped at {made}", made <= limits.pids)
+    yield _layer("processes", f"{limits.pids}", f"stopped at {made}", made <= limits.pids)
 
 
-def _of_inodes(folder: str, most: int, found: int, product: Product) -> SandboxFinding:
+def _of_inodes(folder: str, most: int, found: int, product: Product) -> LayerResult:
     """Evaluate the limit of files and folders in a tmpfs. The kernel reports a missing limit as 0."""
     layer, expected = f"files in /{folder}", f"{most}"
     if 0 < found <= most:
-        return SandboxFinding(layer, expected, f"{found}", ok=True)
+        return _layer(layer, expected, f"{found}", ok=True)
     if product.is_podman:
         weaker = f"no limit with {product.name}; their memory counts against the container's"
-        return SandboxFinding(layer, expected, weaker, ok=True, weaker=True)
-    return SandboxFinding(layer, expected, f"{found or 'no limit'}", ok=False)
+        return _layer(layer, expected, weaker, ok=True, weaker=True)
+    return _layer(layer, expected, f"{found or 'no limit'}", ok=False)
 
 
-def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> SandboxFinding:
-    return SandboxFinding(
+def _nothing(layer: str, expected: str, given_way: Sequence[str]) -> LayerResult:
+    return _layer(
         layer, expected, f"not blocked: {', '.join(given_way)}" if given_way else "as expected", not given_way
     )
 
 
-def _of_sibling(result: RawResult) -> SandboxFinding:
+def _of_sibling(result: RawResult) -> LayerResult:
     try:
         ids = [dag["id"] for dag in json.loads(result.payload)["dags"]]
     except (ValueError, TypeError, KeyError):
         ids = [f"{result.outcome.value}: {result.detail}"]
     genuine = ids == ["genuine"]
-    return SandboxFinding("another file's result", "genuine", "genuine" if genuine else f"{ids}", genuine)
+    return _layer("another file's result", "genuine", "genuine" if genuine else f"{ids}", genuine)
 
 
-def _of_memory(result: RawResult, sandbox: DockerSandbox) -> SandboxFinding:
+def _of_memory(result: RawResult, sandbox: DockerSandbox) -> LayerResult:
     wanted = sandbox.config.limits.memory_bytes >> 20
     reached = (result.output.split() or ["0"])[-1]
     stopped = result.outcome in (CompileOutcome.KILLED, CompileOutcome.LOST)
-    return SandboxFinding(
+    return _layer(
         "memory",
         f"{wanted} MiB",
         f"stopped at {reached} MiB" if stopped else f"not stopped at {reached} MiB ({result.outcome.value})",

@@ -20,6 +20,7 @@ from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
 from gitsync.monitoring import health
 from gitsync.repositories import links
+from kiok.checks import CheckStatus
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
@@ -30,7 +31,7 @@ MEDIA = Media(
     js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs do not know Script
 )
 COLUMNS = ("Repository", "State", "Reason", "Last good commit", "DAGs", "Failed files", "Next check")
-_HEALTH = {True: Tone.GOOD, False: Tone.BAD, None: Tone.IDLE}
+_HEALTH = {CheckStatus.OK: Tone.GOOD, CheckStatus.FAIL: Tone.BAD, CheckStatus.UNKNOWN: Tone.IDLE}
 
 
 class OverviewViews(Views):
@@ -142,7 +143,7 @@ def _failed(request: HttpRequest, repository: Any) -> str:
     return display.link(errors.page_of_errors(repository.name), number)
 
 
-def _totals(stands: Standing, of_installation: Sequence[health.Fact]) -> str:
+def _totals(stands: Standing, of_installation: Sequence[health.HealthResult]) -> str:
     """Return the totals as HTML: repositories by state, DAGs, failed files, health of the installation."""
     failed = display.badge(Tone.BAD, str(stands.failed_files)) if stands.failed_files else "0"
     by_state = [
@@ -155,10 +156,10 @@ def _totals(stands: Standing, of_installation: Sequence[health.Fact]) -> str:
     ]
     facts = [
         (
-            fact.label,
-            display.badge(_HEALTH[fact.good], fact.word),
-            fact.text,
-            len(fact.text) > LONG_FACT_CHARACTERS,
+            fact.name,
+            display.badge(_HEALTH[fact.status], fact.word),
+            fact.detail,
+            len(fact.detail) > LONG_FACT_CHARACTERS,
         )
         for fact in of_installation
     ]

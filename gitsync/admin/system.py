@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from django_q.models import Task
 
-from compilers.sandbox.self_check import Examination, SandboxFinding
+from compilers.sandbox.self_check import Examination, LayerResult
 from gitsync.admin.session_tasks import enqueued, panel
 from gitsync.admin.views import Views
 from gitsync.monitoring import sandbox_check
@@ -102,7 +102,7 @@ def _found(examination: Examination, when: datetime) -> dict[str, Any]:
     return panel(tone, word, text, body=body)
 
 
-def _badge(finding: SandboxFinding) -> SafeString:
-    if finding.weaker:
+def _badge(finding: LayerResult) -> SafeString:
+    if finding.is_weaker:
         return display.badge(Tone.WARN, "weaker")
-    return display.badge(*((Tone.GOOD, "yes") if finding.ok else (Tone.BAD, "no")))
+    return display.badge(*((Tone.BAD, "no") if finding.failed else (Tone.GOOD, "yes")))

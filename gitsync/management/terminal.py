@@ -15,16 +15,15 @@ from rich.segment import Segment
 from rich.table import Table
 
 from gitsync.models import Repository, RepositoryState
-from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.repositories.states import PAUSED, SWITCHED_OFF, SYNCING, WORDS, shown_state
 from gitsync.sync.empty_hold import hold_of
 from gitsync.sync.lease import is_held
+from kiok.checks import CheckResult, CheckStatus
 from kiok.cluster import heartbeat
 from kiok.text import terminal_line, terminal_text
 
 if TYPE_CHECKING:
     from compilers.sandbox.self_check import Examination
-    from gitsync.monitoring.doctor.runner import Examined
     from gitsync.sync.report import SyncReport
 
 COLOURS = {
@@ -36,7 +35,17 @@ COLOURS = {
     PAUSED: "yellow",
     SWITCHED_OFF: "dim",
 }
-STATUS_COLOURS = {CheckStatus.OK: "green", CheckStatus.WARN: "yellow", CheckStatus.FAIL: "red"}
+STATUS_COLOURS = {
+    CheckStatus.OK: "green",
+    CheckStatus.WARN: "yellow",
+    CheckStatus.FAIL: "red",
+    CheckStatus.UNKNOWN: "yellow",
+}
+LAYER_SIGNS = {
+    CheckStatus.OK: ("✓", "green"),
+    CheckStatus.WARN: ("!", "yellow"),
+    CheckStatus.FAIL: ("✗", "red"),
+}
 CONTINUED = "    "  # begins each further line of a message
 PIPED_COLUMNS = 1_000_000  # in a file or pipe, no line is wrapped or cut, so that grep finds whole names
 SHOWN_REASONS = 20  # files without a DAG, and ignored entries, listed per repository; --json lists all
@@ -206,10 +215,10 @@ def show_examination(examination: Examination) -> None:
         column.no_wrap = False
         column.overflow = "fold"
     for finding in examination.findings:
-        sign, colour = ("!", "yellow") if finding.weaker else ("✓", "green") if finding.ok else ("✗", "red")
-        found = plain(finding.found)
+        sign, colour = LAYER_SIGNS[finding.status]
+        found = plain(finding.detail)
         table.add_row(
-            plain(finding.layer),
+            plain(finding.name),
             plain(finding.expected),
             f"[{colour}]{sign}[/]",
             found if colour == "green" else f"[{colour}]{found}[/]",
@@ -224,16 +233,15 @@ def show_examination(examination: Examination) -> None:
     console.print(f"{len(examination.findings)} layers, {verdict}, in {examination.seconds:.1f} s")
 
 
-def show_examined(examined: Sequence[Examined]) -> None:
-    """Print the finding of each check of the doctor, one line each, in colour on a terminal."""
+def show_results(results: Sequence[CheckResult]) -> None:
+    """Print the result of each check of the doctor, one line each, in colour on a terminal."""
     console = TerminalConsole()
-    width = max((len(item.name) for item in examined), default=0)
-    for item in examined:
-        finding = item.finding
-        status = f"[{STATUS_COLOURS[finding.status]}]{finding.status:4}[/]"
-        line = f"{status}  {item.name:{width}}  {plain_lines(finding.found)}"
-        if finding.remedy:
-            line += f" [bold]→[/] {plain_lines(finding.remedy)}"
+    width = max((len(result.name) for result in results), default=0)
+    for result in results:
+        status = f"[{STATUS_COLOURS[result.status]}]{result.status:4}[/]"
+        line = f"{status}  {result.name:{width}}  {plain_lines(result.detail)}"
+        if result.remedy:
+            line += f" [bold]→[/] {plain_lines(result.remedy)}"
         console.print(line, highlight=False, soft_wrap=True)
 
 

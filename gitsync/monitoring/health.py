@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from django.db import connection
@@ -17,6 +17,7 @@ from django.db.models import Subquery
 
 from gitsync.models import DeclarationState
 from gitsync.queue.dequeue import queue_lengths
+from kiok.checks import CheckResult, CheckStatus
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease, Worker
@@ -30,19 +31,13 @@ MAX_NAMED = 5  # maximum of hosts or different errors that are named
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact in one line. `good` is None if unknown; `word` is the state in a few words, `text` a sentence.
+class HealthResult(CheckResult):
+    """The health of one part, in one line: `word` is the state in a few words, `detail` a sentence."""
 
-    Parts of the text come from engines and hosts. It is plain text, which must be escaped.
-    """
-
-    label: str
-    good: bool | None
-    word: str
-    text: str
+    word: str = field(kw_only=True)
 
 
-def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
+def facts(*, names_repositories: bool = False) -> tuple[HealthResult, ...]:
     """Return the facts about leader, workers, sandbox, database and queue, with four queries. Raise DatabaseError.
 
     A sixth fact is added if the leader does not apply the declaration of repositories. With `names_repositories`, for users
@@ -56,19 +51,19 @@ def facts(*, names_repositories: bool = False) -> tuple[Fact, ...]:
     if not declaration_problem:
         return found
     text = f"{declaration_problem}." if names_repositories else DECLARATION_HINT
-    return (*found, Fact("Declaration", False, "not applied", text))
+    return (*found, _health("Declaration", False, "not applied", text))
 
 
-def _leader(workers: Sequence[Worker], holder: str) -> Fact:
+def _leader(workers: Sequence[Worker], holder: str) -> HealthResult:
     label = "Leader"
     if holder and not properties().gitsync_enabled:
         text = f"{heartbeat.in_words(holder)} It polls no repository: kiok.gitsync.enabled is false."
-        return Fact(label, True, "alive", text)
+        return _health(label, True, "alive", text)
     if holder:
-        return Fact(label, True, "alive", heartbeat.in_words(holder))
+        return _health(label, True, "alive", heartbeat.in_words(holder))
     if not workers:
-        return Fact(label, False, "none", f"No worker is running. {START_ONE}")
-    return Fact(
+        return _health(label, False, "none", f"No worker is running. {START_ONE}")
+    return _health(
         label,
         False,
         "none",
@@ -76,38 +71,38 @@ def _leader(workers: Sequence[Worker], holder: str) -> Fact:
     )
 
 
-def _workers(workers: Sequence[Worker]) -> Fact:
+def _workers(workers: Sequence[Worker]) -> HealthResult:
     label = "Workers"
     if not workers:
-        return Fact(
+        return _health(
             label, False, "none", f"No heartbeat in the last {heartbeat.ALIVE_SECONDS:.0f} s. {START_ONE}"
         )
     hosts = Counter(heartbeat.host_of(worker.name) for worker in workers)
     named = _some([f"{number} on {host}" for host, number in hosts.items()])
     text = f"On {len(hosts)} hosts: {named}." if len(hosts) > 1 else f"On {next(iter(hosts))}."
-    return Fact(label, True, f"{len(workers)} alive", text)
+    return _health(label, True, f"{len(workers)} alive", text)
 
 
-def _sandbox(workers: Sequence[Worker]) -> Fact:
+def _sandbox(workers: Sequence[Worker]) -> HealthResult:
     """Return the state of the engines per host, since the workers of a host share one engine."""
     label = "Sandbox"
     if not workers:
-        return Fact(label, None, "unknown", "No worker is alive to report the state of its engine.")
+        return _health(label, None, "unknown", "No worker is alive to report the state of its engine.")
     hosts = {heartbeat.host_of(worker.name) for worker in workers}
     faulty = {heartbeat.host_of(worker.name): worker.engine for worker in workers if worker.engine}
     if not faulty:
         ready = heartbeat.containers_ready(workers)
-        return Fact(label, True, "ready", f"Warm containers: {ready}.")
+        return _health(label, True, "ready", f"Warm containers: {ready}.")
     if len(hosts) == 1:
-        return Fact(label, False, "faulty", next(iter(faulty.values())))
+        return _health(label, False, "faulty", next(iter(faulty.values())))
     complaints: defaultdict[str, list[str]] = defaultdict(list)
     for host, complaint in faulty.items():
         complaints[complaint].append(host)
     said = [f"{_some(where)}: {complaint}" for complaint, where in complaints.items()]
-    return Fact(label, False, f"faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
+    return _health(label, False, f"faulty on {len(faulty)} of {len(hosts)} hosts", _some(said))
 
 
-def _database() -> Fact:
+def _database() -> HealthResult:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version'), pg_database_size(current_database()),"
@@ -121,13 +116,13 @@ def _database() -> Fact:
         name not in applied and not (replaced and replaced <= applied) for name, replaced in _migrations()
     )
     if pending:
-        return Fact(
+        return _health(
             label,
             False,
             "needs migration",
             f"{about}; migrations not applied: {pending}. Run `manage.py migrate`.",
         )
-    return Fact(label, True, "reachable", f"{about}; all migrations are applied.")
+    return _health(label, True, "reachable", f"{about}; all migrations are applied.")
 
 
 @lru_cache(maxsize=1)
@@ -140,14 +135,20 @@ def _migrations() -> tuple[tuple[str, frozenset[str]], ...]:
     )
 
 
-def _queue(workers: Sequence[Worker]) -> Fact:
+def _queue(workers: Sequence[Worker]) -> HealthResult:
     """Return the state of the queued syncs, for any broker."""
     found = queue_lengths(worker.name for worker in workers)
     at_work = f"{found.taken} running."
     if not found.waiting:
-        return Fact("Queue", True, "empty", at_work)
+        return _health("Queue", True, "empty", at_work)
     text = f"The oldest has been queued for {_duration(found.oldest_seconds)}; {at_work}"
-    return Fact("Queue", found.oldest_seconds < LONG_WAIT_SECONDS, f"{found.waiting} queued", text)
+    return _health("Queue", found.oldest_seconds < LONG_WAIT_SECONDS, f"{found.waiting} queued", text)
+
+
+def _health(name: str, good: bool | None, word: str, detail: str) -> HealthResult:
+    """Return the health of a part; `good` is None if it is unknown."""
+    status = CheckStatus.UNKNOWN if good is None else CheckStatus.OK if good else CheckStatus.FAIL
+    return HealthResult(name, status, detail, word=word)
 
 
 def _duration(seconds: float) -> str:

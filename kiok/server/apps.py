@@ -23,4 +23,4 @@ class ServerConfig(AppConfig):
         for warning in settings.KIOK.warnings:
             logging.getLogger(__name__).warning("%s", warning)
         for one in settings.KIOK_RISKS:
-            logging.getLogger(__name__).warning("%s (accepted by kiok.allow.insecure)", one.what)
+            logging.getLogger(__name__).warning("%s (accepted by kiok.allow.insecure)", one.detail)

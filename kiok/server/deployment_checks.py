@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kiok.checks import CheckResult, CheckStatus
 from kiok.server import database_url, keys, open_files
 from kiok.server.errors import ConfigurationError
 
@@ -62,116 +62,118 @@ class Risk(StrEnum):
     SECRET_FILES = "secret.files"  # noqa: S105 - a name
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """A risk that was found: the current setting, and what to set instead."""
-
-    risk: Risk
-    what: str
-    remedy: str
-
-
-def judge(config: Properties, environ: Mapping[str, str]) -> list[Issue]:
+def judge(config: Properties, environ: Mapping[str, str]) -> list[CheckResult]:
     """Return the risks that are found and accepted. Raises ConfigurationError with all that are not accepted."""
     risks = list(found(config, environ))
-    if refused := [one for one in risks if one.risk not in config.allow_insecure]:
+    if refused := [one for one in risks if one.name not in config.allow_insecure]:
         raise ConfigurationError(
             "\n".join(
-                f"{one.what}. {one.remedy}. To accept the risk, add {one.risk} to kiok.allow.insecure"
+                f"{one.detail}. {one.remedy}. To accept the risk, add {one.name} to kiok.allow.insecure"
                 for one in refused
             )
         )
     return risks
 
 
-def found(config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
+def found(config: Properties, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """Yield every risk of a deployment with these properties and this environment. Raises ConfigurationError."""
     for look in _LOOKS:
         yield from look(config, environ)
 
 
-def _web(config: Properties, _environ: Mapping[str, str]) -> Iterator[Issue]:
+def _web(config: Properties, _environ: Mapping[str, str]) -> Iterator[CheckResult]:
     if not config.web_tls and not _is_loopback(config.web_host):
-        yield Issue(
+        yield CheckResult(
             Risk.WEB_TLS,
+            CheckStatus.FAIL,
             f"kiok.web.tls is false and the web server listens on {config.web_host} (kiok.web.host), so passwords and "
             "sessions cross the network unencrypted",
             "Put a proxy in front of it that terminates TLS and sets X-Forwarded-Proto, and set kiok.web.tls to true",
         )
     if "*" in config.web_allowed_hosts:
-        yield Issue(
+        yield CheckResult(
             Risk.WEB_ALLOWED_HOSTS,
+            CheckStatus.FAIL,
             "kiok.web.allowed.hosts contains *, so the service answers under any host name that resolves to it",
             "List the host names under which browsers reach the service, such as kiok.example.com",
         )
     if origins := [origin for origin in config.web_trusted_origins if origin.startswith("http:")]:
-        yield Issue(
+        yield CheckResult(
             Risk.WEB_TRUSTED_ORIGINS,
+            CheckStatus.FAIL,
             f"kiok.web.trusted.origins contains {', '.join(origins)}, whose pages can be altered in transit",
             "Use https:// origins",
         )
 
 
-def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[Issue]:
+def _git(config: Properties, _environ: Mapping[str, str]) -> Iterator[CheckResult]:
     if protocols := [name for name in INSECURE_PROTOCOLS if name in config.gitsync_allow_protocols]:
-        yield Issue(
+        yield CheckResult(
             Risk.GITSYNC_ALLOW_PROTOCOLS,
+            CheckStatus.FAIL,
             f"kiok.gitsync.allow.protocols contains {', '.join(protocols)}, so DAGs may be fetched unencrypted, or from "
             "files of this machine",
             "Set it to https, ssh",
         )
     if networks := [one for one in config.gitsync_allow_private_hosts if _is_wide(one)]:
-        yield Issue(
+        yield CheckResult(
             Risk.GITSYNC_ALLOW_PRIVATE_HOSTS,
+            CheckStatus.FAIL,
             f"kiok.gitsync.allow.private.hosts contains {', '.join(networks)}, so every user who may add a repository can "
             "reach every address of the internal network",
             "List the git servers, or their network",
         )
 
 
-def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
+def _services(config: Properties, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     if host := _open_database(environ):
-        yield Issue(
+        yield CheckResult(
             Risk.DATABASE_TLS,
+            CheckStatus.FAIL,
             f"DATABASE_URL points to {_shown(host)} without an sslmode that requires TLS, so all stored data may cross the "
             "network unencrypted",
             "Add sslmode=verify-full and sslrootcert=FILE to its query, or at least sslmode=require",
         )
     if host := _open_redis(config, environ):
-        yield Issue(
+        yield CheckResult(
             Risk.REDIS_TLS,
+            CheckStatus.FAIL,
             f"{keys.REDIS_URL} connects to {_shown(host)} by redis://, so the queue and the password cross the network "
             "unencrypted",
             "Enable TLS in Redis, and use rediss://",
         )
     if config.mail_host and config.mail_tls == "none" and not _is_loopback(config.mail_host):
-        yield Issue(
+        yield CheckResult(
             Risk.MAIL_TLS,
+            CheckStatus.FAIL,
             f"kiok.mail.tls is none and kiok.mail.host is {config.mail_host}, so notifications and the password cross the "
             "network unencrypted",
             "Set it to starttls or tls",
         )
     if _is_open_engine(environ):
-        yield Issue(
+        yield CheckResult(
             Risk.DOCKER_HOST,
+            CheckStatus.FAIL,
             f"DOCKER_HOST={_shown(environ['DOCKER_HOST'])} is reached over the network without DOCKER_TLS_VERIFY, so every "
             "client that reaches it is root on its host",
             "Have the engine require client certificates, and set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH",
         )
 
 
-def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]:
+def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     given = keys.from_environment("DJANGO_SECRET_KEY", environ)
     if weakness := keys.weakness(given, least=keys.MIN_SECRET_KEY_CHARACTERS):
-        yield Issue(
+        yield CheckResult(
             Risk.DJANGO_SECRET_KEY,
+            CheckStatus.FAIL,
             f"DJANGO_SECRET_KEY {weakness}, so an attacker can guess it and forge sessions",
             "Generate one with `openssl rand -base64 48`; all users have to log in again",
         )
     # A master key that is too short is refused wherever it is used, and cannot be accepted here.
     if weakness := keys.weakness(keys.from_environment("KIOK_MASTER_KEY", environ)):
-        yield Issue(
+        yield CheckResult(
             Risk.MASTER_KEY,
+            CheckStatus.FAIL,
             f"KIOK_MASTER_KEY {weakness}, so an attacker can guess it and read every stored credential",
             "Generate one with `openssl rand -base64 48`, and re-encrypt the stored data keys with "
             "`manage.py rotate_master_key`, for which this risk has to be accepted once",
@@ -179,14 +181,15 @@ def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[Issue]
     if loose := [
         f"{name}={_shown(str(path))} ({mode:04o})" for name, path, mode in open_files.among(environ)
     ]:
-        yield Issue(
+        yield CheckResult(
             Risk.SECRET_FILES,
+            CheckStatus.FAIL,
             f"every user of this machine can read or replace the secrets in {', '.join(loose)}",
             "Make the service's user the owner and `chmod 0400` them, or deny other users a folder above them",
         )
 
 
-_LOOKS: tuple[Callable[[Properties, Mapping[str, str]], Iterator[Issue]], ...] = (
+_LOOKS: tuple[Callable[[Properties, Mapping[str, str]], Iterator[CheckResult]], ...] = (
     _web,
     _git,
     _services,

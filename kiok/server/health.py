@@ -17,10 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
 
+from kiok.checks import CheckResult, CheckStatus
 from kiok.server.metrics import metrics
-
-UNKNOWN = "unknown"
-FINE = ("ok", "not needed")
 
 _log = logging.getLogger(__name__)
 
@@ -60,28 +58,36 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
     A check is `ok`, `not needed`, `unknown` if an earlier one failed, or a text that says what is wrong and what to do.
     """
-    checks = _checks()
-    ready = all(value in FINE for value in checks.values())
+    results = _results()
+    ready = all(result.status is CheckStatus.OK for result in results)
     return JsonResponse(
-        {"status": "ready" if ready else "not ready", "checks": checks},
+        {
+            "status": "ready" if ready else "not ready",
+            "checks": {result.name: result.detail for result in results},
+        },
         status=200 if ready else 503,
         headers={"Cache-Control": "no-store"},
     )
 
 
-def _checks() -> dict[str, str]:
-    checks = dict.fromkeys(("database", "migrations", *settings.KIOK_READINESS), UNKNOWN)
+def _results() -> list[CheckResult]:
+    names = ("database", "migrations", *settings.KIOK_READINESS)
+    results = {name: CheckResult(name, CheckStatus.UNKNOWN, "unknown") for name in names}
     try:
         pending = _pending_migrations()
-        checks["database"] = "ok"
-        checks["migrations"] = f"{pending} not applied; run `manage.py migrate`" if pending else "ok"
+        results["database"] = CheckResult("database", CheckStatus.OK, "ok")
+        results["migrations"] = (
+            CheckResult("migrations", CheckStatus.FAIL, f"{pending} not applied; run `manage.py migrate`")
+            if pending
+            else CheckResult("migrations", CheckStatus.OK, "ok")
+        )
         if not pending:  # else tables may be missing
-            checks |= {name: import_string(path)() for name, path in settings.KIOK_READINESS.items()}
+            results |= {name: import_string(path)() for name, path in settings.KIOK_READINESS.items()}
     except DatabaseError as exc:
         # The cause may name users and hosts, and probes need no authentication: only the log has it.
         _log.warning("not ready: %s", exc)
-        checks["database"] = "unreachable"
-    return checks
+        results["database"] = CheckResult("database", CheckStatus.FAIL, "unreachable")
+    return list(results.values())
 
 
 def _pending_migrations() -> int:

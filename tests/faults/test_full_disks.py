@@ -132,13 +132,13 @@ def test_the_doctor_says_that_the_disk_is_full(tmp_path: Path, settings: Setting
         with small_disk(settings.KIOK.base_data_dir, 1) as disk:
             disk.fill()
             remote.client.cache_clear()
-            found = {item.name: item.finding for item in examine(looked)}
+            found = {result.name: result for result in examine(looked)}
             assert found["git"].status == "fail"
-            assert "No space left on device" in found["git"].found
+            assert "No space left on device" in found["git"].detail
             assert found["git"].remedy == remedy("disk_full")
-            assert "No space left on device" in found["disk-data"].found
+            assert "No space left on device" in found["disk-data"].detail
             disk.make_room()
-            assert examine(looked)[0].finding.status != "fail"
+            assert examine(looked)[0].status != "fail"
 
     try:
         with_own_mounts(work)

@@ -11,8 +11,8 @@ from django.db import connection, connections
 
 from gitsync.models import Repository
 from gitsync.monitoring.doctor import workers as worker_checks
-from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.worker import sandbox
+from kiok.checks import CheckStatus
 from kiok.server import failures
 from tests.faults.team import Team
 from tests.support.cluster import eventually, workers
@@ -42,7 +42,7 @@ def test_behind_a_pooler_in_transaction_mode_a_container_is_claimed_by_one_alone
             assert another.submit(claims, "a container").result()
             queue = worker_checks.queue()
             assert queue.status is CheckStatus.WARN
-            assert "notifications of the database do not arrive" in queue.found
+            assert "notifications of the database do not arrive" in queue.detail
         finally:
             connections.close_all()
             settings.update(before)

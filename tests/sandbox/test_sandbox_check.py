@@ -20,10 +20,11 @@ from django_q.signing import SignedPackage
 
 from compilers.base import SandboxUnavailable
 from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
-from compilers.sandbox.self_check import Examination, SandboxFinding, examine
+from compilers.sandbox.self_check import Examination, LayerResult, examine
 from gitsync.management import terminal
 from gitsync.monitoring import sandbox_check
 from gitsync.worker import sandbox as worker_sandbox
+from kiok.checks import CheckStatus
 from tests.support.processes import manage
 
 PAGE = "/admin/gitsync/system/"
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def wanting(examination: Examination) -> dict[str, str]:
     """Return the findings that provide less than required, by layer."""
-    return {finding.layer: finding.found for finding in examination.findings if not finding.ok}
+    return {finding.name: finding.detail for finding in examination.findings if finding.failed}
 
 
 def checked(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +47,7 @@ def test_this_host_gives_all_that_is_promised(
     examination = examine(sandbox, ((LABEL_SERVICE, service),))
 
     assert wanting(examination) == {}
-    layers = [finding.layer for finding in examination.findings]
+    layers = [finding.name for finding in examination.findings]
     assert len(layers) == len(set(layers))
     assert {"seccomp", "Landlock", "memory", "processes", "network", "the driver"} <= set(layers)
     assert Examination.from_json(json.loads(json.dumps(examination.to_json()))) == examination
@@ -197,8 +198,8 @@ def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) 
 def test_the_page_and_the_command_show_what_is_weaker_with_an_engine(
     browser: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = SandboxFinding("network", "none", "none", ok=True)
-    weaker = SandboxFinding("files in /tmp", "2000", "no limit with Podman", ok=True, weaker=True)
+    good = LayerResult("network", CheckStatus.OK, "none", expected="none")
+    weaker = LayerResult("files in /tmp", CheckStatus.WARN, "no limit with Podman", expected="2000")
     examination = Examination((good, weaker), (), 1.0)
     assert examination.ok
     now = timezone.now()

@@ -160,7 +160,7 @@ def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allow
 @pytest.mark.usefixtures("no_limits")
 def test_the_check_of_the_sandbox_shows_which_limits_do_not_hold(python_image: str) -> None:
     examination = examine(DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image})))
-    assert {finding.layer for finding in examination.findings if not finding.ok} == {"memory", "processes"}
+    assert {finding.name for finding in examination.findings if finding.failed} == {"memory", "processes"}
 
 
 # The classes of a jar, each of which exceeds one limit: (body of define, the expected message).

@@ -128,8 +128,8 @@ def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(t
         environ[variable] = SERVICES["worker"]["environment"][variable]
     assert len(environ) == 8
     found = deployment_checks.judge(property_sources.load(environ), environ)
-    assert [one.risk for one in found] == [Risk.DATABASE_TLS]
-    assert found[0].what.startswith("DATABASE_URL points to db ")
+    assert [one.name for one in found] == [Risk.DATABASE_TLS]
+    assert found[0].detail.startswith("DATABASE_URL points to db ")
 
 
 def test_the_health_of_a_worker_is_judged_as_the_service_judges_it() -> None:

@@ -76,8 +76,8 @@ def open_file() -> Iterator[Path]:
         yield file
 
 
-def judged(**environ: str) -> list[Risk]:
-    return [one.risk for one in deployment_checks.judge(property_sources.load(environ), environ)]
+def judged(**environ: str) -> list[str]:
+    return [one.name for one in deployment_checks.judge(property_sources.load(environ), environ)]
 
 
 def refusal(**environ: str) -> str:

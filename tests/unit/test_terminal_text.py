@@ -14,13 +14,12 @@ from django.core.management.base import BaseCommand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compilers.sandbox.self_check import Examination, SandboxFinding
+from compilers.sandbox.self_check import Examination, LayerResult
 from gitsync.management import terminal
 from gitsync.models import Repository
-from gitsync.monitoring.doctor.finding import CheckResult, CheckStatus
-from gitsync.monitoring.doctor.runner import Examined
 from gitsync.repositories.states import WORDS
 from gitsync.sync.report import FileFailure, SyncReport
+from kiok.checks import CheckResult, CheckStatus
 from kiok.errors import Diagnostic
 from kiok.report import as_github, as_text
 from kiok.server.command_output import make_printable
@@ -123,14 +122,13 @@ def repositories() -> None:
 
 
 def layers() -> None:
-    finding = SandboxFinding(LINES, LINES, LINES, ok=False)
-    good = dataclasses.replace(finding, ok=True)
-    weaker = dataclasses.replace(good, weaker=True)
-    terminal.show_examination(Examination((finding, good, weaker), ((LINES, LINES),), 1.0))
+    statuses = (CheckStatus.FAIL, CheckStatus.OK, CheckStatus.WARN)
+    findings = tuple(LayerResult(LINES, status, LINES, expected=LINES) for status in statuses)
+    terminal.show_examination(Examination(findings, ((LINES, LINES),), 1.0))
 
 
 def doctor() -> None:
-    terminal.show_examined([Examined("git", CheckResult(status, LINES, LINES)) for status in CheckStatus])
+    terminal.show_results([CheckResult("git", status, LINES, LINES) for status in CheckStatus])
 
 
 @pytest.mark.parametrize("show", [reports, repositories, layers, doctor])

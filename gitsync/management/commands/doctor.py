@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from gitsync.management import terminal
-from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.monitoring.doctor.runner import LIMIT_SECONDS, examine
 from gitsync.monitoring.doctor.table import CHECKS, NAMES
+from kiok.checks import CheckResult
 
 
 class Command(BaseCommand):
@@ -38,11 +38,20 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = set(options["only"] or NAMES) - set(options["skip"])
-        examined = examine([check for check in CHECKS if check.name in chosen])
-        is_well = all(item.finding.status is not CheckStatus.FAIL for item in examined)
+        results = examine([check for check in CHECKS if check.name in chosen])
+        is_well = not any(result.failed for result in results)
         if options["json"]:
-            self.stdout.write(json.dumps({"ok": is_well, "checks": [item.to_json() for item in examined]}))
+            self.stdout.write(json.dumps({"ok": is_well, "checks": [_to_json(result) for result in results]}))
         else:
-            terminal.show_examined(examined)
+            terminal.show_results(results)
         if not is_well:
             sys.exit(1)
+
+
+def _to_json(result: CheckResult) -> dict[str, str]:
+    return {
+        "name": result.name,
+        "status": result.status.value,
+        "found": result.detail,
+        "remedy": result.remedy,
+    }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gitsync.monitoring.doctor.finding import CheckResult, ok, warn
+from gitsync.monitoring.doctor.check import ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS
 from gitsync.queue.dequeue import queue_lengths
+from kiok.checks import CheckResult
 from kiok.cluster import heartbeat
 
 

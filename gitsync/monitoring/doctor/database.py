@@ -7,7 +7,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
+from gitsync.monitoring.doctor.check import fail, ok, warn
+from kiok.checks import CheckResult
 
 MINIMUM_VERSION = 14  # the oldest PostgreSQL that Django 5.2 supports
 CLOCK_WARN_SECONDS = 2.0

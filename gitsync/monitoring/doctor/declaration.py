@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gitsync.models import DeclarationState, ManagedBy, Repository
-from gitsync.monitoring.doctor.finding import CheckResult, fail, ok
+from gitsync.monitoring.doctor.check import fail, ok
+from kiok.checks import CheckResult
 from kiok.cluster.conf import properties
 
 MAX_NAMED = 5

@@ -12,8 +12,9 @@ from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from compilers.sandbox.self_check import unsupported_limits
 from gitsync.models import Repository
-from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, ok, warn
+from gitsync.monitoring.doctor.check import Check, fail, ok, warn
 from gitsync.worker import sandbox
+from kiok.checks import CheckResult
 
 MAX_IMAGES = 100  # of the images that repositories name, so many are checked
 MAX_NAMED = 3

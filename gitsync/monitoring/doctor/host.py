@@ -12,9 +12,10 @@ from pathlib import Path
 from gitsync.git.client import MINIMUM_GIT_VERSION
 from gitsync.git.errors import GitError
 from gitsync.models import Repository, Verify
-from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, ok, warn
+from gitsync.monitoring.doctor.check import Check, fail, ok, warn
 from gitsync.remedies import REMEDIES
 from gitsync.sync import remote
+from kiok.checks import CheckResult
 from kiok.cluster.conf import properties
 
 _MIB = 2**20

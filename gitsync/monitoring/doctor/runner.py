@@ -6,52 +6,37 @@ import errno
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from gitsync.git.errors import GitReason
-from gitsync.monitoring.doctor.finding import Check, CheckResult, fail, warn
+from gitsync.monitoring.doctor.check import Check, fail, warn
 from gitsync.notices.content import printable
 from gitsync.remedies import REMEDIES
+from kiok.checks import CheckResult
 from kiok.errors import KiokError
 
 LIMIT_SECONDS = 15.0  # more than the 10 s time limit of a database connection
 MAX_CHARACTERS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """A check with its finding."""
-
-    name: str
-    finding: CheckResult
-
-    def to_json(self) -> dict[str, str]:
-        return {
-            "name": self.name,
-            "status": self.finding.status.value,
-            "found": self.finding.found,
-            "remedy": self.finding.remedy,
-        }
-
-
-def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> list[Examined]:
-    """Run the checks within the time limit and return their findings in order. Exceptions of checks become findings."""
+def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> list[CheckResult]:
+    """Run the checks within the time limit and return their results in order. Exceptions of checks become results."""
     threads = [_CheckThread(check) for check in checks]
     for thread in threads:
         thread.start()
     until = time.monotonic() + limit_seconds
-    examined = []
+    results = []
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-        found = thread.finding or fail(
+        result = thread.result or fail(
             f"no result within {limit_seconds:g} s",
             "Find out what does not respond: the server, the engine or the disk.",
         )
-        clean = CheckResult(found.status, printable(found.found, MAX_CHARACTERS), found.remedy)
-        examined.append(Examined(thread.check.name, clean))
-    return examined
+        clean = printable(result.detail, MAX_CHARACTERS)
+        results.append(replace(result, name=thread.check.name, detail=clean))
+    return results
 
 
 class _CheckThread(threading.Thread):
@@ -60,11 +45,11 @@ class _CheckThread(threading.Thread):
     def __init__(self, check: Check) -> None:
         super().__init__(name=f"doctor-{check.name}", daemon=True)
         self.check = check
-        self.finding: CheckResult | None = None
+        self.result: CheckResult | None = None
 
     def run(self) -> None:
         try:
-            self.finding = self._look()
+            self.result = self._look()
         finally:
             connections.close_all()
 

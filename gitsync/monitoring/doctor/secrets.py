@@ -9,7 +9,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
+from gitsync.monitoring.doctor.check import fail, ok, warn
+from kiok.checks import CheckResult
 from kiok.cluster.conf import properties
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import Connection, DataKey, check_master_key

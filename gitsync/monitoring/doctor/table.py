@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitsync.monitoring.doctor import backlog, database, declaration, engine, host, secrets, web, workers
-from gitsync.monitoring.doctor.finding import Check
+from gitsync.monitoring.doctor.check import Check
 
 CHECKS = (
     Check("database", database.database),

@@ -6,7 +6,8 @@ import ipaddress
 
 from django.conf import settings
 
-from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
+from gitsync.monitoring.doctor.check import fail, ok, warn
+from kiok.checks import CheckResult
 from kiok.cluster.conf import properties
 
 

@@ -8,11 +8,12 @@ from django.utils.timesince import timesince
 from django_q.brokers import get_broker
 
 from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
-from gitsync.monitoring.doctor.finding import CheckResult, fail, ok, warn
+from gitsync.monitoring.doctor.check import fail, ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS, START_ONE
 from gitsync.notices import outbox
 from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.brokers.postgresql import PostgresqlBroker, hears
+from kiok.checks import CheckResult
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease

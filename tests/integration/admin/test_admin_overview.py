@@ -200,7 +200,7 @@ def test_whoever_has_the_newest_is_told_so_and_sent_nothing(browser: Client) -> 
 def test_it_says_how_the_installation_is(browser: Client) -> None:
     shown = totals(browser)
     for fact in health.facts():
-        assert f"<dt>{fact.label}</dt>" in shown
+        assert f"<dt>{fact.name}</dt>" in shown
         assert html.escape(fact.word) in shown
     assert {"Leader", "Workers", "Sandbox", "Database"} <= set(re.findall("<dt>(.*?)</dt>", shown))
 

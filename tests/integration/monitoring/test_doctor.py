@@ -26,11 +26,12 @@ from compilers.base import Kind
 from compilers.sandbox.config import LABEL_PROTOCOL
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
-from gitsync.monitoring.doctor.finding import Check, CheckResult, CheckStatus, ok
+from gitsync.monitoring.doctor.check import Check, ok
 from gitsync.monitoring.doctor.runner import examine
 from gitsync.monitoring.doctor.table import NAMES
 from gitsync.tasks import enqueue_sync
 from gitsync.worker import sandbox
+from kiok.checks import CheckResult, CheckStatus
 from kiok.cluster.leader import take_lead
 from kiok.cluster.models import LeaderLease, Worker
 from kiok.connections.models import Connection
@@ -62,7 +63,7 @@ def new_sandbox() -> Iterator[None]:
 def told(found: CheckResult) -> tuple[str, str]:
     """Status and text; what is not well always comes with what to do."""
     assert bool(found.remedy) == (found.status is not CheckStatus.OK)
-    return found.status.value, found.found
+    return found.status.value, found.detail
 
 
 def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -116,12 +117,13 @@ def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
 
     checks = [Check("hangs", hang), Check("breaks", broken), Check("works", lambda: ok("fine"))]
     try:
-        hanging, breaking, working = examine(checks, limit_seconds=0.5)
+        hanging, breaking, working = results = examine(checks, limit_seconds=0.5)
     finally:
         released.set()
-    assert told(hanging.finding) == ("fail", "no result within 0.5 s")
-    assert told(breaking.finding) == ("fail", "the check itself failed: ZeroDivisionError: by [2Jnought")
-    assert told(working.finding) == ("ok", "fine")
+    assert [result.name for result in results] == ["hangs", "breaks", "works"]
+    assert told(hanging) == ("fail", "no result within 0.5 s")
+    assert told(breaking) == ("fail", "the check itself failed: ZeroDivisionError: by [2Jnought")
+    assert told(working) == ("ok", "fine")
 
 
 @pytest.mark.parametrize("kind", ["refuses", "is silent", "is of another version"])
@@ -189,7 +191,7 @@ def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
             [leader] = examine([Check("leader", workers.leader, needs_database=True)])
         finally:
             cursor.execute("ALTER TABLE gone RENAME TO gitsync_leadership")
-    assert told(leader.finding) == ("warn", 'unknown: relation "gitsync_leadership" does not exist')
+    assert told(leader) == ("warn", 'unknown: relation "gitsync_leadership" does not exist')
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_an_engine_that_is_not_there_is_told(
 def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
     found = engine.engine()
     assert found.status is not CheckStatus.FAIL
-    assert "seccomp" in found.found
+    assert "seccomp" in found.detail
 
 
 @pytest.mark.parametrize(
@@ -359,7 +361,7 @@ def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
     }
     found = engine.judged(info, {"Version": version, "Components": [{"Name": product, "Version": version}]})
     assert found.status.value == status
-    assert says in f"{found.found} {found.remedy}"
+    assert says in f"{found.detail} {found.remedy}"
 
 
 def test_images_that_are_missing_or_of_another_version_are_told(
@@ -396,7 +398,7 @@ from gitsync.monitoring.doctor.host import disk
 folder, told = Path(sys.argv[1]), []
 def look(folder=folder):
     found = disk(folder, "kiok.base.data.dir", 1 << 20)
-    told.append([found.status.value, found.found, found.remedy])
+    told.append([found.status.value, found.detail, found.remedy])
 look()
 try:
     (folder / "large").write_bytes(b"x" * (64 << 20))

@@ -15,9 +15,10 @@ from pytest_django import Settings
 
 from gitsync.models import QueuedSync, Repository, Trigger
 from gitsync.monitoring import health
-from gitsync.monitoring.health import Fact, facts
+from gitsync.monitoring.health import HealthResult, facts
 from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
+from kiok.checks import CheckStatus
 from kiok.cluster.leader import take_lead
 from kiok.cluster.models import LeaderLease, Worker
 
@@ -31,10 +32,14 @@ def nothing_runs() -> None:
     QueuedSync.objects.all().delete()
 
 
-def fact(label: str) -> Fact:
+def fact(label: str) -> HealthResult:
     """The one of that label."""
-    [found] = [fact for fact in facts() if fact.label == label]
+    [found] = [fact for fact in facts() if fact.name == label]
     return found
+
+
+def health_result(name: str, status: CheckStatus, word: str, detail: str) -> HealthResult:
+    return HealthResult(name, status, detail, word=word)
 
 
 def worker(name: str, *, engine: str = "", ready: int = 0, seconds_ago: float = 0.0) -> None:
@@ -49,15 +54,15 @@ def worker(name: str, *, engine: str = "", ready: int = 0, seconds_ago: float = 
 
 
 def test_where_nothing_runs_each_fact_says_so_and_what_to_do() -> None:
-    assert [(found.label, found.good, found.word) for found in facts()] == [
-        ("Leader", False, "none"),
-        ("Workers", False, "none"),
-        ("Sandbox", None, "unknown"),
-        ("Database", True, "reachable"),
-        ("Queue", True, "empty"),
+    assert [(found.name, found.status, found.word) for found in facts()] == [
+        ("Leader", CheckStatus.FAIL, "none"),
+        ("Workers", CheckStatus.FAIL, "none"),
+        ("Sandbox", CheckStatus.UNKNOWN, "unknown"),
+        ("Database", CheckStatus.OK, "reachable"),
+        ("Queue", CheckStatus.OK, "empty"),
     ]
-    assert "manage.py qcluster" in fact("Leader").text
-    assert "manage.py qcluster" in fact("Workers").text
+    assert "manage.py qcluster" in fact("Leader").detail
+    assert "manage.py qcluster" in fact("Workers").detail
 
 
 def test_the_leader_is_named_and_that_it_looks_at_nothing_where_that_is_switched_off(
@@ -66,28 +71,32 @@ def test_the_leader_is_named_and_that_it_looks_at_nothing_where_that_is_switched
     lead = take_lead()
     assert lead is not None
     host, _, pid = lead.holder.split("/")[:3]
-    assert fact("Leader") == Fact("Leader", True, "alive", f"On {host}, process {pid}.")
+    assert fact("Leader") == health_result("Leader", CheckStatus.OK, "alive", f"On {host}, process {pid}.")
     LeaderLease.objects.update(expires_at=Now())
-    assert fact("Leader").good is False
+    assert fact("Leader").failed
     worker("ant/1")
-    assert "none is the leader" in fact("Leader").text
+    assert "none is the leader" in fact("Leader").detail
     settings.KIOK = replace(settings.KIOK, gitsync_enabled=False)
-    assert fact("Leader").good is False, "it has more to do than to look"
+    assert fact("Leader").failed, "it has more to do than to look"
     take_lead()
     looks = "It polls no repository: kiok.gitsync.enabled is false."
-    assert fact("Leader") == Fact("Leader", True, "alive", f"On {host}, process {pid}. {looks}")
+    assert fact("Leader") == health_result(
+        "Leader", CheckStatus.OK, "alive", f"On {host}, process {pid}. {looks}"
+    )
 
 
 def test_workers_are_counted_by_host_while_their_rows_are_fresh() -> None:
     worker("ant/boot/1")
     worker("ant/boot/2", seconds_ago=14)
     worker("ant/boot/3", seconds_ago=16)
-    assert fact("Workers") == Fact("Workers", True, "2 alive", "On ant.")
+    assert fact("Workers") == health_result("Workers", CheckStatus.OK, "2 alive", "On ant.")
     worker("bee/boot/1")
-    assert fact("Workers") == Fact("Workers", True, "3 alive", "On 2 hosts: 2 on ant, 1 on bee.")
+    assert fact("Workers") == health_result(
+        "Workers", CheckStatus.OK, "3 alive", "On 2 hosts: 2 on ant, 1 on bee."
+    )
     for number in range(10):
         worker(f"host-{number}/boot/1")
-    assert fact("Workers").text.endswith(" and 7 more.")
+    assert fact("Workers").detail.endswith(" and 7 more.")
 
 
 def test_the_sandbox_is_fine_while_no_worker_complains_and_what_one_says_is_told_with_its_host() -> None:
@@ -95,29 +104,31 @@ def test_the_sandbox_is_fine_while_no_worker_complains_and_what_one_says_is_told
     worker("ant/boot/2", ready=1)
     worker("bee/boot/1", ready=2)
     worker("cat/boot/1", engine="long gone", seconds_ago=20)
-    assert fact("Sandbox") == Fact("Sandbox", True, "ready", "Warm containers: 4.")
+    assert fact("Sandbox") == health_result("Sandbox", CheckStatus.OK, "ready", "Warm containers: 4.")
     Worker.objects.filter(name__startswith="bee/").update(engine="no Docker engine answers")
     found = fact("Sandbox")
-    assert (found.good, found.word) == (False, "faulty on 1 of 2 hosts")
-    assert found.text == "bee: no Docker engine answers"
+    assert (found.status, found.word) == (CheckStatus.FAIL, "faulty on 1 of 2 hosts")
+    assert found.detail == "bee: no Docker engine answers"
     Worker.objects.filter(name__startswith="ant/").delete()
     worker("bee/boot/2", engine="no Docker engine answered")
-    assert fact("Sandbox") == Fact("Sandbox", False, "faulty", "no Docker engine answered")
+    assert fact("Sandbox") == health_result(
+        "Sandbox", CheckStatus.FAIL, "faulty", "no Docker engine answered"
+    )
 
 
 def test_a_migration_that_is_not_applied_is_seen() -> None:
     found = fact("Database")
-    assert found.text.startswith("PostgreSQL ")
-    assert "MiB; all migrations are applied" in found.text
+    assert found.detail.startswith("PostgreSQL ")
+    assert "MiB; all migrations are applied" in found.detail
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE django_migrations SET name = 'x' || name WHERE app || name = 'gitsync0001_initial'"
         )
         found = fact("Database")
         cursor.execute("UPDATE django_migrations SET name = substr(name, 2) WHERE name = 'x0001_initial'")
-    assert (found.good, found.word) == (False, "needs migration")
-    assert "migrations not applied: 1. Run `manage.py migrate`" in found.text
-    assert fact("Database").good
+    assert (found.status, found.word) == (CheckStatus.FAIL, "needs migration")
+    assert "migrations not applied: 1. Run `manage.py migrate`" in found.detail
+    assert fact("Database").status is CheckStatus.OK
 
 
 def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
@@ -125,17 +136,19 @@ def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     found = fact("Queue")
-    assert (found.good, found.word) == (True, "2 queued")
+    assert (found.status, found.word) == (CheckStatus.OK, "2 queued")
     QueuedSync.objects.update(requested_at=Now() - timedelta(seconds=90))
-    assert fact("Queue").text == "The oldest has been queued for 90 s; 0 running."
+    assert fact("Queue").detail == "The oldest has been queued for 90 s; 0 running."
     worker("ant/boot/1")
     taken = dequeue.claim("ant/boot/1")
     assert taken is not None
-    assert fact("Queue").text == "The oldest has been queued for 90 s; 1 running."
+    assert fact("Queue").detail == "The oldest has been queued for 90 s; 1 running."
     QueuedSync.objects.filter(claimed_by="").update(requested_at=Now() - timedelta(hours=3))
-    assert fact("Queue") == Fact("Queue", False, "1 queued", "The oldest has been queued for 3 h; 1 running.")
+    assert fact("Queue") == health_result(
+        "Queue", CheckStatus.FAIL, "1 queued", "The oldest has been queued for 3 h; 1 running."
+    )
     dequeue.finish(taken.pk)
-    assert fact("Queue").text == "The oldest has been queued for 3 h; 0 running."
+    assert fact("Queue").detail == "The oldest has been queued for 3 h; 0 running."
 
 
 def test_a_hundred_workers_cost_as_many_queries_as_none(
@@ -147,10 +160,10 @@ def test_a_hundred_workers_cost_as_many_queries_as_none(
         worker(f"host-{number}/boot/1", engine=f"complaint {number}")
     with django_assert_num_queries(4):
         found = facts()
-    assert all(len(fact.text) < 500 for fact in found)
+    assert all(len(fact.detail) < 500 for fact in found)
 
 
 def test_texts_are_cut_where_engines_say_much() -> None:
     for number in range(health.MAX_NAMED + 2):
         worker(f"host-{number}/boot/1", engine=f"{number}" * 500)
-    assert fact("Sandbox").text.endswith(" and 2 more")
+    assert fact("Sandbox").detail.endswith(" and 2 more")

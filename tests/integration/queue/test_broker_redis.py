@@ -89,11 +89,11 @@ def test_the_doctor_says_how_much_waits_in_redis_or_that_it_is_away(
 ) -> None:
     enqueue_dry_run(repository.pk)
     found = workers.queue()
-    assert (found.status.value, found.found) == ("ok", "1 waiting")
+    assert (found.status.value, found.detail) == ("ok", "1 waiting")
     redis_server.kill()
     found = workers.queue()
     assert found.status.value == "fail"
-    assert found.found.startswith("Redis does not answer: ")
+    assert found.detail.startswith("Redis does not answer: ")
     assert found.remedy == "Start it, or correct KIOK_REDIS_URL."
 
 

@@ -15,10 +15,10 @@ from django.test import Client
 from gitsync.models import DeclarationState, ManagedBy, Repository, SyncRun
 from gitsync.monitoring import health
 from gitsync.monitoring.doctor.declaration import declaration
-from gitsync.monitoring.doctor.finding import CheckStatus
 from gitsync.repositories.declaration_loss import MAX_NAMED
 from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
 from gitsync.sync.run import sync_repository
+from kiok.checks import CheckStatus
 from kiok.cluster.leader import resign, take_lead
 from kiok.cluster.models import LeaderLease
 from kiok.cluster.periodic import Scope, jobs_of
@@ -387,8 +387,8 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         )
         problem = problem_of_leader()
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in problem
-        (fact,) = [fact for fact in health.facts(names_repositories=True) if fact.label == "Declaration"]
-        assert (fact.good, fact.word, fact.text) == (False, "not applied", f"{problem}.")
+        (fact,) = [fact for fact in health.facts(names_repositories=True) if fact.name == "Declaration"]
+        assert (fact.failed, fact.word, fact.detail) == (True, "not applied", f"{problem}.")
         assert "2 repositories with 3 DAGs (here: 2, there: 1)" in overview(
             User.objects.create_superuser("ada", password="x")
         )
@@ -398,7 +398,7 @@ def test_the_leader_goes_on_syncing_and_tells_log_doctor_and_overview(
         assert "here: 2" not in limited
         found = declaration()
         assert found.status is CheckStatus.FAIL
-        assert found.found == f"the leader does not apply the declaration: {problem}"
+        assert found.detail == f"the leader does not apply the declaration: {problem}"
         assert found.remedy
     assert log.read_text().count("the declared repositories are not applied: ") == 1
     assert stored()[0] == ALL[0]
@@ -413,10 +413,10 @@ def test_a_declaration_that_is_restored_clears_the_problem(
         follow({**environ, "KIOK_GITSYNC_REPOS": ""}, monkeypatch)
     jobs_of(Scope.LEADER).start_if_due()
     eventually(problem_of_leader, 30, "the problem in the store")
-    assert [fact.label for fact in health.facts()][-1] == "Declaration"
+    assert [fact.name for fact in health.facts()][-1] == "Declaration"
     follow(environ, monkeypatch)
     jobs_of(Scope.LEADER).start_if_due()
     eventually(lambda: not problem_of_leader(), 30, "the problem's end")
-    assert "Declaration" not in [fact.label for fact in health.facts()]
-    assert (declaration().status, declaration().found) == (CheckStatus.OK, "2 declared repositories")
+    assert "Declaration" not in [fact.name for fact in health.facts()]
+    assert (declaration().status, declaration().detail) == (CheckStatus.OK, "2 declared repositories")
     resign(lead)

@@ -271,7 +271,7 @@ def test_pages_api_doctor_and_log_show_what_is_wrong(
     }
     finding = declaration()
     assert finding.status == "fail"
-    assert finding.found.startswith("3 problems of declared repositories: ")
-    assert "bbb: the connection 'nosuch' does not exist" in finding.found
+    assert finding.detail.startswith("3 problems of declared repositories: ")
+    assert "bbb: the connection 'nosuch' does not exist" in finding.detail
     declared.follow(entry("ccc", work_repo.file_url))
-    assert (declaration().status, declaration().found) == ("ok", "1 declared repositories")
+    assert (declaration().status, declaration().detail) == ("ok", "1 declared repositories")
