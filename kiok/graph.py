@@ -1,8 +1,9 @@
-"""Search for cycles in a graph of named nodes, without recursion: a hostile graph may be a chain of 10 000 nodes."""
+"""Search for cycles in a graph of named nodes. `graphlib` needs no recursion: a hostile graph may be a chain of 10 000."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 
 def find_cycles(edges: Mapping[str, Sequence[str]], limit: int = 10) -> list[list[str]]:
@@ -10,40 +11,30 @@ def find_cycles(edges: Mapping[str, Sequence[str]], limit: int = 10) -> list[lis
 
     A cycle starts at the node that comes first in `edges`; edges to unknown nodes are ignored.
     """
+    left = dict.fromkeys(edges)  # in their order, which decides which cycles are found
     order = {node: position for position, node in enumerate(edges)}
-    done: set[str] = set()
     cycles: list[list[str]] = []
-    while len(cycles) < limit:
-        cycle = _cycle(edges, done)
-        if cycle is None:
-            break
+    while len(cycles) < limit and (cycle := _cycle(edges, left)):
         start = cycle.index(min(cycle, key=order.__getitem__))
         cycles.append([*cycle[start:], *cycle[:start], cycle[start]])
-        done.update(cycle)
+        for node in cycle:
+            del left[node]
     return cycles
 
 
-def _cycle(edges: Mapping[str, Sequence[str]], done: set[str]) -> list[str] | None:
-    """Return a cycle outside `done`. Nodes that are on no cycle, or lead only to `done`, are added to `done`."""
-    for root in edges:
-        if root in done:
-            continue
-        path, on_path = [root], {root}
-        pending = [iter(edges[root])]
-        while pending:
-            for node in pending[-1]:
-                if node in on_path:
-                    return path[path.index(node) :]
-                if node in edges and node not in done:
-                    path.append(node)
-                    on_path.add(node)
-                    pending.append(iter(edges[node]))
-                    break
-            else:
-                pending.pop()
-                on_path.discard(path[-1])
-                done.add(path.pop())
-    return None
+def _cycle(edges: Mapping[str, Sequence[str]], nodes: Mapping[str, object]) -> list[str]:
+    """Return the nodes of a cycle among `nodes`, without the first one again at the end; none if there is no cycle."""
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(nodes, ()))
+    for node in nodes:
+        for other in edges[node]:
+            if other in nodes:
+                sorter.add(other, node)
+    try:
+        sorter.prepare()
+    except CycleError as exc:
+        cycle: list[str] = exc.args[1]
+        return cycle[:-1]
+    return []
 
 
 def cycle_text(cycle: Sequence[str], limit: int = 12) -> str:

@@ -1,4 +1,8 @@
-"""Suggestions for misspelled words."""
+"""Suggestions for misspelled words.
+
+Not by `difflib.get_close_matches`: its ratio counts common letters, so it offers `requires` for `retries` and `script` for
+`secret`, and a cutoff above those misses `url` for `uri`. It also takes five times as long on hostile names.
+"""
 
 from __future__ import annotations
 
