@@ -19,7 +19,7 @@ class GitsyncConfig(AppConfig):
 
     def ready(self) -> None:
         from gitsync import access, tasks
-        from gitsync.models.connection_values import wrong_values
+        from gitsync.models.connection_checks import wrong_values
         from gitsync.queue import safe_pickle
         from gitsync.worker import jobs
         from kiok.connections import value_checks

@@ -1,6 +1,6 @@
-"""Check that a repository's connections have the properties they need, by the names of the properties alone.
+"""Check that a repository's connections have the properties they need, and the values that are entered for a connection.
 
-Nothing is decrypted: a wrong value is reported when it is used.
+Stored values are not decrypted: a wrong one is reported when it is used.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitsync.git.errors import GitError
+from gitsync.git.private_key import normalized_key
+from gitsync.git.secret_text import wrong_ends, wrong_token
 from gitsync.git.url import ANY_PROTOCOL, parse_url
 from kiok.connections.models import Connection
 
@@ -62,6 +64,25 @@ def wrong_connections(
         "webhook_secret": wrong_secret(secret),
     }
     return {field: message for field, message in found.items() if message}
+
+
+def wrong_values(kind: str, values: Mapping[str, str]) -> list[str]:
+    """Return the faults of the properties of a connection of this type (`Connection.Type`), without their values.
+
+    Only git credentials are checked: a DAG's secret or password may be anything.
+    """
+    if kind != "git":
+        return []
+    found = []
+    if values.get("privateKey", "").strip():
+        try:
+            normalized_key(values["privateKey"])
+        except ValueError as exc:
+            found.append(f"the property 'privateKey' {exc}")
+    for name, check in (("token", wrong_token), ("password", wrong_ends), ("username", wrong_ends)):
+        if values.get(name, "").strip() and (wrong := check(values[name])):
+            found.append(f"the property {name!r} {wrong}")
+    return found
 
 
 def _lacks(connection: Connection, what: str) -> str:

@@ -25,8 +25,7 @@ from gitsync.git.remote_refs import list_refs
 from gitsync.models import Repository
 from gitsync.sync.backoff import poll_now
 from gitsync.sync.probe import configuration_digest
-from gitsync.sync.remote import Remote, client, remote_of
-from gitsync.sync.remote_ref import MAX_NAME_CHARACTERS, find_ref
+from gitsync.sync.remote import MAX_NAME_CHARACTERS, Remote, client, find_ref, remote_of
 from kiok.connections.models import Connection
 from kiok.errors import KiokError
 

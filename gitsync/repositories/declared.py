@@ -1,20 +1,25 @@
-"""Declared repositories: creation, update and removal."""
+"""Declared repositories: creation, update and removal.
+
+A missing environment variable after a deployment, a blank value and an emptied file are indistinguishable from the
+decision to delete every repository. So a property whose last repository disappears deletes nothing, unless
+kiok.gitsync.repos.allow.empty is set; compare `allowEmpty` of Argo CD
+(https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/).
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from django.db import DataError, transaction
+from django.db.models import Count
 
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository, Trigger
 from gitsync.models.connection_checks import wrong_credential, wrong_keys, wrong_secret
-from gitsync.repositories import declaration_loss
-from gitsync.repositories.declaration_loss import DECLARING
 from gitsync.sync.backoff import poll_now
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DECLARING = ("kiok.gitsync.repos", "kiok.gitsync.repos.file")
+ALLOW_EMPTY = "kiok.gitsync.repos.allow.empty"
+MAX_NAMED = 20  # repositories named in a message
 MAX_PROBLEM_CHARACTERS = 4000  # of a stored problem with a declaration
 
 
@@ -59,7 +67,7 @@ def follow_declaration() -> list[str]:
             f"undeclared repositories are not deleted while an entry has no usable name: {names} ({invalid['']})"
         )
         undeclared = []
-    if refusal := declaration_loss.refusal(undeclared):
+    if refusal := _lost_declaration(undeclared):
         raise DeclarationError(refusal)
     changed = [name for name, item in declared.items() if _follow(item)]
     changed += [
@@ -79,7 +87,14 @@ def missing_declaration() -> str:
     config = properties()
     if any(name in config.sources for name in DECLARING):
         return ""
-    return declaration_loss.missing(list(Repository.objects.filter(managed_by=ManagedBy.CONFIG)))
+    declared = list(Repository.objects.filter(managed_by=ManagedBy.CONFIG))
+    if not declared:
+        return ""
+    return (
+        f"neither {' nor '.join(DECLARING)} is set, and {_named(declared)} exist from an earlier declaration. Nothing was "
+        "changed, and the repositories keep syncing. Restore the property; or, to delete them with their DAGs, set "
+        f"{DECLARING[0]} to an empty value and {ALLOW_EMPTY}=true"
+    )
 
 
 def declared_where(repository: Repository) -> str:
@@ -238,3 +253,63 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
             # List it as failing now, not only after the next poll.
             fail_unreached(repository, SyncFailure(reason, problem, transient=False), Trigger.SCHEDULE)
     return True
+
+
+def _lost_declaration(undeclared: Sequence[Repository]) -> str:
+    """Return why the undeclared repositories are not deleted, or "" if they may be.
+
+    `undeclared`: repositories that were declared and are in no declaration now. If the source of a repository is not
+    recorded, its declaration counts as lost only when both properties are empty.
+    """
+    config = properties()
+    if config.gitsync_repos_allow_empty:
+        return ""
+    entries = {DECLARING[0]: config.gitsync_repos, DECLARING[1]: config.file_repositories}
+    empty = [name for name in DECLARING if not entries[name]]
+    lost = [
+        row
+        for row in undeclared
+        if row.declared_source in empty or (not row.declared_source and len(empty) == len(DECLARING))
+    ]
+    if not lost:
+        return ""
+    sources = {row.declared_source for row in lost}
+    named = [name for name in empty if name in sources] or [name for name in empty if name in config.sources]
+    where = " and ".join(_found(name) for name in named)
+    return (
+        f"{where}, so {_named(lost)} would be deleted. Nothing was changed, and the repositories keep syncing. "
+        f"Restore the declaration; or, to delete them with their DAGs, set {ALLOW_EMPTY}=true"
+    )
+
+
+def _found(name: str) -> str:
+    """Return the state of a property that declares no repository."""
+    config = properties()
+    source = config.sources.get(name)
+    if source is None:
+        return f"{name} is not set"
+    if name == DECLARING[1] and config.gitsync_repos_file:
+        valid = "valid " if config.invalid_repositories else ""
+        return f"the file {config.gitsync_repos_file} ({name}) declares no {valid}repository"
+    return f"{name} ({source}) is empty"
+
+
+def _named(rows: Sequence[Repository]) -> str:
+    """Return a text such as `2 repositories with 3 DAGs (a: 2, b: 1)`."""
+    counted = dict(
+        Dag.objects.filter(origin=Origin.GIT, repository__in=[row.name for row in rows])
+        .order_by()
+        .values_list("repository")
+        .annotate(number=Count("pk"))
+    )
+    names = sorted(row.name for row in rows)
+    listed = [f"{name}: {counted.get(name, 0)}" for name in names[:MAX_NAMED]]
+    if len(names) > MAX_NAMED:
+        listed.append(f"and {len(names) - MAX_NAMED} more")
+    repositories = _number(len(rows), "repository", "repositories")
+    dags = _number(sum(counted.values()), "DAG", "DAGs")
+    return f"{repositories} with {dags} ({', '.join(listed)})"
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

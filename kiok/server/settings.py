@@ -61,10 +61,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "kiok.server.correlation.CorrelationMiddleware",
-    "kiok.server.health.HealthMiddleware",
+    "kiok.server.middleware.CorrelationMiddleware",
+    "kiok.server.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "kiok.server.headers.HeadersMiddleware",
+    "kiok.server.middleware.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,4 +1,4 @@
-"""URLs of the site: the admin, the API and the webhooks. Probes are in kiok.server.health."""
+"""URLs of the site: the admin, the API and the webhooks. Probes are in kiok.server.middleware."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from kiok.compile import compile_python_file
 from kiok.compiled import CompiledFile
 from kiok.cron import CronError, check_cron
 from kiok.durations import DurationError, parse_duration
-from kiok.operators import Operators
 from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.validation import REQUIRED_CONFIG
 from kiok.yaml_dag import YamlLimits, compile_yaml
@@ -282,7 +281,7 @@ def test_the_limits_of_yaml_are_those_of_the_reader() -> None:
     assert (limits.max_bytes, limits.max_depth, limits.max_aliases) == (1 << 20, 50, 1_000)
 
 
-@pytest.mark.parametrize("name", ["task", *(name for name in vars(Operators) if not name.startswith("_"))])
+@pytest.mark.parametrize("name", [name for name in vars(Dag) if not name.startswith("_")])
 def test_the_signatures_of_python_name_every_parameter(name: str) -> None:
     shown = re.search(rf"`dag\.{name}\((.*?)\)`", page("python"), re.DOTALL)
     assert shown

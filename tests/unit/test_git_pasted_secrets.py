@@ -14,7 +14,7 @@ from gitsync.git.credentials import HttpCredential, SshCredential, credential_fr
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.private_key import is_encrypted, normalized_key
 from gitsync.git.url import parse_url
-from gitsync.models.connection_values import wrong_values
+from gitsync.models.connection_checks import wrong_values
 from tests.unit.key_text import key_text
 
 HTTPS = parse_url("https://git.example/dags.git")

@@ -15,8 +15,7 @@ from django.test import Client
 from gitsync.models import DeclarationState, ManagedBy, Repository, SyncRun
 from gitsync.monitoring import health
 from gitsync.monitoring.doctor.declaration import declaration
-from gitsync.repositories.declaration_loss import MAX_NAMED
-from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
+from gitsync.repositories.declared import MAX_NAMED, DeclarationError, follow_declaration, missing_declaration
 from gitsync.sync.run import sync_repository
 from kiok.checks import CheckStatus
 from kiok.cluster.leader import resign, take_lead

@@ -1,9 +1,11 @@
-"""Endpoints for monitoring: `/healthz`, `/readyz`, `/metrics`.
+"""Middleware of the service: correlation ids, the endpoints for monitoring, and security headers.
 
 `/healthz`: the process answers. `/readyz`: the database answers and has every migration, and the checks of the apps
 pass (`KIOK_READINESS`: there is a leader); else 503. Both return JSON and need no authentication. `/metrics` is in
 kiok.server.metrics. They are answered before any other middleware, because a probe knows neither the host name nor
 https, and must not create a session.
+
+The headers say what a page may load and do, and that no other site may embed or cache it.
 """
 
 from __future__ import annotations
@@ -17,18 +19,69 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
 
+from kiok import correlation
 from kiok.checks import CheckResult, CheckStatus
 from kiok.server.metrics import metrics
 
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+CORRELATION_HEADER = "X-Request-ID"
+
+# Scripts, styles and images are files of this site; no page has inline ones. Scripts may still set `element.style`.
+# No `require-trusted-types-for`: Django's own scripts assign `innerHTML`, so its policy would have to allow everything.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+_REFUSED = (
+    *("accelerometer", "browsing-topics", "camera", "display-capture", "fullscreen", "geolocation"),
+    *("gyroscope", "hid", "magnetometer", "microphone", "midi", "payment", "picture-in-picture"),
+    *("publickey-credentials-get", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
+)
+
+# In addition to those of Django's SecurityMiddleware: Referrer-Policy, Cross-Origin-Opener-Policy, nosniff.
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _REFUSED),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Pages show data that needs permissions. Static files set their own Cache-Control.
+    "Cache-Control": "no-store",
+}
+
 _log = logging.getLogger(__name__)
+
+
+class CorrelationMiddleware:
+    """Middleware that accepts a well-formed `X-Request-ID` or makes a new id, and returns it in the response."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with correlation.bound(correlation.taken(request.headers.get(CORRELATION_HEADER, ""))) as known:
+            # For the line that Django logs about the response after this middleware has ended.
+            request.correlation_id = known  # type: ignore[attr-defined]
+            response = self.get_response(request)
+        response.headers.setdefault(CORRELATION_HEADER, known)
+        return response
 
 
 class HealthMiddleware:
     """Middleware that answers these paths and passes on all other requests."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
-        self.views: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
+        self.views: dict[str, GetResponse] = {
             "/healthz": healthz,
             "/readyz": readyz,
             "/metrics": metrics,
@@ -45,6 +98,19 @@ class HealthMiddleware:
             response, HttpResponse
         ):  # CommonMiddleware would add it; without it the connection is closed
             response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response
+
+
+class HeadersMiddleware:
+    """Middleware that sets each header that the response does not have yet."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
 
