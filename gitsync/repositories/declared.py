@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 from django.db import DataError, transaction
 from django.db.models import Count
@@ -25,10 +24,8 @@ from kiok import correlation
 from kiok.cluster.conf import properties
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, Origin
+from kiok.properties.declared import DeclaredRepository, InvalidDeclaration
 from kiok.text import printable
-
-if TYPE_CHECKING:
-    from kiok.server.declared import DeclaredRepository, InvalidDeclaration
 
 log = logging.getLogger(__name__)
 

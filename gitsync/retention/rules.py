@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.sessions.models import Session
 from django.db.models import Model, OuterRef, QuerySet, Subquery
@@ -14,9 +14,7 @@ from django_q.models import OrmQ, Task
 from gitsync.models import Delivery, SyncRun, SyncState
 from gitsync.retention.batches import BATCH, Aged, Expired, Looked, RetentionRule, delete
 from kiok.metadata.models import Dag, DagRun, DagVersion, RunState, TaskRun
-
-if TYPE_CHECKING:
-    from kiok.server.properties import Properties
+from kiok.properties.values import Properties
 
 GOOD = (SyncState.SUCCEEDED, SyncState.PARTIAL)
 ENDED = (RunState.SUCCESS, RunState.FAILED, RunState.CANCELLED)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.conf import settings
 
-if TYPE_CHECKING:
-    from kiok.server.properties import Properties
+from kiok.properties.values import Properties
 
 
 def properties() -> Properties:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from kiok.properties.parsers import flaw_of
 from kiok.server.errors import ConfigurationError
-from kiok.server.parsers import flaw_of
 
 OPTIONS = (
     "application_name",

@@ -26,8 +26,8 @@ from typing import Any
 
 import yaml
 
-from kiok.server import parsers
-from kiok.server.declared import (
+from kiok.properties import parsers
+from kiok.properties.declared import (
     DeclaredRepository,
     InvalidDeclaration,
     check,

@@ -13,10 +13,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, ManagementUtility
 
+from kiok.properties.parsers import flaw_of
 from kiok.server import embedded, failures, keys, properties, property_sources
 from kiok.server.command_output import make_printable
 from kiok.server.errors import ConfigurationError, DatabaseUnavailable
-from kiok.server.parsers import flaw_of
 from kiok.text import terminal_line
 
 SETTINGS = "kiok.server.settings"

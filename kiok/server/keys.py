@@ -22,8 +22,8 @@ from urllib.parse import unquote, urlsplit
 
 from kiok.connections import redaction
 from kiok.folders import make_private
+from kiok.properties.parsers import flaw_of
 from kiok.server.errors import ConfigurationError
-from kiok.server.parsers import flaw_of
 
 MASTER_KEY_FILE = "master.key"
 SECRET_KEY_FILE = "secret.key"  # noqa: S105 - a file name

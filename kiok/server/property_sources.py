@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kiok.properties.declared import DeclaredRepository, InvalidDeclaration, read_list
+from kiok.properties.gitsync import REPOSITORIES
+from kiok.properties.parsers import DIRECTORY, flaw_of
+from kiok.properties.property import Property
+from kiok.properties.values import Properties
 from kiok.server import properties_file
-from kiok.server.declared import DeclaredRepository, InvalidDeclaration, read_list
 from kiok.server.errors import PropertyError
-from kiok.server.parsers import DIRECTORY, flaw_of
-from kiok.server.properties import CONFIG_VARIABLE, OTHER_VARIABLES, REPOSITORIES, TABLE, Properties, Property
+from kiok.server.properties import CONFIG_VARIABLE, OTHER_VARIABLES, TABLE
 from kiok.text import joined_surrogates
 
 _VARIABLES = {line.variable: line for line in TABLE.values()}

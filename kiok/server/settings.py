@@ -14,9 +14,9 @@ from typing import Any
 
 from django.utils.functional import lazystr
 
+from kiok.properties.values import Properties
 from kiok.server import database_url, deployment_checks, embedded, keys
 from kiok.server.logging import configuration
-from kiok.server.properties import Properties
 from kiok.server.property_sources import load
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kiok.properties.risk import Risk
 from kiok.server import deployment_checks, property_sources
-from kiok.server.deployment_checks import Risk
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kiok.properties.declared import DeclaredRepository
 from kiok.server import database_url, keys, properties, properties_file, property_sources
-from kiok.server.declared import DeclaredRepository
 from kiok.server.entry import take_config
 from kiok.server.errors import ConfigurationError, PropertyError
 
@@ -38,14 +38,14 @@ def test_without_anything_every_property_has_its_default() -> None:
     assert loaded.gitsync_allow_protocols == ("https", "ssh")
     assert loaded.base_data_dir == Path.cwd() / ".kiok"
     assert loaded.repositories == ()
-    assert {setting.source for setting in loaded.settings()} == {"default"}
+    assert {setting.source for setting in properties.settings_of(loaded)} == {"default"}
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config: Path) -> None:
     config.write_text("kiok.gitsync.interval.ms=5000\nkiok.workers = 3\n")
     loaded = property_sources.load({"KIOK_CONFIG": str(config), "KIOK_WORKERS": "7"})
     assert (loaded.workers, loaded.gitsync_interval_ms, loaded.web_port) == (7, 5000, 8000)
-    sources = {setting.name: setting.source for setting in loaded.settings()}
+    sources = {setting.name: setting.source for setting in properties.settings_of(loaded)}
     assert sources["kiok.workers"] == "environment variable KIOK_WORKERS"
     assert sources["kiok.gitsync.interval.ms"] == f"{config}:1"
     assert sources["kiok.web.port"] == "default"
@@ -68,9 +68,11 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
             "KIOK_LOG_LEVEL": "debug",
         }
     )
-    environ = {properties.TABLE[s.name].variable: s.value for s in loaded.settings()}
+    environ = {properties.TABLE[s.name].variable: s.value for s in properties.settings_of(loaded)}
     again = property_sources.load(environ)
-    assert [s.value for s in again.settings()] == [s.value for s in loaded.settings()]
+    assert [s.value for s in properties.settings_of(again)] == [
+        s.value for s in properties.settings_of(loaded)
+    ]
     assert again.repositories == loaded.repositories
 
 

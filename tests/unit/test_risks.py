@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kiok.properties.risk import Risk
 from kiok.server import deployment_checks, keys, property_sources
-from kiok.server.deployment_checks import Risk
 from kiok.server.errors import ConfigurationError, PropertyError
 
 ROOT = Path(__file__).parents[2]

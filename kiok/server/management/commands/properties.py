@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 
 from kiok.connections.redaction import redact
 from kiok.server import marked_text
-from kiok.server.properties import TABLE
+from kiok.server.properties import TABLE, settings_of
 from kiok.text import terminal_line
 
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if options["markdown"]:
             self.stdout.write(markdown_table())
             return
-        lines = [{**asdict(line), "value": redact(line.value)} for line in settings.KIOK.settings()]
+        lines = [{**asdict(line), "value": redact(line.value)} for line in settings_of(settings.KIOK)]
         for invalid in settings.KIOK.invalid_repositories:
             self.stderr.write(f"kiok: {terminal_line(str(invalid))}")
         if options["json"]:

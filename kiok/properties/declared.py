@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kiok.server import parsers
+from kiok.properties import parsers
 from kiok.text import joined_surrogates
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
