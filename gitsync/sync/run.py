@@ -11,11 +11,11 @@ Otherwise it takes the repository's lease and walks `STEPS`. Then it is
 
     applied         the plan is committed                                    `_finish`
     requeued        other long syncs run; it has written nothing and waits   a step returned `Requeue`
-    abandoned       the lease was lost, the configuration was edited, or     `_end_without_effect`
+    abandoned       the lease was lost, the configuration was edited, or     `gitsync.sync.endings`
                     the worker is terminated; nothing is committed
-    failed          the remote, the commit or this service is at fault;      `_end_without_effect`
+    failed          the remote, the commit or this service is at fault;      `gitsync.sync.endings`
                     the DAGs keep serving
-    unrecorded      the database failed; the repository is polled again      `_end_without_effect`
+    unrecorded      the database failed; the repository is polled again      `gitsync.sync.endings`
 """
 
 from __future__ import annotations
@@ -23,28 +23,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 
-from django.db import DatabaseError, Error, InterfaceError, OperationalError, connection
+from django.db import Error
 
 from gitsync.errors import (
     Busy,
-    ConfigurationChanged,
     LeaseLost,
-    SyncError,
     SyncReason,
-    WorkerDied,
     WouldEmpty,
 )
-from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
+from gitsync.models import Repository, RepositoryState, SyncRun, Trigger
 from gitsync.sync import apply as store
 from gitsync.sync import prepare, status
 from gitsync.sync.backoff import may_sync
 from gitsync.sync.context import Progress, Requeue, SyncContext, SyncOptions, no_progress
 from gitsync.sync.crash_loop import find_crash_loop
 from gitsync.sync.empty_hold import every_dag, require_acceptance
-from gitsync.sync.failure import is_store_full, logged_failure_of
+from gitsync.sync.endings import end_without_effect
+from gitsync.sync.failure import logged_failure_of
 from gitsync.sync.lease import SyncLease, acquire, keep_alive, leave_request, release
 from gitsync.sync.plan import Plan
 from gitsync.sync.poll import settled
@@ -237,7 +235,7 @@ def _sync_under(lease: SyncLease, options: SyncOptions, progress: Progress) -> S
         with keep_alive(lease, properties().gitsync_sync_timeout_ms / 1000):
             requeue = _walk(STEPS, context)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - each kind has its end below; none is swallowed
-        return _end_without_effect(context, run, lease, error)
+        return end_without_effect(context, run, lease, error)
     if requeue:
         run.delete()
         return requeue
@@ -252,64 +250,6 @@ def _walk(steps: Sequence[Step], context: SyncContext) -> Requeue | None:
             if requeue := step(context):
                 return requeue
     return None
-
-
-def _end_without_effect(
-    context: SyncContext, run: SyncRun, lease: SyncLease, error: Exception | SystemExit
-) -> SyncReport:
-    """Record the end of a sync that committed nothing, and report it. Raises `error` where it is not the repository's."""
-    repository = context.repository
-    if isinstance(error, LeaseLost):
-        _abandon(run, context, error)
-        return report_without_effect(repository, error.reason, str(error))
-    if isinstance(error, SystemExit):  # the worker ends a task that is over its time, and itself
-        connection.close()  # it may have been in the middle of a statement
-        _abandon(run, context, WorkerDied(f"the worker terminated this sync and itself: {error}"))
-        raise error
-    if isinstance(error, OperationalError | InterfaceError):
-        if is_store_full(error):
-            # Existing rows can be written, mostly: so the operator finds the reason at the repository.
-            with suppress(DatabaseError):
-                return _fail(context, run, lease, error)
-        log.warning("the sync of %s was aborted by a database error: %s", repository.name, error)
-        # The database failed, not the repository: its state stays as it is.
-        status.postpone(lease, repository)
-        raise error
-    return _fail(context, run, lease, error)
-
-
-def _fail(context: SyncContext, run: SyncRun, lease: SyncLease, error: Exception) -> SyncReport:
-    repository = context.repository
-    failure = logged_failure_of(error, repository)
-    if isinstance(error, ConfigurationChanged):
-        _abandon(run, context, error)
-        return report_without_effect(repository, failure.reason, failure.message)
-    context.note(f"failed ({failure.reason}): {failure.message}", is_end=True)
-    context.enter("")
-    try:
-        would_prune = error.dags if isinstance(error, WouldEmpty) else None
-        status.fail(lease, run, failure, context, would_prune=would_prune)
-    except LeaseLost as exc:
-        _abandon(run, context, exc)
-    return report_without_effect(repository, failure.reason, failure.message, to_commit=context.commit)
-
-
-def _abandon(run: SyncRun, context: SyncContext, error: SyncError) -> None:
-    """Write the end of a sync that is void.
-
-    A worker that took the repository over may have written it already, and may have counted this one as dead.
-    """
-    context.note(f"abandoned ({error.reason}): {error}", is_end=True)
-    context.enter("")
-    context.record(run)
-    observed = {name: getattr(run, name) for name in ("timings", "files_done", "files_total", "log")}
-    observed |= {"reason": error.reason, "message": str(error)}
-    rows = SyncRun.objects.filter(pk=run.pk)
-    ended = rows.filter(state=SyncState.RUNNING).update(
-        state=SyncState.ABANDONED, finished_at=database_now(), **observed
-    )
-    if not ended:
-        rows.filter(state=SyncState.ABANDONED).update(**observed)
 
 
 def _back_off(lease: SyncLease, options: SyncOptions, repository: Repository) -> SyncReport | None:

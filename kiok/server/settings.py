@@ -115,7 +115,7 @@ KIOK_WEB_METRICS_TOKEN: str | None = keys.metrics_token(os.environ)
 KIOK_REDIS_URL: str | None = keys.redis_url(os.environ, KIOK.broker)
 # Readiness checks and metrics of the apps, as dotted names: the service imports the apps, never the reverse.
 KIOK_READINESS = {"leader": "gitsync.monitoring.readiness.leader"}
-KIOK_METRICS = "gitsync.monitoring.metrics.exposition"
+KIOK_METRICS = "gitsync.monitoring.collector.exposition"
 
 # Notifications by e-mail.
 EMAIL_HOST, EMAIL_PORT = KIOK.mail_host, KIOK.mail_port

@@ -29,7 +29,7 @@ from gitsync.models import (
     SyncState,
     Trigger,
 )
-from gitsync.monitoring import metrics
+from gitsync.monitoring import collector, metrics
 from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
 from kiok.cluster.leader import resign, take_lead
@@ -169,14 +169,14 @@ def test_only_what_ended_within_the_window_counts_and_of_that_the_newest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     repository = Repository.objects.create(name="team")
-    make_syncs([repository], 2, ended=timezone.now() - metrics.WINDOW - timedelta(minutes=1))
+    make_syncs([repository], 2, ended=timezone.now() - collector.WINDOW - timedelta(minutes=1))
     make_syncs([repository], 3)
     running = SyncRun.objects.create(repository=repository, lease_number=1, started_at=timezone.now())
     page = scrape()
     assert page.labels("gitsync_recent_syncs") == [{"state": "succeeded", "reason": ""}]
     assert page.value("gitsync_recent_syncs", state="succeeded", reason="") == 3
     running.delete()
-    monkeypatch.setattr(metrics, "MAX_RECENT_SYNCS", 2)
+    monkeypatch.setattr(collector, "MAX_RECENT_SYNCS", 2)
     assert scrape().value("gitsync_recent_syncs", state="succeeded", reason="") == 2
 
 
@@ -188,7 +188,7 @@ def test_a_quantile_is_a_value_that_was_there() -> None:
     page = scrape()
     found = [
         page.value("gitsync_recent_sync_step_seconds", step="fetch", quantile=str(quantile))
-        for quantile in metrics.QUANTILES
+        for quantile in collector.QUANTILES
     ]
     assert found == [5.0, 9.0, 10.0]
 
