@@ -112,13 +112,13 @@ def _counts(compiled: Sequence[tuple[str, CompiledFile]]) -> str:
 def _options(arguments: Sequence[str] | None) -> Namespace:
     from argparse import ArgumentParser
 
-    class Parser(ArgumentParser):
+    class CommandParser(ArgumentParser):
         """Argument parser that escapes control characters in its messages, which quote arguments."""
 
         def _print_message(self, message: str, file: Any = None) -> None:
             super()._print_message(terminal_text(message), file)
 
-    parser = Parser(
+    parser = CommandParser(
         prog="kiok.compile",
         description="Compile DAG files. Prints their specs as JSON, and problems on stderr.",
         epilog="Exit status: 0 all compiled, 1 a file has a problem, 2 wrong usage or no output, 130 Ctrl-C.",

@@ -14,7 +14,7 @@ Headers = Mapping[str, str]  # header fields by case-insensitive name, as in `Ht
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryPage:
+class WebPage:
     """The web page of a repository: its host, with the port if there is one, and its path without slashes at the ends."""
 
     host: str
@@ -80,19 +80,19 @@ class GitService(ABC):
     def changed_refs(self, event: str, payload: Payload) -> tuple[str, ...]:
         """Return the full names of the changed refs (`refs/heads/main`). Raise PayloadInvalid."""
 
-    def page(self, host: str, path: str) -> RepositoryPage:
+    def page(self, host: str, path: str) -> WebPage:
         """Return the page of the repository that git finds at this path of the host."""
-        return RepositoryPage(host, path)
+        return WebPage(host, path)
 
     def paths_at(self, host: str) -> PagePaths:  # noqa: ARG002 - for services whose editions differ
         """Return the paths below the pages of this host."""
         return self.paths
 
-    def commit_url(self, page: RepositoryPage, sha: str) -> str:
+    def commit_url(self, page: WebPage, sha: str) -> str:
         """Return the URL of a commit's page."""
         return f"{page.url}/{self.paths_at(page.host).commit.format(sha=sha)}"
 
-    def file_url(self, page: RepositoryPage, sha: str, path: str, line: int | None = None) -> str:
+    def file_url(self, page: WebPage, sha: str, path: str, line: int | None = None) -> str:
         """Return the URL of a file's page at a commit, and at a line (from 1) if given."""
         paths = self.paths_at(page.host)
         url = f"{page.url}/{paths.file.format(sha=sha, path=quoted(path))}"
@@ -100,7 +100,7 @@ class GitService(ABC):
             return url
         return url + paths.line.format(line=line, name=quoted(path.rpartition("/")[2]))
 
-    def compare_url(self, page: RepositoryPage, from_sha: str, to_sha: str) -> str:
+    def compare_url(self, page: WebPage, from_sha: str, to_sha: str) -> str:
         """Return the URL of the comparison of two commits."""
         return f"{page.url}/{self.paths_at(page.host).compare.format(from_sha=from_sha, to_sha=to_sha)}"
 

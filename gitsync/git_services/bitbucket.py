@@ -9,7 +9,7 @@ https://confluence.atlassian.com/bitbucketserver/
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.base import GitService, Headers, PagePaths, RepositoryPage
+from gitsync.git_services.base import GitService, Headers, PagePaths, WebPage
 from gitsync.git_services.payload import Payload, PayloadInvalid
 from gitsync.git_services.signature import is_hmac_of
 
@@ -68,18 +68,18 @@ class Bitbucket(GitService):
     def paths_at(self, host: str) -> PagePaths:
         return CLOUD_PATHS if host == CLOUD else self.paths
 
-    def page(self, host: str, path: str) -> RepositoryPage:
+    def page(self, host: str, path: str) -> WebPage:
         """Return the page. Data Center has `[context/]projects/KEY/repos/slug`, and `users/user` for a key `~user`.
 
         Git's path is `KEY/slug` for ssh and `[context/]scm/KEY/slug` for https.
         """
         if host == CLOUD:
-            return RepositoryPage(host, path)
+            return WebPage(host, path)
         *context, key, slug = path.split("/")
         if context and context[-1] == "scm":
             context.pop()
         owner = ("users", key[1:]) if key.startswith("~") else ("projects", key)
-        return RepositoryPage(host, "/".join((*context, *owner, "repos", slug)))
+        return WebPage(host, "/".join((*context, *owner, "repos", slug)))
 
 
 def _full_name(ref: object) -> str:

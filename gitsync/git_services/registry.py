@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from gitsync.git.errors import GitError
 from gitsync.git.url import RemoteUrl, parse_url
-from gitsync.git_services.base import GitService, Headers, RepositoryPage
+from gitsync.git_services.base import GitService, Headers, WebPage
 from gitsync.git_services.bitbucket import Bitbucket
 from gitsync.git_services.gitea import Gitea
 from gitsync.git_services.github import GitHub
@@ -34,7 +34,7 @@ def is_self_hosted(url: str) -> bool:
     return parsed is not None and parsed.host not in _BY_HOST
 
 
-def page_at(url: str, delivered_by: str = "") -> tuple[GitService, RepositoryPage] | None:
+def page_at(url: str, delivered_by: str = "") -> tuple[GitService, WebPage] | None:
     """Return the service and the page of the repository that git reaches at this URL, or None if it is unknown.
 
     The service is known by its host, else by the name `delivered_by` of the service that signed the last webhook, else by

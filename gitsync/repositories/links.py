@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gitsync.git_services.base import GitService, RepositoryPage
+from gitsync.git_services.base import GitService, WebPage
 from gitsync.git_services.registry import is_plain, is_self_hosted, page_at
 from gitsync.models import Delivery, DeliveryOutcome, Repository
 
@@ -73,5 +73,5 @@ def load_senders(repositories: Iterable[Repository]) -> None:
         row.delivered_by = services.get(row.pk, "")  # type: ignore[attr-defined]  # no column
 
 
-def _page(repository: Repository) -> tuple[GitService, RepositoryPage] | None:
+def _page(repository: Repository) -> tuple[GitService, WebPage] | None:
     return page_at(repository.url, getattr(repository, "delivered_by", ""))

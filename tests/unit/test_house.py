@@ -1,0 +1,39 @@
+"""The layout of the product: few modules at the root of gitsync, unique class names, short modules."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("gitsync", "compilers", "kiok")
+MAX_ROOT_MODULES = 8
+MAX_LINES = 350
+# Django's own names, and `Dag`: the authoring class and the row of the same thing.
+SHARED_NAMES = {"Command", "Dag", "Media", "Meta", "Migration"}
+
+
+def modules() -> list[Path]:
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    assert len(found) > 300
+    return [path for path in found if "migrations" not in path.parts]
+
+
+def test_the_root_of_gitsync_has_few_modules() -> None:
+    found = sorted(path.name for path in (ROOT / "gitsync").glob("*.py"))
+    assert len(found) <= MAX_ROOT_MODULES, found
+
+
+def test_class_names_are_unique() -> None:
+    where: dict[str, list[str]] = defaultdict(list)
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name not in SHARED_NAMES:
+                where[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: places for name, places in where.items() if len(places) > 1} == {}
+
+
+def test_no_module_is_long() -> None:
+    lines = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in modules()}
+    assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
