@@ -1,7 +1,8 @@
 """Urls of web pages of git services, pasted from a browser instead of a repository's url.
 
 `https://github.com/acme/dags/tree/main/dags` is a web page. The repository is `https://github.com/acme/dags.git`, and the
-page names a ref and a folder of it. Each service documents its paths:
+page names a ref and a folder of it. This is part of reading a url (`gitsync.git.url`), for services that are not in
+`gitsync.git_services` too, which this package does not import. Each service documents its paths:
 
 - GitHub: https://docs.github.com/en/repositories/working-with-files/using-files/getting-permanent-links-to-files
 - GitLab: https://docs.gitlab.com/user/project/repository/files/#permanent-links
