@@ -24,9 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import authored
-from compilers.base import Kind, SandboxJob
+from compilers.sandbox.base import SandboxJob
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.source_tar import measure
+from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 IMAGE = os.environ.get("KIOK_IMAGE_PYTHON", "kiok-sandbox-python:dev")

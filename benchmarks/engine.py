@@ -11,8 +11,8 @@ from typing import Any
 import docker
 
 from benchmarks.worker import Worker
-from compilers.base import Kind
 from compilers.sandbox.config import LABEL_POOL, LABEL_SERVICE
+from compilers.source import Kind
 
 _PATIENCE_SECONDS = 60.0
 _LATE_SECONDS = 1.0

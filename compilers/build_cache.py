@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from compilers.base import DiscoveredFile, FileResult, FileStatus, TreeEntry
+from compilers.result import FileResult, FileStatus
+from compilers.source import DiscoveredFile, TreeEntry
 from kiok.errors import Diagnostic
 
 COMPILER_VERSION = 3  # raised when the same file could compile to a different result than before
-
-# The questions of a file whose accesses are unknown: any change to the tree invalidates its result.
-EVERYTHING = ("*",)
 
 _FOLDER = "/"
 _IN_A_FILE = "!"

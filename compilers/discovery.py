@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from compilers.base import DiscoveredFile, Ignored, Kind, Tree, TreeEntry
 from compilers.ignore_rules import IGNORE_FILE, IgnoreRules
 from compilers.links import Links
 from compilers.sandbox.source_tar import unfit_name
+from compilers.source import DiscoveredFile, Ignored, Kind, Tree, TreeEntry
 
 KIND_BY_ENDING = {".yaml": Kind.YAML, ".yml": Kind.YAML, ".py": Kind.PYTHON, ".jar": Kind.JAR}
 MAX_SHOWN_PATH = 1024  # characters; the size of the store's column

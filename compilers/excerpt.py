@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from compilers.base import Kind
+from compilers.source import Kind
 from kiok.errors import Diagnostic
 
 AROUND = 2  # lines before and after the line of the problem

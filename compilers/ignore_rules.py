@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from compilers.base import CompilerError, Tree, TreeEntry
 from compilers.gitignore import IgnoreRule, Rules, parse_rules
+from compilers.source import CompilerError, Tree, TreeEntry
 
 IGNORE_FILE = ".kiokignore"
 MAX_IGNORE_FILE_BYTES = 256 * 1024

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from compilers.base import FileResult, FileStatus
-from compilers.build_cache import EVERYTHING, CachedResult, is_source
-from compilers.results import status_of
+from compilers.build_cache import CachedResult, is_source
+from compilers.result import EVERYTHING, FileResult, FileStatus, status_of
 from kiok.compiled import bounded, imported_message, repeated_message
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from compilers.base import Tree, TreeEntry
+from compilers.source import Tree, TreeEntry
 
 SYMLINK = "120000"
 SUBMODULE = "160000"

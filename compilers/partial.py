@@ -11,24 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compilers.base import (
-    Batch,
-    DiscoveredFile,
-    FileResult,
-    FileStatus,
-    FormatCompiler,
-    Ignored,
-    Tree,
-    TreeEntry,
-)
 from compilers.build_cache import CachedResult, View, files_named
+from compilers.formats.base import Batch, FormatCompiler
+from compilers.result import FileResult, FileStatus
+from compilers.source import DiscoveredFile, Ignored, Tree, TreeEntry
 
 MIN_FILES_SAVED = 50  # with fewer, laying out the whole commit is as fast
 
 
 @dataclass(frozen=True, slots=True)
 class PartOfTree:
-    """A subset of the entries of a tree; a `compilers.base.Tree`."""
+    """A subset of the entries of a tree; a `compilers.source.Tree`."""
 
     whole: Tree
     entries: Sequence[TreeEntry]

@@ -7,29 +7,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from compilers.base import (
-    Batch,
-    DiscoveredFile,
-    FileResult,
-    FileStatus,
-    FormatCompiler,
-    Ignored,
-    ImageMismatch,
-    ImageMissing,
-    Kind,
-    Note,
-    Sandbox,
-    SandboxUnavailable,
-    Tree,
-    silent,
-)
 from compilers.build_cache import CachedResult, CacheInputs, View
 from compilers.discovery import Discovery, discover
 from compilers.formats import jar, python, yaml
+from compilers.formats.base import Batch, FormatCompiler
 from compilers.imported_dags import settle
 from compilers.partial import compile_with_part, likely_part
-from compilers.results import failed
+from compilers.result import FileResult, FileStatus, failed
+from compilers.sandbox.base import ImageMismatch, ImageMissing, Note, Sandbox, SandboxUnavailable, silent
 from compilers.sandboxed import import_roots
+from compilers.source import DiscoveredFile, Ignored, Kind, Tree
 
 COMPILERS: Mapping[Kind, FormatCompiler] = {
     Kind.YAML: yaml.compile_batch,

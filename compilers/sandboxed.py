@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from compilers.base import (
-    Batch,
-    CompilerError,
-    FileResult,
-    Kind,
-    SandboxJob,
-    SandboxUnavailable,
-    TreeEntry,
-)
-from compilers.results import failed, result_of_raw
+from compilers.formats.base import Batch
+from compilers.result import FileResult, failed, result_of_raw
+from compilers.sandbox.base import SandboxJob, SandboxUnavailable
 from compilers.sandbox.hints import with_hints
+from compilers.source import CompilerError, Kind, TreeEntry
 
 
 def run_batch(

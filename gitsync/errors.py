@@ -2,7 +2,7 @@
 
 KiokError
 ├── gitsync.git.errors.GitError     the remote, the network or the configuration; has its own reasons
-├── compilers.base.CompilerError    the commit as a whole cannot be compiled
+├── compilers.source.CompilerError  the commit as a whole cannot be compiled
 ├── kiok.connections errors         the credential is not available
 └── SyncError                       this package's own; `reason` says which, `transient` whether it is retried
     ├── SubpathMissing              a person: the folder has never existed

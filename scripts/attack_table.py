@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from compilers.base import FileStatus
+from compilers.result import FileStatus
 from kiok.server import marked_text
 from tests.sandbox.attacks import JARS, PYTHON, TARS, Attack, attacks
 

@@ -19,7 +19,7 @@ from benchmarks.case import Result, median
 from benchmarks.engine import await_ready
 from benchmarks.floors import forks
 from benchmarks.worker import Worker
-from compilers.base import Kind
+from compilers.source import Kind
 from kiok.compile import compile_python_file
 
 NAME = "cold"

@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.case import Result, median
 from benchmarks.engine import await_ready
 from benchmarks.floors import jvms
-from compilers.base import Kind
+from compilers.source import Kind
 
 NAME = "jars"
 JARS = 100

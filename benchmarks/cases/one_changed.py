@@ -18,7 +18,7 @@ from benchmarks.case import Result, median, p95
 from benchmarks.engine import await_ready
 from benchmarks.floors import forks
 from benchmarks.floors import git as git_floor
-from compilers.base import Kind
+from compilers.source import Kind
 
 NAME = "one-changed"
 FILES = 1000

@@ -29,7 +29,7 @@ from benchmarks.floors import forks
 from benchmarks.floors import git as git_floor
 from benchmarks.service import cluster, web
 from benchmarks.told import Told
-from compilers.base import Kind
+from compilers.source import Kind
 
 NAME = "pushed"
 FILES = 1000

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from compilers.base import Batch, FileResult, Kind
-from compilers.results import opaque_result
+from compilers.formats.base import Batch
+from compilers.result import FileResult, opaque_result
 from compilers.sandboxed import run_batch
+from compilers.source import Kind
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:

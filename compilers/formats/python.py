@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from compilers.base import Batch, FileResult, FileStatus, Kind, Tree, TreeEntry
-from compilers.build_cache import EVERYTHING, View
+from compilers.build_cache import View
 from compilers.discovery import kind_of
+from compilers.formats.base import Batch
 from compilers.imports import ImportGraph, Verdict
 from compilers.links import Links
-from compilers.results import not_a_dag_in_doubt, opaque_result, readable
+from compilers.result import EVERYTHING, FileResult, FileStatus, not_a_dag_in_doubt, opaque_result, readable
 from compilers.sandbox.link_hints import with_link_hints
 from compilers.sandbox.source_tar import unfit_name
 from compilers.sandboxed import import_roots, run_batch
+from compilers.source import Kind, Tree, TreeEntry
 from kiok.errors import REMEDY, Diagnostic
 from kiok.source_encoding import decoded
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from compilers.base import Batch, FileResult
-from compilers.results import failed, not_a_dag_in_doubt, readable, result_of
+from compilers.formats.base import Batch
+from compilers.result import FileResult, failed, not_a_dag_in_doubt, readable, result_of
 from kiok.yaml_dag import compile_yaml
 
 log = logging.getLogger(__name__)

@@ -1,5 +1,6 @@
 """The compile sandbox: throwaway containers of a Docker engine.
 
+base.py       the contract: jobs, results, errors
 config.py     configuration: images, engine, limits
 protocol.py   the bytes between host and driver (also copied into the images)
 limits.py     resource limits of a container and of a file in it
@@ -11,28 +12,11 @@ container.py  one container: its options, start and removal
 pool.py       warm containers, claimed by renaming them
 exchange.py   one request and its response over the attached socket
 session.py    one job in one container
-side_by_side.py  a large job sharded over several containers
+sharding.py   a large job sharded over several containers
 docker.py     DockerSandbox: takes jobs, returns results, retries
 seccomp.json  the system calls that a container may make, with the reason for each group
-check.py      compares what the engine provides with what is required; probe.py tests it from inside
+self_check.py compares what the engine provides with what is required; probe.py tests it from inside
 hints.py      adds the property and value of the limit that a message is about
 reaper.py     removes containers whose sync is no longer alive
 fake.py       a sandbox without containers, for unit tests
 """
-
-from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, LABEL_SYNC, SandboxConfig
-from compilers.sandbox.docker import DockerSandbox
-from compilers.sandbox.limits import SandboxLimits
-from compilers.sandbox.reaper import remove_orphans
-from compilers.sandbox.source_tar import TreeRefused
-
-__all__ = [
-    "LABEL_REPOSITORY",
-    "LABEL_SERVICE",
-    "LABEL_SYNC",
-    "DockerSandbox",
-    "SandboxConfig",
-    "SandboxLimits",
-    "TreeRefused",
-    "remove_orphans",
-]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
 
-from compilers.base import Kind
 from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 
 LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of this project
 LABEL_SERVICE = "kiok.service"

@@ -19,10 +19,11 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
-from compilers.base import Kind, SandboxJob, SandboxUnavailable
 from compilers.sandbox import podman
+from compilers.sandbox.base import SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import LABEL_CORRELATION, LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.engine import Engine
+from compilers.source import Kind
 
 log = logging.getLogger(__name__)
 

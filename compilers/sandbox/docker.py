@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached
 from compilers.sandbox.engine import Engine
@@ -18,12 +18,13 @@ from compilers.sandbox.pool import Lock, Pool
 from compilers.sandbox.session import Session, SingleFileOnly, deadline_seconds
 from compilers.sandbox.sharding import parts_of, run_sharded
 from compilers.sandbox.source_tar import Measure, TreeRefused, measure
+from compilers.source import Kind
 
 log = logging.getLogger(__name__)
 
 
 class DockerSandbox:
-    """A sandbox that runs jobs in containers of a Docker engine (`compilers.base.Sandbox`).
+    """A sandbox that runs jobs in containers of a Docker engine (`compilers.sandbox.base.Sandbox`).
 
     It is safe to use from several threads, and in a process forked after its creation.
     """

@@ -17,8 +17,8 @@ from docker.transport import UnixHTTPAdapter
 from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
-from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
 from compilers.sandbox import podman
+from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxUnavailable
 from compilers.sandbox.config import (
     IMAGE_FIELDS,
     IMAGE_PROPERTIES,
@@ -28,6 +28,7 @@ from compilers.sandbox.config import (
 )
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
+from compilers.source import Kind
 
 _DIGEST_SECONDS = 5.0
 _SOCKET_URL = "http+docker://localhost"

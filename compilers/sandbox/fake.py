@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from compilers.base import CompileOutcome, ImageMissing, Kind, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, ImageMissing, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.source_tar import TreeRefused, measure
+from compilers.source import Kind
 
 Script = Mapping[str, RawResult] | Callable[[SandboxJob, str], RawResult]
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from compilers.base import CompileOutcome, FileResult, Kind, RawResult
+from compilers.result import FileResult
+from compilers.sandbox.base import CompileOutcome, RawResult
 from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 from kiok.errors import Diagnostic
 
 # The first match counts: a JVM that cannot start a thread reports OutOfMemoryError too.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from compilers.base import Kind
+from compilers.source import Kind
 
 _MIB = 1 << 20
 

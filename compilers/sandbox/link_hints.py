@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from compilers.base import FileResult, TreeEntry
 from compilers.links import Links
+from compilers.result import FileResult
+from compilers.source import TreeEntry
 from kiok.errors import Diagnostic
 
 _MISSING_MODULE = re.compile(r"No module named '([\w.]{1,500})'")

@@ -24,7 +24,7 @@ from typing import Any
 from docker.types import Ulimit
 from requests import Response
 
-from compilers.base import SandboxUnavailable
+from compilers.sandbox.base import SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 
 SECCOMP_PROPERTY = "kiok.sandbox.podman.seccomp.path"

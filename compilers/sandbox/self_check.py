@@ -14,18 +14,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from compilers.base import (
-    CompileOutcome,
-    Ignored,
-    Kind,
-    RawResult,
-    SandboxJob,
-    SandboxUnavailable,
-    TreeEntry,
-)
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
+from compilers.source import Ignored, Kind, TreeEntry
 from kiok.checks import CheckResult, CheckStatus
 
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Generator, Iterator, Sequence
 
-from compilers.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached, start_container
 from compilers.sandbox.engine import Engine

@@ -9,7 +9,8 @@ from contextlib import closing
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 
-from compilers.base import Kind, RawResult, SandboxJob
+from compilers.sandbox.base import RawResult, SandboxJob
+from compilers.source import Kind
 
 # The number of files that compile in about the time a container takes to start (docs/performance.md).
 FILES_WORTH_A_CONTAINER = {Kind.PYTHON: 50, Kind.JAR: 3}

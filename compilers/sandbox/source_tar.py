@@ -6,8 +6,8 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compilers.base import CompilerError, Tree, TreeEntry
 from compilers.sandbox.limits import SandboxLimits
+from compilers.source import CompilerError, Tree, TreeEntry
 
 _PAGE_BYTES = 4096
 _BLOCK_BYTES = 512

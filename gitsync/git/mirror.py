@@ -22,7 +22,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from compilers.base import TreeEntry
+from compilers.source import TreeEntry
 from gitsync.git import advertisement
 from gitsync.git.client import GitClient
 from gitsync.git.commit_fetch import DAMAGE, BlobsWithheld, CommitFetch, Fetched

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from compilers.base import Ignored, TreeEntry
 from compilers.links import Link, Links
+from compilers.source import Ignored, TreeEntry
 from gitsync.git.client import GitClient
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.listing import SUBMODULE, SYMLINK, Listing, blob_sizes, broken, list_commit, read_listing
@@ -48,7 +48,7 @@ class PathKind(StrEnum):
 
 
 class GitTree:
-    """The part of a commit's tree in the scope: a `compilers.base.Tree`.
+    """The part of a commit's tree in the scope: a `compilers.source.Tree`.
 
     Entries outside the scope are treated as absent, whether or not they were fetched. Only `links_outside` are kept, to
     explain errors. `refused` are entries whose name cannot be a source path (not UTF-8, control characters, `::`, too

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from compilers.base import Kind
+from compilers.source import Kind
 from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include

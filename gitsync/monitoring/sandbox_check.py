@@ -10,8 +10,8 @@ from typing import Any
 from django.db import DatabaseError
 from django_q.tasks import async_task
 
-from compilers.base import CompilerError
 from compilers.sandbox.self_check import Examination, examine
+from compilers.source import CompilerError
 from gitsync.worker import sandbox
 
 TASK = "gitsync.monitoring.sandbox_check.check"

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from compilers.base import Kind
+from compilers.source import Kind
 from gitsync.models import QueuedSync
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties

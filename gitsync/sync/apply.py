@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.db.models import Max
 
-from compilers.base import FileResult, FileStatus, Ignored
 from compilers.excerpt import excerpts
+from compilers.result import FileResult, FileStatus
+from compilers.source import Ignored
 from gitsync.errors import ConfigurationChanged
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from compilers.base import FileStatus
 from compilers.build_cache import CachedResult
+from compilers.result import FileStatus
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.sync.plan import Recorded
 from kiok.cluster.clock import database_now

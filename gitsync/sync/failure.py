@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from compilers.base import CompilerError
+from compilers.source import CompilerError
 from gitsync.errors import SyncError, SyncReason
 from gitsync.git.errors import GitError, GitReason
 from gitsync.models import Repository

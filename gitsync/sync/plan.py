@@ -11,8 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from compilers.base import FileResult, FileStatus
-from compilers.results import failed
+from compilers.result import FileResult, FileStatus, failed
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compilers.base import FileResult
 from compilers.pipeline import Compilation, Share, compile_work, find_work
+from compilers.result import FileResult
 from gitsync.errors import TooManyDags
 from gitsync.models import Repository, Verify
 from gitsync.sync import apply as store

@@ -6,8 +6,8 @@ import hashlib
 import json
 from datetime import datetime
 
-from compilers.base import Kind
 from compilers.build_cache import COMPILER_VERSION
+from compilers.source import Kind
 from gitsync.models import Repository
 from gitsync.sync.empty_hold import is_accepted
 from gitsync.worker import sandbox

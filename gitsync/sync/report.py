@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from compilers.base import FileStatus, Ignored
+from compilers.result import FileStatus
+from compilers.source import Ignored
 from gitsync.errors import SyncReason
 from gitsync.models import FileState, Repository, RepositoryState
 from gitsync.models.source_file import reason_text

@@ -14,7 +14,7 @@ import time
 
 from django.db import Error, connections
 
-from compilers.base import SandboxUnavailable
+from compilers.sandbox.base import SandboxUnavailable
 from gitsync.worker import sandbox
 from kiok.cluster.heartbeat import EngineStatus, Heartbeat
 from kiok.cluster.process_id import process_name

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from compilers.base import Kind, SandboxUnavailable
+from compilers.sandbox.base import SandboxUnavailable
 from compilers.sandbox.config import (
     LABEL_CORRELATION,
     LABEL_REPOSITORY,
@@ -25,6 +25,7 @@ from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Filled
 from compilers.sandbox.reaper import remove_orphans
+from compilers.source import Kind
 from gitsync.models import SyncRun, SyncState
 from kiok import correlation
 from kiok.cluster.conf import properties

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 import docker
 
-from compilers.base import CompileOutcome, DiscoveredFile, FileResult, Kind, RawResult, SandboxJob
-from compilers.results import result_of_raw
-from compilers.sandbox import LABEL_REPOSITORY, LABEL_SERVICE, DockerSandbox, SandboxConfig
+from compilers.result import FileResult, result_of_raw
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
+from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.source import DiscoveredFile, Kind
 from tests.sandbox.attacks import Attack
 from tests.sandbox.leftovers import watched
 from tests.support.trees import MemoryTree

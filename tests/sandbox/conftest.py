@@ -12,8 +12,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from compilers.base import Kind, SandboxJob
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
+from compilers.sandbox.base import SandboxJob
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 from tests.support.trees import MemoryTree
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compilers.base import CompileOutcome, Kind, Sandbox, SandboxJob
+from compilers.sandbox.base import CompileOutcome, Sandbox, SandboxJob
+from compilers.source import Kind
 from kiok.compiled import CompiledFile, decode
 from kiok.errors import Diagnostic
 from tests.support.trees import MemoryTree

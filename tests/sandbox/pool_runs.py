@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import docker
 
-from compilers.sandbox import LABEL_SERVICE
+from compilers.sandbox.config import LABEL_SERVICE
 from compilers.sandbox.pool import Pool
 from tests.support.waiting import wait_until
 
@@ -19,8 +19,9 @@ Processes = Sequence["subprocess.Popen[str]"]
 
 FILL_ON_REQUEST = """
 import logging, sys, time
-from compilers.base import Kind
-from compilers.sandbox import DockerSandbox, SandboxConfig
+from compilers.source import Kind
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 image, service, keeper = sys.argv[1:]
 logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="logged: %(message)s")
 sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: image}, pool_size=1))

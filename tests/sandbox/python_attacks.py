@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compilers.base import Kind
-from compilers.sandbox import SandboxConfig, SandboxLimits
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 from tests.sandbox.attack_runs import Battle, Crowd, fight
 from tests.sandbox.attacks import PYTHON, Attack
 

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from compilers.base import DiscoveredFile, FileStatus, Kind
-from compilers.results import result_of_raw
-from compilers.sandbox import SandboxConfig, SandboxLimits
+from compilers.result import FileStatus, result_of_raw
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.limits import SandboxLimits
+from compilers.source import DiscoveredFile, Kind
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, said
 from tests.sandbox.attacks import JARS, Attack, attacks

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compilers.base import DiscoveredFile, FileStatus, Kind
-from compilers.results import result_of_raw
+from compilers.result import FileStatus, result_of_raw
+from compilers.source import DiscoveredFile, Kind
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import Battle, contained, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from compilers.base import Kind, SandboxJob
-from compilers.sandbox import SandboxConfig
+from compilers.sandbox.base import SandboxJob
+from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import start_container
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, StreamDemultiplexer
@@ -24,6 +24,7 @@ from compilers.sandbox.protocol import (
     chunk,
 )
 from compilers.sandbox.source_tar import measure, tar_stream
+from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 CORRUPTIONS = 10_000

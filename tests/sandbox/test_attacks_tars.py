@@ -18,11 +18,13 @@ from typing import Any
 import docker
 import pytest
 
-from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, TreeRefused
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.container import start_container
+from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, ResponseLost
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.protocol import (
     STAGE_REQUEST,
     CompileRequest,
@@ -31,7 +33,8 @@ from compilers.sandbox.protocol import (
     ResultFrame,
     chunk,
 )
-from compilers.sandbox.source_tar import measure, tar_stream
+from compilers.sandbox.source_tar import TreeRefused, measure, tar_stream
+from compilers.source import Kind
 from tests.sandbox.attacks import TARS, Attack, attacks
 from tests.sandbox.leftovers import watched
 from tests.support.trees import MemoryTree

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from compilers.base import FileResult, FileStatus, Kind
 from compilers.pipeline import compile_tree
-from compilers.sandbox import DockerSandbox
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox.docker import DockerSandbox
+from compilers.source import Kind
 from kiok import Dag, conn, secret
 from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.validation import DAG_KEYS, TASK_KEYS

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from compilers.base import Kind
-from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 from tests.sandbox.jar_runs import JarRun, rezipped, run_jar
 from tests.sandbox.javac import compile_jar
 

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from compilers.sandbox import DockerSandbox
+from compilers.sandbox.docker import DockerSandbox
 from tests.sandbox.jar_runs import rezipped, run_jar, run_jars, zipped
 from tests.sandbox.javac import compile_jar
 

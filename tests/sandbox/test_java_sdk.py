@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compilers.sandbox import DockerSandbox
+from compilers.sandbox.docker import DockerSandbox
 from tests.sandbox.jar_runs import run_jar
 from tests.sandbox.java_stubs import EVERY_MEMBER, STUBS
 from tests.sandbox.javac import compile_jar, in_builder

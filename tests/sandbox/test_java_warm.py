@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 import docker
 import pytest
 
-from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 from kiok.compiled import decode
 from tests.sandbox.jar_runs import rezipped
 from tests.sandbox.javac import compile_jar

@@ -6,10 +6,11 @@ import subprocess
 
 import docker
 
-from compilers.base import Kind, SandboxJob
-from compilers.sandbox import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.base import SandboxJob
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.container import start_container
 from compilers.sandbox.engine import Engine
+from compilers.source import Kind
 from tests.sandbox.leftovers import Watch, watched
 from tests.support.trees import MemoryTree
 from tests.support.waiting import wait_until

@@ -8,19 +8,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from compilers.base import (
-    CompileOutcome,
-    FileResult,
-    FileStatus,
-    ImageMismatch,
-    ImageMissing,
-    Kind,
-    SandboxUnavailable,
-)
 from compilers.pipeline import compile_tree
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox.base import CompileOutcome, ImageMismatch, ImageMissing, SandboxUnavailable
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.protocol import VERSION
+from compilers.source import Kind
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
 from tests.support.images import image_from

@@ -14,10 +14,15 @@ import docker
 import pytest
 from docker.errors import APIError, NotFound
 
-from compilers.base import CompileOutcome, FileStatus, Kind, SandboxUnavailable
 from compilers.pipeline import compile_tree
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
+from compilers.result import FileStatus
+from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.reaper import remove_orphans
 from compilers.sandbox.self_check import examine
+from compilers.source import Kind
 from tests.sandbox.attack_runs import Battle, contained, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks
 from tests.sandbox.conftest import JobOf

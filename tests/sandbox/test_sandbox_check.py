@@ -18,8 +18,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
-from compilers.base import SandboxUnavailable
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxLimits
+from compilers.sandbox.base import SandboxUnavailable
+from compilers.sandbox.config import LABEL_SERVICE
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.self_check import Examination, LayerResult, examine
 from gitsync.management import terminal
 from gitsync.monitoring import sandbox_check

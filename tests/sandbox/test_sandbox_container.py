@@ -17,16 +17,13 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from compilers.base import CompileOutcome, Kind, SandboxJob, TreeEntry
-from compilers.sandbox import (
-    LABEL_SERVICE,
-    DockerSandbox,
-    SandboxConfig,
-    SandboxLimits,
-    TreeRefused,
-    remove_orphans,
-)
-from compilers.sandbox.config import seccomp_profile
+from compilers.sandbox.base import CompileOutcome, SandboxJob
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig, seccomp_profile
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.reaper import remove_orphans
+from compilers.sandbox.source_tar import TreeRefused
+from compilers.source import Kind, TreeEntry
 from tests.sandbox.conftest import JobOf
 from tests.support.trees import MemoryTree
 from tests.support.waiting import PATIENCE_SECONDS
@@ -117,8 +114,10 @@ def test_a_container_goes_when_the_caller_loses_interest(
 
 def test_a_container_dies_with_its_host(python_image: str, engine: docker.DockerClient, service: str) -> None:
     program = f"""
-from compilers.base import Kind, SandboxJob
-from compilers.sandbox import DockerSandbox, SandboxConfig
+from compilers.sandbox.base import SandboxJob
+from compilers.source import Kind
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 from tests.support.trees import MemoryTree
 tree = MemoryTree({{"a.py": "import time; time.sleep(3600)"}})
 sandbox = DockerSandbox(SandboxConfig(images={{Kind.PYTHON: {python_image!r}}}))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from compilers.base import CompileOutcome, Kind, RawResult, Sandbox, SandboxJob, SandboxUnavailable
-from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, TreeRefused
+from compilers.sandbox.base import CompileOutcome, RawResult, Sandbox, SandboxJob, SandboxUnavailable
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.sandbox.source_tar import TreeRefused
+from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 FILES = {

@@ -25,9 +25,11 @@ from cryptography.x509.oid import NameOID
 from docker.errors import APIError
 from requests import Response
 
-from compilers.base import CompileOutcome, Kind, SandboxJob, SandboxUnavailable
-from compilers.sandbox import DockerSandbox, SandboxConfig
+from compilers.sandbox.base import CompileOutcome, SandboxJob, SandboxUnavailable
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.protocol import VERSION
+from compilers.source import Kind
 from tests.sandbox.conftest import JobOf
 from tests.support.engine_socket import ENGINE_SOCKET
 from tests.support.images import image_from
@@ -235,7 +237,7 @@ CONNECTIONS = """
 import os
 from contextlib import suppress
 import docker
-from compilers.sandbox import DockerSandbox
+from compilers.sandbox.docker import DockerSandbox
 
 def sockets():
     links = []

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from compilers.base import CompileOutcome, RawResult
-from compilers.sandbox import DockerSandbox
+from compilers.sandbox.base import CompileOutcome, RawResult
+from compilers.sandbox.docker import DockerSandbox
 from tests.sandbox.conftest import JobOf
 
 INNOCENT = """\

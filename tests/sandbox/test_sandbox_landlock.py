@@ -10,8 +10,9 @@ from dataclasses import replace
 import docker
 import pytest
 
-from compilers.base import CompileOutcome
-from compilers.sandbox import LABEL_SERVICE, DockerSandbox, SandboxConfig
+from compilers.sandbox.base import CompileOutcome
+from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.probes import PROBE
 from tests.sandbox.profiles import without_landlock

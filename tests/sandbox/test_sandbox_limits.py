@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from compilers.base import CompileOutcome, FileResult, FileStatus, Kind, SandboxUnavailable
 from compilers.pipeline import compile_tree
-from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, container
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox import container
+from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.self_check import examine
+from compilers.source import Kind
 from kiok.errors import Diagnostic
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar

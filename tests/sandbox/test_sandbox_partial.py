@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compilers.base import FileResult, RawResult, SandboxJob
 from compilers.partial import MIN_FILES_SAVED
 from compilers.pipeline import compile_tree
-from compilers.sandbox import DockerSandbox
+from compilers.result import FileResult
+from compilers.sandbox.base import RawResult, SandboxJob
+from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
 from tests.sandbox.test_sandbox_reuse import REPOSITORY, Files, histories, known_of, outcome
 from tests.support.trees import MemoryTree

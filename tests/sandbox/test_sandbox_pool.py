@@ -14,10 +14,13 @@ from typing import Any
 import docker
 import pytest
 
-from compilers.base import CompileOutcome, Kind, SandboxUnavailable
-from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits, remove_orphans
-from compilers.sandbox.config import LABEL_CORRELATION
+from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
+from compilers.sandbox.config import LABEL_CORRELATION, SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Filled
+from compilers.sandbox.reaper import remove_orphans
+from compilers.source import Kind
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes, names, until_gone
 from tests.support.waiting import wait_until
@@ -251,8 +254,10 @@ def test_a_pool_of_none_starts_none(python_image: str, engine: docker.DockerClie
 
 CLAIM_AND_WAIT = """
 import sys, time
-from compilers.base import Kind, SandboxJob
-from compilers.sandbox import DockerSandbox, SandboxConfig
+from compilers.sandbox.base import SandboxJob
+from compilers.source import Kind
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: sys.argv[1]}, pool_size=1))
 job = SandboxJob(Kind.PYTHON, [], [], None, labels=(("kiok.service", sys.argv[2]), ("kiok.sync", "7")))
 assert sandbox.pool.claim(job)

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compilers.base import FileResult, FileStatus, Kind, RawResult, SandboxJob
 from compilers.build_cache import CachedResult
 from compilers.ignore_rules import IGNORE_FILE
 from compilers.pipeline import compile_tree
-from compilers.sandbox import DockerSandbox
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox.base import RawResult, SandboxJob
+from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
+from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 HEADER = """

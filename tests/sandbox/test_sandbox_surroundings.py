@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from compilers.base import FileResult, FileStatus, Kind
 from compilers.pipeline import compile_tree
-from compilers.sandbox import DockerSandbox, SandboxConfig, SandboxLimits
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
+from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Kind
 from kiok.errors import Diagnostic
 from tests.support.trees import MemoryTree
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from compilers.base import CompileOutcome, SandboxJob
-from compilers.sandbox import DockerSandbox, SandboxConfig
+from compilers.sandbox.base import CompileOutcome, SandboxJob
+from compilers.sandbox.config import SandboxConfig
+from compilers.sandbox.docker import DockerSandbox
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.jar_runs import run_jar
 from tests.sandbox.javac import compile_jar

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from compilers.base import Ignored, TreeEntry
+from compilers.source import Ignored, TreeEntry
 
 
 class MemoryTree:
-    """`compilers.base.Tree` over a mapping of path to content; `modes` for what is no plain file."""
+    """`compilers.source.Tree` over a mapping of path to content; `modes` for what is no plain file."""
 
     def __init__(
         self,

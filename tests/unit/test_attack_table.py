@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compilers.base import FileStatus
+from compilers.result import FileStatus
 from kiok.server import marked_text
 from scripts.attack_table import SECTIONS, table
 from tests.sandbox.attacks import Attack, attacks, read

@@ -9,9 +9,10 @@ from functools import partial
 
 import pytest
 
-from compilers.base import CompileOutcome, Kind, RawResult, SandboxJob
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.container import claimed_name, owner_in_name
 from compilers.sandbox.sharding import run_sharded
+from compilers.source import Kind
 from kiok import correlation
 
 

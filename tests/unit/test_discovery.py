@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compilers import ignore_rules
-from compilers.base import Ignored, Kind, TreeEntry
 from compilers.discovery import MAX_LISTED_LINKS, MAX_SHOWN_PATH, discover, is_under
 from compilers.ignore_rules import MAX_IGNORE_FILE_BYTES, IgnoreFileError, IgnoreRules
+from compilers.source import Ignored, Kind, TreeEntry
 from tests.support.trees import MemoryTree
 
 PATHS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from compilers.base import Kind
 from compilers.excerpt import MAX_CHARACTERS, MAX_EXCERPTS, MAX_LINE, Excerpt, excerpts
+from compilers.source import Kind
 from kiok.errors import Diagnostic
 
 TEN = "".join(f"line {number}\n" for number in range(1, 11))

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from compilers.base import CompileOutcome, FileResult, FileStatus, RawResult, SandboxJob, Tree
-from compilers.build_cache import EVERYTHING, CachedResult
+from compilers.build_cache import CachedResult
 from compilers.pipeline import compile_tree
+from compilers.result import EVERYTHING, FileResult, FileStatus
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.fake import FakeSandbox
+from compilers.source import Tree
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec

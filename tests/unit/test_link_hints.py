@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from compilers.base import DiscoveredFile, FileResult, FileStatus, Kind, TreeEntry
 from compilers.build_cache import View
 from compilers.links import Link, Links
-from compilers.results import failed
+from compilers.result import FileResult, FileStatus, failed
 from compilers.sandbox.link_hints import with_link_hints
+from compilers.source import DiscoveredFile, Kind, TreeEntry
 from tests.support.trees import MemoryTree
 
 MODES = {

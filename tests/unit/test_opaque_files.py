@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compilers.base import FileResult, FileStatus
 from compilers.pipeline import compile_tree
+from compilers.result import FileResult, FileStatus
 from compilers.sandbox.fake import FakeSandbox
 from kiok.opaque import opaque_reason
 from kiok.yaml_dag import compile_yaml

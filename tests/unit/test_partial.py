@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from compilers.base import CompileOutcome, FileStatus, RawResult, SandboxJob
 from compilers.build_cache import CachedResult
 from compilers.partial import MIN_FILES_SAVED
 from compilers.pipeline import Compilation, compile_tree
+from compilers.result import FileStatus
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile
 from kiok.spec import DagSpec, TaskSpec

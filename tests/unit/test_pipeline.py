@@ -8,22 +8,14 @@ from typing import Any
 
 import pytest
 
-from compilers.base import (
-    CompileOutcome,
-    FileResult,
-    FileStatus,
-    Ignored,
-    Kind,
-    RawResult,
-    SandboxJob,
-    SandboxUnavailable,
-    TreeEntry,
-)
 from compilers.formats import yaml
 from compilers.ignore_rules import IgnoreFileError
 from compilers.pipeline import Compilation, compile_tree, compile_work, find_work
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
+from compilers.source import Ignored, Kind, TreeEntry
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec

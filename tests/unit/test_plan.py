@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compilers.base import DiscoveredFile, FileResult, FileStatus, Kind
+from compilers.result import FileResult, FileStatus
+from compilers.source import DiscoveredFile, Kind
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec

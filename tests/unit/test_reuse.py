@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from compilers.base import CompileOutcome, DiscoveredFile, FileResult, FileStatus, Kind, RawResult, SandboxJob
 from compilers.build_cache import CachedResult, CacheInputs, View
 from compilers.pipeline import compile_tree
+from compilers.result import FileResult, FileStatus
+from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
+from compilers.source import DiscoveredFile, Kind
 from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from requests.exceptions import ConnectionError as RequestsConnectionError
 
-from compilers.base import Kind, SandboxUnavailable
-from compilers.sandbox import SandboxConfig, SandboxLimits
+from compilers.sandbox.base import SandboxUnavailable
+from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.exchange import Exchange, ResponseLost, StreamDemultiplexer
+from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.protocol import (
     FatalFrame,
     ProtocolError,
@@ -26,6 +27,7 @@ from compilers.sandbox.protocol import (
     hello_frame,
     result_frame,
 )
+from compilers.source import Kind
 
 META = {"outcome": "ok", "detail": "", "seconds": 0.1, "output": ""}
 ANSWER = hello_frame() + result_frame(0, META, b"{}") + end_frame(1)

@@ -20,14 +20,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compilers.base import CompileOutcome, DiscoveredFile, Kind, RawResult, TreeEntry
 from compilers.images.driver.unpack import ChunkReader, TarRefused, unpack
-from compilers.results import result_of_raw
+from compilers.result import result_of_raw
 from compilers.sandbox import protocol
+from compilers.sandbox.base import CompileOutcome, RawResult
 from compilers.sandbox.exchange import StreamDemultiplexer
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.protocol import CompileRequest, ProtocolError, ResponseParser, chunk
 from compilers.sandbox.source_tar import TreeRefused, measure, tar_stream
+from compilers.source import DiscoveredFile, Kind, TreeEntry
 from kiok.compiled import MAX_DIAGNOSTICS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.validation import validate

@@ -6,10 +6,11 @@ from dataclasses import fields
 
 import pytest
 
-from compilers.base import CompileOutcome, DiscoveredFile, FileResult, Kind, RawResult
-from compilers.results import failed, result_of_raw
+from compilers.result import FileResult, failed, result_of_raw
+from compilers.sandbox.base import CompileOutcome, RawResult
 from compilers.sandbox.hints import with_hints
 from compilers.sandbox.limits import PROPERTIES, SandboxLimits
+from compilers.source import DiscoveredFile, Kind
 from gitsync.worker import sandbox
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic

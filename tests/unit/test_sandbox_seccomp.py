@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compilers.sandbox import SandboxConfig
-from compilers.sandbox.config import seccomp_profile
+from compilers.sandbox.config import SandboxConfig, seccomp_profile
 
 PROFILE = json.loads(seccomp_profile())
 GROUPS = PROFILE["syscalls"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compilers.base import CompilerError
+from compilers.source import CompilerError
 from gitsync.management import terminal
 from gitsync.monitoring.sandbox_check import examination
 

@@ -6,11 +6,12 @@ import re
 from functools import partial
 from typing import Any
 
-from compilers.base import ImageMismatch, ImageMissing, Kind, SandboxUnavailable
 from compilers.sandbox import podman
+from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxUnavailable
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from compilers.sandbox.self_check import unsupported_limits
+from compilers.source import Kind
 from gitsync.models import Repository
 from gitsync.monitoring.doctor.check import Check, fail, ok, warn
 from gitsync.worker import sandbox

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compilers.base import Tree
+from compilers.source import Tree
 from gitsync.git import client as client_module
 from gitsync.git.errors import GitPersonError, GitReason
 from gitsync.git.mirror import Mirror

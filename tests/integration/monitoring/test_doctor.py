@@ -22,8 +22,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
 
-from compilers.base import Kind
 from compilers.sandbox.config import LABEL_PROTOCOL
+from compilers.source import Kind
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.check import Check, ok

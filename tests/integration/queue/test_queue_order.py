@@ -15,8 +15,8 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 from pytest_django import Settings
 
-from compilers.base import Kind
 from compilers.pipeline import Share
+from compilers.source import Kind
 from gitsync import tasks
 from gitsync.models import QueuedSync, Repository, SyncRun, Trigger
 from gitsync.queue import dequeue, dispatch

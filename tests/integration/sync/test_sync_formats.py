@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from docker.errors import NotFound
 
-from compilers.base import Kind
+from compilers.source import Kind
 from gitsync.models import Repository, SourceFile, SyncRun
 from gitsync.worker import sandbox
 from kiok.cluster.process_id import process_name

@@ -13,7 +13,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from compilers.base import Kind, SandboxUnavailable
+from compilers.sandbox.base import SandboxUnavailable
+from compilers.source import Kind
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.repositories.declared import follow_declaration

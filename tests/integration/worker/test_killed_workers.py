@@ -126,7 +126,8 @@ CLAIMANT = """
 import sys
 import django
 django.setup()
-from compilers.base import Kind, SandboxJob
+from compilers.sandbox.base import SandboxJob
+from compilers.source import Kind
 from gitsync.worker import sandbox as worker_sandbox
 
 sandbox = worker_sandbox.sandbox()

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compilers.base import FileStatus
+from compilers.result import FileStatus
 
 FOLDER = Path(__file__).parent
 PYTHON = FOLDER / "python"

@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections.abc import Mapping
 
-from compilers.base import TreeEntry
+from compilers.source import TreeEntry
 
 BLOCK = tarfile.BLOCKSIZE
 _CHECKSUM = slice(148, 156)

@@ -1,21 +1,71 @@
-"""Turn the output of a compiler or a container into a `FileResult` that the rest of the service can trust."""
+"""The result of a source file, and how the output of a compiler or a container becomes one that can be trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from compilers.base import CompileOutcome, DiscoveredFile, FileResult, FileStatus, Kind, RawResult
-from compilers.build_cache import EVERYTHING
-from kiok.compiled import CompiledFile, CompiledFileError, decode
+from compilers.sandbox.base import CompileOutcome, RawResult
+from compilers.source import DiscoveredFile, Kind
+from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic
 from kiok.opaque import opaque_reason
 from kiok.spec import DagSpec
 from kiok.stack_dump import read_stack
 
+# The questions of a file whose accesses are unknown: any change to the tree invalidates its result.
+EVERYTHING = ("*",)
 NO_REASON = "it defines no DAG"
 SRC = "/src"  # where a container holds the repository
 TRANSIENT = (CompileOutcome.TIMEOUT, CompileOutcome.LOST)
+
+
+class FileStatus(StrEnum):
+    """The outcome of one source file. A deleted file has no status: it is not listed."""
+
+    COMPILED = "compiled"
+    FAILED = "failed"
+    NOT_A_DAG = "not_a_dag"
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """The outcome of one source file on the host, after validation.
+
+    `text` is the source as authored (None for a jar). `image` is the digest of the image that compiled it (None if no
+    container was needed). `diagnostics` are the problems of a failed file, the reason why a file is not a DAG, or the
+    doubts of a compiled file. `doubts` are parts that could not be evaluated and may define a DAG: while there are
+    any, a DAG that the file defined before does not count as removed. `retry` is True when the next attempt may
+    succeed with the same file (no engine, a timeout, a lost response). `unavailable` is the reason of the
+    `SandboxUnavailable` that prevented the compile. `starved` is True for a file that did not get its full time
+    because other files had used up the container's time.
+
+    `traced_accesses` are the accesses of the file to the tree (`compilers.build_cache`), None if the result must never be
+    reused. `key` is a digest of these accesses, their answers and all other inputs of the compile, "" if there is
+    none. If `retry` is set, the key is valid only until the caller retries the file. A `reused` result was not compiled
+    in this sync: the last result of the file is still valid, its DAGs are in the store, and `dags` is empty.
+
+    `imported` are DAGs that other files of the repository created. `compilers.imported_dags` decides which of them
+    this file registers, and empties the field.
+    """
+
+    source: DiscoveredFile
+    status: FileStatus
+    dags: tuple[DagSpec, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    keyed: bool = True
+    text: str | None = None
+    image: str | None = None
+    seconds: float = 0.0
+    doubts: tuple[Diagnostic, ...] = ()
+    retry: bool = False
+    traced_accesses: tuple[str, ...] | None = None
+    key: str = ""
+    reused: bool = False
+    unavailable: str = ""
+    starved: bool = False
+    imported: tuple[ImportedDags, ...] = ()
 
 
 def readable(content: bytes | str) -> str:
