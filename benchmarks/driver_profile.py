@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import authored
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxJob
+from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.source_tar import measure
-from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 IMAGE = os.environ.get("KIOK_IMAGE_PYTHON", "kiok-sandbox-python:dev")
@@ -130,15 +131,15 @@ def _command(how: str) -> list[str]:
     walls += ["--user", "20000:20000", "--memory", "512m", "--cpus", "1", "--pids-limit", "64"]
     walls += ["--tmpfs", f"/src:size=64m,{owned}", "--tmpfs", f"/tmp:size=64m,{owned}"]
     python = ["--entrypoint", "/opt/kiok/bin/driver-python", IMAGE, "-I", "-B", "-c", _INSIDE]
-    return ["docker", "run", "--rm", "-i", *walls, *python, Kind.PYTHON.value, str(WAIT_SECONDS), how]
+    return ["docker", "run", "--rm", "-i", *walls, *python, PYTHON.name, str(WAIT_SECONDS), how]
 
 
 def _request(files: int) -> bytes:
     """Return the request that the sandbox sends for such a tree."""
     tree = MemoryTree(dict(authored.python_files(files)))
     paths = [entry.path for entry in tree.entries]
-    job = SandboxJob(kind=Kind.PYTHON, files=paths, entries=tree.entries, tree=tree)
-    sandbox = DockerSandbox()
+    job = SandboxJob(language=PYTHON, files=paths, entries=tree.entries, tree=tree)
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: IMAGE}))
     return b"".join(sandbox._session._request(job, measure(tree.entries, sandbox.config.limits), 0))
 
 

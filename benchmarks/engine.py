@@ -11,8 +11,8 @@ from typing import Any
 import docker
 
 from benchmarks.worker import Worker
+from compilers.sandbox.base import Language
 from compilers.sandbox.config import LABEL_POOL, LABEL_SERVICE
-from compilers.source import Kind
 
 _PATIENCE_SECONDS = 60.0
 _LATE_SECONDS = 1.0
@@ -44,21 +44,21 @@ def _note(events: Iterable[Mapping[str, Any]], names: list[str]) -> None:
         names.append(event["Actor"]["Attributes"]["name"])
 
 
-def await_ready(worker: Worker, kind: Kind) -> None:
-    """Wait until the worker's pool is full for that kind, as it is when there was no push for a while."""
+def await_ready(worker: Worker, language: Language) -> None:
+    """Wait until the worker's pool is full for that language, as it is when there was no push for a while."""
     facts = worker.ask("facts")
-    await_pool(facts["service"], facts["pool"], kind)
+    await_pool(facts["service"], facts["pool"], language)
 
 
-def await_pool(service: str, size: int, kind: Kind) -> None:
-    """Wait until the service has `size` warm containers of that kind."""
+def await_pool(service: str, size: int, language: Language) -> None:
+    """Wait until the service has `size` warm containers of that language."""
     filters = {"label": [f"{LABEL_POOL}=1", f"{LABEL_SERVICE}={service}"]}
     patience = time.monotonic() + _PATIENCE_SECONDS
     with _engine() as client:
         while True:
             names = [container.name for container in client.containers.list(filters=filters)]
             # The name of a container that is still starting ends differently.
-            ready = [name for name in names if f"-{kind.value}-" in name and name[-1].isdecimal()]
+            ready = [name for name in names if f"-{language.name}-" in name and name[-1].isdecimal()]
             if len(ready) >= size:
                 break
             if time.monotonic() > patience:

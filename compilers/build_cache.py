@@ -178,9 +178,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class CacheInputs:
-    """The inputs of a compile other than the files themselves, for sources of one kind.
+    """The inputs of a compile other than the files themselves, for sources of one format.
 
-    `view` is empty for a kind that sees only its own file. `image` is the digest of the image, None if it is
+    `view` is empty for a format that sees only its own file. `image` is the digest of the image, None if it is
     unavailable now, "" if none is needed. `limits` is a fingerprint of the sandbox's limits.
     """
 
@@ -194,7 +194,7 @@ class CacheInputs:
         conditions = _json(
             [
                 COMPILER_VERSION,
-                source.kind.value,
+                source.kind,
                 source.path,
                 source.blob,
                 image,

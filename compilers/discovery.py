@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from compilers.formats import format_of
 from compilers.ignore_rules import IGNORE_FILE, IgnoreRules
 from compilers.links import Links
 from compilers.sandbox.source_tar import unfit_name
-from compilers.source import DiscoveredFile, Ignored, Kind, Tree, TreeEntry
+from compilers.source import DiscoveredFile, Ignored, Tree, TreeEntry
 
-KIND_BY_ENDING = {".yaml": Kind.YAML, ".yml": Kind.YAML, ".py": Kind.PYTHON, ".jar": Kind.JAR}
 MAX_SHOWN_PATH = 1024  # characters; the size of the store's column
 KEPT_END = 200  # characters kept of a long path's end, which holds the file's name and ending
 MAX_MATCHED_PATH = 16_384  # characters; a longer path is refused without matching it against .kiokignore
@@ -46,15 +46,15 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
     refused: list[tuple[DiscoveredFile, str]] = []
     ignored: list[Ignored] = []
     for entry in tree.entries:
-        kind = kind_of(entry.path)
-        if kind is None or not entry.is_file or not is_under(entry.path, subpath):
+        found = format_of(entry.path)
+        if found is None or not entry.is_file or not is_under(entry.path, subpath):
             continue
         if rules.ignore(entry.path):
             ignored.append(Ignored(entry.path, IGNORE_FILE))
-        elif kind is not Kind.YAML and (why := unfit_name(entry.path)):
-            refused.append((DiscoveredFile(entry.path, kind, entry.blob, entry.size), why))
+        elif found.language and (why := unfit_name(entry.path)):
+            refused.append((DiscoveredFile(entry.path, found.name, entry.blob, entry.size), why))
         else:
-            sources.append(DiscoveredFile(entry.path, kind, entry.blob, entry.size))
+            sources.append(DiscoveredFile(entry.path, found.name, entry.blob, entry.size))
     refused += _behind_links(links, subpath, served, rules)
     refused += _oversized(tree, subpath, rules)
     failed = {source.path for source, _ in refused}
@@ -65,28 +65,20 @@ def discover(tree: Tree, subpath: str = "", served: Collection[str] = ()) -> Dis
     return Discovery(tuple(sources), tuple(refused), tuple(ignored))
 
 
-def kind_of(path: str) -> Kind | None:
-    """Return the kind of source that a path's ending means, in upper or lower case; None if it is no source."""
-    # Equivalent to `PurePath.suffix`, which takes most of the time needed to find 10 000 files.
-    name = path[path.rfind("/") + 1 :]
-    dot = name.rfind(".")
-    return KIND_BY_ENDING.get(name[dot:].lower()) if 0 < dot < len(name) - 1 else None
-
-
 def _behind_links(
     links: Links, subpath: str, served: Collection[str], rules: IgnoreRules
 ) -> Iterator[tuple[DiscoveredFile, str]]:
     """Yield served files whose path is now a link, or behind one. They fail, so that their DAGs stay."""
     for path in sorted(served) if links.entries else ():
         entry = links.at_or_above(path)
-        kind = kind_of(path)
-        if entry is None or kind is None or not is_under(path, subpath) or rules.ignore(path):
+        found = format_of(path)
+        if entry is None or found is None or not is_under(path, subpath) or rules.ignore(path):
             continue
         (link,) = links.read([entry])
         is_itself = link.path == path
         content = "file" if is_itself else "folder"
         yield (
-            DiscoveredFile(path, kind, entry.blob if is_itself else "", entry.size if is_itself else 0),
+            DiscoveredFile(path, found.name, entry.blob if is_itself else "", entry.size if is_itself else 0),
             f"{link.path} is now a {link.kind} ({link}); {link.rule}, so the file cannot be read. Replace it with the "
             f"{content}, or delete it to remove the DAGs",
         )
@@ -101,7 +93,7 @@ def _listed_links(
     for path, entry in links.entries.items():
         if not is_under(path, subpath) or path in failed:
             continue
-        is_source = kind_of(path) is not None
+        is_source = format_of(path) is not None
         if rules.ignore(path):
             if is_source:
                 yield Ignored(path, IGNORE_FILE)
@@ -109,7 +101,7 @@ def _listed_links(
         others += not is_source
         if is_source or others <= MAX_LISTED_LINKS:
             shown.append(entry)
-    last = max((entry.path for entry in shown if kind_of(entry.path) is None), default="")
+    last = max((entry.path for entry in shown if format_of(entry.path) is None), default="")
     for link in links.read(shown):
         reason = f"{link.kind} to {link.target}"[:MAX_REASON] if link.target else link.kind
         if link.path == last and others > MAX_LISTED_LINKS:
@@ -120,10 +112,10 @@ def _listed_links(
 def _oversized(tree: Tree, subpath: str, rules: IgnoreRules) -> Iterator[tuple[DiscoveredFile, str]]:
     """Yield sources above the size limit. They fail, so that their DAGs stay."""
     for entry in tree.oversized:
-        kind = kind_of(entry.path)
-        if kind and is_under(entry.path, subpath) and not rules.ignore(entry.path):
+        found = format_of(entry.path)
+        if found and is_under(entry.path, subpath) and not rules.ignore(entry.path):
             yield (
-                DiscoveredFile(entry.path, kind, entry.blob, entry.size),
+                DiscoveredFile(entry.path, found.name, entry.blob, entry.size),
                 f"the file is too large: it has {entry.size} bytes, more than kiok.gitsync.max.file.bytes allows",
             )
 
@@ -134,8 +126,8 @@ def _refused(
     """Yield sources whose name cannot be a path. Each fails under a distinct path that can be stored."""
     used = set(taken)
     for item in tree.refused:
-        kind = kind_of(item.path)
-        if kind is None or not is_under(item.path, subpath):
+        found = format_of(item.path)
+        if found is None or not is_under(item.path, subpath):
             continue
         if len(item.path) <= MAX_MATCHED_PATH and rules.ignore(item.path):
             continue
@@ -145,7 +137,7 @@ def _refused(
             number += 1
             path = f"{shown[: MAX_SHOWN_PATH - 10]} [{number}]"
         used.add(path)
-        yield DiscoveredFile(path, kind, "", 0), f"the path cannot be a source path: {item.reason}"
+        yield DiscoveredFile(path, found.name, "", 0), f"the path cannot be a source path: {item.reason}"
 
 
 def shortened(path: str) -> str:

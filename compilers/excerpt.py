@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from compilers.source import Kind
 from kiok.errors import Diagnostic
 
 AROUND = 2  # lines before and after the line of the problem
@@ -19,9 +18,7 @@ MAX_CHARACTERS = 160  # of one line
 MAX_EXCERPTS = 20  # per file, for its first problems
 MAX_LINE = 100_000  # lines further down are not shown, because finding them takes too long
 
-_NEWLINE = re.compile(r"\r\n|\r|\n")
-# libyaml counts these too: https://yaml.org/spec/1.1/#b-char
-_YAML_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +42,18 @@ class Excerpt:
         return cls(first, tuple(str(line) for line in lines))
 
 
-def excerpts(text: str, kind: Kind, diagnostics: Sequence[Diagnostic]) -> list[Excerpt | None]:
-    """Return the lines around each diagnostic's line; None if it has no line or `text` has no such line."""
+def excerpts(
+    text: str, diagnostics: Sequence[Diagnostic], line_break: re.Pattern[str] = LINE_BREAK
+) -> list[Excerpt | None]:
+    """Return the lines around each diagnostic's line; None if it has no line or `text` has no such line.
+
+    `line_break` matches what ends a line in the format of the source.
+    """
     wanted = [item.line for item in diagnostics[:MAX_EXCERPTS]]
     last = max((line for line in wanted if line is not None and line <= MAX_LINE), default=0)
     if last == 0:
         return [None] * len(diagnostics)
-    lines = _first_lines(text, kind, last + AROUND)
+    lines = _first_lines(text, last + AROUND, line_break)
     found = [_around(lines, line) for line in wanted]
     return found + [None] * (len(diagnostics) - len(found))
 
@@ -66,13 +68,12 @@ def _around(lines: Sequence[str], line: int | None) -> Excerpt | None:
     return Excerpt(first, tuple(_clean(item) for item in shown))
 
 
-def _first_lines(text: str, kind: Kind, number: int) -> list[str]:
+def _first_lines(text: str, number: int, line_break: re.Pattern[str]) -> list[str]:
     """Return the first `number` lines, each cut one character after its shown part.
 
     A line break at the end of the text is followed by one more, empty line: problems can be there too.
     """
     lines, start = [], 1 if text.startswith("\ufeff") else 0
-    line_break = _YAML_BREAK if kind is Kind.YAML else _NEWLINE
     for found in islice(line_break.finditer(text), number):
         lines.append(text[start : min(found.start(), start + MAX_CHARACTERS + 1)])
         start = found.end()

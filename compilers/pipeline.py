@@ -9,23 +9,17 @@ from types import MappingProxyType
 
 from compilers.build_cache import CachedResult, CacheInputs, View
 from compilers.discovery import Discovery, discover
-from compilers.formats import jar, python, yaml
-from compilers.formats.base import Batch, FormatCompiler
+from compilers.formats import FORMATS
+from compilers.formats.base import Batch, Format
+from compilers.formats.sandboxed import import_roots
 from compilers.imported_dags import settle
 from compilers.partial import compile_with_part, likely_part
 from compilers.result import FileResult, FileStatus, failed
 from compilers.sandbox.base import ImageMismatch, ImageMissing, Note, Sandbox, SandboxUnavailable, silent
-from compilers.sandboxed import import_roots
-from compilers.source import DiscoveredFile, Ignored, Kind, Tree
-
-COMPILERS: Mapping[Kind, FormatCompiler] = {
-    Kind.YAML: yaml.compile_batch,
-    Kind.PYTHON: python.compile_batch,
-    Kind.JAR: jar.compile_batch,
-}
+from compilers.source import DiscoveredFile, Ignored, Tree
 
 _NO_IMAGE = "no image"  # no digest equals it
-_OWN_IMAGES: Mapping[Kind, str] = MappingProxyType({})
+_OWN_IMAGES: Mapping[str, str] = MappingProxyType({})
 
 # Called with (files done, files to compile) after each compiled file.
 Progress = Callable[[int, int], None]
@@ -33,9 +27,9 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The number of files of one kind that were found, and how many of them must be compiled."""
+    """The number of files of one format that were found, and how many of them must be compiled."""
 
-    kind: Kind
+    kind: str
     found: int
     due: int
 
@@ -54,24 +48,24 @@ class Compilation:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The work that a commit requires: the files to compile by kind, and the results that hold without a compile.
+    """The work that a commit requires: the files to compile by format, and the results that hold without a compile.
 
-    `inputs` are the cache inputs by kind, `known` the stored result of each path. See `find_work`.
+    `inputs` are the cache inputs by format, `known` the stored result of each path. See `find_work`.
     """
 
     tree: Tree
     sandbox: Sandbox
     subpath: str
-    images: Mapping[Kind, str]
+    images: Mapping[str, str]
     known: Mapping[str, CachedResult]
     discovery: Discovery
-    inputs: Mapping[Kind, CacheInputs]
-    due: Mapping[Kind, Sequence[DiscoveredFile]]
+    inputs: Mapping[str, CacheInputs]
+    due: Mapping[str, Sequence[DiscoveredFile]]
     results: Mapping[str, FileResult]
 
     @property
     def shares(self) -> list[Share]:
-        """The number of files of each kind that the tree has, and how many of them are compiled."""
+        """The number of files of each format that the tree has, and how many of them are compiled."""
         found = Counter(source.kind for source in self.discovery.sources)
         return [Share(kind, found[kind], len(files)) for kind, files in self.due.items()]
 
@@ -82,7 +76,7 @@ def compile_tree(
     sandbox: Sandbox,
     subpath: str = "",
     labels: tuple[tuple[str, str], ...] = (),
-    images: Mapping[Kind, str] = _OWN_IMAGES,
+    images: Mapping[str, str] = _OWN_IMAGES,
     progress: Progress = lambda _done, _total: None,
     note: Note = silent,
     known: Mapping[str, CachedResult] = MappingProxyType({}),
@@ -101,13 +95,13 @@ def find_work(
     *,
     sandbox: Sandbox,
     subpath: str = "",
-    images: Mapping[Kind, str] = _OWN_IMAGES,
+    images: Mapping[str, str] = _OWN_IMAGES,
     known: Mapping[str, CachedResult] = MappingProxyType({}),
     served: Collection[str] = (),
 ) -> Work:
     """Discover every DAG source of the tree under `subpath`, and find those that have to be compiled.
 
-    `images` names the image per kind; a kind that is missing takes the sandbox's own. `known` is the stored result of
+    `images` names the image per format; a format that is missing takes the sandbox's own. `known` is the stored result of
     each path's last compile; without it every file is compiled. `served` are the paths of the files whose DAGs are
     served now.
 
@@ -115,16 +109,16 @@ def find_work(
     """
     discovery = discover(tree, subpath, served)
     results = {source.path: failed(source, why) for source, why in discovery.refused}
-    by_kind: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in COMPILERS}
+    by_kind: dict[str, list[DiscoveredFile]] = {name: [] for name in FORMATS}
     for source in discovery.sources:
         by_kind[source.kind].append(source)
     paths = [source.path for source in discovery.sources]
     inputs = {
-        kind: _cache_inputs(kind, tree, sandbox, subpath, images, paths)
+        kind: _cache_inputs(FORMATS[kind], tree, sandbox, subpath, images, paths)
         for kind, sources in by_kind.items()
         if sources
     }
-    due: dict[Kind, list[DiscoveredFile]] = {kind: [] for kind in inputs}
+    due: dict[str, list[DiscoveredFile]] = {kind: [] for kind in inputs}
     for kind, files in due.items():
         for source in by_kind[kind]:
             last = inputs[kind].last_result(source, known.get(source.path))
@@ -152,7 +146,7 @@ def compile_work(
     for kind, files in work.due.items():
         if files:
             batch = Batch(files, work.tree, work.subpath, work.sandbox, labels, work.images, note)
-            for result in _compile(kind, batch, inputs[kind].view, work.known):
+            for result in _compile(FORMATS[kind], batch, inputs[kind].view, work.known):
                 results[result.source.path] = (
                     result if result.imported else inputs[kind].with_cache_key(result)
                 )
@@ -167,34 +161,35 @@ def compile_work(
     return Compilation(files=tuple(results[path] for path in sorted(results)), ignored=work.discovery.ignored)
 
 
-def _compile(kind: Kind, batch: Batch, view: View, known: Mapping[str, CachedResult]) -> Iterator[FileResult]:
-    """Compile a batch. For a few Python files of many, try a part of the commit first."""
-    compiler = COMPILERS[kind]
-    part = likely_part(batch.tree, batch.sources, known) if kind is Kind.PYTHON else None
-    if part is None:
-        return compiler(batch)
-    seen_in_part = python.view_of(part, [source.path for source in batch.sources])
-    return compile_with_part(compiler, batch, part, seen_in_part, view)
+def _compile(
+    format_: Format, batch: Batch, view: View, known: Mapping[str, CachedResult]
+) -> Iterator[FileResult]:
+    """Compile a batch. For a few files of many that see the repository, try a part of the commit first."""
+    part = likely_part(batch.tree, batch.sources, known) if format_.view_of else None
+    if part is None or format_.view_of is None:
+        return format_.compile_batch(batch)
+    seen_in_part = format_.view_of(part, [source.path for source in batch.sources])
+    return compile_with_part(format_.compile_batch, batch, part, seen_in_part, view)
 
 
 def _cache_inputs(
-    kind: Kind,
+    format_: Format,
     tree: Tree,
     sandbox: Sandbox,
     subpath: str,
-    images: Mapping[Kind, str],
+    images: Mapping[str, str],
     sources: Sequence[str],
 ) -> CacheInputs:
-    """Return the compile inputs of one kind. YAML runs no code, and a jar sees only itself."""
-    if kind is Kind.YAML:
+    """Return the compile inputs of one format: what its files see, and the image and limits of its containers."""
+    if format_.language is None:
         return CacheInputs(View(()), image="")
     try:
-        image = sandbox.image_digest(kind, images.get(kind, ""))
+        image = sandbox.image_digest(format_.language, images.get(format_.name, ""))
     except (ImageMissing, ImageMismatch):
         image = _NO_IMAGE  # every file fails with the reason, so that an operator fixes it
     except SandboxUnavailable:
         image = None  # files that must be compiled now fail with the reason
     limits = sandbox.limits.fingerprint()
-    if kind is Kind.JAR:
+    if format_.view_of is None:
         return CacheInputs(View(()), image, limits)
-    return CacheInputs(python.view_of(tree, sources), image, limits, import_roots(subpath))
+    return CacheInputs(format_.view_of(tree, sources), image, limits, import_roots(subpath))

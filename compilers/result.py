@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from compilers.sandbox.base import CompileOutcome, RawResult
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic
 from kiok.opaque import opaque_reason
@@ -205,12 +205,14 @@ def failed(
     )
 
 
-def opaque_result(source: DiscoveredFile, content: bytes, *, text: str | None = None) -> FileResult | None:
-    """Return the failure of a Python file or jar that is a Git LFS pointer or encrypted; None where it is neither.
+def opaque_result(
+    source: DiscoveredFile, content: bytes, *, text: str | None = None, noun: str = "file"
+) -> FileResult | None:
+    """Return the failure of a source that is a Git LFS pointer or encrypted; None where it is neither.
 
-    Such a file is never run. Its result depends only on its bytes.
+    Such a file is never run. Its result depends only on its bytes. `noun` names the source in the message.
     """
-    reason = opaque_reason(content, "jar" if source.kind is Kind.JAR else "file")
+    reason = opaque_reason(content, noun)
     return None if reason is None else replace(failed(source, reason, text=text), traced_accesses=())
 
 

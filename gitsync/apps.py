@@ -18,15 +18,20 @@ class GitsyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from compilers.formats import FORMATS
         from gitsync import access, tasks
         from gitsync.models.connection_checks import wrong_values
         from gitsync.queue import safe_pickle
         from gitsync.worker import jobs
         from kiok.connections import value_checks
+        from kiok.metadata import lexers
         from kiok.metadata.visibility import restrict_to
 
         restrict_to(access.visible_names)
         value_checks.register(wrong_values)
+        for item in FORMATS.values():
+            for suffix in item.suffixes:
+                lexers.register(suffix, item.lexer)
         safe_pickle.install()
         tasks.connect()
         jobs.register()

@@ -19,7 +19,7 @@ from benchmarks.case import Result, median
 from benchmarks.engine import await_ready
 from benchmarks.floors import forks
 from benchmarks.worker import Worker
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 from kiok.compile import compile_python_file
 
 NAME = "cold"
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> Iterator[Result]:
         payload = _payload()
         for run in range(bench.runs(RUNS) + bench.keep_profile):
             profile = OUTPUT / f"{NAME}.prof" if bench.keep_profile and run == 0 else None
-            await_ready(worker, Kind.PYTHON)
+            await_ready(worker, PYTHON)
             measured = worker.sync(worker.add(f"cold-{run}", served.file_url), profile=profile)
             if measured.created != files:
                 raise SystemExit(f"{measured.created} DAGs of {files} were registered")

@@ -13,7 +13,7 @@ from benchmarks.bench import Bench
 from benchmarks.case import Result, median
 from benchmarks.engine import await_ready
 from benchmarks.floors import jvms
-from compilers.source import Kind
+from compilers.formats.jar import JAVA
 
 NAME = "jars"
 JARS = 100
@@ -33,7 +33,7 @@ def measure(bench: Bench) -> Iterator[Result]:
         small.push(jars[:2])
         worker.sync(worker.add("warm-up", small.file_url))
         for run in range(bench.runs(RUNS)):
-            await_ready(worker, Kind.JAR)
+            await_ready(worker, JAVA)
             measured = worker.sync(worker.add(f"jars-{run}", served.file_url))
             if measured.created != count:
                 raise SystemExit(f"{measured.created} DAGs of {count} were registered")

@@ -18,7 +18,7 @@ from benchmarks.case import Result, median, p95
 from benchmarks.engine import await_ready
 from benchmarks.floors import forks
 from benchmarks.floors import git as git_floor
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 
 NAME = "one-changed"
 FILES = 1000
@@ -46,7 +46,7 @@ def _measure(bench: Bench, name: str, pool: int, limit: float) -> Iterator[Resul
         for run in range(bench.runs(RUNS) + WARM_UPS):
             [(path, content)] = authored.python_files(1, first=run % files, word=f"change {run}")
             served.push([(path, content)])
-            await_ready(worker, Kind.PYTHON)
+            await_ready(worker, PYTHON)
             measured = worker.sync(pk)
             if (measured.updated, measured.unchanged) != (1, files - 1):
                 raise SystemExit(f"{measured.updated} DAGs were updated instead of one")

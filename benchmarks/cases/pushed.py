@@ -29,7 +29,7 @@ from benchmarks.floors import forks
 from benchmarks.floors import git as git_floor
 from benchmarks.service import cluster, web
 from benchmarks.told import Told
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 
 NAME = "pushed"
 FILES = 1000
@@ -78,7 +78,7 @@ def measure(bench: Bench) -> Iterator[Result]:
     ):
         for run in range(bench.runs(RUNS) + WARM_UPS):
             [(path, content)] = authored.python_files(1, first=run % files, word=f"push {run}")
-            await_pool(facts["service"], facts["pool"], Kind.PYTHON)
+            await_pool(facts["service"], facts["pool"], PYTHON)
             time.sleep(random.random())
             served.push([(path, content)])
             push = _push(port, secret, told)

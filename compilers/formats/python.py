@@ -6,17 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from compilers.build_cache import View
-from compilers.discovery import kind_of
-from compilers.formats.base import Batch
+from compilers.formats import jar
+from compilers.formats.base import Batch, Format
+from compilers.formats.sandboxed import import_roots, run_batch
 from compilers.imports import ImportGraph, Verdict
 from compilers.links import Links
 from compilers.result import EVERYTHING, FileResult, FileStatus, not_a_dag_in_doubt, opaque_result, readable
+from compilers.sandbox.base import Language
 from compilers.sandbox.link_hints import with_link_hints
 from compilers.sandbox.source_tar import unfit_name
-from compilers.sandboxed import import_roots, run_batch
-from compilers.source import Kind, Tree, TreeEntry
+from compilers.source import Tree, TreeEntry
 from kiok.errors import REMEDY, Diagnostic
 from kiok.source_encoding import decoded
+
+PYTHON = Language(
+    name="python",
+    title="Python",
+    image_title="image for Python",
+    image_property="kiok.sandbox.image.python",
+    image_field="imagePython",
+    files_per_container=50,
+)
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
@@ -42,7 +52,7 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
         lambda: _python_texts(batch.tree, entries),
         (batch.subpath, ""),
     )
-    for found, unloadable in run_batch(batch, Kind.PYTHON, entries, texts):
+    for found, unloadable in run_batch(batch, PYTHON, entries, texts):
         result = with_link_hints(found, links, import_roots(batch.subpath))
         if result.retry and result.traced_accesses is not None:
             result = replace(result, traced_accesses=_imported(imports, result.source.path))
@@ -86,7 +96,7 @@ def laid_out(tree: Tree) -> list[TreeEntry]:
     return [
         entry
         for entry in tree.entries
-        if entry.is_file and kind_of(entry.path) is not Kind.JAR and not unfit_name(entry.path)
+        if entry.is_file and not jar.FORMAT.matches(entry.path) and not unfit_name(entry.path)
     ]
 
 
@@ -109,9 +119,20 @@ def _with(traced_accesses: tuple[str, ...] | None, verdict: Verdict) -> tuple[st
 
 def _python_texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
     """Return the text of every Python file of the tree, since any of them may be imported."""
-    return _texts(tree, [entry for entry in entries if kind_of(entry.path) is Kind.PYTHON])
+    return _texts(tree, [entry for entry in entries if FORMAT.matches(entry.path)])
 
 
 def _texts(tree: Tree, entries: Sequence[TreeEntry]) -> Mapping[str, str]:
     # UTF-16 is decoded, although Python does not read it: the text must show whether the file mentions kiok.
     return {entry.path: readable(decoded(content)) for entry, content in tree.read(entries)}
+
+
+FORMAT = Format(
+    name=PYTHON.name,
+    suffixes=(".py",),
+    compile_batch=compile_batch,
+    language=PYTHON,
+    view_of=view_of,
+    seconds_per_file=0.0027,
+    lexer="python",
+)

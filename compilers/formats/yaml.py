@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from compilers.formats.base import Batch
+from compilers.formats.base import Batch, Format
 from compilers.result import FileResult, failed, not_a_dag_in_doubt, readable, result_of
 from kiok.yaml_dag import compile_yaml
 
 log = logging.getLogger(__name__)
+
+# libyaml counts these too: https://yaml.org/spec/1.1/#b-char
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
 def compile_batch(batch: Batch) -> Iterator[FileResult]:
@@ -32,3 +36,13 @@ def compile_batch(batch: Batch) -> Iterator[FileResult]:
             if compiled.import_failed:
                 result = not_a_dag_in_doubt(result)
         yield replace(result, traced_accesses=())
+
+
+FORMAT = Format(
+    name="yaml",
+    suffixes=(".yaml", ".yml"),
+    compile_batch=compile_batch,
+    seconds_per_file=0.0006,
+    line_break=_LINE_BREAK,
+    lexer="yaml",
+)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from compilers.source import CompilerError, Kind, Tree, TreeEntry
+from compilers.source import CompilerError, Tree, TreeEntry
 
 if TYPE_CHECKING:
     from compilers.sandbox.limits import SandboxLimits
@@ -19,6 +19,30 @@ Note = Callable[[str], None]
 
 def silent(_text: str) -> None:
     """Ignore the message: a `Note` for callers without a sync log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language whose files run in containers of its own image.
+
+    - `name`: the language in requests to the driver and in names of containers, and the name of its format
+    - `title`: the language for people; `image_title`: its image for people
+    - `image_property`: the property of the service that names its image
+    - `image_field`: the field in which a repository names its own image (API, kiok.gitsync.repos.file)
+    - `timeout_limit`, `cpus_limit`: the fields of SandboxLimits with the time of a file and the CPUs of a container
+    - `is_process_memory_limited`: whether the process of a file has a memory limit besides the container's
+    - `files_per_container`: files that compile in about the time a container takes to start (docs/performance.md)
+    """
+
+    name: str
+    title: str
+    image_title: str
+    image_property: str
+    image_field: str
+    timeout_limit: str = "file_timeout_seconds"
+    cpus_limit: str = "cpus"
+    is_process_memory_limited: bool = True
+    files_per_container: int = 1
 
 
 class SandboxUnavailable(CompilerError):
@@ -76,12 +100,12 @@ class SandboxJob:
     `files` are the paths to compile, in order. `entries` are all files to lay out under /src (vetted regular
     files, including `files`). `tree` reads them. `import_roots` are folders relative to the repository's root
     ("" is the root) that follow the file's own folder on `sys.path`. `labels` identify service, repository and sync
-    on the container. `image` is the reference of the image to use, "" for the sandbox's own image of this kind.
+    on the container. `image` is the reference of the image to use, "" for the sandbox's own image of this language.
     `note` receives the names of the containers used. `is_check` marks a check of the sandbox itself, which also runs
     in a container without limits.
     """
 
-    kind: Kind
+    language: Language
     files: Sequence[str]
     entries: Sequence[TreeEntry]
     tree: Tree
@@ -99,14 +123,14 @@ class Sandbox(Protocol):
     def limits(self) -> SandboxLimits:
         """The resource limits of a container and of a file in it."""
 
-    def image_digest(self, kind: Kind, image: str = "") -> str:
-        """Return the digest of the image that compiles this kind: `image`, else the sandbox's own.
+    def image_digest(self, language: Language, image: str = "") -> str:
+        """Return the digest of the image that compiles this language: `image`, else the sandbox's own.
 
         Raises SandboxUnavailable.
         """
 
-    def image_name(self, kind: Kind, image: str = "") -> str:
-        """Return the reference, for people, of the image that compiles this kind: `image`, else the sandbox's own."""
+    def image_name(self, language: Language, image: str = "") -> str:
+        """Return the reference, for people, of the image that compiles this language: `image`, else the sandbox's own."""
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Yield exactly one result per file of the job, each as soon as it is available, in any order.

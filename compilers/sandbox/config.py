@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from types import MappingProxyType
 
+from compilers.sandbox.base import Language
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 
 LABEL_SANDBOX = "kiok.sandbox"  # "1" on every container of this project
 LABEL_SERVICE = "kiok.service"
@@ -21,16 +20,6 @@ LABEL_KEEPER = "kiok.keeper"  # the process that started the warm container
 # Labels of images, written by scripts/images.sh.
 LABEL_PROTOCOL = "kiok.protocol"
 LABEL_VERSIONS = {"Python": "kiok.python", "Java": "kiok.java"}  # by language
-
-DEFAULT_IMAGES: Mapping[Kind, str] = MappingProxyType(
-    {Kind.PYTHON: "kiok-sandbox-python:dev", Kind.JAR: "kiok-sandbox-java:dev"}
-)
-IMAGE_PROPERTIES: Mapping[Kind, str] = MappingProxyType(
-    {Kind.PYTHON: "kiok.sandbox.image.python", Kind.JAR: "kiok.sandbox.image.java"}
-)
-
-# The fields in which a repository names its own image (gitsync.models.Repository, kiok.gitsync.repos.file).
-IMAGE_FIELDS: Mapping[Kind, str] = MappingProxyType({Kind.PYTHON: "imagePython", Kind.JAR: "imageJava"})
 
 
 _SECCOMP = resources.files(__package__).joinpath("seccomp.json")
@@ -50,7 +39,7 @@ def seccomp_path() -> str:
 class SandboxConfig:
     """Engine, images and limits of a sandbox.
 
-    - `images`: an image reference per kind; YAML needs none
+    - `images`: the image reference of each language that can be compiled
     - `engine_url`: same format as DOCKER_HOST; None uses the environment (DOCKER_HOST, DOCKER_TLS_VERIFY,
       DOCKER_CERT_PATH), then the default socket
     - `runtime`: an OCI runtime known to the engine (such as `runsc`); None is the engine's default
@@ -63,7 +52,7 @@ class SandboxConfig:
     - `grace_seconds`: time for creating, starting and unpacking, in addition to the deadline of a container's files
     """
 
-    images: Mapping[Kind, str] = field(default_factory=lambda: DEFAULT_IMAGES)
+    images: Mapping[Language, str] = field(default_factory=dict)
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     engine_url: str | None = None
     runtime: str | None = None

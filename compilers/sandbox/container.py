@@ -20,10 +20,9 @@ from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
 
 from compilers.sandbox import podman
-from compilers.sandbox.base import SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import Language, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import LABEL_CORRELATION, LABEL_SANDBOX, LABEL_SYNC, SandboxConfig
 from compilers.sandbox.engine import Engine
-from compilers.source import Kind
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +115,11 @@ def attach(engine: Engine, name: str) -> Attached:
 
 def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> Attached:
     """Start a container for the job. Raises SandboxUnavailable if that fails, and then leaves no container behind."""
-    image = engine.image_digest(job.kind, job.image)
+    image = engine.image_digest(job.language, job.image)
     client = engine.client()
-    options = container_options(engine, config, job.kind, dict(job.labels), wait_seconds=config.grace_seconds)
+    options = container_options(
+        engine, config, job.language, dict(job.labels), wait_seconds=config.grace_seconds
+    )
     # The name is chosen here, so that the container can be removed even if the response to `create` is lost.
     name = claimed_name(dict(job.labels))
     attached = None
@@ -150,7 +151,7 @@ def start_container(engine: Engine, config: SandboxConfig, job: SandboxJob) -> A
 def container_options(
     engine: Engine,
     config: SandboxConfig,
-    kind: Kind,
+    language: Language,
     labels: Mapping[str, str],
     *,
     wait_seconds: float,
@@ -175,7 +176,7 @@ def container_options(
         "PidsLimit": limits.pids,
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
-        "NanoCpus": int(limits.cpus_for(kind) * 1_000_000_000),
+        "NanoCpus": int(limits.cpus_for(language) * 1_000_000_000),
         "IpcMode": "none",
         "CgroupnsMode": "private",
         "MaskedPaths": list(MASKED_PATHS),
@@ -197,7 +198,7 @@ def container_options(
     options = {
         # Set here, because an image derived from the base image may have another one.
         "entrypoint": _DRIVER,
-        "command": [kind.value, str(wait_seconds)],
+        "command": [language.name, str(wait_seconds)],
         "user": f"{uid}:{uid}",
         "hostname": "sandbox",
         # The engine would start the image's own check next to the driver, again and again.

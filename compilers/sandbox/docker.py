@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 
-from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import Attached
 from compilers.sandbox.engine import Engine
@@ -18,7 +18,6 @@ from compilers.sandbox.pool import Lock, Pool
 from compilers.sandbox.session import Session, SingleFileOnly, deadline_seconds
 from compilers.sandbox.sharding import parts_of, run_sharded
 from compilers.sandbox.source_tar import Measure, TreeRefused, measure
-from compilers.source import Kind
 
 log = logging.getLogger(__name__)
 
@@ -60,16 +59,16 @@ class DockerSandbox:
     def limits(self) -> SandboxLimits:
         return self._config.limits
 
-    def image_digest(self, kind: Kind, image: str = "") -> str:
-        """Return the id of the image that compiles this kind: `image`, else the configured one.
+    def image_digest(self, language: Language, image: str = "") -> str:
+        """Return the id of the image that compiles this language: `image`, else the configured one.
 
         Raises SandboxUnavailable.
         """
-        return self._engine.image_digest(kind, image)
+        return self._engine.image_digest(language, image)
 
-    def image_name(self, kind: Kind, image: str = "") -> str:
-        """Return the reference, for people, of the image that compiles this kind: `image`, else the configured one."""
-        return image or self._config.images.get(kind, "")
+    def image_name(self, language: Language, image: str = "") -> str:
+        """Return the reference, for people, of the image that compiles this language: `image`, else the configured one."""
+        return image or self._config.images.get(language, "")
 
     def run(self, job: SandboxJob) -> Iterator[RawResult]:
         """Yield exactly one result per file of the job: in its order, unless several containers share the job.

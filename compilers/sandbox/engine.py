@@ -18,17 +18,14 @@ from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from compilers.sandbox import podman
-from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxUnavailable
+from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxUnavailable
 from compilers.sandbox.config import (
-    IMAGE_FIELDS,
-    IMAGE_PROPERTIES,
     LABEL_PROTOCOL,
     LABEL_VERSIONS,
     SandboxConfig,
 )
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
-from compilers.source import Kind
 
 _DIGEST_SECONDS = 5.0
 _SOCKET_URL = "http+docker://localhost"
@@ -104,19 +101,21 @@ class Engine:
             made.hooks["response"].append(podman.correct_status)
         return made
 
-    def image_digest(self, kind: Kind, image: str = "") -> str:
-        """Return the id (`sha256:...`) of an image for this kind, cached for a few seconds.
+    def image_digest(self, language: Language, image: str = "") -> str:
+        """Return the id (`sha256:...`) of an image for this language, cached for a few seconds.
 
         `image` is a reference set by a repository, "" the configured one. Raises ImageMissing;
         ImageMismatch when it uses another protocol or declares volumes; SandboxUnavailable.
         """
-        name = image or self._config.images.get(kind)
+        name = image or self._config.images.get(language)
         if name is None:
-            raise SandboxUnavailable(f"no image is configured for {kind.value} files ({_property(kind)})")
+            raise SandboxUnavailable(
+                f"no image is configured for {language.name} files ({language.image_property})"
+            )
         known = self._digests.get(name)
         if known is not None and time.monotonic() - known[0] < _DIGEST_SECONDS:
             return known[1]
-        named = _Named(name, kind, by_repository=bool(image))
+        named = _Named(name, language, by_repository=bool(image))
         client = self.client()
         try:
             with self.answering():
@@ -130,12 +129,12 @@ class Engine:
         self._digests[name] = (time.monotonic(), digest)
         return digest
 
-    def image_versions(self, kind: Kind) -> Mapping[str, str]:
+    def image_versions(self, language: Language) -> Mapping[str, str]:
         """Return the versions of the languages in the configured image, such as `{"Python": "3.11.2"}`.
 
         They are labels of the image, which may be missing on a custom one. Raises the errors of `image_digest`.
         """
-        digest = self.image_digest(kind)
+        digest = self.image_digest(language)
         client = self.client()
         with self.answering():
             found = client.inspect_image(digest)  # type: ignore[no-untyped-call]
@@ -197,24 +196,24 @@ def _shortened(text: str) -> str:
     return f"{text[:half]} [... {len(text) - 2 * half} characters ...] {text[-half:]}"
 
 
-def _property(kind: Kind) -> str:
-    return IMAGE_PROPERTIES.get(kind, "the sandbox's images")
-
-
 @dataclass(frozen=True, slots=True)
 class _Named:
     """An image in messages: where it is set, and the remedies."""
 
     name: str
-    kind: Kind
+    language: Language
     by_repository: bool
 
     def __str__(self) -> str:
-        return f"the image {self.name!r} for {self.kind.value} files, named by {self._where},"
+        return f"the image {self.name!r} for {self.language.name} files, named by {self._where},"
 
     @property
     def _where(self) -> str:
-        return f"the repository ({IMAGE_FIELDS[self.kind]})" if self.by_repository else _property(self.kind)
+        return (
+            f"the repository ({self.language.image_field})"
+            if self.by_repository
+            else self.language.image_property
+        )
 
     @property
     def how_to_build(self) -> str:
@@ -225,9 +224,9 @@ class _Named:
     @property
     def how_to_change(self) -> str:
         if not self.by_repository:
-            return f"set another one in {_property(self.kind)}"
-        field = IMAGE_FIELDS[self.kind]
-        return f"correct {field}; an empty {field} selects the image of {_property(self.kind)}"
+            return f"set another one in {self.language.image_property}"
+        field = self.language.image_field
+        return f"correct {field}; an empty {field} selects the image of {self.language.image_property}"
 
 
 def _check(config: Mapping[str, Any], named: _Named) -> None:

@@ -11,9 +11,8 @@ import re
 from dataclasses import replace
 
 from compilers.result import FileResult
-from compilers.sandbox.base import CompileOutcome, RawResult
+from compilers.sandbox.base import CompileOutcome, Language, RawResult
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 from kiok.errors import Diagnostic
 
 # The first match counts: a JVM that cannot start a thread reports OutOfMemoryError too.
@@ -39,7 +38,13 @@ _MISSING_MODULE = re.compile(r"\bModuleNotFoundError: No module named ")
 
 
 def with_hints(
-    result: FileResult, raw: RawResult, limits: SandboxLimits, *, files: int = 1, image: str = ""
+    result: FileResult,
+    raw: RawResult,
+    limits: SandboxLimits,
+    language: Language,
+    *,
+    files: int = 1,
+    image: str = "",
 ) -> FileResult:
     """Return the result with a hint in every diagnostic about a limit or about a module that the image lacks.
 
@@ -48,30 +53,29 @@ def with_hints(
     """
     if not result.diagnostics:
         return result
-    kind = result.source.kind
-    passed = _by_outcome(raw, kind, limits, files)
+    passed = _by_outcome(raw, language, limits, files)
     diagnostics = [
-        _with_image(_hinted(item, passed, raw, kind, limits), image) for item in result.diagnostics
+        _with_image(_hinted(item, passed, raw, language, limits), image) for item in result.diagnostics
     ]
     diagnostics[0] = _with_cut_noted(diagnostics[0], limits)
     return replace(result, diagnostics=tuple(diagnostics))
 
 
-def _by_outcome(raw: RawResult, kind: Kind, limits: SandboxLimits, files: int) -> tuple[str, ...]:
+def _by_outcome(raw: RawResult, language: Language, limits: SandboxLimits, files: int) -> tuple[str, ...]:
     """Return the limit whose violation the driver itself reported."""
     if raw.outcome is CompileOutcome.TOO_LARGE:
         return ("max_payload_bytes",)
     if raw.outcome is CompileOutcome.TIMEOUT:
         # If the file got less than its own time, the container's time was up: because of the property, if that is less
         # than the files may take together, else because the machine was slow.
-        if raw.seconds < 0.9 * limits.timeout_seconds(kind) and limits.is_deadline_short(kind, files):
+        if raw.seconds < 0.9 * limits.timeout_seconds(language) and limits.is_deadline_short(language, files):
             return ("container_deadline_seconds",)
-        return ("jar_timeout_seconds" if kind is Kind.JAR else "file_timeout_seconds",)
+        return (language.timeout_limit,)
     return ()
 
 
 def _hinted(
-    diagnostic: Diagnostic, passed: tuple[str, ...], raw: RawResult, kind: Kind, limits: SandboxLimits
+    diagnostic: Diagnostic, passed: tuple[str, ...], raw: RawResult, language: Language, limits: SandboxLimits
 ) -> Diagnostic:
     text = diagnostic.message
     if raw.outcome is not CompileOutcome.OK:
@@ -80,7 +84,7 @@ def _hinted(
     passed = passed or next((named for sign, named in _SIGNS if sign.search(text)), ())
     if not passed:
         return diagnostic
-    return _in_first_line(diagnostic, f" ({_hint(passed, kind, limits)})")
+    return _in_first_line(diagnostic, f" ({_hint(passed, language, limits)})")
 
 
 def _with_image(diagnostic: Diagnostic, image: str) -> Diagnostic:
@@ -96,9 +100,9 @@ def _in_first_line(diagnostic: Diagnostic, text: str) -> Diagnostic:
     return replace(diagnostic, message=f"{first}{text}{newline}{rest}")
 
 
-def _hint(passed: tuple[str, ...], kind: Kind, limits: SandboxLimits) -> str:
+def _hint(passed: tuple[str, ...], language: Language, limits: SandboxLimits) -> str:
     allowed = " and ".join(limits.setting(field) for field in passed)
-    share = limits.process_memory_bytes(kind)
+    share = limits.process_memory_bytes(language)
     if passed == ("memory_bytes",) and 0 < share < limits.memory_bytes:
         allowed += f", of which {share} for one file"
     return f"the sandbox allows {allowed}; an operator can raise {'it' if len(passed) == 1 else 'them'}"

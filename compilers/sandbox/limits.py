@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from compilers.source import Kind
+from compilers.sandbox.base import Language
 
 _MIB = 1 << 20
 
@@ -100,32 +100,34 @@ class SandboxLimits:
         name, value = PROPERTIES[field], getattr(self, field)
         return f"{name} = {value * 1000 if name.endswith('.ms') else value:.12g}"
 
-    def timeout_seconds(self, kind: Kind) -> float:
-        """Return the wall clock time that one file of this kind may take."""
-        return self.jar_timeout_seconds if kind is Kind.JAR else self.file_timeout_seconds
+    def timeout_seconds(self, language: Language) -> float:
+        """Return the wall clock time that one file of this language may take."""
+        seconds: float = getattr(self, language.timeout_limit)
+        return seconds
 
-    def deadline_seconds(self, kind: Kind, files: int) -> float:
+    def deadline_seconds(self, language: Language, files: int) -> float:
         """Return the wall clock time that one container may take for this number of files."""
-        return min(self._full_seconds(kind, files), self.container_deadline_seconds)
+        return min(self._full_seconds(language, files), self.container_deadline_seconds)
 
-    def is_deadline_short(self, kind: Kind, files: int) -> bool:
+    def is_deadline_short(self, language: Language, files: int) -> bool:
         """Return whether a container's deadline is too short for these files if each uses its full time."""
-        return self.container_deadline_seconds < self._full_seconds(kind, files)
+        return self.container_deadline_seconds < self._full_seconds(language, files)
 
-    def _full_seconds(self, kind: Kind, files: int) -> float:
-        return files * (self.timeout_seconds(kind) + _FILE_OVERHEAD_SECONDS)
+    def _full_seconds(self, language: Language, files: int) -> float:
+        return files * (self.timeout_seconds(language) + _FILE_OVERHEAD_SECONDS)
 
-    def cpus_for(self, kind: Kind) -> float:
-        """Return the number of CPUs of a container for this kind."""
-        return self.jar_cpus if kind is Kind.JAR else self.cpus
+    def cpus_for(self, language: Language) -> float:
+        """Return the number of CPUs of a container for this language."""
+        cpus: float = getattr(self, language.cpus_limit)
+        return cpus
 
-    def process_memory_bytes(self, kind: Kind) -> int:
+    def process_memory_bytes(self, language: Language) -> int:
         """Return the limit of private writable memory of one file's process; 0 means only the container's limit applies.
 
         A Python file that needs too much memory then gets a MemoryError with a line number instead of
         the kernel's SIGKILL. A JVM reserves far more memory than it uses, and has its own heap limit.
         """
-        if kind is Kind.JAR:
+        if not language.is_process_memory_limited:
             return 0
         return max(self.memory_bytes - _RESERVED_MEMORY_BYTES, _MIN_PROCESS_MEMORY_BYTES)
 

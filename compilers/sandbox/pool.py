@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from docker.errors import APIError, NotFound
 
-from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import (
     LABEL_KEEPER,
     LABEL_POOL,
@@ -45,7 +45,6 @@ from compilers.sandbox.container import (
     remove_named,
 )
 from compilers.sandbox.engine import Engine
-from compilers.source import Kind
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +124,7 @@ class Pool:
             return None
         name = claimed_name(labels)
         for place in self._places(
-            job.kind, labels[LABEL_SERVICE], self._engine.image_digest(job.kind, job.image)
+            job.language, labels[LABEL_SERVICE], self._engine.image_digest(job.language, job.image)
         ):
             if self._rename(place, name):
                 self.on_claim()
@@ -149,29 +148,29 @@ class Pool:
                 return False  # the slot is empty
             return is_ours
 
-    def fill(self, service: str, keeper: str, kinds: Iterable[Kind] = (Kind.PYTHON, Kind.JAR)) -> Filled:
+    def fill(self, service: str, keeper: str, languages: Iterable[Language] | None = None) -> Filled:
         """Start the missing containers, and remove those that `keeper` started with an older spec hash.
 
-        `keeper` names the process on the containers. A language without an image has no pool. Raises
-        SandboxUnavailable when the engine does not answer.
+        `keeper` names the process on the containers. `languages` are by default those of the configuration. A language
+        without an image has no pool. Raises SandboxUnavailable when the engine does not answer.
         """
         waiting = self._waiting(service)
         wanted: set[str] = set()
         started = lost = 0
         complaints = []
-        for kind in kinds:
+        for language in self._config.images if languages is None else languages:
             try:
-                digest = self._engine.image_digest(kind)
+                digest = self._engine.image_digest(language)
             except (ImageMissing, ImageMismatch) as exc:
                 complaints.append(str(exc))
                 continue
             except SandboxUnavailable as exc:
-                log.debug("no warm container for %s files: %s", kind.value, exc)
+                log.debug("no warm container for %s files: %s", language.name, exc)
                 continue
-            for place in self._places(kind, service, digest):
+            for place in self._places(language, service, digest):
                 wanted |= {place, _making(place)}
                 if not {place, _making(place)} & waiting.keys():
-                    is_ours = self._start(place, kind, digest, service, keeper)
+                    is_ours = self._start(place, language, digest, service, keeper)
                     started += is_ours
                     lost += not is_ours
         old = {name: one for name, one in waiting.items() if name not in wanted and one.keeper == keeper}
@@ -187,7 +186,7 @@ class Pool:
         """Remove the service's warm containers whose keeper `whose` accepts. Raises SandboxUnavailable."""
         self._remove({name: one for name, one in self._waiting(service).items() if whose(one.keeper)})
 
-    def _start(self, place: str, kind: Kind, digest: str, service: str, keeper: str) -> bool:
+    def _start(self, place: str, language: Language, digest: str, service: str, keeper: str) -> bool:
         """Start a warm container in a free slot. Return False if another process was faster.
 
         Two processes that list the containers at the same moment both find the slot free. The names decide: the
@@ -197,7 +196,7 @@ class Pool:
         client = self._engine.client()
         making = _making(place)
         labels = {LABEL_SERVICE: service, LABEL_POOL: "1", LABEL_KEEPER: keeper}
-        options = container_options(self._engine, self._config, kind, labels, wait_seconds=WAIT_SECONDS)
+        options = container_options(self._engine, self._config, language, labels, wait_seconds=WAIT_SECONDS)
         made = ""
         try:
             with self._engine.answering():
@@ -247,19 +246,21 @@ class Pool:
             with contextlib.suppress(NotFound, SandboxUnavailable):
                 remove_named(self._engine, name, one.id)
 
-    def _places(self, kind: Kind, service: str, digest: str) -> list[str]:
-        recipe = self._recipe(kind, digest)
+    def _places(self, language: Language, service: str, digest: str) -> list[str]:
+        recipe = self._recipe(language, digest)
         return [f"{_prefix(service)}{recipe}-{place}" for place in range(self._config.pool_size)]
 
-    def _recipe(self, kind: Kind, digest: str) -> str:
+    def _recipe(self, language: Language, digest: str) -> str:
         """Return a hash of everything that defines a container, except the user id, which differs in each.
 
         The seccomp profile is included even if the options hold only its path (Podman).
         """
-        options = container_options(self._engine, self._config, kind, {}, wait_seconds=WAIT_SECONDS, uid=0)
+        options = container_options(
+            self._engine, self._config, language, {}, wait_seconds=WAIT_SECONDS, uid=0
+        )
         made_of = [digest, options, self._config.seccomp_profile]
         text = json.dumps(made_of, sort_keys=True, default=vars)
-        return f"{kind.value}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return f"{language.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _prefix(service: str) -> str:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
-from compilers.source import Ignored, Kind, TreeEntry
+from compilers.source import Ignored, TreeEntry
 from kiok.checks import CheckResult, CheckStatus
 
 _LIMITS = {"MemoryLimit": "memory", "SwapLimit": "swap", "PidsLimit": "processes", "CpuCfsQuota": "CPU"}
@@ -96,8 +96,8 @@ def _layer(layer: str, expected: str, found: str, ok: bool, weaker: bool = False
     return LayerResult(layer, status, found, expected=expected)
 
 
-def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> Examination:
-    """Test the isolation layers in containers with `labels`. Takes a second or two.
+def examine(sandbox: DockerSandbox, python: Language, labels: Sequence[tuple[str, str]] = ()) -> Examination:
+    """Test the isolation layers in containers of the `python` language with `labels`. Takes a second or two.
 
     Raises SandboxUnavailable when there is no engine or no Python image.
     """
@@ -105,7 +105,7 @@ def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> E
     engine = sandbox.engine.client()
     with sandbox.engine.answering():
         info, product = engine.info(), Product.of(engine.version())
-    results = {result.path: result for result in sandbox.run(_job(sandbox, labels))}
+    results = {result.path: result for result in sandbox.run(_job(sandbox, python, labels))}
     findings = (
         *_of_engine(info, product),
         *_of_images(sandbox),
@@ -116,7 +116,7 @@ def examine(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]] = ()) -> E
     return Examination(findings, tuple(_facts(info, product, sandbox)), time.monotonic() - begun)
 
 
-def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJob:
+def _job(sandbox: DockerSandbox, python: Language, labels: Sequence[tuple[str, str]]) -> SandboxJob:
     source = resources.files(__package__).joinpath("probe.py").read_text("utf-8")
     limits = sandbox.config.limits
     files = {
@@ -126,7 +126,7 @@ def _job(sandbox: DockerSandbox, labels: Sequence[tuple[str, str]]) -> SandboxJo
     }
     tree = _Sources({path: text.encode() for path, text in files.items()})
     return SandboxJob(
-        kind=Kind.PYTHON,
+        language=python,
         files=list(files),
         entries=tree.entries,
         tree=tree,
@@ -158,14 +158,14 @@ def _of_engine(info: Mapping[str, Any], product: Product) -> Iterator[LayerResul
 
 
 def _of_images(sandbox: DockerSandbox) -> Iterator[LayerResult]:
-    for kind in sandbox.config.images:
+    for language in sandbox.config.images:
         try:
-            sandbox.image_digest(kind)
+            sandbox.image_digest(language)
         except SandboxUnavailable as exc:
             found, ok = str(exc), False
         else:
             found, ok = f"protocol {VERSION}", True
-        yield _layer(f"image for {kind.value}", f"protocol {VERSION}", found, ok)
+        yield _layer(f"image for {language.name}", f"protocol {VERSION}", found, ok)
 
 
 def _of_probe(result: RawResult, sandbox: DockerSandbox, product: Product) -> Iterator[LayerResult]:
@@ -272,13 +272,13 @@ def _facts(info: dict[str, Any], product: Product, sandbox: DockerSandbox) -> It
     system = (info.get("KernelVersion"), info.get("Architecture"), info.get("OperatingSystem"))
     yield "Kernel", ", ".join(str(part) for part in system if part)
     yield "Control groups", f"version {info.get('CgroupVersion', '1')}"
-    for kind, name in sandbox.config.images.items():
+    for language, name in sandbox.config.images.items():
         try:
-            found = [sandbox.image_digest(kind)]
-            found += [f"{of} {version}" for of, version in sandbox.engine.image_versions(kind).items()]
+            found = [sandbox.image_digest(language)]
+            found += [f"{of} {version}" for of, version in sandbox.engine.image_versions(language).items()]
         except SandboxUnavailable:
             found = ["not available"]
-        yield f"Image for {kind.value}", f"{name} ({', '.join(found)})"
+        yield f"Image for {language.name}", f"{name} ({', '.join(found)})"
     yield "Protocol", str(VERSION)
 
 

@@ -111,10 +111,10 @@ class Session:
     def _request(self, job: SandboxJob, size: Measure, seal: int) -> Iterator[bytes]:
         """Yield header and tar, in pieces. Small files share a chunk; the last chunk is empty."""
         limits = self._config.limits
-        timeout = limits.timeout_seconds(job.kind)
+        timeout = limits.timeout_seconds(job.language)
         must_be_limited = self._config.require_limits and not job.is_check
         yield CompileRequest(
-            language=job.kind.value,
+            language=job.language.name,
             files=tuple(job.files),
             import_roots=tuple(job.import_roots),
             entries=size.entries,
@@ -123,10 +123,10 @@ class Session:
             deadline_seconds=deadline_seconds(self._config, job),
             max_payload_bytes=limits.max_payload_bytes,
             max_output_bytes=limits.max_output_bytes,
-            max_memory_bytes=limits.process_memory_bytes(job.kind),
+            max_memory_bytes=limits.process_memory_bytes(job.language),
             max_file_bytes=limits.max_file_bytes,
             max_open_files=limits.max_open_files,
-            max_cpu_seconds=math.ceil(timeout * limits.cpus_for(job.kind)) + 2,
+            max_cpu_seconds=math.ceil(timeout * limits.cpus_for(job.language)) + 2,
             seal=seal,
             container_memory_bytes=limits.memory_bytes if must_be_limited else 0,
             container_processes=limits.pids if must_be_limited else 0,
@@ -145,7 +145,7 @@ class Session:
 
 def deadline_seconds(config: SandboxConfig, job: SandboxJob) -> float:
     """Return the wall clock time that a container may take for the job's files."""
-    return config.limits.deadline_seconds(job.kind, len(job.files))
+    return config.limits.deadline_seconds(job.language, len(job.files))
 
 
 def _result(files: Sequence[str], frame: ResultFrame) -> RawResult:

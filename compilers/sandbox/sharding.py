@@ -10,10 +10,6 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from compilers.sandbox.base import RawResult, SandboxJob
-from compilers.source import Kind
-
-# The number of files that compile in about the time a container takes to start (docs/performance.md).
-FILES_WORTH_A_CONTAINER = {Kind.PYTHON: 50, Kind.JAR: 3}
 
 _WAITING_RESULTS = 32  # results that wait for the consumer, each at most the size of a payload
 _POLL_SECONDS = 0.2
@@ -27,7 +23,7 @@ def parts_of(job: SandboxJob, parallelism: int) -> list[SandboxJob]:
     In any container a file has its own process and the whole tree, so its result does not depend on the split.
     Files are distributed round-robin, because those of one folder take similar time.
     """
-    parts = max(1, min(parallelism, len(job.files) // FILES_WORTH_A_CONTAINER.get(job.kind, 1)))
+    parts = max(1, min(parallelism, len(job.files) // job.language.files_per_container))
     return [replace(job, files=job.files[start::parts]) for start in range(parts)]
 
 

@@ -12,7 +12,6 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from compilers.source import Kind
 from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include
@@ -319,9 +318,9 @@ class Repository(models.Model):
         return self.paused_at is not None
 
     @property
-    def images(self) -> dict[Kind, str]:
+    def images(self) -> dict[str, str]:
         """Return the images that the repository's own configuration names, by kind."""
-        named = {Kind.PYTHON: self.image_python, Kind.JAR: self.image_java}
+        named = {"python": self.image_python, "jar": self.image_java}
         return {kind: image for kind, image in named.items() if image}
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import DatabaseError
 from django_q.tasks import async_task
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.self_check import Examination, examine
 from compilers.source import CompilerError
 from gitsync.worker import sandbox
@@ -27,7 +28,7 @@ def examination() -> Examination:
         labels = sandbox.labels(_NAME, None)
     except DatabaseError:
         labels = ()
-    return examine(sandbox.sandbox(), labels)
+    return examine(sandbox.sandbox(), PYTHON, labels)
 
 
 def enqueue() -> str:

@@ -7,7 +7,7 @@ exceeded. A queued sync counts as claimed while its worker is alive (`kiok.clust
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from compilers.source import Kind
+from compilers.formats import FORMATS
 from gitsync.models import QueuedSync
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from compilers.pipeline import Share
 
 LONG_SECONDS = 5.0  # a sync whose compile is estimated to take this long is a long one
-# Seconds to compile a file, as measured (docs/performance.md: cold, yaml, jars).
-SECONDS_A_FILE: Mapping[Kind, float] = {Kind.YAML: 0.0006, Kind.PYTHON: 0.0027, Kind.JAR: 0.03}
 _LOCK = 0x6B696F6B_7475726E  # "kiokturn"
 
 
@@ -82,7 +80,7 @@ def eligible(workers: Iterable[str], taken: Iterable[QueuedSync]) -> QuerySet[Qu
 
 def admit(queued: QueuedSync, worker: str, shares: Iterable[Share]) -> bool:
     """Return whether the worker may compile these files now; if not, requeue the sync as a long one."""
-    if sum(share.due * SECONDS_A_FILE.get(share.kind, 0.0) for share in shares) < LONG_SECONDS:
+    if sum(share.due * FORMATS[share.kind].seconds_per_file for share in shares) < LONG_SECONDS:
         return True
     with transaction.atomic():
         _lock()

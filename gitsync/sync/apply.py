@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from compilers.excerpt import excerpts
+from compilers.formats import FORMATS
 from compilers.result import FileResult, FileStatus
 from compilers.source import Ignored
 from gitsync.errors import ConfigurationChanged
@@ -247,7 +248,7 @@ def _file_rows(
         yield SourceFile(
             repository_id=repository.pk,
             path=file.source.path,
-            kind=file.source.kind.value,
+            kind=file.source.kind,
             blob_sha=file.source.blob,
             state=file.status.value,
             dags=len(file.dags),
@@ -274,7 +275,7 @@ def _problems(file: FileResult) -> list[dict[str, Any]]:
     """Return the file's diagnostics as they are stored; for a failed file, each with an excerpt of the lines around it."""
     stored = [diagnostic.to_json() for diagnostic in file.diagnostics]
     if file.status is FileStatus.FAILED and file.text is not None:
-        around = excerpts(file.text, file.source.kind, file.diagnostics)
+        around = excerpts(file.text, file.diagnostics, FORMATS[file.source.kind].line_break)
         for problem, excerpt in zip(stored, around, strict=True):
             if excerpt is not None:
                 problem["excerpt"] = excerpt.to_json()

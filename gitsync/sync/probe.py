@@ -7,7 +7,6 @@ import json
 from datetime import datetime
 
 from compilers.build_cache import COMPILER_VERSION
-from compilers.source import Kind
 from gitsync.models import Repository
 from gitsync.sync.empty_hold import is_accepted
 from gitsync.worker import sandbox
@@ -57,7 +56,7 @@ def is_current(
     unavailable: list[str] = last_outcome.get("unavailable", [])
     if not before and not unavailable:
         return True
-    now = sandbox.image_digests(map(Kind, {*before, *unavailable}), repository.images)
-    if any(Kind(kind) in now for kind in unavailable):
+    now = sandbox.image_digests({*before, *unavailable}, repository.images)
+    if any(name in now for name in unavailable):
         return False
-    return all(now.get(Kind(kind), digest) == digest for kind, digest in before.items())
+    return all(now.get(name, digest) == digest for name, digest in before.items())

@@ -59,5 +59,5 @@ def scheduled_retries(repository: Repository, plan: Plan) -> Retries | None:
     first = rows.order_by("retry_at", "path").only("path", "retry_at").first()
     if first is None or first.retry_at is None:
         return None
-    kinds = sorted({str(file.source.kind) for file in retried if file.unavailable})
+    kinds = sorted({file.source.kind for file in retried if file.unavailable})
     return Retries(len(retried), first.path, first.retry_at, tuple(kinds))

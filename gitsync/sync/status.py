@@ -293,7 +293,7 @@ def _write_failure(repository: Repository, failure: SyncFailure, trigger: str) -
 def _judgement(
     repository: Repository, plan: Plan | None, commit: str, retries: Retries | None = None
 ) -> dict[str, object]:
-    images = {file.source.kind.value: file.image for file in (plan.files if plan else ()) if file.image}
+    images = {file.source.kind: file.image for file in (plan.files if plan else ()) if file.image}
     last_outcome: dict[str, object] = {
         "commit": commit,
         "config": configuration_digest(repository),

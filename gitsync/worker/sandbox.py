@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from compilers.formats import languages
 from compilers.sandbox.base import SandboxUnavailable
 from compilers.sandbox.config import (
     LABEL_CORRELATION,
@@ -25,7 +26,6 @@ from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Filled
 from compilers.sandbox.reaper import remove_orphans
-from compilers.source import Kind
 from gitsync.models import SyncRun, SyncState
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -41,7 +41,7 @@ def sandbox() -> DockerSandbox:
     config = properties()
     return DockerSandbox(
         SandboxConfig(
-            images={Kind.PYTHON: config.sandbox_image_python, Kind.JAR: config.sandbox_image_java},
+            images={language: config.get(language.image_property) for language in languages()},
             limits=_limits(),
             runtime=config.sandbox_runtime or None,
             podman_seccomp_path=config.sandbox_podman_seccomp_path or seccomp_path(),
@@ -69,15 +69,17 @@ def labels(repository: str, run: SyncRun | None) -> tuple[tuple[str, str], ...]:
     )
 
 
-def image_digests(kinds: Iterable[Kind], images: Mapping[Kind, str]) -> dict[Kind, str]:
-    """Return the digests of the images that are available now, by kind. Kinds without an image are left out.
+def image_digests(formats: Iterable[str], images: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of the images that are available now, by format. Formats without an image are left out.
 
     `images` are those that a repository configures itself.
     """
-    digests = {}
-    for kind in kinds:
+    digests, wanted = {}, set(formats)
+    for language in languages():
+        if language.name not in wanted:
+            continue
         try:
-            digests[kind] = sandbox().image_digest(kind, images.get(kind, ""))
+            digests[language.name] = sandbox().image_digest(language, images.get(language.name, ""))
         except SandboxUnavailable:
             continue
     return digests

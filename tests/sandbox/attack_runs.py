@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import docker
 
 from compilers.result import FileResult, result_of_raw
-from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
+from compilers.sandbox.base import CompileOutcome, Language, RawResult, SandboxJob
 from compilers.sandbox.config import LABEL_REPOSITORY, LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from tests.sandbox.attacks import Attack
 from tests.sandbox.leftovers import watched
 from tests.support.trees import MemoryTree
@@ -75,12 +75,18 @@ class Battle:
 
 
 def contained(
-    battle: Battle, kind: Kind, attack: Attack, path: str, *, limit_seconds: float, grace_seconds: float
+    battle: Battle,
+    language: Language,
+    attack: Attack,
+    path: str,
+    *,
+    limit_seconds: float,
+    grace_seconds: float,
 ) -> FileResult:
     """Assert that the attack at `path` had the outcome in its header, in time, without harm to its neighbours. Return it."""
     crowd = battle.crowd_of(path)
     raw = crowd.results[path]
-    result, _ = result_of_raw(DiscoveredFile(path, kind, "", 0), raw, text=None, image="")
+    result, _ = result_of_raw(DiscoveredFile(path, language.name, "", 0), raw, text=None, image="")
     error = "\n".join(diagnostic.message for diagnostic in result.diagnostics)
     assert raw.outcome is not CompileOutcome.LOST, raw
     assert result.status is attack.outcome, (error, raw)
@@ -98,29 +104,29 @@ def said(result: RawResult) -> RawResult:
     return replace(result, path="", seconds=0.0)
 
 
-def fight(kind: Kind, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battle:
+def fight(language: Language, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battle:
     """Run innocent files alone first, then all crowds in parallel, and another repository repeatedly next to them."""
     config, beside = crowds[0].config, crowds[0].beside
     few = dict(list(crowds[0].innocent.items())[:2])
-    undisturbed = _run(kind, config, few, beside, list(few), "undisturbed")
+    undisturbed = _run(language, config, few, beside, list(few), "undisturbed")
     over = threading.Event()
     runs: list[Results] = []
 
     def again_and_again() -> None:
         while not over.wait(pause_seconds):
-            runs.append(_run(kind, config, few, beside, list(few), "elsewhere"))
+            runs.append(_run(language, config, few, beside, list(few), "elsewhere"))
 
     with ThreadPoolExecutor(len(crowds) + 1) as threads:
         other = threads.submit(again_and_again)
         try:
-            fought = list(threads.map(lambda crowd: _aftermath(kind, crowd), crowds))
+            fought = list(threads.map(lambda crowd: _aftermath(language, crowd), crowds))
         finally:
             over.set()
         other.result()
     return Battle(undisturbed, fought, runs)
 
 
-def _aftermath(kind: Kind, crowd: Crowd) -> Aftermath:
+def _aftermath(language: Language, crowd: Crowd) -> Aftermath:
     """Run a crowd in a warm container, as a service does; the undisturbed files ran in a new one."""
     service = f"test-{secrets.token_hex(8)}"
     files = {**crowd.innocent, **crowd.hostile}
@@ -129,15 +135,15 @@ def _aftermath(kind: Kind, crowd: Crowd) -> Aftermath:
     try:
         with watched(client, f"{LABEL_SERVICE}={service}") as watch:
             config = replace(crowd.config, pool_size=1)
-            DockerSandbox(config).pool.fill(service, "keeper", [kind])
-            results = _run(kind, config, files, crowd.beside, order, "hostile", service=service)
+            DockerSandbox(config).pool.fill(service, "keeper", [language])
+            results = _run(language, config, files, crowd.beside, order, "hostile", service=service)
         return Aftermath(order, results, len(watch.seen), watch.left())
     finally:
         client.close()
 
 
 def _run(
-    kind: Kind,
+    language: Language,
     config: SandboxConfig,
     files: Mapping[str, bytes],
     beside: Mapping[str, bytes],
@@ -148,7 +154,7 @@ def _run(
 ) -> Results:
     tree = MemoryTree({**files, **beside})
     labels = ((LABEL_SERVICE, service), (LABEL_REPOSITORY, repository))
-    job = SandboxJob(kind=kind, files=order, entries=tree.entries, tree=tree, labels=labels)
+    job = SandboxJob(language=language, files=order, entries=tree.entries, tree=tree, labels=labels)
     results = {result.path: result for result in DockerSandbox(config).run(job)}
     assert list(results) == list(order)
     return results

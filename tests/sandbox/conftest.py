@@ -12,11 +12,12 @@ from pathlib import Path
 import docker
 import pytest
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxJob
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 from tests.support.trees import MemoryTree
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -69,13 +70,13 @@ def java_builder_image() -> str:
 @pytest.fixture(scope="session")
 def sandbox(python_image: str, java_image: str) -> DockerSandbox:
     """Return a sandbox configured as in the service, for Python and jars."""
-    return DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image, Kind.JAR: java_image}))
+    return DockerSandbox(SandboxConfig(images={PYTHON: python_image, JAVA: java_image}))
 
 
 @pytest.fixture(scope="session")
 def impatient_config(python_image: str) -> SandboxConfig:
     """Return a configuration for Python only, with a time limit short enough for tests of hangs."""
-    return SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=6))
+    return SandboxConfig(images={PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=6))
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +124,7 @@ def job_of(service: str) -> JobOf:
     def make(files: dict[str, str]) -> SandboxJob:
         tree = MemoryTree(files)
         return SandboxJob(
-            kind=Kind.PYTHON,
+            language=PYTHON,
             files=list(files),
             entries=tree.entries,
             tree=tree,

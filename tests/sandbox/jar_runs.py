@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from compilers.formats.jar import JAVA
 from compilers.sandbox.base import CompileOutcome, Sandbox, SandboxJob
-from compilers.source import Kind
 from kiok.compiled import CompiledFile, decode
 from kiok.errors import Diagnostic
 from tests.support.trees import MemoryTree
@@ -44,7 +44,7 @@ class JarRun:
 def run_jars(sandbox: Sandbox, jars: Mapping[str, bytes]) -> dict[str, JarRun]:
     """Compile jars, named by path, in one container."""
     tree = MemoryTree(jars)
-    job = SandboxJob(kind=Kind.JAR, files=list(jars), entries=tree.entries, tree=tree)
+    job = SandboxJob(language=JAVA, files=list(jars), entries=tree.entries, tree=tree)
     runs = {}
     for result in sandbox.run(job):
         assert result.outcome is CompileOutcome.OK, result

@@ -19,12 +19,12 @@ Processes = Sequence["subprocess.Popen[str]"]
 
 FILL_ON_REQUEST = """
 import logging, sys, time
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 image, service, keeper = sys.argv[1:]
 logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="logged: %(message)s")
-sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: image}, pool_size=1))
+sandbox = DockerSandbox(SandboxConfig(images={PYTHON: image}, pool_size=1))
 pool, pauses = sandbox.pool, []
 
 def pause(answer, **_):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compilers.formats import python
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 from tests.sandbox.attack_runs import Battle, Crowd, fight
 from tests.sandbox.attacks import PYTHON, Attack
 
@@ -31,7 +31,7 @@ def _crowd(image: str, hostile: list[Attack], limit: float) -> Crowd:
     innocent = (PYTHON / "_innocent.py").read_bytes()
     return Crowd(
         config=SandboxConfig(
-            images={Kind.PYTHON: image},
+            images={python.PYTHON: image},
             limits=SandboxLimits(file_timeout_seconds=limit, memory_bytes=MEMORY_BYTES),
         ),
         hostile={path_of(attack): attack.path.read_bytes() for attack in hostile},
@@ -47,4 +47,4 @@ def battle_of_python(python_image: str, hostile: Sequence[Attack]) -> Battle:
     for limit in sorted({attack.limit for attack in hostile if attack.limit is not None}):
         slow = [attack for attack in hostile if attack.limit == limit]
         crowds += [_crowd(python_image, half, limit) for half in (slow[::2], slow[1::2]) if half]
-    return fight(Kind.PYTHON, crowds, pause_seconds=0.5)
+    return fight(python.PYTHON, crowds, pause_seconds=0.5)

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from compilers.formats.jar import JAVA
 from compilers.result import FileStatus, result_of_raw
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, said
 from tests.sandbox.attacks import JARS, Attack, attacks
@@ -52,10 +53,10 @@ def battle(java_image: str, java_builder_image: str) -> Battle:
     for limit in sorted({attack.limit or LIMIT_SECONDS for attack in ATTACKS}):
         hostile = [attack for attack in ATTACKS if (attack.limit or LIMIT_SECONDS) == limit]
         innocent = {f"innocent_{at:04}.jar": zipped(classes("Innocent")) for at in range(len(hostile) + 1)}
-        config = SandboxConfig(images={Kind.JAR: java_image}, limits=SandboxLimits(jar_timeout_seconds=limit))
+        config = SandboxConfig(images={JAVA: java_image}, limits=SandboxLimits(jar_timeout_seconds=limit))
         jars = {_path(attack): _jar(attack, classes) for attack in hostile}
         crowds.append(Crowd(config, hostile=jars, innocent=innocent, beside=beside))
-    return fight(Kind.JAR, crowds, pause_seconds=2)
+    return fight(JAVA, crowds, pause_seconds=2)
 
 
 def _jar(attack: Attack, classes: Classes) -> bytes:
@@ -69,7 +70,7 @@ def _jar(attack: Attack, classes: Classes) -> bytes:
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_a_hostile_jar_is_contained(battle: Battle, attack: Attack) -> None:
     result = contained(
-        battle, Kind.JAR, attack, _path(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
+        battle, JAVA, attack, _path(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
     )
     if attack.spares != "nothing":
         assert "sound" in [dag.id for dag in result.dags]
@@ -77,7 +78,7 @@ def test_a_hostile_jar_is_contained(battle: Battle, attack: Attack) -> None:
 
 def test_the_innocent_jars_compile_undisturbed(battle: Battle) -> None:
     for path, raw in battle.undisturbed.items():
-        result, _ = result_of_raw(DiscoveredFile(path, Kind.JAR, "", 0), raw, text=None, image="")
+        result, _ = result_of_raw(DiscoveredFile(path, "jar", "", 0), raw, text=None, image="")
         assert (result.status, result.diagnostics) == (FileStatus.COMPILED, ()), raw
         assert [dag.id for dag in decode(raw.payload).dags] == ["innocent"]
 

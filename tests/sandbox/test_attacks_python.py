@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from compilers.formats import python
 from compilers.result import FileStatus, result_of_raw
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import Battle, contained, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks
@@ -22,13 +23,18 @@ def battle(python_image: str) -> Battle:
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_a_hostile_python_file_is_contained(battle: Battle, attack: Attack) -> None:
     contained(
-        battle, Kind.PYTHON, attack, path_of(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
+        battle,
+        python.PYTHON,
+        attack,
+        path_of(attack),
+        limit_seconds=LIMIT_SECONDS,
+        grace_seconds=GRACE_SECONDS,
     )
 
 
 def test_the_innocent_python_files_compile_undisturbed(battle: Battle) -> None:
     for path, raw in battle.undisturbed.items():
-        result, _ = result_of_raw(DiscoveredFile(path, Kind.PYTHON, "", 0), raw, text=None, image="")
+        result, _ = result_of_raw(DiscoveredFile(path, "python", "", 0), raw, text=None, image="")
         assert (result.status, result.diagnostics) == (FileStatus.COMPILED, ()), raw
         assert [dag.id for dag in decode(raw.payload).dags] == ["innocent"]
 

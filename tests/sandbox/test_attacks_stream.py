@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxJob
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import start_container
@@ -24,7 +25,6 @@ from compilers.sandbox.protocol import (
     chunk,
 )
 from compilers.sandbox.source_tar import measure, tar_stream
-from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 CORRUPTIONS = 10_000
@@ -83,7 +83,7 @@ def _record(config: SandboxConfig, seal: int) -> Recording:
     files = {f"{seal}_{at}.py": source for at, source in enumerate(SOURCES)}
     tree = MemoryTree(files)
     size = measure(tree.entries, config.limits)
-    job = SandboxJob(Kind.PYTHON, list(files), tree.entries, tree)
+    job = SandboxJob(PYTHON, list(files), tree.entries, tree)
     container = start_container(Engine(config), config, job)
     recorder = _Recorder(container.connection)
 
@@ -140,7 +140,7 @@ SOURCES = (
 @pytest.fixture(scope="module")
 def recordings(python_image: str) -> tuple[Recording, Recording]:
     """Return two containers' responses to the same sources: one to corrupt, and one to take frames from."""
-    config = SandboxConfig(images={Kind.PYTHON: python_image})
+    config = SandboxConfig(images={PYTHON: python_image})
     return _record(config, 1), _record(config, 2)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import docker
 import pytest
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.container import start_container
@@ -34,7 +35,6 @@ from compilers.sandbox.protocol import (
     chunk,
 )
 from compilers.sandbox.source_tar import TreeRefused, measure, tar_stream
-from compilers.source import Kind
 from tests.sandbox.attacks import TARS, Attack, attacks
 from tests.sandbox.leftovers import watched
 from tests.support.trees import MemoryTree
@@ -56,7 +56,7 @@ class Siege:
 
 @pytest.fixture(scope="module")
 def config(python_image: str) -> SandboxConfig:
-    return SandboxConfig(images={Kind.PYTHON: python_image})
+    return SandboxConfig(images={PYTHON: python_image})
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def siege(config: SandboxConfig) -> Siege:
     def innocent() -> None:
         tree = MemoryTree({"a.py": DAG})
         while not over.wait(0.5):
-            elsewhere.extend(DockerSandbox(config).run(SandboxJob(Kind.PYTHON, ["a.py"], tree.entries, tree)))
+            elsewhere.extend(DockerSandbox(config).run(SandboxJob(PYTHON, ["a.py"], tree.entries, tree)))
 
     client = docker.from_env()
     with watched(client, f"{LABEL_SERVICE}={service}") as watch, ThreadPoolExecutor(3) as threads:
@@ -93,7 +93,7 @@ def _answer(
     config: SandboxConfig, service: str, recipe: Mapping[str, Any]
 ) -> FatalFrame | ResultFrame | ResponseLost | None:
     """Return the first frame after hello, or how the container was lost."""
-    job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
+    job = SandboxJob(PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
     container = start_container(Engine(config), config, job)
     exchange = Exchange(
         container.connection,

@@ -20,7 +20,6 @@ import yaml
 from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.docker import DockerSandbox
-from compilers.source import Kind
 from kiok import Dag, conn, secret
 from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
 from kiok.validation import DAG_KEYS, TASK_KEYS
@@ -39,24 +38,24 @@ def class_of(row: str) -> str:
     return "".join(part.title() for part in row.split("_"))
 
 
-def text(row: str, kind: Kind) -> str:
-    name = f"{class_of(row)}.java" if kind is Kind.JAR else f"{row}.{'py' if kind is Kind.PYTHON else 'yaml'}"
+def text(row: str, kind: str) -> str:
+    name = f"{class_of(row)}.java" if kind == "jar" else f"{row}.{'py' if kind == 'python' else 'yaml'}"
     return (FORMATS / name).read_text(encoding="utf-8")
 
 
 def specs() -> list[DagSpec]:
     """Return every row's DAG, as defined in YAML; the first test checks that the other formats agree."""
-    return [compile_yaml(text(row, Kind.YAML).encode(), row).dags[0] for row in ROWS]
+    return [compile_yaml(text(row, "yaml").encode(), row).dags[0] for row in ROWS]
 
 
 @pytest.fixture(scope="module")
 def compiled(sandbox: DockerSandbox, java_builder_image: str) -> dict[str, FileResult]:
     """Compile one commit with all rows, their Java in one jar. Return the results by path."""
-    sources = {f"{class_of(row)}.java": text(row, Kind.JAR) for row in ROWS}
+    sources = {f"{class_of(row)}.java": text(row, "jar") for row in ROWS}
     files: dict[str, bytes | str] = {"lib/all.jar": compile_jar(sources)}
     for row in ROWS:
-        files[f"{row}.yaml"] = text(row, Kind.YAML)
-        files[f"{row}.py"] = text(row, Kind.PYTHON)
+        files[f"{row}.yaml"] = text(row, "yaml")
+        files[f"{row}.py"] = text(row, "python")
     compilation = compile_tree(MemoryTree(files), sandbox=sandbox)
     assert [str(problem) for file in compilation.failed for problem in file.diagnostics] == []
     results = {file.source.path: file for file in compilation.files}
@@ -81,9 +80,9 @@ def test_endings_in_upper_case_are_compiled_like_the_others(
 ) -> None:
     row = ROWS[0]
     files: dict[str, bytes | str] = {
-        "lib/UPPER.JAR": compile_jar({f"{class_of(row)}.java": text(row, Kind.JAR)}),
-        "UPPER.PY": text(row, Kind.PYTHON),
-        "Mixed.Yml": text(row, Kind.YAML),
+        "lib/UPPER.JAR": compile_jar({f"{class_of(row)}.java": text(row, "jar")}),
+        "UPPER.PY": text(row, "python"),
+        "Mixed.Yml": text(row, "yaml"),
         "broken.Jar": b"no archive",
     }
     compilation = compile_tree(MemoryTree(files), sandbox=sandbox)
@@ -121,7 +120,7 @@ def test_the_rows_hold_every_task_type() -> None:
 
 
 def test_the_rows_use_every_spelling_of_a_key_in_yaml() -> None:
-    documents = [yaml.safe_load(text(row, Kind.YAML)) for row in ROWS]
+    documents = [yaml.safe_load(text(row, "yaml")) for row in ROWS]
     assert {key for document in documents for key in document["dag"]} == set(DAG_SPELLINGS)
     assert {key for document in documents for task in document["tasks"] for key in task} == set(
         TASK_SPELLINGS
@@ -130,7 +129,7 @@ def test_the_rows_use_every_spelling_of_a_key_in_yaml() -> None:
 
 def calls(row: str) -> Iterator[tuple[Any, inspect.BoundArguments]]:
     """Return each call of the SDK in a row's Python: (called function, its arguments by name)."""
-    for node in ast.walk(ast.parse(text(row, Kind.PYTHON))):
+    for node in ast.walk(ast.parse(text(row, "python"))):
         if not isinstance(node, ast.Call):
             continue
         function: Any = {"Dag": Dag, "conn": conn, "secret": secret}.get(getattr(node.func, "id", ""))
@@ -166,7 +165,7 @@ def test_the_rows_use_every_public_method_of_the_java_sdk(name: str) -> None:
         re.findall(rf"^    public (?:static )?(?:{name}|Task|String) (\w+)\(", source, re.MULTILINE)
     )
     public = set(re.findall(r"^    public [^=;{]*?(\w+)\(", source, re.MULTILINE)) - {name}
-    rows = "".join(text(row, Kind.JAR) for row in ROWS)
+    rows = "".join(text(row, "jar") for row in ROWS)
     # Shows a DAG's compiled form to its author; it does not describe a DAG.
     wanted = public - {"toJson"}
     assert methods | {"toJson"} >= public
@@ -175,7 +174,7 @@ def test_the_rows_use_every_public_method_of_the_java_sdk(name: str) -> None:
 
 
 def test_the_rows_hold_every_kind_of_config_value() -> None:
-    documents = [yaml.safe_load(text(row, Kind.YAML)) for row in ROWS]
+    documents = [yaml.safe_load(text(row, "yaml")) for row in ROWS]
     values = [
         value for doc in documents for task in doc["tasks"] for value in task.get("config", {}).values()
     ]
@@ -224,8 +223,8 @@ def test_the_rows_hold_difficult_characters_as_text_and_inside_json(characters: 
 @pytest.mark.parametrize("unit", ["ms", "s", "m", "h", "d"])
 def test_the_rows_hold_every_unit_of_a_duration(unit: str) -> None:
     pattern = re.compile(rf"timeout: [0-9.]+{unit}\b")
-    assert any(pattern.search(text(row, Kind.YAML)) for row in ROWS)
-    assert any(re.search(rf'timeout="[0-9.]+{unit}"', text(row, Kind.PYTHON)) for row in ROWS)
+    assert any(pattern.search(text(row, "yaml")) for row in ROWS)
+    assert any(re.search(rf'timeout="[0-9.]+{unit}"', text(row, "python")) for row in ROWS)
 
 
 @pytest.mark.parametrize("reference", [r"\$\{conn\.\w+\.\w+\}", r"\$\{secret\.\w+\}", r"#\{.+\}"])

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from compilers.formats.jar import JAVA
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 from tests.sandbox.jar_runs import JarRun, rezipped, run_jar
 from tests.sandbox.javac import compile_jar
 
@@ -61,7 +61,7 @@ def _sound(dag_id: str) -> str:
 
 @pytest.fixture(scope="module")
 def patient(java_image: str) -> DockerSandbox:
-    return DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=LIMITS))
+    return DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=LIMITS))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_an_invalid_dag_is_located(run: JarRun) -> None:
 
 def test_classes_there_is_no_time_for_say_who_used_it_up(patient: DockerSandbox, java_image: str) -> None:
     limits = replace(LIMITS, jar_timeout_seconds=5)
-    hurried = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
+    hurried = DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=limits))
     sources = {f"com/acme/Hang{i}.java": _class(f"Hang{i}", "while (true) {}") for i in range(9)}
 
     run = run_jar(hurried, compile_jar(sources))

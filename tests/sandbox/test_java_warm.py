@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 import docker
 import pytest
 
+from compilers.formats.jar import JAVA
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 from kiok.compiled import decode
 from tests.sandbox.jar_runs import rezipped
 from tests.sandbox.javac import compile_jar
@@ -108,7 +108,7 @@ def _class_files(sources: Mapping[str, str]) -> set[str]:
 
 @pytest.fixture
 def pooled(java_image: str, service: str) -> Iterator[DockerSandbox]:
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, pool_size=1))
+    sandbox = DockerSandbox(SandboxConfig(images={JAVA: java_image}, pool_size=1))
     yield sandbox
     sandbox.pool.clear(service)
 
@@ -143,7 +143,7 @@ def _waits_for_its_order(container: docker.models.containers.Container) -> bool:
 def _run(sandbox: DockerSandbox, service: str, files: dict[str, bytes]) -> list[RawResult]:
     tree = MemoryTree(files)
     labels = ((LABEL_SERVICE, service), ("kiok.sync", "1"))
-    job = SandboxJob(kind=Kind.JAR, files=list(files), entries=tree.entries, tree=tree, labels=labels)
+    job = SandboxJob(language=JAVA, files=list(files), entries=tree.entries, tree=tree, labels=labels)
     return list(sandbox.run(job))
 
 
@@ -164,7 +164,7 @@ def test_a_jvms_heap_is_a_share_of_its_containers_memory(
     java_image: str, jars: dict[str, bytes], service: str, memory_mib: int, heap_mib: int
 ) -> None:
     limits = SandboxLimits(memory_bytes=memory_mib << 20)
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=limits))
     results = _run(
         sandbox, service, {"lib/1.jar": jars["tells its room"], "lib/2.jar": jars["tells its room"]}
     )

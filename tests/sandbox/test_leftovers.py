@@ -6,11 +6,11 @@ import subprocess
 
 import docker
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxJob
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.container import start_container
 from compilers.sandbox.engine import Engine
-from compilers.source import Kind
 from tests.sandbox.leftovers import Watch, watched
 from tests.support.trees import MemoryTree
 from tests.support.waiting import wait_until
@@ -24,8 +24,8 @@ def _kinds(watch: Watch) -> set[str]:
 def test_a_living_container_is_found_in_all_its_parts_and_a_dead_one_in_none(
     python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
-    config = SandboxConfig(images={Kind.PYTHON: python_image})
-    job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
+    config = SandboxConfig(images={PYTHON: python_image})
+    job = SandboxJob(PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
 
     with watched(engine, f"{LABEL_SERVICE}={service}") as watch:
         container = start_container(Engine(config), config, job)
@@ -40,8 +40,8 @@ def test_a_living_container_is_found_in_all_its_parts_and_a_dead_one_in_none(
 def test_a_process_that_outlives_its_container_is_found(
     python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
-    config = SandboxConfig(images={Kind.PYTHON: python_image})
-    job = SandboxJob(Kind.PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
+    config = SandboxConfig(images={PYTHON: python_image})
+    job = SandboxJob(PYTHON, ["a"], [], MemoryTree({}), labels=((LABEL_SERVICE, service),))
     with watched(engine, f"{LABEL_SERVICE}={service}") as watch:
         start_container(Engine(config), config, job).end().result(600)
     (seen,) = watch.seen

@@ -8,6 +8,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, ImageMismatch, ImageMissing, SandboxUnavailable
@@ -15,7 +17,6 @@ from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.protocol import VERSION
-from compilers.source import Kind
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
 from tests.support.images import image_from
@@ -40,11 +41,11 @@ TEAM = recipe()
 
 @pytest.fixture
 def sandbox(python_image: str) -> DockerSandbox:
-    return DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
+    return DockerSandbox(SandboxConfig(images={PYTHON: python_image}))
 
 
 def compiled(sandbox: DockerSandbox, image: str = "") -> FileResult:
-    images = {Kind.PYTHON: image} if image else {}
+    images = {"python": image} if image else {}
     (result,) = compile_tree(MemoryTree({"a.py": DAG}), sandbox=sandbox, images=images).files
     return result
 
@@ -56,7 +57,7 @@ def test_a_dag_imports_the_library_of_the_image_that_is_asked_for_and_of_no_othe
         with_it = compiled(sandbox, team)
         without = compiled(sandbox)
     assert [dag.id for dag in with_it.dags] == ["from_the_library"]
-    assert with_it.image not in (None, sandbox.image_digest(Kind.PYTHON))
+    assert with_it.image not in (None, sandbox.image_digest(PYTHON))
     assert without.status is FileStatus.FAILED
     assert "ModuleNotFoundError: No module named 'team_library'" in without.diagnostics[0].message
 
@@ -65,7 +66,7 @@ def test_an_image_that_is_not_there_is_an_error_that_names_it_and_the_repository
     sandbox: DockerSandbox,
 ) -> None:
     with pytest.raises(ImageMissing) as raised:
-        sandbox.image_digest(Kind.PYTHON, "kiok-test-no-such:1")
+        sandbox.image_digest(PYTHON, "kiok-test-no-such:1")
     message = str(raised.value)
     assert (
         "the image 'kiok-test-no-such:1' for python files, named by the repository (imagePython)," in message
@@ -84,7 +85,7 @@ def test_an_image_of_another_protocol_is_an_error_that_names_both(
 ) -> None:
     with image_from(python_image, f'LABEL kiok.protocol="{label}"') as old:
         with pytest.raises(ImageMismatch) as raised:
-            sandbox.image_digest(Kind.PYTHON, old)
+            sandbox.image_digest(PYTHON, old)
         assert compiled(sandbox, old).unavailable == "image_mismatch"
     message = str(raised.value)
     assert f"{old!r} for python files, named by the repository (imagePython)," in message
@@ -96,7 +97,7 @@ def test_an_image_with_a_volume_is_refused(sandbox: DockerSandbox, python_image:
         image_from(python_image, 'VOLUME ["/var/data", "/scratch"]') as image,
         pytest.raises(ImageMismatch, match=r"declares volumes \(/scratch, /var/data\).*without VOLUME"),
     ):
-        sandbox.image_digest(Kind.PYTHON, image)
+        sandbox.image_digest(PYTHON, image)
 
 
 def test_an_image_that_appears_is_used_without_more_ado(sandbox: DockerSandbox, python_image: str) -> None:
@@ -117,7 +118,7 @@ def test_two_images_of_one_sandbox_are_not_mistaken_for_each_other(
     sandbox: DockerSandbox, python_image: str
 ) -> None:
     with image_from(python_image, "LABEL a=1") as one, image_from(python_image, "LABEL a=2") as other:
-        digests = [sandbox.image_digest(Kind.PYTHON, image) for image in (one, other, "", one, other, "")]
+        digests = [sandbox.image_digest(PYTHON, image) for image in (one, other, "", one, other, "")]
     assert len(set(digests[:3])) == 3
     assert digests[:3] == digests[3:]
 
@@ -125,11 +126,11 @@ def test_two_images_of_one_sandbox_are_not_mistaken_for_each_other(
 def test_a_container_that_stands_ready_serves_no_other_image_than_its_own(
     python_image: str, service: str, job_of: JobOf
 ) -> None:
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, pool_size=1))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, pool_size=1))
     taken: list[bool] = []
     sandbox.pool.on_claim = lambda: taken.append(True)
     try:
-        assert sandbox.pool.fill(service, "the keeper", [Kind.PYTHON]).started == 1
+        assert sandbox.pool.fill(service, "the keeper", [PYTHON]).started == 1
         with image_from(python_image, TEAM, LIBRARY) as team:
             (of_team,) = sandbox.run(replace(job_of({"a.py": DAG}), image=team))
             assert taken == []
@@ -185,10 +186,10 @@ def test_a_jars_virtual_machine_gets_no_options_from_its_image(
         '    public Dag define() {\n        Dag d = new Dag("id" + System.getProperty("evil"));\n'
         '        d.task("t").shell("x");\n        return d;\n    }\n}\n'
     )
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}))
+    sandbox = DockerSandbox(SandboxConfig(images={JAVA: java_image}))
     with image_from(java_image, 'ENV JAVA_TOOL_OPTIONS="-Devil=yes" JDK_JAVA_OPTIONS="-Devil=yes"') as image:
         (result,) = compile_tree(
-            MemoryTree({"a.jar": compile_jar({"A.java": source})}), sandbox=sandbox, images={Kind.JAR: image}
+            MemoryTree({"a.jar": compile_jar({"A.java": source})}), sandbox=sandbox, images={"jar": image}
         ).files
     assert "idnull" in str(result.dags) + str(result.diagnostics)
     assert "idyes" not in str(result.dags) + str(result.diagnostics)
@@ -196,9 +197,9 @@ def test_a_jars_virtual_machine_gets_no_options_from_its_image(
 
 def test_the_fake_sandbox_knows_images_as_the_real_one_does() -> None:
     fake = FakeSandbox(images={"team:1": "sha256:1"})
-    assert fake.image_digest(Kind.PYTHON, "team:1") == "sha256:1"
+    assert fake.image_digest(PYTHON, "team:1") == "sha256:1"
     with pytest.raises(ImageMissing, match="'team:2'"):
-        fake.image_digest(Kind.PYTHON, "team:2")
+        fake.image_digest(PYTHON, "team:2")
     fake.unavailable = "no engine"
     with pytest.raises(SandboxUnavailable, match="no engine"):
-        fake.image_digest(Kind.PYTHON, "team:1")
+        fake.image_digest(PYTHON, "team:1")

@@ -14,6 +14,8 @@ import docker
 import pytest
 from docker.errors import APIError, NotFound
 
+from compilers.formats import python
+from compilers.formats.jar import JAVA as JAVA_LANGUAGE
 from compilers.pipeline import compile_tree
 from compilers.result import FileStatus
 from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
@@ -22,7 +24,6 @@ from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.reaper import remove_orphans
 from compilers.sandbox.self_check import examine
-from compilers.source import Kind
 from tests.sandbox.attack_runs import Battle, contained, said
 from tests.sandbox.attacks import PYTHON, Attack, attacks
 from tests.sandbox.conftest import JobOf
@@ -77,11 +78,11 @@ def engine(podman: str) -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def config(python_image: str, java_image: str) -> SandboxConfig:
-    return SandboxConfig(images={Kind.PYTHON: python_image, Kind.JAR: java_image}, pool_size=1)
+    return SandboxConfig(images={python.PYTHON: python_image, JAVA_LANGUAGE: java_image}, pool_size=1)
 
 
 def test_every_layer_holds_and_what_is_weaker_is_stated(config: SandboxConfig, service: str) -> None:
-    examination = examine(DockerSandbox(config), ((LABEL_SERVICE, service),))
+    examination = examine(DockerSandbox(config), python.PYTHON, ((LABEL_SERVICE, service),))
     assert [finding for finding in examination.findings if finding.failed] == []
     weaker = {"files in /tmp", "files in /src"}
     if not os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
@@ -126,10 +127,10 @@ def test_a_warm_container_is_claimed_and_orphans_are_removed(
     sandbox = DockerSandbox(config)
     claimed: list[None] = []
     sandbox.pool.on_claim = lambda: claimed.append(None)
-    assert sandbox.pool.fill(service, "worker", [Kind.PYTHON]).ready == 1
+    assert sandbox.pool.fill(service, "worker", [python.PYTHON]).ready == 1
     (result,) = sandbox.run(job_of({"a.py": DAG}))
     assert (result.outcome, claimed) == (CompileOutcome.OK, [None])
-    assert sandbox.pool.fill(service, "worker", [Kind.PYTHON]).started == 1
+    assert sandbox.pool.fill(service, "worker", [python.PYTHON]).started == 1
     assert remove_orphans(sandbox.engine, service, lambda owner: owner == "worker") == []
     assert len(remove_orphans(sandbox.engine, service, lambda _owner: False)) == 1
     assert names(engine, service) == []
@@ -180,7 +181,7 @@ def test_without_landlock_only_src_and_tmp_can_be_written(
 def test_a_file_that_makes_files_without_end_fails_alone(python_image: str) -> None:
     """The file may end its container too; the files without a result then run in their own containers."""
     limits = SandboxLimits(file_timeout_seconds=600, memory_bytes=96 << 20)
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={python.PYTHON: python_image}, limits=limits))
     hostile = (PYTHON / f"{ENDLESS}.py").read_text()
     tree = MemoryTree({"a.py": DAG, "b.py": f"import kiok\n{hostile}", "c.py": DAG.replace("fine", "other")})
     found = {file.source.path: file for file in compile_tree(tree, sandbox=sandbox).files}
@@ -201,7 +202,12 @@ def battle(python_image: str, podman: str) -> Battle:
 @pytest.mark.parametrize("attack", CONTAINED, ids=str)
 def test_a_hostile_python_file_is_contained(battle: Battle, attack: Attack) -> None:
     contained(
-        battle, Kind.PYTHON, attack, path_of(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
+        battle,
+        python.PYTHON,
+        attack,
+        path_of(attack),
+        limit_seconds=LIMIT_SECONDS,
+        grace_seconds=GRACE_SECONDS,
     )
 
 

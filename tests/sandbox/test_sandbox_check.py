@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxUnavailable
 from compilers.sandbox.config import LABEL_SERVICE
 from compilers.sandbox.docker import DockerSandbox
@@ -46,7 +47,7 @@ def checked(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_this_host_gives_all_that_is_promised(
     sandbox: DockerSandbox, engine: docker.DockerClient, service: str
 ) -> None:
-    examination = examine(sandbox, ((LABEL_SERVICE, service),))
+    examination = examine(sandbox, PYTHON, ((LABEL_SERVICE, service),))
 
     assert wanting(examination) == {}
     layers = [finding.name for finding in examination.findings]
@@ -61,7 +62,7 @@ def test_this_host_gives_all_that_is_promised(
 
 
 def test_a_missing_filter_is_found_and_what_it_lets_through(sandbox: DockerSandbox) -> None:
-    found = wanting(examine(DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined"))))
+    found = wanting(examine(DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined")), PYTHON))
 
     assert set(found) == {"seccomp", "system calls", "the driver"}
     assert "io_uring_setup" in found["system calls"]
@@ -86,7 +87,7 @@ def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: 
         def run(self, job: Any) -> Any:
             return DockerSandbox(replace(sandbox.config, limits=wide)).run(job)
 
-    assert set(wanting(examine(Laxer(sandbox.config)))) == {
+    assert set(wanting(examine(Laxer(sandbox.config), PYTHON))) == {
         "memory",
         "processes",
         "size of /tmp",

@@ -17,13 +17,14 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, SandboxJob
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig, seccomp_profile
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.reaper import remove_orphans
 from compilers.sandbox.source_tar import TreeRefused
-from compilers.source import Kind, TreeEntry
+from compilers.source import TreeEntry
 from tests.sandbox.conftest import JobOf
 from tests.support.trees import MemoryTree
 from tests.support.waiting import PATIENCE_SECONDS
@@ -115,14 +116,14 @@ def test_a_container_goes_when_the_caller_loses_interest(
 def test_a_container_dies_with_its_host(python_image: str, engine: docker.DockerClient, service: str) -> None:
     program = f"""
 from compilers.sandbox.base import SandboxJob
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from tests.support.trees import MemoryTree
 tree = MemoryTree({{"a.py": "import time; time.sleep(3600)"}})
-sandbox = DockerSandbox(SandboxConfig(images={{Kind.PYTHON: {python_image!r}}}))
+sandbox = DockerSandbox(SandboxConfig(images={{PYTHON: {python_image!r}}}))
 labels = (("{LABEL_SERVICE}", "{service}"),)
-list(sandbox.run(SandboxJob(Kind.PYTHON, ["a.py"], tree.entries, tree, labels=labels)))
+list(sandbox.run(SandboxJob(PYTHON, ["a.py"], tree.entries, tree, labels=labels)))
 """
     host = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
@@ -143,7 +144,7 @@ def test_a_lost_container_names_the_file_at_fault_and_no_other(
 ) -> None:
     """Every container that runs the hanging file is killed from outside, as if by the kernel."""
     sandbox = DockerSandbox(
-        SandboxConfig(images={Kind.PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=60))
+        SandboxConfig(images={PYTHON: python_image}, limits=SandboxLimits(file_timeout_seconds=60))
     )
     done = threading.Event()
     seen: dict[str, float] = {}
@@ -178,7 +179,7 @@ def test_a_lost_container_names_the_file_at_fault_and_no_other(
 
 def test_files_beyond_the_containers_deadline_are_told_so(python_image: str, job_of: JobOf) -> None:
     limits = SandboxLimits(file_timeout_seconds=2, container_deadline_seconds=3)
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
 
     results = list(sandbox.run(job_of({"a.py": HANG, "b.py": HANG, "c.py": DAG})))
 
@@ -244,7 +245,7 @@ print(hashlib.sha256(repr(sorted(sums)).encode()).hexdigest(), os.path.getsize('
         ).encode()
     ).hexdigest()
     tree = MemoryTree({**contents, "check.py": check})
-    job = SandboxJob(Kind.PYTHON, ["check.py"], tree.entries, tree, labels=((LABEL_SERVICE, service),))
+    job = SandboxJob(PYTHON, ["check.py"], tree.entries, tree, labels=((LABEL_SERVICE, service),))
 
     (result,) = impatient.run(job)
 
@@ -285,7 +286,7 @@ def test_a_hostile_name_is_refused_before_a_container_starts(
     impatient: DockerSandbox, engine: docker.DockerClient, service: str, path: str, mode: str, message: str
 ) -> None:
     tree = MemoryTree({"a.py": DAG, path: "x"}, modes={path: mode})
-    job = SandboxJob(Kind.PYTHON, ["a.py"], tree.entries, tree, labels=((LABEL_SERVICE, service),))
+    job = SandboxJob(PYTHON, ["a.py"], tree.entries, tree, labels=((LABEL_SERVICE, service),))
     with pytest.raises(TreeRefused, match=message):
         next(impatient.run(job))
     assert until(lambda: not containers_of(engine, service), seconds=10)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, RawResult, Sandbox, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.source_tar import TreeRefused
-from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 FILES = {
@@ -30,8 +31,8 @@ SCRIPT = {
 def any_sandbox(request: pytest.FixtureRequest, python_image: str) -> Sandbox:
     limits = SandboxLimits(src_bytes=1 << 16, src_inodes=8)
     if request.param == "fake":
-        return FakeSandbox(SCRIPT, limits=limits, digests={Kind.PYTHON: "sha256:" + "0" * 64})
-    return DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+        return FakeSandbox(SCRIPT, limits=limits, digests={PYTHON: "sha256:" + "0" * 64})
+    return DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
 
 
 @pytest.fixture(params=["real", "fake"])
@@ -39,18 +40,18 @@ def no_sandbox(request: pytest.FixtureRequest, python_image: str) -> Sandbox:
     if request.param == "fake":
         return FakeSandbox(SCRIPT, unavailable="there is no engine")
     return DockerSandbox(
-        SandboxConfig(images={Kind.PYTHON: python_image}, engine_url="unix:///nowhere/docker.sock")
+        SandboxConfig(images={PYTHON: python_image}, engine_url="unix:///nowhere/docker.sock")
     )
 
 
 def job(files: list[str], extra: dict[str, str] | None = None) -> SandboxJob:
     tree = MemoryTree({**FILES, **(extra or {})})
-    return SandboxJob(Kind.PYTHON, files, tree.entries, tree)
+    return SandboxJob(PYTHON, files, tree.entries, tree)
 
 
 def test_the_name_of_an_image_is_the_given_one_or_the_sandboxes_own(any_sandbox: Sandbox) -> None:
-    assert any_sandbox.image_name(Kind.PYTHON, "team:1") == "team:1"
-    assert any_sandbox.image_name(Kind.PYTHON)
+    assert any_sandbox.image_name(PYTHON, "team:1") == "team:1"
+    assert any_sandbox.image_name(PYTHON)
 
 
 def test_one_result_comes_for_every_file_in_the_jobs_order(any_sandbox: Sandbox) -> None:
@@ -72,20 +73,20 @@ def test_a_job_without_files_has_no_results(any_sandbox: Sandbox) -> None:
 
 
 def test_the_digest_of_an_image_is_a_sha256(any_sandbox: Sandbox) -> None:
-    assert any_sandbox.image_digest(Kind.PYTHON).startswith("sha256:")
-    assert any_sandbox.image_digest(Kind.PYTHON) == any_sandbox.image_digest(Kind.PYTHON)
+    assert any_sandbox.image_digest(PYTHON).startswith("sha256:")
+    assert any_sandbox.image_digest(PYTHON) == any_sandbox.image_digest(PYTHON)
 
 
 def test_a_kind_without_an_image_is_unavailable(any_sandbox: Sandbox) -> None:
     with pytest.raises(SandboxUnavailable, match="no image is configured for jar files"):
-        any_sandbox.image_digest(Kind.JAR)
+        any_sandbox.image_digest(JAVA)
 
 
 def test_without_an_engine_it_raises_before_the_first_result(no_sandbox: Sandbox) -> None:
     with pytest.raises(SandboxUnavailable):
         next(iter(no_sandbox.run(job(["b.py"]))))
     with pytest.raises(SandboxUnavailable):
-        no_sandbox.image_digest(Kind.PYTHON)
+        no_sandbox.image_digest(PYTHON)
 
 
 def test_a_tree_over_the_limit_of_bytes_is_refused_with_the_numbers(any_sandbox: Sandbox) -> None:

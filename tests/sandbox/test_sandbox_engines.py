@@ -25,11 +25,11 @@ from cryptography.x509.oid import NameOID
 from docker.errors import APIError
 from requests import Response
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.protocol import VERSION
-from compilers.source import Kind
 from tests.sandbox.conftest import JobOf
 from tests.support.engine_socket import ENGINE_SOCKET
 from tests.support.images import image_from
@@ -123,9 +123,7 @@ def test_an_engine_behind_tcp_serves(
 ) -> None:
     with proxy() as port:
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")
-        check(
-            DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE))
-        )
+        check(DockerSandbox(SandboxConfig({PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE)))
 
 
 def test_an_engine_behind_tls_serves(
@@ -137,9 +135,7 @@ def test_an_engine_behind_tls_serves(
         monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
         # Public authorities, as set on many machines; they do not certify an engine.
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
-        check(
-            DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE))
-        )
+        check(DockerSandbox(SandboxConfig({PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE)))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +151,7 @@ def test_an_engine_that_does_not_answer_is_named_with_cause_and_remedy(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     with pytest.raises(SandboxUnavailable) as raised:
-        next(DockerSandbox().run(job_of({"a.py": ""})))
+        next(DockerSandbox(SandboxConfig({PYTHON: "kiok-sandbox-python:dev"})).run(job_of({"a.py": ""})))
     message = str(raised.value)
     assert f"DOCKER_HOST={host}" in message
     assert cause in message
@@ -179,7 +175,7 @@ def test_a_long_refusal_keeps_its_beginning_and_its_end() -> None:
 
 
 def test_an_image_that_is_missing_is_named_with_its_property_and_remedy(job_of: JobOf) -> None:
-    sandbox = DockerSandbox(SandboxConfig({Kind.PYTHON: "kiok-no-such-image:1"}))
+    sandbox = DockerSandbox(SandboxConfig({PYTHON: "kiok-no-such-image:1"}))
     with pytest.raises(SandboxUnavailable) as raised:
         next(sandbox.run(job_of({"a.py": ""})))
     assert "'kiok-no-such-image:1'" in str(raised.value)
@@ -195,7 +191,7 @@ def test_an_image_of_another_protocol_is_refused(
     try:
         engine.api.commit(made, tag, conf={"Labels": {"kiok.protocol": "0"}})
         with pytest.raises(SandboxUnavailable, match=f"speaks sandbox protocol 0, this service {VERSION}"):
-            next(DockerSandbox(SandboxConfig({Kind.PYTHON: tag})).run(job_of({"a.py": ""})))
+            next(DockerSandbox(SandboxConfig({PYTHON: tag})).run(job_of({"a.py": ""})))
     finally:
         engine.api.remove_container(made["Id"])
         engine.api.remove_image(tag, force=True)
@@ -206,17 +202,17 @@ def test_an_image_without_the_driver_is_unavailable(python_image: str, job_of: J
         image_from(python_image, "USER 0\nRUN rm /opt/kiok/bin/driver-python") as image,
         pytest.raises(SandboxUnavailable, match="driver-python"),
     ):
-        next(DockerSandbox(SandboxConfig({Kind.PYTHON: image})).run(job_of({"a.py": ""})))
+        next(DockerSandbox(SandboxConfig({PYTHON: image})).run(job_of({"a.py": ""})))
 
 
 def test_an_image_with_another_program_still_runs_the_driver(python_image: str, job_of: JobOf) -> None:
     with image_from(python_image, 'ENTRYPOINT ["/bin/false"]\nCMD ["/bin/true"]') as image:
-        (result,) = DockerSandbox(SandboxConfig({Kind.PYTHON: image})).run(job_of({"a.py": ""}))
+        (result,) = DockerSandbox(SandboxConfig({PYTHON: image})).run(job_of({"a.py": ""}))
     assert result.outcome is CompileOutcome.OK
 
 
 def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: str, job_of: JobOf) -> None:
-    sandbox = DockerSandbox(SandboxConfig({Kind.PYTHON: python_image}, runtime="no-such-runtime"))
+    sandbox = DockerSandbox(SandboxConfig({PYTHON: python_image}, runtime="no-such-runtime"))
     with pytest.raises(SandboxUnavailable, match="no-such-runtime"):
         next(sandbox.run(job_of({"a.py": ""})))
 
@@ -224,8 +220,8 @@ def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: st
 def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
     python_image: str, job_of: JobOf
 ) -> None:
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
-    sandbox.image_digest(Kind.PYTHON)
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}))
+    sandbox.image_digest(PYTHON)
     # The engine's recent answer is no longer true.
     sandbox.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
     with pytest.raises(SandboxUnavailable, match="is retried"):
@@ -273,7 +269,7 @@ def test_each_thread_has_one_client_and_the_engines_version_is_asked_for_once(
         return version(self, **options)
 
     monkeypatch.setattr(docker.APIClient, "version", counted)
-    engine = DockerSandbox(SandboxConfig({Kind.PYTHON: python_image})).engine
+    engine = DockerSandbox(SandboxConfig({PYTHON: python_image})).engine
     ours = engine.client()
     others: list[docker.APIClient] = []
     threads = [threading.Thread(target=lambda: others.append(engine.client())) for _ in range(3)]

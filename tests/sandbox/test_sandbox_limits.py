@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox import container
@@ -14,7 +16,6 @@ from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.self_check import examine
-from compilers.source import Kind
 from kiok.errors import Diagnostic
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
@@ -78,7 +79,7 @@ def first_problem(result: FileResult) -> Diagnostic:
 @pytest.fixture(scope="module")
 def passed(python_image: str) -> dict[str, FileResult]:
     """Compile one commit with a file per limit, and one file within all limits. Return the results by path."""
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=SMALL))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=SMALL))
     files: dict[str, bytes | str] = {"good.py": DAG}
     files |= {path: "from kiok import Dag\n" + body for path, (body, _) in PASSING.items()}
     files["output.py"] = "import kiok\nprint('first words' + 'x' * 200 + 'last words')\nraise ValueError\n"
@@ -112,7 +113,7 @@ def test_a_file_that_keeps_to_the_limits_compiles_beside_those_that_do_not(
 
 def test_files_for_which_the_containers_time_is_up_are_told_its_property(python_image: str) -> None:
     limits = SandboxLimits(file_timeout_seconds=30, container_deadline_seconds=2)
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
     files: dict[str, bytes | str] = {"a.py": "import kiok\nwhile True: pass\n", "b.py": DAG}
     for result in compile_tree(MemoryTree(files), sandbox=sandbox).files:
         assert "kiok.sandbox.deadline.ms = 2000;" in first_problem(result).message
@@ -128,7 +129,7 @@ def test_files_for_which_the_containers_time_is_up_are_told_its_property(python_
 def test_a_tree_that_does_not_fit_is_told_the_property(
     python_image: str, limits: SandboxLimits, said: str
 ) -> None:
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
     (result,) = compile_tree(MemoryTree({"a.py": DAG, "b/c.txt": "x" * 9000}), sandbox=sandbox).files
     assert said in first_problem(result).message
 
@@ -151,7 +152,7 @@ def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allowed(
     python_image: str, job_of: JobOf
 ) -> None:
-    config = SandboxConfig(images={Kind.PYTHON: python_image})
+    config = SandboxConfig(images={PYTHON: python_image})
     with pytest.raises(SandboxUnavailable) as raised:
         list(DockerSandbox(config).run(job_of({"a.py": DAG})))
     message = str(raised.value)
@@ -164,7 +165,7 @@ def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allow
 
 @pytest.mark.usefixtures("no_limits")
 def test_the_check_of_the_sandbox_shows_which_limits_do_not_hold(python_image: str) -> None:
-    examination = examine(DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image})))
+    examination = examine(DockerSandbox(SandboxConfig(images={PYTHON: python_image})), PYTHON)
     assert {finding.name for finding in examination.findings if finding.failed} == {"memory", "processes"}
 
 
@@ -187,7 +188,7 @@ def test_the_classes_of_a_jar_are_told_properties_and_values_too(
     java_image: str, java_builder_image: str, classes: dict[str, tuple[str, str]], timeout_seconds: float
 ) -> None:
     limits = SandboxLimits(jar_timeout_seconds=timeout_seconds, pids=40, memory_bytes=384 * MIB)
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.JAR: java_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=limits))
     source = (
         "import com.cloudcheflabs.kiok.sdk.*;\n"
         "public class {name} implements KiokDag {{\n"

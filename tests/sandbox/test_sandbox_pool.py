@@ -14,13 +14,14 @@ from typing import Any
 import docker
 import pytest
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
 from compilers.sandbox.config import LABEL_CORRELATION, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.pool import Filled
 from compilers.sandbox.reaper import remove_orphans
-from compilers.source import Kind
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes, names, until_gone
 from tests.support.waiting import wait_until
@@ -31,7 +32,7 @@ FILES = {"a.py": "from kiok import Dag\nd = Dag('a')\nd.task('t', 'shell', scrip
 
 @pytest.fixture
 def config(python_image: str) -> SandboxConfig:
-    return SandboxConfig(images={Kind.PYTHON: python_image}, pool_size=1)
+    return SandboxConfig(images={PYTHON: python_image}, pool_size=1)
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_whoever_fills_is_told_what_stands_ready_and_which_image_is_missing(
 ) -> None:
     assert pooled.pool.fill(service, KEEPER) == Filled(started=1, ready=1, complaints=())
     assert pooled.pool.fill(service, "another") == Filled(started=0, ready=1, complaints=())
-    images = {**config.images, Kind.JAR: "kiok-sandbox-java:no-such-tag"}
+    images = {**config.images, JAVA: "kiok-sandbox-java:no-such-tag"}
     filled = DockerSandbox(replace(config, images=images)).pool.fill(service, KEEPER)
     (complaint,) = filled.complaints
     assert (filled.started, filled.ready) == (0, 1)
@@ -175,7 +176,7 @@ def test_a_process_that_another_was_faster_than_leaves_its_container_alone(
 def test_an_image_removed_while_the_pool_is_filled_is_unavailable(
     pooled: DockerSandbox, python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
-    pooled.image_digest(Kind.PYTHON)
+    pooled.image_digest(PYTHON)
     # The engine's recent answer, which is no longer true.
     pooled.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
     with pytest.raises(SandboxUnavailable, match=r"image sha256:0+ or the container .* is retried"):
@@ -247,7 +248,7 @@ def test_the_orphans_of_a_dead_keeper_are_swept_up_and_those_of_a_living_sync_ar
 
 
 def test_a_pool_of_none_starts_none(python_image: str, engine: docker.DockerClient, service: str) -> None:
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}))
     assert sandbox.pool.fill(service, KEEPER).started == 0
     assert names(engine, service) == []
 
@@ -255,11 +256,11 @@ def test_a_pool_of_none_starts_none(python_image: str, engine: docker.DockerClie
 CLAIM_AND_WAIT = """
 import sys, time
 from compilers.sandbox.base import SandboxJob
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
-sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: sys.argv[1]}, pool_size=1))
-job = SandboxJob(Kind.PYTHON, [], [], None, labels=(("kiok.service", sys.argv[2]), ("kiok.sync", "7")))
+sandbox = DockerSandbox(SandboxConfig(images={PYTHON: sys.argv[1]}, pool_size=1))
+job = SandboxJob(PYTHON, [], [], None, labels=(("kiok.service", sys.argv[2]), ("kiok.sync", "7")))
 assert sandbox.pool.claim(job)
 print("claimed", flush=True)
 time.sleep(60)

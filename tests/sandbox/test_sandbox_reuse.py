@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compilers.build_cache import CachedResult
+from compilers.formats.python import PYTHON
 from compilers.ignore_rules import IGNORE_FILE
 from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import RawResult, SandboxJob
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
-from compilers.source import Kind
 from tests.support.trees import MemoryTree
 
 HEADER = """
@@ -181,7 +181,7 @@ def test_what_is_not_compiled_again_would_come_out_as_it_did(
         answers = Answers(sandbox)
         full = compile_tree(tree, sandbox=answers, subpath=subpath)
         # With the same container's results: one container is enough to see what is not compiled again.
-        again = FakeSandbox(answers.given, digests={Kind.PYTHON: sandbox.image_digest(Kind.PYTHON)})
+        again = FakeSandbox(answers.given, digests={PYTHON: sandbox.image_digest(PYTHON)})
         incremental = compile_tree(tree, sandbox=again, subpath=subpath, known=known)
         expected = {result.source.path: result for result in full.files}
         for result in incremental.files:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from compilers.formats.python import PYTHON
 from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Kind
 from kiok.errors import Diagnostic
 from tests.support.trees import MemoryTree
 
@@ -190,7 +190,7 @@ def test_the_docs_name_the_version_of_python_that_the_sandbox_runs(sandbox: Dock
 def test_a_file_always_has_all_of_its_time(python_image: str) -> None:
     """A container's time covers the full time of its files, and the overhead of each."""
     limits = SandboxLimits(file_timeout_seconds=2)
-    sandbox = DockerSandbox(SandboxConfig(images={Kind.PYTHON: python_image}, limits=limits))
+    sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
     files: dict[str, bytes | str] = {f"{name}.py": "import kiok\nwhile True: pass\n" for name in "abc"}
     for result in compile_tree(MemoryTree(files), sandbox=sandbox).files:
         assert result.seconds >= 2

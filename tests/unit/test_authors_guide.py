@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compilers.discovery import KIND_BY_ENDING, discover
+from compilers.discovery import discover
+from compilers.formats import FORMATS
 from compilers.ignore_rules import MAX_IGNORE_FILE_BYTES, MAX_SECONDS
 from kiok import Dag, conn, secret
 from kiok.compile import compile_python_file
@@ -255,7 +256,9 @@ def test_a_negation_in_the_ignore_example_has_an_effect() -> None:
 
 def test_the_endings_that_are_read_are_named() -> None:
     text = page("files")
-    assert set(re.findall(r"`\*(\.\w+)`", text)) == set(KIND_BY_ENDING)
+    assert set(re.findall(r"`\*(\.\w+)`", text)) == {
+        suffix for item in FORMATS.values() for suffix in item.suffixes
+    }
 
 
 def test_the_tables_of_yaml_keys_name_every_key() -> None:

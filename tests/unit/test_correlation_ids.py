@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.container import claimed_name, owner_in_name
 from compilers.sandbox.sharding import run_sharded
-from compilers.source import Kind
 from kiok import correlation
 
 
@@ -67,7 +67,7 @@ def test_containers_that_share_a_job_go_by_its_id() -> None:
         seen.add((threading.current_thread().name, correlation.current()))
         yield RawResult(path=part.files[0], outcome=CompileOutcome.LOST)
 
-    jobs = [SandboxJob(Kind.PYTHON, [name], [], None) for name in ("a.py", "b.py")]
+    jobs = [SandboxJob(PYTHON, [name], [], None) for name in ("a.py", "b.py")]
     with correlation.bound("an-id"):
         assert len(list(run_sharded(jobs, run))) == 2
     assert seen == {("sandbox-part-0", "an-id"), ("sandbox-part-1", "an-id")}

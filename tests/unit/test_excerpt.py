@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from compilers.excerpt import MAX_CHARACTERS, MAX_EXCERPTS, MAX_LINE, Excerpt, excerpts
-from compilers.source import Kind
+from compilers.formats import FORMATS
 from kiok.errors import Diagnostic
 
 TEN = "".join(f"line {number}\n" for number in range(1, 11))
 
 
-def around(line: int | None, text: str = TEN, kind: Kind = Kind.PYTHON) -> Excerpt | None:
-    (found,) = excerpts(text, kind, [Diagnostic("wrong", line=line)])
+def around(line: int | None, text: str = TEN, kind: str = "python") -> Excerpt | None:
+    (found,) = excerpts(text, [Diagnostic("wrong", line=line)], FORMATS[kind].line_break)
     return found
 
 
@@ -35,7 +35,7 @@ def test_a_line_that_is_not_there_has_no_lines_around_it(line: int | None) -> No
 
 def test_each_language_counts_its_own_line_breaks() -> None:
     text = "a\r\nb\rc\nd\u2028e\x85f\n"
-    python, yaml = around(4, text, Kind.PYTHON), around(6, text, Kind.YAML)
+    python, yaml = around(4, text, "python"), around(6, text, "yaml")
     assert python == Excerpt(2, ("b", "c", "d\\u2028e\\u0085f"))
     assert yaml == Excerpt(4, ("d", "e", "f"))
 
@@ -55,7 +55,7 @@ def test_a_long_line_is_cut_and_says_so() -> None:
 
 
 def test_only_the_first_problems_of_a_file_have_lines() -> None:
-    found = excerpts(TEN, Kind.YAML, [Diagnostic("wrong", line=1)] * (MAX_EXCERPTS + 5))
+    found = excerpts(TEN, [Diagnostic("wrong", line=1)] * (MAX_EXCERPTS + 5))
     assert [item is not None for item in found] == [True] * MAX_EXCERPTS + [False] * 5
 
 

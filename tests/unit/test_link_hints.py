@@ -8,7 +8,7 @@ from compilers.build_cache import View
 from compilers.links import Link, Links
 from compilers.result import FileResult, FileStatus, failed
 from compilers.sandbox.link_hints import with_link_hints
-from compilers.source import DiscoveredFile, Kind, TreeEntry
+from compilers.source import DiscoveredFile, TreeEntry
 from tests.support.trees import MemoryTree
 
 MODES = {
@@ -30,7 +30,7 @@ VENDOR = "vendor is a submodule in the repository (vendor); submodules are not f
 
 
 def hinted(message: str, path: str = "dags/a.py") -> str:
-    result = failed(DiscoveredFile(path, Kind.PYTHON, "b", 1), message)
+    result = failed(DiscoveredFile(path, "python", "b", 1), message)
     return with_link_hints(result, Links(TREE), ("dags", "")).diagnostics[0].message
 
 
@@ -76,10 +76,10 @@ def test_what_no_link_stands_for_is_left_alone(message: str) -> None:
 
 def test_the_hint_is_in_the_first_line_and_in_doubts_too() -> None:
     (diagnostic,) = failed(
-        DiscoveredFile("dags/a.py", Kind.PYTHON, "b", 1), "No module named 'common'\n  frame"
+        DiscoveredFile("dags/a.py", "python", "b", 1), "No module named 'common'\n  frame"
     ).diagnostics
     result = FileResult(
-        DiscoveredFile("dags/a.py", Kind.PYTHON, "b", 1),
+        DiscoveredFile("dags/a.py", "python", "b", 1),
         FileStatus.NOT_A_DAG,
         diagnostics=(diagnostic,),
         doubts=(diagnostic,),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from compilers.formats import python as python_format
 from compilers.formats import yaml
 from compilers.ignore_rules import IgnoreFileError
 from compilers.pipeline import Compilation, compile_tree, compile_work, find_work
@@ -15,7 +16,7 @@ from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import Ignored, Kind, TreeEntry
+from compilers.source import Ignored, TreeEntry
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
@@ -92,15 +93,19 @@ def test_one_container_per_language_gets_what_it_needs_and_no_more() -> None:
     labels = (("kiok.service", "s"),)
     compile_tree(MemoryTree(TREE), sandbox=sandbox, subpath="dags", labels=labels)
     (job,) = sandbox.jobs  # nothing but Python is under the subpath
-    assert (job.kind, list(job.files), list(job.import_roots)) == (Kind.PYTHON, ["dags/e.py"], ["dags", ""])
+    assert (job.language.name, list(job.files), list(job.import_roots)) == (
+        "python",
+        ["dags/e.py"],
+        ["dags", ""],
+    )
     assert [entry.path for entry in job.entries] == ["a.yaml", "b.py", "d.yml", "dags/e.py"]
     assert job.labels == labels
 
     compile_tree(MemoryTree(TREE), sandbox=sandbox)
     python, jar = sandbox.jobs[1:]
-    assert (python.kind, list(python.import_roots)) == (Kind.PYTHON, [""])
-    assert (jar.kind, list(jar.files), [entry.path for entry in jar.entries]) == (
-        Kind.JAR,
+    assert (python.language.name, list(python.import_roots)) == ("python", [""])
+    assert (jar.language.name, list(jar.files), [entry.path for entry in jar.entries]) == (
+        "jar",
         ["c.jar"],
         ["c.jar"],
     )
@@ -320,7 +325,7 @@ def test_a_python_file_without_a_word_of_kiok_fails_too_when_there_is_no_sandbox
 
 
 def test_an_image_that_is_missing_fails_its_language_only() -> None:
-    sandbox = FakeSandbox(one_dag_each, digests={Kind.PYTHON: "sha256:1"})
+    sandbox = FakeSandbox(one_dag_each, digests={python_format.PYTHON: "sha256:1"})
     results = by_path(compile_tree(MemoryTree(TREE), sandbox=sandbox))
     assert results["b.py"].status is FileStatus.COMPILED
     assert message(results["c.jar"]) == "sandbox unavailable: no image is configured for jar files"

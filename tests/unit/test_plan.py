@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compilers.result import FileResult, FileStatus
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
@@ -40,7 +40,7 @@ def file(
     status = FileStatus.FAILED if failed else FileStatus.COMPILED if dags else FileStatus.NOT_A_DAG
     problems = (Diagnostic("something is wrong", path, 3),) if failed else ()
     doubts = (Diagnostic("something is not understood", path, 4),) if doubtful else ()
-    kind = Kind.YAML if path.endswith(".yaml") else Kind.PYTHON
+    kind = "yaml" if path.endswith(".yaml") else "python"
     return FileResult(
         DiscoveredFile(path, kind, "blob", 1),
         status,

@@ -9,13 +9,13 @@ import pytest
 from docker.errors import APIError, NotFound
 from requests import Response
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox import podman
 from compilers.sandbox.base import SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.container import MASKED_PATHS, container_options
 from compilers.sandbox.engine import Engine
 from compilers.sandbox.product import Product
-from compilers.source import Kind
 
 PODMAN = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}]}
 DOCKER = {"Version": "20.10.24+dfsg1", "Components": [{"Name": "Engine", "Version": "20.10.24+dfsg1"}]}
@@ -35,7 +35,7 @@ class Known(Engine):
 
 def options_for(answer: dict[str, Any], config: SandboxConfig | None = None) -> dict[str, Any]:
     config = config or SandboxConfig()
-    return container_options(Known(config, answer), config, Kind.PYTHON, {}, wait_seconds=1, uid=20_000)
+    return container_options(Known(config, answer), config, PYTHON, {}, wait_seconds=1, uid=20_000)
 
 
 @pytest.mark.parametrize(

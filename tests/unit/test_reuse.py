@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from compilers.build_cache import CachedResult, CacheInputs, View
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
@@ -77,7 +79,7 @@ def conditions(changes: Mapping[str, str | None] = {}, **others: Any) -> CacheIn
     return replace(CacheInputs(view(changes), "sha256:1", "limits-1", ("dags", "")), **others)
 
 
-SOURCE = DiscoveredFile("dags/a.py", Kind.PYTHON, "blob", 1)
+SOURCE = DiscoveredFile("dags/a.py", "python", "blob", 1)
 QUESTIONS = ("p:data/one.txt", "m:dags/gone")
 
 
@@ -105,7 +107,7 @@ def test_a_result_holds_while_nothing_that_went_into_it_changes() -> None:
         (conditions(import_roots=("",)), SOURCE),
         (conditions(), replace(SOURCE, blob="other")),
         (conditions(), replace(SOURCE, path="dags/b.py")),
-        (conditions(), replace(SOURCE, kind=Kind.JAR)),
+        (conditions(), replace(SOURCE, kind="jar")),
     ],
     ids=[
         "a read",
@@ -267,9 +269,7 @@ def test_other_limits_are_a_reason_to_run_code_again_but_not_to_read_yaml() -> N
 def test_another_image_is_a_reason_for_the_files_it_compiles() -> None:
     incremental = Incremental()
     incremental.compile(FILES)
-    newer = FakeSandbox(
-        incremental.answer, digests={Kind.PYTHON: "sha256:new", Kind.JAR: f"sha256:{'jar':0>64}"}
-    )
+    newer = FakeSandbox(incremental.answer, digests={PYTHON: "sha256:new", JAVA: f"sha256:{'jar':0>64}"})
     assert incremental.compile(FILES, sandbox=newer) == {"a.py", "b.py"}
 
 

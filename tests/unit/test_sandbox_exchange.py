@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from requests.exceptions import ConnectionError as RequestsConnectionError
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.engine import Engine
@@ -27,7 +29,6 @@ from compilers.sandbox.protocol import (
     hello_frame,
     result_frame,
 )
-from compilers.source import Kind
 
 META = {"outcome": "ok", "detail": "", "seconds": 0.1, "output": ""}
 ANSWER = hello_frame() + result_frame(0, META, b"{}") + end_frame(1)
@@ -180,8 +181,8 @@ def test_the_fingerprint_differs_when_a_limit_does() -> None:
 def test_the_deadline_grows_with_the_files_up_to_its_bound() -> None:
     limits = SandboxLimits(file_timeout_seconds=10, jar_timeout_seconds=20, container_deadline_seconds=100)
     # A file's own time, plus 5 s for the work before and after it.
-    assert limits.deadline_seconds(Kind.PYTHON, 3) == 45
-    assert limits.deadline_seconds(Kind.JAR, 3) == 75
-    assert limits.deadline_seconds(Kind.PYTHON, 1000) == 100
-    assert not limits.is_deadline_short(Kind.PYTHON, 6)
-    assert limits.is_deadline_short(Kind.PYTHON, 7)
+    assert limits.deadline_seconds(PYTHON, 3) == 45
+    assert limits.deadline_seconds(JAVA, 3) == 75
+    assert limits.deadline_seconds(PYTHON, 1000) == 100
+    assert not limits.is_deadline_short(PYTHON, 6)
+    assert limits.is_deadline_short(PYTHON, 7)

@@ -28,7 +28,7 @@ from compilers.sandbox.exchange import StreamDemultiplexer
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.protocol import CompileRequest, ProtocolError, ResponseParser, chunk
 from compilers.sandbox.source_tar import TreeRefused, measure, tar_stream
-from compilers.source import DiscoveredFile, Kind, TreeEntry
+from compilers.source import DiscoveredFile, TreeEntry
 from kiok.compiled import MAX_DIAGNOSTICS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.validation import validate
@@ -302,7 +302,7 @@ def test_whatever_a_process_delivers_becomes_a_result_of_its_own_file_that_can_b
     payload: bytes, outcome: CompileOutcome, output: str, detail: str
 ) -> None:
     raw = RawResult("own.py", outcome, payload if outcome is CompileOutcome.OK else b"", output, detail, 0.1)
-    result, _ = result_of_raw(DiscoveredFile("own.py", Kind.PYTHON, "", 0), raw, text=None, image="i")
+    result, _ = result_of_raw(DiscoveredFile("own.py", "python", "", 0), raw, text=None, image="i")
 
     assert {diagnostic.path for diagnostic in result.diagnostics} <= {"own.py"}
     assert len(result.diagnostics) <= MAX_DIAGNOSTICS + 1

@@ -6,11 +6,13 @@ from dataclasses import fields
 
 import pytest
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.result import FileResult, failed, result_of_raw
-from compilers.sandbox.base import CompileOutcome, RawResult
+from compilers.sandbox.base import CompileOutcome, Language, RawResult
 from compilers.sandbox.hints import with_hints
 from compilers.sandbox.limits import PROPERTIES, SandboxLimits
-from compilers.source import DiscoveredFile, Kind
+from compilers.source import DiscoveredFile
 from gitsync.worker import sandbox
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
@@ -65,16 +67,16 @@ def test_a_number_of_cpus_may_have_a_fraction() -> None:
     assert SandboxLimits.of(property_sources.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
 
 
-def hinted(kind: Kind, raw: RawResult, files: int = 1) -> Diagnostic:
-    source = DiscoveredFile(raw.path, kind, "b", 1)
+def hinted(language: Language, raw: RawResult, files: int = 1) -> Diagnostic:
+    source = DiscoveredFile(raw.path, language.name, "b", 1)
     result, _ = result_of_raw(source, raw, text=None, image="sha256:0")
-    return with_hints(result, raw, LIMITS, files=files, image="team:1").diagnostics[0]
+    return with_hints(result, raw, LIMITS, language, files=files, image="team:1").diagnostics[0]
 
 
-def said(message: str, kind: Kind = Kind.PYTHON) -> str:
+def said(message: str, language: Language = PYTHON) -> str:
     """Return the message with hints, for a file that ran to its end."""
     payload = CompiledFile((), (Diagnostic(message, "a"),)).encode()
-    return hinted(kind, RawResult("a", CompileOutcome.OK, payload=payload)).message
+    return hinted(language, RawResult("a", CompileOutcome.OK, payload=payload)).message
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_what_code_says_of_a_limit_is_followed_by_its_property_and_value(
 
 
 def test_the_memory_of_a_jar_is_the_containers() -> None:
-    text = said("class A: OutOfMemoryError: Java heap space", Kind.JAR)
+    text = said("class A: OutOfMemoryError: Java heap space", JAVA)
     assert text.endswith(
         "(the sandbox allows kiok.sandbox.memory.bytes = 536870912; an operator can raise it)"
     )
@@ -128,24 +130,24 @@ def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
     ],
 )
 def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
-    assert said(message, Kind.JAR) == message
+    assert said(message, JAVA) == message
 
 
 @pytest.mark.parametrize(
-    ("kind", "outcome", "seconds", "limit"),
+    ("language", "outcome", "seconds", "limit"),
     [
-        (Kind.PYTHON, CompileOutcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
-        (Kind.JAR, CompileOutcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
+        (PYTHON, CompileOutcome.TIMEOUT, 30.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (JAVA, CompileOutcome.TIMEOUT, 60.0, "kiok.sandbox.jar.timeout.ms = 60000;"),
         # The container's deadline is longer than this one file may take, so raising it would not help.
-        (Kind.PYTHON, CompileOutcome.TIMEOUT, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
-        (Kind.PYTHON, CompileOutcome.TIMEOUT, 0.0, "kiok.sandbox.file.timeout.ms = 30000;"),
-        (Kind.PYTHON, CompileOutcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
+        (PYTHON, CompileOutcome.TIMEOUT, 21.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (PYTHON, CompileOutcome.TIMEOUT, 0.0, "kiok.sandbox.file.timeout.ms = 30000;"),
+        (PYTHON, CompileOutcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
     ],
 )
 def test_a_limit_that_the_driver_saw_passed_is_named(
-    kind: Kind, outcome: CompileOutcome, seconds: float, limit: str
+    language: Language, outcome: CompileOutcome, seconds: float, limit: str
 ) -> None:
-    assert limit in hinted(kind, RawResult("a", outcome, detail="stopped", seconds=seconds)).message
+    assert limit in hinted(language, RawResult("a", outcome, detail="stopped", seconds=seconds)).message
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_the_containers_deadline_is_named_only_where_it_is_shorter_than_what_the
     files: int, seconds: float, limit: str
 ) -> None:
     raw = RawResult("a", CompileOutcome.TIMEOUT, detail="stopped", seconds=seconds)
-    assert limit in hinted(Kind.PYTHON, raw, files).message
+    assert limit in hinted(PYTHON, raw, files).message
 
 
 def test_a_module_that_is_missing_is_told_with_the_image() -> None:
@@ -179,7 +181,7 @@ STACK = (
 
 
 def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> None:
-    found = hinted(Kind.PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=STACK, seconds=30.0))
+    found = hinted(PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=STACK, seconds=30.0))
     first, *way = found.message.split("\n")
     assert first.startswith(
         "it was not done within 3 s and was killed; it was at line 12 (the sandbox allows "
@@ -191,9 +193,7 @@ def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> No
     "below", ["", "\n", "nothing", 'File "/src/a", line 99999999999999 in x', "\0\n" * 99]
 )
 def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
-    found = hinted(
-        Kind.PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=f"stopped\n{below}", seconds=30.0)
-    )
+    found = hinted(PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=f"stopped\n{below}", seconds=30.0))
     assert found.line is None
     assert (
         found.message
@@ -203,16 +203,14 @@ def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
 
 def test_the_last_words_of_a_process_that_died_may_tell_the_limit() -> None:
     raw = RawResult("a", CompileOutcome.EXITED, detail="exit status 1", output="...\nMemoryError\n")
-    assert "kiok.sandbox.memory.bytes" in hinted(Kind.PYTHON, raw).message
+    assert "kiok.sandbox.memory.bytes" in hinted(PYTHON, raw).message
     raw = RawResult("a", CompileOutcome.EXITED, detail="exit status 1", output="nothing to see")
-    assert hinted(Kind.PYTHON, raw).message == "exit status 1"
+    assert hinted(PYTHON, raw).message == "exit status 1"
 
 
 def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
     def output(text: str) -> str:
-        return (
-            hinted(Kind.PYTHON, RawResult("a", CompileOutcome.EXITED, detail="x", output=text)).output or ""
-        )
+        return hinted(PYTHON, RawResult("a", CompileOutcome.EXITED, detail="x", output=text)).output or ""
 
     assert output("y" * 8191) == "y" * 8191
     assert output("y" * 8192).startswith(
@@ -222,6 +220,6 @@ def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
 
 
 def test_a_result_without_a_problem_gets_no_hint() -> None:
-    source = DiscoveredFile("a.py", Kind.PYTHON, "b", 1)
+    source = DiscoveredFile("a.py", "python", "b", 1)
     result = FileResult(source, failed(source, "x").status)
-    assert with_hints(result, RawResult("a.py", CompileOutcome.TIMEOUT), LIMITS) is result
+    assert with_hints(result, RawResult("a.py", CompileOutcome.TIMEOUT), LIMITS, PYTHON) is result

@@ -6,12 +6,14 @@ import re
 from functools import partial
 from typing import Any
 
+from compilers.formats import languages
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.sandbox import podman
-from compilers.sandbox.base import ImageMismatch, ImageMissing, SandboxUnavailable
+from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxUnavailable
 from compilers.sandbox.product import Product
 from compilers.sandbox.protocol import VERSION
 from compilers.sandbox.self_check import unsupported_limits
-from compilers.source import Kind
 from gitsync.models import Repository
 from gitsync.monitoring.doctor.check import Check, fail, ok, warn
 from gitsync.worker import sandbox
@@ -64,11 +66,11 @@ def judged(info: dict[str, Any], answer: dict[str, Any]) -> CheckResult:
     return ok(told)
 
 
-def image(kind: Kind) -> CheckResult:
-    """Check that the service's image for this kind exists and speaks this version's protocol."""
-    name = sandbox.sandbox().config.images[kind]
+def image(language: Language) -> CheckResult:
+    """Check that the service's image for this language exists and speaks this version's protocol."""
+    name = sandbox.sandbox().config.images[language]
     try:
-        digest = sandbox.sandbox().image_digest(kind)
+        digest = sandbox.sandbox().image_digest(language)
     except (ImageMissing, ImageMismatch) as exc:
         return fail(str(exc), "Run `make images`.")
     except SandboxUnavailable:
@@ -79,17 +81,17 @@ def image(kind: Kind) -> CheckResult:
 def images_of_repositories() -> CheckResult:
     """Check the images that repositories name themselves in the same way."""
     named = {
-        (kind, name)
-        for column, kind in (("image_python", Kind.PYTHON), ("image_java", Kind.JAR))
+        (language, name)
+        for column, language in (("image_python", PYTHON), ("image_java", JAVA))
         for name in Repository.objects.exclude(**{column: ""})
         .order_by()
         .values_list(column, flat=True)
         .distinct()[:MAX_IMAGES]
     }
     wrong = []
-    for kind, name in sorted(named):
+    for language, name in sorted(named, key=lambda item: (item[0].name, item[1])):
         try:
-            sandbox.sandbox().image_digest(kind, name)
+            sandbox.sandbox().image_digest(language, name)
         except ImageMismatch:
             wrong.append(f"{name} (built for another version)")
         except ImageMissing:
@@ -107,6 +109,6 @@ def images_of_repositories() -> CheckResult:
 
 CHECKS = (
     Check("engine", engine),
-    *(Check(f"image-{kind.value}", partial(image, kind)) for kind in (Kind.PYTHON, Kind.JAR)),
+    *(Check(f"image-{language.name}", partial(image, language)) for language in languages()),
     Check("images-of-repositories", images_of_repositories, needs_database=True),
 )

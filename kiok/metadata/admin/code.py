@@ -10,12 +10,11 @@ from typing import Any
 
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from pygments.lexer import Lexer
-from pygments.lexers.data import JsonLexer, YamlLexer
-from pygments.lexers.python import PythonLexer
+from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, String
 
 from kiok.metadata.admin.reveal_hidden import visible
+from kiok.metadata.lexers import lexer_of
 
 # A longer text, or one with a longer line, is shown without colours. Measured: 50 000 characters of YAML take 0.3 s, and
 # other languages take less.
@@ -24,9 +23,6 @@ MAX_COLOURED_LINE = 5_000  # characters
 # The rest of a longer text is omitted, with a note.
 MAX_CHARACTERS = 1_000_000
 MAX_LINES = 20_000
-
-# By file name extension.
-LEXERS: dict[str, type[Lexer]] = {"py": PythonLexer, "yaml": YamlLexer, "yml": YamlLexer, "json": JsonLexer}
 
 _CLASSES: tuple[tuple[Any, str], ...] = (
     (Comment, "comment"),
@@ -69,12 +65,12 @@ def ending_of(path: str) -> str:
 
 
 def _lines(text: str, ending: str) -> Iterator[SafeString]:
-    lexer = LEXERS.get(ending)
-    if lexer is None or len(text) > MAX_COLOURED_CHARACTERS or _longest_line(text) > MAX_COLOURED_LINE:
+    lexer = lexer_of(f".{ending}")
+    if not lexer or len(text) > MAX_COLOURED_CHARACTERS or _longest_line(text) > MAX_COLOURED_LINE:
         yield from map(SafeString, escape(text).split("\n"))
         return
     pieces: list[tuple[str, str]] = []
-    for kind, value in lexer(ensurenl=False, stripnl=False).get_tokens(text):
+    for kind, value in get_lexer_by_name(lexer, ensurenl=False, stripnl=False).get_tokens(text):
         css = _class_of(kind)
         first, *others = value.split("\n")
         _append(pieces, css, first)

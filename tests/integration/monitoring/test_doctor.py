@@ -22,8 +22,9 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
 
+from compilers.formats.jar import JAVA
+from compilers.formats.python import PYTHON
 from compilers.sandbox.config import LABEL_PROTOCOL
-from compilers.source import Kind
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.check import Check, ok
@@ -295,7 +296,7 @@ def test_an_engine_that_is_not_there_is_told(
     assert "no Docker engine answers at DOCKER_HOST=" in text
     # What lies behind it is not to blame.
     Repository.objects.create(name="own", image_python="team-python:1")
-    for look in (lambda: engine.image(Kind.PYTHON), engine.images_of_repositories):
+    for look in (lambda: engine.image(PYTHON), engine.images_of_repositories):
         assert told(look()) == ("warn", "unknown while the engine does not respond")
 
 
@@ -370,11 +371,11 @@ def test_images_that_are_missing_or_of_another_version_are_told(
     assert told(engine.images_of_repositories()) == ("ok", "no repository names an image")
     python = settings.KIOK.sandbox_image_python
     settings.KIOK = replace(settings.KIOK, sandbox_image_java="kiok-no-such-image:1")
-    status, text = told(engine.image(Kind.JAR))
+    status, text = told(engine.image(JAVA))
     assert status == "fail"
     assert "'kiok-no-such-image:1'" in text
     assert "is not on the engine" in text
-    assert told(engine.image(Kind.PYTHON))[0] == "ok"
+    assert told(engine.image(PYTHON))[0] == "ok"
     with image_from(python, f"LABEL {LABEL_PROTOCOL}=0") as old:
         Repository.objects.create(name="old", image_python=old)
         Repository.objects.create(name="gone", image_java="kiok-no-such-image:2")

@@ -16,7 +16,6 @@ from django_q.signing import SignedPackage
 from pytest_django import Settings
 
 from compilers.pipeline import Share
-from compilers.source import Kind
 from gitsync import tasks
 from gitsync.models import QueuedSync, Repository, SyncRun, Trigger
 from gitsync.queue import dequeue, dispatch
@@ -28,8 +27,8 @@ from kiok.cluster.models import Worker
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WORKERS = ("ant/1", "bee/1", "bee/2")
-LARGE = (Share(Kind.PYTHON, 10_000, 10_000),)
-SMALL = (Share(Kind.PYTHON, 10_000, 1),)
+LARGE = (Share("python", 10_000, 10_000),)
+SMALL = (Share("python", 10_000, 1),)
 
 
 @pytest.fixture(autouse=True)

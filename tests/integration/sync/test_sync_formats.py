@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from docker.errors import NotFound
 
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 from gitsync.models import Repository, SourceFile, SyncRun
 from gitsync.worker import sandbox
 from kiok.cluster.process_id import process_name
@@ -184,7 +184,7 @@ def test_the_sweep_takes_containers_of_dead_syncs_and_no_others(
     }
     ids = {
         name: client.create_container(
-            image=sandbox.sandbox().image_digest(Kind.PYTHON), labels={**labels, "kiok.sandbox": "1"}
+            image=sandbox.sandbox().image_digest(PYTHON), labels={**labels, "kiok.sandbox": "1"}
         )["Id"]
         for name, labels in made.items()
     }

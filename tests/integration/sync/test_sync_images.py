@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 
+from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxUnavailable
-from compilers.source import Kind
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.repositories.declared import follow_declaration
@@ -76,7 +76,7 @@ def test_a_repositorys_image_brings_the_library_that_its_dag_imports(
         # Nothing was pushed, nobody asks for a full sync: the edit is enough.
         assert sync().created == (UID,)
         assert script() == "one"
-        digest = sandbox.sandbox().image_digest(Kind.PYTHON, team)
+        digest = sandbox.sandbox().image_digest(PYTHON, team)
         assert Dag.objects.get(uid=UID).image_digest == digest
         assert Repository.objects.get().last_outcome["images"] == {"python": digest}
         runs = SyncRun.objects.count()
@@ -213,7 +213,7 @@ def test_a_change_of_either_image_is_a_change_of_the_configuration(repository: R
         setattr(repository, field, "team:1")
         hashes.add(repository.config_hash)
     assert len(hashes) == 3
-    assert repository.images == {Kind.PYTHON: "team:1", Kind.JAR: "team:1"}
+    assert repository.images == {"python": "team:1", "jar": "team:1"}
 
 
 def test_declared_images_are_followed(

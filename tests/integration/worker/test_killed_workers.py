@@ -127,12 +127,12 @@ import sys
 import django
 django.setup()
 from compilers.sandbox.base import SandboxJob
-from compilers.source import Kind
+from compilers.formats.python import PYTHON
 from gitsync.worker import sandbox as worker_sandbox
 
 sandbox = worker_sandbox.sandbox()
-job = SandboxJob(Kind.PYTHON, [], [], None, labels=worker_sandbox.labels("team", None))
-sandbox.image_digest(Kind.PYTHON)
+job = SandboxJob(PYTHON, [], [], None, labels=worker_sandbox.labels("team", None))
+sandbox.image_digest(PYTHON)
 for line in sys.stdin:
     claimed = sandbox.pool.claim(job)
     print("claimed" if claimed else "nothing", flush=True)

@@ -1,4 +1,4 @@
-"""The compile of Python and jar sources: one container for the whole batch, one validated result per source."""
+"""The compile of sources in the sandbox: one container for the whole batch, one validated result per source."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from compilers.formats.base import Batch
 from compilers.result import FileResult, failed, result_of_raw
-from compilers.sandbox.base import SandboxJob, SandboxUnavailable
+from compilers.sandbox.base import Language, SandboxJob, SandboxUnavailable
 from compilers.sandbox.hints import with_hints
-from compilers.source import CompilerError, Kind, TreeEntry
+from compilers.source import CompilerError, TreeEntry
 
 
 def run_batch(
     batch: Batch,
-    kind: Kind,
+    language: Language,
     entries: Sequence[TreeEntry],
     texts: Mapping[str, str],
 ) -> Iterator[tuple[FileResult, bool]]:
@@ -25,21 +25,21 @@ def run_batch(
     """
     waiting = {source.path: source for source in batch.sources}
     job = SandboxJob(
-        kind=kind,
+        language=language,
         files=[source.path for source in batch.sources],
         entries=entries,
         tree=batch.tree,
         import_roots=import_roots(batch.subpath),
         labels=batch.labels,
-        image=batch.images.get(kind, ""),
+        image=batch.images.get(language.name, ""),
         note=batch.note,
     )
     unavailable = ""
     try:
-        image = batch.sandbox.image_digest(kind, job.image)
-        name = batch.sandbox.image_name(kind, job.image)
+        image = batch.sandbox.image_digest(language, job.image)
+        name = batch.sandbox.image_name(language, job.image)
         batch.note(
-            f"{len(waiting)} {kind} files to compile with {job.image or 'the default image'} ({image[:19]})"
+            f"{len(waiting)} {language.name} files to compile with {job.image or 'the default image'} ({image[:19]})"
         )
         for raw in batch.sandbox.run(job):
             source = waiting.pop(raw.path)
@@ -48,9 +48,9 @@ def run_batch(
                 raw,
                 text=texts.get(raw.path),
                 image=image,
-                time_limit=batch.sandbox.limits.timeout_seconds(kind),
+                time_limit=batch.sandbox.limits.timeout_seconds(language),
             )
-            hinted = with_hints(result, raw, batch.sandbox.limits, files=len(job.files), image=name)
+            hinted = with_hints(result, raw, batch.sandbox.limits, language, files=len(job.files), image=name)
             yield hinted, unloadable
     except SandboxUnavailable as exc:
         message, retry, unavailable = f"sandbox unavailable: {exc}", True, exc.reason
