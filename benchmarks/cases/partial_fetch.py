@@ -23,6 +23,7 @@ from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
 from gitsync.git.scope import WHOLE, FetchScope, parse_scope
+from gitsync.git.subpath import is_within
 from gitsync.git.tree import TreeLimits
 from gitsync.git.url import parse_url
 from tests.support.servers.byte_counter import ByteCounter
@@ -117,7 +118,9 @@ def _fetch(mirror: Mirror, scope: FetchScope, counter: ByteCounter) -> Cost:
     commit = mirror.fetch(url, MAIN, None, scope)
     tree = mirror.tree(commit, scope)
     seconds = time.perf_counter() - began
-    contents = [content for _, content in tree.read(tree.under(FOLDER))]
+    contents = [
+        content for _, content in tree.read(entry for entry in tree.entries if is_within(entry.path, FOLDER))
+    ]
     if len(contents) != DAGS or not all(content.startswith(b"dag:") for content in contents):
         raise SystemExit("the fetched files differ from the pushed ones")
     return Cost(counter.received, seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -20,10 +20,11 @@ from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
 from gitsync.admin.pausing import PauseViews
 from gitsync.admin.repository_filters import GroupFilter, PausedFilter, ReasonFilter
-from gitsync.admin.repository_form import CONFIGURATION, RepositoryForm, for_user
+from gitsync.admin.repository_form import COLUMNS, FIELDS, MODEL_FIELDS, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
 from gitsync.admin.sync_actions import SyncViews, ask
 from gitsync.models import ManagedBy, Repository
+from gitsync.models.own_images import ImageField, image_fields
 from gitsync.repositories import links
 from gitsync.repositories.declared import declared_where, remove_repository
 from gitsync.repositories.queries import counted_repositories
@@ -36,7 +37,7 @@ from kiok.metadata.admin.display import Tone
 @admin.register(Repository)
 class RepositoryAdmin(ChangePageAdmin):
     form = RepositoryForm
-    fields = (*CONFIGURATION, "groups")
+    fields = FIELDS
     list_display = (
         *("name", "state_badge", "dags", "failed_files", "good_commit", "checked", "next_check", "problem"),
         *("shown_url", "ref", "folder"),
@@ -129,11 +130,20 @@ class RepositoryAdmin(ChangePageAdmin):
         # The uid of every DAG contains the name, so all history depends on it.
         return ("name",) if obj is not None and obj.last_good_commit else ()
 
+    def get_fields(self, request: HttpRequest, obj: Repository | None = None) -> list[Any]:
+        """Return the fields. A page without a form shows the images by functions, since they are no columns."""
+        if obj is None or self.has_change_permission(request, obj):
+            return list(FIELDS)
+        shown = {image.name: _shown(image) for image in image_fields()}
+        return [shown.get(name, name) for name in FIELDS]
+
     # Adding and editing.
 
     def get_form(
         self, request: HttpRequest, obj: Repository | None = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm[Any]]:
+        # The form adds the fields of the images itself.
+        kwargs["fields"] = MODEL_FIELDS
         return for_user(super().get_form(request, obj, change=change, **kwargs), request.user)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -148,7 +158,7 @@ class RepositoryAdmin(ChangePageAdmin):
         elif form.changed_data != ["groups"]:
             poll_now(obj)
             # Not the observed fields nor the lease: a sync may have changed them since the row was read.
-            obj.save(update_fields=[*CONFIGURATION, "next_due_at", "consecutive_failures"])
+            obj.save(update_fields=[*COLUMNS, "next_due_at", "consecutive_failures"])
 
     def response_post_save_add(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
         return HttpResponseRedirect(display.page_of("gitsync_repository", obj.pk))
@@ -225,6 +235,16 @@ class RepositoryAdmin(ChangePageAdmin):
 
 def _is_declared(repository: Repository | None) -> bool:
     return repository is not None and repository.managed_by == ManagedBy.CONFIG
+
+
+def _shown(image: ImageField) -> Callable[[Repository], str]:
+    """Return the column that shows this image of a repository."""
+
+    def shown(repository: Repository) -> str:
+        return repository.images.get(image.format) or "-"
+
+    shown.__name__ = image.name
+    return admin.display(description=image.label)(shown)
 
 
 def _pause(repository: Repository) -> str:

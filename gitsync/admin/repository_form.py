@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.text import capfirst
 
 from gitsync.access import NAME_HAS_HISTORY, OTHER_SERVER, assignable_groups, may_be_sent, may_take_name
 from gitsync.admin import repository_url
 from gitsync.models import Repository
+from gitsync.models.own_images import MAX_IMAGE_CHARACTERS, image_fields, images_of
 from gitsync.models.visibility import sees_all
 
-# The columns of the form. `groups` are rows of another table, and not part of the sync configuration.
-CONFIGURATION = (
-    *("name", "url", "ref", "subpath", "credential", "include"),
-    *("verify", "verify_keys", "image_python", "image_java", "webhook_secret"),
-    *("allow_empty", "enabled", "interval_ms"),
-)
+_BEFORE = ("name", "url", "ref", "subpath", "credential", "include", "verify", "verify_keys")
+_AFTER = ("webhook_secret", "allow_empty", "enabled", "interval_ms")
+# The columns that the form writes. `groups` are rows of another table, and not part of the sync configuration.
+COLUMNS = (*_BEFORE, "images", *_AFTER)
+MODEL_FIELDS = (*_BEFORE, *_AFTER, "groups")
+# The fields of the form, with one for each image of the column `images`.
+FIELDS = (*_BEFORE, *(field.name for field in image_fields()), *_AFTER, "groups")
 
 
 class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
@@ -30,7 +33,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
     class Meta:
         model = Repository
-        fields = (*CONFIGURATION, "groups")
+        fields = MODEL_FIELDS
         labels = {"groups": "Visible to groups"}
         # The admin renders help texts as HTML.
         help_texts = {"ref": "A branch, tag:NAME, semver:RANGE (the highest tag in the range) or commit:ID."}
@@ -41,6 +44,17 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        for image in image_fields():
+            # The model validates the image, with the rest of the row.
+            self.fields[image.name] = forms.CharField(
+                label=capfirst(image.label),
+                help_text=image.help_text,
+                initial=self.instance.images.get(image.format, ""),
+                max_length=MAX_IMAGE_CHARACTERS,
+                required=False,
+                widget=AdminTextInputWidget(),
+            )
+        self.order_fields(FIELDS)
         if "groups" in self.fields:
             self._offer_groups(self.fields["groups"])
 
@@ -71,6 +85,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
 
     def clean(self) -> None:
         super().clean()
+        self.instance.images = images_of(self.cleaned_data)
         url, credential = self.cleaned_data.get("url"), self.cleaned_data.get("credential")
         if not (url and credential and {"url", "credential"} & set(self.changed_data)):
             return

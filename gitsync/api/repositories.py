@@ -22,6 +22,7 @@ from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
 from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Taken, Time
 from gitsync.models import ManagedBy, Repository, RepositoryState, TokenScope, Trigger
+from gitsync.models.own_images import image_fields
 from gitsync.models.visibility import sees_all
 from gitsync.repositories.declared import declared_where
 from gitsync.repositories.queries import counted_repositories
@@ -298,8 +299,7 @@ def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
         include=row.include,
         verify=row.verify,
         verify_connection_id=row.verify_keys_id,
-        image_python=row.image_python,
-        image_java=row.image_java,
+        **{image.name: row.images.get(image.format, "") for image in image_fields()},
         webhook_secret_connection_id=row.webhook_secret_id,
         allow_empty=row.allow_empty,
         enabled=row.enabled,

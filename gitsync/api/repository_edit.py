@@ -26,12 +26,15 @@ from gitsync.api.auth import Caller
 from gitsync.api.problems import ApiRefusal, invalid, not_found
 from gitsync.api.schemas import RepositoryName, Taken, Text
 from gitsync.models import Repository
+from gitsync.models.own_images import image_fields
 from gitsync.models.visibility import sees_all
 from gitsync.repositories import declared
 from gitsync.sync.backoff import poll_now
 
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
 
+# The images by the name of their field. They share the column `images`.
+IMAGES = {image.name: image for image in image_fields()}
 # The model's field by the key in the body. `groups` is handled separately, as it is not a column.
 FIELDS = {
     "name": "name",
@@ -42,8 +45,7 @@ FIELDS = {
     "include": "include",
     "verify": "verify",
     "verifyConnectionId": "verify_keys",
-    "imagePython": "image_python",
-    "imageJava": "image_java",
+    **{image.key: image.name for image in image_fields()},
     "webhookSecretConnectionId": "webhook_secret",
     "allowEmpty": "allow_empty",
     "enabled": "enabled",
@@ -167,7 +169,8 @@ def change(
     with _as_conflict(), transaction.atomic():
         if changed:
             # Only the changed columns: syncs and other users may have changed the others since the row was read.
-            repository.save(update_fields=[*changed, "next_due_at", "consecutive_failures"])
+            columns = {"images" if field in IMAGES else field for field in changed}
+            repository.save(update_fields=[*columns, "next_due_at", "consecutive_failures"])
         if regrouped and groups is not None:
             repository.groups.set(groups)
         names = [_verbose(field) for field in changed]
@@ -189,11 +192,18 @@ def remove(caller: Caller, repository: Repository) -> int:
 
 def _set(repository: Repository, given: Mapping[str, Any]) -> None:
     for key, field in FIELDS.items():
-        if key in given:
+        if key not in given:
+            continue
+        if field in IMAGES:
+            images = {**repository.images, IMAGES[field].format: given[key]}
+            repository.images = {name: image for name, image in images.items() if image}
+        else:
             setattr(repository, _column(field), given[key])
 
 
 def _value(repository: Repository, field: str) -> Any:
+    if field in IMAGES:
+        return repository.images.get(IMAGES[field].format, "")
     return getattr(repository, _column(field))
 
 
@@ -271,6 +281,8 @@ def _as_conflict() -> Iterator[None]:
 
 def _verbose(field: str) -> str:
     """Return the field's name as the admin's log shows it."""
+    if field in IMAGES:
+        return capfirst(IMAGES[field].label)
     column: Any = Repository._meta.get_field(field)
     return capfirst(str(column.verbose_name))
 

@@ -20,7 +20,6 @@ from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.listing import SUBMODULE, SYMLINK, Listing, blob_sizes, broken, list_commit, read_listing
 from gitsync.git.process import GitProcess, OutputEnded, OutputLimitPassed, TimeLimitPassed
 from gitsync.git.scope import WHOLE, FetchScope
-from gitsync.git.subpath import is_within
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # Matches every name that `_refusal` can refuse, with one search for each of thousands of names.
@@ -152,14 +151,6 @@ class GitTree:
             if blob in wanted and mode not in (SYMLINK, SUBMODULE):
                 found.setdefault(blob, []).append(path)
         return found
-
-    def has_path(self, path: str) -> bool:
-        """Return whether `path` exists, which distinguishes a missing subpath from an empty one."""
-        return self.kind_of(path) is not None
-
-    def under(self, subpath: str) -> tuple[TreeEntry, ...]:
-        """Return the entries at or under `subpath`, in order."""
-        return tuple(entry for entry in self.entries if is_within(entry.path, subpath))
 
     def read(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
         """Yield each entry with its content (for a symlink, its target), in the given order.

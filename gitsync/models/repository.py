@@ -19,6 +19,7 @@ from gitsync.git.subpath import parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from gitsync.models.connection_checks import wrong_connections
 from gitsync.models.connection_field import connection_field
+from gitsync.models.own_images import wrong_images
 from gitsync.models.repository_choices import ManagedBy, RepositoryState, Verify
 from gitsync.models.visibility import RepositoryQuerySet
 from kiok.cluster.conf import properties
@@ -27,19 +28,9 @@ from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
 
 TAGS = (RefKind.TAG, RefKind.SEMVER)
+# Always part of `config_hash`, also without an image, because they were columns when stored digests were made.
+_IMAGES_WITH_A_PLACE = ("python", "jar")
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,62}\Z"
-_IMAGE_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-# https://github.com/distribution/reference/blob/main/reference.go; as in kiok.properties.parsers.
-IMAGE_PATTERN = (
-    r"^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?/)?"
-    rf"{_IMAGE_NAME}(?:/{_IMAGE_NAME})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?\Z"
-)
-_is_image = RegexValidator(
-    IMAGE_PATTERN,
-    "Enter an image reference such as team-python:1 or registry.example.com/kiok/python@sha256:…, "
-    "in lower case and without spaces.",
-)
 
 
 class Repository(models.Model):
@@ -92,21 +83,10 @@ class Repository(models.Model):
         "verifyConnectionId: connection whose openpgpKeys or allowedSigners are trusted.",
         related_name="verifying_repositories",
     )
-    image_python = models.CharField(
-        "image for Python",
-        max_length=255,
+    images = models.JSONField(
+        default=dict,
         blank=True,
-        validators=[_is_image],
-        help_text="Image that compiles this repository's *.py files, built FROM the service's Python image. Empty for "
-        "kiok.sandbox.image.python.",
-    )
-    image_java = models.CharField(
-        "image for jars",
-        max_length=255,
-        blank=True,
-        validators=[_is_image],
-        help_text="Image that compiles this repository's *.jar files, built FROM the service's Java image. Empty for "
-        "kiok.sandbox.image.java.",
+        help_text="Images that compile the repository's files, by format. Formats without an entry use the service's image.",
     )
     webhook_secret = connection_field(
         "webhook secret",
@@ -263,6 +243,7 @@ class Repository(models.Model):
             errors["verify"] = (
                 "This ref is not a tag. Follow a tag, or verify the commit's signature instead."
             )
+        errors |= wrong_images(self.images)
         wrong = wrong_connections(
             url=self.url, credential=self.credential, keys=self.verify_keys, secret=self.webhook_secret
         )
@@ -296,12 +277,16 @@ class Repository(models.Model):
             # Changed keys can change the result of the verification.
             self.verify_keys.updated_at.isoformat() if self.verify_keys else None,
             self.credential_id,
-            self.image_python,
-            self.image_java,
+            *(self.images.get(name, "") for name in _IMAGES_WITH_A_PLACE),
             self.enabled,
             self.is_paused,
             # Added only if it differs from the default, so that an upgrade changes no digest.
             *(() if self.allow_empty else ("allowEmpty: false",)),
+            *(
+                f"image: {item}"
+                for item in sorted(self.images.items())
+                if item[0] not in _IMAGES_WITH_A_PLACE
+            ),
         )
 
     @property
@@ -316,12 +301,6 @@ class Repository(models.Model):
     def is_paused(self) -> bool:
         """Return whether a user has paused the repository."""
         return self.paused_at is not None
-
-    @property
-    def images(self) -> dict[str, str]:
-        """Return the images that the repository's own configuration names, by kind."""
-        named = {"python": self.image_python, "jar": self.image_java}
-        return {kind: image for kind, image in named.items() if image}
 
     @property
     def effective_interval_ms(self) -> int:

@@ -19,6 +19,8 @@ from gitsync.errors import SyncReason
 from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository, Trigger
 from gitsync.models.connection_checks import wrong_credential, wrong_keys, wrong_secret
+from gitsync.models.own_images import image_fields, images_of
+from gitsync.repositories.declaration_loss import DECLARING
 from gitsync.sync.backoff import poll_now
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -157,8 +159,7 @@ def _follow(item: DeclaredRepository) -> bool:
         "subpath": item.subpath,
         "include": Repository().include if item.include is None else item.include,
         "verify": item.verify,
-        "image_python": item.image_python,
-        "image_java": item.image_java,
+        "images": images_of({image.name: getattr(item, image.name, "") for image in image_fields()}),
         "enabled": item.enabled,
         "interval_ms": item.interval_ms,
         "allow_empty": item.allow_empty,

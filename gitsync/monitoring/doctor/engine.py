@@ -7,8 +7,6 @@ from functools import partial
 from typing import Any
 
 from compilers.formats import languages
-from compilers.formats.jar import JAVA
-from compilers.formats.python import PYTHON
 from compilers.sandbox import podman
 from compilers.sandbox.base import ImageMismatch, ImageMissing, Language, SandboxUnavailable
 from compilers.sandbox.product import Product
@@ -80,13 +78,12 @@ def image(language: Language) -> CheckResult:
 
 def images_of_repositories() -> CheckResult:
     """Check the images that repositories name themselves in the same way."""
+    stored = Repository.objects.exclude(images={}).order_by().values_list("images", flat=True).distinct()
     named = {
-        (language, name)
-        for column, language in (("image_python", PYTHON), ("image_java", JAVA))
-        for name in Repository.objects.exclude(**{column: ""})
-        .order_by()
-        .values_list(column, flat=True)
-        .distinct()[:MAX_IMAGES]
+        (language, images[language.name])
+        for images in stored[:MAX_IMAGES]
+        for language in languages()
+        if images.get(language.name)
     }
     wrong = []
     for language, name in sorted(named, key=lambda item: (item[0].name, item[1])):

@@ -246,7 +246,7 @@ class TestSameEverywhere:
             assert tree.kind_of("team/dags") is PathKind.FOLDER
             assert tree.kind_of("team") is PathKind.FOLDER
             assert tree.kind_of("team/dags/a.yaml") is PathKind.FILE
-            assert not tree.has_path("team/notes.txt")
+            assert tree.kind_of("team/notes.txt") is None
             # The `.kiokignore` at the root has its say.
             found = discover(tree, SCOPE.subpath)
             assert [source.path for source in found.sources] == ["team/dags/a.yaml"]

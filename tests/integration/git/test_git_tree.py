@@ -112,9 +112,8 @@ class TestTree:
         assert tree.kind_of("") is PathKind.FOLDER
         assert tree.kind_of("dags/prod") is PathKind.FOLDER
         assert tree.kind_of("dags/prod/a.yaml") is PathKind.FILE
-        assert not tree.has_path("dags/pro")
-        assert not tree.has_path("Dags")
-        assert [entry.path for entry in tree.under("dags")] == ["dags/prod/a.yaml"]
+        assert tree.kind_of("dags/pro") is None
+        assert tree.kind_of("Dags") is None
 
     def test_names_that_cannot_be_source_paths_are_refused_with_a_reason(
         self, work_repo: WorkRepo, mirror: Mirror
@@ -141,7 +140,7 @@ class TestTree:
         tree = limited.tree(limited.fetch(url_of(work_repo), MAIN, None))
         assert [entry.path for entry in tree.entries] == ["small.jar"]
         assert [(entry.path, entry.size) for entry in tree.oversized] == [("big.jar", 1001)]
-        assert tree.has_path("big.jar")
+        assert tree.kind_of("big.jar") is PathKind.FILE
         with pytest.raises(GitPersonError, match="1001 bytes, but at most 1000 are allowed"):
             list(tree.read(tree.oversized))
 

@@ -295,7 +295,7 @@ def test_an_engine_that_is_not_there_is_told(
     assert status == "fail"
     assert "no Docker engine answers at DOCKER_HOST=" in text
     # What lies behind it is not to blame.
-    Repository.objects.create(name="own", image_python="team-python:1")
+    Repository.objects.create(name="own", images={"python": "team-python:1"})
     for look in (lambda: engine.image(PYTHON), engine.images_of_repositories):
         assert told(look()) == ("warn", "unknown while the engine does not respond")
 
@@ -377,8 +377,8 @@ def test_images_that_are_missing_or_of_another_version_are_told(
     assert "is not on the engine" in text
     assert told(engine.image(PYTHON))[0] == "ok"
     with image_from(python, f"LABEL {LABEL_PROTOCOL}=0") as old:
-        Repository.objects.create(name="old", image_python=old)
-        Repository.objects.create(name="gone", image_java="kiok-no-such-image:2")
+        Repository.objects.create(name="old", images={"python": old})
+        Repository.objects.create(name="gone", images={"jar": "kiok-no-such-image:2"})
         status, text = told(engine.images_of_repositories())
     assert status == "fail"
     assert f"{old} (built for another version)" in text

@@ -9,6 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
@@ -16,7 +17,7 @@ from django.test import Client
 from compilers.formats.python import PYTHON
 from compilers.sandbox.base import SandboxUnavailable
 from gitsync.errors import SyncReason
-from gitsync.models import Repository, SourceFile, SyncRun, Trigger
+from gitsync.models import ManagedBy, Repository, SourceFile, SyncRun, Trigger
 from gitsync.repositories.declared import follow_declaration
 from gitsync.sync.poll import poll
 from gitsync.sync.run import SyncOptions, sync_repository
@@ -55,7 +56,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 
 def use(repository: Repository, image: str) -> None:
-    repository.image_python = image
+    repository.images = {"python": image} if image else {}
     repository.full_clean()
     repository.save()
 
@@ -194,7 +195,7 @@ def test_an_image_reference_is_taken_on_every_way_in(repository: Repository, ima
 def test_what_is_no_image_reference_is_refused_on_every_way_in(
     repository: Repository, image: str, tmp_path: Path
 ) -> None:
-    repository.image_java = image
+    repository.images = {"jar": image}
     with pytest.raises(ValidationError) as raised:
         repository.full_clean()
     assert set(raised.value.message_dict) == {"image_java"}
@@ -209,11 +210,10 @@ def test_what_is_no_image_reference_is_refused_on_every_way_in(
 
 def test_a_change_of_either_image_is_a_change_of_the_configuration(repository: Repository) -> None:
     hashes = {repository.config_hash}
-    for field in ("image_python", "image_java"):
-        setattr(repository, field, "team:1")
+    for name in ("python", "jar"):
+        repository.images[name] = "team:1"
         hashes.add(repository.config_hash)
     assert len(hashes) == 3
-    assert repository.images == {"python": "team:1", "jar": "team:1"}
 
 
 def test_declared_images_are_followed(
@@ -229,11 +229,11 @@ def test_declared_images_are_followed(
 
     assert declare("  imagePython: team-python:1\n  imageJava: team-java:1\n") == ["team"]
     row = Repository.objects.get()
-    assert (row.image_python, row.image_java) == ("team-python:1", "team-java:1")
+    assert row.images == {"python": "team-python:1", "jar": "team-java:1"}
     assert declare("  imagePython: team-python:1\n  imageJava: team-java:1\n") == []
     assert declare("  imagePython:\n") == ["team"]
     row = Repository.objects.get()
-    assert (row.image_python, row.image_java) == ("", "")
+    assert row.images == {}
 
 
 def test_images_are_edited_in_the_admin_and_a_wrong_one_is_an_error_at_its_field(
@@ -255,5 +255,19 @@ def test_images_are_edited_in_the_admin_and_a_wrong_one_is_an_error_at_its_field
     browser.post(page, {**form, "image_python": "team-python:1", "image_java": "team-java:1"})
 
     repository.refresh_from_db()
-    assert (repository.image_python, repository.image_java) == ("team-python:1", "team-java:1")
-    assert "kiok.sandbox.image.python" in browser.get(page).content.decode()
+    assert repository.images == {"python": "team-python:1", "jar": "team-java:1"}
+    shown = browser.get(page).content.decode()
+    assert "kiok.sandbox.image.python" in shown
+    assert 'value="team-python:1"' in shown
+    assert LogEntry.objects.get().get_change_message() == "Changed Image for Python and Image for jars."
+
+
+def test_the_images_of_a_declared_repository_are_shown(repository: Repository) -> None:
+    Repository.objects.update(managed_by=ManagedBy.CONFIG, images={"python": "team-python:1"})
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("ada", password="x"))
+    shown = browser.get(f"/admin/gitsync/repository/{repository.pk}/change/").content.decode()
+    for row, text in (("image_python", "team-python:1"), ("image_java", "-")):
+        part = shown[shown.index(f"field-{row}") :][:600]
+        assert f'<div class="readonly">{text}</div>' in part, part
+    assert "Image for jars:" in shown
