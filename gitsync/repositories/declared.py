@@ -20,7 +20,6 @@ from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository, Trigger
 from gitsync.models.connection_checks import wrong_credential, wrong_keys, wrong_secret
 from gitsync.models.own_images import image_fields, images_of
-from gitsync.repositories.declaration_loss import DECLARING
 from gitsync.sync.backoff import poll_now
 from kiok import correlation
 from kiok.cluster.conf import properties
