@@ -1,4 +1,4 @@
-"""What a user may name or choose, beyond the repositories that the user sees (`gitsync.models.visibility`)."""
+"""Names and rows that a user may choose, beyond the repositories that the user sees (`gitsync.models.visibility`)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class NoticeReceiverAdmin(ChangePageAdmin):
             fields = {*NoticeReceiverForm.Meta.fields} - {"groups", "repositories"}
             obj.save(update_fields=[*fields, "retry_at", "failures"])
             if not obj.enabled:
-                outbox.call_off(obj)
+                outbox.cancel_pending(obj)
         else:
             obj.save(force_insert=True)
 

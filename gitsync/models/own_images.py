@@ -12,7 +12,7 @@ from django.core.validators import MaxLengthValidator, RegexValidator
 from compilers.formats import FORMATS
 
 _IMAGE_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-# https://github.com/distribution/reference/blob/main/reference.go; as in kiok.server.parsers.
+# https://github.com/distribution/reference/blob/main/reference.go; as in kiok.properties.parsers.
 IMAGE_PATTERN = (
     r"^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]{1,5})?/)?"
     rf"{_IMAGE_NAME}(?:/{_IMAGE_NAME})*"

@@ -45,7 +45,7 @@ def put_test(receiver: NoticeReceiver) -> Notice:
     return notice
 
 
-def call_off(receiver: NoticeReceiver) -> None:
+def cancel_pending(receiver: NoticeReceiver) -> None:
     """Cancel the pending deliveries of a disabled channel: they would be outdated once it is enabled again."""
     waiting = NoticeDelivery.objects.filter(receiver=receiver, state=NoticeState.WAITING)
     waiting.update(state=NoticeState.GIVEN_UP, outcome="The channel was disabled.")
