@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAGIC = b"KIOKSBX\n"
-VERSION = 4
+VERSION = 5
 
 MAX_HEADER_BYTES = 32 << 20
 MAX_CHUNK_BYTES = 1 << 20

@@ -329,7 +329,9 @@ def keys() -> dict[str, object]:
     from django.contrib.auth.models import User
     from django.test import RequestFactory
 
-    admin.autodiscover()
+    from gitsync.admin.site import discover_pages
+
+    discover_pages()
     request = RequestFactory().get("/admin/")
     request.user = User(is_superuser=True)
     return {

@@ -53,7 +53,7 @@ class TestTree:
             started.append(GitProcess(*arguments, **options))
             return started[-1]
 
-        monkeypatch.setattr(client_module, "Process", counted)
+        monkeypatch.setattr(client_module, "GitProcess", counted)
         assert {entry.path: content for entry, content in tree.read(tree.entries)} == files
         assert len(started) == 1
 

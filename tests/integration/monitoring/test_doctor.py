@@ -198,7 +198,7 @@ def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
 @pytest.mark.parametrize(
     ("ahead_seconds", "status", "says"),
     [
-        (0.02, "ok", "20 ms off"),
+        (0.02, "ok", "20 ms difference"),
         (-3.0, "warn", "3.0 s behind"),
         (40.0, "fail", "40.0 s ahead of"),
     ],

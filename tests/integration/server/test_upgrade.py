@@ -39,6 +39,11 @@ GROWING = {"django_migrations", "django_content_type", "auth_permission"}
 """Django's own records of what models there are."""
 DROPPED = {"gitsync_repository": ["image_python", "image_java"]}
 """Columns that went by intent: `test_an_upgrade_keeps_images_and_configuration_hashes`."""
+RENAMED = {
+    "gitsync_repository": {"follow_up": "pending_request", "judgement": "last_outcome"},
+    "gitsync_sourcefile": {"questions": "traced_accesses"},
+}
+"""Columns that have another name now."""
 LARGE = {
     *("gitsync_syncrun", "gitsync_sourcefile", "gitsync_delivery", "gitsync_repository"),
     *("metadata_dag", "metadata_dagversion", "metadata_dagrun", "metadata_taskrun", "connections_connection"),
@@ -112,13 +117,20 @@ def test_an_upgrade_brings_the_tables_to_this_version_and_loses_no_row(released:
     before, before_files = all_rows(before_columns), files()
     assert all(before.values()), "the dump has rows of every table"
     upgrade()
-    kept = {
-        table: [column for column in columns if column in all_columns().get(table, [])]
+    expected = {
+        table: [RENAMED.get(table, {}).get(column, column) for column in columns]
         for table, columns in before_columns.items()
     }
-    assert kept == before_columns, "where a column goes by intent, say here what became of its values"
-    after = all_rows(kept)
+    kept = {
+        table: [column for column in columns if column in all_columns().get(table, [])]
+        for table, columns in expected.items()
+    }
+    assert kept == expected, "where a column goes by intent, say here what became of its values"
+    migrated = all_rows(kept)
+    after = dict(migrated)
     for table, rows in before.items():
+        if table in GROWING:  # a model that moved or got another name keeps the key of its record
+            rows, after[table] = (sorted(row.partition(",")[0] for row in part) for part in (rows, after[table]))
         assert set(rows) <= set(after[table]) if table in GROWING else rows == after[table], table
     after_files = files()
     assert {table for table in LARGE if after_files[table] != before_files[table]} == set()
@@ -126,7 +138,7 @@ def test_an_upgrade_brings_the_tables_to_this_version_and_loses_no_row(released:
     with psycopg.connect(url_of(released)) as anew:
         assert upgraded == schema(anew.cursor()), "tables that were made anew are others"
     upgrade()
-    assert (schema(connection.cursor()), all_rows(kept)) == (upgraded, after), (
+    assert (schema(connection.cursor()), all_rows(kept)) == (upgraded, migrated), (
         "to migrate again changes nothing"
     )
 
