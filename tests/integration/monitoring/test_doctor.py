@@ -532,7 +532,7 @@ def test_secrets_that_others_can_read_are_told(
         (
             {"web_allowed_hosts": ("kiok.example.com",), "web_tls": True},
             "ok",
-            "reached as kiok.example.com, by TLS",
+            "reached as kiok.example.com, with TLS",
         ),
         ({"web_tls": True}, "fail", "only local host names are accepted"),
         (
