@@ -97,7 +97,7 @@ def test_the_fields_are_those_of_the_admins_form() -> None:
         (
             {"url": "https://gitlab.com/a/b/c/-/blob/v1/dags/a.yaml?ref_type=tags"},
             "url",
-            "Write url 'https://gitlab.com/a/b/c.git', ref 'tag:v1' and subpath 'dags'",
+            "Enter url 'https://gitlab.com/a/b/c.git', ref 'tag:v1' and subpath 'dags'",
         ),
         ({"ref": "a..b"}, "ref", "a..b"),
         ({"subpath": "../x"}, "subpath", ".."),

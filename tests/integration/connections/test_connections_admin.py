@@ -48,7 +48,7 @@ def test_a_connection_is_added_with_its_properties(admin_client: Client) -> None
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ("token= abc", "'token' begins with a blank"),
+        ("token= abc", "'token' begins with a space"),
         ("token=abc ", "'token' ends with a space"),
         ("token=<<END\nabc\nEND", "'token' ends with a line break"),
         ("token=a\u200bbc", "has a character U+200B as character 2"),
