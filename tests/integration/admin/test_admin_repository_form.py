@@ -128,7 +128,7 @@ def connections(transactional_db: None) -> None:
         (
             {"url": "https://github.com/acme/dags/tree/main/dags"},
             "url",
-            "Write url 'https://github.com/acme/dags.git', ref 'main' and subpath 'dags'",
+            "Enter url 'https://github.com/acme/dags.git', ref 'main' and subpath 'dags'",
         ),
         ({"ref": "tag:"}, "ref", "tag"),
         ({"subpath": "../up"}, "subpath", "subpath"),

@@ -155,7 +155,7 @@ def test_a_declared_url_of_a_page_is_an_error_that_offers_the_repositorys(transa
     assert done.returncode == 1
     (report,) = json.loads(done.stdout)["repositories"]
     assert report["reason"] == "url_invalid"
-    assert "Write url 'https://github.com/acme/dags.git', ref 'main' and subpath 'dags'" in report["message"]
+    assert "Enter url 'https://github.com/acme/dags.git', ref 'main' and subpath 'dags'" in report["message"]
 
 
 def test_repositories_are_declared_in_a_yaml_file_too(

@@ -158,7 +158,7 @@ def test_of_the_answer_an_excerpt_is_kept_without_secrets_and_control_characters
         ("https://hooks.example.com\\@evil.example/", "backslash"),
         ("https:///x", "not a webhook URL"),
         ("https://hooks.example.com:99999/", "port"),
-        ("https://[::1", "cannot be read|malformed"),
+        ("https://[::1", "cannot be parsed|malformed"),
         ("https://10.0.0.1/x", "'10.0.0.1' is a private"),
         ("https://169.254.169.254/latest", "private"),
         ("https://[::ffff:169.254.169.254]/latest", "private"),
