@@ -486,7 +486,8 @@ def test_without_the_permission_to_view_connections_a_credential_is_sent_to_no_o
         f"https://{host}.evil.example/x.git",
     ):
         assert (
-            "a server that it was not entered for" in browser.post(page, {**form, "url": url}).content.decode()
+            "a server that it was not entered for"
+            in browser.post(page, {**form, "url": url}).content.decode()
         )
         new = {**form, "name": "mine", "url": url}
         assert (

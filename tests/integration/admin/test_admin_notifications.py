@@ -113,7 +113,7 @@ def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
         ({"url": ""}, "Enter the url, or choose a connection that has a webhookUrl"),
         (
             {"url": "https://127.0.0.1/", "template": '{"a": "{nothing}"}'},
-            "no placeholder {nothing}. Allowed: {id}",
+            "Unknown placeholder {nothing}. Allowed: {id}",
         ),
         ({"url": "https://127.0.0.1/", "secret": "empty"}, "has none of webhookUrl, authorization, secret"),
         (

@@ -33,7 +33,8 @@ from gitsync.models import (
 )
 from gitsync.notices import outbox, sender, webhook
 from gitsync.sync import remote, status
-from gitsync.sync.context import SyncContext
+from gitsync.sync.context import SyncContext, SyncOptions
+from gitsync.sync.failure import SyncFailure
 from gitsync.sync.lease import acquire
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.cluster import ROOT, eventually, workers
@@ -72,7 +73,7 @@ def states() -> list[str]:
 
 def fail(repository: Repository, *, transient: bool = False) -> None:
     """As a look does that comes to nothing."""
-    failure = status.Failure("timeout" if transient else "ref_missing", "no such ref", transient)
+    failure = SyncFailure("timeout" if transient else "ref_missing", "no such ref", transient)
     status.fail_unreached(repository, failure, Trigger.SCHEDULE)
 
 
@@ -176,7 +177,10 @@ def test_a_worker_whose_claim_was_taken_over_tells_nothing(repository: Repositor
     Repository.objects.update(lease_number=held.number + 1)
     with pytest.raises(LeaseLost):
         status.fail(
-            held, run, status.Failure("ref_missing", "gone", False), SyncContext(run, lambda *_: None)
+            held,
+            run,
+            SyncFailure("ref_missing", "gone", False),
+            SyncContext(repository, SyncOptions(), run=run),
         )
     assert events() == []
 
@@ -191,9 +195,7 @@ def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -
 
 
 def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Repository) -> None:
-    failure = status.Failure(
-        "unknown", "https://u:hunter22@git.example.org/x\x1b[2J\nline " + "x" * 5000, False
-    )
+    failure = SyncFailure("unknown", "https://u:hunter22@git.example.org/x\x1b[2J\nline " + "x" * 5000, False)
     status.fail_unreached(repository, failure, Trigger.SCHEDULE)
     message = Notice.objects.get().message
     assert "hunter22" not in message

@@ -130,7 +130,9 @@ def test_an_upgrade_brings_the_tables_to_this_version_and_loses_no_row(released:
     after = dict(migrated)
     for table, rows in before.items():
         if table in GROWING:  # a model that moved or got another name keeps the key of its record
-            rows, after[table] = (sorted(row.partition(",")[0] for row in part) for part in (rows, after[table]))
+            rows, after[table] = (
+                sorted(row.partition(",")[0] for row in part) for part in (rows, after[table])
+            )
         assert set(rows) <= set(after[table]) if table in GROWING else rows == after[table], table
     after_files = files()
     assert {table for table in LARGE if after_files[table] != before_files[table]} == set()

@@ -186,7 +186,7 @@ def test_a_task_delivered_twice_does_its_work_once(work_repo: WorkRepo, reposito
     run_now(repository.pk, "schedule")
     assert (SyncRun.objects.count(), DagVersion.objects.count()) == (1, 1)
     repository.delete()
-    assert "gone" in run_now(999, "schedule")
+    assert "was deleted" in run_now(999, "schedule")
 
 
 def test_a_claim_is_one_mans_and_a_request_meanwhile_is_kept(repository: Repository) -> None:
