@@ -102,7 +102,7 @@ def _pause(request: HttpRequest, repository: Repository, reason: str) -> None:
 def _resume(request: HttpRequest, repository: Repository) -> None:
     """Resume the repository and add a message."""
     if not repository.is_paused:
-        messages.info(request, f"{repository.name} was not resumed: it is not paused.")
+        messages.info(request, f"Nothing to resume: {repository.name} is not paused.")
         return
     resume(request.user, repository)
     messages.success(request, f"Resumed {repository.name}. It is checked next.")

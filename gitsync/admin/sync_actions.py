@@ -48,7 +48,7 @@ def ask(
             else:
                 task = accept_empty(request.user, repository, accepted)
         except ActionRefused as error:
-            messages.warning(request, f"{repository.name} was not synced. {error}")
+            messages.warning(request, f"No sync of {repository.name} was started. {error}")
             continue
         asked[repository.pk] = standing(repository, task, before.get(repository.pk))
     if not asked:

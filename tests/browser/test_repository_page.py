@@ -34,7 +34,7 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     expect(page.locator(".field-name .errorlist")).to_contain_text("Use 1 to 63")
     expect(page.locator(".field-credential .errorlist")).to_have_count(0)
     expect(url).to_have_attribute("aria-invalid", "true")
-    expect(told).to_contain_text("Url: the url holds a password")
+    expect(told).to_contain_text("Url: the url contains a password")
     url.fill(work_repo.file_url)
     expect(page.locator(".field-url .errorlist")).to_be_hidden()
     expect(url).not_to_have_attribute("aria-invalid", "true")

@@ -47,7 +47,7 @@ def is_refused_for_want_of_room(team: Team) -> None:
     report = sync(team)
     assert (report.state, report.reason) == ("failing", "disk_full"), report
     assert "no space left" in report.message.lower(), report.message
-    assert "Make room" in remedy(report.reason)
+    assert "Free space" in remedy(report.reason)
     team.serves_as_before_the_last_push()
     assert not Repository.objects.exclude(lease_holder="").exists()
 

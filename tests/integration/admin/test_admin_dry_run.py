@@ -134,7 +134,7 @@ def test_a_paused_repository_can_be_tried_out_and_one_switched_off_cannot(
     assert "1 DAG would be created" in panel(browser, repository)["parts"]["line"]
     Repository.objects.update(enabled=False)
     answer = browser.post(page(repository, "dry-run"), follow=True)
-    assert "No dry run was started. team is switched off." in answer.content.decode()
+    assert "No dry run was started. team is disabled." in answer.content.decode()
     assert OrmQ.objects.count() == 0
 
 

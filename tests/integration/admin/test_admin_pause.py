@@ -63,7 +63,7 @@ def test_a_repository_is_paused_with_a_reason_that_is_shown_and_resumed(
     listed = browser.get(LIST).content.decode()
     assert '<span class="kiok-badge kiok-warn">paused</span> by ada' in listed
     assert "release &lt;weekend&gt;" in listed
-    assert "team was not synced." in post(browser, repository, "sync")
+    assert "No sync of team was started." in post(browser, repository, "sync")
     assert OrmQ.objects.count() == 0
 
     post(browser, repository, "pause", reason="all of next week")
@@ -73,7 +73,7 @@ def test_a_repository_is_paused_with_a_reason_that_is_shown_and_resumed(
     shown = post(browser, repository, "resume")
     assert "Resumed team. It is checked next." in shown
     assert 'id="pause"' not in shown
-    assert "team was not resumed: it is not paused" in post(browser, repository, "resume")
+    assert "Nothing to resume: team is not paused" in post(browser, repository, "resume")
     repository.refresh_from_db()
     assert repository.paused_at is None
     assert repository.next_due_at <= timezone.now()
@@ -164,7 +164,7 @@ def test_the_actions_pause_many_with_one_reason_and_resume_them(
     done = browser.post(
         LIST, {"action": "resume_selected", "_selected_action": everything}, follow=True
     ).content.decode()
-    assert "left was not resumed: it is not paused" in done
+    assert "Nothing to resume: left is not paused" in done
     assert not paused.exists()
     assert messages() == ["Paused: audit", "Paused: audit", "Resumed.", "Resumed."]
 

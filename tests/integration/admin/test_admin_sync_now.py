@@ -198,7 +198,7 @@ def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(
     answer = browser.post(LIST, {"action": "sync_now", "_selected_action": selected}, follow=True)
 
     assert answer.redirect_chain == [(f"{LIST}asked/", 302)]
-    assert "off was not synced. off is switched off." in answer.content.decode()
+    assert "No sync of off was started. off is disabled." in answer.content.decode()
     assert 'data-settled="false"' in answer.content.decode()
     assert work() == 2
     done = browser.get(f"{LIST}asked/status/").json()

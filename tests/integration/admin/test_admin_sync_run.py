@@ -90,7 +90,7 @@ def test_a_sync_shows_who_asked_what_became_of_each_dag_and_where_one_sees_more(
     version = DagVersion.objects.get(uid="team/a.yaml", version=2)
     updated = shown.split("<h3>1 updated</h3>")[1].split("</ul>")[0]
     assert f'href="/admin/metadata/dag/{quote("team/a.yaml")}/change/">team/a.yaml</a>' in updated
-    assert f'<a href="/admin/metadata/dagversion/{version.pk}/change/">version 2: what changed</a>' in updated
+    assert f'<a href="/admin/metadata/dagversion/{version.pk}/change/">version 2: changes</a>' in updated
     created = shown.split("<h3>1 created</h3>")[1].split("</ul>")[0]
     assert ">version 1</a>" in created
     pruned = shown.split("<h3>1 pruned</h3>")[1].split("</ul>")[0]

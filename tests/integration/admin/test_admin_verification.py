@@ -130,7 +130,7 @@ def test_declared_repositories_follow_the_file_and_are_read_only_on_the_page(
     assert (row.include, row.verify, row.verify_keys_id) == ("*.py\nshared/", "tag", "team-keys")
     assert declare(DECLARED, tmp_path, monkeypatch) == []
     shown = browser.get(page(row)).content.decode()
-    for name, value in (("include", "shared/"), ("verify", "the tag"), ("verify_keys", "team-keys")):
+    for name, value in (("include", "shared/"), ("verify", "tag"), ("verify_keys", "team-keys")):
         assert f'name="{name}"' not in shown
         field = shown.partition(f"field-{name}")[2].partition("form-row")[0]
         assert value in field, name

@@ -39,7 +39,7 @@ def present() -> Iterator[Heartbeat]:
 def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[PoolMaintainer]:
     """Of a worker whose engine is to be found where the parameter says."""
     monkeypatch.setenv("DOCKER_HOST", request.param)
-    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeat, "INTERVAL_SECONDS", 0.2)
     monkeypatch.setattr(heartbeat, "SLOW_SECONDS", 0.5)
     sandbox.sandbox.cache_clear()
     made = PoolMaintainer()
@@ -113,7 +113,7 @@ def test_to_write_a_row_again_touches_no_index(present: Heartbeat) -> None:
 def test_while_the_database_is_away_nothing_is_said_and_then_the_row_returns(
     present: Heartbeat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat, "INTERVAL_SECONDS", 0.1)
     with monkeypatch.context() as away, caplog.at_level(logging.DEBUG, logger="kiok.cluster.heartbeat"):
         away.setitem(connections.settings["default"], "HOST", "/nonexistent")
         present.start()

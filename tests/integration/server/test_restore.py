@@ -150,7 +150,7 @@ def test_without_the_right_master_key_all_is_restored_and_the_error_says_what_is
     before = all_rows()
     with fresh_database():
         with override_settings(KIOK_MASTER_KEY=lambda: WRONG):
-            with pytest.raises(CommandError, match=r"(?s)restored, whole.*Nothing is lost.*KIOK_MASTER_KEY"):
+            with pytest.raises(CommandError, match=r"(?s)restored completely.*Nothing is lost.*KIOK_MASTER_KEY"):
                 restore(file)
             with pytest.raises(MasterKeyWrong):
                 Connection.objects.get(pk="deploy").set_properties({"token": "stored under the wrong key"})
@@ -193,7 +193,7 @@ def test_nothing_is_restored_over_what_is_there_nor_half_of_it(
     torn = tmp_path / "torn.dump"
     torn.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with fresh_database():
-        for wrong, said in ((torn, "pg_restore ended"), (tmp_path / "none", "cannot be read: No such file")):
+        for wrong, said in ((torn, "pg_restore failed"), (tmp_path / "none", "cannot be read: No such file")):
             with pytest.raises(CommandError, match=said):
                 restore(wrong)
             assert connection.introspection.table_names() == []
@@ -203,7 +203,7 @@ def test_nothing_is_restored_over_what_is_there_nor_half_of_it(
 
 def test_a_backup_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "NAME", "there_is_none")
-    with pytest.raises(CommandError, match=r'(?s)pg_dump ended.*"there_is_none" does not exist'):
+    with pytest.raises(CommandError, match=r'(?s)pg_dump failed.*"there_is_none" does not exist'):
         backup(tmp_path / "kiok.dump")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
