@@ -150,7 +150,9 @@ def test_without_the_right_master_key_all_is_restored_and_the_error_says_what_is
     before = all_rows()
     with fresh_database():
         with override_settings(KIOK_MASTER_KEY=lambda: WRONG):
-            with pytest.raises(CommandError, match=r"(?s)restored completely.*Nothing is lost.*KIOK_MASTER_KEY"):
+            with pytest.raises(
+                CommandError, match=r"(?s)restored completely.*Nothing is lost.*KIOK_MASTER_KEY"
+            ):
                 restore(file)
             with pytest.raises(MasterKeyWrong):
                 Connection.objects.get(pk="deploy").set_properties({"token": "stored under the wrong key"})
