@@ -33,6 +33,11 @@ class Share:
     found: int
     due: int
 
+    @property
+    def seconds(self) -> float:
+        """Return the time that their compilation takes, estimated from the measured time for one file."""
+        return self.due * FORMATS[self.kind].seconds_per_file
+
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
@@ -68,26 +73,6 @@ class Work:
         """The number of files of each format that the tree has, and how many of them are compiled."""
         found = Counter(source.kind for source in self.discovery.sources)
         return [Share(kind, found[kind], len(files)) for kind, files in self.due.items()]
-
-
-def compile_tree(
-    tree: Tree,
-    *,
-    sandbox: Sandbox,
-    subpath: str = "",
-    labels: tuple[tuple[str, str], ...] = (),
-    images: Mapping[str, str] = _OWN_IMAGES,
-    progress: Progress = lambda _done, _total: None,
-    note: Note = silent,
-    known: Mapping[str, CachedResult] = MappingProxyType({}),
-    served: Collection[str] = (),
-) -> Compilation:
-    """Discover every DAG source of the tree under `subpath`, and compile those that may have changed.
-
-    `find_work` and `compile_work` in one call; see there for the arguments and errors.
-    """
-    work = find_work(tree, sandbox=sandbox, subpath=subpath, images=images, known=known, served=served)
-    return compile_work(work, labels=labels, progress=progress, note=note)
 
 
 def find_work(

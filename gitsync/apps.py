@@ -18,7 +18,6 @@ class GitsyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from compilers.formats import FORMATS
         from gitsync import access, tasks
         from gitsync.models.connection_checks import wrong_values
         from gitsync.queue import safe_pickle
@@ -29,9 +28,7 @@ class GitsyncConfig(AppConfig):
 
         restrict_to(access.visible_names)
         value_checks.register(wrong_values)
-        for item in FORMATS.values():
-            for suffix in item.suffixes:
-                lexers.register(suffix, item.lexer)
+        lexers.find_with(_lexer_of)
         safe_pickle.install()
         tasks.connect()
         jobs.register()
@@ -50,6 +47,14 @@ class GitsyncAdminConfig(SimpleAdminConfig):
     def ready(self) -> None:
         checks.register(check_dependencies, checks.Tags.admin)
         checks.register(_check_pages, checks.Tags.admin)
+
+
+def _lexer_of(suffix: str) -> str:
+    """Return the lexer of the format with this suffix, "" if there is none."""
+    from compilers.formats import format_of  # imports the compilers, which only a page with a source needs
+
+    item = format_of(f"file{suffix}")
+    return item.lexer if item else ""
 
 
 def _check_pages(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:

@@ -132,7 +132,7 @@ class NoticeReceiverAdmin(ChangePageAdmin):
                 single_object=True,
             )
         else:
-            messages.warning(request, f"{receiver.name} is disabled. Enable it first.")
+            messages.warning(request, f"The channel {receiver.name} is disabled. Enable it first.")
         return HttpResponseRedirect(display.page_of("gitsync_noticereceiver", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, RegexValidator
 
-from compilers.formats import FORMATS
-
 _IMAGE_NAME = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 # https://github.com/distribution/reference/blob/main/reference.go; as in kiok.properties.parsers.
 IMAGE_PATTERN = (
@@ -43,6 +41,9 @@ class ImageField:
 
 def image_fields() -> list[ImageField]:
     """Return the fields of all formats that are compiled in containers."""
+    # Imports the compilers, which most processes with models do not need.
+    from compilers.formats import FORMATS
+
     return [
         ImageField(
             name=re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", language.image_field),

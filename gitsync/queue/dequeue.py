@@ -16,7 +16,6 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from compilers.formats import FORMATS
 from gitsync.models import QueuedSync
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
@@ -80,7 +79,7 @@ def eligible(workers: Iterable[str], taken: Iterable[QueuedSync]) -> QuerySet[Qu
 
 def admit(queued: QueuedSync, worker: str, shares: Iterable[Share]) -> bool:
     """Return whether the worker may compile these files now; if not, requeue the sync as a long one."""
-    if sum(share.due * FORMATS[share.kind].seconds_per_file for share in shares) < LONG_SECONDS:
+    if sum(share.seconds for share in shares) < LONG_SECONDS:
         return True
     with transaction.atomic():
         _lock()

@@ -1,15 +1,25 @@
-"""The Pygments lexers that highlight sources, by suffix. Apps register those of their files."""
+"""The Pygments lexers that highlight sources, by suffix. The app that knows the formats registers theirs."""
 
 from __future__ import annotations
 
-_LEXERS = {".json": "json"}
+from collections.abc import Callable
+
+_OWN = {".json": "json"}
 
 
-def register(suffix: str, lexer: str) -> None:
-    """Highlight files with this suffix, such as `.py`, with the Pygments lexer of this name."""
-    _LEXERS[suffix] = lexer
+def _no_lexer(_suffix: str) -> str:
+    return ""
+
+
+_find: Callable[[str], str] = _no_lexer
+
+
+def find_with(find: Callable[[str], str]) -> None:
+    """Have `find` return the Pygments lexer for files with a suffix, such as `.py`; "" for none."""
+    global _find
+    _find = find
 
 
 def lexer_of(suffix: str) -> str:
     """Return the name of the Pygments lexer for files with this suffix, "" if there is none."""
-    return _LEXERS.get(suffix, "")
+    return _OWN.get(suffix) or _find(suffix)

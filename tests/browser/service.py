@@ -121,7 +121,7 @@ class Service:
         ).stdout
 
     def forget(self) -> None:
-        """Once nothing is under way, clear away all that was told to it since it started, and what it made of that."""
+        """Once nothing is under way, delete everything that was created since it started."""
         with psycopg.connect(embedded.url(self._data), autocommit=True) as database:
             deadline = time.monotonic() + QUIET_SECONDS
             while database.execute(_UNDER_WAY).fetchone() != (False,):

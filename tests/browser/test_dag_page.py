@@ -63,7 +63,7 @@ def place(page: Page) -> tuple[float, float]:
 
 
 def expect_scale(page: Page, words: str) -> None:
-    """The line beside the buttons says the scale once it is reached."""
+    """The line next to the buttons shows the scale once it is reached."""
     expect(page.locator("[data-graph=scale]")).to_have_text(re.compile(words))
 
 

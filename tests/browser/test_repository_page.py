@@ -23,7 +23,7 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
 
-    # What is wrong shows at its field as soon as that is left, is told to those who listen, and goes when mended.
+    # An error shows at its field when the field loses focus, screen readers announce it, and a correction removes it.
     page.goto("/admin/gitsync/repository/add/")
     told = page.locator("[data-form-check-url]")
     url = page.get_by_label("Url")

@@ -1,4 +1,4 @@
-"""Times in the zone of whoever looks, absolute and relative, kept true; in UTC without scripts."""
+"""Times in the reader's zone, absolute and relative, kept up to date; in UTC without scripts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_times_are_in_the_viewers_zone_with_its_name(
     assert zone in title
     assert f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" in title
 
-    # A list: the words first, and the time of day beside them; the date where it is another day.
+    # A list: the words first, then the time of day; the date where it is another day.
     page.goto("/admin/gitsync/syncrun/?o=1")
     cell = page.locator("#result_list .field-started time").first
     there = datetime.fromisoformat(cell.get_attribute("datetime") or "").astimezone(ZoneInfo(zone))

@@ -35,7 +35,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[SmallDisk]:
-    """A tmpfs at `folder`, which is made if need be; unmounted at the end, whoever still has files open there."""
+    """A tmpfs at `folder`, which is made if it is missing; unmounted at the end, also if processes have files open there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "kiok-small-disk", str(folder)],

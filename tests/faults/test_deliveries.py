@@ -54,7 +54,7 @@ def test_two_that_think_they_lead_deploy_each_commit_once(service: Service, new_
     team.deploys()
     for number in range(2, 5):
         before = LeaderLease.objects.get().number
-        # Its lease runs out by force, while it goes on: for a moment another leads beside it.
+        # Its lease runs out by force, while it goes on: for a moment there are two leaders.
         LeaderLease.objects.update(expires_at=Now() - timedelta(seconds=1), number=F("number") + 1)
         team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
         team.deploys()

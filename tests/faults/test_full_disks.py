@@ -113,7 +113,7 @@ def test_a_full_temporary_folder_hinders_no_sync(
     def work() -> None:
         with small_disk(tmp_path / "tmp", 1) as disk:
             disk.fill()
-            monkeypatch.setenv("TMPDIR", str(disk.folder))  # as git is told
+            monkeypatch.setenv("TMPDIR", str(disk.folder))  # as for git
             monkeypatch.setattr(tempfile, "tempdir", str(disk.folder))
             assert sync(team).ok
             team.push({"p.py": python_file({"p": "echo 2"}), "a.yaml": yaml_file({"a": "echo 2"})})

@@ -90,7 +90,7 @@ def test_a_full_disk_under_the_database_fails_the_sync_with_what_to_do_and_then_
             f"d{number}.yaml": yaml_file({f"d{number}": secrets.token_hex(200_000)}) for number in range(8)
         }
         team.push(long)
-        eventually(lambda: team.row.reason == "disk_full", 30, "the reason is told")
+        eventually(lambda: team.row.reason == "disk_full", 30, "the reason is stored")
         assert "database" in team.row.message
         assert SyncRun.objects.filter(repository=team.pk, state="failed", reason="disk_full").exists()
         team.serves_as_before_the_last_push()

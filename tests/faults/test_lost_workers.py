@@ -91,15 +91,15 @@ def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_on
 def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed(
     service: Service, new_team: NewTeam
 ) -> None:
-    deadly, beside = (new_team(name, interval_ms=INTERVAL_MS) for name in ("deadly", "beside"))
-    for team in (deadly, beside):
+    deadly, unharmed = (new_team(name, interval_ms=INTERVAL_MS) for name in ("deadly", "unharmed"))
+    for team in (deadly, unharmed):
         team.push({"a.yaml": yaml_file({"a": "echo 1"})})
         team.deploys()
     commit = deadly.push({"a.yaml": yaml_file({"a": "echo 2"}), "p.py": slow_python("p", 3)})
     killed: set[int] = set()
 
     def dies() -> None:
-        """As the commit would have it: whoever compiles it dies."""
+        """Every process that compiles this commit dies."""
         run = deadly.sync_in("compile")
         if run and run.pk not in killed:
             os.kill(deadly.holder(), signal.SIGKILL)
@@ -118,9 +118,9 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
     assert deadly.row.state == "failing"
     deadly.serves_as_before_the_last_push()
     until = deadly.put_off_until()
-    beside.push({"a.yaml": yaml_file({"a": "echo 2"})})
+    unharmed.push({"a.yaml": yaml_file({"a": "echo 2"})})
     eventually(is_put_off_again, 2 * DEPLOY_SECONDS, "it is tried once more")
-    beside.deploys()
+    unharmed.deploys()
     # One more may have been found to be due at the moment in which it was put off.
     assert len(killed) in (4, 5)
     assert deadly.put_off_until() - database_now() > timedelta(seconds=INTERVAL_SECONDS)

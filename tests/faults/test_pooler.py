@@ -1,4 +1,4 @@
-"""A PgBouncer before the database: its pool is taken by others, and what it cannot do is told."""
+"""A PgBouncer before the database: its pool is in use by others, and kiok reports what it cannot do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ POOL = 3
 def test_behind_a_pooler_in_transaction_mode_a_container_is_claimed_by_one_alone_and_the_doctor_says_what_is_amiss() -> (
     None
 ):
-    """A lock of the session would be that of whoever is given the same connection next."""
+    """A lock of the session would pass to the next user of the same connection."""
     settings = connections.settings["default"]
     before = {name: settings[name] for name in ("HOST", "PORT")}
     modes = {"pool_mode": "transaction", "default_pool_size": POOL}
@@ -70,7 +70,9 @@ def test_behind_a_pooler_in_transaction_mode_all_is_deployed_and_a_pool_that_is_
             {"DATABASE_URL": url, "KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}, log_file=log
         ) as cluster:
             team.deploys(30)
-            eventually(lambda: "PostgreSQL notifications do not arrive" in log.read_text(), 10, "it is told")
+            eventually(
+                lambda: "PostgreSQL notifications do not arrive" in log.read_text(), 10, "the log says so"
+            )
             taken = [psycopg.connect(url) for _ in range(POOL)]
             try:
                 for one in taken:

@@ -27,13 +27,13 @@ Results = dict[str, RawResult]
 class Crowd:
     """The files of one container: hostile ones, and one more innocent file than hostile ones to separate them.
 
-    `beside` is in the tree but not compiled.
+    `uncompiled` is in the tree but not compiled.
     """
 
     config: SandboxConfig
     hostile: Mapping[str, bytes]
     innocent: Mapping[str, bytes]
-    beside: Mapping[str, bytes]
+    uncompiled: Mapping[str, bytes]
 
     def order(self) -> list[str]:
         """Return the paths in the order innocent, hostile, innocent, hostile, ..., innocent."""
@@ -106,15 +106,15 @@ def said(result: RawResult) -> RawResult:
 
 def fight(language: Language, crowds: Sequence[Crowd], *, pause_seconds: float) -> Battle:
     """Run innocent files alone first, then all crowds in parallel, and another repository repeatedly next to them."""
-    config, beside = crowds[0].config, crowds[0].beside
+    config, uncompiled = crowds[0].config, crowds[0].uncompiled
     few = dict(list(crowds[0].innocent.items())[:2])
-    undisturbed = _run(language, config, few, beside, list(few), "undisturbed")
+    undisturbed = _run(language, config, few, uncompiled, list(few), "undisturbed")
     over = threading.Event()
     runs: list[Results] = []
 
     def again_and_again() -> None:
         while not over.wait(pause_seconds):
-            runs.append(_run(language, config, few, beside, list(few), "elsewhere"))
+            runs.append(_run(language, config, few, uncompiled, list(few), "elsewhere"))
 
     with ThreadPoolExecutor(len(crowds) + 1) as threads:
         other = threads.submit(again_and_again)
@@ -136,7 +136,7 @@ def _aftermath(language: Language, crowd: Crowd) -> Aftermath:
         with watched(client, f"{LABEL_SERVICE}={service}") as watch:
             config = replace(crowd.config, pool_size=1)
             DockerSandbox(config).pool.fill(service, "keeper", [language])
-            results = _run(language, config, files, crowd.beside, order, "hostile", service=service)
+            results = _run(language, config, files, crowd.uncompiled, order, "hostile", service=service)
         return Aftermath(order, results, len(watch.seen), watch.left())
     finally:
         client.close()
@@ -146,13 +146,13 @@ def _run(
     language: Language,
     config: SandboxConfig,
     files: Mapping[str, bytes],
-    beside: Mapping[str, bytes],
+    uncompiled: Mapping[str, bytes],
     order: Sequence[str],
     repository: str,
     *,
     service: str = "test",
 ) -> Results:
-    tree = MemoryTree({**files, **beside})
+    tree = MemoryTree({**files, **uncompiled})
     labels = ((LABEL_SERVICE, service), (LABEL_REPOSITORY, repository))
     job = SandboxJob(language=language, files=order, entries=tree.entries, tree=tree, labels=labels)
     results = {result.path: result for result in DockerSandbox(config).run(job)}

@@ -16,7 +16,7 @@ LIMIT_SECONDS = 20.0
 MEMORY_BYTES = 256 << 20
 # Extra time beyond a file's time limit for killing and collecting on a busy machine.
 GRACE_SECONDS = 60.0
-BESIDE = {
+UNCOMPILED = {
     "shared.py": b"GREETING = 'hello'\n",
     "_kernel.py": (PYTHON / "_kernel.py").read_bytes(),
 }
@@ -36,7 +36,7 @@ def _crowd(image: str, hostile: list[Attack], limit: float) -> Crowd:
         ),
         hostile={path_of(attack): attack.path.read_bytes() for attack in hostile},
         innocent={f"innocent_{at:04}.py": innocent for at in range(len(hostile) + 1)},
-        beside=BESIDE,
+        uncompiled=UNCOMPILED,
     )
 
 

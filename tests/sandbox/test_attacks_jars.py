@@ -48,14 +48,14 @@ def battle(java_image: str, java_builder_image: str) -> Battle:
         """Return a class and its nested classes."""
         return {path: entries[path] for path in entries if re.split(r"[.$]", path)[0] == name}
 
-    beside = {"other.jar": zipped(classes("Other"))}
+    uncompiled = {"other.jar": zipped(classes("Other"))}
     crowds = []
     for limit in sorted({attack.limit or LIMIT_SECONDS for attack in ATTACKS}):
         hostile = [attack for attack in ATTACKS if (attack.limit or LIMIT_SECONDS) == limit]
         innocent = {f"innocent_{at:04}.jar": zipped(classes("Innocent")) for at in range(len(hostile) + 1)}
         config = SandboxConfig(images={JAVA: java_image}, limits=SandboxLimits(jar_timeout_seconds=limit))
         jars = {_path(attack): _jar(attack, classes) for attack in hostile}
-        crowds.append(Crowd(config, hostile=jars, innocent=innocent, beside=beside))
+        crowds.append(Crowd(config, hostile=jars, innocent=innocent, uncompiled=uncompiled))
     return fight(JAVA, crowds, pause_seconds=2)
 
 

@@ -77,12 +77,12 @@ def siege(config: SandboxConfig) -> Siege:
 
     client = docker.from_env()
     with watched(client, f"{LABEL_SERVICE}={service}") as watch, ThreadPoolExecutor(3) as threads:
-        beside = threads.submit(innocent)
+        answer = threads.submit(innocent)
         try:
             answers = list(threads.map(besiege, ATTACKS))
         finally:
             over.set()
-        beside.result()
+        answer.result()
     left = watch.left()
     client.close()
     names = [attack.name for attack in ATTACKS]

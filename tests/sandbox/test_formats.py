@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import yaml
 
-from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.docker import DockerSandbox
 from kiok import Dag, conn, secret
@@ -26,6 +25,7 @@ from kiok.validation import DAG_KEYS, TASK_KEYS
 from kiok.yaml_dag import compile_yaml
 from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
 from tests.sandbox.javac import compile_jar
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 FORMATS = Path(__file__).parent / "formats"

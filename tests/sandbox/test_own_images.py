@@ -10,7 +10,6 @@ import pytest
 
 from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
-from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, ImageMismatch, ImageMissing, SandboxUnavailable
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
@@ -19,6 +18,7 @@ from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.protocol import VERSION
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
+from tests.support.compilation import compile_tree
 from tests.support.images import image_from
 from tests.support.trees import MemoryTree
 

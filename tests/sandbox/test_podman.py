@@ -16,7 +16,6 @@ from docker.errors import APIError, NotFound
 
 from compilers.formats import python
 from compilers.formats.jar import JAVA as JAVA_LANGUAGE
-from compilers.pipeline import compile_tree
 from compilers.result import FileStatus
 from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
@@ -33,6 +32,7 @@ from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes,
 from tests.sandbox.probes import PROBE
 from tests.sandbox.profiles import without_landlock
 from tests.sandbox.python_attacks import GRACE_SECONDS, LIMIT_SECONDS, battle_of_python, path_of
+from tests.support.compilation import compile_tree
 from tests.support.processes import manage
 from tests.support.trees import MemoryTree
 

@@ -8,7 +8,6 @@ import pytest
 
 from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
-from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox import container
 from compilers.sandbox.base import CompileOutcome, SandboxUnavailable
@@ -19,6 +18,7 @@ from compilers.sandbox.self_check import examine
 from kiok.errors import Diagnostic
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 DAG = "from kiok import Dag\ndag = Dag('d')\ndag.task('t', script='true')\n"

@@ -84,7 +84,7 @@ def test_a_pool_that_is_full_is_left_alone_and_one_that_was_used_is_filled_again
     assert pooled.pool.fill(service, KEEPER).started == 1
 
 
-def test_whoever_fills_is_told_what_stands_ready_and_which_image_is_missing(
+def test_filling_the_pool_returns_what_is_ready_and_which_image_is_missing(
     pooled: DockerSandbox, config: SandboxConfig, service: str, job_of: JobOf
 ) -> None:
     assert pooled.pool.fill(service, KEEPER) == Filled(started=1, ready=1, complaints=())

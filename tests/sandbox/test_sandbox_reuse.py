@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from compilers.build_cache import CachedResult
 from compilers.formats.python import PYTHON
 from compilers.ignore_rules import IGNORE_FILE
-from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import RawResult, SandboxJob
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.fake import FakeSandbox
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 HEADER = """

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from compilers.formats.python import PYTHON
-from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
 from compilers.sandbox.limits import SandboxLimits
 from kiok.errors import Diagnostic
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml as an operator has it, in a project of its own, with a git server beside it."""
+"""The stack of docker-compose.yml as an operator has it, in a project of its own, with a git server."""
 
 from __future__ import annotations
 

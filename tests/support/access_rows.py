@@ -31,7 +31,7 @@ from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`keys` are primary keys by `<app>/<model>` as in the admin's addresses; `commit` is told of nowhere else."""
+    """`keys` are primary keys by `<app>/<model>` as in the admin's addresses; `commit` occurs nowhere else."""
 
     word: str
     repository: Repository

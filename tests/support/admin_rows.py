@@ -1,4 +1,4 @@
-"""Rows of every kind, as many as wanted, for whoever looks at the admin's pages; written past all that syncs do.
+"""Rows of every kind, as many as wanted, to look at the admin's pages with; written without a sync.
 
 `python -m tests.support.admin_rows` writes some into the database of the environment, and prints a key of each kind as JSON.
 """

@@ -69,7 +69,7 @@ def stop(process: subprocess.Popen[bytes], patience_seconds: float = PATIENCE_SE
 def eventually(condition: Callable[[], object], seconds: float, what: str | Callable[[], str]) -> float:
     """Wait until the condition holds, and return the seconds it took. Fail the test, saying what, when it never does.
 
-    `seconds` is what an idle machine needs at most, for whoever reads the test. A busy one gets `PATIENCE_SECONDS`.
+    `seconds` is what an idle machine needs at most, for the reader of the test. A busy one gets `PATIENCE_SECONDS`.
     """
     return wait_until(condition, what, seconds=max(seconds, PATIENCE_SECONDS))
 

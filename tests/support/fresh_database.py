@@ -1,4 +1,4 @@
-"""An empty database beside the test's own, for a while the one that this process uses."""
+"""An empty database next to the test's own, for a while the one that this process uses."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import pytest
 
 from compilers.build_cache import CachedResult
-from compilers.pipeline import compile_tree
 from compilers.result import EVERYTHING, FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.fake import FakeSandbox
@@ -15,6 +14,7 @@ from compilers.source import Tree
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 X = DagSpec("x", "x", (TaskSpec("t", script="a"),))

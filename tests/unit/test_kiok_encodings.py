@@ -1,4 +1,4 @@
-"""Python files in encodings that Python does not read, or only when it is told so."""
+"""Python files in encodings that Python does not read, or only with a declaration."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from compilers.formats import python as python_format
 from compilers.formats import yaml
 from compilers.ignore_rules import IgnoreFileError
-from compilers.pipeline import Compilation, compile_tree, compile_work, find_work
+from compilers.pipeline import Compilation, compile_work, find_work
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob, SandboxUnavailable
 from compilers.sandbox.fake import FakeSandbox
@@ -21,6 +21,7 @@ from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
 from kiok.yaml_dag import compile_yaml
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 YAML = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"

@@ -12,7 +12,6 @@ import pytest
 from compilers.build_cache import CachedResult, CacheInputs, View
 from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
-from compilers.pipeline import compile_tree
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
 from compilers.sandbox.fake import FakeSandbox
@@ -21,6 +20,7 @@ from compilers.source import DiscoveredFile
 from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
+from tests.support.compilation import compile_tree
 from tests.support.trees import MemoryTree
 
 BASE = {

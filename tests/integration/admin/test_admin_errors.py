@@ -285,7 +285,7 @@ def client_of(*codenames: str) -> Client:
     return client
 
 
-def test_whoever_may_not_view_files_has_no_page_of_errors(repository: Repository) -> None:
+def test_a_user_who_may_not_view_files_has_no_page_of_errors(repository: Repository) -> None:
     make_failing("team", "a.yaml")
     client = client_of("view_repository", "view_dag", "view_syncrun")
 
@@ -294,7 +294,7 @@ def test_whoever_may_not_view_files_has_no_page_of_errors(repository: Repository
     assert Client().get(ERRORS).headers["Location"].startswith("/admin/login/")
 
 
-def test_whoever_may_only_view_files_sees_errors_and_neither_dags_nor_links_to_repositories(
+def test_a_user_who_may_only_view_files_sees_errors_and_neither_dags_nor_links_to_repositories(
     repository: Repository,
 ) -> None:
     make_failing("team", "a.yaml")

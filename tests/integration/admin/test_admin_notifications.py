@@ -1,4 +1,4 @@
-"""Receivers of notices in the admin: who may make which, the test button, and what is shown of what was told."""
+"""Notification channels in the admin: who may create which, the test button, and the page's past notifications."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Gr
     assert client.post(f"{LIST}add/", form(url=url, **fields)).status_code == 302
     receiver = NoticeReceiver.objects.get()
     assert not receiver.all_repositories
-    # One that is told of more is nobody's of this group, nor is one that is told of nothing any more.
+    # A channel with other repositories is not this group's, nor is one without repositories.
     assert list(visible_receivers(vera)) == [receiver]
     for name, value in (("groups", theirs), ("repositories", hidden)):
         getattr(receiver, name).add(value)

@@ -186,7 +186,7 @@ def test_it_is_searched_by_name_and_url_and_filtered_by_state(browser: Client) -
     assert "No repositories yet." in text(browser)
 
 
-def test_whoever_has_the_newest_is_told_so_and_sent_nothing(browser: Client) -> None:
+def test_a_browser_that_has_the_newest_state_gets_304_without_a_body(browser: Client) -> None:
     add("team")
     first = browser.get(STATUS)
     again = browser.get(STATUS, headers={"If-None-Match": first.headers["ETag"]})
@@ -251,7 +251,7 @@ def client_of(*codenames: str) -> Client:
     return client
 
 
-def test_whoever_may_not_view_repositories_has_no_overview(repository: Repository) -> None:
+def test_a_user_who_may_not_view_repositories_has_no_overview(repository: Repository) -> None:
     client = client_of("view_sourcefile", "view_dag", "view_syncrun")
     assert client.get(OVERVIEW).status_code == 403
     assert client.get(STATUS).status_code == 403
@@ -259,7 +259,7 @@ def test_whoever_may_not_view_repositories_has_no_overview(repository: Repositor
     assert Client().get(STATUS).status_code == 302
 
 
-def test_whoever_may_view_repositories_alone_has_no_links_to_errors(repository: Repository) -> None:
+def test_a_user_who_may_view_repositories_alone_has_no_links_to_errors(repository: Repository) -> None:
     SourceFile.objects.create(repository=repository, path="a.yaml", state=FileState.FAILED)
     shown = text(client_of("view_repository", "view_all_repositories"))
     assert '<span class="kiok-badge kiok-bad">1</span>' in shown

@@ -127,7 +127,7 @@ def test_removing_one_leaves_the_dags_of_another(
     assert list(Dag.objects.values_list("uid", flat=True)) == ["other/a.yaml"]
 
 
-def test_whoever_may_only_view_can_neither_change_nor_sync_nor_remove(repository: Repository) -> None:
+def test_a_user_who_may_only_view_can_neither_change_nor_sync_nor_remove(repository: Repository) -> None:
     viewer = User.objects.create_user("vera", password="x", is_staff=True)
     for codename in ("view_repository", "view_all_repositories"):
         viewer.user_permissions.add(Permission.objects.get(codename=codename))

@@ -194,7 +194,7 @@ def test_links_are_those_that_the_viewer_may_follow(
         assert f"/admin/{model}" not in shown
 
 
-def test_whoever_does_not_see_the_repository_finds_no_sync_of_it(repository: Repository) -> None:
+def test_a_user_who_does_not_see_the_repository_finds_no_sync_of_it(repository: Repository) -> None:
     run = started(repository)
     client = client_of("view_syncrun")
     assert client.get(f"{LIST}{run.pk}/status/").status_code == 404
@@ -202,7 +202,7 @@ def test_whoever_does_not_see_the_repository_finds_no_sync_of_it(repository: Rep
     assert ">team<" not in text(client, LIST)
 
 
-def test_whoever_may_not_view_syncs_has_no_status(repository: Repository) -> None:
+def test_a_user_who_may_not_view_syncs_has_no_status(repository: Repository) -> None:
     run = started(repository)
     assert (
         client_of("view_repository", "view_all_repositories").get(f"{LIST}{run.pk}/status/").status_code

@@ -66,7 +66,7 @@ def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present:
     eventually(row, 10, "the row is there")
     first = Worker.objects.get()
     present.report(EngineStatus("no engine\x00\x1b[31m answers", 3))
-    eventually(lambda: Worker.objects.get().ready == 3, 10, "what was seen is told")
+    eventually(lambda: Worker.objects.get().ready == 3, 10, "what was seen is stored")
     told = Worker.objects.get()
     assert told.engine == "no engine [31m answers"
     assert told.seen_at > first.seen_at
@@ -79,7 +79,7 @@ def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present:
     assert row() is None
 
 
-def test_whoever_writes_removes_the_rows_of_those_long_gone(present: Heartbeat) -> None:
+def test_each_write_removes_the_rows_of_workers_long_gone(present: Heartbeat) -> None:
     old_row("gone", heartbeat.FORGET_SECONDS + 1)
     old_row("late", heartbeat.ALIVE_SECONDS + 1)
     assert not alive().exists()
@@ -135,7 +135,9 @@ def test_a_worker_whose_engine_hangs_is_alive_and_says_so(
     silent_engine: None, keeper: PoolMaintainer
 ) -> None:
     keeper.start()
-    eventually(lambda: row() and "has not answered since" in Worker.objects.get().engine, 20, "it is told")
+    eventually(
+        lambda: row() and "has not answered since" in Worker.objects.get().engine, 20, "the failure is stored"
+    )
     before = seen_at()
     eventually(lambda: seen_at() > before, 10, "it writes on")
     assert alive().count() == 1
@@ -146,7 +148,7 @@ def test_a_worker_whose_engine_is_away_tells_it_without_secrets(
     keeper: PoolMaintainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     keeper.start()
-    eventually(lambda: row() and Worker.objects.get().engine, 20, "it is told")
+    eventually(lambda: row() and Worker.objects.get().engine, 20, "the failure is stored")
     told = Worker.objects.get().engine
     assert "no Docker engine answers at DOCKER_HOST=tcp://" in told
     assert SECRET not in told
@@ -155,7 +157,9 @@ def test_a_worker_whose_engine_is_away_tells_it_without_secrets(
 
 def test_workers_count_while_they_live_and_vanish_when_they_are_killed_or_end() -> None:
     with workers({"KIOK_WORKERS": "2", "KIOK_SANDBOX_POOL_SIZE": "1"}) as service:
-        eventually(lambda: alive().filter(engine="", ready=2).count() == 2, 40, "both see what stands ready")
+        eventually(
+            lambda: alive().filter(engine="", ready=2).count() == 2, 40, "both see the ready containers"
+        )
         killed = Worker.objects.order_by("name")[0].name
         os.kill(int(killed.split("/")[2]), signal.SIGKILL)
         eventually(

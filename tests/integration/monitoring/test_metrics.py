@@ -334,7 +334,7 @@ def test_a_thousand_repositories_cost_as_many_queries_as_one() -> None:
 
 
 @pytest.mark.django_db
-def test_with_a_token_whoever_sends_it_reads_from_anywhere(settings: Settings) -> None:
+def test_a_client_with_the_token_reads_from_anywhere(settings: Settings) -> None:
     settings.KIOK_WEB_METRICS_TOKEN = TOKEN
     settings.KIOK = replace(settings.KIOK, web_tls=True)
     headers = {"host": "10.0.0.7:8000", "authorization": f"Bearer {TOKEN}", "x-forwarded-for": "192.0.2.1"}

@@ -1,4 +1,4 @@
-"""Notices: what is told of a repository, once each, and that it arrives whatever happens to whom."""
+"""Notifications of a repository: one per event, delivered in spite of crashes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def later() -> None:
     NoticeReceiver.objects.update(retry_at=None)
 
 
-# What is told, and when.
+# Which notifications are sent, and when.
 
 
 def test_a_failure_and_the_recovery_are_told_once_each_however_often_it_is_looked_at(
@@ -427,9 +427,9 @@ def test_a_real_worker_tells_of_a_push_that_breaks_a_file_and_of_one_that_mends_
         "KIOK_WEB_PUBLIC_URL": "https://kiok.example.com/",
     }
     with workers(environment):
-        eventually(lambda: told(server) == ["degraded"], 60, "the failure is told")
+        eventually(lambda: told(server) == ["degraded"], 60, "the failure is sent")
         work_repo.publish({"a.yaml": yaml_dag("a")})
-        eventually(lambda: told(server) == ["degraded", "recovered"], 60, "the recovery is told")
+        eventually(lambda: told(server) == ["degraded", "recovered"], 60, "the recovery is sent")
     assert (
         server.told[0].json["link"]
         == f"https://kiok.example.com/admin/gitsync/repository/{repository.pk}/change/"

@@ -1,4 +1,4 @@
-"""Redis as the broker while it is away: whoever asks for something is told, or need not notice."""
+"""Redis as the broker while it is away: a request gets an error, or succeeds without it."""
 
 from __future__ import annotations
 

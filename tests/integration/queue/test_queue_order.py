@@ -260,5 +260,5 @@ def test_a_repository_that_is_removed_takes_its_turns_with_it() -> None:
     rows[0].delete()
     assert served(2) == ["one-1", None]
     assert tasks.enqueue_sync(10**6, Trigger.ADMIN), (
-        "whoever asks for one that is gone gets a task all the same"
+        "a request after one that is gone gets a task all the same"
     )

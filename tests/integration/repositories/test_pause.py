@@ -1,4 +1,4 @@
-"""A paused repository is left alone by everybody and serves on, whoever declares it, until it is resumed."""
+"""A paused repository is not synced and keeps its DAGs, declared or not, until it is resumed."""
 
 from __future__ import annotations
 

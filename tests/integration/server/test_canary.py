@@ -401,7 +401,7 @@ class Use:
 
 
 def use_the_service(stage: Stage, client: Client, secrets: Mapping[str, str]) -> Use:
-    """Sync every scene with real workers; post forms and run commands beside them."""
+    """Sync every scene with real workers; post forms and run commands meanwhile."""
     noting = NotingPrograms(stage.root / "noting", ["git", "ssh", "setpriv"])
     environment = {
         **secrets,

@@ -158,7 +158,7 @@ def test_a_failure_is_counted_once_each_by_many_at_the_same_time(ada: User) -> N
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "peer", "expected"),
     [
-        (0, "198.51.100.1", "203.0.113.7", "203.0.113.7"),  # whoever sends the header chooses nothing
+        (0, "198.51.100.1", "203.0.113.7", "203.0.113.7"),  # the header changes nothing
         (1, "198.51.100.1", "10.0.0.1", "198.51.100.1"),
         (1, "1.1.1.1, 198.51.100.1", "10.0.0.1", "198.51.100.1"),  # what stands before, the client wrote
         (2, "1.1.1.1, 198.51.100.1, 10.0.0.2", "10.0.0.1", "198.51.100.1"),

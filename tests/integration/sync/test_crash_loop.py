@@ -154,7 +154,7 @@ def test_an_edit_is_tried_at_once(put_off: Poisoned) -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("is_answered", [False, True])
-def test_whoever_asks_has_it_tried_at_once_and_once(put_off: Poisoned, full: bool, is_answered: bool) -> None:
+def test_a_request_has_it_tried_at_once_and_once(put_off: Poisoned, full: bool, is_answered: bool) -> None:
     put_off.die(trigger=Trigger.ADMIN)
     if is_answered:  # by what a look has found meanwhile
         put_off.sync()

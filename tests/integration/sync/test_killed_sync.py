@@ -98,7 +98,7 @@ def state() -> dict[str, object]:
 
 
 def is_of_another(credentials: Path) -> bool:
-    """Whether a process that lives, and is not this one, has that folder: other tests run beside these."""
+    """Whether a process that lives, and is not this one, has that folder: other tests run at the same time."""
     pid = int(credentials.name.split("-")[2])
     return pid != os.getpid() and Path(f"/proc/{pid}").exists()
 

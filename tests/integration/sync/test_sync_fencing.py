@@ -1,4 +1,4 @@
-"""One commit, one transaction, fenced: whoever lost the claim, or works from an old configuration, commits nothing."""
+"""One commit, one transaction, fenced: a sync without the claim, or with an old configuration, commits nothing."""
 
 from __future__ import annotations
 

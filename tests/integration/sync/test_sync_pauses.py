@@ -1,4 +1,4 @@
-"""Failures that pass and failures that do not: what is told, and when the next look is."""
+"""Transient and permanent failures: what is reported, and when the next attempt is."""
 
 from __future__ import annotations
 

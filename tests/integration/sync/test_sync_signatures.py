@@ -86,7 +86,7 @@ def test_a_commit_by_another_key_is_refused_with_its_id_and_the_key_seen(
     assert commit in report.message
     assert eve.fingerprint in report.message
     assert serving() == []
-    # It is told again at each look, and nothing is fetched or verified again.
+    # Each sync reports it again, and nothing is fetched or verified again.
     assert sync().reason == "signature_refused"
     assert SyncRun.objects.count() == 1
 

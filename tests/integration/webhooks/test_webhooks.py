@@ -34,7 +34,7 @@ from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Who is told what.
+# Which caller gets which answer.
 
 
 def test_a_refusal_does_not_tell_whether_the_repository_exists(hooked: Repository) -> None:

@@ -63,7 +63,7 @@ def working() -> list[str]:
 
 @pytest.fixture
 def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One container of each language stands ready, as by default: here and in the processes started from here."""
+    """One container of each language is ready, as by default: here and in the processes started from here."""
     monkeypatch.setenv("KIOK_SANDBOX_POOL_SIZE", "1")
     monkeypatch.setattr(settings, "KIOK", replace(settings.KIOK, sandbox_pool_size=1))
     sandbox.sandbox.cache_clear()
@@ -121,7 +121,7 @@ def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
     assert sync(full=True).ok
 
 
-# Ready as soon as it has said so; claims when it is told to, and says whether it got the container.
+# Ready as soon as it has said so; claims on request, and says whether it got the container.
 CLAIMANT = """
 import sys
 import django
@@ -161,7 +161,7 @@ def test_of_many_processes_that_want_the_one_container_one_gets_it(
         for claimant in claimants:
             stack.callback(claimant.stdin.close)  # type: ignore[union-attr]
         for _ in range(8):
-            eventually(lambda: sandbox.fill_pool("the keeper").started, 30, "a container stands ready")
+            eventually(lambda: sandbox.fill_pool("the keeper").started, 30, "a container is ready")
             for claimant in claimants:
                 assert claimant.stdin is not None
                 claimant.stdin.write("now\n")
@@ -176,9 +176,7 @@ def test_containers_stand_ready_while_the_service_runs_and_go_with_it(
 ) -> None:
     work_repo.publish({"a.py": PYTHON})
     with workers({}) as service:
-        eventually(
-            lambda: sum(all_containers().values()) >= 2, 30, "a container of each language stands ready"
-        )
+        eventually(lambda: sum(all_containers().values()) >= 2, 30, "a container of each language is ready")
         before = all_containers()
         assert sync(full=True).ok
         eventually(
@@ -188,4 +186,4 @@ def test_containers_stand_ready_while_the_service_runs_and_go_with_it(
         )
         service.terminate()
         service.wait(600)
-    eventually(lambda: not all_containers(), 5, "nothing stands ready for a service that has stopped")
+    eventually(lambda: not all_containers(), 5, "no container is ready for a service that has stopped")

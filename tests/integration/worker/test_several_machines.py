@@ -188,7 +188,7 @@ def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(
 
         redis_server.kill()
         push("echo 3")
-        assert tasks.enqueue_once(repository.pk, Trigger.WEBHOOK), "whoever asks does not notice"
+        assert tasks.enqueue_once(repository.pk, Trigger.WEBHOOK), "the caller does not notice"
         assert QueuedSync.objects.count() == 1
         assert not is_served("echo 3")
         redis_server.start()

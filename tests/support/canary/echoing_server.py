@@ -77,7 +77,7 @@ class _Echo:
                 body = _pkt(b"# service=git-upload-pack\n") + b"0000" + _pkt(name + ends) + b"0000"
                 self._send(200, [("Content-Type", advertisement)], body)  # type: ignore[attr-defined]
             case _:
-                # Long, so that whoever cuts it to a length cuts a secret in two; and more of it in a last line.
+                # Long, so that a cut to some length cuts a secret in two; and more of it in a last line.
                 text = "\n".join((words, *(f"again {secret}{secret}" for _ in range(40)), authorization))
                 self._send(int(way), [("Content-Type", "text/plain; charset=utf-8")], text.encode())  # type: ignore[attr-defined]
 

@@ -15,7 +15,7 @@ from tests.support.reference.model import Served, Store, Version
 def read_stores(repositories: Collection[str]) -> dict[str, Store]:
     """All that is there of each of these repositories, by name.
 
-    One statement, so that DAGs and history are of one moment, whoever commits meanwhile.
+    One statement, so that DAGs and history are of one moment, in spite of concurrent commits.
     """
     common = ("repository", "uid", "spec", "source", "commit_sha", "version")
     nothing = Value("", output_field=CharField())

@@ -80,7 +80,7 @@ class Remote:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write it at once for whoever reads meanwhile."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    """Write the file atomically for concurrent readers."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(content)
+    os.replace(new, path)

@@ -10,7 +10,7 @@ LISTEN_SECONDS = 180.0
 
 
 def free_port() -> int:
-    """One on 127.0.0.1 that is free now; whoever is quicker may take it."""
+    """Return a port of 127.0.0.1 that is free now; another process may take it first."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
