@@ -159,7 +159,7 @@ def test_a_class_that_may_be_a_dag_for_all_that_can_be_told_is_a_doubt(sandbox: 
         ("BOOT-INF/classes/", "Build a plain jar, not an executable or web archive"),
         ("WEB-INF/classes/", "Build a plain jar, not an executable or web archive"),
         ("META-INF/versions/17/", "multi-release jars are read as plain jars"),
-        ("classes/", "classes are read at the root of the jar, this one at com/acme/Heir.class"),
+        ("classes/", "classes are read only from the root of the jar, this one from com/acme/Heir.class"),
     ],
 )
 def test_a_dag_class_at_another_place_than_its_name_says_is_an_error(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,19 +28,14 @@ TEXTS = {".py", ".md", ".html", ".js", ".css", ".sh", ".toml", ".yaml", ".yml", 
 
 
 def sources() -> list[Path]:
-    """Return the tracked texts of the product and its documents, without tests, migrations and libraries of others."""
-    listed = subprocess.run(
-        ["git", "ls-files", "*.md", "Makefile", "Dockerfile", "*.yml", *FOLDERS],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    return [
-        ROOT / name
-        for name in listed
-        if Path(name).suffix in TEXTS and not re.search(r"migrations/|/vendor/|^tests/", name)
-    ]
+    """Return the texts of the product and its documents, without tests, migrations and libraries of others.
+
+    Read from the folders: a copy of the sources need not be a git repository.
+    """
+    texts = [path for pattern in ("*.md", "*.yml", "Makefile", "Dockerfile") for path in ROOT.glob(pattern)]
+    for folder in FOLDERS:
+        texts += (path for path in (ROOT / folder).rglob("*") if path.suffix in TEXTS and path.is_file())
+    return [path for path in texts if not re.search(r"/(migrations|vendor|__pycache__)/", path.as_posix())]
 
 
 def words(pattern: re.Pattern[str]) -> Iterator[str]:
