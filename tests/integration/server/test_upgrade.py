@@ -66,6 +66,11 @@ def released(request: pytest.FixtureRequest) -> Iterator[str]:
         yield own
 
 
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+def test_a_dump_sets_only_what_older_servers_know(dump: Path) -> None:
+    assert "transaction_timeout" not in dump.read_text(encoding="utf-8")  # since PostgreSQL 17
+
+
 def upgrade() -> None:
     call_command("migrate", interactive=False, verbosity=0)
 
