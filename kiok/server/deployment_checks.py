@@ -9,13 +9,16 @@ Every process refuses to start while a risk is found. `kiok.allow.insecure` name
 from __future__ import annotations
 
 import ipaddress
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from kiok.checks import CheckResult, CheckStatus
 from kiok.properties.risk import Risk
 from kiok.properties.values import Properties
-from kiok.server import database_url, keys, open_files
+from kiok.server import database_url, keys
 from kiok.server.errors import ConfigurationError
 
 INSECURE_PROTOCOLS = ("http", "git", "file")
@@ -25,6 +28,7 @@ WIDEST_NETWORK = {
     4: 8,
     6: 7,
 }  # prefix bits of the largest private network, by IP version: 10.0.0.0/8 and fc00::/7
+_READ_OR_WRITE = stat.S_IROTH | stat.S_IWOTH
 
 
 def judge(config: Properties, environ: Mapping[str, str]) -> list[CheckResult]:
@@ -144,7 +148,7 @@ def _secrets(_config: Properties, environ: Mapping[str, str]) -> Iterator[CheckR
             "`manage.py rotate_master_key`, for which this risk has to be accepted once",
         )
     if loose := [
-        f"{name}={_shown(str(path))} ({mode:04o})" for name, path, mode in open_files.among(environ)
+        f"{name}={_shown(str(path))} ({mode:04o})" for name, path, mode in _open_secret_files(environ)
     ]:
         yield CheckResult(
             Risk.SECRET_FILES,
@@ -214,3 +218,28 @@ def _is_open_engine(environ: Mapping[str, str]) -> bool:
 
 def _shown(text: str) -> str:
     return repr(text[:100])[1:-1]
+
+
+def _open_secret_files(environ: Mapping[str, str]) -> Iterator[tuple[str, Path, int]]:
+    """Yield the files of `<NAME>_FILE` variables that other users can read or write: variable, path, mode."""
+    for name in keys.SECRETS:
+        variable = f"{name}_FILE"
+        if not environ.get(variable):
+            continue
+        path = Path(environ[variable])
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & _READ_OR_WRITE and not _is_mounted(path) and _is_reachable(path):
+                yield variable, path, mode
+        except OSError:
+            continue  # the code that reads the secret reports it
+
+
+def _is_mounted(path: Path) -> bool:
+    """Return whether a container platform mounts the file or its folder: it controls the mode and the users."""
+    return os.path.ismount(path) or os.path.ismount(path.parent)
+
+
+def _is_reachable(path: Path) -> bool:
+    """Return whether other users can reach the file: no parent folder denies them access."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)

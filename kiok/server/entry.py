@@ -14,7 +14,7 @@ from typing import Any
 from django.core.management import BaseCommand, ManagementUtility
 
 from kiok.properties.parsers import flaw_of
-from kiok.server import embedded, failures, keys, properties, property_sources
+from kiok.server import embedded, failures, keys, properties
 from kiok.server.command_output import make_printable
 from kiok.server.errors import ConfigurationError, DatabaseUnavailable
 from kiok.text import terminal_line
@@ -52,7 +52,7 @@ def take_config(arguments: Sequence[str]) -> tuple[list[str], str | None]:
 
 def start_database() -> None:
     """Start the embedded database if the configuration uses it. Raises ConfigurationError."""
-    data_dir = property_sources.load(os.environ).base_data_dir
+    data_dir = properties.load(os.environ).base_data_dir
     if (keys.from_environment("DATABASE_URL", os.environ) or embedded.url(data_dir)) == embedded.url(
         data_dir
     ):
@@ -129,7 +129,7 @@ def _run(given: Sequence[str]) -> None:
     argv, config = take_config(given)
     if config is not None:
         os.environ[properties.CONFIG_VARIABLE] = config
-    property_sources.load(os.environ)
+    properties.load(os.environ)
     _Commands(argv).execute()
     sys.stdout.flush()  # here, where a failure is still reported
 

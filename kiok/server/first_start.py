@@ -1,4 +1,4 @@
-"""A lock that lets one process at a time prepare a database: tables, first rows, the first administrator.
+"""The first start on a database: a lock that lets one process at a time prepare it, and the first administrator.
 
 Processes on several machines may start at the same moment on one empty database. A lock file would not help: they share
 no disk.
@@ -6,11 +6,14 @@ no disk.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.contrib.auth.models import User
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 _LOCK = (
     0x6B696F6B,
@@ -18,6 +21,8 @@ _LOCK = (
 )  # ("kiok", prepare the database); other advisory locks of this project use a single key, or a hash
 _POLL_SECONDS = 0.2
 _TIMEOUTS = ("idle_in_transaction_session_timeout", "statement_timeout")
+
+USERNAME = "admin"  # of the first administrator
 
 
 @contextmanager
@@ -46,3 +51,24 @@ def alone_on(database: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
         holder.rollback()  # releases the lock now, not when the server notices that the connection is closed
     finally:
         holder.close()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAdmin:
+    """A newly created user; the password exists nowhere else."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def make_first_admin() -> FirstAdmin | None:
+    """Create the superuser `admin` with a random password, unless a superuser exists already.
+
+    Of processes that start at the same moment, one creates it and has the password.
+    """
+    with alone_on(), transaction.atomic():
+        if User.objects.filter(is_superuser=True).exists() or User.objects.filter(username=USERNAME).exists():
+            return None
+        password = secrets.token_urlsafe(15)
+        User.objects.create_superuser(USERNAME, password=password)
+    return FirstAdmin(USERNAME, password)

@@ -17,7 +17,7 @@ from django.utils.functional import lazystr
 from kiok.properties.values import Properties
 from kiok.server import database_url, deployment_checks, embedded, keys
 from kiok.server.logging import configuration
-from kiok.server.property_sources import load
+from kiok.server.properties import load
 
 
 class _SecretKey:

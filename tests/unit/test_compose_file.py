@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from kiok.properties.risk import Risk
-from kiok.server import deployment_checks, property_sources
+from kiok.server import deployment_checks, properties
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -127,7 +127,7 @@ def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(t
     for variable in ("DOCKER_HOST", "DOCKER_TLS_VERIFY"):
         environ[variable] = SERVICES["worker"]["environment"][variable]
     assert len(environ) == 8
-    found = deployment_checks.judge(property_sources.load(environ), environ)
+    found = deployment_checks.judge(properties.load(environ), environ)
     assert [one.name for one in found] == [Risk.DATABASE_TLS]
     assert found[0].detail.startswith("DATABASE_URL points to db ")
 

@@ -314,9 +314,9 @@ def test_what_python_would_write_past_the_log_is_in_it() -> None:
     script = (
         "import logging.config, threading, warnings\n"
         "from kiok.connections import redaction\n"
-        "from kiok.server.logging import configuration, capture\n"
+        "from kiok.server.logging import configuration, log_warnings_and_exceptions\n"
         "logging.config.dictConfig(configuration('INFO', 'json'))\n"
-        "capture.gather()\n"
+        "log_warnings_and_exceptions()\n"
         f"redaction.register([{SECRET!r}])\n"
         f"warnings.warn('with {SECRET}')\n"
         "def fail():\n"

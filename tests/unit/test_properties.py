@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiok.properties.declared import DeclaredRepository
-from kiok.server import database_url, keys, properties, properties_file, property_sources
+from kiok.server import database_url, keys, properties, properties_file
 from kiok.server.entry import take_config
 from kiok.server.errors import ConfigurationError, PropertyError
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def problems(environ: dict[str, str] | None = None, config: Path | None = None) -> str:
     with pytest.raises(PropertyError) as caught:
-        property_sources.load(environ or {}, config)
+        properties.load(environ or {}, config)
     return str(caught.value)
 
 
@@ -32,7 +32,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_without_anything_every_property_has_its_default() -> None:
-    loaded = property_sources.load({})
+    loaded = properties.load({})
     assert loaded.gitsync_interval_ms == 60_000
     assert loaded.gitsync_enabled is True
     assert loaded.gitsync_allow_protocols == ("https", "ssh")
@@ -43,7 +43,7 @@ def test_without_anything_every_property_has_its_default() -> None:
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config: Path) -> None:
     config.write_text("kiok.gitsync.interval.ms=5000\nkiok.workers = 3\n")
-    loaded = property_sources.load({"KIOK_CONFIG": str(config), "KIOK_WORKERS": "7"})
+    loaded = properties.load({"KIOK_CONFIG": str(config), "KIOK_WORKERS": "7"})
     assert (loaded.workers, loaded.gitsync_interval_ms, loaded.web_port) == (7, 5000, 8000)
     sources = {setting.name: setting.source for setting in properties.settings_of(loaded)}
     assert sources["kiok.workers"] == "environment variable KIOK_WORKERS"
@@ -52,7 +52,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(config
 
 
 def test_every_property_is_reached_by_its_full_name_and_by_its_attribute() -> None:
-    loaded = property_sources.load({})
+    loaded = properties.load({})
     for line in properties.TABLE.values():
         assert loaded.get(line.name) == getattr(loaded, line.attribute)
         assert line.description.endswith(".")
@@ -61,7 +61,7 @@ def test_every_property_is_reached_by_its_full_name_and_by_its_attribute() -> No
 
 
 def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
-    loaded = property_sources.load(
+    loaded = properties.load(
         {
             "KIOK_GITSYNC_REPOS": "a|https://h.example/a.git|main|x, b|ssh://git@h.example/b|tag:v1||cred",
             "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "10.0.0.0/8, git.internal, ::1",
@@ -69,7 +69,7 @@ def test_what_a_property_shows_gives_the_same_value_when_read_again() -> None:
         }
     )
     environ = {properties.TABLE[s.name].variable: s.value for s in properties.settings_of(loaded)}
-    again = property_sources.load(environ)
+    again = properties.load(environ)
     assert [s.value for s in properties.settings_of(again)] == [
         s.value for s in properties.settings_of(loaded)
     ]
@@ -113,7 +113,7 @@ def test_a_bad_value_is_named_with_its_source_and_what_is_allowed(
 
 def invalid(environ: dict[str, str], config: Path | None = None) -> str:
     """The problems of declared repositories."""
-    return "\n".join(map(str, property_sources.load(environ, config).invalid_repositories))
+    return "\n".join(map(str, properties.load(environ, config).invalid_repositories))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def invalid(environ: dict[str, str], config: Path | None = None) -> str:
     ],
 )
 def test_an_invalid_item_of_the_property_invalidates_no_other(value: str, name: str, says: str) -> None:
-    loaded = property_sources.load({"KIOK_GITSYNC_REPOS": f"{value}, good|https://h/good|main|"})
+    loaded = properties.load({"KIOK_GITSYNC_REPOS": f"{value}, good|https://h/good|main|"})
     (problem,) = loaded.invalid_repositories
     assert problem.name == name
     assert str(problem).startswith("environment variable KIOK_GITSYNC_REPOS: kiok.gitsync.repos: ")
@@ -165,16 +165,14 @@ def test_an_unknown_property_in_the_file_is_an_error_that_suggests_the_nearest(c
 
 
 def test_an_unknown_variable_is_a_warning_that_suggests_the_nearest() -> None:
-    loaded = property_sources.load(
-        {"KIOK_GITSYNC_INTERVALL_MS": "1", "KIOK_MASTER_KEY": "x", "KIOK_CONFIG": ""}
-    )
+    loaded = properties.load({"KIOK_GITSYNC_INTERVALL_MS": "1", "KIOK_MASTER_KEY": "x", "KIOK_CONFIG": ""})
     (warning,) = loaded.warnings
     assert "KIOK_GITSYNC_INTERVALL_MS is unknown" in warning
     assert "did you mean KIOK_GITSYNC_INTERVAL_MS?" in warning
 
 
 def test_a_variable_that_is_like_none_of_ours_gets_no_suggestion() -> None:
-    assert property_sources.load({"KIOK_NOPE": "1"}).warnings == (
+    assert properties.load({"KIOK_NOPE": "1"}).warnings == (
         "environment variable KIOK_NOPE is unknown and has no effect",
     )
 
@@ -257,9 +255,7 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
         "- name: two\n  url: git@h.example:two.git\n  branch: dev\n  subpath: dags\n"
         "  credentialConnectionId: cred\n  enabled: false\n  intervalMs: 5000\n",
     )
-    loaded = property_sources.load(
-        {**environ, "KIOK_GITSYNC_REPOS": "zero|https://h.example/zero|tag:v1|sub|c"}
-    )
+    loaded = properties.load({**environ, "KIOK_GITSYNC_REPOS": "zero|https://h.example/zero|tag:v1|sub|c"})
     assert loaded.repositories == (
         DeclaredRepository("zero", "https://h.example/zero", "tag:v1", "sub", "c"),
         DeclaredRepository("one", "https://h.example/one.git"),
@@ -325,7 +321,7 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
 )
 def test_a_departure_in_the_yaml_file_is_located(tmp_path: Path, text: str, says: str) -> None:
     environ = declared_file(tmp_path, f"{text}\n- name: good\n  url: https://h/good\n")
-    loaded = property_sources.load(environ)
+    loaded = properties.load(environ)
     message = "\n".join(map(str, loaded.invalid_repositories))
     assert message.startswith(environ["KIOK_GITSYNC_REPOS_FILE"] + ":")
     assert says in message
@@ -375,7 +371,7 @@ def test_no_file_makes_reading_raise_anything_but_its_own_error(
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_bytes(text)
     try:
-        loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+        loaded = properties.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
     except PropertyError:
         return
     for item in loaded.repositories:
@@ -387,14 +383,14 @@ def test_no_file_makes_reading_raise_anything_but_its_own_error(
 def test_a_surrogate_pair_is_one_character(tmp_path: Path, config: Path) -> None:
     pair = r"\ud83d\ude80"
     keys_of_text = "\n".join(f'  {key}: "x{pair}"' for key in ("ref", "subpath", "include"))
-    loaded = property_sources.load(
+    loaded = properties.load(
         declared_file(tmp_path, f'- name: a\n  url: "https://h/{pair}"\n{keys_of_text}\n')
     )
     assert loaded.invalid_repositories == ()
     (found,) = loaded.repositories
     assert (found.url, found.ref, found.subpath, found.include) == ("https://h/🚀", "x🚀", "x🚀", "x🚀")
     config.write_text(f"kiok.gitsync.repos=a|https://h/{pair}|{pair}|{pair}\n")
-    (found,) = property_sources.load({}, config).repositories
+    (found,) = properties.load({}, config).repositories
     assert (found.url, found.ref, found.subpath) == ("https://h/🚀", "🚀", "🚀")
 
 
@@ -431,7 +427,7 @@ def test_text_of_the_properties_file_that_cannot_be_stored_is_located(
 )
 def test_what_is_included_is_text_or_a_list(tmp_path: Path, text: str, include: str | None) -> None:
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")
-    assert property_sources.load(environ).repositories[0].include == include
+    assert properties.load(environ).repositories[0].include == include
 
 
 @pytest.mark.parametrize(
@@ -440,7 +436,7 @@ def test_what_is_included_is_text_or_a_list(tmp_path: Path, text: str, include: 
 )
 def test_whose_signature_is_needed_is_declared(tmp_path: Path, text: str, verify: str) -> None:
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n  verifyConnectionId: keys\n")
-    (declared,) = property_sources.load(environ).repositories
+    (declared,) = properties.load(environ).repositories
     assert (declared.verify, declared.verify_connection_id) == (verify, "keys")
 
 
@@ -457,18 +453,18 @@ def test_a_declared_repository_may_be_emptied_unless_it_says_otherwise(
     tmp_path: Path, text: str, allowed: bool
 ) -> None:
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")
-    assert property_sources.load(environ).repositories[0].allow_empty is allowed
+    assert properties.load(environ).repositories[0].allow_empty is allowed
 
 
 @pytest.mark.parametrize("ref", ["tag:v1", "refs/tags/v1", "semver:>=1"])
 def test_a_tags_signature_can_be_required_of_a_tag(tmp_path: Path, ref: str) -> None:
     text = f"- name: a\n  url: u\n  ref: '{ref}'\n  verify: tag\n  verifyConnectionId: keys\n"
-    assert property_sources.load(declared_file(tmp_path, text)).repositories[0].verify == "tag"
+    assert properties.load(declared_file(tmp_path, text)).repositories[0].verify == "tag"
 
 
 def test_a_name_declared_in_both_places_is_an_error(tmp_path: Path) -> None:
     environ = declared_file(tmp_path, "- {name: a, url: u}")
-    loaded = property_sources.load({**environ, "KIOK_GITSYNC_REPOS": "a|u|main|, b|u|main|"})
+    loaded = properties.load({**environ, "KIOK_GITSYNC_REPOS": "a|u|main|, b|u|main|"})
     (problem,) = loaded.invalid_repositories
     assert problem.name == "a"
     assert "repository 'a' is also declared in kiok.gitsync.repos" in str(problem)
@@ -527,7 +523,7 @@ def test_the_token_of_the_metrics_is_given_or_there_is_none(tmp_path: Path) -> N
     assert keys.metrics_token({keys.METRICS_TOKEN: ""}) is None
     (tmp_path / "token").write_text("0123456789abcdef\n")
     assert keys.metrics_token({f"{keys.METRICS_TOKEN}_FILE": str(tmp_path / "token")}) == "0123456789abcdef"
-    assert not property_sources.load({keys.METRICS_TOKEN: "x", f"{keys.METRICS_TOKEN}_FILE": ""}).warnings
+    assert not properties.load({keys.METRICS_TOKEN: "x", f"{keys.METRICS_TOKEN}_FILE": ""}).warnings
 
 
 @pytest.mark.parametrize("token", ["hunter2", "hunter2" * 3 + " ", "hunter2 hunter2 hunter2", "hünter2" * 3])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kiok.connections.redaction import redact
-from kiok.server import keys, property_sources
+from kiok.server import keys, properties
 from kiok.server.errors import ConfigurationError
 
 
@@ -18,7 +18,7 @@ def test_the_url_of_redis_is_read_where_the_broker_is_redis(tmp_path: Path) -> N
     assert redact("lost a-pass-word") == "lost [redacted]"
     (tmp_path / "url").write_text("redis://cache\n")
     assert keys.redis_url({"KIOK_REDIS_URL_FILE": str(tmp_path / "url")}, "redis") == "redis://cache"
-    assert not property_sources.load({"KIOK_REDIS_URL": "redis://cache", "KIOK_BROKER": "Redis"}).warnings
+    assert not properties.load({"KIOK_REDIS_URL": "redis://cache", "KIOK_BROKER": "Redis"}).warnings
 
 
 @pytest.mark.parametrize("url", ["cache:6379", "http://cache", "redis://", "redis://[half"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kiok.properties.risk import Risk
-from kiok.server import deployment_checks, keys, property_sources
+from kiok.server import deployment_checks, keys, properties
 from kiok.server.errors import ConfigurationError, PropertyError
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def open_file() -> Iterator[Path]:
 
 
 def judged(**environ: str) -> list[str]:
-    return [one.name for one in deployment_checks.judge(property_sources.load(environ), environ)]
+    return [one.name for one in deployment_checks.judge(properties.load(environ), environ)]
 
 
 def refusal(**environ: str) -> str:
@@ -114,7 +114,7 @@ def test_all_risks_are_told_at_once() -> None:
 
 def test_a_risk_that_does_not_exist_cannot_be_allowed() -> None:
     with pytest.raises(PropertyError, match=r"'tls' is unknown; allowed: web\.tls, web\.allowed\.hosts"):
-        property_sources.load({"KIOK_ALLOW_INSECURE": "tls"})
+        properties.load({"KIOK_ALLOW_INSECURE": "tls"})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
@@ -267,6 +267,6 @@ def test_a_risk_stops_the_start_where_there_is_a_database_of_its_own_and_only_th
 
 
 def test_limits_of_the_sandbox_are_required_unless_the_risk_is_allowed() -> None:
-    assert property_sources.load({}).requires_sandbox_limits
-    assert not property_sources.load({"KIOK_ALLOW_INSECURE": "sandbox.limits"}).requires_sandbox_limits
+    assert properties.load({}).requires_sandbox_limits
+    assert not properties.load({"KIOK_ALLOW_INSECURE": "sandbox.limits"}).requires_sandbox_limits
     assert judged(**SOUND, KIOK_ALLOW_INSECURE="sandbox.limits") == []

@@ -16,7 +16,7 @@ from compilers.source import DiscoveredFile
 from gitsync.worker import sandbox
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
-from kiok.server import properties, property_sources
+from kiok.server import properties
 
 LIMITS = SandboxLimits()
 # The properties kiok.sandbox.* that do not set a limit of a container.
@@ -38,14 +38,14 @@ def test_every_limit_has_a_property_and_every_property_of_a_limit_a_limit() -> N
 
 
 def test_the_limits_of_the_properties_defaults_are_the_defaults() -> None:
-    assert SandboxLimits.of(property_sources.load({}).get) == LIMITS
+    assert SandboxLimits.of(properties.load({}).get) == LIMITS
 
 
 @pytest.mark.parametrize(("field", "name"), PROPERTIES.items())
 def test_each_property_sets_its_limit_and_no_other(field: str, name: str) -> None:
     default = properties.TABLE[name].default
     environ = {properties.TABLE[name].variable: str(int(default * 2))}
-    limits = SandboxLimits.of(property_sources.load(environ).get)
+    limits = SandboxLimits.of(properties.load(environ).get)
     changed = {one.name for one in fields(limits) if getattr(limits, one.name) != getattr(LIMITS, one.name)}
     assert changed == {field}
     assert getattr(limits, field) == getattr(LIMITS, field) * 2
@@ -54,7 +54,7 @@ def test_each_property_sets_its_limit_and_no_other(field: str, name: str) -> Non
 
 
 def test_the_service_has_the_limits_of_its_properties() -> None:
-    assert sandbox.sandbox().limits == SandboxLimits.of(property_sources.load({}).get)
+    assert sandbox.sandbox().limits == SandboxLimits.of(properties.load({}).get)
 
 
 @pytest.mark.parametrize("text", ["", "two", "0.05", "257", "1e1", "1,5", "٢", "nan", "inf", "0x1"])
@@ -64,7 +64,7 @@ def test_a_number_of_cpus_is_a_plain_decimal_in_its_range(text: str) -> None:
 
 
 def test_a_number_of_cpus_may_have_a_fraction() -> None:
-    assert SandboxLimits.of(property_sources.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
+    assert SandboxLimits.of(properties.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
 
 
 def hinted(language: Language, raw: RawResult, files: int = 1) -> Diagnostic:

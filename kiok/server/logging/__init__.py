@@ -8,15 +8,19 @@ breaks and control characters are escaped, so text from a repository or a server
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import Any
 
 from kiok.server.logging.formatter import LineFormatter
 
-__all__ = ["CONSOLE", "JSON", "LineFormatter", "configuration"]
+__all__ = ["CONSOLE", "JSON", "LineFormatter", "configuration", "log_warnings_and_exceptions"]
 
 OURS = ("kiok", "compilers", "gitsync")
 CONSOLE = "console"
 JSON = "json"
+
+log = logging.getLogger(__name__)
 
 
 def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
@@ -46,3 +50,20 @@ def configuration(level: str, rendering: str = CONSOLE) -> dict[str, Any]:
             "waitress.queue": {"level": "ERROR"},
         },
     }
+
+
+def log_warnings_and_exceptions() -> None:
+    """Log what Python itself writes to stderr: warnings, and exceptions that end a thread.
+
+    An existing `threading.excepthook` is kept.
+    """
+    logging.captureWarnings(True)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _logged
+
+
+def _logged(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
+        return
+    name = ended.thread.name if ended.thread else "unknown"
+    log.error("the thread %s ended with an exception", name, exc_info=ended.exc_value)

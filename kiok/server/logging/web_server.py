@@ -7,7 +7,7 @@ import os
 from gunicorn.config import Config
 from gunicorn.glogging import Logger as GunicornLogger
 
-from kiok.server import property_sources
+from kiok.server import properties
 from kiok.server.errors import ConfigurationError
 from kiok.server.logging.formatter import LineFormatter
 
@@ -25,6 +25,6 @@ class Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
 
 def _rendering() -> str:
     try:
-        return property_sources.load(os.environ).log_format
+        return properties.load(os.environ).log_format
     except ConfigurationError:
         return "console"  # the application does not start either, and reports the error

@@ -1,21 +1,85 @@
-"""A listening socket of a web process, based on waitress's server: deadlines, limits of connections and memory."""
+"""The listening socket of a web process and its connections, based on waitress's server and channel.
+
+waitress closes connections that were silent for a while, so a byte now and then keeps a connection open indefinitely.
+The deadlines here are for the whole header and the whole body, and use the monotonic clock. The number of connections and
+the memory of their bodies are limited.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from enum import Enum
 from time import monotonic
 from typing import Any
 
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from kiok.server.web.channel import DeadlineChannel, Phase
-
+PROBES = ("/healthz", "/readyz")
 SMALL_BODY_BYTES = 64 * 1024  # bodies up to this are not counted against `Bounds.body_bytes`
 
 log = logging.getLogger(__name__)
+
+
+class Phase(Enum):
+    """States of a connection."""
+
+    HEADER = "header"  # idle, or the header of a request is not complete
+    BODY = "body"  # the header is complete, the body is not
+    RUNNING = "running"  # a complete request waits for a thread, or runs in one
+    SENDING = "sending"  # the client has not received the whole response
+
+
+class DeadlineChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """Channel of waitress that records when its current phase began."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.since = monotonic()
+        super().__init__(*arguments, **options)
+
+    @property
+    def phase(self) -> Phase:
+        if self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            return Phase.SENDING  # the thread of the request waits for the client
+        if self.requests:
+            return Phase.RUNNING
+        if self.total_outbufs_len:
+            return Phase.SENDING
+        if self.request is not None and self.request.headers_finished:
+            return Phase.BODY
+        return Phase.HEADER
+
+    @property
+    def is_probe(self) -> bool:
+        """Return whether the next request is a health check."""
+        return bool(self.requests) and getattr(self.requests[0], "path", "") in PROBES
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes of request bodies that are held for this connection."""
+        held = [*self.requests, *([self.request] if self.request is not None else [])]
+        return sum(int(request.body_bytes_received) for request in held)
+
+    def received(self, data: bytes) -> Any:
+        before = self.phase
+        done = super().received(data)
+        if self.phase != before:
+            self.since = monotonic()
+        self.server.limit_received(self)
+        return done
+
+    def handle_write(self) -> None:
+        before = self.total_outbufs_len
+        super().handle_write()
+        if self.total_outbufs_len < before:
+            self.since = monotonic()
+
+    def service(self) -> None:
+        super().service()
+        self.since = monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +141,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         super().handle_accept()
 
     def limit_received(self, channel: DeadlineChannel) -> None:
-        """Close the connection with the largest bodies if all bodies together exceed the limit; called by `channel`."""
+        """Close the connection with the largest bodies if all bodies together exceed the limit; called by the channel."""
         if channel.received_bytes <= SMALL_BODY_BYTES:
             return
         sizes = {one: one.received_bytes for one in list(self.active_channels.values())}

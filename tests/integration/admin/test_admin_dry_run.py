@@ -18,7 +18,7 @@ from gitsync.models import Repository, SourceFile, SyncRun
 from gitsync.sync import dry_run as previews
 from gitsync.sync.dry_run import preview
 from kiok.metadata.models import Dag, DagVersion
-from kiok.server.task_results import take_secrets_out
+from kiok.server.apps import take_secrets_out
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.servers.repositories import WorkRepo
 

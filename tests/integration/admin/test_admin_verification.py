@@ -13,7 +13,7 @@ from django.test import Client
 from gitsync.models import Repository
 from gitsync.repositories.declared import follow_declaration
 from kiok.connections.models import Connection
-from kiok.server import property_sources
+from kiok.server import properties
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,7 +106,7 @@ def test_a_connection_whose_keys_are_trusted_cannot_be_removed(
 def declare(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     file = tmp_path / "repositories.yaml"
     file.write_text(text)
-    loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+    loaded = properties.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
     given = replace(settings.KIOK, file_repositories=loaded.file_repositories, sources=loaded.sources)
     monkeypatch.setattr(settings, "KIOK", given)
     return follow_declaration()

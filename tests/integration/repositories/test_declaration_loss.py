@@ -22,7 +22,7 @@ from kiok.cluster.leader import resign, take_lead
 from kiok.cluster.models import LeaderLease
 from kiok.cluster.periodic import Scope, jobs_of
 from kiok.metadata.models import Dag
-from kiok.server import property_sources
+from kiok.server import properties
 from kiok.server.errors import PropertyError
 from tests.integration.conftest import yaml_dag
 from tests.support.api_client import make_user
@@ -65,7 +65,7 @@ ALL = (["here", "there"], 3)
 
 def follow(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Follow the declaration as a process with this environment does. Raises DeclarationError."""
-    loaded = property_sources.load(environ)
+    loaded = properties.load(environ)
     monkeypatch.setattr(
         settings,
         "KIOK",
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_list_of_repositories_is_a_wrong_property(
     file = Path(environ["KIOK_GITSYNC_REPOS_FILE"])
     file.write_text(text)
     with pytest.raises(PropertyError) as refused:
-        property_sources.load({**environ, **ALLOW})
+        properties.load({**environ, **ALLOW})
     assert all(problem.startswith(f"{file}:") for problem in refused.value.problems)
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_a_wrong_property(environ: dict[str, str],
     elif loss == "too large":
         file.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
     with pytest.raises(PropertyError, match=r"kiok\.gitsync\.repos\.file|repositories\.yaml") as refused:
-        property_sources.load({**environ, **ALLOW})
+        properties.load({**environ, **ALLOW})
     assert str(file) in str(refused.value)
 
 

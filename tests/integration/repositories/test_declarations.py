@@ -21,7 +21,7 @@ from gitsync.sync.poll import poll
 from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.worker import jobs
 from kiok.metadata.models import Dag
-from kiok.server import property_sources
+from kiok.server import properties
 from tests.integration.conftest import yaml_dag
 from tests.support.api_client import Api, make_token
 from tests.support.connection_rows import make
@@ -41,7 +41,7 @@ class Declared:
     def follow(self, text: str) -> list[str]:
         """Start anew with this file; the names that changed."""
         self.file.write_text(text)
-        loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(self.file)})
+        loaded = properties.load({"KIOK_GITSYNC_REPOS_FILE": str(self.file)})
         given = replace(
             settings.KIOK,
             file_repositories=loaded.file_repositories,

@@ -33,7 +33,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from django.db import connection
-from kiok.server.first_admin import make_first_admin
+from kiok.server.first_start import make_first_admin
 connection.ensure_connection()
 print("ready", flush=True)
 sys.stdin.readline()

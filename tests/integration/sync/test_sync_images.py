@@ -24,8 +24,7 @@ from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.worker import sandbox
 from kiok.cluster.conf import properties
 from kiok.metadata.models import Dag
-from kiok.server import property_sources
-from kiok.server.properties import TABLE
+from kiok.server.properties import TABLE, load
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.images import image_from
 from tests.support.servers.repositories import WorkRepo
@@ -204,7 +203,7 @@ def test_what_is_no_image_reference_is_refused_on_every_way_in(
             TABLE["kiok.sandbox.image.java"].parser.parse(image)
     file = tmp_path / "repositories.yaml"
     file.write_text(f"- name: a\n  url: u\n  imageJava: {image!a}\n".replace("\\xe4", "ä"))
-    (invalid,) = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)}).invalid_repositories
+    (invalid,) = load({"KIOK_GITSYNC_REPOS_FILE": str(file)}).invalid_repositories
     assert "imageJava" in invalid.problem
 
 
@@ -222,7 +221,7 @@ def test_declared_images_are_followed(
     def declare(text: str) -> list[str]:
         file = tmp_path / "repositories.yaml"
         file.write_text(f"- name: team\n  url: https://git.example.com/dags.git\n{text}")
-        loaded = property_sources.load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
+        loaded = load({"KIOK_GITSYNC_REPOS_FILE": str(file)})
         given = replace(settings.KIOK, file_repositories=loaded.file_repositories, sources=loaded.sources)
         monkeypatch.setattr(settings, "KIOK", given)
         return follow_declaration()

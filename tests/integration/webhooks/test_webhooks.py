@@ -25,7 +25,7 @@ from gitsync.repositories.declared import follow_declaration
 from gitsync.webhooks import delivery_log
 from gitsync.webhooks.views import REFUSAL_SECONDS
 from kiok.connections.models import Connection, DataKey
-from kiok.server import property_sources
+from kiok.server import properties
 from tests.support import git_services
 from tests.support.git_services import SENDERS
 from tests.support.hooks import MAIN, SECRET, outcome, requests, send
@@ -279,7 +279,7 @@ def test_a_declared_repository_names_its_secret(hooked: Repository, tmp_path: Pa
     def declare(lines: str) -> list[str]:
         file = tmp_path / "repos.yaml"
         file.write_text(f"- name: declared\n  url: https://git.example.com/x.git\n{lines}")
-        config = property_sources.load({**os.environ, "KIOK_GITSYNC_REPOS_FILE": str(file)})
+        config = properties.load({**os.environ, "KIOK_GITSYNC_REPOS_FILE": str(file)})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(django_settings, "KIOK", config)
             return follow_declaration()

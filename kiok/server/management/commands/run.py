@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from kiok.connections.errors import ConnectionsError
 from kiok.connections.models import check_master_key
 from kiok.server import service
-from kiok.server.first_admin import make_first_admin
+from kiok.server.first_start import make_first_admin
 from kiok.server.logging import JSON
 from kiok.text import terminal_line
 
