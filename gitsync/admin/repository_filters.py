@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from gitsync.access import assignable_groups
 from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
-from kiok.metadata.admin.yes_no_filter import YesNoFilter
+from kiok.metadata.admin.filters import YesNoFilter
 
 
 class PausedFilter(YesNoFilter):

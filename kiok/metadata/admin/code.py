@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, String
 
-from kiok.metadata.admin.reveal_hidden import visible
+from kiok.metadata.admin.display import visible
 from kiok.metadata.lexers import lexer_of
 
 # A longer text, or one with a longer line, is shown without colours. Measured: 50 000 characters of YAML take 0.3 s, and

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 
-from kiok.metadata.admin.reveal_hidden import visible
+from kiok.metadata.admin.display import visible
 from kiok.metadata.graph import DrawnEdge, DrawnGraph, GraphTooLarge, bounded
 
 # Latin characters that fit into a box at 13 px; East Asian characters count as two.

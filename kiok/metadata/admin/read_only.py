@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
-from kiok.metadata.admin.since_filter import SinceFilter
+from kiok.metadata.admin.filters import SinceFilter
 
 
 class ReadOnly:

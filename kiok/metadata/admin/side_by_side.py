@@ -14,7 +14,7 @@ from itertools import islice, zip_longest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from kiok.metadata.admin.reveal_hidden import visible
+from kiok.metadata.admin.display import visible
 
 CONTEXT_LINES = 3
 MAX_CHARACTERS = 4_000_000  # per text; a longer text is not compared

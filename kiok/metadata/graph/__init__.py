@@ -4,9 +4,8 @@
 layout in every process.
 
     dependencies   spec -> tasks, edges, and which edges are implied by others
-    part           a connected part of the graph, laid out as one
+    part           a connected part of the graph, laid out as one; in plain columns if it is too large for fast_sugiyama
     routed         the layout of a part by fast_sugiyama, with lines routed around boxes
-    columns        the layout of a part in plain columns, if it is too large for fast_sugiyama
     layout         the layout of all parts on shelves
     picture        the result types
     limits         the same with limits and a cache, for pages and the API

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Any
 
-from kiok.metadata.graph.columns import in_columns
 from kiok.metadata.graph.dependencies import drawn, read
-from kiok.metadata.graph.part import Placed, Point, parts
+from kiok.metadata.graph.part import Placed, Point, in_columns, parts
 from kiok.metadata.graph.picture import NODE_GAP, DrawnEdge, DrawnGraph, DrawnNode
 from kiok.metadata.graph.routed import can_be_routed, routed
 

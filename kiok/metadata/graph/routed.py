@@ -14,9 +14,8 @@ from itertools import pairwise
 
 from fast_sugiyama import from_edges
 
-from kiok.metadata.graph.columns import in_columns
 from kiok.metadata.graph.dependencies import Pair, column_numbers
-from kiok.metadata.graph.part import Part, Placed, Point
+from kiok.metadata.graph.part import Part, Placed, Point, in_columns
 from kiok.metadata.graph.picture import NODE_GAP, NODE_HEIGHT, NODE_WIDTH
 
 MAX_TASKS = 2_000
