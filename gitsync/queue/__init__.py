@@ -5,6 +5,6 @@ that the task names, but the one that is due: tenants take turns, requested sync
 within the concurrency limits. So no tenant waits behind five hundred syncs of another, and a broker that loses its tasks
 loses no sync.
 
-`tenant` returns the tenant of a repository, `asking` enqueues, `taking` claims, `waking` dispatches tasks. See
+`tenant` returns the tenant of a repository, `enqueue` enqueues, `dequeue` claims, `dispatch` dispatches tasks. See
 docs/adr/0023-fair-queue.md.
 """
