@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitsync.monitoring.doctor.table import NAMES
+from gitsync.monitoring.doctor.runner import NAMES
 from gitsync.notices.template import (
     MAX_CHARACTERS,
     PLACEHOLDERS,

@@ -10,8 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from gitsync.management import terminal
-from gitsync.monitoring.doctor.runner import LIMIT_SECONDS, examine
-from gitsync.monitoring.doctor.table import CHECKS, NAMES
+from gitsync.monitoring.doctor.runner import CHECKS, LIMIT_SECONDS, NAMES, examine
 from kiok.checks import CheckResult
 
 

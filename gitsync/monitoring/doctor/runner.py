@@ -1,4 +1,7 @@
-"""Runner of the checks: they run concurrently, each in its own thread, so that a hanging check does not block the others."""
+"""Runner of the checks, and their table in the order of the output.
+
+They run concurrently, each in its own thread, so that a hanging check does not block the others.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dataclasses import replace
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from gitsync.git.errors import GitReason
+from gitsync.monitoring.doctor import database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.check import Check, fail, warn
 from gitsync.notices.content import printable
 from gitsync.remedies import REMEDIES
@@ -19,6 +23,24 @@ from kiok.errors import KiokError
 
 LIMIT_SECONDS = 15.0  # more than the 10 s time limit of a database connection
 MAX_CHARACTERS = 500
+
+CHECKS = (
+    Check("database", database.database),
+    Check("migrations", database.migrations, needs_database=True),
+    Check("clock", database.clock, needs_database=True),
+    Check("queue", workers.queue, needs_database=True),
+    Check("syncs", workers.syncs, needs_database=True),
+    Check("declaration", workers.declaration, needs_database=True),
+    Check("leader", workers.leader, needs_database=True),
+    Check("workers", workers.workers, needs_database=True),
+    Check("notices", workers.notices, needs_database=True),
+    *engine.CHECKS,
+    *host.CHECKS,
+    Check("master-key", secrets.master_key, needs_database=True),
+    Check("secret-files", secrets.files),
+    Check("web", web.web),
+)
+NAMES = tuple(check.name for check in CHECKS)
 
 
 def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> list[CheckResult]:

@@ -1,4 +1,4 @@
-"""Checks of the leader, the workers, the queue and the notifications."""
+"""Checks of the leader and the workers, and of their work: queue, syncs, declared repositories, notifications."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django_q.brokers import get_broker
 
-from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
+from gitsync.models import (
+    DeclarationState,
+    ManagedBy,
+    NoticeDelivery,
+    NoticeReceiver,
+    NoticeState,
+    ReceiverKind,
+    Repository,
+)
 from gitsync.monitoring.doctor.check import fail, ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS, START_ONE
 from gitsync.notices import outbox
 from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.brokers.postgresql import PostgresqlBroker, hears
+from gitsync.queue.dequeue import queue_lengths
 from kiok.checks import CheckResult
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
@@ -36,6 +45,47 @@ def queue() -> CheckResult:
     if load.oldest_seconds is None or load.oldest_seconds < LONG_WAIT_SECONDS:
         return ok(str(load))
     return warn(str(load), "Start more workers (kiok.workers), or find out why they take no tasks.")
+
+
+def syncs() -> CheckResult:
+    """Report the number of queued and running syncs, and the age of the oldest queued one.
+
+    It holds for any broker: the broker's few tasks only wake workers, so its queue has no such count.
+    """
+    told = queue_lengths(heartbeat.alive().values_list("name", flat=True))
+    found = f"{told.waiting} queued, {told.taken} running"
+    if not told.waiting:
+        return ok(found)
+    found += f", the oldest queued for {told.oldest_seconds:.0f} s"
+    if told.oldest_seconds < LONG_WAIT_SECONDS:
+        return ok(found)
+    return warn(
+        found,
+        "Start more workers (kiok.workers), raise kiok.gitsync.max.syncs or kiok.gitsync.host.syncs if these limits are "
+        "reached, or find the slow step on the pages of the running syncs.",
+    )
+
+
+def declaration() -> CheckResult:
+    """Report a declaration that the leader does not apply, that is invalid here, or that workers could not apply."""
+    lost = DeclarationState.objects.filter(pk=1).values_list("problem", flat=True).first()
+    if lost:
+        return fail(
+            f"the leader does not apply the declaration: {lost}",
+            "Do what the message says, and restart the service.",
+        )
+    found = [str(invalid) for invalid in properties().invalid_repositories]
+    named = {invalid.name for invalid in properties().invalid_repositories}
+    declared = Repository.objects.filter(managed_by=ManagedBy.CONFIG)
+    refused = declared.exclude(declaration_problem="").exclude(name__in=named)
+    found += [f"{row.name}: {row.declaration_problem}" for row in refused.order_by("name")]
+    if not found:
+        return ok(f"{declared.count()} declared repositories")
+    more = f"; and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return fail(
+        f"{len(found)} problems of declared repositories: {'; '.join(found[:MAX_NAMED])}{more}",
+        "Correct these declarations and restart the service. The other repositories are synced.",
+    )
 
 
 def leader() -> CheckResult:

@@ -26,10 +26,9 @@ from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
 from compilers.sandbox.config import LABEL_PROTOCOL
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
-from gitsync.monitoring.doctor import backlog, database, engine, host, secrets, web, workers
+from gitsync.monitoring.doctor import database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.check import Check, ok
-from gitsync.monitoring.doctor.runner import examine
-from gitsync.monitoring.doctor.table import NAMES
+from gitsync.monitoring.doctor.runner import NAMES, examine
 from gitsync.tasks import enqueue_sync
 from gitsync.worker import sandbox
 from kiok.checks import CheckResult, CheckStatus
@@ -224,12 +223,12 @@ def test_a_task_that_waits_for_long_is_told(well: None) -> None:
 
 
 def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -> None:
-    assert told(backlog.syncs()) == ("ok", "0 queued, 0 running")
+    assert told(workers.syncs()) == ("ok", "0 queued, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     OrmQ.objects.all().delete()
-    assert told(backlog.syncs())[0] == "ok"
+    assert told(workers.syncs())[0] == "ok"
     QueuedSync.objects.update(requested_at=Now() - timedelta(hours=2))
-    assert told(backlog.syncs()) == ("warn", "1 queued, 0 running, the oldest queued for 7200 s")
+    assert told(workers.syncs()) == ("warn", "1 queued, 0 running, the oldest queued for 7200 s")
 
 
 def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> None:

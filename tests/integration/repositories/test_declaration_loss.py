@@ -14,7 +14,7 @@ from django.test import Client
 
 from gitsync.models import DeclarationState, ManagedBy, Repository, SyncRun
 from gitsync.monitoring import health
-from gitsync.monitoring.doctor.declaration import declaration
+from gitsync.monitoring.doctor.workers import declaration
 from gitsync.repositories.declared import MAX_NAMED, DeclarationError, follow_declaration, missing_declaration
 from gitsync.sync.run import sync_repository
 from kiok.checks import CheckStatus

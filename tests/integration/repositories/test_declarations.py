@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from gitsync.models import ManagedBy, Repository, SyncRun, Trigger
-from gitsync.monitoring.doctor.declaration import declaration
+from gitsync.monitoring.doctor.workers import declaration
 from gitsync.repositories.connection_test import check
 from gitsync.repositories.declared import follow_declaration
 from gitsync.sync.poll import poll
