@@ -22,8 +22,7 @@ from benchmarks.served import Served
 from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
-from gitsync.git.scope import WHOLE, FetchScope, parse_scope
-from gitsync.git.subpath import is_within
+from gitsync.git.scope import WHOLE, FetchScope, is_within, parse_scope
 from gitsync.git.tree import TreeLimits
 from gitsync.git.url import parse_url
 from tests.support.servers.byte_counter import ByteCounter

@@ -2,7 +2,7 @@
 
 This package does not depend on Django. It treats everything from rows, servers and commits as untrusted input.
 
-    url, ref, subpath   strict parsers for text that users type
+    url, ref, scope     strict parsers for text that users type
     credentials         secrets, and the environment that passes them to one git process
     client, process     the only way to run git, with its environment and limits; gitpython: the library below it
     mirror, tree        a bare depth-1 mirror, and the files of a commit in it

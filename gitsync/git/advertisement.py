@@ -9,8 +9,7 @@ from gitsync.git.client import GitClient
 from gitsync.git.credentials import Credential
 from gitsync.git.diagnosis import not_git
 from gitsync.git.errors import GitError, GitReason, git_error
-from gitsync.git.near_names import nearest
-from gitsync.git.ref import Ref, RefKind
+from gitsync.git.ref import Ref, RefKind, nearest_names
 from gitsync.git.semver import Choice, choose
 from gitsync.git.url import RemoteUrl
 
@@ -186,7 +185,7 @@ def _alike(ref: Ref, advertised: Mapping[str, str], is_complete: bool) -> str:
             )
         return f"It has no {kind[1]}" + ("" if names else ": the repository is empty")
     counted = f"{len(same)} {kind[len(same) > 1]}" if is_complete else f"more than {len(same)} {kind[1]}"
-    if near := nearest(ref.name, same, count=_SHOWN):
+    if near := nearest_names(ref.name, same, count=_SHOWN):
         return f"It has {counted}. Similar {'is' if len(near) == 1 else 'are'} {_listed(near)}"
     return f"It has {counted}, such as {_listed(sorted(same))}"
 

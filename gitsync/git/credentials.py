@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitsync.git.errors import GitError, GitReason, git_error
+from gitsync.git.pasted_secrets import is_encrypted, normalized_key, wrong_ends, wrong_token
 from gitsync.git.private_directory import call_directory, sweep_stale, write_private
-from gitsync.git.private_key import is_encrypted, normalized_key
-from gitsync.git.secret_text import wrong_ends, wrong_token
 from gitsync.git.url import RemoteUrl
 
 TOKEN_USERNAME = "x-access-token"  # noqa: S105  what GitHub and others expect with a token; no secret

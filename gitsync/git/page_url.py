@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from gitsync.git.errors import GitError
 from gitsync.git.ref import parse_ref
-from gitsync.git.subpath import parse_subpath
+from gitsync.git.scope import parse_subpath
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _GITHUB_PAGES = frozenset(

@@ -6,7 +6,9 @@ branch.
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +16,7 @@ from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.semver import RangeInvalid, check_range
 
 MAX_REF_BYTES = 512
+MAX_COMPARED = 5000  # names
 _FORBIDDEN = frozenset(" ~^:?*[\\\x7f") | frozenset(map(chr, range(0x20)))
 
 
@@ -139,3 +142,18 @@ def _refused(text: str, why: str) -> GitError:
         "Enter a branch ('main', 'refs/heads/main'), a tag ('tag:v1', 'refs/tags/v1'), "
         "a version range ('semver:^1.2', follows the highest tag in it) or a commit ('commit:' and its full id).",
     )
+
+
+def nearest_names(name: str, names: Iterable[str], count: int = 3) -> list[str]:
+    """Return at most `count` branches or tags with a name similar to a missing one, the most similar first.
+
+    At most `MAX_COMPARED` names, those of about the same length, are compared letter by letter.
+    """
+    everything = list(names)
+    lower = name.lower()
+    same = [other for other in everything if other.lower() == lower]
+    # `origin/main` for `main`, and `fix-1` for `feature/fix-1`.
+    ends = [other for other in everything if other.endswith(f"/{name}") or name.endswith(f"/{other}")]
+    alike = sorted(everything, key=lambda other: abs(len(other) - len(name)))[:MAX_COMPARED]
+    found = [*same, *sorted(ends), *difflib.get_close_matches(name, alike, n=count, cutoff=0.6)]
+    return list(dict.fromkeys(found))[:count]

@@ -1,4 +1,4 @@
-"""The scope of a commit: the synced folder, and the files outside it that its DAGs may read."""
+"""The scope of a commit: the subpath, which is the synced folder, and the files outside it that its DAGs may read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitsync.git.errors import GitError, GitReason, git_error
-from gitsync.git.subpath import is_within, parse_subpath
 
 MAX_INCLUDE_BYTES = 16 * 1024
+MAX_SUBPATH_BYTES = 1024
 MAX_SECONDS = 30.0
 
 
@@ -79,21 +79,21 @@ def parse_include(text: str) -> str:
     from compilers.ignore_rules import read_patterns
 
     if len(text.encode("utf-8", "surrogatepass")) > MAX_INCLUDE_BYTES:
-        raise _refused(f"the include list is longer than {MAX_INCLUDE_BYTES} bytes")
+        raise _refused_include(f"the include list is longer than {MAX_INCLUDE_BYTES} bytes")
     kept = []
     for number, line in enumerate(text.split("\n"), start=1):
         pattern = line.strip()
         if not pattern or pattern.startswith("#"):
             continue
         if not pattern.isprintable():
-            raise _refused(
+            raise _refused_include(
                 f"line {number} of the include list has an unprintable character: {pattern[:80]!r}"
             )
         try:
             _refuse_meaningless(pattern)
             read_patterns(pattern)
         except ValueError as exc:
-            raise _refused(
+            raise _refused_include(
                 f"line {number} of the include list, {pattern[:80]!r}, is not a valid pattern: {exc}"
             ) from exc
         kept.append(pattern)
@@ -108,8 +108,52 @@ def _refuse_meaningless(pattern: str) -> None:
         raise ValueError("nothing follows the backslash at its end. Write folders as 'lib/'")
 
 
-def _refused(why: str) -> GitError:
+def _refused_include(why: str) -> GitError:
     return git_error(
         GitReason.INCLUDE_INVALID,
         f"{why[:500]}. Write gitignore patterns, one per line, such as '*.py', 'lib/' or '/config/*.json'",
+    )
+
+
+def parse_subpath(text: str) -> str:
+    """Return the folder relative to the repository's root, without slashes at its ends.
+
+    `""`, `"."` and `"/"` are the root, which is returned as `""`. One leading and one trailing slash are dropped (`/dags/`
+    is `dags`), since the path can only start at the repository's root. Refused are `..` and `.` components, empty
+    components, backslashes, control characters, `::` (it separates path and DAG id in a uid), and more than 1024 bytes.
+    Raises GitError (SUBPATH_INVALID).
+    """
+    if text in ("", ".", "/"):
+        return ""
+    if any(not character.isprintable() for character in text):
+        raise _refused_subpath(text, "has a control or other unprintable character")
+    if len(text.encode()) > MAX_SUBPATH_BYTES:
+        raise _refused_subpath(text, f"is longer than {MAX_SUBPATH_BYTES} bytes")
+    if "\\" in text:
+        raise _refused_subpath(text, "has a backslash. Separate folders with '/'")
+    if "::" in text:
+        raise _refused_subpath(text, "contains '::', which separates a path from a DAG id")
+    path = text.removeprefix("/").removesuffix("/")
+    components = path.split("/")
+    if "" in components:
+        raise _refused_subpath(text, "has an empty component ('//')")
+    if "." in components or ".." in components:
+        raise _refused_subpath(text, "has a '.' or '..' component. Write the path from the repository's root")
+    return path
+
+
+def is_within(path: str, subpath: str) -> bool:
+    """Return whether a path of the tree is the subpath or lies under it, component by component.
+
+    >>> is_within("dags2/a.yaml", "dags")
+    False
+    """
+    return subpath == "" or path == subpath or path.startswith(subpath + "/")
+
+
+def _refused_subpath(text: str, why: str) -> GitError:
+    return git_error(
+        GitReason.SUBPATH_INVALID,
+        f"subpath {text[:200]!r} {why}. "
+        "Enter a relative folder such as 'dags/prod', or nothing for the root.",
     )

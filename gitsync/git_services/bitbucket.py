@@ -9,9 +9,8 @@ https://confluence.atlassian.com/bitbucketserver/
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.base import GitService, Headers, PagePaths, WebPage
+from gitsync.git_services.base import GitService, Headers, PagePaths, WebPage, is_hmac_of
 from gitsync.git_services.payload import Payload, PayloadInvalid
-from gitsync.git_services.signature import is_hmac_of
 
 CLOUD = "bitbucket.org"
 SIGNATURE = "X-Hub-Signature"

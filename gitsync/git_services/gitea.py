@@ -7,9 +7,8 @@ Pages: https://forgejo.org/docs/latest/user/linked-references/
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.base import GitService, Headers, PagePaths
+from gitsync.git_services.base import GitService, Headers, PagePaths, is_hmac_of
 from gitsync.git_services.payload import Payload, PayloadInvalid
-from gitsync.git_services.signature import is_hmac_of
 
 # Headers with the same HMAC, and the prefix of their value. The first header that is present counts.
 SIGNATURES = {"X-Forgejo-Signature": "", "X-Gitea-Signature": "", "X-Hub-Signature-256": "sha256="}

@@ -7,9 +7,8 @@ Pages: https://docs.github.com/en/repositories/working-with-files/using-files/ge
 from __future__ import annotations
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.base import GitService, Headers, PagePaths
+from gitsync.git_services.base import GitService, Headers, PagePaths, is_hmac_of
 from gitsync.git_services.payload import Payload
-from gitsync.git_services.signature import is_hmac_of
 
 SIGNATURE = "X-Hub-Signature-256"
 

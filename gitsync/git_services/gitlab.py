@@ -16,9 +16,8 @@ import hmac
 import time
 
 from gitsync.git_services import payload as body_of
-from gitsync.git_services.base import GitService, Headers, PagePaths
+from gitsync.git_services.base import GitService, Headers, PagePaths, is_same
 from gitsync.git_services.payload import Payload
-from gitsync.git_services.signature import is_same
 
 TOKEN = "X-Gitlab-Token"  # noqa: S105 - a header's name
 SIGNATURE = "webhook-signature"

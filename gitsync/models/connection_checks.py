@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitsync.git.errors import GitError
-from gitsync.git.private_key import normalized_key
-from gitsync.git.secret_text import wrong_ends, wrong_token
+from gitsync.git.pasted_secrets import normalized_key, wrong_ends, wrong_token
 from gitsync.git.url import ANY_PROTOCOL, parse_url
 from kiok.connections.models import Connection
 

@@ -14,8 +14,7 @@ from django.utils import timezone
 
 from gitsync.git.errors import GitError
 from gitsync.git.ref import RefKind, parse_ref
-from gitsync.git.scope import parse_include
-from gitsync.git.subpath import parse_subpath
+from gitsync.git.scope import parse_include, parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from gitsync.models.connection_checks import wrong_connections
 from gitsync.models.connection_field import connection_field

@@ -14,8 +14,7 @@ from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.credentials import Credential, credential_from_properties
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.mirror import Mirror
-from gitsync.git.near_names import nearest
-from gitsync.git.ref import Ref, RefKind, parse_ref
+from gitsync.git.ref import Ref, RefKind, nearest_names, parse_ref
 from gitsync.git.remote_refs import RemoteRefs
 from gitsync.git.scope import FetchScope, parse_scope
 from gitsync.git.semver import choose
@@ -177,7 +176,7 @@ def _hint(ref: Ref, refs: RemoteRefs) -> str:
     names = refs.branches if ref.kind is RefKind.BRANCH else refs.tags
     kind = "branches" if ref.kind is RefKind.BRANCH else "tags"
     counted = f" among its {len(names)} {kind}" if len(names) > 1 else ""
-    if near := nearest(ref.name, names, count=1):
+    if near := nearest_names(ref.name, names, count=1):
         return f"{counted}; did you mean {near[0]!r}?"
     default = refs.default_branch
     return (

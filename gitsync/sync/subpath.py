@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from django.db.models import Q
 
 from gitsync.errors import SubpathMissing, SubpathMoved, SubpathNotAFolder
-from gitsync.git.subpath import is_within
+from gitsync.git.scope import is_within
 from gitsync.git.tree import GitTree, PathKind
 from gitsync.models import FileState, Repository
 from gitsync.sync.remote import Remote

@@ -16,7 +16,7 @@ from gitsync.git.client import GitClient, GitSettings
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.mirror import Mirror
 from gitsync.git.ref import parse_ref
-from gitsync.git.subpath import is_within, parse_subpath
+from gitsync.git.scope import is_within, parse_subpath
 from gitsync.git.tree import GitTree, PathKind
 from gitsync.git.url import check_host, parse_url
 from tests.support.servers.repositories import WorkRepo

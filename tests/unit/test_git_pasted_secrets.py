@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gitsync.git.credentials import HttpCredential, SshCredential, credential_from_properties
 from gitsync.git.errors import GitError, GitReason
-from gitsync.git.private_key import is_encrypted, normalized_key
+from gitsync.git.pasted_secrets import is_encrypted, normalized_key
 from gitsync.git.url import parse_url
 from gitsync.models.connection_checks import wrong_values
 from tests.unit.key_text import key_text

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.git.errors import GitError, GitReason
-from gitsync.git.subpath import is_within, parse_subpath
+from gitsync.git.scope import is_within, parse_subpath
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Normalization of private keys as people paste them into the format that ssh reads, with precise errors.
+"""Checks of private keys, tokens and passwords as people paste them, with precise errors.
 
-For an unreadable key ssh reports only "invalid format" or "error in libcrypto", and the server refuses the login. The
-formats are those of https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key and RFC 7468.
+A server does not say what is wrong with a token or password. For an unreadable key ssh reports only "invalid format" or
+"error in libcrypto", and the server refuses the login. A key is normalized to the format that ssh reads. The formats are
+those of https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key and RFC 7468.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import unicodedata
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.*?)\n-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
@@ -131,3 +133,33 @@ def _is_whole_der(blob: bytes) -> bool:
 
 
 PUTTY = "is in PuTTY's format (.ppk). Convert it with: puttygen KEY.ppk -O private-openssh -o KEY"
+
+
+def wrong_token(token: str) -> str:
+    """Return the error of a token, or "": it must contain no invisible character, and no space at its ends."""
+    if wrong := wrong_ends(token):
+        return wrong
+    for at, character in enumerate(token, start=1):
+        if character != " " and _is_invisible(character):
+            return f"has a {_named(character)} as character {at}, which no token has. Copy it again"
+    return ""
+
+
+def wrong_ends(secret: str) -> str:
+    """Return the error at the ends of a token or password, or ""."""
+    for character, where in ((secret[:1], "begins"), (secret[-1:], "ends")):
+        if character and _is_invisible(character):
+            return f"{where} with a {_named(character)}, probably copied by mistake. Enter it without"
+    return ""
+
+
+def _is_invisible(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in ("Cc", "Cf")
+
+
+def _named(character: str) -> str:
+    if character in "\r\n":
+        return "line break"
+    if character == " ":
+        return "space"
+    return "tab" if character == "\t" else f"character U+{ord(character):04X}"
