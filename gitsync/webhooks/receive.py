@@ -18,8 +18,8 @@ from gitsync.git_services.payload import PayloadInvalid
 from gitsync.git_services.registry import sender_of
 from gitsync.models import Delivery, DeliveryOutcome, Repository, Trigger
 from gitsync.webhooks import delivery_log
-from gitsync.webhooks.secret import SecretUnusable, secrets_of
 from kiok import correlation
+from kiok.errors import KiokError
 
 # HTTP status per outcome. 200 where nothing is wrong with the hook: some services disable a hook that fails often.
 STATUS = {
@@ -40,8 +40,14 @@ REFUSED = (DeliveryOutcome.UNSIGNED, DeliveryOutcome.SIGNATURE, DeliveryOutcome.
 LOCK_TIMEOUT_MS = 40
 # The signature is compared with this if the repository does not exist, so that the response time does not reveal it.
 _DECOY = secrets.token_hex(32)
+# Properties of the connection: the current secret, and the previous one while the service may still use it.
+SECRET_PROPERTIES = ("secret", "previousSecret")
 
 log = logging.getLogger(__name__)
+
+
+class SecretUnusable(KiokError):
+    """The repository has no secret, or its connection cannot be decrypted. The message contains no secret value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,24 @@ def _refusal(
     if not known:
         return DeliveryOutcome.SECRET
     return None if any(found) else DeliveryOutcome.SIGNATURE
+
+
+def secrets_of(repository: Repository) -> tuple[str, ...]:
+    """Return one or two secrets, none of them empty. Raise SecretUnusable.
+
+    They are decrypted for each delivery, so that a changed secret applies to the next one.
+    """
+    stored = repository.webhook_secret
+    if stored is None:
+        raise SecretUnusable("the repository has no connection with a webhook secret")
+    try:
+        properties = stored.properties()
+    except KiokError as exc:
+        raise SecretUnusable(f"connection {stored.pk!r}: {exc}") from exc
+    found = tuple(secret for name in SECRET_PROPERTIES if (secret := properties.get(name, "").strip()))
+    if not found:
+        raise SecretUnusable(f"connection {stored.pk!r} has no property 'secret'")
+    return found
 
 
 def _delivery(repository: Repository, service: GitService | None, headers: Headers) -> Delivery:
