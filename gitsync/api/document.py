@@ -1,4 +1,7 @@
-"""OpenAPI document: the document that ninja generates from the operations, completed with what ninja leaves out."""
+"""OpenAPI document: the document that ninja generates from the operations, completed with what ninja leaves out.
+
+The page that shows it requires an admin login, the document a login or a token.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ import re
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib.admin.views.decorators import staff_member_required
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
 from ninja.operation import Operation
 
-from gitsync.api.auth import BearerToken
+from gitsync.api.auth import BearerToken, caller_of
 from gitsync.api.problems import CONTENT_TYPE, Problem
 
 VERSION = "1.0"
@@ -55,6 +62,20 @@ _HEADERS = {
         },
     },
 }
+
+# Swagger UI's stylesheet embeds its icons as data: URLs.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 
 
 def complete(document: dict[str, Any], operations: dict[str, Operation]) -> None:
@@ -132,3 +153,24 @@ def _needs(operation: Operation) -> str:
 
 def _paragraph(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n) *", " ", text.strip())
+
+
+@require_safe
+@staff_member_required
+def page(request: HttpRequest) -> HttpResponse:
+    """Return Swagger UI, served from this service's files. Its requests are sent with a token, never with the session."""
+    return TemplateResponse(
+        request,
+        "gitsync/api_docs.html",
+        headers={"Content-Security-Policy": POLICY, "Cache-Control": "private, no-store"},
+    )
+
+
+def openapi(request: HttpRequest, document: dict[str, Any]) -> HttpResponse:
+    """Return the OpenAPI document. Raise Refused (401)."""
+    if request.method != "GET":
+        return HttpResponseNotAllowed(["GET"])
+    user: Any = request.user
+    if not (user.is_active and user.is_staff):
+        caller_of(request)
+    return JsonResponse(document)

@@ -1,4 +1,4 @@
-"""The API as a whole: its operations, its URLs, and the rules for every response."""
+"""The API as a whole: its operations, its URLs, and the rules for every request body and every response."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
+from ninja.parser import Parser
 
 from gitsync.api import (
     dags,
     document,
-    documentation,
     dry_runs,
     files,
     me,
@@ -27,11 +27,26 @@ from gitsync.api import (
     sync_requests,
     syncs,
 )
-from gitsync.api.request_parsing import StrictParser
+from kiok import strict_json
 
 NAMESPACE = "api-1"
+MEDIA_TYPE = "application/json"  # of request bodies
 
 View = Callable[..., HttpResponse]
+
+
+class StrictParser(Parser):
+    """Parser for JSON bodies that are sent as JSON: no duplicate key, no NaN, bounded nesting."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        if not request.body and not request.content_type:
+            return None  # the body is optional and was not sent
+        if request.content_type != MEDIA_TYPE:
+            raise problems.ApiRefusal(415, f"Send the body as {MEDIA_TYPE}.")
+        try:
+            return strict_json.parse(request.body)
+        except strict_json.StrictJsonError as exc:
+            raise problems.ApiRefusal(400, f"The body is not valid JSON: {exc}.") from exc
 
 
 class Api(NinjaAPI):
@@ -82,7 +97,7 @@ def urls() -> list[URLPattern]:
     """Return the URL patterns, for inclusion under a path that ends with a slash."""
     return [
         re_path(r"^openapi\.json\Z", _guarded(_openapi), name="openapi"),
-        re_path(r"^docs\Z", documentation.page, name="docs"),
+        re_path(r"^docs\Z", document.page, name="docs"),
         *[
             URLPattern(item.pattern, _guarded(item.callback), item.default_args, item.name)
             for item in api.urls[0]
@@ -137,7 +152,7 @@ def _check_query(request: HttpRequest) -> None:
 
 
 def _openapi(request: HttpRequest) -> HttpResponse:
-    return documentation.openapi(request, described())
+    return document.openapi(request, described())
 
 
 def _nothing(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
