@@ -12,12 +12,12 @@ from django.utils.http import urlencode
 
 from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
-from gitsync.admin.empty_hold import held_context
 from gitsync.admin.sync_status import RequestedSync, SyncStatus
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
 from gitsync.remedies import remedy
 from gitsync.repositories import links
 from gitsync.repositories.queries import counted_syncs, located_files
+from gitsync.sync.empty_hold import every_dag, hold_of
 from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, Origin
 
@@ -25,6 +25,7 @@ SHOWN_SYNCS = 10
 SHOWN_ROWS = 20
 SHOWN_DELIVERIES = 5
 MAY_VIEW_SYNCS = "gitsync.view_syncrun"
+MAY_ACCEPT = "gitsync.change_repository"  # as for a sync, for declared repositories too
 
 
 def of_repository(user: Any, repository: Repository, asked: RequestedSync | None) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
         "n_failed": n_failed,
         "n_stale": n_stale,
         "n_dags": n_dags,
-        "held": held_context(user, repository),
+        "held": _held(user, repository),
         "hook_url": reverse("webhook", args=[repository.name]) if repository.webhook_secret_id else "",
     }
     if user.has_perm(errors.MAY_VIEW):
@@ -99,6 +100,20 @@ def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
             "deliveries_url": _list_of("gitsync_delivery", repository__id__exact=repository.pk),
         }
     return shown
+
+
+def _held(user: Any, repository: Repository) -> dict[str, Any] | None:
+    """Return the variables of held.html for the held commit (`gitsync.sync.empty_hold`); None if there is none."""
+    hold = hold_of(repository)
+    if hold is None:
+        return None
+    return {
+        "id": hold.commit,
+        "commit": git_links.whole_commit(repository, hold.commit),
+        "dags": every_dag(hold.dags),
+        "accepted_by": hold.accepted_by,
+        "may_accept": user.has_perm(MAY_ACCEPT),
+    }
 
 
 def _files(repository: Repository, failed: QuerySet[SourceFile]) -> dict[str, Any]:

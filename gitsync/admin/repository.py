@@ -14,12 +14,12 @@ from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
 from gitsync.access import CONNECTIONS, usable_connections
-from gitsync.admin import delete_confirmation, git_links, panel, states
+from gitsync.admin import git_links, panel, states
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
 from gitsync.admin.pausing import PauseViews
-from gitsync.admin.repository_filters import GroupFilter, PausedFilter, ReasonFilter
+from gitsync.admin.repository_filter import GroupFilter, PausedFilter, ReasonFilter
 from gitsync.admin.repository_form import COLUMNS, FIELDS, MODEL_FIELDS, RepositoryForm, for_user
 from gitsync.admin.repository_page import page_context
 from gitsync.admin.sync_actions import SyncViews, ask
@@ -32,6 +32,9 @@ from gitsync.sync.backoff import poll_now
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
+from kiok.metadata.models import Dag, DagRun, DagVersion, Origin
+
+SHOWN_DAGS = 100  # of each repository; the page says how many more there are
 
 
 @admin.register(Repository)
@@ -185,9 +188,9 @@ class RepositoryAdmin(ChangePageAdmin):
         """Return what is deleted, for the confirmation page. Django cannot collect DAGs: no foreign key refers to them."""
         repositories = list(objs)
         lacking = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
-        going = [delete_confirmation.going(request.user, repository) for repository in repositories]
-        counts = {"repositories": len(repositories), "DAGs": sum(item["number"] for item in going)}
-        return going, counts, lacking, delete_confirmation.kept(repositories)
+        deleted = [_deleted_with(request.user, repository) for repository in repositories]
+        counts = {"repositories": len(repositories), "DAGs": sum(item["number"] for item in deleted)}
+        return deleted, counts, lacking, _undeletable(repositories)
 
     def delete_model(self, request: HttpRequest, obj: Repository) -> None:
         name, pruned = obj.name, remove_repository(obj)
@@ -255,3 +258,28 @@ def _pause(repository: Repository) -> str:
         display.age(repository.paused_at),
         display.shortened(repository.pause_reason, 80),
     )
+
+
+def _deleted_with(user: Any, repository: Repository) -> dict[str, Any]:
+    """Return a repository's name, the DAGs that are deleted with it, and how much history is kept."""
+    linked = user.has_perm("metadata.view_dag")
+    dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
+    number = dags.count()
+    uids = list(dags.values_list("uid", flat=True)[:SHOWN_DAGS])
+    return {
+        "name": repository.name,
+        "number": number,
+        "dags": [(uid, display.page_of("metadata_dag", uid) if linked else "") for uid in uids],
+        "left_out": number - len(uids),
+        "versions": DagVersion.objects.filter(repository=repository.name).count(),
+        "runs": DagRun.objects.filter(repository=repository.name).count(),
+    }
+
+
+def _undeletable(repositories: Iterable[Repository]) -> list[str]:
+    """Return why some of the repositories cannot be deleted here."""
+    return [
+        f"{repository.name} is declared in {declared_where(repository)}; delete it there"
+        for repository in repositories
+        if repository.managed_by == ManagedBy.CONFIG
+    ]

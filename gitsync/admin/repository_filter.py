@@ -1,4 +1,7 @@
-"""The list filter by repository. It offers only repositories that the user may see."""
+"""The list filter by repository, and the filters of the repository list: by pause, by group, by reason of failure.
+
+None of them offers what the user may not see.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from gitsync.access import assignable_groups
 from gitsync.models import Repository
+from gitsync.models.visibility import sees_all
+from kiok.metadata.admin.filters import YesNoFilter
 
 MANY = 30  # with more repositories a text field replaces the links
 NAME = "repository"
@@ -51,3 +57,48 @@ class RepositoryFilter(admin.SimpleListFilter):
             return queryset.filter(repository__in=Repository.objects.filter(name=self.name).values("pk"))
         value = self.value()
         return queryset.filter(repository=value) if value and value.isdecimal() else queryset
+
+
+class PausedFilter(YesNoFilter):
+    """A filter for paused repositories, or those that are not paused."""
+
+    title = "paused"
+    parameter_name = "paused"
+    condition = Q(paused_at__isnull=False)
+    words = ("paused", "not paused")
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """A filter for the repositories that a group sees. It offers the groups that the user may assign, and `none`."""
+
+    title = "group"
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        groups = assignable_groups(request.user).order_by("name").values_list("pk", "name")
+        named = [(str(pk), name) for pk, name in groups]
+        return [*named, ("none", "no group")] if named and sees_all(request.user) else named
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value == "none":
+            return queryset.filter(groups__isnull=True)
+        if value and value.isascii() and value.isdecimal() and len(value) < 10:
+            chosen = assignable_groups(request.user).filter(pk=value)
+            return queryset.filter(pk__in=chosen.values("repositories"))
+        return queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """A filter for repositories with one reason of failure. It offers the reasons that occur."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        failing = Repository.objects.visible_to(request.user).exclude(reason="").order_by("reason")
+        return [(reason, reason) for reason in failing.values_list("reason", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        value = self.value() or ""
+        return queryset.filter(reason=value) if value else queryset

@@ -12,10 +12,12 @@ from django.db.models import QuerySet
 from django.utils.text import capfirst
 
 from gitsync.access import NAME_HAS_HISTORY, OTHER_SERVER, assignable_groups, may_be_sent, may_take_name
-from gitsync.admin import repository_url
+from gitsync.git.errors import GitError
+from gitsync.git.url import ANY_PROTOCOL, parse_url
 from gitsync.models import Repository
 from gitsync.models.own_images import MAX_IMAGE_CHARACTERS, image_fields, images_of
 from gitsync.models.visibility import sees_all
+from kiok.connections.redaction import redact
 
 _BEFORE = ("name", "url", "ref", "subpath", "credential", "include", "verify", "verify_keys")
 _AFTER = ("webhook_secret", "allow_empty", "enabled", "interval_ms")
@@ -24,6 +26,19 @@ COLUMNS = (*_BEFORE, "images", *_AFTER)
 MODEL_FIELDS = (*_BEFORE, *_AFTER, "groups")
 # The fields of the form, with one for each image of the column `images`.
 FIELDS = (*_BEFORE, *(field.name for field in image_fields()), *_AFTER, "groups")
+
+
+class UrlInput(AdminTextInputWidget):
+    """A text field for a URL that never shows a password, not even one that was just entered and rejected."""
+
+    def format_value(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            parse_url(value, allow_protocols=ANY_PROTOCOL)
+        except GitError:
+            return redact(value)
+        return value
 
 
 class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
@@ -38,7 +53,7 @@ class RepositoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only
         # The admin renders help texts as HTML.
         help_texts = {"ref": "A branch, tag:NAME, semver:RANGE (the highest tag in the range) or commit:ID."}
         widgets = {
-            "url": repository_url.UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
+            "url": UrlInput(attrs={"class": "vTextField kiok-url", "spellcheck": "false"}),
             "include": AdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
         }
 

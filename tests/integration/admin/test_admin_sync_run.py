@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gitsync.admin import step_bars
+from gitsync.admin import sync_page
 from gitsync.admin.sync_page import GONE
 from gitsync.models import Repository, SourceFile, SyncRun, SyncState, Trigger
 from gitsync.sync.run import SyncOptions, sync_repository
@@ -152,7 +152,7 @@ def test_time_per_step_is_a_table_and_a_picture_of_what_followed_what(
     assert [(float(x), float(width)) for *_, x, width in rows[:4]] == [
         (0, 25),
         (25, 60),
-        (85, step_bars.LEAST_WIDTH),
+        (85, sync_page.LEAST_WIDTH),
         (85, 15),
     ]
     assert all(float(x) + float(width) <= 100 for *_, x, width in rows)
