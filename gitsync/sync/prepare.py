@@ -1,16 +1,24 @@
-"""Steps fetch to plan: find out what a commit means for the metadata store. They write nothing to the store."""
+"""Steps fetch to plan: find out what a commit means for the metadata store. They write nothing to the store.
+
+From the cached result of a file, its last compile, the compilers decide whether it must be compiled again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from compilers.build_cache import CachedResult
 from compilers.pipeline import Compilation, Share, compile_work, find_work
-from compilers.result import FileResult
+from compilers.result import FileResult, FileStatus
 from gitsync.errors import TooManyDags
-from gitsync.models import Repository, Verify
+from gitsync.models import FileState, Repository, SourceFile, Verify
 from gitsync.sync import apply as store
-from gitsync.sync.cached_result import cached_results, earlier_doubts
 from gitsync.sync.context import Requeue, SyncContext
 from gitsync.sync.plan import Plan, Recorded, make_plan, uid_of
 from gitsync.sync.remote import Remote, remote_of
@@ -18,7 +26,9 @@ from gitsync.sync.report import not_a_dag_reasons
 from gitsync.sync.subpath import check_subpath
 from gitsync.sync.verify import verify_commit
 from gitsync.worker import sandbox
+from kiok.cluster.clock import database_now
 from kiok.cluster.conf import properties
+from kiok.errors import Diagnostic
 
 NOTED_PROBLEMS = 100  # in the sync log; the record of the sync has more
 NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the sync log; the file list has all
@@ -67,7 +77,7 @@ def discover(context: SyncContext) -> Requeue | None:
         images=repository.images,
         known={}
         if options.full
-        else cached_results(repository, context.recorded, retry_now=options.retries_now),
+        else _cached_results(repository, context.recorded, retry_now=options.retries_now),
         served={item.source_path for item in context.recorded},
     )
     shares = context.work.shares
@@ -171,7 +181,7 @@ def _plan(repository: Repository, compilation: Compilation, recorded: Sequence[R
         compilation.files,
         store.with_texts(recorded, {file.source.path for file in compilation.files} - reused),
         store.taken_uids(repository.name, _possible_uids(repository.name, found)),
-        earlier_doubts(repository, [file.source.path for file in compilation.files if file.doubts]),
+        _earlier_doubts(repository, [file.source.path for file in compilation.files if file.doubts]),
     )
 
 
@@ -185,3 +195,59 @@ def _possible_uids(repository: str, found: Sequence[tuple[FileResult, str]]) -> 
         for file, dag_id in found
         for keyed in ({file.keyed, True} if file.doubts else {file.keyed})
     ]
+
+
+def _cached_results(
+    repository: Repository, recorded: Iterable[Recorded], *, retry_now: bool = False
+) -> dict[str, CachedResult]:
+    """Return the cached result of each path whose DAGs are all still stored.
+
+    If the store has fewer DAGs than the file gave, or stale ones of a file that did not fail, something else changed
+    them. Such a file has no cached result and is compiled again. The same holds for a failed file whose retry is due;
+    with `retry_now` every retry is.
+    """
+    now = database_now()
+    served, stale = Counter[str](), Counter[str]()
+    specs: dict[str, list[tuple[str, str]]] = {}
+    for item in recorded:
+        specs.setdefault(item.source_path, []).append((item.dag_id, item.spec_hash))
+        (served if item.stale_reason is None else stale)[item.source_path] += 1
+    rows = (
+        SourceFile.objects.filter(repository=repository)
+        .exclude(compile_key="")
+        # As text: nearly all rows have no diagnostics, and decoding JSON takes longer than reading the row.
+        .annotate(problems=Cast("diagnostics", TextField()))
+        .values_list(
+            "path", "state", "dags", "problems", "image_digest", "compile_key", "traced_accesses", "retry_at"
+        )
+    )
+    known = {}
+    for path, state, dags, problems, image, key, traced_accesses, retry_at in rows:
+        if retry_at is not None and (retry_now or retry_at <= now):
+            continue
+        if served[path] != dags or (stale[path] and state != FileState.FAILED):
+            continue
+        known[path] = CachedResult(
+            key=key,
+            traced_accesses=tuple(traced_accesses.split("\n")) if traced_accesses else (),
+            image=image,
+            status=FileStatus(state),
+            diagnostics=() if problems == "[]" else tuple(map(Diagnostic.from_json, json.loads(problems))),
+            retry=retry_at is not None,
+            dags=tuple(specs.get(path, ())),
+        )
+    return known
+
+
+def _earlier_doubts(repository: Repository, paths: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return the messages of the doubts that each of `paths` had at its last compile without a failure.
+
+    The file's DAGs were registered then, so none of these doubts is about one of them. Failed paths are left out.
+    """
+    if not paths:
+        return {}
+    rows = SourceFile.objects.filter(repository=repository, path__in=paths, state=FileState.COMPILED)
+    return {
+        path: frozenset(str(item.get("message", "")) for item in diagnostics)
+        for path, diagnostics in rows.values_list("path", "diagnostics")
+    }
