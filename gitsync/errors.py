@@ -19,59 +19,114 @@ KiokError
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from gitsync.git.errors import FailureReason
 from kiok.errors import KiokError
 
 
-class SyncReason(StrEnum):
-    """Stable names of this package's own reasons, as stored and shown."""
+class SyncReason(FailureReason):
+    """This package's own causes of failed syncs."""
 
-    # The commit has no such folder, and no earlier sync found it.
-    SUBPATH_MISSING = "subpath_missing"
-    # The subpath, or a folder above it, is a symbolic link, a submodule or a file in the commit.
-    SUBPATH_NOT_A_FOLDER = "subpath_not_a_folder"
-    # The subpath is gone, and files that gave DAGs are elsewhere in the commit.
-    SUBPATH_MOVED = "subpath_moved"
-    # The repository contains more DAGs than kiok.gitsync.max.dags allows.
-    TOO_MANY_DAGS = "too_many_dags"
-    # The commit would prune every DAG of a repository whose allowEmpty is false; it is held until it is accepted.
-    WOULD_EMPTY = "would_empty"
-    # Another worker has taken over this repository; this sync committed nothing.
-    LEASE_LOST = "lease_lost"
-    # The repository was edited during the sync; nothing was committed, and the next sync follows immediately.
-    CONFIGURATION_CHANGED = "configuration_changed"
-    # The worker died during the sync; a repository is failing for this reason after several deaths in a row.
-    WORKER_DIED = "worker_died"
-    # Another sync of the repository is running.
-    BUSY = "busy"
-    # The sync succeeded, but some files failed; their last good DAGs keep serving.
-    FILES_FAILED = "files_failed"
-    # Python or jar files could not be compiled, because no engine is available.
-    SANDBOX_UNAVAILABLE = "sandbox_unavailable"
-    # Python or jar files could not be compiled: the engine does not have their image.
-    IMAGE_MISSING = "image_missing"
-    # Python or jar files could not be compiled: their image speaks another protocol, or has volumes.
-    IMAGE_MISMATCH = "image_mismatch"
-    # The commit as a whole cannot be compiled, for example because of an unreadable .kiokignore.
-    COMPILE_FAILED = "compile_failed"
-    # The connection with the credential cannot be used, or a declared repository names a wrong connection.
-    CREDENTIAL = "credential"
-    # The repository is declared in the configuration, and its declaration is invalid.
-    DECLARATION_INVALID = "declaration_invalid"
-    # The repository is disabled.
-    DISABLED = "disabled"
-    # A user has paused the repository and given a reason.
-    PAUSED = "paused"
-    # A fault of this service; see the service log.
-    INTERNAL = "internal"
+    LEASE_LOST = (
+        "lease_lost",
+        True,
+        "Another worker has taken over the repository. This sync committed nothing.",
+    )
+    CONFIGURATION_CHANGED = (
+        "configuration_changed",
+        True,
+        "The repository was edited during the sync. Nothing was committed.",
+    )
+    WORKER_DIED = (
+        "worker_died",
+        True,
+        "The worker died during the sync: out of memory, crashed, killed, or over "
+        "kiok.gitsync.sync.timeout.ms. Such a sync is repeated immediately. A repository has this reason "
+        "after three such syncs in a row at one commit. It is retried with growing back-off, and every "
+        "DAG keeps serving.",
+    )
+    BUSY = "busy", True, "Another sync of the repository is running."
+    SANDBOX_UNAVAILABLE = (
+        "sandbox_unavailable",
+        True,
+        "Python files or jars could not be compiled, because no engine is available. Also retried at the "
+        "first poll that finds one.",
+    )
+    IMAGE_MISSING = (
+        "image_missing",
+        True,
+        "Python files or jars could not be compiled: the engine does not have their image. Also retried "
+        "at the first poll that finds it.",
+    )
+    IMAGE_MISMATCH = (
+        "image_mismatch",
+        True,
+        "Python files or jars could not be compiled: their image uses another protocol than the service, "
+        "or has volumes. Also retried at the first poll that finds another image.",
+    )
+    INTERNAL = "internal", True, "A fault of the service."
+    SUBPATH_MISSING = (
+        "subpath_missing",
+        False,
+        "The commit has no such folder, and no earlier sync saw it there. Nothing was changed.",
+    )
+    SUBPATH_NOT_A_FOLDER = (
+        "subpath_not_a_folder",
+        False,
+        "The subpath, or a folder above it, is a symbolic link, a submodule or a file in the commit. "
+        "Nothing was changed.",
+    )
+    SUBPATH_MOVED = (
+        "subpath_moved",
+        False,
+        "The subpath is missing from the commit, and files that defined DAGs are in another folder. "
+        "Nothing was changed.",
+    )
+    TOO_MANY_DAGS = (
+        "too_many_dags",
+        False,
+        "The repository contains more DAGs than kiok.gitsync.max.dags. Nothing was changed.",
+    )
+    WOULD_EMPTY = (
+        "would_empty",
+        False,
+        "The commit would prune every DAG of a repository whose allowEmpty is false. It is held until it "
+        "is accepted; nothing was changed.",
+    )
+    FILES_FAILED = (
+        "files_failed",
+        False,
+        "The sync succeeded, but files failed; their last good DAGs keep serving.",
+    )
+    COMPILE_FAILED = (
+        "compile_failed",
+        False,
+        "The commit cannot be evaluated as a whole, for example because of an unreadable .kiokignore. "
+        "Nothing was changed.",
+    )
+    CREDENTIAL = (
+        "credential",
+        False,
+        "The connection with the credential is unusable, or a declared repository names a wrong connection.",
+    )
+    DECLARATION_INVALID = (
+        "declaration_invalid",
+        False,
+        "The repository is declared in the configuration, and its declaration is invalid. Its DAGs keep "
+        "serving.",
+    )
+    DISABLED = "disabled", False, "The repository is disabled."
+    PAUSED = "paused", False, "A user has paused the repository, with a reason."
 
 
 class SyncError(KiokError):
-    """Error that ends a sync without effect. If `transient`, it is retried with exponential back-off."""
+    """Error that ends a sync without effect."""
 
     reason = SyncReason.INTERNAL
-    transient = False
+
+    @property
+    def transient(self) -> bool:
+        """Return whether the sync is retried with exponential back-off."""
+        return self.reason.transient
 
 
 class SubpathMissing(SyncError):
@@ -115,14 +170,12 @@ class LeaseLost(SyncError):
     """Error for a sync whose lease another worker has taken over."""
 
     reason = SyncReason.LEASE_LOST
-    transient = True
 
 
 class ConfigurationChanged(SyncError):
     """Error for a repository that was edited after its sync acquired the lease."""
 
     reason = SyncReason.CONFIGURATION_CHANGED
-    transient = True
 
 
 class DeclarationRefused(SyncError):
@@ -137,11 +190,9 @@ class WorkerDied(SyncError):
     """Error for a worker that ended during the sync."""
 
     reason = SyncReason.WORKER_DIED
-    transient = True
 
 
 class Busy(SyncError):
     """Error for a repository whose lease another sync holds."""
 
     reason = SyncReason.BUSY
-    transient = True

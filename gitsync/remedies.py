@@ -1,4 +1,4 @@
-"""Remedies for each reason of a repository or a sync; the table in docs/reference/reasons.md has the same texts."""
+"""Remedy for each reason of a repository, a sync or a connection, as in docs/reference/reasons.md."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
+from kiok.connections.errors import ConnectionReason
 
 REMEDIES: Mapping[StrEnum, str] = {
     GitReason.NETWORK: "Check that the machine can reach the server: name, port, firewall, proxy.",
@@ -115,6 +116,14 @@ REMEDIES: Mapping[StrEnum, str] = {
     ),
     SyncReason.CONFIGURATION_CHANGED: "None: a sync with the new configuration follows immediately.",
     SyncReason.INTERNAL: "See the service log, and report the fault.",
+    ConnectionReason.MASTER_KEY_MISSING: "Set KIOK_MASTER_KEY, or KIOK_MASTER_KEY_FILE, and start again.",
+    ConnectionReason.MASTER_KEY_TOO_SHORT: "Set a longer one, for example from openssl rand -base64 48.",
+    ConnectionReason.MASTER_KEY_WRONG: "Start with the key that the connections were stored with.",
+    ConnectionReason.MASTER_KEY_UNCHANGED: "Set KIOK_NEW_MASTER_KEY to a different key.",
+    ConnectionReason.TAMPERED: "Enter the property again, and find out who writes to the database.",
+    ConnectionReason.INVALID_PROPERTY: "Correct the property: the message names the line and the rule.",
+    ConnectionReason.MALFORMED_REFERENCE: "For the authors: write ${conn.<id>.<property>} or ${secret.<id>}.",
+    ConnectionReason.UNKNOWN_REFERENCE: "Add the connection or the property, or correct the reference.",
 }
 
 

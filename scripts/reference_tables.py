@@ -1,4 +1,4 @@
-"""Write the generated tables of docs/reference: properties.md and metrics.md.
+"""Write the generated tables of docs/reference.
 
 reference_tables.py            writes the tables
 reference_tables.py --check    exits with status 1 if a table is out of date
@@ -31,9 +31,15 @@ def metrics_table() -> str:
     return marked_text.table(("metric", "type", "labels", "help"), rows)
 
 
-def tables() -> dict[str, str]:
-    """Return each table by its name, which is the name of its page and of its markers."""
-    return {"properties": properties.markdown_table(), "metrics": metrics_table()}
+def pages() -> dict[str, dict[str, str]]:
+    """Return the tables of each page, by the names of their markers. Django must be set up."""
+    import reference_reasons  # imports models
+
+    return {
+        "properties": {"properties": properties.markdown_table()},
+        "metrics": {"metrics": metrics_table()},
+        "reasons": reference_reasons.tables(),
+    }
 
 
 def main() -> int:
@@ -43,13 +49,16 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kiok.server.settings")
     django.setup()
     status = 0
-    for name, table in tables().items():
-        path = REFERENCE / f"{name}.md"
-        if not sys.argv[1:]:
-            marked_text.write(path, name, table)
-        elif not marked_text.is_current(path, name, table):
-            sys.stderr.write(f"docs/reference/{path.name} is out of date: run scripts/reference_tables.py\n")
-            status = 1
+    for page, tables in pages().items():
+        path = REFERENCE / f"{page}.md"
+        for name, table in tables.items():
+            if not sys.argv[1:]:
+                marked_text.write(path, name, table)
+            elif not marked_text.is_current(path, name, table):
+                sys.stderr.write(
+                    f"docs/reference/{path.name}: {name} out of date: run scripts/reference_tables.py\n"
+                )
+                status = 1
     return status
 
 

@@ -17,6 +17,7 @@ No message contains the value of a property or a key.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from kiok.errors import KiokError
 
@@ -26,16 +27,24 @@ NEW_MASTER_KEY = "KIOK_NEW_MASTER_KEY"
 
 
 class ConnectionReason(StrEnum):
-    """Stable names of the errors, for programs."""
+    """The stable name of an error, for programs, with its meaning."""
 
-    MASTER_KEY_MISSING = "master_key_missing"  # no master key is configured
-    MASTER_KEY_TOO_SHORT = "master_key_too_short"  # the master key has fewer than 32 characters
-    MASTER_KEY_WRONG = "master_key_wrong"  # the master key does not decrypt the data keys
-    MASTER_KEY_UNCHANGED = "master_key_unchanged"  # the new master key is the current one
-    TAMPERED = "tampered"  # a stored value does not belong to its place
-    INVALID_PROPERTY = "invalid_property"  # a name or value that cannot be stored
-    MALFORMED_REFERENCE = "malformed_reference"  # for example `${conn.x}` without a key
-    UNKNOWN_REFERENCE = "unknown_reference"  # no such connection, or no such property in it
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    MASTER_KEY_MISSING = "master_key_missing", "No master key is configured."
+    MASTER_KEY_TOO_SHORT = "master_key_too_short", "The master key has fewer than 32 characters."
+    MASTER_KEY_WRONG = "master_key_wrong", "The master key does not decrypt the data keys."
+    MASTER_KEY_UNCHANGED = "master_key_unchanged", "The new master key is the same as the current one."
+    TAMPERED = "tampered", "A stored value was altered, or belongs to another connection, property or key."
+    INVALID_PROPERTY = "invalid_property", "The name or value of a property cannot be stored."
+    MALFORMED_REFERENCE = "malformed_reference", "A ${conn...} or ${secret...} is malformed."
+    UNKNOWN_REFERENCE = "unknown_reference", "The connection does not exist, or lacks the property."
 
 
 class ConnectionsError(KiokError):
