@@ -33,12 +33,13 @@ def metrics_table() -> str:
 
 def pages() -> dict[str, dict[str, str]]:
     """Return the tables of each page, by the names of their markers. Django must be set up."""
-    import reference_reasons  # imports models
+    from reference import commands, reasons  # import models
 
     return {
         "properties": {"properties": properties.markdown_table()},
         "metrics": {"metrics": metrics_table()},
-        "reasons": reference_reasons.tables(),
+        "reasons": reasons.tables(),
+        "cli": commands.tables(),
     }
 
 

@@ -33,14 +33,17 @@ USAGE_ERROR = 2
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Sync repositories now and report the results. Exit status 0: all repositories are in sync and no file failed; "
+        "Sync repositories now, compute what a sync would do, or list the repositories, and report the results. "
+        "Exit status 0: all repositories are in sync and no file failed; "
         "1: a repository or file failed (all valid DAGs are registered); 2: usage or configuration error, such as an "
         "invalid declaration of a repository (the other repositories are synced)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         action = parser.add_mutually_exclusive_group(required=True)
-        action.add_argument("--now", action="store_true", help="sync and wait for the results")
+        action.add_argument(
+            "--now", action="store_true", help="sync the enabled repositories and wait for the results"
+        )
         action.add_argument("--list", action="store_true", help="list the repositories with their state")
         parser.add_argument(
             "--repo",
@@ -49,13 +52,16 @@ class Command(BaseCommand):
             help="only this repository; may be given more than once",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="report what a sync would do, without writing"
+            "--dry-run", action="store_true", help="with --now: report what a sync would do, without writing"
         )
-        parser.add_argument("--full", action="store_true", help="compile all files, including unchanged ones")
+        parser.add_argument(
+            "--full", action="store_true", help="with --now: compile all files, including unchanged ones"
+        )
         parser.add_argument(
             "--accept-empty",
             action="store_true",
-            help="with --now and --repo: accept the held commit that prunes every DAG of the repository, and sync it",
+            help="with --now and --repo: accept the commit that each named repository holds because it prunes every DAG, "
+            "and sync it. If one of them holds none, nothing is accepted",
         )
         parser.add_argument(
             "--json", action="store_true", help="print one JSON object on stdout, nothing else"

@@ -19,6 +19,7 @@ from gitsync.worker.cluster import SurvivingSentinel
 
 
 class Command(DjangoQCommand):  # type: ignore[misc]
+    help = "Run only the workers, without the web server. Takes the options of django-q2's command."
     requires_system_checks: Sequence[str] = ()  # they would import every page
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -23,7 +23,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--reencrypt", action="store_true", help="then re-encrypt every connection")
+        which.add_argument(
+            "--reencrypt", action="store_true", help="create a new version, then re-encrypt every connection"
+        )
         which.add_argument(
             "--reencrypt-only",
             action="store_true",

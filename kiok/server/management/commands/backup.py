@@ -25,7 +25,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="a new file, created with mode 0600; `-` for stdout")
+        parser.add_argument("file", metavar="FILE", help="a new file, created with mode 0600; `-` for stdout")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # Stop as with Ctrl-C: pg_dump ends too, and the incomplete file is removed.

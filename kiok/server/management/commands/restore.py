@@ -18,12 +18,15 @@ from kiok.server.backup import BackupError, load, unknown_migrations, wrong_key
 class Command(BaseCommand):
     help = (
         "Load a file of `manage.py backup` into an empty database, update its tables to this version, and check that the "
-        "master key decrypts it. Exit status 0: the data is complete and readable; 1: it is not, and the message says why."
+        "master key decrypts it. Exit status 0: the data is complete and readable; 1: it is incomplete or unreadable, and "
+        "the message says why."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", help="a file written by `manage.py backup`; `-` for stdin")
+        parser.add_argument(
+            "file", metavar="FILE", help="a file written by `manage.py backup`; `-` for stdin"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from gitsync.errors import SyncReason
@@ -11,14 +10,8 @@ from gitsync.remedies import REMEDIES
 from kiok.connections.errors import ConnectionReason
 from kiok.server import marked_text
 
-# Names, commands, URLs and values that the texts contain without quotes.
-CODE = re.compile(
-    r"kiok(?:\.[a-z]+)+(?:\.\*)?"
-    r"|manage\.py [a-z]+(?: --[a-z-]+(?: NAME)?)*"
-    r"|git (?:fsck|commit --amend -S|tag -s)|openssl rand -base64 \d+|make images|scripts/[a-z]+\.sh"
-    r"|(?:https|ssh)://[^\s,)]+|user@host:path|\$\{[^}]*\}|uploadpack\.\w+|\.kiokignore|\.gitkeep|(?<= )\.\.(?= )"
-    r"|\b[a-z]+(?:_[a-z]+)+\b|\b[A-Z]+(?:_[A-Z]+)+\b|\b[a-z]+[A-Z]\w*|\bVOLUME\b"
-)
+from .text import markdown
+
 # Phrases that link to a page.
 LINKS = {
     "back-off": "../operate/polling.md#retries-after-a-failure",
@@ -28,7 +21,6 @@ LINKS = {
     "team's own": "../operate/sandbox-images.md",
     "held": "../operate/pruning.md",
 }
-_LINKED = re.compile("|".join(rf"(?<!\w){re.escape(phrase)}(?!\w)" for phrase in LINKS))
 
 Reason = GitReason | SyncReason | ConnectionReason
 
@@ -46,13 +38,9 @@ def tables() -> dict[str, str]:
     }
 
 
-def markdown(text: str) -> str:
-    """Return a text with its code in backticks and its links."""
-    linked = _LINKED.sub(lambda found: f"[{found[0]}]({LINKS[found[0]]})", text)
-    parts = re.split(r"(\]\([^)]*\))", linked)  # a link's address stays as it is
-    return "".join(part if part.startswith("](") else CODE.sub(r"`\g<0>`", part) for part in parts)
-
-
 def _table(reasons: Iterable[Reason]) -> str:
-    rows = [(f"`{reason.value}`", markdown(reason.meaning), markdown(REMEDIES[reason])) for reason in reasons]
+    rows = [
+        (f"`{reason.value}`", markdown(reason.meaning, LINKS), markdown(REMEDIES[reason], LINKS))
+        for reason in reasons
+    ]
     return marked_text.table(("reason", "meaning", "remedy"), rows)

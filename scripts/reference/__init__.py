@@ -1,0 +1,1 @@
+"""Tables of the pages in docs/reference, from the code. `scripts/reference_tables.py` writes them."""
