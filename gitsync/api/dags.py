@@ -134,9 +134,13 @@ def dags(
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
     repository: RepositoryName = ABSENT,
-    stale: Flag = ABSENT,
-    origin: OriginName = ABSENT,
-    search: Annotated[Search, Field(description="Text in uid, id, name or description.")] = ABSENT,
+    stale: Annotated[
+        Flag, Field(description="true: only stale DAGs; false: only DAGs that are not stale.")
+    ] = ABSENT,
+    origin: Annotated[OriginName, Field(description="Only DAGs of this origin.")] = ABSENT,
+    search: Annotated[
+        Search, Field(description="Text to find in the uid, id, name or description.")
+    ] = ABSENT,
 ) -> DagPage:
     """List the DAGs that are served now, ordered by uid."""
     rows = Dag.objects.visible_to(request.auth.user)
@@ -219,7 +223,11 @@ def versions(
     auth=BearerToken(TokenScope.READ, VIEW_VERSION),
     summary="Read a version of a DAG",
 )
-def version(request: ApiRequest, version: Number, uid: DagUid) -> VersionOut:
+def version(
+    request: ApiRequest,
+    version: Annotated[Number, Field(description="The number of the version.")],
+    uid: DagUid,
+) -> VersionOut:
     """Return the DAG as it was at one version."""
     row = DagVersion.objects.filter(uid=uid, version=version).visible_to(request.auth.user).first()
     if row is None:

@@ -6,14 +6,17 @@ The page that shows it requires an admin login, the document a login or a token.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_type_hints
 
 from django.contrib.admin.views.decorators import staff_member_required
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 from ninja.operation import Operation
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from gitsync.api.auth import BearerToken, caller_of
 from gitsync.api.problems import CONTENT_TYPE, Problem
@@ -111,8 +114,10 @@ def parameters(document: dict[str, Any], path: str, method: str) -> frozenset[st
 
 
 def _complete(described: dict[str, Any], method: str, operation: Operation) -> None:
+    fields = _fields(operation)
     for parameter in described["parameters"]:
         _never_null(parameter)
+        _describe(parameter, fields.get(parameter["name"], ()))
     for status, answer in described["responses"].items():
         answer["description"] = HTTPStatus(status).phrase
         if status in _HEADERS:
@@ -137,10 +142,25 @@ def _never_null(parameter: dict[str, Any]) -> None:
         (given,) = [choice for choice in schema.pop("anyOf") if choice != {"type": "null"}]
         schema.update(given)
     for key in ("description", "examples"):
-        if key in schema:
-            parameter[key] = schema.pop(key)
-    if "examples" in parameter:  # a parameter's examples have names
-        parameter["examples"] = {f"example {n}": {"value": v} for n, v in enumerate(parameter["examples"], 1)}
+        schema.pop(key, None)  # `_describe` adds them to the parameter
+
+
+def _fields(operation: Operation) -> dict[str, list[FieldInfo]]:
+    """Return the `Field`s in the annotation of each parameter, by its name in requests."""
+    hints = get_type_hints(operation.view_func, include_extras=True)
+    return {
+        to_camel(name): [item for item in getattr(hint, "__metadata__", ()) if isinstance(item, FieldInfo)]
+        for name, hint in hints.items()
+    }
+
+
+def _describe(parameter: dict[str, Any], fields: Iterable[FieldInfo]) -> None:
+    """Add the description and the examples of a parameter's annotation: ninja drops them for most parameters."""
+    for field in fields:
+        if field.description:
+            parameter["description"] = field.description
+        if field.examples:  # a parameter's examples have names
+            parameter["examples"] = {f"example {n}": {"value": v} for n, v in enumerate(field.examples, 1)}
 
 
 def _needs(operation: Operation) -> str:

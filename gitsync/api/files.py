@@ -141,7 +141,7 @@ def files(
     name: RepositoryName,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    state: FileStateName = ABSENT,
+    state: Annotated[FileStateName, Field(description="Only files in this state.")] = ABSENT,
 ) -> FilePage:
     """List the repository's files with their state at the last applied commit, ordered by path."""
     rows = SourceFile.objects.filter(repository=found(request.auth, name))

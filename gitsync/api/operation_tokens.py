@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from django.core import signing
 from django_q.models import OrmQ
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from gitsync.api.problems import not_found
 from gitsync.models import QueuedSync
@@ -23,7 +23,11 @@ from kiok.cluster.conf import properties
 MAX_AGE = timedelta(days=1)
 TURNS = ("sync",)  # kinds with a row in the table of queued syncs; the others are only tasks in the queue
 
-Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_length=1, max_length=2000)]
+Ticket = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_length=1, max_length=2000),
+    Field(description="The `id` in the response to the request, as in its `Location`."),
+]
 
 
 def write(kind: str, value: Mapping[str, Any]) -> str:

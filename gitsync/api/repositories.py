@@ -111,7 +111,7 @@ class Reason(Taken):
         StringConstraints(
             pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", min_length=1, max_length=actions.MAX_REASON
         ),
-    ] = Field(examples=["The git server is being migrated."])
+    ] = Field(description="Why the repository is paused.", examples=["The git server is being migrated."])
 
 
 class Removed(Sent):
@@ -140,7 +140,10 @@ def repositories(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    state: Literal["never", "in_sync", "degraded", "failing"] = ABSENT,
+    state: Annotated[
+        Literal["never", "in_sync", "degraded", "failing"],
+        Field(description="Only repositories in this state."),
+    ] = ABSENT,
     search: Annotated[Search, Field(description="Text to find in the name, URL, ref or subpath.")] = ABSENT,
 ) -> RepositoryPage:
     """List the repositories that the token's user may see, ordered by name."""

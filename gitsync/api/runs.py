@@ -75,7 +75,7 @@ def runs(
     cursor: Cursor = ABSENT,
     uid: Annotated[Uid, Field(description="Only runs of the DAG with this uid.")] = ABSENT,
     repository: RepositoryName = ABSENT,
-    state: RunStateName = ABSENT,
+    state: Annotated[RunStateName, Field(description="Only runs in this state.")] = ABSENT,
 ) -> RunPage:
     """List runs of DAGs, newest first."""
     given = {"uid": uid, "repository": repository, "state": state}
@@ -87,7 +87,7 @@ def runs(
 
 
 @router.get("/{id}", response=RunOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a run")
-def run(request: ApiRequest, id: Key) -> RunOut:
+def run(request: ApiRequest, id: Annotated[Key, Field(description="The run's id.")]) -> RunOut:
     """Return one run with the state and log of each task."""
     row: Any = DagRun.objects.filter(pk=id).visible_to(request.auth.user).first()
     if row is None:

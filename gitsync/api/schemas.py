@@ -48,12 +48,21 @@ def _flag(value: Any) -> Any:
 Text = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=10_000)]
 Search = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=200)]
 Uid = Annotated[str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=1400)]
-FilePath = Annotated[str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=1024)]
+FilePath = Annotated[
+    str,
+    StringConstraints(pattern=_NO_NUL, min_length=1, max_length=1024),
+    Field(description="The file's path, from the repository's root."),
+]
 CorrelationId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_CHARACTERS),
+    Field(description="The correlation id of the sync's log lines."),
 ]
-RepositoryName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
+RepositoryName = Annotated[
+    str,
+    StringConstraints(pattern=NAME_PATTERN, max_length=63),
+    Field(description="The repository's name."),
+]
 # Values in URLs.
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Key = Annotated[int, Field(ge=1, le=MAX_INT64), BeforeValidator(integer)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
 from ninja import Query, Router
@@ -102,8 +102,8 @@ def syncs(
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
     repository: RepositoryName = ABSENT,
-    state: SyncStateName = ABSENT,
-    trigger: TriggerName = ABSENT,
+    state: Annotated[SyncStateName, Field(description="Only syncs in this state.")] = ABSENT,
+    trigger: Annotated[TriggerName, Field(description="Only syncs with this trigger.")] = ABSENT,
     correlation_id: CorrelationId = NO_ID,
 ) -> SyncPage:
     """List syncs, newest first. Polls that found nothing new are not listed."""
@@ -122,7 +122,7 @@ def syncs(
 @router.get(
     "/{id}", response=SyncOut, auth=BearerToken(TokenScope.READ, VIEW), url_name="sync", summary="Read a sync"
 )
-def sync(request: ApiRequest, id: Key) -> SyncOut:
+def sync(request: ApiRequest, id: Annotated[Key, Field(description="The sync's id.")]) -> SyncOut:
     """Return one sync with its changes, failed files, duration per step, and sync log."""
     rows = SyncRun.objects.select_related("repository").visible_to(request.auth.user)
     row: Any = counted_syncs(rows).defer(None).filter(pk=id).first()
