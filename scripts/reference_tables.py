@@ -33,13 +33,14 @@ def metrics_table() -> str:
 
 def pages() -> dict[str, dict[str, str]]:
     """Return the tables of each page, by the names of their markers. Django must be set up."""
-    from reference import commands, reasons  # import models
+    from reference import api, commands, reasons  # import models
 
     return {
         "properties": {"properties": properties.markdown_table()},
         "metrics": {"metrics": metrics_table()},
         "reasons": reasons.tables(),
         "cli": commands.tables(),
+        "api": api.tables(),
     }
 
 

@@ -18,7 +18,7 @@ from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import ApiRefusal, not_found
-from gitsync.api.schemas import ABSENT, Flag, Number, RepositoryName, Search, Sent, Time, Uid
+from gitsync.api.schemas import ABSENT, Flag, Number, RepositoryFilter, Search, Sent, Time, Uid
 from gitsync.models import TokenScope
 from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
@@ -133,7 +133,7 @@ def dags(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    repository: RepositoryName = ABSENT,
+    repository: RepositoryFilter = ABSENT,
     stale: Annotated[
         Flag, Field(description="true: only stale DAGs; false: only DAGs that are not stale.")
     ] = ABSENT,

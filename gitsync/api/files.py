@@ -17,7 +17,7 @@ from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import found
-from gitsync.api.schemas import ABSENT, FilePath, RepositoryName, Search, Sent, Time
+from gitsync.api.schemas import ABSENT, FilePath, RepositoryFilter, RepositoryName, Search, Sent, Time
 from gitsync.models import FileState, SourceFile, TokenScope
 from gitsync.repositories import failing_files as failing
 from gitsync.repositories.queries import located_files, reason_of
@@ -187,7 +187,7 @@ def errors(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    repository: RepositoryName = ABSENT,
+    repository: RepositoryFilter = ABSENT,
     search: Annotated[Search, Field(description="Text to find in the path or message.")] = ABSENT,
 ) -> ErrorPage:
     """List the failing files of all repositories, each with the lines at fault and the stale DAGs that are served."""

@@ -38,7 +38,7 @@ class Me(Sent):
     permissions: list[str] = Field(description="The user's permissions that concern kiok.")
 
 
-@router.get("/", response=Me, auth=BearerToken(), summary="Who am I?")
+@router.get("/", response=Me, auth=BearerToken(), summary="Read the token and its user")
 def me(request: ApiRequest) -> Me:
     """Return the token's user, scopes and expiry. Requires no scope."""
     user, token = request.auth.user, request.auth.token

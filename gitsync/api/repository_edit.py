@@ -81,7 +81,10 @@ class RepositoryChange(Taken):
     include: Text = Field(
         "*.py", description="Files outside the subpath that DAGs may read: one pattern per line."
     )
-    verify: Literal["off", "commit", "tag"] = Field("off", description="What must have a valid signature.")
+    verify: Literal["off", "commit", "tag"] = Field(
+        "off",
+        description="The signature that is required: off: none; commit: that of the commit; tag: that of the tag.",
+    )
     verify_connection_id: ConnectionId | None = Field(
         None, description="The connection whose keys are trusted."
     )

@@ -13,7 +13,7 @@ from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
-from gitsync.api.schemas import ABSENT, Key, RepositoryName, Sent, Time, Uid
+from gitsync.api.schemas import ABSENT, Key, RepositoryFilter, Sent, Time, Uid
 from gitsync.models import TokenScope
 from kiok.metadata.models import DagRun
 
@@ -74,7 +74,7 @@ def runs(
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
     uid: Annotated[Uid, Field(description="Only runs of the DAG with this uid.")] = ABSENT,
-    repository: RepositoryName = ABSENT,
+    repository: RepositoryFilter = ABSENT,
     state: Annotated[RunStateName, Field(description="Only runs in this state.")] = ABSENT,
 ) -> RunPage:
     """List runs of DAGs, newest first."""

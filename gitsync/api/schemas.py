@@ -56,13 +56,14 @@ FilePath = Annotated[
 CorrelationId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_CHARACTERS),
-    Field(description="The correlation id of the sync's log lines."),
+    Field(description="Only syncs with this correlation id, which their log lines have too."),
 ]
 RepositoryName = Annotated[
     str,
     StringConstraints(pattern=NAME_PATTERN, max_length=63),
     Field(description="The repository's name."),
 ]
+RepositoryFilter = Annotated[RepositoryName, Field(description="Only rows of the repository with this name.")]
 # Values in URLs.
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Key = Annotated[int, Field(ge=1, le=MAX_INT64), BeforeValidator(integer)]

@@ -57,7 +57,8 @@ class Accepted(Taken):
     """The commit to accept: `held.commit` of the repository."""
 
     commit: Annotated[Text, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] = Field(
-        description="The full commit id.", examples=["4b825dc642cb6eb9a060e54bf8d69288fbee4904"]
+        description="The full commit id, of 40 or 64 hexadecimal digits.",
+        examples=["4b825dc642cb6eb9a060e54bf8d69288fbee4904"],
     )
 
 

@@ -13,7 +13,7 @@ from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import not_found
-from gitsync.api.schemas import ABSENT, CorrelationId, Key, RepositoryName, Sent, Time
+from gitsync.api.schemas import ABSENT, CorrelationId, Key, RepositoryFilter, Sent, Time
 from gitsync.models import SyncRun, TokenScope
 from gitsync.repositories.queries import CHANGES, counted_syncs
 
@@ -101,7 +101,7 @@ def syncs(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    repository: RepositoryName = ABSENT,
+    repository: RepositoryFilter = ABSENT,
     state: Annotated[SyncStateName, Field(description="Only syncs in this state.")] = ABSENT,
     trigger: Annotated[TriggerName, Field(description="Only syncs with this trigger.")] = ABSENT,
     correlation_id: CorrelationId = NO_ID,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from gitsync.api.service import described
 from gitsync.errors import SyncError, SyncReason
 from gitsync.git.errors import GitReason
 from gitsync.remedies import REMEDIES
 from gitsync.sync.verify import TrustedKeysUnreadable
 from kiok.connections.errors import ConnectionReason
-from scripts.reference import commands, reasons
+from scripts.reference import api, commands, reasons
 from scripts.reference.text import markdown
 
 REASONS = [*GitReason, *SyncReason, *ConnectionReason]
@@ -61,6 +64,44 @@ def test_parts_of_separates_the_exit_statuses_from_the_help() -> None:
 
 def test_usage_has_no_option_that_all_commands_have() -> None:
     assert commands.usage("backup", commands.commands()["backup"]) == "manage.py backup FILE"
+
+
+def test_fields_of_the_api_have_a_type_and_a_meaning() -> None:
+    found = list(api.fields())
+    assert len(found) > 50
+    for place, field in found:
+        assert field.text.endswith("."), f"{place}: {field.name}"
+        assert api.type_of(field.schema)
+
+
+def test_operations_have_a_purpose_and_name_their_scope_once() -> None:
+    found = list(api.operations(described()))
+    assert len({operation.name for operation in found}) == len(found) > 20
+    for operation in found:
+        assert operation.text.endswith("."), operation.name
+        assert operation.described["summary"]
+        assert all(operation.results.values()), operation.name
+        scope, permission = operation.needs
+        assert bool(scope) == bool(permission) == (operation.path != "/"), operation.name
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"type": "boolean"}, "boolean"),
+        ({"enum": ["a", "b"], "type": "string"}, "`a`, `b`"),
+        ({"type": "integer", "minimum": 1, "maximum": 9}, "integer, 1 to 9"),
+        ({"type": "integer", "minimum": 1, "maximum": 2**63 - 1}, "integer, at least 1"),
+        ({"type": "string", "maxLength": 9}, "string, at most 9 characters"),
+        (
+            {"anyOf": [{"type": "string", "minLength": 1, "maxLength": 9}, {"type": "null"}]},
+            "string, 1 to 9 characters; or null",
+        ),
+        ({"type": "array", "maxItems": 2, "items": {"type": "integer"}}, "list, at most 2 of: integer"),
+    ],
+)
+def test_type_of_says_the_type_and_its_limits(schema: dict[str, Any], text: str) -> None:
+    assert api.type_of(schema) == text
 
 
 def test_sync_error_is_transient_if_its_reason_is() -> None:
