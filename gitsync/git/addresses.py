@@ -76,18 +76,11 @@ _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # RFC 8215
 _ISATAP_IDS = (0x00005EFE, 0x02005EFE)  # RFC 5214: the first half of the interface id
 
 
-def is_public(address: Address) -> bool:
-    """Return whether a connection to the address can only lead to the public internet.
-
-    An IPv6 address that embeds IPv4 addresses is public only if each of those is.
-    """
-    return is_public_or_in(address, ())
-
-
 def is_public_or_in(address: Address, networks: Iterable[Network]) -> bool:
-    """Return whether the address is public, or `networks` allow it.
+    """Return whether a connection to the address can only lead to the public internet, or `networks` allow it.
 
-    `networks` allow an address that one of them contains, and an IPv6 address whose private IPv4 addresses they contain.
+    An IPv6 address that embeds IPv4 addresses is public only if each of those is. `networks` allow an address
+    that one of them contains, and an IPv6 address whose private IPv4 addresses they contain.
     """
     allowed = list(networks)
     if any(address in network for network in allowed):
