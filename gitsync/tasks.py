@@ -27,8 +27,6 @@ from kiok.cluster.models import LeaderLease
 if TYPE_CHECKING:
     from gitsync.sync.context import Requeue, SyncOptions
 
-LEADER_SCHEDULE = leader_schedule.NAME
-LEAD = leader_schedule.FUNCTION
 SYNC = dispatch.TASK
 DRY_RUN = "gitsync.tasks.dry_run"
 

@@ -124,11 +124,6 @@ def shortened(text: str | None, characters: int = 120) -> str:
     return format_html('<span title="{}">{}…</span>', text[:1000], line[:characters])
 
 
-def preformatted(text: str | None) -> str:
-    """Return multi-line text as a preformatted block."""
-    return format_html('<pre class="kiok-text" tabindex="0">{}</pre>', text) if text else NOTHING
-
-
 def spec_text(spec: dict[str, Any]) -> str:
     """Return a DagSpec as readable JSON, with keys in wire order, which the database does not keep."""
     shown = _in_order(spec, _DAG_KEYS)

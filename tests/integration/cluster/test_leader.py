@@ -19,6 +19,7 @@ from django_q.tasks import async_task
 
 from gitsync import tasks
 from gitsync.models import Repository, SyncRun, Trigger
+from gitsync.queue import leader_schedule
 from kiok.cluster import leader
 from kiok.cluster.models import LeaderLease, Worker
 from kiok.cluster.process_id import is_dead, process_name
@@ -201,7 +202,7 @@ def test_a_process_of_another_container_is_not_taken_for_dead() -> None:
 def test_the_schedule_is_there_once(transactional_db: None) -> None:
     tasks.ensure_schedule()
     tasks.ensure_schedule()
-    schedule = Schedule.objects.get(name=tasks.LEADER_SCHEDULE)
+    schedule = Schedule.objects.get(name=leader_schedule.NAME)
     assert schedule.func == "gitsync.tasks.lead"
 
 

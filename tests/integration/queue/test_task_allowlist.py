@@ -40,7 +40,7 @@ def hostile(tmp_path: Path) -> HostileTasks:
 
 
 def test_the_list_holds_exactly_the_functions_that_the_product_enqueues() -> None:
-    own = {dispatch.TASK, tasks.DRY_RUN, tasks.LEAD, outbox.DELIVER, sandbox_check.TASK}
+    own = {dispatch.TASK, tasks.DRY_RUN, leader_schedule.FUNCTION, outbox.DELIVER, sandbox_check.TASK}
     assert own | {connection_test_tasks.CHECK, connection_test_tasks.ACCEPT} == task_allowlist.FUNCTIONS
     for name in task_allowlist.FUNCTIONS:
         module, _, function = name.rpartition(".")
@@ -68,7 +68,7 @@ def test_hostile_rows_of_every_table_run_nothing_and_stop_nothing_else(
         eventually(lambda: not OrmQ.objects.exists(), PATIENCE_SECONDS, "every message is taken")
         count = len(hostile.schedules())
         eventually(lambda: len(lines("refused schedule")) == count, PATIENCE_SECONDS, "every schedule")
-        own = Schedule.objects.get(name=leader_schedule.NAME, func=tasks.LEAD)
+        own = Schedule.objects.get(name=leader_schedule.NAME, func=leader_schedule.FUNCTION)
         eventually(
             lambda: Schedule.objects.get(pk=own.pk).next_run > own.next_run, PATIENCE_SECONDS, "the leader's"
         )
@@ -159,10 +159,10 @@ def test_the_schedule_of_the_leader_is_restored_beside_a_damaged_row() -> None:
     tasks.ensure_schedule()
     Schedule.objects.update(func="os.system")
     tasks.ensure_schedule()
-    assert Schedule.objects.filter(func=tasks.LEAD).count() == 1
+    assert Schedule.objects.filter(func=leader_schedule.FUNCTION).count() == 1
     leader_schedule.run_due()
-    row = Schedule.objects.get(func=tasks.LEAD)
+    row = Schedule.objects.get(func=leader_schedule.FUNCTION)
     assert row.next_run > timezone.now()
     [message] = OrmQ.objects.filter(key=Conf.CLUSTER_NAME)
-    assert message.task["func"] == tasks.LEAD
+    assert message.task["func"] == leader_schedule.FUNCTION
     assert task_allowlist.refusal(message.task) == ""
