@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,34 +13,29 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
+from gitsync.admin.session_operations import NO_PANEL, PATIENCE, panel, remembered, start, unfinished
 from gitsync.admin.views import Views
 from gitsync.models import Repository
 from gitsync.repositories import connection_test_tasks
 from gitsync.repositories.connection_test import RemoteCheck
+from gitsync.repositories.operation import OperationKind, OperationState
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
-TESTS = SessionTasks(
-    "gitsync_checks",
-    (connection_test_tasks.CHECK, connection_test_tasks.ACCEPT),
-    patience=timedelta(minutes=15),
-)
+KIND = OperationKind.CONNECTION_TEST
 MAY_ACCEPT = "connections.change_connection"  # accepting a host key changes the connection
 
 
 def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
     """Return `{"settled": bool, "parts": {"line": html, "body": html}}`; None without a test, or if it is outdated."""
-    if not TESTS.asked(request, repository.pk):
+    operation = remembered(request, KIND).get(repository.pk)
+    if operation is None:
         return None
-    task = TESTS.result(request, repository.pk)
-    if task is None:
-        if TESTS.is_given_up(request, repository.pk):
-            return panel(Tone.IDLE, "no result", "No worker ran the test. Test again.")
-        return panel(Tone.BUSY, "testing", "Waiting for a worker to test the connection.", settled=False)
-    if not task.success:
-        return panel(Tone.BAD, "no result", "The worker failed. See the service log.")
-    found = RemoteCheck.from_json(task.result["check"])
+    state, result = operation.poll(PATIENCE)
+    if state is not OperationState.DONE:
+        text = "Waiting for a worker to test the connection."
+        return unfinished(state, "testing", text, "No worker ran the test. Test again.")
+    found = RemoteCheck.from_json(result["check"])
     if found.config and found.config != repository.config_hash:
         return None
     tone, word = (Tone.BAD, found.reason) if found.reason else (Tone.GOOD, "reachable")
@@ -49,8 +44,8 @@ def check_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] 
         "gitsync/remote_check.html",
         {
             "check": found,
-            "note": task.result["note"],
-            "refused": task.result["refused"],
+            "note": result["note"],
+            "refused": result["refused"],
             "left_out_branches": found.n_branches - len(found.branches),
             "left_out_tags": found.n_tags - len(found.tags),
             "commit": display.commit(found.commit),
@@ -84,7 +79,7 @@ class CheckViews(Views):
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Request a connection test, and redirect to the repository's page, which shows its result."""
         repository = self.changeable(request, pk)
-        TESTS.ask(request, pk, partial(connection_test_tasks.enqueue_check, repository.pk))
+        start(request, KIND, partial(connection_test_tasks.enqueue_check, repository.pk), pk)
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -96,7 +91,7 @@ class CheckViews(Views):
         if fingerprint:
             user_id = int(request.user.pk or 0)
             accept = partial(connection_test_tasks.enqueue_accept, repository.pk, fingerprint, user_id)
-            TESTS.ask(request, pk, accept)
+            start(request, KIND, accept, pk)
         else:
             messages.error(
                 request,

@@ -16,12 +16,12 @@ from django.views.decorators.http import require_POST
 
 from gitsync.actions import ActionRefused, ask_for_dry_run
 from gitsync.admin import git_links
-from gitsync.admin.session_tasks import NO_PANEL, SessionTasks, panel
+from gitsync.admin.session_operations import NO_PANEL, PATIENCE, panel, remembered, start, unfinished
 from gitsync.admin.views import Views
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, RepositoryState
 from gitsync.repositories import links
-from gitsync.tasks import DRY_RUN
+from gitsync.repositories.operation import OperationKind, OperationState
 from kiok.cluster.conf import properties
 from kiok.metadata.admin import display, side_by_side
 from kiok.metadata.admin.display import Tone
@@ -40,26 +40,16 @@ CHANGE_KINDS = (
 )
 
 
-def dry_runs() -> SessionTasks:
-    """Return the dry runs of a session. A dry run may wait for a worker, and then take as long as a sync."""
-    patience = timedelta(minutes=15, milliseconds=properties().gitsync_sync_timeout_ms)
-    return SessionTasks("gitsync_dry_runs", (DRY_RUN,), patience)
-
-
 def dry_run_panel(request: HttpRequest, repository: Repository) -> dict[str, Any] | None:
     """Return `{"settled": bool, "parts": {"line": html, "body": html}}`; None without a dry run, or if it is outdated."""
-    asked = dry_runs()
-    if not asked.asked(request, repository.pk):
+    operation = remembered(request, OperationKind.DRY_RUN).get(repository.pk)
+    if operation is None:
         return None
-    task = asked.result(request, repository.pk)
-    if task is None:
-        if asked.is_given_up(request, repository.pk):
-            return panel(Tone.IDLE, "no result", "No worker did the dry run. Start it again.")
+    # A dry run may wait for a worker, and then take as long as a sync.
+    state, found = operation.poll(PATIENCE + timedelta(milliseconds=properties().gitsync_sync_timeout_ms))
+    if state is not OperationState.DONE:
         text = "A worker determines what a sync would do. Nothing is written."
-        return panel(Tone.BUSY, "dry run", text, settled=False)
-    if not task.success:
-        return panel(Tone.BAD, "no result", "The worker failed. See the service log.")
-    found = task.result
+        return unfinished(state, "dry run", text, "No worker did the dry run. Start it again.")
     if not found or found["config"] != repository.config_hash:
         return None
     report = found["report"]
@@ -193,7 +183,7 @@ class DryRunViews(Views):
         repository = self.changeable(request, pk)
         enqueue = partial(ask_for_dry_run, request.user, repository, full="full" in request.POST)
         try:
-            dry_runs().ask(request, pk, enqueue)
+            start(request, OperationKind.DRY_RUN, enqueue, pk)
         except ActionRefused as error:
             messages.warning(request, f"No dry run was started. {error}")
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))

@@ -12,10 +12,11 @@ from django.utils.http import urlencode
 
 from gitsync.admin import errors, git_links, problems, states, sync_status
 from gitsync.admin.delivery import last_deliveries
-from gitsync.admin.sync_status import RequestedSync, SyncStatus
+from gitsync.admin.sync_status import SyncStatus
 from gitsync.models import FileState, Repository, SourceFile, SyncRun, SyncState
 from gitsync.remedies import remedy
 from gitsync.repositories import links
+from gitsync.repositories.operation import Operation, worker_hint
 from gitsync.repositories.queries import counted_syncs, located_files
 from gitsync.sync.empty_hold import every_dag, hold_of
 from kiok.metadata.admin import display
@@ -28,7 +29,7 @@ MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 MAY_ACCEPT = "gitsync.change_repository"  # as for a sync, for declared repositories too
 
 
-def of_repository(user: Any, repository: Repository, asked: RequestedSync | None) -> dict[str, Any]:
+def of_repository(user: Any, repository: Repository, asked: Operation | None) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"line": html, "body": html}}` for a repository, as the user may see it."""
     links.load_senders([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
@@ -38,9 +39,7 @@ def of_repository(user: Any, repository: Repository, asked: RequestedSync | None
     return {"settled": status.settled, "parts": {"line": line, "body": body}}
 
 
-def of_requests(
-    user: Any, repositories: list[Repository], asked: Mapping[int, RequestedSync]
-) -> dict[str, Any]:
+def of_requests(user: Any, repositories: list[Repository], asked: Mapping[int, Operation]) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"line": html}}` for the page of several requests."""
     found = sync_status.statuses(repositories, asked)
     settled = all(status.settled for status in found.values())
@@ -53,7 +52,7 @@ def of_requests(
 
 
 def _hint(settled: bool) -> str:
-    return "" if settled else sync_status.worker_hint()
+    return "" if settled else worker_hint()
 
 
 def _line(repository: Repository, status: SyncStatus, *, named: bool, linked: bool) -> dict[str, Any]:

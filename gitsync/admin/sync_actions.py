@@ -18,13 +18,15 @@ from django.views.decorators.http import require_POST
 
 from gitsync.actions import ActionRefused, accept_empty, ask_for_sync
 from gitsync.admin import panel
-from gitsync.admin.sync_status import RequestedSync, last_runs, standing
+from gitsync.admin.session_operations import MAX_REMEMBERED, remember, remembered
+from gitsync.admin.sync_status import last_runs
 from gitsync.admin.views import Views
 from gitsync.models import Repository
+from gitsync.repositories.operation import Operation, OperationKind
 from kiok.metadata.admin import display
 
-SESSION_KEY = "gitsync_asked"
-MAX_REMEMBERED = 1000  # newest requests whose outcome a session can show
+KIND = OperationKind.SYNC
+LATEST = "gitsync_latest_syncs"  # session key of the repositories of the last request
 
 
 def ask(
@@ -50,30 +52,17 @@ def ask(
         except ActionRefused as error:
             messages.warning(request, f"No sync of {repository.name} was started. {error}")
             continue
-        asked[repository.pk] = standing(repository, task, before.get(repository.pk))
+        asked[repository.pk] = Operation.of_sync(task, repository, before.get(repository.pk), full=full)
     if not asked:
         return []
-    _remember(request, asked)
+    remember(request, KIND, asked.values())
+    request.session[LATEST] = list(asked)[-MAX_REMEMBERED:]
     return [repository for repository in repositories if repository.pk in asked]
 
 
-def asked_for(request: HttpRequest, repository_id: int) -> RequestedSync | None:
+def asked_for(request: HttpRequest, repository_id: int) -> Operation | None:
     """Return the last request of this session for a repository; None if there is none."""
-    return _remembered(request).get(repository_id)
-
-
-def _remember(request: HttpRequest, asked: dict[int, RequestedSync]) -> None:
-    known = {pk: item for pk, item in _remembered(request).items() if pk not in asked} | asked
-    newest = list(known.items())[-MAX_REMEMBERED:]
-    request.session[SESSION_KEY] = {
-        "requests": {str(pk): item.to_json() for pk, item in newest},
-        "latest": list(asked)[-MAX_REMEMBERED:],
-    }
-
-
-def _remembered(request: HttpRequest) -> dict[int, RequestedSync]:
-    stored = request.session.get(SESSION_KEY, {}).get("requests", {})
-    return {int(pk): RequestedSync.from_json(item) for pk, item in stored.items()}
+    return remembered(request, KIND).get(repository_id)
 
 
 class SyncViews(Views):
@@ -134,9 +123,9 @@ class SyncViews(Views):
         return JsonResponse(self._panel(request))
 
     def _panel(self, request: HttpRequest) -> dict[str, Any]:
-        latest = request.session.get(SESSION_KEY, {}).get("latest", [])
+        latest = request.session.get(LATEST, [])
         if not latest:
             raise Http404("no sync was requested in this session")
-        known = _remembered(request)
+        known = remembered(request, KIND)
         repositories = list(Repository.objects.visible_to(request.user).filter(pk__in=latest))
         return panel.of_requests(request.user, repositories, {pk: known[pk] for pk in latest if pk in known})

@@ -10,36 +10,16 @@ from django.utils import timezone
 from django_q.models import Task
 
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState
+from gitsync.repositories.operation import Operation
 from gitsync.repositories.queries import counted_syncs
-from gitsync.repositories.requests import (
-    NO_WORKER,
-    End,
-    RequestedSync,
-    is_claimed,
-    outcome_of,
-    standing,
-    worker_hint,
-)
-from gitsync.tasks import SYNC
+from gitsync.repositories.requests import End, is_claimed, outcome_of
 from kiok.cluster.conf import properties
 from kiok.metadata.admin.display import Tone
 
-__all__ = [
-    "NO_WORKER",
-    "RequestedSync",
-    "SyncStatus",
-    "counts",
-    "last_runs",
-    "standing",
-    "statuses",
-    "worker_hint",
-]
-
-WORKER_FAILED = "no result"
-
+NO_RESULT = "no result"
 
 _ENDS = {
-    End.WORKER_FAILED: (Tone.BAD, WORKER_FAILED),
+    End.WORKER_FAILED: (Tone.BAD, NO_RESULT),
     End.NOT_LOOKED: (Tone.IDLE, "not checked"),
     End.FAILING: (Tone.BAD, "failing"),
     End.NOTHING_NEW: (Tone.GOOD, "nothing new"),
@@ -66,11 +46,11 @@ def last_runs(repository_ids: Iterable[int]) -> dict[int, Any]:
     return {run.repository_id: run for run in counted_syncs(newest.distinct("repository_id"))}
 
 
-def statuses(repositories: Sequence[Repository], asked: Mapping[int, RequestedSync]) -> dict[int, SyncStatus]:
+def statuses(repositories: Sequence[Repository], asked: Mapping[int, Operation]) -> dict[int, SyncStatus]:
     """Return the status of each repository by its key. Takes a constant number of queries."""
     runs = last_runs(repository.pk for repository in repositories)
     wanted = [request.task for request in asked.values()]
-    tasks = {task.pk: task for task in Task.objects.filter(pk__in=wanted, func=SYNC)} if wanted else {}
+    tasks = {task.pk: task for task in Task.objects.filter(pk__in=wanted)} if wanted else {}
     found = {}
     for repository in repositories:
         request = asked.get(repository.pk)
@@ -79,18 +59,18 @@ def statuses(repositories: Sequence[Repository], asked: Mapping[int, RequestedSy
     return found
 
 
-def _status(repository: Repository, asked: RequestedSync | None, task: Task | None, run: Any) -> SyncStatus:
+def _status(repository: Repository, asked: Operation | None, task: Task | None, run: Any) -> SyncStatus:
     if run and run.state == SyncState.RUNNING and is_claimed(repository):
         return SyncStatus(Tone.BUSY, "syncing", f"Step {run.step}." if run.step else "Starting.", False, run)
     outcome = _outcome(repository, asked, task, run) if asked else None
     if asked and outcome is None:
         return SyncStatus(Tone.BUSY, "queued", "Waiting for a worker.", False, run)
-    if _is_due(repository) and not (outcome and outcome.word == WORKER_FAILED):
+    if _is_due(repository) and not (outcome and outcome.word == NO_RESULT):
         return SyncStatus(Tone.BUSY, "queued", "It is checked next.", False, run)
     return outcome or _at_rest(repository, run)
 
 
-def _outcome(repository: Repository, asked: RequestedSync, task: Task | None, run: Any) -> SyncStatus | None:
+def _outcome(repository: Repository, asked: Operation, task: Task | None, run: Any) -> SyncStatus | None:
     """Return the outcome of the request; None while it is pending."""
     outcome = outcome_of(repository, asked, task, run)
     if outcome is None:

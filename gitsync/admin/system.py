@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from django_q.models import Task
 
 from compilers.sandbox.self_check import Examination, LayerResult
-from gitsync.admin.session_tasks import enqueued, panel
+from gitsync.admin.session_operations import PATIENCE, panel, remembered, start
 from gitsync.admin.views import Views
 from gitsync.monitoring import sandbox_check
+from gitsync.repositories.operation import WORKER_FAILED, OperationKind, OperationState
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
-SESSION_KEY = "gitsync_sandbox_check"
-PATIENCE = timedelta(minutes=15)  # then a check without a result is given up: its task may have been deleted
+KIND = OperationKind.SANDBOX_CHECK
 
 
 class SystemViews(Views):
@@ -51,9 +50,7 @@ class SystemViews(Views):
     def check(self, request: HttpRequest) -> HttpResponse:
         """Request a check of the isolation layers, and redirect to the page, which shows its result."""
         self.require_change(request)
-        task = enqueued(request, sandbox_check.enqueue)
-        if task:
-            request.session[SESSION_KEY] = {"task": task, "at": timezone.now().isoformat()}
+        start(request, KIND, sandbox_check.enqueue)
         return HttpResponseRedirect(reverse("admin:gitsync_system"))
 
     def status(self, request: HttpRequest) -> HttpResponse:
@@ -63,25 +60,18 @@ class SystemViews(Views):
 
 
 def _panel(request: HttpRequest) -> dict[str, Any]:
-    """Return the result of the last check by any user; see `session_tasks.panel`."""
-    if _is_waiting(request):
+    """Return the result of the last check by any user; see `session_operations.panel`."""
+    operation = remembered(request, KIND).get(0)
+    if operation and operation.poll(PATIENCE)[0] is OperationState.WAITING:
         return panel(Tone.BUSY, "checking", "Waiting for a worker to run the check.", settled=False)
     task = Task.objects.filter(func=sandbox_check.TASK).order_by("-stopped").first()
     if task is None:
         return panel(Tone.IDLE, "not checked", "No check has run yet.")
     if not task.success:
-        return panel(Tone.BAD, "no result", "The worker failed. See the service log.")
+        return panel(Tone.BAD, "no result", WORKER_FAILED)
     if task.result["error"]:
         return panel(Tone.BAD, "no sandbox", task.result["error"])
     return _found(Examination.from_json(task.result["examination"]), task.stopped)
-
-
-def _is_waiting(request: HttpRequest) -> bool:
-    """Return whether this session requested a check that may still finish."""
-    asked = request.session.get(SESSION_KEY)
-    if not asked or timezone.now() - datetime.fromisoformat(asked["at"]) > PATIENCE:
-        return False
-    return not Task.objects.filter(pk=asked["task"]).exists()
 
 
 def _found(examination: Examination, when: datetime) -> dict[str, Any]:

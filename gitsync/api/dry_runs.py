@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.http import HttpResponse
-from django.urls import reverse
-from django_q.models import Task
 from ninja import Router, Status
 from pydantic import Field
 
-from gitsync import actions, tasks
-from gitsync.api import operation_tokens, waiting
+from gitsync import actions
+from gitsync.api import operations
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
-from gitsync.api.operation_tokens import Ticket
+from gitsync.api.operations import OperationToken, Wait
 from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
 from gitsync.api.schemas import RepositoryName, Sent
 from gitsync.api.sync_requests import DEFAULT, Wanted
 from gitsync.api.syncs import Changes, FailedFile
-from gitsync.api.waiting import Wait
-from gitsync.models import Repository, TokenScope
-from gitsync.repositories.requests import worker_hint
+from gitsync.models import TokenScope
+from gitsync.repositories.operation import (
+    WORKER_FAILED,
+    Operation,
+    OperationKind,
+    OperationState,
+    worker_hint,
+)
 
 router = Router(tags=["dry runs"], by_alias=True)
-
-KIND = "dry-run"
 
 
 class UpdatedDag(Sent):
@@ -89,10 +90,8 @@ def dry_run_repository(
     repository = found(request.auth, name)
     with possible():
         task = actions.ask_for_dry_run(request.auth.user, repository, full=body.full)
-    id = operation_tokens.write(KIND, {"task": task, "repository": repository.pk})
-    response["Location"] = reverse("api-1:dry-run", args=[id])
-    seen = _until_done(request.auth, id, wait)
-    return Status(202 if seen.state == "waiting" else 200, seen)
+    operation = Operation.of_task(OperationKind.DRY_RUN, task, repository.pk)
+    return operations.started(request.auth, response, operation, _shown, "dry-run", wait)
 
 
 @router.get(
@@ -102,31 +101,24 @@ def dry_run_repository(
     url_name="dry-run",
     summary="Read a dry run",
 )
-def dry_run(request: ApiRequest, id: Ticket, wait: Wait = 0) -> DryRun:
+def dry_run(request: ApiRequest, id: OperationToken, wait: Wait = 0) -> DryRun:
     """Return the dry run, immediately or when it is done, at most `wait` seconds later. Available for one day."""
-    return _until_done(request.auth, id, wait)
+    return operations.read(request.auth, OperationKind.DRY_RUN, id, _shown, wait)
 
 
-def _until_done(caller: Caller, id: str, seconds: int) -> DryRun:
-    ticket = operation_tokens.read(KIND, id)
-    return waiting.until(lambda: _look(caller, id, ticket), lambda seen: seen.state != "waiting", seconds)
-
-
-def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> DryRun:
-    repository = Repository.objects.visible_to(caller.user).filter(pk=ticket["repository"]).first()
+def _shown(caller: Caller, id: str, operation: Operation) -> DryRun:
+    repository = operation.visible_repository(caller.user)
     if repository is None:
         raise not_found("dry run")
-    gone = operation_tokens.has_left_the_queue(ticket)
-    task = Task.objects.filter(pk=ticket["task"], func=tasks.DRY_RUN).first()
-    if task is None and gone:
+    state, stored = operation.poll()
+    if state is OperationState.LOST:
         raise ApiRefusal(404, "The result of the dry run was not kept. Start another one.")
-    found = _result(caller, task.result) if task and task.success and task.result else None
-    if task is None:
-        state, hint = "waiting", worker_hint()
-    else:
-        state = "done" if found else "failed"
-        hint = "" if found else "The worker failed. See the service log."
-    return DryRun(id=id, repository=repository.name, state=state, hint=hint, result=found)  # type: ignore[arg-type]
+    if state is OperationState.WAITING:
+        return DryRun(id=id, repository=repository.name, state="waiting", hint=worker_hint(), result=None)
+    if not stored:
+        return DryRun(id=id, repository=repository.name, state="failed", hint=WORKER_FAILED, result=None)
+    result = _result(caller, stored)
+    return DryRun(id=id, repository=repository.name, state="done", hint="", result=result)
 
 
 def _result(caller: Caller, stored: dict[str, Any]) -> DryRunResult:

@@ -7,35 +7,24 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
-from django.urls import reverse
-from django_q.models import Task
 from ninja import Body, Router, Status
 from pydantic import Field, StringConstraints
 
-from gitsync import actions, tasks
-from gitsync.api import operation_tokens, syncs, waiting
+from gitsync import actions
+from gitsync.api import operations, syncs
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
-from gitsync.api.operation_tokens import Ticket
+from gitsync.api.operations import OperationToken, Wait
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
 from gitsync.api.schemas import RepositoryName, Sent, Taken, Text
 from gitsync.api.syncs import SyncSummary
-from gitsync.api.waiting import Wait
 from gitsync.models import Repository, SyncRun, SyncState, TokenScope, Trigger
+from gitsync.repositories.operation import Operation, OperationKind, worker_hint
 from gitsync.repositories.queries import counted_syncs
-from gitsync.repositories.requests import (
-    End,
-    RequestedSync,
-    RequestOutcome,
-    is_claimed,
-    outcome_of,
-    standing,
-    worker_hint,
-)
+from gitsync.repositories.requests import End, RequestOutcome, is_claimed, outcome_of
 
 router = Router(tags=["syncs"], by_alias=True)
 
-KIND = "sync"
 OutcomeName = Literal["synced", "partial", "nothing_new", "failed", "not_looked", "internal", "unknown"]
 FORGOTTEN = "The queue no longer has the outcome of this request. See the repository's syncs."
 _ENDS: dict[End, OutcomeName] = {
@@ -138,9 +127,9 @@ def accept_empty(
     url_name="sync-request",
     summary="Read a sync request",
 )
-def sync_request(request: ApiRequest, id: Ticket, wait: Wait = 0) -> SyncRequest:
+def sync_request(request: ApiRequest, id: OperationToken, wait: Wait = 0) -> SyncRequest:
     """Return the request, immediately or when it is done, at most `wait` seconds later. Available for one day."""
-    return _until_done(request.auth, id, wait)
+    return operations.read(request.auth, OperationKind.SYNC, id, _shown, wait)
 
 
 def _asked(
@@ -156,53 +145,39 @@ def _asked(
     run = SyncRun.objects.filter(repository=repository).order_by("-id").first()
     with possible():
         task = ask(request.auth.user, repository)
-    asked = standing(repository, task, run)
-    id = operation_tokens.write(KIND, {**asked.to_json(), "repository": repository.pk, "full": full})
-    response["Location"] = reverse("api-1:sync-request", args=[id])
-    seen = _until_done(request.auth, id, wait)
-    return Status(200 if seen.state == "done" else 202, seen)
+    operation = Operation.of_sync(task, repository, run, full=full)
+    return operations.started(request.auth, response, operation, _shown, "sync-request", wait)
 
 
-def _until_done(caller: Caller, id: str, seconds: int) -> SyncRequest:
-    ticket = operation_tokens.read(KIND, id)
-    return waiting.until(lambda: _look(caller, id, ticket), lambda seen: seen.state == "done", seconds)
-
-
-def _look(caller: Caller, id: str, ticket: dict[str, Any]) -> SyncRequest:
-    asked, full = RequestedSync.from_json(ticket), ticket["full"] is True
+def _shown(caller: Caller, id: str, operation: Operation) -> SyncRequest:
     # Read the task first: if it is done, all rows that are read after it contain its changes.
-    task = _task(asked)
-    repository = Repository.objects.visible_to(caller.user).filter(pk=ticket["repository"]).first()
+    task = operation.stored_task()
+    repository = operation.visible_repository(caller.user)
     if repository is None:
         raise not_found("request")
-    run = _run(repository, asked, full)
-    outcome = outcome_of(repository, asked, task, run)
+    run = _run(repository, operation)
+    outcome = outcome_of(repository, operation, task, run)
     result = _result(caller, repository, outcome, run) if outcome else None
     if result is None and task is None and not is_claimed(repository) and not repository.pending_request:
-        is_gone = operation_tokens.has_left_the_queue(ticket) and not _task(asked)
+        is_gone = operation.has_left_the_queue() and not operation.stored_task()
         result = _forgotten(repository) if is_gone else None
     running = bool(run and run.state == SyncState.RUNNING and is_claimed(repository))
     return SyncRequest(
         id=id,
         repository=repository.name,
-        full=full,
+        full=operation.full,
         state="done" if result else "running" if running else "waiting",
         hint="" if result or running else worker_hint(),
         result=result,
     )
 
 
-def _task(asked: RequestedSync) -> Task | None:
-    task: Task | None = Task.objects.filter(pk=asked.task, func=tasks.SYNC).first()
-    return task
-
-
-def _run(repository: Repository, asked: RequestedSync, full: bool) -> Any:
+def _run(repository: Repository, operation: Operation) -> Any:
     """Return the first sync after the request (the first full one, if requested), else the newest before it."""
     runs = counted_syncs(SyncRun.objects.select_related("repository").filter(repository=repository))
-    later = runs.filter(pk__gt=asked.last_run).order_by("pk")
-    first = (later.filter(full=True) if full else later).first()
-    return first or runs.filter(pk__lte=asked.last_run).order_by("-pk").first()
+    later = runs.filter(pk__gt=operation.last_run).order_by("pk")
+    first = (later.filter(full=True) if operation.full else later).first()
+    return first or runs.filter(pk__lte=operation.last_run).order_by("-pk").first()
 
 
 def _result(caller: Caller, repository: Repository, outcome: RequestOutcome, run: Any) -> SyncResult:

@@ -150,7 +150,8 @@ def test_without_a_worker_the_page_says_so_and_gives_up_in_the_end(
     assert "No worker is running" in panel(browser, repository)["parts"]["line"]
 
     session = browser.session
-    session["gitsync_checks"][str(repository.pk)]["at"] = (timezone.now() - timedelta(hours=1)).isoformat()
+    (requested,) = session["gitsync_operations_connection-test"]
+    requested["at"] -= 3600
     session.save()
 
     shown = panel(browser, repository)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -161,8 +160,8 @@ def test_it_takes_the_right_to_change_a_post_and_a_repository_that_one_sees(
 def test_a_dry_run_that_nobody_did_is_given_up(browser: Client, repository: Repository) -> None:
     browser.post(page(repository, "dry-run"))
     session = browser.session
-    asked = session["gitsync_dry_runs"][str(repository.pk)]
-    asked["at"] = (timezone.now() - timedelta(days=1)).isoformat()
+    (requested,) = session["gitsync_operations_dry-run"]
+    requested["at"] -= 24 * 3600
     session.save()
     shown = panel(browser, repository)
     assert shown["settled"] is True

@@ -13,9 +13,10 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from gitsync.api import operation_tokens, service
+from gitsync.api import service
 from gitsync.api.auth import BearerToken
 from gitsync.models import ApiToken, Repository, SyncRun, TokenScope
+from gitsync.repositories.operation import Operation, OperationKind
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun
 from tests.support.api_client import Api, make_everything, make_token, make_user
@@ -58,17 +59,13 @@ def call(
     api: Api, path: str, method: str, described: dict[str, Any], repository: Repository, mark: str
 ) -> Any:
     """Call the operation for the rows of one repository. Fails for a parameter that it does not know how to fill."""
-    ticket = {"task": "0" * 32, "last_run": 0, "checked_at": "", "busy": False, "full": False}
-    kind = "dry-run" if "dry-runs" in path else "sync"
+    kind = OperationKind.DRY_RUN if "dry-runs" in path else OperationKind.SYNC
+    token = Operation.of_task(kind, "0" * 32, repository.pk).token()
     ids = {
         "/api/v1/syncs/{id}": lambda: SyncRun.objects.get(repository=repository).pk,
         "/api/v1/runs/{id}": lambda: DagRun.objects.filter(repository=repository.name).latest("pk").pk,
-        "/api/v1/sync-requests/{id}": lambda: operation_tokens.write(
-            kind, {**ticket, "repository": repository.pk}
-        ),
-        "/api/v1/dry-runs/{id}": lambda: operation_tokens.write(
-            kind, {**ticket, "repository": repository.pk}
-        ),
+        "/api/v1/sync-requests/{id}": lambda: token,
+        "/api/v1/dry-runs/{id}": lambda: token,
     }
     values: dict[str, Any] = {
         "name": repository.name, "uid": f"{repository.name}/{mark}.yaml", "path": f"{mark}.py", "version": 1,

@@ -12,8 +12,9 @@ from django.test import Client
 from django_q.models import OrmQ, Task
 
 from gitsync import tasks
-from gitsync.api import operation_tokens, waiting
+from gitsync.api import operations
 from gitsync.models import QueuedSync, Repository, SyncRun
+from gitsync.repositories.operation import Operation, OperationKind
 from kiok.metadata.models import DagRun
 from tests.integration.conftest import yaml_dag
 from tests.support.api_client import SPEC, Api, make_everything, make_token, make_user
@@ -130,10 +131,17 @@ def test_a_result_that_the_queue_forgot_and_a_worker_that_failed_are_told(
     sync, dry, failed = (
         api("POST", f"repositories/team/{deed}", {}) for deed in ("sync", "dry-run", "dry-run")
     )
-    task = operation_tokens.read("dry-run", failed.json()["id"])["task"]
+    requested = Operation.of_token(OperationKind.DRY_RUN, failed.json()["id"])
+    assert requested
     now = "2026-01-01T00:00:00Z"
     Task.objects.create(
-        id=task, name="x", func=tasks.DRY_RUN, result="hunter2", started=now, stopped=now, success=False
+        id=requested.task,
+        name="x",
+        func=tasks.DRY_RUN,
+        result="hunter2",
+        started=now,
+        stopped=now,
+        success=False,
     )
     OrmQ.objects.all().delete()
     QueuedSync.objects.all().delete()
@@ -158,19 +166,19 @@ def test_waiting_holds_no_transaction_looks_seldom_and_leaves_threads_to_others(
         looks.append(connection.in_atomic_block)
         return len(looks)
 
-    assert waiting.until(look, lambda seen: seen == 3, 60) == 3
+    assert operations.until(look, lambda seen: seen == 3, 60) == 3
     assert looks == [False] * 3
     del looks[:]
-    waiting.until(look, lambda _: False, 2)
+    operations.until(look, lambda _: False, 2)
     assert 1 <= len(looks) <= 8
-    for _ in range(waiting.MAX_WAITING):
-        assert waiting._places.acquire(blocking=False)
+    for _ in range(operations.MAX_WAITING):
+        assert operations._places.acquire(blocking=False)
     del looks[:]
     try:
-        assert waiting.until(look, lambda _: False, 60) == 1
+        assert operations.until(look, lambda _: False, 60) == 1
     finally:
-        for _ in range(waiting.MAX_WAITING):
-            waiting._places.release()
+        for _ in range(operations.MAX_WAITING):
+            operations._places.release()
 
 
 def test_what_is_stored_can_be_read_and_filtered(api: Api) -> None:
