@@ -15,7 +15,7 @@ from typing import Any
 from kiok.errors import Diagnostic, KiokError
 from kiok.spec import DagSpec
 from kiok.strict_json import StrictJsonError, parse
-from kiok.text import printable, shown
+from kiok.text import shown, storable
 from kiok.validation import authored_id, validate
 
 MAX_DIAGNOSTICS = 200
@@ -245,7 +245,7 @@ def _diagnostic(entry: object) -> Diagnostic:
         found = entry.get(key)
         if found is not None and not isinstance(found, str):
             raise CompiledFileError(f"a diagnostic's {key!r} must be a string, found {shown(found)}")
-        texts[key] = None if found is None else printable(found, limit)
+        texts[key] = None if found is None else storable(found, limit)
     message = texts.pop("message")
     if not message:
         raise CompiledFileError("a diagnostic needs a message")

@@ -12,7 +12,7 @@ from kiok.creations import Creation, origin_of
 from kiok.dag import Dag
 from kiok.errors import Diagnostic
 from kiok.python_module import ModuleLocation
-from kiok.text import printable, shown
+from kiok.text import shown, storable
 
 MAX_LISTED = 10
 _PACKAGE_FOLDERS = frozenset({"site-packages", "dist-packages"})
@@ -68,7 +68,7 @@ def lost_message(held: HeldDags, namespace: Mapping[str, object], place: ModuleL
         'or in a loop globals()["dag_" + name] = Dag(...)'
     )
     lines = [creation.site.line_in_file for creation in held.lost if creation.site.line_in_file]
-    return Diagnostic(printable(message, 4_000), place.file, lines[0] if lines else None)
+    return Diagnostic(storable(message, 4_000), place.file, lines[0] if lines else None)
 
 
 def _other_creator(
@@ -140,7 +140,7 @@ def _holders(namespace: Mapping[str, object]) -> dict[int, str]:
     for name, value in list(namespace.items()):
         kind, values = _contents(value)
         for entry in values:
-            found.setdefault(id(entry), f"the {kind} {printable(name, 60)}")
+            found.setdefault(id(entry), f"the {kind} {storable(name, 60)}")
     return found
 
 

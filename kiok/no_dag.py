@@ -12,7 +12,7 @@ from types import ModuleType
 from kiok.dag import Dag
 from kiok.errors import Diagnostic
 from kiok.python_module import ModuleLocation, comes_from
-from kiok.text import printable
+from kiok.text import storable
 
 NO_KIOK = "it does not import kiok"
 _MENTION = re.compile(rb"\bkiok\b")
@@ -44,7 +44,7 @@ def no_dag_reason(
     helper = _helper_with_dag(namespace, place)
     if helper is not None:
         message = f"it imports {helper}, which imports Dag, but creates no DAG. {_REMEDY}"
-        return Diagnostic(printable(message, 1_000), place.file), True
+        return Diagnostic(storable(message, 1_000), place.file), True
     return Diagnostic("it does not import Dag from kiok" if found.imports else NO_KIOK, place.file), False
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kiok.errors import Diagnostic
-from kiok.text import printable
+from kiok.text import storable
 
 MAX_PROBLEMS = 200
 
@@ -64,7 +64,7 @@ class Problems:
             self._more += 1
             return
         # Config keys and unknown keys are untrusted and may be long.
-        short = None if key is None else printable(key, 250)
+        short = None if key is None else storable(key, 250)
         self._kept.append(LocatedProblem(message, self.dag, task, short, location))
 
     def all(self) -> tuple[LocatedProblem, ...]:

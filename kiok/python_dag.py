@@ -31,7 +31,7 @@ from kiok.python_failure import Explain, describe
 from kiok.python_module import ModuleLocation, importing_from, run_module
 from kiok.source_encoding import encoding_flaw
 from kiok.spec import DagSpec
-from kiok.text import printable
+from kiok.text import storable
 from kiok.validation import authored_id, validate
 
 MAX_MESSAGE = 4_000
@@ -130,7 +130,7 @@ def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
         found = [*task._problems, *([("timeoutMs", wrong)] if wrong else [])]
         problems += [
             LocatedProblem(
-                message, id_, authored_id({"id": task.id}), printable(key, 250), ("tasks", index, key)
+                message, id_, authored_id({"id": task.id}), storable(key, 250), ("tasks", index, key)
             )
             for key, message in found
         ]
@@ -177,5 +177,5 @@ def _located(problem: LocatedProblem, dag: Dag, place: ModuleLocation) -> Diagno
     if site.file != place.file:
         message = f"{message} (called at {place.name(site.file)}:{site.line})"
     return Diagnostic(
-        printable(message, MAX_MESSAGE), place.file, line, None, problem.dag, problem.task, problem.key
+        storable(message, MAX_MESSAGE), place.file, line, None, problem.dag, problem.task, problem.key
     )

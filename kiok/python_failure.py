@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from kiok.errors import Diagnostic
 from kiok.python_module import ModuleLocation
-from kiok.text import printable
+from kiok.text import storable
 
 # Returns how the environment of the file caused its exception, "" if it did not.
 Explain: TypeAlias = Callable[[BaseException, TracebackType | None, ModuleLocation], str]
@@ -61,7 +61,7 @@ def describe(
     if issubclass(type(exc), ModuleNotFoundError):
         message += " (looked in the standard library, the repository's import folders, installed packages)"
     hint = _hint(exc, traceback, place, explain)
-    message = printable(message, _MAX_MESSAGE) + hint + _trail(frames, place)
+    message = storable(message, _MAX_MESSAGE) + hint + _trail(frames, place)
     return Diagnostic(message, place.file, _positive(line), _positive(column))
 
 
@@ -70,7 +70,7 @@ def _exit_message(frames: list[tuple[str, int, str]], place: ModuleLocation) -> 
         return "it called sys.exit"
     file, line, _function = frames[-1]
     where = f"line {line}" if file == place.file else f"{place.name(file)}:{line}"
-    return f"it called sys.exit in {printable(where, 300)}"
+    return f"it called sys.exit in {storable(where, 300)}"
 
 
 def _hint(
@@ -82,7 +82,7 @@ def _hint(
         text = explain(exc, traceback, place)
     except BaseException:  # noqa: BLE001 - reading an author's exception may run any code
         return ""
-    return f" ({printable(text, _MAX_HINT)})" if text else ""
+    return f" ({storable(text, _MAX_HINT)})" if text else ""
 
 
 def _positive(number: object) -> int | None:
@@ -109,4 +109,4 @@ def _trail(frames: list[tuple[str, int, str]], place: ModuleLocation) -> str:
     if len(lines) > _MAX_FRAMES:
         half = _MAX_FRAMES // 2
         lines = [*lines[:half], f"\n  ... {len(lines) - 2 * half} more", *lines[-half:]]
-    return printable("".join(line[:160] for line in lines), 1_000)
+    return storable("".join(line[:160] for line in lines), 1_000)

@@ -33,7 +33,7 @@ def flaw(text: str) -> str | None:
     return f"holds {what} (character {found.start() + 1}, line {line} of the text), which cannot be stored"
 
 
-def printable(text: str, limit: int) -> str:
+def storable(text: str, limit: int) -> str:
     """Return `text` in a form that can be stored: unstorable characters escaped, cut at `limit` characters."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
@@ -47,7 +47,7 @@ def shown(value: object, limit: int = 80) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return printable(ascii_safe(str.__str__(value), limit), 4 * limit)
+        return storable(ascii_safe(str.__str__(value), limit), 4 * limit)
     if isinstance(value, int):
         return f"the number {_digits(value)}"
     if isinstance(value, float):
@@ -56,7 +56,7 @@ def shown(value: object, limit: int = 80) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, dict):
         return f"a mapping of {len(value)}"
-    return f"a value of the Python type {printable(str(type.__getattribute__(type(value), '__name__')), 60)}"
+    return f"a value of the Python type {storable(str(type.__getattribute__(type(value), '__name__')), 60)}"
 
 
 def ascii_safe(text: str, limit: int) -> str:

@@ -19,7 +19,7 @@ from kiok.errors import REMEDY, Diagnostic
 from kiok.opaque import opaque_reason
 from kiok.problems import LocatedProblem, without_echoes
 from kiok.spec import DagSpec
-from kiok.text import printable
+from kiok.text import storable
 from kiok.validation import authored_id, validate
 from kiok.yaml_document import read_dag, task_at
 from kiok.yaml_fault import Mark
@@ -177,4 +177,4 @@ def _diagnostic(
 ) -> Diagnostic:
     line, column = mark or (None, None)
     about = problem or LocatedProblem("")
-    return Diagnostic(printable(message, _MAX_MESSAGE), path, line, column, about.dag, about.task, about.key)
+    return Diagnostic(storable(message, _MAX_MESSAGE), path, line, column, about.dag, about.task, about.key)

@@ -26,7 +26,7 @@ from kiok.cluster.conf import properties
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, Origin
 from kiok.properties.declared import DeclaredRepository, InvalidDeclaration
-from kiok.text import printable
+from kiok.text import storable
 
 log = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ def _refuse(name: str, reason: SyncReason, problem: str, values: Mapping[str, ob
     from gitsync.sync.failure import SyncFailure
     from gitsync.sync.status import fail_unreached
 
-    problem = printable(problem, MAX_PROBLEM_CHARACTERS)
+    problem = storable(problem, MAX_PROBLEM_CHARACTERS)
     with transaction.atomic():
         repository = Repository.objects.select_for_update().filter(name=name).first()
         if repository is None:
