@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from kiok.errors import Diagnostic
+from kiok.text import cut, printable, u_escape
 
 AROUND = 2  # lines before and after the line of the problem
 MAX_CHARACTERS = 160  # of one line
@@ -84,8 +85,4 @@ def _first_lines(text: str, number: int, line_break: re.Pattern[str]) -> list[st
 
 def _clean(line: str) -> str:
     """Return a line that can be displayed: invisible and bidirectional control characters are escaped."""
-    line = "".join(
-        character if character.isprintable() else f"\\u{ord(character):04x}"
-        for character in line.expandtabs(4)
-    )
-    return line if len(line) <= MAX_CHARACTERS else f"{line[: MAX_CHARACTERS - 1]}…"
+    return cut(printable(line.expandtabs(4), u_escape), MAX_CHARACTERS)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from compilers.source import Tree, TreeEntry
+from kiok.text import cut
 
 SYMLINK = "120000"
 SUBMODULE = "160000"
@@ -40,9 +41,7 @@ class Link:
         return None if path == ".." or path.startswith("../") else "" if path == "." else path
 
     def __str__(self) -> str:
-        target = self.target
-        if len(target) > _MAX_SHOWN_TARGET:
-            target = target[: _MAX_SHOWN_TARGET - 1] + "…"
+        target = cut(self.target, _MAX_SHOWN_TARGET)
         return f"{self.path} -> {target}" if target else self.path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 MIN_INT64 = -(2**63)
 MAX_INT64 = 2**63 - 1
@@ -17,6 +18,10 @@ _UNPRINTABLE = (
     r"\U000e0000-\U000e007f\ud800-\udfff"
 )
 _NOT_OF_A_LINE = re.compile(rf"[\x00-\x1f{_UNPRINTABLE}]")
+# Control characters except tab and line feed, bidirectional controls, zero-width characters, Unicode line separators.
+_HIDDEN_IN_CODE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
 _NOT_OF_A_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNPRINTABLE}]")
 
 
@@ -35,9 +40,43 @@ def flaw(text: str) -> str | None:
 
 def storable(text: str, limit: int) -> str:
     """Return `text` in a form that can be stored: unstorable characters escaped, cut at `limit` characters."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _UNSTORABLE.sub(lambda found: u_escape(found[0]), cut(text, limit))
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the first `limit` characters of `text`; the last one is an ellipsis if others are left out."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def printable(text: str, replacement: str | Callable[[str], str] = " ") -> str:
+    """Return `text` with each character replaced that `str.isprintable` refuses: also line breaks and tabs."""
+    if text.isprintable():
+        return text
+    replace = replacement if callable(replacement) else lambda _: replacement
+    return "".join(character if character.isprintable() else replace(character) for character in text)
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line: unprintable characters become blanks, and several blanks become one."""
+    return " ".join(printable(text).split())
+
+
+def reveal_hidden(text: str) -> str:
+    """Return code that reads as it runs: hidden and bidirectional characters become escapes, `\\r\\n` a line feed.
+
+    See https://trojansource.codes/.
+    """
+    return _HIDDEN_IN_CODE.sub(lambda found: u_escape(found[0]), text.replace("\r\n", "\n"))
+
+
+def u_escape(character: str) -> str:
+    """Return the escape of a character with at least four hexadecimal digits: `\\u202e`."""
+    return f"\\u{ord(character):04x}"
+
+
+def python_escape(character: str) -> str:
+    """Return the escape of an unprintable character in a Python string: `\\x1b`, `\\u202e`."""
+    return repr(character)[1:-1]
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -101,4 +140,4 @@ def joined_surrogates(text: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    return repr(found[0])[1:-1]
+    return python_escape(found[0])

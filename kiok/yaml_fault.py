@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kiok.text import shown
+from kiok.text import cut, shown
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _MAX_LINE_CHARACTERS = (
@@ -99,5 +99,5 @@ def quoted(text: str) -> str:
 def in_quotes(value: str) -> str:
     """Return a plain value in quotes, without its comment, as an author would write it."""
     value = value.partition(" #")[0].strip()
-    short = value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
+    short = cut(value, MAX_SHOWN)
     return f"'{short}'" if '"' in short or "\\" in short else f'"{short}"'

@@ -12,6 +12,7 @@ from gitsync.git.http_status import named, reason_of, reason_of_tunnel, status_i
 from gitsync.git.redaction import Redactor
 from gitsync.git.signs import DAMAGED_REPOSITORY, LOCAL_SIGNS, OTHER_OBJECT_FORMAT, OTHER_SIGNS, reason_by
 from gitsync.git.url import RemoteUrl
+from kiok.text import printable
 
 _MAX_QUOTED = 1500
 
@@ -125,10 +126,7 @@ def host_key_fingerprint(key: str) -> str:
 
 def _quote(stderr: str) -> str:
     """Return the relevant lines of stderr, joined and without control characters."""
-    lines = [
-        "".join(character if character.isprintable() else " " for character in line).strip()
-        for line in re.split(r"[\r\n]+", stderr)
-    ]
+    lines = [printable(line).strip() for line in re.split(r"[\r\n]+", stderr)]
     dull = ("Please make sure you have the correct access rights", "and the repository exists.", "hint:")
     text = "; ".join(line for line in lines if line and not line.startswith(dull))
     return text if len(text) <= _MAX_QUOTED else "... " + text[-_MAX_QUOTED:]

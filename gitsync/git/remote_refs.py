@@ -9,6 +9,7 @@ from gitsync.git.client import GitClient
 from gitsync.git.credentials import Credential
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.url import RemoteUrl
+from kiok.text import printable
 
 MAX_BYTES = 16 << 20  # over 200 000 names
 _BRANCHES = "refs/heads/"
@@ -61,7 +62,7 @@ def parse_refs(output: bytes) -> RemoteRefs:
         value, tab, raw_name = line.partition(b"\t")
         if not tab:
             continue
-        name, what = _printable(raw_name), _printable(value)
+        name, what = _text(raw_name), _text(value)
         if name == "HEAD":
             if what.startswith(f"ref: {_BRANCHES}"):
                 default = what.removeprefix(f"ref: {_BRANCHES}")
@@ -73,6 +74,5 @@ def parse_refs(output: bytes) -> RemoteRefs:
     return RemoteRefs(branches, tags, default)
 
 
-def _printable(raw: bytes) -> str:
-    text = raw.decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else "�" for character in text)
+def _text(raw: bytes) -> str:
+    return printable(raw.decode("utf-8", "replace"), "�")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kiok.text import printable
+
 _MAX_NAME = 200
 
 
@@ -41,4 +43,4 @@ class RefusalError(Exception):
 
 def shown(name: str) -> str:
     """Return a name for a message: printable, on one line, at most 200 characters."""
-    return "".join(character if character.isprintable() else "?" for character in name)[:_MAX_NAME]
+    return printable(name, "?")[:_MAX_NAME]

@@ -6,6 +6,7 @@ import threading
 import time
 
 from kiok.connections.redaction import redact
+from kiok.text import cut, printable, python_escape
 
 MAX_BYTES = 64 * 1024  # of the whole log
 MAX_LINE_CHARACTERS = 1000
@@ -56,10 +57,9 @@ def _size(line: str) -> int:
 
 
 def _on_one_line(text: str) -> str:
-    cut = text if len(text) <= MAX_LINE_CHARACTERS else f"{text[:MAX_LINE_CHARACTERS]}…"
-    return "".join(character if character.isprintable() else _escaped(character) for character in cut.strip())
+    return printable(cut(text, MAX_LINE_CHARACTERS + 1).strip(), _escaped)
 
 
 def _escaped(character: str) -> str:
     """Return a blank for a line end or a tab, and a Python escape for other characters."""
-    return " " if character in "\n\r\t" else character.encode("unicode_escape").decode("ascii")
+    return " " if character in "\n\r\t" else python_escape(character)

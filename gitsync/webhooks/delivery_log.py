@@ -29,8 +29,3 @@ def write(delivery: Delivery) -> None:
     if days := properties().retention_deliveries_days:
         going |= Q(received_at__lt=Now() - timedelta(days=days))
     rows.filter(going).delete()
-
-
-def printable(text: str, characters: int) -> str:
-    """Return the printable characters of an untrusted text, cut to a length, for storage and display."""
-    return "".join(character for character in text[: 4 * characters] if character.isprintable())[:characters]

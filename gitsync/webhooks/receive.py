@@ -20,6 +20,7 @@ from gitsync.models import Delivery, DeliveryOutcome, Repository, Trigger
 from gitsync.webhooks import delivery_log
 from kiok import correlation
 from kiok.errors import KiokError
+from kiok.text import printable
 
 # HTTP status per outcome. 200 where nothing is wrong with the hook: some services disable a hook that fails often.
 STATUS = {
@@ -99,7 +100,7 @@ def _judge(repository: Repository, service: GitService, headers: Headers, body: 
     except PayloadInvalid as exc:
         return _settle(seen, DeliveryOutcome.PAYLOAD, str(exc))
     refs = tuple(filter(_can_be_followed, refs))
-    seen.ref = delivery_log.printable(", ".join(refs), 300)
+    seen.ref = _printable(", ".join(refs), 300)
     if not follows(repository.ref, refs):
         return _settle(seen, DeliveryOutcome.OTHER_REF)
     if not repository.enabled:
@@ -161,10 +162,15 @@ def _delivery(repository: Repository, service: GitService | None, headers: Heade
     return Delivery(
         repository=repository,
         service=service.name if service else "",
-        event=delivery_log.printable(service.event(headers), 100) if service else "",
-        delivery_id=delivery_log.printable(service.delivery_id(headers), 100) if service else "",
+        event=_printable(service.event(headers), 100) if service else "",
+        delivery_id=_printable(service.delivery_id(headers), 100) if service else "",
         correlation_id=correlation.current(),
     )
+
+
+def _printable(text: str, characters: int) -> str:
+    """Return the printable characters of an untrusted text, cut to a length."""
+    return printable(text[: 4 * characters], "")[:characters]
 
 
 def _can_be_followed(ref: str) -> bool:

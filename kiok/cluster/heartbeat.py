@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from kiok.cluster.conf import properties
 from kiok.cluster.models import Worker
 from kiok.connections.redaction import redact
+from kiok.text import one_line
 
 INTERVAL_SECONDS = 7.0  # heartbeat interval; a finished check of the engine is reported immediately
 ALIVE_SECONDS = 15.0  # a worker counts as alive while its last heartbeat is at most this old: two intervals plus write time
@@ -151,16 +152,10 @@ class Heartbeat(threading.Thread):
             name=self._worker,
             started_at=Now() - timedelta(seconds=time.monotonic() - self._began),
             seen_at=Now(),
-            engine=_storable(engine),
+            engine=one_line(redact(engine))[:MAX_CHARACTERS],
             ready=seen.ready,
             data_free_bytes=_free_bytes(),
         )
-
-
-def _storable(text: str) -> str:
-    """Return an engine's message in a form that may be stored and shown."""
-    text = "".join(character if character.isprintable() else " " for character in redact(text))
-    return " ".join(text.split())[:MAX_CHARACTERS]
 
 
 def _free_bytes() -> int | None:

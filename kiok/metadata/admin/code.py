@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString, mark_safe
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, String
 
-from kiok.metadata.admin.display import visible
 from kiok.metadata.lexers import lexer_of
+from kiok.text import reveal_hidden
 
 # A longer text, or one with a longer line, is shown without colours. Measured: 50 000 characters of YAML take 0.3 s, and
 # other languages take less.
@@ -40,7 +40,7 @@ _CLASSES: tuple[tuple[Any, str], ...] = (
 
 def numbered(text: str, ending: str, anchor: str) -> SafeString:
     """Return the text as a block of code; line 12 is `#<anchor>12`."""
-    shown = "\n".join(visible(text[:MAX_CHARACTERS]).split("\n")[:MAX_LINES])
+    shown = "\n".join(reveal_hidden(text[:MAX_CHARACTERS]).split("\n")[:MAX_LINES])
     lines = list(_lines(shown, ending))
     rest = len(text) - len(shown)
     left_out = len(text) > MAX_CHARACTERS or text.count("\n") >= MAX_LINES

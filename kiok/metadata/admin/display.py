@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -24,7 +23,6 @@ _TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
 # Control characters except tab and line feed, bidirectional controls, zero-width characters, Unicode line separators.
 # https://trojansource.codes/
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 class Tone(StrEnum):
@@ -144,11 +142,3 @@ def page_of(model: str, pk: object) -> str:
 def link(url: str, text: str) -> SafeString:
     """Return a link."""
     return format_html('<a href="{}">{}</a>', url, text)
-
-
-def visible(text: str) -> str:
-    r"""Return the text with each invisible or bidirectional character as its escape, so that code reads as it runs.
-
-    Such an escape is \u202e. `\r\n` becomes a line feed.
-    """
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))

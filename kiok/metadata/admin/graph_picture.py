@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 from unicodedata import east_asian_width
 
-from kiok.metadata.admin.display import visible
 from kiok.metadata.graph import DrawnEdge, DrawnGraph, GraphTooLarge, bounded
+from kiok.text import reveal_hidden
 
 # Latin characters that fit into a box at 13 px; East Asian characters count as two.
 LABEL_COLUMNS = 20
@@ -77,9 +77,9 @@ def _boxes(graph: DrawnGraph) -> list[Box]:
     return [
         Box(
             number=place,
-            id=visible(node.id),
-            label=shortened(visible(node.id)),
-            type=visible(node.type),
+            id=reveal_hidden(node.id),
+            label=shortened(reveal_hidden(node.id)),
+            type=reveal_hidden(node.type),
             tone=_tone(node.type),
             letter=_LETTERS.get(node.type, UNKNOWN_LETTER),
             x=node.x,

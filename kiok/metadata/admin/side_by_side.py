@@ -14,7 +14,7 @@ from itertools import islice, zip_longest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from kiok.metadata.admin.display import visible
+from kiok.text import reveal_hidden
 
 CONTEXT_LINES = 3
 MAX_CHARACTERS = 4_000_000  # per text; a longer text is not compared
@@ -65,7 +65,7 @@ def table(before: str, after: str, *, labels: tuple[str, str], name: str = "") -
         return too_long(len(before), len(after))
     if before == after:
         return _SAME
-    before, after = visible(before), visible(after)
+    before, after = reveal_hidden(before), reveal_hidden(after)
     if before == after:
         return _SAME_BUT_LINE_ENDS
     rows = list(islice(_rows(before, after), MAX_ROWS + 1))
