@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -15,3 +17,9 @@ def yaml_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     loader = yaml.CSafeLoader if name == "libyaml" else yaml.SafeLoader
     monkeypatch.setattr(yaml_reader, "_LOADER", loader)
     return name
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Return the path of a properties file, which is not written yet."""
+    return tmp_path / "kiok.properties"

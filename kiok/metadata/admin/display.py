@@ -21,9 +21,6 @@ COMMIT_CHARACTERS = 10
 _DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "tasks")
 _TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
-# Control characters except tab and line feed, bidirectional controls, zero-width characters, Unicode line separators.
-# https://trojansource.codes/
-
 
 class Tone(StrEnum):
     """The colours of a badge; admin.css has one rule for each. The badge's word has the same meaning."""
