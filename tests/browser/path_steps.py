@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from tests.unit.test_docs import QUICKSTART, section
+from tests.support.documents import QUICKSTART, section
 
 _STEP = re.compile(r"^\d+\. \*\*(.+?)\.\*\* (.*?)(?=^\d+\. |\Z)", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^( *)```\w*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

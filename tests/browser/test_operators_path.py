@@ -17,9 +17,9 @@ from tests.browser.path_operator import PASSWORD, Operator
 from tests.browser.path_steps import Step, steps
 from tests.browser.service import Service
 from tests.browser.test_admin import HELLO, RESULT_MS, WORLD, log_in
+from tests.support.documents import ROOT
 from tests.support.servers.https import HttpsServer
 from tests.support.servers.repositories import WorkRepo
-from tests.unit.test_docs import ROOT
 
 WAYS: dict[str, Callable[[Operator, Step], None]] = {}
 """How each step is gone, by its title."""

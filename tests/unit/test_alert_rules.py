@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from gitsync.monitoring.metrics import METRICS
+from tests.support.documents import RUNBOOKS, section
 from tests.support.promtool import (
     OPS,
     RULES,
@@ -22,7 +23,6 @@ from tests.support.promtool import (
     promtool,
     selectors,
 )
-from tests.unit.test_docs import RUNBOOKS, section
 
 ALERTS = [rule["alert"] for rule in alerts()]
 
