@@ -1,0 +1,137 @@
+"""The tables, limits and signatures in docs/authors are those of the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from compilers.formats import FORMATS
+from kiok import Dag, conn, secret
+from kiok.cron import CronError, check_cron
+from kiok.durations import DurationError, parse_duration
+from kiok.spec import TASK_TYPES, DagSpec, TaskSpec
+from kiok.validation import REQUIRED_CONFIG
+from kiok.yaml_dag import YamlLimits
+from kiok.yaml_document import DAG_SPELLINGS, TASK_SPELLINGS
+from tests.support.authors_guide import JAVA, in_one_line, page, rows
+
+
+def test_the_endings_that_are_read_are_named() -> None:
+    text = page("files")
+    assert set(re.findall(r"`\*(\.\w+)`", text)) == {
+        suffix for item in FORMATS.values() for suffix in item.suffixes
+    }
+
+
+def test_the_tables_of_yaml_keys_name_every_key() -> None:
+    dag, task = re.split(r"^\| in a task", page("yaml"), flags=re.MULTILINE)
+    camel_or_snake = {"default_timeout_ms", "defaultTimeout", "timeout_ms"}  # the text says so of every key
+    assert set(re.findall(r"`(\w+)`", dag)) >= set(DAG_SPELLINGS) - camel_or_snake
+    assert set(rows(task)) | {"timeoutMs"} >= set(TASK_SPELLINGS) - camel_or_snake
+
+
+def test_the_limits_of_yaml_are_those_of_the_reader() -> None:
+    limits = YamlLimits()
+    (item,) = re.findall(r"^- Limits:.*?(?=^- |^$)", page("yaml"), re.MULTILINE | re.DOTALL)
+    line = in_one_line(item)
+    for part in (
+        "1 MiB",
+        "50 levels",
+        "200 000 values",
+        "4 Mi characters",
+        "1 000 aliases",
+        "1 000 documents",
+    ):
+        assert part in line
+    assert (limits.max_bytes, limits.max_depth, limits.max_aliases) == (1 << 20, 50, 1_000)
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Dag) if not name.startswith("_")])
+def test_the_signatures_of_python_name_every_parameter(name: str) -> None:
+    shown = re.search(rf"`dag\.{name}\((.*?)\)`", page("python"), re.DOTALL)
+    assert shown
+    named = set(
+        re.findall(r"\b([a-z][a-z0-9_]*)\b(?=[=,)\s]|$)", re.sub(r'="[^"]*"|=None', "=", shown[1]))
+    ) - {"or"}
+    everywhere = {"self", "requires", "timeout", "config", "type"}
+    assert named | everywhere == set(inspect.signature(getattr(Dag, name)).parameters) | everywhere
+
+
+def test_the_signature_of_the_dag_is_shown_as_it_is() -> None:
+    parameters = inspect.signature(Dag).parameters.values()
+    text = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters)
+    assert f"`Dag({text})`" in page("python")
+
+
+@pytest.mark.parametrize("name", ["KiokDag", "Dag", "Task", "Conn"])
+def test_the_table_of_the_java_sdk_names_every_public_member(name: str) -> None:
+    source = (JAVA / f"sdk/src/com/cloudcheflabs/kiok/sdk/{name}.java").read_text(encoding="utf-8")
+    members = re.findall(
+        r"^    (?:public )?(?:static |final )*(?:Dag |Task |String )?(\w+)\(", source, re.MULTILINE
+    )
+    public = {m for m in members if re.search(rf"^    public [^;{{=]*\b{m}\(", source, re.MULTILINE)}
+    if name == "KiokDag":
+        public = {"define"}
+    (row,) = (
+        line for line in page("java").splitlines() if re.match(rf"\| `(class|interface) {name}` \|", line)
+    )
+    documented = set(re.findall(r"(\w+)\(", row))
+    assert documented == public
+
+
+@pytest.mark.parametrize(
+    ("file", "constant", "shown"),
+    [
+        ("driver/src/com/cloudcheflabs/kiok/driver/JarScan.java", "MAX_ENTRIES = 50_000;", "50 000 entries"),
+        ("driver/src/com/cloudcheflabs/kiok/driver/JarScan.java", "MAX_CLASS_BYTES = 16 << 20;", "16 MiB"),
+        ("jar_child/work.py", "MAX_CLASSES = 10_000\n", "10 000 DAG classes"),
+    ],
+)
+def test_the_limits_of_jars_are_those_of_the_driver(file: str, constant: str, shown: str) -> None:
+    assert constant in (JAVA / file).read_text(encoding="utf-8")
+    assert shown in in_one_line(page("java"))
+
+
+def test_the_table_of_task_types_names_each_with_what_it_needs() -> None:
+    table = rows(page("tasks"))
+    types = {name: cells for name, cells in table.items() if len(cells) == 2}
+    assert set(types) == set(TASK_TYPES)
+    for type_, keys in REQUIRED_CONFIG.items():
+        assert set(re.findall(r"`([^`]+)`", types[type_][0])) >= set(keys)
+
+
+@pytest.mark.parametrize("name", ["http", "livy", "trino", "ontul"])
+def test_the_table_of_task_types_names_every_config_key_of_the_builders(name: str) -> None:
+    builder = getattr(Dag, name)
+    dag = Dag("d")
+    common = {"self", "id", "requires", "timeout", "config", "sql", "script"}
+    given = {p: "v" for p in inspect.signature(builder).parameters if p not in common}
+    task = builder(dag, "t", **given, **({"sql": "s"} if name == "trino" else {}))
+    needs, keys = rows(page("tasks"))[name]
+    assert set(re.findall(r"`([\w.]+)`", needs + keys)) - {"script"} >= set(task.config)
+
+
+def test_the_durations_and_references_that_are_shown_are_right() -> None:
+    text = page("tasks")
+    shown = re.search(r"or `d`: `(\w+)`, `([\d.]+\w)`", text)
+    assert shown
+    assert (parse_duration(shown[1]), parse_duration(shown[2])) == (90_000, 5_400_000)
+    with pytest.raises(DurationError, match="no unit"):
+        parse_duration(90)
+    assert conn("<id>", "<key>") in text
+    assert secret("<name>") in text
+
+
+@pytest.mark.parametrize("schedule", ["@daily", "0 0 30 2 *"])
+def test_schedules_that_are_said_to_be_refused_are(schedule: str) -> None:
+    with pytest.raises(CronError):
+        check_cron(schedule)
+
+
+def test_the_compiled_form_has_the_keys_of_a_spec() -> None:
+    dag, task = page("compiled-form").split("| key of a task |")
+    spec = DagSpec("a", "a", (TaskSpec("t"),)).to_json()
+    assert list(rows(dag)) == list(spec)
+    assert list(rows(task)) == list(spec["tasks"][0])
