@@ -14,11 +14,11 @@ from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, ImageMismatch, ImageMissing, SandboxUnavailable
 from compilers.sandbox.config import LABEL_SERVICE, SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
-from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.protocol import VERSION
 from tests.sandbox.conftest import JobOf
 from tests.sandbox.javac import compile_jar
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.images import image_from
 from tests.support.trees import MemoryTree
 

@@ -9,9 +9,9 @@ from compilers.formats.python import PYTHON
 from compilers.sandbox.base import CompileOutcome, RawResult, Sandbox, SandboxJob, SandboxUnavailable
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
-from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.sandbox.source_tar import TreeRefused
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 FILES = {

@@ -11,9 +11,9 @@ from compilers.partial import MIN_FILES_SAVED
 from compilers.result import FileResult
 from compilers.sandbox.base import RawResult, SandboxJob
 from compilers.sandbox.docker import DockerSandbox
-from compilers.sandbox.fake import FakeSandbox
 from tests.sandbox.test_sandbox_reuse import REPOSITORY, Files, histories, known_of, outcome
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 OTHERS = {f"other/{number}.txt": "" for number in range(MIN_FILES_SAVED + 20)}

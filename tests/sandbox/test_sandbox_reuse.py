@@ -14,8 +14,8 @@ from compilers.ignore_rules import IGNORE_FILE
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import RawResult, SandboxJob
 from compilers.sandbox.docker import DockerSandbox
-from compilers.sandbox.fake import FakeSandbox
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 HEADER = """

@@ -7,10 +7,10 @@ from typing import Any
 from compilers.pipeline import Compilation
 from compilers.result import FileResult
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
-from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile
 from kiok.spec import DagSpec, TaskSpec
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 YAML = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"

@@ -12,13 +12,13 @@ from compilers.formats import FORMATS, format_of, languages
 from compilers.formats.base import Batch, Format
 from compilers.result import FileResult, FileStatus, readable, result_of
 from compilers.sandbox.base import Language
-from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from gitsync.models import SourceFile
 from kiok.compiled import CompiledFile
 from kiok.server.properties import TABLE
 from kiok.yaml_dag import compile_yaml
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 DAG = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"

@@ -9,12 +9,12 @@ import pytest
 from compilers.build_cache import CachedResult
 from compilers.result import EVERYTHING, FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
-from compilers.sandbox.fake import FakeSandbox
 from compilers.source import Tree
 from kiok.compiled import CompiledFile, CompiledFileError, ImportedDags, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 X = DagSpec("x", "x", (TaskSpec("t", script="a"),))

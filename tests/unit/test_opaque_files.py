@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from compilers.result import FileResult, FileStatus
-from compilers.sandbox.fake import FakeSandbox
 from kiok.opaque import opaque_reason
 from kiok.yaml_dag import compile_yaml
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"

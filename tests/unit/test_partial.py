@@ -12,10 +12,10 @@ from compilers.partial import MIN_FILES_SAVED
 from compilers.pipeline import Compilation
 from compilers.result import FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
-from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile
 from kiok.spec import DagSpec, TaskSpec
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 OTHERS = {f"other/{number}.txt": "" for number in range(MIN_FILES_SAVED)}

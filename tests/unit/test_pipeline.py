@@ -12,12 +12,12 @@ from compilers.ignore_rules import IgnoreFileError
 from compilers.pipeline import Compilation, compile_work, find_work
 from compilers.result import FileStatus
 from compilers.sandbox.base import RawResult, SandboxJob, SandboxUnavailable
-from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.source import Ignored, TreeEntry
 from kiok.compiled import CompiledFile
 from kiok.yaml_dag import compile_yaml
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.pipeline_runs import PYTHON, TREE, YAML, by_path, message, one_dag_each
 from tests.support.trees import MemoryTree
 

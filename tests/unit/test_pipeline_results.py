@@ -8,10 +8,10 @@ import pytest
 
 from compilers.result import FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult
-from compilers.sandbox.fake import FakeSandbox
 from kiok.compiled import CompiledFile
 from kiok.errors import Diagnostic
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.pipeline_runs import PYTHON, by_path, compile_one, dag, message, ok, one_dag_each
 from tests.support.trees import MemoryTree
 

@@ -14,13 +14,13 @@ from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
 from compilers.result import FileResult, FileStatus
 from compilers.sandbox.base import CompileOutcome, RawResult, SandboxJob
-from compilers.sandbox.fake import FakeSandbox
 from compilers.sandbox.limits import SandboxLimits
 from compilers.source import DiscoveredFile
 from kiok.compiled import MAX_QUESTION_CHARACTERS, MAX_QUESTIONS, CompiledFile, CompiledFileError, decode
 from kiok.errors import Diagnostic
 from kiok.spec import DagSpec, TaskSpec
 from tests.support.compilation import compile_tree
+from tests.support.fake_sandbox import FakeSandbox
 from tests.support.trees import MemoryTree
 
 BASE = {
