@@ -1,4 +1,4 @@
-"""Urls, refs and names of folders that are made to harm: strategies, and what is to become of them."""
+"""Strategies for hostile urls, refs and folder names, and the expected results."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ likely_refs = st.builds(
 
 
 def in_words(error: GitError, *reasons: GitReason) -> None:
-    """The refusal is one of these, and can be shown as it is."""
+    """Assert that the error has one of these reasons and that its message can be shown to users."""
     assert error.reason in reasons, str(error)
     assert len(str(error)) < 1500
     assert str(error).isprintable()

@@ -1,4 +1,4 @@
-"""Texts that have the form of a private key and open nothing."""
+"""Texts with the form of a private key that are not keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 
 
 def key_text(secret: bytes, *, cipher: bytes = b"none") -> str:
-    """An OpenSSH key of valid form; `secret` stands where its private part would."""
+    """Return an OpenSSH key of valid form with `secret` in place of its private part."""
     parts = (cipher, b"none", b"", None, b"public", secret)
     blob = b"openssh-key-v1\0" + b"".join(
         struct.pack(">I", 1) if part is None else struct.pack(">I", len(part)) + part for part in parts

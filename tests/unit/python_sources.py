@@ -1,4 +1,4 @@
-"""Python sources compiled in this process, and what comes of them."""
+"""Python sources compiled in this process, and their results."""
 
 from __future__ import annotations
 

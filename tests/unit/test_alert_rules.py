@@ -1,4 +1,4 @@
-"""The alerts and the dashboard of ops/: Prometheus takes them, each alert is tried out and explained."""
+"""The alerts and the dashboard of ops/: Prometheus accepts them, and each alert is tested and documented."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from tests.support.promtool import (
 ALERTS = [rule["alert"] for rule in alerts()]
 
 
-def test_prometheus_takes_the_rules() -> None:
+def test_prometheus_accepts_the_rules() -> None:
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_alert_fires_on_what_it_is_for_and_on_nothing_else() -> None:
+def test_alert_fires_in_its_own_situation_only() -> None:
     done = promtool("test", "rules", RULES_TEST)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_is_tried_out_before_it_fires_and_when_it_does() -> None:
+def test_alert_is_tested_before_it_fires_and_while_it_fires() -> None:
     cases = [
         case
         for test in yaml.safe_load(RULES_TEST.read_text())["tests"]
@@ -48,8 +48,8 @@ def test_every_alert_is_tried_out_before_it_fires_and_when_it_does() -> None:
     assert fires == waits == set(ALERTS)
 
 
-def test_prometheus_takes_the_scrape_configuration(tmp_path: Path) -> None:
-    """With the token's file where there is one: promtool looks for it."""
+def test_prometheus_accepts_the_scrape_configuration(tmp_path: Path) -> None:
+    """The configuration names the file of the token, which promtool requires to exist."""
     token = tmp_path / "token"
     token.write_text("a-token-of-enough-characters")
     text = SCRAPE.read_text().replace("/etc/prometheus/kiok-token", str(token))
@@ -61,7 +61,7 @@ def test_prometheus_takes_the_scrape_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=ALERTS)
-def test_an_alert_says_what_it_means_how_bad_it_is_and_where_to_read_on(
+def test_alert_has_a_summary_a_severity_and_a_runbook(
     rule: dict[str, dict[str, str]],
 ) -> None:
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
@@ -76,7 +76,7 @@ def test_an_alert_says_what_it_means_how_bad_it_is_and_where_to_read_on(
     assert len(text.split()) >= 40
 
 
-def test_no_alert_is_explained_that_does_not_exist() -> None:
+def test_runbooks_name_alerts_that_exist() -> None:
     listed = re.findall(r"\]\((Kiok\w+)\.md\)", (RUNBOOKS / "README.md").read_text(encoding="utf-8"))
     assert listed == ALERTS
     assert {page.stem for page in RUNBOOKS.glob("*.md")} == {*ALERTS, "README"}
@@ -84,7 +84,7 @@ def test_no_alert_is_explained_that_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize("expr", [str(rule["expr"]) for rule in alerts()], ids=ALERTS)
-def test_an_alert_is_the_same_however_many_web_servers_are_scraped(expr: str) -> None:
+def test_alerts_do_not_depend_on_the_number_of_web_servers(expr: str) -> None:
     assert "instance" not in expr
     for name, _ in selectors(expr):
         before = re.findall(rf"(\S+ ?\([^()]*\)|absent) ?\((?:increase\()?{name}\b", expr)
@@ -92,7 +92,7 @@ def test_an_alert_is_the_same_however_many_web_servers_are_scraped(expr: str) ->
         assert all(found == "absent" or found.startswith("by (job") for found in before), before
 
 
-def test_the_dashboard_is_one_that_grafana_can_show() -> None:
+def test_dashboard_is_valid_for_grafana() -> None:
     shown = dashboard()
     assert shown["title"]
     assert shown["uid"] == "kiok-git-sync"
@@ -115,7 +115,7 @@ def test_the_dashboard_is_one_that_grafana_can_show() -> None:
             assert target["datasource"]["uid"] == "${datasource}"
 
 
-def test_no_two_panels_of_the_dashboard_overlap() -> None:
+def test_panels_of_the_dashboard_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard()["panels"]:
         at = panel["gridPos"]
@@ -125,7 +125,7 @@ def test_no_two_panels_of_the_dashboard_overlap() -> None:
         taken |= cells
 
 
-def test_prometheus_understands_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+def test_prometheus_parses_every_expression_of_the_dashboard(tmp_path: Path) -> None:
     rules = [
         {"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(dashboard_expressions())
     ]
@@ -144,7 +144,7 @@ def test_every_metric_is_in_an_alert_or_on_the_dashboard() -> None:
     assert named == {metric.name for metric in METRICS}
 
 
-def test_what_is_joined_or_grouped_by_is_a_label_of_what_is_asked_for() -> None:
+def test_labels_in_expressions_are_labels_of_their_metrics() -> None:
     labels = {metric.name: set(metric.labels) for metric in METRICS}
     for expr in (*(rule["expr"] for rule in alerts()), *dashboard_expressions()):
         known = set().union(*(labels[name] for name, _ in selectors(expr)), {"job"})

@@ -17,7 +17,7 @@ from tests.sandbox.attacks import Attack, attacks, read
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_documents_table_is_that_of_the_hostile_files() -> None:
+def test_table_in_the_document_is_current() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "attack_table.py"), "--check"],
         capture_output=True,
@@ -26,7 +26,7 @@ def test_the_documents_table_is_that_of_the_hostile_files() -> None:
     assert (done.returncode, done.stderr.decode()) == (0, "")
 
 
-def test_a_table_that_is_out_of_date_is_replaced_and_the_rest_stays() -> None:
+def test_outdated_table_is_replaced_and_the_rest_is_kept() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
     stale = text.replace("| [fork_bomb]", "| [fork_bombe]")
     assert stale != text
@@ -34,14 +34,14 @@ def test_a_table_that_is_out_of_date_is_replaced_and_the_rest_stays() -> None:
 
 
 @pytest.mark.parametrize("folder", SECTIONS, ids=lambda folder: folder.name)
-def test_the_test_that_the_table_names_takes_its_cases_from_the_folder(folder: Path) -> None:
+def test_tests_named_in_the_table_run_every_file_of_the_folder(folder: Path) -> None:
     _, path, test = SECTIONS[folder]
     source = (ROOT / path).read_text()
     assert re.search(rf'"attack", ATTACKS, ids=str\)\ndef {test}\(', source)
     assert re.search(rf"^ATTACKS = attacks\({folder.name.upper()}\)$", source, re.MULTILINE)
 
 
-def test_every_attack_is_in_the_table_and_says_how_it_ends() -> None:
+def test_every_attack_is_in_the_table_with_its_result() -> None:
     found = [attack for folder in SECTIONS for attack in attacks(folder)]
     assert len(found) > 200
     rows = [line for line in table().splitlines() if line.startswith("| [")]
@@ -61,14 +61,14 @@ def test_every_attack_is_in_the_table_and_says_how_it_ends() -> None:
         ("# tries: x\n# outcome: escaped\n", "escaped"),
     ],
 )
-def test_a_hostile_file_without_a_whole_head_is_an_error(tmp_path: Path, head: str, message: str) -> None:
+def test_hostile_file_with_an_incomplete_head_is_an_error(tmp_path: Path, head: str, message: str) -> None:
     path = tmp_path / "a.py"
     path.write_text(head)
     with pytest.raises(ValueError, match=message):
         read(path)
 
 
-def test_the_head_of_a_java_file_is_read_too(tmp_path: Path) -> None:
+def test_head_of_a_java_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "A.java"
     path.write_text("// tries: x\n// outcome: compiled\n// limit: 2.5\nclass A {}\n// tries: no head\n")
     assert read(path) == Attack("A", path, "x", FileStatus.COMPILED, limit=2.5)

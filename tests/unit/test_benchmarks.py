@@ -1,4 +1,4 @@
-"""The frame of the benchmarks: its arithmetic, its table, and that what is compared is the same work."""
+"""The benchmark runner: its arithmetic and its tables, and that compared cases do the same work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPORT = {
 }
 
 
-def test_a_figure_is_judged_by_its_target_and_set_against_its_floor() -> None:
+def test_figure_is_compared_with_its_target_and_its_floor() -> None:
     assert (SLOW.ratio, SLOW.met) == (2.0, False)
     assert (FAST.ratio, FAST.met) == (None, True)
     assert (TOLD.ratio, TOLD.met) == (None, None)
@@ -37,19 +37,19 @@ def test_a_figure_is_judged_by_its_target_and_set_against_its_floor() -> None:
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "MiB", "cores"])
-def test_no_figure_is_judged_that_depends_on_the_machine(unit: str) -> None:
+def test_figures_that_depend_on_the_machine_have_no_target(unit: str) -> None:
     with pytest.raises(ValueError, match=f"a target in {unit} needs a floor"):
         Result("c", "absolute", 2.0, unit, target=3.0)
 
 
-def test_a_figure_survives_json_with_its_ratio_and_verdict() -> None:
+def test_figure_keeps_its_ratio_and_verdict_in_json() -> None:
     written = json.loads(json.dumps(SLOW.to_json()))
     assert (written["ratio"], written["met"]) == (2.0, False)
     assert Result.from_json(written) == SLOW
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(1, 1), (19, 19), (20, 19), (25, 24), (100, 95)])
-def test_the_95th_percentile_is_the_nearest_rank(count: int, wanted: int) -> None:
+def test_percentile_95_is_the_nearest_rank(count: int, wanted: int) -> None:
     assert p95([float(value) for value in range(count, 0, -1)]) == wanted
 
 
@@ -57,11 +57,11 @@ def test_the_95th_percentile_is_the_nearest_rank(count: int, wanted: int) -> Non
     ("value", "text"),
     [(0, "0 s"), (0.0123, "0.012 s"), (1.234, "1.23 s"), (12.34, "12.3 s"), (1234.5, "1 234 s"), (7, "7 s")],
 )
-def test_a_figure_is_shown_with_no_more_digits_than_mean_something(value: float, text: str) -> None:
+def test_figure_is_shown_with_its_significant_digits(value: float, text: str) -> None:
     assert shown(value, "s") == text
 
 
-def test_the_table_names_a_case_once_and_says_what_is_missed() -> None:
+def test_table_names_each_case_once_and_shows_missed_targets() -> None:
     written = io.StringIO()
     Console(width=150, file=written).print(rich_table([SLOW, FAST, TOLD]))
     said = written.getvalue()
@@ -71,7 +71,7 @@ def test_the_table_names_a_case_once_and_says_what_is_missed() -> None:
     assert missed([SLOW, FAST, TOLD]) == ["cold: 1000 files: 3 s (2 × forks), target ≤ 1.90 ×"]
 
 
-def test_the_markdown_table_has_a_row_for_each_figure() -> None:
+def test_markdown_table_has_a_row_for_each_figure() -> None:
     rows = markdown_table([SLOW, FAST, TOLD]).splitlines()[2:]
     assert rows == [
         "| cold | 1000 files | 3 s | 1.50 s | 2.00 | ≤ 1.90 × | MISSED |",
@@ -80,13 +80,13 @@ def test_the_markdown_table_has_a_row_for_each_figure() -> None:
     ]
 
 
-def test_figures_fit_their_place_in_the_document() -> None:
+def test_figures_fit_between_the_markers_of_the_document() -> None:
     text = document.PATH.read_text(encoding="utf-8")
     written = marked_text.replaced(text, document.SECTION, document.figures(REPORT))
     assert "| cold | 1000 files |" in written
 
 
-def test_an_unknown_case_is_refused_with_the_names_of_those_there_are(
+def test_unknown_case_is_refused_with_the_known_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as refused:
@@ -96,7 +96,7 @@ def test_an_unknown_case_is_refused_with_the_names_of_those_there_are(
     assert "unknown case warm. Known cases: cold, one-changed," in said
 
 
-def test_the_same_dag_of_five_tasks_is_measured_in_python_and_in_yaml(tmp_path: Path) -> None:
+def test_python_and_yaml_cases_measure_the_same_dag(tmp_path: Path) -> None:
     specs = []
     for files, compiled in (
         (authored.python_files, compile_python_file),

@@ -1,4 +1,4 @@
-"""docker-compose.yml: who is allowed what, read from the file as it is."""
+"""docker-compose.yml: the permissions of each service."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def users_of(volume: str) -> set[str]:
     return {name for name, service in SERVICES.items() if f"{volume}:" in str(service.get("volumes"))}
 
 
-def test_the_services_are_those_of_the_guide() -> None:
+def test_services_are_those_of_the_guide() -> None:
     assert set(SERVICES) == {"db", "engine", "migrate", "web", "worker"}
 
 
 @EVERY
-def test_every_service_drops_all_capabilities_and_writes_to_volumes_and_memory_alone(name: str) -> None:
+def test_services_drop_capabilities_and_have_read_only_roots(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["read_only"] is True
@@ -38,7 +38,7 @@ def test_every_service_drops_all_capabilities_and_writes_to_volumes_and_memory_a
     assert not {"pid", "ipc", "network_mode", "userns_mode", "devices"} & service.keys()
 
 
-def test_the_engine_alone_is_root_or_has_any_capability() -> None:
+def test_only_the_engine_is_root_or_has_capabilities() -> None:
     for name, service in SERVICES.items():
         special = name == "engine"
         assert ("cap_add" in service) == special, name
@@ -47,7 +47,7 @@ def test_the_engine_alone_is_root_or_has_any_capability() -> None:
 
 
 @EVERY
-def test_no_service_is_given_an_engines_socket_or_any_folder_of_the_host_but_the_images_to_load(
+def test_services_mount_no_engine_socket_and_only_images_of_the_host(
     name: str,
 ) -> None:
     images = "${KIOK_COMPOSE_DIR:-./.kiok/compose}/images:/images:ro"
@@ -56,7 +56,7 @@ def test_no_service_is_given_an_engines_socket_or_any_folder_of_the_host_but_the
     assert "docker.sock" not in str(SERVICES[name].get("volumes"))
 
 
-def test_the_engine_is_reached_by_the_worker_alone_with_a_certificate() -> None:
+def test_only_the_worker_reaches_the_engine_with_a_certificate() -> None:
     on_its_network = {name for name, service in SERVICES.items() if "engine" in service.get("networks", [])}
     assert on_its_network == {"engine", "worker"}
     assert users_of("certificates") == {"engine", "worker"}
@@ -67,7 +67,7 @@ def test_the_engine_is_reached_by_the_worker_alone_with_a_certificate() -> None:
     assert "secrets" not in SERVICES["engine"]
 
 
-def test_only_the_web_server_is_published_and_only_git_and_browsers_are_outside() -> None:
+def test_only_the_web_server_publishes_a_port() -> None:
     assert {name for name, service in SERVICES.items() if "ports" in service} == {"web"}
     assert SERVICES["web"]["ports"] == ["${KIOK_PUBLISH:-127.0.0.1:8000}:8000"]
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
@@ -80,7 +80,7 @@ def test_only_the_web_server_is_published_and_only_git_and_browsers_are_outside(
 
 
 @EVERY
-def test_secrets_are_handed_over_as_files_only(name: str) -> None:
+def test_secrets_are_passed_as_files_only(name: str) -> None:
     for variable in SERVICES[name].get("environment", {}):
         if re.search(r"KEY|PASSWORD|DATABASE_URL|TOKEN", variable):
             assert variable.endswith("_FILE"), variable
@@ -88,7 +88,7 @@ def test_secrets_are_handed_over_as_files_only(name: str) -> None:
 
 
 @EVERY
-def test_every_service_that_stays_is_looked_after_and_each_image_has_a_tag(name: str) -> None:
+def test_long_running_services_have_health_checks_and_tagged_images(name: str) -> None:
     service = SERVICES[name]
     assert service["image"].endswith(":${KIOK_TAG:-dev}")
     if name == "migrate":
@@ -100,7 +100,7 @@ def test_every_service_that_stays_is_looked_after_and_each_image_has_a_tag(name:
         assert needed["condition"] in {"service_healthy", "service_completed_successfully"}
 
 
-def test_each_image_is_built_by_one_service_and_fetched_by_none() -> None:
+def test_each_image_is_built_by_one_service_and_never_pulled() -> None:
     builders = {
         service["image"]: service["build"]["target"] for service in SERVICES.values() if "build" in service
     }
@@ -111,7 +111,7 @@ def test_each_image_is_built_by_one_service_and_fetched_by_none() -> None:
         assert "build" in service or service["pull_policy"] == "never", name
 
 
-def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(tmp_path: Path) -> None:
+def test_stack_uses_the_files_of_its_script_and_accepts_one_risk(tmp_path: Path) -> None:
     folder = tmp_path / "compose"
     subprocess.run(
         [ROOT / "scripts" / "compose-secrets.sh"],
@@ -132,7 +132,7 @@ def test_the_stack_starts_with_what_its_script_makes_and_with_one_risk_by_name(t
     assert found[0].detail.startswith("DATABASE_URL points to db ")
 
 
-def test_the_health_of_a_worker_is_judged_as_the_service_judges_it() -> None:
+def test_health_check_of_the_worker_is_that_of_the_service() -> None:
     from kiok.cluster.heartbeat import ALIVE_SECONDS
     from kiok.server import worker_health
 

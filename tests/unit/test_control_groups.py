@@ -1,4 +1,4 @@
-"""The driver's reading of its limits, against the trees that containers see."""
+"""The driver's reading of its limits from control group trees as containers see them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tree(root: Path, files: dict[str, str | None]) -> str:
 
 
 @pytest.mark.parametrize("files", [VERSION_1, VERSION_2], ids=["version 1", "version 2"])
-def test_limits_that_hold_are_not_missing(tmp_path: Path, files: dict[str, str | None]) -> None:
+def test_effective_limits_are_not_missing(tmp_path: Path, files: dict[str, str | None]) -> None:
     assert missing_limits(MEMORY, PROCESSES, tree(tmp_path, files)) == []
 
 
@@ -67,18 +67,18 @@ def test_limits_that_hold_are_not_missing(tmp_path: Path, files: dict[str, str |
         "empty",
     ],
 )
-def test_limits_that_do_not_hold_are_named_with_what_was_found(
+def test_ineffective_limits_are_named_with_the_found_values(
     tmp_path: Path, files: dict[str, str | None], missing: list[str]
 ) -> None:
     assert missing_limits(MEMORY, PROCESSES, tree(tmp_path, files)) == missing
 
 
-def test_a_container_that_shows_no_control_groups_has_no_limit() -> None:
+def test_container_without_control_groups_has_no_limit() -> None:
     assert missing_limits(MEMORY, PROCESSES, "/nonexistent") == [
         "memory (memory/memory.limit_in_bytes: no such file or directory, required: 536870912)",
         "processes (pids/pids.max: no such file or directory, required: 64)",
     ]
 
 
-def test_what_is_not_asked_for_is_not_missed() -> None:
+def test_limits_that_are_not_requested_are_not_missing() -> None:
     assert missing_limits(0, 0, "/nonexistent") == []

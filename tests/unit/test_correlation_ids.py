@@ -1,4 +1,4 @@
-"""Correlation ids: which are taken from outside, and how far they reach."""
+"""Correlation ids: accepted values, and their scope."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kiok import correlation
 @pytest.mark.parametrize(
     "text", ["a", "7", "72d3162e-cc78-11e3-81ab-4c9367dc0958", "msg_2KWPBgLlAfxdpx2AI54pPJ85f4W", "A" * 64]
 )
-def test_an_id_of_plain_characters_is_taken(text: str) -> None:
+def test_id_of_plain_characters_is_accepted(text: str) -> None:
     assert correlation.taken(text) == text
 
 
@@ -27,14 +27,14 @@ def test_an_id_of_plain_characters_is_taken(text: str) -> None:
     "text",
     ["", " ", "a b", "a\n", "\na", "-a", ".a", "a/b", "a:b", "{a}", "é", "a\x00", "[a]", "A" * 65, "٣"],
 )
-def test_any_other_is_replaced_by_a_fresh_one(text: str) -> None:
+def test_other_ids_are_replaced_by_a_new_one(text: str) -> None:
     made = {correlation.taken(text) for _ in range(3)}
     assert len(made) == 3
     assert text not in made
     assert all(correlation.is_well_formed(one) for one in made)
 
 
-def test_a_block_within_a_block_keeps_the_id_unless_it_has_one_of_its_own() -> None:
+def test_nested_block_keeps_the_id_unless_it_sets_one() -> None:
     assert correlation.current() == ""
     with correlation.bound() as outer:
         with correlation.bound(repository="team") as same:
@@ -46,7 +46,7 @@ def test_a_block_within_a_block_keeps_the_id_unless_it_has_one_of_its_own() -> N
     assert correlation.fields() == {}
 
 
-def test_a_thread_has_no_id_but_the_one_it_is_given_with_a_copy_of_the_context() -> None:
+def test_thread_has_an_id_only_with_a_copy_of_the_context() -> None:
     seen: list[str] = []
 
     def look() -> None:
@@ -60,7 +60,7 @@ def test_a_thread_has_no_id_but_the_one_it_is_given_with_a_copy_of_the_context()
     assert seen == ["", "an-id"]
 
 
-def test_containers_that_share_a_job_go_by_its_id() -> None:
+def test_containers_of_a_job_have_its_id() -> None:
     seen: set[tuple[str, str]] = set()
 
     def run(part: SandboxJob) -> Generator[RawResult, None, None]:
@@ -75,11 +75,11 @@ def test_containers_that_share_a_job_go_by_its_id() -> None:
 
 @pytest.mark.parametrize("known", ["", "an-id_7.x"])
 @pytest.mark.parametrize("owner", ["", "17", "host/boot/7"])
-def test_the_name_of_a_container_tells_its_owner_and_its_id(owner: str, known: str) -> None:
+def test_container_name_contains_the_owner_and_the_id(owner: str, known: str) -> None:
     name = claimed_name({"kiok.sync": owner, "kiok.correlation": known})
     assert owner_in_name(name) == owner_in_name(f"/{name}") == owner
     assert name.endswith(f".{known}") if known else name.count(".") == 1
 
 
-def test_the_name_of_a_container_takes_nothing_else_for_an_id() -> None:
+def test_container_name_contains_no_invalid_id() -> None:
     assert claimed_name({"kiok.sync": "1", "kiok.correlation": "a/b"}).count(".") == 1

@@ -1,4 +1,4 @@
-"""The picture of a DAG: complete, without overlap, the same everywhere, and soon there whatever the spec."""
+"""The layout of a DAG: complete, without overlap, deterministic, and fast for any spec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Requires = list[list[int]]
 
 
 def spec_of(requires: Requires) -> dict[str, Any]:
-    """A spec whose task n requires the tasks of `requires[n]`."""
+    """Return a spec whose task n requires the tasks of `requires[n]`."""
     tasks = [
         {"id": f"t{number}", "type": "shell", "requires": [f"t{one}" for one in required]}
         for number, required in enumerate(requires)
@@ -33,7 +33,7 @@ def spec_of(requires: Requires) -> dict[str, Any]:
 
 @st.composite
 def graphs(draw: st.DrawFn, max_tasks: int = 24) -> Requires:
-    """Any acyclic graph, its tasks in any order."""
+    """Draw an acyclic graph with its tasks in any order."""
     tasks = draw(st.integers(0, max_tasks))
     shuffled = draw(st.permutations(range(tasks)))
     requires: Requires = [[] for _ in range(tasks)]
@@ -77,7 +77,7 @@ def assert_no_box_lies_on_another(graph: DrawnGraph) -> None:
 
 
 def crosses(box: DrawnNode, start: tuple[int, int], end: tuple[int, int]) -> bool:
-    """Whether a piece of a line enters the inside of a box, tried at points a pixel or less apart."""
+    """Return whether a segment enters the inside of a box, tested at points at most a pixel apart."""
     (x1, y1), (x2, y2) = start, end
     left, right = max(x1, box.x + 1), min(x2, box.x + box.width - 1)
     if left > right:
@@ -87,7 +87,7 @@ def crosses(box: DrawnNode, start: tuple[int, int], end: tuple[int, int]) -> boo
 
 
 @given(graphs())
-def test_every_task_is_one_box_and_every_requirement_one_edge(requires: Requires) -> None:
+def test_each_task_is_one_box_and_each_requirement_one_edge(requires: Requires) -> None:
     graph = laid_out(spec_of(requires))
     assert [node.id for node in graph.nodes] == [f"t{number}" for number in range(len(requires))]
     assert {(edge.source, edge.target) for edge in graph.edges} == edges_of(requires)
@@ -97,7 +97,7 @@ def test_every_task_is_one_box_and_every_requirement_one_edge(requires: Requires
 
 
 @given(graphs())
-def test_an_edge_that_is_not_drawn_is_implied_by_those_that_are(requires: Requires) -> None:
+def test_edges_that_are_not_drawn_are_implied_by_others(requires: Requires) -> None:
     graph = laid_out(spec_of(requires))
     following = defaultdict(set)
     for edge in graph.edges:
@@ -115,7 +115,7 @@ def test_an_edge_that_is_not_drawn_is_implied_by_those_that_are(requires: Requir
 
 
 @given(graphs())
-def test_no_box_lies_on_another_and_all_are_in_the_picture(requires: Requires) -> None:
+def test_boxes_do_not_overlap_and_are_inside_the_picture(requires: Requires) -> None:
     graph = laid_out(spec_of(requires))
     assert_no_box_lies_on_another(graph)
     for node in graph.nodes:
@@ -126,7 +126,7 @@ def test_no_box_lies_on_another_and_all_are_in_the_picture(requires: Requires) -
 
 
 @given(graphs())
-def test_every_line_goes_from_left_to_right_from_box_to_box_and_under_none(requires: Requires) -> None:
+def test_lines_go_from_left_to_right_and_cross_no_box(requires: Requires) -> None:
     graph = laid_out(spec_of(requires))
     boxes = {node.id: node for node in graph.nodes}
     for edge in graph.edges:
@@ -142,7 +142,7 @@ def test_every_line_goes_from_left_to_right_from_box_to_box_and_under_none(requi
 
 
 @given(graphs())
-def test_lines_that_pass_one_column_keep_apart(requires: Requires) -> None:
+def test_lines_through_the_same_column_do_not_overlap(requires: Requires) -> None:
     levels: dict[int, list[int]] = defaultdict(list)
     for edge in laid_out(spec_of(requires)).edges:
         for (x1, y1), (_, y2) in pairwise(edge.points[1:-1]):
@@ -156,7 +156,7 @@ def digest(graph: DrawnGraph) -> str:
     return hashlib.sha256(repr(graph).encode()).hexdigest()
 
 
-def test_the_picture_is_the_same_in_every_process() -> None:
+def test_picture_is_the_same_in_every_process() -> None:
     program = (
         "from tests.unit.test_dag_graph import digest, laid_out, sparse, spec_of;"
         "print([digest(laid_out(spec_of(sparse(n, n, back=b)))) for n in (30, 300) for b in (3, 30)])"
@@ -180,7 +180,7 @@ def complete(tasks: int) -> Requires:
 
 
 def in_layers(layers: int, width: int) -> Requires:
-    """Every task requires all of the layer before: nothing is implied by anything."""
+    """Return a spec in which each task requires all tasks of the layer before, so that no edge is implied."""
     return [
         [] if task < width else list(range(task // width * width - width, task // width * width))
         for task in range(layers * width)
@@ -188,7 +188,7 @@ def in_layers(layers: int, width: int) -> Requires:
 
 
 def comb(tasks: int) -> Requires:
-    """A chain each of whose tasks the last one requires too, through another: long lines, none implied."""
+    """Return a chain whose last task also requires each task through another one: long lines, none implied."""
     chain = [[task - 1] if task else [] for task in range(tasks)]
     teeth = [[task] for task in range(tasks)]
     return [*chain, *teeth, [tasks + task for task in range(tasks)]]
@@ -212,14 +212,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("shape", HOSTILE)
-def test_a_large_graph_of_any_shape_is_laid_out_without_overlap(shape: str) -> None:
+def test_large_graph_is_laid_out_without_overlap(shape: str) -> None:
     graph = laid_out(spec_of(HOSTILE[shape]))
     assert len(graph.nodes) == len(HOSTILE[shape])
     assert len(graph.edges) == len(edges_of(HOSTILE[shape]))
     assert_no_box_lies_on_another(graph)
 
 
-def test_where_the_library_gives_up_plain_columns_take_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_columns_are_used_if_the_library_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     class PanicException(BaseException):  # as pyo3 names it
         pass
 
@@ -248,7 +248,7 @@ def test_where_the_library_gives_up_plain_columns_take_its_place(monkeypatch: py
         },
     ],
 )
-def test_a_spec_that_is_none_breaks_nothing(spec: dict[str, Any]) -> None:
+def test_invalid_spec_raises_no_error(spec: dict[str, Any]) -> None:
     graph = laid_out(spec)
     assert_no_box_lies_on_another(graph)
     assert len({node.id for node in graph.nodes}) == len(graph.nodes)

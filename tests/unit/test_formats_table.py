@@ -1,4 +1,4 @@
-"""The table of formats: what holds for each entry, and that an entry is all that a format needs."""
+"""The table of formats: rules for each entry, and that an entry is all that a format needs."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def test_each_suffix_belongs_to_one_format() -> None:
 
 
 @pytest.mark.parametrize("item", FORMATS.values(), ids=lambda item: item.name)
-def test_the_name_of_a_format_fits_where_it_is_stored(item: Format) -> None:
+def test_format_name_fits_its_database_column(item: Format) -> None:
     assert FORMATS[item.name] is item
     assert len(item.name) <= SourceFile._meta.get_field("kind").max_length
     assert item.language is None or item.language.name == item.name
 
 
 @pytest.mark.parametrize("language", languages(), ids=lambda language: language.name)
-def test_a_language_names_properties_and_limits_that_exist(language: Language) -> None:
+def test_language_names_properties_and_limits_that_exist(language: Language) -> None:
     assert language.image_property in TABLE
     assert {language.timeout_limit, language.cpus_limit} <= {item.name for item in fields(SandboxLimits)}
 
 
-def test_an_entry_of_the_table_is_all_that_a_format_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_format_needs_only_its_entry_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     tree = MemoryTree({"a.toyml": DAG, "b.TOYML": "x: [", "c.yaml": DAG, "toyml": "", ".toyml": ""})
     assert [source.path for source in discover(tree).sources] == ["c.yaml"]
     monkeypatch.setitem(FORMATS, "toyml", Format("toyml", (".toyml",), compile_toyml))

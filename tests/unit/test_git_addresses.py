@@ -1,4 +1,4 @@
-"""Which addresses are public."""
+"""The check for public addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRIVATE = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "100.100.1
 
 
 def carriers(inner: str) -> list[str]:
-    """IPv6 addresses that lead to an IPv4 address."""
+    """Return IPv6 addresses that embed an IPv4 address."""
     number = int(ipaddress.IPv4Address(inner))
     high, low = number >> 16, number & 0xFFFF
     octets = [f"{octet:02x}" for octet in number.to_bytes(4, "big")]
@@ -44,7 +44,7 @@ def carriers(inner: str) -> list[str]:
 
 
 @pytest.mark.parametrize("network", NOT_PUBLIC)
-def test_no_address_of_a_special_purpose_network_is_public(network: str) -> None:
+def test_special_purpose_addresses_are_not_public(network: str) -> None:
     net = ipaddress.ip_network(network)
     exceptions = [ipaddress.ip_network(text) for text in PUBLIC_EXCEPTIONS]
     for address in (net[0], net[-1], net[net.num_addresses // 2], net[net.num_addresses // 3]):
@@ -77,7 +77,7 @@ def test_no_address_of_a_special_purpose_network_is_public(network: str) -> None
         "ff0e::1",
     ],
 )
-def test_what_python_3_11_or_an_older_registry_takes_for_public_is_not(address: str) -> None:
+def test_addresses_that_python_3_11_wrongly_calls_global_are_not_public(address: str) -> None:
     assert not is_public_or_in(ipaddress.ip_address(address), ())
 
 
@@ -104,13 +104,13 @@ def test_what_python_3_11_or_an_older_registry_takes_for_public_is_not(address: 
         "2a00:1450::1",
     ],
 )
-def test_the_rest_is_public(address: str) -> None:
+def test_other_addresses_are_public(address: str) -> None:
     assert is_public_or_in(ipaddress.ip_address(address), ())
 
 
 @pytest.mark.parametrize("inner", PRIVATE)
 @pytest.mark.rule("paths.private-hosts")
-def test_an_ipv6_address_that_carries_a_private_ipv4_address_is_refused_by_git_and_webhooks(
+def test_ipv6_address_with_a_private_ipv4_address_is_refused(
     inner: str,
 ) -> None:
     for text in carriers(inner):
@@ -124,8 +124,8 @@ def test_an_ipv6_address_that_carries_a_private_ipv4_address_is_refused_by_git_a
 
 
 @pytest.mark.parametrize("inner", ["140.82.121.3", "1.2.3.4", "93.184.216.34"])
-def test_an_ipv6_address_that_carries_a_public_ipv4_address_is_public(inner: str) -> None:
-    """As in a network without IPv4, whose name server gives NAT64 addresses for hosts such as github.com."""
+def test_ipv6_address_with_a_public_ipv4_address_is_public(inner: str) -> None:
+    """In a network without IPv4, the name server returns NAT64 addresses for hosts such as github.com."""
     for text in carriers(inner):
         assert is_public_or_in(ipaddress.ip_address(text), ()), text
 
@@ -137,7 +137,7 @@ def test_an_ipv6_address_that_carries_a_public_ipv4_address_is_public(inner: str
     )
 )
 @pytest.mark.rule("paths.private-hosts")
-def test_no_ipv6_spelling_of_a_private_address_is_public(inner: ipaddress.IPv4Address) -> None:
+def test_ipv6_forms_of_a_private_address_are_not_public(inner: ipaddress.IPv4Address) -> None:
     if str(inner) in ("192.0.0.9", "192.0.0.10"):
         return
     for text in carriers(str(inner)):
@@ -160,13 +160,13 @@ def test_no_ipv6_spelling_of_a_private_address_is_public(inner: ipaddress.IPv4Ad
     ],
 )
 @pytest.mark.rule("paths.allowed-hosts")
-def test_a_network_allows_an_address_itself_or_what_it_carries(
+def test_allowed_network_covers_an_address_or_its_embedded_ipv4(
     address: str, allowed: str, is_allowed: bool
 ) -> None:
     assert is_public_or_in(ipaddress.ip_address(address), [ipaddress.ip_network(allowed)]) is is_allowed
 
 
-def test_a_name_that_resolves_to_a_site_local_address_is_refused() -> None:
+def test_name_that_resolves_to_a_site_local_address_is_refused() -> None:
     def resolve(host: str, port: int, **_: object) -> list[Any]:
         return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fec0::1", port, 0, 0))]
 
@@ -175,12 +175,12 @@ def test_a_name_that_resolves_to_a_site_local_address_is_refused() -> None:
     assert caught.value.reason is GitReason.HOST_NOT_ALLOWED
 
 
-def test_a_plain_address_carries_none() -> None:
+def test_plain_address_embeds_no_other() -> None:
     assert embedded(ipaddress.ip_address("10.0.0.1")) == ()
     assert embedded(ipaddress.ip_address("2606:4700::1")) == ()
 
 
-def test_every_exception_is_part_of_a_network_that_is_not_public() -> None:
+def test_exceptions_are_parts_of_special_purpose_networks() -> None:
     for text in PUBLIC_EXCEPTIONS:
         exception = ipaddress.ip_network(text)
         assert any(

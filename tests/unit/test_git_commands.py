@@ -1,4 +1,4 @@
-"""How git is started for hostile urls and refs: they are values to it, and decide nothing."""
+"""The git command line for hostile urls and refs: they are passed as values and change no option."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEY = key_text(b"none")
 
 
 def _numbered(environment: dict[str, str]) -> set[str]:
-    """The variables that hold git's configuration for this call."""
+    """Return the variables with git's configuration for this call."""
     return {name for name in environment if name.startswith("GIT_CONFIG_") and name[-1].isdigit()}
 
 
@@ -45,7 +45,7 @@ def _config_names(environment: dict[str, str]) -> set[str]:
 
 
 class Recorder:
-    """Stands where processes are started, and keeps what would have been: arguments and environment."""
+    """A replacement for the start of processes, which records arguments and environment."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], dict[str, str]]] = []
@@ -56,7 +56,7 @@ class Recorder:
 
 
 def _options_and_values(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first `--`, and after it."""
+    """Return the arguments before the first `--`, and those after it."""
     assert "--" in arguments, arguments
     at = arguments.index("--")
     return arguments[:at], arguments[at + 1 :]
@@ -69,11 +69,11 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
 
 
 class TestCommands:
-    """What git is started with, for whatever the parsers let through."""
+    """The command lines of git for every url and ref that the parsers accept."""
 
     @staticmethod
     def _probe(mirror: Mirror, url: RemoteUrl, ref: Ref) -> tuple[list[str], dict[str, str]] | None:
-        """How git is started for a look; None if no server has to be asked."""
+        """Return the command line of a probe, or None if no server is contacted."""
         recorder = Recorder()
         credential = (
             SshCredential(KEY, "git.example ssh-ed25519 AAAA\n", username="robot")
@@ -91,7 +91,7 @@ class TestCommands:
     @settings(max_examples=300, deadline=None)
     @given(likely_urls | urls, likely_refs | refs)
     @pytest.mark.rule("running.separator", "paths.hostile-urls", "failure.probe")
-    def test_values_reach_git_after_the_separator_and_decide_nothing_before_it(
+    def test_values_are_passed_after_the_separator_only(
         self, mirror: Mirror, text: str, ref_text: str
     ) -> None:
         url, ref = parsed(text), parsed_ref(ref_text)
@@ -119,7 +119,7 @@ class TestCommands:
     @settings(max_examples=200, deadline=None)
     @given(likely_urls | urls, hostile_text)
     @pytest.mark.rule("credentials.ssh-options", "paths.hostile-urls")
-    def test_the_command_for_ssh_has_the_same_words_for_every_url_and_login(
+    def test_ssh_command_is_the_same_for_every_url_and_login(
         self, mirror: Mirror, text: str, login: str
     ) -> None:
         url = parsed(text)
@@ -150,10 +150,10 @@ class TestCommands:
         assert loose == ([] if url.user else ["-l", login if login.strip() else "git"])
 
     @pytest.mark.rule("running.separator")
-    def test_a_fetch_by_the_real_git_program_gets_the_same_options_for_every_url_and_ref(
+    def test_real_git_gets_the_same_options_for_every_url_and_ref(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A program in git's place keeps the arguments of what talks to a server; the rest is git itself."""
+        """A wrapper records the arguments of git's transport programs; everything else is git itself."""
         record = tmp_path / "record"
         real = shutil.which("git")
         (tmp_path / "bin").mkdir()

@@ -1,4 +1,4 @@
-"""Credentials from a connection's properties, and the files they become for one call."""
+"""Credentials from a connection's properties, and their files for one call."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = key_text(b"secret-secret-secret")
 
 
 @pytest.mark.rule("credentials.http-forms")
-def test_password_and_token_give_an_http_credential() -> None:
+def test_password_or_token_is_an_http_credential() -> None:
     given_password = credential_from_properties({"username": "ada", "password": "s3cret"}, HTTPS)
     assert given_password == HttpCredential("ada", "s3cret")
     assert credential_from_properties({"token": "t"}, HTTPS) == HttpCredential("x-access-token", "t")
@@ -57,7 +57,7 @@ def test_password_and_token_give_an_http_credential() -> None:
         ({"privateKey": KEY}, parse_url("file:///x", allow_protocols=frozenset({"file"})), "file"),
     ],
 )
-def test_an_unusable_property_is_named_and_never_shown(
+def test_unusable_property_is_named_and_its_value_not_shown(
     properties: dict[str, str], url: object, named: str
 ) -> None:
     with pytest.raises(GitError, match=named) as caught:
@@ -84,7 +84,7 @@ def test_an_unusable_property_is_named_and_never_shown(
         (",", "https://anywhere.example/dags.git", False),
     ],
 )
-def test_a_credential_bound_to_hosts_is_given_to_no_other(hosts: str, url: str, is_used: bool) -> None:
+def test_http_credential_is_sent_to_its_hosts_only(hosts: str, url: str, is_used: bool) -> None:
     properties = {"username": "ada", "password": "s3cret", "hosts": hosts}
     if is_used:
         assert credential_from_properties(properties, parse_url(url)) == HttpCredential("ada", "s3cret")
@@ -96,14 +96,14 @@ def test_a_credential_bound_to_hosts_is_given_to_no_other(hosts: str, url: str, 
 
 
 @pytest.mark.rule("credentials.hosts")
-def test_a_key_bound_to_hosts_is_given_to_no_other() -> None:
+def test_ssh_key_is_used_for_its_hosts_only() -> None:
     assert credential_from_properties({"privateKey": KEY, "hosts": "git.example"}, SSH)
     with pytest.raises(GitError, match=r"git\.example:2222"):
         credential_from_properties({"privateKey": KEY, "hosts": "git.example:22"}, SSH)
 
 
 @pytest.mark.parametrize("form", ["openssh", "pem"])
-def test_a_protected_key_without_passphrase_is_told_at_once(tmp_path: Path, form: str) -> None:
+def test_protected_key_without_passphrase_is_refused_immediately(tmp_path: Path, form: str) -> None:
     arguments = ["-t", "ed25519"] if form == "openssh" else ["-t", "rsa", "-b", "2048", "-m", "PEM"]
     for name, passphrase in (("open", ""), ("locked", "passphrase")):
         subprocess.run(
@@ -115,7 +115,7 @@ def test_a_protected_key_without_passphrase_is_told_at_once(tmp_path: Path, form
 
 
 @pytest.mark.rule("running.redaction")
-def test_a_credential_does_not_show_its_secrets() -> None:
+def test_representation_of_a_credential_has_no_secret() -> None:
     shown = repr(SshCredential(KEY, "host key", "passphrase-x")) + repr(HttpCredential("ada", "s3cret"))
     assert KEY.splitlines()[-2] not in shown
     assert "passphrase-x" not in shown
@@ -123,7 +123,7 @@ def test_a_credential_does_not_show_its_secrets() -> None:
 
 
 @pytest.mark.rule("credentials.key-file", "credentials.ssh-options")
-def test_key_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
+def test_key_files_are_private_and_removed_afterwards(tmp_path: Path) -> None:
     credential = SshCredential(KEY, "known\n", "passphrase-x")
     with hand_over(credential, SSH, root=tmp_path, askpass=Path("/askpass"), address="192.0.2.1") as handover:
         (directory,) = tmp_path.iterdir()
@@ -143,7 +143,7 @@ def test_key_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("credentials.key-file")
-def test_key_files_are_gone_after_an_exception(tmp_path: Path) -> None:
+def test_key_files_are_removed_after_an_exception(tmp_path: Path) -> None:
     def fail() -> None:
         with hand_over(SshCredential(KEY), SSH, root=tmp_path, askpass=Path("/a"), address=None):
             raise RuntimeError
@@ -154,7 +154,7 @@ def test_key_files_are_gone_after_an_exception(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("credentials.askpass-only")
-def test_https_leaves_no_file_and_no_secret_but_in_the_environment(tmp_path: Path) -> None:
+def test_https_secret_is_only_in_the_environment(tmp_path: Path) -> None:
     with hand_over(
         HttpCredential("ada", "s3cret"), HTTPS, root=tmp_path, askpass=Path("/a"), address=None
     ) as h:
@@ -180,9 +180,7 @@ def test_https_leaves_no_file_and_no_secret_but_in_the_environment(tmp_path: Pat
     ],
 )
 @pytest.mark.rule("running.askpass")
-def test_the_askpass_program_answers_only_for_its_host(
-    tmp_path: Path, prompt: str, answer: str | None
-) -> None:
+def test_askpass_program_answers_only_for_its_host(tmp_path: Path, prompt: str, answer: str | None) -> None:
     askpass = tmp_path / "askpass"
     askpass.write_text(ASKPASS_SCRIPT)
     askpass.chmod(0o700)
@@ -196,7 +194,7 @@ def test_the_askpass_program_answers_only_for_its_host(
 
 
 @pytest.mark.rule("credentials.key-file")
-def test_directories_of_killed_processes_are_swept_and_living_ones_kept(tmp_path: Path) -> None:
+def test_directories_of_killed_processes_only_are_removed(tmp_path: Path) -> None:
     program = (
         "import os, sys, pathlib\n"
         "from gitsync.git.private_directory import call_directory, write_private\n"
@@ -217,7 +215,7 @@ def test_directories_of_killed_processes_are_swept_and_living_ones_kept(tmp_path
     assert sweep_stale(tmp_path / "missing") == 0
 
 
-def test_a_reused_pid_does_not_keep_a_stale_directory(tmp_path: Path) -> None:
+def test_directory_of_a_reused_pid_is_removed(tmp_path: Path) -> None:
     with call_directory(tmp_path) as mine:
         prefix, namespace, pid, started, random = mine.name.split("-")
         stale = tmp_path / "-".join((prefix, namespace, pid, str(int(started) - 1), random))
@@ -226,7 +224,7 @@ def test_a_reused_pid_does_not_keep_a_stale_directory(tmp_path: Path) -> None:
         assert mine.exists()
 
 
-def test_a_directory_of_another_container_is_swept_only_once_it_is_old_and_unlocked(tmp_path: Path) -> None:
+def test_directory_of_another_container_is_removed_if_old_and_unlocked(tmp_path: Path) -> None:
     foreign = tmp_path / "call-1-2-3-abcdef"
     foreign.mkdir()
     assert sweep_stale(tmp_path) == 0
@@ -234,7 +232,7 @@ def test_a_directory_of_another_container_is_swept_only_once_it_is_old_and_unloc
     assert sweep_stale(tmp_path) == 1
 
 
-def test_a_directory_somebody_planted_in_shared_memory_is_not_used(tmp_path: Path) -> None:
+def test_foreign_directory_in_shared_memory_is_not_used(tmp_path: Path) -> None:
     assert secrets_root(tmp_path / "own", shared_memory=tmp_path) == tmp_path / "own"  # no tmpfs
     assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
 
@@ -244,7 +242,7 @@ def test_a_directory_somebody_planted_in_shared_memory_is_not_used(tmp_path: Pat
     st.text(max_size=9),
 )
 @pytest.mark.rule("running.redaction")
-def test_a_secret_is_redacted_in_every_form(secret: str, user: str) -> None:
+def test_secret_is_redacted_in_every_form(secret: str, user: str) -> None:
     redact = Redactor([secret])
     basic = base64.b64encode(f"{user}:{secret}".encode("utf-8", "replace")).decode()
     for form in (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()):
@@ -254,7 +252,7 @@ def test_a_secret_is_redacted_in_every_form(secret: str, user: str) -> None:
 
 
 @pytest.mark.rule("running.redaction")
-def test_every_line_of_a_key_is_redacted_and_its_headers_are_not_needed() -> None:
+def test_lines_of_a_key_are_redacted_without_its_headers() -> None:
     last = KEY.splitlines()[-2]
     assert last not in Redactor([KEY])(f"ssh: bad line {last}")
     assert Redactor([])("text") == "text"

@@ -1,4 +1,4 @@
-"""Reasons and who must act on them."""
+"""The reasons of git failures, and who must act on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ URL = parse_url("https://git.example/redirect-503-no-space-left-on-device.git")
 
 @pytest.mark.parametrize("reason", GitReason)
 @pytest.mark.rule("failure.classified")
-def test_every_reason_says_what_it_means_and_who_must_act(reason: GitReason) -> None:
+def test_reason_has_a_meaning_and_an_error_class(reason: GitReason) -> None:
     assert reason.meaning.endswith(".")
     error = git_error(reason, "message")
     assert isinstance(error, GitTransientError if reason.transient else GitPersonError)
@@ -71,27 +71,27 @@ def _failure(stderr: str) -> GitError:
     ],
 )
 @pytest.mark.rule("failure.classified")
-def test_what_git_says_has_its_reason(stderr: str, reason: GitReason) -> None:
+def test_message_of_git_maps_to_its_reason(stderr: str, reason: GitReason) -> None:
     assert _failure(stderr).reason is reason
 
 
-def test_the_name_of_a_repository_does_not_decide_the_reason() -> None:
+def test_repository_name_does_not_change_the_reason() -> None:
     stderr = f"fatal: unable to access '{URL.fetch_url}/': The requested URL returned error: 404"
     assert _failure(stderr).reason is GitReason.REPOSITORY_NOT_FOUND
 
 
-def test_what_a_server_writes_does_not_decide_the_reason() -> None:
+def test_text_of_a_server_does_not_change_the_reason() -> None:
     stderr = "remote: No space left on device\nfatal: Authentication failed for 'https://git.example/'"
     assert _failure(stderr).reason is GitReason.AUTHENTICATION_FAILED
 
 
 @pytest.mark.rule("running.redaction")
-def test_the_message_quotes_git_on_one_line_without_secrets_or_control_characters() -> None:
+def test_message_quotes_git_on_one_line_without_secrets() -> None:
     message = str(_failure("remote: \x1b[31mhi hunter22\r\nfatal: odd\n\nhint: dull\n"))
     assert message == "git fetch failed. Git says: remote:  [31mhi [redacted]; fatal: odd"
 
 
-def test_a_fingerprint_is_that_of_ssh_keygen() -> None:
+def test_fingerprint_is_that_of_ssh_keygen() -> None:
     # GitHub's published ed25519 key and fingerprint.
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
     assert host_key_fingerprint(key) == "ssh-ed25519 SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"

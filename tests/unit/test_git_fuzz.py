@@ -1,4 +1,4 @@
-"""Hostile urls, refs and subpaths: refused in words, or one normal form that reaches git as a value and nothing else."""
+"""Hostile urls, refs and subpaths: refused with a message, or normalized and passed to git as a value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.unit.hostile_git import (
 @example("https:/git.example/?")
 @example("git@git.example:/srv/a%41#?.git")
 @pytest.mark.rule("paths.hostile-urls", "paths.schemes")
-def test_a_url_is_refused_in_words_or_has_one_normal_form(text: str) -> None:
+def test_url_is_refused_or_has_one_normal_form(text: str) -> None:
     url = parsed(text)
     if url is None:
         return
@@ -60,21 +60,21 @@ def test_a_url_is_refused_in_words_or_has_one_normal_form(text: str) -> None:
     assert ":" not in (url.user or "")
 
 
-def test_a_scheme_with_a_slash_too_few_is_no_host_of_that_name() -> None:
+def test_scheme_with_a_missing_slash_is_not_read_as_a_host() -> None:
     with pytest.raises(GitError, match="too few slashes after https") as caught:
         parse_url("https:/git.example/dags")
     assert caught.value.reason is GitReason.URL_INVALID
 
 
-def test_the_path_of_the_scp_form_means_the_same_to_git_once_it_is_a_url() -> None:
-    """Git takes a `%` in scp form as it is, and decodes it in a url."""
+def test_scp_path_means_the_same_to_git_as_a_url() -> None:
+    """Git does not decode a `%` in the scp form, but decodes it in a url."""
     assert parse_url("git@git.example:/srv/a%41#?.git").path == "/srv/a%2541%23%3F.git"
 
 
 @settings(max_examples=500, deadline=None)
 @given(refs | likely_refs)
 @pytest.mark.rule("paths.ref-format", "paths.full-names")
-def test_a_ref_is_refused_in_words_or_has_one_full_name(text: str) -> None:
+def test_ref_is_refused_or_has_one_full_name(text: str) -> None:
     ref = parsed_ref(text)
     if ref is None:
         return
@@ -90,7 +90,7 @@ def test_a_ref_is_refused_in_words_or_has_one_full_name(text: str) -> None:
 @settings(max_examples=500, deadline=None)
 @given(hostile_text | st.lists(st.sampled_from((*PLAIN, *HOSTILE)), max_size=5).map("/".join))
 @pytest.mark.rule("paths.subpath-form", "paths.subpath-components")
-def test_a_subpath_is_refused_in_words_or_is_a_plain_folder(text: str) -> None:
+def test_subpath_is_refused_or_is_a_plain_folder(text: str) -> None:
     try:
         path = parse_subpath(text)
     except GitError as error:
@@ -106,7 +106,7 @@ def test_a_subpath_is_refused_in_words_or_is_a_plain_folder(text: str) -> None:
 
 
 class TestPrivateAddresses:
-    """Whatever a private address is spelled like, nothing connects to it."""
+    """Private addresses in any form: no connection is made to them."""
 
     NETWORKS = (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
@@ -135,7 +135,7 @@ class TestPrivateAddresses:
     @settings(max_examples=60, deadline=None)
     @given(st.sampled_from(NETWORKS).flatmap(lambda net: st.ip_addresses(v=4, network=net)))
     @pytest.mark.rule("paths.private-hosts")
-    def test_no_spelling_of_a_private_address_is_connected_to(self, address: ipaddress.IPv4Address) -> None:
+    def test_forms_of_a_private_address_are_refused(self, address: ipaddress.IPv4Address) -> None:
         for spelling in self.spellings(address):
             for text in (f"https://{spelling}/x", f"ssh://git@{spelling}:2222/x", f"git@{spelling}:x"):
                 with pytest.raises(GitError) as caught:
@@ -149,7 +149,7 @@ class TestPrivateAddresses:
     @settings(max_examples=60, deadline=None)
     @given(st.sampled_from(NETWORKS).flatmap(lambda net: st.ip_addresses(v=4, network=net)), st.booleans())
     @pytest.mark.rule("paths.private-hosts")
-    def test_a_name_that_resolves_to_a_public_and_a_private_address_is_refused(
+    def test_name_with_a_public_and_a_private_address_is_refused(
         self, address: ipaddress.IPv4Address, public_first: bool
     ) -> None:
         found = [PUBLIC, str(address)] if public_first else [str(address), PUBLIC]
@@ -160,7 +160,7 @@ class TestPrivateAddresses:
     @settings(max_examples=100, deadline=None)
     @given(urls | likely_urls)
     @pytest.mark.rule("paths.private-hosts")
-    def test_what_is_connected_to_is_public(self, text: str) -> None:
+    def test_connected_addresses_are_public(self, text: str) -> None:
         url = parsed(text)
         if url is None:
             return
@@ -174,7 +174,7 @@ class TestPrivateAddresses:
 
 
 def _numeric_only(host: str, port: int, **options: Any) -> list[Any]:
-    """The machine's own idea of what a number in any spelling means; asks no name server."""
+    """Resolve numeric hosts as the operating system does, without a name server."""
     return socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, **options)
 
 
@@ -212,13 +212,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> GitTree:
 
 
 class TestFolders:
-    """Subpaths that are allowed though they look like commands are folders like any other."""
+    """Allowed subpaths that look like commands are treated as plain folders."""
 
     @pytest.mark.parametrize("name", FOLDERS)
     @pytest.mark.rule("paths.subpath-in-tree")
-    def test_a_folder_with_a_hostile_name_is_found_and_nothing_else_is(
-        self, tree: GitTree, name: str
-    ) -> None:
+    def test_only_the_folder_with_the_hostile_name_is_found(self, tree: GitTree, name: str) -> None:
         subpath = parse_subpath(name)
         assert tree.kind_of(subpath) is PathKind.FOLDER
         assert [entry.path for entry in tree.entries if is_within(entry.path, subpath)] == [f"{name}/a.yaml"]
@@ -226,7 +224,7 @@ class TestFolders:
     @settings(max_examples=200, deadline=None)
     @given(hostile_text)
     @pytest.mark.rule("paths.subpath-in-tree")
-    def test_a_subpath_that_is_not_there_is_just_not_there(self, tree: GitTree, text: str) -> None:
+    def test_missing_subpath_is_reported_as_missing(self, tree: GitTree, text: str) -> None:
         try:
             subpath = parse_subpath(text)
         except GitError:

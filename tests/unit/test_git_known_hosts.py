@@ -1,4 +1,4 @@
-"""What a known_hosts text says about a host: as ssh-keygen reads it."""
+"""Parsing of known_hosts as ssh-keygen does it, and of the refs of a server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def found_by_ssh_keygen(tmp_path: Path, text: str, name: str) -> bool:
         ("#git.example.com", "git.example.com"),
     ],
 )
-def test_a_line_names_a_host_exactly_where_ssh_keygen_says_so(tmp_path: Path, hosts: str, name: str) -> None:
+def test_line_matches_a_host_exactly_as_in_ssh_keygen(tmp_path: Path, hosts: str, name: str) -> None:
     text = f"# a comment\n\n{hosts} {KEY} of ours\n"
     assert bool(keys_for(text, name)) == found_by_ssh_keygen(tmp_path, text, name)
 
@@ -60,12 +60,12 @@ def test_hashed_names_are_found(tmp_path: Path) -> None:
     assert keys_for(hashed, "other.example.com") == ()
 
 
-def test_a_key_is_given_with_its_marker() -> None:
+def test_key_is_returned_with_its_marker() -> None:
     assert keys_for(f"@revoked a {KEY} x\na {OTHER}", "a") == (f"@revoked {KEY}", OTHER)
 
 
 @pytest.mark.parametrize("before", ["", "\n", f"other {OTHER}", f"other {OTHER}\r\n"])
-def test_an_added_key_is_found_and_what_was_there_stays(before: str) -> None:
+def test_added_key_is_found_and_existing_lines_are_kept(before: str) -> None:
     text = with_key(before, "[a]:22", KEY)
     assert keys_for(text, "[a]:22") == (KEY,)
     assert keys_for(text, "other") == keys_for(before, "other")
@@ -75,17 +75,17 @@ def test_an_added_key_is_found_and_what_was_there_stays(before: str) -> None:
 @pytest.mark.parametrize(
     "key", ["", "ssh-ed25519", f"{KEY}\nb {OTHER}", f"x {KEY}", "ssh-ed25519 a b", f"{KEY} "]
 )
-def test_what_is_no_key_is_not_written(key: str) -> None:
+def test_invalid_key_is_not_added(key: str) -> None:
     with pytest.raises(ValueError, match="is not a host key"):
         with_key("", "a", key)
 
 
 @given(st.text(), st.text(min_size=1))
-def test_any_text_is_read_without_an_error(text: str, name: str) -> None:
+def test_any_known_hosts_text_is_read_without_an_error(text: str, name: str) -> None:
     keys_for(text, name)
 
 
-def test_many_stars_take_no_time() -> None:
+def test_many_wildcards_are_matched_quickly() -> None:
     assert keys_for(f"{'*a' * 5000}b {KEY}", "a" * 250) == ()
 
 
@@ -95,7 +95,7 @@ SHA = "0123456789" * 4
 PEELED = "abcdef0123" * 4
 
 
-def test_branches_tags_and_the_default_branch_are_read() -> None:
+def test_branches_tags_and_default_branch_are_read() -> None:
     refs = parse_refs(
         f"ref: refs/heads/trunk\tHEAD\n{SHA}\tHEAD\n{SHA}\trefs/heads/a/b\n{SHA}\trefs/heads/trunk\n"
         f"{SHA}\trefs/pull/1/head\n{SHA}\trefs/tags/v1\n{PEELED}\trefs/tags/v1^{{}}\n{SHA}\trefs/tags/v2\n".encode()
@@ -106,7 +106,7 @@ def test_branches_tags_and_the_default_branch_are_read() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_answer_is_read_without_an_error_into_printable_names(output: bytes) -> None:
+def test_any_ref_list_is_read_into_printable_names(output: bytes) -> None:
     refs = parse_refs(b"a\trefs/heads/" + output)
     for name in (*refs.branches, *refs.tags, refs.default_branch):
         assert name.isprintable()

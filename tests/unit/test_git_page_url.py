@@ -1,4 +1,4 @@
-"""Urls of pages on git services, where a repository's url belongs."""
+"""Urls of pages on git services, entered instead of a repository's url."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ CLOUD = "https://bitbucket.org/acme/dags.git"
         ),
     ],
 )
-def test_a_page_is_refused_with_url_ref_and_subpath_taken_from_it(
+def test_page_url_is_refused_with_suggested_url_ref_and_subpath(
     text: str, url: str, ref: str, subpath: str
 ) -> None:
     with pytest.raises(GitError, match="a web page about a repository") as caught:
@@ -131,11 +131,11 @@ def test_a_page_is_refused_with_url_ref_and_subpath_taken_from_it(
         "git@github.com:acme/dags.git",
     ],
 )
-def test_a_repository_is_not_taken_for_a_page(text: str) -> None:
+def test_repository_url_is_not_treated_as_a_page(text: str) -> None:
     assert parse_url(text).host
 
 
-def test_a_branch_that_cannot_be_told_from_a_tag_is_said_to_be_a_guess() -> None:
+def test_ambiguous_branch_or_tag_is_marked_as_a_guess() -> None:
     page = page_of("https", "github.com", "/acme/dags/tree/v1/dags")
     assert page == Page(
         GITHUB,
@@ -151,7 +151,7 @@ def test_a_branch_that_cannot_be_told_from_a_tag_is_said_to_be_a_guess() -> None
     assert exact == Page(GITEA, "tag:v1", "dags")
 
 
-def test_a_password_in_the_url_of_a_page_is_not_repeated() -> None:
+def test_password_in_a_page_url_is_not_repeated() -> None:
     with pytest.raises(GitError, match=r"Enter url 'https://github\.com/acme/dags\.git'") as caught:
         parse_url("https://ada:hunter2@github.com/acme/dags/tree/main?token=hunter2")
     assert "hunter2" not in str(caught.value)

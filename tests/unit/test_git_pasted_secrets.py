@@ -1,4 +1,4 @@
-"""Keys, tokens and passwords as people paste them: what is wrong with each is said, and no secret is repeated."""
+"""Pasted keys, tokens and passwords: errors name the fault and contain no secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMS = ("openssh", "pem", "pkcs8", "ecdsa", "locked")
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Real keys by their form, and the public one of the first."""
+    """Return generated keys by their format, and the public key of the first."""
     folder = tmp_path_factory.mktemp("keys")
     arguments = {
         "openssh": ("-t", "ed25519", "-N", ""),
@@ -40,7 +40,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_whole_key_is_taken_as_it_is(keys: dict[str, str], form: str) -> None:
+def test_complete_key_is_accepted_unchanged(keys: dict[str, str], form: str) -> None:
     assert normalized_key(keys[form]) == keys[form]
     assert is_encrypted(keys[form]) is (form == "locked")
 
@@ -73,7 +73,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("form", ["openssh", "pem", "pkcs8", "ecdsa"])
-def test_a_damaged_key_is_an_invalid_credential_that_says_what_is_wrong(
+def test_damaged_key_is_an_invalid_credential_with_the_fault(
     keys: dict[str, str], form: str, damage: str
 ) -> None:
     change, says = DAMAGES[damage]
@@ -89,7 +89,7 @@ def test_a_damaged_key_is_an_invalid_credential_that_says_what_is_wrong(
 
 
 @pytest.mark.parametrize("form", ["openssh", "pem", "pkcs8", "ecdsa"])
-def test_a_key_that_lacks_a_line_is_said_to_be_damaged(keys: dict[str, str], form: str) -> None:
+def test_key_without_one_of_its_lines_is_damaged(keys: dict[str, str], form: str) -> None:
     for at in range(1, len(keys[form].strip().split("\n")) - 1):
         with pytest.raises(ValueError, match=r"damaged|empty"):
             normalized_key(_without_line(keys[form], at))
@@ -113,19 +113,19 @@ def test_a_key_that_lacks_a_line_is_said_to_be_damaged(keys: dict[str, str], for
         ("hunter2", "is not a private key in OpenSSH or PEM format"),
     ],
 )
-def test_something_else_than_a_private_key_is_named(text: str, says: str) -> None:
+def test_value_that_is_not_a_private_key_is_named(text: str, says: str) -> None:
     with pytest.raises(ValueError, match="is ") as caught:
         normalized_key(text)
     assert says in str(caught.value)
 
 
-def test_a_public_key_is_said_to_be_one(keys: dict[str, str]) -> None:
+def test_public_key_is_recognized(keys: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"Enter the private one, from the file without \.pub"):
         normalized_key(keys["public"])
 
 
-def test_a_key_after_its_parameters_is_taken(tmp_path: Path) -> None:
-    """As `openssl ecparam -genkey` prints it."""
+def test_key_after_its_parameters_is_accepted(tmp_path: Path) -> None:
+    """`openssl ecparam -genkey` prints keys in this form."""
     done = subprocess.run(
         ["openssl", "ecparam", "-name", "prime256v1", "-genkey"], capture_output=True, check=True, text=True
     )
@@ -134,7 +134,7 @@ def test_a_key_after_its_parameters_is_taken(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: key_text(data)[:-40]))
-def test_any_text_is_a_key_or_a_refusal(text: str) -> None:
+def test_any_text_is_accepted_or_refused(text: str) -> None:
     try:
         key = normalized_key(text)
     except ValueError:
@@ -157,9 +157,7 @@ def test_any_text_is_a_key_or_a_refusal(text: str) -> None:
         ("password", "hunter2\u00a0", "ends with a character U+00A0"),
     ],
 )
-def test_a_token_or_password_with_something_copied_along_is_refused_at_the_form_and_at_use(
-    name: str, value: str, says: str
-) -> None:
+def test_token_or_password_with_extra_text_is_refused(name: str, value: str, says: str) -> None:
     properties = {"username": "ada", name: value}
     with pytest.raises(GitError) as caught:
         credential_from_properties(properties, HTTPS)
@@ -172,7 +170,7 @@ def test_a_token_or_password_with_something_copied_along_is_refused_at_the_form_
     assert says in wrong
 
 
-def test_a_last_line_break_is_trimmed_at_use_and_other_secrets_are_taken_as_they_are() -> None:
+def test_final_line_break_is_trimmed_and_other_secrets_are_unchanged() -> None:
     given_token = credential_from_properties({"token": "ghp_hunter2\r\n"}, HTTPS)
     assert given_token == HttpCredential("x-access-token", "ghp_hunter2")
     inner = credential_from_properties({"username": "ada", "password": "correct horse ä"}, HTTPS)
@@ -180,7 +178,7 @@ def test_a_last_line_break_is_trimmed_at_use_and_other_secrets_are_taken_as_they
     assert wrong_values("generic", {"token": " x ", "privateKey": "x"}) == []
 
 
-def test_known_hosts_with_literal_line_feeds_are_refused() -> None:
+def test_known_hosts_with_escaped_line_feeds_are_refused() -> None:
     properties = {"privateKey": key_text(b"x"), "knownHosts": "a ssh-rsa AAAA\\nb ssh-rsa AAAA"}
     with pytest.raises(GitError, match="'knownHosts' contains the two characters") as caught:
         credential_from_properties(properties, SSH)

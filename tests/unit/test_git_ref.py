@@ -1,4 +1,4 @@
-"""Branch and tag names, ranges of versions, commit ids."""
+"""Parsing of branch and tag names, ranges of versions, and commit ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gitsync.git.semver import RangeInvalid, choose, release_of
     ],
 )
 @pytest.mark.rule("paths.full-names")
-def test_a_ref_has_a_kind_and_a_full_name(text: str, kind: RefKind, name: str, full_name: str) -> None:
+def test_ref_has_a_kind_and_a_full_name(text: str, kind: RefKind, name: str, full_name: str) -> None:
     ref = parse_ref(text)
     assert (ref.kind, ref.name, ref.full_name) == (kind, name, full_name)
     assert parse_ref(str(ref)) == ref == parse_ref(full_name)
@@ -40,7 +40,7 @@ def test_a_ref_has_a_kind_and_a_full_name(text: str, kind: RefKind, name: str, f
         *("a/.b", "a.lock", "a.lock/b", "a.", "a\nb", "a\0b", "a\x7f", "a\u202eb", "x" * 600),
     ],
 )
-def test_what_is_no_branch_or_tag_is_refused(text: str) -> None:
+def test_invalid_branch_or_tag_is_refused(text: str) -> None:
     with pytest.raises(GitError, match="Enter a branch") as caught:
         parse_ref(text)
     assert caught.value.reason is GitReason.REF_INVALID
@@ -54,7 +54,7 @@ _PIECES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_PIECES, max_size=8).map("".join) | st.text(st.characters(codec="utf-8"), max_size=20))
 @pytest.mark.rule("paths.ref-format")
-def test_the_rules_are_those_of_git(name: str) -> None:
+def test_rules_for_names_are_those_of_git(name: str) -> None:
     name = name.replace("\0", "")
     for full_name in (name, "refs/heads/" + name):
         if full_name.startswith("-"):
@@ -67,13 +67,13 @@ def test_the_rules_are_those_of_git(name: str) -> None:
     "text",
     ["commit:" + "0a" * 20, "commit:" + "0a" * 32, "semver:^1.2", "semver:>=1.2 <2 || 3.x", "semver:*"],
 )
-def test_ranges_and_commits_come_back_as_they_were_written(text: str) -> None:
+def test_ranges_and_commits_keep_their_text(text: str) -> None:
     ref = parse_ref(text)
     assert str(ref) == text
     assert parse_ref(str(ref)) == ref
 
 
-def test_a_commit_is_written_small_and_a_range_without_spaces_around_it() -> None:
+def test_commit_is_lower_case_and_range_is_stripped() -> None:
     assert parse_ref("commit:" + "AB" * 20) == Ref(RefKind.COMMIT, "ab" * 20)
     assert parse_ref("semver: ^1 ") == Ref(RefKind.SEMVER, "^1")
 
@@ -99,7 +99,7 @@ def test_a_commit_is_written_small_and_a_range_without_spaces_around_it() -> Non
         ("semver:" + "1 " * 200, "longer than 256 bytes"),
     ],
 )
-def test_a_malformed_range_or_commit_is_refused_with_the_place(text: str, match: str) -> None:
+def test_malformed_range_or_commit_is_refused_with_the_position(text: str, match: str) -> None:
     with pytest.raises(GitError, match=match) as caught:
         parse_ref(text)
     assert caught.value.reason is GitReason.REF_INVALID
@@ -129,7 +129,7 @@ def test_a_malformed_range_or_commit_is_refused_with_the_place(text: str, match:
         ("^2", "1.0.0", None),
     ],
 )
-def test_a_range_takes_its_highest_release(wanted: str, tags: str, best: str | None) -> None:
+def test_range_chooses_its_highest_release(wanted: str, tags: str, best: str | None) -> None:
     for names in (tags.split(), tags.split()[::-1]):
         chosen = choose(wanted, names).best
         assert (chosen.tag if chosen else None) == best
@@ -148,9 +148,7 @@ _RANGE = st.lists(
 )
 @example("~>1.2", ["1.2.3"])
 @example("1.2.3 - - 2", ["1.2.3"])
-def test_any_text_is_a_range_or_refused_and_what_it_takes_is_one_of_the_tags(
-    text: str, tags: list[str]
-) -> None:
+def test_any_text_is_refused_or_chooses_one_of_the_tags(text: str, tags: list[str]) -> None:
     try:
         choice = choose(text, tags)
     except RangeInvalid:
@@ -166,11 +164,11 @@ def test_any_text_is_a_range_or_refused_and_what_it_takes_is_one_of_the_tags(
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300) | st.from_regex(r"\Av?[0-9.]+[-+a-z0-9.]*"))
-def test_any_name_of_a_tag_is_a_release_or_not(name: str) -> None:
+def test_any_tag_name_is_parsed_without_an_error(name: str) -> None:
     release = release_of(name)
     assert release is None or release.tag == name
 
 
-def test_a_ref_is_a_value() -> None:
+def test_refs_compare_by_value() -> None:
     assert Ref(RefKind.TAG, "v1") == parse_ref("tag:v1")
     assert len({parse_ref("main"), parse_ref("refs/heads/main")}) == 1

@@ -1,4 +1,4 @@
-"""Every rule of git and every case has a test, and the document that says so is that of the tests."""
+"""Every rule of git and every case has a test, and docs/git-rules.md is current."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(("marker", "table"), [("rule", RULES), ("case", CASES)])
-def test_every_rule_and_case_has_a_test_and_no_test_names_another(
-    marker: str, table: dict[str, Rule]
-) -> None:
+def test_every_rule_and_case_has_a_test_and_no_marker_is_unknown(marker: str, table: dict[str, Rule]) -> None:
     marked = marked_tests(marker)
     assert sorted(marked.keys() - table.keys()) == [], "no such id in tests/support/rules.py"
     assert [one for one in table if one not in marked] == [], "no test carries the marker"
 
 
-def test_the_document_is_that_of_the_markers() -> None:
+def test_document_is_current() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / "rules_table.py"), "--check"],
         capture_output=True,
@@ -32,7 +30,7 @@ def test_the_document_is_that_of_the_markers() -> None:
     assert (done.returncode, done.stderr.decode()) == (0, "")
 
 
-def test_every_rule_is_in_a_section_that_the_document_has() -> None:
+def test_every_rule_is_in_a_section_of_the_document() -> None:
     assert {rule.section for rule in RULES.values()} == set(RULE_SECTIONS)
     assert {rule.section for rule in CASES.values()} == set(CASE_SECTIONS)
 

@@ -1,4 +1,4 @@
-"""The scope of a repository: its folder, and what the patterns of `include` name."""
+"""The scope of a repository: its folder, and the files that match `include`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gitsync.git.errors import GitPersonError, GitReason
 from gitsync.git.scope import parse_scope
 
 
-def test_the_folder_comes_whole_and_of_the_rest_what_the_patterns_name() -> None:
+def test_scope_is_the_folder_and_the_included_files_outside() -> None:
     decide = parse_scope("/team/dags/", "# helpers\n\n*.py\n!test_*.py\n/config/*.json\nassets/").decider()
     wanted = [
         "team/dags/x",
@@ -33,7 +33,7 @@ def test_the_folder_comes_whole_and_of_the_rest_what_the_patterns_name() -> None
     assert decide("team/.kiokignore")
 
 
-def test_without_a_folder_everything_is_wanted() -> None:
+def test_scope_without_a_folder_is_the_whole_repository() -> None:
     assert parse_scope("", "*.py").is_whole
     assert parse_scope("/", "").decider()("anything")
 
@@ -47,13 +47,13 @@ def test_without_a_folder_everything_is_wanted() -> None:
         ("a\udc80", "line 1 .*unprintable"),
     ],
 )
-def test_what_is_no_pattern_is_refused_with_its_line(include: str, match: str) -> None:
+def test_invalid_pattern_is_refused_with_its_line(include: str, match: str) -> None:
     with pytest.raises(GitPersonError, match=match) as caught:
         parse_scope("dags", include)
     assert caught.value.reason is GitReason.INCLUDE_INVALID
 
 
-def test_patterns_that_would_try_for_ever_do_not() -> None:
+def test_patterns_with_many_wildcards_are_matched_quickly() -> None:
     decide = parse_scope("dags", "*a*a*a*a*a*a*a*a*a*a*b\n" + "**/a/" * 20 + "b").decider()
     assert not decide("a" * 4000)
     assert not decide("a/" * 500 + "c")

@@ -1,4 +1,4 @@
-"""What gpg's and ssh-keygen's words mean, and which keys can be used at all."""
+"""Parsing of the output of gpg and ssh-keygen, and of trusted keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gpg(*lines: str, status: int = 0) -> Signer:
 
 
 class TestStatusLinesOfGpg:
-    def test_a_good_signature_of_a_trusted_key_is_its_primary_keys(self) -> None:
+    def test_good_signature_of_a_trusted_key_names_its_primary_key(self) -> None:
         assert gpg(GOOD, VALID) == Signer(SignatureKind.OPENPGP, "Ada Ä <ada@example.org>", ADA)
 
     @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ class TestStatusLinesOfGpg:
         ],
         ids=lambda value: str(value)[:40] if isinstance(value, tuple) else str(value),
     )
-    def test_anything_less_is_refused(self, lines: tuple[str, ...], status: int) -> None:
+    def test_other_status_lines_are_refused(self, lines: tuple[str, ...], status: int) -> None:
         with pytest.raises(RefusalError):
             gpg(*lines, status=status)
 
@@ -69,17 +69,17 @@ class TestStatusLinesOfGpg:
             ("BADSIG", "does not match"),
         ],
     )
-    def test_each_refusal_says_why_whatever_git_says(self, line: str, match: str) -> None:
+    def test_each_refusal_names_the_cause_for_any_output_of_git(self, line: str, match: str) -> None:
         with pytest.raises(RefusalError, match=match) as caught:
             gpg(f"[GNUPG:] {line}", status=0)
         assert caught.value.judged
 
-    def test_no_word_of_gpg_is_no_judgement(self) -> None:
+    def test_output_without_a_status_line_is_no_result(self) -> None:
         with pytest.raises(RefusalError) as caught:
             openpgp.signer_from_status(128, "error: could not write: No space left", frozenset({ADA}))
         assert not caught.value.judged
 
-    def test_control_characters_of_a_name_do_not_get_into_messages(self) -> None:
+    def test_messages_have_no_control_characters_of_a_name(self) -> None:
         name = gpg(GOOD.replace("Ada", "Ada%0A%1B[31m"), VALID).name
         assert name.startswith("Ada??[31m")
 
@@ -89,7 +89,7 @@ class TestStatusLinesOfGpg:
             | st.text()
         )
     )
-    def test_no_text_makes_a_signer_of_a_key_that_is_not_trusted(self, lines: list[str]) -> None:
+    def test_no_text_makes_an_untrusted_key_a_signer(self, lines: list[str]) -> None:
         with contextlib.suppress(RefusalError):
             signer = openpgp.signer_from_status(0, "\n".join(lines), frozenset({ADA}))
             assert signer.fingerprint == ADA
@@ -117,8 +117,8 @@ def armored(blob: bytes) -> bytes:
 SIGNATURE = armored(b"SSHSIG\0\0\0\x01" + ssh_string(KEY) + ssh_string(b"git"))
 
 
-class TestWordsOfSshKeygen:
-    def test_a_good_signature_of_an_allowed_signer_is_theirs(self) -> None:
+class TestOutputOfSshKeygen:
+    def test_good_signature_of_an_allowed_signer_is_accepted(self) -> None:
         signer = allowed_signers.signer_from_words(0, SSH_GOOD, SIGNATURE, {FINGERPRINT: "ada"})
         assert signer == Signer(SignatureKind.SSH, "ada@example.org", FINGERPRINT)
 
@@ -139,12 +139,12 @@ class TestWordsOfSshKeygen:
             ),
         ],
     )
-    def test_anything_less_is_refused_with_the_key(self, status: int, words: str, match: str) -> None:
+    def test_other_output_is_refused_with_the_key(self, status: int, words: str, match: str) -> None:
         with pytest.raises(RefusalError, match=match) as caught:
             allowed_signers.signer_from_words(status, words, SIGNATURE, {FINGERPRINT: "ada"})
         assert f"{FINGERPRINT} (ada)" in str(caught.value)
 
-    def test_a_good_signature_of_another_key_is_refused_by_its_fingerprint(self) -> None:
+    def test_good_signature_of_another_key_is_refused_with_its_fingerprint(self) -> None:
         with pytest.raises(RefusalError, match="not among the trusted keys") as caught:
             allowed_signers.signer_from_words(0, SSH_GOOD, SIGNATURE, {"SHA256:other": "ada"})
         assert FINGERPRINT in str(caught.value)
@@ -162,12 +162,12 @@ class TestWordsOfSshKeygen:
             SIGNATURE + SIGNATURE,
         ],
     )
-    def test_what_is_no_ssh_signature_is_refused(self, signature: bytes) -> None:
+    def test_invalid_ssh_signature_is_refused(self, signature: bytes) -> None:
         with pytest.raises(RefusalError, match="not well-formed"):
             allowed_signers.signer_from_words(0, SSH_GOOD, signature, {FINGERPRINT: "ada"})
 
     @given(st.binary(max_size=200))
-    def test_no_bytes_make_reading_a_signature_raise_anything_else(self, blob: bytes) -> None:
+    def test_any_bytes_raise_only_the_documented_error(self, blob: bytes) -> None:
         for signature in (blob, armored(blob), armored(b"SSHSIG\0\0\0\x01" + blob)):
             with pytest.raises(RefusalError):
                 allowed_signers.signer_from_words(0, SSH_GOOD, signature, {FINGERPRINT: "ada"})
@@ -177,7 +177,7 @@ PUBLIC = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDME\n=AAAA\n-----END PGP PUBL
 
 
 class TestTrustedKeys:
-    def test_both_kinds_may_be_given_in_any_line_ends(self) -> None:
+    def test_both_kinds_are_accepted_with_any_line_breaks(self) -> None:
         keys = trusted_keys_from_properties(
             {
                 "openpgpKeys": f"\r\n{PUBLIC}{PUBLIC}".replace("\n", "\r\n"),
@@ -187,7 +187,7 @@ class TestTrustedKeys:
         assert keys == TrustedKeys((PUBLIC + PUBLIC), f"# x\n{LINE}\n")
 
     @pytest.mark.parametrize("properties", [{}, {"openpgpKeys": " \n", "allowedSigners": ""}, {"token": "x"}])
-    def test_a_connection_without_keys_names_both_properties(self, properties: dict[str, str]) -> None:
+    def test_error_without_keys_names_both_properties(self, properties: dict[str, str]) -> None:
         with pytest.raises(GitPersonError, match=r"'openpgpKeys'.*'allowedSigners'") as caught:
             trusted_keys_from_properties(properties)
         assert caught.value.reason is GitReason.SIGNATURE_KEYS_UNUSABLE
@@ -202,12 +202,12 @@ class TestTrustedKeys:
             PUBLIC.replace("\n", " "),
         ],
     )
-    def test_what_is_no_row_of_public_keys_says_what_is_allowed(self, text: str) -> None:
+    def test_invalid_text_is_refused_with_the_allowed_forms(self, text: str) -> None:
         with pytest.raises(GitPersonError, match=r"'openpgpKeys'.*gpg --armor --export") as caught:
             trusted_keys_from_properties({"openpgpKeys": text})
         assert caught.value.reason is GitReason.SIGNATURE_KEYS_UNUSABLE
 
-    def test_a_private_key_is_refused_and_not_repeated(self) -> None:
+    def test_private_key_is_refused_and_not_repeated(self) -> None:
         with pytest.raises(GitPersonError, match="contains a private key") as caught:
             trusted_keys_from_properties({"openpgpKeys": PUBLIC + PUBLIC.replace("PUBLIC", "PRIVATE")})
         assert "mDME" not in str(caught.value)
@@ -226,20 +226,20 @@ class TestTrustedKeys:
             ("-----BEGIN OPENSSH PRIVATE KEY-----", "is not '<name>"),
         ],
     )
-    def test_a_line_that_is_none_is_told_by_its_number(self, line: str, match: str) -> None:
+    def test_invalid_line_is_named_by_its_number(self, line: str, match: str) -> None:
         with pytest.raises(GitPersonError, match=f"'allowedSigners', line 3, .*{match}") as caught:
             trusted_keys_from_properties({"allowedSigners": f"# ours\n{LINE}\n{line}\n"})
         assert caught.value.reason is GitReason.SIGNATURE_KEYS_UNUSABLE
 
-    def test_comments_alone_are_no_signers(self) -> None:
+    def test_comments_without_keys_are_refused(self) -> None:
         with pytest.raises(GitPersonError, match="contains no line"):
             trusted_keys_from_properties({"allowedSigners": "# nobody yet"})
 
-    def test_signers_are_known_by_the_fingerprint_that_ssh_keygen_shows(self) -> None:
+    def test_signers_have_the_fingerprint_that_ssh_keygen_shows(self) -> None:
         quoted = (
             LINE.replace("ada@example.org", '"Ada L" namespaces="git",valid-after="2020 01"') + " comment"
         )
         assert allowed_signers.check_allowed_signers(quoted) == {FINGERPRINT: "Ada L"}
 
-    def test_keys_are_not_in_the_representation(self) -> None:
+    def test_representation_has_no_keys(self) -> None:
         assert "AAAA" not in repr(TrustedKeys(PUBLIC, LINE))

@@ -1,4 +1,4 @@
-"""The folder that is synced."""
+"""Parsing of the subpath, the folder that is synced."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gitsync.git.scope import is_within, parse_subpath
         ("größe", "größe"),
     ],
 )
-def test_a_subpath_has_one_form(text: str, expected: str) -> None:
+def test_subpath_has_one_form(text: str, expected: str) -> None:
     assert parse_subpath(text) == expected
 
 
@@ -36,7 +36,7 @@ def test_a_subpath_has_one_form(text: str, expected: str) -> None:
     ],
 )
 @pytest.mark.rule("paths.subpath-form")
-def test_what_is_no_plain_folder_is_refused(text: str) -> None:
+def test_invalid_subpath_is_refused(text: str) -> None:
     with pytest.raises(GitError, match="Enter a relative folder") as caught:
         parse_subpath(text)
     assert caught.value.reason is GitReason.SUBPATH_INVALID
@@ -44,7 +44,7 @@ def test_what_is_no_plain_folder_is_refused(text: str) -> None:
 
 @given(st.text(st.sampled_from("ab./\\:"), max_size=12))
 @pytest.mark.rule("paths.subpath-form")
-def test_a_parsed_subpath_is_plain_and_parses_to_itself(text: str) -> None:
+def test_parsed_subpath_is_plain_and_parses_to_itself(text: str) -> None:
     try:
         path = parse_subpath(text)
     except GitError:

@@ -1,4 +1,4 @@
-"""Repository urls and where they may lead."""
+"""Repository urls: parsing, and the addresses that are allowed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ ALL = frozenset({"https", "ssh", "http", "git", "file"})
     ],
 )
 @pytest.mark.rule("paths.schemes")
-def test_a_url_is_parsed_into_one_normal_form(text: str, expected: RemoteUrl, fetch_url: str) -> None:
+def test_url_is_parsed_into_one_normal_form(text: str, expected: RemoteUrl, fetch_url: str) -> None:
     url = parse_url(text, allow_protocols=ALL)
     assert url == expected
     assert url.fetch_url == fetch_url
@@ -83,7 +83,7 @@ def test_a_url_is_parsed_into_one_normal_form(text: str, expected: RemoteUrl, fe
     ],
 )
 @pytest.mark.rule("paths.schemes")
-def test_the_scp_form_equals_its_ssh_url(scp: str, ssh: str) -> None:
+def test_scp_form_equals_its_ssh_url(scp: str, ssh: str) -> None:
     assert parse_url(scp) == parse_url(ssh)
 
 
@@ -138,7 +138,7 @@ def test_the_scp_form_equals_its_ssh_url(scp: str, ssh: str) -> None:
     ],
 )
 @pytest.mark.rule("paths.hostile-urls")
-def test_what_is_no_plain_url_is_refused(text: str) -> None:
+def test_invalid_url_is_refused(text: str) -> None:
     with pytest.raises(GitError) as caught:
         parse_url(text, allow_protocols=ALL)
     assert caught.value.reason is GitReason.URL_INVALID
@@ -155,7 +155,7 @@ def test_what_is_no_plain_url_is_refused(text: str) -> None:
     ],
 )
 @pytest.mark.rule("paths.no-passwords")
-def test_a_credential_in_the_url_is_refused_without_repeating_it(text: str) -> None:
+def test_credential_in_the_url_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(GitError, match="Put the credential into a connection") as caught:
         parse_url(text)
     assert "hunter2" not in str(caught.value)
@@ -183,9 +183,7 @@ def test_a_credential_in_the_url_is_refused_without_repeating_it(text: str) -> N
         ("ssh://git@host/%7Eada/a%20b.git", "git", "ssh://git@host/%7Eada/a%20b.git"),
     ],
 )
-def test_the_user_is_percent_decoded_where_git_decodes_it(
-    text: str, user: str | None, fetch_url: str
-) -> None:
+def test_user_is_percent_decoded_as_in_git(text: str, user: str | None, fetch_url: str) -> None:
     url = parse_url(text)
     assert (url.user, url.fetch_url) == (user, fetch_url)
     assert parse_url(fetch_url).fetch_url == fetch_url
@@ -201,7 +199,7 @@ def test_the_user_is_percent_decoded_where_git_decodes_it(
     ],
 )
 @pytest.mark.rule("paths.no-passwords")
-def test_a_percent_encoded_credential_is_refused_too(text: str) -> None:
+def test_percent_encoded_credential_is_refused(text: str) -> None:
     with pytest.raises(GitError, match="Put the credential into a connection") as caught:
         parse_url(text)
     assert "hunter2" not in str(caught.value)
@@ -223,7 +221,7 @@ def test_a_percent_encoded_credential_is_refused_too(text: str) -> None:
     ],
 )
 @pytest.mark.rule("paths.hostile-urls")
-def test_a_user_name_that_decodes_to_something_unsafe_is_refused(text: str) -> None:
+def test_user_that_decodes_to_an_unsafe_name_is_refused(text: str) -> None:
     with pytest.raises(GitError) as caught:
         parse_url(text)
     assert caught.value.reason is GitReason.URL_INVALID
@@ -231,7 +229,7 @@ def test_a_user_name_that_decodes_to_something_unsafe_is_refused(text: str) -> N
 
 @pytest.mark.parametrize("text", ["file:///srv/x", "git://host/x", "http://host/x"])
 @pytest.mark.rule("running.allow-lists", "running.protocols")
-def test_other_protocols_need_permission(text: str) -> None:
+def test_other_protocols_are_refused_unless_allowed(text: str) -> None:
     with pytest.raises(GitError, match="Allowed are https, ssh") as caught:
         parse_url(text)
     assert caught.value.reason is GitReason.PROTOCOL_NOT_ALLOWED
@@ -240,7 +238,7 @@ def test_other_protocols_need_permission(text: str) -> None:
 
 @given(st.text(max_size=60) | st.from_regex(r"(https|ssh)://[^\x00-\x20]{0,30}", fullmatch=True))
 @pytest.mark.rule("paths.hostile-urls")
-def test_any_text_is_a_safe_url_or_a_refusal(text: str) -> None:
+def test_any_text_is_a_safe_url_or_refused(text: str) -> None:
     try:
         url = parse_url(text)
     except GitError:
@@ -285,7 +283,7 @@ def _resolving(*addresses: str) -> Any:
     ],
 )
 @pytest.mark.rule("paths.private-hosts")
-def test_a_private_address_is_refused_named_or_literal(address: str) -> None:
+def test_private_address_is_refused_as_a_name_and_as_a_literal(address: str) -> None:
     host = f"[{address}]" if ":" in address else address
     for url, resolve in (
         (parse_url("https://host.example/x"), _resolving("93.184.216.34", address)),
@@ -298,13 +296,13 @@ def test_a_private_address_is_refused_named_or_literal(address: str) -> None:
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost", "localhost."])
 @pytest.mark.rule("paths.private-hosts")
-def test_other_spellings_of_this_machine_are_refused(host: str) -> None:
+def test_other_forms_of_the_loopback_address_are_refused(host: str) -> None:
     with pytest.raises(GitError) as caught:
         check_host(parse_url(f"https://{host}/x"), frozenset())
     assert caught.value.reason is GitReason.HOST_NOT_ALLOWED
 
 
-def test_a_public_host_gives_the_addresses_to_connect_to() -> None:
+def test_public_host_returns_the_addresses_to_connect_to() -> None:
     resolve = _resolving("93.184.216.34", "2606:2800:220:1::1", "93.184.216.34")
     addresses = check_host(parse_url("https://host.example/x"), frozenset(), resolve)
     assert addresses == ("93.184.216.34", "2606:2800:220:1::1")
@@ -312,19 +310,19 @@ def test_a_public_host_gives_the_addresses_to_connect_to() -> None:
 
 @pytest.mark.parametrize("allowed", ["git.internal", "GIT.internal.", "10.1.2.3", "10.1.0.0/16"])
 @pytest.mark.rule("paths.allowed-hosts")
-def test_a_private_host_can_be_allowed_by_name_address_or_network(allowed: str) -> None:
+def test_private_host_is_allowed_by_name_address_or_network(allowed: str) -> None:
     url = parse_url("ssh://git@git.internal/x")
     assert check_host(url, frozenset({allowed}), _resolving("10.1.2.3")) == ("10.1.2.3",)
 
 
 @pytest.mark.parametrize("allowed", ["internal", "it.internal", "10.2.0.0/16", "10.1.2.4", "*"])
 @pytest.mark.rule("paths.allowed-hosts")
-def test_allowing_something_else_does_not_allow_it(allowed: str) -> None:
+def test_allowing_another_host_does_not_allow_it(allowed: str) -> None:
     with pytest.raises(GitError):
         check_host(parse_url("ssh://git@git.internal/x"), frozenset({allowed}), _resolving("10.1.2.3"))
 
 
-def test_a_name_that_does_not_resolve_is_transient() -> None:
+def test_unresolved_name_is_a_transient_error() -> None:
     def resolve(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 

@@ -65,7 +65,7 @@ def messages(result: FileResult) -> list[str]:
     return [item.message for item in result.diagnostics]
 
 
-def test_the_creator_registers_it_and_the_importing_file_says_so() -> None:
+def test_creator_registers_it_and_the_importing_file_reports_that() -> None:
     results = compile_both(BASE, importing(X))
     assert ids(results["base.py"]) == ["x"]
     other = results["dags/a.py"]
@@ -75,7 +75,7 @@ def test_the_creator_registers_it_and_the_importing_file_says_so() -> None:
     assert other.traced_accesses == ("p:base.py", "d:base.py")
 
 
-def test_the_importing_file_keeps_its_own_dags() -> None:
+def test_importing_file_keeps_its_own_dags() -> None:
     other = compile_both(BASE, importing(X, own=(OWN,)))["dags/a.py"]
     assert (other.status, ids(other)) == (FileStatus.COMPILED, ["own"])
     assert messages(other) == ["imports 1 DAG of base.py"]
@@ -90,13 +90,13 @@ def test_only_the_dags_that_are_registered_elsewhere_are_counted() -> None:
     )
 
 
-def test_a_dag_of_its_own_may_have_the_id_of_one_it_imports() -> None:
+def test_own_dag_may_have_the_id_of_an_imported_dag() -> None:
     other = compile_both(BASE, importing(X, own=(CHANGED,)))["dags/a.py"]
     assert (other.status, other.dags) == (FileStatus.COMPILED, (CHANGED,))
 
 
 @pytest.mark.parametrize("how", ["ignored", "subpath", "not there"])
-def test_where_the_creator_is_no_source_the_importing_file_registers_it(how: str) -> None:
+def test_importing_file_registers_it_if_the_creator_is_no_source(how: str) -> None:
     ignore = {".kiokignore": "/base.py\n"} if how == "ignored" else {}
     base = {} if how == "not there" else {"base.py": "import kiok"}
     tree = MemoryTree({**ignore, **base, "dags/a.py": "import kiok, base"})
@@ -107,29 +107,29 @@ def test_where_the_creator_is_no_source_the_importing_file_registers_it(how: str
     assert other.traced_accesses == ("p:base.py", "d:base.py")
 
 
-def test_the_problems_of_a_dag_of_no_source_are_the_importing_files() -> None:
+def test_importing_file_reports_problems_if_the_creator_is_no_source() -> None:
     tree = MemoryTree({"dags/a.py": "import kiok, base"})
     other = compile_both(BASE, importing(problem="bad"), tree=tree)["dags/a.py"]
     assert (other.status, messages(other)) == (FileStatus.FAILED, ["bad"])
 
 
-def test_a_dag_that_was_changed_where_it_is_imported_stays_there() -> None:
+def test_dag_that_the_importing_file_changes_is_registered_there() -> None:
     other = compile_both(BASE, importing(CHANGED))["dags/a.py"]
     assert (other.status, other.dags, other.traced_accesses) == (FileStatus.COMPILED, (CHANGED,), EVERYTHING)
 
 
-def test_a_dag_that_its_creator_does_not_give_by_itself_stays_where_it_is_imported() -> None:
+def test_dag_missing_from_its_creator_is_registered_by_the_importer() -> None:
     other = compile_both(LOADED, importing(X))["dags/a.py"]
     assert (other.status, other.dags, other.traced_accesses) == (FileStatus.COMPILED, (X,), EVERYTHING)
 
 
-def test_two_of_one_id_that_both_stay_are_an_error() -> None:
+def test_two_registered_dags_of_one_id_are_an_error() -> None:
     other = compile_both(LOADED, importing(X, own=(CHANGED,)))["dags/a.py"]
     assert (other.status, other.dags) == (FileStatus.FAILED, ())
     assert messages(other)[0].startswith("2 DAGs of this file have this id")
 
 
-def test_where_the_creator_failed_nothing_is_proven() -> None:
+def test_failed_creator_leaves_imported_dags_unregistered() -> None:
     other = compile_both(FAILED, importing(X))["dags/a.py"]
     assert (other.status, other.dags) == (FileStatus.NOT_A_DAG, ())
     assert [doubt.dag for doubt in other.doubts] == ["x"]
@@ -139,7 +139,7 @@ def test_where_the_creator_failed_nothing_is_proven() -> None:
     assert (other.traced_accesses, bool(other.key)) == (EVERYTHING, True)
 
 
-def test_where_the_creator_failed_for_now_the_importing_file_is_compiled_again() -> None:
+def test_transient_failure_of_the_creator_recompiles_the_importer() -> None:
     other = compile_both(RawResult("base.py", CompileOutcome.TIMEOUT, detail="slow"), importing(X))[
         "dags/a.py"
     ]
@@ -161,7 +161,7 @@ def known_of(result: FileResult) -> CachedResult:
 @pytest.mark.parametrize(
     ("given", "imported", "kept"), [(BASE, X, []), (BASE, CHANGED, ["x"]), (LOADED, X, ["x"])]
 )
-def test_a_creator_that_was_not_compiled_now_counts_by_what_the_store_has_of_it(
+def test_stored_dags_of_a_creator_count_if_it_was_not_compiled(
     given: CompiledFile, imported: DagSpec, kept: list[str]
 ) -> None:
     known = known_of(compile_both(given, LOADED)["base.py"])
@@ -170,7 +170,7 @@ def test_a_creator_that_was_not_compiled_now_counts_by_what_the_store_has_of_it(
     assert ids(results["dags/a.py"]) == kept
 
 
-def test_the_result_is_used_again_until_its_creator_becomes_or_ceases_to_be_a_source() -> None:
+def test_cached_result_holds_until_the_creator_changes_as_a_source() -> None:
     files = {"base.py": "import kiok", "dags/a.py": "import kiok, base"}
     ignoring = {**files, ".kiokignore": "/base.py\n"}
     first = compile_both(BASE, importing(X))
@@ -189,7 +189,7 @@ def test_the_result_is_used_again_until_its_creator_becomes_or_ceases_to_be_a_so
     ]
 
 
-def test_imported_dags_survive_the_way_through_bytes() -> None:
+def test_imported_dags_are_decoded_as_they_were_encoded() -> None:
     there = importing(X, problem="bad")
     assert decode(there.encode()) == there
 
@@ -206,12 +206,12 @@ def test_imported_dags_survive_the_way_through_bytes() -> None:
         [],
     ],
 )
-def test_hostile_entries_are_refused(entry: object) -> None:
+def test_malformed_entries_are_refused(entry: object) -> None:
     with pytest.raises(CompiledFileError):
         CompiledFile.from_json({"dags": [], "diagnostics": [], "imported": [entry]})
 
 
-def test_an_imported_dag_is_validated_again() -> None:
+def test_imported_dag_is_validated_again() -> None:
     bad = {"path": "base.py", "dags": [{**X.to_json(), "schedule": "* * *"}], "diagnostics": []}
     (group,) = CompiledFile.from_json({"dags": [], "diagnostics": [], "imported": [bad]}).imported
     assert (group.dags, [item.key for item in group.diagnostics]) == ((), ["schedule"])

@@ -1,4 +1,4 @@
-"""Which Python files have to do with kiok, told from their text."""
+"""Detection of Python files that use kiok, from their text."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def graph(texts: Mapping[str, str], roots: tuple[str, ...] = ("",)) -> ImportGra
         "syntax error ( kiok",
     ],
 )
-def test_a_file_that_mentions_kiok_anywhere_has_to_do_with_it(text: str) -> None:
+def test_file_that_mentions_kiok_anywhere_uses_it(text: str) -> None:
     assert mentions(text, {})
 
 
 @pytest.mark.parametrize(
     "text", ["", "import kioko", "my_kiok = 1", "kiokx()", "import KIOK", "import os, sys"]
 )
-def test_a_file_that_does_not_mention_it_by_its_name_has_not(text: str) -> None:
+def test_file_that_does_not_mention_kiok_does_not_use_it(text: str) -> None:
     assert not mentions(text, {})
 
 
@@ -84,7 +84,7 @@ def test_a_file_that_does_not_mention_it_by_its_name_has_not(text: str) -> None:
         "this is no Python (\nimport helper",
     ],
 )
-def test_an_import_in_any_form_is_followed(text: str) -> None:
+def test_import_in_any_form_is_followed(text: str) -> None:
     assert mentions(text)
 
 
@@ -104,7 +104,7 @@ def test_an_import_in_any_form_is_followed(text: str) -> None:
         "import x",
     ],
 )
-def test_what_is_no_import_of_it_is_not_followed(text: str) -> None:
+def test_text_that_is_not_an_import_is_not_followed(text: str) -> None:
     assert not mentions(text)
 
 
@@ -125,17 +125,17 @@ def test_modules_of_packages_are_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["import pkg", "import pkg.mid", "from pkg import mid", "import leaf", "import mid.leaf"]
 )
-def test_modules_of_packages_that_are_not_imported_are_not_looked_at(text: str) -> None:
+def test_modules_that_are_not_imported_are_not_read(text: str) -> None:
     assert not mentions(text, PACKAGE)
 
 
-def test_the_packages_on_the_way_are_run_and_so_looked_at() -> None:
+def test_packages_above_an_imported_module_are_read() -> None:
     files = {"pkg/__init__.py": "import kiok", "pkg/leaf.py": ""}
     assert mentions("import pkg.leaf", files)
     assert mentions("from pkg.leaf import x", files)
 
 
-def test_a_folder_without_an_init_file_is_a_package_too() -> None:
+def test_folder_without_an_init_file_is_a_package() -> None:
     assert mentions("import space.leaf", {"space/leaf.py": "kiok"})
     assert mentions("from space import leaf", {"space/leaf.py": "kiok"})
 
@@ -155,14 +155,14 @@ def test_a_folder_without_an_init_file_is_a_package_too() -> None:
         ("from .top import x", False),
     ],
 )
-def test_relative_imports_count_from_the_importing_file(text: str, found: bool) -> None:
+def test_relative_imports_start_from_the_importing_file(text: str, found: bool) -> None:
     module = text.split()[1].strip(".") or text.split()[3]
     places = {"sibling": "p/q/sibling.py", "uncle": "p/uncle.py", "top": "top.py"}
     others = {place: "kiok" if name == module else "" for name, place in places.items()}
     assert mentions(text, others, path="p/q/me.py", roots=()) is found
 
 
-def test_a_relative_import_runs_the_package_it_counts_from() -> None:
+def test_relative_import_reads_the_package_it_starts_from() -> None:
     assert mentions("from .. import NAME", {"p/__init__.py": "kiok"}, path="p/q/me.py", roots=())
 
 
@@ -172,13 +172,13 @@ def test_imports_are_followed_to_any_depth() -> None:
     assert graph({**chain, "m5000.py": "kiok"}).judge("m0.py").mentions_kiok
 
 
-def test_cycles_end() -> None:
+def test_import_cycles_end() -> None:
     ring = {"a.py": "import b", "b.py": "import c", "c.py": "import a, c"}
     assert not graph(ring).judge("a.py").mentions_kiok
     assert graph({**ring, "c.py": "import a\n# kiok"}).judge("b.py").mentions_kiok
 
 
-def test_imports_come_from_the_files_own_folder_and_the_roots_only() -> None:
+def test_imports_are_found_in_the_files_folder_and_the_roots_only() -> None:
     files = {"dags/lib.py": "kiok", "deep/lib.py": ""}
     assert mentions("import lib", files, path="dags/a.py", roots=())
     assert mentions("import lib", files, path="deep/a.py", roots=("dags", ""))
@@ -187,20 +187,20 @@ def test_imports_come_from_the_files_own_folder_and_the_roots_only() -> None:
     assert not mentions("import dags.lib", files, path="deep/a.py", roots=("dags",))
 
 
-def test_what_is_imported_searches_the_folder_of_the_file_that_is_run() -> None:
+def test_imported_modules_search_the_folder_of_the_compiled_file() -> None:
     # That folder is first on sys.path, not the folder of the module that imports.
     files = {"lib/step.py": "import near", "dags/near.py": "kiok", "lib/near.py": ""}
     assert mentions("import lib.step", files, path="dags/a.py")
     assert not mentions("import lib.step", {**files, "dags/near.py": ""}, path="dags/a.py")
 
 
-def test_a_module_that_may_come_from_several_folders_counts_from_each() -> None:
+def test_module_found_in_several_folders_is_read_in_each() -> None:
     # Whichever comes first may fail to be a package, or be hidden by one of the standard library.
     files = {"dags/lib.py": "", "lib.py": "kiok"}
     assert mentions("import lib", files, path="dags/a.py", roots=("",))
 
 
-def test_each_file_has_its_own_answer_from_one_graph() -> None:
+def test_one_graph_answers_for_each_file() -> None:
     texts = {
         "a/one.py": "import shared",
         "a/two.py": "import shared, a.one",
@@ -214,7 +214,7 @@ def test_each_file_has_its_own_answer_from_one_graph() -> None:
         assert {path for path in texts if judge(path).mentions_kiok} == {"b/three.py", "b/tool.py"}
 
 
-def test_a_verdict_names_every_path_it_was_told_from_found_or_not() -> None:
+def test_result_names_every_path_it_depends_on_found_or_not() -> None:
     texts = {"dags/a.py": "import lib, gone", "lib.py": "from pkg import x", "pkg/__init__.py": ""}
     verdict = graph(texts, ("",)).judge("dags/a.py")
     assert not verdict.mentions_kiok
@@ -225,7 +225,7 @@ def test_a_verdict_names_every_path_it_was_told_from_found_or_not() -> None:
         assert graph({**texts, path: "kiok"}, ("",)).judge("dags/a.py").mentions_kiok, path
 
 
-def test_reachable_paths_are_those_of_imports_at_any_depth_found_or_not() -> None:
+def test_reachable_paths_include_missing_ones_at_any_depth() -> None:
     texts = {
         "dags/a.py": "import kiok, lib, gone",
         "lib.py": "from pkg import x",
@@ -238,19 +238,19 @@ def test_reachable_paths_are_those_of_imports_at_any_depth_found_or_not() -> Non
     assert not [path for path in paths if "unrelated" in path or path == "other.py"]
 
 
-def test_more_reachable_paths_than_are_kept_are_none() -> None:
+def test_too_many_reachable_paths_are_none() -> None:
     chain = {f"m{number}.py": f"import m{number + 1}" for number in range(MAX_LOOKED_AT)}
     assert graph(chain).reachable("m0.py") is None
 
 
-def test_a_verdict_is_the_same_whatever_was_judged_before_it() -> None:
+def test_result_does_not_depend_on_earlier_files() -> None:
     texts = {"a.py": "import b", "b.py": "import c", "c.py": "import a", "d.py": "import a, e"}
     judge = graph(texts).judge
     alone = {path: graph(texts).judge(path) for path in texts}
     assert {path: judge(path) for path in texts} == alone
 
 
-def test_a_file_that_looks_at_too_much_gives_no_list_but_the_same_verdict() -> None:
+def test_file_with_too_many_paths_has_no_list_and_the_same_result() -> None:
     chain = {f"m{number}.py": f"import m{number + 1}" for number in range(MAX_LOOKED_AT)}
     assert graph(chain).judge("m0.py").looked_at is None
     late = graph({**chain, f"m{MAX_LOOKED_AT}.py": "kiok"}).judge("m0.py")
@@ -279,13 +279,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_megabyte_of_hostile_text_is_judged_at_once(text: str) -> None:
+def test_megabyte_of_hostile_text_is_read_quickly(text: str) -> None:
     started = time.process_time()
     assert not mentions(text, {"helper.py": "", "a/b.py": ""})
     assert time.process_time() - started < 3
 
 
-def test_many_files_that_import_each_other_are_read_once_each() -> None:
+def test_files_that_import_each_other_are_read_once_each() -> None:
     names = [f"m{number}" for number in range(400)]
     texts = {f"{name}.py": "import " + ", ".join(names) + "\n#" + "x" * 20_000 for name in names}
     judge = graph(texts).judge
@@ -305,9 +305,7 @@ def test_many_files_that_import_each_other_are_read_once_each() -> None:
         ("from common import x", "other/common", False),
     ],
 )
-def test_a_file_that_imports_through_a_link_may_have_to_do_with_it(
-    text: str, link: str, is_doubtful: bool
-) -> None:
+def test_file_that_imports_through_a_link_may_use_kiok(text: str, link: str, is_doubtful: bool) -> None:
     tree = MemoryTree({"dags/a.py": text, "lib/x.py": "", link: "../lib"}, modes={link: "120000"})
     files = [entry for entry in tree.entries if entry.is_file]
     links = [entry for entry in tree.entries if not entry.is_file]

@@ -1,4 +1,4 @@
-"""The authoring API of Python: what an author writes, and what is said where it is wrong."""
+"""The authoring API of Python: builders, and their problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kiok import Dag, Task, conn, secret
 from tests.unit.python_sources import compiled, problems_of, spec_of
 
 
-def test_the_public_names_are_the_authoring_api() -> None:
+def test_public_names_are_the_authoring_api() -> None:
     assert kiok.__all__ == ["Dag", "Task", "conn", "secret"]
     assert set(kiok.__all__) <= set(dir(kiok))
     from kiok.dag import Dag as from_module
@@ -21,7 +21,7 @@ def test_the_public_names_are_the_authoring_api() -> None:
         kiok.dags  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_the_documented_example_compiles(tmp_path: Path) -> None:
+def test_documented_example_compiles(tmp_path: Path) -> None:
     spec = spec_of(
         compiled(
             tmp_path,
@@ -46,7 +46,7 @@ for region in ("eu", "us"):
     }
 
 
-def test_builders_name_their_config_keys_and_leave_out_what_is_none(tmp_path: Path) -> None:
+def test_builders_write_their_config_keys_except_none(tmp_path: Path) -> None:
     spec = spec_of(
         compiled(
             tmp_path,
@@ -108,7 +108,7 @@ f = d.ontul("f", "u", sql="SELECT 1")
     assert spec.tasks[0].timeout_ms == 90_000
 
 
-def test_every_problem_has_the_line_of_its_call(tmp_path: Path) -> None:
+def test_problem_has_the_line_of_its_call(tmp_path: Path) -> None:
     result = compiled(
         tmp_path,
         """
@@ -148,7 +148,7 @@ d.task("u", script="s", type="python")
     assert "the Python type object cannot be a config value" in found[2][3]
 
 
-def test_a_problem_made_in_a_helper_names_both_files(tmp_path: Path) -> None:
+def test_problem_in_a_helper_names_both_files(tmp_path: Path) -> None:
     (tmp_path / "common_tasks.py").write_text("def add(dag):\n    dag.task('x')\n")
     source = 'import common_tasks\nd = Dag("d")\n\ncommon_tasks.add(d)\n'
     (found,) = problems_of(compiled(tmp_path, source))
@@ -156,14 +156,14 @@ def test_a_problem_made_in_a_helper_names_both_files(tmp_path: Path) -> None:
     assert found[3].endswith("(called at common_tasks.py:2)")
 
 
-def test_a_task_of_another_dag_cannot_be_required(tmp_path: Path) -> None:
+def test_requiring_a_task_of_another_dag_is_a_problem(tmp_path: Path) -> None:
     source = 'a = Dag("a")\nt = a.task("t", "s")\nb = Dag("b")\nb.task("u", "s", requires=t)\n'
     result = compiled(tmp_path, source)
     assert [dag.id for dag in result.dags] == ["a"]
     assert problems_of(result) == [(5, "u", "requires", "the task 't' belongs to another DAG, 'a'")]
 
 
-def test_config_is_taken_when_the_task_is_made_and_enums_count_as_their_values(tmp_path: Path) -> None:
+def test_config_is_copied_when_the_task_is_created(tmp_path: Path) -> None:
     spec = spec_of(
         compiled(
             tmp_path,
@@ -196,7 +196,7 @@ shared["n"] = 2
         ("['\\ud800']", "lone surrogate"),
     ],
 )
-def test_config_values_that_cannot_be_written_are_problems(tmp_path: Path, value: str, said: str) -> None:
+def test_config_values_that_json_cannot_hold_are_problems(tmp_path: Path, value: str, said: str) -> None:
     source = f"""
 deep = []
 for _ in range(100_000): deep = [deep]
@@ -211,7 +211,7 @@ while deep: deep = deep.pop()
     assert said in message
 
 
-def test_references_stay_literal_and_wrong_ones_are_refused() -> None:
+def test_references_are_kept_as_text_and_malformed_ones_refused() -> None:
     assert conn("db", "user.name") == "${conn.db.user.name}"
     assert secret("token") == "${secret.token}"
     for wrong in ("", " ", "a}b", "a b", "a\n", "$x", None, 5):
@@ -221,7 +221,7 @@ def test_references_stay_literal_and_wrong_ones_are_refused() -> None:
         conn("a.b", "key")
 
 
-def test_tasks_and_dags_show_themselves_by_id() -> None:
+def test_representation_of_tasks_and_dags_has_their_id() -> None:
     dag = Dag("d")
     task = dag.task("a", "s")
     assert isinstance(task, Task)

@@ -1,4 +1,4 @@
-"""`python3 -m kiok.compile`, run as authors and their CI run it."""
+"""`python3 -m kiok.compile`, as authors and their CI run it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
-def test_specs_go_to_stdout_as_one_json_array_in_the_order_of_the_files(tmp_path: Path) -> None:
+def test_specs_are_one_json_array_in_the_order_of_the_files(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("print('printed')\n" + PYTHON_DAG.format(id="p"))
     (tmp_path / "a.yaml").write_text(YAML_DAG, encoding="utf-8")
     (tmp_path / "ci.yml").write_text("on: push\n")
@@ -49,7 +49,7 @@ def test_specs_go_to_stdout_as_one_json_array_in_the_order_of_the_files(tmp_path
     ]
 
 
-def test_check_prints_the_numbers_on_success_and_why_a_file_is_no_dag(tmp_path: Path) -> None:
+def test_check_prints_counts_and_why_a_file_is_not_a_dag(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(PYTHON_DAG.format(id="p"))
     (tmp_path / "two.yaml").write_text("---\n".join(YAML_DAG.replace("id: y", f"id: {id}") for id in "yz"))
     (tmp_path / "ci.yml").write_text("on: push\n")
@@ -60,7 +60,7 @@ def test_check_prints_the_numbers_on_success_and_why_a_file_is_no_dag(tmp_path: 
 
 
 @pytest.mark.parametrize("form", ["text", "github"])
-def test_strict_takes_a_file_without_a_dag_for_a_problem(form: str, tmp_path: Path) -> None:
+def test_strict_reports_a_file_without_a_dag_as_a_problem(form: str, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(PYTHON_DAG.format(id="p"))
     (tmp_path / "ci.yml").write_text("on: push\n")
     (tmp_path / "empty.yaml").write_text("")
@@ -95,9 +95,7 @@ def test_strict_takes_a_file_without_a_dag_for_a_problem(form: str, tmp_path: Pa
         ("a.py", b"\0GITCRYPT\0xyz", "a.py: this file is encrypted (git-crypt)"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_a_problem_since_its_author_named_it(
-    name: str, content: bytes, said: str, tmp_path: Path
-) -> None:
+def test_unreadable_file_is_a_problem(name: str, content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     done = run("--check", name, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
@@ -105,7 +103,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_since_its_author_named_it(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_problems_go_to_stderr_with_file_line_dag_task_and_key_and_the_status_is_1(tmp_path: Path) -> None:
+def test_problems_are_on_stderr_with_their_place_and_status_1(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("from kiok import Dag\nd = Dag('d')\nd.task('t', timeout='5')\n")
     (tmp_path / "b.yaml").write_text("dag: {id: y}\ntasks:\n- {id: a, scrip: s}\n")
     (tmp_path / "c.py").write_text(PYTHON_DAG.format(id="good"))
@@ -131,7 +129,7 @@ def test_github_format_prints_annotations(tmp_path: Path) -> None:
     )
 
 
-def test_annotations_are_escaped_so_that_no_text_can_make_another_command() -> None:
+def test_annotations_are_escaped() -> None:
     hostile = Diagnostic("50%\r\n::error::x", "a,b:c%\n.yaml", 1, dag="d")
     assert as_github(hostile) == (
         "::error file=a%2Cb%3Ac%25%0A.yaml,line=1,title=DAG d::50%25%0D%0A::error::x"
@@ -150,7 +148,7 @@ def test_annotations_are_escaped_so_that_no_text_can_make_another_command() -> N
         (["--format", "xml", "a.yaml"], "invalid choice"),
     ],
 )
-def test_a_wrong_command_line_has_status_2_and_says_why(
+def test_wrong_command_line_has_status_2_and_a_message(
     tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     (tmp_path / "a.yaml").write_text(YAML_DAG, encoding="utf-8")
@@ -160,7 +158,7 @@ def test_a_wrong_command_line_has_status_2_and_says_why(
     assert done.stdout == ""
 
 
-def test_what_one_file_does_to_its_process_does_not_reach_the_others(tmp_path: Path) -> None:
+def test_files_do_not_share_a_process(tmp_path: Path) -> None:
     files = {
         "exit.py": "import os; os._exit(0)\n",
         "segv.py": "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)\n",
@@ -194,7 +192,7 @@ def test_what_one_file_does_to_its_process_does_not_reach_the_others(tmp_path: P
     assert done.returncode == 1
 
 
-def test_the_repository_is_found_by_its_git_folder_or_named(tmp_path: Path) -> None:
+def test_repository_is_found_by_its_git_folder_or_given(tmp_path: Path) -> None:
     (tmp_path / "repo/dags").mkdir(parents=True)
     (tmp_path / "repo/root_helper.py").write_text("x = 1\n")
     (tmp_path / "repo/dags/d.py").write_text("import root_helper\n" + PYTHON_DAG.format(id="d"))
@@ -205,7 +203,7 @@ def test_the_repository_is_found_by_its_git_folder_or_named(tmp_path: Path) -> N
     assert run("--check", file, cwd=tmp_path).returncode == 0
 
 
-def test_files_named_like_the_standard_library_in_the_current_folder_are_not_run(tmp_path: Path) -> None:
+def test_files_named_like_standard_modules_are_not_run(tmp_path: Path) -> None:
     for name in ("json", "dataclasses", "argparse", "subprocess", "re", "pathlib"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the folder was run')\n")
     (tmp_path / "a.py").write_text("import json, dataclasses\n" + PYTHON_DAG.format(id="p"))
@@ -216,7 +214,7 @@ def test_files_named_like_the_standard_library_in_the_current_folder_are_not_run
 
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment that holds nothing but the root modules of kiok."""
+    """Return a virtual environment that contains only the root modules of kiok."""
     home = tmp_path_factory.mktemp("bare")
     venv.create(home, with_pip=False, symlinks=True)
     site = next(home.glob("lib/python*/site-packages"))
@@ -226,7 +224,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin/python"
 
 
-def test_the_package_works_with_nothing_but_the_standard_library(bare_python: Path, tmp_path: Path) -> None:
+def test_package_works_with_only_the_standard_library(bare_python: Path, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(PYTHON_DAG.format(id="p"))
     (tmp_path / "b.yaml").write_text(YAML_DAG, encoding="utf-8")
     command = [str(bare_python), "-I", "-m", "kiok.compile"]
@@ -240,7 +238,7 @@ def test_the_package_works_with_nothing_but_the_standard_library(bare_python: Pa
     assert done.stderr == "b.yaml: YAML files need PyYAML: pip install 'kiok[yaml]'\n"
 
 
-def test_the_root_modules_import_only_the_standard_library_and_themselves(bare_python: Path) -> None:
+def test_root_modules_import_only_the_standard_library(bare_python: Path) -> None:
     script = (
         "import importlib, pkgutil, sys, kiok\n"
         "names = [m.name for m in pkgutil.iter_modules(kiok.__path__) if not m.name.startswith('yaml_') or"
@@ -256,7 +254,7 @@ def test_the_root_modules_import_only_the_standard_library_and_themselves(bare_p
     ] == []
 
 
-def test_importing_the_compiler_loads_neither_yaml_nor_the_parts_only_the_command_needs() -> None:
+def test_importing_the_compiler_does_not_load_yaml_or_the_command() -> None:
     script = "import sys, kiok.compile; print(*(set(sys.argv[1:]) & set(sys.modules)))"
     unwanted = ("argparse", "traceback", "subprocess", "yaml", "django", "difflib", "compilers", "gitsync")
     done = subprocess.run(

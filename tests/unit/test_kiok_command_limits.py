@@ -1,4 +1,4 @@
-"""`python3 -m kiok.compile` with files that hang, print or stay, and with streams that are closed or broken."""
+"""`python3 -m kiok.compile` with files that hang, print or leave processes, and with closed or broken streams."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ),
     ],
 )
-def test_a_file_that_does_not_end_is_stopped_and_its_line_is_named(
+def test_file_that_hangs_is_stopped_and_its_line_is_named(
     tmp_path: Path, source: str, line: int | None, trail: str
 ) -> None:
     (tmp_path / "a.py").write_text(source)
@@ -84,7 +84,7 @@ def test_a_file_that_does_not_end_is_stopped_and_its_line_is_named(
         assert frame.strip() in lines
 
 
-def test_a_file_that_calls_off_the_watch_is_stopped_all_the_same(tmp_path: Path) -> None:
+def test_file_that_cancels_its_timer_is_still_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "import faulthandler\nfaulthandler.cancel_dump_traceback_later()\nwhile True: pass\n"
     )
@@ -94,14 +94,14 @@ def test_a_file_that_calls_off_the_watch_is_stopped_all_the_same(tmp_path: Path)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", "", "86401"])
-def test_a_time_limit_is_a_number_of_seconds(tmp_path: Path, text: str) -> None:
+def test_time_limit_is_a_number_of_seconds(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.py").write_text(DAG)
     done = run("--timeout", text, "a.py", cwd=tmp_path)
     assert done.returncode == 2
     assert "is not a number greater than 0 and at most 86400" in done.stderr
 
 
-def test_what_a_file_prints_is_shown_where_it_fails_only_and_no_more_than_its_end(tmp_path: Path) -> None:
+def test_only_the_end_of_a_failed_files_output_is_shown(tmp_path: Path) -> None:
     prints = "import os, sys\nprint('out')\nprint('err', file=sys.stderr)\nos.system('echo program')\n"
     (tmp_path / "good.py").write_text(prints + DAG)
     (tmp_path / "bad.py").write_text(prints + DAG + "raise ValueError('boom')\n")
@@ -118,7 +118,7 @@ def test_what_a_file_prints_is_shown_where_it_fails_only_and_no_more_than_its_en
     assert len(done.stderr) < MAX_OUTPUT_BYTES + 500
 
 
-def test_a_file_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
+def test_file_that_prints_endlessly_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("while True: print('x' * 1000)\n")
     done = run("--check", "--timeout", "1", "a.py", cwd=tmp_path)
     assert done.returncode == 1
@@ -126,7 +126,7 @@ def test_a_file_that_prints_without_end_is_stopped(tmp_path: Path) -> None:
     assert len(done.stderr) < 2 * MAX_OUTPUT_BYTES
 
 
-def test_what_a_file_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
+def test_processes_that_a_file_starts_are_ended_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "import subprocess\np = subprocess.Popen(['sleep', '1000'])\nopen('pid', 'w').write(str(p.pid))\n"
         + DAG
@@ -172,7 +172,7 @@ def test_what_a_file_leaves_running_is_ended_with_it(tmp_path: Path) -> None:
         ("kiok-compile bad.py 2>&1 >/dev/null | true; exit ${PIPESTATUS[0]}", 1, "", ""),
     ],
 )
-def test_a_stream_that_is_closed_or_broken_leads_to_no_traceback(
+def test_closed_or_broken_stream_causes_no_traceback(
     tmp_path: Path, line: str, status: int, stdout: str, stderr: str
 ) -> None:
     (tmp_path / "a.py").write_text("import sys\nsys.stdin.read()\nprint('printed')\n" + DAG)
@@ -215,7 +215,7 @@ def test_ctrl_c_ends_the_files_with_the_command(tmp_path: Path) -> None:
     assert not stat.exists() or stat.read_text().split()[2] == "Z"
 
 
-def test_a_dag_built_from_a_set_has_the_same_form_each_time(tmp_path: Path) -> None:
+def test_dag_built_from_a_set_has_the_same_form_each_time(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "from kiok import Dag\nd = Dag('d')\nfor name in {'eu', 'us', 'asia', 'africa', 'oceania'}:\n"
         "    d.task(name, script='s')\n"
@@ -225,7 +225,7 @@ def test_a_dag_built_from_a_set_has_the_same_form_each_time(tmp_path: Path) -> N
     assert '"asia"' in outputs.pop()
 
 
-def test_a_file_that_imports_a_dag_is_listed_with_its_creator(tmp_path: Path) -> None:
+def test_file_that_imports_a_dag_is_listed_with_its_creator(tmp_path: Path) -> None:
     (tmp_path / "base.py").write_text(DAG)
     (tmp_path / "a.py").write_text("from base import d\n")
     done = run("base.py", "a.py", cwd=tmp_path)
@@ -233,7 +233,7 @@ def test_a_file_that_imports_a_dag_is_listed_with_its_creator(tmp_path: Path) ->
     assert [dag["id"] for dag in json.loads(done.stdout)] == ["d"]
 
 
-def test_no_text_makes_reading_a_stack_fail() -> None:
+def test_any_text_is_read_as_a_stack_without_an_error() -> None:
     for text in (
         "",
         "Stack (most recent call first):\n",

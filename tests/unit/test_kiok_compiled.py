@@ -1,4 +1,4 @@
-"""Compiled files crossing the sandbox's boundary: hostile bytes in, checked values out."""
+"""Decoding of compiled files from the sandbox: hostile bytes in, validated values out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def payload(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_a_compiled_file_survives_the_way_through_bytes() -> None:
+def test_compiled_file_is_decoded_as_it_was_encoded() -> None:
     spec = validate(DAG).spec
     assert spec is not None
     there = CompiledFile(
@@ -69,7 +69,7 @@ def test_a_compiled_file_survives_the_way_through_bytes() -> None:
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_hostile_bytes_are_refused_with_what_and_where(raw: bytes, said: str) -> None:
+def test_malformed_bytes_are_refused_with_cause_and_place(raw: bytes, said: str) -> None:
     started = time.process_time()
     with pytest.raises(CompiledFileError) as caught:
         decode(raw)
@@ -105,13 +105,13 @@ def test_hostile_bytes_are_refused_with_what_and_where(raw: bytes, said: str) ->
         (file(diagnostics=[{"message": "m", "line": 2**31}]), "'line' must be a number"),
     ],
 )
-def test_a_wrong_outer_shape_is_refused(value: object, said: str) -> None:
+def test_wrong_outer_shape_is_refused(value: object, said: str) -> None:
     with pytest.raises(CompiledFileError) as caught:
         decode(payload(value))
     assert said in str(caught.value)
 
 
-def test_a_dag_that_does_not_validate_becomes_diagnostics_and_the_others_stay() -> None:
+def test_invalid_dag_becomes_diagnostics_and_others_are_kept() -> None:
     broken = {"id": "broken", "tasks": [{"id": "a", "script": "\ud800"}]}
     read = decode(payload(file(dags=[broken, DAG, "text"])))
     assert [dag.id for dag in read.dags] == ["d"]
@@ -121,7 +121,7 @@ def test_a_dag_that_does_not_validate_becomes_diagnostics_and_the_others_stay() 
     ]
 
 
-def test_of_dags_with_one_id_none_is_taken_even_if_only_one_is_good() -> None:
+def test_dags_with_the_same_id_are_all_refused() -> None:
     other = {"id": "other", "tasks": DAG["tasks"]}
     for twin in (DAG, {"id": "d", "tasks": []}):
         read = decode(payload(file(dags=[DAG, other, twin])))
@@ -130,7 +130,7 @@ def test_of_dags_with_one_id_none_is_taken_even_if_only_one_is_good() -> None:
         assert read.diagnostics[0].dag == "d"
 
 
-def test_texts_of_diagnostics_are_bounded_and_made_storable() -> None:
+def test_texts_of_diagnostics_are_bounded_and_storable() -> None:
     read = decode(
         payload(file(diagnostics=[{"message": "a\x00\ud800" + "x" * 10_000, "output": "y" * 99_999}]))
     )
@@ -149,7 +149,7 @@ def test_diagnostics_beyond_the_limit_are_counted() -> None:
     assert read.diagnostics[-1].message == "... and 50 more"
 
 
-def test_a_megabyte_is_read_in_well_under_a_second() -> None:
+def test_megabyte_is_read_in_under_a_second() -> None:
     tasks = [{"id": f"t{n}", "script": 'echo "\\"' * 5} for n in range(10_000)]
     raw = payload(file(dags=[{"id": "d", "tasks": tasks}]))
     started = time.process_time()
@@ -158,7 +158,7 @@ def test_a_megabyte_is_read_in_well_under_a_second() -> None:
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_no_bytes_make_decoding_raise_anything_but_its_own_error(raw: bytes) -> None:
+def test_any_bytes_raise_only_the_documented_error(raw: bytes) -> None:
     with suppress(CompiledFileError):
         decode(raw)
 
@@ -183,6 +183,6 @@ near_files = st.fixed_dictionaries(
 
 
 @given(json_values | near_files)
-def test_no_json_makes_decoding_raise_anything_but_its_own_error(value: object) -> None:
+def test_any_json_raises_only_the_documented_error(value: object) -> None:
     with suppress(CompiledFileError):
         decode(json.dumps(value).encode()).encode()

@@ -1,4 +1,4 @@
-"""Python files in encodings that Python does not read, or only with a declaration."""
+"""Python files in encodings that Python cannot read, or only with a declaration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ WIDE = {
 
 
 @pytest.mark.parametrize(("name", "content"), WIDE.values(), ids=WIDE.keys())
-def test_a_file_in_utf_16_or_32_is_an_error_that_says_so(tmp_path: Path, name: str, content: bytes) -> None:
+def test_file_in_utf_16_or_32_is_an_error_that_names_the_encoding(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
     (tmp_path / "a.py").write_bytes(content)
     result = compile_python_file(tmp_path / "a.py")
     assert (result.import_failed, result.dags) == (True, ())
@@ -37,7 +39,7 @@ def test_a_file_in_utf_16_or_32_is_an_error_that_says_so(tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_a_helper_module_in_utf_16_is_told_where_it_is_imported(tmp_path: Path, encoding: str) -> None:
+def test_helper_module_in_utf_16_is_reported_where_it_is_imported(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "wide_helper.py").write_bytes("X = 1\n".encode(encoding))
     (tmp_path / "a.py").write_text("import kiok\nimport wide_helper\n")
     (problem,) = compile_python_file(tmp_path / "a.py").diagnostics
@@ -93,7 +95,7 @@ def test_other_bytes_that_python_cannot_read_are_located(
         (DAG + "# " + "データ" * 2000).encode(),
     ],
 )
-def test_what_python_reads_compiles(tmp_path: Path, content: bytes) -> None:
+def test_readable_encodings_compile(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.py").write_bytes(content)
     result = compile_python_file(tmp_path / "a.py")
     assert (result.diagnostics, [dag.description for dag in result.dags]) == ((), ["café"])
@@ -102,7 +104,7 @@ def test_what_python_reads_compiles(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"\0", b"a\0", b"x = 1\n", bytes(range(256)), b"\x00\x01" * 50]
 )
-def test_other_bytes_are_not_taken_for_utf_16(content: bytes) -> None:
+def test_other_bytes_are_not_reported_as_utf_16(content: bytes) -> None:
     assert wide_encoding(content) is None
     encoding_flaw(content)
     decoded(content)

@@ -1,4 +1,4 @@
-"""Which file a DAG belongs to, when one Python file creates it and another holds it too."""
+"""The file that a DAG belongs to if one Python file creates it and another imports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def owners(result: CompiledFile) -> tuple[list[str], dict[str, list[str]]]:
-    """The ids of a file's own DAGs, and those of imported ones by the file they belong to."""
+    """Return the ids of a file's own DAGs, and those of imported ones by the file they belong to."""
     assert result.diagnostics == ()
     imported = {group.path: [dag.id for dag in group.dags] for group in result.imported}
     return [dag.id for dag in result.dags], imported
@@ -44,7 +44,7 @@ def owners(result: CompiledFile) -> tuple[list[str], dict[str, list[str]]]:
         "def f():\n    from base import dag\n    return dag\nmine = f()\n",
     ],
 )
-def test_a_dag_belongs_to_the_file_whose_body_created_it(tmp_path: Path, source: str) -> None:
+def test_dag_belongs_to_the_file_that_creates_it(tmp_path: Path, source: str) -> None:
     write(
         tmp_path,
         {
@@ -80,9 +80,7 @@ def test_a_dag_belongs_to_the_file_whose_body_created_it(tmp_path: Path, source:
         "from base import dag\nimport copy\ndag = copy.deepcopy(dag)\n",
     ],
 )
-def test_a_dag_that_no_other_file_registers_belongs_to_the_file_that_holds_it(
-    tmp_path: Path, source: str
-) -> None:
+def test_dag_that_no_other_file_registers_belongs_to_its_importer(tmp_path: Path, source: str) -> None:
     make = "def make(id):\n    dag = Dag(id)\n    dag.task('a', 's')\n    return dag\n"
     write(
         tmp_path,
@@ -99,7 +97,7 @@ def test_a_dag_that_no_other_file_registers_belongs_to_the_file_that_holds_it(
     assert owners(compiled(tmp_path, source, roots=(tmp_path,))) == (["x"], {})
 
 
-def test_of_several_files_each_is_named_with_its_number(tmp_path: Path) -> None:
+def test_each_creating_file_is_named_with_its_count(tmp_path: Path) -> None:
     more = BASE + "more = Dag('y')\nmore.task('a', 's')\n"
     write(tmp_path, {"base.py": BASE, "lib/more.py": more.replace("'x'", "'z'")})
     source = "from base import dag\nfrom lib.more import dag as z, more\n"
@@ -109,7 +107,7 @@ def test_of_several_files_each_is_named_with_its_number(tmp_path: Path) -> None:
     assert result.not_a_dag.message == "imports 1 DAG of base.py and 2 DAGs of lib/more.py"
 
 
-def test_problems_of_an_imported_dag_are_not_those_of_the_importing_file(tmp_path: Path) -> None:
+def test_importing_file_does_not_report_problems_of_imported_dags(tmp_path: Path) -> None:
     write(tmp_path, {"base.py": "from kiok import Dag\ndag = Dag('x')\n"})
     result = compiled(
         tmp_path, "from base import dag\nown = Dag('own'); own.task('a', 's')\n", roots=(tmp_path,)
@@ -119,7 +117,7 @@ def test_problems_of_an_imported_dag_are_not_those_of_the_importing_file(tmp_pat
     assert [problem.dag for problem in group.diagnostics] == ["x"]
 
 
-def test_what_an_imported_module_does_with_its_own_dags_is_no_error_here(tmp_path: Path) -> None:
+def test_lost_dags_of_an_imported_module_are_no_error(tmp_path: Path) -> None:
     write(tmp_path, {"base.py": BASE + "Dag('dropped')\n"})
     assert owners(compiled(tmp_path, "from base import dag\n", roots=(tmp_path,))) == ([], {"base.py": ["x"]})
     (problem,) = compile_python_file(tmp_path / "base.py").diagnostics
@@ -127,10 +125,10 @@ def test_what_an_imported_module_does_with_its_own_dags_is_no_error_here(tmp_pat
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_dag_of_an_installed_package_belongs_to_the_file_that_imports_it(
+def test_dag_of_an_installed_package_belongs_to_its_importer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
 ) -> None:
-    """No source of the repository registers it: neither a package elsewhere nor one of an environment in the folder."""
+    """No source file of the repository registers it: the package is outside, or in an environment in the folder."""
     repository = tmp_path / "repository"
     packages = (repository if inside else tmp_path) / "venv/lib/site-packages"
     write(packages, {"installed_base.py": BASE})
@@ -139,7 +137,7 @@ def test_a_dag_of_an_installed_package_belongs_to_the_file_that_imports_it(
     assert owners(result) == (["x"], {})
 
 
-def test_a_module_that_imports_the_compiled_file_again_takes_nothing_from_it(tmp_path: Path) -> None:
+def test_module_that_imports_the_compiled_file_takes_no_dag_from_it(tmp_path: Path) -> None:
     write(
         tmp_path,
         {

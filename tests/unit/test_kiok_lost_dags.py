@@ -1,4 +1,4 @@
-"""DAGs that a Python file creates and no module-level name holds, and files that create none."""
+"""DAGs that no module-level name of a Python file refers to, and files that create no DAG."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def lost(result: CompiledFile) -> Diagnostic:
         ("Dag(5)\n", [], 2, "1 DAG was created, none is", "null (line 2)"),
     ],
 )
-def test_a_dag_that_no_module_level_name_holds_is_an_error_with_its_line(
+def test_dag_without_a_module_level_name_is_an_error_with_its_line(
     tmp_path: Path, source: str, ids: list[str], line: int, counts: str, listed: str
 ) -> None:
     result = compiled(tmp_path, source)
@@ -114,7 +114,7 @@ def test_a_dag_that_no_module_level_name_holds_is_an_error_with_its_line(
     assert 'in a loop globals()["dag_" + name] = Dag(...)' in problem.message
 
 
-def test_a_factory_in_another_module_counts_for_the_file_that_calls_it(tmp_path: Path) -> None:
+def test_dag_of_a_factory_belongs_to_the_file_that_calls_it(tmp_path: Path) -> None:
     (tmp_path / "factory.py").write_text(
         "from kiok import Dag\ndef make(id):\n    d = Dag(id)\n    d.task('a', 's')\n    return d\n"
     )
@@ -140,12 +140,12 @@ def test_a_factory_in_another_module_counts_for_the_file_that_calls_it(tmp_path:
         "try:\n  Dag()\nexcept TypeError:\n  pass\na = Dag('a'); a.task('a', 's')\nb = Dag('b'); b.task('a', 's')\n",
     ],
 )
-def test_where_every_dag_is_held_or_was_a_template_nothing_is_lost(tmp_path: Path, source: str) -> None:
+def test_held_dags_and_templates_are_not_lost(tmp_path: Path, source: str) -> None:
     result = compiled(tmp_path, source)
     assert (result.diagnostics, sorted(dag.id for dag in result.dags)) == ((), ["a", "b"])
 
 
-def test_a_copy_keeps_its_tasks_and_the_slots_of_a_subclass(tmp_path: Path) -> None:
+def test_copy_keeps_its_tasks_and_the_slots_of_a_subclass(tmp_path: Path) -> None:
     source = """
 import copy
 class Slotted(Dag):
@@ -170,7 +170,7 @@ Hostile("x")
     assert lost(compiled(tmp_path, source)).line == 8
 
 
-def test_nothing_of_a_file_is_held_after_it_was_compiled(tmp_path: Path) -> None:
+def test_compiler_keeps_no_reference_to_a_compiled_file(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "from kiok import Dag\nDag.made = Dag('x')\ndag = Dag('y')\ndag.task('a', 's')\n"
     )
@@ -185,7 +185,7 @@ def test_nothing_of_a_file_is_held_after_it_was_compiled(tmp_path: Path) -> None
 
 
 def reason(result: CompiledFile) -> tuple[bool, int | None, str]:
-    """Whether it is in doubt that the file was meant to hold no DAG, and why it holds none."""
+    """Return whether the file may be meant to define a DAG, and why it defines none."""
     assert (result.dags, result.diagnostics) == ((), ())
     found = result.doubts[0] if result.doubts else result.not_a_dag
     assert found is not None
@@ -219,7 +219,7 @@ def of(folder: Path, source: str) -> tuple[bool, int | None, str]:
         ("x = 1\n", 1, "it never calls Dag"),
     ],
 )
-def test_a_file_that_imports_dag_and_creates_none_is_in_doubt_with_the_reason(
+def test_file_that_imports_dag_and_creates_none_is_in_doubt(
     tmp_path: Path, source: str, line: int, said: str
 ) -> None:
     doubt, at, message = reason(compiled(tmp_path, source))
@@ -243,13 +243,13 @@ def test_a_file_that_imports_dag_and_creates_none_is_in_doubt_with_the_reason(
         "D = getattr(__import__('ki' + 'ok'), 'Dag')\n",
     ],
 )
-def test_every_form_of_importing_dag_is_seen(tmp_path: Path, source: str) -> None:
+def test_every_form_of_importing_dag_is_recognized(tmp_path: Path, source: str) -> None:
     doubt, _line, message = of(tmp_path, source)
     assert doubt
     assert message.startswith("it imports Dag (line ")
 
 
-def test_a_file_that_reaches_dag_through_a_helper_is_in_doubt_and_names_it(tmp_path: Path) -> None:
+def test_file_that_imports_dag_through_a_helper_names_the_helper(tmp_path: Path) -> None:
     (tmp_path / "factory.py").write_text("from kiok import Dag\ndef make(id):\n    return Dag(id)\n")
     (tmp_path / "middle.py").write_text("from factory import make\n")
     doubt, _line, message = of(tmp_path, "from middle import make\nif False:\n    dag = make('x')\n")
@@ -269,6 +269,6 @@ def test_a_file_that_reaches_dag_through_a_helper_is_in_doubt_and_names_it(tmp_p
         ("class Dag: pass\ndag = Dag()\n", "it does not import kiok"),
     ],
 )
-def test_a_file_without_a_sign_of_a_dag_is_none_and_says_so(tmp_path: Path, source: str, said: str) -> None:
+def test_file_without_an_import_of_dag_is_not_a_dag(tmp_path: Path, source: str, said: str) -> None:
     (tmp_path / "regions.py").write_text("from kiok import secret\nNAMES = ('eu', 'us')\n")
     assert of(tmp_path, source) == (False, None, said)

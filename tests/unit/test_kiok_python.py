@@ -1,4 +1,4 @@
-"""Running a Python file: which DAGs it gives, what it may import, and what is said when it fails."""
+"""Execution of a Python file: its DAGs, its imports, and its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kiok.compile import compile_python_file
 from tests.unit.python_sources import compiled, problems_of, spec_of
 
 
-def test_every_dag_that_a_module_name_holds_is_compiled_once_in_the_order_they_were_made(
+def test_dags_are_compiled_once_in_the_order_of_creation(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "shared_dags.py").write_text(
@@ -40,7 +40,7 @@ proxy = Proxy()
     assert result.keyed
 
 
-def test_of_two_dags_with_one_id_none_is_taken_and_both_lines_are_named(tmp_path: Path) -> None:
+def test_two_dags_with_one_id_are_refused_with_both_lines(tmp_path: Path) -> None:
     source = 'a = Dag("same"); a.task("t", "s")\nb = Dag("ok"); b.task("t", "s")\nc = Dag("same"); c.task("t", "s")\n'
     result = compiled(tmp_path, source)
     assert [dag.id for dag in result.dags] == ["ok"]
@@ -84,7 +84,7 @@ def test_of_two_dags_with_one_id_none_is_taken_and_both_lines_are_named(tmp_path
         ("secret('')\n", 2, "ValueError: the secret name '' cannot be part of a reference"),
     ],
 )
-def test_a_module_that_fails_gives_the_line_and_the_reason(
+def test_failing_module_is_reported_with_line_and_reason(
     tmp_path: Path, source: str, line: int, said: str
 ) -> None:
     result = compiled(tmp_path, source)
@@ -97,7 +97,7 @@ def test_a_module_that_fails_gives_the_line_and_the_reason(
     assert json.loads(result.encode())["diagnostics"][0]["line"] == line
 
 
-def test_source_that_is_not_python_at_all_fails_like_any_other(tmp_path: Path) -> None:
+def test_source_that_is_not_python_is_an_error(tmp_path: Path) -> None:
     for content in (
         b"x = '\x00'",
         b"\xff\xfe",
@@ -114,7 +114,7 @@ def test_source_that_is_not_python_at_all_fails_like_any_other(tmp_path: Path) -
     )
 
 
-def test_a_failure_in_a_helper_names_the_import_and_the_way_there(tmp_path: Path) -> None:
+def test_failure_in_a_helper_names_the_chain_of_imports(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "failing_helper.py").write_text("def f():\n    raise KeyError('k')\nf()\n")
     (tmp_path / "lib" / "broken_helper.py").write_text("x = (\n")
@@ -127,7 +127,7 @@ def test_a_failure_in_a_helper_names_the_import_and_the_way_there(tmp_path: Path
     assert "(lib/broken_helper.py, line 1)" in broken.message
 
 
-def test_imports_find_own_folder_then_subpath_then_root(tmp_path: Path) -> None:
+def test_imports_search_own_folder_then_subpath_then_root(tmp_path: Path) -> None:
     for folder in ("sub/dags", "sub", "."):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         for level, name in enumerate(("where_root", "where_sub", "where_own")):
@@ -147,7 +147,7 @@ d.task("a", "s")
     assert spec.description == "sub/dags sub ."
 
 
-def test_nothing_in_the_repository_stands_in_for_the_standard_library_or_kiok(tmp_path: Path) -> None:
+def test_repository_modules_do_not_replace_standard_modules_or_kiok(tmp_path: Path) -> None:
     for name in ("colorsys", "wave", "kiok", "json"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('a repository file was imported')\n")
     sys.modules.pop("colorsys", None)
@@ -157,7 +157,7 @@ def test_nothing_in_the_repository_stands_in_for_the_standard_library_or_kiok(tm
 
 
 @pytest.mark.parametrize("name", ["json.py", "kiok.py", "__main__.py", "my-dag.py", "pytest.py"])
-def test_a_file_may_have_the_name_of_any_module_and_is_never_main(tmp_path: Path, name: str) -> None:
+def test_file_may_have_any_modules_name_and_is_never_main(tmp_path: Path, name: str) -> None:
     before = dict(sys.modules)
     source = (
         f"assert __name__ != '__main__'\nassert __file__.endswith({name!r})\nd = Dag('d')\nd.task('a', 's')\n"
@@ -166,7 +166,7 @@ def test_a_file_may_have_the_name_of_any_module_and_is_never_main(tmp_path: Path
     assert dict(sys.modules) == before
 
 
-def test_files_compiled_in_one_process_do_not_see_each_others_helpers(tmp_path: Path) -> None:
+def test_files_compiled_in_one_process_do_not_share_helpers(tmp_path: Path) -> None:
     path, modules = sys.path[:], set(sys.modules)
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
@@ -178,7 +178,7 @@ def test_files_compiled_in_one_process_do_not_see_each_others_helpers(tmp_path: 
     assert not list(tmp_path.rglob("__pycache__"))
 
 
-def test_a_dag_that_cannot_even_be_read_is_a_problem_of_its_own(tmp_path: Path) -> None:
+def test_dag_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     source = """
 class Hostile(Dag):
     @property

@@ -28,7 +28,7 @@ from kiok.durations import UNIT_MS, DurationError, parse_duration
         " 0\t0  * * * ",
     ],
 )
-def test_a_five_field_schedule_is_accepted(schedule: str) -> None:
+def test_schedule_of_five_fields_is_accepted(schedule: str) -> None:
     check_cron(schedule)
 
 
@@ -74,14 +74,14 @@ def test_a_five_field_schedule_is_accepted(schedule: str) -> None:
         ("1," * 1000 + "1 * * * *", "at most 1000"),
     ],
 )
-def test_a_wrong_schedule_is_refused_with_field_value_and_what_is_allowed(schedule: str, said: str) -> None:
+def test_wrong_schedule_is_refused_with_the_allowed_values(schedule: str, said: str) -> None:
     with pytest.raises(CronError) as caught:
         check_cron(schedule)
     assert said in str(caught.value)
 
 
 @given(st.text(st.characters(categories=None)) | st.text("0123456789*/,-@ JANMO", max_size=20))
-def test_no_text_makes_the_check_raise_anything_else(schedule: str) -> None:
+def test_any_text_raises_only_the_documented_error(schedule: str) -> None:
     with suppress(CronError):
         check_cron(schedule)
 
@@ -97,7 +97,7 @@ def test_no_text_makes_the_check_raise_anything_else(schedule: str) -> None:
         ("0.1s", 100),
     ],
 )
-def test_a_duration_is_read_in_milliseconds(text: str, milliseconds: int) -> None:
+def test_duration_is_read_in_milliseconds(text: str, milliseconds: int) -> None:
     assert parse_duration(text) == milliseconds
 
 
@@ -122,7 +122,7 @@ def test_a_duration_is_read_in_milliseconds(text: str, milliseconds: int) -> Non
         (["5s"], "must be a duration, found a list of 1"),
     ],
 )
-def test_anything_else_is_no_duration_and_the_error_says_how_to_write_one(value: object, said: str) -> None:
+def test_other_texts_are_refused_with_the_form_of_a_duration(value: object, said: str) -> None:
     with pytest.raises(DurationError) as caught:
         parse_duration(value)
     assert said in str(caught.value)
@@ -130,5 +130,5 @@ def test_anything_else_is_no_duration_and_the_error_says_how_to_write_one(value:
 
 
 @given(st.integers(1, 10**6), st.sampled_from(sorted(UNIT_MS)))
-def test_every_whole_duration_is_exact(number: int, unit: str) -> None:
+def test_whole_durations_are_exact(number: int, unit: str) -> None:
     assert parse_duration(f"{number}{unit}") == number * UNIT_MS[unit]

@@ -62,7 +62,7 @@ def test_missing_and_null_optional_keys_get_their_defaults() -> None:
     }
 
 
-def test_what_a_spec_writes_is_read_back_as_the_same_spec() -> None:
+def test_spec_is_read_as_it_was_written() -> None:
     spec = good(
         dag(
             shell("a", timeoutMs=5, config={"k": "ä ${conn.x.y} #{ now }"}),
@@ -80,14 +80,14 @@ def test_what_a_spec_writes_is_read_back_as_the_same_spec() -> None:
 
 
 @pytest.mark.parametrize("id_", ["a", "0", "A.b_c-d", "x" * 250])
-def test_an_id_of_letters_digits_and_marks_is_accepted(id_: str) -> None:
+def test_id_of_letters_digits_and_marks_is_accepted(id_: str) -> None:
     assert good(dag(shell(id_), id=id_)).id == id_
 
 
 @pytest.mark.parametrize(
     "id_", ["", " a", "-a", ".a", "_a", "a b", "a\n", "ä", "a/b", "x" * 251, "a\x00", "\ud800"]
 )
-def test_any_other_id_is_refused_with_the_rule(id_: str) -> None:
+def test_other_id_is_refused_with_the_rule(id_: str) -> None:
     problem = only_problem(dag(id=id_))
     assert problem.key == "id"
     assert problem.location == ("id",)
@@ -119,7 +119,7 @@ def test_any_other_id_is_refused_with_the_rule(id_: str) -> None:
         ("tasks", [], "1 to 10000 tasks, found 0"),
     ],
 )
-def test_a_wrong_dag_field_is_named_with_what_was_found(key: str, value: object, said: str) -> None:
+def test_wrong_dag_field_is_named_with_the_found_value(key: str, value: object, said: str) -> None:
     problem = only_problem(dag(**{key: value}))
     assert said in problem.message
     assert problem.key == key
@@ -147,9 +147,7 @@ def test_a_wrong_dag_field_is_named_with_what_was_found(key: str, value: object,
         ({"requirse": []}, "requirse", "unknown key 'requirse'; did you mean 'requires'?"),
     ],
 )
-def test_a_wrong_task_field_is_named_with_task_and_key(
-    fields: dict[str, object], key: str, said: str
-) -> None:
+def test_wrong_task_field_is_named_with_task_and_key(fields: dict[str, object], key: str, said: str) -> None:
     problem = only_problem(dag({**shell("a"), **fields}))
     assert said in problem.message
     assert (problem.dag, problem.task, problem.key) == ("d", "a", key)
@@ -168,12 +166,12 @@ NEEDS = {
 }
 
 
-def test_every_task_type_has_its_needs_in_this_table() -> None:
+def test_every_task_type_is_in_the_table_of_this_test() -> None:
     assert set(NEEDS) == set(TASK_TYPES)
 
 
 @pytest.mark.parametrize("type_", TASK_TYPES)
-def test_a_task_with_exactly_what_its_type_needs_is_good_and_less_is_not(type_: str) -> None:
+def test_task_needs_exactly_the_required_keys_of_its_type(type_: str) -> None:
     fields, config = NEEDS[type_]
     good(dag({"id": "a", "type": type_, "config": config, **fields}))
     for key in config:
@@ -189,16 +187,16 @@ def test_a_task_with_exactly_what_its_type_needs_is_good_and_less_is_not(type_: 
 
 
 @pytest.mark.parametrize("job_type", ["CLASS", "PYTHON"])
-def test_an_ontul_job_that_runs_a_program_needs_no_script(job_type: str) -> None:
+def test_ontul_job_that_runs_a_program_needs_no_script(job_type: str) -> None:
     good(dag({"id": "a", "type": "ontul", "config": {"ontul.url": "u", "ontul.jobType": job_type}}))
 
 
-def test_a_misspelled_config_key_is_pointed_out_where_the_right_one_is_missing() -> None:
+def test_misspelled_config_key_is_named_if_the_right_one_is_missing() -> None:
     problem = only_problem(dag({"id": "a", "type": "livy", "config": {"livy.urls": "u", "livy.file": "f"}}))
     assert "is it misspelled as 'livy.urls'?" in problem.message
 
 
-def test_all_problems_are_reported_at_once_with_their_places() -> None:
+def test_all_problems_are_reported_together_with_their_places() -> None:
     value = dag(
         shell("a", requires=["b", "b"]),
         shell("b", timeoutMs=0),
@@ -220,7 +218,7 @@ def test_all_problems_are_reported_at_once_with_their_places() -> None:
     ]
 
 
-def test_a_cycle_is_printed_from_the_task_that_was_written_first() -> None:
+def test_cycle_is_printed_from_its_first_task() -> None:
     tasks = (
         shell("a"),
         shell("b", requires=["a", "d"]),
@@ -238,12 +236,12 @@ def test_two_cycles_are_both_printed() -> None:
     assert [message.rpartition(": ")[2] for message in messages] == ["a -> b -> a", "c -> d -> c"]
 
 
-def test_a_dangling_id_names_the_near_one() -> None:
+def test_unknown_task_id_suggests_a_similar_one() -> None:
     problem = only_problem(dag(shell("extract"), shell("load", requires=["extarct"])))
     assert problem.message == "no task of this DAG has the id 'extarct'; did you mean 'extract'?"
 
 
-def test_ten_thousand_tasks_in_one_chain_are_good_and_in_one_ring_are_a_cycle() -> None:
+def test_chain_of_ten_thousand_tasks_is_valid_and_a_ring_is_a_cycle() -> None:
     chain = [shell(f"t{n}", requires=[f"t{n - 1}"] if n else []) for n in range(MAX_TASKS)]
     assert len(good(dag(*chain)).tasks) == MAX_TASKS
     chain[0]["requires"] = [f"t{MAX_TASKS - 1}"]
@@ -251,7 +249,7 @@ def test_ten_thousand_tasks_in_one_chain_are_good_and_in_one_ring_are_a_cycle() 
     assert "found 10001" in only_problem(dag(*chain, shell("more"))).message
 
 
-def test_ten_thousand_tasks_with_hostile_near_misses_cost_little() -> None:
+def test_ten_thousand_tasks_with_similar_ids_are_validated_quickly() -> None:
     started = time.process_time()
     tasks = [shell(f"{'a' * 42}{n}", requires=[f"{'a' * 41}b{n}"], typo=1) for n in range(MAX_TASKS)]
     problems = validate(dag(*tasks)).problems
@@ -260,7 +258,7 @@ def test_ten_thousand_tasks_with_hostile_near_misses_cost_little() -> None:
     assert problems[-1].message == f"... and {2 * MAX_TASKS - MAX_PROBLEMS} more"
 
 
-def test_values_nested_a_hundred_thousand_deep_are_refused_without_descending() -> None:
+def test_deeply_nested_values_are_refused_without_recursion() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
@@ -300,7 +298,7 @@ dag_like = st.fixed_dictionaries(
 
 
 @given(json_like | dag_like)
-def test_no_json_like_value_makes_validation_raise_and_what_passes_can_be_stored(value: object) -> None:
+def test_any_json_value_is_refused_or_can_be_stored(value: object) -> None:
     spec, problems = validate(value)
     assert (spec is None) == bool(problems)
     for problem in problems:
@@ -312,7 +310,7 @@ def test_no_json_like_value_makes_validation_raise_and_what_passes_can_be_stored
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=5), st.randoms())
-def test_canonical_json_does_not_depend_on_the_order_of_keys(config: dict[str, str], random: Any) -> None:
+def test_canonical_json_does_not_depend_on_key_order(config: dict[str, str], random: Any) -> None:
     shuffled = list(config.items())
     random.shuffle(shuffled)
     one, other = (validate(dag(shell("a", config=dict(pairs)))).spec for pairs in (config.items(), shuffled))

@@ -1,4 +1,4 @@
-"""Errors of the YAML parsers in the product's words: every message of libyaml and of PyYAML's own parser."""
+"""Messages for errors of the YAML parsers, for every message of libyaml and of PyYAML's own parser."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def cases() -> Iterator[tuple[str, str, int | None, str]]:
 
 
 @pytest.mark.parametrize(("name", "text", "line", "said"), list(cases()), ids=lambda value: repr(value)[:30])
-def test_an_error_says_the_likely_cause_at_the_line_to_change(
+def test_error_names_the_likely_cause_at_the_line_to_change(
     name: str, text: str, line: int | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = error_of(text, monkeypatch, name)
@@ -179,7 +179,7 @@ def test_an_error_says_the_likely_cause_at_the_line_to_change(
 
 
 def problems_met(name: str) -> set[str]:
-    """The parser's own words over all the examples."""
+    """Return the parser's own messages for all examples."""
     met = set()
     for loader, text, _line, _said in cases():
         if loader == name:
@@ -219,18 +219,18 @@ def test_every_message_of_the_pure_parser_has_an_example() -> None:
     )
 
 
-def test_every_rule_is_for_a_message_that_a_parser_has() -> None:
+def test_every_rule_matches_a_message_of_a_parser() -> None:
     met = problems_met("libyaml") | problems_met("pure") | UNREACHABLE
     assert [rule.pattern for rule, _ in RULES if not any(rule.match(problem) for problem in met)] == []
 
 
-def test_an_unknown_message_keeps_the_parsers_words_and_place() -> None:
+def test_unknown_message_keeps_the_parsers_text_and_place() -> None:
     fault = Fault("while scanning", "found something new", Mark(1, 2), Mark(3, 4), ["a", "b", "c"])
     assert explain(fault) == ("while scanning, found something new", Mark(3, 4))
 
 
 @given(st.sampled_from(RULES), st.text("ab:-'\"{[\t @*<\n", max_size=30), st.data())
-def test_no_rule_raises_whatever_the_text_and_the_places(
+def test_rules_raise_no_error_for_any_text_and_place(
     rule: tuple[re.Pattern[str], object], text: str, data: st.DataObject
 ) -> None:
     marks = st.none() | st.builds(Mark, st.integers(1, 9), st.integers(1, 40))

@@ -1,4 +1,4 @@
-"""The runner of all tests: two lanes side by side, of which neither may fail unseen."""
+"""The runner of all tests: two lanes in parallel, and a failure of either is reported."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode, output
 
 
-def test_when_both_lanes_are_well_both_are_shown_one_after_the_other(tmp_path: Path) -> None:
+def test_output_of_two_passing_lanes_is_shown_in_order(tmp_path: Path) -> None:
     write(tmp_path, GOOD, GOOD)
     status, output = run(tmp_path, "-v")
     assert status == 0, output
@@ -91,7 +91,7 @@ def test_when_both_lanes_are_well_both_are_shown_one_after_the_other(tmp_path: P
     ],
     ids=["failed", "error", "skipped", "expected to fail"],
 )
-def test_what_is_wrong_in_either_lane_is_said_at_the_end(
+def test_failures_of_either_lane_are_listed_at_the_end(
     tmp_path: Path, lane: str, text: str, says: str
 ) -> None:
     write(tmp_path, **{"one": GOOD, "two": GOOD, lane: GOOD + text})
@@ -101,21 +101,21 @@ def test_what_is_wrong_in_either_lane_is_said_at_the_end(
     assert f"test_{lane}::test_bad" in line
 
 
-def test_a_lane_that_dies_is_a_failure(tmp_path: Path) -> None:
+def test_lane_that_dies_is_a_failure(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "import os\ndef test_dies(): os._exit(0)\n")
     status, output = run(tmp_path)
     assert status == 1, output
     assert "test-results-two.xml is missing: its tests did not finish" in output
 
 
-def test_a_suite_of_which_nothing_ran_is_a_failure(tmp_path: Path) -> None:
+def test_run_without_a_test_is_a_failure(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "")
     status, output = run(tmp_path)
     assert status == 1, output
     assert "test: no test of tests.two ran" in output
 
 
-def test_a_lane_that_the_arguments_leave_empty_is_no_failure_but_two_are(tmp_path: Path) -> None:
+def test_one_empty_lane_is_no_failure_but_two_are(tmp_path: Path) -> None:
     write(tmp_path, GOOD, GOOD.replace("good", "fair"))
     assert run(tmp_path, "-k", "fair")[0] == 0
     assert run(tmp_path, "-k", "neither")[0] == 5
@@ -125,7 +125,7 @@ def ran(output: str) -> list[str]:
     return sorted(line.split(" ")[0] for line in output.splitlines() if " PASSED" in line)
 
 
-def test_with_a_path_only_its_tests_run_in_the_lane_that_has_it(tmp_path: Path) -> None:
+def test_path_runs_only_in_the_lane_that_has_it(tmp_path: Path) -> None:
     write(tmp_path, GOOD, GOOD)
     (tmp_path / "tests/one/test_other.py").write_text(GOOD)
     for path in (
@@ -144,7 +144,7 @@ def test_with_a_path_only_its_tests_run_in_the_lane_that_has_it(tmp_path: Path) 
     ]
 
 
-def test_a_folder_above_lanes_is_shared_by_those_that_have_parts_of_it(tmp_path: Path) -> None:
+def test_folder_of_several_lanes_runs_in_each_of_them(tmp_path: Path) -> None:
     write(tmp_path, GOOD, GOOD)
     status, output = run(tmp_path, "-v", "tests")
     assert status == 0, output
@@ -154,7 +154,7 @@ def test_a_folder_above_lanes_is_shared_by_those_that_have_parts_of_it(tmp_path:
 @pytest.mark.parametrize(
     ("path", "says"), [("tests/one/test_gone.py", "no such file"), ("tests/three", "no lane runs it")]
 )
-def test_a_path_that_no_lane_can_run_is_refused(tmp_path: Path, path: str, says: str) -> None:
+def test_path_of_no_lane_is_refused(tmp_path: Path, path: str, says: str) -> None:
     write(tmp_path, GOOD, GOOD)
     (tmp_path / "tests/three").mkdir()
     status, output = run(tmp_path, path)
@@ -162,7 +162,7 @@ def test_a_path_that_no_lane_can_run_is_refused(tmp_path: Path, path: str, says:
     assert f"test: {path}: {says}" in output
 
 
-def test_each_test_module_is_run_by_exactly_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_test_module_runs_in_exactly_one_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SCRIPTS))
     lanes = importlib.import_module("scripts.test_lanes")
     modules = [str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")]
@@ -174,9 +174,7 @@ def test_each_test_module_is_run_by_exactly_one_lane(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_both_lanes_and_lets_them_take_down_what_they_set_up(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_ctrl_c_ends_both_lanes_after_their_teardown(tmp_path: Path, number: signal.Signals) -> None:
     write(tmp_path, SLOW, SLOW)
     process = start(tmp_path)
 

@@ -45,11 +45,11 @@ def words(pattern: re.Pattern[str]) -> Iterator[str]:
                 yield f"{path.relative_to(ROOT)}:{number}: {found[0]!r}"
 
 
-def test_no_word_that_is_not_used_is_left() -> None:
+def test_no_source_has_a_forbidden_word() -> None:
     assert list(words(WORDS)) == []
 
 
-def test_no_sentence_or_name_that_was_replaced_is_left() -> None:
+def test_no_source_has_a_replaced_sentence_or_name() -> None:
     assert list(words(REPLACED)) == []
 
 

@@ -1,4 +1,4 @@
-"""An error about something that a link stands for names the link."""
+"""Hints in errors about a path that is a link in the repository."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def hinted(message: str, path: str = "dags/a.py") -> str:
         ("No module named 'odd'", "odd is a symbolic link in the repository (dags/odd); links"),
     ],
 )
-def test_the_link_is_named_with_its_target(message: str, hint: str) -> None:
+def test_hint_names_the_link_with_its_target(message: str, hint: str) -> None:
     assert hinted(message).startswith(f"{message}: ")
     assert hint in hinted(message)
 
@@ -70,11 +70,11 @@ def test_the_link_is_named_with_its_target(message: str, hint: str) -> None:
         "No such file or directory: '../../vendor'",
     ],
 )
-def test_what_no_link_stands_for_is_left_alone(message: str) -> None:
+def test_error_about_another_path_is_unchanged(message: str) -> None:
     assert hinted(message) == message
 
 
-def test_the_hint_is_in_the_first_line_and_in_doubts_too() -> None:
+def test_hint_is_in_the_first_line_and_in_doubts() -> None:
     (diagnostic,) = failed(
         DiscoveredFile("dags/a.py", "python", "b", 1), "No module named 'common'\n  frame"
     ).diagnostics
@@ -100,12 +100,12 @@ def test_the_hint_is_in_the_first_line_and_in_doubts_too() -> None:
         ("dags", "", None),
     ],
 )
-def test_a_target_is_resolved_inside_the_repository(path: str, target: str, resolved: str | None) -> None:
+def test_target_is_resolved_inside_the_repository(path: str, target: str, resolved: str | None) -> None:
     assert Link(path, False, target).resolved == resolved
 
 
 @pytest.mark.parametrize("question", ["p:dags/common", "p:dags/common/base.py", "m:dags/common"])
-def test_a_result_that_missed_a_link_holds_only_while_the_link_is_the_same(question: str) -> None:
+def test_cached_result_with_a_link_holds_while_the_link_is_the_same(question: str) -> None:
     def answer(files: dict[str, str], modes: dict[str, str]) -> str:
         tree = MemoryTree({"dags/a.py": "", **files}, modes=modes)
         view = View(

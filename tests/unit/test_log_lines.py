@@ -1,4 +1,4 @@
-"""Log lines: one per event, as text or JSON; no secret in any part of it, and nothing that passes for another line."""
+"""Log lines: one per event, as text or JSON, without secrets and without forged lines."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def event(*arguments: Any, **options: Any) -> dict[str, Any]:
 
 
 def raised() -> ValueError:
-    """An error with a cause, both of which have the secret in them, in two forms."""
+    """Return an error with a cause; both contain the secret, in two forms."""
     refused = OSError(f"https://ada:{SECRET}@git.example.com/x refused\nforged line")
 
     def fail() -> None:
@@ -78,27 +78,27 @@ def raised() -> ValueError:
     return caught.value
 
 
-def test_a_line_of_text_is_time_level_logger_and_message() -> None:
+def test_text_line_is_time_level_logger_and_message() -> None:
     assert (
         written("console", "synced %s", "team") == "1970-01-01T00:00:00.250Z ERROR gitsync.sync: synced team"
     )
 
 
-def test_a_line_of_json_is_one_object_with_the_same() -> None:
+def test_json_line_is_one_object_with_the_same_fields() -> None:
     found = event("synced %s", "team")
     assert list(found)[:4] == ["timestamp", "level", "logger", "event"]
     assert list(found.values())[:4] == ["1970-01-01T00:00:00.250Z", "ERROR", "gitsync.sync", "synced team"]
     assert set(found) == {"timestamp", "level", "logger", "event", "pid", "thread"}
 
 
-def test_what_is_bound_is_on_the_line_and_nothing_of_it_after() -> None:
+def test_bound_values_are_on_the_lines_inside_the_block_only() -> None:
     with correlation.bound("an-id", repository="team"):
         assert written("console", "x") == "1970-01-01T00:00:00.250Z ERROR gitsync.sync [an-id]: x"
         assert (event("x")["correlation_id"], event("x")["repository"]) == ("an-id", "team")
     assert not {"correlation_id", "repository"} & set(event("x"))
 
 
-def test_what_django_says_of_an_answer_has_the_id_of_its_request() -> None:
+def test_djangos_line_about_a_response_has_the_correlation_id() -> None:
     request = SimpleNamespace(correlation_id="an-id")
     found = event("Not Found: %s", "/x", request=request, status_code=404)
     assert (found["correlation_id"], found["status_code"]) == ("an-id", 404)
@@ -107,7 +107,7 @@ def test_what_django_says_of_an_answer_has_the_id_of_its_request() -> None:
 
 @both
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_makes_a_second_line_or_reaches_a_terminal(rendering: str, text: str) -> None:
+def test_control_characters_are_escaped(rendering: str, text: str) -> None:
     for line in (
         written(rendering, text),
         written(rendering, "%s", text),
@@ -125,7 +125,7 @@ def test_no_text_makes_a_second_line_or_reaches_a_terminal(rendering: str, text:
 
 @given(st.text(st.characters(codec=None), max_size=40))
 @settings(max_examples=60, deadline=None, database=None)
-def test_whatever_the_text_it_is_one_printable_line_of_ascii_or_text(text: str) -> None:
+def test_any_text_is_one_printable_line(text: str) -> None:
     assert len(written("console", text).splitlines()) == 1
     line = written("json", text, note=text)
     assert line.isascii()
@@ -134,7 +134,7 @@ def test_whatever_the_text_it_is_one_printable_line_of_ascii_or_text(text: str) 
 
 
 @both
-def test_no_secret_is_in_any_part_of_an_event(rendering: str) -> None:
+def test_no_part_of_an_event_contains_a_secret(rendering: str) -> None:
     class Speaks:
         def __str__(self) -> str:
             return f"it is {SECRET}"
@@ -157,7 +157,7 @@ def test_no_secret_is_in_any_part_of_an_event(rendering: str) -> None:
     assert "login with [redacted]" in line
 
 
-def test_a_secret_at_the_limit_of_a_text_is_masked_before_the_text_is_cut() -> None:
+def test_text_is_redacted_before_it_is_cut() -> None:
     found = event("x" * (MAX_CHARACTERS - 5) + SECRET + "y" * 100)["event"]
     assert "corre" not in found
     assert "characters left out" in found
@@ -165,10 +165,10 @@ def test_a_secret_at_the_limit_of_a_text_is_masked_before_the_text_is_cut() -> N
 
 
 @pytest.mark.parametrize("message", ["%s and %s", "%d", "%"])
-def test_a_record_whose_arguments_do_not_fit_is_written_without_them(
+def test_record_with_wrong_arguments_is_written_without_them(
     message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """logging itself would print them as they are, in lines of their own."""
+    """The logging module would print them unredacted, on lines of their own."""
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter())
     handler.handle(record(message, f"token {SECRET}"))
@@ -178,7 +178,7 @@ def test_a_record_whose_arguments_do_not_fit_is_written_without_them(
     assert f"ERROR gitsync.sync: {message} (its arguments do not match: " in said
 
 
-def test_a_traceback_is_in_the_line_with_its_cause() -> None:
+def test_traceback_is_in_the_line_with_its_cause() -> None:
     text = written("console", "it failed", error=raised())
     assert "it failed | OSError: https://[redacted]@git.example.com/x refused | forged line" in text
     found = event("it failed", error=raised())
@@ -187,7 +187,7 @@ def test_a_traceback_is_in_the_line_with_its_cause() -> None:
     assert found["exception"].endswith("ValueError: no \\x1b[0m [redacted]")
 
 
-def test_what_an_event_carries_besides_stays_what_it_is_but_takes_no_field_of_ours() -> None:
+def test_extra_values_keep_their_type_and_replace_no_field() -> None:
     class Broken:
         def __str__(self) -> str:
             raise RuntimeError("no")
@@ -209,7 +209,7 @@ def test_what_an_event_carries_besides_stays_what_it_is_but_takes_no_field_of_ou
     assert (found["level"], found["pid"]) == ("ERROR", record("x").process)
 
 
-def test_the_web_servers_own_process_writes_such_lines_too(
+def test_web_server_process_writes_the_same_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KIOK_LOG_FORMAT", "json")
@@ -228,7 +228,7 @@ def test_the_web_servers_own_process_writes_such_lines_too(
     )
 
 
-def test_a_process_that_logs_nothing_does_not_import_structlog() -> None:
+def test_process_that_logs_nothing_does_not_import_structlog() -> None:
     script = (
         "import logging, logging.config, sys\n"
         "from kiok.server.logging import configuration\n"
@@ -255,7 +255,7 @@ LIBRARIES = ("django-q", "rust_sugiyama", "fast_sugiyama", "urllib3", "docker", 
         ("ERROR", ["ERROR"], ["ERROR"]),
     ],
 )
-def test_libraries_log_from_warning_and_this_project_from_its_level(
+def test_libraries_log_from_warning_and_kiok_from_its_level(
     level: str, ours: list[str], theirs: list[str]
 ) -> None:
     script = (
@@ -296,7 +296,7 @@ def _log_calls() -> Iterator[tuple[str, ast.Call]]:
                     yield f"{file.relative_to(ROOT)}:{node.lineno}", node
 
 
-def test_no_line_names_a_repository_or_another_row_by_its_number() -> None:
+def test_lines_do_not_name_rows_by_primary_key() -> None:
     calls = list(_log_calls())
     assert len(calls) > 50
     wrong = [
@@ -310,7 +310,7 @@ def test_no_line_names_a_repository_or_another_row_by_its_number() -> None:
     assert wrong == []
 
 
-def test_what_python_would_write_past_the_log_is_in_it() -> None:
+def test_warnings_and_uncaught_errors_are_in_the_log() -> None:
     script = (
         "import logging.config, threading, warnings\n"
         "from kiok.connections import redaction\n"
@@ -333,7 +333,7 @@ def test_what_python_would_write_past_the_log_is_in_it() -> None:
     assert ended["exception"].endswith("b [redacted]")
 
 
-def test_every_logger_goes_through_the_one_formatter() -> None:
+def test_every_logger_uses_the_formatter() -> None:
     described = configuration("INFO", "json")
     assert set(described["handlers"]) == {"stderr"}
     assert described["formatters"]["line"]["rendering"] == "json"

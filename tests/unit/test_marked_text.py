@@ -1,4 +1,4 @@
-"""Generated text in documents: only the text between its markers changes."""
+"""Generated text in documents: only the text between its markers is changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_replaced_refuses_a_document_without_its_markers(document: str) -> None:
         marked_text.replaced(document, "figures", "new")
 
 
-def test_a_written_file_is_current(tmp_path: Path) -> None:
+def test_written_file_is_current(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(DOCUMENT)
     assert not marked_text.is_current(path, "figures", "new")

@@ -1,4 +1,4 @@
-"""Templates of notices: what may be in them, and that no value can be more than text."""
+"""Templates of notifications: allowed placeholders, and values that are only text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = '"}],"evil":true,{{id}} <!channel> @here [click](https://evil.example)
 
 
 def texts(value: object) -> list[str]:
-    """Every text in it, the names of keys as well."""
+    """Return every text in a JSON value, including keys."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
@@ -37,7 +37,7 @@ def texts(value: object) -> list[str]:
 
 
 def shape(value: object) -> object:
-    """The value without its texts."""
+    """Return a JSON value without its texts."""
     if isinstance(value, str):
         return ""
     if isinstance(value, list):
@@ -48,7 +48,7 @@ def shape(value: object) -> object:
 
 
 @pytest.mark.parametrize("style", Style)
-def test_every_ready_made_template_is_valid_and_tells_title_and_message(style: Style) -> None:
+def test_built_in_templates_are_valid_with_title_and_message(style: Style) -> None:
     check_template(json.dumps(READY[style]))
     body = render(style, "", dict.fromkeys(PLACEHOLDERS, "") | {"title": "T1", "message": "M1"}).decode()
     assert "T1" in body
@@ -57,18 +57,18 @@ def test_every_ready_made_template_is_valid_and_tells_title_and_message(style: S
 
 @pytest.mark.parametrize("style", Style)
 @given(value=st.text(max_size=200) | st.just(HOSTILE))
-def test_no_value_changes_what_the_template_is_made_of(style: Style, value: str) -> None:
+def test_values_do_not_change_the_structure(style: Style, value: str) -> None:
     body = json.loads(render(style, "", dict.fromkeys(PLACEHOLDERS, value)))
     assert shape(body) == shape(READY[style])
 
 
-def test_the_ready_made_json_has_every_value_as_it_is() -> None:
+def test_built_in_json_has_every_value_unchanged() -> None:
     assert json.loads(render(Style.JSON, "", dict.fromkeys(PLACEHOLDERS, HOSTILE))) == dict.fromkeys(
         PLACEHOLDERS, HOSTILE
     )
 
 
-def test_a_value_mentions_nobody_and_links_nowhere() -> None:
+def test_values_contain_no_mentions_and_no_links() -> None:
     values = dict.fromkeys(PLACEHOLDERS, HOSTILE)
     slack = " ".join(texts(json.loads(render(Style.SLACK, "", values))))
     assert "<" not in slack
@@ -79,7 +79,7 @@ def test_a_value_mentions_nobody_and_links_nowhere() -> None:
         assert "](" not in told, style
 
 
-def test_a_template_of_ones_own_keeps_what_is_not_a_placeholder() -> None:
+def test_custom_template_keeps_text_that_is_not_a_placeholder() -> None:
     own = '{"n": 5, "list": ["{state}", null, {"deep": "{{literal}} {repository}/{reason}"}], "ok": true}'
     assert json.loads(render(Style.JSON, own, VALUES)) == {
         "n": 5,
@@ -106,14 +106,12 @@ def test_a_template_of_ones_own_keeps_what_is_not_a_placeholder() -> None:
         ('{"text": "' + "x" * MAX_CHARACTERS + '"}', f"at most {MAX_CHARACTERS}"),
     ],
 )
-def test_a_template_that_cannot_be_used_is_refused_with_the_place_and_what_is_allowed(
-    text: str, says: str
-) -> None:
+def test_unusable_template_is_refused_with_place_and_allowed_names(text: str, says: str) -> None:
     with pytest.raises(TemplateInvalid, match=says):
         check_template(text)
 
 
-def test_the_guide_has_every_placeholder_and_every_check_of_the_doctor() -> None:
+def test_guide_has_every_placeholder_and_every_check_of_the_doctor() -> None:
     guide = Path(__file__).parents[2] / "docs" / "operate"
     notifications = (guide / "notifications.md").read_text(encoding="utf-8")
     for name, meaning in PLACEHOLDERS.items():

@@ -1,4 +1,4 @@
-"""Files whose bytes stand for another file: Git LFS pointers, git-annex pointers, encrypted files."""
+"""Files whose bytes represent another file: Git LFS pointers, git-annex pointers, encrypted files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PLAIN = {
 
 
 @pytest.mark.parametrize("name", OPAQUE)
-def test_a_pointer_or_an_encrypted_file_is_named_with_what_to_do(name: str) -> None:
+def test_pointer_or_encrypted_file_is_named_with_a_remedy(name: str) -> None:
     content, said = OPAQUE[name]
     reason = opaque_reason(content)
     assert reason is not None
@@ -66,14 +66,14 @@ def test_a_pointer_or_an_encrypted_file_is_named_with_what_to_do(name: str) -> N
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_other_files_are_left_to_their_compiler(name: str) -> None:
+def test_other_files_are_compiled(name: str) -> None:
     assert opaque_reason(PLAIN[name]) is None
 
 
 @pytest.mark.parametrize(
     "arguments", [["-c"], ["-c", "--rfc4880"], ["-c", "--armor"], ["-e", "-r", "a@example.com"]], ids=str
 )
-def test_a_message_of_a_real_gpg_is_known(arguments: list[str], tmp_path: Path) -> None:
+def test_message_of_a_real_gpg_is_recognized(arguments: list[str], tmp_path: Path) -> None:
     home = ["gpg", "--homedir", str(tmp_path), "--batch", "--pinentry-mode", "loopback", "--passphrase", "x"]
     tmp_path.chmod(0o700)
     if "-e" in arguments:
@@ -90,7 +90,7 @@ def test_a_message_of_a_real_gpg_is_known(arguments: list[str], tmp_path: Path) 
 
 
 def results(content: bytes) -> dict[str, FileResult]:
-    """The outcome of the content in each format, where a sandbox that is asked anything is a failure."""
+    """Return the result of the content in each format; any use of the sandbox is a failure."""
 
     def refuse(*_: object) -> None:
         pytest.fail("a container was started for a file that is no DAG source")
@@ -100,7 +100,7 @@ def results(content: bytes) -> dict[str, FileResult]:
 
 
 @pytest.mark.parametrize("name", OPAQUE)
-def test_python_files_and_jars_fail_without_a_container_and_yaml_is_in_doubt(name: str) -> None:
+def test_python_and_jars_fail_without_a_container_yaml_is_in_doubt(name: str) -> None:
     content, said = OPAQUE[name]
     found = results(content)
     for path in ("x.py", "x.jar"):
@@ -116,7 +116,7 @@ def test_python_files_and_jars_fail_without_a_container_and_yaml_is_in_doubt(nam
         assert found[path].doubts or expected is FileStatus.FAILED
 
 
-def test_a_data_file_that_sops_encrypts_is_in_doubt_only() -> None:
+def test_data_file_encrypted_by_sops_is_in_doubt() -> None:
     compiled = compile_yaml(SOPS.replace(b"dag:", b"data:").replace(b"tasks:", b"x:"), "secrets.yaml")
     assert compiled.import_failed
     assert "sops" in compiled.diagnostics[0].message

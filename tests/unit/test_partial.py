@@ -1,4 +1,4 @@
-"""When a part of a commit is enough for a first try, and what is compiled again with all of it."""
+"""A first compilation with a part of the commit, and a second one with the whole commit where needed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def known(
 def compiled(
     answers: Mapping[str, RawResult], earlier: Mapping[str, CachedResult], files: Mapping[str, str] = FILES
 ) -> tuple[Compilation, list[set[str]]]:
-    """The compilation, and what each container was given."""
+    """Return the compilation, and the entries of each container."""
     sandbox = FakeSandbox(answers)
     compilation = compile_tree(MemoryTree(files), sandbox=sandbox, known=earlier)
     return compilation, [{entry.path for entry in job.entries} for job in sandbox.jobs]
@@ -48,7 +48,7 @@ def compiled(
 EVERY_KNOWN = {path: known(*EARLIER) for path in ("a.py", "b.py", "lib.py", "lib/__init__.py")}
 
 
-def test_a_container_gets_the_files_and_what_they_read_the_last_time() -> None:
+def test_container_gets_the_files_and_their_last_accesses() -> None:
     answers = {path: payload(path, "m:lib", "p:lib/__init__.py", "m:json") for path in EVERY_KNOWN}
     compilation, given = compiled(answers, EVERY_KNOWN)
     assert given == [{"a.py", "b.py", "lib.py", "lib/__init__.py"}]
@@ -59,7 +59,7 @@ def test_a_container_gets_the_files_and_what_they_read_the_last_time() -> None:
     "question",
     ["p:data/x.txt", "p:data", "m:other", "n:", "n:other", "s:data", "*"],
 )
-def test_a_file_that_asks_for_more_is_compiled_again_with_the_whole_commit(question: str) -> None:
+def test_file_that_reads_more_is_compiled_again_with_the_commit(question: str) -> None:
     answers = {path: payload(path) for path in EVERY_KNOWN} | {"b.py": payload("b.py", question)}
     sandbox = FakeSandbox(answers)
     compile_tree(MemoryTree(FILES), sandbox=sandbox, known=EVERY_KNOWN)
@@ -76,8 +76,8 @@ def test_a_file_that_asks_for_more_is_compiled_again_with_the_whole_commit(quest
     ],
     ids=["time-out", "lost", "no answer that can be read"],
 )
-def test_only_a_file_that_compiled_is_settled_by_a_part(first: RawResult) -> None:
-    """The second answer counts, whatever it is."""
+def test_only_a_compiled_file_is_final_with_a_part(first: RawResult) -> None:
+    """The second result counts in every other case."""
 
     def script(job: SandboxJob, path: str) -> RawResult:
         if path == "b.py" and len(job.entries) < len(WHOLE):
@@ -90,7 +90,7 @@ def test_only_a_file_that_compiled_is_settled_by_a_part(first: RawResult) -> Non
     assert not compilation.failed
 
 
-def test_equal_answers_need_no_second_try() -> None:
+def test_equal_answers_need_no_second_compilation() -> None:
     answers = {path: payload(path, "p:gone.txt", "p:lib.py", "m:nothing") for path in EVERY_KNOWN}
     _, given = compiled(answers, EVERY_KNOWN)
     assert len(given) == 1
@@ -110,19 +110,19 @@ def test_equal_answers_need_no_second_try() -> None:
     ],
     ids=["new", "lists", "lists sizes", "everything", "a source", "a retry", "failed", "no DAG"],
 )
-def test_one_file_that_may_need_anything_gets_the_whole_commit_for_all(changed: CachedResult | None) -> None:
+def test_one_file_with_unknown_accesses_needs_the_whole_commit(changed: CachedResult | None) -> None:
     earlier = {path: item for path, item in {**EVERY_KNOWN, "b.py": changed}.items() if item is not None}
     _, given = compiled({path: payload(path) for path in EVERY_KNOWN}, earlier)
     assert given == [WHOLE]
 
 
-def test_a_small_commit_is_given_whole() -> None:
+def test_small_commit_is_sent_whole() -> None:
     files = {path: text for path, text in FILES.items() if path != "other/0.txt" and path != "data/x.txt"}
     _, given = compiled({path: payload(path) for path in EVERY_KNOWN}, EVERY_KNOWN, files)
     assert given == [set(files)]
 
 
-def test_without_a_container_nothing_is_tried_twice() -> None:
+def test_failure_without_a_container_is_not_repeated() -> None:
     sandbox = FakeSandbox(unavailable="no engine")
     notes: list[str] = []
     compilation = compile_tree(

@@ -1,4 +1,4 @@
-"""Podman's differences from Docker Engine: how it is recognized, what it is sent, and how its answers are read."""
+"""Podman's differences from Docker Engine: detection, options, and parsing of its responses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def options_for(answer: dict[str, Any], config: SandboxConfig | None = None) -> 
         ({"Components": [{"Name": "Podman Engine"}]}, "Podman unknown", False),
     ],
 )
-def test_each_product_is_held_to_its_own_oldest_version(
+def test_each_engine_has_its_own_oldest_version(
     answer: dict[str, Any], name: str, is_supported: bool
 ) -> None:
     product = Product.of(answer)
@@ -61,7 +61,7 @@ def test_each_product_is_held_to_its_own_oldest_version(
     assert product.required.startswith(f"{product.name} ")
 
 
-def test_podman_is_sent_the_same_options_except_what_it_does_not_take() -> None:
+def test_podman_gets_the_same_options_except_unsupported_ones() -> None:
     docker, for_podman = options_for(DOCKER), options_for(PODMAN)
     ours, theirs = docker.pop("host_config"), for_podman.pop("host_config")
     # Else a removal by force waits for a process that ignores SIGTERM.
@@ -74,7 +74,7 @@ def test_podman_is_sent_the_same_options_except_what_it_does_not_take() -> None:
     assert [limit.name for limit in theirs["Ulimits"][len(ours["Ulimits"]) :]] == ["nproc"]
 
 
-def test_podman_is_sent_the_path_of_the_profile_and_masked_paths() -> None:
+def test_podman_gets_the_path_of_the_profile_and_masked_paths() -> None:
     options = options_for(PODMAN)["host_config"]["SecurityOpt"]
     privileges, profile, masked = options
     assert privileges == "no-new-privileges"
@@ -85,12 +85,12 @@ def test_podman_is_sent_the_path_of_the_profile_and_masked_paths() -> None:
 
 
 @pytest.mark.parametrize(("profile", "sent"), [("unconfined", ["seccomp=unconfined"]), (None, [])])
-def test_podman_is_sent_no_path_where_no_profile_is_wanted(profile: str | None, sent: list[str]) -> None:
+def test_podman_gets_no_path_without_a_profile(profile: str | None, sent: list[str]) -> None:
     options = options_for(PODMAN, SandboxConfig(seccomp_profile=profile))["host_config"]["SecurityOpt"]
     assert [option for option in options if option.startswith("seccomp")] == sent
 
 
-def test_folders_in_memory_keep_their_size_and_podmans_own_are_read_only() -> None:
+def test_tmpfs_folders_keep_their_size_and_podmans_are_read_only() -> None:
     config = SandboxConfig()
     tmpfs = {path: set(text.split(",")) for path, text in options_for(PODMAN)["host_config"]["Tmpfs"].items()}
     assert set(tmpfs) == {"/src", "/tmp", "/run", "/var/tmp"}
@@ -102,7 +102,7 @@ def test_folders_in_memory_keep_their_size_and_podmans_own_are_read_only() -> No
         assert not {name.partition("=")[0] for name in given} & {"nr_inodes", "uid", "gid"}
 
 
-def test_a_runtime_is_refused_since_podman_ignores_it() -> None:
+def test_runtime_is_refused_since_podman_ignores_it() -> None:
     with pytest.raises(SandboxUnavailable, match=r"kiok\.sandbox\.runtime is runsc.*containers\.conf"):
         options_for(PODMAN, SandboxConfig(runtime="runsc"))
     assert options_for(DOCKER, SandboxConfig(runtime="runsc"))["host_config"]["Runtime"] == "runsc"
@@ -141,15 +141,13 @@ GONE = "container 1f2e does not exist in database: no such container"
         (200, TAKEN, 200),
     ],
 )
-def test_a_500_for_a_taken_name_or_absent_container_is_read_as_such(
-    status: int, said: str, read_as: int
-) -> None:
+def test_status_500_is_read_as_name_taken_or_container_missing(status: int, said: str, read_as: int) -> None:
     answer = response(status, said)
     podman.correct_status(answer)
     assert answer.status_code == read_as
 
 
-def test_a_profile_that_podman_cannot_open_names_the_property() -> None:
+def test_profile_that_podman_cannot_open_names_the_property() -> None:
     said = "container create: opening seccomp profile failed: open /x: no such file or directory"
     with pytest.raises(SandboxUnavailable) as raised, Engine(SandboxConfig()).answering():
         raise APIError("", response(500, said), said)
@@ -162,7 +160,7 @@ def test_a_profile_that_podman_cannot_open_names_the_property() -> None:
         raise NotFound("")
 
 
-def test_weaknesses_depend_on_the_version_of_control_groups() -> None:
+def test_weaknesses_depend_on_the_control_group_version() -> None:
     (inodes,) = podman.weaknesses({"CgroupVersion": "2"})
     assert "number of files in /tmp" in inodes
     assert podman.weaknesses({"CgroupVersion": "1"})[0] == inodes

@@ -1,4 +1,4 @@
-"""Both redactors: that of the service's logs and messages, and that of one git call."""
+"""The two redactors: that of the service's logs and messages, and that of one git call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def private_key(key: PrivateKey) -> str:
 
 @pytest.mark.parametrize("encoding", [name for name in ENCODINGS if "half" not in name])
 @pytest.mark.rule("running.redaction")
-def test_a_secret_is_taken_out_in_every_encoding(encoding: str, redactor: Callable[[str], Redact]) -> None:
+def test_secret_is_redacted_in_every_encoding(encoding: str, redactor: Callable[[str], Redact]) -> None:
     marks = Marks()
     secret = marks.secret("one")
     text = f"before {ENCODINGS[encoding](secret)} after"
@@ -53,7 +53,7 @@ def test_a_secret_is_taken_out_in_every_encoding(encoding: str, redactor: Callab
     assert redacted.endswith(" after")
 
 
-def test_each_line_of_a_private_key_is_taken_out_alone(redactor: Callable[[str], Redact]) -> None:
+def test_each_line_of_a_private_key_is_redacted_alone(redactor: Callable[[str], Redact]) -> None:
     key = private_key(ed25519.Ed25519PrivateKey.generate())
     redact = redactor(key)
     for line in key_lines(key):
@@ -61,7 +61,7 @@ def test_each_line_of_a_private_key_is_taken_out_alone(redactor: Callable[[str],
         assert line.encode().hex() not in redact(f"before {key.encode().hex()} after")
 
 
-def test_a_secret_whose_end_was_cut_off_is_taken_out() -> None:
+def test_truncated_secret_is_redacted() -> None:
     marks = Marks()
     secret = marks.secret("one")
     redaction.register([secret])
@@ -80,7 +80,7 @@ def test_a_secret_whose_end_was_cut_off_is_taken_out() -> None:
     ],
     ids=["ed25519", "ecdsa", "rsa"],
 )
-def test_the_public_keys_of_servers_are_left_as_they_are(
+def test_public_keys_of_servers_are_unchanged(
     make: Callable[[], PrivateKey], redactor: Callable[[str], Redact]
 ) -> None:
     redact = redactor(private_key(make()))
@@ -102,11 +102,11 @@ def test_the_public_keys_of_servers_are_left_as_they_are(
         ("git@h:team/dags.git and image@sha256:00ff", "git@h:team/dags.git and image@sha256:00ff"),
     ],
 )
-def test_what_looks_like_a_password_in_a_url_is_taken_out_and_nothing_else(text: str, expected: str) -> None:
+def test_only_the_password_of_a_url_is_redacted(text: str, expected: str) -> None:
     assert redaction.redact(text) == expected
 
 
-def test_hundreds_of_keys_cost_little() -> None:
+def test_hundreds_of_keys_are_redacted_quickly() -> None:
     keys = [private_key(ed25519.Ed25519PrivateKey.generate()) for _ in range(redaction.MAX_SECRETS + 50)]
     began = time.process_time()
     for key in keys:
@@ -131,13 +131,11 @@ def test_hundreds_of_keys_cost_little() -> None:
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----.", "[redacted]."),
     ],
 )
-def test_what_looks_like_a_credential_is_redacted_though_nobody_registered_it(
-    text: str, expected: str
-) -> None:
+def test_unregistered_credentials_are_redacted_by_their_form(text: str, expected: str) -> None:
     assert redaction.redact(text) == expected
 
 
-def test_the_registry_is_bounded_and_short_values_are_left_out() -> None:
+def test_registry_is_bounded_and_ignores_short_values() -> None:
     redaction.register(["main"])
     assert redaction.redact("branch main") == "branch main"
     redaction.register(f"secret-{number}-x" for number in range(redaction.MAX_SECRETS + 1))

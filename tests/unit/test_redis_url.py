@@ -1,4 +1,4 @@
-"""`KIOK_REDIS_URL`: wanted with Redis alone, refused when it is none, never in a log."""
+"""`KIOK_REDIS_URL`: required with Redis only, refused if invalid, never in a log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kiok.server import keys, properties
 from kiok.server.errors import ConfigurationError
 
 
-def test_the_url_of_redis_is_read_where_the_broker_is_redis(tmp_path: Path) -> None:
+def test_redis_url_is_read_if_the_broker_is_redis(tmp_path: Path) -> None:
     for url in ("redis://:a-pass-word@cache:6379/0", "rediss://cache", "unix:///run/redis.sock"):
         assert keys.redis_url({"KIOK_REDIS_URL": url}, "redis") == url
         assert keys.redis_url({"KIOK_REDIS_URL": url}, "postgresql") is None
@@ -22,12 +22,12 @@ def test_the_url_of_redis_is_read_where_the_broker_is_redis(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("url", ["cache:6379", "http://cache", "redis://", "redis://[half"])
-def test_what_is_no_url_of_redis_is_refused_without_repeating_it(url: str) -> None:
+def test_invalid_redis_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match="value not shown") as caught:
         keys.redis_url({"KIOK_REDIS_URL": url}, "redis")
     assert url not in str(caught.value).replace("redis://[user", "")
 
 
-def test_redis_without_a_url_stops_the_start_and_says_what_to_set() -> None:
+def test_redis_without_a_url_is_an_error_that_names_the_variable() -> None:
     with pytest.raises(ConfigurationError, match=r"KIOK_REDIS_URL.*kiok\.broker to postgresql"):
         keys.redis_url({}, "redis")

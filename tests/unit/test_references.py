@@ -50,7 +50,7 @@ def problems(script: str = "s", **config: str) -> list[LocatedProblem]:
         ("${secret." + "x" * 101 + "}", "a name must follow 'secret.'"),
     ],
 )
-def test_a_malformed_reference_is_a_problem_of_its_task_and_key(text: str, said: str) -> None:
+def test_malformed_reference_is_a_problem_of_its_task_and_key(text: str, said: str) -> None:
     (problem,) = problems(f"echo {text}")
     assert problem.key == "script"
     assert said in problem.message
@@ -68,11 +68,11 @@ def test_a_malformed_reference_is_a_problem_of_its_task_and_key(text: str, said:
         "#{ds} ${HOME} ${x:-${y}} $(conn.x)",
     ],
 )
-def test_what_is_no_reference_of_this_product_is_left_alone(text: str) -> None:
+def test_other_variables_are_not_references(text: str) -> None:
     assert problems(text, key=text) == []
 
 
-def test_a_variable_of_a_shell_may_be_named_conn_or_secret_but_a_config_has_no_variables() -> None:
+def test_shell_variable_may_be_named_conn_or_secret_in_scripts_only() -> None:
     assert problems("secret=$(cat x); echo ${secret} ${conn}") == []
     (problem,) = problems(token="${secret}")
     assert (
@@ -80,7 +80,7 @@ def test_a_variable_of_a_shell_may_be_named_conn_or_secret_but_a_config_has_no_v
     )
 
 
-def test_all_of_them_are_reported_with_their_lines_and_a_script_without_end_is_bounded() -> None:
+def test_all_malformed_references_are_reported_with_their_lines() -> None:
     found = problems("a\necho ${conn.x}\n${secret.}\n")
     assert [problem.message.partition(" is no")[0] for problem in found] == [
         "'${conn.x}' (line 2 of the text)",
@@ -90,13 +90,13 @@ def test_all_of_them_are_reported_with_their_lines_and_a_script_without_end_is_b
     assert len(problems("${conn." * 200_000)) == MAX_MALFORMED
 
 
-def test_in_yaml_the_error_has_the_line_of_the_key() -> None:
+def test_yaml_error_has_the_line_of_the_key() -> None:
     text = "dag: {id: d}\ntasks:\n- id: t\n  script: s\n  config:\n    url: ${conn.foo}\n"
     (found,) = compile_yaml(text.encode(), "d.yaml").diagnostics
     assert (found.line, found.task, found.key) == (6, "t", "url")
 
 
-def test_in_python_the_error_has_the_line_of_the_task(tmp_path: Path) -> None:
+def test_python_error_has_the_line_of_the_task(tmp_path: Path) -> None:
     source = 'dag = Dag("d")\ndag.task("t", script="echo ${secret.}")\n'
     ((line, task, key, message),) = [
         (item.line, item.task, item.key, item.message)
@@ -107,7 +107,7 @@ def test_in_python_the_error_has_the_line_of_the_task(tmp_path: Path) -> None:
     assert "allowed: ${secret.<name>}" in message
 
 
-def test_what_comes_out_of_a_container_is_checked_on_the_host_too() -> None:
+def test_compiled_specs_are_checked_on_the_host_again() -> None:
     payload = b'{"dags":[{"id":"d","tasks":[{"id":"t","script":"${conn.a}"}]}],"diagnostics":[]}'
     compiled = decode(payload)
     assert compiled.dags == ()
@@ -115,6 +115,6 @@ def test_what_comes_out_of_a_container_is_checked_on_the_host_too() -> None:
 
 
 @given(st.text("${}conse.crt abx\n/", max_size=40), st.booleans())
-def test_no_text_makes_the_check_raise_and_each_message_names_a_form(text: str, is_script: bool) -> None:
+def test_any_text_is_checked_without_an_error(text: str, is_script: bool) -> None:
     for message in malformed_references(text, is_script=is_script):
         assert any(form in message for form in FORMS.values())

@@ -1,4 +1,4 @@
-"""When a stored result holds: the questions a tree answers, and the key over all that went into a compile."""
+"""Reuse of cached results: traced accesses, and the key over all inputs of a compilation."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def view(changes: Mapping[str, str | None] = {}) -> View:
         ("of no kind", {"new": ""}, {}),
     ],
 )
-def test_an_answer_changes_with_what_is_asked_and_with_nothing_else(
+def test_answer_changes_only_with_the_accessed_path(
     question: str, concerns: dict[str, str | None], concerns_not: dict[str, str | None]
 ) -> None:
     before = view().answer(question)
@@ -90,7 +90,7 @@ def known(**others: Any) -> CachedResult:
     return replace(CachedResult(key, QUESTIONS, "sha256:1", FileStatus.COMPILED), **others)
 
 
-def test_a_result_holds_while_nothing_that_went_into_it_changes() -> None:
+def test_result_holds_while_its_inputs_are_unchanged() -> None:
     result = conditions({"unrelated.py": "new"}).last_result(SOURCE, known())
     assert result is not None
     assert (result.reused, result.status, result.image) == (True, FileStatus.COMPILED, "sha256:1")
@@ -120,21 +120,21 @@ def test_a_result_holds_while_nothing_that_went_into_it_changes() -> None:
         "its kind",
     ],
 )
-def test_a_result_holds_no_longer_when_one_thing_changes(now: CacheInputs, source: DiscoveredFile) -> None:
+def test_result_is_invalid_after_one_input_changes(now: CacheInputs, source: DiscoveredFile) -> None:
     assert now.last_result(source, known()) is None
 
 
-def test_nothing_holds_without_a_key() -> None:
+def test_result_without_a_key_is_not_reused() -> None:
     assert conditions().last_result(SOURCE, None) is None
     assert conditions().last_result(SOURCE, known(key="")) is None
 
 
-def test_an_image_that_cannot_be_had_counts_as_unchanged_for_what_it_compiled() -> None:
+def test_unavailable_image_counts_as_unchanged() -> None:
     assert conditions(image=None).last_result(SOURCE, known()) is not None
     assert conditions({"data/one.txt": "other"}, image=None).last_result(SOURCE, known()) is None
 
 
-def test_a_failure_holds_with_its_diagnostics() -> None:
+def test_failure_is_reused_with_its_diagnostics() -> None:
     failure = known(status=FileStatus.FAILED, diagnostics=(Diagnostic("wrong", "dags/a.py", 3),))
     result = conditions().last_result(SOURCE, failure)
     assert result is not None
@@ -142,7 +142,7 @@ def test_a_failure_holds_with_its_diagnostics() -> None:
 
 
 @pytest.mark.parametrize("outcome", [CompileOutcome.TIMEOUT, CompileOutcome.LOST])
-def test_a_failure_that_may_pass_is_kept_while_the_file_and_its_imports_stay(outcome: CompileOutcome) -> None:
+def test_transient_failure_holds_while_its_inputs_are_unchanged(outcome: CompileOutcome) -> None:
     sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone", seconds=30.0)})
     files = {"a.py": "import kiok, b", "b.py": "import c", "c.py": "", "other.yaml": ""}
     (first, *_) = compile_tree(MemoryTree(files), sandbox=sandbox).files
@@ -165,7 +165,7 @@ def test_a_failure_that_may_pass_is_kept_while_the_file_and_its_imports_stay(out
 
 
 @pytest.mark.parametrize("outcome", [CompileOutcome.TIMEOUT, CompileOutcome.LOST])
-def test_a_file_without_kiok_that_timed_out_is_no_dag_until_its_imports_change(
+def test_timed_out_file_without_kiok_is_no_dag_until_imports_change(
     outcome: CompileOutcome,
 ) -> None:
     sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone", seconds=30.0)})
@@ -174,7 +174,7 @@ def test_a_file_without_kiok_that_timed_out_is_no_dag_until_its_imports_change(
     assert "p:other.py" in (result.traced_accesses or ())
 
 
-def test_a_file_that_had_no_time_of_its_own_has_no_key() -> None:
+def test_starved_file_has_no_key() -> None:
     for seconds in (0.0, 5.0):
         raw = RawResult("a.py", CompileOutcome.TIMEOUT, detail="the deadline passed", seconds=seconds)
         (result,) = compile_tree(
@@ -183,20 +183,20 @@ def test_a_file_that_had_no_time_of_its_own_has_no_key() -> None:
         assert (result.retry, result.starved, result.key) == (True, True, "")
 
 
-def test_without_an_engine_nothing_gets_a_key() -> None:
+def test_files_have_no_key_without_an_engine() -> None:
     (result,) = compile_tree(MemoryTree({"a.py": ""}), sandbox=FakeSandbox(unavailable="away")).files
     assert (result.retry, result.key) == (True, "")
 
 
 @pytest.mark.parametrize("outcome", [CompileOutcome.KILLED, CompileOutcome.EXITED, CompileOutcome.TOO_LARGE])
-def test_a_file_whose_questions_were_lost_depends_on_the_whole_tree(outcome: CompileOutcome) -> None:
+def test_file_without_traced_accesses_depends_on_the_whole_tree(outcome: CompileOutcome) -> None:
     sandbox = FakeSandbox({"a.py": RawResult("a.py", outcome, detail="gone")})
     (result,) = compile_tree(MemoryTree({"a.py": "import kiok"}), sandbox=sandbox).files
     assert (result.traced_accesses, bool(result.key)) == (("*",), True)
 
 
 class Incremental:
-    """Compiles one tree after the other, each with what is known from before."""
+    """A compiler of successive trees that passes on the cached results."""
 
     def __init__(self, traced_accesses: Mapping[str, tuple[str, ...] | None] = {}) -> None:
         self._questions = traced_accesses
@@ -209,7 +209,7 @@ class Incremental:
         return RawResult(path, CompileOutcome.OK, payload=compiled.encode())
 
     def compile(self, files: Mapping[str, str], **options: Any) -> set[str]:
-        """The paths that were compiled now."""
+        """Return the paths that were compiled now."""
         options = {"sandbox": self.sandbox, **options}
         compilation = compile_tree(MemoryTree(files), known=self.known, **options)
         for result in compilation.files:
@@ -227,7 +227,7 @@ YAML = "dag: {id: y}\ntasks: [{id: t, script: a}]\n"
 FILES = {"a.py": "a", "b.py": "b", "c.yaml": YAML, "d.jar": "PK", "data/x.txt": "x"}
 
 
-def test_the_second_compile_of_the_same_tree_compiles_nothing_and_starts_no_container() -> None:
+def test_second_compilation_of_the_same_tree_starts_no_container() -> None:
     incremental = Incremental()
     assert incremental.compile(FILES) == {"a.py", "b.py", "c.yaml", "d.jar"}
     jobs = len(incremental.sandbox.jobs)
@@ -235,14 +235,14 @@ def test_the_second_compile_of_the_same_tree_compiles_nothing_and_starts_no_cont
     assert len(incremental.sandbox.jobs) == jobs
 
 
-def test_only_what_asked_about_a_change_is_compiled_again() -> None:
+def test_only_files_that_accessed_a_changed_path_are_recompiled() -> None:
     incremental = Incremental({"a.py": ("p:data/x.txt",)})
     incremental.compile(FILES)
     assert incremental.compile({**FILES, "data/x.txt": "y"}) == {"a.py"}
     assert incremental.compile({**FILES, "data/x.txt": "y", "b.py": "new"}) == {"b.py"}
 
 
-def test_a_file_of_which_nothing_is_known_is_compiled_at_every_change() -> None:
+def test_file_without_a_cached_result_is_compiled_at_every_change() -> None:
     incremental = Incremental({"a.py": None})
     incremental.compile(FILES)
     assert incremental.compile({**FILES, "b.py": "new"}) == {"a.py", "b.py"}
@@ -250,7 +250,7 @@ def test_a_file_of_which_nothing_is_known_is_compiled_at_every_change() -> None:
     assert incremental.compile({**FILES, "b.py": "new", "README": ""}) == set()
 
 
-def test_yaml_and_jars_depend_on_nothing_but_themselves() -> None:
+def test_yaml_and_jars_depend_only_on_themselves() -> None:
     incremental = Incremental()
     incremental.compile(FILES)
     changed = {**FILES, "c.yaml": YAML + "# new\n"}
@@ -258,7 +258,7 @@ def test_yaml_and_jars_depend_on_nothing_but_themselves() -> None:
     assert incremental.compile({**changed, "d.jar": "PK2"}) == {"d.jar"}
 
 
-def test_other_limits_are_a_reason_to_run_code_again_but_not_to_read_yaml() -> None:
+def test_changed_limits_recompile_code_but_not_yaml() -> None:
     incremental = Incremental()
     incremental.compile(FILES)
     wider = FakeSandbox(incremental.answer, limits=SandboxLimits(file_timeout_seconds=99))
@@ -266,14 +266,14 @@ def test_other_limits_are_a_reason_to_run_code_again_but_not_to_read_yaml() -> N
     assert incremental.compile(FILES, sandbox=wider) == set()
 
 
-def test_another_image_is_a_reason_for_the_files_it_compiles() -> None:
+def test_changed_image_recompiles_its_files() -> None:
     incremental = Incremental()
     incremental.compile(FILES)
     newer = FakeSandbox(incremental.answer, digests={PYTHON: "sha256:new", JAVA: f"sha256:{'jar':0>64}"})
     assert incremental.compile(FILES, sandbox=newer) == {"a.py", "b.py"}
 
 
-def test_the_sandbox_is_given_all_files_but_asked_only_for_those_that_may_have_changed() -> None:
+def test_sandbox_gets_all_files_and_compiles_the_changed_ones() -> None:
     incremental = Incremental()
     incremental.compile(FILES)
     incremental.compile({**FILES, "a.py": "new"})
@@ -284,7 +284,7 @@ def test_the_sandbox_is_given_all_files_but_asked_only_for_those_that_may_have_c
     )
 
 
-def test_a_file_that_is_no_dag_for_what_it_imports_is_judged_again_when_that_changes() -> None:
+def test_file_that_is_no_dag_is_checked_again_if_its_imports_change() -> None:
     broken = CompiledFile(diagnostics=(Diagnostic("no module"),), import_failed=True, traced_accesses=())
     sandbox = FakeSandbox(lambda _job, path: RawResult(path, CompileOutcome.OK, payload=broken.encode()))
     before = {"a.py": "import lib", "z.py": ""}
@@ -301,7 +301,7 @@ def test_a_file_that_is_no_dag_for_what_it_imports_is_judged_again_when_that_cha
         assert results["z.py"].reused
 
 
-def test_the_texts_of_files_that_are_not_compiled_are_not_read() -> None:
+def test_texts_of_files_that_are_not_compiled_are_not_read() -> None:
     class Counting(MemoryTree):
         def read(self, entries: Any) -> Any:
             wanted = list(entries)
@@ -317,7 +317,7 @@ def payload(traced_accesses: object) -> bytes:
     return json.dumps({"dags": [], "diagnostics": [], "traced_accesses": traced_accesses}).encode()
 
 
-def test_questions_cross_the_boundary_each_once() -> None:
+def test_traced_accesses_are_sent_once_each() -> None:
     compiled = CompiledFile(traced_accesses=("p:a", "n:b"))
     assert decode(compiled.encode()) == compiled
     assert decode(payload(["p:a", "p:a"])).traced_accesses == ("p:a",)
@@ -340,6 +340,6 @@ def test_questions_cross_the_boundary_each_once() -> None:
         ["p:" + "a" * MAX_QUESTION_CHARACTERS],
     ],
 )
-def test_questions_of_a_wrong_shape_or_size_are_no_result(traced_accesses: object) -> None:
+def test_malformed_traced_accesses_are_refused(traced_accesses: object) -> None:
     with pytest.raises(CompiledFileError):
         decode(payload(traced_accesses))

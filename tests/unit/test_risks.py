@@ -1,4 +1,4 @@
-"""What a deployment is not started as: each risk by its name, and only those."""
+"""The deployment checks: each risk by its name."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SAYS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def open_file() -> Iterator[Path]:
-    """A secret that everybody may read, in a folder that everybody gets to."""
+    """Return a secret file that all users can read."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         file = Path(folder) / "user"
@@ -86,13 +86,13 @@ def refusal(**environ: str) -> str:
     return str(caught.value)
 
 
-def test_a_sound_configuration_and_the_default_one_have_no_risk() -> None:
+def test_safe_configuration_and_the_default_have_no_risk() -> None:
     assert judged(**SOUND) == []
     assert judged() == []
 
 
 @pytest.mark.parametrize("risk", RISKS_OF_A_CONFIGURATION)
-def test_each_risk_is_refused_by_name_with_what_to_do(risk: Risk) -> None:
+def test_each_risk_is_refused_by_name_with_a_remedy(risk: Risk) -> None:
     (line,) = refusal(**{**SOUND, **RISKY[risk]}).splitlines()
     assert line.startswith(SAYS[risk])
     assert line.endswith(f". To accept the risk, add {risk} to kiok.allow.insecure")
@@ -100,35 +100,35 @@ def test_each_risk_is_refused_by_name_with_what_to_do(risk: Risk) -> None:
 
 
 @pytest.mark.parametrize("risk", RISKS_OF_A_CONFIGURATION)
-def test_a_risk_that_is_allowed_by_name_is_told_and_allows_no_other(risk: Risk) -> None:
+def test_accepted_risk_is_reported_and_accepts_no_other(risk: Risk) -> None:
     assert judged(**SOUND, **{"KIOK_ALLOW_INSECURE": risk}) == []
     assert judged(**{**SOUND, **RISKY[risk], "KIOK_ALLOW_INSECURE": risk}) == [risk]
     others = ",".join(other for other in Risk if other is not risk)
     assert refusal(**{**SOUND, **RISKY[risk], "KIOK_ALLOW_INSECURE": others}).startswith(SAYS[risk])
 
 
-def test_all_risks_are_told_at_once() -> None:
+def test_all_risks_are_reported_together() -> None:
     everything = {name: value for environ in RISKY.values() for name, value in environ.items()}
     assert len(refusal(**{**SOUND, **everything}).splitlines()) == len(RISKS_OF_A_CONFIGURATION)
 
 
-def test_a_risk_that_does_not_exist_cannot_be_allowed() -> None:
+def test_unknown_risk_cannot_be_accepted() -> None:
     with pytest.raises(PropertyError, match=r"'tls' is unknown; allowed: web\.tls, web\.allowed\.hosts"):
         properties.load({"KIOK_ALLOW_INSECURE": "tls"})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
-def test_without_https_the_web_server_may_listen_where_only_this_machine_reaches_it(host: str) -> None:
+def test_web_server_without_https_may_listen_on_loopback(host: str) -> None:
     assert judged(KIOK_WEB_HOST=host) == []
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "kiok.example.com", "localhost.example.com"])
-def test_without_https_the_web_server_may_listen_nowhere_else(host: str) -> None:
+def test_web_server_without_https_may_not_listen_elsewhere(host: str) -> None:
     assert "kiok.web.tls is false" in refusal(KIOK_WEB_HOST=host)
 
 
 @pytest.mark.parametrize("protocol", ["http", "git", "file"])
-def test_only_protocols_that_are_encrypted_and_authenticated_are_taken(protocol: str) -> None:
+def test_only_encrypted_and_authenticated_protocols_are_safe(protocol: str) -> None:
     assert f"contains {protocol}," in refusal(KIOK_GITSYNC_ALLOW_PROTOCOLS=f"https,{protocol},ssh")
 
 
@@ -136,14 +136,14 @@ def test_only_protocols_that_are_encrypted_and_authenticated_are_taken(protocol:
     "where",
     ["", "unix:///var/run/docker.sock", "ssh://ada@engine", "tcp://127.0.0.1:2375", "tcp://[::1]:2375"],
 )
-def test_an_engine_that_nobody_else_reaches_needs_no_certificates(where: str) -> None:
+def test_local_engine_needs_no_certificates(where: str) -> None:
     assert judged(DOCKER_HOST=where) == []
 
 
 @pytest.mark.parametrize(
     "where", ["tcp://engine:2375", "TCP://10.0.0.1", "http://engine:2375", "tcp://", "tcp://[x"]
 )
-def test_an_engine_over_the_network_needs_certificates(where: str) -> None:
+def test_engine_over_the_network_needs_certificates(where: str) -> None:
     assert "without DOCKER_TLS_VERIFY" in refusal(DOCKER_HOST=where)
     assert judged(DOCKER_HOST=where, DOCKER_TLS_VERIFY="1") == []
 
@@ -153,7 +153,7 @@ def test_mail_on_this_machine_needs_no_encryption() -> None:
     assert judged(KIOK_MAIL_TLS="none") == []
 
 
-def test_an_engines_address_is_shown_short_and_in_one_line() -> None:
+def test_address_of_an_engine_is_shown_short_on_one_line() -> None:
     (line,) = refusal(DOCKER_HOST="tcp://a\nkiok: all is well" + "x" * 1000).splitlines()
     assert len(line) < 400
 
@@ -171,37 +171,37 @@ def test_an_engines_address_is_shown_short_and_in_one_line() -> None:
         "postgresql://u@db.example/n?gssencmode=require",
     ],
 )
-def test_a_database_on_this_machine_or_behind_encryption_is_sound(url: str) -> None:
+def test_local_or_encrypted_database_is_safe(url: str) -> None:
     assert judged(DATABASE_URL=url) == []
 
 
 @pytest.mark.parametrize(
     "mode", ["", "?sslmode=disable", "?sslmode=allow", "?sslmode=prefer", "?gssencmode=prefer"]
 )
-def test_a_database_elsewhere_needs_encryption_that_is_demanded(mode: str) -> None:
+def test_remote_database_needs_required_encryption(mode: str) -> None:
     assert "points to 10.0.0.7 without" in refusal(DATABASE_URL=f"postgresql://u@10.0.0.7/n{mode}")
 
 
-def test_what_the_url_leaves_open_is_asked_of_libpqs_variables() -> None:
+def test_missing_parts_of_the_url_come_from_libpqs_variables() -> None:
     assert judged(DATABASE_URL="postgresql://u@db.example/n", PGSSLMODE="require") == []
     assert "points to db" in refusal(DATABASE_URL="postgresql:///n", PGHOST="db.example")
     assert "points to db" in refusal(DATABASE_URL="postgresql://u@db/n?sslmode=prefer", PGSSLMODE="require")
 
 
-def test_of_several_hosts_each_has_to_be_sound() -> None:
+def test_each_of_several_hosts_must_be_safe() -> None:
     assert "points to db.example" in refusal(DATABASE_URL="postgresql://u@localhost,db.example/n")
 
 
 @pytest.mark.parametrize(
     "url", ["redis://127.0.0.1:6379/0", "redis://localhost", "unix:///run/redis.sock", "rediss://r.example"]
 )
-def test_a_redis_on_this_machine_or_behind_tls_is_sound(url: str) -> None:
+def test_local_redis_or_redis_over_tls_is_safe(url: str) -> None:
     assert judged(KIOK_BROKER="redis", KIOK_REDIS_URL=url) == []
     assert judged(KIOK_REDIS_URL="redis://r.example") == [], "nobody asks it"
 
 
 @pytest.mark.parametrize("network", ["10.0.0.0/8", "172.16.0.0/12", "fc00::/7", "git.internal", "127.0.0.1"])
-def test_private_networks_may_be_named_but_not_all_there_is(network: str) -> None:
+def test_private_networks_may_be_allowed_but_not_all_addresses(network: str) -> None:
     assert judged(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=network) == []
     for wide in ("0.0.0.0/0", "10.0.0.0/7", "::/0"):
         assert f"contains {wide}," in refusal(KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS=f"{network},{wide}")
@@ -218,13 +218,13 @@ def test_private_networks_may_be_named_but_not_all_there_is(network: str) -> Non
         ("0123456789abcdef0123456789abcdef", "is a placeholder"),
     ],
 )
-def test_a_signing_key_that_can_be_guessed_is_refused_and_not_shown(key: str, says: str) -> None:
+def test_weak_signing_key_is_refused_and_not_shown(key: str, says: str) -> None:
     said = refusal(DJANGO_SECRET_KEY=key)
     assert said.startswith(f"DJANGO_SECRET_KEY {says}")
     assert key not in said
 
 
-def test_keys_made_as_the_guide_says_are_never_taken_for_weak(tmp_path: Path) -> None:
+def test_keys_generated_as_in_the_guide_are_not_weak(tmp_path: Path) -> None:
     for number in range(500):
         made = keys.generated(tmp_path / str(number), 0)
         assert keys.weakness(made, least=keys.MIN_SECRET_KEY_CHARACTERS) == "", made
@@ -233,7 +233,7 @@ def test_keys_made_as_the_guide_says_are_never_taken_for_weak(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o602, True)])
-def test_a_file_of_a_secret_must_not_be_open_to_everybody(open_file: Path, mode: int, is_open: bool) -> None:
+def test_secret_file_readable_by_all_users_is_refused(open_file: Path, mode: int, is_open: bool) -> None:
     open_file.chmod(mode)
     try:
         environ = {"KIOK_MAIL_USER_FILE": str(open_file), "KIOK_ALLOW_INSECURE": "secret.files"}
@@ -246,7 +246,7 @@ def test_a_file_of_a_secret_must_not_be_open_to_everybody(open_file: Path, mode:
 
 
 def settings(**environ: str) -> subprocess.CompletedProcess[str]:
-    """What becomes of a process that reads the settings."""
+    """Return the result of a process that reads the settings."""
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "properties"],
         env={k: v for k, v in os.environ.items() if not k.startswith(("KIOK_", "DATABASE_URL"))} | environ,
@@ -256,7 +256,7 @@ def settings(**environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_risk_stops_the_start_where_there_is_a_database_of_its_own_and_only_there(tmp_path: Path) -> None:
+def test_risk_stops_the_start_only_with_an_external_database(tmp_path: Path) -> None:
     risky = {"KIOK_WEB_HOST": "0.0.0.0", "KIOK_BASE_DATA_DIR": str(tmp_path)}
     refused = settings(**risky, DATABASE_URL="postgresql://kiok@db.example/kiok?sslmode=require")
     assert refused.returncode == 2

@@ -1,4 +1,4 @@
-"""Request and response over a real socket, with a peer that misbehaves."""
+"""Request and response over a real socket, with a faulty peer."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def talk(
         return list(exchange.frames())
 
 
-def test_a_large_request_and_a_talkative_peer_do_not_block_each_other() -> None:
+def test_large_request_and_large_response_do_not_deadlock() -> None:
     received = []
 
     def peer(sock: socket.socket) -> None:
@@ -79,7 +79,7 @@ def test_a_large_request_and_a_talkative_peer_do_not_block_each_other() -> None:
     assert received == [0]
 
 
-def test_a_connection_that_ends_early_is_lost_with_the_drivers_words() -> None:
+def test_early_end_is_a_lost_response_with_the_drivers_message() -> None:
     def peer(sock: socket.socket) -> None:
         sock.recv(100)
         sock.sendall(framed(hello_frame()) + framed(b"Fatal Python error: no memory", stream=2))
@@ -91,12 +91,12 @@ def test_a_connection_that_ends_early_is_lost_with_the_drivers_words() -> None:
         talk(peer)
 
 
-def test_a_peer_that_is_silent_is_lost_at_the_deadline() -> None:
+def test_silent_peer_is_lost_at_the_deadline() -> None:
     with pytest.raises(ResponseLost, match="did not answer before its deadline"):
         talk(lambda sock: threading.Event().wait(3), seconds=0.3)
 
 
-def test_a_peer_that_greets_late_is_lost_and_one_that_greets_may_take_its_time() -> None:
+def test_late_greeting_is_lost_and_a_slow_response_is_not() -> None:
     def slow(sock: socket.socket) -> None:
         sock.sendall(framed(ANSWER[:20]))
         time.sleep(3)
@@ -107,7 +107,7 @@ def test_a_peer_that_greets_late_is_lost_and_one_that_greets_may_take_its_time()
         talk(lambda sock: threading.Event().wait(3), greeted_within=0.3)
 
 
-def test_a_peer_that_trickles_is_lost_at_the_deadline() -> None:
+def test_slowly_sending_peer_is_lost_at_the_deadline() -> None:
     def peer(sock: socket.socket) -> None:
         try:
             while True:
@@ -120,7 +120,7 @@ def test_a_peer_that_trickles_is_lost_at_the_deadline() -> None:
         talk(peer, seconds=0.5)
 
 
-def test_a_flood_is_cut_off() -> None:
+def test_response_over_the_limit_is_cut_off() -> None:
     def peer(sock: socket.socket) -> None:
         try:
             while True:
@@ -132,14 +132,14 @@ def test_a_flood_is_cut_off() -> None:
         talk(peer)
 
 
-def test_garbled_answers_are_lost() -> None:
+def test_malformed_responses_are_lost() -> None:
     with pytest.raises(ResponseLost, match="corrupt: the first frame"):
         talk(lambda sock: sock.sendall(framed(b"x" * 100)))
     with pytest.raises(ResponseLost, match="corrupt: the engine sent data of the unknown stream"):
         talk(lambda sock: sock.sendall(b"HTTP/1.1 400 Bad request\r\n"))
 
 
-def test_an_error_of_the_requests_source_passes() -> None:
+def test_error_of_the_requests_source_is_raised() -> None:
     def request() -> Iterator[bytes]:
         yield b"x"
         raise ZeroDivisionError
@@ -148,7 +148,7 @@ def test_an_error_of_the_requests_source_passes() -> None:
         talk(lambda sock: threading.Event().wait(1), request())
 
 
-def test_the_engines_frames_are_taken_apart_however_they_are_cut() -> None:
+def test_frames_of_the_engine_are_parsed_for_any_split() -> None:
     data = framed(b"one") + framed(b"", stream=2) + framed(b"two", stream=2) + framed(b"three")
     for step in range(1, len(data) + 1):
         demultiplexer = StreamDemultiplexer()
@@ -161,7 +161,7 @@ def test_the_engines_frames_are_taken_apart_however_they_are_cut() -> None:
         list(StreamDemultiplexer().feed(framed(b"x", stream=0)))
 
 
-def test_a_missing_permission_is_told_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_differs_from_a_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     with (
@@ -171,14 +171,14 @@ def test_a_missing_permission_is_told_from_a_missing_engine(monkeypatch: pytest.
         raise RequestsConnectionError("Connection aborted.", denied)
 
 
-def test_the_fingerprint_differs_when_a_limit_does() -> None:
+def test_fingerprint_changes_with_each_limit() -> None:
     assert SandboxLimits().fingerprint() == SandboxLimits().fingerprint()
     assert SandboxLimits().fingerprint() != SandboxLimits(memory_bytes=(512 << 20) + 1).fingerprint()
     with pytest.raises(ValueError, match="pids is 0; it must be greater than 0"):
         SandboxLimits(pids=0)
 
 
-def test_the_deadline_grows_with_the_files_up_to_its_bound() -> None:
+def test_deadline_grows_with_the_files_up_to_its_limit() -> None:
     limits = SandboxLimits(file_timeout_seconds=10, jar_timeout_seconds=20, container_deadline_seconds=100)
     # A file's own time, plus 5 s for the work before and after it.
     assert limits.deadline_seconds(PYTHON, 3) == 45

@@ -105,9 +105,7 @@ def taken(data: Iterator[bytes]) -> tuple[list[object], str, bool]:
 
 
 @given(streams, cuts)
-def test_the_same_bytes_give_the_same_frames_and_the_same_error_however_they_are_cut(
-    data: bytes, at: list[int]
-) -> None:
+def test_frames_and_error_do_not_depend_on_the_split(data: bytes, at: list[int]) -> None:
     whole = taken(iter([data]))
     assert taken(pieces(data, at)) == whole
     indexes = [frame.index for frame in whole[0] if isinstance(frame, protocol.ResultFrame)]
@@ -115,7 +113,7 @@ def test_the_same_bytes_give_the_same_frames_and_the_same_error_however_they_are
 
 
 @given(st.binary(max_size=300), st.integers(0, 3))
-def test_noise_after_good_frames_is_a_protocol_error_or_no_frame_at_all(noise: bytes, count: int) -> None:
+def test_noise_after_frames_does_not_change_them(noise: bytes, count: int) -> None:
     good = protocol.hello_frame() + b"".join(
         protocol.result_frame(index, META, b"{}", SEAL) for index in range(count)
     )
@@ -124,7 +122,7 @@ def test_noise_after_good_frames_is_a_protocol_error_or_no_frame_at_all(noise: b
     assert not done
 
 
-def test_a_parser_never_holds_more_than_its_largest_frame() -> None:
+def test_parser_buffers_at_most_its_largest_frame() -> None:
     most = 8 + protocol.max_meta_bytes(MAX_OUTPUT_BYTES) + MAX_PAYLOAD_BYTES
     flood = protocol.hello_frame() + struct.pack(">cII", b"R", most, 0) + b"x" * (most - 1)
     tracemalloc.start()
@@ -148,7 +146,7 @@ engine_frames = st.builds(
 
 
 @given(st.lists(engine_frames, max_size=6).map(b"".join) | st.binary(max_size=60), cuts)
-def test_the_engines_stream_comes_apart_the_same_however_it_is_cut(data: bytes, at: list[int]) -> None:
+def test_stream_of_the_engine_does_not_depend_on_the_split(data: bytes, at: list[int]) -> None:
     def split(parts: Iterator[bytes]) -> tuple[bytes, bytes, bool]:
         streams = {1: bytearray(), 2: bytearray()}
         demultiplexer = StreamDemultiplexer()
@@ -170,7 +168,7 @@ def test_the_engines_stream_comes_apart_the_same_however_it_is_cut(data: bytes, 
         lambda value: json.dumps(value).encode()
     )
 )
-def test_no_header_of_a_request_is_more_than_a_protocol_error(header: bytes) -> None:
+def test_any_request_header_raises_only_a_protocol_error(header: bytes) -> None:
     with suppress(ProtocolError):
         CompileRequest.from_header(header)
 
@@ -201,7 +199,7 @@ def edited(changes: list[tuple[int, bytes, bool]]) -> bytes:
 
 @settings(max_examples=300)
 @given(edits.map(edited) | st.binary(max_size=3_000), st.lists(st.integers(1, 2_000), max_size=5))
-def test_no_tar_is_more_than_refused_or_laid_out_within_its_folder(data: bytes, at: list[int]) -> None:
+def test_any_tar_is_refused_or_unpacked_within_its_folder(data: bytes, at: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "deep", "src")
         root.mkdir(parents=True)
@@ -218,7 +216,7 @@ def test_no_tar_is_more_than_refused_or_laid_out_within_its_folder(data: bytes, 
 
 
 @given(st.binary(max_size=100), st.integers(0, 200))
-def test_no_chunks_are_more_than_refused_and_none_passes_the_budget(data: bytes, budget: int) -> None:
+def test_any_chunks_are_refused_or_within_the_limit(data: bytes, budget: int) -> None:
     reader = ChunkReader(io.BytesIO(data), budget)
     read = 0
     with suppress(TarRefused, ProtocolError):
@@ -237,7 +235,7 @@ paths = st.lists(names, min_size=1, max_size=4).map("/".join)
 
 @settings(max_examples=300)
 @given(st.dictionaries(paths, st.binary(max_size=600), min_size=1, max_size=4))
-def test_what_the_host_agrees_to_send_is_laid_out_byte_by_byte_and_all_else_it_refuses(
+def test_tree_that_the_host_sends_is_unpacked_byte_by_byte(
     files: dict[str, bytes],
 ) -> None:
     tree = MemoryTree(files)
@@ -263,7 +261,7 @@ def test_what_the_host_agrees_to_send_is_laid_out_byte_by_byte_and_all_else_it_r
         max_size=5,
     )
 )
-def test_no_entries_are_more_than_refused(entries: list[TreeEntry]) -> None:
+def test_any_entries_raise_only_a_refusal(entries: list[TreeEntry]) -> None:
     with suppress(TreeRefused):
         size = measure(entries, SandboxLimits())
         assert size.total_bytes <= SandboxLimits().src_bytes
@@ -298,7 +296,7 @@ wild = st.text(st.characters(categories=None), max_size=30)
 
 @settings(max_examples=400)
 @given(byte_edits.map(respelt) | st.binary(max_size=100), st.sampled_from(CompileOutcome), wild, wild)
-def test_whatever_a_process_delivers_becomes_a_result_of_its_own_file_that_can_be_stored(
+def test_any_payload_becomes_a_storable_result_of_its_own_file(
     payload: bytes, outcome: CompileOutcome, output: str, detail: str
 ) -> None:
     raw = RawResult("own.py", outcome, payload if outcome is CompileOutcome.OK else b"", output, detail, 0.1)
@@ -331,7 +329,7 @@ def test_whatever_a_process_delivers_becomes_a_result_of_its_own_file_that_can_b
     ],
     ids=["lists", "objects", "escapes", "digits", "exponent", "dags", "diagnostics", "repeated"],
 )
-def test_a_payload_of_the_largest_size_takes_a_bounded_multiple_of_it(bomb: Callable[[int], bytes]) -> None:
+def test_largest_payload_needs_a_bounded_multiple_of_memory(bomb: Callable[[int], bytes]) -> None:
     payload = bomb(1 << 20)
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Limits, the properties that set them, and the hints that name them."""
+"""Limits of the sandbox, their properties, and the hints that name them."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ NO_LIMITS = {
 }
 
 
-def test_every_limit_has_a_property_and_every_property_of_a_limit_a_limit() -> None:
+def test_limits_and_their_properties_correspond() -> None:
     assert set(PROPERTIES) == {field.name for field in fields(SandboxLimits)}
     assert len(set(PROPERTIES.values())) == len(PROPERTIES)
     named = {name for name in properties.TABLE if name.startswith("kiok.sandbox.")}
     assert named - NO_LIMITS == set(PROPERTIES.values())
 
 
-def test_the_limits_of_the_properties_defaults_are_the_defaults() -> None:
-    assert SandboxLimits.of(properties.load({}).get) == LIMITS
+def test_defaults_of_limits_are_those_of_the_properties() -> None:
+    assert SandboxLimits.of(property_sources.load({}).get) == LIMITS
 
 
 @pytest.mark.parametrize(("field", "name"), PROPERTIES.items())
@@ -53,18 +53,18 @@ def test_each_property_sets_its_limit_and_no_other(field: str, name: str) -> Non
     assert limits.fingerprint() != LIMITS.fingerprint()
 
 
-def test_the_service_has_the_limits_of_its_properties() -> None:
-    assert sandbox.sandbox().limits == SandboxLimits.of(properties.load({}).get)
+def test_service_has_the_limits_of_its_properties() -> None:
+    assert sandbox.sandbox().limits == SandboxLimits.of(property_sources.load({}).get)
 
 
 @pytest.mark.parametrize("text", ["", "two", "0.05", "257", "1e1", "1,5", "٢", "nan", "inf", "0x1"])
-def test_a_number_of_cpus_is_a_plain_decimal_in_its_range(text: str) -> None:
+def test_number_of_cpus_is_a_decimal_in_its_range(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a number|too (small|large)"):
         properties.TABLE["kiok.sandbox.cpus"].parser.parse(text)
 
 
-def test_a_number_of_cpus_may_have_a_fraction() -> None:
-    assert SandboxLimits.of(properties.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
+def test_number_of_cpus_may_have_a_fraction() -> None:
+    assert SandboxLimits.of(property_sources.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
 
 
 def hinted(language: Language, raw: RawResult, files: int = 1) -> Diagnostic:
@@ -98,23 +98,21 @@ def said(message: str, language: Language = PYTHON) -> str:
         ("OutOfMemoryError: unable to create native thread", ["kiok.sandbox.pids = 64"]),
     ],
 )
-def test_what_code_says_of_a_limit_is_followed_by_its_property_and_value(
-    message: str, limits: list[str]
-) -> None:
+def test_message_about_a_limit_is_followed_by_property_and_value(message: str, limits: list[str]) -> None:
     text = said(message)
     assert text.startswith(f"{message} (the sandbox allows ")
     assert all(limit in text for limit in limits)
     assert "an operator can raise" in text
 
 
-def test_the_memory_of_a_jar_is_the_containers() -> None:
+def test_memory_limit_of_a_jar_is_that_of_its_container() -> None:
     text = said("class A: OutOfMemoryError: Java heap space", JAVA)
     assert text.endswith(
         "(the sandbox allows kiok.sandbox.memory.bytes = 536870912; an operator can raise it)"
     )
 
 
-def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
+def test_hint_comes_before_the_frames_of_a_traceback() -> None:
     first, second = said("MemoryError\n  at a.py:3 in f").split("\n")
     assert "kiok.sandbox.memory.bytes" in first
     assert second == "  at a.py:3 in f"
@@ -129,7 +127,7 @@ def test_a_hint_stands_before_the_frames_of_a_traceback() -> None:
         "class A: OutOfMemoryError: Cannot reserve 9 bytes of direct buffer memory (allocated: 1, limit: 2)",
     ],
 )
-def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
+def test_message_about_no_limit_is_unchanged(message: str) -> None:
     assert said(message, JAVA) == message
 
 
@@ -144,7 +142,7 @@ def test_a_message_about_no_limit_stays_as_it_is(message: str) -> None:
         (PYTHON, CompileOutcome.TOO_LARGE, 1.0, "kiok.sandbox.payload.bytes = 1048576;"),
     ],
 )
-def test_a_limit_that_the_driver_saw_passed_is_named(
+def test_limit_that_the_driver_reports_is_named(
     language: Language, outcome: CompileOutcome, seconds: float, limit: str
 ) -> None:
     assert limit in hinted(language, RawResult("a", outcome, detail="stopped", seconds=seconds)).message
@@ -159,14 +157,14 @@ def test_a_limit_that_the_driver_saw_passed_is_named(
         (52, 29.0, "kiok.sandbox.file.timeout.ms = 30000;"),
     ],
 )
-def test_the_containers_deadline_is_named_only_where_it_is_shorter_than_what_the_files_may_take(
+def test_container_deadline_is_named_only_if_files_may_exceed_it(
     files: int, seconds: float, limit: str
 ) -> None:
     raw = RawResult("a", CompileOutcome.TIMEOUT, detail="stopped", seconds=seconds)
     assert limit in hinted(PYTHON, raw, files).message
 
 
-def test_a_module_that_is_missing_is_told_with_the_image() -> None:
+def test_missing_module_is_reported_with_the_image() -> None:
     missing = "the module cannot be imported: ModuleNotFoundError: No module named 'x' (looked in y)"
     first, second = said(f"{missing}\n  at a.py:1 in f").split("\n")
     assert first == f"{missing}; if it is a package, it must be added to the sandbox image team:1"
@@ -180,7 +178,7 @@ STACK = (
 )
 
 
-def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> None:
+def test_stopped_file_is_reported_with_its_stack() -> None:
     found = hinted(PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=STACK, seconds=30.0))
     first, *way = found.message.split("\n")
     assert first.startswith(
@@ -192,7 +190,7 @@ def test_a_file_that_was_stopped_is_told_its_line_and_the_way_from_there() -> No
 @pytest.mark.parametrize(
     "below", ["", "\n", "nothing", 'File "/src/a", line 99999999999999 in x', "\0\n" * 99]
 )
-def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
+def test_unreadable_stack_is_not_shown(below: str) -> None:
     found = hinted(PYTHON, RawResult("a", CompileOutcome.TIMEOUT, detail=f"stopped\n{below}", seconds=30.0))
     assert found.line is None
     assert (
@@ -201,14 +199,14 @@ def test_of_a_stack_that_cannot_be_read_nothing_is_shown(below: str) -> None:
     )
 
 
-def test_the_last_words_of_a_process_that_died_may_tell_the_limit() -> None:
+def test_final_output_of_a_dead_process_may_name_the_limit() -> None:
     raw = RawResult("a", CompileOutcome.EXITED, detail="exit status 1", output="...\nMemoryError\n")
     assert "kiok.sandbox.memory.bytes" in hinted(PYTHON, raw).message
     raw = RawResult("a", CompileOutcome.EXITED, detail="exit status 1", output="nothing to see")
     assert hinted(PYTHON, raw).message == "exit status 1"
 
 
-def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
+def test_only_cut_output_has_a_mark() -> None:
     def output(text: str) -> str:
         return hinted(PYTHON, RawResult("a", CompileOutcome.EXITED, detail="x", output=text)).output or ""
 
@@ -219,7 +217,7 @@ def test_output_says_where_it_was_cut_and_what_is_whole_does_not() -> None:
     assert output("y" * 8192).endswith("]\n" + "y" * 8192)
 
 
-def test_a_result_without_a_problem_gets_no_hint() -> None:
+def test_result_without_a_problem_has_no_hint() -> None:
     source = DiscoveredFile("a.py", "python", "b", 1)
     result = FileResult(source, failed(source, "x").status)
     assert with_hints(result, RawResult("a.py", CompileOutcome.TIMEOUT), LIMITS, PYTHON) is result

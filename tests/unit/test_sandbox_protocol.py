@@ -1,4 +1,4 @@
-"""The host's parser of a container's bytes: every byte may be forged."""
+"""The host's parser of bytes from a container, any of which may be forged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def raw_result(index: int, meta: bytes, payload: bytes = b"{}") -> bytes:
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
-def test_a_changed_byte_never_makes_a_result_of_another_file(at: int, value: int) -> None:
+def test_changed_byte_never_makes_a_result_of_another_file(at: int, value: int) -> None:
     changed = GOOD[:at] + bytes([value]) + GOOD[at + 1 :]
     frames = []
     try:
@@ -94,26 +94,26 @@ def test_a_changed_byte_never_makes_a_result_of_another_file(at: int, value: int
         (hello_frame() + raw(b"F", b"", length=1 << 20), "is unexpected here"),
     ],
 )
-def test_a_departure_is_named(data: bytes, message: str) -> None:
+def test_protocol_error_is_named(data: bytes, message: str) -> None:
     with pytest.raises(ProtocolError, match=message):
         list(parser().feed(data))
 
 
-def test_a_huge_frame_is_refused_before_its_body_is_there() -> None:
+def test_huge_frame_is_refused_before_its_body_is_read() -> None:
     reader = parser()
     list(reader.feed(hello_frame()))
     with pytest.raises(ProtocolError):
         list(reader.feed(struct.pack(">cII", b"R", 100_000, 0)))
 
 
-def test_results_before_a_departure_are_kept() -> None:
+def test_results_before_a_protocol_error_are_kept() -> None:
     frames = parser().feed(hello_frame() + result_frame(0, OK, b"{}") + b"garbage at the end")
     assert isinstance(next(frames), ResultFrame)
     with pytest.raises(ProtocolError):
         next(frames)
 
 
-def test_the_drivers_last_words_end_the_response() -> None:
+def test_final_message_of_the_driver_ends_the_response() -> None:
     reader = parser()
     frames = list(
         reader.feed(hello_frame() + fatal_frame(protocol.STAGE_RUN, "no memory \0 left" + "x" * 9000))
@@ -126,7 +126,7 @@ def test_the_drivers_last_words_end_the_response() -> None:
     assert len(frame.message) == protocol.MAX_DETAIL_CHARS
 
 
-def test_text_is_made_fit_for_a_database() -> None:
+def test_text_is_made_storable() -> None:
     meta = {**OK, "output": "a\0b\ud800c\U0001f600", "detail": "\udfff"}
     (frame,) = parser(1).feed(hello_frame() + result_frame(0, meta, b"{}"))
     assert isinstance(frame, ResultFrame)
@@ -151,7 +151,7 @@ REQUEST = CompileRequest(
 )
 
 
-def test_a_request_is_read_as_it_was_written() -> None:
+def test_request_is_read_as_it_was_written() -> None:
     data = REQUEST.to_bytes()
     length = protocol.parse_preamble(data[: protocol.PREAMBLE_BYTES])
     header = data[protocol.PREAMBLE_BYTES :]
@@ -168,7 +168,7 @@ def test_a_request_is_read_as_it_was_written() -> None:
         lambda value: value.update(files=None),
     ],
 )
-def test_a_request_of_another_shape_is_refused(spoil: Callable[[dict[str, object]], None]) -> None:
+def test_request_of_another_shape_is_refused(spoil: Callable[[dict[str, object]], None]) -> None:
     value = json.loads(REQUEST.to_bytes()[protocol.PREAMBLE_BYTES :])
     spoil(value)
     with pytest.raises(ProtocolError):
@@ -183,6 +183,6 @@ def test_a_request_of_another_shape_is_refused(spoil: Callable[[dict[str, object
         protocol.MAGIC + bytes((0, protocol.VERSION)) + b"\xff\xff\xff\xff",
     ],
 )
-def test_a_preamble_of_another_kind_is_refused(preamble: bytes) -> None:
+def test_preamble_of_another_kind_is_refused(preamble: bytes) -> None:
     with pytest.raises(ProtocolError):
         protocol.parse_preamble(preamble)

@@ -1,4 +1,4 @@
-"""The system calls that the sandbox's containers may make: a list with reasons."""
+"""The allowed system calls of the sandbox's containers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ALLOWED = {name for group in GROUPS if group["action"] == "SCMP_ACT_ALLOW" for n
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_what_is_not_listed_is_refused() -> None:
+def test_unlisted_calls_are_refused() -> None:
     assert PROFILE["defaultAction"] == "SCMP_ACT_ERRNO"
     assert {group["action"] for group in GROUPS} == {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"}
     assert all(group["errnoRet"] > 0 for group in GROUPS if group["action"] == "SCMP_ACT_ERRNO")
 
 
-def test_no_calls_of_other_architectures_get_in_by_the_side_door() -> None:
+def test_calls_of_other_architectures_are_refused() -> None:
     """Calls of 32-bit programs on x86-64 have the same numbers with other meanings."""
     assert PROFILE["archMap"] == [
         {"architecture": f"SCMP_ARCH_{name}", "subArchitectures": []} for name in ("X86_64", "AARCH64")
@@ -31,13 +31,13 @@ def test_no_calls_of_other_architectures_get_in_by_the_side_door() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group["names"][0])
-def test_every_group_says_why_it_is_there_in_a_sentence(group: dict[str, str]) -> None:
+def test_every_group_has_a_reason(group: dict[str, str]) -> None:
     assert group["comment"].endswith(".")
     assert len(group["comment"]) > 20
     assert list(group["names"]) == sorted(group["names"])
 
 
-def test_a_call_has_one_group_unless_its_arguments_tell_them_apart() -> None:
+def test_call_is_in_one_group_unless_its_arguments_differ() -> None:
     counts = Counter(name for group in GROUPS for name in group["names"])
     repeated = {name for name, count in counts.items() if count > 1}
     assert repeated == {"ioctl", "prctl"}
@@ -61,16 +61,16 @@ def test_a_call_has_one_group_unless_its_arguments_tell_them_apart() -> None:
         "set_m",
     ],
 )
-def test_no_call_of_a_family_that_nobody_needs_is_allowed(start: str) -> None:
+def test_unneeded_families_of_calls_are_refused(start: str) -> None:
     assert not {name for name in ALLOWED if name.startswith(start)}
 
 
-def test_calls_that_depend_on_their_arguments_are_never_allowed_without() -> None:
+def test_calls_with_conditions_are_never_allowed_without_them() -> None:
     for name in ("clone", "ioctl", "mknod", "mknodat", "prctl", "prlimit64", "socketpair"):
         assert all(group.get("args") for group in GROUPS if name in group["names"]), name
 
 
-def test_a_sandbox_has_the_profile_unless_told_otherwise_and_the_package_carries_it() -> None:
+def test_sandbox_has_the_packaged_profile_by_default() -> None:
     assert SandboxConfig().seccomp_profile == seccomp_profile()
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     assert "seccomp.json" in packaged["compilers.sandbox"]

@@ -1,4 +1,4 @@
-"""The driver's unpacking of the tree: it also refuses what the host would never send."""
+"""The driver's unpacking of the tree, which also refuses trees that the host never sends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lay_out(data: bytes, root: Path, *, entries: int, total_bytes: int = 0) -> N
 @pytest.mark.parametrize(
     "attack", [one for one in attacks(TARS) if "No space left" not in one.expect], ids=str
 )
-def test_a_hostile_tar_is_refused_and_nothing_lands_outside(tmp_path: Path, attack: Attack) -> None:
+def test_hostile_tar_is_refused_and_writes_nothing_outside(tmp_path: Path, attack: Attack) -> None:
     recipe = runpy.run_path(str(attack.path))
     files, size = recipe.get("FILES", 1), recipe.get("BYTES", 0)
     pieces = [recipe["TAR"][at : at + (1 << 20)] for at in range(0, len(recipe["TAR"]), 1 << 20)]
@@ -37,7 +37,7 @@ def test_a_hostile_tar_is_refused_and_nothing_lands_outside(tmp_path: Path, atta
     assert {path.name for path in tmp_path.iterdir()} <= {"src"}
 
 
-def test_a_link_that_stands_where_a_file_should_is_not_followed(tmp_path: Path) -> None:
+def test_link_in_place_of_a_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TarRefused):
         lay_out(tar(member("a", size=1)), tmp_path, entries=1, total_bytes=1)
@@ -45,13 +45,13 @@ def test_a_link_that_stands_where_a_file_should_is_not_followed(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("cut", [1, 511, 512, 700, 1024, 1300])
-def test_a_tar_that_is_cut_short_is_refused(tmp_path: Path, cut: int) -> None:
+def test_truncated_tar_is_refused(tmp_path: Path, cut: int) -> None:
     data = tar(member("a", size=400), member("b", size=400))
     with pytest.raises(TarRefused):
         lay_out(data[:cut], tmp_path, entries=2, total_bytes=800)
 
 
-def test_the_hosts_tar_arrives_as_it_was_sent(tmp_path: Path) -> None:
+def test_tar_of_the_host_is_unpacked_as_it_was_sent(tmp_path: Path) -> None:
     contents = {
         "a.py": b"print(1)\n",
         "empty": b"",
@@ -71,7 +71,7 @@ def test_the_hosts_tar_arrives_as_it_was_sent(tmp_path: Path) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in found.values()} == {0o444}
 
 
-def test_a_tar_larger_than_announced_is_not_read_to_its_end() -> None:
+def test_tar_larger_than_announced_is_not_read_to_its_end() -> None:
     data = chunk(b"x" * 1000) * 10
     source = io.BytesIO(data)
     reader = ChunkReader(source, 3000)
@@ -80,17 +80,17 @@ def test_a_tar_larger_than_announced_is_not_read_to_its_end() -> None:
     assert source.tell() < 5000
 
 
-def test_a_request_that_ends_within_a_chunk_is_refused() -> None:
+def test_request_that_ends_within_a_chunk_is_refused() -> None:
     with pytest.raises(ProtocolError, match="ended early"):
         ChunkReader(io.BytesIO(chunk(b"x" * 100)[:50]), 3000).drain()
 
 
-def test_a_chunk_of_absurd_length_is_refused() -> None:
+def test_chunk_of_invalid_length_is_refused() -> None:
     with pytest.raises(ProtocolError, match="a chunk of the tar has 4294967295 bytes"):
         ChunkReader(io.BytesIO(b"\xff" * 8), 1 << 40).drain()
 
 
-def test_a_tree_that_gives_other_content_than_it_lists_is_refused() -> None:
+def test_tree_with_other_content_than_listed_is_refused() -> None:
     listed = MemoryTree({"a": b"12345"})
     with pytest.raises(TreeRefused, match="with 4 bytes where"):
         list(tar_stream(MemoryTree({"a": b"1234"}), listed.entries))

@@ -1,4 +1,4 @@
-"""Every schedule that is valid here has words and next times, and those are the times that cron means."""
+"""Schedules in words, and their next times, which are those of cron."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _part(draw: st.DrawFn, field: int) -> str:
 
 @st.composite
 def schedules(draw: st.DrawFn) -> str:
-    """Any schedule that check_cron accepts."""
+    """Draw a schedule that check_cron accepts."""
     fields = [",".join(draw(st.lists(_part(field), min_size=1, max_size=3))) for field in range(5)]
     schedule = draw(st.sampled_from([" ", "  ", "\t"])).join(fields)
     try:
@@ -50,7 +50,7 @@ def schedules(draw: st.DrawFn) -> str:
 
 
 def _values(text: str, field: int) -> set[int]:
-    """What a field means, written anew from crontab(5)."""
+    """Return the values of a field, implemented a second time from crontab(5)."""
     low, high = _BOUNDS[field]
     found: set[int] = set()
     for part in text.upper().split(","):
@@ -78,7 +78,7 @@ def _fires(schedule: str, day: datetime) -> bool:
 
 
 @given(schedules())
-def test_every_valid_schedule_has_words(schedule: str) -> None:
+def test_valid_schedule_has_a_description(schedule: str) -> None:
     words = in_words(schedule)
     assert len(words) <= 300
     # The library has no words for some lists that hold a step (`0 */2,0 * * *`); the page then shows the schedule alone.
@@ -87,7 +87,7 @@ def test_every_valid_schedule_has_words(schedule: str) -> None:
 
 
 @given(schedules())
-def test_the_next_times_are_those_that_cron_means(schedule: str) -> None:
+def test_next_times_are_those_of_cron(schedule: str) -> None:
     found = next_times(schedule, NOW)
     minutes, hours = _values(schedule.split()[0], 0), _values(schedule.split()[1], 1)
     expected: list[datetime] = []
@@ -121,16 +121,16 @@ def test_the_next_times_are_those_that_cron_means(schedule: str) -> None:
         ("", ""),
     ],
 )
-def test_a_schedule_in_words(schedule: str, words: str) -> None:
+def test_schedule_is_described_in_words(schedule: str, words: str) -> None:
     assert in_words(schedule) == words
 
 
 @pytest.mark.parametrize(
     "schedule", ["0 0 30 2 */2", "0 0 31 4 *", "@daily", "nonsense", "", "<script>", "1 2 3"]
 )
-def test_what_never_fires_or_is_no_schedule_has_no_next_times(schedule: str) -> None:
+def test_schedule_that_never_fires_or_is_invalid_has_no_next_times(schedule: str) -> None:
     assert next_times(schedule, NOW) == []
 
 
-def test_a_range_of_one_value_with_a_step_is_that_value_alone() -> None:
+def test_range_of_one_value_with_a_step_is_that_value() -> None:
     assert {time.minute for time in next_times("5-5/2 * * * *", NOW)} == {5}

@@ -8,7 +8,7 @@ import signal
 from kiok.server import service
 
 
-def test_a_signal_that_comes_as_soon_as_the_start_is_announced_stops_the_service() -> None:
+def test_signal_right_after_the_start_stops_the_service() -> None:
     said: list[str] = []
     before = signal.getsignal(signal.SIGTERM)
     status = service.run({}, say=said.append, announce=lambda: os.kill(os.getpid(), signal.SIGTERM))

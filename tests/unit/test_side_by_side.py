@@ -1,4 +1,4 @@
-"""Two texts side by side: nothing lost, nothing let through, and soon there whatever the texts."""
+"""Two texts side by side: complete, escaped, and fast for any texts."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FOLD = re.compile(r'<td colspan="4">… (\d+) unchanged lines</td>')
 
 
 def words(cell: str) -> str:
-    """A cell's text without its sign."""
+    """Return a cell's text without its sign."""
     without_sign = re.sub(r'<span class="kiok-sign">.</span>', "", cell)
     return html.unescape(re.sub(r"<[^>]+>", "", without_sign))
 
 
 def sides(shown: str) -> tuple[dict[int, str], dict[int, str], int]:
-    """The lines of either side by number, and how many are folded."""
+    """Return the lines of both sides by number, and the number of folded lines."""
     before: dict[int, str] = {}
     after: dict[int, str] = {}
     folded = 0
@@ -45,7 +45,7 @@ def sides(shown: str) -> tuple[dict[int, str], dict[int, str], int]:
 
 
 @given(FEW_LINES, FEW_LINES)
-def test_every_line_is_shown_with_its_number_or_counted_as_unchanged(old: list[str], new: list[str]) -> None:
+def test_each_line_is_shown_with_its_number_or_counted(old: list[str], new: list[str]) -> None:
     before, after = "\n".join(old), "\n".join(new)
     shown = table(before, after, labels=LABELS)
     if before == after:
@@ -59,7 +59,7 @@ def test_every_line_is_shown_with_its_number_or_counted_as_unchanged(old: list[s
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
-def test_any_two_texts_give_a_table_that_holds_no_markup_of_theirs(before: str, after: str) -> None:
+def test_any_two_texts_are_escaped_in_the_table(before: str, after: str) -> None:
     shown = table(before, after, labels=LABELS)
     known = (
         r"</?(?:div|table|colgroup|col|thead|tbody|tr|th|td|p|del|ins|mark|span)(?: [a-z-]+=\"[^\"<>]*\")*>"
@@ -67,7 +67,7 @@ def test_any_two_texts_give_a_table_that_holds_no_markup_of_theirs(before: str, 
     assert "<" not in re.sub(known, "", shown)
 
 
-def test_hostile_lines_and_labels_are_text() -> None:
+def test_hostile_lines_and_labels_are_escaped() -> None:
     shown = table(f"same\n{EVIL}", f"same\n{EVIL}x", labels=(EVIL, EVIL))
     assert "<script" not in shown
     before, after, _ = sides(shown)
@@ -76,17 +76,17 @@ def test_hostile_lines_and_labels_are_text() -> None:
     assert shown.count(f'<th scope="col" colspan="2">{html.escape(EVIL)}</th>') == 2
 
 
-def test_the_words_that_differ_are_marked_on_both_sides_with_sign_and_element() -> None:
+def test_different_words_are_marked_with_sign_and_element() -> None:
     shown = table("retries: 3 times", "retries: 5 times", labels=LABELS)
     assert '<del><span class="kiok-sign">−</span>retries: <mark>3</mark> times</del>' in shown
     assert '<ins><span class="kiok-sign">+</span>retries: <mark>5</mark> times</ins>' in shown
 
 
-def test_lines_that_have_nothing_in_common_are_changed_as_a_whole() -> None:
+def test_lines_without_a_common_word_are_marked_as_a_whole() -> None:
     assert "<mark>" not in table("alpha beta gamma", "1234;", labels=LABELS)
 
 
-def test_a_long_unchanged_stretch_is_folded_but_for_the_lines_beside_a_change() -> None:
+def test_unchanged_lines_are_folded_except_next_to_a_change() -> None:
     lines = [f"line {number}" for number in range(1, 101)]
     changed = [*lines[:49], "another", *lines[50:]]
     shown = table("\n".join(lines), "\n".join(changed), labels=LABELS)
@@ -97,13 +97,13 @@ def test_a_long_unchanged_stretch_is_folded_but_for_the_lines_beside_a_change() 
     assert "… 47 unchanged lines" in shown
 
 
-def test_characters_that_hide_or_turn_text_around_are_shown() -> None:
+def test_invisible_and_bidirectional_characters_are_shown() -> None:
     shown = table("a", "a\u202eb\u200bc\x1b[31m\rd", labels=LABELS)
     assert r"a\u202eb\u200bc\u001b[31m\u000dd" in re.sub("<[^>]+>", "", shown)
 
 
 @pytest.mark.parametrize("kinds", [1, 2, 30, 100, 1_000, 100_000])
-def test_large_texts_of_any_kind_are_compared_within_bounds(kinds: int) -> None:
+def test_large_texts_are_compared_in_bounded_time(kinds: int) -> None:
     chance = random.Random(kinds)
     old, new = (
         "\n".join(f'"word {chance.randrange(kinds)}": [1, 2, 3],' for _ in range(2_990)) for _ in range(2)
@@ -114,16 +114,16 @@ def test_large_texts_of_any_kind_are_compared_within_bounds(kinds: int) -> None:
     assert f"{MAX_ROWS} rows are shown" in grown
 
 
-def test_texts_that_differ_in_the_ends_of_lines_alone_are_said_to() -> None:
+def test_difference_in_line_breaks_only_is_reported() -> None:
     assert "Only line endings differ" in table("a\r\nb", "a\nb", labels=LABELS)
 
 
-def test_what_is_too_long_is_said_and_not_compared() -> None:
+def test_texts_that_are_too_long_are_not_compared() -> None:
     shown = table("x", "y" * (MAX_CHARACTERS + 1), labels=LABELS)
     assert "Too long to be compared here: 1 and 4000001 characters" in shown
 
 
-def test_hostile_lines_of_many_words_cost_little() -> None:
+def test_lines_of_many_words_are_compared_quickly() -> None:
     old = "\n".join("a b " * 240 + str(number) for number in range(1_400))
     new = "\n".join("b a c " * 160 + str(number) for number in range(1_400))
     assert "kiok-del" in table(old, new, labels=LABELS)

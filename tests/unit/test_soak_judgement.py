@@ -1,4 +1,4 @@
-"""The soak's own judgement: which stores its ledger takes for possible, and what it makes of samples and times."""
+"""The evaluation of a soak: the states of the store that its ledger accepts, samples and times."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def ledger_of(offers: list[tuple[str, Files]]) -> Ledger:
 
 
 def store_of(*commits: int) -> Store:
-    """What the store holds after these of the offers were synced."""
+    """Return the content of the store after these of the offers were synced."""
     return after("team", [OFFERS[number] for number in commits])
 
 
 @pytest.mark.parametrize(
     "commits", [(), (0,), (1,), (3,), (0, 1), (0, 2), (1, 2), (0, 1, 2, 3), (0, 3), (2, 3), (1, 1)]
 )
-def test_a_sync_may_leave_out_pushes(commits: tuple[int, ...]) -> None:
+def test_sync_may_skip_pushes(commits: tuple[int, ...]) -> None:
     ledger = ledger_of(OFFERS)
     assert ledger.observe(store_of(*commits)) == []
     assert ledger.is_settled == (bool(commits) and commits[-1] == 3)
     assert ledger.pending == (3 - commits[-1] if commits else 4)
 
 
-def test_a_repository_never_goes_back() -> None:
+def test_return_to_an_earlier_commit_is_wrong() -> None:
     ledger = ledger_of(OFFERS)
     assert ledger.observe(store_of(0, 1)) == []
     assert ledger.observe(store_of(0, 1, 0))
@@ -52,7 +52,7 @@ def test_a_repository_never_goes_back() -> None:
     assert ledger.observe(store_of(0, 1, 2, 3)) == []
 
 
-def test_half_a_commit_is_wrong() -> None:
+def test_part_of_a_commit_is_wrong() -> None:
     ledger = ledger_of(OFFERS)
     before, behind = store_of(0), store_of(0, 1)
     half = Store({**before.dags, "team/b.yaml": behind.dags["team/b.yaml"]}, behind.history)
@@ -64,20 +64,20 @@ def test_half_a_commit_is_wrong() -> None:
 @pytest.mark.parametrize(
     "change", [{"is_stale": True}, {"text": "another"}, {"commit": "c9"}, {"version": 9}]
 )
-def test_what_no_push_gave_is_wrong(change: dict[str, object]) -> None:
+def test_content_of_no_push_is_wrong(change: dict[str, object]) -> None:
     store = store_of(0, 1)
     dags = {**store.dags, "team/a.yaml": replace(store.dags["team/a.yaml"], **change)}  # type: ignore[arg-type]
     assert ledger_of(OFFERS).observe(Store(dags, store.history))
 
 
-def test_a_dag_that_was_removed_and_a_history_that_was_cut_are_wrong() -> None:
+def test_removed_dag_and_truncated_history_are_wrong() -> None:
     store = store_of(0, 1)
     without = {uid: dag for uid, dag in store.dags.items() if uid != "team/a.yaml"}
     assert ledger_of(OFFERS).observe(Store(without, store.history))
     assert ledger_of(OFFERS).observe(Store(store.dags, {**store.history, "team/a.yaml": ()}))
 
 
-def test_a_lost_container_makes_a_python_file_stale_and_only_until_the_next_sync() -> None:
+def test_lost_container_makes_a_python_file_stale_until_the_next_sync() -> None:
     offers: list[tuple[str, Files]] = [
         (
             f"c{number}",
@@ -105,7 +105,7 @@ def life(memory: list[int], descriptors: list[int], seconds: float = 10.0) -> Li
     return Life("worker", 1, samples)
 
 
-def test_a_process_that_warms_up_and_stays_is_flat_and_one_that_leaks_is_not() -> None:
+def test_memory_is_stable_after_warm_up_and_not_with_a_leak() -> None:
     steady = [20] * 20
     warmed = [30_000, 40_000, 50_000, *([60_000, 60_500] * 8), 60_000]
     assert life(warmed, steady).verdict == "flat"
@@ -117,13 +117,13 @@ def test_a_process_that_warms_up_and_stays_is_flat_and_one_that_leaks_is_not() -
     )
 
 
-def test_percentiles_are_times_that_were_measured() -> None:
+def test_percentiles_are_measured_times() -> None:
     assert percentiles([]) == {"pushes": 0}
     told = percentiles([float(number) for number in range(100, 0, -1)])
     assert told == {"pushes": 100, "p50": 51.0, "p95": 96.0, "p99": 100.0, "max": 100.0}
 
 
-def test_the_figures_take_the_place_of_the_last_ones() -> None:
+def test_figures_replace_the_previous_ones() -> None:
     report = {
         "machine": dict.fromkeys(
             ("cores", "cpu", "memory_gib", "kernel", "docker", "python", "git", "commit"), "?"

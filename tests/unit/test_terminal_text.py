@@ -1,4 +1,4 @@
-"""Text of any origin on a terminal: every field that commands print, with control characters in it."""
+"""Untrusted text on a terminal: every field that commands print, with control characters."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ LINES = f"{ALL}\nrepository in sync\n\tforged"
 
 
 def acts(printed: str) -> set[str]:
-    """Characters that a terminal would obey, hide or reorder by."""
+    """Return the characters that control a terminal, or hide or reorder text."""
     return {one for one in printed if one != "\n" and terminal_line(one) != one}
 
 
 @given(st.text(st.characters(codec=None)))
-def test_a_line_has_no_line_break_and_no_control_character(text: str) -> None:
+def test_terminal_line_has_no_line_break_and_no_control_character(text: str) -> None:
     line = terminal_line(text)
     assert len(line.splitlines()) <= 1
     assert not acts(line)
@@ -60,7 +60,7 @@ def test_a_line_has_no_line_break_and_no_control_character(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_a_text_keeps_its_line_breaks_indented_and_its_tabs(text: str) -> None:
+def test_text_keeps_its_line_breaks_indented_and_its_tabs(text: str) -> None:
     safe = terminal_text(text, indent="  ")
     assert not acts(safe.replace("\t", ""))
     _, *others = safe.split("\n")
@@ -69,7 +69,7 @@ def test_a_text_keeps_its_line_breaks_indented_and_its_tabs(text: str) -> None:
     assert safe.count("\t") == text.count("\t")
 
 
-def test_text_of_every_script_and_emoji_of_several_characters_stay() -> None:
+def test_text_of_every_script_and_emoji_are_kept() -> None:
     text = "Größe 数据 данные مثال 👩‍💻 é\u0301"
     assert terminal_line(text) == text
 
@@ -81,12 +81,12 @@ def test_json_is_printable_and_has_the_same_value(value: Any) -> None:
     assert json.loads(text) == json.loads(json.dumps(value))
 
 
-def test_surrogate_pairs_are_joined_and_lone_ones_stay() -> None:
+def test_surrogate_pairs_are_joined_and_lone_ones_kept() -> None:
     assert joined_surrogates("a\ud83d\ude80\ude80\ud83d") == "a🚀\ude80\ud83d"
 
 
 def hostile_copy(value: Any) -> Any:
-    """The dataclass with hostile text in every field of text, at any depth."""
+    """Return the dataclass with hostile text in every text field, at any depth."""
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(value):
         found = getattr(value, field.name)
@@ -132,7 +132,7 @@ def doctor() -> None:
 
 
 @pytest.mark.parametrize("show", [reports, repositories, layers, doctor])
-def test_no_field_that_a_command_prints_reaches_the_terminal_as_a_command(
+def test_printed_fields_have_no_control_characters(
     show: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     show()
@@ -145,12 +145,12 @@ def test_no_field_that_a_command_prints_reaches_the_terminal_as_a_command(
 
 
 @pytest.mark.parametrize("written", [as_text, as_github])
-def test_a_diagnostic_has_no_control_character_in_any_field(written: Callable[[Diagnostic], str]) -> None:
+def test_diagnostic_has_no_control_character_in_any_field(written: Callable[[Diagnostic], str]) -> None:
     diagnostic = Diagnostic(LINES, LINES, 1, 2, LINES, LINES, LINES, LINES)
     assert not acts(written(diagnostic).replace("\t", ""))
 
 
-def test_a_commands_own_stream_escapes_text_and_keeps_its_style() -> None:
+def test_output_of_a_command_escapes_text_and_keeps_its_style() -> None:
     class Command(BaseCommand):
         __module__ = "kiok.test"
 
@@ -166,7 +166,7 @@ def test_a_commands_own_stream_escapes_text_and_keeps_its_style() -> None:
     assert not acts(failed.getvalue().removeprefix("\x1b[1m").replace("\x1b[0m", ""))
 
 
-def test_the_words_for_states_are_those_of_the_pages() -> None:
+def test_names_of_states_are_those_of_the_pages() -> None:
     from gitsync.admin import states
 
     assert {state: word for state, (_, word) in states.REPOSITORY.items()} == dict(WORDS)

@@ -1,4 +1,4 @@
-"""Links to git services: which service, which paths, and what becomes of hostile names."""
+"""Links to git services: the service, the paths, and hostile names."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_each_service_has_its_own_paths(url: str, links: tuple[str, str, str]) -
         "": "",
     }.items(),
 )
-def test_every_form_of_clone_url_leads_to_the_page_of_the_repository(url: str, page: str) -> None:
+def test_every_form_of_clone_url_links_to_the_repositorys_page(url: str, page: str) -> None:
     assert git_links.commit_url(of(url), A) == (f"{page}/commit/{A}" if page else "")
 
 
@@ -97,11 +97,11 @@ def test_every_form_of_clone_url_leads_to_the_page_of_the_repository(url: str, p
         "https://bitbucket.example.com/scm/~ada/dags.git": "/users/ada/repos/dags",
     }.items(),
 )
-def test_a_bitbucket_of_ones_own_has_projects_and_users(url: str, page: str) -> None:
+def test_self_hosted_bitbucket_has_projects_and_users(url: str, page: str) -> None:
     assert git_links.commit_url(of(url), A) == f"https://bitbucket.example.com{page}/commits/{A}"
 
 
-def test_what_signed_the_last_webhook_counts_more_than_a_word_in_a_name_and_less_than_a_known_host() -> None:
+def test_service_is_chosen_by_known_host_then_webhook_then_name() -> None:
     assert git_links.commit_url(of("https://git.example.com/a/b.git"), A) == ""
     told = git_links.commit_url(of("https://git.example.com/a/b.git", "gitlab"), A)
     assert told == f"https://git.example.com/a/b/-/commit/{A}"
@@ -126,7 +126,7 @@ def test_only_a_whole_commit_is_linked(sha: str) -> None:
     line=st.none() | st.integers(-1, 10**6),
     url=st.sampled_from(list(SERVICES)),
 )
-def test_whatever_a_path_holds_stays_a_path(path: str, line: int | None, url: str) -> None:
+def test_special_characters_in_a_path_are_encoded(path: str, line: int | None, url: str) -> None:
     found = git_links.file_url(of(url), A, path, line)
     if not found:
         assert any(part in ("", ".", "..") for part in path.split("/"))
