@@ -38,7 +38,7 @@ def test_limits_and_their_properties_correspond() -> None:
 
 
 def test_defaults_of_limits_are_those_of_the_properties() -> None:
-    assert SandboxLimits.of(property_sources.load({}).get) == LIMITS
+    assert SandboxLimits.of(properties.load({}).get) == LIMITS
 
 
 @pytest.mark.parametrize(("field", "name"), PROPERTIES.items())
@@ -54,7 +54,7 @@ def test_each_property_sets_its_limit_and_no_other(field: str, name: str) -> Non
 
 
 def test_service_has_the_limits_of_its_properties() -> None:
-    assert sandbox.sandbox().limits == SandboxLimits.of(property_sources.load({}).get)
+    assert sandbox.sandbox().limits == SandboxLimits.of(properties.load({}).get)
 
 
 @pytest.mark.parametrize("text", ["", "two", "0.05", "257", "1e1", "1,5", "٢", "nan", "inf", "0x1"])
@@ -64,7 +64,7 @@ def test_number_of_cpus_is_a_decimal_in_its_range(text: str) -> None:
 
 
 def test_number_of_cpus_may_have_a_fraction() -> None:
-    assert SandboxLimits.of(property_sources.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
+    assert SandboxLimits.of(properties.load({"KIOK_SANDBOX_CPUS": " 0.5 "}).get).cpus == 0.5
 
 
 def hinted(language: Language, raw: RawResult, files: int = 1) -> Diagnostic:
