@@ -15,7 +15,6 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
 from gitsync.admin.notification_channel_form import NoticeReceiverForm
-from gitsync.git.errors import GitError
 from gitsync.models import NoticeReceiver, NoticeState, ReceiverKind
 from gitsync.notices import outbox
 from gitsync.notices.access import visible_deliveries, visible_receivers
@@ -24,6 +23,7 @@ from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
+from kiok.net.errors import NetError
 
 SHOWN = 10  # newest notifications on a channel's page
 _STATE = {
@@ -88,7 +88,7 @@ class NoticeReceiverAdmin(ChangePageAdmin):
             return f"webhookUrl of connection {receiver.secret_id}"
         try:
             return parse_destination(receiver.url, properties()).shown
-        except GitError:
+        except NetError:
             return "an unusable URL"
 
     @admin.display(description="repositories")

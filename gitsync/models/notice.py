@@ -10,13 +10,13 @@ from django.core.validators import validate_email
 from django.db import models
 from django.utils import timezone
 
-from gitsync.git.errors import GitError
-from gitsync.models.connection_field import connection_field
 from gitsync.models.repository import Repository
 from gitsync.notices.destination import parse_destination
 from gitsync.notices.template import Style, TemplateInvalid, check_template
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
+from kiok.connections.connection_field import connection_field
+from kiok.net.errors import NetError
 
 # Properties of a channel's connection: the whole url, the Authorization header's value, the key that signs the body.
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
@@ -130,7 +130,7 @@ class NoticeReceiver(models.Model):
         elif self.url:
             try:
                 parse_destination(self.url, properties()).admit()
-            except GitError as error:
+            except NetError as error:
                 # A temporary DNS failure is not the editor's mistake.
                 if not error.transient:
                     errors["url"] = str(error)

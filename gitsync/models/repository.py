@@ -17,12 +17,12 @@ from gitsync.git.ref import RefKind, parse_ref
 from gitsync.git.scope import parse_include, parse_subpath
 from gitsync.git.url import ANY_PROTOCOL, check_host, parse_url
 from gitsync.models.connection_checks import wrong_connections
-from gitsync.models.connection_field import connection_field
 from gitsync.models.own_images import wrong_images
 from gitsync.models.repository_choices import ManagedBy, RepositoryState, Verify
 from gitsync.models.visibility import RepositoryQuerySet
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
+from kiok.connections.connection_field import connection_field
 from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
 

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from gitsync.git.errors import GitReason, git_error
-from gitsync.git.url import RemoteUrl, check_host, parse_url
 from gitsync.notices.errors import NotDelivered
 from kiok.connections.redaction import MIN_LENGTH, REPLACEMENT
+from kiok.net.errors import NetError, NetReason
+from kiok.net.url import ServerUrl, check_host, check_protocol, parse_server
 
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})
@@ -50,14 +50,14 @@ class Proxy:
 class Destination:
     """The destination of a webhook. `target` is path and query, which may be secret; `shown` omits them."""
 
-    remote: RemoteUrl
+    server: ServerUrl
     target: str = field(repr=False)
     private_hosts: frozenset[str]
 
     @property
     def shown(self) -> str:
         """Return scheme and host, for messages."""
-        return f"{self.remote.scheme}://{self.remote.authority}/"
+        return f"{self.server.scheme}://{self.server.authority}/"
 
     def without_target(self, text: str) -> str:
         """Return a text of the server without any parts of the URL's path and query, which may be secret."""
@@ -72,7 +72,7 @@ class Destination:
         """Return the proxy to use, as git does: `https_proxy` or `all_proxy`, unless `no_proxy` includes the host."""
         proxies = getproxies_environment()
         url = proxies.get("https") or proxies.get("all")
-        if self.remote.scheme != "https" or not url or proxy_bypass_environment(self.remote.host, proxies):
+        if self.server.scheme != "https" or not url or proxy_bypass_environment(self.server.host, proxies):
             return None
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -88,15 +88,15 @@ class Destination:
     def admit(self, resolve: Callable[..., list[Any]] | None = socket.getaddrinfo) -> tuple[str, ...]:
         """Return the addresses that may be connected to; with `resolve=None`, check only an address in the URL itself.
 
-        Raise GitError (HOST_NOT_ALLOWED, NETWORK).
+        Raise NetError (HOST_NOT_ALLOWED, NETWORK).
         """
-        return check_host(self.remote, self.private_hosts, resolve)
+        return check_host(self.server, self.private_hosts, resolve)
 
 
 def parse_destination(url: str, allowed: Allowed) -> Destination:
     """Parse `https://host[:port][/path][?query]`, or http if `kiok.gitsync.allow.protocols` includes it.
 
-    Raise GitError (URL_INVALID, PROTOCOL_NOT_ALLOWED), whose message never contains the path or query.
+    Raise NetError (URL_INVALID, PROTOCOL_NOT_ALLOWED), whose message never contains the path or query.
     """
     if len(url) > MAX_CHARACTERS:
         raise _refused(f"is longer than {MAX_CHARACTERS} characters")
@@ -112,12 +112,11 @@ def parse_destination(url: str, allowed: Allowed) -> Destination:
         raise _refused("has a fragment ('#'); remove it")
     if "@" in parts.netloc:
         raise _refused("contains a user: store secrets in a connection, as authorization or webhookUrl")
-    protocols = _SCHEMES & frozenset(allowed.gitsync_allow_protocols) | {"https"}
-    # `parse_url` expects the path of a repository, so pass a placeholder.
-    remote = parse_url(f"{parts.scheme}://{parts.netloc}/webhook", allow_protocols=protocols)
+    check_protocol(parts.scheme, _SCHEMES & frozenset(allowed.gitsync_allow_protocols) | {"https"})
+    server = parse_server(parts.scheme, parts.netloc)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Destination(remote, target, frozenset(allowed.gitsync_allow_private_hosts))
+    return Destination(server, target, frozenset(allowed.gitsync_allow_private_hosts))
 
 
-def _refused(why: str) -> Exception:
-    return git_error(GitReason.URL_INVALID, f"the URL {why}")
+def _refused(why: str) -> NetError:
+    return NetError(NetReason.URL_INVALID, f"the URL {why}")

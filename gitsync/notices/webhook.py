@@ -76,15 +76,15 @@ def _headers(
 def _require_host(destination: Destination, secrets: Mapping[str, str]) -> None:
     """Raise NotDelivered if the connection lists `hosts` without this one, as for a repository's credential."""
     hosts = set(secrets.get("hosts", "").replace(",", " ").lower().split())
-    remote = destination.remote
-    if hosts and not {remote.authority.lower(), remote.authority_without_port.lower()} & hosts:
+    server = destination.server
+    if hosts and not {server.authority.lower(), server.authority_without_port.lower()} & hosts:
         raise NotDelivered(
-            f"the connection's 'hosts' does not include {remote.authority}, so its secrets are not sent there"
+            f"the connection's 'hosts' does not include {server.authority}, so its secrets are not sent there"
         )
 
 
 def _post(destination: Destination, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, bytes]:
-    """Return status, reason phrase and the start of the response. Raise NotDelivered, or GitError for a forbidden host."""
+    """Return status, reason phrase and the start of the response. Raise NotDelivered, or NetError for a forbidden host."""
     where = destination.shown
     try:
         with _connected(destination) as connection:
@@ -132,17 +132,17 @@ def _connected(destination: Destination) -> Iterator[http.client.HTTPConnection]
 
 def _connection(destination: Destination) -> tuple[http.client.HTTPConnection, socket.socket]:
     """Return a connection and its socket before the TLS handshake, so that the time limit covers the handshake too."""
-    remote = destination.remote
-    where = (remote.authority_without_port, remote.port_or_default)
+    server = destination.server
+    where = (server.authority_without_port, server.port_or_default)
     proxy = destination.proxy
     addresses = destination.admit(resolve=None if proxy else socket.getaddrinfo)
-    opened = _through(proxy, *where) if proxy else _open(addresses, remote.port_or_default)
-    if remote.scheme != "https":
+    opened = _through(proxy, *where) if proxy else _open(addresses, server.port_or_default)
+    if server.scheme != "https":
         connection = http.client.HTTPConnection(*where)
     else:
         context = trust()
         connection = http.client.HTTPSConnection(*where, context=context)
-        opened = context.wrap_socket(opened, server_hostname=remote.host, do_handshake_on_connect=False)
+        opened = context.wrap_socket(opened, server_hostname=server.host, do_handshake_on_connect=False)
     connection.sock = opened
     return connection, opened
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsync.git.addresses import NOT_PUBLIC, PUBLIC_EXCEPTIONS, embedded, is_public_or_in
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.url import check_host, parse_url
 from gitsync.notices.destination import parse_destination
+from kiok.net.addresses import NOT_PUBLIC, PUBLIC_EXCEPTIONS, embedded, is_public_or_in
+from kiok.net.errors import NetError, NetReason
 
 ALLOWED = SimpleNamespace(gitsync_allow_protocols=("https",), gitsync_allow_private_hosts=())
 PRIVATE = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "100.100.100.200", "168.63.129.16")
@@ -118,9 +119,9 @@ def test_ipv6_address_with_a_private_ipv4_address_is_refused(
         with pytest.raises(GitError) as caught:
             check_host(parse_url(f"https://[{text}]/x"), frozenset())
         assert caught.value.reason is GitReason.HOST_NOT_ALLOWED, text
-        with pytest.raises(GitError) as caught:
+        with pytest.raises(NetError) as refused:
             parse_destination(f"https://[{text}]/x", ALLOWED).admit(None)
-        assert caught.value.reason is GitReason.HOST_NOT_ALLOWED, text
+        assert refused.value.reason is NetReason.HOST_NOT_ALLOWED, text
 
 
 @pytest.mark.parametrize("inner", ["140.82.121.3", "1.2.3.4", "93.184.216.34"])
@@ -187,3 +188,8 @@ def test_exceptions_are_parts_of_special_purpose_networks() -> None:
             exception.version == net.version and exception.subnet_of(net)  # type: ignore[arg-type]
             for net in map(ipaddress.ip_network, NOT_PUBLIC)
         )
+
+
+@pytest.mark.parametrize("reason", NetReason)
+def test_git_has_each_reason_of_a_url_with_the_same_transience(reason: NetReason) -> None:
+    assert GitReason[reason.name].transient is NetError(reason, "").transient
