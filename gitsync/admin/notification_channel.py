@@ -18,12 +18,12 @@ from gitsync.admin.notification_channel_form import NoticeReceiverForm
 from gitsync.models import NoticeReceiver, NoticeState, ReceiverKind
 from gitsync.notices import outbox
 from gitsync.notices.access import visible_deliveries, visible_receivers
-from gitsync.notices.destination import parse_destination
 from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 from kiok.net.errors import NetError
+from kiok.notifications.destination import parse_destination
 
 SHOWN = 10  # newest notifications on a channel's page
 _STATE = {

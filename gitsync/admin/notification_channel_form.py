@@ -14,7 +14,7 @@ from gitsync.access import VIEW_CONNECTION, assignable_groups
 from gitsync.models import NoticeReceiver, Repository
 from gitsync.models.visibility import sees_all
 from gitsync.notices.access import usable_connections
-from gitsync.notices.template import PLACEHOLDERS
+from kiok.notifications.template import PLACEHOLDERS
 
 OTHER_SERVER = (
     "The connection's secrets would be sent to a server that they were not entered for. Keep both as they are, choose no "

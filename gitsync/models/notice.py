@@ -11,12 +11,12 @@ from django.db import models
 from django.utils import timezone
 
 from gitsync.models.repository import Repository
-from gitsync.notices.destination import parse_destination
-from gitsync.notices.template import Style, TemplateInvalid, check_template
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
 from kiok.connections.connection_field import connection_field
 from kiok.net.errors import NetError
+from kiok.notifications.destination import parse_destination
+from kiok.notifications.template import Style, TemplateInvalid, check_template
 
 # Properties of a channel's connection: the whole url, the Authorization header's value, the key that signs the body.
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")

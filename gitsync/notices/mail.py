@@ -15,10 +15,10 @@ from django.utils.functional import cached_property
 
 from gitsync.models import NoticeReceiver
 from gitsync.notices.content import mail_text, printable
-from gitsync.notices.errors import NotDelivered, Refused
-from gitsync.notices.trust import trust
 from gitsync.notices.webhook import ID_HEADER
 from kiok.cluster.conf import properties
+from kiok.notifications.errors import NotDelivered, Refused
+from kiok.notifications.trust import trust
 
 MAX_SUBJECT = 150
 # No SMTP command starts after this time. A running command takes at most EMAIL_TIMEOUT, or TAKING_SECONDS.

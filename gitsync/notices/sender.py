@@ -19,9 +19,9 @@ from django.utils import timezone
 from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
 from gitsync.notices import mail, outbox, webhook
 from gitsync.notices.content import printable, values_of
-from gitsync.notices.errors import NotDelivered, Refused
 from kiok.cluster.process_id import process_name
 from kiok.errors import KiokError
+from kiok.notifications.errors import NotDelivered, Refused
 
 BUDGET_SECONDS = 30.0  # per task, as the worker has syncs to run too; another task sends the rest
 FIRST_PAUSE_SECONDS = 30.0

@@ -18,12 +18,12 @@ from contextlib import contextmanager, suppress
 from gitsync import VERSION
 from gitsync.models import NoticeReceiver
 from gitsync.notices.content import printable
-from gitsync.notices.destination import Destination, Proxy, parse_destination
-from gitsync.notices.errors import NotDelivered, Refused
-from gitsync.notices.template import render
-from gitsync.notices.trust import trust
 from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
+from kiok.notifications.destination import Destination, Proxy, parse_destination
+from kiok.notifications.errors import NotDelivered, Refused
+from kiok.notifications.template import render
+from kiok.notifications.trust import trust
 
 TIMEOUT_SECONDS = 10.0  # of the whole exchange, however slowly the response arrives
 MAX_ANSWER_BYTES = 4096

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gitsync.git.errors import GitError, GitReason
 from gitsync.git.url import check_host, parse_url
-from gitsync.notices.destination import parse_destination
 from kiok.net.addresses import NOT_PUBLIC, PUBLIC_EXCEPTIONS, embedded, is_public_or_in
 from kiok.net.errors import NetError, NetReason
+from kiok.notifications.destination import parse_destination
 
 ALLOWED = SimpleNamespace(gitsync_allow_protocols=("https",), gitsync_allow_private_hosts=())
 PRIVATE = ("10.0.0.1", "127.0.0.1", "169.254.169.254", "192.168.1.1", "100.100.100.200", "168.63.129.16")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.monitoring.doctor.runner import NAMES
-from gitsync.notices.template import (
+from kiok.notifications.template import (
     MAX_CHARACTERS,
     PLACEHOLDERS,
     READY,

@@ -20,8 +20,8 @@ from pytest_django import Settings
 
 from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, ReceiverKind, Repository
 from gitsync.notices import mail, sender, webhook
-from gitsync.notices.errors import NotDelivered, Refused
 from kiok.connections.models import Connection
+from kiok.notifications.errors import NotDelivered, Refused
 from tests.support.servers.receiver import ForwardProxy, MailServer, WebhookServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
-from gitsync.notices.errors import NotDelivered
 from kiok.connections.redaction import MIN_LENGTH, REPLACEMENT
 from kiok.net.errors import NetError, NetReason
 from kiok.net.url import ServerUrl, check_host, check_protocol, parse_server
+from kiok.notifications.errors import NotDelivered
 
 MAX_CHARACTERS = 2000
 _SCHEMES = frozenset({"https", "http"})

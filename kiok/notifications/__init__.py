@@ -1,0 +1,1 @@
+"""Notifications: where they are sent, what they say, and why a delivery failed."""
