@@ -1,3 +1,1 @@
 """Git Sync: see ARCHITECTURE.md."""
-
-VERSION = "0.1.0"  # the version in pyproject.toml, which is not part of an installed service

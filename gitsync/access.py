@@ -16,6 +16,7 @@ from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun, DagVersion
+from kiok.notifications.models import NotificationChannel
 
 VIEW_CONNECTION = "connections.view_connection"
 CONNECTIONS = ("credential", "verify_keys", "webhook_secret")  # fields of a repository that name a connection
@@ -32,6 +33,11 @@ OTHER_SERVER = (
 def visible_names(user: Any) -> QuerySet[Any] | None:
     """Return the visible names as a subquery for the metadata store, None for all; see `kiok.metadata.visibility`."""
     return None if sees_all(user) else Repository.objects.visible_to(user).order_by().values("name")
+
+
+def visible_keys(user: Any) -> QuerySet[Any, Any] | None:
+    """Return the visible keys as a subquery, None for all; see `kiok.notifications.visibility`."""
+    return None if sees_all(user) else Repository.objects.visible_to(user).order_by().values("pk")
 
 
 def visible_log(entries: QuerySet[LogEntry], user: Any) -> QuerySet[LogEntry]:
@@ -56,6 +62,24 @@ def usable_connections(user: Any, field: str) -> QuerySet[Connection]:
     visible = Repository.objects.visible_to(user)
     hidden = Repository.objects.exclude(pk__in=visible.values("pk"))
     return Connection.objects.filter(~hidden.connections_in(*CONNECTIONS) | visible.connections_in(field))
+
+
+def usable_channel_connections(user: Any, channel: NotificationChannel) -> QuerySet[Connection]:
+    """Return the connections that the user may choose for a channel; their secrets are sent to its server.
+
+    These are the current connection and, with the permission to view connections, those that are not used by a repository
+    or channel which is hidden from the user.
+    """
+    set_now = Q(pk=channel.secret_id) if channel.secret_id else Q(pk__in=())
+    if not user.has_perm(VIEW_CONNECTION):
+        return Connection.objects.filter(set_now)
+    if sees_all(user):
+        return Connection.objects.all()
+    hidden = Repository.objects.exclude(pk__in=Repository.objects.visible_to(user).values("pk"))
+    channels = NotificationChannel.objects
+    hidden_channels = channels.exclude(pk__in=channels.visible_to(user).values("pk"))
+    elsewhere = hidden.connections_in(*CONNECTIONS) | hidden_channels.connections()
+    return Connection.objects.filter(set_now | ~elsewhere)
 
 
 def may_take_name(user: Any, name: str) -> bool:

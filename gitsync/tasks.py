@@ -18,6 +18,7 @@ from django_q.tasks import async_task
 
 from gitsync.models import Priority, Repository, Trigger
 from gitsync.queue import dispatch, enqueue, leader_schedule
+from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.worker.startup import WorkerContext
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SYNC = dispatch.TASK
 DRY_RUN = "gitsync.tasks.dry_run"
+DELIVERY = "deliver notifications"  # name of the task
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,14 @@ def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
     name = f"dry run {repository_id}"
     known = correlation.current() or correlation.made()
     return str(async_task(DRY_RUN, repository_id, full, known, q_options={"group": name, "task_name": name}))
+
+
+def enqueue_delivery(function: str) -> None:
+    """Enqueue the task that sends notifications; log a warning if the broker is down. Raises DatabaseError."""
+    try:
+        async_task(function, q_options={"group": DELIVERY, "task_name": DELIVERY, "save": False})
+    except BrokerAway as exc:
+        log.warning("%s. Notifications wait until it is back", exc.found)
 
 
 def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:

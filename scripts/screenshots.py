@@ -161,7 +161,7 @@ class Desk:
         self.comes_to("in sync")
 
     def add_receiver(self, name: str, url: str) -> None:
-        self.page.goto("/admin/gitsync/noticereceiver/add/")
+        self.page.goto("/admin/notifications/notificationchannel/add/")
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Url").fill(url)
         self.page.get_by_label("Format").select_option("slack")

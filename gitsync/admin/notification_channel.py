@@ -14,28 +14,27 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
-from gitsync.admin.notification_channel_form import NoticeReceiverForm
-from gitsync.models import NoticeReceiver, NoticeState, ReceiverKind
-from gitsync.notices import outbox
-from gitsync.notices.access import visible_deliveries, visible_receivers
+from gitsync.admin.notification_channel_form import NotificationChannelForm
 from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 from kiok.net.errors import NetError
+from kiok.notifications import outbox
 from kiok.notifications.destination import parse_destination
+from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel
 
 SHOWN = 10  # newest notifications on a channel's page
 _STATE = {
-    NoticeState.WAITING: Tone.BUSY,
-    NoticeState.SENT: Tone.GOOD,
-    NoticeState.GIVEN_UP: Tone.BAD,
+    DeliveryState.WAITING: Tone.BUSY,
+    DeliveryState.SENT: Tone.GOOD,
+    DeliveryState.GIVEN_UP: Tone.BAD,
 }
 
 
-@admin.register(NoticeReceiver)
-class NoticeReceiverAdmin(ChangePageAdmin):
-    form = NoticeReceiverForm
+@admin.register(NotificationChannel)
+class NotificationChannelAdmin(ChangePageAdmin):
+    form = NotificationChannelForm
     list_display = ("name", "enabled", "kind", "where", "told_of", "last")
     list_filter = ("kind", "enabled")
     search_fields = ("name",)
@@ -47,26 +46,34 @@ class NoticeReceiverAdmin(ChangePageAdmin):
         js = [Script("gitsync/sync_status.js", defer=True)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return visible_receivers(request.user).prefetch_related("groups", "repositories")
+        return NotificationChannel.objects.visible_to(request.user).prefetch_related("groups", "repositories")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (form,), {"user": request.user})
 
-    def get_fields(self, request: HttpRequest, obj: NoticeReceiver | None = None) -> Any:
+    def get_fields(self, request: HttpRequest, obj: NotificationChannel | None = None) -> Any:
         """Return the fields. A URL may be a secret, so users who may only view the channel see just its host."""
-        fields = [*NoticeReceiverForm.Meta.fields]
+        fields = [*NotificationChannelForm.Meta.fields]
         if obj is not None and not self.has_change_permission(request, obj):
             fields[fields.index("url")] = "where"
         elif not request.user.has_perm("gitsync.view_all_repositories"):
             fields.remove("all_repositories")
         return fields
 
-    def save_model(self, request: HttpRequest, obj: NoticeReceiver, form: Any, change: bool) -> None:  # noqa: ARG002
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the field. Django shows none for an explicit through model, which is one only for its column's name."""
+        field = db_field.formfield(**kwargs)
+        field.help_text = (
+            f"{field.help_text} Hold down “Control”, or “Command” on a Mac, to select more than one."
+        )
+        return field
+
+    def save_model(self, request: HttpRequest, obj: NotificationChannel, form: Any, change: bool) -> None:  # noqa: ARG002
         if change:
             # Not the sender's observed fields. The edit may have fixed the cause of failure, so retry immediately.
             obj.retry_at, obj.failures = None, 0
-            fields = {*NoticeReceiverForm.Meta.fields} - {"groups", "repositories"}
+            fields = {*NotificationChannelForm.Meta.fields} - {"groups", "repositories"}
             obj.save(update_fields=[*fields, "retry_at", "failures"])
             if not obj.enabled:
                 outbox.cancel_pending(obj)
@@ -76,33 +83,33 @@ class NoticeReceiverAdmin(ChangePageAdmin):
     def get_readonly_fields(
         self,
         request: HttpRequest,
-        obj: NoticeReceiver | None = None,
+        obj: NotificationChannel | None = None,
     ) -> tuple[str, ...]:
         return ("where",) if obj is not None and not self.has_change_permission(request, obj) else ()
 
     @admin.display(description="destination")
-    def where(self, receiver: NoticeReceiver) -> str:
-        if receiver.kind == ReceiverKind.EMAIL:
-            return display.shortened(", ".join(receiver.address_list), 80)
-        if not receiver.url:
-            return f"webhookUrl of connection {receiver.secret_id}"
+    def where(self, channel: NotificationChannel) -> str:
+        if channel.kind == ChannelKind.EMAIL:
+            return display.shortened(", ".join(channel.address_list), 80)
+        if not channel.url:
+            return f"webhookUrl of connection {channel.secret_id}"
         try:
-            return parse_destination(receiver.url, properties()).shown
+            return parse_destination(channel.url, properties()).shown
         except NetError:
             return "an unusable URL"
 
     @admin.display(description="repositories")
-    def told_of(self, receiver: NoticeReceiver) -> str:
-        if receiver.all_repositories:
+    def told_of(self, channel: NotificationChannel) -> str:
+        if channel.all_repositories:
             return "all repositories"
-        groups = [f"group {group.name}" for group in receiver.groups.all()]
-        names = [*groups, *(repository.name for repository in receiver.repositories.all())]
+        groups = [f"group {group.name}" for group in channel.groups.all()]
+        names = [*groups, *(repository.name for repository in channel.repositories.all())]
         return display.shortened(", ".join(names), 80)
 
     @admin.display(description="failures")
-    def last(self, receiver: NoticeReceiver) -> str:
-        if receiver.failures:
-            return display.badge(Tone.BAD, f"{receiver.failures} consecutive failures")
+    def last(self, channel: NotificationChannel) -> str:
+        if channel.failures:
+            return display.badge(Tone.BAD, f"{channel.failures} consecutive failures")
         return display.NOTHING
 
     # The page of one channel.
@@ -110,8 +117,8 @@ class NoticeReceiverAdmin(ChangePageAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/test/", view(self.test), name="gitsync_noticereceiver_test"),
-            path("<int:pk>/status/", view(self.status), name="gitsync_noticereceiver_status"),
+            path("<int:pk>/test/", view(self.test), name="notifications_notificationchannel_test"),
+            path("<int:pk>/status/", view(self.status), name="notifications_notificationchannel_status"),
             *super().get_urls(),
         ]
 
@@ -121,46 +128,48 @@ class NoticeReceiverAdmin(ChangePageAdmin):
             return HttpResponseNotAllowed(["POST"])
         if not self.has_change_permission(request):
             raise PermissionDenied
-        receiver = get_object_or_404(visible_receivers(request.user), pk=pk)
-        if receiver.enabled:
-            outbox.put_test(receiver)
+        channel = get_object_or_404(NotificationChannel.objects.visible_to(request.user), pk=pk)
+        if channel.enabled:
+            outbox.put_test(channel)
             LogEntry.objects.log_actions(
                 int(request.user.pk or 0),
-                [receiver],
+                [channel],
                 CHANGE,
                 change_message="Requested a test notification.",
                 single_object=True,
             )
         else:
-            messages.warning(request, f"The channel {receiver.name} is disabled. Enable it first.")
-        return HttpResponseRedirect(display.page_of("gitsync_noticereceiver", pk))
+            messages.warning(request, f"The channel {channel.name} is disabled. Enable it first.")
+        return HttpResponseRedirect(display.page_of("notifications_notificationchannel", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return the panel as JSON; see `_panel`."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        receiver = get_object_or_404(visible_receivers(request.user), pk=pk)
-        response = JsonResponse(_panel(request, receiver))
+        channel = get_object_or_404(NotificationChannel.objects.visible_to(request.user), pk=pk)
+        response = JsonResponse(_panel(request, channel))
         response["Cache-Control"] = "no-store"
         return response
 
-    def details(self, request: HttpRequest, obj: NoticeReceiver | None) -> dict[str, Any]:
+    def details(self, request: HttpRequest, obj: NotificationChannel | None) -> dict[str, Any]:
         if obj is None:
             return {}
         may_change = self.has_change_permission(request)
         return {
             "panel": _panel(request, obj),
-            "status_url": reverse("admin:gitsync_noticereceiver_status", args=[obj.pk]),
-            "test_url": reverse("admin:gitsync_noticereceiver_test", args=[obj.pk]) if may_change else "",
+            "status_url": reverse("admin:notifications_notificationchannel_status", args=[obj.pk]),
+            "test_url": reverse("admin:notifications_notificationchannel_test", args=[obj.pk])
+            if may_change
+            else "",
         }
 
 
-def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
+def _panel(request: HttpRequest, channel: NotificationChannel) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"body": html}}`: the channel's state and newest notifications."""
-    rows = receiver.deliveries.select_related("notice__repository").order_by("-id")
-    newest = list(visible_deliveries(rows, request.user)[:SHOWN])
-    is_waiting = receiver.enabled and any(row.state == NoticeState.WAITING for row in newest)
-    stored = NoticeReceiver.objects.get(pk=receiver.pk)
+    rows = channel.deliveries.select_related("notification__repository").order_by("-id")
+    newest = list(rows.visible_to(request.user)[:SHOWN])
+    is_waiting = channel.enabled and any(row.state == DeliveryState.WAITING for row in newest)
+    stored = NotificationChannel.objects.get(pk=channel.pk)
     line = ""
     if stored.failures:
         line = f"Consecutive failures: {stored.failures}."
@@ -168,12 +177,14 @@ def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
         line = "Waiting for a worker."
     deliveries = [
         {
-            "id": str(row.notice.uid),
+            "id": str(row.notification.uid),
             "when": display.age(row.attempted_at or row.created_at),
-            "event": row.notice.event,
-            "repository": row.notice.repository.name if row.notice.repository else display.NOTHING,
-            "message": display.shortened(row.notice.message, 60),
-            "state": display.badge(_STATE[NoticeState(row.state)], str(NoticeState(row.state).label)),
+            "event": row.notification.event,
+            "repository": row.notification.repository.name
+            if row.notification.repository
+            else display.NOTHING,
+            "message": display.shortened(row.notification.message, 60),
+            "state": display.badge(_STATE[DeliveryState(row.state)], str(DeliveryState(row.state).label)),
             "attempts": row.attempts,
             "outcome": display.shortened(row.outcome, 200),
         }
@@ -181,7 +192,7 @@ def _panel(request: HttpRequest, receiver: NoticeReceiver) -> dict[str, Any]:
     ]
     retry = display.age(stored.retry_at) if stored.failures and stored.retry_at and is_waiting else ""
     body = render_to_string(
-        "gitsync/notice_deliveries.html", {"deliveries": deliveries, "line": line, "retry": retry}
+        "gitsync/notification_deliveries.html", {"deliveries": deliveries, "line": line, "retry": retry}
     )
     # A failed notification is retried later, after its back-off; the page does not wait for it.
     return {"settled": not is_waiting or stored.failures > 0, "parts": {"body": body}}

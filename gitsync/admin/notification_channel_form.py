@@ -10,10 +10,10 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from gitsync.access import VIEW_CONNECTION, assignable_groups
-from gitsync.models import NoticeReceiver, Repository
+from gitsync.access import VIEW_CONNECTION, assignable_groups, usable_channel_connections
+from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
-from gitsync.notices.access import usable_connections
+from kiok.notifications.models import NotificationChannel
 from kiok.notifications.template import PLACEHOLDERS
 
 OTHER_SERVER = (
@@ -43,13 +43,13 @@ class LongSelectMultiple(forms.SelectMultiple):
         return format_html("<select{}>\n{}\n</select>", flatatt(given), options)
 
 
-class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
+class NotificationChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
     """The form as `user` sees it. Users who do not see all repositories get no field `all_repositories`."""
 
     user: Any = None  # set on a subclass created for each request
 
     class Meta:
-        model = NoticeReceiver
+        model = NotificationChannel
         fields = (
             *("name", "enabled", "kind", "url", "secret", "style", "template", "addresses"),
             *("all_repositories", "groups", "repositories"),
@@ -66,7 +66,7 @@ class NoticeReceiverForm(forms.ModelForm):  # type: ignore[type-arg]  # generic 
         fields: Any = self.fields
         if "secret" not in fields:
             return  # view only
-        fields["secret"].queryset = usable_connections(self.user, self.instance)
+        fields["secret"].queryset = usable_channel_connections(self.user, self.instance)
         fields["groups"].queryset = assignable_groups(self.user).order_by("name")
         fields["repositories"].queryset = (
             Repository.objects.visible_to(self.user).order_by("name").only("name")

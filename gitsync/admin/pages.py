@@ -9,7 +9,7 @@ from gitsync.admin import administration
 from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.errors import ErrorViews
-from gitsync.admin.notification_channel import NoticeReceiverAdmin
+from gitsync.admin.notification_channel import NotificationChannelAdmin
 from gitsync.admin.overview import OverviewViews
 from gitsync.admin.repository import RepositoryAdmin
 from gitsync.admin.source_file import SourceFileAdmin
@@ -22,7 +22,7 @@ from kiok.metadata.admin import link_repositories, link_sources
 __all__ = [
     "ApiTokenAdmin",
     "DeliveryAdmin",
-    "NoticeReceiverAdmin",
+    "NotificationChannelAdmin",
     "RepositoryAdmin",
     "SourceFileAdmin",
     "SyncRunAdmin",

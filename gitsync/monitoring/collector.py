@@ -17,26 +17,18 @@ from prometheus_client import Metric as Family
 from prometheus_client import generate_latest
 from prometheus_client.registry import Collector
 
-from gitsync import VERSION
-from gitsync.models import (
-    FileState,
-    NoticeState,
-    ReceiverKind,
-    Repository,
-    RepositoryState,
-    SourceFile,
-    SyncRun,
-    SyncState,
-)
+from gitsync.models import FileState, Repository, RepositoryState, SourceFile, SyncRun, SyncState
 from gitsync.monitoring import metrics
 from gitsync.monitoring.metrics import Sample
-from gitsync.notices.outbox import undelivered
 from gitsync.queue.dequeue import queue_lengths
 from kiok.authentication import failures
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease, Worker
+from kiok.cluster.version import VERSION
 from kiok.metadata.models import Dag, Origin
+from kiok.notifications.models import ChannelKind, DeliveryState
+from kiok.notifications.outbox import undelivered
 
 WINDOW = timedelta(hours=1)
 MAX_RECENT_SYNCS = 5000  # only the newest syncs of the window count, to limit the cost: 5000 take about 50 ms
@@ -191,8 +183,8 @@ def _queue(workers: Iterable[Worker]) -> Iterator[Sample]:
 
 def _notices() -> Iterator[Sample]:
     """Yield the samples of undelivered notifications, with one query."""
-    rows = undelivered().values_list("receiver__kind", "state").annotate(number=Count("pk"))
+    rows = undelivered().values_list("channel__kind", "state").annotate(number=Count("pk"))
     found = Counter({(kind, state): number for kind, state, number in rows})
-    for kind in ReceiverKind.values:
-        for state in (NoticeState.WAITING, NoticeState.GIVEN_UP):
+    for kind in ChannelKind.values:
+        for state in (DeliveryState.WAITING, DeliveryState.GIVEN_UP):
             yield metrics.NOTICES.sample(found[kind, state], kind, state)

@@ -25,7 +25,7 @@ FUNCTIONS = frozenset(
         "gitsync.repositories.connection_test_tasks.check_remote",
         "gitsync.repositories.connection_test_tasks.accept",
         "gitsync.monitoring.sandbox_check.check",
-        "gitsync.notices.sender.deliver",
+        "kiok.notifications.sender.deliver",
     }
 )
 

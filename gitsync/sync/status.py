@@ -14,7 +14,6 @@ from django.db.models import F
 from gitsync.errors import WorkerDied
 from gitsync.git.errors import GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
-from gitsync.notices.transition import record_transition
 from gitsync.sync.backoff import after_failure, next_due, retry_at
 from gitsync.sync.context import SyncContext
 from gitsync.sync.crash_loop import CrashLoop
@@ -22,6 +21,7 @@ from gitsync.sync.empty_hold import EmptyHold, hold_after_failure
 from gitsync.sync.failure import SyncFailure, logged_failure_of
 from gitsync.sync.lease import SyncLease, is_held, locked_if_held
 from gitsync.sync.log import SyncLog
+from gitsync.sync.notify import record_transition
 from gitsync.sync.plan import Plan
 from gitsync.sync.probe import configuration_digest
 from gitsync.sync.report import SyncReport, failed_files

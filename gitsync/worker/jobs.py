@@ -30,7 +30,6 @@ def register() -> None:
 
 def leader_jobs() -> Sequence[PeriodicJob]:
     """Return the periodic jobs of the leader; log the invalid declarations once, as they are read at the start."""
-    from gitsync.notices import outbox
     from gitsync.repositories.declaration_state import FollowedDeclaration
     from gitsync.retention import Retention
 
@@ -39,8 +38,6 @@ def leader_jobs() -> Sequence[PeriodicJob]:
     return [
         PeriodicJob("following the declared repositories", FollowedDeclaration().follow),
         PeriodicJob("deleting expired rows", Retention().round),
-        PeriodicJob("waking the sender of notifications", outbox.wake_if_due),
-        PeriodicJob("deleting old notifications", outbox.forget),
     ]
 
 

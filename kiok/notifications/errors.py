@@ -2,7 +2,7 @@
 
 KiokError
 └── NotDelivered        this attempt failed; the message is for the channel's operator
-    └── Refused         the server refused the notification: a few more attempts, not attempts for a day
+    └── DeliveryRefused the server refused the notification: a few more attempts, not attempts for a day
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ class NotDelivered(KiokError):
     """The notification could not be delivered. It is retried with back-off."""
 
 
-class Refused(NotDelivered):
+class DeliveryRefused(NotDelivered):
     """The channel's server refused the notification."""

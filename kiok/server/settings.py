@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "kiok.connections.apps.ConnectionsConfig",
     "kiok.authentication.apps.AuthenticationConfig",
     "kiok.cluster.apps.ClusterConfig",
+    "kiok.notifications.apps.NotificationsConfig",
     "gitsync.apps.GitsyncConfig",
     "django_q",
     "gitsync.apps.GitsyncAdminConfig",

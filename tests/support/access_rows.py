@@ -15,18 +15,10 @@ from django.db.models import AutoField
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
-from gitsync.models import (
-    ApiToken,
-    Delivery,
-    Notice,
-    NoticeDelivery,
-    NoticeReceiver,
-    Repository,
-    SourceFile,
-    SyncRun,
-)
+from gitsync.models import ApiToken, Delivery, Repository, SourceFile, SyncRun
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
+from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +130,20 @@ def make_rows(word: str, connection: str, first_key: int) -> Rows:
         status=202,
         outcome="other_ref",
     )
-    receiver = NoticeReceiver.objects.create(
+    channel = NotificationChannel.objects.create(
         name=f"{word} receiver",
         url=f"https://hooks.example.org/{word}",
         secret=vault,
         addresses=f"{word}@example.org",
         template=f'{{"text": "{word}"}}',
     )
-    receiver.groups.add(group)
-    receiver.repositories.add(row)
-    NoticeDelivery.objects.create(
-        notice=Notice.objects.create(
+    channel.groups.add(group)
+    channel.repositories.add(row)
+    NotificationDelivery.objects.create(
+        notification=Notification.objects.create(
             repository=row, event="failing", message=f"{word} is broken", commit=commit, at=now
         ),
-        receiver=receiver,
+        channel=channel,
         outcome=f"500 {word}",
     )
     token = ApiToken.objects.create(
@@ -176,7 +168,7 @@ def make_rows(word: str, connection: str, first_key: int) -> Rows:
         "gitsync/syncrun": sync.pk,
         "gitsync/sourcefile": file.pk,
         "gitsync/delivery": delivery.pk,
-        "gitsync/noticereceiver": receiver.pk,
+        "notifications/notificationchannel": channel.pk,
         "gitsync/apitoken": token.pk,
         "metadata/dag": dag.pk,
         "metadata/dagversion": version.pk,  # of the pruned one

@@ -31,7 +31,7 @@ class Amounts:
     syncs: int = 8
     files: int = 9
     deliveries: int = 12
-    notices: int = 9
+    notifications: int = 9
     connections: int = 3
     tasks: int = 4
 
@@ -184,27 +184,27 @@ class _Rows:
             }
 
     def _told(self, group: Any) -> None:
-        receiver = apps.get_model("gitsync.NoticeReceiver").objects.create(
+        channel = apps.get_model("notifications.NotificationChannel").objects.create(
             name="operators", url="https://hooks.example.org/x", failures=2
         )
-        receiver.groups.add(group)
-        self._store("gitsync.Notice", self._notices())
-        notices = apps.get_model("gitsync.Notice").objects.order_by("pk")
+        channel.groups.add(group)
+        self._store("notifications.Notification", self._notices())
+        notifications = apps.get_model("notifications.Notification").objects.order_by("pk")
         rows = (
             {
-                "notice_id": notice,
-                "receiver": receiver,
+                "notification_id": notification,
+                "channel": channel,
                 "state": ("waiting", "sent", "given_up")[number % 3],
                 "attempts": number % 3,
                 "outcome": HOSTILE if number % 3 else "",
                 "attempted_at": self._ago(number) if number % 3 else None,
             }
-            for number, notice in enumerate(notices.values_list("pk", flat=True))
+            for number, notification in enumerate(notifications.values_list("pk", flat=True))
         )
-        self._store("gitsync.NoticeDelivery", rows)
+        self._store("notifications.NotificationDelivery", rows)
 
     def _notices(self) -> Iterator[dict[str, Any]]:
-        for number in range(self._amounts.notices):
+        for number in range(self._amounts.notifications):
             yield {
                 "repository_id": self._pks[number % len(self._pks)],
                 "event": ("failing", "degraded", "recovered")[number % 3],

@@ -10,13 +10,13 @@ from enum import StrEnum
 
 import pytest
 
-from gitsync import VERSION
 from gitsync.errors import SyncReason
 from gitsync.git.errors import GitReason
 from gitsync.models import DeliveryOutcome, RepositoryState
 from gitsync.monitoring.metrics import METRICS
 from gitsync.remedies import REMEDIES
 from gitsync.sync.report import FileFailure, SyncReport
+from kiok.cluster.version import VERSION
 from kiok.connections.errors import ConnectionReason
 from kiok.server import marked_text
 from kiok.server.management.commands.properties import markdown_table

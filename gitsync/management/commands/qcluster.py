@@ -11,11 +11,11 @@ from django_q.management.commands.qcluster import Command as DjangoQCommand
 
 # Every worker needs these modules. They are imported once, before the workers are forked.
 from gitsync import retention  # noqa: F401
-from gitsync.notices import outbox  # noqa: F401
 from gitsync.queue import leader_schedule
 from gitsync.sync import run  # noqa: F401
 from gitsync.worker import poller, pool_maintainer  # noqa: F401
 from gitsync.worker.cluster import SurvivingSentinel
+from kiok.notifications import outbox  # noqa: F401
 
 
 class Command(DjangoQCommand):  # type: ignore[misc]

@@ -16,10 +16,10 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from gitsync.git.errors import GitReason
 from gitsync.monitoring.doctor import database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.check import Check, fail, warn
-from gitsync.notices.content import printable
 from gitsync.remedies import REMEDIES
 from kiok.checks import CheckResult
 from kiok.errors import KiokError
+from kiok.notifications.content import printable
 
 LIMIT_SECONDS = 15.0  # more than the 10 s time limit of a database connection
 MAX_CHARACTERS = 500
@@ -33,7 +33,7 @@ CHECKS = (
     Check("declaration", workers.declaration, needs_database=True),
     Check("leader", workers.leader, needs_database=True),
     Check("workers", workers.workers, needs_database=True),
-    Check("notices", workers.notices, needs_database=True),
+    Check("notices", workers.notifications, needs_database=True),
     *engine.CHECKS,
     *host.CHECKS,
     Check("master-key", secrets.master_key, needs_database=True),

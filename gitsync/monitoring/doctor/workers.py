@@ -7,18 +7,9 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django_q.brokers import get_broker
 
-from gitsync.models import (
-    DeclarationState,
-    ManagedBy,
-    NoticeDelivery,
-    NoticeReceiver,
-    NoticeState,
-    ReceiverKind,
-    Repository,
-)
+from gitsync.models import DeclarationState, ManagedBy, Repository
 from gitsync.monitoring.doctor.check import fail, ok, warn
 from gitsync.monitoring.health import LONG_WAIT_SECONDS, START_ONE
-from gitsync.notices import outbox
 from gitsync.queue.brokers.errors import BrokerAway
 from gitsync.queue.brokers.postgresql import PostgresqlBroker, hears
 from gitsync.queue.dequeue import queue_lengths
@@ -26,6 +17,8 @@ from kiok.checks import CheckResult
 from kiok.cluster import heartbeat
 from kiok.cluster.conf import properties
 from kiok.cluster.models import LeaderLease
+from kiok.notifications import outbox
+from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 
 MAX_NAMED = 5
 
@@ -120,28 +113,28 @@ def workers() -> CheckResult:
     return ok(found)
 
 
-def notices() -> CheckResult:
+def notifications() -> CheckResult:
     """Check that notifications can be delivered."""
-    receivers = list(NoticeReceiver.objects.filter(enabled=True))
-    if not receivers:
+    channels = list(NotificationChannel.objects.filter(enabled=True))
+    if not channels:
         return ok("no notification channel is configured")
-    by_mail = any(receiver.kind == ReceiverKind.EMAIL for receiver in receivers)
+    by_mail = any(channel.kind == ChannelKind.EMAIL for channel in channels)
     if by_mail and not properties().mail_host:
         return fail("there are e-mail channels, but no mail server", "Set kiok.mail.host and kiok.mail.from.")
-    number = f"{len(receivers)} channel{'s' if len(receivers) != 1 else ''}"
-    if failing := [receiver for receiver in receivers if receiver.failures]:
-        named = ", ".join(receiver.name for receiver in failing[:MAX_NAMED])
+    number = f"{len(channels)} channel{'s' if len(channels) != 1 else ''}"
+    if failing := [channel for channel in channels if channel.failures]:
+        named = ", ".join(channel.name for channel in failing[:MAX_NAMED])
         return warn(
             f"{number}; the last attempt failed: {named}", "See the pages of these channels in the admin."
         )
-    given_up = outbox.undelivered().filter(state=NoticeState.GIVEN_UP).values("receiver__name")
-    if lost := list(given_up.annotate(number=Count("pk")).order_by("receiver__name")):
-        named = ", ".join(f"{row['number']} to {row['receiver__name']}" for row in lost[:MAX_NAMED])
+    given_up = outbox.undelivered().filter(state=DeliveryState.GIVEN_UP).values("channel__name")
+    if lost := list(given_up.annotate(number=Count("pk")).order_by("channel__name")):
+        named = ", ".join(f"{row['number']} to {row['channel__name']}" for row in lost[:MAX_NAMED])
         return warn(
             f"{number}; given up within the last day: {named}",
             "See the pages of these channels in the admin. These notifications are not sent again.",
         )
-    waiting = NoticeDelivery.objects.filter(state=NoticeState.WAITING, receiver__in=outbox.due())
+    waiting = NotificationDelivery.objects.filter(state=DeliveryState.WAITING, channel__in=outbox.due())
     since = waiting.order_by("created_at").values_list("created_at", flat=True).first()
     if since and (timezone.now() - since).total_seconds() > LONG_WAIT_SECONDS:
         return warn(

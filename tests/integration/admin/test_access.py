@@ -358,7 +358,7 @@ def test_moving_a_repository_to_another_group_takes_effect_at_once_also_for_prun
     pages = [fill(route, theirs) for route in FILLED if route.endswith("change/") and "/metadata/" in route]
     pages += [fill(route, theirs) for route in FILLED if route.endswith("change/") and "/gitsync/" in route]
     # Tokens are of users, and a receiver names its own groups and repositories.
-    pages = [page for page in pages if "apitoken" not in page and "noticereceiver" not in page]
+    pages = [page for page in pages if "apitoken" not in page and "notificationchannel" not in page]
     assert len(pages) >= 7
     assert not [page for page in pages if vera.get(page).status_code == 200]
 

@@ -16,21 +16,21 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, Repository
-from gitsync.notices import outbox, sender
-from gitsync.notices.access import visible_receivers
-from gitsync.notices.content import values_of
+from gitsync.models import Repository
 from kiok.connections.models import Connection
+from kiok.notifications import outbox, sender
+from kiok.notifications.content import values_of
+from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.support.servers.receiver import WebhookServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LIST = "/admin/gitsync/noticereceiver/"
+LIST = "/admin/notifications/notificationchannel/"
 
 
 @pytest.fixture
 def server(tmp_path: Path, settings: Settings) -> Iterator[WebhookServer]:
-    with WebhookServer(tmp_path / "receiver") as running:
+    with WebhookServer(tmp_path / "channel") as running:
         settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=running.ca_file)
         yield running
 
@@ -49,7 +49,7 @@ def ours() -> Group:
 def vera(ours: Group) -> User:
     """Of one group; may do everything with receivers, and not see connections."""
     user = User.objects.create_user("vera", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__model="noticereceiver"))
+    user.user_permissions.set(Permission.objects.filter(content_type__model="notificationchannel"))
     user.groups.add(ours)
     return user
 
@@ -71,28 +71,28 @@ def errors(answer: Any) -> str:
     return html.unescape(" ".join(found))
 
 
-def page(receiver: NoticeReceiver, what: str = "change/") -> str:
-    return f"{LIST}{receiver.pk}/{what}"
+def page(channel: NotificationChannel, what: str = "change/") -> str:
+    return f"{LIST}{channel.pk}/{what}"
 
 
 def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server: WebhookServer) -> None:
     root.post(f"{LIST}add/", form(url=server.url(), all_repositories="on"))
-    receiver = NoticeReceiver.objects.get()
-    assert "None yet." in root.get(page(receiver)).content.decode()
-    assert root.post(page(receiver, "test/")).status_code == 302
-    status = root.get(page(receiver, "status/")).json()
+    channel = NotificationChannel.objects.get()
+    assert "None yet." in root.get(page(channel)).content.decode()
+    assert root.post(page(channel, "test/")).status_code == 302
+    status = root.get(page(channel, "status/")).json()
     assert not status["settled"]
     assert "Waiting for a worker." in status["parts"]["body"]
     server.status, server.answer = 500, b"<script>no</script>"
     sender.deliver()
-    status = root.get(page(receiver, "status/")).json()
+    status = root.get(page(channel, "status/")).json()
     assert status["settled"]
     assert "500 Answered: &lt;script&gt;no" in status["parts"]["body"]
     assert "Consecutive failures: 1. Next attempt:" in status["parts"]["body"]
     server.status, server.answer = 200, b"ok"
-    root.post(page(receiver, "test/"))  # is not held up by the pause
+    root.post(page(channel, "test/"))  # is not held up by the pause
     assert sender.deliver() == "2 notifications delivered"
-    shown = root.get(page(receiver)).content.decode()
+    shown = root.get(page(channel)).content.decode()
     assert "200 Answered: ok" in shown
     assert server.told[-1].json["event"] == "test"
     assert server.told[-1].json["repository"] == ""
@@ -100,10 +100,10 @@ def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server
 
 
 def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
-    receiver = NoticeReceiver.objects.create(name="off", url="https://x.invalid/", enabled=False)
-    answer = root.post(page(receiver, "test/"), follow=True)
+    channel = NotificationChannel.objects.create(name="off", url="https://x.invalid/", enabled=False)
+    answer = root.post(page(channel, "test/"), follow=True)
     assert "is disabled" in answer.content.decode()
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_receiver_is_said_at_its_field(
     Connection.objects.create(id="empty")
     Connection.objects.create(id="whole").set_properties({"webhookUrl": "https://127.0.0.1/secret"})
     assert says in errors(root.post(f"{LIST}add/", form(**fields)))
-    assert not NoticeReceiver.objects.exists()
+    assert not NotificationChannel.objects.exists()
 
 
 def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Group) -> None:
@@ -148,42 +148,42 @@ def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Gr
         {"groups": [ours.pk, theirs.pk]},
     ):
         assert errors(client.post(f"{LIST}add/", form(url=url, **fields))), fields
-    assert not NoticeReceiver.objects.exists()
+    assert not NotificationChannel.objects.exists()
     fields = {"groups": [ours.pk], "repositories": [seen.pk], "all_repositories": "on"}
     assert client.post(f"{LIST}add/", form(url=url, **fields)).status_code == 302
-    receiver = NoticeReceiver.objects.get()
-    assert not receiver.all_repositories
+    channel = NotificationChannel.objects.get()
+    assert not channel.all_repositories
     # A channel with other repositories is not this group's, nor is one without repositories.
-    assert list(visible_receivers(vera)) == [receiver]
+    assert list(NotificationChannel.objects.visible_to(vera)) == [channel]
     for name, value in (("groups", theirs), ("repositories", hidden)):
-        getattr(receiver, name).add(value)
-        assert not visible_receivers(vera).exists()
-        assert client.post(page(receiver, "test/")).status_code == 404
-        assert client.get(page(receiver, "status/")).status_code == 404
-        getattr(receiver, name).remove(value)
-    receiver.groups.clear()
-    receiver.repositories.clear()
-    assert not visible_receivers(vera).exists()
-    assert not Notice.objects.exists()
+        getattr(channel, name).add(value)
+        assert not NotificationChannel.objects.visible_to(vera).exists()
+        assert client.post(page(channel, "test/")).status_code == 404
+        assert client.get(page(channel, "status/")).status_code == 404
+        getattr(channel, name).remove(value)
+    channel.groups.clear()
+    channel.repositories.clear()
+    assert not NotificationChannel.objects.visible_to(vera).exists()
+    assert not Notification.objects.exists()
 
 
 def test_a_connection_is_handed_to_no_server_by_who_may_not_view_connections(vera: User, ours: Group) -> None:
     vault = Connection.objects.create(id="vault")
     vault.set_properties({"authorization": "Bearer of-somebody-else"})
-    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/", secret=vault)
-    receiver.groups.add(ours)
+    channel = NotificationChannel.objects.create(name="hook", url="https://127.0.0.1/", secret=vault)
+    channel.groups.add(ours)
     client, fields = logged_in(vera), {"groups": [ours.pk], "secret": "vault"}
     assert errors(client.post(f"{LIST}add/", form(name="new", url="https://127.0.0.1/", **fields)))
     moved = form(url="https://127.0.0.1/elsewhere", **fields)
     assert "would be sent to a server that they were not entered for" in errors(
-        client.post(page(receiver), moved)
+        client.post(page(channel), moved)
     )
     kept = form(url="https://127.0.0.1/", name="renamed", **fields)
-    assert client.post(page(receiver), kept).status_code == 302
-    receiver.refresh_from_db()
-    assert (receiver.name, receiver.url, receiver.secret_id) == ("renamed", "https://127.0.0.1/", "vault")
+    assert client.post(page(channel), kept).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.name, channel.url, channel.secret_id) == ("renamed", "https://127.0.0.1/", "vault")
     # Who may view connections has those that no hidden repository or receiver uses.
-    other = NoticeReceiver.objects.create(name="other", secret=Connection.objects.create(id="others"))
+    other = NotificationChannel.objects.create(name="other", secret=Connection.objects.create(id="others"))
     other.groups.add(Group.objects.create(name="theirs"))
     vera.user_permissions.add(Permission.objects.get(codename="view_connection"))
     offered = logged_in(User.objects.get(pk=vera.pk)).get(f"{LIST}add/").content.decode()
@@ -192,25 +192,29 @@ def test_a_connection_is_handed_to_no_server_by_who_may_not_view_connections(ver
 
 
 def test_who_may_only_look_sees_of_a_url_its_host(vera: User, ours: Group) -> None:
-    receiver = NoticeReceiver.objects.create(name="hook", url="https://hooks.example.com/T0/part-of-a-secret")
-    receiver.groups.add(ours)
-    vera.user_permissions.set(Permission.objects.filter(codename="view_noticereceiver"))
+    channel = NotificationChannel.objects.create(
+        name="hook", url="https://hooks.example.com/T0/part-of-a-secret"
+    )
+    channel.groups.add(ours)
+    vera.user_permissions.set(Permission.objects.filter(codename="view_notificationchannel"))
     client = logged_in(User.objects.get(pk=vera.pk))
-    for address in (LIST, page(receiver)):
+    for address in (LIST, page(channel)):
         shown = client.get(address).content.decode()
         assert "https://hooks.example.com/" in shown
         assert "part-of-a-secret" not in shown
-    assert client.post(page(receiver, "test/")).status_code == 403
+    assert client.post(page(channel, "test/")).status_code == 403
 
 
 def test_an_edit_has_the_receiver_tried_at_once_and_keeps_what_was_observed(
     root: Client, ours: Group
 ) -> None:
-    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/", failures=5, holder="x/y")
-    NoticeReceiver.objects.update(retry_at="2100-01-01T00:00:00Z")
-    root.post(page(receiver), form(url="https://127.0.0.1/new", groups=[ours.pk]))
-    receiver.refresh_from_db()
-    assert (receiver.url, receiver.failures, receiver.retry_at, receiver.holder) == (
+    channel = NotificationChannel.objects.create(
+        name="hook", url="https://127.0.0.1/", failures=5, holder="x/y"
+    )
+    NotificationChannel.objects.update(retry_at="2100-01-01T00:00:00Z")
+    root.post(page(channel), form(url="https://127.0.0.1/new", groups=[ours.pk]))
+    channel.refresh_from_db()
+    assert (channel.url, channel.failures, channel.retry_at, channel.holder) == (
         *("https://127.0.0.1/new", 0, None),
         "x/y",
     )
@@ -219,14 +223,14 @@ def test_an_edit_has_the_receiver_tried_at_once_and_keeps_what_was_observed(
 def test_a_receiver_that_is_switched_off_is_not_told_later_of_what_is_no_news_any_more(
     root: Client, ours: Group
 ) -> None:
-    receiver = NoticeReceiver.objects.create(name="hook", url="https://127.0.0.1/")
-    delivery = outbox.put_test(receiver).deliveries.get()
+    channel = NotificationChannel.objects.create(name="hook", url="https://127.0.0.1/")
+    delivery = outbox.put_test(channel).deliveries.get()
     switched_on = form(url="https://127.0.0.1/", groups=[ours.pk])
     switched_off = {name: value for name, value in switched_on.items() if name != "enabled"}
-    assert root.post(page(receiver), switched_on).status_code == 302
+    assert root.post(page(channel), switched_on).status_code == 302
     assert outbox.due().exists()
-    assert root.post(page(receiver), switched_off).status_code == 302
-    assert root.post(page(receiver), switched_on).status_code == 302
+    assert root.post(page(channel), switched_off).status_code == 302
+    assert root.post(page(channel), switched_on).status_code == 302
     delivery.refresh_from_db()
     assert (delivery.state, delivery.outcome) == ("given_up", "The channel was disabled.")
     assert not outbox.due().exists()
@@ -235,7 +239,7 @@ def test_a_receiver_that_is_switched_off_is_not_told_later_of_what_is_no_news_an
 def test_the_link_of_a_notice_is_the_repositorys_page(settings: Settings, root: Client) -> None:
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com/base")
     repository = Repository.objects.create(name="team")
-    link = values_of(Notice(repository=repository, event="failing", at=repository.created_at))["link"]
+    link = values_of(Notification(repository=repository, event="failing", at=repository.created_at))["link"]
     assert link == "https://kiok.example.com/base" + reverse(
         "admin:gitsync_repository_change", args=[repository.pk]
     )
@@ -245,14 +249,14 @@ def test_the_link_of_a_notice_is_the_repositorys_page(settings: Settings, root: 
 def test_what_was_told_of_a_repository_is_hidden_with_it(vera: User, ours: Group) -> None:
     repository = Repository.objects.create(name="zebra")
     repository.groups.add(ours)
-    receiver = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
-    receiver.groups.add(ours)
-    notice = Notice.objects.create(
+    channel = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
+    channel.groups.add(ours)
+    notification = Notification.objects.create(
         repository=repository, event="failing", message="zebra is broken", at=repository.created_at
     )
-    NoticeDelivery.objects.create(notice=notice, receiver=receiver)
+    NotificationDelivery.objects.create(notification=notification, channel=channel)
     client = logged_in(vera)
-    addresses = (page(receiver), page(receiver, "status/"))
+    addresses = (page(channel), page(channel, "status/"))
     for address in addresses:
         assert "zebra" in client.get(address).content.decode(), address
     repository.groups.clear()  # it is somebody else's now
@@ -265,17 +269,15 @@ def test_each_user_chooses_among_all_their_repositories(root: Client, vera: User
         [Repository(name=f"r{number:03}", url="https://x.invalid/r.git") for number in range(300)]
     )
     ours.repositories.set(rows[:2])
-    receiver = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
-    receiver.repositories.set(rows[7:9])
-    shown = root.get(page(receiver)).content.decode()
+    channel = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
+    channel.repositories.set(rows[7:9])
+    shown = root.get(page(channel)).content.decode()
     assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", shown) == [row.name for row in rows]
     assert re.findall(r'<option value="\d+" selected>(r\d\d\d)</option>', shown) == ["r007", "r008"]
-    answer = root.post(
-        page(receiver), form(url="https://127.0.0.1/", repositories=[rows[8].pk, rows[299].pk])
-    )
+    answer = root.post(page(channel), form(url="https://127.0.0.1/", repositories=[rows[8].pk, rows[299].pk]))
     assert answer.status_code == 302
-    assert [row.name for row in receiver.repositories.order_by("name")] == ["r008", "r299"]
-    refused = root.post(page(receiver), form(url="", repositories=[rows[5].pk])).content.decode()
+    assert [row.name for row in channel.repositories.order_by("name")] == ["r008", "r299"]
+    refused = root.post(page(channel), form(url="", repositories=[rows[5].pk])).content.decode()
     assert re.findall(r'<option value="\d+" selected>(r\d\d\d)</option>', refused) == ["r005"]
     listed = logged_in(vera).get(f"{LIST}add/").content.decode()
     assert re.findall(r"<option[^>]*>(r\d\d\d)</option>", listed) == ["r000", "r001"]

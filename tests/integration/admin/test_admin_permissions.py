@@ -144,7 +144,7 @@ def test_the_same_posts_of_a_superuser_change_what_they_are_for(requests: list[R
         *("gitsync_repository_changelist sync_now", "gitsync_repository_changelist delete_selected"),
         *("gitsync_repository_change", "gitsync_repository_delete", "gitsync_repository_sync"),
         *("auth_group_change", "auth_group_changelist delete_selected", "connections_connection_change"),
-        *("gitsync_noticereceiver_delete", "gitsync_system_check"),
+        *("notifications_notificationchannel_delete", "gitsync_system_check"),
     }
     assert expected <= effective, sorted(effective)
     assert not [name for name in effective if name.startswith("django_q_")]

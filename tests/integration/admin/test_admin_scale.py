@@ -30,7 +30,7 @@ MANY = replace(
     syncs=400,
     files=400,
     deliveries=400,
-    notices=400,
+    notifications=400,
     connections=120,
     tasks=120,
 )

@@ -25,7 +25,7 @@ from pytest_django import Settings
 from compilers.formats.jar import JAVA
 from compilers.formats.python import PYTHON
 from compilers.sandbox.config import LABEL_PROTOCOL
-from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
+from gitsync.models import QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import database, engine, host, secrets, web, workers
 from gitsync.monitoring.doctor.check import Check, ok
 from gitsync.monitoring.doctor.runner import NAMES, examine
@@ -35,6 +35,7 @@ from kiok.checks import CheckResult, CheckStatus
 from kiok.cluster.leader import take_lead
 from kiok.cluster.models import LeaderLease, Worker
 from kiok.connections.models import Connection
+from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.support.cluster import ROOT
 from tests.support.images import image_from
 
@@ -249,38 +250,38 @@ def test_a_worker_without_an_engine_is_told_with_its_machine(well: None) -> None
 
 
 def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
-    assert told(workers.notices()) == ("ok", "no notification channel is configured")
-    hook = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
-    assert told(workers.notices()) == ("warn", "1 channel; notifications have no links")
+    assert told(workers.notifications()) == ("ok", "no notification channel is configured")
+    hook = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
+    assert told(workers.notifications()) == ("warn", "1 channel; notifications have no links")
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
-    assert told(workers.notices())[0] == "ok"
+    assert told(workers.notifications())[0] == "ok"
     hook.failures = 2
     hook.save()
-    assert told(workers.notices()) == ("warn", "1 channel; the last attempt failed: hook")
-    NoticeReceiver.objects.create(name="mail", kind="email", addresses="ada@example.com")
-    assert told(workers.notices())[0] == "fail"
+    assert told(workers.notifications()) == ("warn", "1 channel; the last attempt failed: hook")
+    NotificationChannel.objects.create(name="mail", kind="email", addresses="ada@example.com")
+    assert told(workers.notifications())[0] == "fail"
 
 
 def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Settings) -> None:
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
-    hook = NoticeReceiver.objects.create(name="hook", url="https://x.invalid/")
+    hook = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
 
-    def notice(state: str, age: timedelta) -> NoticeDelivery:
-        made = Notice.objects.create(event="test", at=Now())
+    def notification(state: str, age: timedelta) -> NotificationDelivery:
+        made = Notification.objects.create(event="test", at=Now())
         at = timezone.now() - age
-        return NoticeDelivery.objects.create(
-            notice=made, receiver=hook, state=state, created_at=at, attempted_at=at
+        return NotificationDelivery.objects.create(
+            notification=made, channel=hook, state=state, created_at=at, attempted_at=at
         )
 
-    notice("sent", timedelta(days=30))
-    notice("given_up", timedelta(days=2))
-    waiting = notice("waiting", timedelta(minutes=1))
-    assert told(workers.notices()) == ("ok", "1 channel")
-    NoticeDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
-    status, text = told(workers.notices())
+    notification("sent", timedelta(days=30))
+    notification("given_up", timedelta(days=2))
+    waiting = notification("waiting", timedelta(minutes=1))
+    assert told(workers.notifications()) == ("ok", "1 channel")
+    NotificationDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
+    status, text = told(workers.notifications())
     assert (status, text.replace("\xa0", " ")) == ("warn", "1 channel; a notification has waited for 2 hours")
-    notice("given_up", timedelta(hours=1))
-    assert told(workers.notices()) == ("warn", "1 channel; given up within the last day: 1 to hook")
+    notification("given_up", timedelta(hours=1))
+    assert told(workers.notifications()) == ("warn", "1 channel; given up within the last day: 1 to hook")
 
 
 # The engine.

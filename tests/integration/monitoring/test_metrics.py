@@ -16,25 +16,15 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from gitsync import VERSION
-from gitsync.models import (
-    FileState,
-    Notice,
-    NoticeDelivery,
-    NoticeReceiver,
-    Repository,
-    RepositoryState,
-    SourceFile,
-    SyncRun,
-    SyncState,
-    Trigger,
-)
+from gitsync.models import FileState, Repository, RepositoryState, SourceFile, SyncRun, SyncState, Trigger
 from gitsync.monitoring import collector, metrics
 from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
 from kiok.cluster.leader import resign, take_lead
 from kiok.cluster.models import LeaderLease, Worker
+from kiok.cluster.version import VERSION
 from kiok.metadata.models import Dag, Origin
+from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.servers.repositories import WorkRepo
 
@@ -279,16 +269,16 @@ def test_notices_that_have_not_arrived_are_on_the_page_by_kind_of_receiver() -> 
 
     assert set(counted().values()) == {0}
     hook, off, mail = (
-        NoticeReceiver.objects.create(name=name, kind=kind, enabled=name != "off")
+        NotificationChannel.objects.create(name=name, kind=kind, enabled=name != "off")
         for name, kind in (("hook", "webhook"), ("off", "webhook"), ("mail", "email"))
     )
-    for receiver, state, hours in (
+    for channel, state, hours in (
         *((hook, "waiting", 0), (hook, "waiting", 30), (hook, "sent", 0), (off, "waiting", 0)),
         *((mail, "given_up", 23), (off, "given_up", 1), (hook, "given_up", 25)),
     ):
-        NoticeDelivery.objects.create(
-            notice=Notice.objects.create(event="test", at=Now()),
-            receiver=receiver,
+        NotificationDelivery.objects.create(
+            notification=Notification.objects.create(event="test", at=Now()),
+            channel=channel,
             state=state,
             attempted_at=timezone.now() - timedelta(hours=hours),
         )

@@ -18,10 +18,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from pytest_django import Settings
 
-from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, ReceiverKind, Repository
-from gitsync.notices import mail, sender, webhook
+from gitsync.models import Repository
 from kiok.connections.models import Connection
-from kiok.notifications.errors import NotDelivered, Refused
+from kiok.notifications import mail, sender, webhook
+from kiok.notifications.errors import DeliveryRefused, NotDelivered
+from kiok.notifications.models import ChannelKind, Notification, NotificationChannel, NotificationDelivery
 from tests.support.servers.receiver import ForwardProxy, MailServer, WebhookServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +33,7 @@ KEY = "the-key-that-signs-bodies"
 
 @pytest.fixture
 def server(tmp_path: Path, settings: Settings) -> Iterator[WebhookServer]:
-    with WebhookServer(tmp_path / "receiver") as running:
+    with WebhookServer(tmp_path / "channel") as running:
         settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=running.ca_file)
         yield running
 
@@ -53,10 +54,10 @@ def mail_server(tmp_path: Path, settings: Settings) -> Iterator[MailServer]:
         yield running
 
 
-def delivery(receiver: NoticeReceiver, message: str = "it broke") -> NoticeDelivery:
+def delivery(channel: NotificationChannel, message: str = "it broke") -> NotificationDelivery:
     """A notice that waits for the receiver."""
     repository, _ = Repository.objects.get_or_create(name="team", url="https://git.example.org/team/dags.git")
-    notice = Notice.objects.create(
+    notification = Notification.objects.create(
         repository=repository,
         event="failing",
         before="in_sync",
@@ -65,11 +66,11 @@ def delivery(receiver: NoticeReceiver, message: str = "it broke") -> NoticeDeliv
         message=message,
         at=timezone.now(),
     )
-    return NoticeDelivery.objects.create(notice=notice, receiver=receiver)
+    return NotificationDelivery.objects.create(notification=notification, channel=channel)
 
 
-def hook(url: str, **options: object) -> NoticeReceiver:
-    return NoticeReceiver.objects.create(name="hook", url=url, all_repositories=True, **options)
+def hook(url: str, **options: object) -> NotificationChannel:
+    return NotificationChannel.objects.create(name="hook", url=url, all_repositories=True, **options)
 
 
 def connection(**properties: str) -> Connection:
@@ -78,10 +79,10 @@ def connection(**properties: str) -> Connection:
     return made
 
 
-def problem(receiver: NoticeReceiver) -> str:
+def problem(channel: NotificationChannel) -> str:
     """What the one attempt comes to."""
     with pytest.raises(NotDelivered) as caught:
-        sender.send(receiver, delivery(receiver))
+        sender.send(channel, delivery(channel))
     return str(caught.value)
 
 
@@ -89,14 +90,14 @@ def problem(receiver: NoticeReceiver) -> str:
 
 
 def test_a_webhook_is_authorized_and_signed_by_its_connection(server: WebhookServer) -> None:
-    receiver = hook(server.url("hook?key=1"), secret=connection(authorization=TOKEN, secret=KEY))
-    row = delivery(receiver)
-    assert sender.send(receiver, row) == "200 Answered: ok"
+    channel = hook(server.url("hook?key=1"), secret=connection(authorization=TOKEN, secret=KEY))
+    row = delivery(channel)
+    assert sender.send(channel, row) == "200 Answered: ok"
     [told] = server.told
     assert told.path == "/hook?key=1"
     assert told.headers["authorization"] == TOKEN
     assert told.headers["content-type"] == "application/json"
-    assert told.headers["kiok-notice-id"] == str(row.notice.uid) == told.json["id"]
+    assert told.headers["kiok-notice-id"] == str(row.notification.uid) == told.json["id"]
     digest = hmac.new(KEY.encode(), told.body, hashlib.sha256).hexdigest()
     assert told.headers["kiok-signature-256"] == f"sha256={digest}"
     assert told.json["url"] == "https://git.example.org/team/dags.git"
@@ -106,9 +107,9 @@ def test_a_webhook_is_authorized_and_signed_by_its_connection(server: WebhookSer
 def test_a_url_that_is_a_secret_is_used_from_the_connection_and_is_in_no_message(
     server: WebhookServer,
 ) -> None:
-    receiver = hook("", secret=connection(webhookUrl=server.url("services/T0/secret-part-of-the-url")))
-    receiver.full_clean()
-    sender.send(receiver, delivery(receiver))
+    channel = hook("", secret=connection(webhookUrl=server.url("services/T0/secret-part-of-the-url")))
+    channel.full_clean()
+    sender.send(channel, delivery(channel))
     assert server.told[0].path == "/services/T0/secret-part-of-the-url"
     server.status = 404
     for answer in (
@@ -116,24 +117,24 @@ def test_a_url_that_is_a_secret_is_used_from_the_connection_and_is_in_no_message
         "<p>no hook <b>secret-part-of-the-url</b></p>",
     ):
         server.answer = answer.encode()
-        said = problem(receiver)
+        said = problem(channel)
         assert "404" in said
         assert "secret-part" not in said
 
 
 def test_a_connection_is_handed_to_no_other_host_than_those_it_names(server: WebhookServer) -> None:
-    receiver = hook(server.url(), secret=connection(authorization=TOKEN, hosts="hooks.example.com"))
-    assert "'hosts' does not include localhost" in problem(receiver)
+    channel = hook(server.url(), secret=connection(authorization=TOKEN, hosts="hooks.example.com"))
+    assert "'hosts' does not include localhost" in problem(channel)
     assert server.told == []
 
 
 def test_of_the_answer_an_excerpt_is_kept_without_secrets_and_control_characters(
     server: WebhookServer,
 ) -> None:
-    receiver = hook(server.url(), secret=connection(authorization=TOKEN))
+    channel = hook(server.url(), secret=connection(authorization=TOKEN))
     server.status = 500
     server.answer = f"\x1b[31m<b>no</b> {TOKEN} ".encode() + b"\xff" + b"y" * 100_000
-    said = problem(receiver)
+    said = problem(channel)
     assert said.startswith("https://localhost:")
     assert "responded 500 Answered: [31m<b>no</b>" in said
     assert TOKEN not in said
@@ -169,25 +170,25 @@ def test_of_the_answer_an_excerpt_is_kept_without_secrets_and_control_characters
 def test_a_url_that_may_not_be_told_is_refused_when_it_is_entered_and_when_it_is_used(
     url: str, says: str
 ) -> None:
-    receiver = NoticeReceiver(name="x", url=url)
+    channel = NotificationChannel(name="x", url=url)
     with pytest.raises(ValidationError) as caught:
-        receiver.full_clean()
+        channel.full_clean()
     [message] = caught.value.message_dict["url"]
     assert re.search(says, message)
-    receiver.name = "stored"
-    receiver.save()
-    assert re.search(says, problem(receiver))
+    channel.name = "stored"
+    channel.save()
+    assert re.search(says, problem(channel))
 
 
 def test_a_name_that_leads_to_a_private_address_is_refused_unless_it_is_allowed(
     server: WebhookServer, settings: Settings
 ) -> None:
-    receiver = hook(server.url(host="localhost"))
+    channel = hook(server.url(host="localhost"))
     settings.KIOK = replace(settings.KIOK, gitsync_allow_private_hosts=())
-    assert "it resolves to" in problem(receiver)
+    assert "it resolves to" in problem(channel)
     assert server.told == []
     settings.KIOK = replace(settings.KIOK, gitsync_allow_private_hosts=("localhost",))
-    sender.send(receiver, delivery(receiver))
+    sender.send(channel, delivery(channel))
     assert len(server.told) == 1
 
 
@@ -202,8 +203,8 @@ def test_it_is_the_address_that_was_checked_that_is_connected_to(
         return ask(host, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", noting)
-    receiver = hook(server.url())
-    sender.send(receiver, delivery(receiver))
+    channel = hook(server.url())
+    sender.send(channel, delivery(channel))
     assert server.told[0].headers["host"].startswith("localhost:")
     assert asked.count("localhost") == 1
     assert set(asked) <= {"localhost", "127.0.0.1", "::1"}
@@ -212,34 +213,34 @@ def test_it_is_the_address_that_was_checked_that_is_connected_to(
 def test_a_proxy_of_the_environment_is_used_and_private_addresses_stay_refused(
     server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receiver = hook(server.url())
+    channel = hook(server.url())
     with ForwardProxy() as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
-        assert sender.send(receiver, delivery(receiver)) == "200 Answered: ok"
+        assert sender.send(channel, delivery(channel)) == "200 Answered: ok"
         host = server.url().split("/")[2]
         assert proxy.asked == [(host, "Basic " + base64.b64encode(b"ada:secret word").decode())]
-        receiver.url = "https://10.0.0.1/"
-        assert "private" in problem(receiver)
+        channel.url = "https://10.0.0.1/"
+        assert "private" in problem(channel)
         monkeypatch.setenv("no_proxy", "localhost")
-        receiver.url = server.url()
-        sender.send(receiver, delivery(receiver))
+        channel.url = server.url()
+        sender.send(channel, delivery(channel))
         assert len(proxy.asked) == 1
     assert len(server.told) == 2
     monkeypatch.delenv("no_proxy")
-    assert "the request to https://localhost" in problem(receiver)  # the proxy is gone
+    assert "the request to https://localhost" in problem(channel)  # the proxy is gone
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
-    assert "https_proxy is invalid" in problem(receiver)
+    assert "https_proxy is invalid" in problem(channel)
     monkeypatch.setenv("https_proxy", "http://ada:secret/word@127.0.0.1:1")  # not percent-encoded
-    said = problem(receiver)
+    said = problem(channel)
     assert "https_proxy is invalid" in said
     assert "secret" not in said
 
 
 def test_a_redirect_is_not_followed(server: WebhookServer) -> None:
-    receiver = hook(server.url())
+    channel = hook(server.url())
     server.status, server.headers = 307, {"Location": server.url("elsewhere")}
-    with pytest.raises(Refused, match="Redirects are not followed: enter the final URL"):
-        sender.send(receiver, delivery(receiver))
+    with pytest.raises(DeliveryRefused, match="Redirects are not followed: enter the final URL"):
+        sender.send(channel, delivery(channel))
     assert [told.path for told in server.told] == ["/hook"]
 
 
@@ -258,8 +259,8 @@ def test_an_answer_that_drips_for_ever_is_cut_when_the_time_is_up(
 ) -> None:
     monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 1.0)
     server.answer, server.drip_seconds = b"x" * 3000, 0.1  # each byte well within the limit of one read
-    receiver = hook(server.url())
-    assert "did not respond within 1 s" in problem(receiver)
+    channel = hook(server.url())
+    assert "did not respond within 1 s" in problem(channel)
 
 
 def test_a_connection_that_cannot_be_decrypted_is_that_receivers_failure(server: WebhookServer) -> None:
@@ -272,27 +273,27 @@ def test_a_connection_that_cannot_be_decrypted_is_that_receivers_failure(server:
 # E-mail.
 
 
-def by_mail(addresses: str = "ada@example.com\nbob@example.com") -> NoticeReceiver:
-    return NoticeReceiver.objects.create(
-        name="mail", kind=ReceiverKind.EMAIL, addresses=addresses, all_repositories=True
+def by_mail(addresses: str = "ada@example.com\nbob@example.com") -> NotificationChannel:
+    return NotificationChannel.objects.create(
+        name="mail", kind=ChannelKind.EMAIL, addresses=addresses, all_repositories=True
     )
 
 
 def test_e_mail_is_sent_over_tls_with_the_login_to_all_addresses(mail_server: MailServer) -> None:
-    receiver = by_mail()
-    receiver.full_clean()
-    row = delivery(receiver, "it broke\x1b <b>")
-    said = sender.send(receiver, row)
+    channel = by_mail()
+    channel.full_clean()
+    row = delivery(channel, "it broke\x1b <b>")
+    said = sender.send(channel, row)
     assert said == f"localhost:{mail_server.port} accepted the message for 2 addresses"
-    sender.send(receiver, row)
+    sender.send(channel, row)
     first, second = (message_from_string(text, policy=default) for _, _, text in mail_server.messages)
     login, recipients, _ = mail_server.messages[0]
     assert base64.b64decode(login) == b"\0ada\0a-password-for-mail"
     assert recipients == ["ada@example.com", "bob@example.com"]
     assert first["Subject"] == "[kiok] team is failing: ref_missing"
     assert first["From"] == "kiok <kiok@example.com>"
-    assert first["Message-ID"] == second["Message-ID"] == f"<{row.notice.uid}.{receiver.pk}@example.com>"
-    assert first["Kiok-Notice-Id"] == str(row.notice.uid)
+    assert first["Message-ID"] == second["Message-ID"] == f"<{row.notification.uid}.{channel.pk}@example.com>"
+    assert first["Kiok-Notice-Id"] == str(row.notification.uid)
     text = first.get_content()
     assert "Message: it broke" in text
     assert "What to do: Correct the ref, or push it" in text
@@ -304,28 +305,28 @@ def test_e_mail_is_sent_over_tls_from_the_start_where_the_server_wants_it(
 ) -> None:
     mail_server.speaks_tls = True
     settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = False, True
-    receiver = by_mail()
-    assert "accepted the message for 2 addresses" in sender.send(receiver, delivery(receiver))
+    channel = by_mail()
+    assert "accepted the message for 2 addresses" in sender.send(channel, delivery(channel))
     [(login, recipients, _)] = mail_server.messages
     assert base64.b64decode(login) == b"\0ada\0a-password-for-mail"
-    assert recipients == receiver.address_list
+    assert recipients == channel.address_list
     settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=None)
-    assert "certificate" in problem(receiver)
+    assert "certificate" in problem(channel)
 
 
 def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
     mail_server: MailServer, settings: Settings
 ) -> None:
-    receiver = by_mail()
+    channel = by_mail()
     mail_server.refuses = "554 we do not like it"
-    with pytest.raises(Refused, match=r"refused the message: .*554.*we do not like it"):
-        sender.send(receiver, delivery(receiver))
+    with pytest.raises(DeliveryRefused, match=r"refused the message: .*554.*we do not like it"):
+        sender.send(channel, delivery(channel))
     settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=None)
-    assert "certificate" in problem(receiver)
+    assert "certificate" in problem(channel)
     settings.EMAIL_PORT = 1
-    assert "the message could not be sent to" in problem(receiver)
+    assert "the message could not be sent to" in problem(channel)
     settings.KIOK = replace(settings.KIOK, mail_host="")
-    assert "set kiok.mail.host" in problem(receiver)
+    assert "set kiok.mail.host" in problem(channel)
     assert mail_server.messages == []
 
 
@@ -334,25 +335,25 @@ def test_a_mail_server_that_says_later_is_tried_for_as_long_as_one_that_is_away(
     where: str, mail_server: MailServer
 ) -> None:
     """Greylisting answers 4yz for some minutes (RFC 6647); only 5yz is a refusal (RFC 5321, 4.2.1)."""
-    receiver, later = by_mail(), "451 4.7.1 greylisted, try again later"
+    channel, later = by_mail(), "451 4.7.1 greylisted, try again later"
     if where == "message":
         mail_server.refuses = later
     else:
-        mail_server.refuses_addresses = dict.fromkeys(receiver.address_list, later)
+        mail_server.refuses_addresses = dict.fromkeys(channel.address_list, later)
     with pytest.raises(NotDelivered, match="greylisted, try again later") as caught:
-        sender.send(receiver, delivery(receiver))
-    assert not isinstance(caught.value, Refused)
-    mail_server.refuses_addresses = dict.fromkeys(receiver.address_list, "550 no such user here")
-    with pytest.raises(Refused, match="no such user here"):
-        sender.send(receiver, delivery(receiver))
+        sender.send(channel, delivery(channel))
+    assert not isinstance(caught.value, DeliveryRefused)
+    mail_server.refuses_addresses = dict.fromkeys(channel.address_list, "550 no such user here")
+    with pytest.raises(DeliveryRefused, match="no such user here"):
+        sender.send(channel, delivery(channel))
 
 
 def test_addresses_that_are_refused_are_named_though_the_others_get_the_message(
     mail_server: MailServer,
 ) -> None:
     mail_server.refuses_addresses = {"bob@example.com": "550 no such user here"}
-    receiver = by_mail()
-    said = sender.send(receiver, delivery(receiver))
+    channel = by_mail()
+    said = sender.send(channel, delivery(channel))
     assert [recipients for _, recipients, _ in mail_server.messages] == [["ada@example.com"]]
     assert said == (
         f"localhost:{mail_server.port} accepted the message for 1 of 2 addresses; "
@@ -364,8 +365,8 @@ def test_a_mail_server_may_look_at_the_message_for_longer_than_at_a_command(
     mail_server: MailServer, settings: Settings
 ) -> None:
     settings.EMAIL_TIMEOUT, mail_server.taking_seconds = 0.5, 1.0
-    receiver = by_mail()
-    assert "accepted the message" in sender.send(receiver, delivery(receiver))
+    channel = by_mail()
+    assert "accepted the message" in sender.send(channel, delivery(channel))
     assert len(mail_server.messages) == 1
 
 
@@ -389,5 +390,5 @@ def test_a_mail_server_that_takes_its_time_is_given_up_before_another_worker_beg
 )
 def test_addresses_that_are_none_are_refused(addresses: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        NoticeReceiver(name="mail", kind=ReceiverKind.EMAIL, addresses=addresses).full_clean()
+        NotificationChannel(name="mail", kind=ChannelKind.EMAIL, addresses=addresses).full_clean()
     assert set(caught.value.message_dict) == {"addresses"}

@@ -22,20 +22,20 @@ from django_q.models import OrmQ
 from pytest_django import Settings
 
 from gitsync.errors import LeaseLost
-from gitsync.models import (
-    Notice,
-    NoticeDelivery,
-    NoticeReceiver,
-    NoticeState,
-    Repository,
-    SyncRun,
-    Trigger,
-)
-from gitsync.notices import outbox, sender, webhook
+from gitsync.models import Repository, SyncRun, Trigger
 from gitsync.sync import remote, status
 from gitsync.sync.context import SyncContext, SyncOptions
 from gitsync.sync.failure import SyncFailure
 from gitsync.sync.lease import acquire
+from kiok.notifications import content, outbox, sender, webhook
+from kiok.notifications.content import Description
+from kiok.notifications.models import (
+    DeliveryState,
+    Notification,
+    NotificationChannel,
+    NotificationDelivery,
+    NotificationEvent,
+)
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.cluster import ROOT, eventually, workers
 from tests.support.servers.https import HttpsServer
@@ -49,18 +49,18 @@ BROKEN = "dag:\n  id: a\ntasks:\n- id: x\n  require: [y]\n"
 
 @pytest.fixture
 def server(tmp_path: Path, settings: Settings) -> Iterator[WebhookServer]:
-    with WebhookServer(tmp_path / "receiver") as running:
+    with WebhookServer(tmp_path / "channel") as running:
         settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=running.ca_file)
         yield running
 
 
 @pytest.fixture
-def receiver(server: WebhookServer) -> NoticeReceiver:
-    return NoticeReceiver.objects.create(name="everybody", url=server.url(), all_repositories=True)
+def channel(server: WebhookServer) -> NotificationChannel:
+    return NotificationChannel.objects.create(name="everybody", url=server.url(), all_repositories=True)
 
 
 def events() -> list[str]:
-    return list(Notice.objects.order_by("id").values_list("event", flat=True))
+    return list(Notification.objects.order_by("id").values_list("event", flat=True))
 
 
 def told(server: WebhookServer) -> list[str]:
@@ -68,7 +68,7 @@ def told(server: WebhookServer) -> list[str]:
 
 
 def states() -> list[str]:
-    return list(NoticeDelivery.objects.order_by("id").values_list("state", flat=True))
+    return list(NotificationDelivery.objects.order_by("id").values_list("state", flat=True))
 
 
 def fail(repository: Repository, *, transient: bool = False) -> None:
@@ -81,19 +81,23 @@ def put(repository: Repository, *names: str) -> None:
     """Notices, whose messages are these."""
     for name in names:
         with transaction.atomic():
-            outbox.put(Notice(repository=repository, event="failing", message=name, at=timezone.now()))
+            outbox.put(Notification(repository=repository, event="failing", message=name, at=timezone.now()))
 
 
 def later() -> None:
     """As if the pauses after failures were over."""
-    NoticeReceiver.objects.update(retry_at=None)
+    NotificationChannel.objects.update(retry_at=None)
 
 
 # Which notifications are sent, and when.
 
 
 def test_a_failure_and_the_recovery_are_told_once_each_however_often_it_is_looked_at(
-    work_repo: WorkRepo, sync: Sync, repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    work_repo: WorkRepo,
+    sync: Sync,
+    repository: Repository,
+    channel: NotificationChannel,
+    server: WebhookServer,
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
@@ -126,10 +130,10 @@ def test_a_file_that_breaks_and_is_mended_is_told_at_once(
     work_repo.publish({"a.yaml": BROKEN, "b.yaml": yaml_dag("b")})
     sync()
     assert events() == ["degraded"]
-    notice = Notice.objects.get()
-    assert notice.reason == "files_failed"
-    assert notice.message.startswith("1 file failed. a.yaml:5: ")
-    assert "requires" in notice.message
+    notification = Notification.objects.get()
+    assert notification.reason == "files_failed"
+    assert notification.message.startswith("1 file failed. a.yaml:5: ")
+    assert "requires" in notification.message
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
     assert events() == ["degraded", "recovered"]
@@ -197,7 +201,7 @@ def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -
 def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Repository) -> None:
     failure = SyncFailure("unknown", "https://u:hunter22@git.example.org/x\x1b[2J\nline " + "x" * 5000, False)
     status.fail_unreached(repository, failure, Trigger.SCHEDULE)
-    message = Notice.objects.get().message
+    message = Notification.objects.get().message
     assert "hunter22" not in message
     assert message.isprintable()
     assert len(message) <= 1000
@@ -208,7 +212,7 @@ def test_receivers_are_told_of_their_repositories_alone(repository: Repository) 
     repository.groups.add(ours)
     other = Repository.objects.create(name="other")
     by_name = {
-        name: NoticeReceiver.objects.create(name=name, url="https://x.invalid/")
+        name: NotificationChannel.objects.create(name=name, url="https://x.invalid/")
         for name in ("by group", "by repository", "by both", "of others", "of none")
     }
     by_name["by group"].groups.add(ours)
@@ -217,10 +221,10 @@ def test_receivers_are_told_of_their_repositories_alone(repository: Repository) 
     by_name["by both"].repositories.add(repository, other)
     by_name["of others"].groups.add(theirs)
     by_name["of others"].repositories.add(other)
-    NoticeReceiver.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
-    NoticeReceiver.objects.create(name="off", all_repositories=True, enabled=False)
+    NotificationChannel.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
+    NotificationChannel.objects.create(name="off", all_repositories=True, enabled=False)
     fail(repository)
-    found = NoticeDelivery.objects.values_list("receiver__name", flat=True)
+    found = NotificationDelivery.objects.values_list("channel__name", flat=True)
     assert sorted(found) == ["all", "by both", "by group", "by repository"]
 
 
@@ -228,10 +232,10 @@ def test_receivers_are_told_of_their_repositories_alone(repository: Repository) 
 
 
 def test_a_worker_killed_between_sending_and_saying_so_has_it_sent_again_under_the_same_id(
-    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     put(repository, "killed")
-    code = "import django; django.setup(); from gitsync.notices.sender import deliver; deliver()"
+    code = "import django; django.setup(); from kiok.notifications.sender import deliver; deliver()"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -245,17 +249,17 @@ def test_a_worker_killed_between_sending_and_saying_so_has_it_sent_again_under_t
     server.on_request = lambda: os.kill(process.pid, signal.SIGKILL)
     assert process.wait(600) == -signal.SIGKILL
     server.on_request = lambda: None
-    assert states() == [NoticeState.WAITING]
+    assert states() == [DeliveryState.WAITING]
     assert outbox.wake_if_due()
     assert sender.deliver() == "1 notifications delivered"
     first, second = server.told
     assert first.headers["kiok-notice-id"] == second.headers["kiok-notice-id"] == first.json["id"]
     assert first.body == second.body
-    assert states() == [NoticeState.SENT]
+    assert states() == [DeliveryState.SENT]
 
 
 def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
-    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     server.status = 503
     put(repository, "one", "two")
@@ -264,21 +268,21 @@ def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
     put(repository, "three")
     assert sender.deliver() == "0 notifications delivered"  # it is left alone for a while
     assert len(server.told) == 1
-    receiver.refresh_from_db()
-    assert receiver.failures == 1
-    assert receiver.retry_at is not None
-    assert timezone.now() < receiver.retry_at < timezone.now() + timedelta(minutes=1)
-    assert "503" in NoticeDelivery.objects.earliest("pk").outcome
+    channel.refresh_from_db()
+    assert channel.failures == 1
+    assert channel.retry_at is not None
+    assert timezone.now() < channel.retry_at < timezone.now() + timedelta(minutes=1)
+    assert "503" in NotificationDelivery.objects.earliest("pk").outcome
     later()
     server.status = 200
     assert sender.deliver() == "3 notifications delivered"
     assert [item.json["message"] for item in server.told] == ["one", "one", "two", "three"]
-    receiver.refresh_from_db()
-    assert (receiver.failures, receiver.retry_at, receiver.holder) == (0, None, "")
+    channel.refresh_from_db()
+    assert (channel.failures, channel.retry_at, channel.holder) == (0, None, "")
 
 
 def test_pauses_grow_up_to_an_hour_and_after_a_day_a_notice_is_given_up(
-    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     server.status = 500
     put(repository, "old")
@@ -286,25 +290,25 @@ def test_pauses_grow_up_to_an_hour_and_after_a_day_a_notice_is_given_up(
     for _ in range(9):
         later()
         sender.deliver()
-        receiver.refresh_from_db()
-        pauses.append((receiver.retry_at - timezone.now()).total_seconds())  # type: ignore[operator]
+        channel.refresh_from_db()
+        pauses.append((channel.retry_at - timezone.now()).total_seconds())  # type: ignore[operator]
     assert pauses == pytest.approx([30, 60, 120, 240, 480, 960, 1920, 3600, 3600], abs=25)
-    NoticeDelivery.objects.update(created_at=Now() - timedelta(hours=25))
+    NotificationDelivery.objects.update(created_at=Now() - timedelta(hours=25))
     later()
     sender.deliver()
-    assert states() == [NoticeState.GIVEN_UP]
+    assert states() == [DeliveryState.GIVEN_UP]
     assert not outbox.due().exists()
 
 
 def test_a_notice_that_is_refused_does_not_hold_up_those_behind_it_for_long(
-    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     server.status = 400
     put(repository, "bad", "good")
     for _ in range(sender.REFUSALS):
         assert sender.deliver() == "0 notifications delivered"
         later()
-    assert states() == [NoticeState.GIVEN_UP, NoticeState.WAITING]
+    assert states() == [DeliveryState.GIVEN_UP, DeliveryState.WAITING]
     server.status = 204
     server.answer = b""
     assert sender.deliver() == "1 notifications delivered"
@@ -312,25 +316,25 @@ def test_a_notice_that_is_refused_does_not_hold_up_those_behind_it_for_long(
 
 def test_a_receiver_that_hangs_costs_one_attempt_and_holds_up_no_other(
     repository: Repository,
-    receiver: NoticeReceiver,
+    channel: NotificationChannel,
     server: WebhookServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 10.0)
     hanging = WebhookServer(tmp_path / "hanging")  # not serving: it takes connections, and says nothing
-    NoticeReceiver.objects.create(name="hangs", url=hanging.url(), all_repositories=True)
+    NotificationChannel.objects.create(name="hangs", url=hanging.url(), all_repositories=True)
     put(repository, "one", "two")
     assert sender.deliver() == "2 notifications delivered"
     assert len(server.told) == 2
-    lost = NoticeDelivery.objects.filter(receiver__name="hangs").order_by("pk")
+    lost = NotificationDelivery.objects.filter(channel__name="hangs").order_by("pk")
     assert [row.attempts for row in lost] == [1, 0]
     assert "did not respond within 10 s" in lost[0].outcome
     hanging._server.server_close()
 
 
 def test_many_workers_at_once_send_each_notice_once_and_in_order(
-    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     put(repository, *(str(number) for number in range(6)))
 
@@ -349,14 +353,14 @@ def test_many_workers_at_once_send_each_notice_once_and_in_order(
 
 
 def test_what_another_worker_has_sent_meanwhile_stays_sent(
-    repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     """A worker that was frozen in the middle of an attempt, whose receiver another one took, and which then fails."""
     put(repository, "one")
 
     def be_overtaken() -> None:
         server.on_request = lambda: None
-        NoticeReceiver.objects.update(held_until=Now() - timedelta(seconds=1))
+        NotificationChannel.objects.update(held_until=Now() - timedelta(seconds=1))
         try:
             assert sender.deliver() == "1 notifications delivered"
         finally:
@@ -366,11 +370,11 @@ def test_what_another_worker_has_sent_meanwhile_stays_sent(
     server.on_request = be_overtaken
     assert sender.deliver() == "0 notifications delivered"
     assert len(server.told) == 2
-    assert states() == [NoticeState.SENT]
+    assert states() == [DeliveryState.SENT]
 
 
 def test_of_many_that_fail_together_one_wakes_a_worker(
-    repository: Repository, receiver: NoticeReceiver
+    repository: Repository, channel: NotificationChannel
 ) -> None:
     OrmQ.objects.all().delete()
     put(repository, "one", "two", "three")
@@ -379,18 +383,18 @@ def test_of_many_that_fail_together_one_wakes_a_worker(
 
 
 def test_a_receiver_that_rests_after_a_failure_does_not_keep_a_worker_from_being_woken_for_another(
-    repository: Repository, receiver: NoticeReceiver
+    repository: Repository, channel: NotificationChannel
 ) -> None:
     put(repository, "one")
-    NoticeReceiver.objects.update(failures=1, retry_at=Now() - timedelta(seconds=1))
-    NoticeReceiver.objects.create(name="another", url="https://x.invalid/").repositories.add(repository)
+    NotificationChannel.objects.update(failures=1, retry_at=Now() - timedelta(seconds=1))
+    NotificationChannel.objects.create(name="another", url="https://x.invalid/").repositories.add(repository)
     OrmQ.objects.all().delete()
     put(repository, "two")
     assert OrmQ.objects.count() == 1
 
 
 def test_a_queue_that_is_away_fails_no_sync_and_the_leader_wakes_a_worker_later(
-    repository: Repository, receiver: NoticeReceiver
+    repository: Repository, channel: NotificationChannel
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE django_q_ormq RENAME TO away")
@@ -398,7 +402,7 @@ def test_a_queue_that_is_away_fails_no_sync_and_the_leader_wakes_a_worker_later(
             fail(repository)
         finally:
             cursor.execute("ALTER TABLE away RENAME TO django_q_ormq")
-    assert (events(), states()) == (["failing"], [NoticeState.WAITING])
+    assert (events(), states()) == (["failing"], [DeliveryState.WAITING])
     assert outbox.wake_if_due()
     assert OrmQ.objects.count() == 1
 
@@ -406,18 +410,37 @@ def test_a_queue_that_is_away_fails_no_sync_and_the_leader_wakes_a_worker_later(
 def test_without_a_receiver_nothing_is_queued(repository: Repository) -> None:
     OrmQ.objects.all().delete()
     fail(repository)
-    assert (OrmQ.objects.count(), NoticeDelivery.objects.count()) == (0, 0)
+    assert (OrmQ.objects.count(), NotificationDelivery.objects.count()) == (0, 0)
 
 
-def test_what_was_told_is_kept_for_90_days(repository: Repository, receiver: NoticeReceiver) -> None:
+def test_an_event_is_described_by_the_app_that_registered_it(
+    repository: Repository,
+    channel: NotificationChannel,
+    server: WebhookServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(content, "_describe", {})
+    put(repository, "one")
+    assert sender.deliver() == "0 notifications delivered"
+    assert NotificationDelivery.objects.get().outcome == "no app describes the event 'failing'"
+    content.register(
+        [NotificationEvent.FAILING], lambda row: Description(f"{row.message} of another app", page="/x/")
+    )
+    later()
+    assert sender.deliver() == "1 notifications delivered"
+    assert server.told[0].json["title"] == "one of another app"
+    assert server.told[0].json["repository"] == ""
+
+
+def test_what_was_told_is_kept_for_90_days(repository: Repository, channel: NotificationChannel) -> None:
     put(repository, "old", "new")
-    Notice.objects.filter(message="old").update(at=Now() - timedelta(days=91))
+    Notification.objects.filter(message="old").update(at=Now() - timedelta(days=91))
     assert (outbox.forget(), outbox.forget()) == (1, 0)
-    assert NoticeDelivery.objects.get().notice.message == "new"
+    assert NotificationDelivery.objects.get().notification.message == "new"
 
 
 def test_a_real_worker_tells_of_a_push_that_breaks_a_file_and_of_one_that_mends_it(
-    work_repo: WorkRepo, repository: Repository, receiver: NoticeReceiver, server: WebhookServer
+    work_repo: WorkRepo, repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     work_repo.publish({"a.yaml": BROKEN})
     environment: dict[str, Any] = {

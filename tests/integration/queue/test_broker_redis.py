@@ -14,11 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
 
-from gitsync.models import Notice, NoticeDelivery, NoticeReceiver, QueuedSync, Repository, Trigger
+from gitsync.models import QueuedSync, Repository, Trigger
 from gitsync.monitoring.doctor import workers
-from gitsync.notices import outbox
 from gitsync.queue.brokers import redis as brokers_redis
 from gitsync.tasks import enqueue_dry_run, enqueue_sync
+from kiok.notifications import outbox
+from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.support.api_client import Api, make_token
 from tests.support.servers.redis import RedisServer
 
@@ -100,12 +101,12 @@ def test_the_doctor_says_how_much_waits_in_redis_or_that_it_is_away(
 def test_notices_wait_while_redis_is_away_and_say_so_in_one_line(
     repository: Repository, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    NoticeReceiver.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
+    NotificationChannel.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
     redis_server.kill()
     with transaction.atomic():
-        outbox.put(Notice(repository=repository, event="failing", at=timezone.now()))
+        outbox.put(Notification(repository=repository, event="failing", at=timezone.now()))
     assert outbox.wake_if_due()
-    assert NoticeDelivery.objects.get().state == "waiting"
+    assert NotificationDelivery.objects.get().state == "waiting"
     said = [record for record in caplog.records if "Notifications wait until it is back" in record.message]
     assert len(said) == 2
     assert not [record for record in caplog.records if record.exc_info]

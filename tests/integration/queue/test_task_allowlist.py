@@ -17,10 +17,10 @@ from django_q.signing import BadSignature, SignedPackage
 from gitsync import tasks
 from gitsync.models import Repository, Trigger
 from gitsync.monitoring import sandbox_check
-from gitsync.notices import outbox
 from gitsync.queue import dispatch, leader_schedule, task_allowlist
 from gitsync.repositories import connection_test_tasks
 from kiok.metadata.models import Dag
+from kiok.notifications import outbox
 from tests.integration.conftest import yaml_dag
 from tests.support.cluster import eventually, workers
 from tests.support.hostile_tasks import MODULE, Bomb, HostileTasks

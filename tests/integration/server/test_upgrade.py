@@ -15,9 +15,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from gitsync.models import Repository, Trigger
@@ -25,6 +28,8 @@ from gitsync.retention import Retention
 from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion
+from kiok.notifications import outbox
+from kiok.notifications.models import Notification, NotificationChannel
 from kiok.server import postgresql_programs
 from tests.support import admin_pages, admin_rows
 from tests.support.environment import url_of
@@ -200,6 +205,55 @@ def test_after_an_upgrade_secrets_open_history_is_there_and_syncs_go_on(
         ("team/dags/a.yaml", 2, "FAILED"),
         ("team/dags/gone.yaml", 1, "SUCCESS"),
     ]
+
+
+def test_notifications_keep_rows_permissions_and_audit_entries(released: str) -> None:
+    before = ("gitsync", "0013_images")
+    call_command("migrate", *before, interactive=False, verbosity=0)
+    old = MigrationExecutor(connection).loader.project_state(before).apps
+    on_call = Group.objects.create(name="on call")
+    moved = Permission.objects.filter(
+        content_type__app_label="gitsync",
+        content_type__model__in=("notice", "noticedelivery", "noticereceiver"),
+    )
+    keys = sorted(moved.values_list("pk", flat=True))
+    assert len(keys) == 12
+    on_call.permissions.set(moved)
+    channel = old.get_model("gitsync", "NoticeReceiver").objects.create(name="hook", url="https://x.invalid/")
+    team = Repository.objects.values_list("pk", flat=True).get(name="team")
+    kind = ContentType.objects.get(app_label="gitsync", model="noticereceiver")
+    ada = User.objects.create_user("ada")
+    entry = LogEntry.objects.create(
+        user=ada, content_type=kind, object_id=channel.pk, object_repr="hook", action_flag=ADDITION
+    )
+    channel.groups.add(on_call.pk)
+    channel.repositories.add(team)
+    notice = old.get_model("gitsync", "Notice").objects.create(
+        repository_id=team, event="failing", at="2026-01-02T03:04:05Z"
+    )
+    old.get_model("gitsync", "NoticeDelivery").objects.create(notice=notice, receiver=channel)
+    upgrade()
+    held = on_call.permissions.order_by("codename")
+    assert sorted(held.values_list("pk", flat=True)) == keys
+    assert list(held.values_list("content_type__app_label", "codename", "name")) == [
+        ("notifications", f"{action}_{name.replace(' ', '')}", f"Can {action} {name}")
+        for action in ("add", "change", "delete", "view")
+        for name in ("notification", "notification channel", "notification delivery")
+    ]
+    assert not moved.all().exists()
+    found = NotificationChannel.objects.get()
+    assert (found.groups.get(), found.repositories.get().pk) == (on_call, team)
+    entry.refresh_from_db()
+    assert entry.content_type.model_class() is NotificationChannel
+    assert entry.get_edited_object() == found
+    delivery = found.deliveries.get()
+    assert (delivery.notification.uid, delivery.notification.repository_id) == (notice.uid, team)
+    assert list(outbox.channels_of(team)) == [found]
+    found.repositories.set([])
+    found.groups.remove(on_call)
+    assert not outbox.channels_of(team).exists()
+    Repository.objects.get(pk=team).delete()
+    assert not Notification.objects.exists()
 
 
 def test_after_an_upgrade_every_page_shows_what_was_there_and_what_is_old_is_cleared_away(

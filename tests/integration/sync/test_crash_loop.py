@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from django_q.timeout import TimeoutHandler
 
-from gitsync.models import Notice, Repository, SyncRun, Trigger
+from gitsync.models import Repository, SyncRun, Trigger
 from gitsync.sync.lease import leave_request
 from gitsync.sync.poll import poll
 from gitsync.sync.report import SyncReport
 from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.cluster.clock import database_now
 from kiok.metadata.models import Dag
+from kiok.notifications.models import Notification
 from tests.integration.conftest import yaml_dag
 from tests.support.servers.repositories import WorkRepo
 from tests.support.stateful.nursery import Nursery
@@ -86,7 +87,7 @@ def test_after_three_deaths_in_a_row_it_fails_and_says_so_and_what_was_good_serv
     assert row.message.startswith(f"{died}, the last time in step compile: out of memory, crashed")
     assert put_off.runs() == [SUCCEEDED, DIED, DIED, FAILED]
     assert Dag.objects.values_list("version", "source", "stale_since").get() == (1, BEFORE, None)
-    assert Notice.objects.values_list("event", "reason").get() == ("failing", "worker_died")
+    assert Notification.objects.values_list("event", "reason").get() == ("failing", "worker_died")
 
 
 def test_it_is_looked_at_on_its_interval_and_tried_again_after_pauses_that_grow(put_off: Poisoned) -> None:
@@ -106,7 +107,7 @@ def test_it_is_looked_at_on_its_interval_and_tried_again_after_pauses_that_grow(
         put_off.die()
         assert f"{number} times in a row" in put_off.sync().message
     assert put_off.runs()[-3:] == [FAILED] * 3
-    assert Notice.objects.count() == 1
+    assert Notification.objects.count() == 1
 
 
 def test_one_that_dies_before_it_has_the_commit_is_put_off_with_its_looks(poisoned: Poisoned) -> None:
@@ -127,7 +128,7 @@ def test_two_deaths_in_a_row_mean_nothing(poisoned: Poisoned, work_repo: WorkRep
     poisoned.die(2)
     assert poisoned.sync().ok
     assert poisoned.runs() == [SUCCEEDED, *[DIED, DIED, SUCCEEDED] * 2]
-    assert not Notice.objects.exists()
+    assert not Notification.objects.exists()
 
 
 def test_deaths_at_another_commit_do_not_count(poisoned: Poisoned, work_repo: WorkRepo) -> None:
@@ -143,7 +144,10 @@ def test_a_new_commit_is_tried_at_once(put_off: Poisoned, work_repo: WorkRepo) -
     report = put_off.sync()
     assert (report.state, report.to_commit) == ("in_sync", commit)
     assert put_off.row.consecutive_failures == 0
-    assert [notice.event for notice in Notice.objects.order_by("id")] == ["failing", "recovered"]
+    assert [notification.event for notification in Notification.objects.order_by("id")] == [
+        "failing",
+        "recovered",
+    ]
 
 
 def test_an_edit_is_tried_at_once(put_off: Poisoned) -> None:

@@ -15,13 +15,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from gitsync import VERSION
-from gitsync.models import NoticeReceiver
-from gitsync.notices.content import printable
 from kiok.cluster.conf import properties
+from kiok.cluster.version import VERSION
 from kiok.connections.redaction import redact
+from kiok.notifications.content import printable
 from kiok.notifications.destination import Destination, Proxy, parse_destination
-from kiok.notifications.errors import NotDelivered, Refused
+from kiok.notifications.errors import DeliveryRefused, NotDelivered
+from kiok.notifications.models import NotificationChannel
 from kiok.notifications.template import render
 from kiok.notifications.trust import trust
 
@@ -33,33 +33,33 @@ SIGNATURE_HEADER = "Kiok-Signature-256"
 PASSING = (408, 425, 429)  # the 4xx statuses that are transient
 
 
-def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
+def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
     """POST the rendered notification and return the response as text. Raise NotDelivered, or KiokError for settings."""
-    secrets = receiver.secret.properties() if receiver.secret else {}
-    destination = parse_destination(secrets.get("webhookUrl", "").strip() or receiver.url, properties())
-    body = render(receiver.style, receiver.template, values)
+    secrets = channel.secret.properties() if channel.secret else {}
+    destination = parse_destination(secrets.get("webhookUrl", "").strip() or channel.url, properties())
+    body = render(channel.style, channel.template, values)
     status, reason, answer = _post(destination, body, _headers(destination, secrets, body, values["id"]))
     said = printable(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
     told = printable(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
     if 200 <= status < 300:
         return told
     if 300 <= status < 400:
-        raise Refused(
+        raise DeliveryRefused(
             f"{destination.shown} responded {told}. Redirects are not followed: enter the final URL"
         )
     if 400 <= status < 500 and status not in PASSING:
-        raise Refused(f"{destination.shown} responded {told}")
+        raise DeliveryRefused(f"{destination.shown} responded {told}")
     raise NotDelivered(f"{destination.shown} responded {told}")
 
 
 def _headers(
-    destination: Destination, secrets: Mapping[str, str], body: bytes, notice_id: str
+    destination: Destination, secrets: Mapping[str, str], body: bytes, notification_id: str
 ) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"kiok-git-sync/{VERSION}",
         "Connection": "close",
-        ID_HEADER: notice_id,
+        ID_HEADER: notification_id,
     }
     if authorization := secrets.get("authorization", "").strip():
         _require_host(destination, secrets)

@@ -1,8 +1,12 @@
-"""Notifications about repositories, their channels, and the outbox of deliveries."""
+"""Notifications about repositories, their channels, and the outbox of deliveries.
+
+The tables, columns, indexes and constraints keep their names from before they were models of this app.
+"""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -10,21 +14,22 @@ from django.core.validators import validate_email
 from django.db import models
 from django.utils import timezone
 
-from gitsync.models.repository import Repository
 from kiok.cluster.conf import properties
 from kiok.cluster.lease import Lease
 from kiok.connections.connection_field import connection_field
 from kiok.net.errors import NetError
 from kiok.notifications.destination import parse_destination
 from kiok.notifications.template import Style, TemplateInvalid, check_template
+from kiok.notifications.visibility import ChannelQuerySet, ChannelRowQuerySet
 
 # Properties of a channel's connection: the whole url, the Authorization header's value, the key that signs the body.
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
 MAX_ADDRESSES = 50  # e-mail addresses per channel
+REPOSITORY = "gitsync.Repository"  # by label: no module of gitsync is imported here
 
 
-class NoticeEvent(models.TextChoices):
-    """The event that a notification reports."""
+class NotificationEvent(models.TextChoices):
+    """The event that a notification reports. The app that emits it registers its content: `content.register`."""
 
     FAILING = "failing", "repository is failing"
     DEGRADED = "degraded", "repository is degraded"
@@ -32,14 +37,14 @@ class NoticeEvent(models.TextChoices):
     TEST = "test", "test"
 
 
-class ReceiverKind(models.TextChoices):
+class ChannelKind(models.TextChoices):
     """The kind of a notification channel."""
 
     WEBHOOK = "webhook", "webhook"
     EMAIL = "email", "e-mail"
 
 
-class NoticeState(models.TextChoices):
+class DeliveryState(models.TextChoices):
     """The delivery state of a notification on one channel."""
 
     WAITING = "waiting", "waiting"
@@ -47,7 +52,7 @@ class NoticeState(models.TextChoices):
     GIVEN_UP = "given_up", "given up"
 
 
-class NoticeReceiver(models.Model):
+class NotificationChannel(models.Model):
     """A notification channel: a webhook or e-mail addresses, and the repositories it reports.
 
     Only the sender writes the observed fields.
@@ -57,7 +62,7 @@ class NoticeReceiver(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     enabled = models.BooleanField(default=True)
-    kind = models.CharField(max_length=10, choices=ReceiverKind.choices, default=ReceiverKind.WEBHOOK)
+    kind = models.CharField(max_length=10, choices=ChannelKind.choices, default=ChannelKind.WEBHOOK)
     url = models.CharField(
         max_length=2000,
         blank=True,
@@ -66,7 +71,7 @@ class NoticeReceiver(models.Model):
     secret = connection_field(
         "connection",
         "For a webhook: a connection with webhookUrl, authorization or secret (which signs the body). See the guide.",
-        related_name="notice_receivers",
+        related_name="notification_channels",
     )
     style = models.CharField(
         "format",
@@ -83,12 +88,17 @@ class NoticeReceiver(models.Model):
     all_repositories = models.BooleanField(default=False, help_text="Notify about every repository.")
     groups = models.ManyToManyField(
         Group,
+        through="ChannelGroup",
         blank=True,
-        related_name="notice_receivers",
+        related_name="notification_channels",
         help_text="Notify about the repositories of these groups.",
     )
-    repositories = models.ManyToManyField(
-        Repository, blank=True, related_name="notice_receivers", help_text="Notify about these repositories."
+    repositories: models.ManyToManyField[Any, ChannelRepository] = models.ManyToManyField(
+        REPOSITORY,
+        through="ChannelRepository",
+        blank=True,
+        related_name="notification_channels",
+        help_text="Notify about these repositories.",
     )
     created_at = models.DateTimeField("created", default=timezone.now, editable=False)
 
@@ -98,7 +108,10 @@ class NoticeReceiver(models.Model):
     holder = models.CharField(max_length=200, blank=True, editable=False)
     held_until = models.DateTimeField(null=True, editable=False)
 
+    objects = ChannelQuerySet.as_manager()
+
     class Meta:
+        db_table = "gitsync_noticereceiver"
         verbose_name = "notification channel"
         ordering = ["name"]
 
@@ -112,7 +125,7 @@ class NoticeReceiver(models.Model):
 
     def clean(self) -> None:
         """Validate the channel. Raise ValidationError with each error at its field."""
-        check = self._wrong_webhook if self.kind == ReceiverKind.WEBHOOK else self._wrong_email
+        check = self._wrong_webhook if self.kind == ChannelKind.WEBHOOK else self._wrong_email
         if errors := check():
             raise ValidationError(errors)
 
@@ -159,12 +172,50 @@ class NoticeReceiver(models.Model):
         return errors
 
 
-class Notice(models.Model):
+class ChannelGroup(models.Model):
+    """A group whose repositories a channel reports. Explicit, as the column keeps its name."""
+
+    channel = models.ForeignKey(
+        NotificationChannel, on_delete=models.CASCADE, related_name="+", db_column="noticereceiver_id"
+    )
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "gitsync_noticereceiver_groups"
+        default_permissions = ()
+        verbose_name = "group of a notification channel"
+        unique_together = [("channel", "group")]
+
+    def __str__(self) -> str:
+        return f"group {self.group_id} of notification channel {self.channel_id}"
+
+
+class ChannelRepository(models.Model):
+    """A repository that a channel reports. Explicit, as the column keeps its name."""
+
+    channel = models.ForeignKey(
+        NotificationChannel, on_delete=models.CASCADE, related_name="+", db_column="noticereceiver_id"
+    )
+    repository = models.ForeignKey(REPOSITORY, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "gitsync_noticereceiver_repositories"
+        default_permissions = ()
+        verbose_name = "repository of a notification channel"
+        unique_together = [("channel", "repository")]
+
+    def __str__(self) -> str:
+        return f"repository {self.repository_id} of notification channel {self.channel_id}"
+
+
+class Notification(models.Model):
     """A notification about a state change of a repository, as it was then. A test notification has no repository."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    repository = models.ForeignKey(Repository, null=True, on_delete=models.CASCADE, related_name="notices")
-    event = models.CharField(max_length=10, choices=NoticeEvent.choices)
+    repository = models.ForeignKey(
+        REPOSITORY, null=True, on_delete=models.CASCADE, related_name="notifications"
+    )
+    event = models.CharField(max_length=10, choices=NotificationEvent.choices)
     before = models.CharField("state before", max_length=10, blank=True)
     state = models.CharField(max_length=10, blank=True)
     reason = models.CharField(max_length=40, blank=True)
@@ -173,6 +224,7 @@ class Notice(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        db_table = "gitsync_notice"
         verbose_name = "notification"
         ordering = ["-id"]
         indexes = [models.Index(fields=["repository", "-id"], name="notice_newest_first")]
@@ -181,36 +233,45 @@ class Notice(models.Model):
         return f"notification {self.pk}"
 
 
-class NoticeDelivery(models.Model):
+class NotificationDelivery(models.Model):
     """The delivery of a notification to one channel: a row of the outbox."""
 
-    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
-    # No database constraint: deleting a channel at the same time must not fail a sync.
-    receiver = models.ForeignKey(
-        NoticeReceiver, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
+    notification = models.ForeignKey(
+        Notification, on_delete=models.CASCADE, related_name="deliveries", db_column="notice_id"
     )
-    state = models.CharField(max_length=10, choices=NoticeState.choices, default=NoticeState.WAITING)
+    # No database constraint: deleting a channel at the same time must not fail a sync.
+    channel = models.ForeignKey(
+        NotificationChannel,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_column="receiver_id",
+        db_constraint=False,
+    )
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     outcome = models.CharField(max_length=500, blank=True, help_text="Result of the last attempt.")
     created_at = models.DateTimeField("created", default=timezone.now)
     attempted_at = models.DateTimeField("last attempt", null=True)
 
+    objects = ChannelRowQuerySet.as_manager()
+
     class Meta:
+        db_table = "gitsync_noticedelivery"
         verbose_name = "notification delivery"
         verbose_name_plural = "notification deliveries"
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["notice", "receiver"], name="one_delivery_per_receiver")
+            models.UniqueConstraint(fields=["notification", "channel"], name="one_delivery_per_receiver")
         ]
         indexes = [
             models.Index(
-                fields=["receiver", "id"], name="notices_waiting", condition=models.Q(state="waiting")
+                fields=["channel", "id"], name="notices_waiting", condition=models.Q(state="waiting")
             ),
-            models.Index(fields=["receiver", "-id"], name="notices_newest_first"),
+            models.Index(fields=["channel", "-id"], name="notices_newest_first"),
             models.Index(
                 fields=["attempted_at"], name="notices_given_up", condition=models.Q(state="given_up")
             ),
         ]
 
     def __str__(self) -> str:
-        return f"notification {self.notice_id} to {self.receiver}"
+        return f"notification {self.notification_id} to {self.channel}"

@@ -16,12 +16,12 @@ from django.db.models import F, Min, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from gitsync.models import NoticeDelivery, NoticeReceiver, NoticeState, ReceiverKind
-from gitsync.notices import mail, outbox, webhook
-from gitsync.notices.content import printable, values_of
 from kiok.cluster.process_id import process_name
 from kiok.errors import KiokError
-from kiok.notifications.errors import NotDelivered, Refused
+from kiok.notifications import mail, outbox, webhook
+from kiok.notifications.content import printable, values_of
+from kiok.notifications.errors import DeliveryRefused, NotDelivered
+from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 
 BUDGET_SECONDS = 30.0  # per task, as the worker has syncs to run too; another task sends the rest
 FIRST_PAUSE_SECONDS = 30.0
@@ -37,17 +37,19 @@ log = logging.getLogger(__name__)
 class ChannelLease:
     """The exclusive right to send to a channel."""
 
-    receiver_id: int
+    channel_id: int
     holder: str
 
-    def renew(self) -> NoticeReceiver | None:
+    def renew(self) -> NotificationChannel | None:
         """Extend the lease and return the current channel; None if it is deleted, disabled or held by another worker."""
-        mine = NoticeReceiver.objects.filter(pk=self.receiver_id, holder=self.holder, enabled=True)
-        NoticeReceiver.LEASE.renew(mine)
+        mine = NotificationChannel.objects.filter(pk=self.channel_id, holder=self.holder, enabled=True)
+        NotificationChannel.LEASE.renew(mine)
         return mine.select_related("secret").first()
 
     def release(self) -> None:
-        NoticeReceiver.LEASE.release(NoticeReceiver.objects.filter(pk=self.receiver_id, holder=self.holder))
+        NotificationChannel.LEASE.release(
+            NotificationChannel.objects.filter(pk=self.channel_id, holder=self.holder)
+        )
 
 
 def deliver(budget_seconds: float = BUDGET_SECONDS) -> str:
@@ -72,8 +74,8 @@ def _take() -> ChannelLease | None:
     me = process_name()
     candidates = outbox.due().annotate(oldest=Min("deliveries__id", filter=Q(deliveries__state="waiting")))
     for pk, holder in candidates.order_by("oldest").values_list("pk", "holder"):
-        free = outbox.due().filter(NoticeReceiver.LEASE.free(holder), pk=pk)
-        if NoticeReceiver.LEASE.acquire(free, me):
+        free = outbox.due().filter(NotificationChannel.LEASE.free(holder), pk=pk)
+        if NotificationChannel.LEASE.acquire(free, me):
             return ChannelLease(pk, me)
     return None
 
@@ -81,33 +83,33 @@ def _take() -> ChannelLease | None:
 def _send_all(held: ChannelLease, until: float) -> int:
     """Send the channel's pending notifications until one fails or the time is up, and return the number sent."""
     sent = 0
-    while time.monotonic() < until and (receiver := held.renew()):
+    while time.monotonic() < until and (channel := held.renew()):
         delivery = (
-            NoticeDelivery.objects.filter(receiver=receiver, state=NoticeState.WAITING)
-            .select_related("notice__repository")
+            NotificationDelivery.objects.filter(channel=channel, state=DeliveryState.WAITING)
+            .select_related("notification__repository")
             .order_by("pk")
             .first()
         )
         if delivery is None:
             break
         try:
-            outcome = send(receiver, delivery)
+            outcome = send(channel, delivery)
         except NotDelivered as exc:
-            _write_failure(receiver, delivery, exc)
+            _write_failure(channel, delivery, exc)
             break
         sent += 1
-        _write(delivery, NoticeState.SENT, outcome)
-        NoticeReceiver.objects.filter(pk=receiver.pk).update(failures=0, retry_at=None)
+        _write(delivery, DeliveryState.SENT, outcome)
+        NotificationChannel.objects.filter(pk=channel.pk).update(failures=0, retry_at=None)
     return sent
 
 
-def send(receiver: NoticeReceiver, delivery: NoticeDelivery) -> str:
+def send(channel: NotificationChannel, delivery: NotificationDelivery) -> str:
     """Make one attempt and return a description of the result. Raise NotDelivered."""
-    values = values_of(delivery.notice)
+    values = values_of(delivery.notification)
     try:
-        if receiver.kind == ReceiverKind.EMAIL:
-            return mail.send(receiver, values)
-        return webhook.send(receiver, values)
+        if channel.kind == ChannelKind.EMAIL:
+            return mail.send(channel, values)
+        return webhook.send(channel, values)
     except NotDelivered:
         raise
     except KiokError as exc:  # of the connection or the URL
@@ -115,40 +117,40 @@ def send(receiver: NoticeReceiver, delivery: NoticeDelivery) -> str:
     except Exception as exc:  # any error concerns only this channel and must not stop the others
         log.exception(
             "the notification of %s to %s failed unexpectedly",
-            delivery.notice.repository or "a test",
-            receiver.name,
+            delivery.notification.repository or "a test",
+            channel.name,
         )
         raise NotDelivered(f"unexpected {type(exc).__name__}. See the service log") from exc
 
 
-def _write_failure(receiver: NoticeReceiver, delivery: NoticeDelivery, error: NotDelivered) -> None:
+def _write_failure(channel: NotificationChannel, delivery: NotificationDelivery, error: NotDelivered) -> None:
     tried = delivery.attempts + 1
-    is_hopeless = (isinstance(error, Refused) and tried >= REFUSALS) or (
+    is_hopeless = (isinstance(error, DeliveryRefused) and tried >= REFUSALS) or (
         timezone.now() - delivery.created_at > PATIENCE
     )
     outcome = printable(str(error), MAX_OUTCOME)
     log.warning(
         "the notification of %s was not delivered to %s (attempt %s%s): %s",
         *(
-            delivery.notice.repository or "a test",
-            receiver.name,
+            delivery.notification.repository or "a test",
+            channel.name,
             tried,
             ", given up" if is_hopeless else "",
             outcome,
         ),
     )
-    _write(delivery, NoticeState.GIVEN_UP if is_hopeless else NoticeState.WAITING, outcome)
-    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(receiver.failures, 20), MAX_PAUSE_SECONDS)
-    NoticeReceiver.objects.filter(pk=receiver.pk, holder=receiver.holder).update(
+    _write(delivery, DeliveryState.GIVEN_UP if is_hopeless else DeliveryState.WAITING, outcome)
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** min(channel.failures, 20), MAX_PAUSE_SECONDS)
+    NotificationChannel.objects.filter(pk=channel.pk, holder=channel.holder).update(
         failures=F("failures") + 1, retry_at=Now() + timedelta(seconds=pause)
     )
 
 
-def _write(delivery: NoticeDelivery, state: NoticeState, outcome: str) -> None:
+def _write(delivery: NotificationDelivery, state: DeliveryState, outcome: str) -> None:
     """Record an attempt. A failure is recorded only if the delivery is still pending, neither sent nor cancelled."""
-    rows = NoticeDelivery.objects.filter(pk=delivery.pk)
-    if state != NoticeState.SENT:
-        rows = rows.filter(state=NoticeState.WAITING)
+    rows = NotificationDelivery.objects.filter(pk=delivery.pk)
+    if state != DeliveryState.SENT:
+        rows = rows.filter(state=DeliveryState.WAITING)
     rows.update(
         state=state,
         attempts=F("attempts") + 1,

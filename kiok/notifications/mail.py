@@ -13,12 +13,12 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.utils.functional import cached_property
 
-from gitsync.models import NoticeReceiver
-from gitsync.notices.content import mail_text, printable
-from gitsync.notices.webhook import ID_HEADER
 from kiok.cluster.conf import properties
-from kiok.notifications.errors import NotDelivered, Refused
+from kiok.notifications.content import mail_text, printable
+from kiok.notifications.errors import DeliveryRefused, NotDelivered
+from kiok.notifications.models import NotificationChannel
 from kiok.notifications.trust import trust
+from kiok.notifications.webhook import ID_HEADER
 
 MAX_SUBJECT = 150
 # No SMTP command starts after this time. A running command takes at most EMAIL_TIMEOUT, or TAKING_SECONDS.
@@ -81,7 +81,7 @@ class Backend(EmailBackend):
         return trust()
 
 
-def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
+def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
     """Send one message to all addresses of the channel and return a description of the result. Raise NotDelivered."""
     config = properties()
     if not config.mail_host:
@@ -94,10 +94,10 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
                 subject=printable(f"[kiok] {values['title']}", MAX_SUBJECT),
                 body=mail_text(values),
                 from_email=config.mail_from,
-                to=receiver.address_list,
+                to=channel.address_list,
                 headers={
                     # The same id for each attempt, so that mailboxes recognize duplicates.
-                    "Message-ID": f"<{values['id']}.{receiver.pk}@{domain}>",
+                    "Message-ID": f"<{values['id']}.{channel.pk}@{domain}>",
                     "Auto-Submitted": "auto-generated",
                     ID_HEADER: values["id"],
                 },
@@ -112,15 +112,15 @@ def send(receiver: NoticeReceiver, values: Mapping[str, str]) -> str:
         raise _failure(where, exc.smtp_code, _said(exc.smtp_code, exc.smtp_error)) from exc
     except (OSError, smtplib.SMTPException, ValueError) as exc:
         raise NotDelivered(f"the message could not be sent to {where}: {exc or type(exc).__name__}") from exc
-    return _taken(receiver, where, len(message.to), refused)
+    return _taken(channel, where, len(message.to), refused)
 
 
-def _taken(receiver: NoticeReceiver, where: str, number: int, refused: Answers) -> str:
+def _taken(channel: NotificationChannel, where: str, number: int, refused: Answers) -> str:
     """Describe the result. There is no retry for refused addresses: the others would get the message twice."""
     if not refused:
         return f"{where} accepted the message for {number} address{'es' if number != 1 else ''}"
     left_out = _in_words(refused)
-    log.warning("addresses of the channel %s were refused by %s: %s", receiver.name, where, left_out)
+    log.warning("addresses of the channel %s were refused by %s: %s", channel.name, where, left_out)
     return (
         f"{where} accepted the message for {number - len(refused)} of {number} addresses; refused: {left_out}"
     )
@@ -128,7 +128,7 @@ def _taken(receiver: NoticeReceiver, where: str, number: int, refused: Answers) 
 
 def _failure(where: str, code: int, said: str) -> NotDelivered:
     if code >= _FINAL:
-        return Refused(f"{where} refused the message: {said}")
+        return DeliveryRefused(f"{where} refused the message: {said}")
     return NotDelivered(f"{where} deferred the message: {said}")
 
 
