@@ -163,7 +163,7 @@ class Desk:
     def add_receiver(self, name: str, url: str) -> None:
         self.page.goto("/admin/notifications/notificationchannel/add/")
         self.page.get_by_label("Name").fill(name)
-        self.page.get_by_label("Url").fill(url)
+        self.page.get_by_label("URL").fill(url)
         self.page.get_by_label("Format").select_option("slack")
         self.page.get_by_label("All repositories").check()
         self.page.get_by_role("button", name="Save", exact=True).click()

@@ -22,7 +22,7 @@ from kiok.notifications.destination import parse_destination
 from kiok.notifications.template import Style, TemplateInvalid, check_template
 from kiok.notifications.visibility import ChannelQuerySet, ChannelRowQuerySet
 
-# Properties of a channel's connection: the whole url, the Authorization header's value, the key that signs the body.
+# Properties of a channel's connection: the whole URL, the Authorization header's value, the key that signs the body.
 SECRET_PROPERTIES = ("webhookUrl", "authorization", "secret")
 MAX_ADDRESSES = 50  # e-mail addresses per channel
 REPOSITORY = "gitsync.Repository"  # by label: no module of gitsync is imported here
@@ -64,9 +64,10 @@ class NotificationChannel(models.Model):
     enabled = models.BooleanField(default=True)
     kind = models.CharField(max_length=10, choices=ChannelKind.choices, default=ChannelKind.WEBHOOK)
     url = models.CharField(
+        "URL",
         max_length=2000,
         blank=True,
-        help_text="https://… url of the webhook. Put a url that is itself secret into the connection, as webhookUrl.",
+        help_text="https://… URL of the webhook. Put a URL that is itself secret into the connection, as webhookUrl.",
     )
     secret = connection_field(
         "connection",
@@ -148,7 +149,7 @@ class NotificationChannel(models.Model):
                 if not error.transient:
                     errors["url"] = str(error)
         elif "webhookUrl" not in names:
-            errors["url"] = "Enter the url, or choose a connection that has a webhookUrl."
+            errors["url"] = "Enter the URL, or choose a connection that has a webhookUrl."
         try:
             check_template(self.template)
         except TemplateInvalid as error:

@@ -132,8 +132,9 @@ class Migration(migrations.Migration):
                             "url",
                             models.CharField(
                                 blank=True,
-                                help_text="https://… url of the webhook. Put a url that is itself secret into the connection, as webhookUrl.",
+                                help_text="https://… URL of the webhook. Put a URL that is itself secret into the connection, as webhookUrl.",
                                 max_length=2000,
+                                verbose_name="URL",
                             ),
                         ),
                         (

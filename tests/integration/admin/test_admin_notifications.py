@@ -75,6 +75,12 @@ def page(channel: NotificationChannel, what: str = "change/") -> str:
     return f"{LIST}{channel.pk}/{what}"
 
 
+def test_the_form_of_a_channel_writes_url_in_capitals(root: Client) -> None:
+    text = root.get(f"{LIST}add/").content.decode()
+    assert re.search(r'<label[^>]* for="id_url"[^>]*>\s*URL:\s*</label>', text)
+    assert "https://… URL of the webhook. Put a URL that is itself secret" in text
+
+
 def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server: WebhookServer) -> None:
     root.post(f"{LIST}add/", form(url=server.url(), all_repositories="on"))
     channel = NotificationChannel.objects.get()
@@ -110,7 +116,7 @@ def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
     ("fields", "says"),
     [
         ({"url": "https://10.0.0.1/"}, "private"),
-        ({"url": ""}, "Enter the url, or choose a connection that has a webhookUrl"),
+        ({"url": ""}, "Enter the URL, or choose a connection that has a webhookUrl"),
         (
             {"url": "https://127.0.0.1/", "template": '{"a": "{nothing}"}'},
             "Unknown placeholder {nothing}. Allowed: {id}",
