@@ -34,7 +34,7 @@ LONG = (
     *("integration/repositories/test_declaration_loss.py", "integration/server/test_slow_clients.py"),
     *("sandbox/test_podman.py", "stack/test_stack.py", "integration/server/test_embedded.py"),
     *("sandbox/test_sandbox_pool.py", "sandbox/test_demo.py", "sandbox/test_java_jars.py"),
-    *("integration/server/test_canary.py", "integration/sync/test_sync_retries.py"),
+    *("integration/server/test_secret_leaks.py", "integration/sync/test_sync_retries.py"),
     *("integration/sync/test_sync_without_proof.py", "integration/worker/test_killed_workers.py"),
     *("faults/test_lost_workers.py", "integration/sync/test_killed_sync.py"),
     *("integration/api/test_api_property.py", "sandbox/test_attacks_jars.py"),
