@@ -1,17 +1,13 @@
-"""The embedded PostgreSQL: who starts it, who stops it, and what it survives."""
+"""The embedded PostgreSQL: which process starts it, which stops it, and how it recovers."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -19,112 +15,7 @@ import pytest
 
 from kiok.server import embedded
 from kiok.server.errors import DatabaseUnavailable
-from tests.support import waiting
-
-ROOT = Path(__file__).parents[3]
-
-# A user of the server: says so on stdout, then stays until its stdin ends.
-USER = """
-import sys
-from pathlib import Path
-import psycopg
-from kiok.server import embedded
-url = embedded.ensure(Path(sys.argv[1]), durable=False)
-with psycopg.connect(url) as connection:
-    print(connection.execute("SELECT pg_postmaster_start_time()::text").fetchone()[0], flush=True)
-sys.stdin.read()
-"""
-
-
-class User:
-    """Another process that uses the server of `data_dir`."""
-
-    def __init__(self, data_dir: Path, program: str = USER) -> None:
-        environ = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | {"PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program, str(data_dir)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environ,
-            text=True,
-        )
-
-    def said(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def started(self) -> str:
-        """When the server it uses was started, as the server says."""
-        said = self.said()
-        assert said, "the user ended without reaching the server"
-        return said
-
-    def tell(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-
-    def let_go(self) -> None:
-        """Ask it to end."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    def leave(self) -> None:
-        self.let_go()
-        assert self.process.wait(600) == 0
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data folder in a short, private path; whatever runs in it in the end is killed."""
-    base = Path(tempfile.mkdtemp(prefix="kiok-pg-"))
-    yield base / "data"
-    if (pid := postmaster(base / "data")) is not None:
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not alive(pid))
-    shutil.rmtree(base, ignore_errors=True)
-
-
-@pytest.fixture
-def use(data_dir: Path) -> Iterator[Callable[..., User]]:
-    users: list[User] = []
-
-    def make(program: str = USER) -> User:
-        users.append(User(data_dir, program))
-        return users[-1]
-
-    yield make
-    for user in users:
-        user.kill()
-        for stream in (user.process.stdin, user.process.stdout):
-            assert stream is not None
-            if not stream.closed:
-                stream.close()
-
-
-def postmaster(data_dir: Path) -> int | None:
-    """The server's pid if it runs."""
-    try:
-        pid = int((data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-    except FileNotFoundError:
-        return None
-    return pid if alive(pid) and b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until the condition holds, which an idle machine does within `seconds`."""
-    waiting.wait_until(condition, "it happened", seconds=max(seconds, waiting.PATIENCE_SECONDS))
+from tests.support.embedded_users import ROOT, USER, User, alive, postmaster, wait_until
 
 
 def test_five_processes_that_start_at_once_share_one_server_which_ends_with_the_last(
@@ -350,133 +241,6 @@ def test_a_server_that_cannot_start_says_what_its_log_says(data_dir: Path, use: 
     (data_dir / "postgres" / "postgresql.conf").write_text("nonsense = 1\n")
     with pytest.raises(DatabaseUnavailable, match='unrecognized configuration parameter "nonsense"'):
         embedded.ensure(data_dir)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Service:
-    """`manage.py run` on a data folder of its own."""
-
-    def __init__(self, data_dir: Path, output: Path) -> None:
-        self.port = free_port()
-        self.output = output
-        environ = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "KIOK_MASTER_KEY")}
-        environ |= {"KIOK_BASE_DATA_DIR": str(data_dir), "KIOK_WEB_PORT": str(self.port)}
-        with output.open("w") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "run"],
-                env=environ,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
-        from http.client import HTTPConnection
-
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
-
-    def ready(self) -> bool:
-        assert self.process.poll() is None, self.output.read_text()
-        try:
-            return self.get("/readyz")[0] == 200
-        except OSError:
-            return False
-
-    def descendants(self) -> set[int]:
-        """Every process below it, the database aside."""
-        found, parents = set(), {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        wanted = {self.process.pid}
-        while wanted:
-            found |= wanted
-            wanted = {pid for pid, parent in parents.items() if parent in wanted} - found
-        return found - {self.process.pid}
-
-
-@pytest.fixture
-def service(data_dir: Path, tmp_path: Path) -> Iterator[Service]:
-    running = Service(data_dir, tmp_path / "output")
-    yield running
-    if running.process.poll() is None:
-        for pid in running.descendants():
-            os.kill(pid, signal.SIGKILL)
-        running.process.kill()
-        running.process.wait()
-
-
-def test_run_serves_the_admin_and_ctrl_c_stops_everything(service: Service, data_dir: Path) -> None:
-    wait_until(service.ready, 60)
-    status, headers, _ = service.get("/")
-    assert (status, headers["Location"]) == (302, "/admin/")
-    status, headers, body = service.get("/admin/login/")
-    assert status == 200
-    assert b"kiok" in body
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
-    assert headers["X-Frame-Options"] == "DENY"
-    assert service.get("/static/admin/css/base.css")[0] == 200
-    assert json.loads(service.get("/healthz")[2]) == {"status": "ok"}
-    checks = {"database": "ok", "migrations": "ok", "leader": "ok"}
-    assert json.loads(service.get("/readyz")[2]) == {"status": "ready", "checks": checks}
-    status, headers, body = service.get("/metrics")
-    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
-    assert b"\nkiok_gitsync_leader_present 1.0\n" in body
-    output = service.output.read_text()
-    assert f"http://127.0.0.1:{service.port}/admin/" in output
-    assert output.count("first admin: user admin, password ") == 1
-    assert (data_dir / "master.key").stat().st_mode & 0o777 == 0o600
-    below = service.descendants()
-    assert len(below) >= 4
-    service.process.send_signal(signal.SIGINT)
-    assert service.process.wait(600) == 0, service.output.read_text()
-    assert not [pid for pid in below if alive(pid)]
-    assert postmaster(data_dir) is None
-    assert "Traceback" not in service.output.read_text()
-
-
-def test_a_part_of_the_service_that_dies_takes_the_rest_down_and_is_named(
-    service: Service, data_dir: Path
-) -> None:
-    wait_until(service.ready, 60)
-    below = service.descendants()
-    (workers,) = [
-        pid
-        for pid in below
-        if (b"qcluster" in Path(f"/proc/{pid}/cmdline").read_bytes())
-        and f"\nPPid:\t{service.process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
-    ]
-    os.kill(workers, signal.SIGKILL)
-    assert service.process.wait(600) == 1
-    assert (
-        "the workers ended unexpectedly (signal SIGKILL); stopping the service" in service.output.read_text()
-    )
-    wait_until(lambda: not [pid for pid in below if alive(pid)])
-    assert postmaster(data_dir) is None
-
-
-def test_when_run_itself_is_killed_its_parts_end_and_the_database_with_them(
-    service: Service, data_dir: Path
-) -> None:
-    wait_until(service.ready, 60)
-    below = service.descendants()
-    service.process.kill()
-    service.process.wait()
-    wait_until(lambda: not [pid for pid in below if alive(pid)], 40)
-    assert postmaster(data_dir) is None
 
 
 @pytest.mark.case("surface.readiness")
