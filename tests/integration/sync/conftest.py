@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from gitsync.models import Repository
 from tests.integration.conftest import Sync
 from tests.support.held_commits import TWO, UIDS
+from tests.support.polled_repository import Polled
 from tests.support.servers.repositories import WorkRepo
 
 
@@ -24,3 +25,8 @@ def guarded(work_repo: WorkRepo, repository: Repository, sync: Sync) -> Reposito
     assert sync().created == UIDS
     repository.refresh_from_db()
     return repository
+
+
+@pytest.fixture
+def polled(repository: Repository) -> Polled:
+    return Polled(repository.pk)
