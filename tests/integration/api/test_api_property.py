@@ -19,7 +19,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 from schemathesis.transport.wsgi import WSGITransport
 
-from gitsync.api import service, waiting
+from gitsync.api import operations, service
 from gitsync.models import SyncRun
 from kiok.metadata.models import DagRun
 from tests.support.api_client import make_everything, make_token
@@ -109,7 +109,7 @@ def test_no_request_whatsoever_makes_the_api_break_its_own_document(
     make_everything("other", mark="other")
     make_everything("doomed", mark="doomed")
     token, _ = make_token(User.objects.create_superuser("ada", password="x"))
-    monkeypatch.setattr(waiting, "until", at_once)  # there is no worker to wait for
+    monkeypatch.setattr(operations, "until", at_once)  # there is no worker to wait for
     monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)
     config = SchemathesisConfig.from_dict({**CONFIG, "headers": {"Authorization": f"Bearer {token}"}})
     schema = schemathesis.openapi.from_dict(documented(), config=config)
