@@ -9,9 +9,10 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connections
 from django.db.models import AutoField
+from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
@@ -191,3 +192,17 @@ def _count_from(first_key: int) -> None:
             if isinstance(model._meta.pk, AutoField):
                 table = model._meta.db_table
                 cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [table, first_key])
+
+
+def user_of(*groups: Any) -> User:
+    """A user of these groups who may do everything, but does not see all repositories."""
+    user = User.objects.create_user("vera", is_staff=True)
+    user.user_permissions.set(Permission.objects.exclude(codename="view_all_repositories"))
+    user.groups.set(groups)
+    return user
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client

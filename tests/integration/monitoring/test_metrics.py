@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,55 +12,20 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from gitsync.models import FileState, Repository, RepositoryState, SourceFile, SyncRun, SyncState, Trigger
+from gitsync.models import Repository, SyncRun, Trigger
 from gitsync.monitoring import collector, metrics
 from gitsync.queue import dequeue
 from gitsync.tasks import enqueue_sync
 from kiok.cluster.leader import resign, take_lead
 from kiok.cluster.models import LeaderLease, Worker
 from kiok.cluster.version import VERSION
-from kiok.metadata.models import Dag, Origin
+from kiok.metadata.models import Dag
 from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.metrics_page import LOCAL, labels_of, make_dags, make_store, make_syncs, scrape
 from tests.support.servers.repositories import WorkRepo
-
-TOKEN = "a-token-of-enough-characters"
-LOCAL = {"host": "localhost:8000"}
-
-
-class Page:
-    """What a scrape got, as Prometheus reads it."""
-
-    def __init__(self, text: str) -> None:
-        self.families = {family.name: family for family in text_string_to_metric_families(text)}
-        self._values = {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in self.families.values()
-            for sample in family.samples
-        }
-
-    def value(self, name: str, **labels: str) -> float | None:
-        """The value of one series; None if there is none."""
-        return self._values.get((f"kiok_{name}", frozenset(labels.items())))
-
-    def labels(self, name: str) -> list[dict[str, str]]:
-        """The labels of all series of a name."""
-        return [dict(labels) for found, labels in self._values if found == f"kiok_{name}"]
-
-
-def labels_of(family: Any) -> set[str]:
-    """The names of the labels of all samples of a metric."""
-    return {label for sample in family.samples for label in sample.labels}
-
-
-def scrape() -> Page:
-    answer = Client().get("/metrics", headers=LOCAL)
-    assert answer.status_code == 200, answer.content
-    assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    return Page(answer.content.decode())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -318,150 +282,3 @@ def test_a_thousand_repositories_cost_as_many_queries_as_one() -> None:
     assert page.value("gitsync_repository_failed_files", repository="team-999") == 1
     assert page.value("gitsync_recent_syncs", state="succeeded", reason="") == 5000
     assert Client().get("/metrics", headers=LOCAL).status_code == 200
-
-
-# Who may read it.
-
-
-@pytest.mark.django_db
-def test_a_client_with_the_token_reads_from_anywhere(settings: Settings) -> None:
-    settings.KIOK_WEB_METRICS_TOKEN = TOKEN
-    settings.KIOK = replace(settings.KIOK, web_tls=True)
-    headers = {"host": "10.0.0.7:8000", "authorization": f"Bearer {TOKEN}", "x-forwarded-for": "192.0.2.1"}
-    assert Client(REMOTE_ADDR="192.0.2.7").get("/metrics", headers=headers).status_code == 200
-    headers["authorization"] = f"bearer {TOKEN}"
-    assert Client(REMOTE_ADDR="192.0.2.7").get("/metrics", headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        None,
-        "",
-        "Bearer",
-        "Bearer ",
-        f"Bearer {TOKEN}x",
-        f"Bearer {TOKEN[:-1]}",
-        f"Basic {TOKEN}",
-        TOKEN,
-        "Bearer é",
-    ],
-)
-@pytest.mark.django_db
-def test_without_the_token_nothing_is_told_even_here(
-    settings: Settings, django_assert_num_queries: Callable[[int], Any], authorization: str | None
-) -> None:
-    settings.KIOK_WEB_METRICS_TOKEN = TOKEN
-    headers = LOCAL if authorization is None else {**LOCAL, "authorization": authorization}
-    with django_assert_num_queries(0):
-        answer = Client().get("/metrics", headers=headers)
-    assert answer.status_code == 401
-    assert answer["WWW-Authenticate"].startswith("Bearer ")
-    assert b"kiok_" not in answer.content
-    assert TOKEN.encode() not in answer.content
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"])
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000"])
-@pytest.mark.django_db
-def test_where_there_is_no_token_a_client_on_this_machine_reads_it(address: str, host: str) -> None:
-    assert Client(REMOTE_ADDR=address).get("/metrics", headers={"host": host}).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("address", "headers"),
-    [
-        ("192.0.2.1", LOCAL),
-        ("10.0.0.1", LOCAL),
-        ("::ffff:192.0.2.1", LOCAL),
-        ("", LOCAL),
-        ("127.0.0.1", {"host": "kiok.example.com"}),
-        ("127.0.0.1", {"host": "localhost.example.com"}),
-        ("127.0.0.1", {"host": ""}),
-        ("127.0.0.1", {**LOCAL, "x-forwarded-for": "127.0.0.1"}),
-        ("127.0.0.1", {**LOCAL, "x-forwarded-proto": "http"}),
-        ("127.0.0.1", {**LOCAL, "x-forwarded-host": "localhost"}),
-        ("127.0.0.1", {**LOCAL, "x-real-ip": "127.0.0.1"}),
-        ("127.0.0.1", {**LOCAL, "forwarded": "for=127.0.0.1"}),
-        ("127.0.0.1", {**LOCAL, "via": "1.1 proxy"}),
-    ],
-)
-@pytest.mark.django_db
-def test_where_there_is_no_token_nobody_else_does(
-    django_assert_num_queries: Callable[[int], Any], address: str, headers: dict[str, str]
-) -> None:
-    with django_assert_num_queries(0):
-        answer = Client(REMOTE_ADDR=address).get("/metrics", headers=headers)
-    assert answer.status_code == 403
-    assert b"KIOK_WEB_METRICS_TOKEN" in answer.content
-    assert b"kiok_" not in answer.content
-
-
-@pytest.mark.parametrize(
-    "values", [{"web_tls": True}, {"web_trusted_origins": ("https://kiok.example.com",)}]
-)
-def test_behind_a_proxy_a_token_is_needed(settings: Settings, values: dict[str, Any]) -> None:
-    settings.KIOK = replace(settings.KIOK, **values)
-    assert Client().get("/metrics", headers=LOCAL).status_code == 403
-
-
-# A store of some size.
-
-
-def make_store(number: int, first: int = 0) -> None:
-    """So many repositories in sync, each with 10 DAGs, 10 files of which one failed, and 5 syncs just ended."""
-    now = timezone.now()
-    repositories = Repository.objects.bulk_create(
-        Repository(name=f"team-{n}", state=RepositoryState.IN_SYNC, last_good_at=now, checked_at=now)
-        for n in range(first, first + number)
-    )
-    make_dags(repositories, 10)
-    SourceFile.objects.bulk_create(
-        SourceFile(
-            repository=repository, path=f"{n}.yaml", state=FileState.COMPILED if n else FileState.FAILED
-        )
-        for repository in repositories
-        for n in range(10)
-    )
-    make_syncs(repositories, 5)
-
-
-def make_dags(repositories: list[Repository], number: int) -> None:
-    now = timezone.now()
-    Dag.objects.bulk_create(
-        Dag(
-            uid=f"{repository.name}/{n}.yaml",
-            dag_id=f"d{n}",
-            name="a DAG",
-            origin=Origin.GIT,
-            repository=repository.name,
-            source_path=f"{n}.yaml",
-            spec={},
-            spec_hash="",
-            version=1,
-            created_at=now,
-            updated_at=now,
-        )
-        for repository in repositories
-        for n in range(number)
-    )
-
-
-def make_syncs(
-    repositories: list[Repository], number: int, *, ended: Any = None, timings: dict[str, float] | None = None
-) -> None:
-    ended = ended or timezone.now()
-    steps = timings or {"fetch": 0.1, "discover": 0.01, "compile": 0.3, "plan": 0.01, "apply": 0.02}
-    SyncRun.objects.bulk_create(
-        SyncRun(
-            repository=repository,
-            lease_number=1,
-            trigger=Trigger.SCHEDULE,
-            state=SyncState.SUCCEEDED,
-            timings=steps,
-            started_at=ended - timedelta(seconds=1),
-            finished_at=ended,
-        )
-        for repository in repositories
-        for _ in range(number)
-    )
