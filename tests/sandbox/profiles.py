@@ -15,3 +15,15 @@ def without_landlock() -> str:
         if "landlock_create_ruleset" in group["names"]:
             group |= {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS}
     return json.dumps(profile)
+
+
+def without_pidfd_open() -> str:
+    """Return the sandbox's profile, in which pidfd_open answers like a kernel without it."""
+    profile = json.loads(seccomp_profile())
+    for group in profile["syscalls"]:
+        if "pidfd_open" in group["names"]:
+            group["names"].remove("pidfd_open")
+    profile["syscalls"].append(
+        {"names": ["pidfd_open"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS}
+    )
+    return json.dumps(profile)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ _READ_BYTES = 1 << 16
 _STACK_SECONDS = 0.5  # for a process to write its stack, on a machine under load
 _STACK_PAUSE_SECONDS = 0.05
 _STACK_BYTES = 1_500  # fits into the detail of an outcome
+_POLL_MS = 5.0  # between two checks for the end of a child, on a kernel without pidfd_open
 # Receives the data read from a child.
 Sink = Callable[[bytes], None]
 
@@ -147,16 +149,19 @@ def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -
 
     The end of a pipe does not mean that the child is dead, nor the reverse: a daemon may hold the pipe.
     """
-    pidfd = os.pidfd_open(pid)
+    pidfd = _pidfd_of(pid)
     poll = select.poll()
-    for descriptor in (STDIN, pidfd, *sinks):
+    for descriptor in (STDIN, *sinks) if pidfd is None else (STDIN, pidfd, *sinks):
         poll.register(descriptor, select.POLLIN)
     try:
         while not watch.too_large:
             left = until - time.monotonic()
             if left <= 0:
                 return True
-            for descriptor, _ in poll.poll(left * 1000 + 1):
+            if pidfd is None and _has_ended(pid):
+                return False
+            wait_ms = left * 1000 + 1
+            for descriptor, _ in poll.poll(wait_ms if pidfd is not None else min(wait_ms, _POLL_MS)):
                 if descriptor == pidfd:
                     return False
                 data = os.read(descriptor, _READ_BYTES)
@@ -168,7 +173,26 @@ def _watch(pid: int, sinks: Mapping[int, Sink], watch: Watch, *, until: float) -
                     poll.unregister(descriptor)
         return False
     finally:
-        os.close(pidfd)
+        if pidfd is not None:
+            os.close(pidfd)
+
+
+def _pidfd_of(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when the child ends; None on a kernel without pidfd_open.
+
+    Linux has it since 5.3. The versions of gVisor in Debian 12 and 13 do not.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except OSError as exc:
+        if exc.errno == errno.ENOSYS:
+            return None
+        raise
+
+
+def _has_ended(pid: int) -> bool:
+    """Return whether the child has ended. It stays a zombie, so that its status can still be collected."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _request_stack(process: ChildProcess, watch: Watch) -> None:
