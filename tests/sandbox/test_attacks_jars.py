@@ -6,12 +6,6 @@ the bytes of a jar from the classes that it requests.
 
 from __future__ import annotations
 
-import io
-import re
-import runpy
-import zipfile
-from collections.abc import Callable, Mapping
-
 import pytest
 
 from compilers.formats.jar import JAVA
@@ -22,55 +16,30 @@ from compilers.source import DiscoveredFile
 from kiok.compiled import decode
 from tests.sandbox.attack_runs import Battle, Crowd, contained, fight, said
 from tests.sandbox.attacks import JARS, Attack, attacks
+from tests.sandbox.jar_attacks import LIMIT_SECONDS, compiled_classes, jar_of, path_of, uncompiled
 from tests.sandbox.jar_runs import zipped
-from tests.sandbox.javac import compile_jar
 
 ATTACKS = attacks(JARS)
-# For jars that do not hang: never reached. In one that hangs, the hostile class gets half, the good one the rest.
-LIMIT_SECONDS = 40.0
 GRACE_SECONDS = 60.0
-
-Classes = Callable[[str], Mapping[str, bytes]]
-
-
-def _path(attack: Attack) -> str:
-    return f"{attack.name}.jar"
 
 
 @pytest.fixture(scope="module")
 def battle(java_image: str, java_builder_image: str) -> Battle:
-    """Compile all classes in one compiler run, and make each jar from the classes that it needs."""
-    sources = {path.name: path.read_text() for path in (*JARS.glob("*.java"), *JARS.glob("support/*.java"))}
-    with zipfile.ZipFile(io.BytesIO(compile_jar(sources, image=java_builder_image))) as all_classes:
-        entries = {name: all_classes.read(name) for name in all_classes.namelist()}
-
-    def classes(name: str) -> Mapping[str, bytes]:
-        """Return a class and its nested classes."""
-        return {path: entries[path] for path in entries if re.split(r"[.$]", path)[0] == name}
-
-    uncompiled = {"other.jar": zipped(classes("Other"))}
+    classes = compiled_classes(java_builder_image)
     crowds = []
     for limit in sorted({attack.limit or LIMIT_SECONDS for attack in ATTACKS}):
         hostile = [attack for attack in ATTACKS if (attack.limit or LIMIT_SECONDS) == limit]
         innocent = {f"innocent_{at:04}.jar": zipped(classes("Innocent")) for at in range(len(hostile) + 1)}
         config = SandboxConfig(images={JAVA: java_image}, limits=SandboxLimits(jar_timeout_seconds=limit))
-        jars = {_path(attack): _jar(attack, classes) for attack in hostile}
-        crowds.append(Crowd(config, hostile=jars, innocent=innocent, uncompiled=uncompiled))
+        jars = {path_of(attack): jar_of(attack, classes) for attack in hostile}
+        crowds.append(Crowd(config, hostile=jars, innocent=innocent, uncompiled=uncompiled(classes)))
     return fight(JAVA, crowds, pause_seconds=2)
-
-
-def _jar(attack: Attack, classes: Classes) -> bytes:
-    if attack.path.suffix == ".java":
-        return zipped({**classes(attack.name), **classes("ZSound")})
-    made = runpy.run_path(str(attack.path))["jar"](classes)
-    assert isinstance(made, bytes)
-    return made
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
 def test_a_hostile_jar_is_contained(battle: Battle, attack: Attack) -> None:
     result = contained(
-        battle, JAVA, attack, _path(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
+        battle, JAVA, attack, path_of(attack), limit_seconds=LIMIT_SECONDS, grace_seconds=GRACE_SECONDS
     )
     if attack.spares != "nothing":
         assert "sound" in [dag.id for dag in result.dags]
