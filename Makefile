@@ -1,7 +1,7 @@
 # The commands of the project. `make help` lists them. Each prepares what it needs, and is quick if that exists.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench soak screenshots docs lint images java-sdk lock clean engine venv-server venv-dev
+.PHONY: help demo run test attacks-gvisor bench soak screenshots docs lint images java-sdk lock clean engine venv-server venv-dev
 MAKEFLAGS += --no-print-directory
 
 CONFIG ?=
@@ -11,7 +11,7 @@ MINUTES ?= 10
 REPOSITORIES ?= 200
 
 help: ## List the commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 demo: ## Show the path of a commit to the metadata store, with a demo repository
 	@scripts/system.sh python git
@@ -28,6 +28,11 @@ test: ## Run every check and every test; ARGS="tests/unit -k plan" runs exactly 
 	@scripts/system.sh python git remotes tests
 	@$(MAKE) -j 2 images $(if $(ARGS),venv-dev,lint)
 	@scripts/test.sh $(ARGS)
+
+attacks-gvisor: ## Run every attack on Python and jars in gVisor's runsc, which takes some minutes
+	@scripts/system.sh python git remotes tests
+	@$(MAKE) venv-dev images
+	@KIOK_TEST_GVISOR=all scripts/test.sh tests/sandbox/test_gvisor.py
 
 bench: ## Run the benchmarks against their floors, into build/bench/; CASES="cold jars" selects some
 	@scripts/system.sh python git remotes

@@ -1,7 +1,9 @@
-"""Write the table of attacks in docs/security.md, from the heads of the hostile files under tests/sandbox/attacks.
+"""Write the tables of attacks in docs/security.md.
 
-attack_table.py            write the table
-attack_table.py --check    exit with status 1 if it is out of date
+One is made from the heads of the hostile files under tests/sandbox/attacks, the other from tests/sandbox/gvisor.toml.
+
+attack_table.py            write the tables
+attack_table.py --check    exit with status 1 if one is out of date
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from compilers.result import FileStatus
 from kiok.server import marked_text
 from tests.sandbox.attacks import JARS, PYTHON, TARS, Attack, attacks
+from tests.sandbox.gvisor_differences import differences
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "security.md"
-SECTION = "attacks"
 # Folder: its heading, and the test that each of its files is a case of.
 SECTIONS = {
     PYTHON: (
@@ -56,6 +58,26 @@ def table() -> str:
     return "\n".join(parts)
 
 
+def gvisor_table() -> str:
+    """Return the groups of attacks that end otherwise in gVisor."""
+    by_name = {attack.name: attack for folder in (PYTHON, JARS) for attack in attacks(folder)}
+    rows = [
+        (
+            group.differs,
+            f"{'**Yes**' if group.matters else 'No'}: {group.why}",
+            ", ".join(f"[{name}](../{_place(by_name[name])})" for name in group.ends),
+        )
+        for group in differences()
+    ]
+    count = sum(len(group.ends) for group in differences())
+    summary = f"{count} of the {len(by_name)} attacks on Python and jars end otherwise than with `runc`."
+    return f"{summary}\n\n{marked_text.table(('what differs', 'does it matter', 'attacks'), rows)}\n"
+
+
+# By the name of its markers in the document.
+TABLES = {"attacks": table, "gvisor": gvisor_table}
+
+
 def _place(attack: Attack) -> str:
     return attack.path.relative_to(ROOT).as_posix()
 
@@ -80,8 +102,9 @@ def main() -> int:
         sys.stderr.write(f"usage: {Path(__file__).name} [--check]\n")
         return 2
     if not sys.argv[1:]:
-        marked_text.write(DOCUMENT, SECTION, table())
-    elif not marked_text.is_current(DOCUMENT, SECTION, table()):
+        for name, make in TABLES.items():
+            marked_text.write(DOCUMENT, name, make())
+    elif not all(marked_text.is_current(DOCUMENT, name, make()) for name, make in TABLES.items()):
         sys.stderr.write("docs/security.md is out of date: run scripts/attack_table.py\n")
         return 1
     return 0

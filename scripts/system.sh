@@ -7,7 +7,7 @@
 #   git        git
 #   remotes    programs for https and ssh remotes: CA certificates, the ssh client
 #   tests      programs for the tests: sshd, Redis, PgBouncer and Prometheus (no service is started),
-#              Chromium, libfaketime, mmdebstrap, Podman with its default runtime
+#              Chromium, libfaketime, mmdebstrap, Podman with its default runtime, gVisor's runsc
 #   compose    Docker Compose v2, as a plugin of the docker command
 #
 # It installs only as root on Debian or Ubuntu, and says so. Elsewhere it says what to install and exits with status 1.
@@ -104,6 +104,7 @@ for need; do
             command -v mmdebstrap >/dev/null || want mmdebstrap
             command -v podman >/dev/null || want podman
             command -v crun >/dev/null || want crun
+            command -v runsc >/dev/null || want runsc
             ;;
         compose) compose ;;
         *) fail "unknown need $need" ;;

@@ -1,4 +1,4 @@
-"""The heads of the hostile files are complete, and docs/security.md contains their table."""
+"""The heads of the hostile files are complete, and docs/security.md contains their tables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 
 from compilers.result import FileStatus
 from kiok.server import marked_text
-from scripts.attack_table import SECTIONS, table
-from tests.sandbox.attacks import Attack, attacks, read
+from scripts.attack_table import SECTIONS, gvisor_table, table
+from tests.sandbox.attacks import JARS, PYTHON, Attack, attacks, read
+from tests.sandbox.gvisor_differences import differences
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +29,7 @@ def test_table_in_the_document_is_current() -> None:
 
 def test_outdated_table_is_replaced_and_the_rest_is_kept() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
-    stale = text.replace("| [fork_bomb]", "| [fork_bombe]")
+    stale = text.replace("\n| [fork_bomb]", "\n| [fork_bombe]")
     assert stale != text
     assert marked_text.replaced(stale, "attacks", table()) == text
 
@@ -50,6 +51,19 @@ def test_every_attack_is_in_the_table_with_its_result() -> None:
         assert re.compile(attack.expect)
         assert attack.tries[0].islower(), attack.name
         assert not attack.tries.endswith("."), attack.name
+
+
+def test_every_difference_in_gvisor_is_of_one_attack_and_in_the_table() -> None:
+    python = [name for group in differences() for name in group.python]
+    jars = [name for group in differences() for name in group.jars]
+    assert set(python) <= {attack.name for attack in attacks(PYTHON)}
+    assert set(jars) <= {attack.name for attack in attacks(JARS)}
+    names = [*python, *jars]
+    assert len(set(names)) == len(names)
+    assert re.findall(r"\[(\w+)\]\(", gvisor_table()) == [
+        name for group in differences() for name in group.ends
+    ]
+    assert gvisor_table().count("| **Yes**: ") == sum(group.matters for group in differences())
 
 
 @pytest.mark.parametrize(
