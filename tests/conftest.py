@@ -41,7 +41,7 @@ LONG = (
     *("integration/api/test_api_property.py", "sandbox/test_attacks_jars.py"),
     *("integration/sync/test_sync_links.py", "integration/sync/test_sync_jars.py"),
     *("integration/admin/test_admin_permissions.py", "integration/sync/test_sync_subpath.py"),
-    *("integration/admin/test_access_groups.py",),
+    *("integration/admin/test_access_groups.py", "sandbox/test_gvisor.py"),
 )
 
 

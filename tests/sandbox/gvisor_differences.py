@@ -15,7 +15,7 @@ class Difference:
     """Attacks that end otherwise in gVisor for one cause.
 
     `python` and `jars` have a regular expression for the end of each attack. `why` says why the difference matters, or
-    why it does not.
+    why it does not. `limits` has the time limits in seconds that differ from those in the heads.
     """
 
     differs: str
@@ -23,12 +23,17 @@ class Difference:
     why: str
     python: Mapping[str, str]
     jars: Mapping[str, str] = field(default_factory=dict)
-    limit: float | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ends(self) -> Mapping[str, str]:
         """Return the regular expressions of all attacks by name; no jar has the name of a Python file."""
         return {**self.python, **self.jars}
+
+
+def listed_version() -> str:
+    """Return the version of runsc whose differences are listed exactly."""
+    return str(tomllib.loads(FILE.read_text("utf-8"))["version"])
 
 
 def differences() -> Sequence[Difference]:

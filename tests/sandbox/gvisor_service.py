@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -81,6 +82,14 @@ def running_gvisor(*images: str) -> Iterator[OwnGvisor]:
         shutil.rmtree(folder)
         _remove_control_groups(folder.name)
     assert left == []
+
+
+def version() -> str:
+    """Return the version of the installed runsc, a date such as 20221219."""
+    said = subprocess.run(["runsc", "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"runsc version 0\.0~(\d{8})\b|runsc version release-(\d{8})\b", said)
+    assert found, said
+    return found[1] or found[2]
 
 
 def _settings(folder: Path, url: str) -> dict[str, object]:
