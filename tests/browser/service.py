@@ -26,11 +26,11 @@ QUIET_SECONDS = 180.0
 _UNDER_WAY = """SELECT EXISTS (SELECT FROM django_q_ormq) OR EXISTS (SELECT FROM gitsync_queuedsync)
     OR EXISTS (SELECT FROM gitsync_syncrun WHERE state = 'running')"""
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+# What the service has from its start on, and its processes may know by heart.
 _ITS_OWN = {
     *("auth_permission", "auth_user", "connections_datakey", "django_content_type", "django_migrations"),
     *("django_q_schedule", "gitsync_leadership", "gitsync_worker"),
 }
-"""What the service has from its start on, and its processes may know by heart."""
 _PASSWORD = re.compile(r"first admin: user (\S+), password (\S+)")
 
 

@@ -26,6 +26,7 @@ AXE = """async () => {
   ));
 }"""
 
+# What reaches past the right edge outside of any region that scrolls by itself.
 WIDE = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
@@ -39,7 +40,6 @@ WIDE = """() => {
     }).slice(0, 3).map(element => `wider than the page: ${element.outerHTML.slice(0, 200)}`);
   return wide.length ? wide : ["the page is wider than the screen"];
 }"""
-"""What reaches past the right edge outside of any region that scrolls by itself."""
 
 Filled = tuple[Service, dict[str, object]]
 
@@ -120,7 +120,7 @@ def look(page: Page) -> list[str]:
     return [f"{page.url}: {fault}" for fault in found]
 
 
-def test_no_page_has_a_fault_in_light_dark_or_on_a_phone_or_asks_another_host(
+def test_no_page_has_a_fault_in_light_dark_or_on_a_phone(
     filled_service: Filled, context: BrowserContext, faults: list[str]
 ) -> None:
     page = context.new_page()
@@ -133,7 +133,7 @@ def test_no_page_has_a_fault_in_light_dark_or_on_a_phone_or_asks_another_host(
     assert looked_at > 40
 
 
-def test_pages_for_whom_the_admin_has_none_say_what_to_do_and_have_no_fault(
+def test_pages_of_users_without_the_admin_say_what_to_do(
     filled_service: Filled, context: BrowserContext, faults: list[str]
 ) -> None:
     service, _ = filled_service
@@ -168,6 +168,7 @@ def test_pages_for_whom_the_admin_has_none_say_what_to_do_and_have_no_fault(
     assert not faults, "\n".join(faults)
 
 
+# Writes down what gets the focus, until something gets it again.
 FOLLOW_FOCUS = """() => {
   const walk = window.walked = [];
   window.walkEnded = false;
@@ -182,7 +183,6 @@ FOLLOW_FOCUS = """() => {
                 hasSize: box.width > 0 && box.height > 0, isInMain: Boolean(at.closest("main")) });
   });
 }"""
-"""Writes down what gets the focus, until something gets it again."""
 
 MISSED = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
   .filter(element => element.checkVisibility() && !element.disabled && element.type !== "hidden" && element.tabIndex >= 0)

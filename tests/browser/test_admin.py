@@ -11,8 +11,8 @@ from tests.browser.service import Service
 from tests.support.servers.repositories import WorkRepo
 from tests.support.servers.ssh import SshServer
 
+# For what a worker does.
 RESULT_MS = 180_000
-"""For what a worker does."""
 
 HELLO = 'dag:\n  id: hello\n  schedule: "5 * * * *"\ntasks:\n- id: greet\n  script: echo hello\n'
 WORLD = "dag:\n  id: world\ntasks:\n- id: turn\n  script: echo world\n"

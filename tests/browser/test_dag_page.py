@@ -14,8 +14,8 @@ from tests.browser.test_admin import RESULT_MS, add_repository, log_in
 from tests.support.servers.repositories import WorkRepo
 
 TASKS = 500
+# The least height of letters that are read without effort.
 LEGIBLE_PX = 11
-"""The least height of letters that are read without effort."""
 
 SMALL = """dag:
   id: small

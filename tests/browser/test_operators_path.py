@@ -21,8 +21,8 @@ from tests.support.documents import ROOT
 from tests.support.servers.https import HttpsServer
 from tests.support.servers.repositories import WorkRepo
 
+# How each step is gone, by its title.
 WAYS: dict[str, Callable[[Operator, Step], None]] = {}
-"""How each step is gone, by its title."""
 
 
 def way(title: str) -> Callable[[Callable[[Operator, Step], None]], Callable[[Operator, Step], None]]:

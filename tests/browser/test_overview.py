@@ -9,18 +9,18 @@ from tests.browser.service import Service
 from tests.browser.test_admin import BROKEN, HELLO, RESULT_MS, WORLD, add_repository, log_in, reload_until
 from tests.support.servers.repositories import WorkRepo
 
+# Chromium without a screen calls every page visible.
 HIDE = """isHidden => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
-"""Chromium without a screen calls every page visible."""
 
+# Presses the button of the repository's page, without going there.
 SYNC_NOW = """async address => {
   const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
   const body = new URLSearchParams({ csrfmiddlewaretoken: token });
   return (await fetch(address.replace("/change/", "/sync/"), { method: "POST", body })).status;
 }"""
-"""Presses the button of the repository's page, without going there."""
 
 
 SLOW = "import time\nfrom kiok import Dag\ntime.sleep(0.12)\nd = Dag('d{number}')\nd.task('a', script='s')\n"
@@ -53,7 +53,7 @@ def follow_bar(page: Page, words: str) -> list[tuple[float, str]]:
     return seen
 
 
-def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is_hidden(
+def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
 ) -> None:
     work_repo.publish({"hello.yaml": HELLO, "world.yaml": WORLD})
@@ -108,7 +108,7 @@ def test_the_overview_shows_what_syncs_do_without_a_reload_and_rests_while_it_is
     expect(page.get_by_role("heading", level=2, name="world.yaml in team")).to_be_visible()
 
 
-def test_a_sync_that_takes_its_time_is_followed_by_a_bar_its_counts_and_its_log(
+def test_a_long_sync_shows_a_progress_bar_counts_and_log(
     page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
 ) -> None:
     work_repo.publish({f"d{number:02}.py": SLOW.format(number=number) for number in range(60)})
@@ -153,7 +153,7 @@ def test_a_sync_that_takes_its_time_is_followed_by_a_bar_its_counts_and_its_log(
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") is True
 
 
-def test_without_javascript_the_overview_is_searched_and_shows_the_same_after_a_reload(
+def test_without_javascript_the_overview_is_searchable_and_reloads(
     page_without_javascript: Page, service: Service, work_repo: WorkRepo
 ) -> None:
     page = page_without_javascript

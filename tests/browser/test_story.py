@@ -17,8 +17,8 @@ from tests.support.servers.https import HttpsServer
 from tests.support.servers.repositories import WorkRepo
 
 INTERVAL_MS = 1_500
+# More than two intervals: who looks at repositories has been round.
 QUIET_MS = 4_000
-"""More than two intervals: who looks at repositories has been round."""
 
 REASON = "the warehouse moves house until Monday"
 
@@ -44,8 +44,8 @@ tasks:
   script: echo merge
 """
 BROKEN_WAREHOUSE = WAREHOUSE.replace("requires:", "require:")
+# The line of the broken file that is at fault.
 FAULT = 8
-"""The line of the broken file that is at fault."""
 NIGHTLY_JAVA = """
 import com.cloudcheflabs.kiok.sdk.Dag;
 import com.cloudcheflabs.kiok.sdk.KiokDag;
@@ -72,7 +72,7 @@ def service(tmp_path: Path, https_server: HttpsServer) -> Iterator[Service]:
         yield running
 
 
-def test_pushes_show_by_themselves_from_a_wrong_url_to_a_removed_repository(
+def test_pushes_show_without_a_reload_from_wrong_url_to_removal(
     page: Page, browser: Browser, service: Service, work_repo: WorkRepo, https_server: HttpsServer
 ) -> None:
     log_in(page, service)

@@ -18,8 +18,9 @@ from tests.support.reference.model import Authored, Files, after
 from tests.support.reference.reading import read_store
 from tests.support.servers.repositories import WorkRepo
 
+# What a sync may take on a busy machine, with a lease and an interval until it begins: no promise (see
+# `Interruption`).
 DEPLOY_SECONDS = 80.0
-"""What a sync may take on a busy machine, with a lease and an interval until it begins: no promise (see `Interruption`)."""
 
 
 class Team:
@@ -90,8 +91,8 @@ class Team:
         return f"{row.state} {row.reason} {row.message}"
 
 
+# Makes a team of this name; `interval_ms` is that of its repository.
 NewTeam = Callable[..., Team]
-"""Makes a team of this name; `interval_ms` is that of its repository."""
 
 
 def pid_of(holder: str) -> int:

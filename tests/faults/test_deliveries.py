@@ -22,7 +22,7 @@ from tests.support.reference.authoring import yaml_file
 ON_REQUEST_MS = 3_600_000
 
 
-def test_tasks_delivered_twice_late_and_in_the_wrong_order_deploy_each_commit_once(
+def test_tasks_delivered_twice_or_out_of_order_deploy_each_commit_once(
     service: Service, new_team: NewTeam
 ) -> None:
     team = new_team("delivered", interval_ms=ON_REQUEST_MS)

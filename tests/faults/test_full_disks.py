@@ -52,7 +52,7 @@ def is_refused_for_want_of_room(team: Team) -> None:
     assert not Repository.objects.exclude(lease_holder="").exists()
 
 
-def test_a_full_disk_under_the_mirrors_prunes_nothing_leaves_no_half_and_is_made_good(team: Team) -> None:
+def test_a_full_disk_of_the_mirrors_prunes_nothing_and_leaves_no_partial(team: Team) -> None:
     def work() -> None:
         with small_disk(remote.mirror_of(team.pk).directory.parent, MEGABYTES) as disk:
             assert sync(team).ok
@@ -85,9 +85,7 @@ def test_a_mirror_that_cannot_even_be_begun_for_want_of_room_is_made_later(team:
     with_own_mounts(work)
 
 
-def test_without_room_for_temporary_files_no_key_is_left_and_it_is_made_good(
-    team: Team, ssh_server: SshServer
-) -> None:
+def test_without_room_for_temporary_files_no_key_is_left(team: Team, ssh_server: SshServer) -> None:
     key = Connection(id="deploy", type="git")
     key.set_properties({"privateKey": ssh_server.client_key(), "knownHosts": ssh_server.known_hosts})
     key.save()

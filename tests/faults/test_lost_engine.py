@@ -10,9 +10,7 @@ from tests.support.cluster import eventually
 from tests.support.reference.authoring import python_file, yaml_file
 
 
-def test_an_engine_that_is_restarted_while_it_compiles_blames_no_file_and_the_next_sync_is_good(
-    service: Service, new_team: NewTeam
-) -> None:
+def test_an_engine_restart_during_compile_blames_no_file(service: Service, new_team: NewTeam) -> None:
     team = new_team("engineless", interval_ms=1000)
     team.push({"p.py": python_file({"p": "echo 1"}), "q.py": python_file({"q": "echo 1"})})
     team.deploys()

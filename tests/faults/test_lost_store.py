@@ -17,7 +17,7 @@ INTERVAL_MS = 10_000
 INTERVAL_SECONDS = INTERVAL_MS / 1000
 
 
-def test_a_database_that_crashes_in_the_midst_of_apply_has_the_old_commit_and_then_the_new_one(
+def test_a_database_crash_during_apply_keeps_the_old_commit_then_the_new(
     service: Service, new_team: NewTeam
 ) -> None:
     team = new_team("crashed", interval_ms=INTERVAL_MS)
@@ -36,9 +36,7 @@ def test_a_database_that_crashes_in_the_midst_of_apply_has_the_old_commit_and_th
     crashed.is_followed(begun_within_seconds=2 * INTERVAL_SECONDS, since=back)
 
 
-def test_while_the_database_takes_no_connection_nothing_is_lost_and_then_all_goes_on_by_itself(
-    service: Service, new_team: NewTeam
-) -> None:
+def test_a_database_that_takes_no_connection_loses_nothing(service: Service, new_team: NewTeam) -> None:
     team = new_team("crowded-out", interval_ms=INTERVAL_MS)
     team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
     team.deploys()
@@ -74,7 +72,7 @@ def test_workers_wait_for_a_migration_that_locks_their_tables(service: Service, 
     team.deploys()
 
 
-def test_a_full_disk_under_the_database_fails_the_sync_with_what_to_do_and_then_it_is_made_good(
+def test_a_full_disk_of_the_database_fails_the_sync_with_a_remedy(
     service: Service, new_team: NewTeam
 ) -> None:
     team = new_team("no-room", interval_ms=1000)

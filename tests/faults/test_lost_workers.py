@@ -33,7 +33,7 @@ def frozen(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_lost_leader_is_replaced_within_ten_seconds_and_there_is_never_a_second(
+def test_a_lost_leader_is_replaced_in_ten_seconds_without_a_second(
     service: Service, new_team: NewTeam
 ) -> None:
     team = new_team("led")
@@ -69,7 +69,7 @@ def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
     team.deploys()
 
 
-def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_one_interval(
+def test_a_sync_whose_worker_is_killed_is_repeated_within_one_interval(
     service: Service, new_team: NewTeam
 ) -> None:
     compiled, applied = (new_team(name, interval_ms=INTERVAL_MS) for name in ("in-compile", "in-apply"))
@@ -88,7 +88,7 @@ def test_a_sync_whose_worker_is_killed_in_compile_or_apply_is_repeated_within_on
         interruption.is_followed(begun_within_seconds=INTERVAL_SECONDS)
 
 
-def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed(
+def test_a_commit_that_kills_its_workers_is_delayed_and_the_next_deployed(
     service: Service, new_team: NewTeam
 ) -> None:
     deadly, unharmed = (new_team(name, interval_ms=INTERVAL_MS) for name in ("deadly", "unharmed"))
@@ -132,9 +132,7 @@ def test_a_commit_that_kills_its_workers_is_put_off_and_the_next_one_is_deployed
     deadly.deploys()
 
 
-def test_a_worker_that_wakes_up_in_compile_or_apply_after_its_lease_ran_out_commits_nothing(
-    service: Service, new_team: NewTeam
-) -> None:
+def test_a_worker_whose_lease_expired_commits_nothing(service: Service, new_team: NewTeam) -> None:
     compiled, applied = (
         new_team(name, interval_ms=INTERVAL_MS) for name in ("frozen-in-compile", "frozen-in-apply")
     )

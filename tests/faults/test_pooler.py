@@ -24,9 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 POOL = 3
 
 
-def test_behind_a_pooler_in_transaction_mode_a_container_is_claimed_by_one_alone_and_the_doctor_says_what_is_amiss() -> (
-    None
-):
+def test_behind_a_transaction_pooler_one_process_claims_a_container() -> None:
     """A lock of the session would pass to the next user of the same connection."""
     settings = connections.settings["default"]
     before = {name: settings[name] for name in ("HOST", "PORT")}
@@ -57,9 +55,7 @@ def claims(place: str) -> bool:
         connections.close_all()
 
 
-def test_behind_a_pooler_in_transaction_mode_all_is_deployed_and_a_pool_that_is_taken_only_delays_it(
-    tmp_path: Path, transactional_db: None
-) -> None:
+def test_behind_a_transaction_pooler_all_is_deployed(tmp_path: Path, transactional_db: None) -> None:
     team, log = Team("pooled", tmp_path / "served", interval_ms=1000), tmp_path / "log"
     team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
     server = connection.settings_dict

@@ -83,9 +83,7 @@ def step_while_leading(clock: Clock, ahead: int, team: Team) -> None:
     pytest.fail(f"each of three steps of the clock by {ahead} s cost the leader its lease")
 
 
-def test_a_clock_that_is_put_forward_or_back_shifts_no_look_no_lease_and_no_task(
-    tmp_path: Path, transactional_db: None
-) -> None:
+def test_a_stepped_clock_shifts_no_poll_no_lease_and_no_task(tmp_path: Path, transactional_db: None) -> None:
     clock, log = Clock(tmp_path), tmp_path / "log"
     watched = Team("looked-at", tmp_path / "served", interval_ms=1000)
     asked = Team("asked-for", tmp_path / "served", interval_ms=1000 * HOUR)

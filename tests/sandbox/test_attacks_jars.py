@@ -69,5 +69,5 @@ def test_one_container_outlives_every_hostile_jar_it_is_given(battle: Battle) ->
     assert [crowd.containers for crowd in battle.crowds] == [1] * len(battle.crowds)
 
 
-def test_no_container_process_memory_mount_or_file_of_the_hostile_jars_is_left(battle: Battle) -> None:
+def test_hostile_jars_leave_no_container_process_mount_or_file(battle: Battle) -> None:
     assert [crowd.left for crowd in battle.crowds] == [[]] * len(battle.crowds)

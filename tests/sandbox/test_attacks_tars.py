@@ -154,7 +154,7 @@ def test_the_host_refuses_to_send_what_would_be_a_hostile_tar(attack: Attack) ->
         send()
 
 
-def test_every_tar_that_git_could_name_to_the_host_says_what_the_host_answers() -> None:
+def test_every_tar_that_git_could_name_matches_what_the_host_answers() -> None:
     for attack in ATTACKS:
         assert ("ENTRIES" in runpy.run_path(str(attack.path))) is bool(attack.host), attack.name
 

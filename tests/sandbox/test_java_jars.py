@@ -92,7 +92,7 @@ UNUSABLE = {
 }
 
 
-def test_each_class_that_implements_kiokdag_and_cannot_be_one_is_an_error_with_the_rule(
+def test_each_class_that_cannot_be_a_dag_is_an_error_with_the_rule(
     sandbox: DockerSandbox,
 ) -> None:
     sources = {f"{name.partition('$Inner')[0]}.java": IMPORTS + text for name, (text, _) in UNUSABLE.items()}
@@ -108,7 +108,7 @@ def test_each_class_that_implements_kiokdag_and_cannot_be_one_is_an_error_with_t
     assert len(run.messages) == len(UNUSABLE)
 
 
-def test_a_class_that_another_creates_or_extends_is_a_helper_and_only_a_doubt(sandbox: DockerSandbox) -> None:
+def test_a_class_that_another_creates_or_extends_is_only_a_doubt(sandbox: DockerSandbox) -> None:
     sources = {
         "Helper.java": IMPORTS + _class("Helper", "x", members="Helper(String region) {}"),
         "Base.java": IMPORTS + _class("Base", "x", members="protected Base() {}"),
@@ -239,7 +239,7 @@ def test_a_damaged_class_that_speaks_of_the_sdk_is_an_error(sandbox: DockerSandb
     assert run.messages == ["entry Bad.class is no valid class file: truncated or inconsistent"]
 
 
-def test_a_class_of_a_later_java_fails_alone_and_names_the_release_it_needs(sandbox: DockerSandbox) -> None:
+def test_a_class_of_a_later_java_fails_alone_and_names_the_release(sandbox: DockerSandbox) -> None:
     jar = compile_jar(
         {"Good.java": IMPORTS + _class("Good", "good"), "Late.java": IMPORTS + _class("Late", "late")}
     )

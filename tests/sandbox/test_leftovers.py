@@ -21,7 +21,7 @@ def _kinds(watch: Watch) -> set[str]:
     return {found.split(" ")[0] for seen in watch.seen for found in watch.left_of(seen)}
 
 
-def test_a_living_container_is_found_in_all_its_parts_and_a_dead_one_in_none(
+def test_all_parts_of_a_running_container_are_found_none_of_an_ended_one(
     python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
     config = SandboxConfig(images={PYTHON: python_image})

@@ -50,7 +50,7 @@ def compiled(sandbox: DockerSandbox, image: str = "") -> FileResult:
     return result
 
 
-def test_a_dag_imports_the_library_of_the_image_that_is_asked_for_and_of_no_other(
+def test_a_dag_imports_the_library_of_the_configured_image_only(
     sandbox: DockerSandbox, python_image: str
 ) -> None:
     with image_from(python_image, TEAM, LIBRARY) as team:
@@ -62,7 +62,7 @@ def test_a_dag_imports_the_library_of_the_image_that_is_asked_for_and_of_no_othe
     assert "ModuleNotFoundError: No module named 'team_library'" in without.diagnostics[0].message
 
 
-def test_an_image_that_is_not_there_is_an_error_that_names_it_and_the_repositorys_field(
+def test_a_missing_image_is_an_error_that_names_it_and_its_field(
     sandbox: DockerSandbox,
 ) -> None:
     with pytest.raises(ImageMissing) as raised:

@@ -170,7 +170,7 @@ def status(browser: Client) -> dict[str, Any]:
     return shown
 
 
-def test_the_page_shows_what_a_worker_found_and_the_admins_index_leads_to_it(
+def test_the_page_shows_the_workers_result_and_the_index_links_to_it(
     browser: Client, sandbox: DockerSandbox, engine: docker.DockerClient
 ) -> None:
     assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
@@ -231,7 +231,7 @@ def test_the_page_shows_that_there_is_no_engine(
     assert "no Docker engine answers" in status(browser)["parts"]["line"]
 
 
-def test_who_may_see_repositories_sees_the_page_and_who_may_change_them_checks() -> None:
+def test_viewers_of_repositories_see_the_page_and_changers_check() -> None:
     viewer = User.objects.create_user("vic", password="x", is_staff=True)
     client = Client()
     client.force_login(viewer)

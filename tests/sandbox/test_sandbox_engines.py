@@ -252,13 +252,13 @@ print(before, sockets())
 """
 
 
-def test_a_thread_keeps_one_connection_however_many_containers_it_asks_about() -> None:
+def test_a_thread_keeps_one_connection_for_any_number_of_containers() -> None:
     # In a separate process: in this one, threads of other tests may still be ending, with their connections.
     ran = subprocess.run([sys.executable, "-c", CONNECTIONS], capture_output=True, text=True, check=True)
     assert ran.stdout == "1 1\n", ran.stderr
 
 
-def test_each_thread_has_one_client_and_the_engines_version_is_asked_for_once(
+def test_each_thread_has_one_client_and_asks_for_the_version_once(
     python_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []

@@ -75,7 +75,7 @@ def test_images_that_are_current_are_not_built_again(python_image: str, java_ima
     ]
 
 
-def test_a_build_removes_what_it_replaced_as_soon_as_nothing_runs_on_it_and_nothing_of_others(
+def test_a_build_removes_replaced_images_that_are_not_in_use(
     engine: docker.DockerClient, python_image: str
 ) -> None:
     tag = f"kiok-test-image:{secrets.token_hex(8)}"

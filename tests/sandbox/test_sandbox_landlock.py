@@ -31,7 +31,7 @@ def started(engine: docker.DockerClient, service: str, since: float) -> int:
     return len(list(engine.events(since=int(since), until=int(time.time()) + 1, filters=filters)))
 
 
-def test_without_landlock_each_file_has_a_container_of_its_own_and_one_warning_says_so(
+def test_without_landlock_each_file_has_its_own_container_and_one_warning(
     old_kernel: DockerSandbox,
     job_of: JobOf,
     caplog: pytest.LogCaptureFixture,

@@ -149,9 +149,7 @@ def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_limits")
-def test_an_engine_that_enforces_no_limits_compiles_nothing_unless_that_is_allowed(
-    python_image: str, job_of: JobOf
-) -> None:
+def test_an_engine_without_limits_compiles_nothing_unless_allowed(python_image: str, job_of: JobOf) -> None:
     config = SandboxConfig(images={PYTHON: python_image})
     with pytest.raises(SandboxUnavailable) as raised:
         list(DockerSandbox(config).run(job_of({"a.py": DAG})))

@@ -42,7 +42,7 @@ def pooled(config: SandboxConfig, service: str) -> Iterator[DockerSandbox]:
     sandbox.pool.clear(service)
 
 
-def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_gives(
+def test_a_warm_container_is_used_once_and_gives_the_same_result(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     taken = threading.Event()
@@ -58,7 +58,7 @@ def test_a_container_that_stands_ready_is_used_once_and_gives_what_a_fresh_one_g
     assert warm.payload == fresh.payload
 
 
-def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
+def test_claiming_a_warm_container_asks_the_engine_for_two_things(
     pooled: DockerSandbox, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, KEEPER)  # this also caches the image's digest for a few seconds
@@ -73,7 +73,7 @@ def test_taking_a_container_that_stands_ready_asks_the_engine_for_two_things(
     assert [path.split("?")[0].rpartition("/")[2] for path in asked] == ["rename", "attach"]
 
 
-def test_a_pool_that_is_full_is_left_alone_and_one_that_was_used_is_filled_again(
+def test_a_full_pool_is_unchanged_and_a_used_one_is_refilled(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     assert pooled.pool.fill(service, KEEPER).started == 1
@@ -209,7 +209,7 @@ def test_one_that_froze_while_it_waited_is_replaced_by_a_fresh_one(
     assert result.outcome is CompileOutcome.OK
 
 
-def test_other_limits_and_other_images_are_other_places_and_the_old_ones_go(
+def test_other_limits_or_images_are_other_places_and_old_ones_are_removed(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, KEEPER)
@@ -232,7 +232,7 @@ def test_those_of_another_keeper_are_left_to_it(
     assert len(names(engine, service)) == 1
 
 
-def test_the_orphans_of_a_dead_keeper_are_swept_up_and_those_of_a_living_sync_are_not(
+def test_orphans_of_a_lost_maintainer_are_swept_and_those_of_a_sync_kept(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, KEEPER)

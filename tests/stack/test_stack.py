@@ -42,7 +42,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.mark.timeout(1800)
-def test_a_push_deploys_on_a_stack_built_here_through_every_restart_and_the_loss_of_a_worker(
+def test_a_push_deploys_through_restarts_and_the_loss_of_a_worker(
     stack: Stack,
 ) -> None:
     stack.build()

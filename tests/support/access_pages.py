@@ -22,8 +22,8 @@ from kiok.metadata.models import Dag
 from tests.support.access_rows import Rows
 
 MISSING = 2_000_000_000
+# A word that no row has.
 NOBODY = "quetzal"
-"""A word that no row has."""
 HEALTH = re.compile(r"<dt>Leader</dt>.*?</dl>", re.DOTALL)
 CONNECTIONS = "connections/connection"
 LEAVING = ("logout", "login", "password_change", "password_change_done")

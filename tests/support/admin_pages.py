@@ -11,13 +11,13 @@ from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+# What patterns call the key of a row of the admin that they belong to.
 ROW_ARGUMENTS = ("object_id", "id", "pk", "repository_id")
-"""What patterns call the key of a row of the admin that they belong to."""
 
+# What other arguments are filled with.
 OTHER_ARGUMENTS: dict[str, tuple[object, ...]] = {
     "app_label": ("gitsync", "metadata", "connections", "auth", "django_q"),
 }
-"""What other arguments are filled with."""
 
 LEFT_OUT = {
     "logout": "ends the session",
@@ -38,8 +38,8 @@ class Page:
         return self.name.endswith("_changelist")
 
 
+# The key of a row of this model to show; None where there is none.
 KeyOf = Callable[[type[Model]], object]
-"""The key of a row of this model to show; None where there is none."""
 
 
 def pages(key_of: KeyOf, given: Mapping[str, object]) -> Iterator[Page]:

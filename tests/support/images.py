@@ -13,8 +13,8 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 BUILD_SECONDS = 600
+# A container is removed in the background, and as long as it is there so is its image.
 GONE_SECONDS = 180.0
-"""A container is removed in the background, and as long as it is there so is its image."""
 _CONFLICT = 409
 
 

@@ -9,8 +9,8 @@ from gitsync.git.scope import WHOLE, FetchScope
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.support.servers.repositories import WorkRepo
 
+# Those of git's settings here: folders too.
 PROTOCOLS = frozenset({"https", "ssh", "file"})
-"""Those of git's settings here: folders too."""
 
 
 def url_of(repo: WorkRepo) -> RemoteUrl:

@@ -18,8 +18,8 @@ RULES_TEST = OPS / "prometheus" / "alerts_test.yml"
 SCRAPE = OPS / "prometheus" / "prometheus.yml"
 DASHBOARD = OPS / "grafana" / "kiok-git-sync.json"
 
+# Labels that Prometheus itself puts on what it scrapes.
 BY_THE_SCRAPE = {"job", "instance"}
-"""Labels that Prometheus itself puts on what it scrapes."""
 
 _SELECTOR = re.compile(r"\b(kiok_[a-z_]+)(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*"([^"]*)"')

@@ -88,7 +88,7 @@ def test_the_errors_that_are_shown_are_the_ones_that_are_printed(tmp_path: Path)
     assert done.stderr.splitlines() == shown.splitlines()
 
 
-def test_the_errors_of_yaml_that_are_shown_are_those_that_the_compiler_gives() -> None:
+def test_shown_yaml_errors_are_those_that_the_compiler_gives() -> None:
     (shown,) = (text for text in fences("") if "not valid YAML" in text)
     sources = {
         "dags/a.yaml": "dag:\n  id: a\n  schedule: */5 * * * *\n",

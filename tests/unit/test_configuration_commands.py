@@ -97,7 +97,7 @@ def test_an_argument_that_is_not_utf_8_ends_a_command_with_status_2() -> None:
     assert done.stderr.startswith("kiok: argument 4 of the command line holds the byte 0xFF")
 
 
-def test_a_wrong_configuration_ends_any_command_with_status_2_and_plain_words() -> None:
+def test_a_wrong_configuration_ends_any_command_with_status_2() -> None:
     done = manage("check", KIOK_WORKERS="none")
     assert done.returncode == 2
     assert done.stdout == ""

@@ -28,7 +28,7 @@ def test_a_database_url_is_decoded(url: str, expected: dict[str, str]) -> None:
     assert parsed["OPTIONS"].get("sslmode") == ("require" if "sslmode" in url else None)
 
 
-def test_a_server_whose_machine_is_gone_is_given_up_within_a_minute_unless_the_url_says_otherwise() -> None:
+def test_a_server_of_a_lost_machine_is_abandoned_within_a_minute() -> None:
     found = database_url.parse("postgresql://u@h/n")["OPTIONS"]
     idle, interval, count = (int(found[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
     assert idle + interval * count <= 60

@@ -27,7 +27,7 @@ def test_every_link_to_a_file_or_heading_leads_there(document: Path) -> None:
             assert anchor in anchors(target), f"{document.name}: {link}"
 
 
-def test_every_picture_that_is_shown_exists_in_light_and_dark_and_every_one_that_exists_is_shown() -> None:
+def test_every_picture_exists_in_light_and_dark_and_is_shown() -> None:
     named = set()
     for document in DOCUMENTS:
         for name in map("".join, _PICTURE.findall(document.read_text(encoding="utf-8"))):

@@ -17,6 +17,7 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z-]+")
 _FILE = re.compile(
     r"(?<![\w./-])(?:scripts|tests|ops|kiok|gitsync|compilers|soak|benchmarks|docs|examples)/[\w./*-]*[\w*]"
 )
+# The commands of Django and django-q2 that documents name, with the options that they name of them.
 _OF_DJANGO = {
     "changepassword": set(),
     "check": {"--deploy"},
@@ -25,11 +26,10 @@ _OF_DJANGO = {
     "migrate": set(),
     "qmonitor": set(),
 }
-"""The commands of Django and django-q2 that documents name, with the options that they name of them."""
+# Labels of containers and images, and a file.
 _NO_PROPERTIES = frozenset(
     ("kiok.correlation", "kiok.java", "kiok.properties", "kiok.protocol", "kiok.python", "kiok.service")
 )
-"""Labels of containers and images, and a file."""
 
 
 @cache

@@ -86,7 +86,7 @@ def test_every_answer_to_a_webhook_is_explained_once() -> None:
         assert rows.count(outcome.value) == 1, f"docs/operate/webhooks.md: one row for `{outcome.value}`"
 
 
-def test_the_reasons_that_are_tried_again_with_growing_pauses_are_those_of_the_code() -> None:
+def test_the_documented_reasons_with_growing_pauses_are_those_of_the_code() -> None:
     text = section(REASONS, "Git failures that are transient")
     assert set(_ROW.findall(text)) == {reason.value for reason in GitReason if reason.transient}
 

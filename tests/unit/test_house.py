@@ -1,4 +1,4 @@
-"""The layout of the product: few modules at the root of gitsync, unique class names, short modules."""
+"""The layout: few modules at the root of gitsync, unique class names, short modules, short names of tests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("gitsync", "compilers", "kiok")
+OTHER_FOLDERS = ("benchmarks", "scripts", "soak", "tests")
 MAX_ROOT_MODULES = 8
 MAX_LINES = 350
+MAX_TEST_NAME = 70  # characters
 # Django's own names, and `Dag`: the authoring class and the row of the same thing.
 SHARED_NAMES = {"Command", "Dag", "Media", "Meta", "Migration"}
 
@@ -35,5 +37,17 @@ def test_class_names_are_unique() -> None:
 
 
 def test_no_module_is_long() -> None:
-    lines = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in modules()}
+    others = [path for folder in OTHER_FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    lines = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in modules() + others}
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_names_of_tests_are_short() -> None:
+    names = [
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert len(names) > 2000
+    assert [name for name in names if len(name) > MAX_TEST_NAME] == []

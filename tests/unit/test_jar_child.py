@@ -234,9 +234,7 @@ send(b'E')
     assert 0 < len(compiled.diagnostics) <= MAX_DIAGNOSTICS
 
 
-def test_a_child_of_the_jvm_that_holds_the_pipe_delays_nothing_and_is_ended(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_a_child_of_the_jvm_that_holds_the_pipe_is_ended_without_delay(bench: Bench, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     script = f"""
 hello('A'); begin(0)

@@ -68,7 +68,7 @@ def test_both_spellings_of_a_key_say_the_same(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["timeout: 5s", "timeoutMs: 5000", "timeout_ms: 5000"])
-def test_a_task_timeout_is_spelled_either_way_and_requires_may_be_one_string(key: str) -> None:
+def test_a_task_timeout_has_two_spellings_and_requires_may_be_a_string(key: str) -> None:
     spec = spec_of(HEAD + f"- {{id: a, script: s, {key}}}\n- {{id: b, script: s, requires: a}}")
     assert spec.tasks[0].timeout_ms == 5_000
     assert spec.tasks[1].requires == ("a",)
@@ -201,7 +201,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
     assert [dag.id for dag in compiled(text).dags] == ["d"]
 
 
-def test_of_several_documents_the_good_ones_compile_and_the_bad_ones_are_reported() -> None:
+def test_good_documents_compile_and_bad_ones_are_reported() -> None:
     good, bad, other = (HEAD + "- {id: a, script: s}\n", "dag: {id: e}\n", "kind: Service\nx: !y z\n")
     result = compiled("---\n".join((other, good, bad, other)))
     assert [dag.id for dag in result.dags] == ["d"]
@@ -212,7 +212,7 @@ def test_of_several_documents_the_good_ones_compile_and_the_bad_ones_are_reporte
     assert compiled(bad + "---\n" + bad).keyed
 
 
-def test_documents_with_one_id_are_reported_with_all_their_lines_and_none_is_taken() -> None:
+def test_documents_with_one_id_are_all_reported_and_none_is_registered() -> None:
     one, other = HEAD + "- {id: a, script: s}\n", "dag: {id: e}\ntasks: [{id: a, script: s}]\n"
     result = compiled("---\n".join((one, other, one)))
     assert [dag.id for dag in result.dags] == ["e"]

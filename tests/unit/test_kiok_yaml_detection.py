@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("yaml_parser")
     ],
     ids=lambda text: repr(text)[:40],
 )
-def test_a_valid_file_without_a_sign_of_a_dag_is_none_and_says_what_it_holds(text: str, reason: str) -> None:
+def test_a_valid_file_without_a_sign_of_a_dag_says_what_it_contains(text: str, reason: str) -> None:
     result = compiled(text)
     assert (result.dags, result.diagnostics, result.doubts, result.import_failed) == ((), (), (), False)
     assert result.not_a_dag is not None

@@ -113,7 +113,7 @@ def test_an_ignore_file_that_is_no_file_stops_everything(path: str, mode: str, n
         discover(tree)
 
 
-def test_an_ignore_file_whose_path_is_refused_stops_everything_if_it_applies() -> None:
+def test_an_ignore_file_with_a_refused_path_stops_the_sync_if_it_applies() -> None:
     refused = [Ignored("deep/er/.kiokignore", "its path is 70 bytes; allowed are 64")]
     assert discover(MemoryTree({"deep/a.py": ""}, refused=refused)).sources
     with pytest.raises(

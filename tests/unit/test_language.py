@@ -53,7 +53,7 @@ def test_no_source_has_a_replaced_sentence_or_name() -> None:
     assert list(words(REPLACED)) == []
 
 
-@pytest.mark.parametrize("folder", ["benchmarks", "compilers", "gitsync", "kiok", "scripts", "soak"])
+@pytest.mark.parametrize("folder", ["benchmarks", "compilers", "gitsync", "kiok", "scripts", "soak", "tests"])
 def test_no_string_is_used_as_a_comment(folder: str) -> None:
     """Constants have a comment: a string below them is no docstring for any tool."""
     wrong = []

@@ -85,7 +85,7 @@ def test_yaml_alone_needs_no_container() -> None:
     assert (result.status, sandbox.jobs) == (FileStatus.COMPILED, [])
 
 
-def test_find_work_counts_the_files_to_compile_and_compile_work_reports_each() -> None:
+def test_find_work_counts_the_files_and_compile_work_reports_each() -> None:
     told: list[tuple[int, int]] = []
     tree = MemoryTree(TREE, oversized=[TreeEntry("z.jar", "100644", "b", 10**9)])
     sandbox = FakeSandbox(one_dag_each)
@@ -100,7 +100,7 @@ def test_an_empty_tree_gives_nothing() -> None:
     assert compile_tree(MemoryTree({}), sandbox=FakeSandbox()) == Compilation((), ())
 
 
-def test_files_that_are_refused_by_name_or_size_fail_and_the_others_compile() -> None:
+def test_files_refused_by_name_or_size_fail_and_the_others_compile() -> None:
     tree = MemoryTree(
         {"a.yaml": YAML},
         oversized=[TreeEntry("big.py", "100644", "b", 10**9)],
@@ -130,7 +130,7 @@ def test_without_a_sandbox_python_and_jars_fail_for_now_and_yaml_compiles() -> N
     assert results["b.py"].text == PYTHON
 
 
-def test_a_python_file_without_a_word_of_kiok_fails_too_when_there_is_no_sandbox() -> None:
+def test_a_python_file_without_kiok_fails_when_there_is_no_sandbox() -> None:
     # It was never run, so nothing is known of it.
     tree = MemoryTree({"setup.py": "import setuptools"})
     (result,) = compile_tree(tree, sandbox=FakeSandbox(unavailable="no engine")).files
@@ -169,7 +169,7 @@ def _gone() -> None:
         (lambda: None, "the sandbox returned no result for this file"),
     ],
 )
-def test_files_left_without_an_answer_fail_for_now_and_the_answered_ones_count(
+def test_files_without_an_answer_are_transient_and_answered_ones_count(
     end: Callable[[], None], said: str
 ) -> None:
     tree = MemoryTree({f"{name}.py": PYTHON for name in "abc"})

@@ -171,7 +171,7 @@ UNLOADABLE = CompiledFile(diagnostics=(Diagnostic("no module named 'pandas'"),),
     ],
     ids=["not imported", "timeout", "exited", "garbled"],
 )
-def test_a_file_that_cannot_be_loaded_and_has_nothing_to_do_with_kiok_is_no_dag_and_unproven(
+def test_a_file_that_cannot_be_loaded_and_lacks_kiok_is_no_dag(
     raw: RawResult,
 ) -> None:
     result = compile_one(raw, "import pandas, helper", **{"helper.py": "x = 1"})
@@ -185,7 +185,7 @@ def test_a_file_that_cannot_be_loaded_and_has_nothing_to_do_with_kiok_is_no_dag_
     assert compile_one(raw, "import pandas, kiok").status is FileStatus.FAILED
 
 
-def test_a_file_that_loads_and_has_problems_fails_even_without_a_word_of_kiok() -> None:
+def test_a_file_that_loads_with_problems_fails_even_without_kiok() -> None:
     compiled = CompiledFile(diagnostics=(Diagnostic("bad"),))
     result = compile_one(ok("tool.py", compiled), "globals().update(made())")
     assert (result.status, result.doubts) == (FileStatus.FAILED, ())

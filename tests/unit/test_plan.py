@@ -33,7 +33,7 @@ def test_a_doubt_fails_a_file_only_where_a_recorded_dag_is_missing() -> None:
     assert "something is not understood" in plan.stale[0].reason
 
 
-def test_documents_keep_their_uids_where_another_one_of_the_file_is_in_doubt() -> None:
+def test_documents_keep_their_uids_when_another_one_is_in_doubt() -> None:
     """Two DAGs of one YAML file, of which one is now in doubt: the other is not renamed."""
     doubtful = file("c.yaml", [spec("x", 0)], keyed=False, doubtful=True)
     plan = make_plan("repo", [doubtful], [recorded("c.yaml", "x"), recorded("c.yaml", "y")])
@@ -42,7 +42,7 @@ def test_documents_keep_their_uids_where_another_one_of_the_file_is_in_doubt() -
     assert (plan.created, plan.pruned, plan.stale) == ((), (), ())
 
 
-def test_the_uid_of_a_lone_yaml_document_is_its_path_and_of_others_carries_the_id() -> None:
+def test_the_uid_of_a_lone_document_is_its_path_and_others_have_the_id() -> None:
     plan = make_plan("repo", [file("a.yaml", [spec("x", 0)], keyed=False), file("c.py", [spec("x", 0)])], ())
     assert [found.uid for found in plan.created] == ["repo/a.yaml", "repo/c.py::x"]
 
@@ -58,14 +58,14 @@ def test_a_second_document_moves_the_first_to_its_new_uid() -> None:
     }
 
 
-def test_a_broken_second_document_supersedes_the_first_and_keeps_it_served_once() -> None:
+def test_a_broken_second_document_keeps_the_dag_of_the_first_served_once() -> None:
     commit = [file("a.yaml", [spec("x", 0)], failed=True, keyed=True)]
     plan = make_plan("repo", commit, [recorded("a.yaml", "x", keyed=False)])
     assert ([found.uid for found in plan.created], plan.pruned) == (["repo/a.yaml::x"], ("repo/a.yaml",))
     assert plan.stale == ()
 
 
-def test_the_good_dags_of_a_file_that_fails_in_part_are_taken_and_the_others_are_stale() -> None:
+def test_good_dags_of_a_partly_failed_file_are_taken_and_others_stale() -> None:
     commit = [file("c.py", [spec("x", 1)], failed=True)]
     plan = make_plan("repo", commit, [recorded("c.py", "x"), recorded("c.py", "y")])
     assert [found.uid for found, _ in plan.updated] == ["repo/c.py::x"]
@@ -84,7 +84,7 @@ def test_a_stale_reason_counts_the_problems_it_leaves_out() -> None:
     assert make_plan("repo", [bare], [recorded("c.py", "x")]).stale[0].reason == "its file failed"
 
 
-def test_a_file_that_cannot_be_loaded_fails_if_it_gave_dags_and_is_no_dag_if_it_never_did() -> None:
+def test_a_file_that_cannot_be_loaded_fails_only_if_it_gave_dags() -> None:
     doubtful = file("c.py", doubtful=True)
     plan = make_plan("repo", [doubtful], [recorded("c.py", "x")])
     assert plan.failed_files == (replace(doubtful, status=FileStatus.FAILED),)

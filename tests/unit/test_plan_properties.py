@@ -137,7 +137,7 @@ def test_a_file_that_claims_anothers_uid_fails_and_takes_nothing(commit: list[Fi
 
 @settings(max_examples=300)
 @given(stores(), commits(), st.data())
-def test_a_reused_file_keeps_its_dags_as_they_are_and_changes_nothing_for_the_others(
+def test_a_reused_file_keeps_its_dags_and_changes_nothing_for_others(
     store: Store, commit: list[FileResult], data: st.DataObject
 ) -> None:
     paths = data.draw(st.sets(st.sampled_from(PATHS)))

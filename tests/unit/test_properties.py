@@ -133,7 +133,7 @@ def test_all_problems_are_told_at_once(config: Path) -> None:
     assert len(found) == 3
 
 
-def test_an_unknown_property_in_the_file_is_an_error_that_suggests_the_nearest(config: Path) -> None:
+def test_an_unknown_property_in_the_file_suggests_the_nearest(config: Path) -> None:
     config.write_text("kiok.gitsync.intervall.ms=1000\nother.product=1\n")
     message = problems(config=config)
     assert (

@@ -63,7 +63,7 @@ def test_the_token_of_the_metrics_is_given_or_there_is_none(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("token", ["hunter2", "hunter2" * 3 + " ", "hunter2 hunter2 hunter2", "hünter2" * 3])
-def test_a_token_that_no_client_could_send_or_anybody_guess_stops_the_start(token: str) -> None:
+def test_a_token_that_is_invalid_or_easy_to_guess_stops_the_start(token: str) -> None:
     with pytest.raises(ConfigurationError, match=r"KIOK_WEB_METRICS_TOKEN.*openssl") as caught:
         keys.metrics_token({keys.METRICS_TOKEN: token})
     assert "nter2" not in str(caught.value)

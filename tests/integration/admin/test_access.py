@@ -36,9 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_every_page_of_another_group_s_rows_answers_as_if_they_did_not_exist(
-    method: str, vera: Client, theirs: Rows
-) -> None:
+def test_every_page_of_another_groups_rows_answers_not_found(method: str, vera: Client, theirs: Rows) -> None:
     before = state(theirs)
     for route in FILLED:
         there, absent_one = fill(route, theirs), fill(route, theirs, missing=True)
@@ -117,9 +115,7 @@ def probes(model: type[Model], word: str, rows: Rows | None) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("route", LISTS)
-def test_no_question_to_a_list_tells_whether_another_group_s_rows_have_something(
-    route: str, vera: Client, theirs: Rows
-) -> None:
+def test_no_list_query_reveals_rows_of_another_group(route: str, vera: Client, theirs: Rows) -> None:
     of_them = probes(model_of(route), theirs.word, theirs)
     of_none = probes(model_of(route), NOBODY, None)
     for asked, otherwise in zip(of_them, of_none, strict=True):

@@ -42,7 +42,7 @@ def test_a_user_of_no_group_sees_no_repository_and_no_totals(ours: Rows, theirs:
     assert "lonely" in ask(nobody, "get", "/admin/metadata/dag/")
 
 
-def test_moving_a_repository_to_another_group_takes_effect_at_once_also_for_pruned_dags(
+def test_moving_a_repository_to_another_group_takes_effect_at_once(
     vera: Client, ours: Rows, theirs: Rows
 ) -> None:
     pages = [fill(route, theirs) for route in FILLED if route.endswith("change/") and "/metadata/" in route]
@@ -62,7 +62,7 @@ def test_moving_a_repository_to_another_group_takes_effect_at_once_also_for_prun
     assert not theirs.tells(ask(vera, "get", "/admin/metadata/dagrun/"))
 
 
-def test_leaving_a_group_leaves_no_names_behind_in_the_session_or_the_recent_actions(
+def test_leaving_a_group_leaves_no_names_in_session_or_recent_actions(
     vera: Client, ours: Rows, theirs: Rows
 ) -> None:
     user = User.objects.get(username="vera")
@@ -113,7 +113,7 @@ def test_accounts_the_queue_and_the_log_are_for_those_who_see_all(
     assert vera.get("/admin/password_change/").status_code == 200
 
 
-def test_a_connection_that_only_another_group_uses_cannot_be_chosen_and_what_uses_it_is_not_named(
+def test_a_connection_of_another_group_cannot_be_chosen_or_seen(
     vera: Client, root: Client, ours: Rows, theirs: Rows
 ) -> None:
     page = f"/admin/gitsync/repository/{ours.repository.pk}/change/"
@@ -135,9 +135,7 @@ def test_a_connection_that_only_another_group_uses_cannot_be_chosen_and_what_use
     assert "credential of repository: zebra" in root.get(delete).content.decode()
 
 
-def test_without_the_permission_to_view_connections_a_repository_keeps_its_own_and_gets_no_other(
-    ours: Rows, theirs: Rows
-) -> None:
+def test_without_the_view_permission_a_repository_keeps_its_connection(ours: Rows, theirs: Rows) -> None:
     Connection.objects.create(id="third")
     user = user_of(ours.group)
     page = f"/admin/gitsync/repository/{ours.repository.pk}/change/"
@@ -148,9 +146,7 @@ def test_without_the_permission_to_view_connections_a_repository_keeps_its_own_a
     assert 'value="third"' not in shown
 
 
-def test_without_the_permission_to_view_connections_a_credential_is_sent_to_no_other_server(
-    ours: Rows, theirs: Rows
-) -> None:
+def test_without_the_view_permission_a_credential_goes_to_no_other_server(ours: Rows, theirs: Rows) -> None:
     user_of(ours.group).user_permissions.remove(
         *Permission.objects.filter(content_type__app_label="connections")
     )
@@ -198,7 +194,7 @@ def test_without_the_permission_to_view_connections_a_credential_is_sent_to_no_o
     )
 
 
-def test_the_name_of_a_removed_repository_is_not_to_be_had_with_its_history(
+def test_the_name_of_a_removed_repository_stays_reserved_with_its_history(
     vera: Client, root: Client, ours: Rows, theirs: Rows
 ) -> None:
     remove_repository(theirs.repository)

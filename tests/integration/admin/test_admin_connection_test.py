@@ -81,7 +81,7 @@ def unknown_host(work_repo: WorkRepo, repository: Repository, ssh_server: SshSer
     return repository
 
 
-def test_the_button_returns_at_once_and_the_page_shows_the_answer_when_it_is_there(
+def test_the_button_returns_at_once_and_the_page_shows_the_answer_later(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -217,7 +217,7 @@ def test_one_click_accepts_a_first_host_key_and_tests_again(
     )
 
 
-def test_a_key_that_changed_since_it_was_shown_is_refused_and_the_page_says_so(
+def test_a_host_key_that_changed_since_it_was_shown_is_refused(
     browser: Client, unknown_host: Repository, ssh_server: SshServer
 ) -> None:
     address, fingerprint = accept_form(press(browser, unknown_host)["parts"]["body"])

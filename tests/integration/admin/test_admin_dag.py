@@ -75,7 +75,7 @@ def test_a_huge_graph_is_not_drawn_but_said_to_be_too_large(browser: Client) -> 
     assert "and about" in shown
 
 
-def test_a_graph_is_drawn_up_to_the_limit_and_its_implied_lines_are_counted(browser: Client) -> None:
+def test_a_graph_is_drawn_up_to_the_limit_and_implied_lines_are_counted(browser: Client) -> None:
     tasks = [task(f"t{n}", *[f"t{m}" for m in range(max(0, n - 4), n)]) for n in range(MAX_TASKS)]
     make_dag(spec=spec(*tasks))
     shown = text(browser, *page_of())
@@ -135,7 +135,7 @@ def test_a_schedule_is_told_in_words_with_the_next_times(browser: Client) -> Non
     assert "it never fires" in text(browser, *page_of("team/never.yaml"))
 
 
-def test_the_path_leads_to_the_file_at_its_commit_where_the_git_service_is_known(
+def test_the_path_links_to_the_file_at_its_commit_of_a_known_service(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_dag(commit_sha="c" * 40)
@@ -151,7 +151,7 @@ def test_the_path_leads_to_the_file_at_its_commit_where_the_git_service_is_known
     assert "git.example" not in text(browser, *page_of())
 
 
-def test_a_dags_page_costs_the_same_queries_for_few_and_for_many_versions_and_runs(browser: Client) -> None:
+def test_a_dag_page_needs_the_same_queries_for_few_and_many_versions(browser: Client) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             text(browser, *page_of())

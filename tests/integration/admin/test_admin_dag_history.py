@@ -49,7 +49,7 @@ def test_a_versions_own_page_shows_what_changed_since_the_one_before(browser: Cl
     assert 'aria-label="t, shell task"' in shown
 
 
-def test_runs_are_told_with_their_version_and_a_picture_and_where_the_version_changed(
+def test_runs_are_shown_with_version_picture_and_version_changes(
     browser: Client,
 ) -> None:
     make_dag(version=2)
@@ -121,7 +121,7 @@ def test_who_may_not_view_versions_or_runs_sees_none_of_them(transactional_db: N
     assert client.get(page_of("gone/b.yaml")[0]).status_code == 302
 
 
-def test_a_group_sees_neither_the_dags_nor_the_history_of_anothers_repositories(
+def test_a_group_sees_no_dags_or_history_of_other_repositories(
     transactional_db: None,
 ) -> None:
     make_dag("theirs/a.yaml")

@@ -64,7 +64,7 @@ def stored() -> list[Any]:
     ]
 
 
-def test_the_page_shows_what_a_sync_would_do_when_it_is_there_and_nothing_is_written(
+def test_the_page_shows_the_dry_run_when_it_is_ready_and_writes_nothing(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({f"{name}.yaml": yaml_dag(name) for name in ("gone", "kept", "same", "turned")})
@@ -137,7 +137,7 @@ def test_a_paused_repository_can_be_tried_out_and_one_switched_off_cannot(
     assert OrmQ.objects.count() == 0
 
 
-def test_it_takes_the_right_to_change_a_post_and_a_repository_that_one_sees(
+def test_it_takes_a_post_the_change_permission_and_a_visible_repository(
     browser: Client, repository: Repository
 ) -> None:
     assert browser.get(page(repository, "dry-run")).status_code == 405

@@ -90,7 +90,7 @@ def make_stale(repository: str, path: str, dag_id: str = "a", commit: str = "b" 
     )
 
 
-def test_a_broken_yaml_file_is_shown_with_its_line_and_what_still_serves_and_is_gone_when_fixed(
+def test_a_broken_yaml_file_shows_line_and_served_dag_until_it_is_fixed(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     good = work_repo.publish({"dags/a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
@@ -133,7 +133,7 @@ def test_a_broken_yaml_file_is_shown_with_its_line_and_what_still_serves_and_is_
     assert SourceFile.objects.get(path="dags/a.yaml").diagnostics == []
 
 
-def test_a_broken_python_file_is_shown_with_its_line_and_what_it_printed_until_it_is_gone(
+def test_a_broken_python_file_shows_line_and_output_until_it_is_deleted(
     browser: Client, work_repo: WorkRepo, sync: Sync
 ) -> None:
     work_repo.publish({"r.py": GOOD_PYTHON})
@@ -260,7 +260,7 @@ def test_a_page_costs_the_same_queries_for_3_and_for_60_files(browser: Client) -
     assert few <= 8
 
 
-def test_of_one_file_only_the_first_problems_and_dags_are_shown_and_the_others_counted(
+def test_only_the_first_problems_and_dags_of_a_file_are_shown(
     browser: Client,
 ) -> None:
     make_failing("team", "a.yaml", *(f"problem {number}" for number in range(SHOWN_PROBLEMS + 2)))
@@ -294,7 +294,7 @@ def test_a_user_who_may_not_view_files_has_no_page_of_errors(repository: Reposit
     assert Client().get(ERRORS).headers["Location"].startswith("/admin/login/")
 
 
-def test_a_user_who_may_only_view_files_sees_errors_and_neither_dags_nor_links_to_repositories(
+def test_a_user_who_may_only_view_files_sees_errors_without_dags_or_links(
     repository: Repository,
 ) -> None:
     make_failing("team", "a.yaml")

@@ -119,7 +119,7 @@ def test_pauses_with_their_reasons_and_what_was_refused_is_not_there(browser: Cl
     assert "ada" in history
 
 
-def test_an_accepted_host_key_is_told_of_at_the_connection_and_at_the_repository(
+def test_an_accepted_host_key_is_recorded_at_connection_and_repository(
     browser: Client, ada: User, work_repo: WorkRepo, ssh_server: SshServer
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -173,7 +173,7 @@ def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Gr
     assert not Notification.objects.exists()
 
 
-def test_a_connection_is_handed_to_no_server_by_who_may_not_view_connections(vera: User, ours: Group) -> None:
+def test_a_connection_is_sent_to_no_server_without_the_view_permission(vera: User, ours: Group) -> None:
     vault = Connection.objects.create(id="vault")
     vault.set_properties({"authorization": "Bearer of-somebody-else"})
     channel = NotificationChannel.objects.create(name="hook", url="https://127.0.0.1/", secret=vault)
@@ -211,9 +211,7 @@ def test_who_may_only_look_sees_of_a_url_its_host(vera: User, ours: Group) -> No
     assert client.post(page(channel, "test/")).status_code == 403
 
 
-def test_an_edit_has_the_receiver_tried_at_once_and_keeps_what_was_observed(
-    root: Client, ours: Group
-) -> None:
+def test_an_edit_tries_the_channel_at_once_and_keeps_the_observed_state(root: Client, ours: Group) -> None:
     channel = NotificationChannel.objects.create(
         name="hook", url="https://127.0.0.1/", failures=5, holder="x/y"
     )
@@ -226,9 +224,7 @@ def test_an_edit_has_the_receiver_tried_at_once_and_keeps_what_was_observed(
     )
 
 
-def test_a_receiver_that_is_switched_off_is_not_told_later_of_what_is_no_news_any_more(
-    root: Client, ours: Group
-) -> None:
+def test_a_disabled_channel_gets_no_outdated_messages_later(root: Client, ours: Group) -> None:
     channel = NotificationChannel.objects.create(name="hook", url="https://127.0.0.1/")
     delivery = outbox.put_test(channel).deliveries.get()
     switched_on = form(url="https://127.0.0.1/", groups=[ours.pk])

@@ -71,7 +71,7 @@ def add(name: str, **fields: Any) -> Repository:
     return Repository.objects.create(name=name, url="https://example.org/x.git", **fields)
 
 
-def test_each_state_is_told_by_word_and_colour_in_its_row_and_in_the_totals(browser: Client) -> None:
+def test_each_state_has_a_word_and_a_colour_in_its_row_and_the_totals(browser: Client) -> None:
     soon = timezone.now() + timedelta(minutes=5)
     held = {"lease_holder": "worker", "lease_expires_at": soon}
     expected = {

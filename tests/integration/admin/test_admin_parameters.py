@@ -10,8 +10,8 @@ from django.utils.http import urlencode
 from tests.support import admin_pages, admin_rows
 
 BAD = ("\x00", "9" * 40, "\ud800", "2026-13-45")
+# What pages take besides their filters.
 COMMON = ("q", "p", "page", "o", "repository", "_facets")
-"""What pages take besides their filters."""
 
 
 def test_no_page_fails_at_a_parameter_that_makes_no_sense(transactional_db: None) -> None:

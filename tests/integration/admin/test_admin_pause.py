@@ -98,7 +98,7 @@ def test_pausing_says_what_becomes_of_a_sync_under_way(browser: Client, reposito
     assert "running sync commits nothing" not in browser.get(page(repository)).content.decode()
 
 
-def test_pausing_and_resuming_take_a_post_the_right_to_change_and_a_repository_that_one_sees(
+def test_pausing_and_resuming_take_a_post_and_the_change_permission(
     browser: Client, repository: Repository
 ) -> None:
     group = Group.objects.create(name="data")

@@ -19,8 +19,8 @@ from tests.support import admin_pages, admin_rows
 pytestmark = pytest.mark.django_db
 
 QUEUE = (Success, Failure, Schedule, OrmQ)
+# Actions that are tried everywhere, also where no list offers them.
 NAMED = ("delete_selected", "resubmit_task", "sync_now")
-"""Actions that are tried everywhere, also where no list offers them."""
 
 
 @dataclass(frozen=True)

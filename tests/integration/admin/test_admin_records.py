@@ -110,7 +110,7 @@ def test_a_failed_file_shows_every_problem_with_its_place(
     assert "a.yaml" not in text(browser, "/admin/gitsync/sourcefile/?state__exact=ignored")
 
 
-def test_a_file_without_a_dag_and_an_ignored_one_show_their_reason_in_the_list_and_on_their_page(
+def test_files_without_dags_show_their_reason_in_the_list_and_on_the_page(
     browser: Client, work_repo: WorkRepo, sync: Sync
 ) -> None:
     work_repo.publish({"ci.yml": "services: {}\n", ".kiokignore": "x.yaml\n", "x.yaml": ""})

@@ -89,7 +89,7 @@ def test_a_declared_repository_is_read_only_and_says_where_it_is_declared(
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["alone", "selected"])
-def test_removal_names_the_dags_that_go_and_keeps_history_though_the_remote_is_down(
+def test_removal_names_the_dags_and_keeps_history_without_the_remote(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync, many: bool
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "bad.yaml": "dag: 3\n"})

@@ -173,7 +173,7 @@ def test_each_field_says_what_is_wrong_with_it_while_typing_and_on_saving(
     assert not LogEntry.objects.exists()
 
 
-def test_right_connections_are_taken_by_their_names_and_nothing_is_decrypted(
+def test_connections_are_found_by_name_and_nothing_is_decrypted(
     browser: Client, repository: Repository, connections: None, settings: Any
 ) -> None:
     settings.KIOK_MASTER_KEY = lambda: None
@@ -201,7 +201,7 @@ def test_checking_takes_a_post_with_a_token_and_the_right_to_save(
     assert browser.post(addresses[1], {}).status_code == 403
 
 
-def test_who_does_not_see_all_chooses_among_its_own_groups_and_leaves_those_of_others(
+def test_a_limited_user_chooses_own_groups_and_keeps_those_of_others(
     repository: Repository,
 ) -> None:
     mine, second, theirs = (Group.objects.create(name=name) for name in ("mine", "second", "theirs"))

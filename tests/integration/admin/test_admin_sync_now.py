@@ -72,7 +72,7 @@ def press(browser: Client, repository: Repository, **form: str) -> Any:
     return browser.post(f"{LIST}{repository.pk}/sync/", form)
 
 
-def test_the_button_returns_at_once_and_the_page_shows_the_result_when_it_is_there(
+def test_the_button_returns_at_once_and_the_page_shows_the_result_later(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -163,7 +163,7 @@ def test_a_request_during_a_sync_waits_for_the_one_that_follows(
     assert "1 created" in done["parts"]["line"]
 
 
-def test_a_request_that_the_sync_under_way_has_served_ends_with_the_look_that_finds_so(
+def test_a_request_that_the_running_sync_served_ends_with_the_next_poll(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -71,7 +71,7 @@ def claimed(repository: Repository, number: int = 1) -> None:
     )
 
 
-def test_a_sync_shows_who_asked_what_became_of_each_dag_and_where_one_sees_more(
+def test_a_sync_shows_its_trigger_the_end_of_each_dag_and_links(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     first = work_repo.publish({f"{name}.yaml": yaml_dag(name) for name in "abcd"})

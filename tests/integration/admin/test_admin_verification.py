@@ -122,7 +122,7 @@ DECLARED = """\
 """
 
 
-def test_declared_repositories_follow_the_file_and_are_read_only_on_the_page(
+def test_declared_repositories_follow_the_file_and_are_read_only(
     browser: Client, keys: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert declare(DECLARED, tmp_path, monkeypatch) == ["team"]

@@ -85,7 +85,7 @@ def test_one_sees_ones_own_tokens_and_makes_none_for_others(vera: Client) -> Non
     assert ApiToken.objects.filter(pk=row.pk).exists()
 
 
-def test_a_superuser_makes_tokens_for_the_account_of_a_program_and_removes_any(
+def test_a_superuser_makes_tokens_for_a_service_account_and_removes_any(
     transactional_db: None,
 ) -> None:
     ada = logged_in(User.objects.create_superuser("ada", password="x"))

@@ -93,7 +93,7 @@ def rows(transactional_db: None) -> tuple[Repository, Repository]:
 # Groups.
 
 
-def test_a_member_of_one_group_learns_nothing_of_another_groups_repository_from_any_operation(
+def test_no_operation_shows_another_groups_repository_to_a_member(
     rows: tuple[Repository, Repository],
 ) -> None:
     mine, theirs = rows

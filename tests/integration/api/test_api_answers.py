@@ -17,7 +17,7 @@ from tests.support.api_problems import URL, errors
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_pages_follow_each_other_without_gap_or_repetition_while_rows_come_and_go(api: Api) -> None:
+def test_pages_follow_without_gap_or_repetition_while_rows_change(api: Api) -> None:
     for number in range(7):
         Repository.objects.create(name=f"r{number}", url=URL)
     page = api.ok("repositories", limit=3)
@@ -131,7 +131,7 @@ def test_head_answers_as_get_without_the_body(path: str, status: int, api: Api) 
     assert head["Content-Type"] == full["Content-Type"]
 
 
-def test_a_fault_tells_nothing_of_itself_and_a_lost_database_says_try_again(
+def test_a_defect_shows_no_details_and_a_lost_database_says_try_again(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Repository.objects.create(name="team", url=URL)

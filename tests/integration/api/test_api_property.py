@@ -27,6 +27,8 @@ from tests.support.api_client import make_everything, make_token
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CONFIGURES = "/api/v1/repositories"
+# Every check and every phase, as schemathesis has them, but for this. The budget is a number of examples,
+# never a time: so many as take an idle machine a minute.
 CONFIG: dict[str, Any] = {
     "base-url": "http://127.0.0.1",
     "seed": 20,
@@ -46,8 +48,6 @@ CONFIG: dict[str, Any] = {
         }
     ],
 }
-"""Every check and every phase, as schemathesis has them, but for this. The budget is a number of examples, never a time:
-so many as take an idle machine a minute."""
 
 
 def documented() -> Any:

@@ -19,7 +19,7 @@ from tests.support.api_problems import URL, errors
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_repository_is_added_read_changed_replaced_and_removed_each_in_the_log(api: Api) -> None:
+def test_a_repository_is_added_read_changed_replaced_and_removed(api: Api) -> None:
     Connection.objects.create(id="team-git", type="git").set_properties({"token": "a token of it"})
     Group.objects.create(name="team")
     sent = {
@@ -127,7 +127,7 @@ def test_a_name_that_has_synced_stays(api: Api) -> None:
     assert "contain that name" in errors(api("PATCH", "repositories/team", {"name": "other"}))["name"]
 
 
-def test_a_declared_repository_is_changed_where_it_is_declared_but_can_be_paused(api: Api) -> None:
+def test_a_declared_repository_can_only_be_paused_on_the_page(api: Api) -> None:
     Repository.objects.create(name="team", url=URL, managed_by=ManagedBy.CONFIG)
     for method, body in (("PATCH", {"ref": "x"}), ("PUT", {"name": "team", "url": URL}), ("DELETE", None)):
         answer = api(method, "repositories/team", body)
@@ -158,7 +158,7 @@ def test_a_pause_needs_a_reason(reason: Any, api: Api) -> None:
     assert not Repository.objects.filter(paused_at__isnull=False).exists()
 
 
-def test_who_does_not_see_all_opens_repositories_to_its_own_groups_alone_and_leaves_others_in(
+def test_a_limited_user_opens_repositories_to_own_groups_only(
     transactional_db: None,
 ) -> None:
     vera = Api(make_token(make_user("vera", "*", groups=["a", "c"]))[0])

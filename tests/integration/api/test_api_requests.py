@@ -157,7 +157,7 @@ def test_a_paused_repository_has_dry_runs(api: Api, repository: Repository) -> N
     assert api("POST", "repositories/team/dry-run", {}).status_code == 202
 
 
-def test_waiting_holds_no_transaction_looks_seldom_and_leaves_threads_to_others(
+def test_waiting_holds_no_transaction_and_leaves_threads_to_others(
     monkeypatch: pytest.MonkeyPatch, transactional_db: None
 ) -> None:
     looks: list[bool] = []

@@ -110,7 +110,7 @@ def test_to_write_a_row_again_touches_no_index(present: Heartbeat) -> None:
     assert total - before[0] == hot - before[1]
 
 
-def test_while_the_database_is_away_nothing_is_said_and_then_the_row_returns(
+def test_nothing_is_said_during_a_database_loss_and_then_the_row_returns(
     present: Heartbeat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(heartbeat, "INTERVAL_SECONDS", 0.1)
@@ -155,7 +155,7 @@ def test_a_worker_whose_engine_is_away_tells_it_without_secrets(
     assert Worker.objects.get().ready == 0
 
 
-def test_workers_count_while_they_live_and_vanish_when_they_are_killed_or_end() -> None:
+def test_workers_count_while_alive_and_vanish_when_they_end() -> None:
     with workers({"KIOK_WORKERS": "2", "KIOK_SANDBOX_POOL_SIZE": "1"}) as service:
         eventually(
             lambda: alive().filter(engine="", ready=2).count() == 2, 40, "both see the ready containers"

@@ -139,7 +139,7 @@ def test_sealing_and_opening_are_inverse_and_bound_to_their_place(value: str, on
 # The master key.
 
 
-def test_without_a_master_key_nothing_is_stored_and_the_error_says_what_to_do() -> None:
+def test_without_a_master_key_nothing_is_stored_and_the_error_has_a_remedy() -> None:
     with (
         with_master_key(None),
         pytest.raises(MasterKeyMissing, match="set the environment variable KIOK_MASTER_KEY"),

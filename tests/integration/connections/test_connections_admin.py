@@ -80,7 +80,7 @@ def test_a_value_that_git_could_not_use_is_refused_by_the_form(
     assert not Connection.objects.exists()
 
 
-def test_a_key_is_taken_with_a_byte_order_mark_blank_lines_and_trailing_blanks(admin_client: Client) -> None:
+def test_a_key_with_byte_order_mark_and_blank_lines_is_accepted(admin_client: Client) -> None:
     text = "\ufeffprivateKey=\n\n" + PEM.replace("\n", "  \r\n") + "\n"
     assert admin_client.post(ADD, fields(changes=text)).status_code == 302
     assert stored()["privateKey"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----")

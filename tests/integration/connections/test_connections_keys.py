@@ -206,7 +206,7 @@ def test_the_command_reads_both_keys_from_the_environment_or_from_files(tmp_path
     assert "Traceback" not in absent.stderr
 
 
-def test_a_rewrapping_killed_midway_leaves_all_keys_under_the_old_one_and_is_run_again() -> None:
+def test_a_killed_rotation_leaves_all_keys_under_the_old_one() -> None:
     make("one", token="1")
     for _ in range(3):
         DataKey.rotate()
@@ -273,7 +273,7 @@ def test_with_the_right_master_key_nothing_is_given_up() -> None:
     assert (versions(), properties_of("one")) == ({"one": {1}}, {"token": "1"})
 
 
-def test_a_process_with_the_old_master_key_cannot_make_a_data_key_after_the_rotation() -> None:
+def test_a_process_with_the_old_master_key_cannot_make_a_data_key() -> None:
     make("one", token="1")
     rotate_master_key()
     with pytest.raises(CommandError, match="does not decrypt data key 1"):
@@ -281,7 +281,7 @@ def test_a_process_with_the_old_master_key_cannot_make_a_data_key_after_the_rota
     assert DataKey.objects.count() == 1
 
 
-def test_a_data_key_made_while_others_are_rewrapped_is_under_the_new_master_key_or_not_made() -> None:
+def test_a_data_key_made_during_a_rotation_is_under_the_new_master_key() -> None:
     make("one", token="1")
     refused: list[MasterKeyWrong] = []
 
@@ -312,7 +312,7 @@ def test_a_data_key_made_while_others_are_rewrapped_is_under_the_new_master_key_
     ],
     ids=["missing", "too short", "wrong"],
 )
-def test_without_the_right_master_key_only_repositories_with_a_credential_fail(
+def test_without_the_right_master_key_only_credentialed_repositories_fail(
     key: str | None, says: str, work_repo: WorkRepo, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -25,7 +25,7 @@ def versions() -> set[int]:
     return {value["v"] for c in Connection.objects.all() for value in c.sealed.values()}
 
 
-def test_after_a_rotation_old_values_are_read_and_new_ones_are_under_the_new_key() -> None:
+def test_after_a_rotation_old_values_are_readable_under_the_new_key() -> None:
     make("old", token="1")
     assert "data key 2 is active" in rotate()
     make("new", token="2")
@@ -72,7 +72,7 @@ def test_one_damaged_connection_is_reported_and_stops_no_other() -> None:
     assert stored("bad").sealed["token"]["v"] == 1
 
 
-def test_a_connection_under_a_data_key_that_is_gone_is_reported_and_stops_no_other() -> None:
+def test_a_connection_with_a_lost_data_key_is_reported_and_blocks_no_other() -> None:
     make("lost", token="1")
     rotate()
     make("kept", token="2")

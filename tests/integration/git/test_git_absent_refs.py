@@ -64,7 +64,7 @@ class TestManyRefs:
             ("tag:v1", "It has no tags"),
         ],
     )
-    def test_a_branch_missing_among_twenty_thousand_is_said_so_with_the_nearest(
+    def test_a_missing_branch_among_20000_is_reported_with_the_nearest_name(
         self, work_repo: WorkRepo, mirror: Mirror, ref: str, says: str
     ) -> None:
         _with_branches(work_repo, MANY)
@@ -208,7 +208,7 @@ def test_objects_that_are_missing_at_the_server_are_said_to_be(
     assert "git fsck" in str(caught.value)
 
 
-def test_a_commit_that_a_branch_names_and_the_server_lacks_is_damage_and_not_a_missing_commit(
+def test_a_commit_that_the_server_lacks_is_damage_not_a_missing_commit(
     work_repo: WorkRepo, mirror: Mirror
 ) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -185,7 +185,7 @@ def test_a_protocol_that_is_not_allowed_is_refused_by_the_client_too(
     assert not (tmp_path / "mark").exists()
 
 
-def test_behind_a_proxy_names_are_left_to_the_proxy_and_literal_addresses_are_not(
+def test_behind_a_proxy_names_are_left_to_it_and_addresses_are_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_lookup(*_: object, **__: object) -> list[object]:

@@ -205,7 +205,7 @@ def test_a_place_that_somebody_else_planted_there_is_not_used(
 class TestPrivateHosts:
     @pytest.mark.rule("paths.checked-twice", "paths.private-hosts")
     @pytest.mark.django_db
-    def test_a_row_with_a_metadata_address_is_refused_when_saved_and_again_when_used(self) -> None:
+    def test_a_row_with_a_metadata_address_is_refused_on_save_and_on_use(self) -> None:
         row = Repository(name="cloud", url="https://169.254.169.254/latest/dags.git")
         with pytest.raises(ValidationError) as caught:
             row.full_clean()

@@ -80,7 +80,7 @@ def _failing(mirror: Mirror, url: RemoteUrl, credential: SshCredential | HttpCre
     ],
 )
 @pytest.mark.rule("failure.classified")
-def test_each_way_to_fail_has_its_reason_and_the_next_fetch_from_a_server_that_recovered_works(
+def test_each_failure_has_its_reason_and_a_recovered_server_is_fetched(
     fault: Fault,
     reason: GitReason,
     says: str,

@@ -105,7 +105,7 @@ def test_a_percent_encoded_path_is_the_servers_to_decode(
 @pytest.mark.parametrize(("user", "password"), [("ada", "wrong-secret"), ("bob", "wrong-secret")])
 @pytest.mark.rule("running.redaction", "failure.classified")
 @pytest.mark.case("auth.wrong-user", "auth.wrong-password")
-def test_a_wrong_user_or_password_is_an_authentication_failure_that_shows_no_secret(
+def test_a_wrong_password_is_an_authentication_failure_without_secret(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl, user: str, password: str
 ) -> None:
     https_server.accounts = {"ada": PASSWORD}
@@ -115,7 +115,7 @@ def test_a_wrong_user_or_password_is_an_authentication_failure_that_shows_no_sec
     assert not any(form in str(caught.value) for form in _spellings(password))
 
 
-def test_a_private_repository_without_credential_is_an_authentication_failure(
+def test_a_private_repository_without_credential_fails_authentication(
     https_server: HttpsServer, mirror: Mirror, url: RemoteUrl
 ) -> None:
     https_server.accounts = {"ada": PASSWORD}

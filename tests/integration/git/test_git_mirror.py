@@ -59,7 +59,7 @@ class TestWhatIsFollowed:
 
     @pytest.mark.rule("paths.moves")
     @pytest.mark.case("refs.tag-moves", "refs.tag-stays")
-    def test_a_tag_is_followed_when_it_moves_both_ways_and_not_by_later_commits(
+    def test_a_tag_is_followed_when_it_moves_and_not_by_later_commits(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
         url, ref = url_of(work_repo), parse_ref("tag:v1")

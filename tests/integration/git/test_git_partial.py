@@ -165,7 +165,7 @@ class TestWithFilters:
 
 class TestNeverAbsence:
     @pytest.mark.rule("failure.absence")
-    def test_a_file_that_is_missing_is_an_error_and_git_does_not_fetch_it_by_itself(
+    def test_a_missing_file_is_an_error_and_git_does_not_fetch_it(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
     ) -> None:
         commit = work_repo.publish(FILES)
@@ -197,7 +197,7 @@ class TestNeverAbsence:
         assert mirror.fetch(url, MAIN, None, SCOPE) == commit
         assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
 
-    def test_files_that_got_lost_since_they_were_listed_are_an_error_when_they_are_read(
+    def test_files_lost_since_listing_are_an_error_when_they_are_read(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
     ) -> None:
         commit = work_repo.publish(FILES)

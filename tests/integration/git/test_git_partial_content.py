@@ -218,7 +218,7 @@ def test_what_is_in_the_place_of_a_folder_above_is_known(
     assert str(tree.read_link("team")) == "team -> group"
 
 
-def test_where_the_content_of_a_file_is_elsewhere_is_known_without_its_content(
+def test_content_that_is_elsewhere_is_recognised_without_reading_it(
     work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
 ) -> None:
     commit = work_repo.publish(FILES)

@@ -134,7 +134,7 @@ class TestCommits:
                 mirror.fetch(url, parse_ref("commit:" + work_repo.git("rev-parse", name)), None)
             assert caught.value.reason is GitReason.NOT_A_COMMIT
 
-    def test_a_server_that_knows_only_refs_gives_a_commit_that_one_points_to_and_else_says_what_to_do(
+    def test_a_server_that_serves_only_refs_gives_commits_that_one_points_to(
         self, work_repo: WorkRepo, mirror: Mirror, ssh_server: SshServer
     ) -> None:
         """Protocol version 0, as behind an sshd that passes no variables on."""
@@ -195,7 +195,7 @@ class TestSyncs:
         work_repo.tag("v1.0.1")
         assert sync().reason == ""
 
-    def test_a_bad_pattern_is_told_and_the_roots_ignore_file_counts_without_being_included(
+    def test_a_bad_pattern_is_reported_and_the_root_ignore_file_applies(
         self, work_repo: WorkRepo, repository: Repository, sync: Sync
     ) -> None:
         work_repo.publish(

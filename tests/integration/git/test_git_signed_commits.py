@@ -68,7 +68,7 @@ class TestOpenPgpCommits:
         message = verification.refusal(lambda: verification.commit(openpgp.trust(openpgp.expired)))
         assert f"{openpgp.expired} (Old <old@example.org>), which has expired" in message
 
-    def test_a_revoked_key_is_refused_from_the_moment_its_revocation_is_among_the_keys(
+    def test_a_revoked_key_is_refused_once_its_revocation_is_known(
         self, work_repo: WorkRepo, openpgp: OpenPgpKeys, verification: Verification
     ) -> None:
         key = openpgp.home.key("Rex <rex@example.org>")

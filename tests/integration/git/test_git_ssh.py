@@ -103,7 +103,7 @@ def test_a_wrong_passphrase_is_said_to_be_one_and_not_shown(
     assert "call-" not in str(caught.value)
 
 
-def test_a_locked_key_that_the_server_does_not_know_is_an_authentication_failure(
+def test_a_locked_key_unknown_to_the_server_is_an_authentication_failure(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
 ) -> None:
     key = ssh_server.client_key(passphrase="right-passphrase", authorize=False)
@@ -163,7 +163,7 @@ def test_a_key_the_server_does_not_know_is_an_authentication_failure(
 
 
 @pytest.mark.rule("credentials.unknown-host")
-def test_an_unknown_host_key_is_refused_and_the_message_says_how_to_accept_it(
+def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl, commit: str
 ) -> None:
     key = ssh_server.client_key()
@@ -301,7 +301,7 @@ def test_no_secret_is_seen_in_the_process_list_or_the_mirror(
 
 
 @pytest.mark.rule("paths.checked-twice")
-def test_an_address_that_is_not_allowed_is_refused_before_anything_connects(
+def test_an_address_that_is_not_allowed_is_refused_before_connecting(
     ssh_server: SshServer, tmp_path: Path, url: RemoteUrl
 ) -> None:
     mirror = Mirror(tmp_path / "m", GitClient(GitSettings(home=tmp_path / "home2")))

@@ -212,7 +212,7 @@ def test_every_entry_of_a_tree_is_listed_once_and_read_as_it_is(
             )
 
 
-def test_names_that_git_itself_refuses_are_told_and_nothing_of_them_is_kept(bench: Bench) -> None:
+def test_names_that_git_refuses_are_reported_and_nothing_is_kept(bench: Bench) -> None:
     for name in (b".git", b".GIT", b".", b".."):
         raw = (
             b"100644 "

@@ -39,7 +39,7 @@ def known_hosts(connection_id: str = "deploy") -> str:
 
 
 @pytest.mark.rule("credentials.unknown-host")
-def test_an_unknown_host_key_is_shown_and_accepted_and_then_the_repository_syncs(
+def test_an_unknown_host_key_is_shown_accepted_and_then_synced(
     deploy: Connection, repository: Repository, ssh_server: SshServer, sync: Sync
 ) -> None:
     ada = User.objects.create_superuser("ada", password="x")

@@ -231,7 +231,7 @@ def test_random_patterns_in_several_folders_mean_what_they_mean_to_git(
         compare(ignores, by_git)
 
 
-def test_a_later_negation_includes_a_file_of_an_excluded_folder_which_git_does_not(ask_git: Ask) -> None:
+def test_a_later_negation_includes_a_file_of_an_excluded_folder(ask_git: Ask) -> None:
     ignores = {"": "a/\n!a/a.yaml\n!b/b/\n"}
     (by_git,) = ask_git([ignores])
     ours = ignored_by_us(ignores)

@@ -65,7 +65,7 @@ def told(commands: list[list[str]], **environ: str) -> dict[str, tuple[Any, str]
     return found
 
 
-def test_each_command_tells_a_database_that_is_away_in_one_line_and_a_defect_in_the_log(
+def test_each_command_reports_a_lost_database_in_one_line(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "dump").touch()
@@ -125,7 +125,7 @@ def test_each_command_tells_tables_of_another_version_and_what_to_run(tmp_path: 
         ), line
 
 
-def test_the_web_server_says_in_words_why_it_does_not_start_and_is_not_started_again() -> None:
+def test_the_web_server_says_why_it_does_not_start_and_stays_stopped() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import kiok.server.wsgi"],
         cwd=ROOT,

@@ -60,7 +60,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(work_repo: WorkRepo, repo
     assert (entry["state"], entry["reason"], entry["unchanged"]) == ("in_sync", "", 0)
 
 
-def test_a_failed_file_gives_status_1_its_place_and_what_could_be_registered(
+def test_a_failed_file_gives_status_1_its_place_and_the_registered_dags(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish(
@@ -117,7 +117,7 @@ def test_the_list_shows_how_each_repository_stands(work_repo: WorkRepo, reposito
     assert row["held_by"] == ""
 
 
-def test_the_list_shows_also_what_is_switched_off_and_which_process_has_a_repository(
+def test_the_list_shows_disabled_repositories_and_the_lease_holder(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     held = acquire(repository.pk)

@@ -176,7 +176,7 @@ def test_no_page_does_more_than_its_bound_for_the_largest_dag(large: DagRun) -> 
     ],
     ids=["as many as are laid out", "each requires all before it", "the most that are drawn", "layers"],
 )
-def test_the_largest_graphs_that_are_laid_out_are_bounded_and_laid_out_once(
+def test_the_largest_graphs_are_bounded_and_laid_out_once(
     tasks: int, requires: Callable[[int], range], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = spec(tasks, requires)

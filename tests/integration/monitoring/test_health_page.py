@@ -65,7 +65,7 @@ def test_where_nothing_runs_each_fact_says_so_and_what_to_do() -> None:
     assert "manage.py qcluster" in fact("Workers").detail
 
 
-def test_the_leader_is_named_and_that_it_looks_at_nothing_where_that_is_switched_off(
+def test_the_leader_is_named_and_whether_polling_is_switched_off(
     settings: Settings,
 ) -> None:
     lead = take_lead()
@@ -99,7 +99,7 @@ def test_workers_are_counted_by_host_while_their_rows_are_fresh() -> None:
     assert fact("Workers").detail.endswith(" and 7 more.")
 
 
-def test_the_sandbox_is_fine_while_no_worker_complains_and_what_one_says_is_told_with_its_host() -> None:
+def test_the_sandbox_is_fine_until_a_worker_complains_with_its_host() -> None:
     worker("ant/boot/1", ready=2)
     worker("ant/boot/2", ready=1)
     worker("bee/boot/1", ready=2)

@@ -92,7 +92,7 @@ def test_a_repository_that_fails_is_seen_by_its_failures_and_its_reason(
         ({"enabled": False, "paused_at": Now()}, "disabled"),
     ],
 )
-def test_a_repository_that_is_held_back_can_raise_no_alarm_but_its_dags_count(
+def test_a_paused_repository_raises_no_alert_but_its_dags_count(
     held_back: dict[str, Any], state: str
 ) -> None:
     now = timezone.now()

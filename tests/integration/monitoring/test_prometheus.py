@@ -67,7 +67,7 @@ def test_the_page_is_one_that_prometheus_has_nothing_to_say_against(page: bytes)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
-def test_every_metric_label_and_value_that_alerts_and_dashboard_name_is_on_the_page(page: bytes) -> None:
+def test_every_metric_and_label_of_alerts_and_dashboard_is_served(page: bytes) -> None:
     values: dict[str, dict[str, set[str]]] = {}
     for family in text_string_to_metric_families(page.decode()):
         for sample in family.samples:
@@ -85,7 +85,7 @@ def test_every_metric_label_and_value_that_alerts_and_dashboard_name_is_on_the_p
                     assert value in values[name][label], (expr, label, value)
 
 
-def test_a_prometheus_with_the_token_scrapes_and_alerts_and_one_without_is_refused(
+def test_a_prometheus_without_the_token_is_refused(
     live_server: LiveServer, settings: Settings, repository: Repository, tmp_path: Path
 ) -> None:
     """Nobody leads, and the repository fails: both alerts are on their way within seconds."""

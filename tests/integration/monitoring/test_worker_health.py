@@ -32,13 +32,13 @@ def test_a_worker_that_told_the_store_lately_is_healthy(url: str) -> None:
     assert worker_health.problem(url, HOST) == ""
 
 
-def test_a_worker_that_fell_silent_is_not_healthy_nor_is_one_by_the_life_of_another_host(url: str) -> None:
+def test_a_silent_worker_is_unhealthy_whatever_another_host_reports(url: str) -> None:
     seen(process_name(), worker_health.ALIVE_SECONDS + 1)
     seen(process_name().replace(HOST, f"{HOST}-2", 1), 1)
     assert worker_health.problem(url, HOST) == f"no worker on {HOST} sent a heartbeat in the last 15 s"
 
 
-def test_a_worker_whose_database_is_gone_is_not_healthy_and_no_password_is_told(tmp_path: str) -> None:
+def test_a_worker_without_database_is_unhealthy_and_shows_no_password(tmp_path: str) -> None:
     said = worker_health.problem(f"postgresql://u:hunter2@/n?host={tmp_path}", HOST)
     assert said == "the database does not answer: OperationalError"
     assert "DATABASE_URL is not set" in worker_health.problem(None, HOST)

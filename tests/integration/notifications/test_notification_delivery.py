@@ -41,7 +41,7 @@ def told(server: WebhookServer) -> list[str]:
 # That it arrives.
 
 
-def test_a_worker_killed_between_sending_and_saying_so_has_it_sent_again_under_the_same_id(
+def test_a_worker_killed_after_sending_sends_again_under_the_same_id(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     put(repository, "killed")
@@ -110,7 +110,7 @@ def test_pauses_grow_up_to_an_hour_and_after_a_day_a_notice_is_given_up(
     assert not outbox.due().exists()
 
 
-def test_a_notice_that_is_refused_does_not_hold_up_those_behind_it_for_long(
+def test_a_refused_message_does_not_delay_the_next_ones_for_long(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     server.status = 400
@@ -192,7 +192,7 @@ def test_of_many_that_fail_together_one_wakes_a_worker(
     assert OrmQ.objects.get().task["func"] == outbox.DELIVER
 
 
-def test_a_receiver_that_rests_after_a_failure_does_not_keep_a_worker_from_being_woken_for_another(
+def test_a_channel_that_waits_after_a_failure_does_not_delay_another(
     repository: Repository, channel: NotificationChannel
 ) -> None:
     put(repository, "one")
@@ -203,7 +203,7 @@ def test_a_receiver_that_rests_after_a_failure_does_not_keep_a_worker_from_being
     assert OrmQ.objects.count() == 1
 
 
-def test_a_queue_that_is_away_fails_no_sync_and_the_leader_wakes_a_worker_later(
+def test_a_lost_queue_fails_no_sync_and_the_leader_wakes_a_worker_later(
     repository: Repository, channel: NotificationChannel
 ) -> None:
     with connection.cursor() as cursor:
@@ -230,7 +230,7 @@ def test_what_was_told_is_kept_for_90_days(repository: Repository, channel: Noti
     assert NotificationDelivery.objects.get().notification.message == "new"
 
 
-def test_a_real_worker_tells_of_a_push_that_breaks_a_file_and_of_one_that_mends_it(
+def test_a_real_worker_notifies_of_a_broken_file_and_of_its_repair(
     work_repo: WorkRepo, repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     work_repo.publish({"a.yaml": BROKEN})

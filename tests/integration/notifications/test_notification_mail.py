@@ -99,9 +99,7 @@ def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
 
 
 @pytest.mark.parametrize("where", ["message", "addresses"])
-def test_a_mail_server_that_says_later_is_tried_for_as_long_as_one_that_is_away(
-    where: str, mail_server: MailServer
-) -> None:
+def test_a_mail_server_that_defers_is_retried_like_an_absent_one(where: str, mail_server: MailServer) -> None:
     """Greylisting answers 4yz for some minutes (RFC 6647); only 5yz is a refusal (RFC 5321, 4.2.1)."""
     channel, later = by_mail(), "451 4.7.1 greylisted, try again later"
     if where == "message":
@@ -116,7 +114,7 @@ def test_a_mail_server_that_says_later_is_tried_for_as_long_as_one_that_is_away(
         sender.send(channel, delivery(channel))
 
 
-def test_addresses_that_are_refused_are_named_though_the_others_get_the_message(
+def test_refused_addresses_are_named_and_the_others_get_the_message(
     mail_server: MailServer,
 ) -> None:
     mail_server.refuses_addresses = {"bob@example.com": "550 no such user here"}
@@ -129,7 +127,7 @@ def test_addresses_that_are_refused_are_named_though_the_others_get_the_message(
     )
 
 
-def test_a_mail_server_may_look_at_the_message_for_longer_than_at_a_command(
+def test_a_mail_server_may_take_longer_for_a_message_than_for_a_command(
     mail_server: MailServer, settings: Settings
 ) -> None:
     settings.EMAIL_TIMEOUT, mail_server.taking_seconds = 0.5, 1.0
@@ -138,7 +136,7 @@ def test_a_mail_server_may_look_at_the_message_for_longer_than_at_a_command(
     assert len(mail_server.messages) == 1
 
 
-def test_a_mail_server_that_takes_its_time_is_given_up_before_another_worker_begins(
+def test_a_slow_mail_server_is_abandoned_before_another_worker_begins(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mail, "TIMEOUT_SECONDS", 5.0)

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Which notifications are sent, and when.
 
 
-def test_a_failure_and_the_recovery_are_told_once_each_however_often_it_is_looked_at(
+def test_a_failure_and_the_recovery_are_notified_once_each(
     work_repo: WorkRepo,
     sync: Sync,
     repository: Repository,
@@ -89,7 +89,7 @@ def test_how_many_looks_have_to_fail_is_a_property(repository: Repository, setti
     assert events() == ["failing"]
 
 
-def test_what_may_pass_by_itself_is_told_after_some_looks_in_a_row_and_its_end_only_then(
+def test_a_transient_failure_is_notified_after_some_polls_in_a_row(
     work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, sync: Sync, settings: Settings
 ) -> None:
     settings.KIOK = replace(settings.KIOK, gitsync_ssl_ca_info=https_server.ca_file, notice_after_failures=3)

@@ -44,7 +44,7 @@ def pages_of(repository: Repository) -> dict[str, dict[str, str]]:
     }
 
 
-def test_while_redis_is_away_each_button_says_so_and_what_to_do_and_works_when_it_is_back(
+def test_buttons_report_a_lost_redis_and_work_when_it_is_back(
     ada: User, repository: Repository, redis_server: RedisServer
 ) -> None:
     browser = Client()

@@ -24,8 +24,8 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FLOOD = 500
+# YAML files, which take some 5 s to compile: a long sync.
 LARGE = 8600
-"""YAML files, which take some 5 s to compile: a long sync."""
 WORKERS = 2
 NOT_DUE = datetime(2100, 1, 1, tzinfo=UTC)
 PROPERTIES = {"KIOK_GITSYNC_INTERVAL_MS": "600000", "KIOK_WORKERS": str(WORKERS)}

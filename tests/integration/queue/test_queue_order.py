@@ -92,7 +92,7 @@ def test_a_team_with_five_hundred_that_wait_delays_anothers_by_one(
     assert lone.name in served(2)
 
 
-def test_who_was_away_gets_no_credit_and_who_comes_again_and_again_takes_turns() -> None:
+def test_an_absent_repository_gets_no_credit_and_frequent_ones_take_turns() -> None:
     ask(repositories("large", 20))
     served(10)
     small = repositories("small", 5)
@@ -122,7 +122,7 @@ def test_what_was_asked_for_goes_before_what_looks_found_of_the_same_team() -> N
     assert served(5) == ["one-4", "one-0", "one-1", "one-2", "one-3"]
 
 
-def test_a_push_that_joins_what_a_look_found_does_not_wait_behind_the_rest_of_what_looks_found() -> None:
+def test_a_push_that_joins_a_polled_sync_does_not_wait_for_other_polls() -> None:
     rows = repositories("one", 5)
     for row in rows:
         assert tasks.enqueue_once(row.pk, Trigger.SCHEDULE)
@@ -239,7 +239,7 @@ def test_a_repository_whose_last_sync_took_long_is_expected_to_again() -> None:
     assert list(QueuedSync.objects.order_by("number").values_list("is_long", flat=True)) == [True, False]
 
 
-def test_few_tasks_stand_for_many_turns_and_the_leader_sends_those_that_were_lost() -> None:
+def test_few_tasks_serve_many_requests_and_the_leader_sends_lost_ones() -> None:
     ask(repositories("one", 20))
     assert OrmQ.objects.count() == dispatch.ENOUGH
     assert dispatch.dispatch_waiting() == 0, "they have not waited long"

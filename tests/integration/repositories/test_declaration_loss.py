@@ -90,7 +90,7 @@ NAMELESS_ENTRIES = {
 
 
 @pytest.mark.parametrize("text", NAMELESS_ENTRIES.values(), ids=NAMELESS_ENTRIES)
-def test_entries_without_a_name_may_be_any_repository_so_that_none_is_removed(
+def test_entries_without_a_name_prevent_removal_of_any_repository(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     Path(environ["KIOK_GITSYNC_REPOS_FILE"]).write_text(text)
@@ -144,7 +144,7 @@ def test_a_wrong_property_stops_every_command_before_anything_is_removed(environ
         ),
     ],
 )
-def test_one_of_two_properties_that_is_lost_removes_none_of_its_repositories(
+def test_one_lost_property_of_two_removes_none_of_its_repositories(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, lost: str, says: str
 ) -> None:
     with pytest.raises(DeclarationError) as refused:

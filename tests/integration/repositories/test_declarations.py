@@ -177,7 +177,7 @@ def test_of_two_entries_for_one_name_neither_counts(declared: Declared, work_rep
     assert "already declared in line 1" in row.message
 
 
-def test_a_repository_keeps_its_configuration_and_dags_until_its_declaration_is_right_again(
+def test_a_repository_keeps_configuration_and_dags_with_a_bad_declaration(
     declared: Declared, work_repo: WorkRepo
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

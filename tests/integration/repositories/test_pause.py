@@ -69,7 +69,7 @@ def look_at_due() -> list[int]:
     return handed
 
 
-def test_neither_schedule_nor_button_nor_webhook_nor_command_syncs_what_is_paused(
+def test_a_paused_repository_is_not_synced_by_any_trigger(
     ada: User, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -113,7 +113,7 @@ def test_neither_schedule_nor_button_nor_webhook_nor_command_syncs_what_is_pause
     assert served() == [("team/a.yaml", 1)]
 
 
-def test_the_command_leaves_out_the_paused_with_a_line_and_lists_who_and_why(
+def test_the_command_skips_paused_ones_with_a_line_and_lists_them(
     ada: User, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -204,7 +204,7 @@ def test_to_resume_looks_at_once_and_compiles_only_what_has_changed(
     assert (report.compiled, report.reused, report.updated) == (1, 1, ("team/b.yaml",))
 
 
-def test_what_was_asked_for_before_the_pause_is_dropped_by_the_worker_and_the_leader_takes_up_what_is_resumed(
+def test_requests_before_the_pause_are_dropped_and_resumed_ones_synced(
     ada: User, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -237,7 +237,7 @@ def test_a_dry_run_tells_what_resuming_would_do_and_writes_nothing(
     assert Repository.objects.get().is_paused
 
 
-def test_a_declared_repository_can_be_paused_and_stays_so_over_restarts_and_edits_of_its_declaration(
+def test_a_declared_repository_stays_paused_over_restarts_and_edits(
     ada: User, work_repo: WorkRepo, transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_repo.publish({"dags/a.yaml": yaml_dag("a")})

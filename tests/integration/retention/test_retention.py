@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 # What goes, and what stays.
 
 
-def test_old_syncs_go_but_for_the_newest_the_last_good_one_and_the_last_failed_one(clear: Any) -> None:
+def test_old_syncs_expire_except_the_newest_last_good_and_last_failed(clear: Any) -> None:
     team, quiet = a_repository("team"), a_repository("quiet")
     old = [a_sync(team, 100, state) for state in ("failed", "succeeded", "partial", "failed", "abandoned")]
     of_quiet = [a_sync(quiet, 200), a_sync(quiet, 190, "failed")]
@@ -47,7 +47,7 @@ def test_the_log_of_a_sync_goes_before_the_sync_does(clear: Any) -> None:
     assert clear(retention_sync_logs_days=30, retention_syncs_newest=2) == {}
 
 
-def test_versions_go_but_for_the_newest_the_served_one_and_those_that_runs_refer_to(clear: Any) -> None:
+def test_versions_expire_except_the_newest_the_served_and_those_of_runs(clear: Any) -> None:
     for version in range(1, 8):
         a_version("team/a.yaml", version, 400 - version)
         a_version("team/gone.yaml", version, 500)
@@ -96,7 +96,7 @@ def test_a_dag_that_returns_goes_on_with_its_numbers_and_its_runs(
     assert DagRun.objects.get().pk == kept
 
 
-def test_runs_that_ended_go_with_their_tasks_and_then_the_versions_that_they_kept(clear: Any) -> None:
+def test_ended_runs_expire_with_their_tasks_and_then_their_versions(clear: Any) -> None:
     for version in (1, 2, 3, 4):
         a_version("team/a.yaml", version, 400)
     ended = [a_run("team/a.yaml", 1, 50, state) for state in ("SUCCESS", "FAILED", "CANCELLED")]
@@ -172,7 +172,7 @@ def test_what_is_kept_for_ever_is(clear: Any) -> None:
     assert clear() == {}
 
 
-def test_by_default_all_that_grows_is_bounded_but_runs_and_what_they_refer_to() -> None:
+def test_by_default_all_tables_that_grow_are_bounded_except_runs() -> None:
     assert {rule.name for rule in rules(settings.KIOK)} == {
         *("syncs", "sync logs", "versions", "deliveries", "sessions", "tasks", "tasks that no worker took")
     }
@@ -181,7 +181,7 @@ def test_by_default_all_that_grows_is_bounded_but_runs_and_what_they_refer_to() 
 # Mirrors.
 
 
-def test_the_mirrors_of_repositories_that_are_gone_are_removed_unless_they_are_in_use(
+def test_mirrors_of_removed_repositories_are_deleted_unless_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gitsync.git.mirror._LOCK_PATIENCE_SECONDS", 0.1)

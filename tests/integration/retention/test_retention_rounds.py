@@ -47,7 +47,7 @@ def write_many_rows() -> None:
         cursor.execute(f"ANALYZE {', '.join(TABLES)}")
 
 
-def test_among_fifty_thousand_rows_a_pass_looks_at_the_old_ones_alone_by_index(
+def test_a_pass_over_fifty_thousand_rows_reads_only_old_ones_by_index(
     clear: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "ROUND_SECONDS", 600)

@@ -84,7 +84,7 @@ def hooked(repository: Repository) -> Repository:
     return repository
 
 
-def test_one_id_goes_from_the_request_by_the_task_to_lines_row_container_page_and_answer(
+def test_one_id_follows_a_request_through_task_log_row_and_container(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "p.py": PYTHON})
@@ -131,7 +131,7 @@ def test_an_id_that_is_not_well_formed_is_replaced(repository: Repository, given
     assert task[-1] == made
 
 
-def test_every_request_has_an_id_of_its_own_with_which_it_is_answered_and_logged(
+def test_every_request_has_its_own_id_in_answer_and_log(
     repository: Repository,
 ) -> None:
     with logged() as events:
@@ -170,7 +170,7 @@ def test_a_request_that_joins_one_that_waits_logs_its_id(hooked: Repository) -> 
     assert [task[-1] for task in waiting()] == ["first"]
 
 
-def test_a_request_during_a_sync_is_followed_under_its_own_id_and_those_after_it_join(
+def test_a_request_during_a_sync_keeps_its_id_and_later_ones_join_it(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -18,7 +18,7 @@ from kiok.server.errors import DatabaseUnavailable
 from tests.support.embedded_users import ROOT, USER, User, alive, postmaster, wait_until
 
 
-def test_five_processes_that_start_at_once_share_one_server_which_ends_with_the_last(
+def test_five_processes_share_one_server_that_ends_with_the_last(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
     users = [use() for _ in range(5)]
@@ -95,7 +95,7 @@ def with_child(until: Path) -> str:
     return USER.replace("with psycopg", f"{child}with psycopg")
 
 
-def test_a_forked_child_keeps_the_server_of_its_parent_and_does_not_stop_it(
+def test_a_forked_child_does_not_stop_the_server_of_its_parent(
     data_dir: Path, tmp_path: Path, use: Callable[..., User]
 ) -> None:
     impatient = "embedded._CHILDREN_SECONDS = 0.5\nurl ="
@@ -153,7 +153,7 @@ for _ in sys.stdin:
 """
 
 
-def test_two_users_that_end_at_the_same_moment_stop_the_server_though_their_children_linger(
+def test_two_users_that_end_at_once_stop_the_server_despite_children(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
     both = [use(AGAIN_AND_AGAIN), use(AGAIN_AND_AGAIN)]

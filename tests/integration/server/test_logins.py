@@ -45,7 +45,7 @@ def guess(times: int, **options: Any) -> None:
         assert not is_in(log_in(f"wrong {number}", **options))
 
 
-def test_an_account_is_locked_for_the_address_that_guesses_and_for_no_other(ada: User) -> None:
+def test_an_account_is_locked_only_for_the_address_that_guesses(ada: User) -> None:
     guess(LIMIT)
     refused = log_in(PASSWORD)
     assert refused.status_code == 429
@@ -172,7 +172,7 @@ def test_a_failure_is_counted_once_each_by_many_at_the_same_time(ada: User) -> N
         (0, "", "", None),
     ],
 )
-def test_the_address_of_a_client_is_told_by_the_proxies_that_are_configured_alone(
+def test_only_configured_proxies_give_the_address_of_a_client(
     proxies: int, forwarded: str, peer: str, expected: str | None, settings: Settings
 ) -> None:
     settings.KIOK = replace(settings.KIOK, web_proxies=proxies)

@@ -142,7 +142,7 @@ def test_a_lost_machine_is_made_good_from_the_file_and_the_master_key(
         assert runs.fetchall() == [("team/a.yaml", 1, "SUCCESS"), ("team/gone.yaml", 1, "FAILED")]
 
 
-def test_without_the_right_master_key_all_is_restored_and_the_error_says_what_is_missing(
+def test_without_the_right_master_key_all_is_restored_with_a_warning(
     installation: Repository, work_repo: WorkRepo, tmp_path: Path
 ) -> None:
     file = tmp_path / "kiok.dump"
@@ -212,9 +212,7 @@ def test_a_backup_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch
         backup(tmp_path / "nowhere" / "kiok.dump")
 
 
-def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
-    repository: Repository, tmp_path: Path
-) -> None:
+def test_a_backup_does_not_replace_a_file_created_meanwhile(repository: Repository, tmp_path: Path) -> None:
     file = tmp_path / "kiok.dump"
     (tmp_path / ".kiok.dump.killed.part").write_bytes(b"what one that was killed has left")
     given = connection.settings_dict
@@ -236,7 +234,7 @@ def test_a_backup_replaces_nothing_that_another_wrote_under_its_name_meanwhile(
     assert file.read_bytes().startswith(b"PGDMP")
 
 
-def test_a_backup_that_is_terminated_leaves_neither_half_a_file_nor_pg_dump(
+def test_a_terminated_backup_leaves_no_partial_file_and_no_pg_dump(
     repository: Repository, tmp_path: Path
 ) -> None:
     given, folder = connection.settings_dict, tmp_path / "backups"

@@ -132,9 +132,7 @@ def test_a_part_of_the_service_that_dies_takes_the_rest_down_and_is_named(
     assert postmaster(data_dir) is None
 
 
-def test_when_run_itself_is_killed_its_parts_end_and_the_database_with_them(
-    service: Service, data_dir: Path
-) -> None:
+def test_when_run_is_killed_its_parts_and_the_database_end(service: Service, data_dir: Path) -> None:
     wait_until(service.ready, 60)
     below = service.descendants()
     service.process.kill()

@@ -114,9 +114,7 @@ def everything_was_looked_at(stage: Stage, found: Mapping[str, bytes], use: Use)
 
 
 @pytest.mark.parametrize("posted", ["https://u:{}@localhost/x.git", "https://u:a/{}@localhost/x.git"])
-def test_a_declared_url_with_a_password_stops_the_start_and_the_password_is_not_told(
-    posted: str, marks: Marks
-) -> None:
+def test_a_declared_url_with_a_password_stops_the_start_without_showing_it(posted: str, marks: Marks) -> None:
     url = posted.format(quote(marks.secret("declared"), safe=""))
     for call in (("properties",), ("gitsync", "--list")):
         ended = subprocess.run(

@@ -178,7 +178,7 @@ PLANTING: tuple[Callable[[str, Client, Path], bytes], ...] = (
 
 
 @pytest.mark.parametrize("plant", PLANTING, ids=lambda plant: plant.__name__)
-def test_a_secret_that_is_planted_somewhere_is_found_there_in_every_encoding(
+def test_a_planted_secret_is_found_in_every_encoding(
     plant: Callable[[str, Client, Path], bytes], admin_client: Client, tmp_path: Path
 ) -> None:
     planted = {encoding: Marks() for encoding in ENCODINGS}

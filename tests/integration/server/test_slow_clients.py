@@ -205,7 +205,7 @@ def _status(address: str) -> int:
         return exc.code
 
 
-def test_bodies_that_are_too_large_or_too_many_are_refused_and_others_served(tmp_path: Path) -> None:
+def test_bodies_that_are_too_large_or_too_many_are_refused(tmp_path: Path) -> None:
     port = free_port()
     with web_server(port, tmp_path / "log", **dict.fromkeys(DEADLINES, "600000")) as address:
         head = b"POST /hooks/team/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
@@ -235,7 +235,7 @@ def test_bodies_that_are_too_large_or_too_many_are_refused_and_others_served(tmp
                 one.close()
 
 
-def test_a_graceful_stop_finishes_what_has_begun_and_waits_for_no_slow_client(tmp_path: Path) -> None:
+def test_a_graceful_stop_finishes_requests_and_waits_for_no_slow_client(tmp_path: Path) -> None:
     port = free_port()
     found: list[str] = []
     with web_server(port, tmp_path / "log", **dict.fromkeys(DEADLINES, "600000")) as address:

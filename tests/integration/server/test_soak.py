@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 
-def test_half_a_minute_of_pushes_and_faults_ends_with_every_repository_as_it_was_pushed(
+def test_random_pushes_and_faults_end_with_every_repository_as_pushed(
     tmp_path: Path,
 ) -> None:
     done = subprocess.run(

@@ -37,7 +37,7 @@ def run(*arguments: str, settings: str = "kiok.server.settings") -> subprocess.C
     )
 
 
-def test_commands_and_workers_import_no_page_and_workers_what_they_share_before_they_are_forked() -> None:
+def test_commands_and_workers_import_no_page() -> None:
     done = run("-c", LOADED)
     assert done.returncode == 0, done.stderr
     command, worker, shared = json.loads(done.stdout)
@@ -47,7 +47,7 @@ def test_commands_and_workers_import_no_page_and_workers_what_they_share_before_
 
 
 @pytest.mark.parametrize("command", ["check", "run"])
-def test_a_page_that_is_wrong_is_found_by_the_checks_and_stops_the_service_before_it_starts(
+def test_an_invalid_page_is_found_by_the_checks_and_stops_the_start(
     command: str,
 ) -> None:
     done = run("manage.py", command, settings="tests.support.wrong_page")

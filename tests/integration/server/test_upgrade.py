@@ -40,20 +40,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).parents[3]
 DUMPS = sorted((Path(__file__).parents[1] / "dumps").glob("*.sql"))
+# Django's own records of what models there are.
 GROWING = {"django_migrations", "django_content_type", "auth_permission"}
-"""Django's own records of what models there are."""
+# Columns that went by intent: `test_an_upgrade_keeps_images_and_configuration_hashes`.
 DROPPED = {"gitsync_repository": ["image_python", "image_java"]}
-"""Columns that went by intent: `test_an_upgrade_keeps_images_and_configuration_hashes`."""
+# Columns that have another name now.
 RENAMED = {
     "gitsync_repository": {"follow_up": "pending_request", "judgement": "last_outcome"},
     "gitsync_sourcefile": {"questions": "traced_accesses"},
 }
-"""Columns that have another name now."""
+# To write these anew may take minutes, in which nothing else can use them.
 LARGE = {
     *("gitsync_syncrun", "gitsync_sourcefile", "gitsync_delivery", "gitsync_repository"),
     *("metadata_dag", "metadata_dagversion", "metadata_dagrun", "metadata_taskrun", "connections_connection"),
 }
-"""To write these anew may take minutes, in which nothing else can use them."""
 
 
 @pytest.fixture(params=DUMPS, ids=lambda path: path.stem)
@@ -256,7 +256,7 @@ def test_notifications_keep_rows_permissions_and_audit_entries(released: str) ->
     assert not Notification.objects.exists()
 
 
-def test_after_an_upgrade_every_page_shows_what_was_there_and_what_is_old_is_cleared_away(
+def test_after_an_upgrade_every_page_shows_the_rows_and_old_ones_expire(
     released: str,
 ) -> None:
     upgrade()

@@ -78,7 +78,7 @@ def put_off(poisoned: Poisoned) -> Poisoned:
     return poisoned
 
 
-def test_after_three_deaths_in_a_row_it_fails_and_says_so_and_what_was_good_serves_on(
+def test_after_three_deaths_in_a_row_it_fails_and_good_dags_stay_served(
     put_off: Poisoned,
 ) -> None:
     row = put_off.row
@@ -90,7 +90,7 @@ def test_after_three_deaths_in_a_row_it_fails_and_says_so_and_what_was_good_serv
     assert Notification.objects.values_list("event", "reason").get() == ("failing", "worker_died")
 
 
-def test_it_is_looked_at_on_its_interval_and_tried_again_after_pauses_that_grow(put_off: Poisoned) -> None:
+def test_it_is_polled_on_its_interval_and_retried_after_growing_pauses(put_off: Poisoned) -> None:
     for number, minutes in ((4, 1), (5, 2), (6, 4)):
         asked = database_now()
         pause = put_off.until() - asked

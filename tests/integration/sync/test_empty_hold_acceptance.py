@@ -126,7 +126,7 @@ def test_nothing_is_accepted_where_nothing_is_held_or_the_repository_rests(
     assert stored["accepted_by"] == ""
 
 
-def test_who_accepted_first_is_recorded_and_in_the_log_and_asks_for_the_sync(
+def test_the_first_accepter_is_recorded_and_logged_and_requests_the_sync(
     guarded: Repository, work_repo: WorkRepo, sync: Sync, ada: User
 ) -> None:
     commit = empty(work_repo)

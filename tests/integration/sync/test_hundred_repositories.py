@@ -78,7 +78,7 @@ def sync_all(good: dict[str, str], bad: dict[str, str]) -> None:
 
 
 @pytest.mark.rule("failure.slow-lane", "failure.classified", "running.redirects")
-def test_sixty_good_ones_wait_for_none_of_forty_bad_and_each_bad_one_says_what_is_wrong(
+def test_sixty_good_ones_do_not_wait_for_forty_bad_and_each_is_explained(
     work_repo: WorkRepo, https_server: HttpsServer, other_host: HttpsServer, closed_port: int
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

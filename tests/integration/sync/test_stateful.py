@@ -47,11 +47,11 @@ from tests.support.stateful.world import BEFORE_APPLY, FOLLOWED, MAIN, OTHER, TA
 STEPS = int(os.environ.get("KIOK_STATEFUL_STEPS", "2000"))
 SEED = int(os.environ.get("KIOK_STATEFUL_SEED", "0"))
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("KIOK_STATEFUL_SHRINK") else [])]
+# The steps are walked in so many tests, each with a seed of its own.
 PARTS = 4
-"""The steps are walked in so many tests, each with a seed of its own."""
 STEPS_OF_AN_EXAMPLE = 50
+# A sync of a new commit takes about so many.
 MAX_STATEMENTS = 45
-"""A sync of a new commit takes about so many."""
 
 PATHS = ("a.yaml", "a/x.yaml", "a/y.yml", "b/x.yaml", "b/deep/z.yaml")
 DAGS = ("x", "y", "z")
@@ -82,8 +82,9 @@ def files(draw: st.DrawFn) -> Authored:
 edits = st.dictionaries(
     st.sampled_from(PATHS), st.one_of(files(), files(), st.none()), min_size=1, max_size=3
 )
+# What is pushed right before a sync, so that most have something to do: files, or a commit from so many
+# before.
 news = st.one_of(edits, edits, st.integers(1, 3), st.none())
-"""What is pushed right before a sync, so that most have something to do: files, or a commit from so many before."""
 remotes = st.integers(0, 1)
 repositories = st.integers(0, 2)
 branches = st.sampled_from([MAIN, MAIN, MAIN, OTHER])
@@ -255,7 +256,7 @@ def world(tmp_path: Path, template: Path, nursery: Nursery) -> World:
 
 @pytest.mark.timeout(3600 + STEPS)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_whatever_happens_in_whatever_order_the_store_is_what_the_model_says(
+def test_the_store_matches_the_model_after_any_events_in_any_order(
     part: int, tmp_path: Path, template: Path, nursery: Nursery
 ) -> None:
     shared = {"folder": tmp_path, "template": template, "nursery": nursery}
@@ -281,7 +282,7 @@ def test_whatever_happens_in_whatever_order_the_store_is_what_the_model_says(
 # What the steps have found, each as short as it can be.
 
 
-def test_a_repository_that_is_paused_while_its_remote_is_asked_is_not_synced(world: World) -> None:
+def test_a_repository_paused_during_its_probe_is_not_synced(world: World) -> None:
     one = world.repositories[0]
     world.edit_during_a_sync(one, "probe", lambda: world.pause(one))
     world.check()
@@ -290,7 +291,7 @@ def test_a_repository_that_is_paused_while_its_remote_is_asked_is_not_synced(wor
     world.check()
 
 
-def test_a_push_that_is_taken_back_after_its_sync_was_killed_is_taken_back_in_the_store(world: World) -> None:
+def test_a_reverted_push_is_reverted_in_the_store_after_a_killed_sync(world: World) -> None:
     one = world.repositories[0]
     world.sync(one)
     one.served.edit(MAIN, {"a.yaml": yaml_file({"x": "echo 2"})})
@@ -300,7 +301,7 @@ def test_a_push_that_is_taken_back_after_its_sync_was_killed_is_taken_back_in_th
     world.check()
 
 
-def test_a_repository_whose_worker_died_with_its_claim_says_so_when_its_branch_is_gone(world: World) -> None:
+def test_a_repository_whose_worker_died_reports_a_deleted_branch(world: World) -> None:
     one = world.repositories[0]
     statements: list[str] = []
 
@@ -325,7 +326,7 @@ def test_a_repository_whose_worker_died_with_its_claim_says_so_when_its_branch_i
     world.check()
 
 
-def test_a_sync_that_loses_the_database_before_its_claim_can_be_asked_for_again_at_once(world: World) -> None:
+def test_a_sync_that_loses_the_database_before_its_lease_can_be_requested(world: World) -> None:
     one = world.repositories[0]
     assert tasks.enqueue_once(one.pk, Trigger.SCHEDULE)
 

@@ -34,7 +34,7 @@ class TestLimits:
         ids=["bytes", "files", "DAGs"],
     )
     @pytest.mark.rule("content.limit-bytes", "content.limit-files", "content.limit-dags", "failure.absence")
-    def test_a_commit_over_a_limit_changes_nothing_and_the_message_has_the_figures(
+    def test_a_commit_over_a_limit_changes_nothing_and_gives_the_figures(
         self,
         limit: dict[str, int],
         reason: str,
@@ -58,7 +58,7 @@ class TestLimits:
         assert (len(report.created), report.pruned) == (2, ("team/old.yaml",)), "the old limit counts again"
 
     @pytest.mark.rule("content.limit-file")
-    def test_a_file_over_the_limit_fails_alone_with_the_figures_and_keeps_serving(
+    def test_a_file_over_the_limit_fails_alone_and_stays_served(
         self, work_repo: WorkRepo, sync: Sync, configure: Configure
     ) -> None:
         work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
@@ -112,7 +112,7 @@ class TestContent:
         assert set(Dag.objects.values_list("dag_id", flat=True)) == {"upper", "lower"}
 
     @pytest.mark.rule("content.named-by-key", "content.private-directory")
-    def test_a_mirror_is_named_by_the_primary_key_whatever_the_url_and_the_name(
+    def test_a_mirror_is_named_by_the_primary_key_not_by_url_or_name(
         self, tmp_path: Path, sync: Sync
     ) -> None:
         hostile = WorkRepo(tmp_path / "$(touch x) ..%2f..")

@@ -64,7 +64,7 @@ def test_a_worker_whose_claim_was_taken_over_commits_nothing(
     assert sync().created == ("team/b.yaml",)
 
 
-def test_an_edit_of_the_configuration_during_a_sync_voids_it_and_the_new_one_follows(
+def test_an_edit_during_a_sync_voids_it_and_the_new_configuration_follows(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"old/a.yaml": yaml_dag("a"), "new/b.yaml": yaml_dag("b")})
@@ -219,7 +219,7 @@ def test_one_repository_that_cannot_even_be_configured_stops_no_other(
     assert Repository.objects.get(name="aaa-broken").reason == "url_invalid"
 
 
-def test_the_store_takes_whole_batches_with_a_constant_number_of_statements(
+def test_the_store_writes_batches_with_a_constant_number_of_statements(
     work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     from django.test.utils import CaptureQueriesContext
@@ -269,7 +269,7 @@ def test_a_repository_that_goes_between_look_and_claim_keeps_no_worker(
         sync_repository(repository.pk, SyncOptions(), lambda *_: Repository.objects.all().delete())
 
 
-def test_a_request_for_which_another_worker_is_faster_is_left_with_that_one(
+def test_a_request_that_another_worker_claims_first_is_left_to_it(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     """The other one claims in the moment in which the first has given the repository back."""

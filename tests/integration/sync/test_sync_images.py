@@ -235,7 +235,7 @@ def test_declared_images_are_followed(
     assert row.images == {}
 
 
-def test_images_are_edited_in_the_admin_and_a_wrong_one_is_an_error_at_its_field(
+def test_images_are_edited_in_the_admin_and_a_wrong_one_is_a_field_error(
     repository: Repository,
 ) -> None:
     browser = Client()

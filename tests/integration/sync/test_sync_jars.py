@@ -103,9 +103,7 @@ def test_a_jar_wrapped_in_another_keeps_its_dags_stale(
     assert "jars inside the jar are not read: lib/dags.jar" in report.failed[0].message
 
 
-def test_a_class_that_is_left_out_prunes_its_dag_whatever_else_the_jar_never_told(
-    work_repo: WorkRepo, sync: Sync
-) -> None:
+def test_a_removed_class_prunes_its_dag_despite_missing_answers(work_repo: WorkRepo, sync: Sync) -> None:
     library = {"Gone.java": "public class Gone {}", "Heir.java": "public class Heir extends Gone {}"}
     heir = entries(compile_jar(library))["Heir.class"]
     work_repo.publish({"dags.jar": rezipped(version(), changed={"Heir.class": heir})})

@@ -111,9 +111,7 @@ def test_a_served_file_that_becomes_a_folder_or_is_excluded_is_pruned(
     assert report.ignored == ("b.yaml",)
 
 
-def test_links_to_folders_and_data_are_listed_and_the_error_says_that_a_link_is_there(
-    work_repo: WorkRepo, sync: Sync
-) -> None:
+def test_links_to_folders_and_data_are_listed_and_named_in_the_error(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.write(
         {
             "lib/common/__init__.py": "X = 1\n",

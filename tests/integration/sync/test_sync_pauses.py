@@ -50,7 +50,7 @@ class TestPauses:
 
     @pytest.mark.rule("failure.back-off")
     @pytest.mark.case("time.failures-counted")
-    def test_transient_failures_double_the_pause_up_to_fifteen_minutes_and_are_counted(
+    def test_transient_failures_double_the_pause_up_to_fifteen_minutes(
         self, away: Path, pause: Callable[[], float]
     ) -> None:
         assert [pause() / 60 for _ in range(7)] == [1, 2, 4, 8, 15, 15, 15]
@@ -89,7 +89,7 @@ class TestPauses:
         assert poll(repository.pk), "there is work to do"
 
     @pytest.mark.rule("failure.person")
-    def test_what_a_person_must_mend_is_looked_at_each_interval_and_stated_once(
+    def test_a_persistent_failure_is_polled_each_interval_and_notified_once(
         self, work_repo: WorkRepo, sync: Sync, pause: Callable[[], float]
     ) -> None:
         work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -135,7 +135,7 @@ class TestPauses:
         assert (row.state, row.reason, row.message, row.consecutive_failures) == ("in_sync", "", "", 0)
 
     @pytest.mark.case("time.short-limit", "time.long-limit")
-    def test_a_slow_server_publishes_nothing_within_a_short_limit_and_all_within_a_long_one(
+    def test_a_slow_server_publishes_all_in_a_long_limit_only(
         self,
         work_repo: WorkRepo,
         repository: Repository,

@@ -89,7 +89,7 @@ def test_a_private_repository_over_https_syncs_with_a_password_or_a_token(
 
 
 @pytest.mark.rule("credentials.hosts")
-def test_a_credential_bound_to_its_hosts_is_not_sent_to_where_an_edited_url_points(
+def test_a_credential_bound_to_hosts_is_not_sent_to_an_edited_url(
     work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -205,7 +205,7 @@ def _is_wanted(table: str) -> bool:
 
 
 @pytest.mark.rule("credentials.askpass-only")
-def test_the_secret_is_nowhere_in_the_database_the_mirror_or_any_command_line(
+def test_the_secret_is_not_in_database_mirror_or_command_lines(
     work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

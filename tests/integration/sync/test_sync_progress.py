@@ -57,7 +57,7 @@ def no_secrets() -> Iterator[None]:
     redaction.forget()
 
 
-def test_progress_is_in_the_store_while_files_compile_and_written_about_twice_a_second(
+def test_progress_is_stored_while_files_compile_twice_a_second(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({**slow_files(40, 0.15), "a.yaml": yaml_dag("a")})
@@ -110,7 +110,7 @@ def test_a_sync_that_is_soon_over_pays_no_write_for_progress_and_log(work_repo: 
     assert [sql.split()[0] for sql in writes] == ["UPDATE", "INSERT", *["UPDATE"] * 6, "UPDATE"]
 
 
-def test_the_log_of_a_good_sync_tells_the_commit_the_files_the_images_and_what_came_of_it(
+def test_the_log_of_a_good_sync_has_commit_files_images_and_result(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a"), "p.py": SLOW.format(number=1, seconds=0)})
@@ -128,9 +128,7 @@ def test_the_log_of_a_good_sync_tells_the_commit_the_files_the_images_and_what_c
     assert log.endswith("apply: committed")
 
 
-def test_the_log_says_what_is_wrong_with_files_and_that_a_full_sync_compiles_all(
-    work_repo: WorkRepo, sync: Sync
-) -> None:
+def test_the_log_names_bad_files_and_that_a_full_sync_compiles_all(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     work_repo.publish({"a.yaml": BROKEN})

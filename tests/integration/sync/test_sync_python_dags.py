@@ -117,9 +117,7 @@ def said_of(uid: str) -> str:
     return Dag.objects.get(uid=uid).stale_reason or ""
 
 
-def test_new_files_that_lose_their_dags_fail_and_those_that_create_none_are_listed(
-    work_repo: WorkRepo, sync: Sync
-) -> None:
+def test_new_files_that_lose_their_dags_fail_and_others_are_listed(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish(
         {
             "lost.py": HEADER + "dags = [Dag('d')]\n",
@@ -188,7 +186,7 @@ def test_a_duplicate_that_an_earlier_version_registered_is_pruned(work_repo: Wor
     assert (report.state, report.pruned, report.stale) == ("in_sync", ("team/name.py::x",), ())
 
 
-def test_a_dag_of_a_file_that_is_no_source_stays_with_the_file_that_imports_it(
+def test_a_dag_of_a_file_that_is_no_source_stays_with_its_importer(
     work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     """Outside the synced folder, or excluded: nothing else would register it."""
@@ -218,9 +216,7 @@ def test_a_dag_of_a_file_that_is_no_source_stays_with_the_file_that_imports_it(
     )
 
 
-def test_a_dag_that_the_importing_file_changes_or_alone_holds_is_not_taken_from_it(
-    work_repo: WorkRepo, sync: Sync
-) -> None:
+def test_a_dag_that_the_importing_file_changes_is_not_taken_from_it(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish(
         {
             "base.py": BASE,

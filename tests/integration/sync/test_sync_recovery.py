@@ -93,7 +93,7 @@ class TestRecovery:
 
     @pytest.mark.rule("paths.moves-recorded")
     @pytest.mark.case("refs.tag-moves")
-    def test_the_old_and_the_new_commit_of_a_forced_push_and_a_moved_tag_are_recorded(
+    def test_commits_of_a_forced_push_and_a_moved_tag_are_recorded(
         self, work_repo: WorkRepo, sync: Sync
     ) -> None:
         first = work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -100,9 +100,7 @@ class TestACommitThatFails:
             patch.setenv("PATH", str(program.parent), prepend=":")
             yield polled
 
-    def test_is_retried_after_pauses_that_grow_while_polling_keeps_its_interval(
-        self, failing: Polled
-    ) -> None:
+    def test_retries_pause_longer_each_time_while_polling_keeps_its_interval(self, failing: Polled) -> None:
         found = []
         for _ in range(3):
             report = failing.poll()

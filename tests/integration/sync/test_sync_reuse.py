@@ -89,9 +89,7 @@ def test_a_file_that_is_gone_is_pruned_though_nothing_is_compiled(work_repo: Wor
     assert set(rows()) == {"a.yaml"}
 
 
-def test_a_failed_file_that_nobody_touched_is_listed_as_before_and_its_dag_stays_stale(
-    work_repo: WorkRepo, sync: Sync
-) -> None:
+def test_an_unchanged_failed_file_stays_listed_and_its_dag_stale(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"r.py": ALONE, "a.yaml": yaml_dag("a")})
     sync()
     work_repo.publish({"r.py": HEADER + "print('said')\nraise RuntimeError('boom')\n"})

@@ -134,7 +134,7 @@ def test_a_lightweight_tag_cannot_be_signed_and_says_so(
     assert "lightweight tag" in report.message
 
 
-def test_of_a_range_the_tag_that_was_chosen_has_to_be_signed_under_its_own_name(
+def test_the_tag_chosen_of_a_range_must_be_signed_under_its_own_name(
     work_repo: WorkRepo, repository: Repository, ada: SshKey, sync: Sync
 ) -> None:
     repository.ref = "semver:>=1.0.0"
@@ -160,7 +160,7 @@ def test_a_dry_run_verifies_too(work_repo: WorkRepo, repository: Repository, ada
     assert SyncRun.objects.count() == 0
 
 
-def test_a_key_that_is_removed_from_the_connection_counts_no_more_at_the_next_sync(
+def test_a_key_removed_from_the_connection_is_not_used_by_the_next_sync(
     work_repo: WorkRepo, repository: Repository, ada: SshKey, eve: SshKey, sync: Sync
 ) -> None:
     row = trust(repository, {"allowedSigners": ada.signer("ada") + eve.signer("eve")})
@@ -180,7 +180,7 @@ def test_a_key_that_is_removed_from_the_connection_counts_no_more_at_the_next_sy
         ({"openpgpKeys": "mDMEZ"}, "'openpgpKeys'"),
     ],
 )
-def test_keys_that_cannot_be_used_are_told_with_their_connection_and_property(
+def test_unusable_keys_are_reported_with_their_connection_and_property(
     properties: dict[str, str],
     match: str,
     work_repo: WorkRepo,
@@ -207,7 +207,7 @@ def test_without_a_connection_for_keys_nothing_is_taken_for_signed(
     assert "verifyConnectionId" in report.message
 
 
-def test_keys_that_cannot_be_decrypted_are_tried_again_and_count_once_they_can(
+def test_keys_that_cannot_be_decrypted_are_tried_again_until_they_can(
     work_repo: WorkRepo, repository: Repository, ada: SshKey, sync: Sync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trust(repository, {"allowedSigners": ada.signer("ada")})
@@ -231,7 +231,7 @@ def test_keys_that_cannot_be_decrypted_are_tried_again_and_count_once_they_can(
         ("main", Verify.COMMIT, True, None),
     ],
 )
-def test_a_configuration_that_cannot_be_verified_is_refused_when_it_is_saved(
+def test_a_configuration_that_cannot_be_verified_is_refused_on_save(
     ref: str, verify: Verify, keyed: bool, field: str | None, repository: Repository, ada: SshKey
 ) -> None:
     trust(repository, {"allowedSigners": ada.signer("ada")}, verify)

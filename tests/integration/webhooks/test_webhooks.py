@@ -123,7 +123,7 @@ def test_the_secret_is_in_no_row_log_or_answer(hooked: Repository, caplog: pytes
 # Asking.
 
 
-def test_requests_that_wait_become_one_and_a_push_after_its_beginning_gets_its_own(
+def test_queued_requests_become_one_and_a_later_push_gets_its_own(
     hooked: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender = git_services.GITHUB

@@ -65,7 +65,7 @@ class TestLooks:
         assert https_server.most_at_once[""] == 3
 
     @pytest.mark.rule("failure.slow-lane")
-    def test_a_look_that_hangs_gives_up_its_place_and_does_not_take_one_the_next_time(
+    def test_a_poll_that_hangs_releases_its_slot_and_takes_none_the_next_time(
         self,
         work_repo: WorkRepo,
         https_server: HttpsServer,

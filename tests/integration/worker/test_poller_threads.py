@@ -14,8 +14,8 @@ from tests.support.cluster import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# A thread, and the database session that it uses.
 Seen = tuple[int, int]
-"""A thread, and the database session that it uses."""
 
 
 def noting(seen: list[Seen]) -> Callable[[], None]:

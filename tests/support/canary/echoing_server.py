@@ -12,8 +12,8 @@ from urllib.parse import quote
 from tests.support.canary.marks import ENCODINGS
 from tests.support.servers.https import HttpsServer
 
+# A branch that is asked for and not there; the names that are there are quoted in the error, cut.
 ASKED_REF = "release"
-"""A branch that is asked for and not there; the names that are there are quoted in the error, cut."""
 
 
 class EchoingServer(HttpsServer):

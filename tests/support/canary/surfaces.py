@@ -127,8 +127,8 @@ class ContainerWatch:
         self._client = docker.from_env().api
         self._label = label
         self._done = threading.Event()
+        # By container: each `docker inspect` and `docker top`, as JSON.
         self.seen: dict[str, set[str]] = {}
-        """By container: each `docker inspect` and `docker top`, as JSON."""
 
     def __enter__(self) -> ContainerWatch:
         self._thread = threading.Thread(target=self._watch, daemon=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from tests.support.reference.model import Authored, Spec
 
+# The script of each DAG's one task, by DAG id.
 Scripts = Mapping[str, str]
-"""The script of each DAG's one task, by DAG id."""
 
 
 def yaml_file(scripts: Scripts, comment: str = "", broken: Iterable[str] = ()) -> Authored:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
+# A compiled DAG as the JSON object of docs/authors/compiled-form.md.
 Spec = Mapping[str, Any]
-"""A compiled DAG as the JSON object of docs/authors/compiled-form.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Authored:
     is_keyed: bool = False
 
 
+# The files of a commit that are in the repository's scope, by path.
 Files = Mapping[str, Authored]
-"""The files of a commit that are in the repository's scope, by path."""
 
 
 @dataclass(frozen=True, slots=True)

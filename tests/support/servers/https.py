@@ -27,24 +27,24 @@ _RESULT = "application/x-git-upload-pack-result"
 class Fault(StrEnum):
     """What a server does to the repository instead of serving it."""
 
+    # Takes the request and never answers.
     HANG = "hang"
-    """Takes the request and never answers."""
+    # Answers what is right, a byte at a time.
     DRIP = "drip"
-    """Answers what is right, a byte at a time."""
+    # Tells the refs, then closes the connection in the middle of the pack.
     CUT = "cut"
-    """Tells the refs, then closes the connection in the middle of the pack."""
+    # Lists refs for ever.
     ENDLESS = "endless"
-    """Lists refs for ever."""
+    # Tells the refs, then sends a pack for ever.
     ENDLESS_PACK = "endless pack"
-    """Tells the refs, then sends a pack for ever."""
+    # Answers with bytes that are no git, under git's media type.
     GARBAGE = "garbage"
-    """Answers with bytes that are no git, under git's media type."""
+    # Answers with `page`, of the media type `media`, and status 200: a login form.
     PAGE = "page"
-    """Answers with `page`, of the media type `media`, and status 200: a login form."""
+    # Tells the refs, then sends a pack whose bytes are damaged.
     GARBLED_PACK = "garbled pack"
-    """Tells the refs, then sends a pack whose bytes are damaged."""
+    # Sends to `elsewhere`.
     REDIRECT = "redirect"
-    """Sends to `elsewhere`."""
     TOO_MANY_REQUESTS = "429"
     UNAVAILABLE = "503"
 

@@ -31,10 +31,10 @@ from tests.support.reference.remote import Remote
 from tests.support.stateful.nursery import Nursery
 
 MAIN, OTHER, TAG = "heads/main", "heads/other", "tags/v1"
+# The refs a repository may follow, as they are configured, and where git has them.
 FOLLOWED = {"main": MAIN, "other": OTHER, "tag:v1": TAG}
-"""The refs a repository may follow, as they are configured, and where git has them."""
+# At whose beginning nothing of the commit is in the store.
 BEFORE_APPLY = ("probe", "fetch", "discover", "compile", "plan", "apply")
-"""At whose beginning nothing of the commit is in the store."""
 _KEPT = ("django_migrations", "django_content_type", "auth_permission")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 
