@@ -1,7 +1,7 @@
 """The interface to django-q2: tasks, and the schedule.
 
-Tasks take primary keys and may be delivered twice; what they call is fenced. A sync task names no repository: it runs the
-queued sync that is due (`gitsync.queue`), and its result is the result of that sync.
+Tasks take primary keys and may be delivered twice; the functions that they call are fenced. A sync task names no
+repository: it runs the queued sync that is due (`gitsync.queue`), and its result is the result of that sync.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ log = logging.getLogger(__name__)
 
 
 def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, requested_by: str = "") -> str:
-    """Have a worker sync a repository once the current transaction is committed. Returns the task's id.
+    """Request a sync, which starts once the current transaction is committed. Return the id of the task.
 
-    The sync goes by the correlation id of the caller.
+    The sync has the correlation id of the caller.
     """
     priority = Priority.SCHEDULED if trigger == Trigger.SCHEDULE else Priority.INTERACTIVE
     known = correlation.current() or correlation.made()
@@ -46,7 +46,7 @@ def enqueue_sync(repository_id: int, trigger: Trigger, *, full: bool = False, re
 
 
 def enqueue_dry_run(repository_id: int, *, full: bool = False) -> str:
-    """Have a worker find out what a sync would do, once the current transaction is committed. Returns the task's id."""
+    """Request a dry run, which starts once the current transaction is committed. Return the id of the task."""
     name = f"dry run {repository_id}"
     known = correlation.current() or correlation.made()
     return str(async_task(DRY_RUN, repository_id, full, known, q_options={"group": name, "task_name": name}))
@@ -61,9 +61,9 @@ def enqueue_delivery(function: str) -> None:
 
 
 def enqueue_once(repository_id: int, trigger: Trigger, *, requested_by: str = "") -> bool:
-    """Enqueue a sync, unless one that was asked for by this waits for a worker already. Whether it was.
+    """Enqueue a sync, unless one that this function enqueued still waits for a worker. Return True if it was enqueued.
 
-    One that waits because a look found something has its turn sooner when anybody else asks.
+    A waiting sync that a poll requested is promoted when a user, a webhook or the API requests one too.
     """
     until = Now() + timedelta(milliseconds=properties().gitsync_sync_timeout_ms)
     not_waiting = Q(queued_until__isnull=True) | Q(queued_until__lte=Now())
@@ -111,7 +111,7 @@ def run_next_queued_sync() -> str:
 
 
 def run_sync(repository_id: int, options: SyncOptions) -> str | Requeue:
-    """Sync a repository, and return a line for people, or Requeue where `options.admit` has it wait."""
+    """Sync a repository, and return a line for people, or Requeue if `options.admit` says that it has to wait."""
     from gitsync.sync import run
     from gitsync.sync.context import Requeue
 
@@ -128,7 +128,7 @@ def run_sync(repository_id: int, options: SyncOptions) -> str | Requeue:
 
 
 def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") -> dict[str, Any]:
-    """Task: what a sync would do; see `gitsync.sync.dry_run`. `{}` where the repository is gone."""
+    """Task: return what a sync would do; see `gitsync.sync.dry_run`. `{}` if the repository was deleted."""
     from gitsync.sync.dry_run import preview
 
     try:
@@ -139,7 +139,7 @@ def dry_run(repository_id: int, full: bool = False, correlation_id: str = "") ->
 
 
 def lead() -> str:
-    """Task: have this worker process stand for leader, if it does not yet."""
+    """Task: have this worker process campaign for the leader lease, if it does not yet."""
     WORKER.campaign()
     return "campaigning for leader"
 
@@ -159,7 +159,7 @@ def ensure_schedule(**_: Any) -> None:
 
 
 def hand_to_worker(repository_id: int) -> None:
-    """Enqueue a scheduled sync, unless one waits for a worker already."""
+    """Enqueue a scheduled sync, unless one already waits for a worker."""
     enqueue_once(repository_id, Trigger.SCHEDULE)
 
 
