@@ -25,6 +25,11 @@ LEFT_OUT = {
 }
 
 
+def page(row: Model, action: str = "change") -> str:
+    """Return the path of the page of `row` in the admin; `action` is the end of the path, such as `history`."""
+    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{quote(row.pk)}/{action}/"
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """`address` from the root; `name` of the pattern; `model` whose admin it is of, None for the site's own pages."""

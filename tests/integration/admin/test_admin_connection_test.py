@@ -19,23 +19,13 @@ from gitsync.repositories import connection_test_tasks
 from kiok.cluster.models import LeaderLease
 from kiok.connections.models import Connection
 from tests.integration.conftest import yaml_dag
+from tests.support.admin_pages import page
 from tests.support.servers.repositories import WorkRepo
 from tests.support.servers.ssh import SshServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/gitsync/repository/"
-
-
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
-def page(repository: Repository, action: str = "change") -> str:
-    return f"{LIST}{repository.pk}/{action}/"
 
 
 def work() -> int:

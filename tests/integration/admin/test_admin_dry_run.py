@@ -19,22 +19,12 @@ from gitsync.sync.dry_run import preview
 from kiok.metadata.models import Dag, DagVersion
 from kiok.server.apps import take_secrets_out
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.admin_pages import page
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/gitsync/repository/"
-
-
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
-def page(repository: Repository, action: str = "change") -> str:
-    return f"{LIST}{repository.pk}/{action}/"
 
 
 def panel(browser: Client, repository: Repository) -> dict[str, Any]:

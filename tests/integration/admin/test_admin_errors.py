@@ -31,13 +31,6 @@ BAD_PYTHON = "from kiok import Dag\nprint('<i>before</i>')\n\nraise RuntimeError
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def text(browser: Client, **query: Any) -> str:
     answer = browser.get(ERRORS, query)
     assert answer.status_code == 200

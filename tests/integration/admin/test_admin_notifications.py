@@ -21,6 +21,7 @@ from kiok.connections.models import Connection
 from kiok.notifications import outbox, sender
 from kiok.notifications.content import values_of
 from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
+from tests.support.admin_pages import page
 from tests.support.servers.receiver import WebhookServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,10 +72,6 @@ def errors(answer: Any) -> str:
     return html.unescape(" ".join(found))
 
 
-def page(channel: NotificationChannel, what: str = "change/") -> str:
-    return f"{LIST}{channel.pk}/{what}"
-
-
 def test_the_form_of_a_channel_writes_url_in_capitals(root: Client) -> None:
     text = root.get(f"{LIST}add/").content.decode()
     assert re.search(r'<label[^>]* for="id_url"[^>]*>\s*URL:\s*</label>', text)
@@ -85,18 +82,18 @@ def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server
     root.post(f"{LIST}add/", form(url=server.url(), all_repositories="on"))
     channel = NotificationChannel.objects.get()
     assert "None yet." in root.get(page(channel)).content.decode()
-    assert root.post(page(channel, "test/")).status_code == 302
-    status = root.get(page(channel, "status/")).json()
+    assert root.post(page(channel, "test")).status_code == 302
+    status = root.get(page(channel, "status")).json()
     assert not status["settled"]
     assert "Waiting for a worker." in status["parts"]["body"]
     server.status, server.answer = 500, b"<script>no</script>"
     sender.deliver()
-    status = root.get(page(channel, "status/")).json()
+    status = root.get(page(channel, "status")).json()
     assert status["settled"]
     assert "500 Answered: &lt;script&gt;no" in status["parts"]["body"]
     assert "Consecutive failures: 1. Next attempt:" in status["parts"]["body"]
     server.status, server.answer = 200, b"ok"
-    root.post(page(channel, "test/"))  # is not held up by the pause
+    root.post(page(channel, "test"))  # is not held up by the pause
     assert sender.deliver() == "2 notifications delivered"
     shown = root.get(page(channel)).content.decode()
     assert "200 Answered: ok" in shown
@@ -107,7 +104,7 @@ def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server
 
 def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
     channel = NotificationChannel.objects.create(name="off", url="https://x.invalid/", enabled=False)
-    answer = root.post(page(channel, "test/"), follow=True)
+    answer = root.post(page(channel, "test"), follow=True)
     assert "is disabled" in answer.content.decode()
     assert not Notification.objects.exists()
 
@@ -164,8 +161,8 @@ def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Gr
     for name, value in (("groups", theirs), ("repositories", hidden)):
         getattr(channel, name).add(value)
         assert not NotificationChannel.objects.visible_to(vera).exists()
-        assert client.post(page(channel, "test/")).status_code == 404
-        assert client.get(page(channel, "status/")).status_code == 404
+        assert client.post(page(channel, "test")).status_code == 404
+        assert client.get(page(channel, "status")).status_code == 404
         getattr(channel, name).remove(value)
     channel.groups.clear()
     channel.repositories.clear()
@@ -208,7 +205,7 @@ def test_who_may_only_look_sees_of_a_url_its_host(vera: User, ours: Group) -> No
         shown = client.get(address).content.decode()
         assert "https://hooks.example.com/" in shown
         assert "part-of-a-secret" not in shown
-    assert client.post(page(channel, "test/")).status_code == 403
+    assert client.post(page(channel, "test")).status_code == 403
 
 
 def test_an_edit_tries_the_channel_at_once_and_keeps_the_observed_state(root: Client, ours: Group) -> None:
@@ -258,7 +255,7 @@ def test_what_was_told_of_a_repository_is_hidden_with_it(vera: User, ours: Group
     )
     NotificationDelivery.objects.create(notification=notification, channel=channel)
     client = logged_in(vera)
-    addresses = (page(channel), page(channel, "status/"))
+    addresses = (page(channel), page(channel, "status"))
     for address in addresses:
         assert "zebra" in client.get(address).content.decode(), address
     repository.groups.clear()  # it is somebody else's now

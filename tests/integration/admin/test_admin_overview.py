@@ -32,13 +32,6 @@ ERRORS = "/admin/gitsync/errors/"
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def text(browser: Client, address: str = OVERVIEW, **query: Any) -> str:
     answer = browser.get(address, query)
     assert answer.status_code == 200

@@ -15,22 +15,12 @@ from gitsync import actions
 from gitsync.models import ManagedBy, Repository
 from gitsync.sync.lease import acquire
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.admin_pages import page
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "/admin/gitsync/repository/"
-
-
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
-def page(repository: Repository, action: str = "change") -> str:
-    return f"{LIST}{repository.pk}/{action}/"
 
 
 def post(browser: Client, repository: Repository, action: str, **form: str) -> str:

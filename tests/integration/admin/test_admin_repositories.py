@@ -26,13 +26,6 @@ from tests.support.servers.ssh import SshServer
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def test_the_list_says_how_each_repository_stands(browser: Client, work_repo: WorkRepo, sync: Sync) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a"), "bad.yaml": "dag:\n  id: bad\ntasks: 3\n"})
     sync()

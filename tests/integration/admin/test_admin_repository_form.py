@@ -21,13 +21,6 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def test_a_new_repository_defaults_to_main_and_is_due_at_once(browser: Client, work_repo: WorkRepo) -> None:
     assert 'value="main"' in browser.get(f"{LIST}add/").content.decode()
 

@@ -28,13 +28,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/gitsync/repository/"
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 @pytest.fixture(autouse=True)
 def a_leader(transactional_db: None) -> None:
     lease = {"holder": "here", "number": 1, "expires_at": timezone.now() + timedelta(hours=1)}

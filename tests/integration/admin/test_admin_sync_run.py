@@ -20,6 +20,7 @@ from gitsync.models import Repository, SourceFile, SyncRun, SyncState, Trigger
 from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.metadata.models import DagVersion
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.admin_pages import page
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,23 +30,12 @@ BROKEN = "dag:\n  id: a\ntasks:\n- id: x\n  require: [y]\n"
 EVIL = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def client_of(*codenames: str) -> Client:
     user = User.objects.create_user("vera", password="x", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = Client()
     client.force_login(user)
     return client
-
-
-def page(run: SyncRun) -> str:
-    return f"{LIST}{run.pk}/change/"
 
 
 def text(browser: Client, address: str, **query: Any) -> str:

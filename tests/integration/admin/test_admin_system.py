@@ -15,13 +15,6 @@ from django_q.signing import SignedPackage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
 def panel(browser: Client) -> Any:
     return browser.get(reverse("admin:gitsync_system_status")).json()
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.test import Client
 
 from gitsync.models import Repository
 from gitsync.repositories.declared import follow_declaration
 from kiok.connections.models import Connection
 from kiok.server import properties
+from tests.support.admin_pages import page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,21 +21,10 @@ LIST = "/admin/gitsync/repository/"
 
 
 @pytest.fixture
-def browser(transactional_db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="x"))
-    return client
-
-
-@pytest.fixture
 def keys(transactional_db: None) -> Connection:
     row = Connection(id="team-keys")
     row.set_properties({"allowedSigners": "ada@example.org ssh-ed25519 AAAA"})
     return row
-
-
-def page(repository: Repository) -> str:
-    return f"{LIST}{repository.pk}/change/"
 
 
 def form(repository: Repository, **changes: str) -> dict[str, str]:
