@@ -58,13 +58,11 @@ def django_db_modify_db_settings_xdist_suffix() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_rounds() -> Iterator[None]:
-    """What hundreds of tests do around what they show, at a fraction of its cost: empty tables, make an administrator or
-    a client.
+    """Make what hundreds of tests repeat cheap: emptying tables, creating an administrator or a client.
 
-    Truncating makes new files for two dozen tables and their indexes, a hundred times as slow as deleting a few rows.
-    The lock waits for what a process that a test killed was still writing, as truncating does. What migrating puts
-    into tables stays there, so that it need not be found missing and put there again. Each new client looks for all
-    static files anew, of which there are the same.
+    TRUNCATE creates new files for two dozen tables and their indexes, a hundred times as slow as deleting a few rows. As
+    with TRUNCATE, the lock waits for the writes of a process that a test killed. Rows that migrations insert stay, so
+    that they need not be inserted again. Static files have not changed, so that a new client need not look for them.
     """
     from gitsync.tasks import ensure_schedule
 

@@ -59,11 +59,11 @@ class Operator:
         self.page.goto("/admin/")
         self.content.get_by_role("link", name=name, exact=True).first.click()
 
-    def add(self, name: str, deed: str) -> None:
+    def add(self, name: str, action: str) -> None:
         """The form for one more of what the index names."""
         self.page.goto("/admin/")
         row = self.content.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
-        row.get_by_role("link", name=deed).click()
+        row.get_by_role("link", name=action).click()
 
     def add_connection(self, step: Step, identity: str, kind: str, properties: str) -> None:
         self.page.locator("#id_id").fill(step(identity))

@@ -92,7 +92,7 @@ def test_pushes_show_without_a_reload_from_wrong_url_to_removal(
     story.resumed_it_prunes_the_dag_and_keeps_its_history()
     story.it_is_removed_while_its_remote_is_down()
 
-    assert overview.evaluate("window.markOfThisLoading") is True, "the overview was loaded anew"
+    assert overview.evaluate("window.markOfThisLoading") is True, "the overview was loaded again"
     assert complaints == []
 
 
@@ -190,7 +190,7 @@ class Story:
         )
 
     def the_mend_ends_the_error(self) -> None:
-        self.good_commit = self.author.publish({"dags/warehouse.yaml": WAREHOUSE}, "Mend the warehouse")
+        self.good_commit = self.author.publish({"dags/warehouse.yaml": WAREHOUSE}, "Fix the warehouse")
         self.overview_shows("in sync", self.good_commit[:10])
         expect(self.cell("DAGs")).to_have_text("4")
         self.page.goto("/admin/gitsync/errors/")

@@ -29,7 +29,7 @@ class Server:
         return embedded.url(self.base)
 
     def start(self) -> None:
-        """Nothing if it runs. Django's connections are made anew."""
+        """Do nothing if it runs. Django's connections are opened again."""
         connections.close_all()
         before = os.environ.get("DATABASE_URL")
         try:

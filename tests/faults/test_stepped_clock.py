@@ -36,7 +36,7 @@ class Clock:
             "LD_PRELOAD": libfaketime(),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_CACHE_DURATION": "1",
-            # Whoever sets a clock leaves these alone.
+            # A step of the clock does not change these.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }

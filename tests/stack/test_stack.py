@@ -101,7 +101,7 @@ def the_engine_is_the_workers_alone_and_gives_all_that_is_promised(stack: Stack)
     gateway = stack.containers()["engine-1"]["NetworkSettings"]["Networks"][f"{stack.name}_engine"]["Gateway"]
     git = stack.containers()["git-1"]["NetworkSettings"]["Networks"][f"{stack.name}_outside"]["IPAddress"]
     for place in (f"{gateway}/22", f"{git}/{GIT_PORT}"):
-        # A host that is reached answers at once, be it with a refusal; 124 is that of `timeout`.
+        # A host that is reached answers at once, also with a refusal; 124 is that of `timeout`.
         tried = stack.ask(
             "engine", "sh", "-c", f"timeout 2 bash -c '</dev/tcp/{place}' 2>&1; echo $?"
         ).strip()

@@ -111,7 +111,7 @@ def ask(client: Client, method: str, address: str) -> str:
 
 
 def state(rows: Rows) -> list[Any]:
-    """What deeds at a repository would change."""
+    """Return what actions on a repository would change."""
     return [
         *Repository.objects.filter(pk=rows.repository.pk).values(),
         *rows.repository.groups.values_list("pk", flat=True),

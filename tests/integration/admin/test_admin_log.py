@@ -134,7 +134,7 @@ def test_an_accepted_host_key_is_recorded_at_connection_and_repository(
         ("deploy", True, False),
         ("zebra", True, True),
     ]
-    # Whoever sees the connection need not see the repository.
+    # A user who sees the connection need not see the repository.
     assert "zebra" not in browser.get(f"{CONNECTIONS}deploy/history/").content.decode()
 
 

@@ -146,8 +146,8 @@ def test_a_declared_repository_can_only_be_paused_on_the_page(api: Api) -> None:
     said = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert said == ["Paused: moving house", "Resumed."]
     Repository.objects.update(enabled=False)
-    for deed in ("sync", "dry-run"):
-        answer = api("POST", f"repositories/team/{deed}", {})
+    for action in ("sync", "dry-run"):
+        answer = api("POST", f"repositories/team/{action}", {})
         assert (answer.status_code, answer.json()["type"]) == (409, "urn:kiok:problem:disabled")
 
 

@@ -104,7 +104,7 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
 
 
 def test_without_a_worker_a_request_waits_and_can_be_followed(api: Api, repository: Repository) -> None:
-    answers = [api("POST", f"repositories/team/{deed}", {}, wait=1) for deed in ("sync", "dry-run")]
+    answers = [api("POST", f"repositories/team/{action}", {}, wait=1) for action in ("sync", "dry-run")]
     for answer in answers:
         assert answer.status_code == 202
         assert answer.json()["state"] == "waiting"
@@ -129,7 +129,7 @@ def test_a_result_that_the_queue_forgot_and_a_worker_that_failed_are_told(
     api: Api, repository: Repository
 ) -> None:
     sync, dry, failed = (
-        api("POST", f"repositories/team/{deed}", {}) for deed in ("sync", "dry-run", "dry-run")
+        api("POST", f"repositories/team/{action}", {}) for action in ("sync", "dry-run", "dry-run")
     )
     requested = Operation.of_token(OperationKind.DRY_RUN, failed.json()["id"])
     assert requested

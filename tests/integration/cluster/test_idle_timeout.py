@@ -53,9 +53,9 @@ def ask_by_webhook(repository: Repository) -> None:
     assert tasks.enqueue_once(repository.pk, Trigger.WEBHOOK)
 
 
-@pytest.mark.parametrize("deed", [give_back, take_a_turn, fail_to_reach, reach_again, ask_by_webhook])
+@pytest.mark.parametrize("action", [give_back, take_a_turn, fail_to_reach, reach_again, ask_by_webhook])
 def test_a_process_that_holds_a_lock_others_wait_for_may_not_stand_still(
-    deed: Callable[[Repository], None], work_repo: WorkRepo, repository: Repository, sync: Sync
+    action: Callable[[Repository], None], work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
@@ -70,7 +70,7 @@ def test_a_process_that_holds_a_lock_others_wait_for_may_not_stand_still(
         return result
 
     with connection.execute_wrapper(watch):
-        deed(Repository.objects.get())
+        action(Repository.objects.get())
 
     assert limits
     assert set(limits) == {"20s"}

@@ -39,7 +39,7 @@ class Declared:
         self._patch = patch
 
     def follow(self, text: str) -> list[str]:
-        """Start anew with this file; the names that changed."""
+        """Start again with this file, and return the names that changed."""
         self.file.write_text(text)
         loaded = properties.load({"KIOK_GITSYNC_REPOS_FILE": str(self.file)})
         given = replace(

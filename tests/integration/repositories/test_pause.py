@@ -148,10 +148,10 @@ def hold_back(repository: Repository) -> None:
     pause(User.objects.get(), repository, WHY)
 
 
-@pytest.mark.parametrize("deed", [hold_back, switch_off])
+@pytest.mark.parametrize("action", [hold_back, switch_off])
 @pytest.mark.parametrize("is_asked_again", [False, True])
 def test_a_sync_under_way_commits_nothing_and_is_not_repeated(
-    deed: Callable[[Repository], None],
+    action: Callable[[Repository], None],
     is_asked_again: bool,
     ada: User,
     work_repo: WorkRepo,
@@ -165,7 +165,7 @@ def test_a_sync_under_way_commits_nothing_and_is_not_repeated(
     def act() -> None:
         if is_asked_again:
             assert leave_request(repository.pk, "webhook", full=True)
-        deed(repository)
+        action(repository)
 
     report = interrupt(repository, act)
 

@@ -260,7 +260,7 @@ def test_a_terminated_backup_leaves_no_partial_file_and_no_pg_dump(
 
 
 def writes_into(process: Path, folder: Path) -> bool:
-    """Whether a process has a file of that folder open, be it one that is gone."""
+    """Return whether a process has a file of that folder open, which may be deleted."""
     with suppress(OSError):
         return any(os.readlink(one).startswith(str(folder)) for one in (process / "fd").iterdir())
     return False

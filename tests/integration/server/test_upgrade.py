@@ -49,7 +49,7 @@ RENAMED = {
     "gitsync_repository": {"follow_up": "pending_request", "judgement": "last_outcome"},
     "gitsync_sourcefile": {"questions": "traced_accesses"},
 }
-# To write these anew may take minutes, in which nothing else can use them.
+# Rewriting these may take minutes, in which they are locked.
 LARGE = {
     *("gitsync_syncrun", "gitsync_sourcefile", "gitsync_delivery", "gitsync_repository"),
     *("metadata_dag", "metadata_dagversion", "metadata_dagrun", "metadata_taskrun", "connections_connection"),
@@ -103,7 +103,7 @@ def schema(at: Any) -> list[str]:
 
 
 def files() -> dict[str, str]:
-    """The file of each table: another one after it was written anew."""
+    """Return the file of each table. It is another one after the table was rewritten."""
     return dict(
         read(
             connection.cursor(),
@@ -147,8 +147,8 @@ def test_an_upgrade_brings_the_tables_to_this_version_and_loses_no_row(released:
     after_files = files()
     assert {table for table in LARGE if after_files[table] != before_files[table]} == set()
     upgraded = schema(connection.cursor())
-    with psycopg.connect(url_of(released)) as anew:
-        assert upgraded == schema(anew.cursor()), "tables that were made anew are others"
+    with psycopg.connect(url_of(released)) as again:
+        assert upgraded == schema(again.cursor()), "new tables differ from upgraded ones"
     upgrade()
     assert (schema(connection.cursor()), all_rows(kept)) == (upgraded, migrated), (
         "to migrate again changes nothing"

@@ -1,6 +1,6 @@
 """Two thousand random steps over several repositories, each held to the reference model.
 
-Pushes, forced pushes, moved tags, files that break and are mended, renames, edits of the configuration, pauses, syncs
+Pushes, forced pushes, moved tags, files that break and are fixed, renames, edits of the configuration, pauses, syncs
 to their end, syncs killed anywhere, syncs in the midst of which something happens, syncs side by side. More on request:
 
     KIOK_STATEFUL_STEPS=20000 KIOK_STATEFUL_SEED=7 .venv/bin/python -m pytest tests/integration/sync/test_stateful.py

@@ -144,7 +144,7 @@ def test_the_tag_chosen_of_a_range_must_be_signed_under_its_own_name(
     new = work_repo.publish({"a.yaml": yaml_dag("a", "echo new")})
     signed_tag(work_repo, ada.options(), "v1.1.0")
     assert sync().created == ("team/a.yaml",)
-    # Whoever may push tags, and has no key, serves an old release as the newest.
+    # A user who may push tags, and has no key, serves an old release as the newest.
     work_repo.push(f"{old}:refs/tags/v9.0.0")
     report = sync()
     assert report.reason == "signature_refused"

@@ -1,4 +1,4 @@
-"""Workers killed at any moment leave no container behind, whether they took one that stood ready or made their own."""
+"""Workers killed at any moment leave no container behind, whether they claimed a warm one or created one."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class TestLooks:
         assert asked("no-credential") > 0
         refused = Repository.objects.filter(reason="authentication_failed")
         assert set(refused.values_list("name", flat=True)) == {"wrong-credential", "no-credential"}
-        # Whoever asks by hand has just pushed: no answer from before will do.
+        # A user who requests a poll has just pushed: an earlier answer is not enough.
         before = len(https_server.requests)
         sync_repository(rows["one"].pk, SyncOptions(trigger=Trigger.COMMAND))
         assert len(https_server.requests) > before

@@ -116,7 +116,7 @@ class Marks:
         for key in self.keys:
             body = "".join(key_lines(key))[:-_COMMON_END]
             pieces = [body[start : start + _PIECE] for start in range(0, len(body) - _PIECE + 1, _STEP)]
-            # Each line alone, be it short.
+            # Each line alone, also a short one.
             begins = [(line[:_PIECE], line[-_PIECE:]) for line in key_lines(key)]
             pieces += [end if _is_common(begin) else begin for begin, end in begins]
             telling = [piece for piece in pieces if not _is_common(piece)]

@@ -71,7 +71,7 @@ def files(
                 content = os.fsencode(path)
                 if path.is_symlink():
                     content += b"\n" + os.fsencode(path.readlink())
-                # Whoever closes the lock file of the embedded database drops this process's lock on it; it is empty.
+                # Closing the lock file of the embedded database drops this process's lock on it; it is empty.
                 elif (
                     path.is_file()
                     and path.stat().st_mtime >= newer_than

@@ -11,7 +11,7 @@ from types import TracebackType
 class ByteCounter:
     """Passes connections to `127.0.0.1:target_port` through at `port`; a context manager.
 
-    `received` counts the bytes that the server sent, with all that TLS adds; set it to 0 to begin anew.
+    `received` counts the bytes that the server sent, with all that TLS adds; set it to 0 to start again.
     """
 
     def __init__(self, target_port: int) -> None:

@@ -1,6 +1,6 @@
 """Remotes, the repositories that follow them, and what the store must hold of each after what was done.
 
-Every deed is done twice: to git and the service, and to the reference model. `check` compares the two.
+Every action is done twice: to git and the service, and to the reference model. `check` compares the two.
 """
 
 from __future__ import annotations
@@ -216,10 +216,10 @@ class World:
         if row.synced_location == row.location:
             one.seen = (one.ref, one.subpath)
 
-    def edit_during_a_sync(self, one: Configured, step: str, deed: Callable[[], None]) -> None:
+    def edit_during_a_sync(self, one: Configured, step: str, action: Callable[[], None]) -> None:
         """A sync during which its repository is edited or paused: nothing of the old configuration is committed."""
         before, configuration, was_new = one.outcome(), one.configuration, not one.is_settled
-        is_reached = self._sync_while(one, step, deed)
+        is_reached = self._sync_while(one, step, action)
         if not is_reached or one.configuration == configuration:
             one.take(before)
         elif step == "probe":
@@ -254,14 +254,14 @@ class World:
         elif step == "finish":
             one.store, one.judged = before.store, None
 
-    def _sync_while(self, one: Configured, step: str, deed: Callable[[], None]) -> bool:
+    def _sync_while(self, one: Configured, step: str, action: Callable[[], None]) -> bool:
         """A sync at the beginning of whose step something else happens; whether it came to that."""
         done: list[str] = []
 
         def progress(name: str, _detail: str) -> None:
             if name == step and not done:
                 done.append(name)
-                deed()
+                action()
 
         sync_repository(one.pk, SyncOptions(), progress)
         return bool(done)
