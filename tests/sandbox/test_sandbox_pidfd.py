@@ -16,16 +16,28 @@ from tests.sandbox.probes import PROBE
 from tests.sandbox.profiles import without_pidfd_open
 
 DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
-# Each ends in another way. The daemon holds both pipes after the end of its parent, and writes all the time.
+# The daemon holds both pipes after the end of its parent, which waits for its first output, and writes all the time.
+DAEMON = """
+import os
+wait, go = os.pipe()
+if os.fork() == 0:
+    os.write(1, b"x")
+    os.write(go, b".")
+    while True:
+        os.write(1, b"x")
+os.read(wait, 1)
+os._exit(6)
+"""
+# Each ends in another way.
 FILES = {
     "first.py": DAG,
     "exits.py": "import os\nos._exit(3)\n",
     "killed.py": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
-    "hangs.py": "while True:\n    pass\n",
+    "hangs.py": "while True: pass\n",  # one line, since the stack names the line that was running
     "closes.py": "import os, time\nos.closerange(0, 4)\ntime.sleep(0.5)\nos._exit(5)\n",
     "talks.py": f"print('x' * 200_000)\n{DAG}",
     "too_large.py": "import os\nwhile True:\n    os.write(3, bytes(1 << 16))\n",
-    "leaves_a_daemon.py": "import os\nif os.fork() == 0:\n    while True:\n        os.write(1, b'x')\nos._exit(6)\n",
+    "leaves_a_daemon.py": DAEMON,
     "last.py": DAG,
 }
 
