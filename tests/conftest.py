@@ -75,7 +75,7 @@ def _cheap_rounds() -> Iterator[None]:
 
 
 def _static_files() -> Callable[[WhiteNoiseMiddleware], None]:
-    """As WhiteNoise's own `add_files_from_finders`, which goes through all folders of static files, but once."""
+    """Return WhiteNoise's `add_files_from_finders`, which reads all folders of static files, but only once."""
     look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
 
     def add_files_from_finders(self: WhiteNoiseMiddleware) -> None:
@@ -98,7 +98,7 @@ def _deletes(
     reset_sequences: bool = False,
     allow_cascade: bool = False,
 ) -> list[str]:
-    """As Django's `sql_flush`: the statements that empty these tables."""
+    """Return the statements that empty these tables, as Django's `sql_flush` does."""
     names = [self.quote_name(table) for table in tables if table not in _MIGRATED]
     lock = f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"
     without_order = "SET LOCAL session_replication_role = replica"  # no foreign key is looked at

@@ -36,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def service(running: Service) -> Iterator[Service]:
-    """As if it had just been started: it knows of nothing but its first admin."""
+    """Return the service as just started: it has only its first admin."""
     yield running
     running.forget()
 
@@ -49,7 +49,7 @@ def _complaint(said: ConsoleMessage) -> list[str]:
 
 
 def complaints_of(page: Page) -> list[str]:
-    """What the page's console says of errors, from now on."""
+    """Return a list that collects the errors of the page's console from now on."""
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.extend(_complaint(said)))
@@ -78,7 +78,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Iterator[Browser]:
-    """As if it had just been started: with no session, page or cookie."""
+    """Return the browser as just started, without a session, page or cookie."""
     yield chromium
     for context in chromium.contexts:
         context.close()

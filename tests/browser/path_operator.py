@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Operator:
-    """Who goes the path: at a page of the service, with a git server and an author's clone at hand."""
+    """An operator at a page of the service, with a git server and an author's clone."""
 
     page: Page
     browser: Browser
@@ -76,7 +76,7 @@ class Operator:
         self.page.goto("/admin/gitsync/repository/named/team/")
 
     def push(self, files: dict[str, str | bytes] | None = None) -> None:
-        """As the author, and tell the hook, as a git service does."""
+        """Publish as the author, and send the webhook, as a git service does."""
         self.author.publish(files)
         push = GITHUB.push("refs/heads/main")
         headers = GITHUB.headers(push.event, secrets.token_hex(8), push.body, self.secret)

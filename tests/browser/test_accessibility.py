@@ -46,7 +46,7 @@ Filled = tuple[Service, dict[str, object]]
 
 @pytest.fixture
 def faults() -> list[str]:
-    """What is found wrong; a test ends with none."""
+    """The faults found; a test ends with none."""
     return []
 
 

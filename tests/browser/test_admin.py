@@ -1,4 +1,4 @@
-"""What an operator does in the admin, in a real browser on the real service; the whole way is in test_story.py."""
+"""An operator's actions in the admin, in a real browser on the real service; the whole path is in test_story.py."""
 
 from __future__ import annotations
 

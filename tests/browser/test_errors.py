@@ -53,7 +53,7 @@ def test_a_broken_push_is_found_filtered_and_read_at_its_marked_line(
 
 
 def contrast(element: Locator, ground: Locator | None = None) -> float:
-    """Of an element's text on a ground, its own by default: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
+    """Return the contrast of a text on a background: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
     colours = (
         element.evaluate("element => getComputedStyle(element).color"),
         (ground or element).evaluate("element => getComputedStyle(element).backgroundColor"),

@@ -274,7 +274,7 @@ def give_a_program_a_token(operator: Operator, step: Step) -> None:
 
 
 def called(command: str) -> str:
-    """What curl would print; these of its options alone."""
+    """Return the output of curl, which supports only these options here."""
     program, *words = shlex.split(command.replace("\\\n", ""))
     assert program == "curl"
     method, headers, url, body = "GET", {}, "", None

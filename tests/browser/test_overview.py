@@ -42,7 +42,7 @@ def state_of(page: Page, name: str) -> Locator:
 
 
 def follow_bar(page: Page, words: str) -> list[tuple[float, str]]:
-    """What the bar on the page comes to say, from its appearance until it is gone."""
+    """Return the texts of the bar on the page, from its appearance until it disappears."""
     expect(page.locator("progress")).to_have_count(1, timeout=RESULT_MS)
     seen: list[tuple[float, str]] = []
     while found := page.evaluate(BAR):

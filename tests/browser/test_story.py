@@ -272,7 +272,7 @@ class Story:
 
     @property
     def status(self) -> Locator:
-        """What the repository's page tells of it."""
+        """Return the text of the repository's page."""
         return self.page.locator("#sync-status")
 
     @property
@@ -287,7 +287,7 @@ class Story:
         )
 
     def cell(self, column: str) -> Locator:
-        """Of that row."""
+        """Return the cell of that row in a column."""
         columns = self.overview.locator("#overview-repositories ~ div thead th").all_text_contents()
         return self.row.locator("th, td").nth(columns.index(column))
 

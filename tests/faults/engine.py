@@ -58,7 +58,7 @@ class OwnEngine:
         eventually(self.answers, START_SECONDS, f"the engine answers; its log is {self.folder}/log")
 
     def kill(self) -> None:
-        """As a crash: its containers live on without it, until it is back and ends them."""
+        """Stop it like a crash: its containers run on without it, until it is back and ends them."""
         assert self._dockerd is not None
         self._dockerd.kill()
         self._dockerd.wait()

@@ -39,7 +39,7 @@ class Server:
                 os.environ["DATABASE_URL"] = before
 
     def stop_at_once(self) -> None:
-        """As a crash: every session is cut, nothing is written any more; the next start recovers."""
+        """Stop it like a crash: every session is cut and nothing is written; the next start recovers."""
         embedded._pg_ctl(self.base, "stop", "-m", "immediate", "-w")
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:

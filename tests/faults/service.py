@@ -49,7 +49,7 @@ class Service:
                 connection.rollback()
 
     def holds_up(self, team: Team) -> bool:
-        """Whether that team's apply waits as described above, with any other that is under way."""
+        """Return whether that team's apply waits as described above, together with any other running one."""
         with self.server.connect() as connection:
             waiting = connection.execute(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'metadata_dagversion'::regclass"
@@ -58,7 +58,7 @@ class Service:
         return team.sync_in("apply") is not None and waiting == (applying,)
 
     def leftovers(self) -> dict[str, list[str]]:
-        """What must be gone when nothing is under way: containers, git's locks and half-made packs, spare mirrors."""
+        """Return what must not exist when nothing runs: containers, git's locks, partial packs, spare mirrors."""
         mirrors = self.data_dir / "mirrors"
         assert mirrors.is_dir(), "there is none, so nothing can be seen to be gone"
         return {

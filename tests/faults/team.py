@@ -70,7 +70,7 @@ class Team:
         assert not found, "\n".join(found)
 
     def serves_as_before_the_last_push(self) -> None:
-        """Of the last push nothing is there, and all is there of those before."""
+        """Assert that the store has nothing of the last push, and everything of the pushes before it."""
         found = differences(after(self.name, self.pushed[:-1]), read_store(self.name))
         assert not found, "\n".join(found)
 

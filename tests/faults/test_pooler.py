@@ -47,7 +47,7 @@ def test_behind_a_transaction_pooler_one_process_claims_a_container() -> None:
 
 
 def claims(place: str) -> bool:
-    """Whether a thread, with a connection of its own, has the lock."""
+    """Return whether a thread with its own connection has the lock."""
     try:
         with sandbox._claim_lock(place) as is_ours:
             return is_ours

@@ -73,7 +73,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
 
 @pytest.fixture
 def trusting(https_server: HttpsServer, configure: Configure) -> None:
-    """As if kiok.gitsync.ssl.ca.info named the server's CA."""
+    """Set kiok.gitsync.ssl.ca.info to the server's CA."""
     configure(gitsync_ssl_ca_info=https_server.ca_file)
 
 

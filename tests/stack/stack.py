@@ -52,7 +52,7 @@ class Stack:
         }
 
     def _override(self) -> Path:
-        """What the test adds: a git server on https, trusted by its authority and allowed though its address is
+        """The additions of the test: a git server on https, trusted by its authority and allowed though its address is
         private; a look at what others wait for every other second."""
         state = self.folder / "git-server"
         state.mkdir(mode=0o700)
@@ -81,7 +81,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Of the repository, for the stack."""
+        """Return the URL of the repository for the stack."""
         return f"https://git:{GIT_PORT}/{self.repository.bare.name}"
 
     def build(self) -> None:
@@ -99,7 +99,7 @@ class Stack:
         self._run(str(ROOT / "scripts" / "compose-images.sh"), seconds=BUILD_SECONDS)
 
     def secrets(self) -> list[str]:
-        """What is in each file of a secret."""
+        """Return the content of each file of a secret."""
         folder = self.folder / "compose"
         return [
             path.read_text()
@@ -108,7 +108,7 @@ class Stack:
         ]
 
     def compose(self, *arguments: str, seconds: float = 120) -> str:
-        """What `docker compose` prints; fails the test with its words and the services' last ones."""
+        """Return the output of `docker compose`; fail the test with it and the last output of the services."""
         return self._run("docker", "compose", *arguments, seconds=seconds)
 
     def up(self, *arguments: str) -> None:
@@ -122,11 +122,11 @@ class Stack:
         self._address = self.compose("port", "web", "8000").strip()
 
     def ask(self, service: str, *command: str) -> str:
-        """What a command prints in a service's first container."""
+        """Return the output of a command in a service's first container."""
         return self.compose("exec", "-T", service, *command)
 
     def check_and_make_token(self) -> None:
-        """What `manage.py check --deploy` has to say, which is to be nothing; and a superuser with a token, for `api`."""
+        """Assert that `manage.py check --deploy` finds nothing, and create a superuser with a token, for `api`."""
         program = (
             "from datetime import timedelta; from django.contrib.auth.models import User\n"
             "from django.core.management import call_command\n"
@@ -157,7 +157,7 @@ class Stack:
             return exc.code, exc.headers, exc.read()
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        """What the API answers to a proxy that came by https. Raises OSError, or Unavailable, while nobody does."""
+        """Return the API's response to a proxy with https. Raise OSError or Unavailable if there is none."""
         headers = {"Authorization": f"Bearer {self.token}", "X-Forwarded-Proto": "https"}
         status, _, content = self.request(method, f"/api/v1/{path}", body, **headers)
         if status >= 500:
@@ -166,7 +166,7 @@ class Stack:
         return json.loads(content)
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """What the engine says of each running container, by service and number: `worker-1`."""
+        """Return the engine's description of each running container, by service and number: `worker-1`."""
         client = docker.from_env()
         try:
             found = client.containers.list(filters={"label": f"com.docker.compose.project={self.name}"})
@@ -181,7 +181,7 @@ class Stack:
             subprocess.run(["docker", "image", "rm", f"{image}:{self.name}"], capture_output=True)
 
     def left(self) -> list[str]:
-        """What is left of it: containers, volumes, networks, images, those without a name too."""
+        """Return the leftovers of the stack: containers, volumes, networks, images, also those without a name."""
         filters = {"label": f"com.docker.compose.project={self.name}"}
         client = docker.from_env()
         try:

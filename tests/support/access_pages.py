@@ -95,7 +95,7 @@ def told(answer: Any) -> str:
 
 
 def without(rows: Rows, text: str) -> str:
-    """The text without the keys and the words that were asked for, whether they exist or not."""
+    """Return the text without the keys and words of the request, whether they exist or not."""
     keys = {form for key in rows.keys.values() for form in (quote(str(key)), str(key))}
     missing = {str(MISSING), f"{NOBODY}/x.yaml", f"{NOBODY}/x", quote(f"{NOBODY}/x"), NOBODY, "0" * 40}
     for name in sorted(keys | missing | {rows.word, rows.commit}, key=len, reverse=True):

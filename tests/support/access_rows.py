@@ -33,7 +33,7 @@ class Rows:
     keys: dict[str, Any]
 
     def tells(self, text: str) -> bool:
-        """Whether a page tells of this repository."""
+        """Return whether a page mentions this repository."""
         return self.word in text.lower() or self.commit[:8] in text
 
 

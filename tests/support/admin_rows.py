@@ -22,7 +22,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How many rows; those of a repository or DAG are dealt out evenly. By default a row of each sort, and few more."""
+    """The numbers of rows, spread evenly over repositories and DAGs. By default one row of each kind, and a few more."""
 
     repositories: int = 8
     dags: int = 8

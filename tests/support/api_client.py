@@ -76,7 +76,7 @@ class Api:
         return self("GET", path, **query)
 
     def ok(self, path: str, /, **query: Any) -> Any:
-        """What a GET gives, which has to succeed."""
+        """Return the response to a GET, which must succeed."""
         answer = self.get(path, **query)
         assert answer.status_code == 200, answer.content
         return answer.json()

@@ -115,7 +115,7 @@ def _gitlab_signed(event: str, identity: str, body: bytes, secret: str) -> Heade
 
 
 def standard_signature(identity: str, seconds: str, body: bytes, key: bytes) -> str:
-    """As the Standard Webhooks specification has it."""
+    """Sign as the Standard Webhooks specification says."""
     signed = f"{identity}.{seconds}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 

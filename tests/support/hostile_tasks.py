@@ -88,7 +88,7 @@ class HostileTasks:
         Schedule.objects.bulk_create(rows)
 
     def messages(self) -> dict[str, str]:
-        """What a broker may hold, each signed with the right key unless its name says otherwise."""
+        """Return tasks that a broker may contain, each signed with the right key unless its name says otherwise."""
         function = {"func": "os.system", "args": (self.touch("message-function"),)}
         cached = {"cached": True, "iter_count": 1, "iter_cached": False}
         lead: dict[str, Any] = {"func": LEAD, "args": ()}

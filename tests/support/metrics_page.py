@@ -16,7 +16,7 @@ LOCAL = {"host": "localhost:8000"}
 
 
 class Page:
-    """What a scrape got, as Prometheus reads it."""
+    """The response to a scrape, as Prometheus reads it."""
 
     def __init__(self, text: str) -> None:
         self.families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -48,7 +48,7 @@ def scrape() -> Page:
 
 
 def make_store(number: int, first: int = 0) -> None:
-    """So many repositories in sync, each with 10 DAGs, 10 files of which one failed, and 5 syncs just ended."""
+    """Create repositories in sync, each with 10 DAGs, 10 files of which one failed, and 5 ended syncs."""
     now = timezone.now()
     repositories = Repository.objects.bulk_create(
         Repository(name=f"team-{n}", state=RepositoryState.IN_SYNC, last_good_at=now, checked_at=now)

@@ -1,4 +1,4 @@
-"""What tests of mirrors look at: the url of a repository in a folder, and what is in a mirror."""
+"""Helpers of the tests of mirrors: the URL of a repository in a folder, and the content of a mirror."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def contents(mirror: Mirror, commit: str, scope: FetchScope = WHOLE) -> dict[str
 
 
 def git_in(mirror: Mirror, *arguments: str) -> str:
-    """What git says of the mirror's repository."""
+    """Return git's output about the mirror's repository."""
     done = subprocess.run(
         ["git", "--git-dir", str(mirror.git_directory), *arguments], capture_output=True, check=True
     )

@@ -27,7 +27,7 @@ def delivery(channel: NotificationChannel, message: str = "it broke") -> Notific
 
 
 def problem(channel: NotificationChannel) -> str:
-    """What the one attempt comes to."""
+    """Return the error of the one attempt."""
     with pytest.raises(NotDelivered) as caught:
         sender.send(channel, delivery(channel))
     return str(caught.value)

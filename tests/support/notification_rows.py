@@ -27,7 +27,7 @@ def states() -> list[str]:
 
 
 def fail(repository: Repository, *, transient: bool = False) -> None:
-    """As a look does that comes to nothing."""
+    """Record a failure, as a poll that fails does."""
     failure = SyncFailure("timeout" if transient else "ref_missing", "no such ref", transient)
     status.fail_unreached(repository, failure, Trigger.SCHEDULE)
 
@@ -40,5 +40,5 @@ def put(repository: Repository, *names: str) -> None:
 
 
 def later() -> None:
-    """As if the pauses after failures were over."""
+    """Set the state as if the back-off after failures were over."""
     NotificationChannel.objects.update(retry_at=None)

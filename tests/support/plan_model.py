@@ -49,7 +49,7 @@ def file(
 
 @st.composite
 def files(draw: st.DrawFn, path: str) -> FileResult:
-    """What the compilers may make of one file."""
+    """A result that the compilers may return for one file."""
     ids = draw(st.lists(st.sampled_from(DAG_IDS), unique=True, max_size=3))
     failed = draw(st.booleans())
     is_yaml = path.endswith(".yaml")
@@ -104,7 +104,7 @@ class Store:
 
 @st.composite
 def stores(draw: st.DrawFn) -> Store:
-    """What a store holds after some commits."""
+    """The content of a store after some commits."""
     store = Store()
     for commit in draw(st.lists(commits(), max_size=3)):
         store = store.apply(make_plan("repo", commit, store.dags))
@@ -112,14 +112,14 @@ def stores(draw: st.DrawFn) -> Store:
 
 
 def is_keyed(file: FileResult, store: Store) -> bool:
-    """Whether the uids of the file's DAGs have their ids: where it is in doubt how many there are, as they had."""
+    """Return whether the uids of the file's DAGs contain their ids; if their number is in doubt, as before."""
     recorded = [dag.uid for dag in store.dags if dag.source_path == file.source.path]
     had_keys = bool(recorded) and f"repo/{file.source.path}" not in recorded
     return file.keyed or (bool(file.doubts) and had_keys)
 
 
 def expected_fate(dag: Recorded, commit: Sequence[FileResult], store: Store) -> str:
-    """What has to become of one recorded DAG: the rules, one recorded DAG at a time."""
+    """Return the required outcome of one recorded DAG: the rules, one recorded DAG at a time."""
     ours = [found for found in commit if found.source.path == dag.source_path]
     if not ours:
         return "pruned"  # the file is gone

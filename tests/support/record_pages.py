@@ -19,7 +19,7 @@ def text(browser: Client, address: str) -> str:
 
 
 def words(shown: str) -> str:
-    """What a page says, without its tags: code is coloured piece by piece."""
+    """Return the text of a page without its tags: code is coloured piece by piece."""
     return re.sub(r"<[^>]*>", "", shown)
 
 

@@ -40,7 +40,7 @@ class GpgHome:
         return made
 
     def fingerprints(self) -> list[str]:
-        """Of the primary keys."""
+        """Return the fingerprints of the primary keys."""
         lines = self.gpg("--list-keys", "--with-colons").splitlines()
         found = [line.split(":") for line in lines]
         return [

@@ -1,4 +1,4 @@
-"""Whether a YAML file is a DAG, is no DAG, is in doubt, or cannot be read."""
+"""Detection of YAML files: a DAG, no DAG, in doubt, or unreadable."""
 
 from __future__ import annotations
 

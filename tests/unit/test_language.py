@@ -80,7 +80,7 @@ def test_no_string_is_used_as_a_comment(folder: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("folder", ["benchmarks", "compilers", "gitsync", "kiok", "scripts", "soak"])
+@pytest.mark.parametrize("folder", ["benchmarks", "compilers", "gitsync", "kiok", "scripts", "soak", "tests"])
 def test_docstrings_begin_with_a_verb_or_a_noun(folder: str) -> None:
     banned = re.compile(r"(What|Whether|Who|Whom|How|Where|Of|As|So)\b")
     wrong = []

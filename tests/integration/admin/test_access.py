@@ -1,4 +1,4 @@
-"""Who sees what: a user of one group learns nothing of another group's repositories, from any page of the admin.
+"""Access: no page of the admin shows a user of one group anything of another group's repositories.
 
 Every address of the admin is tried, with real rows; one that the test does not know how to fill fails it.
 """

@@ -58,7 +58,7 @@ def test_moving_a_repository_to_another_group_takes_effect_at_once(
 
     theirs.repository.groups.set([theirs.group])
     assert not [page for page in pages if vera.get(page).status_code == 200]
-    vera.cookies.pop("messages")  # that what was asked for does not exist
+    vera.cookies.pop("messages")  # that the requested row does not exist
     assert not theirs.tells(ask(vera, "get", "/admin/metadata/dagrun/"))
 
 

@@ -1,4 +1,4 @@
-"""Who did what: every change and every sync by hand is in the admin's log, with its name and without secrets."""
+"""The admin's log: it has every change and every requested sync, with its user and without secrets."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def ours() -> Group:
 
 @pytest.fixture
 def vera(ours: Group) -> User:
-    """Of one group; may do everything with receivers, and not see connections."""
+    """Return a user of one group who may do everything with channels, and not view connections."""
     user = User.objects.create_user("vera", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(content_type__model="notificationchannel"))
     user.groups.add(ours)
@@ -66,7 +66,7 @@ def form(**fields: Any) -> dict[str, Any]:
 
 
 def errors(answer: Any) -> str:
-    """What a refused form says."""
+    """Return the errors of a refused form."""
     assert answer.status_code == 200
     found = re.findall(r'<ul class="errorlist"[^>]*>(.*?)</ul>', answer.content.decode(), re.DOTALL)
     return html.unescape(" ".join(found))

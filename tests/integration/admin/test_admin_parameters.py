@@ -30,7 +30,7 @@ def test_no_page_fails_at_a_parameter_that_makes_no_sense(transactional_db: None
 
 
 def parameters_of(page: admin_pages.Page) -> tuple[str, ...]:
-    """What a page may be asked for: of a list what its filters expect."""
+    """Return the query parameters of a page; for a list, those that its filters expect."""
     if page.model is None or not page.is_list:
         return () if page.name.endswith("_add") else ("page", "q")
     rows = admin.site.get_model_admin(page.model)

@@ -38,7 +38,7 @@ MANY = replace(
 
 @dataclass(frozen=True)
 class Asked:
-    """What a page answered, and how many queries it took."""
+    """The response of a page, and the number of its queries."""
 
     status: int
     queries: int

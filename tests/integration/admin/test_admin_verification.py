@@ -1,4 +1,4 @@
-"""What a repository includes and whose signatures it needs: on its form, and as declared."""
+"""The files that a repository includes and the signatures that it requires: on its form, and as declared."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def root(db: None) -> Client:
 
 
 def errors_of(page: str) -> list[str]:
-    """What a browser has to guess at: each error with its place and the text around it."""
+    """Return the errors of the HTML, each with its place and the text around it."""
     parser = html5lib.HTMLParser(strict=False)
     parser.parse(page)
     lines = page.splitlines()

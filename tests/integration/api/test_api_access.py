@@ -1,4 +1,4 @@
-"""Who may do what over the API: tokens, scopes, permissions, groups. The operations are those of the document."""
+"""Access over the API: tokens, scopes, permissions, groups. The operations are those of the document."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def needs(operation_id: str) -> BearerToken:
-    """What an operation asks of its caller."""
+    """The scope and permission that an operation requires."""
     for router in service.api._get_bound_routers():
         for view in router.path_operations.values():
             for operation in view.operations:

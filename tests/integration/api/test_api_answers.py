@@ -1,4 +1,4 @@
-"""What all answers of the API have in common: pages, problems, HEAD, and the OpenAPI document."""
+"""Properties of all responses of the API: pages, problems, HEAD, and the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is stopped (SIGSTOP) while it holds a lock that others wait for, loses it."""
+"""A process that is stopped (SIGSTOP) while it holds a lock that others wait for loses the lock."""
 
 from __future__ import annotations
 

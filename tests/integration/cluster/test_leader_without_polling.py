@@ -1,4 +1,4 @@
-"""Where repositories are not synced on the interval the leader leads all the same: there is more to do than to look."""
+"""The leader leads also where repositories are not polled on an interval: it has other work."""
 
 from __future__ import annotations
 

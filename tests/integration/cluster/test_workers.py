@@ -37,7 +37,7 @@ def present() -> Iterator[Heartbeat]:
 
 @pytest.fixture
 def keeper(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[PoolMaintainer]:
-    """Of a worker whose engine is to be found where the parameter says."""
+    """Start a maintainer of warm containers whose engine has the address of the parameter."""
     monkeypatch.setenv("DOCKER_HOST", request.param)
     monkeypatch.setattr(heartbeat, "INTERVAL_SECONDS", 0.2)
     monkeypatch.setattr(heartbeat, "SLOW_SECONDS", 0.5)

@@ -130,7 +130,7 @@ def test_children_git_leaves_behind_hold_nothing_up(client: GitClient) -> None:
 def test_even_an_unparsed_url_or_ref_runs_nothing(
     tmp_path: Path, client: GitClient, fetch_url: str, ref: str
 ) -> None:
-    """What the parsers refuse is refused by the way git is called, too."""
+    """Values that the parsers refuse are also refused by the way git is called."""
     mark = tmp_path / "mark"
 
     class Evil(RemoteUrl):

@@ -37,7 +37,7 @@ def url(https_server: HttpsServer, work_repo: WorkRepo) -> RemoteUrl:
 
 @pytest.fixture
 def asked(https_server: HttpsServer) -> Callable[[], int]:
-    """How many requests for objects (or refs) were posted since the last call."""
+    """Return the number of requests for objects (or refs) since the last call."""
     seen = 0
 
     def count() -> int:

@@ -108,7 +108,7 @@ class TestSameEverywhere:
         (before,) = (mirror.git_directory / "objects/pack").glob("*.pack")
         commit = work_repo.publish({"team/dags/a.yaml": "2", "big/new": "3"})
         assert mirror.fetch(url, MAIN, credential, SCOPE) == commit
-        assert before.exists(), "from then on it is asked for what is new only"
+        assert before.exists(), "from then on only new objects are requested"
         assert contents(mirror, commit, SCOPE)["team/dags/a.yaml"] == b"2"
         allow(work_repo, "uploadpack.allowAnySHA1InWant")
         mirror.discard()

@@ -115,7 +115,7 @@ def test_a_locked_key_unknown_to_the_server_is_an_authentication_failure(
 def test_a_key_that_ssh_cannot_read_is_an_invalid_credential(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
 ) -> None:
-    """Of the right form, but with a private part that is none."""
+    """The key has the right form and an invalid private part."""
     properties = {"privateKey": key_text(b"x" * 64), "knownHosts": ssh_server.known_hosts}
     with pytest.raises(GitPersonError, match="ssh cannot read the connection's privateKey") as caught:
         mirror.probe(url, MAIN, credential_from_properties(properties, url))

@@ -1,4 +1,4 @@
-"""What an operator reads when a command cannot do its work: a line with what to do, and an exit status."""
+"""The output of commands that fail: a line with the remedy, and an exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client may make the service do with the largest DAG: each page and endpoint of it, bounded in work done.
+"""The cost of the largest DAG: each page and endpoint of it does a bounded amount of work.
 
 Work is counted in calls of functions, Python's and the library's, which a busy machine does not change.
 """

@@ -44,7 +44,7 @@ TOKEN = "a-token-of-enough-characters"
 
 @pytest.fixture
 def page(work_repo: WorkRepo, repository: Repository, sync: Sync) -> bytes:
-    """What a scrape gets of a service that has all there is to tell."""
+    """Return the response to a scrape of a service that has every kind of row."""
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": "dag: {}\n"})
     sync()
     assert take_lead()

@@ -19,7 +19,7 @@ HOST = socket.gethostname()
 
 @pytest.fixture
 def url(transactional_db: None) -> str:
-    """Of the test's database."""
+    """Return the URL of the test's database."""
     return url_of(connection.settings_dict["NAME"])
 
 

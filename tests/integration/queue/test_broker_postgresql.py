@@ -29,7 +29,7 @@ def listener() -> Iterator[NotificationListener]:
 
 @pytest.fixture
 def taker() -> Iterator[list[Any]]:
-    """What a cluster's pusher takes, in a thread; without the look at the table that comes now and then."""
+    """Return the tasks that a cluster's pusher takes, in a thread, without the periodic poll of the table."""
     taken: list[Any] = []
     stopping = threading.Event()
 
@@ -56,7 +56,7 @@ def taker() -> Iterator[list[Any]]:
 
 
 def listens() -> bool:
-    """Whether a session of this database waits after a LISTEN."""
+    """Return whether a session of this database waits after a LISTEN."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

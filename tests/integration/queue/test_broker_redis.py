@@ -34,7 +34,7 @@ def ada(transactional_db: None) -> User:
 
 
 def pages_of(repository: Repository) -> dict[str, dict[str, str]]:
-    """What is posted by the buttons that have a worker do something at once, by address."""
+    """Return the form of each button that requests an immediate task of a worker, by address."""
     page = f"{LIST}{repository.pk}"
     return {
         f"{page}/dry-run/": {},

@@ -1,4 +1,4 @@
-"""What one team has to be synced delays no other: real workers, a flood and a push.
+"""Syncs of one team do not delay another: real workers, a flood and a push.
 
 A batch is what workers are at when a push comes, one sync each (docs/operate/scaling.md).
 """

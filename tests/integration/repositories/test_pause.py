@@ -60,7 +60,7 @@ def served() -> list[tuple[str, int]]:
 
 
 def look_at_due() -> list[int]:
-    """What the leader does at one tick; the keys of the repositories that it handed to a worker."""
+    """Run one tick of the leader, and return the keys of the repositories that it passed to a worker."""
     handed: list[int] = []
     before = threading.active_count()
     looks = RepositoryPoller(handed.append, 4, 4)

@@ -29,7 +29,7 @@ TABLES = ("gitsync_syncrun", "metadata_dagversion", "metadata_dagrun")
 
 
 def write_many_rows() -> None:
-    """Of each kind `MANY`, over 200 repositories and 500 DAGs, the first `OLD` of them 1 000 days old."""
+    """Create `MANY` rows of each kind, for 200 repositories and 500 DAGs; the first `OLD` are 1 000 days old."""
     Repository.objects.bulk_create(Repository(name=f"r{n}", url="file:///nowhere.git") for n in range(200))
     first = Repository.objects.order_by("pk").values_list("pk", flat=True)[0]
     age = f"now() - interval '1 day' * CASE WHEN n <= {OLD} THEN 1000 ELSE 0 END"

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """Of the test's database, with a table `told`."""
+    """Return the connection string of the test's database, which has a table `told`."""
     given = connection.get_connection_params()
     known = {name: given[name] for name in ("dbname", "host", "port", "user", "password") if given.get(name)}
     with connection.cursor() as cursor:

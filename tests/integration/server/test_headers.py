@@ -1,4 +1,4 @@
-"""What every answer tells the browser, whatever is answered."""
+"""The headers of every response."""
 
 from __future__ import annotations
 

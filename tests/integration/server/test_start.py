@@ -1,4 +1,4 @@
-"""What processes import when they start, and that a wrong page is found before anybody is shown it."""
+"""Imports of processes at their start, and an invalid page that is found before it is shown."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ SAYS = {
 
 @pytest.fixture
 def other_host(tmp_path: Path) -> Iterator[HttpsServer]:
-    """Where the redirects lead."""
+    """Return the server that the redirects point to."""
     with HttpsServer(tmp_path / "served", tmp_path / "other") as server:
         yield server
 

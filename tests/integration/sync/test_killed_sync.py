@@ -98,13 +98,13 @@ def state() -> dict[str, object]:
 
 
 def is_of_another(credentials: Path) -> bool:
-    """Whether a process that lives, and is not this one, has that folder: other tests run at the same time."""
+    """Return whether another running process has that folder: other tests run at the same time."""
     pid = int(credentials.name.split("-")[2])
     return pid != os.getpid() and Path(f"/proc/{pid}").exists()
 
 
 def leftovers() -> dict[str, list[str]]:
-    """What a sync must not leave: containers, credential folders, lock files of git."""
+    """Return the leftovers that a sync must not leave: containers, credential folders, lock files of git."""
     client = sandbox.sandbox().engine.client()
     labelled = client.containers(all=True, filters={"label": [f"kiok.service={sandbox.service()}"]})
     mirrors = remote.mirror_of(Repository.objects.get().pk).directory

@@ -97,7 +97,7 @@ steps = st.sampled_from([*BEFORE_APPLY, "finish"])
 
 
 class Deploying(RuleBasedStateMachine):
-    """What may happen to a service and its repositories, in any order."""
+    """The events of a service and its repositories, in any order."""
 
     folder: ClassVar[Path]
     template: ClassVar[Path]

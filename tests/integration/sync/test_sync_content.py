@@ -1,4 +1,4 @@
-"""What a commit may hold, and that nothing of it is on the host."""
+"""The possible contents of a commit, none of which is on the host."""
 
 from __future__ import annotations
 

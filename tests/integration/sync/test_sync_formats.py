@@ -155,7 +155,7 @@ def test_a_full_sync_compiles_again_and_changes_nothing(work_repo: WorkRepo, syn
 
 
 def _without_engine(patch: pytest.MonkeyPatch) -> None:
-    """As if no Docker engine answered: the client is pointed at a socket that is not there."""
+    """Point the client at a socket that does not exist, as if no Docker engine answered."""
     patch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     sandbox.sandbox.cache_clear()
 

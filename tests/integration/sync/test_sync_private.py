@@ -198,7 +198,7 @@ def test_a_source_that_is_slow_is_waited_for(private: Repository, sync: Sync) ->
 
 
 def _is_wanted(table: str) -> bool:
-    """Whether anybody waits for a lock on it."""
+    """Return whether a session waits for a lock on it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table])
         return cursor.fetchone() != (0,)

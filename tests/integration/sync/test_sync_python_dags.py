@@ -243,7 +243,7 @@ def test_a_dag_that_the_importing_file_changes_is_not_taken_from_it(work_repo: W
 
 
 def test_a_served_duplicate_stays_while_its_creator_fails(work_repo: WorkRepo, sync: Sync) -> None:
-    """What an earlier version registered twice is not taken away before its creator is known to give it."""
+    """A DAG that an earlier version registered twice stays until its creator is known to define it."""
     reads = "import os\n" + BASE.replace("'x'", "os.environ['NAME']")
     work_repo.publish({"base.py": BASE, "name.py": BASE})
     sync()

@@ -1,4 +1,4 @@
-"""What a sync finds otherwise than the last one left it: refs that moved, mirrors that went, a new url, a restart."""
+"""Syncs after a change from outside: moved refs, deleted mirrors, a new URL, a restart."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ FILES: dict[str, str | bytes] = {
 
 
 def compiled() -> tuple[int, int]:
-    """How many files the last sync compiled, and how many it did not."""
+    """Return the number of files that the last sync compiled, and that it reused."""
     run = SyncRun.objects.order_by("-pk")[0]
     return run.compiled, run.reused
 

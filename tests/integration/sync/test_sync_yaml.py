@@ -1,4 +1,4 @@
-"""What a sync does to the metadata store, with a real repository and a real PostgreSQL."""
+"""The effect of a sync on the metadata store, with a real repository and a real PostgreSQL."""
 
 from __future__ import annotations
 

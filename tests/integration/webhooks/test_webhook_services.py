@@ -1,4 +1,4 @@
-"""What each git service sends to a webhook, in its own form and signed in its own way; and what nobody sends."""
+"""Webhooks of each git service, in its own form and with its own signature, and invalid ones."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _due_again() -> None:
 
 
 class Queue(list[int]):
-    """What the looks found changed, by primary key; each waits for a worker from then on, as in the service."""
+    """The repositories that polls found changed, by primary key; each waits for a worker, as in the service."""
 
     def put(self, repository_id: int) -> None:
         until = timezone.now() + timedelta(hours=1)

@@ -99,7 +99,7 @@ def mirrors(data: Path) -> set[int]:
 
 
 def most_at_once(spans: Sequence[tuple[object, object]]) -> int:
-    """Of spans of time, how many share a moment at most."""
+    """Return the maximum number of spans of time that overlap."""
     edges = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])  # type: ignore[type-var]
     now = most = 0
     for _, step in edges:

@@ -12,12 +12,12 @@ from urllib.parse import quote
 from tests.support.canary.marks import ENCODINGS
 from tests.support.servers.https import HttpsServer
 
-# A branch that is asked for and not there; the names that are there are quoted in the error, cut.
+# A requested branch that does not exist; the error quotes the existing names, cut.
 ASKED_REF = "release"
 
 
 class EchoingServer(HttpsServer):
-    """As HttpsServer; a path that begins with `echo-<status>`, `echo-error`, `echo-refs` or `echo-redirect` echoes.
+    """An HttpsServer that echoes if the path begins with `echo-<status>`, `echo-error`, `echo-refs` or `echo-redirect`.
 
     `echoed` counts, by that first component, how often a credential was sent back.
     """

@@ -107,7 +107,7 @@ class Marks:
         return key
 
     def needles(self) -> list[bytes]:
-        """What to look for: no secret is anywhere without one of these."""
+        """Return the texts to search for: each form of a secret contains one of these."""
         if self._made_for == len(self.keys):
             return self._needles
         half = len(self.mark) // 2
@@ -130,7 +130,7 @@ class Marks:
         return self._needles
 
     def found_in(self, content: bytes) -> list[str]:
-        """Where a secret stands in the content, with what stands around it; at most five places."""
+        """Return at most five places of a secret in the content, each with the text around it."""
         places = []
         needles = self.needles()
         # Base64 and keys may be broken into lines, escaped or not.

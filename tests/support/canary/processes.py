@@ -1,4 +1,4 @@
-"""What anybody on the machine could see of processes while it ran: command lines and environments.
+"""The command lines and environments of processes, which every user of the machine can read.
 
 Two ways, since neither sees all: a watcher reads all of /proc over and over, and programs put before the real
 ones on the PATH note their own command line and environment, however short they live.

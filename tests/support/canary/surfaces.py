@@ -1,4 +1,4 @@
-"""What a secret must not be in, each read to the last byte: tables, files, pages, containers."""
+"""Surfaces that must not contain a secret, each read to the last byte: tables, files, pages, containers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def files(
 
 
 class LogCapture:
-    """What this process logs while the block runs, as the service writes it, from DEBUG up."""
+    """The log lines of this process while the block runs, from DEBUG up, as the service writes them."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -121,7 +121,7 @@ class LogCapture:
 
 
 class ContainerWatch:
-    """What the engine tells of the containers with a label, for as long as the block runs."""
+    """The engine's descriptions of the containers with a label, recorded while the block runs."""
 
     def __init__(self, label: str) -> None:
         self._client = docker.from_env().api
@@ -150,7 +150,7 @@ class ContainerWatch:
                     told.add(json.dumps(self._client.top(item["Id"], ps_args="-eo pid,args")))
 
     def images(self) -> bytes:
-        """What the engine tells of the images those containers were made of."""
+        """Return the engine's description of the images of those containers."""
         names = {json.loads(text).get("Image") for texts in self.seen.values() for text in texts} - {None}
         told = [[self._client.inspect_image(name), self._client.history(name)] for name in names]
         return json.dumps(told).encode()

@@ -43,7 +43,7 @@ def start_pages() -> tuple[str, ...]:
 
 
 def left_files(stage: Stage, began: float) -> Iterator[tuple[Path, bytes]]:
-    """What the service left on disk and in memory: its data, its temporary files, those of the machine."""
+    """Return the files of the service on disk and in memory: its data, its temporary files, those of the machine."""
     yield from surfaces.files(stage.data)
     yield from surfaces.files(stage.temporary)
     yield from surfaces.files(DATA_DIR, without=[DATA_DIR / "postgres"])

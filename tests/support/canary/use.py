@@ -42,7 +42,7 @@ def running(command: list[str], **options: Any) -> Iterator[None]:
 
 @dataclass
 class Use:
-    """What was seen while the service was in use: outputs by what they are, processes, and when all was done."""
+    """Observations while the service was in use: outputs by name, processes, and the time of the end."""
 
     found: dict[str, bytes]
     sights: list[Sight]
@@ -195,7 +195,7 @@ def deliver_webhooks(marks: Marks) -> Iterator[tuple[str, bytes]]:
 
 
 def commands(environment: Mapping[str, str]) -> dict[str, bytes]:
-    """What the commands print, on both streams."""
+    """Return the output of the commands, on both streams."""
     calls = (
         ("gitsync", "--list"),
         ("gitsync", "--list", "--json"),

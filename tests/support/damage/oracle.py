@@ -1,4 +1,4 @@
-"""What a damaged file proves, told without any code of the product."""
+"""The evidence in a damaged file, found without any code of the product."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VOCABULARY = frozenset(
 
 
 def is_proof(path: str, content: bytes) -> bool:
-    """Whether the file is valid and either shows no trace of a DAG, or says completely what other DAGs it gives."""
+    """Return whether the file is valid and either has no sign of a DAG, or completely defines other DAGs."""
     if path.endswith(".py"):
         return _is_proof_in_python(content)
     if path.endswith(".jar"):
@@ -60,7 +60,7 @@ def _keys(value: object, depth: int) -> Iterator[object]:
 
 
 def _is_proof_in_python(content: bytes) -> bool:
-    """Whether the module can be parsed, and has nothing of kiok, or says itself which DAGs it gives."""
+    """Return whether the module can be parsed, and contains nothing of kiok or defines its DAGs itself."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):

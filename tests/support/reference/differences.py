@@ -1,4 +1,4 @@
-"""Where what the store holds differs from what it must hold, in words."""
+"""Differences between the actual and the required content of the store, in words."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Store:
 
 
 def synced(store: Store, repository: str, commit: str, files: Files) -> Store:
-    """What the store holds after `commit`, whose files are `files`, was synced."""
+    """Return the content of the store after the sync of `commit`, whose files are `files`."""
     dags: dict[str, Served] = {}
     history = dict(store.history)
     for path, file in files.items():
@@ -88,7 +88,7 @@ def synced(store: Store, repository: str, commit: str, files: Files) -> Store:
 
 
 def after(repository: str, commits: Iterable[tuple[str, Files]], store: Store = Store()) -> Store:
-    """What the store holds after these commits, (id, files in scope) each, were synced one after the other."""
+    """Return the content of the store after the syncs of these commits, (id, files in scope) each, in order."""
     return reduce(lambda before, commit: synced(before, repository, *commit), commits, store)
 
 

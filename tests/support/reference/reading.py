@@ -1,4 +1,4 @@
-"""What the store holds of repositories, in the shape of the model."""
+"""The content of the store, in the shape of the model."""
 
 from __future__ import annotations
 

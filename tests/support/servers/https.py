@@ -25,7 +25,7 @@ _RESULT = "application/x-git-upload-pack-result"
 
 
 class Fault(StrEnum):
-    """What a server does to the repository instead of serving it."""
+    """The misbehaviour of a server that does not serve the repository."""
 
     # Takes the request and never answers.
     HANG = "hang"
@@ -274,7 +274,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _backend(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        """What git itself answers: status, headers, content."""
+        """Return git's own response: status, headers, content."""
         path, _, query = self.path.partition("?")
         environment = {
             "PATH": os.environ["PATH"],

@@ -1,4 +1,4 @@
-"""What anybody on the machine can see of running commands."""
+"""The running commands, as every user of the machine can see them."""
 
 from __future__ import annotations
 

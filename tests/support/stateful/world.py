@@ -109,12 +109,12 @@ class Configured:
 
     @property
     def is_settled(self) -> bool:
-        """Whether a sync now finds nothing new."""
+        """Return whether a sync now finds nothing new."""
         tip = self.tip
         return tip is not None and self.judged == (tip.commit, self.ref, self.subpath)
 
     def outcome(self) -> Outcome:
-        """What a sync now comes to."""
+        """Return the outcome of a sync now."""
         tip = self.tip
         if not self.enabled or self.is_paused or tip is None or self.is_settled:
             return Outcome(self.store, self.seen, self.judged)
@@ -130,7 +130,7 @@ class Configured:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a sync comes to; the fields of `Configured`."""
+    """The outcome of a sync: the fields of `Configured`."""
 
     store: Store
     seen: tuple[str, str] | None
@@ -303,7 +303,7 @@ class World:
 
 
 def _empty_tables() -> None:
-    """As after a test, between two histories of one."""
+    """Clean up as after a test, between two histories of one."""
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     statements = connection.ops.sql_flush(no_style(), [table for table in tables if table not in _KEPT])
     connection.ops.execute_sql_flush(statements)
