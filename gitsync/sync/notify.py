@@ -13,7 +13,7 @@ from gitsync.models import Repository, RepositoryState
 from gitsync.remedies import remedy
 from kiok.cluster.conf import properties
 from kiok.notifications import content, outbox
-from kiok.notifications.content import Description, printable
+from kiok.notifications.content import Description, redacted_line
 from kiok.notifications.errors import NotDelivered
 from kiok.notifications.models import Notification, NotificationEvent
 
@@ -62,7 +62,7 @@ def record_transition(
             before=told,
             state=repository.state,
             reason=repository.reason,
-            message=printable(". ".join([repository.message, *details])),
+            message=redacted_line(". ".join([repository.message, *details])),
             commit=commit,
             at=timezone.now(),
         )

@@ -10,6 +10,7 @@ from kiok.cluster.conf import properties
 from kiok.connections.redaction import redact
 from kiok.notifications.errors import NotDelivered
 from kiok.notifications.models import Notification, NotificationEvent
+from kiok.text import cut, one_line
 
 MAX_MESSAGE = 1000
 
@@ -36,11 +37,9 @@ def register(events: Iterable[NotificationEvent], describe: Callable[[Notificati
     _describe.update(dict.fromkeys(events, describe))
 
 
-def printable(text: str, limit: int = MAX_MESSAGE) -> str:
+def redacted_line(text: str, limit: int = MAX_MESSAGE) -> str:
     """Return untrusted text on one line, without secrets and unprintable characters, cut to `limit` characters."""
-    text = "".join(character if character.isprintable() else " " for character in redact(text))
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return cut(one_line(redact(text)), limit)
 
 
 def values_of(notification: Notification) -> Mapping[str, str]:
@@ -54,8 +53,8 @@ def values_of(notification: Notification) -> Mapping[str, str]:
         "event": notification.event,
         "title": description.title,
         "repository": description.repository,
-        "url": printable(description.url, 500),
-        "ref": printable(description.ref, 300),
+        "url": redacted_line(description.url, 500),
+        "ref": redacted_line(description.ref, 300),
         "state": notification.state,
         "before": notification.before,
         "reason": notification.reason,

@@ -14,7 +14,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.utils.functional import cached_property
 
 from kiok.cluster.conf import properties
-from kiok.notifications.content import mail_text, printable
+from kiok.notifications.content import mail_text, redacted_line
 from kiok.notifications.errors import DeliveryRefused, NotDelivered
 from kiok.notifications.models import NotificationChannel
 from kiok.notifications.trust import trust
@@ -91,7 +91,7 @@ def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
     try:
         with Backend() as backend:
             message = EmailMessage(
-                subject=printable(f"[kiok] {values['title']}", MAX_SUBJECT),
+                subject=redacted_line(f"[kiok] {values['title']}", MAX_SUBJECT),
                 body=mail_text(values),
                 from_email=config.mail_from,
                 to=channel.address_list,

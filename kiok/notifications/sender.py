@@ -19,7 +19,7 @@ from django.utils import timezone
 from kiok.cluster.process_id import process_name
 from kiok.errors import KiokError
 from kiok.notifications import mail, outbox, webhook
-from kiok.notifications.content import printable, values_of
+from kiok.notifications.content import redacted_line, values_of
 from kiok.notifications.errors import DeliveryRefused, NotDelivered
 from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 
@@ -128,7 +128,7 @@ def _write_failure(channel: NotificationChannel, delivery: NotificationDelivery,
     is_hopeless = (isinstance(error, DeliveryRefused) and tried >= REFUSALS) or (
         timezone.now() - delivery.created_at > PATIENCE
     )
-    outcome = printable(str(error), MAX_OUTCOME)
+    outcome = redacted_line(str(error), MAX_OUTCOME)
     log.warning(
         "the notification of %s was not delivered to %s (attempt %s%s): %s",
         *(
@@ -154,6 +154,6 @@ def _write(delivery: NotificationDelivery, state: DeliveryState, outcome: str) -
     rows.update(
         state=state,
         attempts=F("attempts") + 1,
-        outcome=printable(outcome, MAX_OUTCOME),
+        outcome=redacted_line(outcome, MAX_OUTCOME),
         attempted_at=Now(),
     )

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from kiok.cluster.conf import properties
 from kiok.cluster.version import VERSION
 from kiok.connections.redaction import redact
-from kiok.notifications.content import printable
+from kiok.notifications.content import redacted_line
 from kiok.notifications.destination import Destination, Proxy, parse_destination
 from kiok.notifications.errors import DeliveryRefused, NotDelivered
 from kiok.notifications.models import NotificationChannel
@@ -39,8 +39,8 @@ def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
     destination = parse_destination(secrets.get("webhookUrl", "").strip() or channel.url, properties())
     body = render(channel.style, channel.template, values)
     status, reason, answer = _post(destination, body, _headers(destination, secrets, body, values["id"]))
-    said = printable(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
-    told = printable(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
+    said = redacted_line(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
+    told = redacted_line(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
     if 200 <= status < 300:
         return told
     if 300 <= status < 400:

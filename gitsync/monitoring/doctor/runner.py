@@ -19,7 +19,7 @@ from gitsync.monitoring.doctor.check import Check, fail, warn
 from gitsync.remedies import REMEDIES
 from kiok.checks import CheckResult
 from kiok.errors import KiokError
-from kiok.notifications.content import printable
+from kiok.notifications.content import redacted_line
 
 LIMIT_SECONDS = 15.0  # more than the 10 s time limit of a database connection
 MAX_CHARACTERS = 500
@@ -56,7 +56,7 @@ def examine(checks: Sequence[Check], limit_seconds: float = LIMIT_SECONDS) -> li
             f"no result within {limit_seconds:g} s",
             "Find out what does not respond: the server, the engine or the disk.",
         )
-        clean = printable(result.detail, MAX_CHARACTERS)
+        clean = redacted_line(result.detail, MAX_CHARACTERS)
         results.append(replace(result, name=thread.check.name, detail=clean))
     return results
 
