@@ -29,22 +29,34 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 STEPS = ("probe", "fetch", "discover", "compile", "plan", "apply", "finish")
 
-# Runs the real sync in a process of its own, which kills itself with SIGKILL.
+# Runs the real sync in a process of its own, which kills itself with SIGKILL in a step, once the condition holds.
 KILLED = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading
 import django
 django.setup()
 from gitsync.models import Repository
+from gitsync.sync import remote
 from gitsync.sync.run import SyncOptions, sync_repository
+from gitsync.worker import sandbox
+from tests.support.waiting import wait_until
 
-step_to_die_in, delay = sys.argv[1], float(sys.argv[2])
+def is_key_in_use():
+    return any(remote.client().secrets_root.glob(f"call-*-{os.getpid()}-*/*"))
+
+def is_container_running():
+    labels = [f"kiok.service={sandbox.service()}", "kiok.repository=team"]
+    return sandbox.sandbox().engine.client().containers(filters={"label": labels, "status": "running"})
+
+condition = {"key": is_key_in_use, "container": is_container_running}.get(sys.argv[2])
 
 def die():
+    if condition:
+        wait_until(condition, sys.argv[2])
     os.kill(os.getpid(), signal.SIGKILL)
 
 def progress(step, detail):
-    if step == step_to_die_in and not detail:
-        threading.Timer(delay, die).start() if delay else die()
+    if step == sys.argv[1] and not detail:
+        threading.Thread(target=die).start() if condition else die()
 
 sync_repository(Repository.objects.get().pk, SyncOptions(), progress)
 """
@@ -66,12 +78,15 @@ def private(work_repo: WorkRepo, ssh_server: SshServer, repository: Repository) 
     return repository
 
 
-def killed_in(step: str, delay: float = 0.0) -> None:
-    """Run a sync in another process until it kills itself in that step."""
+def killed_in(step: str, once: str = "") -> None:
+    """Run a sync in another process until it kills itself in that step.
+
+    `once` is what must hold before: a "key" is in use, or a "container" runs.
+    """
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.support.same_database"}
     environment["TEST_DATABASE_NAME"] = connection.settings_dict["NAME"]
     ended = subprocess.run(
-        [sys.executable, "-c", KILLED, step, str(delay)],
+        [sys.executable, "-c", KILLED, step, once],
         env=environment,
         cwd=Path(__file__).parents[3],
         capture_output=True,
@@ -162,11 +177,11 @@ def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
 def test_a_sync_killed_while_a_container_compiles_leaves_no_container(
     private: Repository, work_repo: WorkRepo, sync: Sync
 ) -> None:
-    slow = "from kiok import Dag\nimport time\ntime.sleep(5)\nd = Dag('p')\nd.task('a', script='s')\n"
+    slow = "from kiok import Dag\nimport time\ntime.sleep(600)\nd = Dag('p')\nd.task('a', script='s')\n"
     work_repo.publish({"p.py": slow})
-    killed_in("compile", delay=1.5)
+    killed_in("compile", once="container")
     wait_until_clean()
-    work_repo.publish({"p.py": slow.replace("5", "0")})
+    work_repo.publish({"p.py": slow.replace("600", "0")})
     assert sync().created == ("team/p.py::p",)
 
 
@@ -179,8 +194,7 @@ def test_a_sync_killed_while_git_holds_the_key_leaves_no_key_and_no_lock(
     sync()
     commit = work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
     ssh_server.delay(8)
-    killed_in("fetch", delay=4.0)
-    assert leftovers()["credentials"], "the key was not in use when the process was killed"
+    killed_in("fetch", once="key")
     ssh_server.delay(0)
     assert sync().to_commit == commit
     remote.sweep()
