@@ -32,6 +32,8 @@ def wide_encoding(content: bytes) -> tuple[str, str] | None:
         if content.startswith(bom):
             return name, codec
     sample = content[:_SAMPLE_BYTES]
+    if b"\0" not in sample:  # an ASCII character has at least one in both encodings
+        return None
     for name, codec, width, place in _WIDE:
         units = len(sample) // width
         if units < 2:
