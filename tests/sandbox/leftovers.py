@@ -1,7 +1,7 @@
 """Find the remains of a label's containers on the host.
 
-The engine reports each container as it starts. While it runs, its identifiers in the kernel are recorded: its id and
-its user's id. All checks look from outside, on the host.
+Just before this process starts a container, its identifiers in the kernel are recorded: its id and its user's id. The
+container may end at any moment after that. All checks look from outside, on the host.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,7 @@ _CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Seen:
-    """A container as it was while it ran. `layer` is the folder of its changes to its image."""
+    """A container as it was created. `layer` is the folder of its changes to its image."""
 
     id: str
     uid: int
@@ -83,32 +83,41 @@ class Watch:
 
 @contextmanager
 def watched(client: docker.DockerClient, label: str) -> Iterator[Watch]:
-    """Record every container with `label` (as `name=value`) that starts inside the block."""
+    """Record every container with `label` (as `name=value`) that any thread of this process starts inside the block."""
+    name, _, value = label.partition("=")
     watch = Watch(client)
     client.api.hooks["response"].append(podman.correct_status)  # a container may end while it is inspected
     root = str(client.info()["DockerRootDir"])
-    events = client.events(filters={"type": "container", "event": "start", "label": label}, decode=True)
-    failed: list[Exception] = []
 
-    def follow() -> None:
-        try:
-            for event in events:
-                with contextlib.suppress(NotFound):
-                    container = client.api.inspect_container(event["id"])
-                    if container["GraphDriver"]["Data"]:  # empty for one that is being removed
-                        watch.seen.append(_seen(container, root))
-        except Exception as exc:  # noqa: BLE001  shown when the watch ends
-            failed.append(exc)
+    def record(container: dict[str, Any]) -> None:
+        if container["Config"]["Labels"].get(name) == value:
+            watch.seen.append(_seen(container, root))
 
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
+    with _recording:
+        _recorders.append(record)
     try:
         yield watch
     finally:
-        time.sleep(0.2)  # the last event may still be in transit
-        events.close()
-        thread.join(5)
-    assert not failed, failed
+        with _recording:
+            _recorders.remove(record)
+
+
+_recorders: list[Callable[[dict[str, Any]], None]] = []
+_recording = threading.Lock()
+_start = docker.APIClient.start
+
+
+def _record_and_start(client: docker.APIClient, container: str, *arguments: Any, **options: Any) -> None:
+    with _recording:
+        recorders = list(_recorders)
+    if recorders:
+        created = client.inspect_container(container)
+        for record in recorders:
+            record(created)
+    _start(client, container, *arguments, **options)
+
+
+docker.APIClient.start = _record_and_start
 
 
 def _seen(container: dict[str, Any], root: str) -> Seen:
