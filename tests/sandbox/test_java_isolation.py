@@ -13,7 +13,7 @@ from compilers.sandbox.limits import SandboxLimits
 from tests.sandbox.jar_runs import JarRun, rezipped, run_jar
 from tests.sandbox.javac import compile_jar
 
-LIMITS = SandboxLimits(jar_timeout_seconds=40)
+LIMITS = SandboxLimits(jar_timeout_seconds=300)
 
 # Class name -> body of define(), in a jar where every second class is good. The body is on line 6.
 BROKEN = {
@@ -138,7 +138,7 @@ def test_an_invalid_dag_is_located(run: JarRun) -> None:
 
 
 def test_classes_there_is_no_time_for_say_who_used_it_up(patient: DockerSandbox, java_image: str) -> None:
-    limits = replace(LIMITS, jar_timeout_seconds=5)
+    limits = replace(LIMITS, jar_timeout_seconds=15)
     hurried = DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=limits))
     sources = {f"com/acme/Hang{i}.java": _class(f"Hang{i}", "while (true) {}") for i in range(9)}
 
@@ -147,5 +147,5 @@ def test_classes_there_is_no_time_for_say_who_used_it_up(patient: DockerSandbox,
     assert len(run.messages) == 9
     assert "hangs or is too slow" in run.about("com.acme.Hang0").message
     assert (
-        "time limit of 5 s was used up, mostly by class com.acme.Hang" in run.about("com.acme.Hang8").message
+        "time limit of 15 s was used up, mostly by class com.acme.Hang" in run.about("com.acme.Hang8").message
     )

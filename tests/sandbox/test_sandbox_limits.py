@@ -24,7 +24,7 @@ from tests.support.trees import MemoryTree
 DAG = "from kiok import Dag\ndag = Dag('d')\ndag.task('t', script='true')\n"
 MIB = 1 << 20
 SMALL = SandboxLimits(
-    file_timeout_seconds=4,
+    file_timeout_seconds=8,
     memory_bytes=192 * MIB,
     pids=16,
     max_payload_bytes=4096,
@@ -37,7 +37,7 @@ SMALL = SandboxLimits(
 
 # A file that exceeds one limit: (its code after `from kiok import Dag`, the expected message).
 PASSING = {
-    "time.py": ("while True: pass\n", "kiok.sandbox.file.timeout.ms = 4000;"),
+    "time.py": ("while True: pass\n", "kiok.sandbox.file.timeout.ms = 8000;"),
     "memory.py": ("x = bytearray(100 << 20)\n", "kiok.sandbox.memory.bytes = 201326592, of which 67108864"),
     "shared_memory.py": (
         "import mmap\nx = mmap.mmap(-1, 400 << 20)\nfor at in range(0, 400 << 20, 4096): x[at] = 1\n",
@@ -178,10 +178,12 @@ CLASSES = {
         "kiok.sandbox.pids = 40;",
     ),
 }
-HANGING = {"Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 3000;")}
+HANGING = {"Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 12000;")}
 
 
-@pytest.mark.parametrize(("classes", "timeout_seconds"), [(CLASSES, 60), (HANGING, 3)], ids=["fail", "hang"])
+@pytest.mark.parametrize(
+    ("classes", "timeout_seconds"), [(CLASSES, 300), (HANGING, 12)], ids=["fail", "hang"]
+)
 def test_the_classes_of_a_jar_are_told_properties_and_values_too(
     java_image: str, java_builder_image: str, classes: dict[str, tuple[str, str]], timeout_seconds: float
 ) -> None:
