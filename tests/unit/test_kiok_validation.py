@@ -253,7 +253,7 @@ def test_ten_thousand_tasks_with_similar_ids_are_validated_quickly() -> None:
     started = time.process_time()
     tasks = [shell(f"{'a' * 42}{n}", requires=[f"{'a' * 41}b{n}"], typo=1) for n in range(MAX_TASKS)]
     problems = validate(dag(*tasks)).problems
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 30  # it takes two seconds
     assert len(problems) == MAX_PROBLEMS + 1
     assert problems[-1].message == f"... and {2 * MAX_TASKS - MAX_PROBLEMS} more"
 

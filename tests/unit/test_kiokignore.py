@@ -172,7 +172,7 @@ def test_patterns_made_to_backtrack_cost_next_to_nothing(pattern: str, path: str
     tree = MemoryTree({".kiokignore": pattern, f"{path}x.py": ""})
     started = time.process_time()
     assert len(discover(tree).sources) == 1
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10  # it takes a hundredth of a second
 
 
 def test_rules_that_take_too_long_in_all_stop_everything(monkeypatch: pytest.MonkeyPatch) -> None:
