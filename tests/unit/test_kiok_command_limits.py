@@ -14,6 +14,7 @@ import pytest
 import kiok
 from kiok.isolated import MAX_OUTPUT_BYTES
 from kiok.stack_dump import read_stack
+from tests.support.waiting import wait_until_ended
 
 HOME = str(Path(kiok.__file__).parent.parent)
 COMMAND = [sys.executable, "-m", "kiok.compile"]
@@ -29,7 +30,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
         env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
@@ -43,7 +44,7 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
@@ -70,11 +71,11 @@ def test_file_that_hangs_is_stopped_and_its_line_is_named(
     (tmp_path / "a.py").write_text(source)
     (tmp_path / "helper.py").write_text("while True: pass\n")
     (tmp_path / "b.py").write_text(DAG)
-    done = run("--timeout", "1", "a.py", "b.py", cwd=tmp_path)
+    done = run("--timeout", "3", "a.py", "b.py", cwd=tmp_path)
     assert done.returncode == 1
     assert [dag["id"] for dag in json.loads(done.stdout)] == ["d"]
     head, _, _ = done.stderr.partition(
-        " it did not finish within 1 s and was stopped (--timeout); it was at line "
+        " it did not finish within 3 s and was stopped (--timeout); it was at line "
     )
     assert head.startswith("a.py:")
     found = int(done.stderr.split("it was at line ")[1].split()[0])
@@ -88,9 +89,9 @@ def test_file_that_cancels_its_timer_is_still_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "import faulthandler\nfaulthandler.cancel_dump_traceback_later()\nwhile True: pass\n"
     )
-    done = run("--check", "--timeout", "0.5", "a.py", cwd=tmp_path)
+    done = run("--check", "--timeout", "2.5", "a.py", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "a.py: it did not finish within 0.5 s and was stopped (--timeout)\n"
+    assert done.stderr == "a.py: it did not finish within 2.5 s and was stopped (--timeout)\n"
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", "", "86401"])
@@ -120,9 +121,9 @@ def test_only_the_end_of_a_failed_files_output_is_shown(tmp_path: Path) -> None:
 
 def test_file_that_prints_endlessly_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("while True: print('x' * 1000)\n")
-    done = run("--check", "--timeout", "1", "a.py", cwd=tmp_path)
+    done = run("--check", "--timeout", "3", "a.py", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.startswith("a.py:1: it did not finish within 1 s")
+    assert done.stderr.startswith("a.py:1: it did not finish within 3 s")
     assert len(done.stderr) < 2 * MAX_OUTPUT_BYTES
 
 
@@ -133,9 +134,7 @@ def test_processes_that_a_file_starts_are_ended_with_it(tmp_path: Path) -> None:
     )
     done = run("a.py", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    pid = (tmp_path / "pid").read_text()
-    stat = Path(f"/proc/{pid}/stat")
-    assert not stat.exists() or stat.read_text().split()[2] == "Z"
+    wait_until_ended(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize(
@@ -207,12 +206,11 @@ def test_ctrl_c_ends_the_files_with_the_command(tmp_path: Path) -> None:
         [*COMMAND, "--check", "a.py"], cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
     (tmp_path / "ready").read_text()
-    pid = (tmp_path / "pid").read_text()
+    pid = int((tmp_path / "pid").read_text())
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=600)
     assert (process.returncode, stderr) == (130, "")
-    stat = Path(f"/proc/{pid}/stat")
-    assert not stat.exists() or stat.read_text().split()[2] == "Z"
+    wait_until_ended(pid)
 
 
 def test_dag_built_from_a_set_has_the_same_form_each_time(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from gitsync.git.ref import Ref, RefKind
 from gitsync.git.url import RemoteUrl, parse_url
 from tests.support.servers.process_list import group_members
 from tests.support.servers.repositories import WorkRepo
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_until, wait_until_ended
 
 FILE = frozenset({"file"})
 
@@ -94,8 +94,7 @@ def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path
     with pytest.raises(GitTransientError, match=r"stopped after 5 s") as caught:
         client.run(_shell(script), timeout_seconds=5)
     assert caught.value.reason is GitReason.TIMEOUT
-    shell = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{shell}/cmdline").exists() or not Path(f"/proc/{shell}/cmdline").read_bytes()
+    wait_until_ended(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.rule("running.time-limit")

@@ -17,6 +17,7 @@ from tests.support.servers.process_list import command_lines
 from tests.support.servers.repositories import WorkRepo
 from tests.support.signing import SshKey, signed_commit
 from tests.support.verification import OpenPgpKeys, Verification
+from tests.support.waiting import wait_until
 
 
 class TestNothingOfTheMachineCounts:
@@ -188,7 +189,7 @@ class TestWhatIsMissing:
             verify(hurried, verification.mirror.git_directory, "commit", keys, commit=commit)
         assert caught.value.reason is GitReason.TIMEOUT
         verification.is_clean()
-        assert not [line for line in command_lines() if nap in line]
+        wait_until(lambda: not [line for line in command_lines() if nap in line], "the program has ended")
 
     @pytest.mark.parametrize("damage", ["altered", "cut off"])
     def test_a_damaged_key_beside_a_good_one_is_told_at_its_property(

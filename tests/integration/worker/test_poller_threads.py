@@ -11,6 +11,7 @@ from django.db import connection
 from gitsync.worker import poller
 from gitsync.worker.poller import Threads
 from tests.support.cluster import eventually
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +28,12 @@ def noting(seen: list[Seen]) -> Callable[[], None]:
     return work
 
 
+def has_session(pid: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", [pid])
+        return bool(cursor.fetchone()[0])
+
+
 def free(threads: Threads) -> int:
     return threads._free
 
@@ -34,7 +41,7 @@ def free(threads: Threads) -> int:
 def test_one_poll_after_the_other_uses_one_thread_and_one_connection() -> None:
     threads, seen = Threads(), []
     for number in range(5):
-        assert threads.start(noting(seen)).wait(20)
+        assert threads.start(noting(seen)).wait(PATIENCE_SECONDS)
         eventually(lambda: free(threads) == 1, 20, f"the thread to be free after poll {number}")
     assert len(seen) == 5
     assert len(set(seen)) == 1
@@ -46,11 +53,11 @@ def test_polls_at_once_have_a_thread_and_a_connection_each() -> None:
 
     def work() -> None:
         noting(seen)()
-        together.wait(20)
+        together.wait(PATIENCE_SECONDS)
 
     ended = [threads.start(work) for _ in range(3)]
-    together.wait(20)
-    assert all(event.wait(20) for event in ended)
+    together.wait(PATIENCE_SECONDS)
+    assert all(event.wait(PATIENCE_SECONDS) for event in ended)
     assert len({thread for thread, _ in seen}) == len({session for _, session in seen}) == 3
 
 
@@ -58,10 +65,10 @@ def test_a_thread_without_work_ends_and_a_new_one_takes_the_next(monkeypatch: py
     monkeypatch.setattr(poller, "IDLE_SECONDS", 0.01)
     threads, seen = Threads(), []
     before = set(threading.enumerate())
-    assert threads.start(noting(seen)).wait(20)
+    assert threads.start(noting(seen)).wait(PATIENCE_SECONDS)
     eventually(lambda: set(threading.enumerate()) <= before, 20, "the thread to end")
     assert free(threads) == 0
-    assert threads.start(noting(seen)).wait(20)
+    assert threads.start(noting(seen)).wait(PATIENCE_SECONDS)
     assert len({session for _, session in seen}) == 2
 
 
@@ -72,17 +79,18 @@ def test_work_that_ends_its_thread_is_ended_and_holds_up_no_other() -> None:
     def work() -> None:
         raise SystemExit
 
-    assert threads.start(work).wait(20)
-    assert threads.start(noting(seen)).wait(20)
+    assert threads.start(work).wait(PATIENCE_SECONDS)
+    assert threads.start(noting(seen)).wait(PATIENCE_SECONDS)
     assert len(seen) == 1
 
 
 def test_a_connection_that_broke_is_replaced() -> None:
     threads, seen = Threads(), []
-    assert threads.start(noting(seen)).wait(20)
+    assert threads.start(noting(seen)).wait(PATIENCE_SECONDS)
     eventually(lambda: free(threads) == 1, 20, "the thread to be free")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [seen[0][1]])
-    assert threads.start(noting(seen)).wait(20)
+    eventually(lambda: not has_session(seen[0][1]), 10, "the end of the session")
+    assert threads.start(noting(seen)).wait(PATIENCE_SECONDS)
     assert len({session for _, session in seen}) == 2
     assert len({thread for thread, _ in seen}) == 1
