@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from types import TracebackType
 import psycopg
 
 from kiok.server import embedded
+from tests.support.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 240.0
@@ -47,7 +47,7 @@ class Service:
         directory.mkdir(parents=True, exist_ok=True)
         self._log = directory / "service.log"
         self._data = directory / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         inherited = {
             name: value
@@ -177,9 +177,3 @@ class Service:
                 return bool(answer.status == 200)
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

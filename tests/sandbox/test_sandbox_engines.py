@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import secrets
 import select
 import socket
 import ssl
@@ -187,9 +188,9 @@ def test_an_image_of_another_protocol_is_refused(
     python_image: str, engine: docker.DockerClient, job_of: JobOf
 ) -> None:
     made = engine.api.create_container(python_image, labels={"kiok.protocol": "0"})
-    tag = "kiok-test-old-protocol"
+    tag = f"kiok-test-image:{secrets.token_hex(8)}"
     try:
-        engine.api.commit(made, tag, conf={"Labels": {"kiok.protocol": "0"}})
+        engine.api.commit(made, *tag.split(":"), conf={"Labels": {"kiok.protocol": "0"}})
         with pytest.raises(SandboxUnavailable, match=f"speaks sandbox protocol 0, this service {VERSION}"):
             next(DockerSandbox(SandboxConfig({PYTHON: tag})).run(job_of({"a.py": ""})))
     finally:

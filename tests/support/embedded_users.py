@@ -72,16 +72,13 @@ def postmaster(data_dir: Path) -> int | None:
     """The server's pid if it runs."""
     try:
         pid = int((data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-    except FileNotFoundError:
+        is_server = b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
         return None
-    return pid if alive(pid) and b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
+    return pid if is_server and alive(pid) else None
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+alive = waiting.is_running
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

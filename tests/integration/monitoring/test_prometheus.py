@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import urllib.parse
 import urllib.request
@@ -35,6 +34,7 @@ from tests.support.promtool import (
     promtool,
     selectors,
 )
+from tests.support.servers.ports import free_port
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,7 +97,7 @@ def test_a_prometheus_without_the_token_is_refused(
     token.write_text(TOKEN)
     target = [{"targets": [live_server.url.removeprefix("http://")]}]
     config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "5s", "evaluation_interval": "1s"},
         "rule_files": [str(RULES)],
         "scrape_configs": [
             {"job_name": "kiok", "authorization": {"credentials_file": str(token)}, "static_configs": target},
@@ -105,9 +105,7 @@ def test_a_prometheus_without_the_token_is_refused(
         ],
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [
             *(program("prometheus"), f"--config.file={tmp_path}/prometheus.yml"),
@@ -119,9 +117,13 @@ def test_a_prometheus_without_the_token_is_refused(
 
     def told(path: str, **query: str) -> Any:
         url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]
         return {}
+
+    def target_of(job: str) -> dict[str, Any]:
+        found = told("targets").get("activeTargets", ())
+        return next((item for item in found if item["labels"]["job"] == job), {})
 
     def pending() -> set[str]:
         return {alert["labels"]["alertname"] for alert in told("alerts").get("alerts", ())}
@@ -129,13 +131,11 @@ def test_a_prometheus_without_the_token_is_refused(
     try:
         wanted = {"KiokNoLeader", "KiokNoWorkers", "KiokRepositoryFails", "KiokRepositoryNotPolled"}
         eventually(lambda: pending() >= wanted, 60, "the alerts")
-        assert pending() == wanted
-        targets = {item["labels"]["job"]: item for item in told("targets")["activeTargets"]}
-        assert targets["kiok"]["health"] == "up", targets
-        eventually(lambda: told("query", query='up{job="stranger"}').get("result"), 30, "the other scrape")
-        targets = {item["labels"]["job"]: item for item in told("targets")["activeTargets"]}
-        assert targets["stranger"]["health"] == "down"
-        assert "401" in targets["stranger"]["lastError"]
+        assert pending() <= wanted
+        # A scrape may take longer than its interval on a busy machine; then it counts as down for once.
+        eventually(lambda: target_of("kiok").get("health") == "up", 30, lambda: str(target_of("kiok")))
+        eventually(lambda: target_of("stranger").get("health") == "down", 30, "the other scrape")
+        assert "401" in target_of("stranger")["lastError"]
     finally:
         process.terminate()
         process.wait(timeout=600)

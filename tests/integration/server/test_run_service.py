@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.embedded_users import ROOT, alive, postmaster, wait_until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.servers.ports import free_port
 
 
 class Service:
@@ -42,7 +36,7 @@ class Service:
     def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
         from http.client import HTTPConnection
 
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=600)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -70,6 +64,15 @@ class Service:
             found |= wanted
             wanted = {pid for pid, parent in parents.items() if parent in wanted} - found
         return found - {self.process.pid}
+
+
+def is_cluster(pid: int, *, parent: int) -> bool:
+    """Return whether a process is `manage.py qcluster`, started by `parent`."""
+    try:
+        command, status = Path(f"/proc/{pid}/cmdline").read_bytes(), Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return False
+    return b"qcluster" in command and f"\nPPid:\t{parent}\n" in status
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_run_serves_the_admin_and_ctrl_c_stops_everything(service: Service, data
     assert len(below) >= 4
     service.process.send_signal(signal.SIGINT)
     assert service.process.wait(600) == 0, service.output.read_text()
-    assert not [pid for pid in below if alive(pid)]
+    wait_until(lambda: not [pid for pid in below if alive(pid)])
     assert postmaster(data_dir) is None
     assert "Traceback" not in service.output.read_text()
 
@@ -117,12 +120,7 @@ def test_a_part_of_the_service_that_dies_takes_the_rest_down_and_is_named(
 ) -> None:
     wait_until(service.ready, 60)
     below = service.descendants()
-    (workers,) = [
-        pid
-        for pid in below
-        if (b"qcluster" in Path(f"/proc/{pid}/cmdline").read_bytes())
-        and f"\nPPid:\t{service.process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
-    ]
+    (workers,) = [pid for pid in below if is_cluster(pid, parent=service.process.pid)]
     os.kill(workers, signal.SIGKILL)
     assert service.process.wait(600) == 1
     assert (
