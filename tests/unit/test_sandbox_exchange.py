@@ -29,6 +29,7 @@ from compilers.sandbox.protocol import (
     hello_frame,
     result_frame,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 
 META = {"outcome": "ok", "detail": "", "seconds": 0.1, "output": ""}
 ANSWER = hello_frame() + result_frame(0, META, b"{}") + end_frame(1)
@@ -46,6 +47,7 @@ def talk(
     seconds: float = 300,
     max_bytes: int = 1 << 16,
     greeted_within: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[ResultFrame | FatalFrame]:
     ours, theirs = socket.socketpair()
     thread = threading.Thread(target=peer, args=(theirs,), daemon=True)
@@ -55,9 +57,10 @@ def talk(
             ours,
             iter([b"request"]) if request is None else request,
             ResponseParser(["a"], max_payload_bytes=1000, max_output_bytes=100),
-            until=time.monotonic() + seconds,
+            until=clock() + seconds,
             max_bytes=max_bytes,
-            greeted_by=None if greeted_within is None else time.monotonic() + greeted_within,
+            greeted_by=None if greeted_within is None else clock() + greeted_within,
+            clock=clock,
         )
         return list(exchange.frames())
 
@@ -97,12 +100,23 @@ def test_silent_peer_is_lost_at_the_deadline() -> None:
 
 
 def test_late_greeting_is_lost_and_a_slow_response_is_not() -> None:
+    now, greeted = [0.0], threading.Event()
+
+    def clock() -> float:
+        return now[0]
+
+    def request() -> Iterator[bytes]:
+        greeted.wait(PATIENCE_SECONDS)  # the greeting is there before the exchange reads
+        yield b"request"
+
     def slow(sock: socket.socket) -> None:
         sock.sendall(framed(ANSWER[:20]))
-        time.sleep(3)
+        greeted.set()
+        sock.recv(100)
+        now[0] = 100.0
         sock.sendall(framed(ANSWER[20:]))
 
-    assert len(talk(slow, greeted_within=2.5)) == 1
+    assert len(talk(slow, request(), greeted_within=10, clock=clock)) == 1
     with pytest.raises(ResponseLost, match="did not answer"):
         talk(lambda sock: threading.Event().wait(3), greeted_within=0.3)
 

@@ -34,7 +34,8 @@ from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PYTHON = "import time\nfrom kiok import Dag\nd = Dag('p')\nd.task('a', script='s')\ntime.sleep(0.3)\n"
+# It takes long enough for the engine to be asked about its container.
+PYTHON = "import time\nfrom kiok import Dag\nd = Dag('p')\nd.task('a', script='s')\ntime.sleep(5)\n"
 SECRET = "a secret of the hook"
 MAIN = "refs/heads/main"
 

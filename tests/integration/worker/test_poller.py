@@ -50,7 +50,8 @@ class TestLooks:
     ) -> None:
         monkeypatch.setattr(looks_module, "SLOW_SECONDS", 60.0)  # on a busy machine none gives up its place
         commit = work_repo.publish({"a.yaml": yaml_dag("a")})
-        https_server.delay_seconds = 0.3
+        https_server.delay_seconds = 0.1
+        https_server.min_at_once = 3
         # In turn of one host and of the other; in the end there are three left of one, for whom nobody else is in the way.
         for number in range(9):
             # Different refs, so that no two share a probe.

@@ -54,8 +54,8 @@ class HttpsServer:
 
     `accounts` maps user names to passwords (empty: open to all). `status` answers every request with
     that status instead (`status_of_posts`: every POST), `redirect_to` with a 302 to another server,
-    `delay_seconds` waits before each answer. `faults` maps the first component of a path to what is wrong
-    with that repository.
+    `delay_seconds` waits before each answer, and `min_at_once` until so many requests were there at the same time.
+    `faults` maps the first component of a path to what is wrong with that repository.
     `requests` are the (method, path, authorization header) seen, in order; `most_at_once` how many were
     answered at the same time, by the host name they were sent to, and `""` in all. `certificates` are a
     certificate and its key; None has them made.
@@ -76,6 +76,7 @@ class HttpsServer:
         self.status_of_posts: int | None = None
         self.redirect_to: str | None = None
         self.delay_seconds = 0.0
+        self.min_at_once = 0
         self.faults: dict[str, Fault] = {}
         self.page = b"<!doctype html>\n<title>Sign in</title>\n<script>alert(1)</script>\n"
         self.media = "text/html"
@@ -174,6 +175,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self._body()
         if owner.delay_seconds:
             owner.wait(owner.delay_seconds)
+        while owner.most_at_once[""] < owner.min_at_once and not owner.wait(0.02):
+            pass
         if owner.redirect_to is not None:
             self._plain(302, Location=owner.redirect_to + self.path)
         elif owner.status is not None:
