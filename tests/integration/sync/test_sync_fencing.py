@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from gitsync.models import Repository, SourceFile, SyncRun, Trigger
 from gitsync.sync import apply as store
+from gitsync.sync import context
 from gitsync.sync.backoff import poll_now
 from gitsync.sync.lease import SyncLease, acquire, leave_request, release
 from gitsync.sync.poll import poll, settled
@@ -220,10 +221,11 @@ def test_one_repository_that_cannot_even_be_configured_stops_no_other(
 
 
 def test_the_store_writes_batches_with_a_constant_number_of_statements(
-    work_repo: WorkRepo, repository: Repository, sync: Sync
+    work_repo: WorkRepo, repository: Repository, sync: Sync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.test.utils import CaptureQueriesContext
 
+    monkeypatch.setattr(context, "WRITE_SECONDS", 600.0)  # progress is written twice a second
     counts = []
     for size in (10, 300):
         work_repo.rewrite(
