@@ -102,7 +102,7 @@ class OwnEngine:
 
     @contextmanager
     def _client(self) -> Iterator[docker.DockerClient]:
-        client = docker.DockerClient(base_url=self.url, version="1.41", timeout=20)
+        client = docker.DockerClient(base_url=self.url, version="1.41", timeout=180)
         try:
             yield client
         finally:

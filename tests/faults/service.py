@@ -38,6 +38,12 @@ class Service:
             return None
         return pid_of(row.holder) if row.expires_at and row.expires_at > timezone.now() else None
 
+    def leader_once_there_is_one(self) -> int:
+        """Wait for a leader, which may lose its lease on a busy machine, and return its process."""
+        found: list[int] = []
+        eventually(lambda: found.extend(filter(None, [self.leader()])) or found, 10, "a process leads")
+        return found[0]
+
     @contextmanager
     def apply_held_up(self) -> Iterator[None]:
         """Every apply of a new DAG stops in the midst of its transaction, where it asks for the DAG's history."""

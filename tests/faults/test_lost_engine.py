@@ -16,7 +16,7 @@ def test_an_engine_restart_during_compile_blames_no_file(service: Service, new_t
     team.deploys()
     team.push(
         {
-            "p.py": slow_python("p", 3, "echo 2"),
+            "p.py": slow_python("p", 8, "echo 2"),
             "q.py": python_file({"q": "echo 2"}),
             "y.yaml": yaml_file({"y": "echo 2"}),
         }

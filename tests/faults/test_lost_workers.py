@@ -39,8 +39,7 @@ def test_a_lost_leader_is_replaced_in_ten_seconds_without_a_second(
     team = new_team("led")
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
     team.deploys()
-    first, number = service.leader(), LeaderLease.objects.get().number
-    assert first is not None
+    first, number = service.leader_once_there_is_one(), LeaderLease.objects.get().number
     renewed = {LeaderLease.objects.get().expires_at}
     eventually(lambda: len(renewed.union({LeaderLease.objects.get().expires_at})) > 1, 3, "the lease renewed")
     assert (service.leader(), LeaderLease.objects.get().number) == (first, number), "the lease wandered"
@@ -55,8 +54,7 @@ def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
     service: Service, new_team: NewTeam
 ) -> None:
     team = new_team("led-on")
-    was_leader = service.leader()
-    assert was_leader is not None
+    was_leader = service.leader_once_there_is_one()
     with frozen(was_leader):
         eventually(lambda: service.leader() not in (None, was_leader), 10, "another leader")
         number = LeaderLease.objects.get().number
@@ -73,7 +71,7 @@ def test_a_sync_whose_worker_is_killed_is_repeated_within_one_interval(
     service: Service, new_team: NewTeam
 ) -> None:
     compiled, applied = (new_team(name, interval_ms=INTERVAL_MS) for name in ("in-compile", "in-apply"))
-    compiled.push({"p.py": slow_python("p", 2)})
+    compiled.push({"p.py": slow_python("p", 6)})
     eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
     killed = Interruption.of(compiled, "compile")
     os.kill(compiled.holder(), signal.SIGKILL)
@@ -95,7 +93,7 @@ def test_a_commit_that_kills_its_workers_is_delayed_and_the_next_deployed(
     for team in (deadly, unharmed):
         team.push({"a.yaml": yaml_file({"a": "echo 1"})})
         team.deploys()
-    commit = deadly.push({"a.yaml": yaml_file({"a": "echo 2"}), "p.py": slow_python("p", 3)})
+    commit = deadly.push({"a.yaml": yaml_file({"a": "echo 2"}), "p.py": slow_python("p", 6)})
     killed: set[int] = set()
 
     def dies() -> None:
@@ -136,7 +134,7 @@ def test_a_worker_whose_lease_expired_commits_nothing(service: Service, new_team
     compiled, applied = (
         new_team(name, interval_ms=INTERVAL_MS) for name in ("frozen-in-compile", "frozen-in-apply")
     )
-    compiled.push({"p.py": slow_python("p", 2), "a.yaml": yaml_file({"a": "echo 1"})})
+    compiled.push({"p.py": slow_python("p", 6), "a.yaml": yaml_file({"a": "echo 1"})})
     eventually(lambda: compiled.sync_in("compile") and service.engine.containers(), 20, "it compiles")
     first, sleeper = Interruption.of(compiled, "compile"), compiled.holder()
     with frozen(sleeper), ExitStack() as until_later:
