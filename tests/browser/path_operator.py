@@ -85,5 +85,5 @@ class Operator:
             push.body,
             {**headers, "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(hook, timeout=120) as answer:
+        with urllib.request.urlopen(hook, timeout=600) as answer:
             self.answers.append(json.load(answer))

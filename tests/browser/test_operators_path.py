@@ -290,7 +290,7 @@ def called(command: str) -> str:
             case word:
                 url = word
     request = urllib.request.Request(url, body, headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=600) as answer:
         return str(answer.read().decode())
 
 

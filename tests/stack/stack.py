@@ -21,7 +21,7 @@ from tests.support.servers.repositories import WorkRepo
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ("kiok", "kiok-database", "kiok-engine")
 BUILD_SECONDS = 1500
-UP_SECONDS = 240
+UP_SECONDS = 600
 GIT_PORT = 8443
 # Of this suite's own environment nothing may reach the stack, which is configured by its file alone.
 _KEPT = ("KIOK_BASE_IMAGE", "KIOK_DEBIAN_MIRROR", "KIOK_JDK", "KIOK_BUILD_CA", "KIOK_BUILD_PIP_CONF")
@@ -86,7 +86,7 @@ class Stack:
 
     def build(self) -> None:
         """Secrets, properties, images: what an operator does first."""
-        self._run(str(ROOT / "scripts" / "compose-secrets.sh"), seconds=60)
+        self._run(str(ROOT / "scripts" / "compose-secrets.sh"), seconds=600)
         properties = self.folder / "compose" / "kiok.properties"
         with properties.open("a") as file:
             file.write(
@@ -107,7 +107,7 @@ class Stack:
             if path.suffix in (".key", ".token", ".password", ".url")
         ]
 
-    def compose(self, *arguments: str, seconds: float = 120) -> str:
+    def compose(self, *arguments: str, seconds: float = 600) -> str:
         """Return the output of `docker compose`; fail the test with it and the last output of the services."""
         return self._run("docker", "compose", *arguments, seconds=seconds)
 
@@ -151,7 +151,7 @@ class Stack:
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=60) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as exc:
             return exc.code, exc.headers, exc.read()

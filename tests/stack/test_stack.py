@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack.stack import GIT_PORT, ROOT, Stack, Unavailable, wait_until
 
-SYNC_SECONDS = 120
+SYNC_SECONDS = 600
 SERVICES = ("db", "engine", "web", "worker")
 # Whether a TLS server takes a client without a certificate: it answers to the first request, or ends the connection.
 WITHOUT_CERTIFICATE = """

@@ -35,6 +35,6 @@ def web_server(
 
 
 def _answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
         return bool(answer.status == 200)
     return False

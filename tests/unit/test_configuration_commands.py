@@ -79,7 +79,7 @@ def test_a_variable_that_is_not_utf_8_ends_a_command_with_status_2(name: str, tm
         [sys.executable, str(ROOT / "manage.py"), "gitsync", "--list"],
         env={**{k.encode(): v.encode() for k, v in environ.items()}, name.encode(): b"x\xff"},
         capture_output=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.decode().splitlines()
@@ -91,7 +91,7 @@ def test_an_argument_that_is_not_utf_8_ends_a_command_with_status_2() -> None:
         [sys.executable, str(ROOT / "manage.py"), "gitsync", "--list", "--repo", b"\xff"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("kiok: argument 4 of the command line holds the byte 0xFF")

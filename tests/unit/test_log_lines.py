@@ -266,7 +266,7 @@ def test_libraries_log_from_warning_and_kiok_from_its_level(
         "    for level in ('DEBUG', 'INFO', 'WARNING', 'ERROR'):\n"
         "        logging.getLogger(name).log(getattr(logging, level), 'x')\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     found: dict[str, list[str]] = {}
     for line in map(json.loads, done.stderr.splitlines()):

@@ -78,13 +78,13 @@ def test_message_of_a_real_gpg_is_recognized(arguments: list[str], tmp_path: Pat
     tmp_path.chmod(0o700)
     if "-e" in arguments:
         made = [*home[:-1], "", "--quick-gen-key", "a@example.com", "rsa2048", "encr", "never"]
-        subprocess.run(made, check=True, capture_output=True, timeout=60)
+        subprocess.run(made, check=True, capture_output=True, timeout=600)
     run = subprocess.run(
         [*home, "--trust-model", "always", *arguments, "-o", "-"],
         input=PLAIN["yaml"],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=600,
     )
     assert "encrypted (OpenPGP)" in str(opaque_reason(run.stdout))
 

@@ -32,7 +32,7 @@ def manage(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=data.parent,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

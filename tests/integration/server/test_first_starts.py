@@ -42,7 +42,7 @@ print("made" if make_first_admin() else "there", flush=True)
 """
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.django_db(transaction=True)
 def test_first_starts_on_one_empty_database_all_succeed(tmp_path: Path) -> None:
     for number in range(ROUNDS):
@@ -69,7 +69,7 @@ def test_first_starts_on_one_empty_database_all_succeed(tmp_path: Path) -> None:
                 assert process.stdin
                 process.stdin.write("\n")
                 process.stdin.flush()
-            ended = [(process.communicate(timeout=150), process.returncode) for process in started]
+            ended = [(process.communicate(timeout=600), process.returncode) for process in started]
             assert [status for _, status in ended] == [0, 0, 0], ended
             assert sorted(said[0] for said, _ in ended) == ["made\n", "there\n", "there\n"]
             assert (User.objects.count(), Schedule.objects.count(), LeaderLease.objects.count()) == (1, 1, 1)
@@ -100,7 +100,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
             process.wait()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_two_services_that_start_on_one_new_data_folder_both_serve(
     tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
@@ -137,7 +137,7 @@ def test_two_services_that_start_on_one_new_data_folder_both_serve(
     assert len(re.findall("first admin: user admin", "".join(said))) == 1
     for process in started:
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(60) for process in started] == [0, 0], [output.read_text() for output in outputs]
+    assert [process.wait(600) for process in started] == [0, 0], [output.read_text() for output in outputs]
     made = [folder for folder in (data, *data.parents) if folder.is_relative_to(tmp_path / "made")]
     assert [oct(folder.stat().st_mode & 0o777) for folder in made] == ["0o700"] * len(made)
     # What was made in temporary folders is gone: the path is too long for the socket of the database.

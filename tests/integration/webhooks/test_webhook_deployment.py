@@ -28,7 +28,7 @@ def _post(address: str, sender: Sender, delivery: git_services.Delivery, identit
     request = urllib.request.Request(
         f"{address}/hooks/team/", delivery.body, {**headers, "Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=600) as answer:
         return answer.status, json.load(answer)["outcome"]
 
 

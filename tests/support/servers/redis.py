@@ -60,7 +60,7 @@ class RedisServer:
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis.from_url(self.url, socket_timeout=2) as client:
+            with redis.Redis.from_url(self.url, socket_timeout=60) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
