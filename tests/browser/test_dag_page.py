@@ -67,7 +67,7 @@ def expect_scale(page: Page, words: str) -> None:
     expect(page.locator("[data-graph=scale]")).to_have_text(re.compile(words))
 
 
-def test_a_graph_is_read_zoomed_moved_and_walked(
+def test_a_graph_can_be_zoomed_moved_and_navigated(
     page: Page, service: Service, work_repo: WorkRepo, browser: Browser
 ) -> None:
     work_repo.publish({"small.yaml": SMALL, "large.yaml": large()})

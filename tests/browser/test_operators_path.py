@@ -44,7 +44,7 @@ def service(tmp_path: Path, https_server: HttpsServer) -> Iterator[Service]:
         yield running
 
 
-def test_every_step_of_the_path_is_gone_and_in_that_order() -> None:
+def test_every_step_of_the_path_is_done_in_that_order() -> None:
     assert [step.title for step in steps()] == list(WAYS)
 
 

@@ -86,7 +86,7 @@ def test_relative_times_go_on_and_replaced_parts_are_shown_alike(
     assert replaced.get_attribute("aria-live") == "off"
 
 
-def test_without_scripts_times_are_in_utc_and_say_so(filled_service: Filled, browser: Browser) -> None:
+def test_without_scripts_times_are_marked_as_utc(filled_service: Filled, browser: Browser) -> None:
     page = opened(filled_service, browser, java_script_enabled=False, timezone_id="Asia/Kolkata")
     page.goto(run_page(filled_service))
     expect(page.locator(CREATED)).to_have_text(

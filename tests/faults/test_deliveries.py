@@ -48,7 +48,7 @@ def test_tasks_delivered_twice_or_out_of_order_deploy_each_commit_once(
     assert not SyncRun.objects.filter(repository=team.pk).exclude(state="succeeded").exists()
 
 
-def test_two_that_think_they_lead_deploy_each_commit_once(service: Service, new_team: NewTeam) -> None:
+def test_two_concurrent_leaders_deploy_each_commit_once(service: Service, new_team: NewTeam) -> None:
     team = new_team("led-by-two", interval_ms=1000)
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
     team.deploys()

@@ -73,7 +73,7 @@ def test_a_full_disk_of_the_mirrors_prunes_nothing_and_leaves_no_partial(team: T
     with_own_mounts(work)
 
 
-def test_a_mirror_that_cannot_even_be_begun_for_want_of_room_is_made_later(team: Team) -> None:
+def test_a_mirror_that_does_not_fit_on_the_disk_is_created_later(team: Team) -> None:
     def work() -> None:
         with small_disk(remote.mirror_of(team.pk).directory.parent, MEGABYTES) as disk:
             disk.fill()
@@ -105,7 +105,7 @@ def test_without_room_for_temporary_files_no_key_is_left(team: Team, ssh_server:
     with_own_mounts(work)
 
 
-def test_a_full_temporary_folder_hinders_no_sync(
+def test_a_full_temporary_folder_prevents_no_sync(
     team: Team, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def work() -> None:
@@ -122,7 +122,7 @@ def test_a_full_temporary_folder_hinders_no_sync(
     with_own_mounts(work)
 
 
-def test_the_doctor_says_that_the_disk_is_full(tmp_path: Path, settings: Settings) -> None:
+def test_the_doctor_reports_a_full_disk(tmp_path: Path, settings: Settings) -> None:
     settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path / "data")
     looked = [check for check in host.CHECKS if not check.needs_database]
 
@@ -144,7 +144,7 @@ def test_the_doctor_says_that_the_disk_is_full(tmp_path: Path, settings: Setting
         remote.client.cache_clear()
 
 
-def test_a_disk_that_promises_more_than_can_be_counted_hides_no_worker(
+def test_an_uncountable_size_of_a_disk_hides_no_worker(
     tmp_path: Path, settings: Settings, transactional_db: None
 ) -> None:
     settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path / "boundless")

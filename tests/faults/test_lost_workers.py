@@ -50,7 +50,7 @@ def test_a_lost_leader_is_replaced_in_ten_seconds_without_a_second(
     team.deploys()
 
 
-def test_a_frozen_leader_is_replaced_and_does_not_lead_on_when_it_wakes(
+def test_a_frozen_leader_is_replaced_and_does_not_lead_when_it_wakes(
     service: Service, new_team: NewTeam
 ) -> None:
     team = new_team("led-on")

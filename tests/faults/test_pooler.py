@@ -55,7 +55,7 @@ def claims(place: str) -> bool:
         connections.close_all()
 
 
-def test_behind_a_transaction_pooler_all_is_deployed(tmp_path: Path, transactional_db: None) -> None:
+def test_pushes_are_deployed_behind_a_transaction_pooler(tmp_path: Path, transactional_db: None) -> None:
     team, log = Team("pooled", tmp_path / "served", interval_ms=1000), tmp_path / "log"
     team.push({"a.yaml": yaml_file({"a": "echo 1"}), "b.yaml": yaml_file({"b": "echo 1"})})
     server = connection.settings_dict

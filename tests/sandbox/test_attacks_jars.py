@@ -58,7 +58,7 @@ def test_every_jar_between_the_hostile_ones_compiles_to_the_same_bytes(battle: B
             assert said(crowd.results[path]) == battle.undisturbed_file()
 
 
-def test_another_repositorys_jars_compile_to_the_same_bytes_meanwhile(battle: Battle) -> None:
+def test_concurrent_jars_of_another_repository_compile_to_the_same_bytes(battle: Battle) -> None:
     assert battle.elsewhere
     for results in battle.elsewhere:
         for raw in results.values():

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.usefixtures("python_image", "java_image", "java_builder_image")
-def test_the_demo_holds_what_it_claims_and_can_be_told_again(tmp_path: Path) -> None:
+def test_the_demo_does_what_it_claims_and_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
         told = subprocess.run(
             [sys.executable, ROOT / "scripts" / "demo.py", tmp_path / "demo"],

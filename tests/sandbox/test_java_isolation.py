@@ -126,7 +126,7 @@ def test_nothing_else_is_reported(run: JarRun) -> None:
     }
 
 
-def test_an_exception_tells_the_line_in_the_class_that_threw_it(run: JarRun) -> None:
+def test_an_exception_is_reported_with_the_line_that_threw_it(run: JarRun) -> None:
     assert run.about("com.acme.Throws").line == 6
     assert "at com.acme.Throws.define(Throws.java:6)" in run.about("com.acme.Throws").message
     assert run.about("com.acme.Initialises").line == 4
@@ -137,7 +137,9 @@ def test_an_invalid_dag_is_located(run: JarRun) -> None:
     assert located == {("invalid", "t", "requires"), ("invalid", "t", "script")}
 
 
-def test_classes_there_is_no_time_for_say_who_used_it_up(patient: DockerSandbox, java_image: str) -> None:
+def test_classes_without_time_are_reported_with_the_class_that_used_it(
+    patient: DockerSandbox, java_image: str
+) -> None:
     limits = replace(LIMITS, jar_timeout_seconds=15)
     hurried = DockerSandbox(SandboxConfig(images={JAVA: java_image}, limits=limits))
     sources = {f"com/acme/Hang{i}.java": _class(f"Hang{i}", "while (true) {}") for i in range(9)}

@@ -124,7 +124,7 @@ def test_a_class_that_another_creates_or_extends_is_only_a_doubt(sandbox: Docker
     assert [text.partition(":")[0] for text in run.doubts] == ["class Base", "class Helper"]
 
 
-def test_a_class_that_may_be_a_dag_for_all_that_can_be_told_is_a_doubt(sandbox: DockerSandbox) -> None:
+def test_a_class_that_may_be_a_dag_is_a_doubt(sandbox: DockerSandbox) -> None:
     sources = {
         "com/acme/Gone.java": "package com.acme; public class Gone {}",
         "com/acme/Child.java": "package com.acme; public class Child extends Gone {}",
@@ -162,7 +162,7 @@ def test_a_class_that_may_be_a_dag_for_all_that_can_be_told_is_a_doubt(sandbox: 
         ("classes/", "classes are read only from the root of the jar, this one from com/acme/Heir.class"),
     ],
 )
-def test_a_dag_class_at_another_place_than_its_name_says_is_an_error(
+def test_a_dag_class_whose_path_differs_from_its_name_is_an_error(
     sandbox: DockerSandbox, folder: str, advice: str
 ) -> None:
     sources = {
@@ -183,7 +183,7 @@ def test_a_dag_class_at_another_place_than_its_name_says_is_an_error(
     assert (both.dag_ids, both.messages, both.doubts) == (["heir"], [], [])
 
 
-def test_a_jar_without_a_dag_class_is_no_dag_file_and_says_so(sandbox: DockerSandbox) -> None:
+def test_a_jar_without_a_dag_class_is_reported_as_no_dag_file(sandbox: DockerSandbox) -> None:
     library = compile_jar({"Library.java": "public class Library { public Library() { System.exit(1); } }"})
     two = compile_jar({"A.java": "class A {}", "B.java": "class B {}"})
     runs = run_jars(sandbox, {"one.jar": library, "two.jar": two, "none.jar": zipped({"a.txt": b""})})

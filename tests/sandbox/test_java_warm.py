@@ -173,7 +173,7 @@ def test_a_jvms_heap_is_a_share_of_its_containers_memory(
 
 
 @pytest.mark.parametrize("whose", ["java", "driver-python"])
-def test_what_waited_and_died_is_replaced_and_nobody_can_tell(
+def test_a_dead_warm_jvm_is_replaced_without_visible_effect(
     ready: docker.models.containers.Container,
     pooled: DockerSandbox,
     service: str,

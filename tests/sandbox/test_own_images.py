@@ -100,7 +100,7 @@ def test_an_image_with_a_volume_is_refused(sandbox: DockerSandbox, python_image:
         sandbox.image_digest(PYTHON, image)
 
 
-def test_an_image_that_appears_is_used_without_more_ado(sandbox: DockerSandbox, python_image: str) -> None:
+def test_an_image_that_appears_is_used_immediately(sandbox: DockerSandbox, python_image: str) -> None:
     with image_from(python_image, TEAM, LIBRARY) as team:
         client = docker.from_env()
         image = client.images.get(team)
@@ -123,9 +123,7 @@ def test_two_images_of_one_sandbox_are_not_mistaken_for_each_other(
     assert digests[:3] == digests[3:]
 
 
-def test_a_container_that_stands_ready_serves_no_other_image_than_its_own(
-    python_image: str, service: str, job_of: JobOf
-) -> None:
+def test_a_warm_container_serves_only_its_own_image(python_image: str, service: str, job_of: JobOf) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, pool_size=1))
     taken: list[bool] = []
     sandbox.pool.on_claim = lambda: taken.append(True)
@@ -142,7 +140,7 @@ def test_a_container_that_stands_ready_serves_no_other_image_than_its_own(
     assert b"ModuleNotFoundError" in own.payload
 
 
-def test_what_an_image_says_about_how_it_is_run_does_not_count(
+def test_run_options_of_an_image_are_ignored(
     sandbox: DockerSandbox, python_image: str, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
     hostile = """\
@@ -195,7 +193,7 @@ def test_a_jars_virtual_machine_gets_no_options_from_its_image(
     assert "idyes" not in str(result.dags) + str(result.diagnostics)
 
 
-def test_the_fake_sandbox_knows_images_as_the_real_one_does() -> None:
+def test_the_fake_sandbox_has_images_like_the_real_one() -> None:
     fake = FakeSandbox(images={"team:1": "sha256:1"})
     assert fake.image_digest(PYTHON, "team:1") == "sha256:1"
     with pytest.raises(ImageMissing, match="'team:2'"):

@@ -97,7 +97,7 @@ def test_limits_that_do_not_hold_are_found(sandbox: DockerSandbox, monkeypatch: 
     }
 
 
-def test_the_command_says_all_is_well_with_status_0(sandbox: DockerSandbox) -> None:
+def test_the_command_reports_success_with_status_0(sandbox: DockerSandbox) -> None:
     done = checked()
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -115,7 +115,7 @@ def test_the_command_gives_one_json_object_and_nothing_else(sandbox: DockerSandb
     assert {"layer", "expected", "found", "ok", "weaker"} == set(value["findings"][0])
 
 
-def test_without_an_engine_the_command_says_so_with_status_1() -> None:
+def test_without_an_engine_the_command_fails_with_status_1() -> None:
     done = checked("--json", DOCKER_HOST="unix:///nowhere/docker.sock")
 
     assert done.returncode == 1

@@ -96,14 +96,14 @@ def test_the_walls_are_what_the_engine_reports(
     assert config["Labels"]["kiok.sandbox"] == "1"
 
 
-def test_a_container_goes_when_the_last_result_is_there(
+def test_a_container_is_removed_after_the_last_result(
     impatient: DockerSandbox, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
     assert [result.outcome for result in impatient.run(job_of({"a.py": DAG}))] == [CompileOutcome.OK]
     assert until(lambda: not containers_of(engine, service), seconds=10)
 
 
-def test_a_container_goes_when_the_caller_loses_interest(
+def test_a_container_is_removed_when_the_caller_stops_reading(
     impatient: DockerSandbox, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
     results = impatient.run(
@@ -180,7 +180,7 @@ def test_a_lost_container_names_the_file_at_fault_and_no_other(
     assert len(killed) >= 2, "the files without an answer were not tried again"
 
 
-def test_files_beyond_the_containers_deadline_are_told_so(python_image: str, job_of: JobOf) -> None:
+def test_files_beyond_the_containers_deadline_are_reported(python_image: str, job_of: JobOf) -> None:
     limits = SandboxLimits(file_timeout_seconds=2, container_deadline_seconds=3)
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
 
@@ -190,7 +190,7 @@ def test_files_beyond_the_containers_deadline_are_told_so(python_image: str, job
     assert "deadline passed before this file's start" in results[2].detail
 
 
-def test_one_sandbox_serves_threads_at_once(impatient: DockerSandbox, job_of: JobOf) -> None:
+def test_one_sandbox_serves_concurrent_threads(impatient: DockerSandbox, job_of: JobOf) -> None:
     jobs = [job_of({f"{name}.py": DAG.replace("fine", name)}) for name in "abcd"]
     found: dict[int, str] = {}
 

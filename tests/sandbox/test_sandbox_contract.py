@@ -54,7 +54,7 @@ def test_the_name_of_an_image_is_the_given_one_or_the_sandboxes_own(any_sandbox:
     assert any_sandbox.image_name(PYTHON)
 
 
-def test_one_result_comes_for_every_file_in_the_jobs_order(any_sandbox: Sandbox) -> None:
+def test_every_file_has_one_result_in_the_jobs_order(any_sandbox: Sandbox) -> None:
     results = list(any_sandbox.run(job(["b.py", "a.py", "c/d.py"])))
     assert [(result.path, result.outcome) for result in results] == [
         ("b.py", CompileOutcome.OK),

@@ -218,9 +218,7 @@ def test_a_runtime_that_the_engine_does_not_know_is_unavailable(python_image: st
         next(sandbox.run(job_of({"a.py": ""})))
 
 
-def test_an_image_replaced_between_look_and_start_is_no_sandbox_for_now(
-    python_image: str, job_of: JobOf
-) -> None:
+def test_an_image_replaced_before_the_start_is_retried(python_image: str, job_of: JobOf) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}))
     sandbox.image_digest(PYTHON)
     # The engine's recent answer is no longer true.
@@ -259,7 +257,7 @@ def test_a_thread_keeps_one_connection_for_any_number_of_containers() -> None:
     assert ran.stdout == "1 1\n", ran.stderr
 
 
-def test_each_thread_has_one_client_and_asks_for_the_version_once(
+def test_each_thread_has_one_client_and_requests_the_version_once(
     python_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []

@@ -30,7 +30,7 @@ def output_of(engine: docker.DockerClient, image: str, script: str) -> str:
     return made.decode()
 
 
-def test_an_image_runs_the_driver_as_nobody(engine: docker.DockerClient, image: str) -> None:
+def test_an_image_runs_the_driver_as_an_unprivileged_user(engine: docker.DockerClient, image: str) -> None:
     config = engine.images.get(image).attrs["Config"]
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"][0] == "/opt/kiok/bin/driver-python"

@@ -87,15 +87,13 @@ def passed(python_image: str) -> dict[str, FileResult]:
 
 
 @pytest.mark.parametrize("path", PASSING)
-def test_a_file_that_passes_a_limit_is_told_its_property_and_value(
-    path: str, passed: dict[str, FileResult]
-) -> None:
+def test_a_file_over_a_limit_gets_its_property_and_value(path: str, passed: dict[str, FileResult]) -> None:
     message = first_problem(passed[path]).message
     assert f"(the sandbox allows {PASSING[path][1]}" in message
     assert "an operator can raise" in message
 
 
-def test_what_is_cut_of_the_output_is_told_with_its_property_and_value(passed: dict[str, FileResult]) -> None:
+def test_cut_output_is_marked_with_its_property_and_value(passed: dict[str, FileResult]) -> None:
     note, output = (first_problem(passed["output.py"]).output or "").split("\n", 1)
     assert (
         note
@@ -105,13 +103,13 @@ def test_what_is_cut_of_the_output_is_told_with_its_property_and_value(passed: d
     assert "first words" not in output
 
 
-def test_a_file_that_keeps_to_the_limits_compiles_beside_those_that_do_not(
+def test_a_file_within_the_limits_compiles_next_to_those_over_them(
     passed: dict[str, FileResult],
 ) -> None:
     assert passed["good.py"].status is FileStatus.COMPILED
 
 
-def test_files_for_which_the_containers_time_is_up_are_told_its_property(python_image: str) -> None:
+def test_files_over_the_containers_deadline_get_its_property(python_image: str) -> None:
     limits = SandboxLimits(file_timeout_seconds=30, container_deadline_seconds=2)
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
     files: dict[str, bytes | str] = {"a.py": "import kiok\nwhile True: pass\n", "b.py": DAG}
@@ -126,7 +124,7 @@ def test_files_for_which_the_containers_time_is_up_are_told_its_property(python_
         (replace(SMALL, src_inodes=3), "kiok.sandbox.src.inodes = 3"),
     ],
 )
-def test_a_tree_that_does_not_fit_is_told_the_property(
+def test_a_tree_that_does_not_fit_gets_the_property(
     python_image: str, limits: SandboxLimits, said: str
 ) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}, limits=limits))
@@ -184,7 +182,7 @@ HANGING = {"Slow": ("while (true) { }", "kiok.sandbox.jar.timeout.ms = 12000;")}
 @pytest.mark.parametrize(
     ("classes", "timeout_seconds"), [(CLASSES, 300), (HANGING, 12)], ids=["fail", "hang"]
 )
-def test_the_classes_of_a_jar_are_told_properties_and_values_too(
+def test_classes_of_a_jar_get_properties_and_values_too(
     java_image: str, java_builder_image: str, classes: dict[str, tuple[str, str]], timeout_seconds: float
 ) -> None:
     limits = SandboxLimits(jar_timeout_seconds=timeout_seconds, pids=40, memory_bytes=384 * MIB)

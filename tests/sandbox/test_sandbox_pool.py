@@ -58,7 +58,7 @@ def test_a_warm_container_is_used_once_and_gives_the_same_result(
     assert warm.payload == fresh.payload
 
 
-def test_claiming_a_warm_container_asks_the_engine_for_two_things(
+def test_claiming_a_warm_container_takes_two_requests_to_the_engine(
     pooled: DockerSandbox, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, KEEPER)  # this also caches the image's digest for a few seconds
@@ -104,7 +104,7 @@ def test_an_empty_pool_is_no_obstacle(pooled: DockerSandbox, job_of: JobOf) -> N
     assert result.outcome is CompileOutcome.OK
 
 
-def test_of_many_that_want_the_one_container_one_gets_it(
+def test_one_of_many_threads_claims_the_only_warm_container(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     for _ in range(5):
@@ -127,7 +127,7 @@ def test_of_many_that_want_the_one_container_one_gets_it(
         assert len(claims) == 1
 
 
-def test_of_many_that_fill_the_pool_one_does(
+def test_one_of_many_threads_fills_the_pool(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str
 ) -> None:
     barrier = threading.Barrier(4)
@@ -184,7 +184,7 @@ def test_an_image_removed_while_the_pool_is_filled_is_unavailable(
     assert names(engine, service) == []
 
 
-def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
+def test_a_warm_container_that_ended_is_replaced_by_a_new_one(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, KEEPER)
@@ -195,7 +195,7 @@ def test_one_that_ended_while_it_waited_is_replaced_by_a_fresh_one(
     assert result.outcome is CompileOutcome.OK
 
 
-def test_one_that_froze_while_it_waited_is_replaced_by_a_fresh_one(
+def test_a_warm_container_that_froze_is_replaced_by_a_new_one(
     pooled: DockerSandbox,
     engine: docker.DockerClient,
     service: str,
@@ -209,7 +209,7 @@ def test_one_that_froze_while_it_waited_is_replaced_by_a_fresh_one(
     assert result.outcome is CompileOutcome.OK
 
 
-def test_other_limits_or_images_are_other_places_and_old_ones_are_removed(
+def test_other_limits_or_images_have_other_slots_and_old_ones_go(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     pooled.pool.fill(service, KEEPER)
@@ -221,7 +221,7 @@ def test_other_limits_or_images_are_other_places_and_old_ones_are_removed(
     assert new != old
 
 
-def test_those_of_another_keeper_are_left_to_it(
+def test_containers_of_another_maintainer_are_left_alone(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str
 ) -> None:
     pooled.pool.fill(service, KEEPER)
@@ -247,7 +247,9 @@ def test_orphans_of_a_lost_maintainer_are_swept_and_those_of_a_sync_kept(
     assert len(remove_orphans(pooled.engine, service, lambda _owner: False)) == 1
 
 
-def test_a_pool_of_none_starts_none(python_image: str, engine: docker.DockerClient, service: str) -> None:
+def test_a_pool_of_size_zero_starts_no_container(
+    python_image: str, engine: docker.DockerClient, service: str
+) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}))
     assert sandbox.pool.fill(service, KEEPER).started == 0
     assert names(engine, service) == []

@@ -330,7 +330,7 @@ QUESTIONS = {
 }
 
 
-def test_a_file_is_seen_at_all_that_it_asks(sandbox: DockerSandbox) -> None:
+def test_all_accesses_of_a_file_are_traced(sandbox: DockerSandbox) -> None:
     files = {path: f"# kiok\n{text}\n" for path, (text, _) in QUESTIONS.items()}
     tree = MemoryTree({**files, "lib.py": "", "data/x.txt": "x"})
     results = {result.source.path: result for result in compile_tree(tree, sandbox=sandbox).files}

@@ -122,7 +122,7 @@ def problem(result: FileResult) -> Diagnostic:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_needs_what_the_sandbox_lacks_is_told_so(
+def test_a_file_that_needs_what_the_sandbox_lacks_gets_a_hint(
     name: str, results: dict[str, FileResult]
 ) -> None:
     found = problem(results[f"{name}.py"])
@@ -145,7 +145,7 @@ HANGING = {
 }
 
 
-def test_a_file_that_does_not_end_is_told_the_line_it_was_at(impatient: DockerSandbox) -> None:
+def test_a_file_that_hangs_is_reported_with_its_line(impatient: DockerSandbox) -> None:
     files: dict[str, bytes | str] = {"spins.py": "def f():\n    while True: pass\nf()\n"}
     files |= {path: "import kiok\n" + body for path, (body, _, _) in HANGING.items()}
     # A helper that hangs by itself is no DAG; only files that mention kiok fail.

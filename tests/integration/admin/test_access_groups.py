@@ -42,7 +42,7 @@ def test_a_user_of_no_group_sees_no_repository_and_no_totals(ours: Rows, theirs:
     assert "lonely" in ask(nobody, "get", "/admin/metadata/dag/")
 
 
-def test_moving_a_repository_to_another_group_takes_effect_at_once(
+def test_moving_a_repository_to_another_group_takes_effect_immediately(
     vera: Client, ours: Rows, theirs: Rows
 ) -> None:
     pages = [fill(route, theirs) for route in FILLED if route.endswith("change/") and "/metadata/" in route]
@@ -99,7 +99,7 @@ def test_the_permission_to_see_all_needs_no_group(ours: Rows, theirs: Rows) -> N
     assert theirs.tells(shown)
 
 
-def test_accounts_the_queue_and_the_log_are_for_those_who_see_all(
+def test_accounts_queue_and_log_need_the_permission_to_see_all(
     vera: Client, root: Client, theirs: Rows
 ) -> None:
     closed = [route for route in LISTS if route.split("/")[2] in ("auth", "django_q", "admin")]
@@ -210,7 +210,7 @@ def test_the_name_of_a_removed_repository_stays_reserved_with_its_history(
     assert Repository.objects.filter(name="zebra").exists()
 
 
-def test_what_is_asked_for_by_hand_is_asked_for_the_repository_alone(ours: Rows, theirs: Rows) -> None:
+def test_a_manual_request_is_for_its_repository_alone(ours: Rows, theirs: Rows) -> None:
     user = User.objects.create_superuser("root")
     resume(user, ours.repository)
     ask_for_sync(user, ours.repository)

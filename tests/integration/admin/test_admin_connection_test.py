@@ -71,7 +71,7 @@ def unknown_host(work_repo: WorkRepo, repository: Repository, ssh_server: SshSer
     return repository
 
 
-def test_the_button_returns_at_once_and_the_page_shows_the_answer_later(
+def test_the_button_returns_immediately_and_the_answer_is_shown_later(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -122,7 +122,7 @@ def test_an_answer_about_another_configuration_is_not_shown(
     assert panel(browser, repository)["parts"]["line"] == ""
 
 
-def test_the_answer_is_shown_to_the_session_that_asked_only(
+def test_the_answer_is_shown_only_to_the_session_that_requested_it(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -132,9 +132,7 @@ def test_the_answer_is_shown_to_the_session_that_asked_only(
     assert 'id="remote-check"' not in other.get(page(repository)).content.decode()
 
 
-def test_without_a_worker_the_page_says_so_and_gives_up_in_the_end(
-    browser: Client, repository: Repository
-) -> None:
+def test_the_page_reports_a_missing_worker_and_times_out(browser: Client, repository: Repository) -> None:
     LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     browser.post(page(repository, "check"))
     assert "No worker is running" in panel(browser, repository)["parts"]["line"]
@@ -149,7 +147,7 @@ def test_without_a_worker_the_page_says_so_and_gives_up_in_the_end(
     assert "Test again" in shown["parts"]["line"]
 
 
-def test_a_worker_that_fails_is_said_without_its_traceback(browser: Client, repository: Repository) -> None:
+def test_a_failed_worker_is_reported_without_its_traceback(browser: Client, repository: Repository) -> None:
     browser.post(page(repository, "check"))
     task = SignedPackage.loads(OrmQ.objects.get().payload)
     Task.objects.create(
@@ -162,7 +160,7 @@ def test_a_worker_that_fails_is_said_without_its_traceback(browser: Client, repo
     assert "hunter2secret" not in str(shown)
 
 
-def test_a_repository_that_is_gone_by_then_is_said_to_be(repository: Repository) -> None:
+def test_a_repository_deleted_before_the_check_is_reported(repository: Repository) -> None:
     repository.delete()
     assert connection_test_tasks.check_remote(77)["check"]["reason"] == "gone"
     assert connection_test_tasks.accept(77, "ssh-ed25519 SHA256:x", 1)["check"]["reason"] == "gone"

@@ -58,14 +58,14 @@ def test_hostile_names_are_text_in_graph_table_code_and_changes(browser: Client)
         assert "alert(1)" in shown
 
 
-def test_characters_that_turn_code_around_are_shown_as_such(browser: Client) -> None:
+def test_bidirectional_control_characters_in_code_are_shown(browser: Client) -> None:
     make_dag(source="a = 1 # \u202e evil", source_path="a.py")
     shown = text(browser, *page_of())
     assert "\u202e" not in shown
     assert r"\u202e" in shown
 
 
-def test_a_huge_graph_is_not_drawn_but_said_to_be_too_large(browser: Client) -> None:
+def test_a_huge_graph_is_replaced_by_a_message(browser: Client) -> None:
     many = [task(f"t{n}", *[f"t{m}" for m in range(max(0, n - 30), n)]) for n in range(10_000)]
     make_dag(spec=spec(*many), source="- x: [1, 2]\n" * 100_000)
     shown = text(browser, *page_of())
@@ -110,7 +110,7 @@ def test_source_is_coloured_by_its_language_and_numbered(
     assert plain == source
 
 
-def test_a_source_without_end_is_cut_and_a_jar_says_that_it_has_none(browser: Client) -> None:
+def test_a_long_source_is_cut_and_a_jar_has_a_message_instead(browser: Client) -> None:
     make_dag(source="x" * (MAX_CHARACTERS + 500))
     assert "and about 500 more characters" in text(browser, *page_of())
     make_dag("team/b.jar", source=None)
@@ -123,7 +123,7 @@ def test_what_never_was_leads_back_to_the_start(browser: Client, uid: str) -> No
     assert answer.status_code in (302, 404)
 
 
-def test_a_schedule_is_told_in_words_with_the_next_times(browser: Client) -> None:
+def test_a_schedule_is_described_with_its_next_times(browser: Client) -> None:
     make_dag(schedule="5 * * * *")
     shown = text(browser, *page_of()).split("field-next_fire_times")[1].split("</ol>")[0]
     assert "At 5 minutes past the hour" in shown

@@ -73,7 +73,7 @@ def test_runs_are_shown_with_version_picture_and_version_changes(
     assert "version 1: failed, 4.0 s" in bars[1][2]
 
 
-def test_the_history_goes_on_while_a_dag_is_gone_and_when_it_returns(
+def test_history_continues_after_a_dag_is_pruned_and_when_it_returns(
     browser: Client, work_repo: WorkRepo, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
@@ -104,7 +104,7 @@ def test_the_history_goes_on_while_a_dag_is_gone_and_when_it_returns(
     assert "changed, was 2" in back
 
 
-def test_who_may_not_view_versions_or_runs_sees_none_of_them(transactional_db: None) -> None:
+def test_versions_and_runs_need_their_view_permissions(transactional_db: None) -> None:
     make_dag()
     make_version(1)
     make_version(2)

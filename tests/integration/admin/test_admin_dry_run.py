@@ -100,7 +100,9 @@ def test_the_page_shows_the_dry_run_when_it_is_ready_and_writes_nothing(
     assert "The repository was synced after this dry run" in panel(browser, repository)["parts"]["body"]
 
 
-def test_what_could_not_be_judged_is_said_with_its_reason(browser: Client, repository: Repository) -> None:
+def test_files_that_could_not_be_evaluated_are_shown_with_the_reason(
+    browser: Client, repository: Repository
+) -> None:
     Repository.objects.update(url="file:///nowhere/at/all.git")
     browser.post(page(repository, "dry-run"))
     work()
@@ -147,7 +149,7 @@ def test_it_takes_a_post_the_change_permission_and_a_visible_repository(
     assert OrmQ.objects.count() == 0
 
 
-def test_a_dry_run_that_nobody_did_is_given_up(browser: Client, repository: Repository) -> None:
+def test_a_dry_run_that_no_worker_takes_times_out(browser: Client, repository: Repository) -> None:
     browser.post(page(repository, "dry-run"))
     session = browser.session
     (requested,) = session["gitsync_operations_dry-run"]

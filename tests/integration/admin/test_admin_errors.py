@@ -278,7 +278,7 @@ def client_of(*codenames: str) -> Client:
     return client
 
 
-def test_a_user_who_may_not_view_files_has_no_page_of_errors(repository: Repository) -> None:
+def test_the_page_of_errors_needs_the_permission_to_view_files(repository: Repository) -> None:
     make_failing("team", "a.yaml")
     client = client_of("view_repository", "view_dag", "view_syncrun")
 
@@ -287,7 +287,7 @@ def test_a_user_who_may_not_view_files_has_no_page_of_errors(repository: Reposit
     assert Client().get(ERRORS).headers["Location"].startswith("/admin/login/")
 
 
-def test_a_user_who_may_only_view_files_sees_errors_without_dags_or_links(
+def test_permission_to_view_files_shows_errors_without_dags_or_links(
     repository: Repository,
 ) -> None:
     make_failing("team", "a.yaml")

@@ -158,7 +158,7 @@ def test_connections_by_the_names_of_their_properties_and_never_by_a_value(brows
     assert SECRET not in str(list(LogEntry.objects.values()))
 
 
-def test_groups_and_who_is_in_them(browser: Client, ada: User) -> None:
+def test_the_log_has_changes_of_groups_and_their_members(browser: Client, ada: User) -> None:
     done(browser, "/admin/auth/group/add/", name="payments")
     group = Group.objects.get()
     may_view = Permission.objects.get(codename="view_repository")
@@ -178,9 +178,7 @@ def test_groups_and_who_is_in_them(browser: Client, ada: User) -> None:
     assert "groups" in said[2]
 
 
-def test_the_log_is_a_page_that_nobody_can_change_and_goes_with_no_account(
-    browser: Client, ada: User
-) -> None:
+def test_the_log_is_read_only_and_blocks_deletion_of_its_accounts(browser: Client, ada: User) -> None:
     row = Repository.objects.create(name="zebra", url="https://git.example.com/a.git")
     actions.pause(ada, row, "<b>the team moves</b>")
     done(browser, f"{REPOSITORIES}{row.pk}/delete/", post="yes")

@@ -78,7 +78,7 @@ def test_the_form_of_a_channel_writes_url_in_capitals(root: Client) -> None:
     assert "https://… URL of the webhook. Put a URL that is itself secret" in text
 
 
-def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server: WebhookServer) -> None:
+def test_a_test_notification_is_sent_and_its_outcome_is_shown(root: Client, server: WebhookServer) -> None:
     root.post(f"{LIST}add/", form(url=server.url(), all_repositories="on"))
     channel = NotificationChannel.objects.get()
     assert "None yet." in root.get(page(channel)).content.decode()
@@ -102,7 +102,7 @@ def test_a_test_notice_is_sent_and_what_came_of_it_is_shown(root: Client, server
     assert "Requested a test notification." in LogEntry.objects.earliest("-pk").change_message
 
 
-def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
+def test_a_disabled_channel_gets_no_test_notification(root: Client) -> None:
     channel = NotificationChannel.objects.create(name="off", url="https://x.invalid/", enabled=False)
     answer = root.post(page(channel, "test"), follow=True)
     assert "is disabled" in answer.content.decode()
@@ -127,7 +127,7 @@ def test_a_receiver_that_is_switched_off_gets_no_test(root: Client) -> None:
         ({"kind": "email", "addresses": "a@example.com", "secret": "whole"}, "E-mail needs no connection"),
     ],
 )
-def test_what_is_wrong_with_a_receiver_is_said_at_its_field(
+def test_validation_errors_of_a_channel_are_shown_at_their_fields(
     fields: dict[str, str], says: str, root: Client
 ) -> None:
     Connection.objects.create(id="empty")
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_a_receiver_is_said_at_its_field(
     assert not NotificationChannel.objects.exists()
 
 
-def test_nobody_has_a_receiver_told_of_what_they_do_not_see(vera: User, ours: Group) -> None:
+def test_a_user_cannot_choose_repositories_that_they_do_not_see(vera: User, ours: Group) -> None:
     theirs = Group.objects.create(name="theirs")
     seen, hidden = Repository.objects.create(name="seen"), Repository.objects.create(name="hidden")
     seen.groups.add(ours)
@@ -194,7 +194,7 @@ def test_a_connection_is_sent_to_no_server_without_the_view_permission(vera: Use
     assert '<option value="others">' not in offered
 
 
-def test_who_may_only_look_sees_of_a_url_its_host(vera: User, ours: Group) -> None:
+def test_a_user_with_view_permission_sees_only_the_host_of_a_url(vera: User, ours: Group) -> None:
     channel = NotificationChannel.objects.create(
         name="hook", url="https://hooks.example.com/T0/part-of-a-secret"
     )
@@ -208,7 +208,7 @@ def test_who_may_only_look_sees_of_a_url_its_host(vera: User, ours: Group) -> No
     assert client.post(page(channel, "test")).status_code == 403
 
 
-def test_an_edit_tries_the_channel_at_once_and_keeps_the_observed_state(root: Client, ours: Group) -> None:
+def test_an_edit_retries_the_channel_and_keeps_the_observed_state(root: Client, ours: Group) -> None:
     channel = NotificationChannel.objects.create(
         name="hook", url="https://127.0.0.1/", failures=5, holder="x/y"
     )
@@ -235,7 +235,7 @@ def test_a_disabled_channel_gets_no_outdated_messages_later(root: Client, ours: 
     assert not outbox.due().exists()
 
 
-def test_the_link_of_a_notice_is_the_repositorys_page(settings: Settings, root: Client) -> None:
+def test_the_link_of_a_notification_is_the_repositorys_page(settings: Settings, root: Client) -> None:
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com/base")
     repository = Repository.objects.create(name="team")
     link = values_of(Notification(repository=repository, event="failing", at=repository.created_at))["link"]
@@ -245,7 +245,7 @@ def test_the_link_of_a_notice_is_the_repositorys_page(settings: Settings, root: 
     assert root.get(link.removeprefix("https://kiok.example.com/base")).status_code == 200
 
 
-def test_what_was_told_of_a_repository_is_hidden_with_it(vera: User, ours: Group) -> None:
+def test_notifications_of_a_repository_are_hidden_with_it(vera: User, ours: Group) -> None:
     repository = Repository.objects.create(name="zebra")
     repository.groups.add(ours)
     channel = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")

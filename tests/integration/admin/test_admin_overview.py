@@ -97,7 +97,7 @@ def test_each_state_has_a_word_and_a_colour_in_its_row_and_the_totals(browser: C
     assert html.escape(EVIL) in by_name["held"]["Reason"]
 
 
-def test_a_sync_changes_the_cells_that_are_asked_for(
+def test_a_sync_changes_the_cells_that_the_page_requests(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     before = cells(browser)["team"]
@@ -142,7 +142,7 @@ def syncing(name: str, **run: Any) -> SyncRun:
         ({"step": "tomorrow"}, 0, "starting"),
     ],
 )
-def test_a_sync_under_way_has_a_bar_and_says_in_words_how_far_it_is(
+def test_a_running_sync_has_a_progress_bar_with_a_text(
     browser: Client, run: dict[str, Any], percent: int, words: str
 ) -> None:
     syncing("busy", **run)
@@ -151,7 +151,7 @@ def test_a_sync_under_way_has_a_bar_and_says_in_words_how_far_it_is(
     assert status(browser)["busy"] is True
 
 
-def test_a_sync_that_is_over_or_whose_worker_is_gone_has_no_bar(browser: Client) -> None:
+def test_a_finished_sync_or_one_of_a_dead_worker_has_no_bar(browser: Client) -> None:
     over, gone = syncing("over", state=SyncState.FAILED), syncing("gone", step="compile")
     Repository.objects.filter(pk=gone.repository_id).update(lease_expires_at=timezone.now())
     assert "<progress" not in json.dumps(status(browser))
@@ -190,7 +190,7 @@ def test_a_browser_that_has_the_newest_state_gets_304_without_a_body(browser: Cl
     assert changed.headers["ETag"] != first.headers["ETag"]
 
 
-def test_it_says_how_the_installation_is(browser: Client) -> None:
+def test_the_overview_shows_the_state_of_the_installation(browser: Client) -> None:
     shown = totals(browser)
     for fact in health.facts():
         assert f"<dt>{fact.name}</dt>" in shown
@@ -198,7 +198,7 @@ def test_it_says_how_the_installation_is(browser: Client) -> None:
     assert {"Leader", "Workers", "Sandbox", "Database"} <= set(re.findall("<dt>(.*?)</dt>", shown))
 
 
-def test_it_says_whether_anybody_leads(browser: Client) -> None:
+def test_the_overview_shows_whether_there_is_a_leader(browser: Client) -> None:
     assert '<dt>Leader</dt><dd><span class="kiok-badge kiok-bad">none</span>' in totals(browser)
     lease = {"holder": "host:1:worker", "expires_at": timezone.now() + timedelta(minutes=1)}
     LeaderLease.objects.update_or_create(pk=1, defaults=lease)
@@ -244,7 +244,7 @@ def client_of(*codenames: str) -> Client:
     return client
 
 
-def test_a_user_who_may_not_view_repositories_has_no_overview(repository: Repository) -> None:
+def test_the_overview_needs_the_permission_to_view_repositories(repository: Repository) -> None:
     client = client_of("view_sourcefile", "view_dag", "view_syncrun")
     assert client.get(OVERVIEW).status_code == 403
     assert client.get(STATUS).status_code == 403
@@ -252,14 +252,14 @@ def test_a_user_who_may_not_view_repositories_has_no_overview(repository: Reposi
     assert Client().get(STATUS).status_code == 302
 
 
-def test_a_user_who_may_view_repositories_alone_has_no_links_to_errors(repository: Repository) -> None:
+def test_links_to_errors_need_the_permission_to_view_files(repository: Repository) -> None:
     SourceFile.objects.create(repository=repository, path="a.yaml", state=FileState.FAILED)
     shown = text(client_of("view_repository", "view_all_repositories"))
     assert '<span class="kiok-badge kiok-bad">1</span>' in shown
     assert ERRORS not in shown
 
 
-def test_the_overview_comes_first_in_its_section_of_the_index(browser: Client) -> None:
+def test_the_overview_is_first_in_its_section_of_the_index(browser: Client) -> None:
     shown = browser.get("/admin/").content.decode()
     places = [shown.index(f'href="{address}"') for address in (OVERVIEW, "/admin/gitsync/repository/")]
     assert places == sorted(places)

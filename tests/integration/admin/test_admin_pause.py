@@ -80,7 +80,7 @@ def test_without_a_sound_reason_nothing_is_paused(
     assert messages() == []
 
 
-def test_pausing_says_what_becomes_of_a_sync_under_way(browser: Client, repository: Repository) -> None:
+def test_pausing_reports_what_happens_to_a_running_sync(browser: Client, repository: Repository) -> None:
     assert acquire(repository.pk)
     shown = post(browser, repository, "pause", reason="broken push")
     assert shown.count("The running sync commits nothing") == 2
@@ -159,7 +159,7 @@ def test_the_actions_pause_many_with_one_reason_and_resume_them(
     assert messages() == ["Paused: audit", "Paused: audit", "Resumed.", "Resumed."]
 
 
-def test_buttons_that_cannot_work_say_why(browser: Client, repository: Repository) -> None:
+def test_disabled_buttons_show_the_reason(browser: Client, repository: Repository) -> None:
     actions.pause(User.objects.get(), repository, "audit")
     shown = browser.get(page(repository)).content.decode()
     assert shown.count(" disabled>") == 2

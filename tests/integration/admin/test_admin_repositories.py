@@ -26,7 +26,9 @@ from tests.support.servers.ssh import SshServer
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_list_says_how_each_repository_stands(browser: Client, work_repo: WorkRepo, sync: Sync) -> None:
+def test_the_list_shows_the_state_of_each_repository(
+    browser: Client, work_repo: WorkRepo, sync: Sync
+) -> None:
     commit = work_repo.publish({"a.yaml": yaml_dag("a"), "bad.yaml": "dag:\n  id: bad\ntasks: 3\n"})
     sync()
 
@@ -63,7 +65,7 @@ def test_a_password_that_got_into_the_store_is_not_shown(browser: Client) -> Non
         assert "hunter2secret" not in browser.get(address).content.decode()
 
 
-def test_a_declared_repository_is_read_only_and_says_where_it_is_declared(
+def test_a_declared_repository_is_read_only_and_names_its_declaration(
     browser: Client, repository: Repository
 ) -> None:
     Repository.objects.update(managed_by=ManagedBy.CONFIG)
@@ -120,7 +122,7 @@ def test_removing_one_leaves_the_dags_of_another(
     assert list(Dag.objects.values_list("uid", flat=True)) == ["other/a.yaml"]
 
 
-def test_a_user_who_may_only_view_can_neither_change_nor_sync_nor_remove(repository: Repository) -> None:
+def test_view_permission_allows_no_change_sync_or_removal(repository: Repository) -> None:
     viewer = User.objects.create_user("vera", password="x", is_staff=True)
     for codename in ("view_repository", "view_all_repositories"):
         viewer.user_permissions.add(Permission.objects.get(codename=codename))

@@ -21,7 +21,9 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_new_repository_defaults_to_main_and_is_due_at_once(browser: Client, work_repo: WorkRepo) -> None:
+def test_a_new_repository_defaults_to_main_and_is_due_immediately(
+    browser: Client, work_repo: WorkRepo
+) -> None:
     assert 'value="main"' in browser.get(f"{LIST}add/").content.decode()
 
     answer = browser.post(f"{LIST}add/", values(Repository(name="team", url=work_repo.file_url, ref="main")))
@@ -32,7 +34,7 @@ def test_a_new_repository_defaults_to_main_and_is_due_at_once(browser: Client, w
     assert LogEntry.objects.get().object_repr == "team"
 
 
-def test_what_is_wrong_is_said_at_its_field(browser: Client, repository: Repository) -> None:
+def test_validation_errors_are_shown_at_their_fields(browser: Client, repository: Repository) -> None:
     wrong = values(repository, url="gopher://x/y", ref="a..b", subpath="../up", interval_ms="10")
 
     shown = browser.post(page(repository), wrong)
@@ -140,7 +142,7 @@ def connections(transactional_db: None) -> None:
         ({"webhook_secret": "web"}, "webhook_secret", "no 'secret'"),
     ],
 )
-def test_each_field_says_what_is_wrong_with_it_while_typing_and_on_saving(
+def test_each_field_shows_its_error_while_typing_and_on_saving(
     browser: Client,
     repository: Repository,
     connections: None,
@@ -231,7 +233,7 @@ def test_a_limited_user_chooses_own_groups_and_keeps_those_of_others(
     assert "You are in no group" in errors["groups"][0]
 
 
-def test_who_sees_all_may_choose_any_group_or_none(browser: Client, repository: Repository) -> None:
+def test_a_user_who_sees_all_may_choose_any_group_or_none(browser: Client, repository: Repository) -> None:
     group = Group.objects.create(name="data")
     browser.post(page(repository), {**values(repository), "groups": [str(group.pk)]})
     assert list(repository.groups.all()) == [group]
@@ -244,7 +246,7 @@ def test_who_sees_all_may_choose_any_group_or_none(browser: Client, repository: 
     assert not repository.groups.exists()
 
 
-def test_a_name_with_a_history_is_not_taken_up_by_who_may_not_see_it(
+def test_a_name_with_history_cannot_be_reused_without_access_to_it(
     browser: Client, repository: Repository
 ) -> None:
     mine = Group.objects.create(name="mine")

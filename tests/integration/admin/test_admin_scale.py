@@ -100,7 +100,7 @@ def few_and_many(
             call_command("flush", interactive=False, verbosity=0)
 
 
-def test_no_page_asks_the_database_more_often_over_many_rows_than_over_few(
+def test_no_page_makes_more_queries_for_many_rows_than_for_few(
     few_and_many: list[dict[str, Asked]],
 ) -> None:
     few, many = few_and_many

@@ -65,7 +65,7 @@ def press(browser: Client, repository: Repository, **form: str) -> Any:
     return browser.post(f"{LIST}{repository.pk}/sync/", form)
 
 
-def test_the_button_returns_at_once_and_the_page_shows_the_result_later(
+def test_the_button_returns_immediately_and_the_result_is_shown_later(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -129,7 +129,7 @@ def test_a_failure_is_the_result_also_when_it_is_the_same_again(
     assert SyncRun.objects.get().repeats == 1
 
 
-def test_a_request_during_a_sync_waits_for_the_one_that_follows(
+def test_a_request_during_a_sync_waits_for_the_next_sync(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -180,7 +180,7 @@ def test_a_request_that_the_running_sync_served_ends_with_the_next_poll(
     assert SyncRun.objects.count() == 1
 
 
-def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(
+def test_the_action_requests_all_selected_and_shows_them_on_one_page(
     browser: Client, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -200,7 +200,7 @@ def test_the_action_asks_for_all_selected_and_shows_them_on_one_page(
     assert LogEntry.objects.count() == 2
 
 
-def test_without_a_worker_the_page_says_so(browser: Client, repository: Repository) -> None:
+def test_the_page_reports_that_there_is_no_worker(browser: Client, repository: Repository) -> None:
     press(browser, repository)
     assert "No worker is running" not in status(browser, repository)["parts"]["line"]
     LeaderLease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -208,7 +208,7 @@ def test_without_a_worker_the_page_says_so(browser: Client, repository: Reposito
     assert "manage.py run" in browser.get(f"{LIST}{repository.pk}/change/").content.decode()
 
 
-def test_a_worker_that_fails_is_said_without_its_traceback(browser: Client, repository: Repository) -> None:
+def test_a_failed_worker_is_reported_without_its_traceback(browser: Client, repository: Repository) -> None:
     press(browser, repository)
     task = SignedPackage.loads(OrmQ.objects.get().payload)
     Task.objects.create(
@@ -221,7 +221,7 @@ def test_a_worker_that_fails_is_said_without_its_traceback(browser: Client, repo
     assert "hunter2secret" not in str(shown)
 
 
-def test_only_a_post_with_a_csrf_token_asks_for_a_sync(browser: Client, repository: Repository) -> None:
+def test_only_a_post_with_a_csrf_token_requests_a_sync(browser: Client, repository: Repository) -> None:
     assert browser.get(f"{LIST}{repository.pk}/sync/").status_code == 405
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(User.objects.get())
@@ -230,7 +230,7 @@ def test_only_a_post_with_a_csrf_token_asks_for_a_sync(browser: Client, reposito
     assert OrmQ.objects.count() == 0
 
 
-def test_a_repository_that_is_switched_off_is_not_asked_for(browser: Client, repository: Repository) -> None:
+def test_no_sync_is_requested_of_a_disabled_repository(browser: Client, repository: Repository) -> None:
     Repository.objects.update(enabled=False)
     press(browser, repository)
     assert OrmQ.objects.count() == 0

@@ -184,7 +184,7 @@ def test_links_are_those_that_the_viewer_may_follow(
         assert f"/admin/{model}" not in shown
 
 
-def test_a_user_who_does_not_see_the_repository_finds_no_sync_of_it(repository: Repository) -> None:
+def test_syncs_of_an_invisible_repository_are_not_found(repository: Repository) -> None:
     run = started(repository)
     client = client_of("view_syncrun")
     assert client.get(f"{LIST}{run.pk}/status/").status_code == 404
@@ -192,7 +192,7 @@ def test_a_user_who_does_not_see_the_repository_finds_no_sync_of_it(repository: 
     assert ">team<" not in text(client, LIST)
 
 
-def test_a_user_who_may_not_view_syncs_has_no_status(repository: Repository) -> None:
+def test_the_status_needs_the_permission_to_view_syncs(repository: Repository) -> None:
     run = started(repository)
     assert (
         client_of("view_repository", "view_all_repositories").get(f"{LIST}{run.pk}/status/").status_code

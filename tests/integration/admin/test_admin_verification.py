@@ -72,7 +72,7 @@ def test_what_is_entered_is_stored_and_makes_the_repository_due(
         ({"verify": "commit", "verify_keys": "none"}, "verify_keys", "not one of the available choices"),
     ],
 )
-def test_what_is_wrong_about_signatures_is_said_at_its_field(
+def test_errors_of_signature_settings_are_shown_at_their_fields(
     browser: Client, repository: Repository, keys: Connection, changes: dict[str, str], field: str, says: str
 ) -> None:
     shown = browser.post(page(repository), form(repository, **changes))

@@ -122,7 +122,7 @@ def test_a_name_is_there_once_per_user_and_a_token_cannot_be_changed(vera: Clien
     assert ApiToken.objects.get().name == "ci"
 
 
-def test_who_may_not_add_tokens_makes_none(transactional_db: None) -> None:
+def test_creating_a_token_needs_the_permission_to_add_tokens(transactional_db: None) -> None:
     client = logged_in(make_user("walt", "view_apitoken"))
     assert client.post(f"{LIST}add/", FORM).status_code == 403
     assert not ApiToken.objects.exists()

@@ -131,7 +131,7 @@ def test_filters_and_searches_reveal_nothing_of_another_group(
     assert api.ok(path)["items"]
 
 
-def test_who_sees_all_sees_all_and_a_move_to_another_group_counts_at_once(
+def test_permission_to_see_all_and_group_changes_count_immediately(
     rows: tuple[Repository, Repository],
 ) -> None:
     vera = make_user("vera", "*", groups=["a"])
@@ -250,7 +250,7 @@ def test_the_admins_session_is_no_token(transactional_db: None) -> None:
     assert Client().get("/api/v1/docs").headers["Location"].startswith("/admin/login/")
 
 
-def test_who_am_i_tells_what_the_token_is_good_for(transactional_db: None) -> None:
+def test_me_shows_the_scopes_of_the_token(transactional_db: None) -> None:
     user = make_user("vera", "view_repository", groups=["a"])
     token, row = make_token(user, scopes=["read"], name="ci")
     said = Api(token).ok("/api/v1/")

@@ -47,7 +47,7 @@ def test_a_page_costs_the_same_queries_for_2_and_for_20_rows(path: str, api: Api
     assert queries(range(2)) == queries(range(2, 20)) <= 8
 
 
-def test_every_list_goes_on_by_its_cursor(api: Api) -> None:
+def test_every_list_continues_at_its_cursor(api: Api) -> None:
     for number in range(3):
         make_everything(f"r{number}", mark=f"m{number}")
     uid = "r0/m0.yaml"
@@ -103,7 +103,7 @@ def test_every_list_goes_on_by_its_cursor(api: Api) -> None:
         ("GET", "/api/v1/dags?" + "&".join(f"a{n}=1" for n in range(1100)), None, "", 400),
     ],
 )
-def test_whatever_is_wrong_is_told_as_a_problem(
+def test_every_error_is_a_problem_document(
     method: str, path: str, body: bytes | None, content_type: str, status: int, api: Api
 ) -> None:
     from django.test import Client
@@ -131,7 +131,7 @@ def test_head_answers_as_get_without_the_body(path: str, status: int, api: Api) 
     assert head["Content-Type"] == full["Content-Type"]
 
 
-def test_a_defect_shows_no_details_and_a_lost_database_says_try_again(
+def test_a_defect_has_no_details_and_a_lost_database_a_retry_hint(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Repository.objects.create(name="team", url=URL)

@@ -101,7 +101,7 @@ def test_the_fields_are_those_of_the_admins_form() -> None:
         ({"managedBy": "config"}, "managedBy", "not permitted"),
     ],
 )
-def test_what_is_wrong_is_told_by_field_and_nothing_is_written(
+def test_validation_errors_are_returned_per_field_and_nothing_is_written(
     sent: dict[str, Any], field: str, said: str, api: Api
 ) -> None:
     Repository.objects.create(name="taken", url=URL)

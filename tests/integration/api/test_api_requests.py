@@ -125,9 +125,7 @@ def test_without_a_worker_a_request_waits_and_can_be_followed(api: Api, reposito
     assert api.get(answers[0]["Location"]).status_code == 404
 
 
-def test_a_result_that_the_queue_forgot_and_a_worker_that_failed_are_told(
-    api: Api, repository: Repository
-) -> None:
+def test_a_lost_result_and_a_failed_worker_are_reported(api: Api, repository: Repository) -> None:
     sync, dry, failed = (
         api("POST", f"repositories/team/{action}", {}) for action in ("sync", "dry-run", "dry-run")
     )
@@ -239,7 +237,7 @@ def test_details_that_need_another_permission_are_left_out(transactional_db: Non
     assert (failing["served"], failing["servedInAll"]) == ([], 0)
 
 
-def test_a_sync_can_be_asked_for_without_a_body(api: Api, repository: Repository) -> None:
+def test_a_sync_can_be_requested_without_a_body(api: Api, repository: Repository) -> None:
     def send(method: str, path: str) -> Any:
         return Client().generic(
             method, f"/api/v1/repositories/team{path}", content_type="", headers=api.headers

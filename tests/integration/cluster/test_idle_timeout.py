@@ -54,7 +54,7 @@ def ask_by_webhook(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize("action", [give_back, take_a_turn, fail_to_reach, reach_again, ask_by_webhook])
-def test_a_process_that_holds_a_lock_others_wait_for_may_not_stand_still(
+def test_transactions_that_hold_contended_locks_have_an_idle_timeout(
     action: Callable[[Repository], None], work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -80,7 +80,7 @@ def test_a_repository_that_hangs_delays_no_other(
         ssh_server.delay(0)
 
 
-def test_workers_stop_at_once_when_they_are_told_to(work_repo: WorkRepo, repository: Repository) -> None:
+def test_workers_stop_on_sigterm(work_repo: WorkRepo, repository: Repository) -> None:
     with workers(EVERY_SECOND) as cluster:
         eventually(leader_pid, 20, "a leader")
         stop(cluster)
@@ -167,7 +167,7 @@ def test_two_candidates_never_both_win() -> None:
     assert LeaderLease.objects.get().holder == usurper.holder
 
 
-def test_a_process_that_is_gone_is_known_to_be_dead() -> None:
+def test_a_process_that_has_ended_counts_as_dead() -> None:
     assert not is_dead(process_name())
     host, boot, _pid, start, *rest = process_name().split("/")
     assert is_dead("/".join((host, boot, "4194304", start, *rest)))

@@ -42,7 +42,7 @@ def leading() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_switched_off")
-def test_the_leader_clears_away_and_wakes_workers_but_looks_at_nothing(
+def test_the_leader_removes_old_rows_and_dispatches_but_polls_nothing(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -61,7 +61,7 @@ def old_row(name: str, seconds: float) -> None:
     Worker.objects.create(name=name, started_at=then, seen_at=then)
 
 
-def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present: Heartbeat) -> None:
+def test_a_worker_has_a_row_with_its_last_report_while_it_runs(present: Heartbeat) -> None:
     present.start()
     eventually(row, 10, "the row is there")
     first = Worker.objects.get()
@@ -79,7 +79,7 @@ def test_a_row_comes_with_the_worker_tells_what_it_saw_and_goes_with_it(present:
     assert row() is None
 
 
-def test_each_write_removes_the_rows_of_workers_long_gone(present: Heartbeat) -> None:
+def test_each_write_removes_the_rows_of_workers_that_ended_long_ago(present: Heartbeat) -> None:
     old_row("gone", heartbeat.FORGET_SECONDS + 1)
     old_row("late", heartbeat.ALIVE_SECONDS + 1)
     assert not alive().exists()
@@ -110,7 +110,7 @@ def test_to_write_a_row_again_touches_no_index(present: Heartbeat) -> None:
     assert total - before[0] == hot - before[1]
 
 
-def test_nothing_is_said_during_a_database_loss_and_then_the_row_returns(
+def test_a_database_loss_is_not_logged_and_then_the_row_returns(
     present: Heartbeat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(heartbeat, "INTERVAL_SECONDS", 0.1)

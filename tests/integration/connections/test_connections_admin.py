@@ -121,7 +121,7 @@ def test_named_properties_are_set_and_removed(admin_client: Client, saved: Conne
     assert stored() == {"username": "deploy", "token": "abc"}
 
 
-def test_a_form_with_an_error_comes_back_without_the_values(admin_client: Client) -> None:
+def test_a_form_with_an_error_is_shown_without_the_values(admin_client: Client) -> None:
     answer = admin_client.post(ADD, fields(id="bad id", changes=f"password={SECRET}"))
     assert answer.status_code == 200
     assert b"An id matches" in answer.content
@@ -142,7 +142,7 @@ def test_no_value_is_in_messages_or_the_admins_log(admin_client: Client, saved: 
     assert "password, -username" in "".join(entries)
 
 
-def test_without_a_master_key_the_pages_say_what_to_do(admin_client: Client) -> None:
+def test_without_a_master_key_the_pages_show_a_remedy(admin_client: Client) -> None:
     with override_settings(KIOK_MASTER_KEY=lambda: None):
         for page in (LIST, ADD):
             answer = admin_client.get(page)
@@ -155,7 +155,7 @@ def test_without_a_master_key_the_pages_say_what_to_do(admin_client: Client) -> 
     assert not Connection.objects.exists()
 
 
-def test_with_another_master_key_the_pages_say_so(admin_client: Client, saved: Connection) -> None:
+def test_with_another_master_key_the_pages_report_it(admin_client: Client, saved: Connection) -> None:
     with override_settings(KIOK_MASTER_KEY=lambda: "another master key of enough characters"):
         answer = admin_client.get(change_url())
         assert b"does not decrypt data key 1" in answer.content
@@ -174,9 +174,7 @@ def test_the_id_cannot_be_changed(admin_client: Client, saved: Connection) -> No
     assert [connection.id for connection in Connection.objects.all()] == ["git-main"]
 
 
-def test_an_edit_from_a_stale_page_keeps_what_was_stored_meanwhile(
-    admin_client: Client, saved: Connection
-) -> None:
+def test_an_edit_from_a_stale_page_keeps_concurrent_changes(admin_client: Client, saved: Connection) -> None:
     admin_client.get(change_url())
     Connection.objects.get().update_properties({"token": "meanwhile"})
     admin_client.post(change_url(), fields(changes="other=1"))

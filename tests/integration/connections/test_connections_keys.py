@@ -234,7 +234,7 @@ def test_a_killed_rotation_leaves_all_keys_under_the_old_one() -> None:
         ("not the key of these connections at all", NEW, "KIOK_MASTER_KEY does not decrypt data key 1"),
     ],
 )
-def test_unusable_master_keys_change_nothing_and_are_told_apart(
+def test_unusable_master_keys_change_nothing_and_are_distinguished(
     old: str | None, new: str | None, says: str
 ) -> None:
     make("one", token="1")
@@ -248,7 +248,7 @@ def test_unusable_master_keys_change_nothing_and_are_told_apart(
         assert key is None or key not in str(caught.value)
 
 
-def test_after_the_loss_of_the_master_key_connections_can_be_entered_anew() -> None:
+def test_after_the_loss_of_the_master_key_connections_can_be_reentered() -> None:
     make("git", username="deploy", password="old password")
     make("hook", secret="old secret")
     rotate_key()

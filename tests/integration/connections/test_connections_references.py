@@ -28,7 +28,7 @@ def test_references_are_replaced_and_everything_else_stays() -> None:
     assert references.resolve(text) == "me:pw k ${HOME} $conn.a.b #{ds} ${connx.a.b}"
 
 
-def test_what_a_reference_brings_in_is_not_looked_through_again() -> None:
+def test_references_in_a_resolved_value_are_not_resolved() -> None:
     make("a", one="${conn.a.two}", two="\\1 secret")
     assert references.resolve("${conn.a.one}") == "${conn.a.two}"
     assert references.resolve("${conn.a.two}") == "\\1 secret"

@@ -46,7 +46,7 @@ def test_reencrypting_brings_every_connection_under_the_new_key() -> None:
     assert stored("c000").updated_at == before
 
 
-def test_an_interrupted_reencryption_goes_on_where_it_stopped() -> None:
+def test_an_interrupted_reencryption_continues_where_it_stopped() -> None:
     for number in range(3):
         make(f"c{number}", token=str(number))
     rotate()
@@ -83,7 +83,7 @@ def test_a_connection_with_a_lost_data_key_is_reported_and_blocks_no_other() -> 
     assert stored("kept").sealed["token"]["v"] == 3
 
 
-def test_without_the_master_key_rotation_says_so_and_changes_nothing() -> None:
+def test_without_the_master_key_rotation_fails_and_changes_nothing() -> None:
     make(token="1")
     with with_master_key(None), pytest.raises(CommandError, match="no master key"):
         rotate()
@@ -91,14 +91,14 @@ def test_without_the_master_key_rotation_says_so_and_changes_nothing() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_first_key_is_made_once_when_many_store_at_once() -> None:
+def test_concurrent_writers_create_the_first_key_once() -> None:
     at_once(8, lambda number: make(f"c{number}", token=str(number)))
     assert DataKey.objects.count() == 1
     assert [stored(f"c{n}").properties() for n in range(8)] == [{"token": str(n)} for n in range(8)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rotations_re_encryptions_and_edits_at_once_lose_no_value() -> None:
+def test_concurrent_rotations_and_edits_lose_no_value() -> None:
     for number in range(6):
         make(f"c{number}", base=str(number))
 

@@ -72,7 +72,7 @@ class TestManyRefs:
         assert error.reason is GitReason.REF_MISSING
         assert says in str(error).replace("Similar is ", "Similar are "), str(error)
 
-    def test_of_more_refs_than_are_read_nothing_is_said_that_is_not_known(
+    def test_beyond_the_limit_of_refs_only_known_facts_are_reported(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
         """The listing is of about 20 MB; 16 MiB of it are read."""
@@ -99,7 +99,9 @@ class TestManyRefs:
         assert found.reason == "ref_missing"
         assert "It has 3001 branches. Similar are 'team/feature-00" in found.message
 
-    def test_a_repository_without_refs_is_said_to_be_empty(self, work_repo: WorkRepo, mirror: Mirror) -> None:
+    def test_a_repository_without_refs_is_reported_as_empty(
+        self, work_repo: WorkRepo, mirror: Mirror
+    ) -> None:
         error = _absent(mirror, url_of(work_repo), "main")
         assert error.reason is GitReason.REF_MISSING
         assert "It has no branches: the repository is empty" in str(error)
@@ -119,7 +121,7 @@ class TestOtherAnswers:
     @pytest.mark.parametrize("page", PAGES)
     @pytest.mark.parametrize("ref", ["main", "tag:v1", "semver:^1"])
     @pytest.mark.rule("failure.classified")
-    def test_a_web_page_is_said_to_be_one(
+    def test_a_web_page_is_reported_as_such(
         self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror, page: str, ref: str
     ) -> None:
         work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -133,7 +135,7 @@ class TestOtherAnswers:
             assert "alert" not in str(caught.value)
 
     @pytest.mark.rule("running.redaction")
-    def test_the_headers_that_tell_so_do_not_show_the_credential(
+    def test_reported_headers_do_not_show_the_credential(
         self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror, git_client: GitClient
     ) -> None:
         secret = "canary-of-the-page"
@@ -152,7 +154,7 @@ class TestOtherAnswers:
     @pytest.mark.parametrize(
         ("media", "says"), [("application/json", "'application/json'"), ("", "without a media type")]
     )
-    def test_another_answer_is_said_not_to_be_git(
+    def test_an_answer_that_is_not_git_is_reported(
         self, https_server: HttpsServer, work_repo: WorkRepo, mirror: Mirror, media: str, says: str
     ) -> None:
         https_server.faults["dags.git"] = Fault.PAGE
@@ -167,7 +169,7 @@ class TestOtherAnswers:
         assert (error.reason, "is empty" in str(error)) == (GitReason.REF_MISSING, True), str(error)
 
     @pytest.mark.django_db(transaction=True)
-    def test_testing_the_connection_says_so_too(
+    def test_the_connection_test_reports_it_too(
         self, https_server: HttpsServer, repository: Repository, trusting: None
     ) -> None:
         https_server.faults["dags.git"] = Fault.PAGE
@@ -182,7 +184,7 @@ class TestOtherAnswers:
 @pytest.mark.parametrize("subpath", ["", "dags"])
 @pytest.mark.parametrize("way", ["https", "ssh", "file"])
 @pytest.mark.rule("failure.classified")
-def test_objects_that_are_missing_at_the_server_are_said_to_be(
+def test_objects_missing_at_the_server_are_reported(
     way: str,
     subpath: str,
     what: str,

@@ -61,7 +61,7 @@ def test_the_version_is_known_and_new_enough(client: GitClient) -> None:
     assert client.git_version() >= MINIMUM_GIT_VERSION
 
 
-def test_no_git_is_an_error_that_says_so(client: GitClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_git_is_reported(client: GitClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(GitPersonError, match="not installed") as caught:
         client.git_version()
@@ -81,7 +81,7 @@ def test_output_is_capped_while_it_is_read(client: GitClient) -> None:
     assert caught.value.reason is GitReason.OUTPUT_TOO_LARGE
 
 
-def test_a_flood_of_errors_is_no_trouble(client: GitClient) -> None:
+def test_a_flood_of_error_output_is_cut(client: GitClient) -> None:
     with pytest.raises(GitError) as caught:
         client.run(_shell("seq 1 200000 >&2; echo the end >&2; exit 3"))
     assert "the end" in str(caught.value)
@@ -98,7 +98,7 @@ def test_the_time_limit_ends_the_whole_process_group(client: GitClient, tmp_path
 
 
 @pytest.mark.rule("running.time-limit")
-def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     script = "trap '' TERM; sleep 3600 & sleep 3600"
     process = GitProcess(
         ["/bin/sh", "-c", script],
@@ -111,7 +111,7 @@ def test_what_ignores_term_is_killed_with_its_children(tmp_path: Path) -> None:
     wait_until(lambda: group_members(process.pid) == [], "all are gone")
 
 
-def test_children_git_leaves_behind_hold_nothing_up(client: GitClient) -> None:
+def test_children_that_git_leaves_behind_delay_nothing(client: GitClient) -> None:
     # Waiting for the child would be a time-out.
     assert client.run(_shell("sleep 3600 & echo done")) == b"done\n"
 

@@ -66,7 +66,7 @@ def test_one_module_starts_git_and_takes_nothing_of_gitpython_but_execute() -> N
 
 
 @pytest.mark.rule("running.one-door")
-def test_nobody_starts_git_by_other_means() -> None:
+def test_git_is_started_only_by_its_client() -> None:
     """No list of arguments anywhere begins with git, and no text names it as a command."""
     for path, tree in _sources():
         for node in ast.walk(tree):
@@ -187,7 +187,7 @@ def test_keys_are_kept_in_memory_where_the_system_has_a_place_for_that(tmp_path:
 
 @pytest.mark.rule("credentials.key-in-memory")
 @pytest.mark.parametrize("planted", ["link", "file", "nothing"])
-def test_a_place_that_somebody_else_planted_there_is_not_used(
+def test_a_folder_of_another_user_is_not_used(
     planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(private_directory, "_is_tmpfs", lambda _path: True)

@@ -155,7 +155,7 @@ def test_a_redirect_is_refused_and_the_other_host_sees_nothing(
         assert other.requests == []
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path, url: RemoteUrl) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused_by_git(tmp_path: Path, url: RemoteUrl) -> None:
     client = GitClient(GitSettings(home=tmp_path / "h", allow_private_hosts=frozenset({"localhost"})))
     with pytest.raises(GitPersonError) as caught:
         Mirror(tmp_path / "m", client).probe(url, MAIN, None)

@@ -28,7 +28,7 @@ MAIN = parse_ref("main")
 
 class TestWhatIsFollowed:
     @pytest.mark.rule("paths.full-names")
-    def test_a_branch_and_a_tag_of_the_same_name_are_told_apart(
+    def test_a_branch_and_a_tag_of_the_same_name_are_distinguished(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
         old = work_repo.publish({"a": "1"})
@@ -220,7 +220,7 @@ def test_disk_use_is_bounded_over_many_force_pushes(work_repo: WorkRepo, mirror:
     assert len((mirror.git_directory / "shallow").read_text().split()) <= 2 * housekeeping.MAX_SHALLOW_MARKS
 
 
-def test_a_mirror_discarded_while_another_waits_for_it_is_locked_anew(
+def test_a_mirror_discarded_while_another_waits_is_locked_again(
     work_repo: WorkRepo, mirror: Mirror, git_client: GitClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other has opened the lock that is then removed, and gets it afterwards: it must not take that for the lock."""

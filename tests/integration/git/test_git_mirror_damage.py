@@ -27,7 +27,7 @@ class TestDamage:
 
     @pytest.mark.rule("content.broken-mirror")
     @pytest.mark.case("recovery.vanished")
-    def test_a_mirror_that_vanished_is_made_anew(
+    def test_a_deleted_mirror_is_created_again(
         self, work_repo: WorkRepo, mirror: Mirror, commit: str
     ) -> None:
         shutil.rmtree(mirror.directory)

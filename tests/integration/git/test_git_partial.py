@@ -50,7 +50,7 @@ def asked(https_server: HttpsServer) -> Callable[[], int]:
 
 
 class TestWithFilters:
-    def test_what_is_wanted_comes_in_two_requests_and_nothing_else_comes(
+    def test_the_wanted_objects_are_fetched_in_two_requests_and_no_others(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
     ) -> None:
         commit = work_repo.publish(FILES)
@@ -70,7 +70,7 @@ class TestWithFilters:
         assert asked() == 3
         assert len(contents(mirror, commit, SCOPE)) == 500 + len(WANTED)
 
-    def test_later_only_what_is_new_comes(
+    def test_later_fetches_transfer_only_new_objects(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, asked: Callable[[], int]
     ) -> None:
         work_repo.publish(FILES)
@@ -220,7 +220,7 @@ class TestNeverAbsence:
         assert mirror.fetch(url, MAIN, None, SCOPE) == commit
         assert contents(mirror, commit, SCOPE) == expected(FILES, WANTED)
 
-    def test_a_fetch_of_the_files_that_fails_leaves_an_error_and_is_made_good(
+    def test_a_failed_fetch_of_files_is_an_error_and_is_repeated(
         self,
         work_repo: WorkRepo,
         mirror: Mirror,

@@ -112,11 +112,11 @@ class TestCommits:
         assert [content for _, content in tree.read(tree.entries)] == [b"1"]
 
     @pytest.mark.rule("failure.probe")
-    def test_looking_at_it_asks_nobody(self, mirror: Mirror) -> None:
+    def test_a_poll_of_a_fixed_commit_contacts_no_server(self, mirror: Mirror) -> None:
         nowhere = parse_url("file:///nowhere/at/all", allow_protocols=PROTOCOLS)
         assert mirror.probe(nowhere, parse_ref("commit:" + "a" * 40), None) == "a" * 40
 
-    def test_one_that_is_not_there_is_missing(
+    def test_a_commit_that_does_not_exist_is_missing(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
     ) -> None:
         work_repo.publish({"a": "1"})

@@ -117,7 +117,7 @@ def test_a_repository_that_changes_its_format_is_followed(
 
 
 @pytest.mark.parametrize(("form", "other", "digits"), [("sha256", "SHA-256", 64), ("sha1", "SHA-1", 40)])
-def test_a_commit_in_the_other_format_is_said_to_be(
+def test_a_commit_in_the_other_object_format_is_reported(
     tmp_path: Path, mirror: Mirror, form: str, other: str, digits: int
 ) -> None:
     work = WorkRepo(tmp_path / "more", object_format=form)

@@ -141,7 +141,7 @@ class TestWhatIsMissing:
 
     @pytest.mark.parametrize("status", [0, 2])
     @pytest.mark.parametrize("program", ["gpg", "ssh-keygen"])
-    def test_a_program_that_says_nothing_is_not_believed_and_asked_again_later(
+    def test_a_silent_program_is_not_trusted_and_is_run_again_later(
         self,
         program: str,
         status: int,
@@ -192,7 +192,7 @@ class TestWhatIsMissing:
         wait_until(lambda: not [line for line in command_lines() if nap in line], "the program has ended")
 
     @pytest.mark.parametrize("damage", ["altered", "cut off"])
-    def test_a_damaged_key_beside_a_good_one_is_told_at_its_property(
+    def test_a_damaged_key_next_to_a_good_one_is_reported_by_property(
         self, damage: str, work_repo: WorkRepo, openpgp: OpenPgpKeys, verification: Verification
     ) -> None:
         signed_commit(work_repo, openpgp.home.options(openpgp.ada))

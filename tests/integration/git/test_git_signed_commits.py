@@ -179,7 +179,7 @@ class TestSshCommits:
         ],
         ids=["pattern", "two", "quoted", "namespaces", "valid-after"],
     )
-    def test_each_form_of_a_line_that_ssh_keygen_knows_serves(
+    def test_each_form_of_a_line_that_ssh_keygen_accepts_is_accepted(
         self,
         principal: str,
         options: str,
@@ -243,7 +243,7 @@ class TestSshCommits:
         assert "does not match the signed content" in message
         assert f"{ssh_ada.fingerprint} (ada)" in message
 
-    def test_a_certificate_is_refused_and_told_from_a_key(
+    def test_a_certificate_is_refused_and_distinguished_from_a_key(
         self, work_repo: WorkRepo, ssh_ada: SshKey, ssh_eve: SshKey, verification: Verification
     ) -> None:
         certificate = ssh_eve.path.with_name("eve-cert.pub")

@@ -87,7 +87,7 @@ def test_a_key_with_a_passphrase_is_unlocked(
 
 
 @pytest.mark.parametrize("form", ["openssh", "pem", "pkcs8"])
-def test_a_wrong_passphrase_is_said_to_be_one_and_not_shown(
+def test_a_wrong_passphrase_is_reported_and_not_shown(
     ssh_server: SshServer, tmp_path: Path, mirror: Mirror, url: RemoteUrl, form: str
 ) -> None:
     path = tmp_path / "key"
@@ -177,7 +177,7 @@ def test_an_unknown_host_key_is_refused_with_the_way_to_accept_it(
     assert mirror.probe(url, MAIN, SshCredential(key, line + "\n")) == commit
 
 
-def test_a_changed_host_key_is_refused_and_told_from_an_unknown_one(
+def test_a_changed_host_key_is_refused_unlike_an_unknown_one(
     ssh_server: SshServer, mirror: Mirror, url: RemoteUrl
 ) -> None:
     credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
@@ -242,7 +242,7 @@ def test_a_login_named_by_the_connection_is_used_when_the_url_names_none(
     assert mirror.probe(bare, MAIN, credential_from_properties(properties, bare)) == commit
 
 
-def test_an_ssh_url_without_credential_says_what_it_needs(mirror: Mirror, url: RemoteUrl) -> None:
+def test_an_ssh_url_without_credential_is_refused_with_a_remedy(mirror: Mirror, url: RemoteUrl) -> None:
     with pytest.raises(GitPersonError, match="privateKey") as caught:
         mirror.probe(url, MAIN, None)
     assert caught.value.reason is GitReason.CREDENTIAL_INVALID

@@ -104,7 +104,7 @@ class TestTree:
             list(tree.read([entry for entry in tree.entries if entry.path == "sub"]))
 
     @pytest.mark.rule("paths.subpath-in-tree")
-    def test_a_missing_subpath_differs_from_one_that_is_there(
+    def test_a_missing_subpath_differs_from_an_existing_one(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
         work_repo.publish({"dags/prod/a.yaml": "1", "dags2/b.yaml": "1"})

@@ -73,7 +73,7 @@ def test_accepting_the_same_key_twice_is_accepting_it_once(
     assert known_hosts() == ssh_server.known_hosts
 
 
-def test_two_who_accept_at_once_write_one_line(
+def test_two_concurrent_acceptances_write_one_line(
     deploy: Connection, repository: Repository, ssh_server: SshServer
 ) -> None:
     key = check(repository).presented_key
@@ -127,7 +127,7 @@ def test_where_the_host_has_a_key_of_another_type_none_is_accepted(
 
 
 @pytest.mark.parametrize("what", ["no ssh", "no connection", "no server", "no master key"])
-def test_where_no_key_can_be_accepted_the_refusal_says_why(
+def test_the_refusal_names_the_reason_why_no_key_can_be_accepted(
     what: str,
     deploy: Connection,
     repository: Repository,

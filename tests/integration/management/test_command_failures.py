@@ -105,7 +105,7 @@ def test_each_command_reports_a_lost_database_in_one_line(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_command_tells_tables_of_another_version_and_what_to_run(tmp_path: Path) -> None:
+def test_each_command_reports_tables_of_another_version_with_a_remedy(tmp_path: Path) -> None:
     commands = [["gitsync", "--list"], ["gitsync", "--now"], ["rotate_key"], ["changepassword", "ada"]]
     with fresh_database():
         url = os.environ["DATABASE_URL"]
@@ -125,7 +125,7 @@ def test_each_command_tells_tables_of_another_version_and_what_to_run(tmp_path: 
         ), line
 
 
-def test_the_web_server_says_why_it_does_not_start_and_stays_stopped() -> None:
+def test_the_web_server_reports_why_it_does_not_start_and_stays_stopped() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import kiok.server.wsgi"],
         cwd=ROOT,

@@ -98,7 +98,7 @@ def test_only_the_named_repositories_are_synced(work_repo: WorkRepo, repository:
     assert list(Dag.objects.values_list("uid", flat=True)) == ["other/a.yaml"]
 
 
-def test_the_dry_run_and_the_table_tell_what_would_change(
+def test_the_dry_run_and_the_table_show_what_would_change(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -79,7 +79,7 @@ def test_a_well_installation_has_a_line_for_each_part_and_status_0(
     assert "\x1b" not in printed  # it is no terminal
 
 
-def test_what_failed_is_told_with_what_to_do_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_check_is_reported_with_a_remedy_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     Worker.objects.all().delete()
     status, printed = doctor(capsys, "--only", "workers", "--only", "database", "--skip", "database")
     assert status == 1
@@ -88,7 +88,7 @@ def test_what_failed_is_told_with_what_to_do_and_status_1(capsys: pytest.Capture
         call_command("doctor", "--only", "disc")
 
 
-def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
+def test_hanging_and_broken_checks_stop_no_other() -> None:
     released = threading.Event()
 
     def hang() -> CheckResult:
@@ -110,7 +110,7 @@ def test_a_check_that_hangs_and_one_that_breaks_stop_no_other() -> None:
 
 
 @pytest.mark.parametrize("kind", ["refuses", "is silent", "is of another version"])
-def test_without_a_database_the_other_parts_are_told_nevertheless(kind: str, tmp_path: Path) -> None:
+def test_without_a_database_the_other_parts_are_still_checked(kind: str, tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))  # takes connections, and never says anything
     port = 1 if kind == "refuses" else listener.getsockname()[1]
     url = f"postgresql://kiok:{DATABASE_PASSWORD}@127.0.0.1:{port}/kiok?connect_timeout=2"
@@ -167,7 +167,7 @@ def test_tables_of_another_version_are_seen() -> None:
     assert told(ahead) == ("fail", "the database belongs to a newer version: gitsync.9999_later")
 
 
-def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
+def test_a_missing_table_is_reported_by_each_check_that_needs_it() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE gitsync_leadership RENAME TO gone")
         try:
@@ -185,7 +185,7 @@ def test_a_table_that_is_missing_is_told_at_each_part_that_needs_it() -> None:
         (40.0, "fail", "40.0 s ahead of"),
     ],
 )
-def test_a_clock_that_is_off_is_told(ahead_seconds: float, status: str, says: str) -> None:
+def test_a_wrong_clock_is_reported(ahead_seconds: float, status: str, says: str) -> None:
     found = told(database.judged_clock(ahead_seconds))
     assert found[0] == status
     assert says in found[1]
@@ -195,7 +195,7 @@ def test_a_clock_that_is_off_is_told(ahead_seconds: float, status: str, says: st
 # Who works.
 
 
-def test_a_task_that_waits_for_long_is_told(well: None) -> None:
+def test_a_task_that_waits_for_long_is_reported(well: None) -> None:
     assert told(workers.queue()) == ("ok", "0 waiting, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     assert told(workers.queue())[0] == "ok"
@@ -205,7 +205,7 @@ def test_a_task_that_waits_for_long_is_told(well: None) -> None:
     assert "for 3600 s" in text
 
 
-def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -> None:
+def test_a_long_queued_sync_is_reported_for_any_broker(well: None) -> None:
     assert told(workers.syncs()) == ("ok", "0 queued, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     OrmQ.objects.all().delete()
@@ -214,7 +214,7 @@ def test_a_sync_that_waits_for_long_is_told_whatever_wakes_workers(well: None) -
     assert told(workers.syncs()) == ("warn", "1 queued, 0 running, the oldest queued for 7200 s")
 
 
-def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> None:
+def test_the_leader_and_its_start_are_reported_and_a_missing_leader(well: None) -> None:
     status, text = told(workers.leader())
     assert status == "ok"
     assert f"process {os.getpid()}, since {timezone.now():%Y-%m-%d}" in text
@@ -222,7 +222,7 @@ def test_who_leads_and_since_when_is_told_and_that_nobody_does(well: None) -> No
     assert told(workers.leader())[0] == "fail"
 
 
-def test_a_worker_without_an_engine_is_told_with_its_machine(well: None) -> None:
+def test_a_worker_without_an_engine_is_reported_with_its_host(well: None) -> None:
     assert told(workers.workers()) == ("ok", "1 alive on ant")
     Worker.objects.update(engine="no Docker engine answers")
     assert told(workers.workers()) == (
@@ -231,7 +231,7 @@ def test_a_worker_without_an_engine_is_told_with_its_machine(well: None) -> None
     )
 
 
-def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
+def test_channels_whose_last_attempt_failed_are_reported(settings: Settings) -> None:
     assert told(workers.notifications()) == ("ok", "no notification channel is configured")
     hook = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
     assert told(workers.notifications()) == ("warn", "1 channel; notifications have no links")
@@ -244,7 +244,7 @@ def test_receivers_that_cannot_be_told_are_told_of(settings: Settings) -> None:
     assert told(workers.notifications())[0] == "fail"
 
 
-def test_notices_that_wait_for_long_or_were_given_up_are_told_of(settings: Settings) -> None:
+def test_notifications_that_wait_or_were_given_up_are_reported(settings: Settings) -> None:
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
     hook = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
 

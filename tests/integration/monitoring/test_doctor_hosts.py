@@ -39,7 +39,7 @@ def new_sandbox() -> Iterator[None]:
 # The engine.
 
 
-def test_an_engine_that_is_not_there_is_told(
+def test_a_missing_engine_is_reported(
     new_sandbox: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
@@ -73,7 +73,7 @@ def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
         ),
     ],
 )
-def test_what_an_engine_says_of_itself_is_judged(change: dict[str, Any], status: str, says: str) -> None:
+def test_the_properties_of_an_engine_are_checked(change: dict[str, Any], status: str, says: str) -> None:
     info = {
         **{
             "ServerVersion": "28.0.1",
@@ -117,7 +117,7 @@ def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
     assert says in f"{found.detail} {found.remedy}"
 
 
-def test_images_that_are_missing_or_of_another_version_are_told(
+def test_missing_images_and_those_of_another_version_are_reported(
     new_sandbox: None, settings: Settings
 ) -> None:
     assert told(engine.images_of_repositories()) == ("ok", "no repository names an image")
@@ -140,7 +140,7 @@ def test_images_that_are_missing_or_of_another_version_are_told(
 # The machine.
 
 
-def test_a_disk_that_is_full_is_told_be_it_of_bytes_or_of_files(tmp_path: Path) -> None:
+def test_a_disk_without_free_bytes_or_free_inodes_is_reported(tmp_path: Path) -> None:
     """A small tmpfs of a mount namespace of its own, filled."""
     code = """
 import json, subprocess, sys
@@ -197,12 +197,12 @@ print(json.dumps(told))
     assert none_yet[:2] == ["fail", f"{tmp_path} is not writable: Read-only file system"]
 
 
-def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above(tmp_path: Path) -> None:
+def test_the_parent_of_a_folder_that_does_not_exist_yet_is_checked(tmp_path: Path) -> None:
     assert told(host.disk(tmp_path / "mirrors" / "x", "kiok.base.data.dir", 1))[0] == "ok"
     assert told(host.disk(tmp_path, "kiok.base.data.dir", 1 << 60))[0] == "warn"
 
 
-def test_a_machine_without_git_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_git_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert told(host.git())[0] == "ok"
     monkeypatch.setenv("PATH", str(tmp_path))
     status, text = told(host.git())

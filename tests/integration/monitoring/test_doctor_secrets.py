@@ -17,7 +17,7 @@ from tests.support.doctor import told
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_wrong_master_key_and_a_damaged_connection_are_told(settings: Settings) -> None:
+def test_a_wrong_master_key_and_a_damaged_connection_are_reported(settings: Settings) -> None:
     for number in range(3):
         Connection.objects.create(id=f"c{number}").set_properties({"token": "a-token-of-somebody"})
     assert told(secrets.master_key())[1].endswith("data keys and all 3 connections")
@@ -33,13 +33,13 @@ def test_a_wrong_master_key_and_a_damaged_connection_are_told(settings: Settings
     assert "does not decrypt data key" in text
 
 
-def test_of_many_connections_a_sample_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_of_many_connections_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     Connection.objects.bulk_create(Connection(id=f"c{number}") for number in range(5))
     monkeypatch.setattr(secrets, "SAMPLE", 2)
     assert told(secrets.master_key())[1].endswith("2 of 5 connections")
 
 
-def test_looking_makes_no_master_key_and_one_that_is_gone_is_told(
+def test_the_check_creates_no_master_key_and_reports_a_missing_one(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     Connection.objects.create(id="c").set_properties({"token": "a-token-of-somebody"})
@@ -54,7 +54,7 @@ def test_looking_makes_no_master_key_and_one_that_is_gone_is_told(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_secrets_that_others_can_read_are_told(
+def test_secrets_readable_by_others_are_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     data_dir = tmp_path / "data"
@@ -100,7 +100,7 @@ def test_secrets_that_others_can_read_are_told(
         ),
     ],
 )
-def test_how_the_service_is_reached_is_judged(
+def test_the_address_of_the_service_is_checked(
     properties: dict[str, Any], status: str, says: str, settings: Settings
 ) -> None:
     settings.KIOK = replace(settings.KIOK, **properties)

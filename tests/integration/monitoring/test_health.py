@@ -32,12 +32,12 @@ def readiness() -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def test_it_is_ready_while_somebody_leads(lead: HeldLeadership) -> None:
+def test_the_service_is_ready_while_there_is_a_leader(lead: HeldLeadership) -> None:
     checks = {"database": "ok", "migrations": "ok", "leader": "ok"}
     assert readiness() == (200, {"status": "ready", "checks": checks})
 
 
-def test_without_a_leader_it_is_not_ready_and_says_so() -> None:
+def test_without_a_leader_the_service_is_not_ready_and_reports_why() -> None:
     LeaderLease.objects.all().delete()
     checks = {"database": "ok", "migrations": "ok", "leader": NO_LEADER}
     assert readiness() == (503, {"status": "not ready", "checks": checks})

@@ -53,7 +53,7 @@ def worker(name: str, *, engine: str = "", ready: int = 0, seconds_ago: float = 
     )
 
 
-def test_where_nothing_runs_each_fact_says_so_and_what_to_do() -> None:
+def test_without_a_running_service_each_fact_has_a_remedy() -> None:
     assert [(found.name, found.status, found.word) for found in facts()] == [
         ("Leader", CheckStatus.FAIL, "none"),
         ("Workers", CheckStatus.FAIL, "none"),
@@ -131,7 +131,7 @@ def test_a_migration_that_is_not_applied_is_seen() -> None:
     assert fact("Database").status is CheckStatus.OK
 
 
-def test_what_waits_in_the_queue_is_counted_and_its_age_judged() -> None:
+def test_queued_syncs_are_counted_and_their_age_is_checked() -> None:
     repository = Repository.objects.create(name="team")
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
     enqueue_sync(repository.pk, Trigger.SCHEDULE)
@@ -163,7 +163,7 @@ def test_a_hundred_workers_cost_as_many_queries_as_none(
     assert all(len(fact.detail) < 500 for fact in found)
 
 
-def test_texts_are_cut_where_engines_say_much() -> None:
+def test_long_messages_of_engines_are_cut() -> None:
     for number in range(health.MAX_NAMED + 2):
         worker(f"host-{number}/boot/1", engine=f"{number}" * 500)
     assert fact("Sandbox").detail.endswith(" and 2 more")

@@ -187,7 +187,7 @@ def test_workers_that_are_alive_count_and_those_of_a_host_share_its_engine() -> 
 
 
 @pytest.mark.django_db
-def test_of_each_host_the_least_space_that_its_workers_see_is_told() -> None:
+def test_the_least_free_space_that_a_hosts_workers_report_is_served() -> None:
     for name, free, seconds in (("ant/1", 9, 0), ("ant/2", 7, 0), ("ant/3", 1, 16), ("bee/1", None, 0)):
         seen = Now() - timedelta(seconds=seconds)
         Worker.objects.create(name=name, started_at=seen, seen_at=seen, data_free_bytes=free)
@@ -222,7 +222,7 @@ def test_syncs_count_as_waiting_until_a_worker_takes_them(repository: Repository
 
 
 @pytest.mark.django_db
-def test_notices_that_have_not_arrived_are_on_the_page_by_kind_of_receiver() -> None:
+def test_waiting_notifications_are_counted_by_kind_of_channel() -> None:
     def counted() -> dict[tuple[str, str], float | None]:
         page = scrape()
         return {

@@ -43,7 +43,7 @@ def test_a_client_with_the_token_reads_from_anywhere(settings: Settings) -> None
     ],
 )
 @pytest.mark.django_db
-def test_without_the_token_nothing_is_told_even_here(
+def test_without_the_token_no_metric_is_served_even_locally(
     settings: Settings, django_assert_num_queries: Callable[[int], Any], authorization: str | None
 ) -> None:
     settings.KIOK_WEB_METRICS_TOKEN = TOKEN
@@ -82,7 +82,7 @@ def test_where_there_is_no_token_a_client_on_this_machine_reads_it(address: str,
     ],
 )
 @pytest.mark.django_db
-def test_where_there_is_no_token_nobody_else_does(
+def test_without_a_configured_token_only_local_clients_are_served(
     django_assert_num_queries: Callable[[int], Any], address: str, headers: dict[str, str]
 ) -> None:
     with django_assert_num_queries(0):

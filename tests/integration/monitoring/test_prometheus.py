@@ -62,7 +62,7 @@ def page(work_repo: WorkRepo, repository: Repository, sync: Sync) -> bytes:
     return bytes(answer.content)
 
 
-def test_the_page_is_one_that_prometheus_has_nothing_to_say_against(page: bytes) -> None:
+def test_promtool_finds_no_problem_in_the_page(page: bytes) -> None:
     done = promtool("check", "metrics", sent=page)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 

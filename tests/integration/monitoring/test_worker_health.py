@@ -27,7 +27,7 @@ def seen(name: str, seconds_ago: float) -> None:
     Worker.objects.create(name=name, started_at=Now(), seen_at=Now() - timedelta(seconds=seconds_ago))
 
 
-def test_a_worker_that_told_the_store_lately_is_healthy(url: str) -> None:
+def test_a_worker_with_a_recent_heartbeat_is_healthy(url: str) -> None:
     seen(process_name(), 1)
     assert worker_health.problem(url, HOST) == ""
 

@@ -68,7 +68,7 @@ def test_a_worker_killed_after_sending_sends_again_under_the_same_id(
     assert states() == [DeliveryState.SENT]
 
 
-def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
+def test_a_channel_that_is_down_gets_its_notifications_later_in_order(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     server.status = 503
@@ -91,7 +91,7 @@ def test_a_receiver_that_is_down_is_told_later_in_the_order_of_events(
     assert (channel.failures, channel.retry_at, channel.holder) == (0, None, "")
 
 
-def test_pauses_grow_up_to_an_hour_and_after_a_day_a_notice_is_given_up(
+def test_back_off_grows_to_an_hour_and_ends_after_a_day(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     server.status = 500
@@ -124,7 +124,7 @@ def test_a_refused_message_does_not_delay_the_next_ones_for_long(
     assert sender.deliver() == "1 notifications delivered"
 
 
-def test_a_receiver_that_hangs_costs_one_attempt_and_holds_up_no_other(
+def test_a_hanging_channel_costs_one_attempt_and_delays_no_other(
     repository: Repository,
     channel: NotificationChannel,
     server: WebhookServer,
@@ -143,7 +143,7 @@ def test_a_receiver_that_hangs_costs_one_attempt_and_holds_up_no_other(
     hanging._server.server_close()
 
 
-def test_many_workers_at_once_send_each_notice_once_and_in_order(
+def test_concurrent_workers_send_each_notification_once_and_in_order(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     put(repository, *(str(number) for number in range(6)))
@@ -162,7 +162,7 @@ def test_many_workers_at_once_send_each_notice_once_and_in_order(
     assert [item.json["message"] for item in server.told] == [str(number) for number in range(6)]
 
 
-def test_what_another_worker_has_sent_meanwhile_stays_sent(
+def test_a_notification_sent_by_another_worker_stays_sent(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
     """A worker that was frozen in the middle of an attempt, whose receiver another one took, and which then fails."""
@@ -183,9 +183,7 @@ def test_what_another_worker_has_sent_meanwhile_stays_sent(
     assert states() == [DeliveryState.SENT]
 
 
-def test_of_many_that_fail_together_one_wakes_a_worker(
-    repository: Repository, channel: NotificationChannel
-) -> None:
+def test_concurrent_failures_wake_one_worker(repository: Repository, channel: NotificationChannel) -> None:
     OrmQ.objects.all().delete()
     put(repository, "one", "two", "three")
     assert OrmQ.objects.count() == 1
@@ -217,13 +215,13 @@ def test_a_lost_queue_fails_no_sync_and_the_leader_wakes_a_worker_later(
     assert OrmQ.objects.count() == 1
 
 
-def test_without_a_receiver_nothing_is_queued(repository: Repository) -> None:
+def test_without_a_channel_nothing_is_queued(repository: Repository) -> None:
     OrmQ.objects.all().delete()
     fail(repository)
     assert (OrmQ.objects.count(), NotificationDelivery.objects.count()) == (0, 0)
 
 
-def test_what_was_told_is_kept_for_90_days(repository: Repository, channel: NotificationChannel) -> None:
+def test_notifications_are_kept_for_90_days(repository: Repository, channel: NotificationChannel) -> None:
     put(repository, "old", "new")
     Notification.objects.filter(message="old").update(at=Now() - timedelta(days=91))
     assert (outbox.forget(), outbox.forget()) == (1, 0)

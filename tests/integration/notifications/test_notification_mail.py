@@ -82,7 +82,7 @@ def test_e_mail_is_sent_over_tls_from_the_start_where_the_server_wants_it(
     assert "certificate" in problem(channel)
 
 
-def test_what_a_mail_server_refuses_and_one_that_is_not_there_are_told(
+def test_refusals_of_a_mail_server_and_a_missing_one_are_reported(
     mail_server: MailServer, settings: Settings
 ) -> None:
     channel = by_mail()

@@ -221,7 +221,7 @@ def test_an_answer_that_drips_for_ever_is_cut_when_the_time_is_up(
     assert "did not respond within 1 s" in problem(channel)
 
 
-def test_a_connection_that_cannot_be_decrypted_is_that_receivers_failure(server: WebhookServer) -> None:
+def test_an_undecryptable_connection_is_a_failure_of_its_channel(server: WebhookServer) -> None:
     vault = connection(authorization=TOKEN)
     vault.sealed["authorization"]["c"] = vault.sealed["authorization"]["c"][::-1]
     vault.save()

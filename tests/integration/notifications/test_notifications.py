@@ -66,7 +66,7 @@ def test_a_failure_and_the_recovery_are_notified_once_each(
     assert failing["time"] <= recovered["time"]
 
 
-def test_a_file_that_breaks_and_is_mended_is_told_at_once(
+def test_a_file_that_breaks_and_its_fix_are_notified_immediately(
     work_repo: WorkRepo, sync: Sync, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": BROKEN})
@@ -83,7 +83,9 @@ def test_a_file_that_breaks_and_is_mended_is_told_at_once(
     assert events() == ["degraded", "recovered"]
 
 
-def test_how_many_looks_have_to_fail_is_a_property(repository: Repository, settings: Settings) -> None:
+def test_the_number_of_failed_polls_before_a_notification_is_a_property(
+    repository: Repository, settings: Settings
+) -> None:
     settings.KIOK = replace(settings.KIOK, notice_after_failures=1)
     fail(repository, transient=True)
     assert events() == ["failing"]
@@ -116,7 +118,7 @@ def test_a_transient_failure_is_notified_after_some_polls_in_a_row(
         remote.client.cache_clear()
 
 
-def test_a_worker_whose_claim_was_taken_over_tells_nothing(repository: Repository) -> None:
+def test_a_worker_that_lost_its_lease_sends_no_notification(repository: Repository) -> None:
     held = acquire(repository.pk)
     assert held is not None
     run = SyncRun.objects.create(
@@ -133,7 +135,7 @@ def test_a_worker_whose_claim_was_taken_over_tells_nothing(repository: Repositor
     assert events() == []
 
 
-def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -> None:
+def test_a_notification_is_stored_if_and_only_if_the_state_is(repository: Repository) -> None:
     with transaction.atomic():
         fail(repository)
         assert events() == ["failing"]
@@ -142,7 +144,7 @@ def test_a_notice_is_there_if_and_only_if_the_state_is(repository: Repository) -
     assert (repository.state, repository.notified_state, events()) == ("never", "", [])
 
 
-def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Repository) -> None:
+def test_notifications_have_no_secrets_and_control_characters(repository: Repository) -> None:
     failure = SyncFailure("unknown", "https://u:hunter22@git.example.org/x\x1b[2J\nline " + "x" * 5000, False)
     status.fail_unreached(repository, failure, Trigger.SCHEDULE)
     message = Notification.objects.get().message
@@ -151,7 +153,7 @@ def test_secrets_and_control_characters_do_not_get_into_a_notice(repository: Rep
     assert len(message) <= 1000
 
 
-def test_receivers_are_told_of_their_repositories_alone(repository: Repository) -> None:
+def test_channels_get_notifications_of_their_repositories_alone(repository: Repository) -> None:
     ours, theirs = Group.objects.create(name="ours"), Group.objects.create(name="theirs")
     repository.groups.add(ours)
     other = Repository.objects.create(name="other")

@@ -79,7 +79,7 @@ def test_a_task_is_taken_as_soon_as_it_is_committed(taker: list[Any]) -> None:
     assert taker[1][1] == "another"
 
 
-def test_a_task_without_a_notification_is_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_without_a_notification_is_found_by_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "SAFETY_SECONDS", 0.2)
     broker = PostgresqlBroker()
     assert broker.dequeue() is None
@@ -89,7 +89,7 @@ def test_a_task_without_a_notification_is_found_by_looking(monkeypatch: pytest.M
     broker._listener.close()
 
 
-def test_who_does_not_hear_looks_often_and_says_so(
+def test_a_worker_without_notifications_polls_often_and_warns(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Notifications stay within a database: in another one nothing arrives, as behind a pooler in transaction mode."""

@@ -85,7 +85,7 @@ def test_while_redis_is_away_the_api_answers_503_and_when_to_try_again(
     assert api("POST", "repositories/team/dry-run", {}).status_code == 202
 
 
-def test_the_doctor_says_how_much_waits_in_redis_or_that_it_is_away(
+def test_the_doctor_reports_the_length_of_the_queue_or_a_lost_redis(
     repository: Repository, redis_server: RedisServer
 ) -> None:
     enqueue_dry_run(repository.pk)
@@ -98,7 +98,7 @@ def test_the_doctor_says_how_much_waits_in_redis_or_that_it_is_away(
     assert found.remedy == "Start it, or correct KIOK_REDIS_URL."
 
 
-def test_notices_wait_while_redis_is_away_and_say_so_in_one_line(
+def test_notifications_wait_for_a_lost_redis_and_log_one_line(
     repository: Repository, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     NotificationChannel.objects.create(name="all", url="https://x.invalid/", all_repositories=True)
@@ -115,7 +115,7 @@ def test_notices_wait_while_redis_is_away_and_say_so_in_one_line(
     assert get_broker().queue_size() == 1
 
 
-def test_who_asks_for_a_sync_waits_once_for_a_redis_that_says_nothing(
+def test_requesting_a_sync_waits_once_for_a_silent_redis(
     repository: Repository, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A git service gives a delivery up after some seconds: the client must not try again and again."""

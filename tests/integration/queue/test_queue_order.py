@@ -92,7 +92,7 @@ def test_a_team_with_five_hundred_that_wait_delays_anothers_by_one(
     assert lone.name in served(2)
 
 
-def test_an_absent_repository_gets_no_credit_and_frequent_ones_take_turns() -> None:
+def test_an_idle_repository_gets_no_credit_and_busy_ones_alternate() -> None:
     ask(repositories("large", 20))
     served(10)
     small = repositories("small", 5)
@@ -103,7 +103,7 @@ def test_an_absent_repository_gets_no_credit_and_frequent_ones_take_turns() -> N
     assert sum(str(name).startswith("large") for name in order) == 5
 
 
-def test_who_asks_at_the_same_moment_gets_a_number_of_its_own() -> None:
+def test_concurrent_requests_get_different_numbers() -> None:
     def ask_for(row: Repository) -> None:
         try:
             tasks.enqueue_sync(row.pk, Trigger.WEBHOOK)
@@ -115,7 +115,7 @@ def test_who_asks_at_the_same_moment_gets_a_number_of_its_own() -> None:
     assert sorted(QueuedSync.objects.values_list("number", flat=True)) == list(range(40))
 
 
-def test_what_was_asked_for_goes_before_what_looks_found_of_the_same_team() -> None:
+def test_requested_syncs_precede_polled_ones_of_the_same_tenant() -> None:
     rows = repositories("one", 5)
     ask(rows[:4])
     ask(rows[4:], Trigger.WEBHOOK)
@@ -134,7 +134,7 @@ def test_a_push_that_joins_a_polled_sync_does_not_wait_for_other_polls() -> None
     assert served(6) == ["one-4", "one-0", "one-2", "one-1", "one-3", None]  # one of each lane in a round
 
 
-def test_many_pushes_at_once_that_join_a_turn_do_not_put_each_other_back() -> None:
+def test_concurrent_coalesced_pushes_do_not_delay_each_other() -> None:
     rows = repositories("one", 3)
     for row in rows:
         assert tasks.enqueue_once(row.pk, Trigger.SCHEDULE)
@@ -150,7 +150,7 @@ def test_many_pushes_at_once_that_join_a_turn_do_not_put_each_other_back() -> No
     assert (QueuedSync.objects.get(repository=rows[2]).number, served(1)) == (0, ["one-2"])
 
 
-def test_a_turn_that_is_due_already_loses_nothing_by_a_push_that_joins_it() -> None:
+def test_a_due_queued_sync_keeps_its_place_when_a_push_is_coalesced() -> None:
     rows = repositories("one", 4)
     assert tasks.enqueue_once(rows[0].pk, Trigger.SCHEDULE)
     ask(rows[1:], Trigger.WEBHOOK)
@@ -172,13 +172,13 @@ def test_a_team_is_a_group_or_else_the_owner_in_the_url() -> None:
     assert QueuedSync.objects.values("tenant").distinct().count() == 2
 
 
-def test_looks_go_round_the_teams_too() -> None:
+def test_polls_rotate_through_the_tenants() -> None:
     a, b = Tenant("a", ""), Tenant("b", "")
     rows = [(pk, a, False, False, "") for pk in range(5)] + [(9, b, False, False, "")]
     assert [row[0] for row in in_rotation(rows)] == [0, 9, 1, 2, 3, 4]
 
 
-def test_no_more_syncs_at_once_than_are_allowed_in_all_and_of_a_host(settings: Settings) -> None:
+def test_concurrent_syncs_are_limited_in_total_and_per_host(settings: Settings) -> None:
     ask(repositories("one", 3) + repositories("two", 1, "other.example.com"))
     settings.KIOK = replace(settings.KIOK, gitsync_host_syncs=1)
     assert take("ant/1") == "one-0"
@@ -190,7 +190,7 @@ def test_no_more_syncs_at_once_than_are_allowed_in_all_and_of_a_host(settings: S
     assert take("bee/2") == "one-1"
 
 
-def test_the_turn_of_a_worker_that_is_gone_waits_again() -> None:
+def test_the_sync_of_a_dead_worker_is_queued_again() -> None:
     ask(repositories("one", 1))
     assert take("bee/1") == "one-0"
     assert take("ant/1") is None
@@ -254,7 +254,7 @@ def test_few_tasks_serve_many_requests_and_the_leader_sends_lost_ones() -> None:
     assert dispatch.dispatch_waiting() == 0, "nobody is idle"
 
 
-def test_a_repository_that_is_removed_takes_its_turns_with_it() -> None:
+def test_removing_a_repository_removes_its_queued_syncs() -> None:
     rows = repositories("one", 2)
     ask(rows)
     rows[0].delete()

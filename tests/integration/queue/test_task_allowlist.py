@@ -154,7 +154,7 @@ def test_a_signed_package_holds_plain_values_alone(value: object) -> None:
         SignedPackage.loads(package)
 
 
-def test_the_schedule_of_the_leader_is_restored_beside_a_damaged_row() -> None:
+def test_the_leaders_schedule_is_restored_next_to_a_damaged_row() -> None:
     Schedule.objects.all().delete()
     tasks.ensure_schedule()
     Schedule.objects.update(func="os.system")

@@ -52,7 +52,7 @@ def test_branches_tags_and_the_default_branch_are_named_and_counted(
         ("tag:v1.1", "no tag 'v1.1'; did you mean 'v1.0'?"),
     ],
 )
-def test_a_ref_that_is_not_there_is_said_with_what_may_be_meant(
+def test_a_missing_ref_is_reported_with_similar_refs(
     work_repo: WorkRepo, repository: Repository, ref: str, says: str
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -64,7 +64,7 @@ def test_a_ref_that_is_not_there_is_said_with_what_may_be_meant(
     assert (found.branches, found.tags) == (("main",), ("v1.0",))
 
 
-def test_ranges_and_commits_are_told_too(work_repo: WorkRepo, repository: Repository) -> None:
+def test_ranges_and_commits_are_checked_too(work_repo: WorkRepo, repository: Repository) -> None:
     def found(ref: str) -> tuple[str, str, str]:
         Repository.objects.update(ref=ref)
         answer = check(Repository.objects.get())
@@ -89,13 +89,13 @@ def test_ranges_and_commits_are_told_too(work_repo: WorkRepo, repository: Reposi
     assert "the next sync shows" in found(f"commit:{'0' * 40}")[2]
 
 
-def test_an_empty_repository_is_said_to_be_empty(repository: Repository) -> None:
+def test_an_empty_repository_is_reported_as_empty(repository: Repository) -> None:
     found = check(repository)
     assert found.reason == "ref_missing"
     assert "is empty" in found.message
 
 
-def test_the_subpath_is_told_as_far_as_syncs_have_seen_it(
+def test_the_subpath_is_reported_as_the_last_sync_saw_it(
     work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     def subpath() -> tuple[str, bool | None, str]:
@@ -151,7 +151,7 @@ def test_whatever_is_wrong_is_the_answers_reason(
     assert not found.acceptable
 
 
-def test_credentials_are_used_and_refused_ones_are_said_without_them(
+def test_refused_credentials_are_reported_without_their_secrets(
     work_repo: WorkRepo, repository: Repository, https_server: HttpsServer, trusting: None
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

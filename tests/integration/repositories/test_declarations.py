@@ -121,7 +121,7 @@ def test_an_invalid_entry_fails_its_repository_and_no_other(
     assert f" ({declared.file}:" in row.message
 
 
-def test_the_command_syncs_the_others_and_says_which_entry_is_wrong(
+def test_the_command_syncs_valid_entries_and_names_the_invalid_one(
     declared: Declared, work_repo: WorkRepo
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

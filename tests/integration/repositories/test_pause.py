@@ -177,7 +177,7 @@ def test_a_sync_under_way_commits_nothing_and_is_not_repeated(
     assert (row.lease_holder, row.pending_request, row.state) == ("", None, "in_sync")
 
 
-def test_to_resume_looks_at_once_and_compiles_only_what_has_changed(
+def test_resuming_polls_immediately_and_compiles_only_changes(
     ada: User, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
@@ -224,7 +224,7 @@ def test_requests_before_the_pause_are_dropped_and_resumed_ones_synced(
         eventually(lambda: Dag.objects.filter(repository="team"), 20, "the sync of what was resumed")
 
 
-def test_a_dry_run_tells_what_resuming_would_do_and_writes_nothing(
+def test_a_dry_run_shows_what_resuming_would_do_and_writes_nothing(
     ada: User, work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -37,7 +37,7 @@ def test_old_syncs_expire_except_the_newest_last_good_and_last_failed(clear: Any
     assert set(SyncRun.objects.values_list("pk", flat=True)) == kept
 
 
-def test_the_log_of_a_sync_goes_before_the_sync_does(clear: Any) -> None:
+def test_the_log_of_a_sync_is_removed_before_the_sync(clear: Any) -> None:
     team = a_repository()
     old, newer, young = a_sync(team, 40), a_sync(team, 31), a_sync(team, 29)
     removed = clear(retention_sync_logs_days=30, retention_syncs_newest=2)
@@ -66,7 +66,7 @@ def test_versions_expire_except_the_newest_the_served_and_those_of_runs(clear: A
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dag_that_returns_goes_on_with_its_numbers_and_its_runs(
+def test_a_dag_that_returns_continues_its_versions_and_runs(
     work_repo: WorkRepo, repository: Repository, sync: Sync, clear: Any
 ) -> None:
     for number in range(1, 4):
@@ -117,7 +117,7 @@ def test_ended_runs_expire_with_their_tasks_and_then_their_versions(clear: Any) 
     assert versions_of("team/a.yaml") == [2, 3, 4]
 
 
-def test_a_run_of_many_tasks_goes_in_many_small_transactions(
+def test_a_run_of_many_tasks_is_removed_in_small_transactions(
     clear: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gitsync.retention.rules.BATCH", 10)

@@ -73,7 +73,7 @@ def plan_of(sql: str) -> str:
         return "\n".join(row[0] for row in cursor.fetchall())
 
 
-def test_a_round_stops_when_its_time_is_up_and_the_next_goes_on(
+def test_a_round_stops_when_its_time_is_up_and_the_next_continues(
     clear: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     team = a_repository()

@@ -25,7 +25,7 @@ def url() -> Iterator[str]:
         cursor.execute("DROP TABLE told; DROP FUNCTION tell_come; DROP FUNCTION tell_grown")
 
 
-def test_what_happens_is_told_when_it_is_committed_and_not_before(url: str) -> None:
+def test_an_event_is_reported_on_commit_and_not_before(url: str) -> None:
     told = Told(url)
     told.tell_of("come", "INSERT", "told")
     told.tell_of("grown", "UPDATE", "told", "NEW.number > OLD.number")

@@ -144,7 +144,7 @@ def test_every_request_has_its_own_id_in_answer_and_log(
     assert correlation.current() == ""
 
 
-def test_a_delivery_gives_its_own_id_and_one_that_is_not_signed_gives_none(hooked: Repository) -> None:
+def test_a_signed_delivery_gives_its_id_and_an_unsigned_one_gives_none(hooked: Repository) -> None:
     assert hook("delivery-1")["X-Request-ID"] == "delivery-1"
     [task] = waiting()
     assert task[-1] == "delivery-1"
@@ -161,7 +161,7 @@ def test_a_delivery_gives_its_own_id_and_one_that_is_not_signed_gives_none(hooke
     assert Delivery.objects.latest("id").correlation_id == odd["X-Request-ID"]
 
 
-def test_a_request_that_joins_one_that_waits_logs_its_id(hooked: Repository) -> None:
+def test_a_coalesced_request_logs_the_id_of_the_queued_one(hooked: Repository) -> None:
     hook("first")
     with logged() as events:
         assert hook("second").json()["outcome"] == "waiting"
@@ -201,7 +201,7 @@ def test_a_request_during_a_sync_keeps_its_id_and_later_ones_join_it(
     assert synced == ["holder", "asked"]
 
 
-def test_each_look_of_the_leader_has_an_id_which_the_task_goes_by(
+def test_each_poll_of_the_leader_has_an_id_that_its_task_inherits(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -226,7 +226,7 @@ def test_each_look_of_the_leader_has_an_id_which_the_task_goes_by(
     assert (told["correlation_id"], told["repository"]) == (failed.correlation_id, "bad")
 
 
-def test_what_renewing_the_lease_says_belongs_to_the_sync(
+def test_log_lines_of_a_lease_renewal_have_the_id_of_the_sync(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database ends the session that renews, while the sync waits."""

@@ -113,7 +113,7 @@ def test_a_forked_child_does_not_stop_the_server_of_its_parent(
     assert postmaster(data_dir) is None
 
 
-def test_the_last_user_waits_for_the_child_of_one_that_was_killed(
+def test_the_last_user_waits_for_the_child_of_a_killed_user(
     data_dir: Path, tmp_path: Path, use: Callable[..., User]
 ) -> None:
     killed, last = use(with_child(tmp_path / "end")), use()
@@ -127,7 +127,7 @@ def test_the_last_user_waits_for_the_child_of_one_that_was_killed(
     assert postmaster(data_dir) is None
 
 
-def test_a_user_that_ends_does_not_wait_for_one_that_stays(data_dir: Path, use: Callable[..., User]) -> None:
+def test_a_user_that_ends_does_not_wait_for_another_user(data_dir: Path, use: Callable[..., User]) -> None:
     stays, ends = use(), use(USER.replace("url =", "embedded._CHILDREN_SECONDS = 3600\nurl =", 1))
     assert stays.started() == ends.started()
     ends.leave()
@@ -154,7 +154,7 @@ for _ in sys.stdin:
 """
 
 
-def test_two_users_that_end_at_once_stop_the_server_despite_children(
+def test_two_users_that_end_together_stop_the_server_despite_children(
     data_dir: Path, use: Callable[..., User]
 ) -> None:
     both = [use(AGAIN_AND_AGAIN), use(AGAIN_AND_AGAIN)]
@@ -166,7 +166,7 @@ def test_two_users_that_end_at_once_stop_the_server_despite_children(
             assert (postmaster(data_dir) is not None) == (word == "uses it")
 
 
-def test_nobody_else_can_reach_it(data_dir: Path, use: Callable[..., User]) -> None:
+def test_other_system_users_cannot_reach_the_database(data_dir: Path, use: Callable[..., User]) -> None:
     use().started()
     assert data_dir.stat().st_mode & 0o777 == 0o700
     assert (data_dir / "postgres").stat().st_mode & 0o777 == 0o700
@@ -220,7 +220,7 @@ def test_leaving_twice_or_without_having_come_makes_and_stops_nothing(data_dir: 
     assert not data_dir.exists()
 
 
-def test_a_half_made_cluster_is_made_anew(data_dir: Path, use: Callable[..., User]) -> None:
+def test_a_half_created_cluster_is_created_again(data_dir: Path, use: Callable[..., User]) -> None:
     (data_dir / "postgres" / "base").mkdir(parents=True)
     (data_dir / "postgres.new-x").mkdir()
     use().started()
@@ -235,7 +235,9 @@ def test_a_cluster_of_another_version_is_left_alone_and_named(data_dir: Path) ->
     assert (data_dir / "postgres" / "PG_VERSION").read_text() == "16\n"
 
 
-def test_a_server_that_cannot_start_says_what_its_log_says(data_dir: Path, use: Callable[..., User]) -> None:
+def test_a_server_that_cannot_start_is_reported_with_its_log(
+    data_dir: Path, use: Callable[..., User]
+) -> None:
     first = use()
     first.started()
     first.leave()

@@ -79,7 +79,7 @@ def test_first_starts_on_one_empty_database_all_succeed(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_prepares_a_database_is_alone_on_it() -> None:
+def test_one_process_at_a_time_prepares_a_database() -> None:
     other = "SELECT pg_try_advisory_xact_lock(%s, %s)"
     with connection.cursor() as cursor:
         with alone_on():

@@ -68,7 +68,7 @@ def test_every_answer_carries_the_strict_policy(browser: Client, address: str, s
 
 
 @override_settings(ROOT_URLCONF=__name__)
-def test_a_page_of_an_error_says_what_to_do_and_nothing_of_the_inside(browser: Client) -> None:
+def test_an_error_page_has_a_remedy_and_no_internal_details(browser: Client) -> None:
     for address, said in (
         ("/fails/", "Internal server error"),
         ("/nowhere/", "Page not found"),

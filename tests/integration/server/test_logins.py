@@ -70,7 +70,7 @@ def test_a_lock_ends_by_itself_and_guesses_during_it_do_not_prolong_it(ada: User
     assert not AccessAttempt.objects.exists()
 
 
-def test_a_right_password_begins_the_count_anew(ada: User) -> None:
+def test_a_right_password_resets_the_count_of_failures(ada: User) -> None:
     for _ in range(3):
         guess(LIMIT - 1)
         assert is_in(log_in(PASSWORD))

@@ -104,7 +104,7 @@ def manage(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_lost_machine_is_made_good_from_the_file_and_the_master_key(
+def test_a_lost_machine_is_restored_from_the_file_and_the_master_key(
     installation: Repository,
     work_repo: WorkRepo,
     another_machine: tuple[Path, dict[str, str]],
@@ -212,7 +212,9 @@ def test_a_backup_that_cannot_be_made_leaves_no_file(tmp_path: Path, monkeypatch
         backup(tmp_path / "nowhere" / "kiok.dump")
 
 
-def test_a_backup_does_not_replace_a_file_created_meanwhile(repository: Repository, tmp_path: Path) -> None:
+def test_a_backup_does_not_replace_a_file_created_while_it_runs(
+    repository: Repository, tmp_path: Path
+) -> None:
     file = tmp_path / "kiok.dump"
     (tmp_path / ".kiok.dump.killed.part").write_bytes(b"what one that was killed has left")
     given = connection.settings_dict
@@ -279,7 +281,9 @@ def test_a_backup_goes_through_pipes(
         assert Repository.objects.get().name == "team"
 
 
-def test_a_backup_of_a_newer_version_is_told(repository: Repository, tmp_path: Path) -> None:
+def test_a_backup_of_a_newer_version_is_refused_with_a_message(
+    repository: Repository, tmp_path: Path
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO django_migrations (app, name, applied) VALUES ('gitsync', '9999_of_tomorrow', now())"

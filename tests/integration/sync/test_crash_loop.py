@@ -110,7 +110,7 @@ def test_it_is_polled_on_its_interval_and_retried_after_growing_pauses(put_off: 
     assert Notification.objects.count() == 1
 
 
-def test_one_that_dies_before_it_has_the_commit_is_put_off_with_its_looks(poisoned: Poisoned) -> None:
+def test_a_worker_death_before_the_commit_is_known_delays_polls(poisoned: Poisoned) -> None:
     poisoned.die(3, before="discover")
     asked = database_now()
     message = poisoned.sync().message
@@ -138,7 +138,7 @@ def test_deaths_at_another_commit_do_not_count(poisoned: Poisoned, work_repo: Wo
     assert poisoned.sync().to_commit == commit
 
 
-def test_a_new_commit_is_tried_at_once(put_off: Poisoned, work_repo: WorkRepo) -> None:
+def test_a_new_commit_is_tried_immediately(put_off: Poisoned, work_repo: WorkRepo) -> None:
     commit = work_repo.publish({"a.yaml": CURE})
     assert poll(put_off.pk)
     report = put_off.sync()
@@ -150,7 +150,7 @@ def test_a_new_commit_is_tried_at_once(put_off: Poisoned, work_repo: WorkRepo) -
     ]
 
 
-def test_an_edit_is_tried_at_once(put_off: Poisoned) -> None:
+def test_an_edit_is_tried_immediately(put_off: Poisoned) -> None:
     Repository.objects.update(include="*.txt")
     assert poll(put_off.pk)
     assert put_off.sync().ok
@@ -158,7 +158,7 @@ def test_an_edit_is_tried_at_once(put_off: Poisoned) -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("is_answered", [False, True])
-def test_a_request_has_it_tried_at_once_and_once(put_off: Poisoned, full: bool, is_answered: bool) -> None:
+def test_a_request_is_tried_immediately_and_once(put_off: Poisoned, full: bool, is_answered: bool) -> None:
     put_off.die(trigger=Trigger.ADMIN)
     if is_answered:  # by what a look has found meanwhile
         put_off.sync()

@@ -141,7 +141,7 @@ def test_the_first_accepter_is_recorded_and_logged_and_requests_the_sync(
     assert (run.requested_by, len(run.changes["pruned"])) == ("ada", 2)
 
 
-def test_a_dry_run_shows_the_prune_and_says_that_it_would_be_held(
+def test_a_dry_run_shows_the_prune_and_that_it_would_be_held(
     guarded: Repository, work_repo: WorkRepo, sync: Sync, ada: User
 ) -> None:
     commit = empty(work_repo)
@@ -158,7 +158,9 @@ def test_a_dry_run_shows_the_prune_and_says_that_it_would_be_held(
     assert (sync(dry_run=True).state, served()) == ("in_sync", list(UIDS))
 
 
-def test_the_command_line_accepts_what_is_held_and_says_who(guarded: Repository, work_repo: WorkRepo) -> None:
+def test_the_command_line_accepts_a_held_commit_and_records_the_user(
+    guarded: Repository, work_repo: WorkRepo
+) -> None:
     for wrong in (
         ("--now", "--accept-empty"),
         ("--list", "--repo", "team", "--accept-empty"),

@@ -58,7 +58,7 @@ def test_the_page_shows_what_is_held_and_accepts_what_it_showed(
     assert served() == []
 
 
-def test_who_may_only_view_sees_the_hold_without_the_button(
+def test_view_permission_shows_the_hold_without_the_button(
     guarded: Repository, work_repo: WorkRepo, sync: Sync
 ) -> None:
     viewer = make_user("eve", "view_repository", groups=["team"])
@@ -77,7 +77,7 @@ def test_who_may_only_view_sees_the_hold_without_the_button(
     assert served() == list(UIDS)
 
 
-def test_the_page_of_a_paused_repository_says_why_it_cannot_be_accepted(
+def test_the_page_of_a_paused_repository_shows_why_it_is_not_accepted(
     guarded: Repository, work_repo: WorkRepo, sync: Sync, ada: User
 ) -> None:
     commit = empty(work_repo)

@@ -139,7 +139,7 @@ def _own_credentials_folder() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.case("recovery.crash-before-publish", "recovery.crash-after-fetch", "publish.after-crash")
-def test_a_sync_killed_in_a_step_is_made_good_by_the_next(
+def test_a_sync_killed_in_a_step_is_completed_by_the_next(
     step: str, private: Repository, work_repo: WorkRepo, sync: Sync
 ) -> None:
     old: Files = {

@@ -77,7 +77,7 @@ def publish(work_repo: WorkRepo, files: Files) -> str:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_store_is_what_the_model_says(
+def test_the_database_matches_the_reference_model(
     story: str, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     expected = Store()
@@ -100,7 +100,7 @@ def test_the_model_follows_the_folder_that_is_synced(
     assert differences(expected, read_store("team")) == []
 
 
-def test_each_thing_that_is_wrong_with_the_store_is_told(
+def test_each_difference_from_the_reference_model_is_reported(
     work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     files: Files = {"a.yaml": ONE, "b.yaml": ONE, "c.yaml": ONE}

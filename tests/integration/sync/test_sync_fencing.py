@@ -160,7 +160,7 @@ def test_an_error_in_the_middle_of_apply_undoes_all_of_it(
     )
 
 
-def test_many_syncs_at_once_end_as_one(work_repo: WorkRepo, repository: Repository) -> None:
+def test_concurrent_syncs_have_the_result_of_one(work_repo: WorkRepo, repository: Repository) -> None:
     work_repo.publish({f"d{number}.yaml": yaml_dag(f"d{number}") for number in range(20)})
     reports: list[SyncReport] = []
 
@@ -190,7 +190,7 @@ def test_a_task_delivered_twice_does_its_work_once(work_repo: WorkRepo, reposito
     assert "was deleted" in run_now(999, "schedule")
 
 
-def test_a_claim_is_one_mans_and_a_request_meanwhile_is_kept(repository: Repository) -> None:
+def test_a_lease_is_exclusive_and_requests_during_it_are_kept(repository: Repository) -> None:
     held = acquire(repository.pk)
     assert held is not None
     assert acquire(repository.pk) is None
@@ -239,7 +239,7 @@ def test_the_store_writes_batches_with_a_constant_number_of_statements(
 
 
 @pytest.mark.parametrize("is_in_reach", [True, False])
-def test_an_edit_during_a_look_is_not_overlooked(
+def test_an_edit_during_a_poll_is_noticed(
     is_in_reach: bool, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -263,7 +263,7 @@ def test_an_edit_during_a_look_is_not_overlooked(
     assert SyncRun.objects.count() == 1
 
 
-def test_a_repository_that_goes_between_look_and_claim_keeps_no_worker(
+def test_a_repository_deleted_between_poll_and_lease_holds_no_worker(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -86,7 +86,7 @@ def test_a_repositorys_image_brings_the_library_that_its_dag_imports(
         assert sync().stale == (UID,)
 
 
-def test_a_repositorys_image_that_is_built_anew_compiles_its_dags_anew(
+def test_a_rebuilt_image_compiles_the_repositorys_dags_again(
     work_repo: WorkRepo, repository: Repository, sync: Sync, base: str, engine: docker.DockerClient
 ) -> None:
     work_repo.publish({"d.py": DAG})

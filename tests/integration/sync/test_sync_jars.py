@@ -119,7 +119,7 @@ def test_a_removed_class_prunes_its_dag_despite_missing_answers(work_repo: WorkR
     assert report.state == RepositoryState.IN_SYNC
 
 
-def test_a_jar_that_holds_no_dag_class_any_more_prunes_and_says_why(
+def test_a_jar_without_its_dag_class_is_pruned_with_a_reason(
     work_repo: WorkRepo, sync: Sync, served: bytes
 ) -> None:
     work_repo.publish({"dags.jar": compile_jar({"Library.java": "public class Library {}"})})

@@ -42,7 +42,7 @@ def looping(polled: Polled, work_repo: WorkRepo, short_limits: None) -> Polled:
 
 class TestALoopingFile:
     @pytest.mark.rule("failure.own-retry")
-    def test_leaves_polling_on_its_interval_and_says_when_it_is_retried(self, looping: Polled) -> None:
+    def test_leaves_polling_on_its_interval_and_shows_its_retry(self, looping: Polled) -> None:
         row, file = looping.row, looping.file("loop.py")
         assert row.checked_at is not None
         assert file.retry_at is not None
@@ -181,7 +181,7 @@ def test_a_file_that_is_no_dag_and_loops_is_compiled_once(
     assert [item.path for item in report.failed] == ["serve.py"]
 
 
-def test_files_that_loops_left_no_time_for_get_their_turn_at_the_next_poll(
+def test_files_that_loops_left_no_time_for_compile_at_the_next_poll(
     polled: Polled, work_repo: WorkRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loops = {f"a{number}.py": HEADER + LOOPS for number in range(2)}

@@ -61,7 +61,7 @@ class TestPauses:
         assert run.repeats == 6, "the same failure is counted, not listed again"
 
     @pytest.mark.rule("failure.back-off-reset")
-    def test_somebody_who_asks_and_an_edit_end_the_pauses(
+    def test_a_manual_request_and_an_edit_end_the_back_off(
         self, away: Path, pause: Callable[[], float], sync: Sync, repository: Repository
     ) -> None:
         for _ in range(5):

@@ -160,7 +160,7 @@ def private(
 
 
 @pytest.mark.case("auth.source-failing", "auth.source-recovering")
-def test_a_source_that_fails_is_said_and_one_that_recovered_is_used(
+def test_a_failed_secret_source_is_reported_and_used_once_it_recovers(
     private: Repository, sync: Sync, monkeypatch: pytest.MonkeyPatch, https_server: HttpsServer
 ) -> None:
     with monkeypatch.context() as broken:

@@ -153,7 +153,7 @@ def test_a_fetch_in_parts_is_called_so(work_repo: WorkRepo, repository: Reposito
     )
 
 
-def test_a_look_that_fails_has_a_log(sync: Sync, work_repo: WorkRepo) -> None:
+def test_a_failed_poll_has_a_log(sync: Sync, work_repo: WorkRepo) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     Repository.objects.update(ref="mian")
     sync()
@@ -202,7 +202,7 @@ def test_a_sync_that_is_abandoned_has_a_log_up_to_there(
     assert f"apply: abandoned ({reason}): " in run.log.split("\n")[-1]
 
 
-def test_the_log_of_a_killed_sync_goes_as_far_as_it_got(work_repo: WorkRepo, sync: Sync) -> None:
+def test_the_log_of_a_killed_sync_ends_at_its_last_step(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     killed_in("apply")
     assert "compile: 1 of 1 files compiled" in log_of_last()
@@ -256,7 +256,7 @@ def test_a_line_stays_a_line_and_a_secret_is_masked_where_the_line_is_cut() -> N
     assert kept.text().encode()
 
 
-def test_a_log_is_capped_says_so_and_still_tells_the_end() -> None:
+def test_a_capped_log_has_a_note_and_the_end() -> None:
     kept = SyncLog()
     for number in range(2000):
         kept.note("compile", f"{number} {'ü' * 100}")

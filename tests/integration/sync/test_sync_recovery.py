@@ -109,7 +109,7 @@ class TestRecovery:
         assert moves == [("", first), (first, second), (second, first), (first, second)]
 
     @pytest.mark.case("surface.restart")
-    def test_a_restarted_service_goes_on_with_what_is_there(
+    def test_a_restarted_service_continues_with_the_stored_state(
         self, work_repo: WorkRepo, repository: Repository
     ) -> None:
         commit = work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -131,9 +131,7 @@ class TestRecovery:
         assert (SyncRun.objects.count(), DagVersion.objects.count()) == (1, 1)
 
     @pytest.mark.case("surface.change-notice")
-    def test_a_change_notice_is_made_only_when_something_changed(
-        self, work_repo: WorkRepo, sync: Sync
-    ) -> None:
+    def test_a_change_is_recorded_only_when_something_changed(self, work_repo: WorkRepo, sync: Sync) -> None:
         """The record of a sync is what tells that there was a change, and a version which."""
         work_repo.publish({"a.yaml": yaml_dag("a")})
         sync()

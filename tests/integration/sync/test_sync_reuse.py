@@ -79,7 +79,7 @@ def test_each_change_compiles_what_depends_on_it_and_nothing_else(work_repo: Wor
     assert DagVersion.objects.count() == 7
 
 
-def test_a_file_that_is_gone_is_pruned_though_nothing_is_compiled(work_repo: WorkRepo, sync: Sync) -> None:
+def test_a_removed_file_is_pruned_though_nothing_is_compiled(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     work_repo.git("rm", "-q", "b.yaml")
@@ -110,7 +110,7 @@ def test_an_unchanged_failed_file_stays_listed_and_its_dag_stale(work_repo: Work
     assert (sync().state, Dag.objects.get(dag_id="alone").stale_since) == ("in_sync", None)
 
 
-def test_a_dag_that_somebody_deleted_comes_back_with_the_next_commit(work_repo: WorkRepo, sync: Sync) -> None:
+def test_a_manually_deleted_dag_returns_with_the_next_commit(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     Dag.objects.filter(dag_id="a").delete()

@@ -122,7 +122,7 @@ def test_a_signed_tag_syncs_and_one_moved_by_another_key_changes_nothing(
     assert serving() == [("team/a.yaml", good, None)]
 
 
-def test_a_lightweight_tag_cannot_be_signed_and_says_so(
+def test_a_lightweight_tag_is_reported_as_unsignable(
     work_repo: WorkRepo, repository: Repository, ada: SshKey, sync: Sync
 ) -> None:
     repository.ref = "tag:v1"

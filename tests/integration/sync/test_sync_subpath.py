@@ -85,7 +85,7 @@ def test_a_target_outside_of_the_repository_is_no_remedy(target: str, served: Wo
     assert "Restore the folder team/dags, or set the subpath to a folder of this repository" in report.message
 
 
-def test_a_subpath_that_was_never_a_folder_says_what_it_is(work_repo: WorkRepo, sync: Sync) -> None:
+def test_a_subpath_that_is_no_folder_is_reported_with_its_type(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.write({"real/a.yaml": yaml_dag("a")})
     (work_repo.work / "dags").symlink_to("real")
     work_repo.publish()

@@ -156,7 +156,7 @@ def test_a_bad_reference_makes_a_served_dag_stale_with_task_and_key(work_repo: W
     )
 
 
-def test_the_command_says_it_on_both_outputs_with_status_1(
+def test_the_command_reports_it_on_both_outputs_with_status_1(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": GOOD, "b.yaml": yaml_dag("b")})

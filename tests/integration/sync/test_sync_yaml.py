@@ -56,7 +56,7 @@ def test_a_renamed_dag_keeps_its_uid_and_its_history(work_repo: WorkRepo, sync: 
     assert DagRun.objects.filter(uid="team/a.yaml").count() == 1
 
 
-def test_history_survives_prune_and_goes_on_when_the_file_returns(work_repo: WorkRepo, sync: Sync) -> None:
+def test_history_survives_prune_and_continues_when_the_file_returns(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     DagRun.objects.create(uid="team/a.yaml", version=1, trigger="manual", state="SUCCESS")
@@ -158,7 +158,7 @@ def test_a_sync_with_nothing_new_writes_one_row(
     assert SyncRun.objects.count() == 1
 
 
-def test_a_dry_run_says_what_would_happen_and_writes_nothing(work_repo: WorkRepo, sync: Sync) -> None:
+def test_a_dry_run_shows_what_would_happen_and_writes_nothing(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     before = list(Repository.objects.values())
@@ -180,7 +180,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(work_repo: WorkRepo
 
 @pytest.mark.rule("failure.absence")
 @pytest.mark.case("refs.missing")
-def test_a_missing_branch_prunes_nothing_and_says_so(work_repo: WorkRepo, sync: Sync) -> None:
+def test_a_missing_branch_prunes_nothing_and_is_reported(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
     Repository.objects.update(ref="mian")

@@ -29,7 +29,7 @@ each_service = pytest.mark.parametrize("sender", SENDERS.values(), ids=list(SEND
 
 
 @each_service
-def test_a_push_of_the_branch_asks_for_a_sync_and_is_recorded(sender: Sender, hooked: Repository) -> None:
+def test_a_push_of_the_branch_requests_a_sync_and_is_recorded(sender: Sender, hooked: Repository) -> None:
     assert outcome(send(sender, sender.push(MAIN), identity="one")) == (202, "queued")
     assert requests() == [(hooked.pk, "webhook", False, sender.recorded_as)]
     row = Delivery.objects.get()
@@ -69,7 +69,7 @@ def test_a_delivery_without_a_signature_is_refused(sender: Sender, hooked: Repos
 
 
 @each_service
-def test_a_delivery_that_comes_again_asks_for_nothing(sender: Sender, hooked: Repository) -> None:
+def test_a_repeated_delivery_requests_no_sync(sender: Sender, hooked: Repository) -> None:
     send(sender, sender.push(MAIN), identity="one")
     QueuedSync.objects.all().delete()
     Repository.objects.update(queued_until=None)
@@ -98,7 +98,7 @@ REFS = (
 
 @each_service
 @pytest.mark.parametrize("what", ["push", "deletion"])
-def test_only_what_may_change_the_followed_ref_asks_for_a_sync(
+def test_only_events_that_may_change_the_followed_ref_request_a_sync(
     sender: Sender, what: str, hooked: Repository
 ) -> None:
     for number, (followed, changed, matters) in enumerate(REFS):
@@ -110,7 +110,7 @@ def test_only_what_may_change_the_followed_ref_asks_for_a_sync(
 
 
 @pytest.mark.parametrize("name", ["github", "bitbucket-data-center"])  # the others try out with a real event
-def test_a_ping_is_answered_and_asks_for_nothing(name: str, hooked: Repository) -> None:
+def test_a_ping_is_answered_and_requests_no_sync(name: str, hooked: Repository) -> None:
     sender = SENDERS[name]
     assert sender.ping is not None
     assert outcome(send(sender, sender.ping)) == (200, "ping")
@@ -118,7 +118,7 @@ def test_a_ping_is_answered_and_asks_for_nothing(name: str, hooked: Repository) 
 
 
 @each_service
-def test_an_event_that_is_no_push_asks_for_nothing(sender: Sender, hooked: Repository) -> None:
+def test_an_event_that_is_no_push_requests_no_sync(sender: Sender, hooked: Repository) -> None:
     assert outcome(send(sender, sender.other)) == (200, "not_a_push")
     assert requests() == []
 

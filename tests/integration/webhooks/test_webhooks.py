@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Which caller gets which answer.
 
 
-def test_a_refusal_does_not_tell_whether_the_repository_exists(hooked: Repository) -> None:
+def test_a_refusal_does_not_show_whether_the_repository_exists(hooked: Repository) -> None:
     sender = git_services.GITHUB
     push = sender.push(MAIN)
     Repository.objects.create(name="no-hook", url="file:///nowhere.git")
@@ -144,7 +144,7 @@ def test_queued_requests_become_one_and_a_later_push_gets_its_own(
     assert len(requests()) == 1
 
 
-def test_many_deliveries_at_once_ask_for_one_sync(hooked: Repository) -> None:
+def test_concurrent_deliveries_request_one_sync(hooked: Repository) -> None:
     sender, answers = git_services.GITHUB, []
 
     def deliver(number: int) -> None:
@@ -158,7 +158,7 @@ def test_many_deliveries_at_once_ask_for_one_sync(hooked: Repository) -> None:
     assert len(requests()) == answers.count((202, "queued")) >= 1
 
 
-def test_a_sync_that_holds_the_repositorys_row_does_not_hold_the_answer_up(hooked: Repository) -> None:
+def test_a_sync_that_locks_the_repositorys_row_does_not_delay_answers(hooked: Repository) -> None:
     held, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -185,7 +185,7 @@ def test_a_sync_that_holds_the_repositorys_row_does_not_hold_the_answer_up(hooke
     assert len(requests()) == 1
 
 
-def test_a_database_that_fails_is_told_so_that_the_delivery_is_sent_again(
+def test_a_failed_database_is_reported_so_that_the_delivery_is_resent(
     hooked: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender = git_services.GITHUB

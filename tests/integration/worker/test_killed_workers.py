@@ -141,7 +141,7 @@ for line in sys.stdin:
 """
 
 
-def test_of_many_processes_that_want_the_one_container_one_gets_it(
+def test_one_of_many_processes_claims_the_only_warm_container(
     repository: Repository, pool_of_one: None
 ) -> None:
     with contextlib.ExitStack() as stack:
@@ -171,7 +171,7 @@ def test_of_many_processes_that_want_the_one_container_one_gets_it(
     eventually(lambda: not working(), GONE_SECONDS, "every container that was claimed is gone")
 
 
-def test_containers_stand_ready_while_the_service_runs_and_go_with_it(
+def test_warm_containers_exist_only_while_the_service_runs(
     work_repo: WorkRepo, repository: Repository, sync: Sync, pool_of_one: None
 ) -> None:
     work_repo.publish({"a.py": PYTHON})

@@ -41,7 +41,7 @@ class Queue(list[int]):
 
 class TestLooks:
     @pytest.mark.rule("failure.global-cap", "failure.host-cap")
-    def test_at_most_so_many_looks_run_at_once_and_fewer_at_one_host(
+    def test_concurrent_polls_are_limited_in_total_and_per_host(
         self,
         work_repo: WorkRepo,
         https_server: HttpsServer,
@@ -137,7 +137,7 @@ class TestLooks:
         assert len(https_server.requests) > before
 
     @pytest.mark.rule("failure.shared-probe", "failure.probe")
-    def test_looks_at_the_same_time_share_one_probe(
+    def test_concurrent_polls_share_one_probe(
         self, work_repo: WorkRepo, https_server: HttpsServer, trusting: None
     ) -> None:
         work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -152,7 +152,7 @@ class TestLooks:
         assert sum(path.endswith("service=git-upload-pack") for _, path, _ in https_server.requests) == 1
 
     @pytest.mark.rule("failure.spread")
-    def test_a_thousand_repositories_do_not_ask_at_once(self) -> None:
+    def test_polls_of_a_thousand_repositories_are_spread(self) -> None:
         now = timezone.now()
         rows = [Repository(name=f"repository-{number}", interval_ms=60_000) for number in range(1000)]
         seconds = sorted((next_due(row, now) - now).total_seconds() for row in rows)
@@ -162,7 +162,7 @@ class TestLooks:
             assert 100 < sum(start <= second < start + 1 for second in seconds) < 240
 
     @pytest.mark.rule("running.version")
-    def test_an_old_git_is_warned_of_when_somebody_leads(
+    def test_the_leader_warns_of_an_old_git(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         old = tmp_path / "git"
@@ -179,7 +179,7 @@ class TestLooks:
             candidate.stop()
             candidate.join(600)
 
-    def test_no_git_is_told_when_somebody_leads(
+    def test_the_leader_warns_of_a_missing_git(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))

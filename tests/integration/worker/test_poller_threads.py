@@ -47,7 +47,7 @@ def test_one_poll_after_the_other_uses_one_thread_and_one_connection() -> None:
     assert len(set(seen)) == 1
 
 
-def test_polls_at_once_have_a_thread_and_a_connection_each() -> None:
+def test_concurrent_polls_have_a_thread_and_a_connection_each() -> None:
     threads, seen = Threads(), []
     together = threading.Barrier(4)
 

@@ -108,7 +108,7 @@ def most_at_once(spans: Sequence[tuple[object, object]]) -> int:
     return most
 
 
-def test_two_machines_do_the_work_together_and_one_goes_on_alone(
+def test_two_machines_share_the_work_and_one_continues_alone(
     work_repo: WorkRepo, served: GitDaemon, tmp_path: Path
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "p.py": PYTHON})
@@ -163,7 +163,7 @@ def test_two_machines_do_the_work_together_and_one_goes_on_alone(
             )
 
 
-def test_what_a_redis_loses_with_itself_or_with_a_worker_is_made_good(
+def test_requests_lost_with_redis_or_a_worker_are_repeated(
     work_repo: WorkRepo, repository: Repository, redis_server: RedisServer
 ) -> None:
     def push(script: str) -> None:
