@@ -55,8 +55,8 @@ def test_times_are_in_the_viewers_zone_with_its_name(
 
     # What Django's own pages show: the history of an object, and lists of times.
     page.goto(f"/admin/gitsync/repository/{filled_service[1]['gitsync.Repository']}/history/")
-    told = page.locator("#change-history time").first
-    expect(told).to_have_text(re.compile(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d ({short})$"))
+    shown = page.locator("#change-history time").first
+    expect(shown).to_have_text(re.compile(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d ({short})$"))
 
 
 def test_relative_times_go_on_and_replaced_parts_are_shown_alike(

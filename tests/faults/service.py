@@ -19,7 +19,7 @@ from tests.faults.server import Server
 from tests.faults.team import Team, pid_of
 from tests.support.cluster import eventually, workers
 
-# A killed worker's container is gone after two rounds of the keepers, five seconds apart.
+# A killed worker's container is gone after two rounds of the pool maintainers, five seconds apart.
 CLEAN_SECONDS = 15.0
 
 

@@ -35,9 +35,9 @@ def test_an_engine_restart_during_compile_blames_no_file(service: Service, new_t
         python = Dag.objects.filter(repository=team.name, source_path__endswith=".py")
         assert dict(python.values_list("source_path", "version")) == {"p.py": 1, "q.py": 1}
         files = SourceFile.objects.filter(repository=team.pk, path__endswith=".py")
-        told = {file.path: str(file.diagnostics) for file in files}
-        assert sorted(told) == ["p.py", "q.py"]
-        assert all("sandbox unavailable" in text for text in told.values()), told
+        reported = {file.path: str(file.diagnostics) for file in files}
+        assert sorted(reported) == ["p.py", "q.py"]
+        assert all("sandbox unavailable" in text for text in reported.values()), reported
     finally:
         service.engine.start()
     team.deploys()

@@ -76,10 +76,10 @@ def test_pushes_are_deployed_behind_a_transaction_pooler(tmp_path: Path, transac
                 team.push({"a.yaml": yaml_file({"a": "echo 2"}), "c.yaml": yaml_file({"c": "echo 2"})})
                 with pytest.raises(psycopg.OperationalError) as refused, psycopg.connect(url) as another:
                     another.execute("SELECT 1")
-                told = failures.told(refused.value)
-                assert told is not None
-                assert "query_wait_timeout" in told.words[0]
-                assert "default_pool_size" in told.words[0]
+                reported = failures.told(refused.value)
+                assert reported is not None
+                assert "query_wait_timeout" in reported.words[0]
+                assert "default_pool_size" in reported.words[0]
                 eventually(lambda: "query_wait_timeout" in log.read_text(), 20, "the workers are refused")
                 team.serves_as_before_the_last_push()
                 assert cluster.poll() is None

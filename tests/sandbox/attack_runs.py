@@ -135,7 +135,7 @@ def _aftermath(language: Language, crowd: Crowd) -> Aftermath:
     try:
         with watched(client, f"{LABEL_SERVICE}={service}") as watch:
             config = replace(crowd.config, pool_size=1)
-            DockerSandbox(config).pool.fill(service, "keeper", [language])
+            DockerSandbox(config).pool.fill(service, "maintainer", [language])
             results = _run(language, config, files, crowd.uncompiled, order, "hostile", service=service)
         return Aftermath(order, results, len(watch.seen), watch.left())
     finally:

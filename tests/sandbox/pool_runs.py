@@ -22,7 +22,7 @@ import logging, sys, time
 from compilers.formats.python import PYTHON
 from compilers.sandbox.config import SandboxConfig
 from compilers.sandbox.docker import DockerSandbox
-image, service, keeper = sys.argv[1:]
+image, service, maintainer = sys.argv[1:]
 logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="logged: %(message)s")
 sandbox = DockerSandbox(SandboxConfig(images={PYTHON: image}, pool_size=1))
 pool, pauses = sandbox.pool, []
@@ -37,7 +37,7 @@ print("up", flush=True)
 for line in sys.stdin:
     pauses.append(float(line))
     try:
-        filled = pool.fill(service, keeper)
+        filled = pool.fill(service, maintainer)
         print(filled.started, filled.ready, flush=True)
     except Exception as exc:
         print(f"failed: {exc}", flush=True)
@@ -63,7 +63,7 @@ def filling_processes(image: str, service: str) -> Iterator[Processes]:
     """
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", FILL_ON_REQUEST, image, service, f"keeper-{number}"],
+            [sys.executable, "-c", FILL_ON_REQUEST, image, service, f"maintainer-{number}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

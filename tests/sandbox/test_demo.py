@@ -14,18 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.usefixtures("python_image", "java_image", "java_builder_image")
 def test_the_demo_does_what_it_claims_and_can_be_repeated(tmp_path: Path) -> None:
     for _ in range(2):
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, ROOT / "scripts" / "demo.py", tmp_path / "demo"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=600,
         )
-        assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
-    assert "DAGs of all three formats are registered" in told.stdout
-    assert "the deleted DAG is pruned" in told.stdout
-    assert "run 1, from before it was deleted, is among its runs" in told.stdout
-    assert f"make run CONFIG={tmp_path}/demo/kiok.properties" in told.stdout
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "DAGs of all three formats are registered" in done.stdout
+    assert "the deleted DAG is pruned" in done.stdout
+    assert "run 1, from before it was deleted, is among its runs" in done.stdout
+    assert f"make run CONFIG={tmp_path}/demo/kiok.properties" in done.stdout
 
 
 @pytest.mark.usefixtures("java_builder_image")
@@ -41,12 +41,12 @@ def test_the_demo_fails_where_a_claim_does_not_hold(tmp_path: Path) -> None:
     (tmp_path / "told").mkdir()
     (tmp_path / "told" / "stage.py").write_bytes((ROOT / "scripts" / "stage.py").read_bytes())
     (tmp_path / "told" / "demo.py").write_text(broken, encoding="utf-8")
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, tmp_path / "told" / "demo.py", tmp_path / "demo"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert told.returncode == 1, told.stdout
-    assert "The demo failed" in told.stdout
+    assert done.returncode == 1, done.stdout
+    assert "The demo failed" in done.stdout

@@ -118,7 +118,7 @@ def ready(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str
 ) -> docker.models.containers.Container:
     """Return a warm container, whose JVM has finished its warm-up and waits."""
-    assert pooled.pool.fill(service, "the keeper").started == 1
+    assert pooled.pool.fill(service, "the maintainer").started == 1
     (found,) = engine.containers.list(filters={"label": f"{LABEL_SERVICE}={service}"})
     deadline = time.monotonic() + READY_SECONDS
     while not _waits_for_its_order(found):
@@ -168,8 +168,8 @@ def test_a_jvms_heap_is_a_share_of_its_containers_memory(
     results = _run(
         sandbox, service, {"lib/1.jar": jars["tells its room"], "lib/2.jar": jars["tells its room"]}
     )
-    told = [decode(result.payload).dags[0].tasks[0].script for result in results]
-    assert told == [f"{heap_mib} MiB, 2 processors"] * 2
+    scripts = [decode(result.payload).dags[0].tasks[0].script for result in results]
+    assert scripts == [f"{heap_mib} MiB, 2 processors"] * 2
 
 
 @pytest.mark.parametrize("whose", ["java", "driver-python"])

@@ -128,7 +128,7 @@ def test_a_warm_container_serves_only_its_own_image(python_image: str, service: 
     taken: list[bool] = []
     sandbox.pool.on_claim = lambda: taken.append(True)
     try:
-        assert sandbox.pool.fill(service, "the keeper", [PYTHON]).started == 1
+        assert sandbox.pool.fill(service, "the maintainer", [PYTHON]).started == 1
         with image_from(python_image, TEAM, LIBRARY) as team:
             (of_team,) = sandbox.run(replace(job_of({"a.py": DAG}), image=team))
             assert taken == []

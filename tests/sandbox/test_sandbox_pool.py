@@ -26,7 +26,7 @@ from tests.sandbox.conftest import JobOf
 from tests.sandbox.pool_runs import assert_one_of_them_fills, filling_processes, names, until_gone
 from tests.support.waiting import wait_until
 
-KEEPER = "the keeper"
+MAINTAINER = "the maintainer"
 FILES = {"a.py": "from kiok import Dag\nd = Dag('a')\nd.task('t', 'shell', script='x')\n"}
 
 
@@ -47,7 +47,7 @@ def test_a_warm_container_is_used_once_and_gives_the_same_result(
 ) -> None:
     taken = threading.Event()
     pooled.pool.on_claim = taken.set
-    assert pooled.pool.fill(service, KEEPER).started == 1
+    assert pooled.pool.fill(service, MAINTAINER).started == 1
     (ready,) = names(engine, service)
     (warm,) = pooled.run(job_of(FILES))
     assert taken.is_set()
@@ -61,7 +61,7 @@ def test_a_warm_container_is_used_once_and_gives_the_same_result(
 def test_claiming_a_warm_container_takes_two_requests_to_the_engine(
     pooled: DockerSandbox, service: str, job_of: JobOf
 ) -> None:
-    pooled.pool.fill(service, KEEPER)  # this also caches the image's digest for a few seconds
+    pooled.pool.fill(service, MAINTAINER)  # this also caches the image's digest for a few seconds
     asked: list[str] = []
     client = pooled.engine.client()
     client.hooks["response"].append(lambda answer, **_: asked.append(answer.request.path_url))
@@ -76,27 +76,27 @@ def test_claiming_a_warm_container_takes_two_requests_to_the_engine(
 def test_a_full_pool_is_unchanged_and_a_used_one_is_refilled(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
-    assert pooled.pool.fill(service, KEEPER).started == 1
+    assert pooled.pool.fill(service, MAINTAINER).started == 1
     before = names(engine, service)
     assert pooled.pool.fill(service, "another").started == 0
     assert names(engine, service) == before
     list(pooled.run(job_of(FILES)))
-    assert pooled.pool.fill(service, KEEPER).started == 1
+    assert pooled.pool.fill(service, MAINTAINER).started == 1
 
 
 def test_filling_the_pool_returns_what_is_ready_and_which_image_is_missing(
     pooled: DockerSandbox, config: SandboxConfig, service: str, job_of: JobOf
 ) -> None:
-    assert pooled.pool.fill(service, KEEPER) == Filled(started=1, ready=1, complaints=())
+    assert pooled.pool.fill(service, MAINTAINER) == Filled(started=1, ready=1, complaints=())
     assert pooled.pool.fill(service, "another") == Filled(started=0, ready=1, complaints=())
     images = {**config.images, JAVA: "kiok-sandbox-java:no-such-tag"}
-    filled = DockerSandbox(replace(config, images=images)).pool.fill(service, KEEPER)
+    filled = DockerSandbox(replace(config, images=images)).pool.fill(service, MAINTAINER)
     (complaint,) = filled.complaints
     assert (filled.started, filled.ready) == (0, 1)
     assert "'kiok-sandbox-java:no-such-tag' for jar files" in complaint
     list(pooled.run(job_of(FILES)))
     without_pool = DockerSandbox(replace(config, images=images, pool_size=0)).pool
-    assert without_pool.fill(service, KEEPER) == Filled(started=0, ready=0, complaints=(complaint,))
+    assert without_pool.fill(service, MAINTAINER) == Filled(started=0, ready=0, complaints=(complaint,))
 
 
 def test_an_empty_pool_is_no_obstacle(pooled: DockerSandbox, job_of: JobOf) -> None:
@@ -108,7 +108,7 @@ def test_one_of_many_threads_claims_the_only_warm_container(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
     for _ in range(5):
-        pooled.pool.fill(service, KEEPER)
+        pooled.pool.fill(service, MAINTAINER)
         claims: list[object] = []
         job = job_of(FILES)
         barrier = threading.Barrier(4)
@@ -135,7 +135,7 @@ def test_one_of_many_threads_fills_the_pool(
 
     def fill() -> None:
         barrier.wait()
-        started.append(pooled.pool.fill(service, KEEPER).started)
+        started.append(pooled.pool.fill(service, MAINTAINER).started)
 
     threads = [threading.Thread(target=fill) for _ in range(4)]
     for thread in threads:
@@ -168,7 +168,7 @@ def test_a_process_that_another_was_faster_than_leaves_its_container_alone(
             ids.append(engine.api.inspect_container(names(engine, service)[0])["Id"])
 
     client.hooks["response"].append(fill)
-    assert pooled.pool.fill(service, KEEPER) == Filled(started=0, ready=1, complaints=())
+    assert pooled.pool.fill(service, MAINTAINER) == Filled(started=0, ready=1, complaints=())
     wait_until(lambda: len(names(engine, service)) == 1, "the slower one's container removed")
     assert engine.api.inspect_container(names(engine, service)[0])["Id"] == ids[0]
 
@@ -180,14 +180,14 @@ def test_an_image_removed_while_the_pool_is_filled_is_unavailable(
     # The engine's recent answer, which is no longer true.
     pooled.engine._digests[python_image] = (time.monotonic(), "sha256:" + "0" * 64)
     with pytest.raises(SandboxUnavailable, match=r"image sha256:0+ or the container .* is retried"):
-        pooled.pool.fill(service, KEEPER)
+        pooled.pool.fill(service, MAINTAINER)
     assert names(engine, service) == []
 
 
 def test_a_warm_container_that_ended_is_replaced_by_a_new_one(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
-    pooled.pool.fill(service, KEEPER)
+    pooled.pool.fill(service, MAINTAINER)
     job = job_of(FILES)
     # It dies between the claim and the first byte.
     pooled.pool.on_claim = lambda: engine.api.kill(names(engine, service)[0])
@@ -203,7 +203,7 @@ def test_a_warm_container_that_froze_is_replaced_by_a_new_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("compilers.sandbox.session._GREETING_SECONDS", 1.0)
-    pooled.pool.fill(service, KEEPER)
+    pooled.pool.fill(service, MAINTAINER)
     pooled.pool.on_claim = lambda: engine.api.pause(names(engine, service)[0])
     (result,) = pooled.run(job_of(FILES))
     assert result.outcome is CompileOutcome.OK
@@ -212,11 +212,11 @@ def test_a_warm_container_that_froze_is_replaced_by_a_new_one(
 def test_other_limits_or_images_have_other_slots_and_old_ones_go(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
-    pooled.pool.fill(service, KEEPER)
+    pooled.pool.fill(service, MAINTAINER)
     (old,) = names(engine, service)
     changed = DockerSandbox(replace(config, limits=SandboxLimits(pids=60)))
     assert changed.pool.claim(job_of(FILES)) is None
-    assert changed.pool.fill(service, KEEPER).started == 1
+    assert changed.pool.fill(service, MAINTAINER).started == 1
     (new,) = names(engine, service)
     assert new != old
 
@@ -224,26 +224,26 @@ def test_other_limits_or_images_have_other_slots_and_old_ones_go(
 def test_containers_of_another_maintainer_are_left_alone(
     pooled: DockerSandbox, config: SandboxConfig, engine: docker.DockerClient, service: str
 ) -> None:
-    pooled.pool.fill(service, KEEPER)
+    pooled.pool.fill(service, MAINTAINER)
     changed = DockerSandbox(replace(config, limits=SandboxLimits(pids=60)))
     changed.pool.fill(service, "another")
     assert len(names(engine, service)) == 2
-    pooled.pool.clear(service, lambda keeper: keeper == "another")
+    pooled.pool.clear(service, lambda maintainer: maintainer == "another")
     assert len(names(engine, service)) == 1
 
 
 def test_orphans_of_a_lost_maintainer_are_swept_and_those_of_a_sync_kept(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, job_of: JobOf
 ) -> None:
-    pooled.pool.fill(service, KEEPER)
-    assert remove_orphans(pooled.engine, service, lambda owner: owner == KEEPER) == []
+    pooled.pool.fill(service, MAINTAINER)
+    assert remove_orphans(pooled.engine, service, lambda owner: owner == MAINTAINER) == []
     claimed = pooled.pool.claim(job_of(FILES))
     assert claimed is not None
     asked: list[str] = []
     assert remove_orphans(pooled.engine, service, lambda owner: bool(asked.append(owner)) or True) == []
     assert asked == ["1"]  # the sync that claimed it is its owner now
     claimed.end().result()
-    pooled.pool.fill(service, KEEPER)
+    pooled.pool.fill(service, MAINTAINER)
     assert len(remove_orphans(pooled.engine, service, lambda _owner: False)) == 1
 
 
@@ -251,7 +251,7 @@ def test_a_pool_of_size_zero_starts_no_container(
     python_image: str, engine: docker.DockerClient, service: str
 ) -> None:
     sandbox = DockerSandbox(SandboxConfig(images={PYTHON: python_image}))
-    assert sandbox.pool.fill(service, KEEPER).started == 0
+    assert sandbox.pool.fill(service, MAINTAINER).started == 0
     assert names(engine, service) == []
 
 
@@ -272,7 +272,7 @@ time.sleep(60)
 def test_a_container_ends_with_the_process_that_claimed_it(
     pooled: DockerSandbox, engine: docker.DockerClient, service: str, python_image: str
 ) -> None:
-    pooled.pool.fill(service, KEEPER)
+    pooled.pool.fill(service, MAINTAINER)
     process = subprocess.Popen(
         [sys.executable, "-c", CLAIM_AND_WAIT, python_image, service],
         stdout=subprocess.PIPE,

@@ -206,11 +206,11 @@ class Stack:
         )
         if done.returncode:
             logs = ["docker", "compose", "logs", "--no-color", "--tail", "25"]
-            told = subprocess.run(
+            logged = subprocess.run(
                 logs, cwd=ROOT, env=self._environment, capture_output=True, text=True
             ).stdout
             raise AssertionError(
-                f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}\n{told}"
+                f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}\n{logged}"
             )
         return done.stdout
 

@@ -188,7 +188,7 @@ class _Rows:
             name="operators", url="https://hooks.example.org/x", failures=2
         )
         channel.groups.add(group)
-        self._store("notifications.Notification", self._notices())
+        self._store("notifications.Notification", self._notifications())
         notifications = apps.get_model("notifications.Notification").objects.order_by("pk")
         rows = (
             {
@@ -203,7 +203,7 @@ class _Rows:
         )
         self._store("notifications.NotificationDelivery", rows)
 
-    def _notices(self) -> Iterator[dict[str, Any]]:
+    def _notifications(self) -> Iterator[dict[str, Any]]:
         for number in range(self._amounts.notifications):
             yield {
                 "repository_id": self._pks[number % len(self._pks)],

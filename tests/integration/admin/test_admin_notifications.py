@@ -97,8 +97,8 @@ def test_a_test_notification_is_sent_and_its_outcome_is_shown(root: Client, serv
     assert sender.deliver() == "2 notifications delivered"
     shown = root.get(page(channel)).content.decode()
     assert "200 Answered: ok" in shown
-    assert server.told[-1].json["event"] == "test"
-    assert server.told[-1].json["repository"] == ""
+    assert server.received[-1].json["event"] == "test"
+    assert server.received[-1].json["repository"] == ""
     assert "Requested a test notification." in LogEntry.objects.earliest("-pk").change_message
 
 

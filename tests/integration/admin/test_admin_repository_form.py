@@ -158,11 +158,11 @@ def test_each_field_shows_its_error_while_typing_and_on_saving(
     ):
         is_new = form["name"] == "new"
         address = f"{LIST}check-form/" if is_new else f"{LIST}{repository.pk}/check-form/"
-        told = browser.post(address, form).json()["errors"]
-        assert list(told) == [field], told
-        assert said in told[field][0]
+        reported = browser.post(address, form).json()["errors"]
+        assert list(reported) == [field], reported
+        assert said in reported[field][0]
         saved = browser.post(f"{LIST}add/" if is_new else page(repository), form)
-        assert saved.context["adminform"].form.errors == told
+        assert saved.context["adminform"].form.errors == reported
         assert "pw@" not in saved.content.decode()
     assert list(Repository.objects.values()) == before
     assert not LogEntry.objects.exists()

@@ -67,14 +67,14 @@ def test_a_worker_has_a_row_with_its_last_report_while_it_runs(present: Heartbea
     first = Worker.objects.get()
     present.report(EngineStatus("no engine\x00\x1b[31m answers", 3))
     eventually(lambda: Worker.objects.get().ready == 3, 10, "what was seen is stored")
-    told = Worker.objects.get()
-    assert told.engine == "no engine [31m answers"
-    assert told.seen_at > first.seen_at
-    assert abs(told.started_at - first.started_at) < timedelta(seconds=2)
-    assert list(alive()) == [told]
+    stored = Worker.objects.get()
+    assert stored.engine == "no engine [31m answers"
+    assert stored.seen_at > first.seen_at
+    assert abs(stored.started_at - first.started_at) < timedelta(seconds=2)
+    assert list(alive()) == [stored]
     # Others write to the same disk.
     free = shutil.disk_usage(DATA_DIR).free
-    assert told.data_free_bytes == pytest.approx(free, abs=4 * 2**30)
+    assert stored.data_free_bytes == pytest.approx(free, abs=4 * 2**30)
     present.stop()
     assert row() is None
 
@@ -145,7 +145,7 @@ def test_a_worker_whose_engine_is_away_reports_it_without_secrets(
     maintainer: PoolMaintainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     maintainer.start()
-    # On a busy machine the check may first be reported as one that has not ended yet.
+    # On a busy machine the check may first be stored as one that has not ended yet.
     failure = "no Docker engine answers at DOCKER_HOST=tcp://"
     eventually(lambda: row() and failure in Worker.objects.get().engine, 20, "the failure is stored")
     assert SECRET not in Worker.objects.get().engine

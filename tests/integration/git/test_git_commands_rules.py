@@ -178,9 +178,9 @@ def test_limits_have_their_defaults(tmp_path: Path) -> None:
 
 @pytest.mark.rule("credentials.key-in-memory")
 def test_keys_are_kept_in_memory_where_the_system_has_a_place_for_that(tmp_path: Path) -> None:
-    told = subprocess.run(["stat", "-f", "-c", "%T", "/dev/shm"], capture_output=True, text=True, check=False)
+    done = subprocess.run(["stat", "-f", "-c", "%T", "/dev/shm"], capture_output=True, text=True, check=False)
     client = GitClient(GitSettings(home=tmp_path / "home"))
-    expected = Path("/dev/shm") if told.stdout.strip() == "tmpfs" else tmp_path / "home"
+    expected = Path("/dev/shm") if done.stdout.strip() == "tmpfs" else tmp_path / "home"
     assert client.secrets_root.parent == expected
     assert client.secrets_root.stat().st_mode & 0o777 == 0o700
 

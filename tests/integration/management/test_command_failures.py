@@ -51,7 +51,7 @@ print(json.dumps(told))
 """
 
 
-def told(commands: list[list[str]], **environ: str) -> dict[str, tuple[Any, str]]:
+def results_of(commands: list[list[str]], **environ: str) -> dict[str, tuple[Any, str]]:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(commands)],
         cwd=ROOT,
@@ -79,7 +79,7 @@ def test_each_command_reports_a_lost_database_in_one_line(
         ["createsuperuser", "--no-input", "--username", "ada", "--email", "ada@example.com"],
     ]
     shown = ["gitsync", "--list", "--traceback"]
-    found = told(
+    found = results_of(
         [*commands, shown],
         DATABASE_URL=f"postgresql://kiok:{PASSWORD}@127.0.0.1:1/kiok",
         KIOK_BASE_DATA_DIR=str(tmp_path / "data"),
@@ -110,7 +110,7 @@ def test_each_command_reports_tables_of_another_version_with_a_remedy(tmp_path: 
     with fresh_database():
         url = os.environ["DATABASE_URL"]
         name = str(connection.settings_dict["NAME"])
-        found = told(
+        found = results_of(
             commands,
             DATABASE_URL=url.replace("/kiok?", f"/{name}?"),
             KIOK_BASE_DATA_DIR=str(tmp_path),

@@ -30,7 +30,7 @@ from kiok.cluster.leader import take_lead
 from kiok.cluster.models import LeaderLease, Worker
 from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.support.cluster import ROOT
-from tests.support.doctor import told
+from tests.support.doctor import outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,9 +104,9 @@ def test_hanging_and_broken_checks_stop_no_other() -> None:
     finally:
         released.set()
     assert [result.name for result in results] == ["hangs", "breaks", "works"]
-    assert told(hanging) == ("fail", "no result within 3 s")
-    assert told(breaking) == ("fail", "the check itself failed: ZeroDivisionError: by [2Jnought")
-    assert told(working) == ("ok", "fine")
+    assert outcome(hanging) == ("fail", "no result within 3 s")
+    assert outcome(breaking) == ("fail", "the check itself failed: ZeroDivisionError: by [2Jnought")
+    assert outcome(working) == ("ok", "fine")
 
 
 @pytest.mark.parametrize("kind", ["refuses", "is silent", "is of another version"])
@@ -147,7 +147,7 @@ def test_without_a_database_the_other_parts_are_still_checked(kind: str, tmp_pat
 
 
 def test_tables_of_another_version_are_seen() -> None:
-    assert told(database.migrations()) == ("ok", "all migrations are applied")
+    assert outcome(database.migrations()) == ("ok", "all migrations are applied")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, name FROM django_migrations WHERE app = 'gitsync' ORDER BY name DESC LIMIT 1"
@@ -163,8 +163,8 @@ def test_tables_of_another_version_are_seen() -> None:
         finally:
             cursor.execute("DELETE FROM django_migrations WHERE app = 'gitsync' AND name = %s", [name])
             cursor.execute("UPDATE django_migrations SET name = %s WHERE id = %s", [name, number])
-    assert told(behind) == ("fail", f"1 migrations are not applied, the first is gitsync.{name}")
-    assert told(ahead) == ("fail", "the database belongs to a newer version: gitsync.9999_later")
+    assert outcome(behind) == ("fail", f"1 migrations are not applied, the first is gitsync.{name}")
+    assert outcome(ahead) == ("fail", "the database belongs to a newer version: gitsync.9999_later")
 
 
 def test_a_missing_table_is_reported_by_each_check_that_needs_it() -> None:
@@ -174,7 +174,7 @@ def test_a_missing_table_is_reported_by_each_check_that_needs_it() -> None:
             [leader] = examine([Check("leader", workers.leader, needs_database=True)])
         finally:
             cursor.execute("ALTER TABLE gone RENAME TO gitsync_leadership")
-    assert told(leader) == ("warn", 'unknown: relation "gitsync_leadership" does not exist')
+    assert outcome(leader) == ("warn", 'unknown: relation "gitsync_leadership" does not exist')
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_missing_table_is_reported_by_each_check_that_needs_it() -> None:
     ],
 )
 def test_a_wrong_clock_is_reported(ahead_seconds: float, status: str, says: str) -> None:
-    found = told(database.judged_clock(ahead_seconds))
+    found = outcome(database.judged_clock(ahead_seconds))
     assert found[0] == status
     assert says in found[1]
     assert database.clock().status is CheckStatus.OK
@@ -196,52 +196,52 @@ def test_a_wrong_clock_is_reported(ahead_seconds: float, status: str, says: str)
 
 
 def test_a_task_that_waits_for_long_is_reported(well: None) -> None:
-    assert told(workers.queue()) == ("ok", "0 waiting, 0 running")
+    assert outcome(workers.queue()) == ("ok", "0 waiting, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
-    assert told(workers.queue())[0] == "ok"
+    assert outcome(workers.queue())[0] == "ok"
     OrmQ.objects.update(lock=Now() - timedelta(hours=1))
-    status, text = told(workers.queue())
+    status, text = outcome(workers.queue())
     assert (status, text[:23]) == ("warn", "1 waiting, 0 running, o")
     assert "for 3600 s" in text
 
 
 def test_a_long_queued_sync_is_reported_for_any_broker(well: None) -> None:
-    assert told(workers.syncs()) == ("ok", "0 queued, 0 running")
+    assert outcome(workers.syncs()) == ("ok", "0 queued, 0 running")
     enqueue_sync(Repository.objects.create(name="team").pk, Trigger.ADMIN)
     OrmQ.objects.all().delete()
-    assert told(workers.syncs())[0] == "ok"
+    assert outcome(workers.syncs())[0] == "ok"
     QueuedSync.objects.update(requested_at=Now() - timedelta(hours=2))
-    assert told(workers.syncs()) == ("warn", "1 queued, 0 running, the oldest queued for 7200 s")
+    assert outcome(workers.syncs()) == ("warn", "1 queued, 0 running, the oldest queued for 7200 s")
 
 
 def test_the_leader_and_its_start_are_reported_and_a_missing_leader(well: None) -> None:
-    status, text = told(workers.leader())
+    status, text = outcome(workers.leader())
     assert status == "ok"
     assert f"process {os.getpid()}, since {timezone.now():%Y-%m-%d}" in text
     LeaderLease.objects.update(expires_at=Now())
-    assert told(workers.leader())[0] == "fail"
+    assert outcome(workers.leader())[0] == "fail"
 
 
 def test_a_worker_without_an_engine_is_reported_with_its_host(well: None) -> None:
-    assert told(workers.workers()) == ("ok", "1 alive on ant")
+    assert outcome(workers.workers()) == ("ok", "1 alive on ant")
     Worker.objects.update(engine="no Docker engine answers")
-    assert told(workers.workers()) == (
+    assert outcome(workers.workers()) == (
         "fail",
         "1 alive on ant; 1 without a usable engine, on ant: no Docker engine answers",
     )
 
 
 def test_channels_whose_last_attempt_failed_are_reported(settings: Settings) -> None:
-    assert told(workers.notifications()) == ("ok", "no notification channel is configured")
+    assert outcome(workers.notifications()) == ("ok", "no notification channel is configured")
     hook = NotificationChannel.objects.create(name="hook", url="https://x.invalid/")
-    assert told(workers.notifications()) == ("warn", "1 channel; notifications have no links")
+    assert outcome(workers.notifications()) == ("warn", "1 channel; notifications have no links")
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com")
-    assert told(workers.notifications())[0] == "ok"
+    assert outcome(workers.notifications())[0] == "ok"
     hook.failures = 2
     hook.save()
-    assert told(workers.notifications()) == ("warn", "1 channel; the last attempt failed: hook")
+    assert outcome(workers.notifications()) == ("warn", "1 channel; the last attempt failed: hook")
     NotificationChannel.objects.create(name="mail", kind="email", addresses="ada@example.com")
-    assert told(workers.notifications())[0] == "fail"
+    assert outcome(workers.notifications())[0] == "fail"
 
 
 def test_notifications_that_wait_or_were_given_up_are_reported(settings: Settings) -> None:
@@ -258,9 +258,9 @@ def test_notifications_that_wait_or_were_given_up_are_reported(settings: Setting
     notification("sent", timedelta(days=30))
     notification("given_up", timedelta(days=2))
     waiting = notification("waiting", timedelta(minutes=1))
-    assert told(workers.notifications()) == ("ok", "1 channel")
+    assert outcome(workers.notifications()) == ("ok", "1 channel")
     NotificationDelivery.objects.filter(pk=waiting.pk).update(created_at=Now() - timedelta(hours=2))
-    status, text = told(workers.notifications())
+    status, text = outcome(workers.notifications())
     assert (status, text.replace("\xa0", " ")) == ("warn", "1 channel; a notification has waited for 2 hours")
     notification("given_up", timedelta(hours=1))
-    assert told(workers.notifications()) == ("warn", "1 channel; given up within the last day: 1 to hook")
+    assert outcome(workers.notifications()) == ("warn", "1 channel; given up within the last day: 1 to hook")

@@ -22,7 +22,7 @@ from gitsync.monitoring.doctor import engine, host
 from gitsync.worker import sandbox
 from kiok.checks import CheckStatus
 from tests.support.cluster import ROOT
-from tests.support.doctor import told
+from tests.support.doctor import outcome
 from tests.support.images import image_from
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,13 +43,13 @@ def test_a_missing_engine_is_reported(
     new_sandbox: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    status, text = told(engine.engine())
+    status, text = outcome(engine.engine())
     assert status == "fail"
     assert "no Docker engine answers at DOCKER_HOST=" in text
     # What lies behind it is not to blame.
     Repository.objects.create(name="own", images={"python": "team-python:1"})
     for look in (lambda: engine.image(PYTHON), engine.images_of_repositories):
-        assert told(look()) == ("warn", "unknown while the engine does not respond")
+        assert outcome(look()) == ("warn", "unknown while the engine does not respond")
 
 
 def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
@@ -83,7 +83,7 @@ def test_the_properties_of_an_engine_are_checked(change: dict[str, Any], status:
         **dict.fromkeys(("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota"), True),
         **change,
     }
-    found = told(engine.judged(info, {"Version": "28.0.1"}))
+    found = outcome(engine.judged(info, {"Version": "28.0.1"}))
     assert found[0] == status
     assert says in found[1]
 
@@ -120,18 +120,18 @@ def test_each_engine_is_held_to_its_own_version_and_weaknesses_are_named(
 def test_missing_images_and_those_of_another_version_are_reported(
     new_sandbox: None, settings: Settings
 ) -> None:
-    assert told(engine.images_of_repositories()) == ("ok", "no repository names an image")
+    assert outcome(engine.images_of_repositories()) == ("ok", "no repository names an image")
     python = settings.KIOK.sandbox_image_python
     settings.KIOK = replace(settings.KIOK, sandbox_image_java="kiok-no-such-image:1")
-    status, text = told(engine.image(JAVA))
+    status, text = outcome(engine.image(JAVA))
     assert status == "fail"
     assert "'kiok-no-such-image:1'" in text
     assert "is not on the engine" in text
-    assert told(engine.image(PYTHON))[0] == "ok"
+    assert outcome(engine.image(PYTHON))[0] == "ok"
     with image_from(python, f"LABEL {LABEL_PROTOCOL}=0") as old:
         Repository.objects.create(name="old", images={"python": old})
         Repository.objects.create(name="gone", images={"jar": "kiok-no-such-image:2"})
-        status, text = told(engine.images_of_repositories())
+        status, text = outcome(engine.images_of_repositories())
     assert status == "fail"
     assert f"{old} (built for another version)" in text
     assert "kiok-no-such-image:2 (missing)" in text
@@ -198,15 +198,15 @@ print(json.dumps(told))
 
 
 def test_the_parent_of_a_folder_that_does_not_exist_yet_is_checked(tmp_path: Path) -> None:
-    assert told(host.disk(tmp_path / "mirrors" / "x", "kiok.base.data.dir", 1))[0] == "ok"
-    assert told(host.disk(tmp_path, "kiok.base.data.dir", 1 << 60))[0] == "warn"
+    assert outcome(host.disk(tmp_path / "mirrors" / "x", "kiok.base.data.dir", 1))[0] == "ok"
+    assert outcome(host.disk(tmp_path, "kiok.base.data.dir", 1 << 60))[0] == "warn"
 
 
 def test_a_machine_without_git_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert told(host.git())[0] == "ok"
+    assert outcome(host.git())[0] == "ok"
     monkeypatch.setenv("PATH", str(tmp_path))
-    status, text = told(host.git())
+    status, text = outcome(host.git())
     assert (status, text) == ("fail", "git is not installed, or not on the PATH of the service")
-    assert told(host.signatures())[0] == "ok"
+    assert outcome(host.signatures())[0] == "ok"
     Repository.objects.create(name="team", verify="commit")
-    assert told(host.signatures())[0] == "fail"
+    assert outcome(host.signatures())[0] == "fail"

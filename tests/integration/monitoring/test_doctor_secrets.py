@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from gitsync.monitoring.doctor import secrets, web
 from kiok.connections.models import Connection
-from tests.support.doctor import told
+from tests.support.doctor import outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_wrong_master_key_and_a_damaged_connection_are_reported(settings: Settings) -> None:
     for number in range(3):
         Connection.objects.create(id=f"c{number}").set_properties({"token": "a-token-of-somebody"})
-    assert told(secrets.master_key())[1].endswith("data keys and all 3 connections")
+    assert outcome(secrets.master_key())[1].endswith("data keys and all 3 connections")
     broken = Connection.objects.get(pk="c1")
     broken.sealed["token"]["c"] = broken.sealed["token"]["c"][::-1]
     broken.save()
-    status, text = told(secrets.master_key())
+    status, text = outcome(secrets.master_key())
     assert status == "fail"
     assert text.startswith("1 of 3 connections cannot be decrypted: c1: ")
     settings.KIOK_MASTER_KEY = lambda: "another master key, which opens nothing"
-    status, text = told(secrets.master_key())
+    status, text = outcome(secrets.master_key())
     assert status == "fail"
     assert "does not decrypt data key" in text
 
@@ -36,7 +36,7 @@ def test_a_wrong_master_key_and_a_damaged_connection_are_reported(settings: Sett
 def test_a_sample_of_many_connections_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     Connection.objects.bulk_create(Connection(id=f"c{number}") for number in range(5))
     monkeypatch.setattr(secrets, "SAMPLE", 2)
-    assert told(secrets.master_key())[1].endswith("2 of 5 connections")
+    assert outcome(secrets.master_key())[1].endswith("2 of 5 connections")
 
 
 def test_the_check_creates_no_master_key_and_reports_a_missing_one(
@@ -46,7 +46,7 @@ def test_the_check_creates_no_master_key_and_reports_a_missing_one(
     monkeypatch.delenv("KIOK_MASTER_KEY")
     settings.KIOK_EMBEDDED = True
     settings.KIOK = replace(settings.KIOK, base_data_dir=tmp_path)
-    status, text = told(secrets.master_key())
+    status, text = outcome(secrets.master_key())
     assert (status, text) == (
         "fail",
         "the generated master key is missing, and stored connections are encrypted with it",
@@ -62,16 +62,16 @@ def test_secrets_readable_by_others_are_reported(
     settings.KIOK = replace(settings.KIOK, base_data_dir=data_dir)
     key = data_dir / "master.key"
     key.touch(0o600)
-    assert told(secrets.files()) == ("ok", "2 files checked, none readable by others")
+    assert outcome(secrets.files()) == ("ok", "2 files checked, none readable by others")
     key.chmod(0o640)
-    assert told(secrets.files()) == ("fail", f"readable by others: {key} is 0640")
+    assert outcome(secrets.files()) == ("fail", f"readable by others: {key} is 0640")
     key.chmod(0o600)
     given = Path("/dev/shm") / f"kiok-doctor-{os.getpid()}"
     given.touch(0o644)
     try:
         given.chmod(0o644)
         monkeypatch.setenv("KIOK_MAIL_PASSWORD_FILE", str(given))
-        assert told(secrets.files()) == ("warn", f"readable by everyone: {given} is 0644")
+        assert outcome(secrets.files()) == ("warn", f"readable by everyone: {given} is 0644")
     finally:
         given.unlink()
 
@@ -104,6 +104,6 @@ def test_the_address_of_the_service_is_checked(
     properties: dict[str, Any], status: str, says: str, settings: Settings
 ) -> None:
     settings.KIOK = replace(settings.KIOK, **properties)
-    found = told(web.web())
+    found = outcome(web.web())
     assert found[0] == status
     assert says in found[1]

@@ -115,18 +115,18 @@ def test_a_prometheus_without_the_token_is_refused(
         stderr=(tmp_path / "log").open("wb"),
     )
 
-    def told(path: str, **query: str) -> Any:
+    def data_of(path: str, **query: str) -> Any:
         url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         with suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]
         return {}
 
     def target_of(job: str) -> dict[str, Any]:
-        found = told("targets").get("activeTargets", ())
+        found = data_of("targets").get("activeTargets", ())
         return next((item for item in found if item["labels"]["job"] == job), {})
 
     def pending() -> set[str]:
-        return {alert["labels"]["alertname"] for alert in told("alerts").get("alerts", ())}
+        return {alert["labels"]["alertname"] for alert in data_of("alerts").get("alerts", ())}
 
     try:
         wanted = {"KiokNoLeader", "KiokNoWorkers", "KiokRepositoryFails", "KiokRepositoryNotPolled"}

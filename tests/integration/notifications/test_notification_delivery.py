@@ -34,8 +34,8 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def told(server: WebhookServer) -> list[str]:
-    return [item.json["event"] for item in server.told]
+def events_received(server: WebhookServer) -> list[str]:
+    return [item.json["event"] for item in server.received]
 
 
 # That it arrives.
@@ -62,7 +62,7 @@ def test_a_worker_killed_after_sending_sends_again_under_the_same_id(
     assert states() == [DeliveryState.WAITING]
     assert outbox.wake_if_due()
     assert sender.deliver() == "1 notifications delivered"
-    first, second = server.told
+    first, second = server.received
     assert first.headers["kiok-notice-id"] == second.headers["kiok-notice-id"] == first.json["id"]
     assert first.body == second.body
     assert states() == [DeliveryState.SENT]
@@ -74,10 +74,10 @@ def test_a_channel_that_is_down_gets_its_notifications_later_in_order(
     server.status = 503
     put(repository, "one", "two")
     assert sender.deliver() == "0 notifications delivered"
-    assert len(server.told) == 1  # the second would have fared no better
+    assert len(server.received) == 1  # the second would have fared no better
     put(repository, "three")
     assert sender.deliver() == "0 notifications delivered"  # it is left alone for a while
-    assert len(server.told) == 1
+    assert len(server.received) == 1
     channel.refresh_from_db()
     assert channel.failures == 1
     assert channel.retry_at is not None
@@ -86,7 +86,7 @@ def test_a_channel_that_is_down_gets_its_notifications_later_in_order(
     later()
     server.status = 200
     assert sender.deliver() == "3 notifications delivered"
-    assert [item.json["message"] for item in server.told] == ["one", "one", "two", "three"]
+    assert [item.json["message"] for item in server.received] == ["one", "one", "two", "three"]
     channel.refresh_from_db()
     assert (channel.failures, channel.retry_at, channel.holder) == (0, None, "")
 
@@ -136,7 +136,7 @@ def test_a_hanging_channel_costs_one_attempt_and_delays_no_other(
     NotificationChannel.objects.create(name="hangs", url=hanging.url(), all_repositories=True)
     put(repository, "one", "two")
     assert sender.deliver() == "2 notifications delivered"
-    assert len(server.told) == 2
+    assert len(server.received) == 2
     lost = NotificationDelivery.objects.filter(channel__name="hangs").order_by("pk")
     assert [row.attempts for row in lost] == [1, 0]
     assert "did not respond within 10 s" in lost[0].outcome
@@ -159,7 +159,7 @@ def test_concurrent_workers_send_each_notification_once_and_in_order(
         thread.start()
     for thread in threads:
         thread.join()
-    assert [item.json["message"] for item in server.told] == [str(number) for number in range(6)]
+    assert [item.json["message"] for item in server.received] == [str(number) for number in range(6)]
 
 
 def test_a_notification_sent_by_another_worker_stays_sent(
@@ -179,7 +179,7 @@ def test_a_notification_sent_by_another_worker_stays_sent(
 
     server.on_request = be_overtaken
     assert sender.deliver() == "0 notifications delivered"
-    assert len(server.told) == 2
+    assert len(server.received) == 2
     assert states() == [DeliveryState.SENT]
 
 
@@ -239,10 +239,10 @@ def test_a_real_worker_notifies_of_a_broken_file_and_of_its_repair(
         "KIOK_WEB_PUBLIC_URL": "https://kiok.example.com/",
     }
     with workers(environment):
-        eventually(lambda: told(server) == ["degraded"], 60, "the failure is sent")
+        eventually(lambda: events_received(server) == ["degraded"], 60, "the failure is sent")
         work_repo.publish({"a.yaml": yaml_dag("a")})
-        eventually(lambda: told(server) == ["degraded", "recovered"], 60, "the recovery is sent")
+        eventually(lambda: events_received(server) == ["degraded", "recovered"], 60, "the recovery is sent")
     assert (
-        server.told[0].json["link"]
+        server.received[0].json["link"]
         == f"https://kiok.example.com/admin/gitsync/repository/{repository.pk}/change/"
     )

@@ -53,15 +53,15 @@ def test_a_webhook_is_authorized_and_signed_by_its_connection(server: WebhookSer
     channel = hook(server.url("hook?key=1"), secret=connection(authorization=TOKEN, secret=KEY))
     row = delivery(channel)
     assert sender.send(channel, row) == "200 Answered: ok"
-    [told] = server.told
-    assert told.path == "/hook?key=1"
-    assert told.headers["authorization"] == TOKEN
-    assert told.headers["content-type"] == "application/json"
-    assert told.headers["kiok-notice-id"] == str(row.notification.uid) == told.json["id"]
-    digest = hmac.new(KEY.encode(), told.body, hashlib.sha256).hexdigest()
-    assert told.headers["kiok-signature-256"] == f"sha256={digest}"
-    assert told.json["url"] == "https://git.example.org/team/dags.git"
-    assert "push it" in told.json["remedy"]
+    [delivered] = server.received
+    assert delivered.path == "/hook?key=1"
+    assert delivered.headers["authorization"] == TOKEN
+    assert delivered.headers["content-type"] == "application/json"
+    assert delivered.headers["kiok-notice-id"] == str(row.notification.uid) == delivered.json["id"]
+    digest = hmac.new(KEY.encode(), delivered.body, hashlib.sha256).hexdigest()
+    assert delivered.headers["kiok-signature-256"] == f"sha256={digest}"
+    assert delivered.json["url"] == "https://git.example.org/team/dags.git"
+    assert "push it" in delivered.json["remedy"]
 
 
 def test_a_secret_url_is_used_from_the_connection_and_in_no_message(
@@ -70,7 +70,7 @@ def test_a_secret_url_is_used_from_the_connection_and_in_no_message(
     channel = hook("", secret=connection(webhookUrl=server.url("services/T0/secret-part-of-the-url")))
     channel.full_clean()
     sender.send(channel, delivery(channel))
-    assert server.told[0].path == "/services/T0/secret-part-of-the-url"
+    assert server.received[0].path == "/services/T0/secret-part-of-the-url"
     server.status = 404
     for answer in (
         "Cannot POST /services/T0/secret-part-of-the-url",
@@ -85,7 +85,7 @@ def test_a_secret_url_is_used_from_the_connection_and_in_no_message(
 def test_a_connection_is_handed_to_no_other_host_than_those_it_names(server: WebhookServer) -> None:
     channel = hook(server.url(), secret=connection(authorization=TOKEN, hosts="hooks.example.com"))
     assert "'hosts' does not include localhost" in problem(channel)
-    assert server.told == []
+    assert server.received == []
 
 
 def test_an_excerpt_of_the_answer_is_kept_without_secrets(
@@ -144,10 +144,10 @@ def test_a_name_that_resolves_to_a_private_address_needs_an_allow_entry(
     channel = hook(server.url(host="localhost"))
     settings.KIOK = replace(settings.KIOK, gitsync_allow_private_hosts=())
     assert "it resolves to" in problem(channel)
-    assert server.told == []
+    assert server.received == []
     settings.KIOK = replace(settings.KIOK, gitsync_allow_private_hosts=("localhost",))
     sender.send(channel, delivery(channel))
-    assert len(server.told) == 1
+    assert len(server.received) == 1
 
 
 def test_it_is_the_address_that_was_checked_that_is_connected_to(
@@ -163,7 +163,7 @@ def test_it_is_the_address_that_was_checked_that_is_connected_to(
     monkeypatch.setattr(socket, "getaddrinfo", noting)
     channel = hook(server.url())
     sender.send(channel, delivery(channel))
-    assert server.told[0].headers["host"].startswith("localhost:")
+    assert server.received[0].headers["host"].startswith("localhost:")
     assert asked.count("localhost") == 1
     assert set(asked) <= {"localhost", "127.0.0.1", "::1"}
 
@@ -183,7 +183,7 @@ def test_a_proxy_of_the_environment_is_used_and_private_hosts_are_refused(
         channel.url = server.url()
         sender.send(channel, delivery(channel))
         assert len(proxy.asked) == 1
-    assert len(server.told) == 2
+    assert len(server.received) == 2
     monkeypatch.delenv("no_proxy")
     assert "the request to https://localhost" in problem(channel)  # the proxy is gone
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
@@ -199,7 +199,7 @@ def test_a_redirect_is_not_followed(server: WebhookServer) -> None:
     server.status, server.headers = 307, {"Location": server.url("elsewhere")}
     with pytest.raises(DeliveryRefused, match="Redirects are not followed: enter the final URL"):
         sender.send(channel, delivery(channel))
-    assert [told.path for told in server.told] == ["/hook"]
+    assert [delivered.path for delivered in server.received] == ["/hook"]
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(
@@ -209,7 +209,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
     said = problem(hook(server.url()))
     assert "certificate" in said
     assert "kiok.gitsync.ssl.ca.info" in said
-    assert server.told == []
+    assert server.received == []
 
 
 def test_an_answer_that_drips_for_ever_is_cut_when_the_time_is_up(

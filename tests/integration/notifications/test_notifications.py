@@ -56,7 +56,7 @@ def test_a_failure_and_the_recovery_are_notified_once_each(
     assert events() == ["failing", "recovered"]
     assert sender.deliver() == "2 notifications delivered"
     assert sender.deliver() == "0 notifications delivered"
-    failing, recovered = (item.json for item in server.told)
+    failing, recovered = (item.json for item in server.received)
     assert (failing["repository"], failing["state"], failing["before"]) == ("team", "failing", "in_sync")
     assert failing["reason"] == "subpath_missing"
     assert failing["remedy"]
@@ -189,5 +189,5 @@ def test_an_event_is_described_by_the_app_that_registered_it(
     )
     later()
     assert sender.deliver() == "1 notifications delivered"
-    assert server.told[0].json["title"] == "one of another app"
-    assert server.told[0].json["repository"] == ""
+    assert server.received[0].json["title"] == "one of another app"
+    assert server.received[0].json["repository"] == ""

@@ -246,8 +246,8 @@ def test_few_tasks_serve_many_requests_and_the_leader_sends_lost_ones() -> None:
     OrmQ.objects.all().delete()
     QueuedSync.objects.update(requested_at=Now() - timedelta(seconds=dispatch.DISPATCH_SECONDS + 1))
     assert dispatch.dispatch_waiting() == len(WORKERS)
-    told = [SignedPackage.loads(row.payload)["id"] for row in OrmQ.objects.all()]
-    assert set(told) <= set(QueuedSync.objects.values_list("pk", flat=True))
+    sent = [SignedPackage.loads(row.payload)["id"] for row in OrmQ.objects.all()]
+    assert set(sent) <= set(QueuedSync.objects.values_list("pk", flat=True))
     for worker in WORKERS:
         dequeue.claim(worker)
     OrmQ.objects.all().delete()

@@ -105,7 +105,7 @@ def test_one_id_follows_a_request_through_task_log_row_and_container(
     assert any(event["event"].startswith("synced team to ") for event in done)
     [run] = SyncRun.objects.filter(correlation_id="from-the-client.1")
     assert run.state == "succeeded", run.message
-    names = {told["Name"] for text in watch.seen.popitem()[1] if "Name" in (told := json.loads(text))}
+    names = {found["Name"] for text in watch.seen.popitem()[1] if "Name" in (found := json.loads(text))}
     assert [name.partition(".")[2] for name in names] == [f"{str(run.pk).encode().hex()}.from-the-client.1"]
 
     browser = Client()
@@ -139,8 +139,8 @@ def test_every_request_has_its_own_id_in_answer_and_log(
         answers = [Client().get(path) for path in ("/healthz", "/nowhere", "/nowhere", f"{ROOT}/me")]
     ids = [answer["X-Request-ID"] for answer in answers]
     assert len(set(ids)) == len(ids)
-    told = {event["correlation_id"] for event in events if event["event"] == "Not Found: /nowhere"}
-    assert told == set(ids[1:3])
+    logged_ids = {event["correlation_id"] for event in events if event["event"] == "Not Found: /nowhere"}
+    assert logged_ids == set(ids[1:3])
     assert correlation.current() == ""
 
 
@@ -190,10 +190,10 @@ def test_a_request_during_a_sync_keeps_its_id_and_later_ones_join_it(
         "holder",
         "asked",
     ]
-    told = {
+    logged_ids = {
         event["correlation_id"]: event["event"] for event in events if event["logger"] == "gitsync.sync.lease"
     }
-    assert told == {
+    assert logged_ids == {
         "asked": "this request waits for holder, which is syncing team",
         "asked-too": "another sync of team follows the running one; this request is coalesced into asked",
     }
@@ -222,8 +222,8 @@ def test_each_poll_of_the_leader_has_an_id_that_its_task_inherits(
     assert correlation.is_well_formed(looked[0])
     assert correlation.is_well_formed(failed.correlation_id)
     assert task[-1] != failed.correlation_id
-    [told] = [event for event in events if event["event"].startswith("sync of bad failed")]
-    assert (told["correlation_id"], told["repository"]) == (failed.correlation_id, "bad")
+    [failure] = [event for event in events if event["event"].startswith("sync of bad failed")]
+    assert (failure["correlation_id"], failure["repository"]) == (failed.correlation_id, "bad")
 
 
 def test_log_lines_of_a_lease_renewal_have_the_id_of_the_sync(

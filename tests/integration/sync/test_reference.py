@@ -110,8 +110,8 @@ def test_each_difference_from_the_reference_model_is_reported(
     Dag.objects.filter(uid="team/a.yaml").delete()
     Dag.objects.filter(uid="team/b.yaml").update(version=7, commit_sha="0" * 40)
     DagVersion.objects.filter(uid="team/c.yaml").update(version=2)
-    told = differences(expected, read_store("team"))
-    assert told == [
+    reported = differences(expected, read_store("team"))
+    assert reported == [
         f"team/a.yaml: is not there; it must serve version 1 of commit {commit[:12]}",
         f"team/b.yaml: commit is {'0' * 40!r}, and must be {commit!r}",
         "team/b.yaml: version is 7, and must be 1",

@@ -74,8 +74,8 @@ def test_progress_is_stored_while_files_compile_twice_a_second(
         report = sync_repository(repository.pk, SyncOptions(), look)
 
     assert len(report.created) == 41
-    told = sorted({done for done, total in seen if total == 41})
-    assert any(0 < done < 41 for done in told), told
+    counts = sorted({done for done, total in seen if total == 41})
+    assert any(0 < done < 41 for done in counts), counts
     assert seen == sorted(seen)
     assert any("container kiok-sandbox-" in log for log in logs)
     run = SyncRun.objects.get()

@@ -65,5 +65,5 @@ def test_a_push_is_deployed_by_its_webhook_and_a_deletion_is_noticed(
     assert set(SyncRun.objects.values_list("correlation_id", flat=True)) == {"1", "2", "3"}
     for log, said in ((web_log, "webhook for team"), (worker_log, "synced team to")):
         events = [json.loads(line) for line in log.read_text().splitlines()]
-        told = {event.get("correlation_id") for event in events if event["event"].startswith(said)}
-        assert told >= {"1", "2"}
+        ids = {event.get("correlation_id") for event in events if event["event"].startswith(said)}
+        assert ids >= {"1", "2"}

@@ -73,8 +73,8 @@ def pool_of_one(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def keeper(pool_of_one: None) -> Iterator[PoolMaintainer]:
-    """The keeper of a worker that lives."""
+def maintainer(pool_of_one: None) -> Iterator[PoolMaintainer]:
+    """Start the pool maintainer of a worker that is not killed."""
     kept = PoolMaintainer()
     kept.start()
     yield kept
@@ -83,7 +83,7 @@ def keeper(pool_of_one: None) -> Iterator[PoolMaintainer]:
 
 
 def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
-    work_repo: WorkRepo, repository: Repository, sync: Sync, keeper: PoolMaintainer
+    work_repo: WorkRepo, repository: Repository, sync: Sync, maintainer: PoolMaintainer
 ) -> None:
     work_repo.publish({"a.py": PYTHON, "b.py": PYTHON})
     repositories = [repository.pk] + [
@@ -161,7 +161,7 @@ def test_one_of_many_processes_claims_the_only_warm_container(
         for claimant in claimants:
             stack.callback(claimant.stdin.close)  # type: ignore[union-attr]
         for _ in range(8):
-            eventually(lambda: sandbox.fill_pool("the keeper").started, 30, "a container is ready")
+            eventually(lambda: sandbox.fill_pool("the maintainer").started, 30, "a container is ready")
             for claimant in claimants:
                 assert claimant.stdin is not None
                 claimant.stdin.write("now\n")

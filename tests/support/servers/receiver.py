@@ -20,7 +20,7 @@ from tests.support.servers.certificates import make_certificates
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedWebhook:
     """A webhook that came. `headers` by their names in lower case."""
 
     path: str
@@ -64,7 +64,7 @@ class WebhookServer(ThreadedServer):
     """
 
     def __init__(self, state: Path) -> None:
-        self.told: list[Told] = []
+        self.received: list[ReceivedWebhook] = []
         self.status = 200
         self.headers: dict[str, str] = {}
         self.answer = b"ok"
@@ -104,7 +104,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         owner = self.owner
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        owner.told.append(Told(self.path, headers, body))
+        owner.received.append(ReceivedWebhook(self.path, headers, body))
         owner.on_request()
         head = [f"HTTP/1.1 {owner.status} Answered", f"Content-Length: {len(owner.answer)}"]
         head += [f"{name}: {value}" for name, value in owner.headers.items()]
