@@ -70,9 +70,12 @@ def register(values: Iterable[str]) -> None:
 
 def forget() -> None:
     """Empty the registry."""
+    global _characters
     with _lock:
-        for value in list(_secrets):
-            _remove(value)
+        _secrets.clear()
+        _uses.clear()
+        _index.clear()
+        _characters = 0
 
 
 def redact(text: str) -> str:
