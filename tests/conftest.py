@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 # An example may take long on a busy machine. Benchmarks measure speed, not property tests. Hypothesis's own profile "ci"
-# says the same.
+# has the same settings.
 hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 if hypothesis_settings.get_current_profile_name() != "ci":
     hypothesis_settings.load_profile("patient")
@@ -23,7 +23,7 @@ pytest_plugins = ["tests.support.servers.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The markers by which a test says what it shows; see tests/support/rules.py."""
+    """Register the markers that link a test to rules and cases; see tests/support/rules.py."""
     config.addinivalue_line("markers", "rule(*ids): a rule of docs/git-rules.md that the test shows")
     config.addinivalue_line("markers", "case(*ids): a case of docs/git-rules.md that the test shows")
 
@@ -62,7 +62,7 @@ def _cheap_rounds() -> Iterator[None]:
 
     TRUNCATE creates new files for two dozen tables and their indexes, a hundred times as slow as deleting a few rows. As
     with TRUNCATE, the lock waits for the writes of a process that a test killed. Rows that migrations insert stay, so
-    that they need not be inserted again. Static files have not changed, so that a new client need not look for them.
+    that they need not be inserted again. Static files have not changed, so that a new client need not search for them.
     """
     from gitsync.tasks import ensure_schedule
 
@@ -101,5 +101,5 @@ def _deletes(
     """Return the statements that empty these tables, as Django's `sql_flush` does."""
     names = [self.quote_name(table) for table in tables if table not in _MIGRATED]
     lock = f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"
-    without_order = "SET LOCAL session_replication_role = replica"  # no foreign key is looked at
+    without_order = "SET LOCAL session_replication_role = replica"  # foreign keys are not checked
     return ["; ".join([lock, without_order, *(f"DELETE FROM {name}" for name in names)])] if names else []

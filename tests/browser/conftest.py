@@ -29,7 +29,7 @@ CHROMIUM_ARGUMENTS = [
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all tests that ask for none of their own: to start it takes longer than most of them."""
+    """Start one service for all tests that need no service of their own: starting it takes longer than most tests."""
     with Service(tmp_path_factory.mktemp("running") / "service") as running:
         yield running
 
@@ -86,7 +86,7 @@ def browser(chromium: Browser) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(service: Service, browser: Browser) -> Iterator[Page]:
-    """A page of the service; what its console says of errors fails the test."""
+    """Return a page of the service; errors in its console fail the test."""
     page = browser.new_page(base_url=service.url)
     page.set_default_timeout(PATIENCE_MS)
     complaints = complaints_of(page)

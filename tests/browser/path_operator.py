@@ -1,4 +1,4 @@
-"""The operator who follows docs/quickstart.md at the admin, with a git service and an author at hand."""
+"""The operator who follows docs/quickstart.md at the admin, with a git service and an author."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Operator:
         self.content.get_by_role("link", name=name, exact=True).first.click()
 
     def add(self, name: str, action: str) -> None:
-        """The form for one more of what the index names."""
+        """Open the form that adds a row of this kind."""
         self.page.goto("/admin/")
         row = self.content.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
         row.get_by_role("link", name=action).click()

@@ -17,7 +17,7 @@ _QUOTED = re.compile(r'"([^"]+)"')
 class Step:
     """A numbered step of the document. `step("Save")` is that text, if the step quotes it, as text or as code.
 
-    `block` is its indented block of code. `unused` are the quotations that nobody has asked for.
+    `block` is its indented block of code. `unused` are the quotations that no test has used.
     """
 
     title: str

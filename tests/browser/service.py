@@ -1,4 +1,4 @@
-"""The whole service as an operator starts it: `manage.py run`, with a data folder of its own."""
+"""The whole service as an operator starts it: `manage.py run`, with its own data folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUIET_SECONDS = 180.0
 _UNDER_WAY = """SELECT EXISTS (SELECT FROM django_q_ormq) OR EXISTS (SELECT FROM gitsync_queuedsync)
     OR EXISTS (SELECT FROM gitsync_syncrun WHERE state = 'running')"""
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-# What the service has from its start on, and its processes may know by heart.
+# Tables that the service fills at its start, and whose rows its processes may cache.
 _ITS_OWN = {
     *("auth_permission", "auth_user", "connections_datakey", "django_content_type", "django_migrations"),
     *("django_q_schedule", "gitsync_leadership", "gitsync_worker"),
@@ -113,7 +113,7 @@ class Service:
         return found
 
     def python(self, module: str, *arguments: str) -> str:
-        """Run a Python module with the service's configuration, in a process of its own; what it printed."""
+        """Run a Python module with the service's configuration, in another process, and return its output."""
         environment = {**self._environment, "DJANGO_SETTINGS_MODULE": "kiok.server.settings"}
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(
@@ -125,11 +125,11 @@ class Service:
         with psycopg.connect(embedded.url(self._data), autocommit=True) as database:
             deadline = time.monotonic() + QUIET_SECONDS
             while database.execute(_UNDER_WAY).fetchone() != (False,):
-                assert time.monotonic() < deadline, f"the service does not come to rest:\n{self.log}"
+                assert time.monotonic() < deadline, f"the service is still busy:\n{self.log}"
                 time.sleep(0.1)
             tables = [name for (name,) in database.execute(_TABLES) if name not in _ITS_OWN]
             with database.transaction():
-                # No foreign key is looked at.
+                # Foreign keys are not checked.
                 database.execute("SET LOCAL session_replication_role = replica")
                 for table in tables:
                     database.execute(f'DELETE FROM "{table}"')

@@ -11,7 +11,7 @@ from tests.browser.service import Service
 from tests.support.servers.repositories import WorkRepo
 from tests.support.servers.ssh import SshServer
 
-# For what a worker does.
+# Timeout for the work of a worker.
 RESULT_MS = 180_000
 
 HELLO = 'dag:\n  id: hello\n  schedule: "5 * * * *"\ntasks:\n- id: greet\n  script: echo hello\n'
@@ -128,7 +128,7 @@ def click_sync_now(page: Page) -> None:
 
 
 def expect_without_reload(page: Page, result: str) -> None:
-    """The status line comes to say so, on the page as it was loaded after the click."""
+    """Assert that the status line shows this result without a reload after the click."""
     expect(page.locator("#sync-status [data-sync-part=line]")).to_contain_text(result, timeout=RESULT_MS)
     assert page.evaluate("window.markOfThisLoading") is True
 

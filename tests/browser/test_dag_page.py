@@ -257,7 +257,7 @@ def at_phone_width(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-# Every colour of dag.css on what it stands on, by WCAG's formula. https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
+# Every colour of dag.css on its background, by WCAG's formula. https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
 TOO_PALE = """() => {
   const style = getComputedStyle(document.documentElement);
   const rgb = (name) => {

@@ -35,7 +35,7 @@ def way(title: str) -> Callable[[Callable[[Operator, Step], None]], Callable[[Op
 
 @pytest.fixture
 def service(tmp_path: Path, https_server: HttpsServer) -> Iterator[Service]:
-    """One that trusts the git server's certificate, and syncs only what it is asked to."""
+    """Start a service that trusts the git server's certificate and syncs only on request."""
     settings = {
         "KIOK_GITSYNC_SSL_CA_INFO": str(https_server.ca_file),
         "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "localhost",
@@ -249,7 +249,7 @@ def choose(page: Page, field: str, endings: list[str]) -> None:
 
 
 def add_a_repository_of_others(operator: Operator) -> None:
-    """One that has no group."""
+    """Return a repository without groups."""
     operator.add("Repositories", "Add")
     operator.page.get_by_label("Name").fill("others")
     operator.page.get_by_label("Url").fill(operator.here("https://git.example.com/others/dags.git"))

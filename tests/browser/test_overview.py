@@ -1,4 +1,4 @@
-"""The overview in a real browser: what changes shows by itself, and nothing is asked of a page that nobody sees."""
+"""The overview in a real browser: it shows changes without a reload, and a hidden page sends no requests."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     page.evaluate("window.markOfThisLoading = true")
     expect(page.get_by_role("region", name="Repositories").get_by_role("table")).to_be_hidden()
 
-    # A repository that is added elsewhere comes by itself, and then what became of its first sync.
+    # A repository that is added elsewhere appears, and then the result of its first sync.
     log_in(elsewhere, service)
     add_repository(elsewhere, "team", work_repo.file_url)
     totals = page.locator("[data-overview-part=totals]")
@@ -81,7 +81,7 @@ def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     expect(row_of(page, "team")).to_contain_text(commit[:10])
     expect(row_of(page, "team")).to_contain_text("1 stale")
 
-    # One that is removed elsewhere goes; what has the focus keeps it meanwhile.
+    # The row of a deleted repository disappears, and the focused element keeps the focus.
     add_repository(elsewhere, "aaa", work_repo.file_url)
     expect(state_of(page, "aaa")).to_have_text("degraded", timeout=RESULT_MS)
     row_of(page, "team").get_by_role("link", name="1", exact=True).focus()
@@ -94,7 +94,7 @@ def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.evaluate(HIDE, True)
-    page.wait_for_timeout(500)  # one that was under way
+    page.wait_for_timeout(500)  # for a request that had already started
     asked.clear()
     page.wait_for_timeout(7_000)
     assert asked == []

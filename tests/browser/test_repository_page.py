@@ -1,4 +1,4 @@
-"""A repository's page in a real browser: told what is wrong while typing, tried out, paused and resumed."""
+"""A repository's page in a real browser: errors while typing, dry run, pause and resume."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_repository_is_typed_in_tried_out_paused_and_resumed(
     expect(line).to_contain_text("degraded", timeout=RESULT_MS)
     expect(page.locator("#sync-status")).to_contain_text("1 updated, 1 pruned, 1 stale")
 
-    # What comes later, asked for elsewhere, is seen too: the page goes on looking once all has settled.
+    # A later sync that is requested elsewhere is shown too: an idle page continues to poll.
     page.evaluate("window.markOfThisLoading = true")
     work_repo.publish({"late.yaml": WORLD.replace("world", "late")})
     ask = "button => fetch(button.form.action, { method: 'POST', body: new FormData(button.form) })"

@@ -17,7 +17,7 @@ from tests.support.servers.https import HttpsServer
 from tests.support.servers.repositories import WorkRepo
 
 INTERVAL_MS = 1_500
-# More than two intervals: who looks at repositories has been round.
+# More than two intervals: every repository has been polled.
 QUIET_MS = 4_000
 
 REASON = "the warehouse moves house until Monday"
@@ -63,7 +63,7 @@ public class Nightly implements KiokDag {
 
 @pytest.fixture
 def service(tmp_path: Path, https_server: HttpsServer) -> Iterator[Service]:
-    """One that looks at its repositories every other second, and trusts the git server's certificate."""
+    """Start a service that polls its repositories every 1.5 s and trusts the git server's certificate."""
     settings = {
         "KIOK_GITSYNC_SSL_CA_INFO": str(https_server.ca_file),
         "KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS": "localhost",
@@ -99,7 +99,7 @@ def test_pushes_show_without_a_reload_from_wrong_url_to_removal(
 class Story:
     """An author's clone, an operator's `page`, and the `overview` in another tab, which is loaded once.
 
-    Each method is a step, and says at its end how the overview came to show it by itself.
+    Each method is a step, and checks at its end that the overview shows the change without a reload.
     """
 
     def __init__(self, page: Page, overview: Page, author: WorkRepo, remote: HttpsServer) -> None:
@@ -222,7 +222,7 @@ class Story:
         self.author.publish(message="Remove the warehouse")
         asked = len(self.remote.requests)
         page.wait_for_timeout(QUIET_MS)
-        assert self.remote.requests[asked:] == [], "somebody looked at a paused repository"
+        assert self.remote.requests[asked:] == [], "a paused repository was polled"
         expect(self.cell("Last good commit")).to_contain_text(self.good_commit[:10])
 
     def a_dry_run_names_the_dag_that_would_go(self) -> None:
@@ -268,7 +268,7 @@ class Story:
         page.goto("/admin/metadata/dagversion/")
         expect(page.get_by_role("row").filter(has_text="team/dags/")).to_have_count(5)
 
-    # What the steps look at.
+    # Elements that the steps read.
 
     @property
     def status(self) -> Locator:
@@ -292,7 +292,7 @@ class Story:
         return self.row.locator("th, td").nth(columns.index(column))
 
     def overview_shows(self, state: str, *words: str) -> None:
-        """The overview comes to show that state, and these words in the row."""
+        """Assert that the overview shows that state, and these words in the row."""
         expect(self.cell("State")).to_have_text(state, timeout=RESULT_MS)
         for word in words:
             expect(self.row).to_contain_text(word, timeout=RESULT_MS)

@@ -40,7 +40,7 @@ class OwnEngine:
                 *("--address", f"{self.folder}/containerd.sock"),
             )
         self._dockerd = self._run(
-            # In a network of its own: a dockerd without a bridge takes away that of the machine's engine.
+            # In its own network namespace: a dockerd without a bridge removes the bridge of the machine's engine.
             *(
                 "unshare",
                 "--net",

@@ -1,4 +1,4 @@
-"""A sync that a fault ends, and the one that is begun in its place: when, by the clock of the database."""
+"""A sync that a fault ends, and the start time of the next sync by the database's clock."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Interruption:
 
     @classmethod
     def of(cls, team: Team, step: str) -> Interruption:
-        """The team's sync that is in this step; the fault is to follow at once."""
+        """Return the team's sync that is in this step. The fault must follow immediately."""
         under_way = team.sync_in(step)
         assert under_way is not None, f"no sync of {team.name} is in {step}"
         return cls(team, under_way.pk, database_now())
 
     def is_followed(self, *, begun_within_seconds: float, since: datetime | None = None) -> None:
-        """Another sync begins within so long of the fault, or of `since`; the last push is deployed, take it what it may.
+        """Assert that another sync begins within this time of the fault or `since`, and deploys the last push.
 
-        How long a sync takes is for the machine to say; when it begins is what is promised. A busy machine is allowed
-        `BUSY_SECONDS` more, which is less than any retry with growing pauses would take to come.
+        The duration of a sync depends on the machine; only its start is guaranteed. A busy machine is allowed
+        `BUSY_SECONDS` more, which is less than the pause before any retry with back-off.
         """
         self.team.deploys()
         follower = SyncRun.objects.filter(repository=self.team.pk, pk__gt=self.run).earliest("pk")

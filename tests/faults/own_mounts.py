@@ -1,4 +1,4 @@
-"""A view of the file system of a thread's own: what is mounted there, nobody else sees, and it goes with the thread."""
+"""A mount namespace for one thread: its mounts are invisible elsewhere and end with the thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def with_own_mounts(work: Callable[[], T]) -> T:
-    """Do the work in a thread with mounts of its own, which programs that it starts have too. Raises what it raises."""
+    """Do the work in a thread with its own mount namespace, which its child processes share. Raises its errors."""
 
     def run() -> T:
         _leave_mounts()

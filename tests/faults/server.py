@@ -1,4 +1,4 @@
-"""A PostgreSQL of the fault tests' own, on a disk of its own: it is killed, filled up and crowded out."""
+"""A PostgreSQL for the fault tests, on its own disk: it is killed, and its disk and connections are used up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DISK_MEGABYTES = 512  # an empty server takes some 80, and its log of changes gr
 
 
 class Server:
-    """It keeps what it has committed, as in production: durable."""
+    """A durable server, as in production."""
 
     def __init__(self, disk: SmallDisk) -> None:
         self.disk = disk

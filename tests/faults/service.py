@@ -1,4 +1,4 @@
-"""The service as it runs in production, on a database and an engine of its own: real workers, real containers."""
+"""The service as in production, on its own database and engine: real workers, real containers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CLEAN_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Service:
-    """A cluster of workers that looks every second."""
+    """A cluster of workers that polls every second."""
 
     server: Server
     engine: OwnEngine
     data_dir: Path
 
     def leader(self) -> int | None:
-        """The process that leads; None while nobody does."""
+        """Return the process of the leader, None while there is none."""
         row = LeaderLease.objects.filter(pk=1).first()
         if row is None or not row.holder or is_dead(row.holder):
             return None
@@ -46,12 +46,12 @@ class Service:
 
     @contextmanager
     def apply_held_up(self) -> Iterator[None]:
-        """Every apply of a new DAG stops in the midst of its transaction, where it asks for the DAG's history."""
+        """Block every apply of a new DAG in the middle of its transaction, where it reads the DAG's history."""
         with self.server.connect() as connection:
             connection.autocommit = False
             connection.execute("LOCK TABLE metadata_dagversion IN ACCESS EXCLUSIVE MODE")
             yield
-            with suppress(psycopg.OperationalError):  # the server may have crashed meanwhile
+            with suppress(psycopg.OperationalError):  # the server may have crashed
                 connection.rollback()
 
     def holds_up(self, team: Team) -> bool:
@@ -84,7 +84,7 @@ def running_service(server: Server, engine: OwnEngine, data_dir: Path) -> Iterat
     with workers(
         {
             "DATABASE_URL": server.url,
-            # A key of its own would make it refuse tasks that are asked for here.
+            # With another key it would refuse the tasks that this process enqueues.
             "DJANGO_SECRET_KEY": str(settings.SECRET_KEY),
             "DOCKER_HOST": engine.url,
             "KIOK_BASE_DATA_DIR": str(data_dir),
@@ -93,5 +93,5 @@ def running_service(server: Server, engine: OwnEngine, data_dir: Path) -> Iterat
         },
         log_file=data_dir / "log",
     ):
-        eventually(service.leader, 30, "somebody leads")
+        eventually(service.leader, 30, "there is a leader")
         yield service

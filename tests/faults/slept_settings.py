@@ -1,7 +1,7 @@
 """The settings on the database of the test, with a sleep that works under libfaketime.
 
-Up to 0.9.10 it garbles sleeping until an absolute time (clock_nanosleep(2)), which is how Python sleeps, although the clock
-that this goes by is left alone.
+Up to 0.9.10 it breaks sleeping until an absolute time (clock_nanosleep(2)), which Python uses, although the clock
+of that call is not faked.
 """
 
 import select

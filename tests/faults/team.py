@@ -1,4 +1,4 @@
-"""A team's repository: what was pushed to it, and by the reference model what the store must hold of it."""
+"""A team's repository: its pushes, and the database rows that the reference model expects."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Team:
         return commit
 
     def ask(self) -> None:
-        """Ask for a sync by hand."""
+        """Request a sync as an operator."""
         tasks.enqueue_sync(self.pk, Trigger.ADMIN, requested_by="operator")
 
     @property
@@ -60,12 +60,12 @@ class Team:
         eventually(
             lambda: Repository.objects.filter(pk=self.pk, last_good_commit=commit, state="in_sync").exists(),
             within_seconds,
-            lambda: f"{commit[:12]} of {self.name} is deployed; it stands at {self._standing()}",
+            lambda: f"{commit[:12]} of {self.name} is deployed; it is at {self._standing()}",
         )
         self.holds_what_was_pushed()
 
     def holds_what_was_pushed(self) -> None:
-        """The store is as the model says, to the last field and version."""
+        """Assert that the database matches the model in every field and version."""
         found = differences(after(self.name, self.pushed), read_store(self.name))
         assert not found, "\n".join(found)
 
@@ -107,7 +107,7 @@ def slow_python(dag_id: str, seconds: float, script: str = "echo p") -> Authored
 
 
 def nothing_is_held(teams: Mapping[str, Team]) -> bool:
-    """No claim and no sync under way is left of any of them, and each has a sync for what was pushed."""
+    """Return whether no lease is held, no sync is running and no DAG is stale in any of these repositories."""
     pks = [team.pk for team in teams.values()]
     return not (
         Repository.objects.filter(~Q(lease_holder=""), pk__in=pks).exists()

@@ -1,4 +1,4 @@
-"""Tasks that come twice, late or in the wrong order, and two that think they lead: each commit is deployed once."""
+"""Tasks that come twice, late or in the wrong order, and two concurrent leaders: each commit is deployed once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_tasks_delivered_twice_or_out_of_order_deploy_each_commit_once(
     team.push({"a.yaml": yaml_file({"a": "echo 1"})})
     team.deploys()
 
-    # Held back on their way, as by a queue that is hours behind; later a second copy of each, as from one that forgot.
+    # Delivered late, as by a queue that is hours behind; later a second copy of each, as from a queue that lost its state.
     with transaction.atomic():
         for trigger in (Trigger.WEBHOOK, Trigger.ADMIN, Trigger.SCHEDULE):
             tasks.enqueue_sync(team.pk, trigger, full=trigger == Trigger.ADMIN)
@@ -54,7 +54,7 @@ def test_two_concurrent_leaders_deploy_each_commit_once(service: Service, new_te
     team.deploys()
     for number in range(2, 5):
         before = LeaderLease.objects.get().number
-        # Its lease runs out by force, while it goes on: for a moment there are two leaders.
+        # Its lease is expired by force while it continues: for a moment there are two leaders.
         LeaderLease.objects.update(expires_at=Now() - timedelta(seconds=1), number=F("number") + 1)
         team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
         team.deploys()

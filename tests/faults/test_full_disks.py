@@ -1,4 +1,4 @@
-"""No room under the mirrors or for temporary files: the sync says what to do, prunes nothing, leaves nothing half made."""
+"""No space for mirrors or temporary files: the sync reports a remedy, prunes nothing and leaves no partial files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Docker engine goes away in the midst of a compile: nobody's file is blamed, and what served goes on serving."""
+"""The Docker engine stops during a compile: no file is blamed, and served DAGs stay served."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_engine_restart_during_compile_blames_no_file(service: Service, new_t
         run = ended.get()
         assert run.reason == "sandbox_unavailable", (run.reason, run.message, run.log)
         assert "no Docker engine answers" in run.message
-        # An engine that is away is the operator's matter: the authors' files say so, and their DAGs serve.
+        # A missing engine is a problem for the operator: the files report it, and their DAGs stay served.
         python = Dag.objects.filter(repository=team.name, source_path__endswith=".py")
         assert dict(python.values_list("source_path", "version")) == {"p.py": 1, "q.py": 1}
         files = SourceFile.objects.filter(repository=team.pk, path__endswith=".py")

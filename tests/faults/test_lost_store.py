@@ -1,4 +1,4 @@
-"""Faults of the database: it crashes, fills up, lets nobody in, or is locked. Nothing is lost, nothing halved."""
+"""Faults of the database: a crash, a full disk, no free connection, a lock. No sync is lost or applied in part."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def test_a_database_crash_during_apply_keeps_the_old_commit_then_the_new(
         eventually(lambda: service.holds_up(team), 20, "it applies")
         crashed = Interruption.of(team, "apply")
         service.server.stop_at_once()
-    time.sleep(2)  # long enough for everybody to notice
+    time.sleep(2)  # long enough for every process to notice
     service.server.start()
     back = database_now()
     team.serves_as_before_the_last_push()
-    eventually(service.leader, 10, "somebody leads")
+    eventually(service.leader, 10, "there is a leader")
     crashed.is_followed(begun_within_seconds=2 * INTERVAL_SECONDS, since=back)
 
 
@@ -51,7 +51,7 @@ def test_a_database_that_takes_no_connection_loses_nothing(service: Service, new
     finally:
         for connection in others:
             connection.close()
-    eventually(service.leader, 10, "somebody leads")
+    eventually(service.leader, 10, "there is a leader")
     team.deploys()
 
 

@@ -1,4 +1,4 @@
-"""Leaders and workers that are killed or frozen: another does their work, and who wakes up changes nothing."""
+"""Leaders and workers that are killed or frozen: others take over, and a process that wakes up changes nothing."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_commit_that_kills_its_workers_is_delayed_and_the_next_deployed(
         was_tried = SyncRun.objects.filter(pk__in=killed, started_at__gte=until).exists()
         return was_tried and deadly.row.message.startswith(f"the worker died {len(killed)} times in a row")
 
-    eventually(is_put_off, 3 * DEPLOY_SECONDS, "it is put off after three deaths")
+    eventually(is_put_off, 3 * DEPLOY_SECONDS, "it is delayed after three worker deaths")
     assert deadly.row.state == "failing"
     deadly.serves_as_before_the_last_push()
     until = deadly.put_off_until()
@@ -146,7 +146,7 @@ def test_a_worker_whose_lease_expired_commits_nothing(service: Service, new_team
             until_later.enter_context(frozen(applied.holder()))
         for interruption in (first, second):
             interruption.is_followed(begun_within_seconds=LEASE.seconds + INTERVAL_SECONDS)
-        # What the two hold is old once this is deployed.
+        # The work of the two frozen processes is outdated once this is deployed.
         compiled.push({"p.py": slow_python("p", 0, "echo 2")})
         applied.push({"b.yaml": yaml_file({"b": "echo 2"})})
         for team in (compiled, applied):

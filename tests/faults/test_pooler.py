@@ -1,4 +1,4 @@
-"""A PgBouncer before the database: its pool is in use by others, and kiok reports what it cannot do."""
+"""A PgBouncer in front of the database: its pool is used up, and kiok reports the limits of the pooler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock of a worker's machine is put forward and back by an hour while it runs: nobody else's hour has passed."""
+"""The clock of a worker's machine steps an hour forward and back: no poll, lease or task is affected."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_stepped_clock_shifts_no_poll_no_lease_and_no_task(tmp_path: Path, tra
             step_while_leading(clock, ahead, watched)
             for team in (watched, asked):
                 team.push({"a.yaml": yaml_file({"a": f"echo {number}"})})
-            # Asked for by a machine whose clock is right.
+            # Requested by a machine whose clock is right.
             asked.ask()
             for team in (watched, asked):
                 team.deploys()

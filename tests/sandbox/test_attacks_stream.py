@@ -63,7 +63,7 @@ class Recording:
 
 
 class _Recorder:
-    """A socket that records what it receives, with everything that `Exchange` uses."""
+    """A socket that records the received bytes, with all methods that `Exchange` uses."""
 
     def __init__(self, connection: object) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""A kernel without Landlock: each file gets its own container, and one warning says so."""
+"""A kernel without Landlock: each file gets its own container, and one warning reports it."""
 
 from __future__ import annotations
 

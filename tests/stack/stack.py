@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml as an operator has it, in a project of its own, with a git server."""
+"""The stack of docker-compose.yml as an operator runs it, in its own project, with a git server."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Stack:
 
     def _override(self) -> Path:
         """The additions of the test: a git server on https, trusted by its authority and allowed though its address is
-        private; a look at what others wait for every other second."""
+        private; health checks every two seconds."""
         state = self.folder / "git-server"
         state.mkdir(mode=0o700)
         make_certificates(state, state / "ca.pem", "git")
@@ -112,7 +112,7 @@ class Stack:
         return self._run("docker", "compose", *arguments, seconds=seconds)
 
     def up(self, *arguments: str) -> None:
-        """Bring up what is not, and wait until all of it is healthy."""
+        """Start the services that do not run, and wait until all are healthy."""
         self.compose("up", "--detach", "--wait", *arguments, seconds=UP_SECONDS)
         self._address = self.compose("port", "web", "8000").strip()
 
@@ -216,7 +216,7 @@ class Stack:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: Callable[[], str]) -> None:
-    """Look twice a second until it holds. Fails the test, with what was waited for, when it does not."""
+    """Check the condition twice a second until it holds. Fail the test after `seconds`, with the reason."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"not within {seconds} s: {what()}"

@@ -71,7 +71,7 @@ def test_a_push_deploys_through_restarts_and_the_loss_of_a_worker(
 
 
 def each_container_is_walled(stack: Stack) -> None:
-    """Nobody but the engine is root or has a capability; nothing is writable but volumes and memory; no host's socket."""
+    """Assert that only the engine is root or has capabilities, and that only volumes and memory are writable."""
     containers, secrets = stack.containers(), stack.secrets()
     assert len(secrets) == 5
     assert {f"{service}-1" for service in SERVICES} <= containers.keys()
@@ -101,7 +101,7 @@ def the_engine_is_the_workers_alone_and_gives_all_that_is_promised(stack: Stack)
     gateway = stack.containers()["engine-1"]["NetworkSettings"]["Networks"][f"{stack.name}_engine"]["Gateway"]
     git = stack.containers()["git-1"]["NetworkSettings"]["Networks"][f"{stack.name}_outside"]["IPAddress"]
     for place in (f"{gateway}/22", f"{git}/{GIT_PORT}"):
-        # A host that is reached answers at once, also with a refusal; 124 is that of `timeout`.
+        # A reachable host responds immediately, at least with a refusal; 124 is the status of `timeout`.
         tried = stack.ask(
             "engine", "sh", "-c", f"timeout 2 bash -c '</dev/tcp/{place}' 2>&1; echo $?"
         ).strip()

@@ -132,7 +132,7 @@ def make_rows(word: str, connection: str, first_key: int) -> Rows:
         outcome="other_ref",
     )
     channel = NotificationChannel.objects.create(
-        name=f"{word} receiver",
+        name=f"{word} channel",
         url=f"https://hooks.example.org/{word}",
         secret=vault,
         addresses=f"{word}@example.org",

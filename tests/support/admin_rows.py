@@ -1,4 +1,4 @@
-"""Rows of every kind, as many as wanted, to look at the admin's pages with; written without a sync.
+"""Rows of every kind, as many as wanted, for tests of the admin's pages; written without a sync.
 
 `python -m tests.support.admin_rows` writes some into the database of the environment, and prints a key of each kind as JSON.
 """
@@ -37,7 +37,7 @@ class Amounts:
 
 
 def fill(amounts: Amounts) -> None:
-    """Write the rows. The repositories are due tomorrow, so no leader looks at them."""
+    """Write the rows. The repositories are due tomorrow, so no leader polls them."""
     _Rows(amounts, timezone.now()).write()
 
 

@@ -25,10 +25,10 @@ def workers(
     settings: str = "tests.support.same_database",
     host_name: str = "",
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A cluster with these environment variables; ended by SIGTERM, and by SIGKILL if it does not obey.
+    """Run a cluster with these environment variables. It is ended by SIGTERM, and by SIGKILL if that has no effect.
 
     What it writes to stdout and stderr goes to `log_file`, if that is given. `settings` is a module that has
-    the database of the test. With `host_name` they are on a machine that is called so (unshare(1), --uts; as root).
+    the database of the test. With `host_name` the cluster has that host name (unshare(1), --uts; as root).
     """
     elsewhere = (
         ["unshare", "--uts", "sh", "-c", f'hostname {host_name}; exec "$@"', "sh"] if host_name else []

@@ -1,4 +1,4 @@
-"""Compile a tree in one call, for tests that look at no step in between."""
+"""Compile a tree in one call, for tests that need no step in between."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def compile_tree(
     note: Note = silent,
     known: Mapping[str, CachedResult] = MappingProxyType({}),
 ) -> Compilation:
-    """Call `find_work`, then `compile_work` with what it found."""
+    """Call `find_work`, then `compile_work` with its result."""
     work = find_work(tree, sandbox=sandbox, subpath=subpath, images=images, known=known)
     return compile_work(work, labels=labels, note=note)

@@ -1,4 +1,4 @@
-"""Declarations of the repositories `here` and `there`, and what is stored of them."""
+"""Declarations of the repositories `here` and `there`, and their stored rows."""
 
 from __future__ import annotations
 

@@ -6,6 +6,6 @@ from kiok.checks import CheckResult, CheckStatus
 
 
 def outcome(found: CheckResult) -> tuple[str, str]:
-    """Status and text; what is not well always comes with what to do."""
+    """Return the status and the detail. Assert that every problem has a remedy."""
     assert bool(found.remedy) == (found.status is not CheckStatus.OK)
     return found.status.value, found.detail

@@ -8,7 +8,7 @@ from django_q.signals import post_execute_in_worker
 
 
 def dies_while_reporting() -> None:
-    """Has the worker die right after this task, while it holds what it shares with the sentinel."""
+    """Kill the worker right after this task, while it holds the lock that it shares with the sentinel."""
     post_execute_in_worker.connect(_die, weak=False)
 
 

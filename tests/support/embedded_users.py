@@ -13,7 +13,7 @@ from tests.support import waiting
 ROOT = Path(__file__).parents[2]
 
 
-# A user of the server: says so on stdout, then stays until its stdin ends.
+# A user of the server: prints the server's start time, then stays until its stdin ends.
 USER = """
 import sys
 from pathlib import Path
@@ -44,7 +44,7 @@ class User:
         return self.process.stdout.readline().strip()
 
     def started(self) -> str:
-        """When the server it uses was started, as the server says."""
+        """Return the start time of its server."""
         said = self.said()
         assert said, "the user ended without reaching the server"
         return said

@@ -22,7 +22,7 @@ os.environ.update(
     KIOK_GITSYNC_ALLOW_PROTOCOLS="https,ssh,file",
     KIOK_ALLOW_INSECURE="gitsync.allow.protocols",  # of tests that have a DATABASE_URL
     KIOK_GITSYNC_ALLOW_PRIVATE_HOSTS="127.0.0.1,localhost",
-    # Tests that need ready containers say so; the others need not wait for their removal.
+    # Tests that need warm containers set another size; the others need not wait for their removal.
     KIOK_SANDBOX_POOL_SIZE="0",
     KIOK_MASTER_KEY="a master key that only the tests use",
 )

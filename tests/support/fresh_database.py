@@ -1,4 +1,4 @@
-"""An empty database next to the test's own, for a while the one that this process uses."""
+"""An empty database next to the test's own, which this process uses for a while."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Columns = dict[str, list[str]]
 
 @contextmanager
 def fresh_database(name: str = "fresh") -> Iterator[str]:
-    """Make it, use it, drop it; the name of the one that was used before. For tests that are no transaction themselves."""
+    """Create it, use it, drop it; yield the name of the previous database. For tests outside a transaction."""
     own = connection.settings_dict["NAME"]
     _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"')
     _use(name)

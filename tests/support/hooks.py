@@ -1,4 +1,4 @@
-"""Deliveries to the webhook of a repository: sent as a git service sends them, and what is answered and asked for."""
+"""Deliveries to the webhook of a repository as a git service sends them, their responses and requested syncs."""
 
 from __future__ import annotations
 

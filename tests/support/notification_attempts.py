@@ -12,7 +12,7 @@ from kiok.notifications.models import Notification, NotificationChannel, Notific
 
 
 def delivery(channel: NotificationChannel, message: str = "it broke") -> NotificationDelivery:
-    """A notice that waits for the receiver."""
+    """Return a delivery that waits for the channel."""
     repository, _ = Repository.objects.get_or_create(name="team", url="https://git.example.org/team/dags.git")
     notification = Notification.objects.create(
         repository=repository,

@@ -33,7 +33,7 @@ def fail(repository: Repository, *, transient: bool = False) -> None:
 
 
 def put(repository: Repository, *names: str) -> None:
-    """Notices, whose messages are these."""
+    """Create notifications with these messages."""
     for name in names:
         with transaction.atomic():
             outbox.put(Notification(repository=repository, event="failing", message=name, at=timezone.now()))

@@ -38,7 +38,7 @@ def one_dag_each(_job: SandboxJob, path: str) -> RawResult:
 
 
 def compile_one(raw: RawResult, text: str = PYTHON, **others: str) -> FileResult:
-    """The result of one Python file for which the sandbox says `raw`."""
+    """Return the result of one Python file for which the sandbox returns `raw`."""
     tree = MemoryTree({raw.path: text, **others})
     sandbox = FakeSandbox(lambda _job, path: raw if path == raw.path else ok(path, CompiledFile()))
     (result,) = (f for f in compile_tree(tree, sandbox=sandbox).files if f.source.path == raw.path)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def environment(settings: str = "tests.support.same_database", **more: str) -> dict[str, str]:
-    """This process's, with the database of the test. `settings` is a module that reads TEST_DATABASE_NAME."""
+    """Return the environment with the test's database. `settings` is a module that reads TEST_DATABASE_NAME."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": settings,
@@ -23,7 +23,7 @@ def environment(settings: str = "tests.support.same_database", **more: str) -> d
 
 
 def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """`manage.py` with these arguments, and more environment variables."""
+    """Run `manage.py` with these arguments, and more environment variables."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         env=environment(**more),
@@ -36,5 +36,5 @@ def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 
 def gitsync(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """`manage.py gitsync` likewise."""
+    """Run `manage.py gitsync` with these arguments, and more environment variables."""
     return manage("gitsync", *arguments, **more)

@@ -38,7 +38,7 @@ def promtool(*arguments: str | Path, sent: bytes | None = None) -> subprocess.Co
 
 
 def alerts() -> list[dict[str, Any]]:
-    """The alerting rules, as they stand in the file."""
+    """Return the alerting rules of the file."""
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 

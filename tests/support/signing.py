@@ -26,7 +26,7 @@ class GpgHome:
 
     def close(self) -> None:
         self._run(["gpgconf", "--homedir", str(self.home), "--kill", "all"])
-        # The agent removes its sockets meanwhile.
+        # The agent removes its sockets concurrently.
         shutil.rmtree(self.home, ignore_errors=True)
 
     def key(self, user_id: str, *, expires: str = "never", at: str | None = None) -> str:

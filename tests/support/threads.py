@@ -1,4 +1,4 @@
-"""Several at once, in threads with a database connection of their own."""
+"""Concurrent calls, in threads with their own database connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 def at_once(count: int, action: Callable[[int], object]) -> None:
-    """Do `action(0)` to `action(count - 1)`, all of which begin together. Fails the test if one raises or does not end."""
+    """Call `action(0)` to `action(count - 1)` concurrently. Fail the test if a call raises or does not end."""
     errors: list[BaseException] = []
     barrier = threading.Barrier(count)
 

@@ -1,4 +1,4 @@
-"""Verification of signatures as a sync does it: what is fetched is verified against keys, and nothing is left of it."""
+"""Verification of signatures as in a sync: a fetched commit is verified against keys, and no files remain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ADA = "Ada <ada@example.org>"
 
 @dataclass(frozen=True)
 class OpenPgpKeys:
-    """Fingerprints: Ada's key, one of somebody else with the same name, and one that has expired."""
+    """Fingerprints: Ada's key, another person's key with the same name, and an expired key."""
 
     home: GpgHome
     ada: str
@@ -52,7 +52,7 @@ class OpenPgpKeys:
 
 
 class Verification:
-    """Fetches what is asked for into a mirror and verifies it."""
+    """Fetch a ref into a mirror and verify it."""
 
     def __init__(self, repo: WorkRepo, directory: Path) -> None:
         self.client = GitClient(GitSettings(home=directory / "home", allow_protocols=FILE))

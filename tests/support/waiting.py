@@ -1,4 +1,4 @@
-"""Patience: how long a test waits for something that is to happen."""
+"""Waiting in tests: for a condition, and for the end of a process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE_SECONDS = 180.0  # catches what never happens; no test says by it how fast something is
+PATIENCE_SECONDS = 180.0  # timeout for what never happens, not a measure of speed
 POLL_SECONDS = 0.05
 
 

@@ -17,7 +17,7 @@ from tests.support.processes import environment
 def web_server(
     port: int, log_file: Path | None = None, *, processes: int = 1, **variables: str
 ) -> Iterator[str]:
-    """Start it with these environment variables; yield its address."""
+    """Start the web server with these environment variables; yield its address."""
     with log_file.open("wb") if log_file else nullcontext() as log:
         process = subprocess.Popen(
             web_command(f"127.0.0.1:{port}", processes),

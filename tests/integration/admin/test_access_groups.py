@@ -47,7 +47,7 @@ def test_moving_a_repository_to_another_group_takes_effect_immediately(
 ) -> None:
     pages = [fill(route, theirs) for route in FILLED if route.endswith("change/") and "/metadata/" in route]
     pages += [fill(route, theirs) for route in FILLED if route.endswith("change/") and "/gitsync/" in route]
-    # Tokens are of users, and a receiver names its own groups and repositories.
+    # Tokens belong to users, and a notification channel names its own groups and repositories.
     pages = [page for page in pages if "apitoken" not in page and "notificationchannel" not in page]
     assert len(pages) >= 7
     assert not [page for page in pages if vera.get(page).status_code == 200]

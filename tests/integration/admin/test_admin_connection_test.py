@@ -1,4 +1,4 @@
-""" "Test connection" in the admin: asked for at once, answered by a worker, and the button for a first host key."""
+"""The button "Test connection" in the admin, its result from a worker, and the button for a first host key."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_an_acceptance_without_a_fingerprint_is_refused(browser: Client, unknown
     assert OrmQ.objects.count() == 0
 
 
-# Who may.
+# Permissions.
 
 
 def staff(*permissions: str) -> Client:

@@ -1,4 +1,4 @@
-""" "Dry run" in the admin: asked for at once, shown when it is there, and nothing is written."""
+"""The button "Dry run" in the admin: its result is shown when it is ready, and nothing is written."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def browser(ada: User) -> Client:
 
 
 def log() -> list[tuple[str, str, str]]:
-    """(what was done, to what, what is said of it), the oldest first. All of it is ada's."""
+    """Return (action, object, message) of each log entry, oldest first. All entries are ada's."""
     entries = LogEntry.objects.order_by("pk").select_related("user")
     assert {entry.user.get_username() for entry in entries} <= {"ada"}
     return [

@@ -1,4 +1,4 @@
-"""Notification channels in the admin: who may create which, the test button, and the page's past notifications."""
+"""Notification channels in the admin: permissions, the test button, and past notifications."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_connection_is_sent_to_no_server_without_the_view_permission(vera: Use
     assert client.post(page(channel), kept).status_code == 302
     channel.refresh_from_db()
     assert (channel.name, channel.url, channel.secret_id) == ("renamed", "https://127.0.0.1/", "vault")
-    # Who may view connections has those that no hidden repository or receiver uses.
+    # A user who may view connections sees those that no hidden repository or channel uses.
     other = NotificationChannel.objects.create(name="other", secret=Connection.objects.create(id="others"))
     other.groups.add(Group.objects.create(name="theirs"))
     vera.user_permissions.add(Permission.objects.get(codename="view_connection"))
@@ -258,7 +258,7 @@ def test_notifications_of_a_repository_are_hidden_with_it(vera: User, ours: Grou
     addresses = (page(channel), page(channel, "status"))
     for address in addresses:
         assert "zebra" in client.get(address).content.decode(), address
-    repository.groups.clear()  # it is somebody else's now
+    repository.groups.clear()  # it belongs to another group now
     for address in addresses:
         assert "zebra" not in client.get(address).content.decode(), address
 

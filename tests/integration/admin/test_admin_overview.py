@@ -1,4 +1,4 @@
-"""The overview: how every repository stands by word and colour, and what changes while one looks."""
+"""The overview: the state of every repository by word and colour, and updates of the open page."""
 
 from __future__ import annotations
 

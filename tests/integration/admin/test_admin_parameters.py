@@ -1,4 +1,4 @@
-"""No page of the admin fails at what it is asked for, however little sense it makes."""
+"""No page of the admin fails because of its query parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pausing in the admin: with a reason, for others to see, also of declared repositories and of many at once."""
+"""Pausing in the admin: with a reason that other users see, for declared repositories and for many together."""
 
 from __future__ import annotations
 

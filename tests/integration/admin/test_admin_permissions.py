@@ -1,4 +1,4 @@
-"""Every action and every POST route of the admin: who may only view changes nothing, and the queue's pages are read-only."""
+"""Every action and POST route of the admin: view permission changes nothing, and the queue's pages are read-only."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def rows() -> dict[str, str]:
 
 
 def changed_by(client: Client, request: Request, before: dict[str, str]) -> tuple[int, list[str]]:
-    """The status of the answer, and the tables that the request changed; what it did is rolled back."""
+    """Return the status of the response and the tables that the request changed; its changes are rolled back."""
     with transaction.atomic():
         status = client.post(request.address, request.form).status_code
         after = rows()

@@ -1,4 +1,4 @@
-"""Repositories in the admin: what is shown to whom, and what removal takes along."""
+"""Repositories in the admin: visibility, and the rows that are deleted with a repository."""
 
 from __future__ import annotations
 

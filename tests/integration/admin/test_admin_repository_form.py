@@ -1,4 +1,4 @@
-"""The form of a repository in the admin: what is right, what is wrong and where it is said, who may choose what."""
+"""The form of a repository in the admin: valid values, errors at their fields, and permitted choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page of the admin over many rows: no more queries than over few. What a page takes is the benchmark's to say."""
+"""Every page of the admin with many rows: no more queries than with few. Benchmarks measure the time."""
 
 from __future__ import annotations
 

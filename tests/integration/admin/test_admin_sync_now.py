@@ -1,4 +1,4 @@
-""" "Sync now" in the admin: asked for at once, shown when it is there. Tasks run as a worker runs them."""
+"""The button "Sync now" in the admin: its result is shown when it is ready. Tasks run as a worker runs them."""
 
 from __future__ import annotations
 

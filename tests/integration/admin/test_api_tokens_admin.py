@@ -1,4 +1,4 @@
-"""API tokens in the admin: shown once, one's own, removed at once."""
+"""API tokens in the admin: shown once, visible to their owner, removed immediately."""
 
 from __future__ import annotations
 

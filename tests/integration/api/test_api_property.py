@@ -38,7 +38,7 @@ CONFIG: dict[str, Any] = {
     "phases": {"stateful": {"max-steps": 6, "generation": {"max-examples": 5}}},
     "operations": [
         {
-            # What a document can say of a url, a ref or a group is not all there is to it: 422 tells of the rest.
+            # The schema does not express all rules of a url, a ref or a group: the response 422 reports the others.
             "include-path": [CONFIGURES, CONFIGURES + "/{name}"],
             "checks": {
                 "positive_data_acceptance": {
@@ -51,7 +51,7 @@ CONFIG: dict[str, Any] = {
 
 
 def documented() -> Any:
-    """The API's document, with values for what names a row: some that there are, and one that there is not."""
+    """Return the OpenAPI document with values for the names of rows: existing ones, and one that does not exist."""
     document: dict[str, Any] = copy.deepcopy(service.described())
     names = ["team", "other", "made", "nobody"]
     for schema in (

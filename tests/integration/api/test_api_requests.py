@@ -36,7 +36,7 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
     others = {"ci.yml": "on: push\n", ".kiokignore": "x.yaml\n", "x.yaml": ""}
     reason = "it has no key 'dag' at the top level (found: 'on')"
     first = work_repo.publish({"a.yaml": yaml_dag("a"), **others})
-    # Nobody leads, so that nothing else asks for a sync.
+    # There is no leader, so that nothing else requests a sync.
     with workers({"KIOK_GITSYNC_ENABLED": "false", "KIOK_WORKERS": "1"}):
         planned = api("POST", f"{path}/dry-run", {}, wait=60)
         assert planned.status_code == 200, planned.content
@@ -86,7 +86,7 @@ def test_a_push_is_synced_and_the_answer_is_the_result_also_when_it_fails(
             assert (result["ok"], result["outcome"]) == (False, "failed")
             assert result["reason"]
             assert "nowhere" in result["message"]
-    # What was asked for first is still told as it ended.
+    # The result of the first request can still be read.
     assert api.ok(synced["Location"])["result"]["outcome"] == "synced"
     detail = api.ok(f"syncs/{synced.json()['result']['sync']['id']}")
     assert detail["changes"]["created"] == ["team/a.yaml"]

@@ -124,7 +124,7 @@ def test_processes_that_are_killed_do_not_stop_the_others(
             eventually(
                 lambda v=version: Dag.objects.filter(version=v), 60, f"the push after the fault to {which}"
             )
-        os.killpg(cluster.pid, signal.SIGTERM)  # as a terminal or systemd does: to all of them at once
+        os.killpg(cluster.pid, signal.SIGTERM)  # as a terminal or systemd does: to all processes of the group
         cluster.wait(timeout=600)
 
 
@@ -136,7 +136,7 @@ def die_while_reporting() -> None:
 
 
 def worker_pids() -> list[int]:
-    """The worker processes that are alive and stand for leader."""
+    """Return the worker processes that are alive and campaign for the lease."""
     names = Worker.objects.values_list("name", flat=True)
     return [int(name.split("/")[2]) for name in names if not is_dead(name)]
 
@@ -175,7 +175,7 @@ def test_a_process_that_has_ended_counts_as_dead() -> None:
     assert not is_dead("nonsense")
 
 
-# A process of another container with the same host name, until its standard input ends. It tells its own name.
+# A process of another container with the same host name, until its standard input ends. It prints its own name.
 ELSEWHERE = """
 import sys
 from kiok.cluster.process_id import process_name

@@ -1,4 +1,4 @@
-"""Connections: what is stored, who can read it, and that what was read is redacted."""
+"""Connections: stored values, read access, and redaction of values that were read."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_a_reencryption_killed_midway_keeps_whole_batches_and_is_resumed() -> No
     assert all(found in ({1}, {2}) for found in between.values())
     assert properties_of("c010") == {"token": "token 10"}
     assert properties_of("c110") == {"token": "token 110"}
-    # Edits go on meanwhile, under the key that is active.
+    # Edits continue under the active key.
     Connection.objects.get(pk="c110").update_properties({"token": "edited"})
     Connection.objects.get(pk="c111").update_properties({"added": "x"})
 

@@ -1,4 +1,4 @@
-"""References to connections in texts: what is put in their place, and what is an error."""
+"""References to connections in texts: resolved values and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotation of the data key: what is under which, while others store, and where something is damaged."""
+"""Rotation of the data key: values and their keys, with concurrent writers and damaged rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refs that are not there: what is said of repositories with very many refs, and of servers that do not speak git."""
+"""Missing refs: messages for repositories with very many refs, and for servers that do not speak git."""
 
 from __future__ import annotations
 

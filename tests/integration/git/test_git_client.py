@@ -1,4 +1,4 @@
-"""The one door: environment, limits, process groups, injections."""
+"""The git client: environment, limits, process groups, injections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def client(tmp_path: Path) -> GitClient:
 
 
 def _shell(script: str) -> list[str]:
-    """A git command that runs a shell, to look at what git's children are given."""
+    """Return a git command that runs a shell, to read the environment of git's children."""
     return ["-c", f"alias.look=!{script}", "look"]
 
 

@@ -1,4 +1,4 @@
-"""The rules that hold for every git command: who starts it, and with what environment and configuration."""
+"""Rules for every git command: its caller, environment and configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that fail, each in its own way: what is said, how long it takes, and what it leaves behind."""
+"""Servers that fail in different ways: messages, time limits, and leftovers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.servers.repositories import WorkRepo
 
 MAIN = parse_ref("main")
 
-# The statuses and all others that are in use; whether a reason is transient is GitReason's to say.
+# The statuses and all others that are in use; GitReason decides whether a reason is transient.
 REASONS = {
     GitReason.REDIRECT_REFUSED: (300, 301, 302, 303, 305, 306, 307, 308),
     GitReason.AUTHENTICATION_FAILED: (401, 403),

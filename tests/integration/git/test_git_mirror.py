@@ -1,4 +1,4 @@
-"""Mirrors of real repositories: what is followed, who may use them at the same time, and how large they get."""
+"""Mirrors of real repositories: followed refs, concurrent use, and size."""
 
 from __future__ import annotations
 

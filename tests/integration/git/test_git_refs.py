@@ -161,7 +161,7 @@ class TestSyncs:
         Repository.objects.update(ref="semver:^1", subpath="dags", interval_ms=1000)
 
         def is_new() -> bool:
-            time.sleep(0.15)  # looks may share an answer that is younger than a tenth of the interval
+            time.sleep(0.15)  # polls may share a response that is younger than a tenth of the interval
             return poll(repository.pk)
 
         report = sync()
@@ -175,7 +175,7 @@ class TestSyncs:
         Repository.objects.update(ref=f"commit:{first}")
         report = sync()
         assert (report.reason, report.pruned) == ("", ("team/dags/b.yaml",))
-        # Judged already: a look costs nothing, not even where the server is gone.
+        # Its outcome is known: a poll contacts no server, so it succeeds without one.
         work_repo.bare.rename(work_repo.bare.with_name("gone.git"))
         assert not is_new()
         assert Repository.objects.get().state == "in_sync"

@@ -1,4 +1,4 @@
-"""gpg and ssh-keygen as programs: nobody's settings have a say, and one that fails is not believed."""
+"""gpg and ssh-keygen as programs: users' settings are ignored, and a failed program is not trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: each part broken for real, and what is said of it."""
+"""`manage.py doctor`: each part broken for real, and its message."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def well() -> None:
 
 
 def doctor(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Exit status and what it prints."""
+    """Return the exit status and the output."""
     status = 0
     try:
         call_command("doctor", *arguments)
@@ -111,7 +111,7 @@ def test_hanging_and_broken_checks_stop_no_other() -> None:
 
 @pytest.mark.parametrize("kind", ["refuses", "is silent", "is of another version"])
 def test_without_a_database_the_other_parts_are_still_checked(kind: str, tmp_path: Path) -> None:
-    listener = socket.create_server(("127.0.0.1", 0))  # takes connections, and never says anything
+    listener = socket.create_server(("127.0.0.1", 0))  # accepts connections, and never responds
     port = 1 if kind == "refuses" else listener.getsockname()[1]
     url = f"postgresql://kiok:{DATABASE_PASSWORD}@127.0.0.1:{port}/kiok?connect_timeout=2"
     where = "given by DATABASE_URL"
@@ -192,7 +192,7 @@ def test_a_wrong_clock_is_reported(ahead_seconds: float, status: str, says: str)
     assert database.clock().status is CheckStatus.OK
 
 
-# Who works.
+# Workers.
 
 
 def test_a_task_that_waits_for_long_is_reported(well: None) -> None:

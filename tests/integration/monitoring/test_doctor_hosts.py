@@ -65,7 +65,7 @@ def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
         ({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}, "ok", "seccomp, rootless"),
         ({"SecurityOptions": None}, "fail", "no seccomp"),
         ({"PidsLimit": False, "SwapLimit": False}, "fail", "it cannot limit swap, processes"),
-        # What rootless Podman says under version 1, where no limit holds.
+        # Rootless Podman with cgroup version 1, where no limit is enforced.
         (
             {"SecurityOptions": ["name=seccomp", "name=rootless"], "CgroupVersion": "1"},
             "fail",
@@ -141,7 +141,7 @@ def test_missing_images_and_those_of_another_version_are_reported(
 
 
 def test_a_disk_without_free_bytes_or_free_inodes_is_reported(tmp_path: Path) -> None:
-    """A small tmpfs of a mount namespace of its own, filled."""
+    """Fill a small tmpfs in a mount namespace."""
     code = """
 import json, subprocess, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The probes: what makes the service ready, and what it says while it is not."""
+"""The probes: conditions for readiness, and the response while the service is not ready."""
 
 from __future__ import annotations
 

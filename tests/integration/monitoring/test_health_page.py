@@ -1,4 +1,4 @@
-"""`gitsync.monitoring.health`: what it says of leader, workers, sandbox, database and queue, and what that costs."""
+"""`gitsync.monitoring.health`: facts about leader, workers, sandbox, database and queue, and their queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/metrics`: what it says of the store, what that costs, and who may read it."""
+"""`/metrics`: values from the database, their queries, and read access."""
 
 from __future__ import annotations
 

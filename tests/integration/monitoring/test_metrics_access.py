@@ -15,7 +15,7 @@ from tests.support.metrics_page import LOCAL
 TOKEN = "a-token-of-enough-characters"
 
 
-# Who may read it.
+# Read access.
 
 
 @pytest.mark.django_db

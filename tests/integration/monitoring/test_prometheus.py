@@ -88,7 +88,7 @@ def test_every_metric_and_label_of_alerts_and_dashboard_is_served(page: bytes) -
 def test_a_prometheus_without_the_token_is_refused(
     live_server: LiveServer, settings: Settings, repository: Repository, tmp_path: Path
 ) -> None:
-    """Nobody leads, and the repository fails: both alerts are on their way within seconds."""
+    """There is no leader, and the repository fails: both alerts become pending within seconds."""
     settings.KIOK_WEB_METRICS_TOKEN = TOKEN
     Repository.objects.update(
         consecutive_failures=3, checked_at=timezone.now(), next_due_at=timezone.now() - timedelta(hours=1)

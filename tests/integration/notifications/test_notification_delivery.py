@@ -132,7 +132,7 @@ def test_a_hanging_channel_costs_one_attempt_and_delays_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(webhook, "TIMEOUT_SECONDS", 10.0)
-    hanging = WebhookServer(tmp_path / "hanging")  # not serving: it takes connections, and says nothing
+    hanging = WebhookServer(tmp_path / "hanging")  # not serving: it accepts connections, and never responds
     NotificationChannel.objects.create(name="hangs", url=hanging.url(), all_repositories=True)
     put(repository, "one", "two")
     assert sender.deliver() == "2 notifications delivered"
@@ -165,7 +165,7 @@ def test_concurrent_workers_send_each_notification_once_and_in_order(
 def test_a_notification_sent_by_another_worker_stays_sent(
     repository: Repository, channel: NotificationChannel, server: WebhookServer
 ) -> None:
-    """A worker that was frozen in the middle of an attempt, whose receiver another one took, and which then fails."""
+    """A worker that was frozen in the middle of an attempt, whose channel another worker took, and which then fails."""
     put(repository, "one")
 
     def be_overtaken() -> None:

@@ -46,7 +46,7 @@ def connection(**properties: str) -> Connection:
     return made
 
 
-# What is sent.
+# The request.
 
 
 def test_a_webhook_is_authorized_and_signed_by_its_connection(server: WebhookServer) -> None:

@@ -99,7 +99,7 @@ def test_a_transient_failure_is_notified_after_some_polls_in_a_row(
     try:
         work_repo.publish({"a.yaml": yaml_dag("a")})
         Repository.objects.update(url=https_server.url("dags.git"))
-        for _ in range(2):  # it is away for two looks, twice
+        for _ in range(2):  # it is unreachable for two polls, twice
             https_server.status = None
             assert sync().state == "in_sync"
             https_server.status = 503
@@ -113,7 +113,7 @@ def test_a_transient_failure_is_notified_after_some_polls_in_a_row(
         for _ in range(2):
             assert sync().state == "in_sync"
         assert events() == ["failing", "recovered"]
-        assert SyncRun.objects.filter(state="succeeded").count() == 1  # the others were looks, no syncs
+        assert SyncRun.objects.filter(state="succeeded").count() == 1  # the others were polls, not syncs
     finally:
         remote.client.cache_clear()
 

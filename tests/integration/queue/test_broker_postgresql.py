@@ -1,4 +1,4 @@
-"""Tasks in PostgreSQL: a worker hears of one at once, and where it cannot hear it looks, and says so."""
+"""Tasks in PostgreSQL: notifications reach workers immediately; without them workers poll and warn."""
 
 from __future__ import annotations
 

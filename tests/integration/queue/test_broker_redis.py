@@ -78,7 +78,7 @@ def test_while_redis_is_away_the_api_answers_503_and_when_to_try_again(
     problem: dict[str, Any] = answer.json()
     assert problem["type"] == "urn:kiok:problem:unavailable"
     assert problem["detail"].startswith("No worker can be reached: Redis")
-    # A sync waits for its turn in the store.
+    # A sync is queued in the database.
     assert api("POST", "repositories/team/sync", {}).status_code == 202
     assert QueuedSync.objects.count() == 1
     redis_server.start()

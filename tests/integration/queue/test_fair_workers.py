@@ -77,7 +77,7 @@ def test_a_flood_of_five_hundred_delays_another_teams_push_by_one_batch(
             before = SyncRun.objects.aggregate(newest=Max("pk"))["newest"]
             eventually(is_served, 60, f"the push, asked for by {trigger}")
             mine = SyncRun.objects.filter(repository=other).latest("pk")
-            # Each worker may have one to end, and each lane of the flood's team one that is level with this turn.
+            # Each worker may finish one, and each priority of the flood's tenant may have one with the same number.
             assert begun_between(before, mine.pk) <= WORKERS + 2, trigger
             assert waiting.exists(), "the flood was over, which shows nothing"
 
@@ -115,4 +115,4 @@ def test_two_large_repositories_leave_a_worker_to_another_teams_push(
         }, "a sync that was put back left a record"
         Repository.objects.update(
             enabled=False
-        )  # what is under way commits nothing, and what waits ends at once
+        )  # running syncs commit nothing, and queued ones end immediately

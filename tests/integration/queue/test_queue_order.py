@@ -1,4 +1,4 @@
-"""Whose turn it is, as the store tells it: order, limits, workers that are gone."""
+"""The queue of syncs: order, limits, dead workers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ask(rows: list[Repository], trigger: Trigger = Trigger.SCHEDULE) -> None:
 
 
 def take(worker: str = WORKERS[0]) -> str | None:
-    """The name of the repository whose turn the worker gets."""
+    """Return the name of the repository whose queued sync the worker claims."""
     turn = dequeue.claim(worker)
     return turn.repository.name if turn else None
 

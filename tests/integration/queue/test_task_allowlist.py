@@ -1,4 +1,4 @@
-"""Workers run the product's own functions alone, whatever a row of the queue or a message of the broker says."""
+"""Workers run only the product's own functions, whatever a queue row or broker message contains."""
 
 from __future__ import annotations
 

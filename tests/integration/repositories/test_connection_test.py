@@ -1,4 +1,4 @@
-""" "Test connection": what is said of real servers."""
+"""The connection test with real servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# What is found.
+# Results.
 
 
 def test_branches_tags_and_the_default_branch_are_named_and_counted(

@@ -1,4 +1,4 @@
-"""Declared repositories of which one cannot be followed: it fails and says why, and no other is affected."""
+"""Declared repositories of which one is invalid: it fails with a reason, and no other is affected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Declared:
-    """A repositories file: what it says is followed by this process, or by commands."""
+    """A repositories file that this process or commands apply."""
 
     def __init__(self, file: Path, patch: pytest.MonkeyPatch) -> None:
         self.file = file

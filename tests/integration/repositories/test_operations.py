@@ -1,4 +1,4 @@
-"""Operations as tokens and as rows of the queue: who can read them, until when, and their states."""
+"""Operations as tokens and as rows of the queue: read access, expiry, and states."""
 
 from __future__ import annotations
 

@@ -59,13 +59,15 @@ def served() -> list[tuple[str, int]]:
     return list(Dag.objects.order_by("uid").values_list("uid", "version"))
 
 
-def look_at_due() -> list[int]:
+def poll_due() -> list[int]:
     """Run one tick of the leader, and return the keys of the repositories that it passed to a worker."""
     handed: list[int] = []
     before = threading.active_count()
-    looks = RepositoryPoller(handed.append, 4, 4)
-    looks.tick()
-    eventually(lambda: looks.under_way() == 0 and threading.active_count() <= before, 30, "the looks' end")
+    poller = RepositoryPoller(handed.append, 4, 4)
+    poller.tick()
+    eventually(
+        lambda: poller.under_way() == 0 and threading.active_count() <= before, 30, "the end of the polls"
+    )
     return handed
 
 
@@ -83,7 +85,7 @@ def test_a_paused_repository_is_not_synced_by_any_trigger(
     pause(ada, repository, WHY)
     before = Repository.objects.filter(pk=repository.pk).values().get()
 
-    assert look_at_due() == [other.pk]
+    assert poll_due() == [other.pk]
 
     assert run_now(repository.pk, "schedule") == f"team: failing the repository is paused by ada: {WHY}"
     with pytest.raises(ActionRefused, match=WHY) as refused:
@@ -192,7 +194,7 @@ def test_resuming_polls_immediately_and_compiles_only_changes(
     row = Repository.objects.get()
     assert (row.paused_at, row.paused_by, row.pause_reason) == (None, "", "")
     assert row.next_due_at <= timezone.now()
-    assert look_at_due() == [], "nothing is new, so no worker is asked"
+    assert poll_due() == [], "nothing is new, so no worker is asked"
     assert Repository.objects.get().checked_at > row.checked_at  # type: ignore[operator]
     assert SyncRun.objects.count() == 1
 
@@ -214,8 +216,8 @@ def test_requests_before_the_pause_are_dropped_and_resumed_ones_synced(
 
     with workers({"KIOK_GITSYNC_INTERVAL_MS": "1000", "KIOK_WORKERS": "2"}):
         eventually(lambda: Dag.objects.filter(repository="other"), 30, "the other's first sync")
-        first_look = Repository.objects.get(pk=other.pk).checked_at
-        eventually(lambda: Repository.objects.get(pk=other.pk).checked_at != first_look, 20, "its next look")
+        first_poll = Repository.objects.get(pk=other.pk).checked_at
+        eventually(lambda: Repository.objects.get(pk=other.pk).checked_at != first_poll, 20, "its next look")
         eventually(lambda: not OrmQ.objects.exists(), 20, "the task of before the pause")
         assert Repository.objects.get(pk=repository.pk).checked_at is None
         assert not SyncRun.objects.filter(repository=repository).exists()

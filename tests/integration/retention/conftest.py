@@ -15,7 +15,7 @@ from tests.support.old_rows import NEVER
 
 @pytest.fixture
 def clear(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Go over everything once, under these properties alone; what was removed."""
+    """Run one round under these properties only, and return the numbers of removed rows."""
 
     def clear(**given: int) -> Mapping[str, int]:
         monkeypatch.setattr(settings, "KIOK", replace(settings.KIOK, **{**NEVER, **given}))

@@ -23,7 +23,7 @@ from tests.support.servers.repositories import WorkRepo
 pytestmark = pytest.mark.django_db
 
 
-# What goes, and what stays.
+# Removed and kept rows.
 
 
 def test_old_syncs_expire_except_the_newest_last_good_and_last_failed(clear: Any) -> None:

@@ -1,4 +1,4 @@
-"""The clock of the benchmarks: what a database tells, and when."""
+"""The clock of the benchmarks: database events and their times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One id through all that comes of one request: task, rows, log lines, container, answer."""
+"""One correlation id for a request and its task, rows, log lines, container and response."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MAIN = "refs/heads/main"
 
 @contextmanager
 def logged() -> Iterator[list[dict[str, Any]]]:
-    """The events of the block, as JSON tells them."""
+    """Collect the log events of the block, parsed from JSON."""
     events: list[dict[str, Any]] = []
 
     class Keep(logging.Handler):
@@ -212,10 +212,10 @@ def test_each_poll_of_the_leader_has_an_id_that_its_task_inherits(
         looked.append(correlation.current())
         tasks.hand_to_worker(repository_id)
 
-    looks = RepositoryPoller(hand_over, 8, 4)
+    poller = RepositoryPoller(hand_over, 8, 4)
     with logged() as events:
-        looks.tick()
-        eventually(lambda: not looks.under_way(), 30, "the looks")
+        poller.tick()
+        eventually(lambda: not poller.under_way(), 30, "the polls")
     [task] = waiting()
     failed = SyncRun.objects.get(repository__name="bad")
     assert looked == [task[-1]]

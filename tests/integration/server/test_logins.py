@@ -1,4 +1,4 @@
-"""Guessing passwords and tokens: limited by account and address, logged without what was sent, counted."""
+"""Guessing of passwords and tokens: limited by account and address, logged without the secret, counted."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.servers.ports import free_port
 
 
 class Service:
-    """`manage.py run` on a data folder of its own."""
+    """`manage.py run` with its own data folder."""
 
     def __init__(self, data_dir: Path, output: Path) -> None:
         self.port = free_port()

@@ -1,4 +1,4 @@
-"""Upgrading: what every released version has left in a database goes on with this one.
+"""Upgrades: the database of every released version works with this version.
 
 `dumps/` has the database of each, made by its own code (scripts/release_dump.py) as a part of the release.
 """

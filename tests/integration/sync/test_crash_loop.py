@@ -1,4 +1,4 @@
-"""A sync that takes its worker with it: how often it is tried, what that is called, and what ends it."""
+"""A sync that kills its worker: number of attempts, reason, and recovery."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def nursery(django_db_setup: None) -> Iterator[Nursery]:
 
 
 class Poisoned:
-    """The repository, well until a commit whose sync kills its worker, in compile, as often as `die` says."""
+    """A repository with a commit whose sync kills its worker in compile, as often as `die` is called."""
 
     def __init__(self, repository: Repository, work_repo: WorkRepo, nursery: Nursery) -> None:
         self.pk = repository.pk
@@ -160,7 +160,7 @@ def test_an_edit_is_tried_immediately(put_off: Poisoned) -> None:
 @pytest.mark.parametrize("is_answered", [False, True])
 def test_a_request_is_tried_immediately_and_once(put_off: Poisoned, full: bool, is_answered: bool) -> None:
     put_off.die(trigger=Trigger.ADMIN)
-    if is_answered:  # by what a look has found meanwhile
+    if is_answered:  # by a sync that a poll has queued
         put_off.sync()
     assert put_off.sync(Trigger.ADMIN, full=full, is_repeat=True).reason == "worker_died"
     assert put_off.runs() == [SUCCEEDED, DIED, DIED, FAILED, FAILED]

@@ -65,7 +65,7 @@ def test_acceptance_ends_with_an_edit_of_the_configuration(
     Repository.objects.update(subpath="other")
     assert (sync().reason, served()) == ("would_empty", list(UIDS))
     Repository.objects.update(subpath="dags")
-    with pytest.raises(ActionRefused) as refused:  # what is held is of another configuration
+    with pytest.raises(ActionRefused) as refused:  # the held commit is from another configuration
         accept_empty(ada, row(), commit)
     assert refused.value.code == "nothing_held"
 

@@ -1,4 +1,4 @@
-"""A hundred repositories of which forty are bad: the good ones do not notice, and each bad one says what is wrong."""
+"""A hundred repositories of which forty fail: the others are not delayed, and each failure has its reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 GOOD = 60
 GIT_TIMEOUT_SECONDS = 30
 
-# What each bad one has to say about itself: (state, reason, words of the message).
+# Expected for each kind of failure: (state, reason, words of the message).
 SAYS = {
     "hangs": ("failing", "timeout", rf"ls-remote .* was stopped after {GIT_TIMEOUT_SECONDS} s"),
     "refuses": ("failing", "network", r"could not be reached.*(refused|Failed to connect)"),
@@ -105,7 +105,7 @@ def test_sixty_good_ones_do_not_wait_for_forty_bad_and_each_is_explained(
         )
     assert Dag.objects.count() == GOOD
     # Those that hang are polled first, and more of them than polls may run at once. How many good ones are synced before
-    # the first of them is given up is for the machine to say.
+    # the first of them times out depends on the machine.
     given_up = SyncRun.objects.filter(repository__name__startswith="hangs-").earliest("started_at").started_at
     before = SyncRun.objects.filter(repository__name__in=good, state="succeeded", finished_at__lt=given_up)
     assert before.count() >= 3, "the good ones waited for those that hang"

@@ -1,4 +1,4 @@
-"""The reference model and the product agree on each rule, one at a time; and the model notices what is wrong."""
+"""The reference model and the product agree on each rule, one at a time; and the model finds every difference."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestLimits:
-    """Each is a property; over it, the sync says the figures and prunes nothing."""
+    """Each limit is a property; over it, the sync reports the numbers and prunes nothing."""
 
     FILES = {"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b"), "data.txt": "x" * 5000}
 
@@ -128,7 +128,7 @@ class TestContent:
     def test_a_full_disk_prunes_nothing_and_is_tried_again(
         self, tmp_path: Path, work_repo: WorkRepo, sync: Sync, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A program in git's place says what git says when the disk is full; the sync around it is real."""
+        """A program in git's place prints git's message for a full disk; the rest of the sync is real."""
         work_repo.publish({"a.yaml": yaml_dag("a")})
         sync()
         (work_repo.work / "a.yaml").unlink()

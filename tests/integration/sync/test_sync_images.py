@@ -73,7 +73,7 @@ def test_a_repositorys_image_brings_the_library_that_its_dag_imports(
     assert "ModuleNotFoundError: No module named 'teamlib'" in report.failed[0].message
     with image_from(base, **library("one")) as team:  # type: ignore[arg-type]
         use(repository, team)
-        # Nothing was pushed, nobody asks for a full sync: the edit is enough.
+        # Nothing was pushed and no full sync was requested: the edit is enough.
         assert sync().created == (UID,)
         assert script() == "one"
         digest = sandbox.sandbox().image_digest(PYTHON, team)
@@ -119,7 +119,7 @@ def test_a_missing_image_is_the_repositorys_error_until_it_appears(
         assert (
             f"{missing!r} for python files, named by the repository (imagePython), is not on" in row.message
         )
-        # What served goes on serving, what needs no container is synced, and it is tried again.
+        # Served DAGs stay, files that need no container are synced, and the failed file is retried.
         assert (report.stale, report.pruned, report.unchanged) == ((UID,), (), 1)
         file = SourceFile.objects.get(path="d.py")
         assert file.retry_at is not None

@@ -30,7 +30,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def looping(polled: Polled, work_repo: WorkRepo, short_limits: None) -> Polled:
-    """After the sync of a commit with a good file, and one that loops for ever."""
+    """Sync a commit with a good file, and one that loops forever."""
     work_repo.publish(
         {"good.py": GOOD, "loop.py": LOOPING_DAG, "helper.py": "V = 1\n", "a.yaml": yaml_dag("a")}
     )

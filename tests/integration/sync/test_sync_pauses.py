@@ -1,4 +1,4 @@
-"""Transient and permanent failures: what is reported, and when the next attempt is."""
+"""Transient and permanent failures: reasons, and the time of the next attempt."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def seconds_to_next(row: Repository) -> float:
-    """From the last look to the next, both by the database's clock."""
+    """Return the seconds from the last poll to the next, by the database's clock."""
     return (row.next_due_at - row.checked_at).total_seconds()
 
 
 class TestPauses:
     @pytest.fixture
     def pause(self, repository: Repository) -> Callable[[], float]:
-        """Look, as the leader does, and tell the seconds from it to the next."""
+        """Return a function that polls as the leader does, and returns the seconds to the next poll."""
 
         def run() -> float:
             poll(repository.pk)

@@ -178,7 +178,7 @@ def test_a_source_that_is_slow_is_waited_for(private: Repository, sync: Sync) ->
     waited = []
 
     def hold() -> None:
-        """Keep the table of connections until somebody has waited for it."""
+        """Lock the table of connections until a sync has waited for it."""
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE connections_connection IN ACCESS EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-"""A sync's progress and its log: told while it goes on, kept to what people need, free of secrets, and cheap."""
+"""A sync's progress and log: written during the sync, limited in size, free of secrets, and cheap."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def log_of_last() -> str:
 
 
 def steps_of(log: str) -> list[str]:
-    """The steps of a log's lines, each once; every line has its form, and time goes on."""
+    """Return the steps of a log's lines, each once. Assert the format of each line, and that times do not decrease."""
     found = [re.fullmatch(r"\+(\d+\.\d\d) (\w+): \S.*", line) for line in log.split("\n")]
     assert all(found), log
     times = [float(match[1]) for match in found if match]

@@ -16,7 +16,7 @@ TASK = "dag.task('a', script='s')\n"
 GOOD = HEADER + "dag = Dag('d')\n" + TASK
 BASE = HEADER + "dag = Dag('x', schedule='0 3 * * *')\n" + TASK
 
-# What takes the DAG of a file away without a sign that it is meant to go: the new text, the line, what is said.
+# Changes that remove a file's DAG without a sign of intention: (new text, line, message).
 LOSSES: dict[str, tuple[str | bytes, int | None, str]] = {
     "in a list": (
         HEADER + "dags = [Dag('d')]\n",
@@ -138,7 +138,7 @@ def test_new_files_that_lose_their_dags_fail_and_others_are_listed(work_repo: Wo
 
 
 def test_a_dag_that_is_removed_for_good_is_pruned(work_repo: WorkRepo, sync: Sync) -> None:
-    """The proof: the file is gone, is ignored, or says nothing of Dag any more."""
+    """Return the proofs of intention: the file is removed, is ignored, or no longer mentions Dag."""
     work_repo.publish({f"{name}.py": GOOD for name in ("gone", "ignored", "emptied", "kept")})
     assert len(sync().created) == 4
     work_repo.git("rm", "-q", "gone.py")

@@ -34,7 +34,7 @@ class TestRecovery:
         file = frozenset({"file"})
         client = GitClient(GitSettings(home=tmp_path / "home", allow_protocols=file))
         mirror = Mirror(outer / "mirrors" / "1", client)
-        # What is there is no repository, so git would look for one further up.
+        # The folder is no repository, so git would search its parents for one.
         mirror.git_directory.mkdir(parents=True)
         commit = work_repo.publish({"a.yaml": "dag: {id: a}\n"})
         url = parse_url(work_repo.file_url, allow_protocols=file)
@@ -132,7 +132,7 @@ class TestRecovery:
 
     @pytest.mark.case("surface.change-notice")
     def test_a_change_is_recorded_only_when_something_changed(self, work_repo: WorkRepo, sync: Sync) -> None:
-        """The record of a sync is what tells that there was a change, and a version which."""
+        """The record of a sync shows that there was a change, and a version shows which."""
         work_repo.publish({"a.yaml": yaml_dag("a")})
         sync()
         for _ in range(3):

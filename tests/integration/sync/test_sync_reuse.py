@@ -1,4 +1,4 @@
-"""A sync compiles only what changed, and what it does not compile stays as it is: real git, containers, PostgreSQL."""
+"""A sync compiles only changed files, and all others keep their results: real git, containers, PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repositories that require signatures: what is not signed by a trusted key changes nothing."""
+"""Repositories that require signatures: a commit that no trusted key signed changes nothing."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_keys_that_cannot_be_decrypted_are_tried_again_until_they_can(
         assert (report.state, report.reason) == ("failing", "credential")
         assert "connection 'keys'" in report.message
         assert serving() == []
-    # The commit is the same: had the failure been remembered, it would be told again.
+    # The commit is the same: a cached failure would be reported again.
     assert sync().created == ("team/a.yaml",)
 
 

@@ -178,7 +178,7 @@ def test_a_moved_folder_is_synced_from_its_new_place_or_given_up(served: WorkRep
     served.git("mv", "team/dags", "pipelines")
     served.publish()
     assert sync().reason == "subpath_moved"
-    # As the message says, a file in the old folder shows that the DAGs are meant to go.
+    # As the message explains, a file in the old folder shows the intention to remove the DAGs.
     served.publish({"team/dags/.gitkeep": ""})
     report = sync()
     assert (report.state, len(report.pruned)) == ("in_sync", 3)

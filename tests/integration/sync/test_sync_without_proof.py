@@ -19,7 +19,7 @@ JSON = '{"dag": {"id": "a"}, "tasks": [{"id": "t", "script": "echo a"}]}'
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 SOPS = GOOD.replace(" a\n", " ENC[AES256_GCM,data:x,type:str]\n") + "sops:\n  version: 3.9.0\n"
 
-# The file that was GOOD, the line that is named (None: the whole file), and what is said.
+# The new text of a good file, the reported line (None: the whole file), and the message.
 UNPROVEN = {
     "a blank before dag": (" " + GOOD, 1, "indented with 1 space and line 3 with no spaces"),
     "a tab before dag": ("\t" + GOOD, 1, "indented with a tab"),

@@ -39,7 +39,7 @@ def test_a_push_is_deployed_by_its_webhook_and_a_deletion_is_noticed(
     Repository.objects.update(url=work_repo.file_url)
     sender = git_services.GITEA
     web_log, worker_log = tmp_path / "web.log", tmp_path / "worker.log"
-    # Nobody leads, so that nothing else asks for a sync.
+    # There is no leader, so that nothing else requests a sync.
     properties = {"KIOK_GITSYNC_ENABLED": "false", "KIOK_WORKERS": "2", "KIOK_LOG_FORMAT": "json"}
     with (
         web_server(free_port(), web_log, KIOK_LOG_FORMAT="json") as address,

@@ -160,7 +160,7 @@ def test_a_body_over_the_limit_is_refused_unread(sender: Sender, hooked: Reposit
     assert outcome(send(sender, fits)) == (202, "queued")
 
 
-# What is particular to one.
+# Differences between the services.
 
 
 def test_a_form_as_github_can_send_it_is_read(hooked: Repository) -> None:

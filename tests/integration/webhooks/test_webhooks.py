@@ -1,4 +1,4 @@
-"""Webhooks: who is believed and told what, what is asked for, and what is kept of it."""
+"""Webhooks: authentication and responses, requested syncs, and stored deliveries."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_refusal_does_not_show_whether_the_repository_exists(hooked: Repositor
         began = time.monotonic()
         send(sender, push, path=path)
         assert time.monotonic() - began >= REFUSAL_SECONDS
-    # Each by an id that was made for the request before anything was looked at.
+    # Each has an id that was created for the request before any check.
     assert len({answer.headers.pop("X-Request-ID") for answer in answers.values()}) == len(answers)
     seen = {(answer.status_code, answer.content, str(answer.headers)) for answer in answers.values()}
     assert len(seen) == 1
@@ -154,7 +154,7 @@ def test_concurrent_deliveries_request_one_sync(hooked: Repository) -> None:
     assert len(answers) == 12
     assert sum(answer == (200, "replay") for answer in answers) == 8
     assert sum(answer[0] == 202 for answer in answers) == 4
-    # One that waited for the others' lock too long goes ahead without it.
+    # A delivery that waited too long for the lock of the others continues without it.
     assert len(requests()) == answers.count((202, "queued")) >= 1
 
 

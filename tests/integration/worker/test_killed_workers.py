@@ -121,7 +121,7 @@ def test_two_hundred_workers_killed_at_any_moment_leave_no_container(
     assert sync(full=True).ok
 
 
-# Ready as soon as it has said so; claims on request, and says whether it got the container.
+# Claims a container for each line on standard input, and prints whether it got one.
 CLAIMANT = """
 import sys
 import django

@@ -1,4 +1,4 @@
-"""The leader's looks: how many at once, which of them are shared, and what it warns of."""
+"""The leader's polls: how many run together, which share a probe, and warnings about git."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gitsync.sync.backoff import SPREAD, next_due
 from gitsync.sync.poll import poll
 from gitsync.sync.run import SyncOptions, sync_repository
 from gitsync.worker import jobs
-from gitsync.worker import poller as looks_module
+from gitsync.worker import poller as poller_module
 from gitsync.worker.poller import RepositoryPoller
 from kiok.cluster import leader
 from kiok.connections.models import Connection
@@ -39,7 +39,7 @@ class Queue(list[int]):
         self.append(repository_id)
 
 
-class TestLooks:
+class TestPolls:
     @pytest.mark.rule("failure.global-cap", "failure.host-cap")
     def test_concurrent_polls_are_limited_in_total_and_per_host(
         self,
@@ -48,19 +48,19 @@ class TestLooks:
         trusting: None,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(looks_module, "SLOW_SECONDS", 60.0)  # on a busy machine none gives up its place
+        monkeypatch.setattr(poller_module, "SLOW_SECONDS", 60.0)  # on a busy machine none releases its slot
         commit = work_repo.publish({"a.yaml": yaml_dag("a")})
         https_server.delay_seconds = 0.1
         https_server.min_at_once = 3
-        # In turn of one host and of the other; in the end there are three left of one, for whom nobody else is in the way.
+        # More repositories of one host than of the other: the rest of them run without the other host.
         for number in range(9):
             # Different refs, so that no two share a probe.
             work_repo.push(f"{commit}:refs/heads/b{number}")
             url = https_server.url("dags.git", host="127.0.0.1" if number > 6 else "localhost")
             Repository.objects.create(name=f"r{number}", url=url, ref=f"b{number}")
         changed = Queue()
-        looks = RepositoryPoller(changed.put, parallelism=3, host_parallelism=2)
-        eventually(lambda: looks.tick() or len(changed) == 9, 20, "every look")
+        poller = RepositoryPoller(changed.put, parallelism=3, host_parallelism=2)
+        eventually(lambda: poller.tick() or len(changed) == 9, 20, "every poll")
         assert https_server.most_at_once["localhost"] == 2
         assert https_server.most_at_once["127.0.0.1"] <= 2
         assert https_server.most_at_once[""] == 3
@@ -80,19 +80,21 @@ class TestLooks:
         Repository.objects.create(name="hangs", url=https_server.url("hangs.git"))
         Repository.objects.create(name="good", url=https_server.url("dags.git"))
         changed = Queue()
-        looks = RepositoryPoller(changed.put, parallelism=1, host_parallelism=1)
-        eventually(lambda: looks.tick() or changed, 10, "the good one")
-        assert looks.under_way(), "the hanging one was waited for"
-        eventually(lambda: Repository.objects.filter(reason="timeout").exists(), 10, "the hanging one told")
-        eventually(lambda: not looks.under_way(), 10, "all looks ended")
+        poller = RepositoryPoller(changed.put, parallelism=1, host_parallelism=1)
+        eventually(lambda: poller.tick() or changed, 10, "the good one")
+        assert poller.under_way(), "the hanging one was waited for"
+        eventually(
+            lambda: Repository.objects.filter(reason="timeout").exists(), 10, "the timeout of the hanging one"
+        )
+        eventually(lambda: not poller.under_way(), 10, "all polls ended")
 
         _due_again()
         Repository.objects.filter(name="hangs").update(next_due_at=timezone.now() - timedelta(hours=1))
         changed.clear()
-        monkeypatch.setattr(looks_module, "SLOW_SECONDS", 60.0)
-        eventually(lambda: looks.tick() or changed, 10, "the good one")
-        assert looks.under_way(), "the one that hung before was waited for"
-        eventually(lambda: not looks.under_way(), 10, "all looks ended")
+        monkeypatch.setattr(poller_module, "SLOW_SECONDS", 60.0)
+        eventually(lambda: poller.tick() or changed, 10, "the good one")
+        assert poller.under_way(), "the one that hung before was waited for"
+        eventually(lambda: not poller.under_way(), 10, "all polls ended")
 
     @pytest.mark.rule("failure.shared-probe")
     def test_a_probe_is_shared_only_where_url_ref_and_credential_match(
@@ -147,8 +149,8 @@ class TestLooks:
                 name=f"r{number}", url=https_server.url("dags.git"), subpath=f"s{number}"
             )
         changed = Queue()
-        looks = RepositoryPoller(changed.put, parallelism=5, host_parallelism=5)
-        eventually(lambda: looks.tick() or len(changed) == 5, 10, "every look")
+        poller = RepositoryPoller(changed.put, parallelism=5, host_parallelism=5)
+        eventually(lambda: poller.tick() or len(changed) == 5, 10, "every poll")
         assert sum(path.endswith("service=git-upload-pack") for _, path, _ in https_server.requests) == 1
 
     @pytest.mark.rule("failure.spread")

@@ -1,4 +1,4 @@
-"""The threads of polls: as many as there is work at once, and a database connection kept from one to the next."""
+"""The threads of polls: one for each concurrent poll, with a database connection that is kept between polls."""
 
 from __future__ import annotations
 

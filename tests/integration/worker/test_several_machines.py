@@ -1,6 +1,6 @@
-"""Workers on several machines share the database, and nothing else; a Redis between them may come and go.
+"""Workers on several machines share the database, and nothing else; a Redis between them may stop and start.
 
-A machine is a cluster with a host name, a data folder and an engine of its own, which here is a door to the one engine.
+A machine is a cluster with its own host name, data folder and engine, which here is a proxy to the one engine.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SELDOM = {"KIOK_GITSYNC_INTERVAL_MS": "600000"}
 
 
 class EngineDoor:
-    """A TCP port that leads to the Docker engine once it is open, and counts who came; a context manager."""
+    """A TCP proxy to the Docker engine that holds connections until it is opened, and counts them; a context manager."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -147,7 +147,7 @@ def test_two_machines_share_the_work_and_one_continues_alone(
                     "localhost": 1,
                 }
                 os.killpg(ant.pid, signal.SIGKILL)
-            # What the dead machine had a mirror of, the other has to fetch by itself.
+            # The other machine must fetch the repositories that only the dead machine had a mirror of.
             lost = Repository.objects.get(pk=min(made[0] - made[1] or made[0]))
             work_repo.publish({"a.yaml": yaml_dag("a", "echo 2")})
             bare = served.root / lost.name / "dags.git"
@@ -177,7 +177,7 @@ def test_requests_lost_with_redis_or_a_worker_are_repeated(
 
     push("echo 1")
     with workers({**SHARED, **SELDOM, "KIOK_BROKER": "redis", "KIOK_REDIS_URL": redis_server.url}):
-        eventually(lambda: is_served("echo 1"), 40, "the leader's look, by Redis")
+        eventually(lambda: is_served("echo 1"), 40, "the leader's poll, by Redis")
 
         with transaction.atomic():
             push("echo 2")

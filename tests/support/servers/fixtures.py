@@ -20,7 +20,7 @@ def work_repo(tmp_path: Path) -> WorkRepo:
 
 @pytest.fixture
 def ssh_server(tmp_path: Path) -> Iterator[SshServer]:
-    """A running OpenSSH server that lets nobody in until `client_key` is called."""
+    """Run an OpenSSH server that refuses every login until `client_key` is called."""
     with SshServer(tmp_path / "sshd") as server:
         yield server
 

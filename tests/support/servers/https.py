@@ -1,4 +1,4 @@
-"""A real https server, on a loopback port unless told otherwise, that hands out repositories through `git http-backend`."""
+"""A real https server, on a loopback port by default, that serves repositories through `git http-backend`."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Fault(StrEnum):
 
     # Takes the request and never answers.
     HANG = "hang"
-    # Answers what is right, a byte at a time.
+    # Sends the right response, one byte at a time.
     DRIP = "drip"
-    # Tells the refs, then closes the connection in the middle of the pack.
+    # Sends the refs, then closes the connection in the middle of the pack.
     CUT = "cut"
-    # Lists refs for ever.
+    # Sends an endless list of refs.
     ENDLESS = "endless"
-    # Tells the refs, then sends a pack for ever.
+    # Sends the refs, then an endless pack.
     ENDLESS_PACK = "endless pack"
     # Answers with bytes that are no git, under git's media type.
     GARBAGE = "garbage"
     # Answers with `page`, of the media type `media`, and status 200: a login form.
     PAGE = "page"
-    # Tells the refs, then sends a pack whose bytes are damaged.
+    # Sends the refs, then a damaged pack.
     GARBLED_PACK = "garbled pack"
     # Sends to `elsewhere`.
     REDIRECT = "redirect"
@@ -94,7 +94,7 @@ class HttpsServer:
         self._server = _Server(listen, handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        # The handshake happens in the thread of the connection, so that a silent client stops nobody.
+        # The handshake happens in the thread of the connection, so that a silent client blocks no other.
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -110,7 +110,7 @@ class HttpsServer:
         self.stop()
 
     def stop(self) -> None:
-        """Answer nobody any more, as a server that is down. May be called again."""
+        """Stop answering, like a server that is down. May be called again."""
         self._stopping.set()
         self._server.shutdown()
         self._server.server_close()
@@ -124,7 +124,7 @@ class HttpsServer:
         return f"https://{host}:{self.port}/{path}"
 
     def wait(self, seconds: float) -> bool:
-        """Wait, but not past the server's end; whether that has come."""
+        """Wait, but not past the server's end. Return whether it has ended."""
         return self._stopping.wait(seconds)
 
     @contextlib.contextmanager
@@ -167,7 +167,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing; `requests` tells."""
+        """Log nothing; `requests` has the requests."""
 
     def _answer(self) -> None:
         owner, authorization = self.owner, self.headers.get("Authorization")

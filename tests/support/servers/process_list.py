@@ -12,7 +12,7 @@ def command_lines() -> list[str]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:  # it ended meanwhile
+        except OSError:  # it has ended
             continue
     return lines
 

@@ -1,4 +1,4 @@
-"""A real https server that takes webhooks, and one that takes e-mail."""
+"""A real https server that receives webhooks, and an SMTP server that receives e-mail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.servers.certificates import make_certificates
 
 @dataclass(frozen=True)
 class ReceivedWebhook:
-    """A webhook that came. `headers` by their names in lower case."""
+    """A received webhook. `headers` by their names in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -33,7 +33,7 @@ class ReceivedWebhook:
 
 
 class ThreadedServer:
-    """Serves in a thread of its own while the context lasts."""
+    """A server that runs in its own thread while the context lasts."""
 
     def __init__(self, server: socketserver.TCPServer) -> None:
         self._server = server
@@ -119,7 +119,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(bytes([byte]))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing; `told` has it."""
+        """Log nothing; `received` has the requests."""
 
 
 class MailServer(ThreadedServer):
@@ -248,4 +248,4 @@ class _Tunnel(http.server.BaseHTTPRequestHandler):
             sink.shutdown(socket.SHUT_WR)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing; `asked` has it."""
+        """Log nothing; `asked` has the requests."""

@@ -1,4 +1,4 @@
-"""A real redis-server on a socket of its own, that keeps nothing on disk: what it holds goes with it."""
+"""A real redis-server on its own socket, without persistence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import redis
 
 
 class RedisServer:
-    """A context manager; `start` and `kill` make it come and go meanwhile."""
+    """A context manager; `start` and `kill` restart and stop the server in between."""
 
     def __init__(self, folder: Path) -> None:
         self._socket = folder / "redis.sock"

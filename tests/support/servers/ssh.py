@@ -118,7 +118,7 @@ LogLevel ERROR
         return f"ssh://{self.user}@127.0.0.1:{self.port}{path}"
 
     def client_key(self, name: str = "client", *, passphrase: str = "", authorize: bool = True) -> str:
-        """A new private key's text; the server lets it in unless told otherwise."""
+        """Return the text of a new private key, which the server accepts unless `authorize` is False."""
         path = self.root / name
         _keygen(path, passphrase)
         if authorize:
