@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
-from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 
 from gitsync.git.errors import GitError
 from gitsync.git.url import ANY_PROTOCOL, parse_url
@@ -38,15 +35,6 @@ def visible_names(user: Any) -> QuerySet[Any] | None:
 def visible_keys(user: Any) -> QuerySet[Any, Any] | None:
     """Return the visible keys as a subquery, None for all; see `kiok.notifications.visibility`."""
     return None if sees_all(user) else Repository.objects.visible_to(user).order_by().values("pk")
-
-
-def visible_log(entries: QuerySet[LogEntry], user: Any) -> QuerySet[LogEntry]:
-    """Return the admin's log without the entries on repositories that the user cannot see or that were deleted."""
-    if sees_all(user):
-        return entries
-    theirs = Repository.objects.visible_to(user).order_by().values_list(Cast("pk", TextField()))
-    about_repositories = Q(content_type=ContentType.objects.get_for_model(Repository))
-    return entries.filter(~about_repositories | Q(object_id__in=theirs))
 
 
 def usable_connections(user: Any, field: str) -> QuerySet[Connection]:

@@ -109,17 +109,13 @@ class Camera:
         *wanted: Callable[[Page], Locator],
         at: Callable[[Page], Locator] | None = None,
         size: tuple[int, int] = (WIDTH, HEIGHT),
-        sidebar: bool = True,
         ready: Callable[[Page], None] | None = None,
     ) -> None:
         """Take both screenshots of the page at `address`, once all `wanted` elements are visible. `at` is their top.
 
-        Without the `sidebar` there is more space. `ready` does the final steps on the page.
+        `ready` does the final steps on the page.
         """
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
-        self.page.evaluate(
-            "is => localStorage.setItem('django.admin.navSidebarIsOpen', is)", str(sidebar).lower()
-        )
         for scheme in SCHEMES:
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             self.page.goto(address)
@@ -150,7 +146,7 @@ class Desk:
         page.get_by_label("Username").fill(service.username)
         page.get_by_label("Password").fill(service.password)
         page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/admin/")
+        page.wait_for_url("**/overview/")
 
     def add(self, name: str) -> None:
         self.page.goto("/admin/gitsync/repository/add/")
@@ -256,8 +252,8 @@ def tell_the_teams_news(desk: Desk, repositories: teams.Teams, remote: HttpsServ
 def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None:
     dag = f"/admin/metadata/dag/{quoted(teams.NIGHTLY)}/change/"
     task, changed = css("svg text:has-text('tell_sales')"), css("#dag-versions ins mark")
-    camera.take("dag", dag, task, at=css("#dag-graph"), sidebar=False, ready=fit_graph)
-    camera.take("versions", dag, changed, at=css("#dag-versions"), sidebar=False)
+    camera.take("dag", dag, task, at=css("#dag-graph"), ready=fit_graph)
+    camera.take("versions", dag, changed, at=css("#dag-versions"))
     camera.take("errors", "/admin/gitsync/errors/", text("Still serving"), text("dunning.py in"))
     camera.take("repository", page_of("billing"), text("Failed files"), text("Last syncs"))
     camera.take(

@@ -1,4 +1,4 @@
-"""All pages of Git Sync. Importing this module registers the lists; `urls` adds overview, errors and system."""
+"""All pages of Git Sync. Importing this module registers the lists; `urls` adds overview, search, errors and system."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gitsync.admin.errors import ErrorViews
 from gitsync.admin.notification_channel import NotificationChannelAdmin
 from gitsync.admin.overview import OverviewViews
 from gitsync.admin.repository import RepositoryAdmin
+from gitsync.admin.search import SearchViews
 from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
 from gitsync.admin.system import SystemViews
@@ -34,7 +35,12 @@ link_sources(source_url)
 
 
 def urls(site: AdminSite) -> list[URLResolver]:
-    """Return their URLs. They are not below a list's URL, since the sidebar would then mark that list as current."""
+    """Return their URLs. They are not below a list's URL, since the navigation would then mark that list as current."""
     repositories, files = site.get_model_admin(Repository), site.get_model_admin(SourceFile)
-    views = (OverviewViews(repositories), ErrorViews(files), SystemViews(repositories))
+    views = (
+        OverviewViews(repositories),
+        SearchViews(repositories),
+        ErrorViews(files),
+        SystemViews(repositories),
+    )
     return [path("gitsync/", include([url for view in views for url in view.urls()]))]

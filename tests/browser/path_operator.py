@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import urllib.request
 from dataclasses import dataclass, field
@@ -54,16 +55,17 @@ class Operator:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
-    def open(self, name: str) -> None:
-        """A page of the index, by the name it has there."""
+    def open(self, *names: str) -> None:
+        """Open a page by the names of its links in the navigation: an area, then one of its pages."""
         self.page.goto("/admin/")
-        self.content.get_by_role("link", name=name, exact=True).first.click()
+        for name in names:
+            navigation = self.page.get_by_role("navigation")
+            navigation.get_by_role("link", name=name, exact=True).first.click()
 
-    def add(self, name: str, action: str) -> None:
-        """Open the form that adds a row of this kind."""
-        self.page.goto("/admin/")
-        row = self.content.get_by_role("row").filter(has=self.page.get_by_role("link", name=name, exact=True))
-        row.get_by_role("link", name=action).click()
+    def add(self, *names: str, action: str) -> None:
+        """Open the form for a new row of that list."""
+        self.open(*names)
+        self.content.get_by_role("link", name=re.compile(f"^{action} ")).click()
 
     def add_connection(self, step: Step, identity: str, kind: str, properties: str) -> None:
         self.page.locator("#id_id").fill(step(identity))

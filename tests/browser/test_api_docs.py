@@ -21,9 +21,9 @@ def test_a_token_is_made_and_tried_on_the_documentation_page(page: Page, service
     token = page.locator("#new-token").input_value()
     assert re.fullmatch(r"kiok_[A-Za-z0-9_-]{43}", token)
 
-    page.goto("/admin/")
+    page.goto("/admin/gitsync/system/")
     with page.expect_response("**/api/v1/docs") as expected:
-        page.locator("#content").get_by_role("link", name="API", exact=True).click()
+        page.get_by_role("navigation", name="Settings").get_by_role("link", name="API", exact=True).click()
     answer = expected.value
     assert "unsafe-inline" not in answer.headers["content-security-policy"]
     expect(page.get_by_text("Everything that the admin offers, for programs")).to_be_visible()

@@ -75,7 +75,7 @@ def start(operator: Operator, step: Step) -> None:
 
 @way("Store the credential")
 def keep_the_credential(operator: Operator, step: Step) -> None:
-    operator.add(step("Connections"), step("Add"))
+    operator.add(step("Settings"), step("Connections"), action=step("Add"))
     expect(operator.page.get_by_label(step("Set properties"))).to_be_visible()
     operator.add_connection(step, "team-git", "Git credential", step.block)
     assert step("Save")
@@ -89,7 +89,7 @@ def keep_the_credential(operator: Operator, step: Step) -> None:
 @way("Add the repository")
 def add_the_repository(operator: Operator, step: Step) -> None:
     page = operator.page
-    operator.add(step("Repositories"), step("Add"))
+    operator.add(step("Repositories"), action=step("Add"))
     page.get_by_label("Name").fill(step("team"))
     page.get_by_label("Url").fill("nonsense")
     page.get_by_label("Subpath").fill(step("dags"))
@@ -193,7 +193,7 @@ def resume(operator: Operator, step: Step) -> None:
     operator.press(step("Resume"))
     newest = operator.status.get_by_role("region", name="Last syncs").get_by_role("row").nth(1)
     expect(newest).to_contain_text(step("1 pruned"), timeout=RESULT_MS)
-    operator.open(step("DAG versions"))
+    operator.open(step("DAGs"), step("DAG versions"))
     expect(operator.page.get_by_role("row").filter(has_text="team/dags/report.yaml")).to_have_count(1)
 
 
@@ -201,14 +201,14 @@ def resume(operator: Operator, step: Step) -> None:
 def let_the_team_in(operator: Operator, step: Step) -> None:
     page = operator.page
     add_a_repository_of_others(operator)
-    operator.add(step("Groups"), step("Add"))
+    operator.add(step("Settings"), step("Groups"), action=step("Add"))
     page.get_by_label("Name").fill(step("data-team"))
     wanted = [step(name) for name in sorted(step.quotations) if name.startswith("Can ")]
     choose(page, "permissions", wanted)
     operator.press("Save")
     expect(page.get_by_text("was added successfully")).to_be_visible()
 
-    operator.add(step("Users"), step("Add"))
+    operator.add("Settings", step("Users"), action=step("Add"))
     page.get_by_label("Username").fill(step("ada"))
     page.locator("#id_password1").fill(PASSWORD)
     page.locator("#id_password2").fill(PASSWORD)
@@ -228,7 +228,6 @@ def let_the_team_in(operator: Operator, step: Step) -> None:
     of_ada.get_by_label("Username").fill("ada")
     of_ada.get_by_label("Password").fill(PASSWORD)
     of_ada.get_by_role("button", name="Log in").click()
-    of_ada.locator("#content").get_by_role("link", name="Overview").first.click()
     rows = of_ada.locator("[data-row]")
     expect(rows).to_have_count(1)
     expect(rows.get_by_role("link", name=step("team"), exact=True)).to_be_visible()
@@ -249,8 +248,8 @@ def choose(page: Page, field: str, endings: list[str]) -> None:
 
 
 def add_a_repository_of_others(operator: Operator) -> None:
-    """Return a repository without groups."""
-    operator.add("Repositories", "Add")
+    """Add a repository without groups."""
+    operator.add("Repositories", action="Add")
     operator.page.get_by_label("Name").fill("others")
     operator.page.get_by_label("Url").fill(operator.here("https://git.example.com/others/dags.git"))
     operator.press("Save")
@@ -260,7 +259,7 @@ def add_a_repository_of_others(operator: Operator) -> None:
 @way("Give a program a token")
 def give_a_program_a_token(operator: Operator, step: Step) -> None:
     page = operator.page
-    operator.add(step("API tokens"), step("Add"))
+    operator.add(step("Settings"), step("API tokens"), action=step("Add"))
     page.get_by_label("Name").fill(step("pipeline"))
     page.get_by_label(step("start syncs and dry runs, pause and resume")).check()
     operator.press(step("Save"))

@@ -55,6 +55,24 @@ def follow_bar(page: Page, words: str) -> list[tuple[float, str]]:
     return seen
 
 
+def test_a_slash_moves_to_the_search_box_which_finds_a_repository(
+    page: Page, service: Service, work_repo: WorkRepo
+) -> None:
+    log_in(page, service)
+    add_repository(page, "team", work_repo.file_url)
+    page.goto("/admin/gitsync/overview/")
+    page.get_by_label("Name or URL").press("/")
+    expect(page.get_by_label("Name or URL")).to_have_value("/")
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    box = page.get_by_role("searchbox", name="Search for repositories, DAGs, files and commits")
+    expect(box).to_be_focused()
+    page.keyboard.type("tea")
+    page.keyboard.press("Enter")
+    page.locator("#content").get_by_role("link", name="team", exact=True).click()
+    expect(page.locator("h1")).to_contain_text("team")
+
+
 def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
     page: Page, elsewhere: Page, service: Service, work_repo: WorkRepo
 ) -> None:

@@ -173,8 +173,8 @@ def status(browser: Client) -> dict[str, Any]:
 def test_the_page_shows_the_workers_result_and_the_index_links_to_it(
     browser: Client, sandbox: DockerSandbox, engine: docker.DockerClient
 ) -> None:
-    assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
-    assert f'href="{PAGE}"' in browser.get("/admin/").content.decode()
+    assert f'href="{PAGE}"' in browser.get("/admin/", follow=True).content.decode()
+    assert f'href="{PAGE}"' in browser.get("/admin/", follow=True).content.decode()
     assert "No check has run yet" in browser.get(PAGE).content.decode()
 
     assert browser.post(f"{PAGE}check/").headers["Location"] == PAGE
@@ -236,7 +236,7 @@ def test_viewers_of_repositories_see_the_page_and_changers_check() -> None:
     client = Client()
     client.force_login(viewer)
     assert client.get(PAGE).status_code == 403
-    assert PAGE not in client.get("/admin/").content.decode()
+    assert PAGE not in client.get("/admin/", follow=True).content.decode()
 
     viewer.user_permissions.add(Permission.objects.get(codename="view_repository"))
     assert f"{PAGE}check/" not in client.get(PAGE).content.decode()

@@ -283,7 +283,7 @@ def test_the_page_of_errors_needs_the_permission_to_view_files(repository: Repos
     client = client_of("view_repository", "view_dag", "view_syncrun")
 
     assert client.get(ERRORS).status_code == 403
-    assert ERRORS not in client.get("/admin/").content.decode()
+    assert ERRORS not in client.get("/admin/", follow=True).content.decode()
     assert Client().get(ERRORS).headers["Location"].startswith("/admin/login/")
 
 
@@ -301,9 +301,9 @@ def test_permission_to_view_files_shows_errors_without_dags_or_links(
     assert "/admin/gitsync/repository/" not in shown
 
 
-def test_the_index_leads_to_it_and_it_runs_no_script_but_the_sites_own(browser: Client) -> None:
+def test_the_navigation_links_to_it_and_it_runs_no_script_but_the_sites_own(browser: Client) -> None:
     make_failing("team", "a.yaml")
-    assert f'href="{ERRORS}"' in browser.get("/admin/").content.decode()
+    assert f'href="{ERRORS}"' in browser.get("/admin/", follow=True).content.decode()
     shown = text(browser)
     assert " style=" not in shown.split('id="content-main"')[1].split("</main>")[0]
     for tag in shown.split("<script")[1:]:

@@ -153,7 +153,7 @@ def test_a_repository_is_found_by_its_name(browser: Client, repository: Reposito
 
 
 def test_the_lease_of_the_leader_is_no_page(browser: Client) -> None:
-    shown = browser.get("/admin/").content.decode().lower()
+    shown = browser.get("/admin/connections/connection/").content.decode().lower()
     assert "leadership" not in shown
     assert "leader lease" not in shown
     assert browser.get("/admin/gitsync/leadership/").status_code == 404

@@ -100,7 +100,7 @@ def test_the_types_are_git_secret_and_generic(admin_client: Client) -> None:
 
 
 def test_stored_values_are_on_no_page_but_their_names_are(admin_client: Client, saved: Connection) -> None:
-    for page in (change_url(), LIST, "/admin/", f"{LIST}git-main/history/", f"{LIST}git-main/delete/"):
+    for page in (change_url(), LIST, f"{LIST}git-main/history/", f"{LIST}git-main/delete/"):
         answer = admin_client.get(page)
         assert answer.status_code == 200
         assert SECRET not in answer.content.decode()

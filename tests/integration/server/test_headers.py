@@ -41,7 +41,7 @@ def browser() -> Client:
 @pytest.mark.parametrize(
     ("address", "status"),
     [
-        ("/admin/", 200),
+        ("/admin/gitsync/overview/", 200),
         ("/admin/login/", 302),
         ("/nowhere/", 404),
         ("/admin/gitsync/syncrun/add/", 403),
@@ -83,7 +83,7 @@ def test_an_error_page_has_a_remedy_and_no_internal_details(browser: Client) -> 
 
 def test_pages_hold_no_inline_script_and_no_inline_style(browser: Client) -> None:
     row = Repository.objects.create(name="team", url="https://example.org/x.git")
-    for address in ("/admin/", "/admin/gitsync/repository/", f"/admin/gitsync/repository/{row.pk}/change/"):
+    for address in ("/admin/gitsync/overview/", "/admin/gitsync/repository/", f"/admin/gitsync/repository/{row.pk}/change/"):
         page = browser.get(address).content.decode()
         assert "<style" not in page
         assert " style=" not in page

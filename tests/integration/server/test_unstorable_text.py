@@ -207,7 +207,7 @@ def test_a_refused_next_leads_to_the_first_page(ada: User, target: str) -> None:
     client = Client()
     page = f"/admin/login/?{urlencode({'next': target})}"
     answer = client.post(page, {"username": "ada", "password": "x", "next": target}, follow=True)
-    assert answer.redirect_chain == [("/admin/", 302)]
+    assert answer.redirect_chain[0] == ("/admin/", 302)
     assert answer.status_code == 200
     # Also for a user who has logged in already.
     assert client.get(page, follow=True).status_code == 200
