@@ -15,7 +15,7 @@ from django.urls import reverse
 
 
 @dataclass(frozen=True)
-class View:
+class AdminPage:
     """A page that is not a list of rows: its name, URL name, and the permission to view it."""
 
     name: str
@@ -24,7 +24,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Link:
+class PageLink:
     """A link of the navigation. `is_current` if the requested page is this one or below it."""
 
     name: str
@@ -37,7 +37,7 @@ class Area:
     """An area with its links. The area itself links to the first one."""
 
     name: str
-    links: tuple[Link, ...]
+    links: tuple[PageLink, ...]
 
     @property
     def url(self) -> str:
@@ -48,21 +48,21 @@ class Area:
         return any(link.is_current for link in self.links)
 
 
-OVERVIEW = View("Overview", "admin:gitsync_overview", "gitsync.view_repository")
+OVERVIEW = AdminPage("Overview", "admin:gitsync_overview", "gitsync.view_repository")
 # Each area with its views and its models, `app.model`.
-AREAS: tuple[tuple[str, tuple[View | str, ...]], ...] = (
+AREAS: tuple[tuple[str, tuple[AdminPage | str, ...]], ...] = (
     ("Overview", (OVERVIEW,)),
     ("DAGs", ("metadata.dag", "metadata.dagversion")),
     ("Runs", ("metadata.dagrun",)),
     ("Repositories", ("gitsync.repository", "gitsync.syncrun", "gitsync.sourcefile", "gitsync.delivery")),
-    ("Errors", (View("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),)),
+    ("Errors", (AdminPage("Errors", "admin:gitsync_errors", "gitsync.view_sourcefile"),)),
     (
         "Settings",
         (
             *("connections.connection", "notifications.notificationchannel", "gitsync.apitoken"),
             *("auth.user", "auth.group"),
-            View("System", "admin:gitsync_system", "gitsync.view_repository"),
-            View("API", "api-1:docs", "gitsync.view_repository"),
+            AdminPage("System", "admin:gitsync_system", "gitsync.view_repository"),
+            AdminPage("API", "api-1:docs", "gitsync.view_repository"),
             *("django_q.ormq", "django_q.failure", "django_q.success", "django_q.schedule"),
         ),
     ),
@@ -88,16 +88,16 @@ def areas(request: HttpRequest, apps: Iterable[Mapping[str, Any]]) -> list[Area]
 
 
 def _visible(
-    request: HttpRequest, entries: Iterable[View | str], lists: Mapping[str, tuple[str, str]]
+    request: HttpRequest, entries: Iterable[AdminPage | str], lists: Mapping[str, tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
     """Yield the name and URL of each entry that the user may view."""
     for entry in entries:
-        if isinstance(entry, View):
+        if isinstance(entry, AdminPage):
             if request.user.has_perm(entry.permission):
                 yield entry.name, reverse(entry.url_name)
         elif entry in lists:
             yield lists[entry]
 
 
-def _links(path: str, pages: Iterable[tuple[str, str]]) -> tuple[Link, ...]:
-    return tuple(Link(name, url, path.startswith(url)) for name, url in pages)
+def _links(path: str, pages: Iterable[tuple[str, str]]) -> tuple[PageLink, ...]:
+    return tuple(PageLink(name, url, path.startswith(url)) for name, url in pages)

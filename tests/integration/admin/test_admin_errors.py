@@ -301,7 +301,7 @@ def test_permission_to_view_files_shows_errors_without_dags_or_links(
     assert "/admin/gitsync/repository/" not in shown
 
 
-def test_the_navigation_links_to_it_and_it_runs_no_script_but_the_sites_own(browser: Client) -> None:
+def test_the_navigation_links_to_it_and_it_runs_no_inline_script(browser: Client) -> None:
     make_failing("team", "a.yaml")
     assert f'href="{ERRORS}"' in browser.get("/admin/", follow=True).content.decode()
     shown = text(browser)

@@ -83,7 +83,11 @@ def test_an_error_page_has_a_remedy_and_no_internal_details(browser: Client) -> 
 
 def test_pages_hold_no_inline_script_and_no_inline_style(browser: Client) -> None:
     row = Repository.objects.create(name="team", url="https://example.org/x.git")
-    for address in ("/admin/gitsync/overview/", "/admin/gitsync/repository/", f"/admin/gitsync/repository/{row.pk}/change/"):
+    for address in (
+        "/admin/gitsync/overview/",
+        "/admin/gitsync/repository/",
+        f"/admin/gitsync/repository/{row.pk}/change/",
+    ):
         page = browser.get(address).content.decode()
         assert "<style" not in page
         assert " style=" not in page
