@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Count, QuerySet
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -19,6 +20,7 @@ from gitsync.repositories import links
 from gitsync.repositories.operation import Operation, worker_hint
 from gitsync.repositories.queries import counted_syncs, located_files
 from gitsync.sync.empty_hold import every_dag, hold_of
+from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
 from kiok.metadata.models import Dag, Origin
 
@@ -29,13 +31,15 @@ MAY_VIEW_SYNCS = "gitsync.view_syncrun"
 MAY_ACCEPT = "gitsync.change_repository"  # as for a sync, for declared repositories too
 
 
-def of_repository(user: Any, repository: Repository, asked: Operation | None) -> dict[str, Any]:
+def of_repository(request: HttpRequest, repository: Repository, asked: Operation | None) -> dict[str, Any]:
     """Return `{"settled": bool, "parts": {"line": html, "body": html}}` for a repository, as the user may see it."""
+    user = request.user
     links.load_senders([repository])
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
     item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": _hint(status.settled)})
-    body = render_to_string("gitsync/repository_now.html", _now(user, repository, status.run))
+    now = {**_now(user, repository, status.run), "hook_url": _hook_url(request, repository)}
+    body = render_to_string("gitsync/repository_now.html", now)
     return {"settled": status.settled, "parts": {"line": line, "body": body}}
 
 
@@ -49,6 +53,18 @@ def of_requests(user: Any, repositories: list[Repository], asked: Mapping[int, O
     ]
     line = render_to_string("gitsync/status_line.html", {"items": items, "hint": _hint(settled)})
     return {"settled": settled, "parts": {"line": line}}
+
+
+def _hook_url(request: HttpRequest, repository: Repository) -> str:
+    """Return the whole address of the repository's webhook; empty without a webhook secret.
+
+    The host is that of `kiok.web.public.url`, else the one by which the user reached the service.
+    """
+    if not repository.webhook_secret_id:
+        return ""
+    path = reverse("webhook", args=[repository.name])
+    base = properties().web_public_url
+    return f"{base.rstrip('/')}{path}" if base else request.build_absolute_uri(path)
 
 
 def _hint(settled: bool) -> str:
@@ -79,7 +95,6 @@ def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
         "n_stale": n_stale,
         "n_dags": n_dags,
         "held": _held(user, repository),
-        "hook_url": reverse("webhook", args=[repository.name]) if repository.webhook_secret_id else "",
     }
     if user.has_perm(errors.MAY_VIEW):
         shown |= _files(repository, failed)
@@ -175,24 +190,25 @@ def _number(text: str | None) -> int | None:
 
 
 def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any) -> list[tuple[str, Any]]:
-    """Return (label, value) of the observed fields. `last`: the running sync, or the last one."""
+    """Return (label, value) of the observed fields that have something to say. `last`: the running sync, or the last one."""
     good, attempted = repository.last_good_commit, repository.last_commit
-    return [
+    facts = [
         ("State", states.repository_state(repository)),
         ("URL", repository.shown_url),
-        ("Reason", repository.reason or display.NOTHING),
-        ("Message", repository.message or display.NOTHING),
-        ("What to do", remedy(repository.reason) or display.NOTHING),
+        ("Reason", repository.reason),
+        ("Message", repository.message),
+        ("What to do", remedy(repository.reason)),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),
         ("Failed files", failed),
         ("Last good commit", git_links.whole_commit(repository, good)),
         ("Last good sync", display.age(repository.last_good_at)),
-        ("Last attempted commit", git_links.whole_commit(repository, attempted)),
+        ("Last attempted commit", git_links.whole_commit(repository, attempted) if attempted != good else ""),
         ("Last sync took", display.duration(last.started_at, last.finished_at) if last else display.NOTHING),
         ("Last checked", display.age(repository.checked_at)),
         ("Next check", next_check(repository)),
-        ("Consecutive failures", repository.consecutive_failures),
+        ("Consecutive failures", repository.consecutive_failures or ""),
     ]
+    return [(label, value) for label, value in facts if value not in ("", None)]
 
 
 def next_check(repository: Repository) -> str:

@@ -22,7 +22,7 @@ def page_context(request: HttpRequest, repository: Repository, *, may_change: bo
         return reverse(f"admin:gitsync_repository_{name}", args=[repository.pk])
 
     return {
-        "panel": panel.of_repository(request.user, repository, asked_for(request, repository.pk)),
+        "panel": panel.of_repository(request, repository, asked_for(request, repository.pk)),
         "status_url": url("sync_status"),
         "buttons": _buttons(repository, url) if may_change else [],
         "pause": pause_context(repository),

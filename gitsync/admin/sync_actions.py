@@ -104,7 +104,7 @@ class SyncViews(Views):
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return a repository's panel as JSON; see `panel.of_repository`."""
         repository = self.seen(request, pk=pk)
-        return JsonResponse(panel.of_repository(request.user, repository, asked_for(request, pk)))
+        return JsonResponse(panel.of_repository(request, repository, asked_for(request, pk)))
 
     def asked(self, request: HttpRequest) -> HttpResponse:
         """Show the outcome of the session's last request for several repositories."""

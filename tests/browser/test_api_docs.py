@@ -19,6 +19,10 @@ def test_a_token_is_made_and_tried_on_the_documentation_page(page: Page, service
     page.get_by_label("Name:").fill("mine")
     page.get_by_role("button", name="Save", exact=True).click()
     token = page.locator("#new-token").input_value()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == token
     assert re.fullmatch(r"kiok_[A-Za-z0-9_-]{43}", token)
 
     page.goto("/admin/gitsync/system/")

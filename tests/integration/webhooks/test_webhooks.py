@@ -69,6 +69,19 @@ def test_a_refusal_does_not_show_whether_the_repository_exists(hooked: Repositor
     assert not any(answer.cookies for answer in answers.values())
 
 
+def test_the_page_shows_the_address_of_the_configured_host(
+    hooked: Repository, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = f"/admin/gitsync/repository/{hooked.pk}/change/"
+    assert 'data-copy="http://testserver/hooks/team/"' in admin_client.get(page).content.decode()
+    monkeypatch.setattr(
+        django_settings, "KIOK", replace(django_settings.KIOK, web_public_url="https://kiok.example.com/")
+    )
+    shown = admin_client.get(page).content.decode()
+    assert "<code>https://kiok.example.com/hooks/team/</code>" in shown
+    assert 'data-copy="https://kiok.example.com/hooks/team/"' in shown
+
+
 def test_an_empty_or_blank_secret_is_no_secret(hooked: Repository) -> None:
     for value in ("", "  ", "\n"):
         Connection.objects.get().set_properties({"secret": value, "previousSecret": value})
@@ -250,7 +263,7 @@ def test_the_admin_shows_deliveries_and_changes_none(hooked: Repository) -> None
         assert "<i>1" not in shown
         assert SECRET not in shown
     assert "not signed with the repository&#x27;s secret" in browser.get(page).content.decode()
-    assert "<code>/hooks/team/</code>" in browser.get(page).content.decode()
+    assert "<code>http://testserver/hooks/team/</code>" in browser.get(page).content.decode()
     for path in ("add/", f"{row.pk}/delete/"):
         assert browser.get(f"/admin/gitsync/delivery/{path}").status_code == 403
     assert Client().get("/admin/gitsync/delivery/").status_code == 302
