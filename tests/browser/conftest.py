@@ -63,6 +63,14 @@ def filled_service(running: Service) -> Iterator[tuple[Service, dict[str, object
     running.forget()
 
 
+@pytest.fixture(scope="module")
+def platform_service(running: Service) -> Iterator[Service]:
+    """The service with the rows of a data platform (`tests.support.platform_rows`), for all tests of a module."""
+    running.python("tests.support.platform_rows")
+    yield running
+    running.forget()
+
+
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
