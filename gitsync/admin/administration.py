@@ -84,6 +84,8 @@ class FailedTasks(QueuePages, FailAdmin):  # type: ignore[misc]
 class Schedules(QueuePages, ScheduleAdmin):  # type: ignore[misc]
     """The schedules of the task queue."""
 
+    list_filter = ("schedule_type", "cluster")
+
 
 @admin.register(OrmQ)
 class QueuedTasks(QueuePages, QueueAdmin):  # type: ignore[misc]

@@ -65,7 +65,7 @@ class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only i
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
-    list_display = ("name", "user", "shown_start", "shown_scopes", "created", "expires", "last_used")
+    list_display = ("name", "user", "shown_start", "shown_scopes", "expires", "last_used")
     list_select_related = ("user",)
     search_fields = ("name", "start")
     list_per_page = 50
@@ -122,10 +122,6 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
     @admin.display(description="scopes")
     def shown_scopes(self, token: ApiToken) -> str:
         return ", ".join(token.scopes) or display.NOTHING
-
-    @admin.display(description="created", ordering="created_at")
-    def created(self, token: ApiToken) -> str:
-        return display.age(token.created_at)
 
     @admin.display(description="expires", ordering="expires_at")
     def expires(self, token: ApiToken) -> str:

@@ -11,23 +11,14 @@ from django.http import HttpRequest
 from gitsync.admin import states
 from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import Delivery, Repository
-from kiok.metadata.admin import display
+from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = (
-        "id",
-        "repository",
-        "received",
-        "service",
-        "event",
-        "short_ref",
-        "status",
-        "outcome_badge",
-    )
-    list_filter = ("outcome", "service", "received_at", RepositoryFilter)
+    list_display = ("delivery", "outcome_badge", "status", "pushed", "received")
+    list_filter = (RepositoryFilter, "outcome", "service", "received_at")
     list_select_related = ("repository",)
     search_fields = ("repository__name", "event", "ref", "delivery_id", "correlation_id")
     fields = (
@@ -53,9 +44,14 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def received(self, delivery: Delivery) -> str:
         return display.age(delivery.received_at)
 
-    @admin.display(description="refs", ordering="ref")
-    def short_ref(self, delivery: Delivery) -> str:
-        return display.shortened(delivery.ref, 60)
+    @admin.display(description="delivery", ordering="id")
+    def delivery(self, delivery: Delivery) -> str:
+        return list_cells.two_lines(delivery.repository.name, f"Delivery {delivery.pk}")
+
+    @admin.display(description="event and refs", ordering="ref")
+    def pushed(self, delivery: Delivery) -> str:
+        event = f"{delivery.service} {delivery.event}".strip() or display.NOTHING
+        return list_cells.two_lines(event, delivery.ref[:300]) if delivery.ref else event
 
     @admin.display(description="outcome", ordering="outcome")
     def outcome_badge(self, delivery: Delivery) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -211,11 +212,11 @@ def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any
     return [(label, value) for label, value in facts if value not in ("", None)]
 
 
-def next_check(repository: Repository) -> str:
-    """Return when the repository is checked next."""
+def next_check(repository: Repository, shown: Callable[[datetime], str] = display.age) -> str:
+    """Return when the repository is checked next; `shown` renders a time."""
     if not repository.enabled:
         return "never (disabled)"
-    return "when it is resumed" if repository.is_paused else display.age(repository.next_due_at)
+    return "when it is resumed" if repository.is_paused else shown(repository.next_due_at)
 
 
 def _sync(repository: Repository, run: Any) -> dict[str, Any]:

@@ -19,13 +19,14 @@ FOLDED_LINES = 8
 SUMMARY_CHARACTERS = 200
 
 
-def first_problem(file: Any) -> str:
+def first_problem(file: Any, *, with_path: bool = True) -> str:
     """Return `path:line:column: message (+2 more)` for a file of `located_files`."""
     if not file.problem:
         return NOTHING
-    place = ":".join(part for part in (file.path, file.problem_line, file.problem_column) if part)
+    path = file.path if with_path else ""
+    place = ":".join(part for part in (path, file.problem_line, file.problem_column) if part)
     more = f" (+{file.n_problems - 1} more)" if file.n_problems > 1 else ""
-    return shortened(f"{place}: {file.problem}{more}", 300)
+    return shortened(": ".join(filter(None, (place, f"{file.problem}{more}"))), 300)
 
 
 def all_problems(file: SourceFile) -> str:

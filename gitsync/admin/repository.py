@@ -29,7 +29,7 @@ from gitsync.repositories import links
 from gitsync.repositories.declared import declared_where, remove_repository
 from gitsync.repositories.queries import counted_repositories
 from gitsync.sync.backoff import poll_now
-from kiok.metadata.admin import display
+from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
 from kiok.metadata.models import Dag, DagRun, DagVersion, Origin
@@ -41,10 +41,7 @@ SHOWN_DAGS = 100  # of each repository; the page says how many more there are
 class RepositoryAdmin(ChangePageAdmin):
     form = RepositoryForm
     fields = FIELDS
-    list_display = (
-        *("name", "state_badge", "dags", "failed_files", "good_commit", "checked", "next_check", "problem"),
-        *("shown_url", "ref", "folder"),
-    )
+    list_display = ("repository", "state_badge", "problem", "dags", "failed_files", "good_commit", "checked")
     list_filter = ("state", PausedFilter, "enabled", GroupFilter, "managed_by", ReasonFilter)
     search_fields = ("name", "url", "ref", "subpath", "message", "pause_reason")
     list_per_page = 50
@@ -68,36 +65,32 @@ class RepositoryAdmin(ChangePageAdmin):
         links.load_senders(shown.result_list)
         return shown
 
+    @admin.display(description="repository", ordering="name")
+    def repository(self, repository: Repository) -> str:
+        place = list_cells.path_line(repository.shown_url.removeprefix("https://"))
+        where = f"{repository.shown_url}, {repository.ref}, {repository.subpath or 'whole repository'}"
+        return list_cells.two_lines(repository.name, place, where)
+
     @admin.display(description="state", ordering="state")
     def state_badge(self, repository: Repository) -> str:
         badge = states.repository_state(repository)
-        return format_html("{} {}", badge, _pause(repository)) if repository.is_paused else badge
-
-    @admin.display(description="URL", ordering="url")
-    def shown_url(self, repository: Repository) -> str:
-        return display.shortened(repository.shown_url, 80)
-
-    @admin.display(description="subpath", ordering="subpath")
-    def folder(self, repository: Repository) -> str:
-        return display.shortened(repository.subpath, 60)
+        if not repository.is_paused:
+            return badge
+        return list_cells.two_lines(badge, f"by {repository.paused_by}: {repository.pause_reason}")
 
     @admin.display(description="last good commit", ordering="last_good_at")
     def good_commit(self, repository: Repository) -> str:
         if not repository.last_good_commit:
             return display.NOTHING
-        return format_html(
-            "{} {}",
-            git_links.commit(repository, repository.last_good_commit),
-            display.age(repository.last_good_at),
-        )
+        commit = git_links.commit(repository, repository.last_good_commit)
+        return list_cells.two_lines(commit, display.short_age(repository.last_good_at))
 
     @admin.display(description="DAGs", ordering="n_dags")
     def dags(self, repository: Any) -> str:
         if not repository.n_stale:
             return str(repository.n_dags)
-        return format_html(
-            "{} {}", repository.n_dags, display.badge(Tone.WARN, f"{repository.n_stale} stale")
-        )
+        stale = display.badge(Tone.WARN, f"{repository.n_stale} stale")
+        return format_html("{} {}", repository.n_dags, stale)
 
     @admin.display(description="failed files", ordering="n_failed")
     def failed_files(self, repository: Any) -> str:
@@ -105,11 +98,8 @@ class RepositoryAdmin(ChangePageAdmin):
 
     @admin.display(description="checked", ordering="checked_at")
     def checked(self, repository: Repository) -> str:
-        return display.age(repository.checked_at)
-
-    @admin.display(description="next check", ordering="next_due_at")
-    def next_check(self, repository: Repository) -> str:
-        return panel.next_check(repository)
+        following = format_html("next: {}", panel.next_check(repository, display.short_age))
+        return list_cells.two_lines(display.short_age(repository.checked_at), following)
 
     @admin.display(description="reason", ordering="reason")
     def problem(self, repository: Repository) -> str:
@@ -248,16 +238,6 @@ def _shown(image: ImageField) -> Callable[[Repository], str]:
 
     shown.__name__ = image.name
     return admin.display(description=image.label)(shown)
-
-
-def _pause(repository: Repository) -> str:
-    """Return who paused the repository, when, and why."""
-    return format_html(
-        "by {} {}: {}",
-        repository.paused_by,
-        display.age(repository.paused_at),
-        display.shortened(repository.pause_reason, 80),
-    )
 
 
 def _deleted_with(user: Any, repository: Repository) -> dict[str, Any]:

@@ -5,7 +5,6 @@ None of them offers what the user may not see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -16,8 +15,9 @@ from gitsync.access import assignable_groups
 from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
 from kiok.metadata.admin.filters import YesNoFilter
+from kiok.metadata.admin.list_controls import ListControl
 
-MANY = 30  # with more repositories a text field replaces the links
+MANY = 30  # with more repositories a text field replaces the selection
 NAME = "repository"
 
 
@@ -26,18 +26,12 @@ class RepositoryFilter(admin.SimpleListFilter):
 
     title = "repository"
     parameter_name = "repository__id__exact"
-    template = "admin/gitsync/repository_filter.html"
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         given: Any = params.pop(NAME, None)
         self.name = str(given[-1]) if given else ""
         super().__init__(request, params, model, model_admin)
         self.is_many = len(self.lookup_choices) > MANY
-        self.others = [
-            (key, value)
-            for key, value in request.GET.items()
-            if key not in (*self.expected_parameters(), "p")
-        ]
 
     def expected_parameters(self) -> list[str | None]:
         return [self.parameter_name, NAME]
@@ -46,11 +40,9 @@ class RepositoryFilter(admin.SimpleListFilter):
         named = Repository.objects.visible_to(request.user).order_by("name").values_list("pk", "name")
         return [(str(pk), name) for pk, name in named[: MANY + 1]]
 
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        if not self.is_many:
-            yield from super().choices(changelist)
-        elif self.name or self.value():
-            yield {"query_string": changelist.get_query_string(remove=self.expected_parameters())}
+    def control(self) -> ListControl | None:
+        """Return a text field for the full name if there are many repositories."""
+        return ListControl(NAME, "Repository (full name)", self.name) if self.is_many else None
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         if self.name:

@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 
 from gitsync.admin import navigation
 
+SHOW_ALL = "all"  # Django's parameter without a value: all rows on one page
+
 
 def discover_pages() -> ModuleType:
     """Import the admin pages of every app, and return the module with those of Git Sync."""
@@ -59,7 +61,7 @@ class Site(AdminSite):
         raise Http404("the app has no page that this user may view")
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """Wrap the view as Django does, and answer 400 to a NUL in the URL or in the selected rows.
+        """Wrap the view as Django does, answer 400 to a NUL in the URL or in the selected rows, and drop empty filters.
 
         PostgreSQL text cannot hold NUL. Form fields reject it by themselves.
         """
@@ -72,7 +74,20 @@ class Site(AdminSite):
                 raise BadRequest("the URL contains a NUL character")
             if any("\x00" in text for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
                 raise BadRequest("the key of a selected row contains a NUL character")
+            if empty := _empty_fields(request):
+                given = request.GET.copy()
+                for name in empty:
+                    del given[name]
+                request.GET = given  # type: ignore[assignment]  # only what is sent is immutable
             answer: HttpResponseBase = inner(request, *args, **kwargs)
             return answer
 
         return checked
+
+
+def _empty_fields(request: HttpRequest) -> list[str]:
+    """Return the names of fields that the form of a list sent empty: as filters, they would match only empty values."""
+    match = request.resolver_match
+    if match is None or not (match.url_name or "").endswith("_changelist"):
+        return []
+    return [name for name, value in request.GET.items() if not value and name != SHOW_ALL]

@@ -11,20 +11,17 @@ from django.utils.html import format_html
 
 from gitsync.admin import git_links, problems, states
 from gitsync.admin.repository_filter import RepositoryFilter
-from gitsync.models import SourceFile
+from gitsync.models import FileState, SourceFile
 from gitsync.repositories import links
 from gitsync.repositories.queries import located_files
-from kiok.metadata.admin import display
+from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(SourceFile)
 class SourceFileAdmin(ReadOnlyAdmin):
-    list_display = (
-        *("short_path", "repository", "kind", "state_badge", "dags", "problem"),
-        *("first_failed", "last_failed", "commit"),
-    )
-    list_filter = ("state", "kind", "last_failed_at", RepositoryFilter)
+    list_display = ("file", "state_badge", "problem", "failing", "commit")
+    list_filter = (RepositoryFilter, "state", "kind", "last_failed_at")
     list_select_related = ("repository",)
     search_fields = ("path", "repository__name")
     fields = (
@@ -47,9 +44,11 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def subtitle(self, obj: SourceFile) -> str:
         return f"{obj.path} in {obj.repository.name}"
 
-    @admin.display(description="path", ordering="path")
-    def short_path(self, file: SourceFile) -> str:
-        return display.shortened(file.path, 100)
+    @admin.display(description="file", ordering="path")
+    def file(self, file: SourceFile) -> str:
+        name = file.path.rpartition("/")[2]
+        place = list_cells.path_line(file.repository.name, file.path)
+        return list_cells.two_lines(name, place, f"{file.repository.name}/{file.path}")
 
     @admin.display(description="repository")
     def repository_link(self, file: SourceFile) -> str:
@@ -59,9 +58,11 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def state_badge(self, file: SourceFile) -> str:
         return states.file_state(file.state)
 
-    @admin.display(description="problem or reason")
+    @admin.display(description="problem, or DAGs")
     def problem(self, file: Any) -> str:
-        return problems.first_problem(file)
+        if file.state == FileState.COMPILED:
+            return f"{file.dags} DAG{'s' if file.dags != 1 else ''}"
+        return problems.first_problem(file, with_path=False)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         shown = super().get_changelist_instance(request)
@@ -78,13 +79,9 @@ class SourceFileAdmin(ReadOnlyAdmin):
     def all_problems(self, file: SourceFile) -> str:
         return problems.all_problems(file)
 
-    @admin.display(description="first failed", ordering="first_failed_at")
-    def first_failed(self, file: SourceFile) -> str:
+    @admin.display(description="failing since", ordering="first_failed_at")
+    def failing(self, file: SourceFile) -> str:
         return display.age(file.first_failed_at)
-
-    @admin.display(description="last failed", ordering="last_failed_at")
-    def last_failed(self, file: SourceFile) -> str:
-        return display.age(file.last_failed_at)
 
     @admin.display(description="next retry")
     def retry(self, file: SourceFile) -> str:

@@ -18,18 +18,15 @@ from gitsync.admin.repository_filter import RepositoryFilter
 from gitsync.models import SyncRun, SyncState
 from gitsync.repositories import links
 from gitsync.repositories.queries import counted_syncs
-from kiok.metadata.admin import display
+from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
     change_form_template = "admin/gitsync/syncrun/change_form.html"
-    list_display = (
-        *("id", "repository", "state_badge", "result", "problem", "trigger", "requested_by", "full"),
-        *("commits", "started", "took", "repeats"),
-    )
-    list_filter = ("state", "trigger", "full", "started_at", RepositoryFilter)
+    list_display = ("sync", "state_badge", "result", "commits", "cause", "started", "took")
+    list_filter = (RepositoryFilter, "state", "trigger", "full", "started_at")
     list_select_related = ("repository",)
     search_fields = (
         *("repository__name", "requested_by", "reason", "message", "from_commit", "to_commit"),
@@ -53,6 +50,10 @@ class SyncRunAdmin(ReadOnlyAdmin):
         links.load_senders(run.repository for run in shown.result_list)
         return shown
 
+    @admin.display(description="sync", ordering="id")
+    def sync(self, run: SyncRun) -> str:
+        return list_cells.two_lines(run.repository.name, f"Sync {run.pk}")
+
     @admin.display(description="state", ordering="state")
     def state_badge(self, run: SyncRun) -> str:
         badge = states.sync_state(run)
@@ -60,16 +61,19 @@ class SyncRunAdmin(ReadOnlyAdmin):
             return badge
         return format_html("{} {}", badge, progress.bar(run, run.repository.name))
 
-    @admin.display(description="result")
+    @admin.display(description="what changed")
     def result(self, run: SyncRun) -> str:
-        succeeded = run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL)
-        return sync_status.counts(run) if succeeded else display.NOTHING
-
-    @admin.display(description="reason", ordering="reason")
-    def problem(self, run: SyncRun) -> str:
+        if run.state in (SyncState.SUCCEEDED, SyncState.PARTIAL):
+            return sync_status.counts(run)
         if not run.reason:
             return display.NOTHING
-        return format_html("<code>{}</code> {}", run.reason, display.shortened(run.message))
+        again = f", repeated {run.repeats} times" if run.repeats else ""
+        return format_html("<code>{}</code> {}{}", run.reason, display.shortened(run.message), again)
+
+    @admin.display(description="trigger", ordering="trigger")
+    def cause(self, run: SyncRun) -> str:
+        trigger = f"{run.get_trigger_display()}{', full' if run.full else ''}"
+        return list_cells.two_lines(trigger, run.requested_by) if run.requested_by else trigger
 
     @admin.display(description="commits")
     def commits(self, run: SyncRun) -> str:

@@ -6,31 +6,44 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.fields.json import KeyTransform
+from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from kiok.metadata.admin import comparison, definition, display, provenance, run_history, schedule
+from kiok.metadata.admin import (
+    comparison,
+    dag_totals,
+    definition,
+    display,
+    list_cells,
+    provenance,
+    run_history,
+    schedule,
+)
 from kiok.metadata.admin.display import Tone
-from kiok.metadata.admin.filters import FreshnessFilter, RepositoryNameFilter, ScheduleFilter
+from kiok.metadata.admin.filters import FreshnessFilter, LastRunFilter, RepositoryNameFilter, ScheduleFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.admin.run import run_state
-from kiok.metadata.json_length import JsonLength
-from kiok.metadata.models import UID_LENGTH, Dag, DagRun
+from kiok.metadata.admin.schedule_kinds import short_words
+from kiok.metadata.models import UID_LENGTH, Dag, DagRun, RunState
+
+# The order of the list: what needs attention first.
+TROUBLE = Case(
+    When(stale_since__isnull=False, then=Value(0)),
+    When(last_run_state=RunState.FAILED, then=Value(1)),
+    default=Value(2),
+    output_field=IntegerField(),
+)
 
 
 @admin.register(Dag)
 class DagAdmin(ReadOnlyAdmin):
     change_form_template = "admin/metadata/dag/change_form.html"
     gone_template = "admin/metadata/dag/gone.html"
-    list_display = (
-        *("uid", "short_name", "origin", "repository_link", "path", "cron", "version", "freshness"),
-        *("task_count", "last_run"),
-    )
-    list_filter = (FreshnessFilter, ScheduleFilter, "origin", RepositoryNameFilter)
+    list_display = ("dag", "state", "short_schedule", "next_run", "last_run")
+    list_filter = (RepositoryNameFilter, FreshnessFilter, LastRunFilter, ScheduleFilter)
     search_fields = ("uid", "dag_id", "name", "description")
     show_full_result_count = False
     fieldsets = (
@@ -54,34 +67,70 @@ class DagAdmin(ReadOnlyAdmin):
         ),
     )
 
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:  # noqa: ARG002
+        """Return the order: DAGs that are stale, then those whose last run failed, then the others."""
+        return (TROUBLE.asc(), "uid")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: Any = super().get_queryset(request)
         runs = DagRun.objects.filter(uid=OuterRef("uid")).order_by("-created_at", "-id")
-        counted: QuerySet[Any] = (
-            rows.visible_to(request.user)
+        annotated: QuerySet[Any] = (
+            Dag.objects.visible_to(request.user)
             .defer("spec", "source")
             .annotate(
-                tasks_counted=JsonLength(KeyTransform("tasks", "spec")),
                 last_run_state=Subquery(runs.values("state")[:1]),
+                last_run_at=Subquery(runs.values("created_at")[:1]),
             )
         )
-        return counted
+        return annotated
+
+    # The list.
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the list with the totals of the DAGs that the user may see."""
+        totals = (
+            dag_totals.of(self.get_queryset(request), request.GET)
+            if self.has_view_permission(request)
+            else []
+        )
+        return super().changelist_view(request, {**(extra_context or {}), "totals": totals})
+
+    @admin.display(description="DAG", ordering="uid")
+    def dag(self, dag: Dag) -> str:
+        return list_cells.dag_cell(dag.repository, dag.source_path, dag.name)
+
+    @admin.display(description="state", ordering="stale_since")
+    def state(self, dag: Dag) -> str:
+        if dag.stale_since is None:
+            return display.badge(Tone.GOOD, "current")
+        since = format_html("since {}", display.short_age(dag.stale_since))
+        return list_cells.two_lines(display.badge(Tone.WARN, "stale"), since, (dag.stale_reason or "")[:300])
+
+    @admin.display(description="schedule", ordering="schedule")
+    def short_schedule(self, dag: Dag) -> str:
+        if not dag.schedule:
+            return "manual only"
+        return format_html('<span title="{}">{}</span>', dag.schedule[:300], short_words(dag.schedule)[:100])
+
+    @admin.display(description="next run")
+    def next_run(self, dag: Dag) -> str:
+        times = schedule.next_times(dag.schedule, timezone.now(), 1) if dag.schedule else []
+        return display.age(times[0] if times else None)
+
+    @admin.display(description="last run", ordering="last_run_at")
+    def last_run(self, dag: Any) -> str:
+        if not dag.last_run_state:
+            return display.NOTHING
+        return list_cells.two_lines(run_state(dag.last_run_state), display.short_age(dag.last_run_at))
+
+    # One DAG.
 
     @admin.display(description="unique id")
     def unique_id(self, dag: Dag) -> str:
         return dag.uid  # without the field's help text, which the admin would render as HTML
 
-    @admin.display(description="name", ordering="name")
-    def short_name(self, dag: Dag) -> str:
-        return display.shortened(dag.name, 80)
-
     @admin.display(description="repository", ordering="repository")
     def repository_link(self, dag: Dag) -> str:
         return provenance.repository(dag.repository)
-
-    @admin.display(description="path", ordering="source_path")
-    def path(self, dag: Dag) -> str:
-        return display.shortened(dag.source_path, 80)
 
     @admin.display(description="source path")
     def source_link(self, dag: Dag) -> str:
@@ -119,14 +168,6 @@ class DagAdmin(ReadOnlyAdmin):
             display.age(dag.stale_since),
             display.shortened(dag.stale_reason, 200),
         )
-
-    @admin.display(description="tasks")  # no ordering: it would read every spec
-    def task_count(self, dag: Dag) -> int:
-        return getattr(dag, "tasks_counted", None) or 0
-
-    @admin.display(description="last run", ordering="last_run_state")
-    def last_run(self, dag: Dag) -> str:
-        return run_state(getattr(dag, "last_run_state", None))
 
     def details(self, request: HttpRequest, obj: Dag) -> dict[str, Any]:
         return definition.of(obj.spec, obj.source, obj.source_path) | _history(request, obj.uid)

@@ -47,7 +47,7 @@ def commit(sha: str) -> str:
 def age(when: datetime | None) -> str:
     """Return `3 minutes ago (14:02 UTC)`, or `in 3 minutes (…)`; with the date unless it is today.
 
-    times.js converts this and `moment` to the viewer's time zone, and keeps the relative time current.
+    times.js converts this, `short_age` and `moment` to the viewer's time zone, and keeps the relative time current.
     """
     if when is None:
         return NOTHING
@@ -62,6 +62,16 @@ def age(when: datetime | None) -> str:
         _full(when),
         _distance(when, now),
         exact,
+    )
+
+
+def short_age(when: datetime | None) -> str:
+    """Return `3 minutes ago`, for a second line in a list; hovering shows the exact time."""
+    if when is None:
+        return NOTHING
+    return format_html(
+        '<time datetime="{}" title="{}"><span data-time="relative">{}</span></time>',
+        *(when.isoformat(), _full(when), _distance(when, timezone.now())),
     )
 
 

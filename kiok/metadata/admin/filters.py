@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 
 from django.contrib import admin
 from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from kiok.metadata.models import Dag
+from kiok.metadata.admin.schedule_kinds import KINDS, of_kind
+from kiok.metadata.models import Dag, RunState
 
 NO_REPOSITORY = "-"  # the choice for DAGs without a repository; no repository can have this name
 SPANS = {
@@ -95,19 +95,41 @@ class SinceFilter(admin.FieldListFilter):
 class FreshnessFilter(YesNoFilter):
     """A filter for stale DAGs, or those that match their files."""
 
-    title = "freshness"
+    title = "state"
     parameter_name = "stale"
     condition = Q(stale_since__isnull=False)
     words = ("stale", "current")
 
 
-class ScheduleFilter(YesNoFilter):
-    """A filter for DAGs with a schedule, or those that are only started manually."""
+class LastRunFilter(admin.SimpleListFilter):
+    """A filter for DAGs by the state of their last run. The rows are annotated with `last_run_state`."""
+
+    title = "last run"
+    parameter_name = "last_run"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [*((state.value, str(state.label)) for state in RunState), (NEVER, "never ran")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        wanted = self.value()
+        if wanted == NEVER:
+            return queryset.filter(last_run_state__isnull=True)
+        return queryset.filter(last_run_state=wanted) if wanted in RunState else queryset
+
+
+class ScheduleFilter(admin.SimpleListFilter):
+    """A filter for DAGs with a schedule, or with one of a usual kind, or those that are only started manually."""
 
     title = "schedule"
     parameter_name = "scheduled"
-    condition = ~(Q(schedule__isnull=True) | Q(schedule=""))
-    words = ("on a schedule", "manual only")
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        kinds = [(kind.key, kind.label) for kind in KINDS]
+        return [("yes", "any schedule"), *kinds, ("other", "another schedule"), ("no", "manual only")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        wanted = of_kind(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
 
 
 class RepositoryNameFilter(admin.SimpleListFilter):
@@ -115,7 +137,6 @@ class RepositoryNameFilter(admin.SimpleListFilter):
 
     title = "repository"
     parameter_name = "repository"
-    template = "kiok/repository_filter.html"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         dags = Dag.objects.order_by("repository").visible_to(request.user)
@@ -133,14 +154,3 @@ class RepositoryNameFilter(admin.SimpleListFilter):
         if not wanted:
             return queryset
         return queryset.filter(repository="" if wanted == NO_REPOSITORY else wanted)
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        """Yield choices with `selected`, `name` and `value`; the first holds the other parameters of the list's URL."""
-        kept = changelist.get_query_string(remove=[self.parameter_name, "p"]).removeprefix("?")
-        yield {"selected": not self.value(), "value": "", "name": "all", "kept": _parameters(kept)}
-        for value, name in self.lookup_choices:
-            yield {"selected": self.value() == value, "value": value, "name": name}
-
-
-def _parameters(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, keep_blank_values=True)

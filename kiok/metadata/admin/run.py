@@ -11,7 +11,7 @@ from django.db.models.functions import Left, Length
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from kiok.metadata.admin import display
+from kiok.metadata.admin import display, list_cells
 from kiok.metadata.admin.display import Tone
 from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
@@ -83,8 +83,8 @@ class TaskRunInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  #
 
 @admin.register(DagRun)
 class DagRunAdmin(ReadOnlyAdmin):
-    list_display = ("uid", "number", "version", "trigger", "state_badge", "created", "started_at", "took")
-    list_filter = ("state", "trigger", "created_at", RepositoryNameFilter)
+    list_display = ("dag_cell", "state_badge", "number", "trigger", "created", "took")
+    list_filter = (RepositoryNameFilter, "state", "trigger", "created_at")
     search_fields = ("uid",)
     show_full_result_count = False
     fields = (
@@ -105,9 +105,13 @@ class DagRunAdmin(ReadOnlyAdmin):
         visible: QuerySet[Any] = rows.visible_to(request.user)
         return visible
 
-    @admin.display(description="run", ordering="id")
-    def number(self, run: DagRun) -> int:
-        return run.pk
+    @admin.display(description="DAG", ordering="uid")
+    def dag_cell(self, run: DagRun) -> str:
+        return list_cells.dag_cell_of_uid(run.uid)
+
+    @admin.display(description="run")
+    def number(self, run: DagRun) -> str:
+        return list_cells.two_lines(str(run.pk), f"version {run.version}")
 
     @admin.display(description="DAG")
     def dag(self, run: DagRun) -> str:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from kiok.metadata.admin import comparison, definition, display, provenance
+from kiok.metadata.admin import comparison, definition, display, list_cells, provenance
 from kiok.metadata.admin.filters import RepositoryNameFilter
 from kiok.metadata.admin.read_only import ReadOnlyAdmin
 from kiok.metadata.models import DagVersion
@@ -17,8 +17,9 @@ from kiok.metadata.models import DagVersion
 @admin.register(DagVersion)
 class DagVersionAdmin(ReadOnlyAdmin):
     change_form_template = "admin/metadata/dagversion/change_form.html"
-    list_display = ("uid", "version", "commit", "created", "dag")
-    list_filter = ("created_at", RepositoryNameFilter)
+    list_display = ("dag_cell", "version", "commit", "created")
+    list_filter = (RepositoryNameFilter, "created_at")
+    sortable_by = ("dag_cell", "commit", "created")
     search_fields = ("uid", "commit_sha")
     show_full_result_count = False
     fields = ("dag", "version", "source_link", "commit_sha", "created_at", "spec_hash")
@@ -27,6 +28,10 @@ class DagVersionAdmin(ReadOnlyAdmin):
         rows: Any = super().get_queryset(request)
         visible: QuerySet[Any] = rows.visible_to(request.user).defer("spec", "source")
         return visible
+
+    @admin.display(description="DAG", ordering="uid")
+    def dag_cell(self, version: DagVersion) -> str:
+        return list_cells.dag_cell_of_uid(version.uid)
 
     @admin.display(description="commit", ordering="commit_sha")
     def commit(self, version: DagVersion) -> str:

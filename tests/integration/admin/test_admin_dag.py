@@ -177,7 +177,8 @@ def test_the_list_is_filtered_by_repository_schedule_origin_and_freshness(browse
 
     def found(query: dict[str, str], model: str = "dag") -> set[str]:
         shown = text(browser, f"/admin/metadata/{model}/", query)
-        return {uid for uid in ("one/a.yaml", "two/b.yaml", "/c", "old/d.yaml") if f">{uid}</a>" in shown}
+        uids = ("one/a.yaml", "two/b.yaml", "/c", "old/d.yaml")
+        return {uid for uid in uids if f'title="{uid}"' in shown or f"/dag/{quote(uid)}/change/" in shown}
 
     assert found({"repository": "one"}) == {"one/a.yaml"}
     assert found({"repository": "-"}) == {"/c"}
@@ -186,6 +187,7 @@ def test_the_list_is_filtered_by_repository_schedule_origin_and_freshness(browse
     assert found({"stale": "yes"}) == {"two/b.yaml"}
     assert found({"repository": "old"}, "dagversion") == {"old/d.yaml"}
     assert found({"repository": "", "scheduled": "x", "stale": "?"}) == {"one/a.yaml", "two/b.yaml", "/c"}
-    kept = text(browser, "/admin/metadata/dag/", {"scheduled": "yes", "q": EVIL})
-    assert '<input type="hidden" name="scheduled" value="yes">' in kept
+    kept = text(browser, "/admin/metadata/dag/", {"scheduled": "yes", "origin__exact": "git", "q": EVIL})
+    assert '<option value="yes" selected>' in kept
+    assert '<input type="hidden" name="origin__exact" value="git">' in kept
     assert "<script>alert" not in kept

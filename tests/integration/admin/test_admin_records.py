@@ -106,7 +106,7 @@ def test_a_failed_file_shows_every_problem_with_its_place(
     assert "requires" in shown
     assert "what it printed\nin two lines</pre>" in shown
     listed = text(browser, "/admin/gitsync/sourcefile/?state__exact=failed")
-    assert f"a.yaml:{file.diagnostics[0]['line']}:" in listed
+    assert f"{file.diagnostics[0]['line']}:" in listed.split('class="field-problem"')[1].split("</td>")[0]
     assert "a.yaml" not in text(browser, "/admin/gitsync/sourcefile/?state__exact=ignored")
 
 
@@ -191,7 +191,8 @@ def test_one_odd_row_breaks_no_list(browser: Client) -> None:
     make_dag("odd/a.yaml", spec={"tasks": None})
     make_dag("odd/b.yaml", spec={"tasks": "x"})
     make_dag("odd/c.yaml", spec={})
-    assert text(browser, "/admin/metadata/dag/").count('<td class="field-task_count">0</td>') == 3
+    shown = text(browser, "/admin/metadata/dag/")
+    assert [uid for uid in ("odd/a.yaml", "odd/b.yaml", "odd/c.yaml") if quote(uid) not in shown] == []
 
 
 def test_a_run_shows_its_tasks(browser: Client) -> None:

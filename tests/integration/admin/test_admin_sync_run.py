@@ -209,7 +209,12 @@ def test_syncs_are_searched_and_filtered(browser: Client, repository: Repository
 
     def found(**query: Any) -> set[int]:
         shown = text(browser, LIST, **query)
-        return {int(pk) for pk in re.findall(rf'<th class="field-id"><a href="{LIST}(\d+)/change/', shown)}
+        return {
+            int(pk)
+            for pk in re.findall(
+                rf'<th class="field-sync"[^>]*><div[^>]*><a href="{LIST}(\d+)/change/', shown
+            )
+        }
 
     assert found() == {by_hand.pk, pushed.pk}
     assert found(q="grace") == found(q="team") == {by_hand.pk}

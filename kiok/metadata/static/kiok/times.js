@@ -7,7 +7,7 @@
   const FRESH_MS = 10000;
   const SECONDS = { year: 31557600, month: 2629800, week: 604800, day: 86400, hour: 3600, minute: 60 };
   const PLAIN = /^\s*(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC\s*$/;
-  const PLACES = ".readonly, #result_list td, #result_list th, #change-history th, .tabular td p";
+  const PLACES = ".readonly, #result_list .kiok-cell, #change-history th, .tabular td p";
 
   const parts = (when, options) => {
     const format = new Intl.DateTimeFormat("en-GB", { hourCycle: "h23", ...options });

@@ -1,0 +1,121 @@
+"""Every list of the admin fits the screen: no column cut off, rows of two lines, cards on a phone, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.service import Service
+from tests.browser.test_accessibility import log_in
+from tests.support import admin_pages
+from tests.support.waiting import PATIENCE_SECONDS
+
+WIDTHS = (1280, 1920)
+PHONE_WIDTH = 390
+MAX_ROW_HEIGHT = 56  # pixels: two lines of text and the padding of a cell
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+# The lists that have rows; the others are lists of the task queue and the audit log.
+FILLED = {
+    *("metadata_dag", "metadata_dagrun", "metadata_dagversion", "gitsync_syncrun", "gitsync_sourcefile"),
+    *(
+        "gitsync_repository",
+        "gitsync_delivery",
+        "notifications_notificationchannel",
+        "connections_connection",
+    ),
+    *("gitsync_apitoken", "auth_user", "auth_group"),
+}
+
+# The faults of a list at a desk. Text may be cut inside a cell only if its whole text is a title.
+AT_A_DESK = """maxHeight => {
+  const faults = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) faults.push(`the page scrolls sideways: ${root.scrollWidth}`);
+  const box = document.querySelector(".results");
+  if (!box) return faults;
+  if (box.scrollWidth > box.clientWidth) faults.push(`the table scrolls sideways: ${box.scrollWidth} of ${box.clientWidth}`);
+  const right = Math.min(box.getBoundingClientRect().right, root.clientWidth) + 1;
+  const cutAt = at => at.scrollWidth > at.clientWidth + 1 || at.scrollHeight > at.clientHeight + 2;
+  const hides = at => ["hidden", "auto", "scroll"].includes(getComputedStyle(at).overflowX);
+  const isHidden = (at, cell) => at !== cell && (hides(at.parentElement) || isHidden(at.parentElement, cell));
+  for (const head of box.querySelectorAll("thead th")) {
+    if (head.getBoundingClientRect().right > right) faults.push(`column cut off: ${head.innerText}`);
+    const text = head.querySelector(".text");
+    if (text && text.scrollWidth > text.clientWidth + 1) faults.push(`label cut off: ${head.innerText}`);
+  }
+  for (const row of box.querySelectorAll("tbody tr")) {
+    const height = row.getBoundingClientRect().height;
+    if (height > maxHeight) faults.push(`row of ${height} px: ${row.innerText.slice(0, 100)}`);
+    for (const cell of row.children) {
+      if (cell.getBoundingClientRect().right > right) faults.push(`cell cut off: ${cell.className}`);
+      for (const inner of [cell, ...cell.querySelectorAll("*")]) {
+        const title = inner.closest("[title]") ?? inner.querySelector("[title]");
+        const html = inner.outerHTML.slice(0, 150);
+        if (hides(inner) && cutAt(inner) && !(title && cell.contains(title))) faults.push(`text cut: ${html}`);
+        if (inner.getBoundingClientRect().right > cell.getBoundingClientRect().right + 1 && !isHidden(inner, cell))
+          faults.push(`reaches into the next column: ${html}`);
+      }
+    }
+  }
+  return faults;
+}"""
+
+ON_A_PHONE = """() => {
+  const faults = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) faults.push(`the page scrolls sideways: ${root.scrollWidth}`);
+  const box = document.querySelector(".results");
+  if (!box) return faults;
+  if (box.scrollWidth > box.clientWidth) faults.push(`the table scrolls sideways: ${box.scrollWidth}`);
+  for (const row of box.querySelectorAll("tbody tr")) {
+    if (getComputedStyle(row).display === "table-row") faults.push("a row is no card");
+    for (const cell of row.children) {
+      const { left, right, width } = cell.getBoundingClientRect();
+      if (left < 0 || right > root.clientWidth) faults.push(`cell beyond the screen: ${cell.className}`);
+      const label = getComputedStyle(cell, "::before").content;
+      if (cell.tagName === "TD" && width && !cell.matches(".action-checkbox") && (label === "none" || label === '""'))
+        faults.push(`cell without a label: ${cell.className}`);
+    }
+  }
+  return faults;
+}"""
+
+
+@pytest.fixture
+def page(platform_service: Service, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(base_url=platform_service.url)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
+    page = context.new_page()
+    log_in(page, platform_service)
+    yield page
+    context.close()
+
+
+def lists() -> Iterator[admin_pages.Page]:
+    return (
+        page for page in admin_pages.pages(lambda _model: None, {"name": "x", "uid": "x"}) if page.is_list
+    )
+
+
+def test_every_list_fits_the_screen(page: Page) -> None:
+    faults: list[str] = []
+    filled = set()
+    for shown in lists():
+        page.set_viewport_size({"width": WIDTHS[0], "height": 800})
+        page.goto(shown.address)
+        if page.locator("#result_list tbody tr").count() > 3:
+            filled.add(shown.name.removesuffix("_changelist"))
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                found = page.evaluate(AT_A_DESK, MAX_ROW_HEIGHT)
+                faults += [f"{shown.name} at {width} px, {scheme}: {fault}" for fault in found[:5]]
+            page.set_viewport_size({"width": PHONE_WIDTH, "height": 844})
+            found = page.evaluate(ON_A_PHONE)
+            faults += [f"{shown.name} at {PHONE_WIDTH} px, {scheme}: {fault}" for fault in found[:5]]
+    assert not faults, "\n".join(faults)
+    assert filled >= FILLED

@@ -1,0 +1,155 @@
+"""The lists of the admin: filters in one form, totals, the order of DAGs, and cells of two lines."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from gitsync.models import Repository
+from kiok.metadata.admin.schedule_kinds import KINDS, of_kind
+from kiok.metadata.models import Dag
+from tests.support.access_rows import logged_in, user_of
+from tests.support.dag_pages import EVIL, make_dag, make_run, text, words
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAGS = "/admin/metadata/dag/"
+
+
+def test_dags_in_trouble_come_first(browser: Client) -> None:
+    now = timezone.now()
+    for name in "abcd":
+        make_dag(f"team/{name}.yaml")
+    make_run(1, "SUCCESS", 1, "team/a.yaml")
+    make_run(1, "SUCCESS", 1, "team/b.yaml")
+    make_run(1, "FAILED", 1, "team/b.yaml")
+    Dag.objects.filter(uid="team/d.yaml").update(stale_since=now - timedelta(hours=3), stale_reason=EVIL)
+
+    shown = text(browser, DAGS)
+
+    places = [shown.index(quote(f"team/{name}.yaml")) for name in "dbac"]
+    assert places == sorted(places)
+    assert "since" in shown
+    assert "3\xa0hours ago" in shown
+    assert "<script>alert" not in shown
+    by_uid = text(browser, DAGS, {"o": "-0"})
+    places = [by_uid.index(quote(f"team/{name}.yaml")) for name in "dcba"]
+    assert places == sorted(places)
+
+
+def test_totals_link_to_the_dags_that_they_count(browser: Client) -> None:
+    for name in "abc":
+        make_dag(f"team/{name}.yaml")
+    make_run(1, "FAILED", 1, "team/b.yaml")
+    Dag.objects.filter(uid="team/c.yaml").update(stale_since=timezone.now(), stale_reason="x")
+
+    totals = text(browser, DAGS).split('class="kiok-totals"')[1].split("</ul>")[0]
+
+    found = re.findall(r'<a href="([^"]*)".*?>(\d+) ([^<]+)</span>', totals)
+    assert found == [
+        ("?", "3", "DAGs"),
+        ("?stale=yes", "1", "stale"),
+        ("?stale=no", "2", "current"),
+        ("?last_run=FAILED", "1", "with a failed last run"),
+    ]
+    for query, number, _ in found:
+        assert text(browser, DAGS + query).count('<th class="field-dag"') == int(number), query
+
+
+def test_totals_count_only_dags_that_the_user_sees(browser: Client) -> None:
+    group = Group.objects.create(name="team")
+    Repository.objects.create(name="team", url="https://git.example/team.git").groups.add(group)
+    make_dag("team/a.yaml")
+    make_dag("other/a.yaml")
+    assert "2 DAGs</span>" in text(browser, DAGS)
+    assert "1 DAG</span>" in text(logged_in(user_of(group)), DAGS)
+
+
+def test_a_list_of_dags_needs_the_same_queries_for_any_number(browser: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            text(browser, DAGS, {"last_run": "FAILED", "scheduled": "daily"})
+        return len(captured)
+
+    for number in range(30):
+        make_dag(f"team/{number}.yaml", schedule="0 6 * * *")
+        make_run(1, "FAILED", 1, f"team/{number}.yaml")
+        if number == 1:
+            few = queries()
+    assert queries() == few
+
+
+def test_dags_are_filtered_by_the_kind_of_their_schedule(browser: Client) -> None:
+    schedules = {
+        "minutes": "*/5 * * * *",
+        "hourly": "5 * * * *",
+        "daily": "0 6,18 * * *",
+        "weekdays": "0 6 * * mon-fri",
+        "weekly": "0 4 * * 1",
+        "monthly": "0 3 1 * *",
+        "other": "7-59/13 2 * 1,4,7,10 *",
+        "no": None,
+    }
+    for kind, schedule in schedules.items():
+        make_dag(f"team/{kind}.yaml", schedule=schedule)
+    assert {kind.key for kind in KINDS} < schedules.keys()
+    for kind in schedules:
+        shown = text(browser, DAGS, {"scheduled": kind})
+        assert [name for name in schedules if quote(f"team/{name}.yaml") in shown] == [kind]
+        wanted = of_kind(kind)
+        assert wanted is not None
+        assert [dag.uid for dag in Dag.objects.filter(wanted)] == [f"team/{kind}.yaml"]
+    assert "weekdays at 06:00 UTC" in words(text(browser, DAGS))
+
+
+def test_empty_fields_of_the_form_filter_nothing(browser: Client) -> None:
+    make_dag("team/a.yaml")
+    Repository.objects.create(name="team", url="https://git.example/team.git")
+    empty = {"q": "", "repository": "", "stale": "", "last_run": "", "scheduled": ""}
+    assert quote("team/a.yaml") in text(browser, DAGS, empty)
+    shown = text(browser, "/admin/gitsync/repository/", {"state__exact": "", "managed_by__exact": ""})
+    assert ">team</span>" in shown
+    assert ">team</span>" in text(browser, "/admin/gitsync/repository/", {"all": ""})
+
+
+def test_every_filter_of_every_list_is_in_its_form(browser: Client) -> None:
+    Group.objects.create(name="team")
+    for name in ("a", "b"):
+        make_dag(f"{name}/a.yaml")
+        Repository.objects.create(name=name, url="https://git.example/a.git", reason="timeout")
+    for model, names in {
+        "metadata/dag": {"repository", "stale", "last_run", "scheduled"},
+        "metadata/dagrun": {"repository", "state__exact", "created_at_within"},
+        "gitsync/syncrun": {"repository__id__exact", "state__exact", "trigger__exact", "full__exact"},
+        "gitsync/repository": {
+            "state__exact",
+            "paused",
+            "enabled__exact",
+            "group",
+            "managed_by__exact",
+            "reason",
+        },
+        "auth/user": {"is_staff__exact", "is_superuser__exact", "is_active__exact", "groups__id__exact"},
+    }.items():
+        form = text(browser, f"/admin/{model}/").split('id="changelist-search"')[1].split("</form>")[0]
+        assert names <= set(re.findall(r'<select name="([^"]+)"', form)), model
+        assert 'type="search" name="q"' in form
+
+
+def test_cells_have_the_label_of_their_column_and_long_text_as_title(browser: Client) -> None:
+    User.objects.create(username="grace", email=f"{EVIL[:40]}@example.com")
+    shown = text(browser, "/admin/auth/user/")
+    cell = re.search(
+        r'<td class="field-email" data-label="Email address"><div class="kiok-cell" title="([^"]*)">', shown
+    )
+    assert cell
+    assert cell[1].startswith("&quot;&gt;&lt;script&gt;alert(1)")
+    assert "<script>alert" not in shown
