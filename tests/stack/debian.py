@@ -107,6 +107,7 @@ class Debian:
             "HOME": home,
             "LANG": "C.UTF-8",
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+            "PIP_NO_COMPILE": "no",  # pip inverts it: compile nothing, since Python compiles what it imports
         }
         entering = ["unshare", "--mount", "--propagation=private", "--", "sh", "-euc", _ENTER, "sh"]
         return _run([*entering, str(self.root), *arguments], environment=environment)
