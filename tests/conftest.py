@@ -31,17 +31,17 @@ def pytest_configure(config: pytest.Config) -> None:
 # Files that take more than a minute, the longest first. They begin first, so that no process runs one alone at the end.
 LONG = (
     *("stack/test_debian_13.py", "integration/sync/test_stateful.py", "integration/admin/test_access.py"),
-    *("integration/repositories/test_declaration_loss.py", "integration/server/test_slow_clients.py"),
-    *("sandbox/test_podman.py", "stack/test_stack.py", "integration/server/test_embedded.py"),
-    *("sandbox/test_sandbox_pool.py", "sandbox/test_demo.py", "sandbox/test_java_jars.py"),
+    *("integration/repositories/test_declaration_loss.py", "sandbox/test_podman.py", "stack/test_stack.py"),
+    *("integration/server/test_embedded.py", "sandbox/test_sandbox_pool.py", "sandbox/test_java_jars.py"),
     *("integration/server/test_secret_leaks.py", "integration/sync/test_sync_loops.py"),
     *("integration/sync/test_sync_retries.py", "integration/repositories/test_declaration_removal.py"),
     *("integration/sync/test_sync_without_proof.py", "integration/worker/test_killed_workers.py"),
-    *("faults/test_lost_workers.py", "integration/sync/test_killed_sync.py"),
-    *("integration/api/test_api_property.py", "sandbox/test_attacks_jars.py"),
-    *("integration/sync/test_sync_links.py", "integration/sync/test_sync_jars.py"),
-    *("integration/admin/test_admin_permissions.py", "integration/sync/test_sync_subpath.py"),
-    *("integration/admin/test_access_groups.py", "sandbox/test_gvisor.py"),
+    *("faults/test_lost_workers.py", "integration/server/test_slow_clients.py"),
+    *("integration/sync/test_killed_sync.py", "integration/api/test_api_property.py"),
+    *("sandbox/test_attacks_jars.py", "integration/sync/test_sync_links.py"),
+    *("integration/sync/test_sync_jars.py", "integration/sync/test_sync_subpath.py"),
+    *("sandbox/test_demo.py", "integration/admin/test_access_groups.py"),
+    *("sandbox/test_gvisor.py", "integration/admin/test_admin_permissions.py"),
 )
 
 

@@ -44,7 +44,7 @@ SENT = {
 TRICKLED = {"half a header": b"X-A: b\r\n", "half a body": b"x", "half a chunk": b"x"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _many_open_files() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
@@ -102,37 +102,48 @@ def status_of(address: str) -> int:
         return int(answer.status)
 
 
-@pytest.mark.parametrize("what", SENT)
-def test_two_hundred_held_connections_delay_nobody_and_are_closed(what: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def patient_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a web server whose deadlines come after the tests: it closes no connection by itself."""
+    log = tmp_path_factory.mktemp("patient") / "log"
     port = free_port()
-    # Their deadlines come after the questions: a connection that was closed would prove nothing.
-    long = dict.fromkeys(DEADLINES, "600000")
-    with web_server(port, tmp_path / "log", processes=2, **long) as address, held(port, SENT[what]) as others:
+    with web_server(port, log, processes=2, **dict.fromkeys(DEADLINES, "600000")):
+        yield port
+
+
+@pytest.fixture(scope="module")
+def strict_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a web server with deadlines of a few seconds."""
+    port = free_port()
+    with web_server(port, tmp_path_factory.mktemp("strict") / "log", processes=2, **DEADLINES):
+        yield port
+
+
+@pytest.mark.parametrize("what", SENT)
+def test_two_hundred_held_connections_delay_no_request(what: str, patient_server: int) -> None:
+    with held(patient_server, SENT[what]) as others:
         for path in ("/healthz", "/readyz", "/admin/login/", "/healthz"):
             with suppress(urllib.error.HTTPError):  # nobody leads here, so it is not ready; it answers
-                assert status_of(address + path) == 200
+                assert status_of(f"http://127.0.0.1:{patient_server}{path}") == 200
         assert others.open() == HELD
-    with (
-        web_server(port, tmp_path / "log", processes=2, **DEADLINES) as address,
-        held(port, SENT[what]) as others,
-    ):
+
+
+@pytest.mark.parametrize("what", SENT)
+def test_two_hundred_held_connections_are_closed_at_deadlines(what: str, strict_server: int) -> None:
+    with held(strict_server, SENT[what]) as others:
         eventually(lambda: not others.open(), PATIENCE_SECONDS, lambda: f"{others.open()} are open")
-        assert status_of(address + "/healthz") == 200
+        assert status_of(f"http://127.0.0.1:{strict_server}/healthz") == 200
 
 
 @pytest.mark.parametrize("what", TRICKLED)
-def test_a_byte_now_and_then_keeps_no_connection_open(what: str, tmp_path: Path) -> None:
-    port = free_port()
-    with (
-        web_server(port, tmp_path / "log", processes=2, **DEADLINES) as address,
-        held(port, SENT[what]) as others,
-    ):
+def test_a_byte_now_and_then_keeps_no_connection_open(what: str, strict_server: int) -> None:
+    with held(strict_server, SENT[what]) as others:
 
         def all_closed() -> bool:
             others.send(TRICKLED[what])
             return not others.open()
 
-        assert status_of(address + "/healthz") == 200
+        assert status_of(f"http://127.0.0.1:{strict_server}/healthz") == 200
         eventually(all_closed, PATIENCE_SECONDS, lambda: f"{others.open()} are open")
 
 
