@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,42 +12,53 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.usefixtures("python_image", "java_image", "java_builder_image")
-def test_the_demo_does_what_it_claims_and_can_be_repeated(tmp_path: Path) -> None:
-    for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, ROOT / "scripts" / "demo.py", tmp_path / "demo"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert "DAGs of all three formats are registered" in done.stdout
-    assert "the deleted DAG is pruned" in done.stdout
-    assert "run 1, from before it was deleted, is among its runs" in done.stdout
-    assert f"make run CONFIG={tmp_path}/demo/kiok.properties" in done.stdout
+@dataclass(frozen=True, slots=True)
+class FailedDemo:
+    """A demo that ended before its end, and the folder with what it left."""
+
+    folder: Path
+    ended: subprocess.CompletedProcess[str]
 
 
-@pytest.mark.usefixtures("java_builder_image")
-def test_the_demo_fails_where_a_claim_does_not_hold(tmp_path: Path) -> None:
-    # A missing image: no Python file or jar can be compiled.
+@pytest.fixture(scope="module")
+def failed_demo(java_builder_image: str, tmp_path_factory: pytest.TempPathFactory) -> FailedDemo:
+    """Run the demo with a missing image, so that no Python file or jar can be compiled."""
+    folder = tmp_path_factory.mktemp("demo")
     demo = (ROOT / "scripts" / "demo.py").read_text(encoding="utf-8")
     broken = demo.replace(
         '"# Written by `make demo`.\\n"', '"kiok.sandbox.image.python = kiok-no-such-image:none\\n"'
     )
     assert broken != demo
     for name in ("examples", "scripts", "kiok", "compilers", "gitsync", "manage.py"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "told").mkdir()
-    (tmp_path / "told" / "stage.py").write_bytes((ROOT / "scripts" / "stage.py").read_bytes())
-    (tmp_path / "told" / "demo.py").write_text(broken, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, tmp_path / "told" / "demo.py", tmp_path / "demo"],
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "told").mkdir()
+    (folder / "told" / "stage.py").write_bytes((ROOT / "scripts" / "stage.py").read_bytes())
+    (folder / "told" / "demo.py").write_text(broken, encoding="utf-8")
+    return FailedDemo(folder / "demo", run_demo(folder / "told" / "demo.py", folder / "demo"))
+
+
+def run_demo(script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the demo in this folder."""
+    return subprocess.run(
+        [sys.executable, script, folder],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert done.returncode == 1, done.stdout
-    assert "The demo failed" in done.stdout
+
+
+def test_the_demo_fails_where_a_claim_does_not_hold(failed_demo: FailedDemo) -> None:
+    assert failed_demo.ended.returncode == 1, failed_demo.ended.stdout
+    assert "The demo failed" in failed_demo.ended.stdout
+
+
+@pytest.mark.usefixtures("python_image", "java_image")
+def test_the_demo_holds_what_it_claims_where_another_demo_ran(failed_demo: FailedDemo) -> None:
+    assert (failed_demo.folder / "data").is_dir()
+    told = run_demo(ROOT / "scripts" / "demo.py", failed_demo.folder)
+    assert told.returncode == 0, told.stdout[-4000:] + told.stderr[-2000:]
+    assert "DAGs of all three formats are registered" in told.stdout
+    assert "the deleted DAG is pruned" in told.stdout
+    assert "run 1, from before it was deleted, is among its runs" in told.stdout
+    assert f"make run CONFIG={failed_demo.folder}/kiok.properties" in told.stdout
