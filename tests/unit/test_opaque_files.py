@@ -79,13 +79,16 @@ def test_message_of_a_real_gpg_is_recognized(arguments: list[str], tmp_path: Pat
     if "-e" in arguments:
         made = [*home[:-1], "", "--quick-gen-key", "a@example.com", "rsa2048", "encr", "never"]
         subprocess.run(made, check=True, capture_output=True, timeout=600)
-    run = subprocess.run(
-        [*home, "--trust-model", "always", *arguments, "-o", "-"],
-        input=PLAIN["yaml"],
-        check=True,
-        capture_output=True,
-        timeout=600,
-    )
+    try:
+        run = subprocess.run(
+            [*home, "--trust-model", "always", *arguments, "-o", "-"],
+            input=PLAIN["yaml"],
+            check=True,
+            capture_output=True,
+            timeout=600,
+        )
+    finally:  # gpg starts an agent that would stay
+        subprocess.run(["gpgconf", "--homedir", str(tmp_path), "--kill", "all"], check=True, timeout=600)
     assert "encrypted (OpenPGP)" in str(opaque_reason(run.stdout))
 
 
