@@ -194,7 +194,7 @@ def resume(operator: Operator, step: Step) -> None:
     newest = operator.status.get_by_role("region", name="Last syncs").get_by_role("row").nth(1)
     expect(newest).to_contain_text(step("1 pruned"), timeout=RESULT_MS)
     operator.open(step("DAGs"), step("DAG versions"))
-    expect(operator.page.get_by_role("row").filter(has_text="team/dags/report.yaml")).to_have_count(1)
+    expect(operator.page.get_by_role("row").filter(has_text="team · dags/report.yaml")).to_have_count(1)
 
 
 @way("Let the team in")

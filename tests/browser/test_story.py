@@ -202,7 +202,7 @@ class Story:
         )
         self.overview_shows("in sync", self.good_commit[:10])
         self.page.goto("/admin/metadata/dag/")
-        self.page.get_by_role("link", name="team/dags/regional.py::regional").click()
+        self.page.get_by_role("link", name=re.compile(r"team · dags/regional\.py")).click()
         changes = self.page.get_by_role("region", name="Versions", exact=True)
         expect(changes.locator("del mark").filter(has_text="90000")).to_be_visible()
         expect(changes.locator("ins mark").filter(has_text="45000")).to_be_visible()
@@ -247,7 +247,7 @@ class Story:
             timeout=RESULT_MS
         )
         page.goto("/admin/metadata/dagversion/?q=warehouse")
-        row = page.get_by_role("row").filter(has_text="team/dags/warehouse.yaml")
+        row = page.get_by_role("row").filter(has_text="team · dags/warehouse.yaml")
         expect(row).to_have_count(1)
         row.get_by_role("link").first.click()
         expect(page.locator("#content")).to_contain_text("merge")
@@ -266,7 +266,7 @@ class Story:
         )
         expect(self.row).to_have_count(0, timeout=RESULT_MS)
         page.goto("/admin/metadata/dagversion/")
-        expect(page.get_by_role("row").filter(has_text="team/dags/")).to_have_count(5)
+        expect(page.get_by_role("row").filter(has_text="team · dags/")).to_have_count(5)
 
     # Elements that the steps read.
 
