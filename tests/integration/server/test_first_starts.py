@@ -24,7 +24,6 @@ from tests.support.fresh_database import fresh_database
 from tests.support.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
-ROUNDS = 3
 FIRST_START = """
 import os, sys
 from kiok.server import entry
@@ -45,37 +44,36 @@ print("made" if make_first_admin() else "there", flush=True)
 @pytest.mark.timeout(1800)
 @pytest.mark.django_db(transaction=True)
 def test_first_starts_on_one_empty_database_all_succeed(tmp_path: Path) -> None:
-    for number in range(ROUNDS):
-        with fresh_database():
-            parts = urlsplit(os.environ["DATABASE_URL"])
-            url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-            environ = {**os.environ, "DATABASE_URL": url, "KIOK_BASE_DATA_DIR": str(tmp_path / str(number))}
-            started = [
-                subprocess.Popen(
-                    [sys.executable, "-c", FIRST_START],
-                    cwd=ROOT,
-                    env=environ,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-                for _ in range(3)
-            ]
-            for process in started:
-                assert process.stdout
-                assert process.stdout.readline() == "ready\n"
-            for process in started:
-                assert process.stdin
-                process.stdin.write("\n")
-                process.stdin.flush()
-            ended = [(process.communicate(timeout=600), process.returncode) for process in started]
-            assert [status for _, status in ended] == [0, 0, 0], ended
-            assert sorted(said[0] for said, _ in ended) == ["made\n", "there\n", "there\n"]
-            assert (User.objects.count(), Schedule.objects.count(), LeaderLease.objects.count()) == (1, 1, 1)
-            ContentType.objects.clear_cache()
-            names = list(ContentType.objects.values_list("app_label", "model"))
-            assert len(names) == len(set(names))
+    with fresh_database():
+        parts = urlsplit(os.environ["DATABASE_URL"])
+        url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+        environ = {**os.environ, "DATABASE_URL": url, "KIOK_BASE_DATA_DIR": str(tmp_path / "data")}
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-c", FIRST_START],
+                cwd=ROOT,
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(3)
+        ]
+        for process in started:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+        for process in started:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        ended = [(process.communicate(timeout=600), process.returncode) for process in started]
+        assert [status for _, status in ended] == [0, 0, 0], ended
+        assert sorted(said[0] for said, _ in ended) == ["made\n", "there\n", "there\n"]
+        assert (User.objects.count(), Schedule.objects.count(), LeaderLease.objects.count()) == (1, 1, 1)
+        ContentType.objects.clear_cache()
+        names = list(ContentType.objects.values_list("app_label", "model"))
+        assert len(names) == len(set(names))
 
 
 @pytest.mark.django_db(transaction=True)
