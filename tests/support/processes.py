@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from django.db import connection
+
+from tests.support import forks
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,15 +25,7 @@ def environment(settings: str = "tests.support.same_database", **more: str) -> d
 
 def manage(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run `manage.py` with these arguments, and more environment variables."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=environment(**more),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    return forks.run(arguments, environment(**more))
 
 
 def gitsync(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
