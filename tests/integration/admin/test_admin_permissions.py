@@ -13,6 +13,7 @@ from django.contrib.messages.storage.fallback import FallbackStorage
 from django.db import connection, transaction
 from django.test import Client, RequestFactory
 from django_q.models import Failure, OrmQ, Schedule, Success
+from pytest_django import DjangoDbBlocker
 
 from tests.support import admin_pages, admin_rows
 
@@ -32,19 +33,24 @@ class Request:
     form: dict[str, Any]
 
 
-@pytest.fixture
-def requests(db: None) -> list[Request]:
-    """Each action of each list, and a POST to each other page; forms are filled from the rows they show."""
-    admin_rows.fill(admin_rows.Amounts())
-    Schedule.objects.get_or_create(name="s", func="gitsync.tasks.lead")
-    OrmQ.objects.create(key="kiok", payload="x", lock="2026-01-01T00:00:00Z")
-    root = User.objects.create_superuser("root", password="x" * 12)
-    keys = admin_rows.keys()
-    missing = [name for name, key in keys.items() if key is None]
-    assert missing == [], "there is a row of every model"
-    given = {"name": "r00001", "uid": keys["metadata.Dag"]}
-    pages = list(admin_pages.pages(lambda model: keys[model._meta.label], given))
-    return [request for page in pages for request in _requests(page, keys, root)]
+@pytest.fixture(scope="module")
+def requests(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[list[Request]]:
+    """Each action of each list, and a POST to each other page; forms are filled from the rows they show.
+
+    The rows are in a transaction around those of the tests, which roll back to them.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        admin_rows.fill(admin_rows.Amounts())
+        Schedule.objects.get_or_create(name="s", func="gitsync.tasks.lead")
+        OrmQ.objects.create(key="kiok", payload="x", lock="2026-01-01T00:00:00Z")
+        root = User.objects.create_superuser("root", password="x" * 12)
+        keys = admin_rows.keys()
+        missing = [name for name, key in keys.items() if key is None]
+        assert missing == [], "there is a row of every model"
+        given = {"name": "r00001", "uid": keys["metadata.Dag"]}
+        pages = list(admin_pages.pages(lambda model: keys[model._meta.label], given))
+        yield [request for page in pages for request in _requests(page, keys, root)]
+        transaction.set_rollback(True)
 
 
 def _requests(page: admin_pages.Page, keys: dict[str, Any], root: User) -> Iterator[Request]:
