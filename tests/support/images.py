@@ -13,22 +13,24 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 BUILD_SECONDS = 600
-# A container is removed in the background, and as long as it is there so is its image.
+# A container is removed in the background, and keeps its image until then.
 GONE_SECONDS = 180.0
 _CONFLICT = 409
 
 
 @contextmanager
 def image_from(base: str, instructions: str = "", files: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The tag of an image of these Dockerfile lines over `base`; `files` is the build context. Removed at the end."""
+    """Yield the tag of an image of these Dockerfile lines over `base`; `files` is the build context. Removed at the end."""
+    tag = f"kiok-test-image:{secrets.token_hex(8)}"
+    # Without the label, equal instructions in two test processes would make one image, which the first removes.
+    dockerfile = f"FROM {base}\nLABEL kiok.test.image={tag}\n{instructions}\n"
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as tar:
-        for path, content in {**(files or {}), "Dockerfile": f"FROM {base}\n{instructions}\n"}.items():
+        for path, content in {**(files or {}), "Dockerfile": dockerfile}.items():
             member = tarfile.TarInfo(path)
             member.size = len(content.encode())
             tar.addfile(member, io.BytesIO(content.encode()))
     context.seek(0)
-    tag = f"kiok-test-image:{secrets.token_hex(8)}"
     client = docker.from_env(timeout=BUILD_SECONDS)
     try:
         made, _ = client.images.build(
@@ -47,7 +49,7 @@ def image_from(base: str, instructions: str = "", files: Mapping[str, str] | Non
 
 
 def _remove(client: docker.DockerClient, image: str) -> None:
-    """Not by force, which of an image that is in use takes the name alone, and leaves it for good."""
+    """Remove an image without force, which would only untag an image that is in use, and leave it forever."""
     until = time.monotonic() + GONE_SECONDS
     while True:
         try:
