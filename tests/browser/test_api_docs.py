@@ -10,7 +10,7 @@ from tests.browser.service import Service
 from tests.browser.test_admin import log_in
 
 
-def test_a_token_is_made_and_tried_on_the_documentation_page(page: Page, service: Service) -> None:
+def test_a_token_is_created_and_used_on_the_documentation_page(page: Page, service: Service) -> None:
     log_in(page, service)
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))

@@ -272,7 +272,7 @@ def _read(parser: ResponseParser, data: bytes, framed: bool, rng: random.Random)
     return accepted
 
 
-def test_ten_thousand_garbled_answers_give_no_file_what_is_not_its_own(
+def test_ten_thousand_corrupt_responses_give_no_file_a_wrong_result(
     recordings: tuple[Recording, Recording],
 ) -> None:
     ours, theirs = recordings

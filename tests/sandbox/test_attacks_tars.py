@@ -143,7 +143,7 @@ def test_the_driver_refuses_a_hostile_tar(siege: Siege, attack: Attack) -> None:
 
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.host], ids=str)
-def test_the_host_refuses_to_send_what_would_be_a_hostile_tar(attack: Attack) -> None:
+def test_the_host_refuses_to_send_a_hostile_tar(attack: Attack) -> None:
     recipe = runpy.run_path(str(attack.path))
 
     def send() -> list[bytes]:
@@ -154,7 +154,7 @@ def test_the_host_refuses_to_send_what_would_be_a_hostile_tar(attack: Attack) ->
         send()
 
 
-def test_every_tar_that_git_could_name_matches_what_the_host_answers() -> None:
+def test_every_tar_that_git_can_produce_has_an_answer_of_the_host() -> None:
     for attack in ATTACKS:
         assert ("ENTRIES" in runpy.run_path(str(attack.path))) is bool(attack.host), attack.name
 

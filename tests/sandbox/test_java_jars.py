@@ -317,7 +317,7 @@ def test_an_id_given_by_two_classes_names_both_and_registers_neither(sandbox: Do
     assert diagnostic.dag == "same"
 
 
-def test_what_a_class_prints_is_kept_and_does_not_disturb_its_result(sandbox: DockerSandbox) -> None:
+def test_output_of_a_class_is_kept_and_does_not_change_its_result(sandbox: DockerSandbox) -> None:
     members = '{ System.out.println("to out"); System.err.println("to err"); }'
     run = run_jar(
         sandbox, compile_jar({"Prints.java": IMPORTS + _class("Prints", "prints", members=members)})

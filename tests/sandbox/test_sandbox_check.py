@@ -61,7 +61,7 @@ def test_this_host_gives_all_that_is_promised(
     assert re.search(r", Python 3\.\d+\.\d+, Java \d+\.\d+\.\d+\)$", facts["Image for jar"])
 
 
-def test_a_missing_filter_is_found_and_what_it_lets_through(sandbox: DockerSandbox) -> None:
+def test_a_missing_filter_and_permitted_calls_are_found(sandbox: DockerSandbox) -> None:
     found = wanting(examine(DockerSandbox(replace(sandbox.config, seccomp_profile="unconfined")), PYTHON))
 
     assert set(found) == {"seccomp", "system calls", "the driver"}
@@ -190,7 +190,7 @@ def test_the_page_shows_the_workers_result_and_the_index_links_to_it(
     assert shown["parts"]["body"] in browser.get(PAGE).content.decode()
 
 
-def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) -> None:
+def test_the_page_shows_missing_guarantees(browser: Client, weak: None) -> None:
     browser.post(f"{PAGE}check/")
     work()
     shown = status(browser)
@@ -198,7 +198,7 @@ def test_the_page_shows_what_is_less_than_promised(browser: Client, weak: None) 
     assert "io_uring_setup" in shown["parts"]["body"]
 
 
-def test_the_page_and_the_command_show_what_is_weaker_with_an_engine(
+def test_the_page_and_the_command_show_weaknesses_of_an_engine(
     browser: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = LayerResult("network", CheckStatus.OK, "none", expected="none")

@@ -52,7 +52,7 @@ def until(condition: Callable[[], object], *, seconds: float) -> bool:
     return False
 
 
-def test_the_walls_are_what_the_engine_reports(
+def test_the_engine_reports_the_isolation_layers(
     impatient: DockerSandbox, job_of: JobOf, engine: docker.DockerClient, service: str
 ) -> None:
     results = impatient.run(job_of({"a.py": DAG, "b.py": HANG}))

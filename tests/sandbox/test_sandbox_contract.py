@@ -63,7 +63,7 @@ def test_every_file_has_one_result_in_the_jobs_order(any_sandbox: Sandbox) -> No
     ]
 
 
-def test_only_what_was_delivered_has_a_payload(any_sandbox: Sandbox) -> None:
+def test_only_delivered_results_have_a_payload(any_sandbox: Sandbox) -> None:
     for result in any_sandbox.run(job(["b.py", "a.py"])):
         assert bool(result.payload) is (result.outcome is CompileOutcome.OK)
 

@@ -119,7 +119,7 @@ def check(sandbox: DockerSandbox, job: SandboxJob) -> None:
     assert all(result.output == "x" * 5000 + "\n" for result in results)
 
 
-def test_an_engine_behind_tcp_serves(
+def test_an_engine_behind_tcp_works(
     python_image: str, job_of: JobOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with proxy() as port:
@@ -127,7 +127,7 @@ def test_an_engine_behind_tcp_serves(
         check(DockerSandbox(SandboxConfig({PYTHON: python_image})), job_of(dict.fromkeys("abc", TALKATIVE)))
 
 
-def test_an_engine_behind_tls_serves(
+def test_an_engine_behind_tls_works(
     python_image: str, job_of: JobOf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with proxy(certificate(tmp_path)) as port:

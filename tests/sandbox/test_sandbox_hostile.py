@@ -25,7 +25,7 @@ def assert_innocent(result: RawResult) -> None:
     assert result.output == ""
 
 
-def test_nothing_of_one_file_is_there_for_the_next(impatient: DockerSandbox, job_of: JobOf) -> None:
+def test_a_file_leaves_nothing_for_the_next(impatient: DockerSandbox, job_of: JobOf) -> None:
     leaver = """\
 import json, os, kiok, subprocess, sys, time
 json.dumps = None

@@ -41,7 +41,7 @@ class Jobs:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(commits=histories(), subpath=st.sampled_from(["", "dags"]))
-def test_a_part_of_the_commit_gives_what_the_whole_gives(
+def test_part_of_a_commit_has_the_results_of_the_whole(
     sandbox: DockerSandbox, commits: list[Files], subpath: str
 ) -> None:
     stored: dict[str, FileResult] = {}
@@ -60,7 +60,7 @@ def test_a_part_of_the_commit_gives_what_the_whole_gives(
         stored = {path: stored[path] for path in whole}
 
 
-def test_one_changed_file_is_given_what_it_reads_and_no_more(sandbox: DockerSandbox) -> None:
+def test_a_changed_file_gets_only_the_files_that_it_reads(sandbox: DockerSandbox) -> None:
     before = compile_tree(MemoryTree({**REPOSITORY, **OTHERS}), sandbox=sandbox)
     known = {
         result.source.path: known_of(result) for result in before.files if result.traced_accesses != ("*",)

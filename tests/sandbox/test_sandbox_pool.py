@@ -84,7 +84,7 @@ def test_a_full_pool_is_unchanged_and_a_used_one_is_refilled(
     assert pooled.pool.fill(service, MAINTAINER).started == 1
 
 
-def test_filling_the_pool_returns_what_is_ready_and_which_image_is_missing(
+def test_filling_the_pool_returns_warm_containers_and_missing_images(
     pooled: DockerSandbox, config: SandboxConfig, service: str, job_of: JobOf
 ) -> None:
     assert pooled.pool.fill(service, MAINTAINER) == Filled(started=1, ready=1, complaints=())

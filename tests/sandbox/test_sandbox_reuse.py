@@ -171,7 +171,7 @@ def outcome(result: FileResult) -> object:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(commits=histories(), subpath=st.sampled_from(["", "dags"]))
-def test_what_is_not_compiled_again_would_come_out_as_it_did(
+def test_reused_results_equal_newly_compiled_ones(
     sandbox: DockerSandbox, commits: list[Files], subpath: str
 ) -> None:
     stored: dict[str, FileResult] = {}

@@ -118,7 +118,7 @@ print('after', ctypes.CDLL(None).syscall(ctypes.c_long(0x40000000 + 39)))
 
 
 @pytest.mark.parametrize("manner", OTHER_MANNERS if os.uname().machine == "x86_64" else [])
-def test_a_call_in_the_manner_of_other_programs_is_the_end_of_the_process(
+def test_a_system_call_of_another_abi_ends_the_process(
     impatient: DockerSandbox, job_of: JobOf, manner: str
 ) -> None:
     """Its numbers mean other calls, so a filter by number must not see them at all."""

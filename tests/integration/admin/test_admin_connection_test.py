@@ -179,7 +179,7 @@ def accept_form(html: str) -> tuple[str, str]:
     return address[1], fingerprint[1]
 
 
-def test_one_click_accepts_a_first_host_key_and_tests_again(
+def test_a_first_host_key_is_accepted_with_one_click_and_tested(
     browser: Client, unknown_host: Repository, ssh_server: SshServer
 ) -> None:
     shown = press(browser, unknown_host)
@@ -249,14 +249,14 @@ def staff(*permissions: str) -> Client:
     return client
 
 
-def test_to_test_takes_the_right_to_change_repositories(repository: Repository) -> None:
+def test_a_connection_test_needs_permission_to_change_repositories(repository: Repository) -> None:
     viewer = staff("view_repository")
     assert "Test connection" not in viewer.get(page(repository)).content.decode()
     assert viewer.post(page(repository, "check")).status_code == 403
     assert OrmQ.objects.count() == 0
 
 
-def test_to_accept_takes_the_right_to_change_connections(unknown_host: Repository) -> None:
+def test_accepting_a_key_needs_permission_to_change_connections(unknown_host: Repository) -> None:
     editor = staff("view_repository", "change_repository", "view_all_repositories")
     shown = press(editor, unknown_host)["parts"]["body"]
     assert "<form" not in shown

@@ -118,7 +118,7 @@ def test_a_long_source_is_cut_and_a_jar_has_a_message_instead(browser: Client) -
 
 
 @pytest.mark.parametrize("uid", ["nobody/a.yaml", "x" * 5_000])
-def test_what_never_was_leads_back_to_the_start(browser: Client, uid: str) -> None:
+def test_an_unknown_dag_is_redirected_or_not_found(browser: Client, uid: str) -> None:
     answer = browser.get(f"/admin/metadata/dag/{quote(uid)}/change/")
     assert answer.status_code in (302, 404)
 

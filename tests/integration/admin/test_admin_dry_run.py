@@ -129,7 +129,7 @@ def test_a_paused_repository_can_be_tried_out_and_one_switched_off_cannot(
     assert OrmQ.objects.count() == 0
 
 
-def test_it_takes_a_post_the_change_permission_and_a_visible_repository(
+def test_a_dry_run_needs_post_change_permission_and_visibility(
     browser: Client, repository: Repository
 ) -> None:
     assert browser.get(page(repository, "dry-run")).status_code == 405
@@ -160,7 +160,7 @@ def test_a_dry_run_that_no_worker_takes_times_out(browser: Client, repository: R
     assert "No worker did the dry run" in shown["parts"]["line"]
 
 
-def test_the_preview_has_what_is_served_and_what_would_be(
+def test_the_preview_shows_served_and_future_versions(
     work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "long.yaml": yaml_dag("long")})

@@ -195,7 +195,7 @@ def test_odd_rows_break_no_page(browser: Client) -> None:
     assert paths(text(browser, q="no such message")) == []
 
 
-def test_one_can_filter_by_repository_and_search_in_path_and_message(browser: Client) -> None:
+def test_errors_can_be_filtered_by_repository_and_searched(browser: Client) -> None:
     make_failing("one", "dags/load.yaml", "first", 'the key "Task" is 100% wrong \\ [x]', age_minutes=3)
     make_failing("one", "dags/save.yaml", "über alles", age_minutes=2)
     make_failing("two", "dags/load.py", "two\nlines", age_minutes=1)
@@ -218,7 +218,7 @@ def test_one_can_filter_by_repository_and_search_in_path_and_message(browser: Cl
     assert '<option value="two" selected>two (1)</option>' in choices
 
 
-def test_the_newest_errors_come_first_page_by_page_and_the_filter_stays(browser: Client) -> None:
+def test_errors_are_paginated_newest_first_and_keep_the_filter(browser: Client) -> None:
     total = PAGE_SIZE + 3
     for number in range(total):
         make_failing("team", f"{number:02}.yaml", "a&b", age_minutes=number)

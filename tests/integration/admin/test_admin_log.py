@@ -104,7 +104,7 @@ def test_syncs_by_hand_one_and_several(browser: Client, ada: User) -> None:
     ]
 
 
-def test_pauses_with_their_reasons_and_what_was_refused_is_not_there(browser: Client, ada: User) -> None:
+def test_the_log_has_pauses_with_reasons_and_no_refused_actions(browser: Client, ada: User) -> None:
     row = Repository.objects.create(name="a", url="https://git.example.com/a.git")
     actions.pause(ada, row, "the team moves")
     for refused in (actions.ask_for_sync, lambda *given: actions.pause(*given, "")):

@@ -159,7 +159,7 @@ def test_a_finished_sync_or_one_of_a_dead_worker_has_no_bar(browser: Client) -> 
     assert status(browser)["busy"] is False
 
 
-def test_it_is_searched_by_name_and_url_and_filtered_by_state(browser: Client) -> None:
+def test_the_overview_can_be_searched_and_filtered_by_state(browser: Client) -> None:
     add("payments", state=RepositoryState.FAILING)
     add("orders", state=RepositoryState.IN_SYNC)
     Repository.objects.create(name="other", url="https://git.example.net/pay.git", state="failing")
@@ -208,7 +208,7 @@ def test_the_overview_shows_whether_there_is_a_leader(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("address", [OVERVIEW, STATUS])
-def test_it_costs_the_same_queries_for_3_and_for_60_repositories(browser: Client, address: str) -> None:
+def test_the_overview_needs_the_same_queries_for_3_and_60_repositories(browser: Client, address: str) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             text(browser, address)
@@ -225,7 +225,7 @@ def test_it_costs_the_same_queries_for_3_and_for_60_repositories(browser: Client
     assert queries() == few
 
 
-def test_many_repositories_come_by_pages_each_with_its_own_cells(browser: Client) -> None:
+def test_many_repositories_are_paginated_each_with_its_own_cells(browser: Client) -> None:
     for number in range(PAGE_SIZE + 2):
         add(f"r{number:03}")
     shown = text(browser, page="2")

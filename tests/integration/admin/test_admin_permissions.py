@@ -139,7 +139,7 @@ def test_no_post_of_a_user_without_more_permissions_changes_anything(
 
 
 @pytest.mark.timeout(600)
-def test_the_same_posts_of_a_superuser_change_what_they_are_for(requests: list[Request]) -> None:
+def test_the_same_posts_of_a_superuser_change_rows(requests: list[Request]) -> None:
     """Otherwise the test above would show nothing. The queue's pages change nothing even then."""
     client = logged_in(User.objects.get(username="root"))
     before = rows()

@@ -64,7 +64,7 @@ def test_a_password_typed_into_the_url_is_refused_and_never_shown_again(
     assert "hunter2secret" not in shown
 
 
-def test_an_edit_makes_it_due_and_leaves_what_syncs_observe_alone(
+def test_an_edit_makes_it_due_and_keeps_the_observed_state(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
@@ -177,7 +177,7 @@ def test_connections_are_found_by_name_and_nothing_is_decrypted(
     assert browser.post(f"{LIST}{repository.pk}/check-form/", form).json() == {"errors": {}}
 
 
-def test_checking_takes_a_post_with_a_token_and_the_right_to_save(
+def test_checking_needs_post_a_csrf_token_and_permission_to_save(
     browser: Client, repository: Repository
 ) -> None:
     addresses = (f"{LIST}check-form/", f"{LIST}{repository.pk}/check-form/")

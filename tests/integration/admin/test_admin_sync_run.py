@@ -121,9 +121,7 @@ def test_a_running_sync_shows_how_far_it_is_and_its_log_until_it_is_over(
     assert "failed</span> &lt;script&gt;" in over["parts"]["line"]
 
 
-def test_time_per_step_is_a_table_and_a_picture_of_what_followed_what(
-    browser: Client, repository: Repository
-) -> None:
+def test_time_per_step_is_a_table_and_a_timeline(browser: Client, repository: Repository) -> None:
     timings = {"compile": 3.0, "apply": 0.75, "fetch": 1.25, "plan": 0.0, EVIL: 0.0}
     run = started(repository, state=SyncState.FAILED, step="apply", timings=timings)
 

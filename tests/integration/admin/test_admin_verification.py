@@ -50,7 +50,7 @@ def test_a_new_repository_includes_python_files_and_verifies_nothing(browser: Cl
     assert "<select" in str(shown["verify"])
 
 
-def test_what_is_entered_is_stored_and_makes_the_repository_due(
+def test_entered_settings_are_stored_and_make_the_repository_due(
     browser: Client, repository: Repository, keys: Connection
 ) -> None:
     before = repository.config_hash

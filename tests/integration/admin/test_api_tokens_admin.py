@@ -69,7 +69,7 @@ def test_a_token_is_shown_once_works_and_is_kept_nowhere(
     assert LogEntry.objects.first().action_flag == DELETION  # type: ignore[union-attr]
 
 
-def test_one_sees_ones_own_tokens_and_makes_none_for_others(vera: Client) -> None:
+def test_users_see_and_create_only_their_own_tokens(vera: Client) -> None:
     other = make_user("otto")
     _, row = make_token(other, name="of otto alone")
     text_of(vera.post(f"{LIST}add/", {**FORM, "user": str(other.pk)}))
@@ -113,7 +113,7 @@ def test_a_form_that_is_wrong_makes_no_token(form: dict[str, Any], said: str, ve
     assert not ApiToken.objects.exists()
 
 
-def test_a_name_is_there_once_per_user_and_a_token_cannot_be_changed(vera: Client) -> None:
+def test_token_names_are_unique_per_user_and_tokens_immutable(vera: Client) -> None:
     vera.post(f"{LIST}add/", FORM)
     assert "token of this name already" in vera.post(f"{LIST}add/", {**FORM, "name": " ci "}).content.decode()
     row = ApiToken.objects.get()

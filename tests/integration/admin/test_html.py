@@ -72,7 +72,7 @@ def pages(root: Client) -> list[admin_pages.Page]:
     return list(admin_pages.pages(lambda model: keys[model._meta.label], given))
 
 
-def test_the_parser_finds_what_swallows_a_page() -> None:
+def test_the_parser_finds_markup_that_hides_the_rest_of_a_page() -> None:
     page = "<!DOCTYPE html><html><head><title>x</title></head><body><p>{}</p></body></html>"
     assert errors_of(page.format("name=&lt;&lt;END")) == []
     for wrong in ("name=<<END", "a < b <c", "a & b &copy", '<b>"', "<p class=a class=b></p>"):
@@ -149,7 +149,7 @@ def test_no_help_text_holds_markup_by_accident(root: Client) -> None:
     assert wrong == []
 
 
-def test_the_form_of_a_connection_shows_its_help_as_it_is_meant(root: Client) -> None:
+def test_the_form_of_a_connection_shows_its_help(root: Client) -> None:
     page = root.get("/admin/connections/connection/add/").content.decode()
     tree = html5lib.parse(page, namespaceHTMLElements=False)
     shown = " ".join("".join(tree.find(".//*[@id='id_changes_helptext']").itertext()).split())

@@ -122,7 +122,7 @@ def test_validation_errors_are_returned_per_field_and_nothing_is_written(
     assert not LogEntry.objects.exists()
 
 
-def test_a_name_that_has_synced_stays(api: Api) -> None:
+def test_the_name_of_a_synced_repository_cannot_be_changed(api: Api) -> None:
     make_everything("team", mark="x")
     assert "contain that name" in errors(api("PATCH", "repositories/team", {"name": "other"}))["name"]
 
@@ -174,9 +174,7 @@ def test_a_limited_user_opens_repositories_to_own_groups_only(
     assert sorted(group.name for group in row.groups.all()) == ["b", "c"]
 
 
-def test_what_others_do_at_the_same_time_is_a_conflict_and_no_fault(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_changes_are_conflicts_and_not_errors(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     Repository.objects.create(name="team", url=URL)
     monkeypatch.setattr(
         Repository, "full_clean", lambda *_args, **_options: None

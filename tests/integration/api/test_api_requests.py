@@ -179,7 +179,7 @@ def test_waiting_holds_no_transaction_and_leaves_threads_to_others(
             operations._places.release()
 
 
-def test_what_is_stored_can_be_read_and_filtered(api: Api) -> None:
+def test_stored_rows_can_be_read_and_filtered(api: Api) -> None:
     make_everything("one", "a", mark="alpha")
     make_everything("two", mark="beta")
 

@@ -200,7 +200,7 @@ def test_a_process_of_another_container_is_not_taken_for_dead() -> None:
         container.stdin.close()
 
 
-def test_the_schedule_is_there_once(transactional_db: None) -> None:
+def test_the_schedule_exists_once(transactional_db: None) -> None:
     tasks.ensure_schedule()
     tasks.ensure_schedule()
     schedule = Schedule.objects.get(name=leader_schedule.NAME)

@@ -89,7 +89,7 @@ def test_each_write_removes_the_rows_of_workers_that_ended_long_ago(present: Hea
     assert Worker.objects.filter(name="late").exists()
 
 
-def test_to_write_a_row_again_touches_no_index(present: Heartbeat) -> None:
+def test_writing_a_row_again_touches_no_index(present: Heartbeat) -> None:
     def updates() -> tuple[int, int]:
         with connection.cursor() as cursor:
             cursor.execute(

@@ -203,7 +203,7 @@ def test_the_database_itself_refuses_a_bad_id(id: str) -> None:
         Connection.objects.create(id=id)
 
 
-def test_updating_sets_and_removes_what_is_named_and_keeps_the_rest() -> None:
+def test_an_update_changes_the_named_properties_and_keeps_the_rest() -> None:
     made = make(kept="1", changed="2", gone="3")
     made.update_properties({"changed": "new", "added": "4"}, remove={"gone"})
     assert stored("git-main").properties() == {"kept": "1", "changed": "new", "added": "4"}
@@ -219,7 +219,7 @@ def test_an_update_from_a_stale_copy_loses_nothing() -> None:
 # Redaction.
 
 
-def test_what_was_decrypted_is_redacted_from_then_on_in_every_form() -> None:
+def test_decrypted_values_are_redacted_in_every_form() -> None:
     secret = 'pa"ss w/ord\n+äöü-of-twenty'
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n"
     make(password=secret, privateKey=key, username="deployer")

@@ -164,7 +164,7 @@ def test_with_another_master_key_the_pages_report_it(admin_client: Client, saved
     assert stored()["password"] == SECRET
 
 
-def test_removing_a_property_that_is_not_there_is_an_error(admin_client: Client, saved: Connection) -> None:
+def test_removing_a_missing_property_is_an_error(admin_client: Client, saved: Connection) -> None:
     answer = admin_client.post(change_url(), fields(changes="-pasword"))
     assert b"There is no property &#x27;pasword&#x27; to remove" in answer.content
 

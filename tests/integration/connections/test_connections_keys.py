@@ -267,7 +267,7 @@ def test_after_the_loss_of_the_master_key_connections_can_be_reentered() -> None
     assert properties_of("git")["password"] == "new password"
 
 
-def test_with_the_right_master_key_nothing_is_given_up() -> None:
+def test_with_the_right_master_key_no_value_is_discarded() -> None:
     make("one", token="1")
     assert "nothing was changed" in rotate_key("--master-key-lost")
     assert (versions(), properties_of("one")) == ({"one": {1}}, {"token": "1"})

@@ -85,7 +85,7 @@ parts = st.sampled_from(
 
 
 @given(st.lists(parts, max_size=12).map("".join))
-def test_what_compiling_accepts_is_well_formed_when_the_task_runs(text: str) -> None:
+def test_references_accepted_by_the_compiler_resolve_at_run_time(text: str) -> None:
     """Except for `$${`: kiok has no escape, and other template languages write theirs so."""
     try:
         references.find(text.replace("$${", "$ {"))

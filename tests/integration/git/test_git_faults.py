@@ -102,7 +102,7 @@ def test_each_failure_has_its_reason_and_a_recovered_server_is_fetched(
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.DRIP, Fault.ENDLESS, Fault.ENDLESS_PACK])
 @pytest.mark.rule("running.time-limit")
 @pytest.mark.case("recovery.garbage")
-def test_what_never_ends_is_ended_by_the_time_limit_and_leaves_nothing(
+def test_an_endless_response_is_ended_by_the_time_limit_and_leaves_nothing(
     fault: Fault,
     settings: GitSettings,
     directory: Path,
@@ -122,7 +122,7 @@ def test_what_never_ends_is_ended_by_the_time_limit_and_leaves_nothing(
 
 
 @pytest.mark.rule("running.low-speed")
-def test_a_server_that_drips_is_given_up_long_before_the_time_limit(
+def test_a_dripping_server_is_abandoned_before_the_time_limit(
     settings: GitSettings, directory: Path, https_server: HttpsServer, url: RemoteUrl
 ) -> None:
     https_server.faults["dags.git"] = Fault.DRIP
@@ -239,7 +239,7 @@ class TestGitDaemon:
         assert mirror.probe(url, MAIN, None) == commit
         assert mirror.fetch(url, MAIN, None) == commit
 
-    def test_a_repository_that_is_not_there_is_not_found(
+    def test_a_missing_repository_is_not_found(
         self, daemon: GitDaemon, settings: GitSettings, directory: Path
     ) -> None:
         url = parse_url(daemon.url("none.git"), allow_protocols=ALL)

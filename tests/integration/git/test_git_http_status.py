@@ -154,7 +154,7 @@ def test_the_message_names_the_status_and_its_likely_cause(
     ],
 )
 @pytest.mark.rule("failure.classified")
-def test_a_proxy_that_does_not_connect_has_a_reason_of_its_own(
+def test_a_proxy_that_refuses_to_connect_has_its_own_reason(
     monkeypatch: pytest.MonkeyPatch,
     https_server: HttpsServer,
     mirror: Mirror,

@@ -137,7 +137,7 @@ def test_a_rotated_password_is_used_at_the_next_call(
     assert mirror.probe(url, MAIN, HttpCredential("ada", "new-secret")) == commit
 
 
-def test_a_repository_that_is_not_there_is_not_found(https_server: HttpsServer, mirror: Mirror) -> None:
+def test_a_missing_repository_is_not_found(https_server: HttpsServer, mirror: Mirror) -> None:
     with pytest.raises(GitPersonError) as caught:
         mirror.probe(parse_url(https_server.url("none.git")), MAIN, None)
     assert caught.value.reason is GitReason.REPOSITORY_NOT_FOUND

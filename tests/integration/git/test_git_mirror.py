@@ -138,7 +138,7 @@ class TestWhatIsFollowed:
             assert git_in(mirror, "rev-list", HEAD_REF) == commit
 
     @pytest.mark.case("refs.missing")
-    def test_a_missing_branch_is_an_error_that_names_what_there_is(
+    def test_a_missing_branch_is_an_error_that_names_existing_branches(
         self, work_repo: WorkRepo, mirror: Mirror
     ) -> None:
         work_repo.publish({"a": "1"})

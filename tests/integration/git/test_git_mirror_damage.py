@@ -123,7 +123,7 @@ class TestDamage:
     )
     @pytest.mark.rule("content.nothing-runs")
     @pytest.mark.case("recovery.tampered")
-    def test_a_tampered_mirror_is_repaired_and_what_was_added_never_acts(
+    def test_a_tampered_mirror_is_repaired_and_additions_have_no_effect(
         self, tmp_path: Path, work_repo: WorkRepo, mirror: Mirror, commit: str, name: str, content: str
     ) -> None:
         mark = tmp_path / "mark"

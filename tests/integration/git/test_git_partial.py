@@ -93,7 +93,7 @@ class TestWithFilters:
         mirror.fetch(url, MAIN, None, SCOPE)
         assert len(contents(mirror, moved, SCOPE)["team/dags/moved.bin"]) == 50_000
 
-    def test_a_small_change_to_a_file_that_is_not_there_does_no_harm(
+    def test_a_delta_to_a_file_that_is_not_in_the_mirror_is_handled(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
     ) -> None:
         """The server may send the difference to what it takes for known."""
@@ -257,7 +257,7 @@ class TestNeverAbsence:
         assert [(entry.path, entry.size) for entry in tree.oversized] == [("team/dags/big.jar", 5000)]
         assert {entry.path for entry in tree.entries} == WANTED
 
-    def test_limits_count_what_is_in_the_scope(
+    def test_limits_count_only_files_in_the_scope(
         self, work_repo: WorkRepo, git_client: GitClient, tmp_path: Path, url: RemoteUrl
     ) -> None:
         work_repo.publish(FILES)

@@ -88,7 +88,7 @@ class TestSameEverywhere:
             {**FILES, **changed}, WANTED | {"team/dags/long.yaml"}
         )
 
-    def test_a_server_that_hands_out_no_file_by_itself_gives_the_whole_commit(
+    def test_a_server_without_single_objects_sends_the_whole_commit(
         self,
         work_repo: WorkRepo,
         tmp_path: Path,
@@ -207,7 +207,7 @@ def test_links_outside_the_folder_are_known_by_name_and_not_fetched(
     ]
 
 
-def test_what_is_in_the_place_of_a_folder_above_is_known(
+def test_a_link_in_place_of_a_parent_folder_is_noticed(
     work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl
 ) -> None:
     work_repo.write({"README": "x"})

@@ -68,7 +68,7 @@ class TestRanges:
             (["v2.0.0-rc.2", "v2.0.0-rc.1"], "^2", r"'v2\.0\.0-rc\.2', .* such as '>=2\.0\.0-0'"),
         ],
     )
-    def test_where_nothing_matches_the_answer_is_what_there_is(
+    def test_a_range_without_a_match_is_reported_with_existing_tags(
         self, work_repo: WorkRepo, mirror: Mirror, url: RemoteUrl, tags: list[str], wanted: str, match: str
     ) -> None:
         work_repo.publish({"a": "1"})

@@ -103,7 +103,7 @@ class TestNothingOfTheMachineCounts:
         verification.is_clean()
         assert list(temporary.iterdir()) == []
 
-    def test_what_a_killed_process_left_is_swept_by_the_next(
+    def test_files_of_a_killed_process_are_removed_by_the_next(
         self, work_repo: WorkRepo, ssh_ada: SshKey, verification: Verification
     ) -> None:
         signed_commit(work_repo, ssh_ada.options())

@@ -81,7 +81,7 @@ class TestTags:
         assert "tag 'v1'" in message
         assert "the ref 'v2'" in message
 
-    def test_of_nested_tags_the_outermost_has_to_be_signed(
+    def test_the_outermost_of_nested_tags_must_be_signed(
         self, work_repo: WorkRepo, openpgp: OpenPgpKeys, verification: Verification
     ) -> None:
         work_repo.publish({"a.yaml": "1"})

@@ -214,7 +214,7 @@ def test_git_decodes_user_and_path_of_an_ssh_url(
     assert mirror.fetch(parse_url(text), MAIN, credential) == commit
 
 
-def test_a_repository_that_is_not_there_is_not_found(ssh_server: SshServer, mirror: Mirror) -> None:
+def test_a_missing_repository_is_not_found(ssh_server: SshServer, mirror: Mirror) -> None:
     credential = SshCredential(ssh_server.client_key(), ssh_server.known_hosts)
     with pytest.raises(GitPersonError) as caught:
         mirror.probe(parse_url(ssh_server.url("/no/such/repository.git")), MAIN, credential)

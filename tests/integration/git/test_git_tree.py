@@ -22,7 +22,7 @@ MAIN = parse_ref("main")
 
 
 class TestTree:
-    def test_a_tree_is_what_the_compilers_read(self, work_repo: WorkRepo, mirror: Mirror) -> None:
+    def test_a_tree_has_the_content_that_compilers_read(self, work_repo: WorkRepo, mirror: Mirror) -> None:
         files: dict[str, str | bytes] = {
             "b/x.py": "print()",
             "a.yaml": b"\x00\xff" * 1000,

@@ -112,7 +112,7 @@ def test_a_changed_host_key_is_shown_with_the_known_one_and_never_accepted(
     assert known_hosts() == before
 
 
-def test_where_the_host_has_a_key_of_another_type_none_is_accepted(
+def test_no_key_is_accepted_for_a_host_with_a_key_of_another_type(
     deploy: Connection, repository: Repository, ssh_server: SshServer
 ) -> None:
     rsa = f"[127.0.0.1]:{ssh_server.port} ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7\n"

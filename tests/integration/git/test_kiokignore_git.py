@@ -213,7 +213,7 @@ def compare(ignores: Ignores, by_git: frozenset[str]) -> None:
         *("a.yaml\x85\n", "a/\n!a/b/\n", "a.yaml  \n!\n/\n\r\n"),
     ]
 )
-def test_1200_random_patterns_mean_what_they_mean_to_git(texts: list[str], ask_git: Ask) -> None:
+def test_1200_random_patterns_match_as_in_git(texts: list[str], ask_git: Ask) -> None:
     trees = [{"": text} for text in texts]
     for ignores, by_git in zip(trees, ask_git(trees), strict=True):
         compare(ignores, by_git)
@@ -224,7 +224,7 @@ _FILES = st.dictionaries(st.sampled_from(["", "a", "a/b", "ab", "foo"]), _TEXT, 
 
 @settings(max_examples=30)
 @given(trees=st.lists(_FILES, min_size=TREES, max_size=TREES))
-def test_random_patterns_in_several_folders_mean_what_they_mean_to_git(
+def test_random_patterns_in_several_folders_match_as_in_git(
     trees: list[dict[str, str]], ask_git: Ask
 ) -> None:
     for ignores, by_git in zip(trees, ask_git(trees), strict=True):

@@ -52,7 +52,7 @@ def test_a_missing_engine_is_reported(
         assert outcome(look()) == ("warn", "unknown while the engine does not respond")
 
 
-def test_the_engine_of_this_machine_serves(new_sandbox: None) -> None:
+def test_the_engine_of_this_machine_passes_the_check(new_sandbox: None) -> None:
     found = engine.engine()
     assert found.status is not CheckStatus.FAIL
     assert "seccomp" in found.detail

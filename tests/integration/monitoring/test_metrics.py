@@ -29,7 +29,7 @@ from tests.support.servers.repositories import WorkRepo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_sync_did_is_on_the_page(work_repo: WorkRepo, repository: Repository, sync: Sync) -> None:
+def test_results_of_a_sync_are_on_the_page(work_repo: WorkRepo, repository: Repository, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     page = scrape()
@@ -119,7 +119,7 @@ def test_a_sync_under_way_counts_while_its_lease_runs() -> None:
 
 
 @pytest.mark.django_db
-def test_only_what_ended_within_the_window_counts_and_of_that_the_newest(
+def test_only_the_newest_syncs_within_the_window_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     repository = Repository.objects.create(name="team")

@@ -59,7 +59,7 @@ def test_without_the_token_no_metric_is_served_even_locally(
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:8000"])
 @pytest.mark.django_db
-def test_where_there_is_no_token_a_client_on_this_machine_reads_it(address: str, host: str) -> None:
+def test_without_a_configured_token_local_clients_read_metrics(address: str, host: str) -> None:
     assert Client(REMOTE_ADDR=address).get("/metrics", headers={"host": host}).status_code == 200
 
 

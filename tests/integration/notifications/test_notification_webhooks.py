@@ -150,7 +150,7 @@ def test_a_name_that_resolves_to_a_private_address_needs_an_allow_entry(
     assert len(server.received) == 1
 
 
-def test_it_is_the_address_that_was_checked_that_is_connected_to(
+def test_the_connection_of_a_webhook_goes_to_the_checked_address(
     server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that leads elsewhere the second time is not asked a second time."""

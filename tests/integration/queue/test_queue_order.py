@@ -218,7 +218,7 @@ def test_long_syncs_leave_a_worker_to_others() -> None:
     assert take("ant/1") == "large-2"
 
 
-def test_one_worker_alone_does_long_ones_too() -> None:
+def test_a_single_worker_runs_long_syncs_too() -> None:
     Worker.objects.exclude(name="ant/1").delete()
     ask(repositories("large", 1))
     turn = dequeue.claim("ant/1")

@@ -172,7 +172,7 @@ def test_refused_credentials_are_reported_without_their_secrets(
     assert "neither 'password' nor 'token'" in found.message
 
 
-def test_a_server_that_hangs_is_given_up_after_the_time_limit_of_git(
+def test_a_hanging_server_times_out_after_the_time_limit_of_git(
     repository: Repository, https_server: HttpsServer, trusting: None, configure: Configure
 ) -> None:
     configure(gitsync_git_timeout_ms=1000)

@@ -176,7 +176,7 @@ def test_repositories_from_before_the_source_was_recorded_are_kept_too(
     assert stored() == ALL
 
 
-def test_of_very_many_repositories_the_first_are_named(
+def test_the_first_of_very_many_repositories_are_named(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(MAX_NAMED + 3):

@@ -167,7 +167,7 @@ def test_while_an_entry_has_no_usable_name_nothing_is_removed(
     assert Repository.objects.get().name == "bbb"
 
 
-def test_of_two_entries_for_one_name_neither_counts(declared: Declared, work_repo: WorkRepo) -> None:
+def test_two_entries_with_one_name_are_both_refused(declared: Declared, work_repo: WorkRepo) -> None:
     other = entry("bbb", work_repo.file_url)
     declared.follow(entry("aaa", work_repo.file_url) + other)
     twice = entry("aaa", "https://git.example.com/x.git") + entry("aaa", work_repo.file_url)

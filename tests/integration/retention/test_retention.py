@@ -132,7 +132,7 @@ def test_a_run_of_many_tasks_is_removed_in_small_transactions(
     assert TaskRun.objects.count() == DagRun.objects.count() == 1
 
 
-def test_deliveries_sessions_and_what_is_left_of_tasks_go(clear: Any) -> None:
+def test_old_deliveries_sessions_and_tasks_are_removed(clear: Any) -> None:
     team = a_repository()
     for days in (31, 29):
         Delivery.objects.create(repository=team, received_at=ago(days), status=202, outcome="queued")
@@ -160,7 +160,7 @@ def test_deliveries_sessions_and_what_is_left_of_tasks_go(clear: Any) -> None:
     assert set(OrmQ.objects.values_list("key", flat=True)) == {"waits", "under way"}
 
 
-def test_what_is_kept_for_ever_is(clear: Any) -> None:
+def test_rows_without_a_limit_are_kept(clear: Any) -> None:
     team = a_repository()
     for _ in range(200):
         a_sync(team, 4000)

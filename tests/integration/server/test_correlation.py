@@ -255,7 +255,7 @@ def test_log_lines_of_a_lease_renewal_have_the_id_of_the_sync(
     assert {event["correlation_id"] for event in events if "cannot renew" in event["event"]} == {"an-id"}
 
 
-def test_a_command_has_one_id_for_all_it_syncs(work_repo: WorkRepo, repository: Repository) -> None:
+def test_a_command_has_one_id_for_all_its_syncs(work_repo: WorkRepo, repository: Repository) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})
     Repository.objects.create(name="more", url=work_repo.file_url)
     call_command("gitsync", "--now", "--json")
@@ -266,7 +266,7 @@ def test_a_command_has_one_id_for_all_it_syncs(work_repo: WorkRepo, repository: 
     assert correlation.current() == ""
 
 
-def test_a_task_that_an_older_version_queued_is_done_and_gets_an_id(
+def test_a_task_queued_by_an_older_version_runs_and_gets_an_id(
     work_repo: WorkRepo, repository: Repository
 ) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a")})

@@ -55,9 +55,7 @@ def test_a_server_whose_only_user_was_killed_is_taken_over(data_dir: Path, use: 
     assert postmaster(data_dir) is None
 
 
-def test_what_was_committed_survives_the_server_being_killed(
-    data_dir: Path, use: Callable[..., User]
-) -> None:
+def test_committed_rows_survive_a_killed_server(data_dir: Path, use: Callable[..., User]) -> None:
     first = use(USER.replace(", durable=False", ""))
     first.started()
     with psycopg.connect(embedded.url(data_dir)) as connection:
@@ -189,7 +187,7 @@ def test_no_folder_above_it_changes_its_mode(data_dir: Path, use: Callable[..., 
 
 
 @pytest.mark.parametrize("name", ["d" * 120, "with a space"])
-def test_a_path_that_no_socket_can_have_gets_a_short_private_folder_for_it(data_dir: Path, name: str) -> None:
+def test_a_path_too_long_for_a_socket_is_replaced_by_a_private_folder(data_dir: Path, name: str) -> None:
     long = data_dir.parent / name
     user = User(long)
     try:

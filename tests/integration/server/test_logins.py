@@ -59,7 +59,7 @@ def test_an_account_is_locked_only_for_the_address_that_guesses(ada: User) -> No
     assert is_in(log_in(PASSWORD, user="eve")), "another account from the same address"
 
 
-def test_a_lock_ends_by_itself_and_guesses_during_it_do_not_prolong_it(ada: User) -> None:
+def test_a_lockout_expires_and_guesses_do_not_prolong_it(ada: User) -> None:
     guess(LIMIT)
     begun = AccessAttempt.objects.get().attempt_time
     for _ in range(20):
@@ -93,7 +93,7 @@ def test_attempts_that_are_over_leave_no_rows(ada: User) -> None:
     assert AccessAttempt.objects.count() == 1
 
 
-def test_refused_logins_are_logged_and_counted_without_what_was_typed(
+def test_refused_logins_are_logged_and_counted_without_their_input(
     ada: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     log_in("hunter2hunter2")

@@ -179,7 +179,7 @@ def test_a_lost_mirror_costs_a_fetch(repository: Repository, work_repo: WorkRepo
 
 
 @pytest.mark.parametrize("is_older", [False, True], ids=["this server", "a server before PostgreSQL 17"])
-def test_nothing_is_restored_over_what_is_there_nor_half_of_it(
+def test_restore_overwrites_no_data_and_is_never_partial(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_older: bool
 ) -> None:
     if is_older:  # what is done for one works on a newer one, too

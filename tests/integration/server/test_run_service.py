@@ -115,9 +115,7 @@ def test_run_serves_the_admin_and_ctrl_c_stops_everything(service: Service, data
     assert "Traceback" not in service.output.read_text()
 
 
-def test_a_part_of_the_service_that_dies_takes_the_rest_down_and_is_named(
-    service: Service, data_dir: Path
-) -> None:
+def test_a_dead_part_stops_the_service_and_is_named(service: Service, data_dir: Path) -> None:
     wait_until(service.ready, 60)
     below = service.descendants()
     (workers,) = [pid for pid in below if is_cluster(pid, parent=service.process.pid)]

@@ -119,7 +119,7 @@ def test_there_is_a_dump_of_every_released_version() -> None:
     assert sorted(released) == sorted(path.stem for path in DUMPS), "scripts/release_dump.py makes it"
 
 
-def test_an_upgrade_brings_the_tables_to_this_version_and_loses_no_row(released: str) -> None:
+def test_an_upgrade_migrates_the_tables_and_loses_no_row(released: str) -> None:
     before_columns = {
         table: [column for column in columns if column not in DROPPED.get(table, ())]
         for table, columns in all_columns().items()
@@ -176,9 +176,7 @@ def test_an_upgrade_keeps_images_and_configuration_hashes(released: str) -> None
     assert {len(row.images) for row in rows.values()} == {0, 1, 2}
 
 
-def test_after_an_upgrade_secrets_open_history_is_there_and_syncs_go_on(
-    released: str, work_repo: WorkRepo
-) -> None:
+def test_after_an_upgrade_secrets_history_and_syncs_work(released: str, work_repo: WorkRepo) -> None:
     upgrade()
     assert Connection.objects.get(pk="deploy").properties()["password"] == "a secret of the tests"
     team = Repository.objects.get(name="team")

@@ -78,7 +78,7 @@ def put_off(poisoned: Poisoned) -> Poisoned:
     return poisoned
 
 
-def test_after_three_deaths_in_a_row_it_fails_and_good_dags_stay_served(
+def test_three_worker_deaths_fail_the_sync_and_good_dags_stay_served(
     put_off: Poisoned,
 ) -> None:
     row = put_off.row
@@ -90,7 +90,7 @@ def test_after_three_deaths_in_a_row_it_fails_and_good_dags_stay_served(
     assert Notification.objects.values_list("event", "reason").get() == ("failing", "worker_died")
 
 
-def test_it_is_polled_on_its_interval_and_retried_after_growing_pauses(put_off: Poisoned) -> None:
+def test_it_is_polled_on_its_interval_and_retried_with_back_off(put_off: Poisoned) -> None:
     for number, minutes in ((4, 1), (5, 2), (6, 4)):
         asked = database_now()
         pause = put_off.until() - asked
@@ -121,7 +121,7 @@ def test_a_worker_death_before_the_commit_is_known_delays_polls(poisoned: Poison
     assert poisoned.sync(Trigger.ADMIN).ok
 
 
-def test_two_deaths_in_a_row_mean_nothing(poisoned: Poisoned, work_repo: WorkRepo) -> None:
+def test_two_worker_deaths_in_a_row_have_no_effect(poisoned: Poisoned, work_repo: WorkRepo) -> None:
     poisoned.die(2)
     assert poisoned.sync().ok
     work_repo.publish({"a.yaml": CURE})
@@ -131,7 +131,7 @@ def test_two_deaths_in_a_row_mean_nothing(poisoned: Poisoned, work_repo: WorkRep
     assert not Notification.objects.exists()
 
 
-def test_deaths_at_another_commit_do_not_count(poisoned: Poisoned, work_repo: WorkRepo) -> None:
+def test_worker_deaths_at_another_commit_do_not_count(poisoned: Poisoned, work_repo: WorkRepo) -> None:
     poisoned.die(2)
     commit = work_repo.publish({"a.yaml": CURE})
     poisoned.die(2)
@@ -167,14 +167,14 @@ def test_a_request_is_tried_immediately_and_once(put_off: Poisoned, full: bool, 
     assert put_off.sync(Trigger.ADMIN, full=full).ok
 
 
-def test_a_request_that_was_left_with_the_sync_that_died_is_done(poisoned: Poisoned) -> None:
+def test_a_request_left_with_a_dead_sync_is_done(poisoned: Poisoned) -> None:
     poisoned.die(3)
     assert leave_request(poisoned.pk, Trigger.ADMIN, "ada")
     assert poisoned.sync().ok
     assert poisoned.runs()[-2:] == [FAILED, SUCCEEDED]
 
 
-def test_a_worker_that_ends_a_sync_over_its_time_has_died_of_it(poisoned: Poisoned) -> None:
+def test_a_sync_over_its_time_limit_counts_as_a_worker_death(poisoned: Poisoned) -> None:
     poisoned.die(2)
 
     def hang(step: str, _detail: str) -> None:
@@ -188,7 +188,7 @@ def test_a_worker_that_ends_a_sync_over_its_time_has_died_of_it(poisoned: Poison
     assert poisoned.runs() == [SUCCEEDED, DIED, DIED, FAILED]
 
 
-def test_a_sync_that_is_broken_off_by_hand_is_no_death(poisoned: Poisoned) -> None:
+def test_a_manually_interrupted_sync_is_no_worker_death(poisoned: Poisoned) -> None:
     def break_off(step: str, _detail: str) -> None:
         if step == "compile":
             raise KeyboardInterrupt

@@ -235,7 +235,7 @@ def test_over_the_api_the_commit_is_named_and_the_answer_is_the_sync(
         (("view_repository", "change_repository"), ("sync",), 202),
     ],
 )
-def test_accepting_takes_what_a_sync_takes(
+def test_accepting_needs_the_same_permissions_as_a_sync(
     guarded: Repository,
     work_repo: WorkRepo,
     sync: Sync,

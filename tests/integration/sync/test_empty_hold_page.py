@@ -28,7 +28,7 @@ def press(browser: Client, **form: Any) -> str:
 
 
 @pytest.mark.parametrize("managed_by", ["admin", "config"])
-def test_the_page_shows_what_is_held_and_accepts_what_it_showed(
+def test_the_page_shows_the_held_commit_and_accepts_exactly_that(
     guarded: Repository, work_repo: WorkRepo, sync: Sync, ada: User, managed_by: str
 ) -> None:
     Repository.objects.update(managed_by=managed_by)

@@ -206,9 +206,7 @@ def test_a_lease_is_exclusive_and_requests_during_it_are_kept(repository: Reposi
     assert again.number == held.number + 1
 
 
-def test_one_repository_that_cannot_even_be_configured_stops_no_other(
-    work_repo: WorkRepo, repository: Repository
-) -> None:
+def test_an_invalid_repository_stops_no_other(work_repo: WorkRepo, repository: Repository) -> None:
     from django.core.management import call_command
 
     Repository.objects.create(name="aaa-broken", url="ext::sh -c evil", ref="..", subpath="/../..")

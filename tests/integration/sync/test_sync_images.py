@@ -162,7 +162,7 @@ def test_a_missing_image_of_the_property_names_the_property(
     assert "Build it with `make images`" in report.message
 
 
-def test_every_reason_for_want_of_a_container_is_a_reason_of_syncs() -> None:
+def test_every_reason_for_a_missing_container_is_a_reason_of_syncs() -> None:
     reasons = {one.reason for one in (SandboxUnavailable, *SandboxUnavailable.__subclasses__())}
     assert reasons == {"sandbox_unavailable", "image_missing", "image_mismatch"}
     assert reasons <= {reason.value for reason in SyncReason}
@@ -191,7 +191,7 @@ def test_an_image_reference_is_taken_on_every_way_in(repository: Repository, ima
 
 
 @pytest.mark.parametrize("image", BAD)
-def test_what_is_no_image_reference_is_refused_on_every_way_in(
+def test_an_invalid_image_reference_is_refused_everywhere(
     repository: Repository, image: str, tmp_path: Path
 ) -> None:
     repository.images = {"jar": image}

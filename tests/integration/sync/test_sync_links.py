@@ -47,7 +47,7 @@ def into_submodule(repo: WorkRepo, path: str) -> None:
         ("dags/team/deep", {"team/dags/team/deep/c.yaml"}),
     ],
 )
-def test_what_becomes_a_link_keeps_its_dags_as_stale_until_it_is_deleted(
+def test_a_file_replaced_by_a_link_keeps_stale_dags_until_deleted(
     change: Change, kind: str, changed: str, uids: set[str], work_repo: WorkRepo, sync: Sync
 ) -> None:
     names = ("dags/a.yaml", "dags/team/b.yaml", "dags/team/deep/c.yaml", "dags/other.yaml")

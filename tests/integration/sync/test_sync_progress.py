@@ -88,7 +88,7 @@ def test_progress_is_stored_while_files_compile_twice_a_second(
     assert 1 <= len(progress) <= run.timings["compile"] / WRITE_SECONDS
 
 
-def test_what_has_not_changed_is_no_part_of_the_progress(work_repo: WorkRepo, sync: Sync) -> None:
+def test_unchanged_files_are_not_part_of_the_progress(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({f"{name}.yaml": yaml_dag(name) for name in "abc"})
     sync()
     work_repo.publish({"b.yaml": yaml_dag("b", "echo 2")})

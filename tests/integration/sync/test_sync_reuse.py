@@ -147,7 +147,7 @@ def other_limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cache.cache_clear()
 
 
-def test_what_was_compiled_under_other_limits_is_compiled_again(
+def test_results_from_other_limits_are_compiled_again(
     work_repo: WorkRepo, sync: Sync, request: pytest.FixtureRequest
 ) -> None:
     work_repo.publish({"r.py": ALONE, "a.yaml": yaml_dag("a")})
@@ -157,7 +157,7 @@ def test_what_was_compiled_under_other_limits_is_compiled_again(
     assert (report.unchanged, compiled()) == (2, (1, 1))
 
 
-def test_what_another_image_compiled_is_compiled_again(
+def test_results_from_another_image_are_compiled_again(
     work_repo: WorkRepo, sync: Sync, repository: Repository
 ) -> None:
     work_repo.publish({"r.py": ALONE, "a.yaml": yaml_dag("a")})
@@ -170,7 +170,7 @@ def test_what_another_image_compiled_is_compiled_again(
     assert SourceFile.objects.get(path="r.py").image_digest != "sha256:before"
 
 
-def test_a_dry_run_compiles_what_a_sync_would(work_repo: WorkRepo, sync: Sync) -> None:
+def test_a_dry_run_compiles_the_same_files_as_a_sync(work_repo: WorkRepo, sync: Sync) -> None:
     work_repo.publish({"a.yaml": yaml_dag("a"), "b.yaml": yaml_dag("b")})
     sync()
     work_repo.publish({"b.yaml": yaml_dag("b", "echo changed")})

@@ -174,7 +174,7 @@ def test_a_folder_that_moved_changes_nothing_and_its_new_place_is_named(
     assert sync(dry_run=True).reason == "subpath_moved"
 
 
-def test_a_moved_folder_is_synced_from_its_new_place_or_given_up(served: WorkRepo, sync: Sync) -> None:
+def test_a_moved_folder_is_synced_from_its_new_path_or_pruned(served: WorkRepo, sync: Sync) -> None:
     served.git("mv", "team/dags", "pipelines")
     served.publish()
     assert sync().reason == "subpath_moved"

@@ -73,7 +73,7 @@ def test_a_thread_without_work_ends_and_a_new_one_takes_the_next(monkeypatch: py
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_work_that_ends_its_thread_is_ended_and_holds_up_no_other() -> None:
+def test_work_that_ends_its_thread_delays_no_other() -> None:
     threads, seen = Threads(), []
 
     def work() -> None:
