@@ -132,7 +132,7 @@ def test_a_long_sync_shows_a_progress_bar_counts_and_log(
 ) -> None:
     work_repo.publish({f"d{number:02}.py": SLOW.format(number=number) for number in range(60)})
     log_in(page, service)
-    page.goto("/admin/gitsync/")
+    page.goto("/admin/gitsync/overview/")
     page.evaluate("window.markOfThisLoading = true")
     log_in(elsewhere, service)
     add_repository(elsewhere, "team", work_repo.file_url)
@@ -181,7 +181,7 @@ def test_without_javascript_the_overview_is_searchable_and_reloads(
     for name in ("one", "two"):
         add_repository(page, name, work_repo.file_url)
         reload_until(page, "in sync")
-    page.goto("/admin/gitsync/")
+    page.goto("/admin/gitsync/overview/")
     expect(state_of(page, "one")).to_have_text("in sync")
     page.get_by_label("Name or URL").fill("wo")
     page.get_by_role("button", name="Show", exact=True).click()
