@@ -67,7 +67,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             return sync_status.counts(run)
         if not run.reason:
             return display.NOTHING
-        again = f", repeated {run.repeats} times" if run.repeats else ""
+        again = f" (repeated {run.repeats} times)" if run.repeats else ""
         return format_html("<code>{}</code> {}{}", run.reason, display.shortened(run.message), again)
 
     @admin.display(description="trigger", ordering="trigger")

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 LONG_TEXT_CHARACTERS = 12  # a longer text can be cut in a narrow column, so it is also a title
 MAX_TITLE_CHARACTERS = 1000
 SHOWN_END_CHARACTERS = 20  # of a path: CSS cuts the middle, before its end
+_BETWEEN_LINES = '</span> <span class="kiok-one kiok-quiet"'  # in `two_lines`
 _CELL = re.compile(r"<(t[dh])((?: [a-z-]+=\"[^\"]*\")*)>(.*)</t[dh]>\s*", re.DOTALL)
 
 
@@ -69,12 +70,21 @@ def _labelled(cell: str, label: str) -> SafeString:
     if found is None or not label:
         return SafeString(cell)
     tag, attributes, content = found.groups()
+    content = _linked_by_first_line(content)
     text = _text(SafeString(content)) if "title=" not in content else ""
     title = f' title="{escape(text)}"' if len(text) > LONG_TEXT_CHARACTERS else ""
     # The content is what Django rendered, so it is escaped.
     return SafeString(
         f'<{tag}{attributes} data-label="{escape(label)}"><div class="kiok-cell"{title}>{content}</div></{tag}>'
     )
+
+
+def _linked_by_first_line(content: str) -> str:
+    """Return a cell that Django made a link with only its first line as the link, so that the link has a short name."""
+    first, between, second = content.partition(_BETWEEN_LINES)
+    if not (between and content.startswith("<a ") and content.endswith("</a>")):
+        return content
+    return f"{first}</span></a> {_BETWEEN_LINES.removeprefix('</span> ')}{second.removesuffix('</a>')}"
 
 
 def _text(content: str) -> str:

@@ -153,3 +153,13 @@ def test_cells_have_the_label_of_their_column_and_long_text_as_title(browser: Cl
     assert cell
     assert cell[1].startswith("&quot;&gt;&lt;script&gt;alert(1)")
     assert "<script>alert" not in shown
+
+
+def test_the_name_of_a_row_is_its_link_without_the_second_line(browser: Client) -> None:
+    make_dag("team/a.yaml", name="Totals <b>")
+    row = text(browser, DAGS).split('<th class="field-dag"')[1].split("</th>")[0]
+    link = re.search(r"<a [^>]*>(.*?)</a>", row)
+    assert link
+    assert words(link[1]) == "Totals <b>"
+    assert "team · a.yaml" in words(row)
+    assert row.count("<span") == row.count("</span>")
