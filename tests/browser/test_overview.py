@@ -78,7 +78,7 @@ def test_the_overview_updates_without_a_reload_and_rests_while_hidden(
 ) -> None:
     work_repo.publish({"hello.yaml": HELLO, "world.yaml": WORLD})
     log_in(page, service)
-    expect(page.get_by_text("No repositories yet.")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("No repositories yet.")
     page.evaluate("window.markOfThisLoading = true")
     expect(page.get_by_role("region", name="Repositories").get_by_role("table")).to_be_hidden()
 
