@@ -34,7 +34,7 @@ class SearchViews(Views):
         """Show the first matches of each kind that the user may view. Takes a constant number of queries."""
         text = request.GET.get("q", "").strip()[:MAX_TEXT]
         groups = list(self._groups(request, text)) if text else []
-        return self.framed(request, "admin/gitsync/search.html", "Search", text=text, groups=groups)
+        return self.framed(request, "admin/gitsync/search.html", "Search", searched_text=text, groups=groups)
 
     def _groups(self, request: HttpRequest, text: str) -> Iterable[dict[str, Any]]:
         yield from self._group(

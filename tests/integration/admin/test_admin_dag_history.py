@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from kiok.metadata.models import Dag
+from kiok.metadata.models import Dag, DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.dag_pages import UID, make_dag, make_run, make_version, page_of, text, words
 from tests.support.servers.repositories import WorkRepo
@@ -91,8 +91,12 @@ def test_history_continues_after_a_dag_is_pruned_and_when_it_returns(
     assert "Changes from version 1 to version 2" in words(gone)
     assert "echo changed" in words(gone)
     assert "One run: 1 success" in gone
-    listed = text(browser, "/admin/metadata/dagversion/")
-    assert f'href="{page_of()[0]}"' in listed
+    version = DagVersion.objects.get(uid=UID, version=2)
+    for url, linked in (
+        ("/admin/metadata/dagversion/", f"/admin/metadata/dagversion/{version.pk}/change/"),
+        (f"/admin/metadata/dagversion/{version.pk}/change/", page_of()[0]),
+    ):
+        assert f'href="{linked}' in text(browser, url)
 
     work_repo.publish({"a.yaml": yaml_dag("a", "echo again")})
     sync()

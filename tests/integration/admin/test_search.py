@@ -80,6 +80,12 @@ def test_more_matches_than_are_shown_are_behind_a_link(admin_client: Client) -> 
     assert 'href="/admin/gitsync/repository/?q=team-">Show all matches</a>' in shown
 
 
+def test_the_search_box_keeps_the_text(admin_client: Client) -> None:
+    shown = admin_client.get(SEARCH, {"q": "ware"}).content.decode()
+    assert 'id="kiok-search" value="ware"' in shown
+    assert 'id="kiok-search" value=""' in admin_client.get("/admin/gitsync/errors/").content.decode()
+
+
 def test_no_text_and_no_match_say_what_to_do(admin_client: Client) -> None:
     assert "Enter a part of the name" in found(admin_client, " ")
     assert "matches <strong>&lt;b&gt;</strong>" in found(admin_client, "<b>")

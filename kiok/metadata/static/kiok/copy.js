@@ -1,11 +1,11 @@
 "use strict";
-// A button with `data-copy` copies that text. Without access to the clipboard (http), it selects the text next to it.
+// A button with `data-copy` copies the text before it. Without access to the clipboard (http), it selects that text.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const shown = button.previousElementSibling;
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(shown.value ?? shown.textContent);
     button.textContent = "Copied";
   } catch {
     if (shown.select) shown.select();
