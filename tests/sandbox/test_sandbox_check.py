@@ -170,11 +170,10 @@ def status(browser: Client) -> dict[str, Any]:
     return shown
 
 
-def test_the_page_shows_the_workers_result_and_the_index_links_to_it(
+def test_the_page_shows_the_workers_result_and_settings_link_to_it(
     browser: Client, sandbox: DockerSandbox, engine: docker.DockerClient
 ) -> None:
-    assert f'href="{PAGE}"' in browser.get("/admin/", follow=True).content.decode()
-    assert f'href="{PAGE}"' in browser.get("/admin/", follow=True).content.decode()
+    assert f'href="{PAGE}"' in browser.get("/admin/connections/connection/").content.decode()
     assert "No check has run yet" in browser.get(PAGE).content.decode()
 
     assert browser.post(f"{PAGE}check/").headers["Location"] == PAGE
