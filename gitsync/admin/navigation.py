@@ -48,10 +48,9 @@ class Area:
         return any(link.is_current for link in self.links)
 
 
-OVERVIEW = AdminPage("Overview", "admin:gitsync_overview", "gitsync.view_repository")
-# Each area with its views and its models, `app.model`.
+# Each area with its pages and its models, `app.model`.
 AREAS: tuple[tuple[str, tuple[AdminPage | str, ...]], ...] = (
-    ("Overview", (OVERVIEW,)),
+    ("Overview", (AdminPage("Overview", "admin:gitsync_overview", "gitsync.view_repository"),)),
     ("DAGs", ("metadata.dag", "metadata.dagversion")),
     ("Runs", ("metadata.dagrun",)),
     ("Repositories", ("gitsync.repository", "gitsync.syncrun", "gitsync.sourcefile", "gitsync.delivery")),

@@ -65,7 +65,7 @@ def _hook_url(request: HttpRequest, repository: Repository) -> str:
         return ""
     path = reverse("webhook", args=[repository.name])
     base = properties().web_public_url
-    return f"{base.rstrip('/')}{path}" if base else request.build_absolute_uri(path)
+    return f"{base}{path}" if base else request.build_absolute_uri(path)
 
 
 def _hint(settled: bool) -> str:

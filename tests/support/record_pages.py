@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 
 from gitsync.models import FileState, Repository, SourceFile, SyncRun
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
+
+
+def client_of(*codenames: str) -> Client:
+    """Return a client logged in as `vera`, who may enter the admin and has only these permissions."""
+    user = User.objects.create_user("vera", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def text(browser: Client, address: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
-from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +19,7 @@ from gitsync.models import FileState, Repository, SourceFile
 from gitsync.repositories.failing_files import SHOWN_DAGS, SHOWN_PROBLEMS
 from kiok.metadata.models import Dag
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.record_pages import client_of
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -268,14 +268,6 @@ def test_only_the_first_problems_and_dags_of_a_file_are_shown(
     assert shown.count("team/a.yaml::dag") == SHOWN_DAGS
     assert "… and 3 more" in shown
     assert "of_another_repository" not in shown
-
-
-def client_of(*codenames: str) -> Client:
-    user = User.objects.create_user("vera", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_the_page_of_errors_needs_the_permission_to_view_files(repository: Repository) -> None:

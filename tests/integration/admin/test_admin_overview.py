@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test import Client
@@ -22,6 +21,7 @@ from gitsync.models import FileState, Repository, RepositoryState, SourceFile, S
 from gitsync.monitoring import health
 from kiok.cluster.models import LeaderLease
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.record_pages import client_of
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -234,14 +234,6 @@ def test_many_repositories_are_paginated_each_with_its_own_cells(browser: Client
     assert list(cells(browser, page="2")) == [f"r{PAGE_SIZE:03}", f"r{PAGE_SIZE + 1:03}"]
     assert status(browser, page="2")["rows"] == rows_in_page(shown)
     assert 'href="?q=r&amp;page=2"' in text(browser, q="r")
-
-
-def client_of(*codenames: str) -> Client:
-    user = User.objects.create_user("vera", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_the_overview_needs_the_permission_to_view_repositories(repository: Repository) -> None:

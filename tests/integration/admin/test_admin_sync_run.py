@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
-from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +20,7 @@ from gitsync.sync.run import SyncOptions, sync_repository
 from kiok.metadata.models import DagVersion
 from tests.integration.conftest import Sync, yaml_dag
 from tests.support.admin_pages import page
+from tests.support.record_pages import client_of
 from tests.support.servers.repositories import WorkRepo
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,14 +28,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "/admin/gitsync/syncrun/"
 BROKEN = "dag:\n  id: a\ntasks:\n- id: x\n  require: [y]\n"
 EVIL = "<script>alert(1)</script>"
-
-
-def client_of(*codenames: str) -> Client:
-    user = User.objects.create_user("vera", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def text(browser: Client, address: str, **query: Any) -> str:

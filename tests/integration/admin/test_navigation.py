@@ -6,9 +6,10 @@ import re
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+
+from tests.support.record_pages import client_of
 
 pytestmark = pytest.mark.django_db
 
@@ -34,14 +35,6 @@ def links(html: str, navigation: str) -> dict[str, str]:
 
 def current(html: str) -> list[str]:
     return re.findall(r'<a href="[^"]+" aria-current="(?:page|true)">([^<]+)</a>', html)
-
-
-def client_of(*codenames: str) -> Client:
-    user = User.objects.create_user("vera", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def text(client: Client, url: str) -> str:

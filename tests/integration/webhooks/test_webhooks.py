@@ -75,7 +75,7 @@ def test_the_page_shows_the_address_of_the_configured_host(
     page = f"/admin/gitsync/repository/{hooked.pk}/change/"
     assert "<code>http://testserver/hooks/team/</code>" in admin_client.get(page).content.decode()
     monkeypatch.setattr(
-        django_settings, "KIOK", replace(django_settings.KIOK, web_public_url="https://kiok.example.com/")
+        django_settings, "KIOK", replace(django_settings.KIOK, web_public_url="https://kiok.example.com")
     )
     shown = admin_client.get(page).content.decode()
     assert "<code>https://kiok.example.com/hooks/team/</code> <button" in shown
