@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
+from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Ulimit
 from requests.exceptions import RequestException
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 _FIRST_UID = 20_000
 _UIDS = 40_000
 _GONE_SECONDS = 20.0
+_BUSY_SECONDS = 0.02  # between two attempts to remove a container
 # -I: no environment variable or user folder changes the imports; -B: no bytecode is written.
 _DRIVER = ["/opt/kiok/bin/driver-python", "-I", "-B", "/opt/kiok/driver/compilers/images/driver/driver.py"]
 _CORRELATION = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -265,9 +268,10 @@ def remove_named(engine: Engine, name: str, container_id: str) -> None:
     A new container may have taken the name, and stays. Raises NotFound, SandboxUnavailable.
     """
     client = engine.client()
+    until = time.monotonic() + _GONE_SECONDS
     with engine.answering():
-        if client.inspect_container(name)["Id"] == container_id:
-            client.remove_container(name, force=True, v=True)
+        while client.inspect_container(name)["Id"] == container_id and not _is_removed(client, name, until):
+            time.sleep(_BUSY_SECONDS)
 
 
 def _remove(engine: Engine, name: str) -> None:
@@ -276,15 +280,24 @@ def _remove(engine: Engine, name: str) -> None:
     try:
         client = engine.client()
         while True:
-            try:
-                client.remove_container(name, force=True, v=True)
-            except NotFound:
-                return
-            except APIError as exc:
-                # 409: the engine is already removing it (auto_remove).
-                if exc.status_code != 409 or time.monotonic() > until:
-                    raise
-            time.sleep(0.02)
+            _is_removed(client, name, until)
+            time.sleep(_BUSY_SECONDS)
+    except NotFound:
+        return
     except Exception as exc:
         expected = isinstance(exc, (DockerException, RequestException))
         log.warning("container %s could not be removed: %s", name, exc, exc_info=not expected)
+
+
+def _is_removed(client: APIClient, name: str, until: float) -> bool:
+    """Remove a container. Return False if the engine is stopping or removing it at this moment.
+
+    Raises NotFound, and after the time `until` (monotonic) APIError.
+    """
+    try:
+        client.remove_container(name, force=True, v=True)
+    except APIError as exc:
+        if exc.status_code != HTTPStatus.CONFLICT or time.monotonic() > until:
+            raise
+        return False
+    return True

@@ -13,6 +13,7 @@ with Podman 4.3.1 and 5.4.2. The remaining weaknesses are in `weaknesses`.
 | takes a runtime for each container | ignores it |
 | kills a container to remove it by force | since version 5 stops it first, and the driver ignores all but SIGKILL |
 | answers 409 for a taken name, 404 for a missing container | answers 500 if it notices late |
+| removes a container that ends at this moment | answers 500, and removes it when it has ended |
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _INTERNAL_ERROR = 500
 _STATUS_BY_TEXT = (
     # The second is its database's error, when two containers get one name at the same moment.
     (409, re.compile(r"name .* is (?:already )?in use|UNIQUE constraint failed: \w+\.Name")),
+    # The container ended while it was killed.
+    (409, re.compile(r"cannot remove container .*container state improper")),
     (404, re.compile(r"no such container")),
 )
 

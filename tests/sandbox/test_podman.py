@@ -35,6 +35,7 @@ from tests.sandbox.python_attacks import GRACE_SECONDS, LIMIT_SECONDS, battle_of
 from tests.support.compilation import compile_tree
 from tests.support.processes import manage
 from tests.support.trees import MemoryTree
+from tests.support.waiting import wait_until
 
 DAG = "from kiok import Dag\ndag = Dag('fine')\ndag.task('t', script='true')\n"
 JAVA = """\
@@ -130,6 +131,8 @@ def test_a_warm_container_is_claimed_and_orphans_are_removed(
     assert sandbox.pool.fill(service, "worker", [python.PYTHON]).ready == 1
     (result,) = sandbox.run(job_of({"a.py": DAG}))
     assert (result.outcome, claimed) == (CompileOutcome.OK, [None])
+    # A container that has done its work is removed in the background.
+    wait_until(lambda: names(engine, service) == [], "the claimed container is gone")
     assert sandbox.pool.fill(service, "worker", [python.PYTHON]).started == 1
     assert remove_orphans(sandbox.engine, service, lambda owner: owner == "worker") == []
     assert len(remove_orphans(sandbox.engine, service, lambda _owner: False)) == 1

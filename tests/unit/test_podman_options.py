@@ -125,6 +125,10 @@ RACED = (
     "renaming container 3f1d: updating container config table with new configuration for container 3f1d: "
     "UNIQUE constraint failed: ContainerConfig.Name"
 )
+ENDING = (
+    "cannot remove container 1f2e as it could not be stopped: sending SIGKILL to container 1f2e: "
+    "container state improper: stopped"
+)
 GONE = "container 1f2e does not exist in database: no such container"
 
 
@@ -134,6 +138,7 @@ GONE = "container 1f2e does not exist in database: no such container"
         (500, TAKEN, 409),
         (500, RENAMED, 409),
         (500, RACED, 409),
+        (500, ENDING, 409),
         (500, GONE, 404),
         (500, "container create: opening seccomp profile failed: open /x: no such file or directory", 500),
         (500, "crun: setrlimit RLIMIT_NPROC: Operation not permitted", 500),
@@ -141,7 +146,7 @@ GONE = "container 1f2e does not exist in database: no such container"
         (200, TAKEN, 200),
     ],
 )
-def test_status_500_is_read_as_name_taken_or_container_missing(status: int, said: str, read_as: int) -> None:
+def test_status_500_is_read_as_conflict_or_container_missing(status: int, said: str, read_as: int) -> None:
     answer = response(status, said)
     podman.correct_status(answer)
     assert answer.status_code == read_as
