@@ -253,7 +253,7 @@ def take_pictures(camera: Camera, desk: Desk, repositories: teams.Teams) -> None
     dag = f"/admin/metadata/dag/{quoted(teams.NIGHTLY)}/change/"
     task, changed = css("svg text:has-text('tell_sales')"), css("#dag-versions ins mark")
     camera.take("dag", dag, task, at=css("#dag-graph"), ready=fit_graph)
-    camera.take("versions", dag, changed, at=css("#dag-versions"))
+    camera.take("versions", f"{dag}?tab=versions", changed, at=css("#dag-versions"))
     camera.take("errors", "/admin/gitsync/errors/", text("Still serving"), text("dunning.py in"))
     camera.take("repository", page_of("billing"), text("Failed files"), text("Last syncs"))
     camera.take(

@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
-from gitsync.admin import errors, git_links, panel, progress, states
+from gitsync.admin import errors, first_steps, git_links, panel, progress, states
 from gitsync.admin.overview_query import OverviewFilter, Standing, standing, wanted_repositories, words
 from gitsync.admin.views import Views
 from gitsync.models import Repository
@@ -30,7 +30,8 @@ MEDIA = Media(
     css={"all": ["gitsync/overview.css"]},
     js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs do not know Script
 )
-COLUMNS = ("Repository", "State", "Reason", "Last good commit", "DAGs", "Failed files", "Next check")
+COLUMNS = ("Repository", "State", "Cause", "Last good commit", "DAGs", "Failed files", "Next check", "Action")
+MAY_SYNC = "gitsync.change_repository"
 _HEALTH = {CheckStatus.OK: Tone.GOOD, CheckStatus.FAIL: Tone.BAD, CheckStatus.UNKNOWN: Tone.IDLE}
 
 
@@ -45,7 +46,7 @@ class OverviewViews(Views):
         ]
 
     def page(self, request: HttpRequest) -> HttpResponse:
-        """Show a page of the matching repositories by name. Takes a constant number of queries."""
+        """Show a page of the matching repositories, the worst first. Takes a constant number of queries."""
         wanted, shown = self._shown(request)
         return self.framed(
             request,
@@ -55,6 +56,7 @@ class OverviewViews(Views):
             columns=COLUMNS,
             wanted=wanted,
             query=wanted.query(),
+            may_add=self.admin.has_add_permission(request),
             states=[(state, word) for state, (_, word) in states.REPOSITORY.items()],
             status_url=f"{reverse('admin:gitsync_overview_status')}?{wanted.query(page=shown.number)}",
             **_now(request, wanted, shown),
@@ -89,6 +91,7 @@ def _now(request: HttpRequest, wanted: OverviewFilter, shown: Page[Any]) -> dict
     stands = standing(request.user)
     parts = {
         "summary": words(stands.by_state),
+        "steps": first_steps.shown(request.user, stands.repositories, stands.dags),
         "totals": _totals(stands, health.facts(names_repositories=sees_all(request.user))),
         "pages": render_to_string(
             "gitsync/overview_pages.html",
@@ -106,21 +109,38 @@ def _row(request: HttpRequest, repository: Any, sync: Any) -> list[str]:
     columns = (
         display.link(display.page_of("gitsync_repository", repository.pk), repository.name),
         state,
-        _reason(repository),
+        _cause(repository),
         _good(repository),
         _dags(repository.n_dags, repository.n_stale),
         _failed(request, repository),
         panel.next_check(repository),
+        _sync_button(request, repository),
     )
     return [conditional_escape(column) for column in columns]
 
 
-def _reason(repository: Repository) -> str:
+def _cause(repository: Any) -> str:
+    """Return what is wrong in a line, and in a second one what is still served."""
     if repository.is_paused:
         return display.shortened(repository.pause_reason, 80)
     if not repository.reason:
         return display.NOTHING
-    return format_html("<code>{}</code> {}", repository.reason, display.shortened(repository.message, 80))
+    cause = display.shortened(repository.message or repository.reason, 100)
+    if not (repository.n_dags and repository.last_good_commit):
+        return cause
+    served = f"{repository.n_dags} DAG{'s' if repository.n_dags != 1 else ''} still served at"
+    commit = display.commit(repository.last_good_commit)
+    return format_html("{}<br>{} {}", cause, served, commit)
+
+
+def _sync_button(request: HttpRequest, repository: Repository) -> str:
+    """Return a button of the page's form for syncs; nothing if the repository cannot be synced by this user."""
+    if repository.is_paused or not repository.enabled or not request.user.has_perm(MAY_SYNC):
+        return ""
+    return format_html(
+        '<button type="submit" class="kiok-copy" form="overview-sync" formaction="{}" aria-label="Sync {}">Sync</button>',
+        *(reverse("admin:gitsync_repository_sync", args=[repository.pk]), repository.name),
+    )
 
 
 def _good(repository: Repository) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, F, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
@@ -59,12 +59,13 @@ class Standing:
 
 
 def wanted_repositories(user: Any, wanted: OverviewFilter) -> QuerySet[Any]:
-    """Return the matching repositories by name, with counts and the key of the newest sync."""
-    rows: QuerySet[Any] = Repository.objects.visible_to(user).order_by("name")
+    """Return the matching repositories with counts and the key of the newest sync: the worst state first, then by name."""
+    rows: QuerySet[Any] = Repository.objects.visible_to(user).alias(shown=_shown_state())
+    rows = rows.order_by(_rank(), "name")
     if wanted.text:
         rows = rows.filter(Q(name__icontains=wanted.text) | Q(url__icontains=wanted.text))
     if wanted.state:
-        rows = rows.alias(shown=_shown_state()).filter(shown=wanted.state)
+        rows = rows.filter(shown=wanted.state)
     return with_newest_sync(counted_repositories(rows))
 
 
@@ -98,6 +99,14 @@ def words(numbers: Mapping[str, int]) -> str:
     counted = ", ".join(f"{number} {states.REPOSITORY[state][1]}" for state, number in numbers.items())
     whole = sum(numbers.values())
     return f"{whole} repositor{'ies' if whole != 1 else 'y'}: {counted}."
+
+
+def _rank() -> Case:
+    """Return a database expression for the place of the alias `shown` in `states.REPOSITORY`."""
+    return Case(
+        *(When(shown=state, then=Value(place)) for place, state in enumerate(states.REPOSITORY)),
+        output_field=IntegerField(),
+    )
 
 
 def _shown_state() -> Case:

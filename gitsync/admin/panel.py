@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from gitsync.admin import errors, git_links, problems, states, sync_status
@@ -29,6 +31,9 @@ SHOWN_SYNCS = 10
 SHOWN_ROWS = 20
 SHOWN_DELIVERIES = 5
 MAY_VIEW_SYNCS = "gitsync.view_syncrun"
+OTHER_WEBHOOK_STEPS = (
+    "At the git service: add a webhook for push events, with the content type application/json."
+)
 MAY_ACCEPT = "gitsync.change_repository"  # as for a sync, for declared repositories too
 
 
@@ -39,9 +44,25 @@ def of_repository(request: HttpRequest, repository: Repository, asked: Operation
     status = sync_status.statuses([repository], {repository.pk: asked} if asked else {})[repository.pk]
     item = _line(repository, status, named=False, linked=user.has_perm(MAY_VIEW_SYNCS))
     line = render_to_string("gitsync/status_line.html", {"items": [item], "hint": _hint(status.settled)})
-    now = {**_now(user, repository, status.run), "hook_url": _hook_url(request, repository)}
+    now = {
+        **_now(user, repository, status),
+        "hook_url": _hook_url(request, repository),
+        "hook_steps": links.webhook_steps(repository) or OTHER_WEBHOOK_STEPS,
+    }
     body = render_to_string("gitsync/repository_now.html", now)
     return {"settled": status.settled, "parts": {"line": line, "body": body}}
+
+
+def etag(repository: Repository) -> str:
+    """Return an ETag that changes when the panel of an idle repository may change. Takes one query."""
+    delivery = repository.deliveries.order_by("-pk").values_list("pk", flat=True).first()
+    shown = (
+        *(repository.state, repository.reason, repository.message, repository.last_commit),
+        *(repository.checked_at, repository.next_due_at, repository.next_due_at <= timezone.now()),
+        *(repository.enabled, repository.paused_at, repository.lease_number, repository.lease_holder),
+        *(repository.queued_until, repository.webhook_secret_id, repository.empty_hold, delivery),
+    )
+    return f'"{hashlib.sha256(repr(shown).encode()).hexdigest()[:32]}"'
 
 
 def of_requests(user: Any, repositories: list[Repository], asked: Mapping[int, Operation]) -> dict[str, Any]:
@@ -84,23 +105,22 @@ def _line(repository: Repository, status: SyncStatus, *, named: bool, linked: bo
     }
 
 
-def _now(user: Any, repository: Repository, last: Any) -> dict[str, Any]:
+def _now(user: Any, repository: Repository, status: SyncStatus) -> dict[str, Any]:
     """Return the variables of repository_now.html. Tables that the user may not view give numbers at most."""
     dags = Dag.objects.filter(origin=Origin.GIT, repository=repository.name)
     stale = dags.filter(stale_since__isnull=False)
     failed = SourceFile.objects.filter(repository=repository, state=FileState.FAILED)
     n_dags, n_stale, n_failed = dags.count(), stale.count(), failed.count()
     shown: dict[str, Any] = {
-        "facts": _facts(repository, n_dags, n_failed, n_stale, last),
+        "facts": _facts(repository, n_dags, n_failed, n_stale, status),
         "n_failed": n_failed,
         "n_stale": n_stale,
-        "n_dags": n_dags,
         "held": _held(user, repository),
     }
     if user.has_perm(errors.MAY_VIEW):
         shown |= _files(repository, failed)
     if user.has_perm("metadata.view_dag"):
-        shown |= _dags(repository, dags, stale)
+        shown |= _stale_dags(repository, stale)
     if user.has_perm(MAY_VIEW_SYNCS):
         syncs = counted_syncs(SyncRun.objects.filter(repository=repository).order_by("-id"))[:SHOWN_SYNCS]
         shown |= {
@@ -161,9 +181,8 @@ def _by_state(repository: Repository) -> list[tuple[str, int]]:
     return [(states.file_state(state), counted[state]) for state in FileState.values if state in counted]
 
 
-def _dags(repository: Repository, dags: QuerySet[Dag], stale: QuerySet[Dag]) -> dict[str, Any]:
+def _stale_dags(repository: Repository, stale: QuerySet[Dag]) -> dict[str, Any]:
     return {
-        "may_view_dags": True,
         "stale": [
             {
                 "uid": dag.uid,
@@ -174,11 +193,6 @@ def _dags(repository: Repository, dags: QuerySet[Dag], stale: QuerySet[Dag]) -> 
             for dag in stale.defer("spec", "source")[:SHOWN_ROWS]
         ],
         "stale_url": _list_of("metadata_dag", repository=repository.name, stale="yes"),
-        "dags": [
-            {"uid": uid, "url": display.page_of("metadata_dag", uid), "name": display.shortened(name, 80)}
-            for uid, name in dags.values_list("uid", "name")[:SHOWN_ROWS]
-        ],
-        "dags_url": _list_of("metadata_dag", repository=repository.name),
     }
 
 
@@ -190,14 +204,17 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() else None
 
 
-def _facts(repository: Repository, dags: int, failed: int, stale: int, last: Any) -> list[tuple[str, Any]]:
-    """Return (label, value) of the observed fields that have something to say. `last`: the running sync, or the last one."""
+def _facts(
+    repository: Repository, dags: int, failed: int, stale: int, status: SyncStatus
+) -> list[tuple[str, Any]]:
+    """Return (label, value) of the observed fields that have something to say beyond the line of `status`."""
+    last = status.run
     good, attempted = repository.last_good_commit, repository.last_commit
     facts = [
-        ("State", states.repository_state(repository)),
-        ("URL", repository.shown_url),
+        ("State", "" if status.word == states.word(repository) else states.repository_state(repository)),
+        ("URL", display.copyable(repository.shown_url)),
         ("Reason", repository.reason),
-        ("Message", repository.message),
+        ("Message", "" if repository.message == status.text else repository.message),
         ("What to do", remedy(repository.reason)),
         ("DAGs", f"{dags}, {stale} of them stale" if stale else dags),
         ("Failed files", failed),

@@ -14,7 +14,7 @@ from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
 from gitsync.access import CONNECTIONS, usable_connections
-from gitsync.admin import git_links, panel, states
+from gitsync.admin import git_links, panel, repository_tabs, states
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
 from gitsync.admin.form_check import FormCheckViews
@@ -164,11 +164,18 @@ class RepositoryAdmin(ChangePageAdmin):
             return {"form_check_url": reverse("admin:gitsync_repository_check_new")}
         # The stored row, without the values of a form that failed validation.
         stored = Repository.objects.filter(pk=obj.pk).first() or obj
-        return {
+        tab = repository_tabs.chosen(request)
+        shown = {
             "title": stored.name,
             "subtitle": None,
-            **page_context(request, stored, may_change=self.has_change_permission(request)),
+            "tab": tab,
+            "tabs": repository_tabs.tabs(request.user, stored, tab),
             "declared_where": declared_where(stored) if _is_declared(stored) else "",
+        }
+        if tab == repository_tabs.STATUS:
+            return shown | page_context(request, stored, may_change=self.has_change_permission(request))
+        return {
+            **shown,
             "form_check_url": reverse("admin:gitsync_repository_check_form", args=[obj.pk]),
         }
 

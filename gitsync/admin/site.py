@@ -35,9 +35,15 @@ class Site(AdminSite):
         return [*discover_pages().urls(self), *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the variables of every page, among them `areas`, the navigation."""
+        """Return the variables of every page, among them `areas`, the navigation, and the tabs of a repository's list."""
+        from gitsync.admin import repository_tabs
+
         context = super().each_context(request)
-        return {**context, "areas": navigation.areas(request, context["available_apps"])}
+        return {
+            **context,
+            "areas": navigation.areas(request, context["available_apps"]),
+            **repository_tabs.of_list(request),
+        }
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # the stubs know templates only
         """Redirect to the first area, the overview, or say that the user may view nothing."""

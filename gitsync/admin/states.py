@@ -53,6 +53,11 @@ def repository_state(repository: Repository) -> SafeString:
     return badge(*REPOSITORY[shown_state(repository)])
 
 
+def word(repository: Repository) -> str:
+    """Return the word of the repository's state."""
+    return REPOSITORY[shown_state(repository)][1]
+
+
 def sync_state(run: SyncRun) -> SafeString:
     """Return the badge of the sync's state."""
     state = SyncState(run.state)

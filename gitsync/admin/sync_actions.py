@@ -10,6 +10,7 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
+    HttpResponseNotModified,
     HttpResponseRedirect,
     JsonResponse,
 )
@@ -102,9 +103,16 @@ class SyncViews(Views):
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def status(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return a repository's panel as JSON; see `panel.of_repository`."""
+        """Return a repository's panel as JSON; see `panel.of_repository`.
+
+        A settled panel has an ETag, and is not sent again while nothing has changed (304).
+        """
         repository = self.seen(request, pk=pk)
-        return JsonResponse(panel.of_repository(request, repository, asked_for(request, pk)))
+        etag = panel.etag(repository)
+        if request.headers.get("If-None-Match") == etag:
+            return HttpResponseNotModified(headers={"ETag": etag})
+        shown = panel.of_repository(request, repository, asked_for(request, pk))
+        return JsonResponse(shown, headers={"ETag": etag} if shown["settled"] else None)
 
     def asked(self, request: HttpRequest) -> HttpResponse:
         """Show the outcome of the session's last request for several repositories."""

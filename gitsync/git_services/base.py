@@ -52,6 +52,8 @@ class GitService(ABC):
     hosts: ClassVar[Mapping[str, str]]
     words: ClassVar[tuple[str, ...]]  # words in the host name of a self-hosted service
     paths: ClassVar[PagePaths]
+    # Where a webhook is added on the service's pages, and what is entered there; shown, as in docs/operate/webhooks.md.
+    webhook_steps: ClassVar[str]
 
     @abstractmethod
     def is_sender(self, headers: Headers) -> bool:

@@ -36,6 +36,9 @@ class Bitbucket(GitService):
     hosts = {CLOUD: CLOUD, f"altssh.{CLOUD}": CLOUD}
     words = ("bitbucket", "stash")
     paths = DATA_CENTER_PATHS
+    webhook_steps = (
+        "At Bitbucket: Repository settings, Webhooks, Add or Create webhook. Trigger: Repository push."
+    )
 
     def is_sender(self, headers: Headers) -> bool:
         return "X-Event-Key" in headers

@@ -22,6 +22,9 @@ class Gitea(GitService):
     hosts = {"codeberg.org": "codeberg.org", "gitea.com": "gitea.com"}
     words = ("gitea", "forgejo")
     paths = PagePaths("commit/{sha}", "src/commit/{sha}/{path}", "#L{line}", "compare/{from_sha}...{to_sha}")
+    webhook_steps = (
+        "At Gitea or Forgejo: Settings, Webhooks, Add webhook. POST, application/json. Events: Push, Delete."
+    )
 
     def is_sender(self, headers: Headers) -> bool:
         return "X-Gitea-Event" in headers or "X-Forgejo-Event" in headers

@@ -20,6 +20,10 @@ class GitHub(GitService):
     hosts = {"github.com": "github.com", "ssh.github.com": "github.com"}
     words = ("github",)
     paths = PagePaths("commit/{sha}", "blob/{sha}/{path}", "#L{line}", "compare/{from_sha}...{to_sha}")
+    webhook_steps = (
+        "At GitHub: Settings, Webhooks, Add webhook. "
+        "Content type: application/json. Events: just the push event."
+    )
 
     def is_sender(self, headers: Headers) -> bool:
         return "X-GitHub-Event" in headers

@@ -32,6 +32,10 @@ class GitLab(GitService):
     hosts = {"gitlab.com": "gitlab.com", "altssh.gitlab.com": "gitlab.com"}
     words = ("gitlab",)
     paths = PagePaths("-/commit/{sha}", "-/blob/{sha}/{path}", "#L{line}", "-/compare/{from_sha}...{to_sha}")
+    webhook_steps = (
+        "At GitLab: Settings, Webhooks, Add new webhook. "
+        "The secret is the Secret token. Triggers: Push events, Tag push events."
+    )
 
     def is_sender(self, headers: Headers) -> bool:
         return "X-Gitlab-Event" in headers

@@ -17,6 +17,12 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _UNPROVEN = (DeliveryOutcome.UNSIGNED, DeliveryOutcome.SIGNATURE, DeliveryOutcome.SECRET)
 
 
+def webhook_steps(repository: Repository) -> str:
+    """Return how a webhook is added at the repository's git service; "" if the service is unknown."""
+    found = _page(repository)
+    return found[0].webhook_steps if found else ""
+
+
 def commit_url(repository: Repository, sha: str) -> str:
     """Return the URL of a commit's page, or "" if it is unknown."""
     found = _page(repository)

@@ -27,6 +27,13 @@ def log_in(page: Page, service: Service) -> None:
     expect(page.get_by_role("link", name="Repositories", exact=True).first).to_be_visible()
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab of the page of a row."""
+    page.get_by_role("navigation", name="Parts of this page").get_by_role(
+        "link", name=name, exact=True
+    ).click()
+
+
 def add_repository(page: Page, name: str, url: str, credential: str = "") -> None:
     page.goto("/admin/gitsync/repository/add/")
     page.get_by_label("Name").fill(name)

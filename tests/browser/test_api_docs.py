@@ -43,5 +43,15 @@ def test_a_token_is_created_and_used_on_the_documentation_page(page: Page, servi
     expect(result.locator(".response-col_status").last).to_contain_text("200")
     expect(result).to_contain_text('"superuser": true')
 
+    follows_the_theme_and_links_back(page)
     assert {host for host in hosts if host} == {service.url.removeprefix("http://")}
     assert token not in service.log
+
+
+def follows_the_theme_and_links_back(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_class("dark-mode")
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).not_to_have_class("dark-mode")
+    page.get_by_role("navigation", name="Back").get_by_role("link", name="kiok").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Overview")

@@ -10,7 +10,7 @@ from django.contrib.admin.utils import quote
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.service import Service
-from tests.browser.test_admin import RESULT_MS, add_repository, log_in
+from tests.browser.test_admin import RESULT_MS, add_repository, log_in, open_tab
 from tests.support.servers.repositories import WorkRepo
 
 TASKS = 500
@@ -94,13 +94,15 @@ def the_small_one(page: Page) -> None:
     load = graph.get_by_role("link", name="load, shell task")
     expect(load).to_be_visible()
     expect(graph.get_by_role("link", name=re.compile("^clean_up_.*before, http task"))).to_contain_text("…")
-    expect(graph.locator("path.kiok-edge")).to_have_count(3)
+    expect(graph.locator(".kiok-edges path")).to_have_count(3)
 
     # The words that go with it: fire times, coloured source that reads as written, lines that can be linked to.
+    open_tab(page, "Details")
     expect(page.locator(".field-next_fire_times")).to_contain_text("At 5 minutes past the hour")
     expect(page.locator(".field-next_fire_times time").first).to_have_attribute(
         "datetime", re.compile(r":05:00")
     )
+    open_tab(page, "Source")
     source = page.get_by_role("region", name="Source as authored").locator("pre")
     assert source.evaluate("pre => pre.textContent") == SMALL
     expect(source.locator(".kiok-code-comment")).to_have_text("# the last")
@@ -108,18 +110,20 @@ def the_small_one(page: Page) -> None:
     expect(page.locator("#L4:target")).to_have_count(1)
 
     # A task leads to its row.
+    open_tab(page, "Graph")
     graph.scroll_into_view_if_needed()
     load.click()
     expect(page.locator("tr:target th")).to_have_text("load")
 
     # By keyboard alone: into the graph, from task to task, and to the row.
+    open_tab(page, "Graph")
     graph.focus()
     page.keyboard.press("Tab")
     focused = page.locator("a.kiok-node:focus")
     expect(focused).to_have_count(1)
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    expect(focused).to_have_attribute("aria-label", "extract, shell task")
+    expect(focused).to_have_accessible_name("extract, shell task")
     expect(page.locator(".kiok-edge-lit")).to_have_count(2)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -198,24 +202,24 @@ def the_large_one(page: Page) -> None:
 
 
 OVERLAPS = """() => {
-  const boxes = [...document.querySelectorAll('.kiok-box')].map((box) => box.getBoundingClientRect());
+  const boxes = [...document.querySelectorAll('a.kiok-node use')].map((box) => box.getBoundingClientRect());
   return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(
     (b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom));
 }"""
 
 NAMES_BEYOND_THEIR_BOX = """() => [...document.querySelectorAll('a.kiok-node')].filter((node) =>
   node.querySelector('.kiok-name').getBoundingClientRect().right
-    > node.querySelector('.kiok-box').getBoundingClientRect().right).map((node) => node.textContent)"""
+    > node.querySelector('use').getBoundingClientRect().right).map((node) => node.textContent)"""
 
 ALL_IN_FRAME = """() => {
   const frame = document.querySelector('.kiok-graph').getBoundingClientRect();
-  return [...document.querySelectorAll('.kiok-box')].map((box) => box.getBoundingClientRect()).every((box) =>
+  return [...document.querySelectorAll('a.kiok-node use')].map((box) => box.getBoundingClientRect()).every((box) =>
     box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom);
 }"""
 
 FOCUS_IN_FRAME = """() => {
   const frame = document.querySelector('.kiok-graph').getBoundingClientRect();
-  const box = document.activeElement.querySelector('.kiok-box').getBoundingClientRect();
+  const box = document.activeElement.querySelector('use').getBoundingClientRect();
   return box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
 }"""
 
@@ -229,6 +233,7 @@ def versions_side_by_side(page: Page, work_repo: WorkRepo) -> None:
             "1 updated", timeout=RESULT_MS
         )
     open_dag(page, "team/small.yaml")
+    open_tab(page, "Versions")
     changes = page.get_by_role("region", name="Versions")
     expect(changes.get_by_role("heading", name="from version 2 to version 3")).to_be_visible()
     expect(changes.locator("del mark").last).to_have_text("6m")

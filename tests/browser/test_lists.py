@@ -84,6 +84,39 @@ ON_A_PHONE = """() => {
 }"""
 
 
+# The faults of any page: sideways scrolling, and elements beyond the right edge outside a box that scrolls.
+ON_ANY_PAGE = """() => {
+  const faults = [];
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) faults.push(`the page scrolls sideways: ${root.scrollWidth}`);
+  const scrolls = at =>
+    at && at.id !== "content" && (["auto", "scroll"].includes(getComputedStyle(at).overflowX) || scrolls(at.parentElement));
+  for (const at of document.querySelectorAll("#content :not(#result_list *, .kiok-graph *)")) {
+    const { right, width } = at.getBoundingClientRect();
+    if (width && right > root.clientWidth + 1 && !scrolls(at.parentElement))
+      faults.push(`beyond the screen by ${right - root.clientWidth} px: ${at.outerHTML.slice(0, 150)}`);
+  }
+  return faults;
+}"""
+# The tabs of a row's page, by the name of the list.
+TABS = {
+    "metadata_dag": ("tasks", "runs", "versions", "source", "details"),
+    "metadata_dagversion": ("graph", "tasks", "source", "details"),
+    "metadata_dagrun": ("details",),
+    "gitsync_repository": ("settings",),
+}
+LARGE = "?q=customer_lifetime_value/load.yaml"  # a DAG of 500 tasks
+OTHER_PAGES = (
+    *("/admin/gitsync/overview/", "/admin/gitsync/errors/", "/admin/gitsync/system/"),
+    *(
+        "/admin/gitsync/search/?q=orders",
+        "/admin/gitsync/repository/add/",
+        "/admin/connections/connection/add/",
+    ),
+    *("/admin/metadata/dag/?repository=billing", "/admin/auth/user/add/"),
+)
+
+
 @pytest.fixture
 def page(platform_service: Service, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(base_url=platform_service.url)
@@ -119,3 +152,31 @@ def test_every_list_fits_the_screen(page: Page) -> None:
             faults += [f"{shown.name} at {PHONE_WIDTH} px, {scheme}: {fault}" for fault in found[:5]]
     assert not faults, "\n".join(faults)
     assert filled >= FILLED
+
+
+def test_every_other_page_fits_the_screen(page: Page) -> None:
+    """The page of a row of each list, with its tabs, and the pages that are no lists."""
+    faults: list[str] = []
+    for address in [*OTHER_PAGES, *rows_of_lists(page)]:
+        page.goto(address)
+        for width in (*WIDTHS, PHONE_WIDTH):
+            page.set_viewport_size({"width": width, "height": 844})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                found = page.evaluate(ON_ANY_PAGE)
+                faults += [f"{address} at {width} px, {scheme}: {fault}" for fault in found[:5]]
+    assert not faults, "\n".join(faults)
+
+
+def rows_of_lists(page: Page) -> list[str]:
+    """Return the addresses of the first row's page of each list, and of its tabs; of DAGs and runs, a large one."""
+    found: list[str] = []
+    for shown in lists():
+        name = shown.name.removesuffix("_changelist")
+        page.goto(shown.address + (LARGE if name in ("metadata_dag", "metadata_dagrun") else ""))
+        link = page.locator("#result_list tbody th a").first
+        if link.count():
+            address = str(link.get_attribute("href")).partition("?")[0]
+            found += [address, *(f"{address}?tab={tab}" for tab in TABS.get(name, ()))]
+    assert len(found) > 20
+    return found

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.path_operator import PASSWORD, Operator
 from tests.browser.path_steps import Step, steps
 from tests.browser.service import Service
-from tests.browser.test_admin import HELLO, RESULT_MS, WORLD, log_in
+from tests.browser.test_admin import HELLO, RESULT_MS, WORLD, log_in, open_tab
 from tests.support.documents import ROOT
 from tests.support.servers.https import HttpsServer
 from tests.support.servers.repositories import WorkRepo
@@ -112,9 +112,10 @@ def try_the_connection(operator: Operator, step: Step) -> None:
 def see_the_first_sync(operator: Operator, step: Step) -> None:
     line = operator.status.locator("[data-sync-part=line]")
     expect(line).to_contain_text(step("in sync"), timeout=RESULT_MS)
-    dags = operator.status.get_by_role("region", name=step("DAGs"), exact=True)
-    assert step("team/dags/hello.yaml").endswith(step("dags/hello.yaml"))
-    expect(dags.get_by_role("link", name="team/dags/hello.yaml")).to_be_visible()
+    open_tab(operator.page, step("DAGs"))
+    row = operator.page.locator("#result_list tbody tr")
+    expect(row).to_contain_text(step("dags/hello.yaml"))
+    expect(row.get_by_role("link", name=step("hello"), exact=True)).to_be_visible()
 
 
 @way("Have pushes delivered")
@@ -125,6 +126,7 @@ def have_pushes_delivered(operator: Operator, step: Step) -> None:
     page.goto("/admin/connections/connection/add/")
     operator.add_connection(step, "team-hook", "Secret", step("secret=<the secret>"))
     operator.open_repository()
+    open_tab(page, step("Settings"))
     page.get_by_label(step("Webhook secret")).select_option("team-hook")
     operator.press("Save")
     hook = operator.status.get_by_role("region", name=step("Webhook"), exact=True)
@@ -184,6 +186,7 @@ def try_it_out(operator: Operator, step: Step) -> None:
     expect(plan).to_contain_text(step("1 DAG would be pruned"), timeout=RESULT_MS)
     expect(plan).to_contain_text(step("Nothing was written."))
     plan.get_by_role("link", name=step("team/dags/report.yaml")).click()
+    open_tab(operator.page, "Source")
     expect(operator.content).to_contain_text("./collect.sh")
 
 
@@ -219,6 +222,7 @@ def let_the_team_in(operator: Operator, step: Step) -> None:
     expect(page.get_by_text("was changed successfully")).to_be_visible()
 
     operator.open_repository()
+    open_tab(page, "Settings")
     page.get_by_label(step("Visible to groups")).select_option(label="data-team")
     operator.press("Save")
     expect(page.get_by_text("was changed successfully")).to_be_visible()

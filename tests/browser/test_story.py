@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import complaints_of
 from tests.browser.service import Service
-from tests.browser.test_admin import HELLO, RESULT_MS, click_sync_now, expect_without_reload, log_in
+from tests.browser.test_admin import HELLO, RESULT_MS, click_sync_now, expect_without_reload, log_in, open_tab
 from tests.sandbox.javac import compile_jar
 from tests.support.servers.https import HttpsServer
 from tests.support.servers.repositories import WorkRepo
@@ -132,9 +132,10 @@ class Story:
         expect(self.line).to_contain_text("the server has no such repository")
         expect(self.status).to_contain_text("repository_not_found")
         expect(self.status).to_contain_text("Correct the url; check the account's permissions.")
-        self.overview_shows("failing", "repository_not_found")
+        self.overview_shows("failing", "the server has no such repository")
 
     def with_the_right_url_its_dags_appear(self) -> None:
+        open_tab(self.page, "Settings")
         self.save_with_url(self.remote.url("dags.git"))
         self.overview_shows("in sync", self.good_commit[:10])
         expect(self.cell("DAGs")).to_have_text("4")
@@ -142,12 +143,13 @@ class Story:
         expect(self.status.get_by_role("row").filter(has_text="4 created")).to_be_visible()
         click_sync_now(self.page)
         expect_without_reload(self.page, "nothing new")
-        for uid in ("nightly.jar::nightly", "hello.yaml", "regional.py::regional", "warehouse.yaml"):
-            expect(self.status.get_by_role("link", name=f"team/dags/{uid}")).to_be_visible()
+        open_tab(self.page, "DAGs")
+        for name in ("nightly", "hello", "regional", "warehouse"):
+            expect(self.page.get_by_role("link", name=name, exact=True)).to_be_visible()
 
     def a_dag_shows_its_graph_tasks_and_source(self) -> None:
         page = self.page
-        self.status.get_by_role("link", name="team/dags/regional.py::regional").click()
+        page.get_by_role("link", name="regional", exact=True).click()
         graph = page.get_by_role("list", name="Tasks", exact=True)
         tasks = [f"load_{region}" for region in REGIONS] + ["begin", "tell"]
         expect(graph.get_by_role("listitem")).to_have_count(len(tasks))
@@ -167,6 +169,7 @@ class Story:
             .first
         )
         expect(row).to_be_in_viewport()
+        open_tab(page, "Source")
         expect(page.locator("#content")).to_contain_text("from lib.regions import REGIONS")
         page.get_by_role("link", name="team", exact=True).first.click()
         expect(page).to_have_url(re.compile(r"/gitsync/repository/\d+/change/"))
@@ -182,7 +185,8 @@ class Story:
         expect(error).to_contain_text("team/dags/warehouse.yaml of commit")
         expect(error).to_contain_text(self.good_commit[:10])
         error.get_by_role("link", name="team/dags/warehouse.yaml").click()
-        expect(self.page.locator(".field-freshness")).to_contain_text("stale")
+        expect(self.page.locator(".kiok-summary")).to_contain_text("stale")
+        open_tab(self.page, "Tasks")
         expect(self.page.get_by_role("region", name="Table of tasks")).to_contain_text("merge")
         self.open_repository()
         expect(self.status.get_by_role("region", name="Failed files")).to_contain_text(
@@ -203,6 +207,7 @@ class Story:
         self.overview_shows("in sync", self.good_commit[:10])
         self.page.goto("/admin/metadata/dag/")
         self.page.locator("#result_list").get_by_role("link", name="regional", exact=True).click()
+        open_tab(self.page, "Versions")
         changes = self.page.get_by_role("region", name="Versions", exact=True)
         expect(changes.locator("del mark").filter(has_text="90000")).to_be_visible()
         expect(changes.locator("ins mark").filter(has_text="45000")).to_be_visible()
@@ -233,6 +238,7 @@ class Story:
         expect(plan).to_contain_text("1 DAG would be pruned; 3 are unchanged.", timeout=RESULT_MS)
         expect(plan).to_contain_text("Nothing was written.")
         plan.get_by_role("link", name="team/dags/warehouse.yaml").click()
+        open_tab(page, "Tasks")
         expect(page.get_by_role("region", name="Table of tasks")).to_contain_text("merge")
         expect(self.cell("DAGs")).to_have_text("4")
 
@@ -250,6 +256,7 @@ class Story:
         row = page.get_by_role("row").filter(has_text="team · dags/warehouse.yaml")
         expect(row).to_have_count(1)
         row.get_by_role("link").first.click()
+        open_tab(page, "Tasks")
         expect(page.locator("#content")).to_contain_text("merge")
 
     def it_is_removed_while_its_remote_is_down(self) -> None:
@@ -257,6 +264,7 @@ class Story:
         self.remote.stop()
         self.overview_shows("failing")
         self.open_repository()
+        open_tab(page, "Settings")
         page.get_by_role("link", name="Delete").click()
         expect(page.locator("#content")).to_contain_text("This also deletes its 3 DAGs")
         expect(page.locator("#content")).to_contain_text("The remote is neither contacted nor changed")

@@ -20,6 +20,7 @@ from django.utils import timezone
 DAGS = 150
 BROKEN = 28
 LARGE_DAG_TASKS = 500
+LARGE_DAGS = (20, 22)  # places in the list of files
 LONGEST_PATH = 150  # characters
 
 REPOSITORIES = (
@@ -38,6 +39,7 @@ _SCHEDULES = (
     *("*/5 * * * *", "0 * * * *", "0 6 * * *", "30 7 * * 1-5", "0 4 * * 1", "0 3 1 * *", None),
     *("15 */4 * * *", "0 6,18 * * MON-FRI", "7-59/13 2 * 1,4,7,10 *"),
 )
+_TYPES = ("shell", "python", "shell", "trino", "http")
 _PROBLEMS = (
     "unknown key `require`: did you mean `requires`?",
     "ModuleNotFoundError: No module named 'lib.calendars'. The repository has lib/calendar.py.",
@@ -95,6 +97,7 @@ class _PlatformRows:
         for run in runs.all():  # the column is set when a row is added
             run.created_at = run.started_at or self._now
             run.save(update_fields=["created_at"])
+        self._store("metadata.TaskRun", self._task_runs())
         self._accounts()
 
     def _store(self, label: str, rows: Iterator[dict[str, Any]]) -> None:
@@ -224,11 +227,11 @@ class _PlatformRows:
                 "repository": name,
                 "source_path": path,
                 "schedule": _SCHEDULES[number % len(_SCHEDULES)],
-                "spec": _spec(path, LARGE_DAG_TASKS if number in (20, 21) else 3 + number % 9),
+                "spec": _spec(path, _tasks(number)),
                 "spec_hash": _sha(path) + "0" * 24,
                 "version": 1 + number % 7,
                 "commit_sha": _sha(name),
-                "source": f"dag:\n  id: {_dag_id(path)}\n",
+                "source": None if path.endswith(".jar") else _source(path, _tasks(number)),
                 "stale_since": self._ago(hours=2 * number + 1) if stale else None,
                 "stale_reason": _PROBLEMS[number % len(_PROBLEMS)] if stale else None,
                 "created_at": self._ago(days=200),
@@ -266,6 +269,35 @@ class _PlatformRows:
                 if state in ("PENDING", "RUNNING")
                 else begun + timedelta(seconds=97 * age + 40),
             }
+
+    def _task_runs(self) -> Iterator[dict[str, Any]]:
+        """Yield the tasks of the newest run of each large DAG: some failed, some running, some not started yet."""
+        for number in LARGE_DAGS:
+            uid = self._uid(number)
+            run = apps.get_model("metadata.DagRun").objects.filter(uid=uid).latest("created_at")
+            for at in range(LARGE_DAG_TASKS):
+                state = (
+                    "FAILED"
+                    if at % 97 == 40
+                    else "SUCCESS"
+                    if at < 300
+                    else "RUNNING"
+                    if at < 320
+                    else "PENDING"
+                )
+                begun = None if state == "PENDING" else self._ago(minutes=50, seconds=-5 * at)
+                yield {
+                    "dag_run_id": run.pk,
+                    "uid": uid,
+                    "task_id": _task_id(at),
+                    "state": state,
+                    "started_at": begun,
+                    "finished_at": begun + timedelta(seconds=3 + at % 40)
+                    if begun and state != "RUNNING"
+                    else None,
+                    "exit_code": {"SUCCESS": 0, "FAILED": 7}.get(state),
+                    "log": "" if state == "PENDING" else "INFO loaded 12 000 rows\n" * (1 + at % 20),
+                }
 
     def _channels(self) -> Iterator[dict[str, Any]]:
         for number, name in enumerate(REPOSITORIES):
@@ -314,21 +346,42 @@ def _dag_id(path: str) -> str:
     return "_".join(path.partition(".")[0].split("/")[-2:])
 
 
+def _tasks(number: int) -> int:
+    return LARGE_DAG_TASKS if number in LARGE_DAGS else 3 + number % 9
+
+
 def _title(path: str) -> str:
     return " ".join(path.rpartition(".")[0].split("/")[-2:]).replace("_", " ").capitalize()[:80]
 
 
 def _spec(path: str, tasks: int) -> dict[str, Any]:
-    listed = [
-        {
-            "id": f"step_{at}",
-            "type": "shell",
-            "script": "./run.sh",
-            "requires": [f"step_{at - 1}"] if at else [],
-        }
-        for at in range(tasks)
-    ]
+    """Return a spec in layers of ten tasks; each task requires one or two of the layer before."""
+    listed = []
+    for at in range(tasks):
+        before = [at - 10, at - 9][: 1 + at % 2] if at >= 10 else [0][:at]
+        listed.append(
+            {
+                "id": _task_id(at),
+                "type": _TYPES[at % len(_TYPES)],
+                "script": "./bin/load --table staging.orders --date #{date}",
+                "requires": [_task_id(one) for one in before if one < at],
+                "timeoutMs": 300_000,
+                "config": {"queue": "batch", "slot": str(at % 4)},
+            }
+        )
     return {"id": _dag_id(path), "name": _dag_id(path), "tasks": listed}
+
+
+def _task_id(number: int) -> str:
+    return f"aggregate_orders_by_region_and_currency_{number}" if number % 9 == 5 else f"load_orders_{number}"
+
+
+def _source(path: str, tasks: int) -> str:
+    lines = ["dag:", f"  id: {_dag_id(path)}", "tasks:"]
+    for task in _spec(path, tasks)["tasks"]:
+        lines += [f"- id: {task['id']}", f"  type: {task['type']}", f"  script: {task['script']}"]
+        lines += [f"  requires: [{', '.join(task['requires'])}]", "  timeout: 5m"]
+    return "\n".join(lines) + "\n"
 
 
 def _sha(text: str) -> str:

@@ -22,8 +22,8 @@ def client_of(*codenames: str) -> Client:
     return client
 
 
-def text(browser: Client, address: str) -> str:
-    answer = browser.get(address)
+def text(browser: Client, address: str, query: dict[str, str] | None = None) -> str:
+    answer = browser.get(address, query or {})
     assert answer.status_code == 200, address
     return answer.content.decode()
 

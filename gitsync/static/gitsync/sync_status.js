@@ -1,16 +1,18 @@
 "use strict";
 // Updates the parts of each status panel from the server until the server reports it as settled. A panel with
-// `data-goes-on` is then polled less often, for changes that were not requested on this page.
+// `data-goes-on` goes on, for changes that were not requested on this page, such as by a webhook; the server then only
+// compares an ETag.
 // Without this script a reload updates the page.
 (() => {
   const PAUSE_MS = 1000;
   const LONG_PAUSE_MS = 5000;
-  const SETTLED_PAUSE_MS = 10000;
+  const SETTLED_PAUSE_MS = 1500;
   const PATIENCE_MS = 120000;
 
   const watch = (panel) => {
     const goesOn = "goesOn" in panel.dataset;
     let began = Date.now();
+    let etag = "";
     const lost = panel.querySelector("[data-sync-part='lost']");
 
     const again = (failed) => {
@@ -29,11 +31,18 @@
       }
       let status;
       try {
-        const response = await fetch(panel.dataset.syncStatusUrl, { redirect: "error", cache: "no-store" });
+        const headers = etag ? { "If-None-Match": etag } : {};
+        const response = await fetch(panel.dataset.syncStatusUrl, { redirect: "error", cache: "no-store", headers });
+        if (response.status === 304) {
+          lost.hidden = true;
+          again(false);
+          return;
+        }
         if (!response.ok) {
           throw new Error(`status ${response.status}`);
         }
         status = await response.json();
+        etag = response.headers.get("ETag") || "";
       } catch {
         lost.hidden = false;
         again(true);

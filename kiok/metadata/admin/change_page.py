@@ -11,6 +11,10 @@ from django.http import HttpRequest, HttpResponse
 class ChangePageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
     """A ModelAdmin that passes `subtitle` and `details` to the template of a row's page."""
 
+    def title(self, obj: Any) -> str | None:  # noqa: ARG002
+        """Return the title of a row's page; None for Django's, such as "Change repository"."""
+        return None
+
     def subtitle(self, obj: Any) -> str:
         """Return the subtitle of a row's page."""
         return str(obj)
@@ -30,6 +34,7 @@ class ChangePageAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
     ) -> HttpResponse:
         stored = obj if change else None
         if stored is not None:
+            context["title"] = self.title(stored) or context["title"]
             context["subtitle"] = self.subtitle(stored)
         context |= self.details(request, stored)
         return super().render_change_form(request, context, add, change, form_url, obj)

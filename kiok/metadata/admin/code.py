@@ -38,17 +38,15 @@ _CLASSES: tuple[tuple[Any, str], ...] = (
 )
 
 
-def numbered(text: str, ending: str, anchor: str) -> SafeString:
-    """Return the text as a block of code; line 12 is `#<anchor>12`."""
+def numbered(text: str, ending: str) -> SafeString:
+    """Return the text as a block of code; line 12 is `#L12`."""
     shown = "\n".join(reveal_hidden(text[:MAX_CHARACTERS]).split("\n")[:MAX_LINES])
     lines = list(_lines(shown, ending))
     rest = len(text) - len(shown)
     left_out = len(text) > MAX_CHARACTERS or text.count("\n") >= MAX_LINES
-    mark = escape(anchor)
     # An f-string with escaped values: format_html for each of 40 000 lines takes seconds.
     block = "\n".join(
-        f'<a class="kiok-line-number" id="{mark}{number}" href="#{mark}{number}" data-line="{number}" tabindex="-1"'
-        f' aria-label="line {number}"></a>{line}'
+        f'<a id="L{number}" href="#L{number}" tabindex="-1" aria-label="line {number}"></a>{line}'
         for number, line in enumerate(lines, 1)
     )
     return format_html(

@@ -24,9 +24,9 @@ from kiok.metadata.admin import (
 )
 from kiok.metadata.admin.display import Tone
 from kiok.metadata.admin.filters import FreshnessFilter, LastRunFilter, RepositoryNameFilter, ScheduleFilter
-from kiok.metadata.admin.read_only import ReadOnlyAdmin
-from kiok.metadata.admin.run import run_state
 from kiok.metadata.admin.schedule_kinds import short_words
+from kiok.metadata.admin.tabs import TabbedAdmin
+from kiok.metadata.admin.task_runs import run_state
 from kiok.metadata.models import UID_LENGTH, Dag, DagRun, RunState
 
 # The order of the list: what needs attention first.
@@ -37,10 +37,19 @@ TROUBLE = Case(
     output_field=IntegerField(),
 )
 
+# The tabs of a DAG's page: name and necessary permission.
+TABS = {
+    "graph": ("Graph", ""),
+    "tasks": ("Tasks", ""),
+    "runs": ("Runs", "metadata.view_dagrun"),
+    "versions": ("Versions", "metadata.view_dagversion"),
+    "source": ("Source", ""),
+    "details": ("Details", ""),
+}
+
 
 @admin.register(Dag)
-class DagAdmin(ReadOnlyAdmin):
-    change_form_template = "admin/metadata/dag/change_form.html"
+class DagAdmin(TabbedAdmin):
     gone_template = "admin/metadata/dag/gone.html"
     list_display = ("dag", "state", "short_schedule", "next_run", "last_run")
     list_filter = (RepositoryNameFilter, FreshnessFilter, LastRunFilter, ScheduleFilter)
@@ -60,7 +69,7 @@ class DagAdmin(ReadOnlyAdmin):
             "Provenance",
             {
                 "fields": (
-                    *("origin", "repository_link", "source_link", "commit_sha", "image_digest"),
+                    *("origin", "repository_link", "source_link", "commit", "image_digest"),
                     *("spec_hash", "created_at", "updated_at"),
                 )
             },
@@ -126,7 +135,9 @@ class DagAdmin(ReadOnlyAdmin):
 
     @admin.display(description="unique id")
     def unique_id(self, dag: Dag) -> str:
-        return dag.uid  # without the field's help text, which the admin would render as HTML
+        return display.copyable(
+            dag.uid
+        )  # without the field's help text, which the admin would render as HTML
 
     @admin.display(description="repository", ordering="repository")
     def repository_link(self, dag: Dag) -> str:
@@ -135,6 +146,10 @@ class DagAdmin(ReadOnlyAdmin):
     @admin.display(description="source path")
     def source_link(self, dag: Dag) -> str:
         return provenance.source(dag.repository, dag.commit_sha, dag.source_path)
+
+    @admin.display(description="commit")
+    def commit(self, dag: Dag) -> str:
+        return display.copyable(dag.commit_sha)
 
     @admin.display(description="schedule", ordering="schedule")
     def cron(self, dag: Dag) -> str:
@@ -169,8 +184,36 @@ class DagAdmin(ReadOnlyAdmin):
             display.shortened(dag.stale_reason, 200),
         )
 
-    def details(self, request: HttpRequest, obj: Dag) -> dict[str, Any]:
-        return definition.of(obj.spec, obj.source, obj.source_path) | _history(request, obj.uid)
+    def title(self, obj: Dag) -> str:
+        return obj.name
+
+    def subtitle(self, obj: Dag) -> str:
+        return obj.uid
+
+    def tab_names(self, user: Any) -> dict[str, str]:
+        return {
+            key: name
+            for key, (name, permission) in TABS.items()
+            if not permission or user.has_perm(permission)
+        }
+
+    def tab_context(self, request: HttpRequest, obj: Dag, tab: str) -> dict[str, Any]:
+        if tab == "runs":
+            return run_history.of(obj.uid, request.user)
+        if tab == "versions":
+            return comparison.of(obj.uid, request.user, request.GET)
+        return definition.part(tab, obj.spec, obj.source, obj.source_path)
+
+    def summary(self, dag: Dag) -> list[tuple[str, str]]:
+        return [
+            ("State", self.freshness(dag)),
+            ("Schedule", self.short_schedule(dag)),
+            ("Next run", self.next_run(dag)),
+            ("Last run", self.last_run(dag)),
+            ("Version", str(dag.version)),
+            ("Repository", self.repository_link(dag)),
+            ("Commit", display.commit(dag.commit_sha)),
+        ]
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str

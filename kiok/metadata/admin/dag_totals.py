@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from kiok.metadata.admin.display import Tone, badge
+from kiok.metadata.admin.filters import NO_REPOSITORY
 from kiok.metadata.models import Dag, RunState
 
 
@@ -23,7 +24,14 @@ class ListTotal:
 
 
 def of(dags: QuerySet[Dag], chosen: Mapping[str, str]) -> list[ListTotal]:
-    """Return the totals of DAGs with `last_run_state`. `chosen`: the parameters of the list's URL. Takes one query."""
+    """Return the totals of DAGs with `last_run_state`. `chosen`: the parameters of the list's URL. Takes one query.
+
+    If the URL names a repository, its DAGs are counted.
+    """
+    repository = chosen.get("repository", "")
+    within = {"repository": repository} if repository else {}
+    if repository:
+        dags = dags.filter(repository="" if repository == NO_REPOSITORY else repository)
     numbers = dags.aggregate(
         every=Count("pk"),
         stale=Count("pk", filter=Q(stale_since__isnull=False)),
@@ -38,5 +46,6 @@ def of(dags: QuerySet[Dag], chosen: Mapping[str, str]) -> list[ListTotal]:
     )
     given = {name: value for name, value in chosen.items() if name in ("stale", "last_run") and value}
     return [
-        ListTotal(f"?{urlencode(query)}", badge(tone, words), given == query) for tone, words, query in totals
+        ListTotal(f"?{urlencode(within | query)}", badge(tone, words), given == query)
+        for tone, words, query in totals
     ]

@@ -1,4 +1,4 @@
-"""The definition of a DAG for `kiok/definition.html`: graph, tasks, source and spec."""
+"""The definition of a DAG or version by tabs, whose templates are in `kiok/`: graph, tasks, source, spec in details."""
 
 from __future__ import annotations
 
@@ -7,22 +7,41 @@ from typing import Any
 
 from kiok.metadata.admin import display, graph_picture
 from kiok.metadata.admin.code import ending_of, numbered
+from kiok.text import reveal_hidden
 
 SHOWN_TASKS = 1000
 SHOWN_REQUIREMENTS = 20
 CONFIG_CHARACTERS = 100
+MAX_SPEC_CHARACTERS = 1_000_000
 
 
-def of(spec: Mapping[str, Any], source: str | None, path: str) -> dict[str, Any]:
-    """Return the context of `kiok/definition.html`; `path` determines the language of the source."""
+def part(tab: str, spec: Mapping[str, Any], source: str | None, path: str) -> dict[str, Any]:
+    """Return the variables of the template of a tab. `path` determines the language of the source."""
+    match tab:
+        case "graph":
+            return {"graph": graph_picture.of(spec)}
+        case "tasks":
+            return _tasks(spec)
+        case "source":
+            return {"source": numbered(source, ending_of(path)) if source else ""}
+        case _:
+            return _spec(spec)
+
+
+def _tasks(spec: Mapping[str, Any]) -> dict[str, Any]:
     found = spec.get("tasks")
     tasks = [task for task in found if isinstance(task, dict)] if isinstance(found, list) else []
     return {
-        "graph": graph_picture.of(spec),
         "tasks": [_task(task) for task in tasks[:SHOWN_TASKS]],
         "tasks_left_out": max(0, len(tasks) - SHOWN_TASKS),
-        "source": numbered(source, ending_of(path), "L") if source else "",
-        "spec": numbered(display.spec_text(dict(spec)), "json", "J"),
+    }
+
+
+def _spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    text = display.spec_text(dict(spec))
+    return {
+        "spec": reveal_hidden(text[:MAX_SPEC_CHARACTERS]),
+        "spec_left_out": max(0, len(text) - MAX_SPEC_CHARACTERS),
     }
 
 

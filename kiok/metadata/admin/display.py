@@ -44,6 +44,15 @@ def commit(sha: str) -> str:
     return format_html('<code title="{}">{}</code>', sha, sha[:COMMIT_CHARACTERS])
 
 
+def copyable(text: str) -> str:
+    """Return the text with a button that copies it (copy.js)."""
+    if not text:
+        return NOTHING
+    return format_html(
+        '<code>{}</code> <button type="button" class="kiok-copy" data-copy>Copy</button>', text
+    )
+
+
 def age(when: datetime | None) -> str:
     """Return `3 minutes ago (14:02 UTC)`, or `in 3 minutes (…)`; with the date unless it is today.
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from kiok.metadata.admin import display
-from kiok.metadata.admin.run import run_state
+from kiok.metadata.admin.task_runs import duration, run_state
 from kiok.metadata.models import DagRun, RunState
 
 SHOWN_RUNS = 20
@@ -43,7 +43,7 @@ def _row(run: DagRun, older: DagRun | None) -> dict[str, Any]:
         "was_version": older.version if older and older.version != run.version else None,
         "trigger": run.trigger,
         "created": display.age(run.created_at),
-        "duration": display.duration(run.started_at, run.finished_at),
+        "duration": duration(run.state, run.started_at, run.finished_at),
     }
 
 

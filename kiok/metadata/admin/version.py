@@ -10,13 +10,14 @@ from django.http import HttpRequest
 
 from kiok.metadata.admin import comparison, definition, display, list_cells, provenance
 from kiok.metadata.admin.filters import RepositoryNameFilter
-from kiok.metadata.admin.read_only import ReadOnlyAdmin
+from kiok.metadata.admin.tabs import TabbedAdmin
 from kiok.metadata.models import DagVersion
+
+TABS = {"changes": "Changes", "graph": "Graph", "tasks": "Tasks", "source": "Source", "details": "Details"}
 
 
 @admin.register(DagVersion)
-class DagVersionAdmin(ReadOnlyAdmin):
-    change_form_template = "admin/metadata/dagversion/change_form.html"
+class DagVersionAdmin(TabbedAdmin):
     list_display = ("dag_cell", "version", "commit", "created")
     list_filter = (RepositoryNameFilter, "created_at")
     sortable_by = ("dag_cell", "commit", "created")
@@ -50,8 +51,26 @@ class DagVersionAdmin(ReadOnlyAdmin):
         path = _path(version.uid)
         return provenance.source(version.repository, version.commit_sha, path) if path else display.NOTHING
 
-    def details(self, request: HttpRequest, obj: DagVersion) -> dict[str, Any]:
-        return definition.of(obj.spec, obj.source, _path(obj.uid)) | _changes(obj, request.user)
+    def title(self, obj: DagVersion) -> str:
+        return f"Version {obj.version}"
+
+    def subtitle(self, obj: DagVersion) -> str:
+        return obj.uid
+
+    def tab_names(self, user: Any) -> dict[str, str]:  # noqa: ARG002
+        return TABS
+
+    def tab_context(self, request: HttpRequest, obj: DagVersion, tab: str) -> dict[str, Any]:
+        if tab == "changes":
+            return _changes(obj, request.user)
+        return definition.part(tab, obj.spec, obj.source, _path(obj.uid))
+
+    def summary(self, version: DagVersion) -> list[tuple[str, str]]:
+        return [
+            ("DAG", self.dag(version)),
+            ("Created", display.age(version.created_at)),
+            ("Commit", display.commit(version.commit_sha)),
+        ]
 
     class Media:
         css = {"all": ["kiok/dag.css"]}

@@ -112,7 +112,7 @@ def test_accounts_queue_and_log_need_the_permission_to_see_all(
 def test_a_connection_of_another_group_cannot_be_chosen_or_seen(
     vera: Client, root: Client, ours: Rows, theirs: Rows
 ) -> None:
-    page = f"/admin/gitsync/repository/{ours.repository.pk}/change/"
+    page = f"/admin/gitsync/repository/{ours.repository.pk}/change/?tab=settings"
     offered = re.findall(r'<option value="(\w+)"', vera.get(page).content.decode())
     assert "first" in offered
     assert "second" not in offered
@@ -134,7 +134,7 @@ def test_a_connection_of_another_group_cannot_be_chosen_or_seen(
 def test_without_the_view_permission_a_repository_keeps_its_connection(ours: Rows, theirs: Rows) -> None:
     Connection.objects.create(id="third")
     user = user_of(ours.group)
-    page = f"/admin/gitsync/repository/{ours.repository.pk}/change/"
+    page = f"/admin/gitsync/repository/{ours.repository.pk}/change/?tab=settings"
     assert 'value="third"' in logged_in(user).get(page).content.decode()
     user.user_permissions.remove(*Permission.objects.filter(content_type__app_label="connections"))
     shown = logged_in(User.objects.get(pk=user.pk)).get(page).content.decode()

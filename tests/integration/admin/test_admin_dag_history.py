@@ -20,11 +20,11 @@ def test_versions_are_compared_newest_against_the_one_before_or_as_chosen(browse
     make_dag(version=3)
     for number in (1, 2, 3):
         make_version(number, commit_sha=f"{number}" * 40)
-    shown = text(browser, *page_of())
+    shown = text(browser, *page_of(tab="versions"))
     assert "Changes from version 2 to version 3" in words(shown)
     assert "Version 2, commit 2222222222" in shown
     assert "<mark>2</mark>" in shown.split("<del>")[1].split("</del>")[0]
-    chosen = text(browser, *page_of(before="1", after="3"))
+    chosen = text(browser, *page_of(tab="versions", before="1", after="3"))
     assert "Changes from version 1 to version 3" in words(chosen)
     assert "<mark>1</mark>" in chosen.split("<del>")[1].split("</del>")[0]
 
@@ -34,7 +34,7 @@ def test_a_choice_of_versions_that_is_none_breaks_nothing(browser: Client, wante
     make_dag()
     make_version(1)
     make_version(2)
-    text(browser, *page_of(before=wanted, after=wanted))
+    text(browser, *page_of(tab="versions", before=wanted, after=wanted))
 
 
 def test_a_versions_own_page_shows_what_changed_since_the_one_before(browser: Client) -> None:
@@ -46,7 +46,8 @@ def test_a_versions_own_page_shows_what_changed_since_the_one_before(browser: Cl
     assert f'<a href="/admin/metadata/dagversion/{first.pk}/change/">version 1</a>' in shown
     assert "<del>" in shown
     assert shown.count("kiok-diff") == 2
-    assert 'aria-label="t, shell task"' in shown
+    graph = text(browser, f"/admin/metadata/dagversion/{third.pk}/change/", {"tab": "graph"})
+    assert "<title>t, shell task</title>" in graph
 
 
 def test_runs_are_shown_with_version_picture_and_version_changes(
@@ -60,7 +61,7 @@ def test_runs_are_shown_with_version_picture_and_version_changes(
         (2, "RUNNING", None),
     ):
         make_run(version, state, seconds)
-    shown = text(browser, *page_of())
+    shown = text(browser, *page_of(tab="runs"))
     runs = shown.split('id="dag-runs"')[1]
     assert "The last 4 runs: 1 running, 2 success, 1 failed." in runs
     assert runs.count("changed, was 1") == 1
@@ -101,9 +102,10 @@ def test_history_continues_after_a_dag_is_pruned_and_when_it_returns(
     work_repo.publish({"a.yaml": yaml_dag("a", "echo again")})
     sync()
     make_run(3, "FAILED", 1)
-    back = text(browser, *page_of())
+    back = text(browser, *page_of(tab="versions"))
     assert "is not registered" not in back
     assert "Changes from version 2 to version 3" in words(back)
+    back = text(browser, *page_of(tab="runs"))
     assert "The last 2 runs: 1 success, 1 failed." in back
     assert "changed, was 2" in back
 
@@ -118,10 +120,12 @@ def test_versions_and_runs_need_their_view_permissions(transactional_db: None) -
     user.user_permissions.set(Permission.objects.filter(codename__in=("view_dag", "view_all_repositories")))
     client = Client()
     client.force_login(user)
-    shown = text(client, *page_of())
-    assert "dag-graph" in shown
-    assert "dag-versions" not in shown
-    assert "dag-runs" not in shown
+    for tab in ("graph", "versions", "runs"):
+        shown = text(client, *page_of(tab=tab))
+        assert "dag-graph" in shown
+        assert "?tab=tasks" in shown
+        for hidden in ("dag-versions", "dag-runs", "?tab=versions", "?tab=runs"):
+            assert hidden not in shown
     assert client.get(page_of("gone/b.yaml")[0]).status_code == 302
 
 

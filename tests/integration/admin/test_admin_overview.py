@@ -20,7 +20,9 @@ from gitsync.admin.overview import COLUMNS, PAGE_SIZE
 from gitsync.models import FileState, Repository, RepositoryState, SourceFile, SyncRun, SyncState
 from gitsync.monitoring import health
 from kiok.cluster.models import LeaderLease
+from kiok.connections.models import Connection
 from tests.integration.conftest import Sync, yaml_dag
+from tests.support.dag_pages import make_dag
 from tests.support.record_pages import client_of
 from tests.support.servers.repositories import WorkRepo
 
@@ -94,7 +96,7 @@ def test_each_state_has_a_word_and_a_colour_in_its_row_and_the_totals(browser: C
         assert shown["parts"][part].strip() in page
     assert EVIL not in page
     assert EVIL not in json.dumps(shown)
-    assert html.escape(EVIL) in by_name["held"]["Reason"]
+    assert html.escape(EVIL) in by_name["held"]["Cause"]
 
 
 def test_a_sync_changes_the_cells_that_the_page_requests(
@@ -110,7 +112,7 @@ def test_a_sync_changes_the_cells_that_the_page_requests(
     after = cells(browser)["team"]
 
     assert "degraded" in after["State"]
-    assert "files_failed" in after["Reason"]
+    assert "1 file failed; 1 DAG keeps its last good version" in after["Cause"]
     assert work_repo.head()[:10] in after["Last good commit"]
     assert commit[:10] not in after["Last good commit"]
     assert "just now" in after["Last good commit"]
@@ -167,7 +169,7 @@ def test_the_overview_can_be_searched_and_filtered_by_state(browser: Client) -> 
     assert list(cells(browser, q="PAY")) == ["other", "payments"]
     assert list(cells(browser, q="example.org", state="failing")) == ["payments"]
     assert list(cells(browser, state="in_sync")) == ["orders"]
-    assert list(cells(browser, state="nonsense")) == ["orders", "other", "payments"]
+    assert list(cells(browser, state="nonsense")) == ["other", "payments", "orders"]
     assert status(browser, q="pay")["parts"]["summary"].startswith("3 repositories: 2 failing")
     shown = text(browser, q="pay", state="failing")
     assert f'data-overview-url="{STATUS}?q=pay&amp;state=failing&amp;page=1"' in shown
@@ -259,5 +261,53 @@ def test_the_overview_runs_no_inline_script(browser: Client) -> None:
 def test_the_labels_on_a_phone_are_those_of_the_columns() -> None:
     style = Path(str(finders.find("gitsync/overview.css"))).read_text(encoding="utf-8")
     labels = re.findall(r'td:nth-child\((\d)\)::before \{ content: "(.+?) "', style)
-    assert [label for _, label in labels] == [*COLUMNS[3:]]
-    assert [int(place) for place, _ in labels] == [*range(4, len(COLUMNS) + 1)]
+    assert [label for _, label in labels] == [*COLUMNS[3:-1]]  # the last one has buttons
+    assert [int(place) for place, _ in labels] == [*range(4, len(COLUMNS))]
+
+
+def test_the_worst_repositories_come_first_with_the_cause_and_what_is_served(browser: Client) -> None:
+    add("a-good", state=RepositoryState.IN_SYNC)
+    add("b-paused", paused_at=timezone.now(), pause_reason="frozen")
+    add("c-partly", state=RepositoryState.DEGRADED)
+    refused = "Connection refused (git.example.com:443)."
+    failing = add(
+        "d-bad",
+        state=RepositoryState.FAILING,
+        reason="unreachable",
+        message=refused,
+        last_good_commit="c" * 40,
+    )
+    make_dag("d-bad/a.yaml")
+    make_dag("d-bad/b.yaml")
+
+    shown = cells(browser)
+
+    assert list(shown) == ["d-bad", "c-partly", "a-good", "b-paused"]
+    cause = re.sub(r"<[^>]*>", " ", shown["d-bad"]["Cause"])
+    assert cause.split() == f"{refused} 2 DAGs still served at {'c' * 10}".split()
+    button = f'form="overview-sync" formaction="/admin/gitsync/repository/{failing.pk}/sync/"'
+    assert button in shown["d-bad"]["Action"]
+    assert shown["b-paused"]["Action"] == ""
+
+
+def test_first_steps_are_ticked_off_and_end_with_the_first_dag(browser: Client) -> None:
+    def done() -> list[bool]:
+        steps = status(browser)["parts"]["steps"]
+        return ["done" in step for step in steps.split("<li")[1:]]
+
+    assert done() == [False, False, False]
+    Connection.objects.create(id="key", type="git")
+    assert done() == [True, False, False]
+    add("team")
+    assert done() == [True, True, False]
+    make_dag("team/a.yaml")
+    assert status(browser)["parts"]["steps"] == ""
+    assert '<a class="button kiok-add" href="/admin/gitsync/repository/add/">' in text(browser)
+
+
+def test_a_user_who_may_only_view_gets_no_buttons_and_no_first_steps(transactional_db: None) -> None:
+    client = client_of("view_repository", "view_all_repositories")
+    assert status(client)["parts"]["steps"] == ""
+    assert "kiok-add" not in text(client)
+    add("team")
+    assert cells(client)["team"]["Action"] == ""

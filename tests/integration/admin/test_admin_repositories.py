@@ -71,12 +71,12 @@ def test_a_declared_repository_is_read_only_and_names_its_declaration(
 ) -> None:
     Repository.objects.update(managed_by=ManagedBy.CONFIG)
 
-    shown = browser.get(page(repository)).content.decode()
-
-    assert "kiok.gitsync.repos" in shown
-    assert "Here it is read-only" in shown
-    assert 'name="url"' not in shown
-    assert "Sync now" in shown
+    for tab in ("status", "settings"):
+        shown = browser.get(page(repository), {"tab": tab}).content.decode()
+        assert "kiok.gitsync.repos" in shown
+        assert "Here it is read-only" in shown
+        assert 'name="url"' not in shown
+    assert "Sync now" in browser.get(page(repository)).content.decode()
     assert browser.post(page(repository), values(repository, ref="other")).status_code == 403
     assert browser.post(f"{LIST}{repository.pk}/delete/", {"post": "yes"}).status_code == 403
     many = {"action": "delete_selected", "_selected_action": [str(repository.pk)], "post": "yes"}
@@ -237,3 +237,43 @@ def test_commits_and_failing_files_link_to_the_git_service(
     assert f'href="{at}/commit/{second}"' in shown
     assert source_url("team", second, "bad.yaml") == f"{at}/src/commit/{second}/bad.yaml"
     assert source_url("none", second, "bad.yaml") == ""
+
+
+def test_the_tabs_of_a_repository_are_its_page_and_its_lists(browser: Client, repository: Repository) -> None:
+    other = Repository.objects.create(name="other", url="https://git.example.org/other.git")
+    names = ["Status", "DAGs", "Files", "Syncs", "Settings"]
+    shown = browser.get(page(repository)).content.decode()
+    links = tabs_in(shown)
+    assert list(links) == names
+    for name in names:
+        at = browser.get(links[name]).content.decode()
+        assert tabs_in(at) == links
+        assert f'<a href="{html.escape(links[name])}" aria-current="page">{name}</a>' in at
+        assert "<h1>team</h1>" in at
+    assert 'name="url"' not in shown
+    assert 'name="url"' in browser.get(links["Settings"]).content.decode()
+    # A list that is not filtered by one repository has no tabs, nor has one of a repository that is not visible.
+    for address in (
+        "/admin/metadata/dag/",
+        "/admin/gitsync/syncrun/?repository__id__exact=999",
+        "/admin/gitsync/syncrun/?repository__id__exact=x",
+        f"/admin/gitsync/delivery/?repository__id__exact={other.pk}",
+    ):
+        assert tabs_in(browser.get(address).content.decode()) == {}
+
+
+def tabs_in(shown: str) -> dict[str, str]:
+    """Return the URLs of the tabs on a page, by name."""
+    found = re.search(r'<nav class="kiok-tabs".*?</nav>', shown, re.DOTALL)
+    links = re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', found[0]) if found else []
+    return {name: html.unescape(url) for url, name in links}
+
+
+def test_a_form_with_errors_is_shown_again_on_the_settings_tab(
+    browser: Client, repository: Repository
+) -> None:
+    answer = browser.post(page(repository), values(repository, url="not a url"))
+    shown = answer.content.decode()
+    assert answer.status_code == 200
+    assert 'class="errorlist"' in shown
+    assert 'value="not a url"' in shown

@@ -91,10 +91,10 @@ def test_an_edit_makes_it_due_and_keeps_the_observed_state(
 def test_the_name_is_fixed_once_it_has_synced(
     browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
 ) -> None:
-    assert 'name="name"' in browser.get(page(repository)).content.decode()
+    assert 'name="name"' in browser.get(page(repository), {"tab": "settings"}).content.decode()
     work_repo.publish({"a.yaml": yaml_dag("a")})
     sync()
-    assert 'name="name"' not in browser.get(page(repository)).content.decode()
+    assert 'name="name"' not in browser.get(page(repository), {"tab": "settings"}).content.decode()
 
     browser.post(page(repository), values(repository, name="other"))
 

@@ -16,7 +16,7 @@ from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 
 from gitsync import tasks
-from gitsync.models import QueuedSync, Repository, SyncRun
+from gitsync.models import Delivery, QueuedSync, Repository, SyncRun
 from gitsync.sync.lease import acquire, release
 from kiok.cluster.models import LeaderLease
 from tests.integration.conftest import Sync, yaml_dag
@@ -85,7 +85,7 @@ def test_the_button_returns_immediately_and_the_result_is_shown_later(
     done = status(browser, repository)
     assert done["settled"] is True
     assert "1 created" in done["parts"]["line"]
-    assert "team/a.yaml" in done["parts"]["body"]
+    assert "<dt>DAGs</dt><dd>1</dd>" in done["parts"]["body"]
     run = SyncRun.objects.get()
     assert (run.trigger, run.requested_by, run.full) == ("admin", "ada", False)
     entry = LogEntry.objects.get()
@@ -124,7 +124,7 @@ def test_a_failure_is_the_result_also_when_it_is_the_same_again(
         work()
         done = status(browser, repository)
         assert done["settled"] is True
-        assert "failing" in done["parts"]["body"]
+        assert "failing" in done["parts"]["line"] + done["parts"]["body"]
         assert "kiok-bad" in done["parts"]["line"]
     assert SyncRun.objects.get().repeats == 1
 
@@ -250,3 +250,26 @@ def test_status_costs_the_same_queries_for_2_and_for_20_requests(
         return len(captured)
 
     assert queries(2) == queries(20)
+
+
+def test_an_idle_panel_is_sent_again_only_after_a_change(
+    browser: Client, work_repo: WorkRepo, repository: Repository, sync: Sync
+) -> None:
+    work_repo.publish({"a.yaml": yaml_dag("a")})
+    sync()
+    Repository.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
+    address = f"{LIST}{repository.pk}/sync/status/"
+    known = {"If-None-Match": browser.get(address)["ETag"]}
+    again = browser.get(address, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+
+    def is_sent() -> bool:
+        return browser.get(address, headers=known).status_code == 200
+
+    Repository.objects.update(next_due_at=timezone.now() - timedelta(seconds=1))
+    assert is_sent()
+    assert "ETag" not in browser.get(address)  # queued: it is polled until it is settled
+    Repository.objects.update(next_due_at=timezone.now() + timedelta(hours=1))
+    known = {"If-None-Match": browser.get(address)["ETag"]}
+    Delivery.objects.create(repository=repository, outcome="ping", status=200)
+    assert is_sent()

@@ -118,7 +118,7 @@ def test_declared_repositories_follow_the_file_and_are_read_only(
     row = Repository.objects.get()
     assert (row.include, row.verify, row.verify_keys_id) == ("*.py\nshared/", "tag", "team-keys")
     assert declare(DECLARED, tmp_path, monkeypatch) == []
-    shown = browser.get(page(row)).content.decode()
+    shown = browser.get(page(row), {"tab": "settings"}).content.decode()
     for name, value in (("include", "shared/"), ("verify", "tag"), ("verify_keys", "team-keys")):
         assert f'name="{name}"' not in shown
         field = shown.partition(f"field-{name}")[2].partition("form-row")[0]

@@ -255,7 +255,7 @@ def test_images_are_edited_in_the_admin_and_a_wrong_one_is_a_field_error(
 
     repository.refresh_from_db()
     assert repository.images == {"python": "team-python:1", "jar": "team-java:1"}
-    shown = browser.get(page).content.decode()
+    shown = browser.get(page, {"tab": "settings"}).content.decode()
     assert "kiok.sandbox.image.python" in shown
     assert 'value="team-python:1"' in shown
     assert LogEntry.objects.get().get_change_message() == "Changed Image for Python and Image for jars."
@@ -265,7 +265,8 @@ def test_the_images_of_a_declared_repository_are_shown(repository: Repository) -
     Repository.objects.update(managed_by=ManagedBy.CONFIG, images={"python": "team-python:1"})
     browser = Client()
     browser.force_login(User.objects.create_superuser("ada", password="x"))
-    shown = browser.get(f"/admin/gitsync/repository/{repository.pk}/change/").content.decode()
+    page = f"/admin/gitsync/repository/{repository.pk}/change/"
+    shown = browser.get(page, {"tab": "settings"}).content.decode()
     for row, text in (("image_python", "team-python:1"), ("image_java", "-")):
         part = shown[shown.index(f"field-{row}") :][:600]
         assert f'<div class="readonly">{text}</div>' in part, part

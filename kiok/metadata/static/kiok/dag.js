@@ -109,8 +109,9 @@
     }
   };
 
+  const numbers = new Map(boxes.map(({ node }, place) => [node, String(place + 1)]));
   const edges = new Map();
-  canvas.querySelectorAll(".kiok-edge").forEach((edge) => {
+  canvas.querySelectorAll(".kiok-edges path").forEach((edge) => {
     for (const end of [edge.dataset.source, edge.dataset.target]) {
       edges.set(end, [...(edges.get(end) || []), edge]);
     }
@@ -118,7 +119,7 @@
   let lit = [];
   const light = (node) => {
     lit.forEach((edge) => edge.classList.remove("kiok-edge-lit"));
-    lit = node ? edges.get(node.dataset.task) || [] : [];
+    lit = node ? edges.get(numbers.get(node)) || [] : [];
     lit.forEach((edge) => edge.classList.add("kiok-edge-lit"));
   };
   const nodeOf = (event) => event.target.closest("a.kiok-node");
