@@ -96,7 +96,8 @@ class Dag:
     """A workflow: tasks and the dependencies between them.
 
     Every instance that is assigned to a module-level name is registered as a DAG. `schedule` is a 5-field
-    cron schedule (None: manual only), `default_timeout` a duration such as "30m".
+    cron schedule (None: manual only), `default_timeout` a duration such as "30m". `owner` is a team or a person (None:
+    the owner of the repository), `tags` a list of words to find the DAG by.
     """
 
     def __init__(
@@ -107,6 +108,8 @@ class Dag:
         default_timeout: str | None = None,
         name: str | None = None,
         description: str | None = None,
+        owner: str | None = None,
+        tags: Sequence[str] | None = None,
     ) -> None:
         self.id = id
         self.schedule = schedule
@@ -114,6 +117,8 @@ class Dag:
         self.default_timeout = default_timeout
         self.name = name
         self.description = description
+        self.owner = owner
+        self.tags = tags
         self.tasks: list[Task] = []
         self._site = call_site()
         self._order = next(_created)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from kiok.labels import MAX_TAGS, owner_flaw, tag_flaw
 from kiok.problems import Location, Problems
 from kiok.spelling import did_you_mean
 from kiok.text import MAX_INT64, flaw, shown
@@ -91,6 +92,40 @@ class Fields:
         else:
             return str.__str__(found)
         return None
+
+    def owner(self) -> str | None:
+        found = self.value.get("owner")
+        if found is None:
+            return None
+        if not isinstance(found, str):
+            self.wrong("owner", f"must be a string, found {shown(found)}{_quoted(found)}")
+        elif (reason := owner_flaw(found)) is not None:
+            self.wrong("owner", reason)
+        else:
+            return str.__str__(found)
+        return None
+
+    def tags(self) -> tuple[str, ...]:
+        found = self.value.get("tags")
+        if found is None:
+            return ()
+        if not isinstance(found, list):
+            self.wrong("tags", f"must be a list of tags, found {shown(found)}")
+            return ()
+        if len(found) > MAX_TAGS:
+            self.wrong("tags", f"a DAG has at most {MAX_TAGS} tags, found {len(found)}")
+            return ()
+        read: dict[str, int] = {}
+        for index, tag in enumerate(found):
+            if not isinstance(tag, str):
+                self.wrong("tags", f"a tag must be a string, found {shown(tag)}{_quoted(tag)}", index)
+            elif (reason := tag_flaw(tag)) is not None:
+                self.wrong("tags", reason, index)
+            elif tag in read:
+                self.wrong("tags", f"{shown(tag)} is already tag {read[tag] + 1}; tags are unique", index)
+            else:
+                read[str.__str__(tag)] = index
+        return tuple(read)
 
     def flag(self, key: str) -> bool:
         found = self.value.get(key)

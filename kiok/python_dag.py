@@ -135,6 +135,7 @@ def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
             for key, message in found
         ]
         tasks.append(_task_wire(task, timeout))
+    tags = dag.tags
     wire: dict[str, object] = {
         "id": dag.id,
         "name": dag.name,
@@ -142,6 +143,8 @@ def _wire(dag: Dag) -> tuple[dict[str, object], list[LocatedProblem]]:
         "schedule": dag.schedule,
         "catchup": dag.catchup,
         "defaultTimeoutMs": default_timeout,
+        "owner": dag.owner,
+        "tags": list(tags) if isinstance(tags, tuple) else tags,
         "tasks": tasks,
     }
     return wire, problems

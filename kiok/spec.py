@@ -41,7 +41,7 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class DagSpec:
-    """A DAG. `default_timeout_ms` is in milliseconds; `tasks` keep the authored order."""
+    """A DAG. `default_timeout_ms` is in milliseconds; `tasks` and `tags` keep the authored order."""
 
     id: str
     name: str
@@ -50,9 +50,17 @@ class DagSpec:
     schedule: str | None = None
     catchup: bool = False
     default_timeout_ms: int | None = None
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the DAG in wire form; every key is present."""
+        """Return the DAG in wire form; every key is present, except `owner` and `tags` if they are not set.
+
+        Absent keys keep the hash, and so the version, of DAGs that were compiled before these keys existed.
+        """
+        labels: dict[str, Any] = {} if self.owner is None else {"owner": self.owner}
+        if self.tags:
+            labels["tags"] = list(self.tags)
         return {
             "id": self.id,
             "name": self.name,
@@ -60,6 +68,7 @@ class DagSpec:
             "schedule": self.schedule,
             "catchup": self.catchup,
             "defaultTimeoutMs": self.default_timeout_ms,
+            **labels,
             "tasks": [task.to_json() for task in self.tasks],
         }
 

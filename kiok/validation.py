@@ -21,7 +21,7 @@ from kiok.text import flaw, shown
 
 MAX_TASKS = 10_000
 
-DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "tasks")
+DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "owner", "tags", "tasks")
 TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
 # Required config keys of each task type.
@@ -73,6 +73,8 @@ def validate(value: object) -> Validated:
             dag.wrong("schedule", str(error))
     catchup = dag.flag("catchup")
     timeout = dag.milliseconds("defaultTimeoutMs")
+    owner = dag.owner()
+    tags = dag.tags()
     tasks = _tasks(dag, problems)
     if problems or id_ is None:
         return Validated(None, problems.all())
@@ -85,6 +87,8 @@ def validate(value: object) -> Validated:
             schedule=schedule,
             catchup=catchup,
             default_timeout_ms=timeout,
+            owner=owner,
+            tags=tags,
         ),
         (),
     )

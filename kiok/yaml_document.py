@@ -24,7 +24,7 @@ _DEFAULT_TIMEOUTS = {
 # The spellings whose value is `<number><unit>` rather than milliseconds.
 _DURATIONS = frozenset({"timeout", "default_timeout", "defaultTimeout"})
 DAG_SPELLINGS = {
-    **{key: key for key in ("id", "name", "description", "schedule", "catchup")},
+    **{key: key for key in ("id", "name", "description", "schedule", "catchup", "owner", "tags")},
     **_DEFAULT_TIMEOUTS,
 }
 TASK_SPELLINGS = {**{key: key for key in ("id", "type", "script", "requires", "config")}, **_TIMEOUTS}
@@ -47,7 +47,13 @@ _FOREIGN_DAG_KEYS = {
     **dict.fromkeys(("title", "display_name", "displayname"), "name"),
     **dict.fromkeys(("doc", "docs", "doc_md", "comment"), "description"),
     **dict.fromkeys(("timeout", "timeoutms"), "default_timeout"),
+    **dict.fromkeys(("team", "maintainer", "owned_by"), "owner"),
+    **dict.fromkeys(("labels", "label", "keywords"), "tags"),
 }
+
+
+# Keys that may also be at the top level, for a use of the author.
+_FREE_AT_THE_TOP = frozenset({"id", "name", "description", "owner", "tags"})
 
 
 class Places:
@@ -74,6 +80,9 @@ def read_dag(root: YamlNode) -> tuple[object, Places, list[LocatedProblem]]:
     if not isinstance(dag.value, dict):
         return dag.value, places, []
     wire = _Mapping(dag, (), places, problems).read(DAG_SPELLINGS, _FOREIGN_DAG_KEYS)
+    _mark, tags = dag.entries.get("tags", (None, None))
+    for index, tag in enumerate(tags.items if tags is not None else ()):
+        places.put(("tags", index), tag.mark)
     if "tasks" in root.entries:
         mark, tasks = root.entries["tasks"]
         places.put(("tasks",), mark)
@@ -94,7 +103,7 @@ def _check_top_level(root: YamlNode, places: Places, problems: Problems) -> None
     """Report keys that seem misplaced. All keys except `dag` and `tasks` are free, for example for anchors."""
     for key, (mark, _node) in root.entries.items():
         message = ""
-        if key in DAG_SPELLINGS and key not in ("id", "name", "description"):
+        if key in DAG_SPELLINGS and key not in _FREE_AT_THE_TOP:
             message = f"{key!r} has no effect here; it belongs under 'dag:'"
         elif key not in ("dag", "tasks") and not problems.full and nearest(key, ("tasks",)):
             message = f"unknown key {shown(key)}; did you mean 'tasks'?"

@@ -105,14 +105,19 @@ def test_every_row_is_written_in_all_three() -> None:
 def test_the_rows_hold_every_key_of_a_dag_and_of_a_task_given_and_left_out() -> None:
     dags = [dag.to_json() for dag in specs()]
     tasks = [task for dag in dags for task in dag["tasks"]]
-    assert set(dags[0]) == set(DAG_KEYS)
+    assert set().union(*dags) == set(DAG_KEYS)
     assert set(tasks[0]) == set(TASK_KEYS)
     least = DagSpec("a", "a", (TaskSpec("a"),)).to_json()
     for key in set(DAG_KEYS) - {"id", "name", "tasks"}:
-        assert {dag[key] == least[key] for dag in dags} == {True, False}, key
+        assert {dag.get(key) == least.get(key) for dag in dags} == {True, False}, key
     for key in set(TASK_KEYS) - {"id"}:
         assert {task[key] == least["tasks"][0][key] for task in tasks} == {True, False}, key
     assert {dag["name"] == dag["id"] for dag in dags} == {True, False}
+
+
+def test_an_empty_list_of_tags_is_absent_from_the_compiled_form() -> None:
+    (dag,) = (dag.to_json() for dag in specs() if dag.id == "no_tags")
+    assert {"owner", "tags"}.isdisjoint(dag)
 
 
 def test_the_rows_hold_every_task_type() -> None:

@@ -62,7 +62,7 @@ def test_the_signatures_of_python_name_every_parameter(name: str) -> None:
 def test_the_signature_of_the_dag_is_shown_as_it_is() -> None:
     parameters = inspect.signature(Dag).parameters.values()
     text = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters)
-    assert f"`Dag({text})`" in page("python")
+    assert f"`Dag({text})`" in in_one_line(page("python"))
 
 
 @pytest.mark.parametrize("name", ["KiokDag", "Dag", "Task", "Conn"])
@@ -132,6 +132,6 @@ def test_schedules_that_are_said_to_be_refused_are(schedule: str) -> None:
 
 def test_the_compiled_form_has_the_keys_of_a_spec() -> None:
     dag, task = page("compiled-form").split("| key of a task |")
-    spec = DagSpec("a", "a", (TaskSpec("t"),)).to_json()
+    spec = DagSpec("a", "a", (TaskSpec("t"),), owner="o", tags=("t",)).to_json()
     assert list(rows(dag)) == list(spec)
     assert list(rows(task)) == list(spec["tasks"][0])

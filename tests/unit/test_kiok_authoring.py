@@ -8,6 +8,7 @@ import pytest
 
 import kiok
 from kiok import Dag, Task, conn, secret
+from kiok.labels import OWNER_RULE, TAG_RULE
 from tests.unit.python_sources import compiled, problems_of, spec_of
 
 
@@ -106,6 +107,37 @@ f = d.ontul("f", "u", sql="SELECT 1")
     assert [task.requires for task in spec.tasks] == [(), ("a",), ("a", "b"), (), ()]
     assert [task.script for task in spec.tasks] == [None, None, "SELECT 1", None, "SELECT 1"]
     assert spec.tasks[0].timeout_ms == 90_000
+
+
+def test_an_owner_and_tags_are_compiled(tmp_path: Path) -> None:
+    result = compiled(
+        tmp_path,
+        """
+d = Dag("d", owner="Sales", tags=("b", "a"))
+d.task("x", script="s")
+""",
+    )
+    (spec,) = result.dags
+    assert (spec.owner, spec.tags) == ("Sales", ("b", "a"))
+
+
+def test_a_wrong_owner_or_tag_has_the_line_of_the_dag(tmp_path: Path) -> None:
+    result = compiled(
+        tmp_path,
+        """
+d = Dag("d", owner=5, tags={"a"})
+d.task("x", script="s")
+e = Dag("e", owner=" x", tags=["a", "b c"])
+e.task("x", script="s")
+""",
+    )
+    assert [(line, key, message) for line, _task, key, message in problems_of(result)] == [
+        (3, "owner", "must be a string, found the number 5 (write it in quotes)"),
+        (3, "tags", "must be a list of tags, found a value of the Python type set"),
+        (5, "owner", f"' x' is not an owner; allowed: {OWNER_RULE}"),
+        (5, "tags", f"'b c' is not a tag; allowed: {TAG_RULE}"),
+    ]
+    assert [diagnostic.dag for diagnostic in result.diagnostics] == ["d", "d", "e", "e"]
 
 
 def test_problem_has_the_line_of_its_call(tmp_path: Path) -> None:

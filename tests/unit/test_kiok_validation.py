@@ -39,7 +39,7 @@ def only_problem(value: object) -> LocatedProblem:
 
 def test_missing_and_null_optional_keys_get_their_defaults() -> None:
     bare = good(dag())
-    nulls = dict.fromkeys(("name", "description", "schedule", "catchup", "defaultTimeoutMs"))
+    nulls = dict.fromkeys(("name", "description", "schedule", "catchup", "defaultTimeoutMs", "owner", "tags"))
     task_nulls = dict.fromkeys(("type", "requires", "timeoutMs", "config"))
     assert bare == good(dag(shell("a", **task_nulls), **nulls))
     assert bare.to_json() == {
@@ -72,11 +72,15 @@ def test_spec_is_read_as_it_was_written() -> None:
             schedule="*/5 * * * *",
             catchup=True,
             defaultTimeoutMs=2**63 - 1,
+            owner="Équipe <b>x</b> \U0001f600",
+            tags=["b", "a", "A/1.x:y_z-"],
         )
     )
     again = good(json.loads(spec.canonical_json()))
     assert again == spec
     assert again.sha256 == spec.sha256
+    assert spec.to_json()["owner"] == "Équipe <b>x</b> \U0001f600"
+    assert spec.to_json()["tags"] == ["b", "a", "A/1.x:y_z-"]
 
 
 @pytest.mark.parametrize("id_", ["a", "0", "A.b_c-d", "x" * 250])
@@ -292,6 +296,8 @@ dag_like = st.fixed_dictionaries(
         "schedule": st.text("0123456789*/,- ", max_size=12) | json_like,
         "catchup": json_like,
         "defaultTimeoutMs": json_like,
+        "owner": st.text(max_size=3) | json_like,
+        "tags": st.lists(st.sampled_from(["a", "b:c", " "]), max_size=3) | json_like,
         "tasks": st.lists(task_like, max_size=4) | json_like,
     },
 )

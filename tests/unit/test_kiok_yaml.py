@@ -102,6 +102,14 @@ def test_anchors_and_aliases_stand_for_their_values() -> None:
         ("dag: {id: d, zzzzzz: x}", (1, 14), "allowed: id, name, description, schedule"),
         ("dag: {id: d, default_timeout: 30}", (1, 31), "the number 30 has no unit"),
         ("dag: {id: d, default_timeout: 5s, defaultTimeoutMs: 5}", (1, 35), "mean the same; keep one"),
+        ("dag: {id: d, owner: ' x'}", (1, 21), "' x' is not an owner; allowed: 1 to 200 printable"),
+        ("dag: {id: d, owners: x}", (1, 14), "did you mean 'owner'?"),
+        ("dag: {id: d, team: x}", (1, 14), "did you mean 'owner'?"),
+        ("dag: {id: d, labels: [x]}", (1, 14), "did you mean 'tags'?"),
+        ("dag: {id: d, tags: x}", (1, 20), "must be a list of tags, found 'x'"),
+        ("dag:\n  id: d\n  tags:\n  - x\n  - 1.10", (5, 5), "a tag must be a string, found the number 1.1"),
+        ("dag: {id: d, tags: [x, 'a b']}", (1, 24), "'a b' is not a tag; allowed: 1 to 63 characters"),
+        ("dag: {id: d, tags: [x, y, x]}", (1, 27), "'x' is already tag 1; tags are unique"),
         ("dag: {id: d, catchup: yes}", (1, 23), "must be true or false, found 'yes'"),
         ("dag: {id: 5}", (1, 11), "must be a string, found the number 5 (write it in quotes)"),
         ("dag: {}", (1, 1), "an id is required"),
@@ -127,6 +135,11 @@ def test_a_problem_of_the_dag_has_its_line_and_column(text: str, place: tuple[in
     assert (line, column) == place
     assert task is None
     assert said in message
+
+
+def test_an_owner_and_tags_at_the_top_level_are_free() -> None:
+    text = "owner: x\ntags: {a: 1}\ndag: {id: d}\ntasks: [{id: a, script: s}]\n"
+    assert {"owner", "tags"}.isdisjoint(spec_of(text).to_json())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from django.utils.timesince import timesince, timeuntil
 NOTHING = "–"
 COMMIT_CHARACTERS = 10
 
-_DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "tasks")
+_DAG_KEYS = ("id", "name", "description", "schedule", "catchup", "defaultTimeoutMs", "owner", "tags", "tasks")
 _TASK_KEYS = ("id", "type", "script", "requires", "timeoutMs", "config")
 
 

@@ -1,6 +1,7 @@
 package com.cloudcheflabs.kiok.sdk;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -24,6 +25,8 @@ public class Dag {
     private String schedule;
     private boolean catchup;
     private Long defaultTimeoutMs;
+    private String owner;
+    private final List<String> tags = new ArrayList<>();
     private final List<Task> tasks = new ArrayList<>();
 
     /** Creates a DAG without tasks. The id starts with a letter or digit, then letters, digits, {@code . _ -}; at most 250. */
@@ -62,6 +65,18 @@ public class Dag {
         return this;
     }
 
+    /** Sets the owner, a team or a person; the owner of the repository by default. */
+    public Dag owner(String owner) {
+        this.owner = owner;
+        return this;
+    }
+
+    /** Adds tags, words to find the DAG by. */
+    public Dag tags(String... tags) {
+        this.tags.addAll(Arrays.asList(tags));
+        return this;
+    }
+
     /** Adds a task, a shell task by default, and returns it for further settings. */
     public Task task(String id) {
         Task task = new Task(id);
@@ -69,7 +84,7 @@ public class Dag {
         return task;
     }
 
-    /** Returns the compiled form of the DAG, a JSON object with every key; useful in an author's own tests. */
+    /** Returns the compiled form of the DAG, a JSON object; useful in an author's own tests. */
     public final String toJson() {
         StringBuilder out = new StringBuilder("{\"id\":");
         Json.wireString(out, id);
@@ -81,6 +96,18 @@ public class Dag {
         Json.wireString(out, schedule);
         out.append(",\"catchup\":").append(catchup);
         out.append(",\"defaultTimeoutMs\":").append(defaultTimeoutMs);
+        if (owner != null) {
+            out.append(",\"owner\":");
+            Json.wireString(out, owner);
+        }
+        if (!tags.isEmpty()) {
+            out.append(",\"tags\":[");
+            for (String tag : tags) {
+                Json.separate(out, '[');
+                Json.wireString(out, tag);
+            }
+            out.append(']');
+        }
         out.append(",\"tasks\":[");
         for (Task task : tasks) {
             Json.separate(out, '[');
