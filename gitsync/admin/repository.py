@@ -27,6 +27,7 @@ from gitsync.models import ManagedBy, Repository
 from gitsync.models.own_images import ImageField, image_fields
 from gitsync.repositories import links
 from gitsync.repositories.declared import declared_where, remove_repository
+from gitsync.repositories.owner import give_owner
 from gitsync.repositories.queries import counted_repositories
 from gitsync.sync.backoff import poll_now
 from kiok.metadata.admin import display, list_cells
@@ -152,6 +153,8 @@ class RepositoryAdmin(ChangePageAdmin):
             poll_now(obj)
             # Not the observed fields nor the lease: a sync may have changed them since the row was read.
             obj.save(update_fields=[*COLUMNS, "next_due_at", "consecutive_failures"])
+            if "owner" in form.changed_data:
+                give_owner(obj)
 
     def response_post_save_add(self, request: HttpRequest, obj: Repository) -> HttpResponseRedirect:  # noqa: ARG002
         return HttpResponseRedirect(display.page_of("gitsync_repository", obj.pk))

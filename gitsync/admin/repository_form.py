@@ -20,7 +20,7 @@ from gitsync.models.visibility import sees_all
 from kiok.connections.redaction import redact
 
 _BEFORE = ("name", "url", "ref", "subpath", "credential", "include", "verify", "verify_keys")
-_AFTER = ("webhook_secret", "allow_empty", "enabled", "interval_ms")
+_AFTER = ("webhook_secret", "allow_empty", "owner", "enabled", "interval_ms")
 # The columns that the form writes. `groups` are rows of another table, and not part of the sync configuration.
 COLUMNS = (*_BEFORE, "images", *_AFTER)
 MODEL_FIELDS = (*_BEFORE, *_AFTER, "groups")

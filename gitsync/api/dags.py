@@ -18,7 +18,7 @@ from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.pages import Column, Cursor, Limit
 from gitsync.api.problems import ApiRefusal, not_found
-from gitsync.api.schemas import ABSENT, Flag, Number, RepositoryFilter, Search, Sent, Time, Uid
+from gitsync.api.schemas import ABSENT, Flag, Number, Owner, RepositoryFilter, Search, Sent, Tag, Time, Uid
 from gitsync.models import TokenScope
 from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
@@ -45,6 +45,10 @@ class DagSummary(Sent):
     name: str
     description: str | None
     schedule: str | None
+    owner: str = Field(
+        description="The owner that the DAG names, otherwise that of its repository; empty: none."
+    )
+    tags: list[str]
     origin: OriginName
     repository: str
     source_path: str
@@ -138,8 +142,12 @@ def dags(
         Flag, Field(description="true: only stale DAGs; false: only DAGs that are not stale.")
     ] = ABSENT,
     origin: Annotated[OriginName, Field(description="Only DAGs of this origin.")] = ABSENT,
+    owner: Annotated[
+        Owner, Field(description="Only DAGs of this owner; empty: only DAGs without an owner.")
+    ] = ABSENT,
+    tag: Annotated[Tag, Field(description="Only DAGs that have this tag.")] = ABSENT,
     search: Annotated[
-        Search, Field(description="Text to find in the uid, id, name or description.")
+        Search, Field(description="Text to find in the uid, id, name, description or owner.")
     ] = ABSENT,
 ) -> DagPage:
     """List the DAGs that are served now, ordered by uid."""
@@ -148,8 +156,12 @@ def dags(
     rows = rows.filter(**{key: value for key, value in given.items() if value})
     if stale is not None:
         rows = rows.filter(stale_since__isnull=not stale)
+    if owner is not None:
+        rows = rows.filter(owner=owner)
+    if tag:
+        rows = rows.filter(tags__contains=[tag])
     if search:
-        fields = ("uid", "dag_id", "name", "description")
+        fields = ("uid", "dag_id", "name", "description", "owner")
         condition = Q()
         for field in fields:
             condition |= Q(**{f"{field}__icontains": search})
@@ -253,6 +265,8 @@ def _summary(row: Any, tasks: int) -> dict[str, Any]:
         "name": row.name,
         "description": row.description,
         "schedule": row.schedule,
+        "owner": row.owner,
+        "tags": row.tags,
         "origin": row.origin,
         "repository": row.repository,
         "source_path": row.source_path,

@@ -69,6 +69,7 @@ class RepositoryOut(Sent):
     image_java: str
     webhook_secret_connection_id: str | None
     allow_empty: bool
+    owner: str = Field(description="The owner of the DAGs that name none; empty: none.")
     enabled: bool
     interval_ms: int | None = Field(description="null: kiok.gitsync.interval.ms.")
     groups: list[str] = Field(
@@ -305,6 +306,7 @@ def _out(row: Any, shown_groups: set[str] | None) -> RepositoryOut:
         **{image.name: row.images.get(image.format, "") for image in image_fields()},
         webhook_secret_connection_id=row.webhook_secret_id,
         allow_empty=row.allow_empty,
+        owner=row.owner,
         enabled=row.enabled,
         interval_ms=row.interval_ms,
         groups=[name for name in groups if shown_groups is None or name in shown_groups],

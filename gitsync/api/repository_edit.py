@@ -24,11 +24,12 @@ from gitsync.access import (
 )
 from gitsync.api.auth import Caller
 from gitsync.api.problems import ApiRefusal, invalid, not_found
-from gitsync.api.schemas import RepositoryName, Taken, Text
+from gitsync.api.schemas import Owner, RepositoryName, Taken, Text
 from gitsync.models import Repository
 from gitsync.models.own_images import image_fields
 from gitsync.models.visibility import sees_all
 from gitsync.repositories import declared
+from gitsync.repositories.owner import give_owner
 from gitsync.sync.backoff import poll_now
 
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
@@ -48,6 +49,7 @@ FIELDS = {
     **{image.key: image.name for image in image_fields()},
     "webhookSecretConnectionId": "webhook_secret",
     "allowEmpty": "allow_empty",
+    "owner": "owner",
     "enabled": "enabled",
     "intervalMs": "interval_ms",
 }
@@ -100,6 +102,9 @@ class RepositoryChange(Taken):
     allow_empty: bool = Field(
         True,
         description="false: a commit that would prune every DAG is held until a user accepts it.",
+    )
+    owner: Owner = Field(
+        "", description="A team or a person: the owner of the DAGs that name none. Empty: none."
     )
     enabled: bool = Field(True, description="false: disabled; the repository is not synced.")
     interval_ms: Annotated[int, Field(ge=1000, le=2**31 - 1)] | None = Field(
@@ -174,6 +179,8 @@ def change(
             # Only the changed columns: syncs and other users may have changed the others since the row was read.
             columns = {"images" if field in IMAGES else field for field in changed}
             repository.save(update_fields=[*columns, "next_due_at", "consecutive_failures"])
+        if "owner" in changed:
+            give_owner(repository)
         if regrouped and groups is not None:
             repository.groups.set(groups)
         names = [_verbose(field) for field in changed]

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from kiok.correlation import MAX_CHARACTERS
+from kiok.labels import MAX_OWNER, MAX_TAG
 from kiok.text import MAX_INT64
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
@@ -47,6 +48,8 @@ def _flag(value: Any) -> Any:
 # Texts without NUL, which PostgreSQL cannot store.
 Text = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=10_000)]
 Search = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=200)]
+Owner = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=MAX_OWNER)]
+Tag = Annotated[str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=MAX_TAG)]
 Uid = Annotated[str, StringConstraints(pattern=_NO_NUL, min_length=1, max_length=1400)]
 FilePath = Annotated[
     str,

@@ -25,6 +25,7 @@ from kiok.cluster.lease import Lease
 from kiok.connections.connection_field import connection_field
 from kiok.connections.redaction import redact
 from kiok.correlation import MAX_CHARACTERS
+from kiok.labels import MAX_OWNER, owner_flaw
 
 TAGS = (RefKind.TAG, RefKind.SEMVER)
 # Always part of `config_hash`, also without an image, because they were columns when stored digests were made.
@@ -99,6 +100,13 @@ class Repository(models.Model):
         db_default=True,
         help_text="If off, a commit that would prune every DAG of the repository is held until it is accepted here, in the "
         "API or on the command line.",
+    )
+    owner = models.CharField(
+        max_length=MAX_OWNER,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Team or person. The owner of the DAGs that name none. Empty: they have no owner.",
     )
     enabled = models.BooleanField(default=True)
     interval_ms = models.PositiveIntegerField(
@@ -242,6 +250,8 @@ class Repository(models.Model):
             errors["verify"] = (
                 "This ref is not a tag. Follow a tag, or verify the commit's signature instead."
             )
+        if self.owner and (reason := owner_flaw(self.owner)):
+            errors["owner"] = f"{reason}."
         errors |= wrong_images(self.images)
         wrong = wrong_connections(
             url=self.url, credential=self.credential, keys=self.verify_keys, secret=self.webhook_secret

@@ -79,14 +79,17 @@ def _repositories() -> Iterator[Sample]:
     columns = ("name", "enabled", "paused_at", "state", "consecutive_failures", "next_due_at", "last_good_at")
     is_claimed = Repository.LEASE.held()
     rows = list(
-        Repository.objects.annotate(is_claimed=is_claimed).values_list(*columns, "checked_at", "is_claimed")
+        Repository.objects.annotate(is_claimed=is_claimed).values_list(
+            *columns, "checked_at", "owner", "is_claimed"
+        )
     )
     states = Counter(_state(enabled, paused_at, state) for _, enabled, paused_at, state, *_ in rows)
     for state in (*RepositoryState.values, PAUSED, DISABLED):
         yield metrics.REPOSITORIES.sample(states[state], state)
     yield metrics.SYNCS_RUNNING.sample(sum(bool(row[-1]) for row in rows))
     active = set()
-    for name, enabled, paused_at, _, in_a_row, next_due_at, last_good_at, checked_at, _ in rows:
+    for name, enabled, paused_at, _, in_a_row, next_due_at, last_good_at, checked_at, owner, _ in rows:
+        yield metrics.REPOSITORY_INFO.sample(1, name, owner)
         if not enabled or paused_at:
             continue
         active.add(name)

@@ -47,6 +47,12 @@ REPOSITORIES = Metric(
     ("state",),
     "Repositories by state: never, in_sync, degraded, failing, paused or disabled.",
 )
+REPOSITORY_INFO = Metric(
+    "kiok_repository_info",
+    "gauge",
+    ("repository", "owner"),
+    "Always 1 for each repository, with its default owner as a label; empty if it has none.",
+)
 LAST_GOOD = Metric(
     "kiok_gitsync_repository_last_good_sync_timestamp_seconds",
     "gauge",
@@ -169,7 +175,7 @@ LOGIN_FAILURES = Metric(
 )
 # All metrics, in the order of the output.
 METRICS = (
-    *(BUILD_INFO, ENABLED, REPOSITORIES, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
+    *(BUILD_INFO, ENABLED, REPOSITORIES, REPOSITORY_INFO, LAST_GOOD, LAST_CHECK, NEXT_CHECK, FAILURES),
     *(DAGS, STALE_DAGS, FAILED_FILES),
     *(SYNCS_RUNNING, RECENT_SYNCS, RECENT_SECONDS, RECENT_STEP_SECONDS),
     *(

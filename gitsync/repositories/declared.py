@@ -20,6 +20,7 @@ from gitsync.git.errors import GitError
 from gitsync.models import ManagedBy, Repository, Trigger
 from gitsync.models.connection_checks import wrong_credential, wrong_keys, wrong_secret
 from gitsync.models.own_images import image_fields, images_of
+from gitsync.repositories.owner import give_owner
 from gitsync.sync.backoff import poll_now
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -162,6 +163,7 @@ def _follow(item: DeclaredRepository) -> bool:
         "enabled": item.enabled,
         "interval_ms": item.interval_ms,
         "allow_empty": item.allow_empty,
+        "owner": item.owner,
         "declared_source": _source(item.name),
     }
     wrong = _wrong_connection(item)
@@ -212,10 +214,13 @@ def _declare(name: str, values: Mapping[str, object]) -> bool:
             repository = Repository(name=name)
         elif all(getattr(repository, field) == value for field, value in values.items()):
             return False
+        owner_before = repository.owner
         for field, value in values.items():
             setattr(repository, field, value)
         poll_now(repository)
         repository.save()
+        if repository.owner != owner_before:
+            give_owner(repository)
     return True
 
 

@@ -65,9 +65,9 @@ def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) 
         if repository.config_hash != held.config_hash:
             raise ConfigurationChanged("the repository was edited during the sync; it is synced again")
         now = database_now()
-        _create(plan.created, repository.name, commit, now)
-        _update(plan.updated, repository.name, commit, now)
-        _refresh(plan.refreshed, repository.name, commit, now)
+        _create(plan.created, repository, commit, now)
+        _update(plan.updated, repository, commit, now)
+        _refresh(plan.refreshed, repository, commit, now)
         _mark_stale(plan, now)
         delete(Dag, "uid", plan.pruned, origin=Origin.GIT.value, repository=repository.name)
         _record_files(repository, plan, ignored, commit, now)
@@ -76,7 +76,7 @@ def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) 
         Repository.objects.filter(pk=repository.pk).update(last_outcome={})
 
 
-def _create(created: Sequence[PlannedDag], repository: str, commit: str, now: datetime) -> None:
+def _create(created: Sequence[PlannedDag], repository: Repository, commit: str, now: datetime) -> None:
     for chunk in _chunks(created):
         last = dict(
             DagVersion.objects.filter(uid__in=[item.uid for item in chunk])
@@ -90,7 +90,7 @@ def _create(created: Sequence[PlannedDag], repository: str, commit: str, now: da
 
 
 def _update(
-    updated: Sequence[tuple[PlannedDag, Recorded]], repository: str, commit: str, now: datetime
+    updated: Sequence[tuple[PlannedDag, Recorded]], repository: Repository, commit: str, now: datetime
 ) -> None:
     for chunk in _chunks(updated):
         rows = [_row(item, repository, before.version + 1, commit, now) for item, before in chunk]
@@ -99,7 +99,7 @@ def _update(
 
 
 def _refresh(
-    refreshed: Sequence[tuple[PlannedDag, Recorded]], repository: str, commit: str, now: datetime
+    refreshed: Sequence[tuple[PlannedDag, Recorded]], repository: Repository, commit: str, now: datetime
 ) -> None:
     for chunk in _chunks(refreshed):
         _overwrite([_row(item, repository, before.version, commit, now) for item, before in chunk])
@@ -117,6 +117,8 @@ _WRITTEN_BY_A_COMMIT = (
     "name",
     "description",
     "schedule",
+    "owner",
+    "tags",
     "spec",
     "spec_hash",
     "version",
@@ -130,22 +132,32 @@ _WRITTEN_BY_A_COMMIT = (
 
 
 _DAG_COLUMNS = (
-    *("uid", "dag_id", "name", "description", "origin", "repository", "source_path", "schedule", "spec"),
-    *("spec_hash", "version", "commit_sha", "source", "image_digest", "created_at", "updated_at"),
+    *("uid", "dag_id", "name", "description", "origin", "repository", "source_path", "schedule"),
+    *("owner", "tags", "spec", "spec_hash", "version", "commit_sha", "source", "image_digest"),
+    *("created_at", "updated_at"),
 )
 
 
-def _dag(item: PlannedDag, repository: str, version: int, commit: str, now: datetime) -> Sequence[object]:
+def _dag(
+    item: PlannedDag, repository: Repository, version: int, commit: str, now: datetime
+) -> Sequence[object]:
     """Return the values of `_DAG_COLUMNS` for a new DAG."""
     dag, file = item.spec, item.file
     return (
-        *(item.uid, dag.id, dag.name, dag.description, Origin.GIT.value, repository, item.source_path),
-        *(dag.schedule, item.spec_json, item.spec_hash, version, commit, file.text, file.image or ""),
-        *(now, now),
+        *(item.uid, dag.id, dag.name, dag.description, Origin.GIT.value, repository.name, item.source_path),
+        *(
+            dag.schedule,
+            dag.owner or repository.owner,
+            list(dag.tags),
+            item.spec_json,
+            item.spec_hash,
+            version,
+        ),
+        *(commit, file.text, file.image or "", now, now),
     )
 
 
-def _row(item: PlannedDag, repository: str, version: int, commit: str, now: datetime) -> Dag:
+def _row(item: PlannedDag, repository: Repository, version: int, commit: str, now: datetime) -> Dag:
     dag = item.spec
     return Dag(
         uid=item.uid,
@@ -153,9 +165,11 @@ def _row(item: PlannedDag, repository: str, version: int, commit: str, now: date
         name=dag.name,
         description=dag.description,
         origin=Origin.GIT,
-        repository=repository,
+        repository=repository.name,
         source_path=item.source_path,
         schedule=dag.schedule,
+        owner=dag.owner or repository.owner,
+        tags=list(dag.tags),
         spec=dag.to_json(),
         spec_hash=item.spec_hash,
         version=version,

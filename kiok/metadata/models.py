@@ -6,9 +6,12 @@ removal of the DAG and continue when it is registered again.
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Greatest, Left, StrIndex
 
+from kiok.labels import MAX_OWNER, MAX_TAG
 from kiok.metadata.visibility import NamedRepositoryQuerySet
 
 UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), rounded up
@@ -60,6 +63,14 @@ class Dag(models.Model):
         max_length=1024, blank=True, help_text="Path of the source file from the repository's root."
     )
     schedule = models.TextField(null=True, blank=True)
+    owner = models.CharField(
+        max_length=MAX_OWNER,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Owner that the DAG names, otherwise the default owner of its repository.",
+    )
+    tags = ArrayField(models.CharField(max_length=MAX_TAG), blank=True, default=list, db_default=[])
     spec = models.JSONField(help_text="The compiled DagSpec.")
     spec_hash = models.CharField(max_length=64, help_text="sha256 of the spec's canonical JSON.")
     version = models.PositiveIntegerField(help_text="Incremented whenever the spec changes.")
@@ -85,7 +96,11 @@ class Dag(models.Model):
         verbose_name = "DAG"
         verbose_name_plural = "DAGs"
         ordering = ["uid"]
-        indexes = [models.Index(fields=["repository", "source_path"], name="dag_by_source")]
+        indexes = [
+            models.Index(fields=["repository", "source_path"], name="dag_by_source"),
+            models.Index(fields=["owner"], name="dag_by_owner"),
+            GinIndex(fields=["tags"], name="dag_by_tag"),
+        ]
 
     def __str__(self) -> str:
         return self.uid

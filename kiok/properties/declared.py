@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kiok.labels import owner_flaw
 from kiok.properties import parsers
 from kiok.text import joined_surrogates
 
@@ -26,8 +27,8 @@ class DeclaredRepository:
 
     `ref` is a branch or `tag:<name>`; `subpath` is "" for the whole repository; `interval_ms` None means
     the default interval; `include` has one pattern per line, None means the default patterns. `verify` is one of
-    `VERIFY`. `image_python` and `image_java` are "" for the properties' images. `url`, `ref`, `subpath` and `include`
-    are checked completely where they are used.
+    `VERIFY`. `image_python` and `image_java` are "" for the properties' images. `owner` is "" for none. `url`, `ref`,
+    `subpath` and `include` are checked completely where they are used.
     """
 
     name: str
@@ -44,6 +45,7 @@ class DeclaredRepository:
     image_java: str = ""
     webhook_secret_connection_id: str | None = None
     allow_empty: bool = True
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ def check(repository: DeclaredRepository) -> DeclaredRepository:
                 parsers.image(image)
             except ValueError as exc:
                 raise ValueError(where + f"{key} {image[:100]!r}: {exc}") from exc
+    if repository.owner and (reason := owner_flaw(repository.owner)):
+        raise ValueError(where + f"owner {reason}")
     _check_verification(repository, where)
     return repository
 

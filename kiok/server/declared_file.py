@@ -14,6 +14,7 @@
   imageJava: team-java:1         # image that compiles *.jar; default: kiok.sandbox.image.java
   webhookSecretConnectionId: team-hook   # its secret signs webhooks; default: webhooks are refused
   allowEmpty: false              # hold a commit that would prune every DAG; default: true
+  owner: Team Sales              # of the DAGs that name no owner; default: none
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from kiok.text import joined_surrogates
 KEYS = (
     *("name", "url", "ref", "branch", "subpath", "credentialConnectionId", "enabled", "intervalMs"),
     *("include", "verify", "verifyConnectionId", "imagePython", "imageJava"),
-    *("webhookSecretConnectionId", "allowEmpty"),
+    *("webhookSecretConnectionId", "allowEmpty", "owner"),
 )
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -149,6 +150,7 @@ def _from_mapping(values: dict[str, Any]) -> DeclaredRepository:
         image_java=values.get("imageJava") or "",
         webhook_secret_connection_id=values.get("webhookSecretConnectionId"),
         allow_empty=values.get("allowEmpty", True),
+        owner=values.get("owner") or "",
     )
 
 

@@ -25,6 +25,7 @@ def values(repository: Repository, **changes: str) -> dict[str, str]:
         "verify": repository.verify,
         "verify_keys": repository.verify_keys_id or "",
         "allow_empty": "on",
+        "owner": repository.owner,
         "enabled": "on",
         "interval_ms": "",
     }

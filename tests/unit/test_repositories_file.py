@@ -79,6 +79,11 @@ def test_repositories_of_the_yaml_file_join_those_of_the_property(tmp_path: Path
             ":3: key 'allowEmpty' is 'no' (str); expected true or false",
         ),
         ("- name: a\n  url: u\n  allowempty: no", ":3: unknown key 'allowempty'; did you mean 'allowEmpty'?"),
+        ("- name: a\n  url: u\n  owner: 5", ":3: key 'owner' is 5 (int); expected text (quote it)"),
+        ("- name: a\n  url: u\n  owner: ' x'", "owner ' x' is not an owner; allowed: 1 to 200 printable"),
+        (f"- name: a\n  url: u\n  owner: {'o' * 201}", "of 201 characters is not an owner; allowed"),
+        ('- name: a\n  url: u\n  owner: "a\\tb"', "is not an owner; allowed"),
+        ("- name: a\n  url: u\n  owners: x", ":3: unknown key 'owners'; did you mean 'owner'?"),
         ("- name: a\n  url: u\n  include: 3", ":3: key 'include' is 3 (int); expected text"),
         ("- name: a\n  url: u\n  include: [a, 3]", ":3: key 'include' is a list; expected a single value"),
         ("- name: a\n  url: u\n  include: {a: b}", ":3: key 'include' is a mapping"),
@@ -201,6 +206,15 @@ def test_a_declared_repository_may_be_emptied_unless_it_says_otherwise(
 ) -> None:
     environ = declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")
     assert properties.load(environ).repositories[0].allow_empty is allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "owner"),
+    [("owner: Team Sales", "Team Sales"), ("owner: <b>x</b>", "<b>x</b>"), ("owner:", ""), ("ref: main", "")],
+)
+def test_an_owner_is_declared(tmp_path: Path, text: str, owner: str) -> None:
+    (declared,) = properties.load(declared_file(tmp_path, f"- name: a\n  url: u\n  {text}\n")).repositories
+    assert declared.owner == owner
 
 
 @pytest.mark.parametrize("ref", ["tag:v1", "refs/tags/v1", "semver:>=1"])

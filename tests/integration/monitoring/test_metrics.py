@@ -108,7 +108,18 @@ def test_a_paused_repository_raises_no_alert_but_its_dags_count(
     ]
     assert page.value("gitsync_repository_dags", repository="off") == 1
     with_it = {name for name, family in page.families.items() if {"repository"} <= labels_of(family)}
-    assert with_it == {"kiok_gitsync_repository_dags"}
+    assert with_it == {"kiok_gitsync_repository_dags", "kiok_repository_info"}
+
+
+@pytest.mark.django_db
+def test_each_repository_has_its_owner_as_a_label() -> None:
+    owner = 'Équipe "Ventes" \\ <b>x</b>'
+    Repository.objects.create(name="team", owner=owner)
+    Repository.objects.create(name="other", enabled=False)
+    page = scrape()
+    assert page.value("repository_info", repository="team", owner=owner) == 1
+    assert page.value("repository_info", repository="other", owner="") == 1
+    assert len(page.families["kiok_repository_info"].samples) == 2
 
 
 @pytest.mark.django_db

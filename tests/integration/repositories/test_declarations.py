@@ -85,6 +85,7 @@ INVALID = {
     "intervalMs: 5": "intervalMs is 5",
     "verify: commit": "verifyConnectionId is missing",
     "imagePython: No Image": "imagePython 'No Image'",
+    "owner: 'a '": "owner 'a ' is not an owner; allowed: 1 to 200 printable characters",
 }
 
 
@@ -119,6 +120,25 @@ def test_an_invalid_entry_fails_its_repository_and_no_other(
     assert (row.state, row.reason) == ("failing", "declaration_invalid")
     assert says in row.message
     assert f" ({declared.file}:" in row.message
+
+
+def test_a_declared_owner_is_that_of_the_dags_without_one(declared: Declared, work_repo: WorkRepo) -> None:
+    own = yaml_dag("own").replace("tasks:", "  owner: Ada\ntasks:")
+    work_repo.publish({"a.yaml": yaml_dag("a"), "own.yaml": own})
+    for lines, owner, changed in (
+        (["owner: Team Sales"], "Team Sales", ["aaa"]),
+        (["owner: Équipe"], "Équipe", ["aaa"]),
+        (["owner: Équipe"], "Équipe", []),
+        (["owner:"], "", ["aaa"]),
+        ([], "", []),
+    ):
+        assert declared.follow(entry("aaa", work_repo.file_url, *lines)) == changed
+        row = Repository.objects.get()
+        assert row.owner == owner
+        if row.state == "never":
+            assert sync_repository(row.pk, SyncOptions(trigger=Trigger.COMMAND)).ok
+        assert dict(Dag.objects.values_list("dag_id", "owner")) == {"a": owner, "own": "Ada"}
+        assert set(Dag.objects.values_list("version", flat=True)) == {1}
 
 
 def test_the_command_syncs_valid_entries_and_names_the_invalid_one(

@@ -205,6 +205,14 @@ def test_after_an_upgrade_secrets_history_and_syncs_work(released: str, work_rep
     ]
 
 
+def test_after_an_upgrade_repositories_and_dags_have_no_owner_and_no_tags(released: str) -> None:
+    upgrade()
+    dags = list(Dag.objects.values_list("owner", "tags"))
+    owners = list(Repository.objects.values_list("owner", flat=True))
+    assert (set(owners), [("", [])] * len(dags)) == ({""}, dags)
+    assert dags
+
+
 def test_notifications_keep_rows_permissions_and_audit_entries(released: str) -> None:
     before = ("gitsync", "0013_images")
     call_command("migrate", *before, interactive=False, verbosity=0)
