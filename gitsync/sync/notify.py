@@ -78,6 +78,7 @@ def describe(notification: Notification) -> Description:
     return Description(
         title=f"{repository.name} {_WORDS[NotificationEvent(notification.event)]}{reason}",
         repository=repository.name,
+        owner=repository.owner,
         url=repository.shown_url,
         ref=repository.ref,
         remedy=remedy(notification.reason),

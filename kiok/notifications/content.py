@@ -21,6 +21,7 @@ class Description:
 
     title: str
     repository: str = ""
+    owner: str = ""
     url: str = ""
     ref: str = ""
     remedy: str = ""
@@ -53,6 +54,7 @@ def values_of(notification: Notification) -> Mapping[str, str]:
         "event": notification.event,
         "title": description.title,
         "repository": description.repository,
+        "owner": redacted_line(description.owner, 200),
         "url": redacted_line(description.url, 500),
         "ref": redacted_line(description.ref, 300),
         "state": notification.state,
@@ -70,6 +72,7 @@ def mail_text(values: Mapping[str, str]) -> str:
     """Return the body of an e-mail: a line for each value that is not empty."""
     labelled = (
         ("Repository", values["repository"]),
+        ("Owner", values["owner"]),
         ("URL", values["url"]),
         ("Branch or tag", values["ref"]),
         ("Commit", values["commit"]),

@@ -21,6 +21,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "event": "failing, degraded, recovered or test",
     "title": "summary in one line",
     "repository": "the repository's name",
+    "owner": "the repository's owner; empty if it has none",
     "url": "the repository's URL, without credentials",
     "ref": "the repository's branch or tag",
     "state": "the repository's state: failing, degraded or in_sync",
@@ -79,48 +80,58 @@ _ESCAPES: Mapping[str, Callable[[str], str]] = {
     Style.MATTERMOST: _markdown,
 }
 
-READY: Mapping[str, Any] = {
-    Style.JSON: {name: f"{{{name}}}" for name in PLACEHOLDERS},
-    Style.SLACK: {
-        "text": "{title}",
-        "blocks": [
-            {"type": "header", "text": {"type": "plain_text", "text": "{title}", "emoji": False}},
-            {"type": "section", "text": {"type": "plain_text", "text": "{message} ", "emoji": False}},
-            {"type": "section", "text": {"type": "plain_text", "text": "{remedy} ", "emoji": False}},
-            {
-                "type": "context",
-                "elements": [{"type": "plain_text", "text": "{time} {commit} {link}", "emoji": False}],
-            },
-        ],
-    },
-    Style.MATTERMOST: {"text": "**{title}**\n{message}\n{remedy}\n{time} `{commit}` {link}"},
-    # The format that the "Workflows" app of Teams accepts. A TextRun does not interpret markdown.
-    Style.TEAMS: {
-        "type": "message",
-        "attachments": [
-            {
-                "contentType": "application/vnd.microsoft.card.adaptive",
-                "content": {
-                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-                    "type": "AdaptiveCard",
-                    "version": "1.4",
-                    "body": [
-                        {
-                            "type": "RichTextBlock",
-                            "inlines": [{"type": "TextRun", "text": text, "weight": weight}],
-                        }
-                        for text, weight in (
-                            ("{title}", "Bolder"),
-                            ("{message} ", "Default"),
-                            ("{remedy} ", "Default"),
-                            ("{time} {commit} {link}", "Lighter"),
-                        )
-                    ],
+
+def _ready(owner: str) -> Mapping[str, Any]:
+    """Return the default template of each style. `owner` begins the line of details."""
+    details = f"{owner}{{time}} {{commit}} {{link}}"
+    return {
+        Style.JSON: {name: f"{{{name}}}" for name in PLACEHOLDERS},
+        Style.SLACK: {
+            "text": "{title}",
+            "blocks": [
+                {"type": "header", "text": {"type": "plain_text", "text": "{title}", "emoji": False}},
+                {"type": "section", "text": {"type": "plain_text", "text": "{message} ", "emoji": False}},
+                {"type": "section", "text": {"type": "plain_text", "text": "{remedy} ", "emoji": False}},
+                {
+                    "type": "context",
+                    "elements": [{"type": "plain_text", "text": details, "emoji": False}],
                 },
-            }
-        ],
-    },
-}
+            ],
+        },
+        Style.MATTERMOST: {
+            "text": "**{title}**\n{message}\n{remedy}\n" + details.replace("{commit}", "`{commit}`")
+        },
+        # The format that the "Workflows" app of Teams accepts. A TextRun does not interpret markdown.
+        Style.TEAMS: {
+            "type": "message",
+            "attachments": [
+                {
+                    "contentType": "application/vnd.microsoft.card.adaptive",
+                    "content": {
+                        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                        "type": "AdaptiveCard",
+                        "version": "1.4",
+                        "body": [
+                            {
+                                "type": "RichTextBlock",
+                                "inlines": [{"type": "TextRun", "text": text, "weight": weight}],
+                            }
+                            for text, weight in (
+                                ("{title}", "Bolder"),
+                                ("{message} ", "Default"),
+                                ("{remedy} ", "Default"),
+                                (details, "Lighter"),
+                            )
+                        ],
+                    },
+                }
+            ],
+        },
+    }
+
+
+READY = _ready("")
+READY_WITH_OWNER = _ready("Owner: {owner}. ")
 
 
 def check_template(text: str) -> None:
@@ -131,7 +142,8 @@ def check_template(text: str) -> None:
 
 def render(style: str, text: str, values: Mapping[str, str]) -> bytes:
     """Return the body in UTF-8. `values` has every name of `PLACEHOLDERS`. Raise TemplateInvalid."""
-    template = _parsed(text) if text.strip() else READY[style]
+    ready = READY_WITH_OWNER if values["owner"] else READY
+    template = _parsed(text) if text.strip() else ready[style]
     escape = _ESCAPES[style]
     # ASCII-only: a message may contain a lone surrogate, which UTF-8 cannot encode.
     return json.dumps(_filled(template, {name: escape(value) for name, value in values.items()})).encode()

@@ -15,6 +15,7 @@ from kiok.notifications.template import (
     MAX_CHARACTERS,
     PLACEHOLDERS,
     READY,
+    READY_WITH_OWNER,
     Style,
     TemplateInvalid,
     check_template,
@@ -60,6 +61,15 @@ def test_built_in_templates_are_valid_with_title_and_message(style: Style) -> No
 def test_values_do_not_change_the_structure(style: Style, value: str) -> None:
     body = json.loads(render(style, "", dict.fromkeys(PLACEHOLDERS, value)))
     assert shape(body) == shape(READY[style])
+
+
+@pytest.mark.parametrize("style", Style)
+def test_built_in_templates_name_the_owner_if_there_is_one(style: Style) -> None:
+    values = dict.fromkeys(PLACEHOLDERS, "")
+    assert "O1" in render(style, "", values | {"owner": "O1"}).decode()
+    check_template(json.dumps(READY_WITH_OWNER[style]))
+    if style != Style.JSON:
+        assert "wner" not in render(style, "", values).decode()
 
 
 def test_built_in_json_has_every_value_unchanged() -> None:

@@ -58,12 +58,30 @@ def test_a_failure_and_the_recovery_are_notified_once_each(
     assert sender.deliver() == "0 notifications delivered"
     failing, recovered = (item.json for item in server.received)
     assert (failing["repository"], failing["state"], failing["before"]) == ("team", "failing", "in_sync")
+    assert failing["owner"] == ""
     assert failing["reason"] == "subpath_missing"
     assert failing["remedy"]
     assert "nowhere" in failing["message"]
     assert failing["commit"] == recovered["commit"] == work_repo.head()
     assert (recovered["event"], recovered["before"], recovered["reason"]) == ("recovered", "failing", "")
     assert failing["time"] <= recovered["time"]
+
+
+def test_the_owner_of_the_repository_is_named(
+    repository: Repository, channel: NotificationChannel, server: WebhookServer
+) -> None:
+    Repository.objects.update(owner="Équipe <b>x</b>")
+    fail(Repository.objects.get())
+    assert sender.deliver() == "1 notifications delivered"
+    NotificationChannel.objects.update(style="slack")
+    put(Repository.objects.get(), "again")
+    assert sender.deliver() == "1 notifications delivered"
+    as_json, as_slack = (item.json for item in server.received)
+    assert as_json["owner"] == "Équipe <b>x</b>"
+    (details,) = (block for block in as_slack["blocks"] if block["type"] == "context")
+    assert details["elements"][0]["text"].startswith("Owner: Équipe &lt;b&gt;x&lt;/b&gt;. ")
+    values = content.values_of(Notification.objects.earliest("pk"))
+    assert "Owner: Équipe <b>x</b>" in content.mail_text(values).splitlines()
 
 
 def test_a_file_that_breaks_and_its_fix_are_notified_immediately(
