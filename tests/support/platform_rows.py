@@ -40,6 +40,12 @@ _SCHEDULES = (
     *("15 */4 * * *", "0 6,18 * * MON-FRI", "7-59/13 2 * 1,4,7,10 *"),
 )
 _TYPES = ("shell", "python", "shell", "trino", "http")
+# Long ones and hostile ones too. An empty owner: neither the DAG nor its repository names one.
+_OWNERS = (
+    *("", "Data Platform", "Équipe Ventes", "grace.hopper@data-platform.example.com", "<b>x</b>", "W" * 200),
+    "Finance Reporting and Regulatory Compliance, Central Europe (on call: +49 30 1234567)",
+)
+_TAGS = ("", "daily", "cost:4711 x", f"{'x' * 63} {'y' * 63}", " ".join(f"report:{n}" for n in range(20)))
 _PROBLEMS = (
     "unknown key `require`: did you mean `requires`?",
     "ModuleNotFoundError: No module named 'lib.calendars'. The repository has lib/calendar.py.",
@@ -227,6 +233,8 @@ class _PlatformRows:
                 "repository": name,
                 "source_path": path,
                 "schedule": _SCHEDULES[number % len(_SCHEDULES)],
+                "owner": _OWNERS[number % len(_OWNERS)],
+                "tags": _TAGS[number % len(_TAGS)].split(),
                 "spec": _spec(path, _tasks(number)),
                 "spec_hash": _sha(path) + "0" * 24,
                 "version": 1 + number % 7,

@@ -9,8 +9,10 @@ from django.contrib.admin.utils import unquote
 from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 
 from kiok.metadata.admin import (
     comparison,
@@ -23,11 +25,18 @@ from kiok.metadata.admin import (
     schedule,
 )
 from kiok.metadata.admin.display import Tone
-from kiok.metadata.admin.filters import FreshnessFilter, LastRunFilter, RepositoryNameFilter, ScheduleFilter
+from kiok.metadata.admin.filters import (
+    FreshnessFilter,
+    LastRunFilter,
+    OwnerFilter,
+    RepositoryNameFilter,
+    ScheduleFilter,
+    TagFilter,
+)
 from kiok.metadata.admin.schedule_kinds import short_words
 from kiok.metadata.admin.tabs import TabbedAdmin
 from kiok.metadata.admin.task_runs import run_state
-from kiok.metadata.models import UID_LENGTH, Dag, DagRun, RunState
+from kiok.metadata.models import UID_LENGTH, Dag, DagRun, Origin, RunState
 
 # The order of the list: what needs attention first.
 TROUBLE = Case(
@@ -51,17 +60,20 @@ TABS = {
 @admin.register(Dag)
 class DagAdmin(TabbedAdmin):
     gone_template = "admin/metadata/dag/gone.html"
-    list_display = ("dag", "state", "short_schedule", "next_run", "last_run")
-    list_filter = (RepositoryNameFilter, FreshnessFilter, LastRunFilter, ScheduleFilter)
-    search_fields = ("uid", "dag_id", "name", "description")
+    list_display = ("dag", "owner", "tag_words", "state", "short_schedule", "next_run", "last_run")
+    list_filter = (
+        *(RepositoryNameFilter, OwnerFilter, TagFilter),
+        *(FreshnessFilter, LastRunFilter, ScheduleFilter),
+    )
+    search_fields = ("uid", "dag_id", "name", "description", "owner")
     show_full_result_count = False
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    *("unique_id", "dag_id", "name", "description", "cron", "next_fire_times"),
-                    *("version", "freshness"),
+                    *("unique_id", "dag_id", "name", "description", "owner_link", "tag_links"),
+                    *("cron", "next_fire_times", "version", "freshness"),
                 )
             },
         ),
@@ -107,6 +119,10 @@ class DagAdmin(TabbedAdmin):
     def dag(self, dag: Dag) -> str:
         return list_cells.dag_cell(dag.repository, dag.source_path, dag.name)
 
+    @admin.display(description="tags")
+    def tag_words(self, dag: Dag) -> str:
+        return ", ".join(dag.tags) or display.NOTHING
+
     @admin.display(description="state", ordering="stale_since")
     def state(self, dag: Dag) -> str:
         if dag.stale_since is None:
@@ -135,9 +151,20 @@ class DagAdmin(TabbedAdmin):
 
     @admin.display(description="unique id")
     def unique_id(self, dag: Dag) -> str:
-        return display.copyable(
-            dag.uid
-        )  # without the field's help text, which the admin would render as HTML
+        # Without the field's help text, which the admin would render as HTML.
+        return display.copyable(dag.uid)
+
+    @admin.display(description="owner", ordering="owner")
+    def owner_link(self, dag: Dag) -> str:
+        if not dag.owner:
+            return display.NOTHING
+        named = dag.origin != Origin.GIT or (isinstance(dag.spec, dict) and "owner" in dag.spec)
+        return format_html("{}{}", _filtered("owner", dag.owner), "" if named else " (of the repository)")
+
+    @admin.display(description="tags")
+    def tag_links(self, dag: Dag) -> str:
+        links = ((_filtered("tag", tag),) for tag in dag.tags)
+        return format_html_join(", ", "{}", links) or display.NOTHING
 
     @admin.display(description="repository", ordering="repository")
     def repository_link(self, dag: Dag) -> str:
@@ -205,15 +232,18 @@ class DagAdmin(TabbedAdmin):
         return definition.part(tab, obj.spec, obj.source, obj.source_path)
 
     def summary(self, dag: Dag) -> list[tuple[str, str]]:
-        return [
+        shown = [
             ("State", self.freshness(dag)),
             ("Schedule", self.short_schedule(dag)),
             ("Next run", self.next_run(dag)),
             ("Last run", self.last_run(dag)),
+            ("Owner", self.owner_link(dag)),
+            ("Tags", self.tag_links(dag)),
             ("Version", str(dag.version)),
             ("Repository", self.repository_link(dag)),
             ("Commit", display.commit(dag.commit_sha)),
         ]
+        return [(label, value) for label, value in shown if value != display.NOTHING]
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str
@@ -236,6 +266,11 @@ class DagAdmin(TabbedAdmin):
 
     class Media:
         css = {"all": ["kiok/dag.css"]}
+
+
+def _filtered(name: str, value: str) -> str:
+    """Return a value as a link to the list of the DAGs that have it."""
+    return display.link(f"{reverse('admin:metadata_dag_changelist')}?{urlencode({name: value})}", value)
 
 
 def _history(request: HttpRequest, uid: str) -> dict[str, Any]:

@@ -10,14 +10,18 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import CharField, F, Field, Func, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from kiok.labels import tag_flaw
+from kiok.metadata.admin.list_controls import ListControl
 from kiok.metadata.admin.schedule_kinds import KINDS, of_kind
 from kiok.metadata.models import Dag, RunState
 
 NO_REPOSITORY = "-"  # the choice for DAGs without a repository; no repository can have this name
+NO_OWNER = " -"  # the choice for DAGs without an owner; no owner begins with a space
+MANY = 30  # with more choices a text field replaces the selection
 SPANS = {
     "1h": ("past hour", timedelta(hours=1)),
     "1d": ("past 24 hours", timedelta(days=1)),
@@ -154,3 +158,73 @@ class RepositoryNameFilter(admin.SimpleListFilter):
         if not wanted:
             return queryset
         return queryset.filter(repository="" if wanted == NO_REPOSITORY else wanted)
+
+
+class WordFilter(admin.SimpleListFilter):
+    """A filter for DAGs by a word. It offers the words of the DAGs that the user may see, or a text field if they are many.
+
+    A subclass sets `many_title`, the label of the text field, and returns the words in order from `words`.
+    """
+
+    many_title: ClassVar[str]
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+        self.is_many = False
+        super().__init__(request, params, model, model_admin)
+
+    def words(self, dags: QuerySet[Any]) -> QuerySet[Any, str]:
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        found = list(self.words(Dag.objects.order_by().visible_to(request.user))[: MANY + 1])
+        self.is_many = len(found) > MANY
+        wanted = request.GET.get(str(self.parameter_name))
+        if wanted and wanted not in found:
+            found.append(wanted)  # the active choice is always listed
+        return [(word, word) for word in found]
+
+    def control(self) -> ListControl | None:
+        """Return a text field for the whole word if there are many words."""
+        name = str(self.parameter_name)
+        return ListControl(name, self.many_title, self.value() or "") if self.is_many else None
+
+
+class OwnerFilter(WordFilter):
+    """A filter for the DAGs of one owner, or those without an owner."""
+
+    title = "owner"
+    parameter_name = "owner"
+    many_title = "Owner (full name)"
+
+    def words(self, dags: QuerySet[Any]) -> QuerySet[Any, str]:
+        return dags.exclude(owner="").order_by("owner").values_list("owner", flat=True).distinct()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        named = [choice for choice in super().lookups(request, model_admin) if choice[0] != NO_OWNER]
+        is_wanted = request.GET.get(self.parameter_name) == NO_OWNER
+        return [*named, (NO_OWNER, "no owner")] if named or is_wanted else named
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        wanted = self.value()
+        if not wanted:
+            return queryset
+        return queryset.filter(owner="" if wanted == NO_OWNER else wanted)
+
+
+class TagFilter(WordFilter):
+    """A filter for the DAGs that have one tag."""
+
+    title = "tag"
+    parameter_name = "tag"
+    many_title = "Tag (whole)"
+
+    def words(self, dags: QuerySet[Any]) -> QuerySet[Any, str]:
+        tag = Func(F("tags"), function="unnest", output_field=CharField())
+        rows: QuerySet[Any, str] = dags.annotate(word=tag).order_by("word").values_list("word", flat=True)
+        return rows.distinct()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        wanted = self.value()
+        if not wanted:
+            return queryset
+        return queryset.none() if tag_flaw(wanted) else queryset.filter(tags__contains=[wanted])
