@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from gitsync.models import Repository
+from gitsync.models import Repository, SyncRun
 from gitsync.repositories import links
 from kiok.metadata.admin import display
 
@@ -36,6 +37,11 @@ def commits(repository: Repository, before: str, after: str) -> str:
         else ARROW
     )
     return format_html("{} {} {}", commit(repository, before), between, commit(repository, after))
+
+
+def about(run: SyncRun) -> SafeString:
+    """Return subject, author and age of the commit that a sync brought; empty if they are unknown."""
+    return display.about_commit(run.commit_subject, run.commit_author, run.commit_time)
 
 
 def file(repository: Repository, sha: str, path: str, line: int | None, text: str) -> str:

@@ -17,8 +17,8 @@ from gitsync.admin.source_file import SourceFileAdmin
 from gitsync.admin.sync_run import SyncRunAdmin
 from gitsync.admin.system import SystemViews
 from gitsync.models import Repository, SourceFile
-from gitsync.repositories.links import source_url
-from kiok.metadata.admin import link_repositories, link_sources
+from gitsync.repositories.links import named_commit_url, source_url
+from kiok.metadata.admin import link_commits, link_repositories, link_sources
 
 __all__ = [
     "ApiTokenAdmin",
@@ -32,6 +32,7 @@ __all__ = [
 
 link_repositories(lambda name: reverse("admin:gitsync_repository_named", args=[name]))
 link_sources(source_url)
+link_commits(named_commit_url)
 
 
 def urls(site: AdminSite) -> list[URLResolver]:

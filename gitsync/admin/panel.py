@@ -245,7 +245,9 @@ def _sync(repository: Repository, run: Any) -> dict[str, Any]:
         "trigger": run.get_trigger_display(),
         "requested_by": run.requested_by,
         "result": sync_status.counts(run) if succeeded else display.shortened(run.message, 160),
-        "commit": git_links.commits(repository, run.from_commit, run.to_commit),
+        "commit": display.with_commit_facts(
+            git_links.commits(repository, run.from_commit, run.to_commit), git_links.about(run)
+        ),
         "started": display.age(run.started_at),
         "duration": display.duration(run.started_at, run.finished_at),
     }

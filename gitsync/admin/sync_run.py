@@ -77,7 +77,9 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="commits")
     def commits(self, run: SyncRun) -> str:
-        return git_links.commits(run.repository, run.from_commit, run.to_commit)
+        commits = git_links.commits(run.repository, run.from_commit, run.to_commit)
+        about = git_links.about(run)
+        return list_cells.two_lines(commits, about) if about else commits
 
     @admin.display(description="started", ordering="started_at")
     def started(self, run: SyncRun) -> str:

@@ -83,6 +83,9 @@ class VersionSummary(Sent):
     uid: str
     version: int
     commit: str
+    commit_author: str = Field(description="The name of the author of `commit`; empty if unknown.")
+    commit_subject: str = Field(description="The first line of the message of `commit`; empty if unknown.")
+    commit_time: Time = Field(description="The time of `commit`; null: unknown.")
     spec_hash: str
     created_at: datetime
 
@@ -284,6 +287,9 @@ def _version(row: DagVersion) -> dict[str, Any]:
         "uid": row.uid,
         "version": row.version,
         "commit": row.commit_sha,
+        "commit_author": row.commit_author,
+        "commit_subject": row.commit_subject,
+        "commit_time": row.commit_time,
         "spec_hash": row.spec_hash,
         "created_at": row.created_at,
     }

@@ -53,6 +53,9 @@ class SyncSummary(Sent):
     full: bool
     from_commit: str
     to_commit: str
+    commit_author: str = Field(description="The name of the author of `toCommit`; empty if unknown.")
+    commit_subject: str = Field(description="The first line of the message of `toCommit`; empty if unknown.")
+    commit_time: Time = Field(description="The time of `toCommit`; null: unknown.")
     counts: Counts
     files_compiled: int
     files_reused: int = Field(description="Files whose cached result was used.")
@@ -155,6 +158,9 @@ def summary(row: Any) -> SyncSummary:
         full=row.full,
         from_commit=row.from_commit,
         to_commit=row.to_commit,
+        commit_author=row.commit_author,
+        commit_subject=row.commit_subject,
+        commit_time=row.commit_time,
         counts=Counts(
             created=row.n_created,
             updated=row.n_updated,

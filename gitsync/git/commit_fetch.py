@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitsync.git import advertisement
+from gitsync.git.commit_object import CommitFacts, facts_of
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.listing import Listing, blob_sizes, read_listing
 from gitsync.git.ref import Ref, RefKind
@@ -14,6 +15,9 @@ from gitsync.git.scope import FetchScope
 from gitsync.git.transfer import NO_FILES, NO_LARGE_FILES, Transfer
 
 HEAD_REF = "refs/kiok/head"
+MAX_COMMIT_BYTES = 64 * 1024  # read of a commit object, whose message can have any length
+# The object that the ref names, the object behind its tags, and that object's content if it is a commit.
+_QUESTIONS = f"info {HEAD_REF}\ninfo {HEAD_REF}^{{}}\ncontents {HEAD_REF}^{{commit}}\n"
 _NOT_OUR_REF = re.compile(r"not our ref ([0-9a-f]{40,64})")
 DAMAGE = frozenset({GitReason.MIRROR_BROKEN, GitReason.UNKNOWN})
 # Errors of a server that supports filters but does not serve single files, and of a commit that was replaced during
@@ -27,13 +31,14 @@ class BlobsWithheld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The commit in the mirror and the listing of its files in the scope, all of which are present.
+    """The commit in the mirror, the listing of its files in the scope, all of which are present, and facts about it.
 
     The listing is None if the tree passes a limit.
     """
 
     commit: str
     listing: Listing | None
+    facts: CommitFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class CommitFetch:
             if self.filtered and exc.reason is GitReason.UNSUPPORTED and not exc.other_object_format:
                 raise BlobsWithheld from exc
             raise self._explained(exc) from exc
-        commit = self._fetched_commit()
-        return Fetched(commit, self._completed(commit))
+        commit, facts = self._fetched_commit()
+        return Fetched(commit, self._completed(commit), facts)
 
     def _fetch_commit(self) -> None:
         if not self.filtered:
@@ -71,20 +76,40 @@ class CommitFetch:
                 return
         self.transfer.fetch_commit(self.ref.full_name, HEAD_REF, without=NO_FILES)
 
-    def _fetched_commit(self) -> str:
-        asked = f"{HEAD_REF}\n{HEAD_REF}^{{}}\n".encode("ascii")
-        output = self._local(("cat-file", "--batch-check"), asked)
-        lines = [line.split() for line in output.splitlines()]
-        if len(lines) != 2 or any(len(words) != 3 for words in lines):
+    def _fetched_commit(self) -> tuple[str, CommitFacts]:
+        """Return the commit in the mirror and facts about it, from one git process."""
+        named, peeled, content = self._answers()
+        lines = [named.split(), peeled.split()]
+        if any(len(words) != 3 for words in lines):
             raise git_error(GitReason.MIRROR_BROKEN, f"the mirror lacks what {self.ref} points to")
-        (named, *_), (commit, kind, _) = lines
-        if self.ref.kind is RefKind.COMMIT and named != commit:
+        (name, *_), (commit, kind, _) = lines
+        if self.ref.kind is RefKind.COMMIT and name != commit:
             kind = "tag"
         if kind != "commit":
             raise git_error(
                 GitReason.NOT_A_COMMIT, f"{self.ref.full_name} points to a {kind}, not to a commit"
             )
-        return commit
+        return commit, facts_of(content)
+
+    def _answers(self) -> tuple[str, str, bytes]:
+        """Return git's answers to `_QUESTIONS`. The content is cut at `MAX_COMMIT_BYTES`."""
+        transfer = self.transfer
+        try:
+            output = transfer.client.run(
+                ("cat-file", "--batch-command"),
+                directory=transfer.directory,
+                stdin=_QUESTIONS.encode("ascii"),
+                inherit=transfer.inherit,
+                max_output_bytes=MAX_COMMIT_BYTES,
+            )
+        except GitError as exc:
+            if exc.reason is not GitReason.OUTPUT_TOO_LARGE or not exc.output:
+                raise
+            output = exc.output
+        named, _, rest = output.partition(b"\n")
+        peeled, _, rest = rest.partition(b"\n")
+        content = rest.partition(b"\n")[2]
+        return named.decode("utf-8", "replace"), peeled.decode("utf-8", "replace"), content
 
     def _completed(self, commit: str) -> Listing | None:
         """Fetch the missing files and return the listing of the scope, or None if the tree passes a limit.
@@ -125,13 +150,6 @@ class CommitFetch:
     def _sizes(self, blobs: Sequence[str]) -> dict[str, int]:
         transfer = self.transfer
         return blob_sizes(transfer.client, transfer.directory, blobs, transfer.inherit)
-
-    def _local(self, arguments: Sequence[str], stdin: bytes | None = None) -> str:
-        transfer = self.transfer
-        output = transfer.client.run(
-            arguments, directory=transfer.directory, stdin=stdin, inherit=transfer.inherit
-        )
-        return output.decode("utf-8", "replace").strip()
 
     def _explained(self, error: GitError) -> GitError:
         """Return the error of a fetch, with similar refs or a remedy in its message."""

@@ -27,6 +27,7 @@ from gitsync.git import advertisement
 from gitsync.git.client import GitClient
 from gitsync.git.commit_fetch import DAMAGE, BlobsWithheld, CommitFetch, Fetched
 from gitsync.git.commit_fetch import HEAD_REF as HEAD_REF
+from gitsync.git.commit_object import NO_FACTS, CommitFacts
 from gitsync.git.credentials import Credential
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.housekeeping import (
@@ -63,6 +64,7 @@ class Mirror:
         self._lock: int | None = None
         # Listing a large repository is slow, so the tree of the same commit reuses the listing of the fetch.
         self._listed: tuple[str, FetchScope, Listing] | None = None
+        self._facts: tuple[str, CommitFacts] = ("", NO_FACTS)
 
     def probe(self, url: RemoteUrl, ref: Ref, credential: Credential | None) -> str:
         """Return the commit that the ref points to now, with an annotated tag peeled. Does not use the mirror.
@@ -97,6 +99,10 @@ class Mirror:
                 self._mark("unfiltered")
                 return commit
             return self._fetch_repairing(url, ref, credential, scope, filtered=False)
+
+    def facts(self, commit: str) -> CommitFacts:
+        """Return the facts about the commit that this object fetched last; none about any other."""
+        return self._facts[1] if self._facts[0] == commit else NO_FACTS
 
     @property
     def is_partial(self) -> bool:
@@ -135,6 +141,7 @@ class Mirror:
             fetched = self._fetch_in_the_other_format(fetch)
         if fetched.listing:
             self._listed = (fetched.commit, fetch.scope, fetched.listing)
+        self._facts = (fetched.commit, fetched.facts)
         tidy(self._client, self.git_directory, HEAD_REF, self._inherit)
         return fetched.commit
 

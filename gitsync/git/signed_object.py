@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from gitsync.git.client import GitClient
+from gitsync.git.commit_object import header_values
 from gitsync.git.errors import GitError, GitReason, git_error
 from gitsync.git.mirror import HEAD_REF
 from gitsync.git.signer import SignatureKind, shown
@@ -49,7 +50,7 @@ def read_signed_commit(
     label = f"commit {commit}"
     content = _read(client, git_directory, "commit", commit, inherit)
     # Each of git's object formats has its own header. A commit can also have that of the other format.
-    signatures = _header_values(content, b"gpgsig" if len(commit) == 40 else b"gpgsig-sha256")
+    signatures = header_values(content, b"gpgsig" if len(commit) == 40 else b"gpgsig-sha256")
     if not signatures:
         raise git_error(
             GitReason.SIGNATURE_MISSING,
@@ -75,7 +76,7 @@ def read_signed_tag(
             "verify the commit's signature instead",
         )
     content = _read(client, git_directory, "tag", tag, inherit)
-    name = b"".join(_header_values(content, b"tag")[:1]).decode("utf-8", "replace")
+    name = b"".join(header_values(content, b"tag")[:1]).decode("utf-8", "replace")
     label = f"tag {shown(name)!r} ({tag})"
     if _resolve(client, git_directory, f"{tag}^{{commit}}", inherit) != commit:
         raise git_error(GitReason.MIRROR_BROKEN, f"{label} in the mirror does not lead to commit {commit}")
@@ -105,21 +106,6 @@ def _read(client: GitClient, git_directory: Path, kind: str, object_id: str, inh
 def _resolve(client: GitClient, git_directory: Path, name: str, inherit: Sequence[int]) -> str:
     found = client.run(["rev-parse", "--verify", name], directory=git_directory, inherit=inherit)
     return found.decode("ascii", "replace").strip()
-
-
-def _header_values(content: bytes, name: bytes) -> list[bytes]:
-    """Return the values of a header of a commit or tag, with continuation lines joined. The message is not searched."""
-    values: list[bytes] = []
-    continued = False
-    for line in content.partition(b"\n\n")[0].split(b"\n"):
-        if continued and line.startswith(b" "):
-            values[-1] += b"\n" + line[1:]
-            continue
-        key, _, value = line.partition(b" ")
-        continued = key == name
-        if continued:
-            values.append(value)
-    return values
 
 
 def _tag_signature(content: bytes) -> bytes:

@@ -7,6 +7,9 @@ from django.db import models
 from gitsync.models.repository import Repository
 from gitsync.models.visibility import RepositoryRowQuerySet
 from kiok.correlation import MAX_CHARACTERS
+from kiok.metadata.models import MAX_AUTHOR, MAX_SUBJECT
+
+MAX_FAILED_FILES = 500  # problems of files that are stored with a sync
 
 
 class Trigger(models.TextChoices):
@@ -50,6 +53,21 @@ class SyncRun(models.Model):
     message = models.TextField(blank=True)
     from_commit = models.CharField(max_length=64, blank=True)
     to_commit = models.CharField(max_length=64, blank=True)
+    commit_author = models.CharField(
+        max_length=MAX_AUTHOR,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Name of the author of `to_commit`.",
+    )
+    commit_subject = models.CharField(
+        max_length=MAX_SUBJECT,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="First line of the message of `to_commit`.",
+    )
+    commit_time = models.DateTimeField(null=True, blank=True, help_text="Time of `to_commit`.")
     changes = models.JSONField(default=dict)
     unchanged = models.PositiveIntegerField(default=0)
     compiled = models.PositiveIntegerField(default=0, help_text="Number of files that were compiled.")

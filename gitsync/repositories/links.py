@@ -52,11 +52,14 @@ def compare_url(repository: Repository, from_sha: str, to_sha: str) -> str:
 
 def source_url(repository_name: str, commit: str, path: str) -> str:
     """Return the `file_url` for a repository's name, or "" if the repository does not exist. Two queries at most."""
-    repository = Repository.objects.filter(name=repository_name).only("pk", "url").first()
-    if repository is None:
-        return ""
-    load_senders([repository])
-    return file_url(repository, commit, path)
+    repository = _named(repository_name)
+    return file_url(repository, commit, path) if repository else ""
+
+
+def named_commit_url(repository_name: str, commit: str) -> str:
+    """Return the `commit_url` for a repository's name, or "" if the repository does not exist. Two queries at most."""
+    repository = _named(repository_name)
+    return commit_url(repository, commit) if repository else ""
 
 
 def load_senders(repositories: Iterable[Repository]) -> None:
@@ -77,6 +80,13 @@ def load_senders(repositories: Iterable[Repository]) -> None:
     services = dict(newest.values_list("repository_id", "service"))
     for row in rows:
         row.delivered_by = services.get(row.pk, "")  # type: ignore[attr-defined]  # no column
+
+
+def _named(name: str) -> Repository | None:
+    repository = Repository.objects.filter(name=name).only("pk", "url").first()
+    if repository is not None:
+        load_senders([repository])
+    return repository
 
 
 def _page(repository: Repository) -> tuple[GitService, WebPage] | None:

@@ -19,6 +19,7 @@ from compilers.formats import FORMATS
 from compilers.result import FileResult, FileStatus
 from compilers.source import Ignored
 from gitsync.errors import ConfigurationChanged
+from gitsync.git.commit_object import NO_FACTS, CommitFacts
 from gitsync.models import FileState, Repository, SourceFile
 from gitsync.models.source_file import IGNORED_PREFIX
 from gitsync.sync.bulk_copy import copy, copy_unsaved, delete
@@ -58,15 +59,21 @@ def taken_uids(repository: str, uids: Iterable[str]) -> dict[str, str]:
     return taken
 
 
-def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) -> None:
+def apply(
+    plan: Plan,
+    held: SyncLease,
+    commit: str,
+    ignored: Sequence[Ignored],
+    facts: CommitFacts = NO_FACTS,
+) -> None:
     """Commit the plan. Raises LeaseLost or ConfigurationChanged; nothing has changed then."""
     with transaction.atomic():
         repository = locked_if_held(held)
         if repository.config_hash != held.config_hash:
             raise ConfigurationChanged("the repository was edited during the sync; it is synced again")
         now = database_now()
-        _create(plan.created, repository, commit, now)
-        _update(plan.updated, repository, commit, now)
+        _create(plan.created, repository, commit, facts, now)
+        _update(plan.updated, repository, commit, facts, now)
         _refresh(plan.refreshed, repository, commit, now)
         _mark_stale(plan, now)
         delete(Dag, "uid", plan.pruned, origin=Origin.GIT.value, repository=repository.name)
@@ -76,7 +83,9 @@ def apply(plan: Plan, held: SyncLease, commit: str, ignored: Sequence[Ignored]) 
         Repository.objects.filter(pk=repository.pk).update(last_outcome={})
 
 
-def _create(created: Sequence[PlannedDag], repository: Repository, commit: str, now: datetime) -> None:
+def _create(
+    created: Sequence[PlannedDag], repository: Repository, commit: str, facts: CommitFacts, now: datetime
+) -> None:
     for chunk in _chunks(created):
         last = dict(
             DagVersion.objects.filter(uid__in=[item.uid for item in chunk])
@@ -86,16 +95,20 @@ def _create(created: Sequence[PlannedDag], repository: Repository, commit: str, 
         )
         versions = [(item, last.get(item.uid, 0) + 1) for item in chunk]
         copy(Dag, _DAG_COLUMNS, (_dag(item, repository, version, commit, now) for item, version in versions))
-        _add_versions(versions, commit, now)
+        _add_versions(versions, commit, facts, now)
 
 
 def _update(
-    updated: Sequence[tuple[PlannedDag, Recorded]], repository: Repository, commit: str, now: datetime
+    updated: Sequence[tuple[PlannedDag, Recorded]],
+    repository: Repository,
+    commit: str,
+    facts: CommitFacts,
+    now: datetime,
 ) -> None:
     for chunk in _chunks(updated):
         rows = [_row(item, repository, before.version + 1, commit, now) for item, before in chunk]
         _overwrite(rows)
-        _add_versions([(item, before.version + 1) for item, before in chunk], commit, now)
+        _add_versions([(item, before.version + 1) for item, before in chunk], commit, facts, now)
 
 
 def _refresh(
@@ -183,15 +196,21 @@ def _row(item: PlannedDag, repository: Repository, version: int, commit: str, no
     )
 
 
-_VERSION_COLUMNS = ("uid", "version", "spec", "spec_hash", "commit_sha", "source", "created_at")
+_VERSION_COLUMNS = (
+    *("uid", "version", "spec", "spec_hash", "commit_sha", "commit_author", "commit_subject", "commit_time"),
+    *("source", "created_at"),
+)
 
 
-def _add_versions(versions: Iterable[tuple[PlannedDag, int]], commit: str, now: datetime) -> None:
+def _add_versions(
+    versions: Iterable[tuple[PlannedDag, int]], commit: str, facts: CommitFacts, now: datetime
+) -> None:
+    of_commit = (commit, facts.author, facts.subject, facts.time)
     copy(
         DagVersion,
         _VERSION_COLUMNS,
         (
-            (item.uid, version, item.spec_json, item.spec_hash, commit, item.file.text, now)
+            (item.uid, version, item.spec_json, item.spec_hash, *of_commit, item.file.text, now)
             for item, version in versions
         ),
     )

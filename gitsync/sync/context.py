@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from compilers.pipeline import Compilation, Share, Work
+from gitsync.git.commit_object import NO_FACTS, CommitFacts
 from gitsync.models import Repository, SyncRun, Trigger
 from gitsync.sync.lease import SyncLease
 from gitsync.sync.log import SyncLog
@@ -86,6 +87,7 @@ class SyncContext:
 
     remote: Remote = field(init=False)
     commit: str = ""
+    facts: CommitFacts = NO_FACTS  # about `commit`, in the form in which they are stored
     recorded: Sequence[Recorded] = ()
     work: Work = field(init=False)
     compilation: Compilation = field(init=False)
@@ -125,16 +127,27 @@ class SyncContext:
             self._write()
 
     def record(self, run: SyncRun) -> None:
-        """Set the final times, progress and log of the run; not saved."""
+        """Set the facts about the commit, and the final times, progress and log of the run; not saved."""
+        for name, value in self._commit_fields().items():
+            setattr(run, name, value)
         run.timings = self.timings
         run.files_done, run.files_total = self.files_done, self.files_total
         run.log = self.sync_log.text()
+
+    def _commit_fields(self) -> dict[str, object]:
+        facts = self.facts
+        return {
+            "commit_author": facts.author,
+            "commit_subject": facts.subject,
+            "commit_time": facts.time,
+        }
 
     def _write(self, **fields: str) -> None:
         if self.run:
             SyncRun.objects.filter(pk=self.run.pk).update(
                 **fields,
                 to_commit=self.commit,
+                **self._commit_fields(),
                 timings=self.timings,
                 files_done=self.files_done,
                 files_total=self.files_total,

@@ -17,6 +17,7 @@ from compilers.build_cache import CachedResult
 from compilers.pipeline import Compilation, Share, compile_work, find_work
 from compilers.result import FileResult, FileStatus
 from gitsync.errors import TooManyDags
+from gitsync.git.commit_object import CommitFacts
 from gitsync.models import FileState, Repository, SourceFile, Verify
 from gitsync.sync import apply as store
 from gitsync.sync.context import Requeue, SyncContext
@@ -28,7 +29,10 @@ from gitsync.sync.verify import verify_commit
 from gitsync.worker import sandbox
 from kiok.cluster.clock import database_now
 from kiok.cluster.conf import properties
+from kiok.connections.redaction import redact
 from kiok.errors import Diagnostic
+from kiok.metadata.models import MAX_AUTHOR, MAX_SUBJECT
+from kiok.text import cut
 
 NOTED_PROBLEMS = 100  # in the sync log; the record of the sync has more
 NOTED_REASONS = 50  # files without a DAG, and ignored entries, in the sync log; the file list has all
@@ -44,6 +48,7 @@ def fetch(context: SyncContext) -> None:
         remote = replace(remote, mirror=mirror)
     context.remote = remote
     context.commit = remote.mirror.fetch(remote.url, remote.ref, remote.credential, remote.scope)
+    context.facts = _storable(remote.mirror.facts(context.commit))
     _note_fetched(context, remote, context.repository)
 
 
@@ -109,6 +114,15 @@ def plan(context: SyncContext) -> None:
     counts = ", ".join(f"{len(uids)} {name}" for name, uids in context.plan.changes.items())
     unchanged = len(context.plan.unchanged) + len(context.plan.refreshed)
     context.note(f"DAGs: {counts}, {unchanged} unchanged")
+
+
+def _storable(facts: CommitFacts) -> CommitFacts:
+    """Return the facts with secrets masked and their texts cut to their columns."""
+    return replace(
+        facts,
+        author=cut(redact(facts.author), MAX_AUTHOR),
+        subject=cut(redact(facts.subject), MAX_SUBJECT),
+    )
 
 
 def _note_fetched(context: SyncContext, remote: Remote, repository: Repository) -> None:

@@ -77,7 +77,7 @@ def _apply(context: SyncContext) -> None:
     """Commit the plan in one transaction. Raises LeaseLost, ConfigurationChanged."""
     assert context.lease  # noqa: S101 - not in a dry run
     context.enter("apply")
-    store.apply(context.plan, context.lease, context.commit, context.compilation.ignored)
+    store.apply(context.plan, context.lease, context.commit, context.compilation.ignored, context.facts)
     is_change = any(context.plan.changes.values())
     context.note("committed" if is_change else "committed; no DAG changed", is_end=True)
 

@@ -15,6 +15,8 @@ from kiok.labels import MAX_OWNER, MAX_TAG
 from kiok.metadata.visibility import NamedRepositoryQuerySet
 
 UID_LENGTH = 1400  # 63 (repository) + 1 + 1024 (path) + 2 + 250 (DAG id), rounded up
+MAX_AUTHOR = 200  # characters of the name of a commit's author
+MAX_SUBJECT = 300  # characters of the first line of a commit's message
 
 
 def _repository_of_uid() -> models.GeneratedField:
@@ -114,6 +116,15 @@ class DagVersion(models.Model):
     spec = models.JSONField()
     spec_hash = models.CharField(max_length=64)
     commit_sha = models.CharField("commit", max_length=64, blank=True)
+    commit_author = models.CharField(max_length=MAX_AUTHOR, blank=True, default="", db_default="")
+    commit_subject = models.CharField(
+        max_length=MAX_SUBJECT,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="First line of the commit's message.",
+    )
+    commit_time = models.DateTimeField(null=True, blank=True)
     source = models.TextField(null=True, blank=True, help_text="The source as authored; none for a jar.")
     created_at = models.DateTimeField()
     repository = _repository_of_uid()

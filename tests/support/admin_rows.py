@@ -15,9 +15,9 @@ from django.apps import apps
 from django.db import models
 from django.utils import timezone
 
+from tests.support.commit_rows import HOSTILE, SHA, hostile_facts
+
 BATCH = 2000
-HOSTILE = "<b>&\"' very long words without any blank " + "x" * 200
-SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,7 @@ class _Rows:
                 "message": HOSTILE if state == "failed" else "",
                 "from_commit": SHA,
                 "to_commit": SHA[::-1],
+                **hostile_facts(began),
                 "changes": {"created": [uid], "updated": [uid], "pruned": ["r/gone.yaml"], "stale": [uid]},
                 "unchanged": 3,
                 "compiled": 2,
@@ -265,6 +266,7 @@ class _Rows:
                 "spec": self._spec(dag, "ab"[version % 2]),
                 "spec_hash": str(version % 2) * 64,
                 "commit_sha": SHA,
+                **hostile_facts(self._ago(number + 1)),
                 "source": f"version: {version}\n",
                 "created_at": self._ago(number),
             }

@@ -93,6 +93,7 @@ def make_everything(name: str, *groups: str, mark: str = "") -> Repository:
     run = SyncRun.objects.create(
         repository=row, lease_number=1, trigger="api", state="partial", message=mark, started_at=now,
         finished_at=now, changes={"created": [f"{name}/{mark}.yaml"]}, timings={"fetch": 0.5}, log=mark,
+        commit_author=mark, commit_subject=mark, commit_time=now,
         failed_files=[{"path": f"{mark}.py", "line": 1, "message": mark}],
     )  # fmt: skip
     assert run.pk
@@ -112,8 +113,9 @@ def make_everything(name: str, *groups: str, mark: str = "") -> Repository:
         )  # fmt: skip
         for version in (1, 2):
             DagVersion.objects.create(
-                uid=uid, version=version, spec=SPEC, spec_hash="0", source=mark, created_at=now
-            )
+                uid=uid, version=version, spec=SPEC, spec_hash="0", source=mark, created_at=now,
+                commit_author=mark, commit_subject=mark, commit_time=now,
+            )  # fmt: skip
         ran = DagRun.objects.create(uid=uid, version=2, trigger="schedule", state="FAILED", started_at=now)
         TaskRun.objects.create(dag_run=ran, uid=uid, task_id="a", state="FAILED", exit_code=1, log=mark)
     return row

@@ -17,6 +17,8 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 
+from tests.support.commit_rows import commit_facts
+
 DAGS = 150
 BROKEN = 28
 LARGE_DAG_TASKS = 500
@@ -188,6 +190,7 @@ class _PlatformRows:
                 "message": {"failed": _REFUSED, "partial": "3 files fail to compile."}.get(state, ""),
                 "from_commit": _sha(f"{name}{number}"),
                 "to_commit": _sha(f"{name}{number + 10}"),
+                **commit_facts(number, begun),
                 "changes": {"created": uids[:1], "updated": uids[1:], "pruned": [], "stale": uids[:2]},
                 "unchanged": 12,
                 "compiled": 3,
@@ -255,6 +258,7 @@ class _PlatformRows:
                     "spec": _spec(path, 3),
                     "spec_hash": str(version) * 64,
                     "commit_sha": _sha(f"{name}{version}"),
+                    **commit_facts(version, self._ago(days=9 * (8 - version), hours=number)),
                     "source": f"version: {version}\n",
                     "created_at": self._ago(days=9 * (8 - version), hours=number),
                 }

@@ -33,7 +33,10 @@ def of(uid: str, user: Any, wanted: Mapping[str, str]) -> dict[str, Any]:
         {
             "number": version.version,
             "url": display.page_of("metadata_dagversion", version.pk),
-            "commit": display.commit(version.commit_sha),
+            "commit": display.with_commit_facts(
+                display.commit(version.commit_sha),
+                display.about_commit(version.commit_subject, version.commit_author, version.commit_time),
+            ),
             "created": display.age(version.created_at),
             "before": previous.version if previous else None,
         }

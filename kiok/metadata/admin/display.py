@@ -11,9 +11,11 @@ from typing import Any
 from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
+
+from kiok.text import reveal_hidden
 
 NOTHING = "–"
 COMMIT_CHARACTERS = 10
@@ -51,6 +53,19 @@ def copyable(text: str) -> str:
     return format_html(
         '<code>{}</code> <button type="button" class="kiok-copy" data-copy>Copy</button>', text
     )
+
+
+def about_commit(subject: str, author: str, when: datetime | None) -> SafeString:
+    """Return `Fix the load · Ada · 3 minutes ago` without what is unknown; empty if nothing is known."""
+    parts = [reveal_hidden(text) for text in (subject, author) if text]
+    if when is not None:
+        parts.append(short_age(when))
+    return format_html_join(" · ", "{}", ([part] for part in parts))
+
+
+def with_commit_facts(commit: str, about: SafeString) -> str:
+    """Return a commit, followed by the result of `about_commit`."""
+    return format_html('{} <span class="kiok-about">{}</span>', commit, about) if about else commit
 
 
 def age(when: datetime | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from kiok.metadata.admin import comparison, definition, display, list_cells, provenance
 from kiok.metadata.admin.filters import RepositoryNameFilter
@@ -23,7 +24,7 @@ class DagVersionAdmin(TabbedAdmin):
     sortable_by = ("dag_cell", "commit", "created")
     search_fields = ("uid", "commit_sha")
     show_full_result_count = False
-    fields = ("dag", "version", "source_link", "commit_sha", "created_at", "spec_hash")
+    fields = ("dag", "version", "source_link", "whole_commit", "created_at", "spec_hash")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: Any = super().get_queryset(request)
@@ -36,7 +37,9 @@ class DagVersionAdmin(TabbedAdmin):
 
     @admin.display(description="commit", ordering="commit_sha")
     def commit(self, version: DagVersion) -> str:
-        return display.commit(version.commit_sha)
+        about = _about_commit(version)
+        commit = display.commit(version.commit_sha)
+        return list_cells.two_lines(commit, about) if about else commit
 
     @admin.display(description="created", ordering="created_at")
     def created(self, version: DagVersion) -> str:
@@ -45,6 +48,11 @@ class DagVersionAdmin(TabbedAdmin):
     @admin.display(description="DAG")
     def dag(self, version: DagVersion) -> str:
         return display.link(display.page_of("metadata_dag", version.uid), version.uid)
+
+    @admin.display(description="commit")
+    def whole_commit(self, version: DagVersion) -> str:
+        commit = provenance.whole_commit(version.repository, version.commit_sha)
+        return display.with_commit_facts(commit, _about_commit(version))
 
     @admin.display(description="source path")
     def source_link(self, version: DagVersion) -> str:
@@ -74,6 +82,10 @@ class DagVersionAdmin(TabbedAdmin):
 
     class Media:
         css = {"all": ["kiok/dag.css"]}
+
+
+def _about_commit(version: DagVersion) -> SafeString:
+    return display.about_commit(version.commit_subject, version.commit_author, version.commit_time)
 
 
 def _path(uid: str) -> str:

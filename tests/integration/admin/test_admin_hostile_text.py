@@ -42,7 +42,9 @@ def test_hostile_text_is_shown_as_text_on_every_page(browser: Client) -> None:
         stale_reason=EVIL,
         image_digest=EVIL,
     )
-    DagVersion.objects.create(uid=uid, version=1, spec=spec, spec_hash="0", created_at=now)
+    DagVersion.objects.create(
+        uid=uid, version=1, spec=spec, spec_hash="0", created_at=now, commit_subject=EVIL
+    )
     run = DagRun.objects.create(uid=uid, version=1, trigger=EVIL)
     TaskRun.objects.create(dag_run=run, uid=uid, task_id=EVIL, log=EVIL)
     diagnostic = {
@@ -69,6 +71,9 @@ def test_hostile_text_is_shown_as_text_on_every_page(browser: Client) -> None:
         changes={"created": [uid], "updated": [EVIL], "pruned": [EVIL], "stale": [uid]},
         failed_files=[{"path": EVIL, "line": 1, "message": EVIL}],
         timings={EVIL: 1.0},
+        to_commit="a" * 40,
+        commit_author=EVIL,
+        commit_subject=EVIL,
     )
     pages = [
         "/admin/gitsync/overview/",

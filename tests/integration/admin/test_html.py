@@ -17,7 +17,7 @@ from django_q.models import OrmQ, Schedule
 from kiok.connections import property_text
 from kiok.connections.models import Connection
 from tests.support import admin_pages, admin_rows
-from tests.support.admin_rows import HOSTILE
+from tests.support.commit_rows import HOSTILE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
