@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, Trigger
+from gitsync.repositories.connection_test_tasks import enqueue_check
 from gitsync.sync.backoff import poll_now
 from gitsync.sync.empty_hold import EmptyHold, every_dag, hold_of
 from gitsync.tasks import enqueue_dry_run, enqueue_sync
@@ -48,6 +49,16 @@ def ask_for_dry_run(user: Any, repository: Repository, *, full: bool = False) ->
     with transaction.atomic():
         _record(user, repository, "Requested a dry run.")
         return enqueue_dry_run(repository.pk, full=full)
+
+
+def ask_for_connection_test(user: Any, repository: Repository) -> str:
+    """Request a test of the repository's connection. Return the task's id.
+
+    A paused or disabled repository is allowed, to learn whether it can be resumed or enabled.
+    """
+    with transaction.atomic():
+        _record(user, repository, "Requested a connection test.")
+        return enqueue_check(repository.pk)
 
 
 def pause(user: Any, repository: Repository, reason: str) -> None:

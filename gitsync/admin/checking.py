@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
+from gitsync.actions import ask_for_connection_test
 from gitsync.admin.session_operations import NO_PANEL, PATIENCE, panel, remembered, start, unfinished
 from gitsync.admin.views import Views
 from gitsync.models import Repository
@@ -79,7 +80,7 @@ class CheckViews(Views):
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Request a connection test, and redirect to the repository's page, which shows its result."""
         repository = self.changeable(request, pk)
-        start(request, KIND, partial(connection_test_tasks.enqueue_check, repository.pk), pk)
+        start(request, KIND, partial(ask_for_connection_test, request.user, repository), pk)
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -169,6 +169,11 @@ def test_a_repository_deleted_before_the_check_is_reported(repository: Repositor
 # The first host key.
 
 
+def accepted() -> int:
+    """Return the number of log entries of accepted host keys."""
+    return LogEntry.objects.exclude(change_message="Requested a connection test.").count()
+
+
 def accept_form(html: str) -> tuple[str, str]:
     """Address and fingerprint of the form that is shown."""
     address = re.search(r'<form method="post" action="([^"]+)"', html)
@@ -188,7 +193,7 @@ def test_a_first_host_key_is_accepted_with_one_click_and_tested(
     address, fingerprint = accept_form(shown["parts"]["body"])
 
     assert browser.post(address, {"fingerprint": fingerprint}).headers["Location"] == page(unknown_host)
-    assert LogEntry.objects.count() == 0, "nothing is accepted before the server was asked again"
+    assert accepted() == 0, "nothing is accepted before the server was asked again"
     assert work() == 1
 
     after = panel(browser, unknown_host)
@@ -216,7 +221,7 @@ def test_a_host_key_that_changed_since_it_was_shown_is_refused(
     assert "No host key was accepted" in shown["parts"]["body"]
     assert "Accepted." not in shown["parts"]["body"]
     assert "knownHosts" not in Connection.objects.get().property_names()
-    assert LogEntry.objects.count() == 0
+    assert accepted() == 0
 
 
 def test_a_changed_host_key_has_no_button(

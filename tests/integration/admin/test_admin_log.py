@@ -104,6 +104,18 @@ def test_syncs_by_hand_one_and_several(browser: Client, ada: User) -> None:
     ]
 
 
+def test_a_connection_test_is_in_the_history_of_its_repository(browser: Client) -> None:
+    row = Repository.objects.create(name="a", url="https://git.example.com/a.git", enabled=False)
+    assert (
+        "Requested a connection test" not in browser.get(f"{REPOSITORIES}{row.pk}/history/").content.decode()
+    )
+    done(browser, f"{REPOSITORIES}{row.pk}/check/")
+    assert log() == [("Change", "a", "Requested a connection test.")]
+    history = browser.get(f"{REPOSITORIES}{row.pk}/history/").content.decode()
+    assert "Requested a connection test." in history
+    assert "ada" in history
+
+
 def test_the_log_has_pauses_with_reasons_and_no_refused_actions(browser: Client, ada: User) -> None:
     row = Repository.objects.create(name="a", url="https://git.example.com/a.git")
     actions.pause(ada, row, "the team moves")
