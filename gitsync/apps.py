@@ -21,7 +21,7 @@ class GitsyncConfig(AppConfig):
         from gitsync import access, tasks
         from gitsync.models.connection_checks import wrong_values
         from gitsync.queue import safe_pickle
-        from gitsync.sync import notify
+        from gitsync.repositories import notification_content
         from gitsync.worker import jobs
         from kiok.connections import value_checks
         from kiok.metadata import lexers
@@ -32,7 +32,7 @@ class GitsyncConfig(AppConfig):
         restrict_to(access.visible_names)
         restrict_notifications_to(access.visible_keys)
         outbox.enqueue_with(tasks.enqueue_delivery)
-        notify.register()
+        notification_content.register()
         value_checks.register(wrong_values)
         lexers.find_with(_lexer_of)
         safe_pickle.install()

@@ -1,6 +1,7 @@
-"""Notifications of Git Sync: which outcomes of polls are notified, and what is said about the repository.
+"""Notifications of Git Sync: which outcomes of polls are notified.
 
-A state is notified once when a repository fails, and once when it recovers.
+A state is notified once when a repository fails, and once when it recovers. `gitsync.repositories.notification_content`
+describes the repository when the notification is sent.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from collections.abc import Sequence
 from django.utils import timezone
 
 from gitsync.models import Repository, RepositoryState
-from gitsync.remedies import remedy
 from kiok.cluster.conf import properties
-from kiok.notifications import content, outbox
-from kiok.notifications.content import Description, redacted_line
-from kiok.notifications.errors import NotDelivered
+from kiok.notifications import outbox
+from kiok.notifications.content import redacted_line
 from kiok.notifications.models import Notification, NotificationEvent
 
 _EVENTS = {
@@ -22,18 +21,6 @@ _EVENTS = {
     RepositoryState.DEGRADED.value: NotificationEvent.DEGRADED,
     RepositoryState.IN_SYNC.value: NotificationEvent.RECOVERED,
 }
-_WORDS = {
-    NotificationEvent.FAILING: "is failing",
-    NotificationEvent.DEGRADED: "is degraded",
-    NotificationEvent.RECOVERED: "is in sync again",
-}
-# Written out, as resolving the URL would import every page into the worker.
-_PAGE = "/admin/gitsync/repository/{pk}/change/"
-
-
-def register() -> None:
-    """Register the content of Git Sync's notifications."""
-    content.register(_WORDS, describe)
 
 
 def record_transition(
@@ -66,21 +53,4 @@ def record_transition(
             commit=commit,
             at=timezone.now(),
         )
-    )
-
-
-def describe(notification: Notification) -> Description:
-    """Return the description of a notification, with one query if its repository is not loaded."""
-    repository = notification.repository
-    if repository is None:
-        raise NotDelivered("the notification has no repository")
-    reason = f": {notification.reason}" if notification.reason else ""
-    return Description(
-        title=f"{repository.name} {_WORDS[NotificationEvent(notification.event)]}{reason}",
-        repository=repository.name,
-        owner=repository.owner,
-        url=repository.shown_url,
-        ref=repository.ref,
-        remedy=remedy(notification.reason),
-        page=_PAGE.format(pk=repository.pk),
     )

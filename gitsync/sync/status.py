@@ -14,6 +14,7 @@ from django.db.models import F
 from gitsync.errors import WorkerDied
 from gitsync.git.errors import GitReason
 from gitsync.models import Repository, RepositoryState, SyncRun, SyncState, Trigger
+from gitsync.models.sync_run import MAX_FAILED_FILES
 from gitsync.sync.backoff import after_failure, next_due, retry_at
 from gitsync.sync.context import SyncContext
 from gitsync.sync.crash_loop import CrashLoop
@@ -30,7 +31,6 @@ from kiok import correlation
 from kiok.cluster.clock import database_now
 from kiok.cluster.idle_timeout import limit_standstill
 
-MAX_FAILED_FILES_KEPT = 500  # problems stored with a sync
 MAX_PROBLEMS_TOLD = 3  # problems in a notification
 
 
@@ -75,7 +75,7 @@ def succeed(
         run.changes = plan.changes
         run.unchanged = report.unchanged
         run.compiled, run.reused = report.compiled, report.reused
-        run.failed_files = [item.to_json() for item in failed_files(plan)[:MAX_FAILED_FILES_KEPT]]
+        run.failed_files = [item.to_json() for item in failed_files(plan)[:MAX_FAILED_FILES]]
         context.record(run)
         run.finished_at = now
         run.save()

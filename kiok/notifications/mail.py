@@ -14,7 +14,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.utils.functional import cached_property
 
 from kiok.cluster.conf import properties
-from kiok.notifications.content import mail_text, redacted_line
+from kiok.notifications.content import NotificationContent, mail_text, redacted_line
 from kiok.notifications.errors import DeliveryRefused, NotDelivered
 from kiok.notifications.models import NotificationChannel
 from kiok.notifications.trust import trust
@@ -81,9 +81,10 @@ class Backend(EmailBackend):
         return trust()
 
 
-def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
+def send(channel: NotificationChannel, content: NotificationContent) -> str:
     """Send one message to all addresses of the channel and return a description of the result. Raise NotDelivered."""
     config = properties()
+    values = content.values
     if not config.mail_host:
         raise NotDelivered("no mail server is configured: set kiok.mail.host and kiok.mail.from")
     domain = config.mail_from.rpartition("@")[2].strip("> ") or "localhost"
@@ -92,7 +93,7 @@ def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
         with Backend() as backend:
             message = EmailMessage(
                 subject=redacted_line(f"[kiok] {values['title']}", MAX_SUBJECT),
-                body=mail_text(values),
+                body=mail_text(content),
                 from_email=config.mail_from,
                 to=channel.address_list,
                 headers={

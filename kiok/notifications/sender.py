@@ -19,7 +19,7 @@ from django.utils import timezone
 from kiok.cluster.process_id import process_name
 from kiok.errors import KiokError
 from kiok.notifications import mail, outbox, webhook
-from kiok.notifications.content import redacted_line, values_of
+from kiok.notifications.content import content_of, redacted_line
 from kiok.notifications.errors import DeliveryRefused, NotDelivered
 from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel, NotificationDelivery
 
@@ -105,11 +105,11 @@ def _send_all(held: ChannelLease, until: float) -> int:
 
 def send(channel: NotificationChannel, delivery: NotificationDelivery) -> str:
     """Make one attempt and return a description of the result. Raise NotDelivered."""
-    values = values_of(delivery.notification)
+    content = content_of(delivery.notification)
     try:
         if channel.kind == ChannelKind.EMAIL:
-            return mail.send(channel, values)
-        return webhook.send(channel, values)
+            return mail.send(channel, content)
+        return webhook.send(channel, content)
     except NotDelivered:
         raise
     except KiokError as exc:  # of the connection or the URL

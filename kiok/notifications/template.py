@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import TextChoices
-
 from kiok.errors import KiokError
+from kiok.notifications.built_in import filled, templates, values_of_file
+from kiok.notifications.reported_file import ReportedFile
+from kiok.notifications.style import ESCAPES
+from kiok.notifications.style import Style as Style
 
 PLACEHOLDERS: Mapping[str, str] = {
     "id": "the notification's id, the same for each attempt",
@@ -28,110 +30,29 @@ PLACEHOLDERS: Mapping[str, str] = {
     "before": "the state of the previous notification",
     "reason": "the reason, in one word",
     "message": "the message of git or the compiler",
+    "summary": "the message without the problems of the files",
+    "files": "the first failed files: path, line and problem, and below it the link to the line",
+    "more_files": "how many other files failed; empty if all are in `files`",
     "remedy": "what to do",
     "commit": "the checked commit; empty if it is unknown",
+    "short_commit": "the first characters of the commit",
+    "subject": "the first line of the commit's message",
+    "author": "the name of the commit's author",
+    "commit_link": "the commit's page at the git service; empty if it is unknown",
     "link": "the repository's page; empty without kiok.web.public.url",
     "time": "time of the event, as 2026-01-02T03:04:05Z",
 }
 MAX_CHARACTERS = 20_000
 MAX_DEPTH = 50  # of nested lists and objects
-MAX_SLACK_CHARACTERS = 2900  # per text; Slack refuses messages with a text of more than 3000
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _TOO_DEEP = f"The template is nested too deeply: at most {MAX_DEPTH} levels of lists and objects are allowed."
-_BREAK = "\N{ZERO WIDTH SPACE}"
-
-
-class Style(TextChoices):
-    """Format of a webhook's body."""
-
-    JSON = "json", "JSON"
-    SLACK = "slack", "Slack"
-    TEAMS = "teams", "Microsoft Teams"
-    MATTERMOST = "mattermost", "Mattermost"
 
 
 class TemplateInvalid(KiokError):
     """The template is invalid; the message says where, and what is allowed."""
 
 
-def _slack(value: str) -> str:
-    """Escape the three characters that mentions and links need.
-
-    https://docs.slack.dev/messaging/formatting-message-text/#escaping
-    """
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")[:MAX_SLACK_CHARACTERS]
-
-
-def _markdown(value: str) -> str:
-    """Disable mentions, images, and links whose text differs from their address."""
-    return (
-        value.replace("@", "@" + _BREAK).replace("](", "]" + _BREAK + "(").replace("]:", "]" + _BREAK + ":")
-    )
-
-
-def _as_it_is(value: str) -> str:
-    return value
-
-
-_ESCAPES: Mapping[str, Callable[[str], str]] = {
-    Style.JSON: _as_it_is,
-    Style.SLACK: _slack,
-    Style.TEAMS: _markdown,
-    Style.MATTERMOST: _markdown,
-}
-
-
-def _ready(owner: str) -> Mapping[str, Any]:
-    """Return the default template of each style. `owner` begins the line of details."""
-    details = f"{owner}{{time}} {{commit}} {{link}}"
-    return {
-        Style.JSON: {name: f"{{{name}}}" for name in PLACEHOLDERS},
-        Style.SLACK: {
-            "text": "{title}",
-            "blocks": [
-                {"type": "header", "text": {"type": "plain_text", "text": "{title}", "emoji": False}},
-                {"type": "section", "text": {"type": "plain_text", "text": "{message} ", "emoji": False}},
-                {"type": "section", "text": {"type": "plain_text", "text": "{remedy} ", "emoji": False}},
-                {
-                    "type": "context",
-                    "elements": [{"type": "plain_text", "text": details, "emoji": False}],
-                },
-            ],
-        },
-        Style.MATTERMOST: {
-            "text": "**{title}**\n{message}\n{remedy}\n" + details.replace("{commit}", "`{commit}`")
-        },
-        # The format that the "Workflows" app of Teams accepts. A TextRun does not interpret markdown.
-        Style.TEAMS: {
-            "type": "message",
-            "attachments": [
-                {
-                    "contentType": "application/vnd.microsoft.card.adaptive",
-                    "content": {
-                        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-                        "type": "AdaptiveCard",
-                        "version": "1.4",
-                        "body": [
-                            {
-                                "type": "RichTextBlock",
-                                "inlines": [{"type": "TextRun", "text": text, "weight": weight}],
-                            }
-                            for text, weight in (
-                                ("{title}", "Bolder"),
-                                ("{message} ", "Default"),
-                                ("{remedy} ", "Default"),
-                                (details, "Lighter"),
-                            )
-                        ],
-                    },
-                }
-            ],
-        },
-    }
-
-
-READY = _ready("")
-READY_WITH_OWNER = _ready("Owner: {owner}. ")
+READY: Mapping[str, Any] = templates(tuple(PLACEHOLDERS))
 
 
 def check_template(text: str) -> None:
@@ -140,13 +61,25 @@ def check_template(text: str) -> None:
         _filled(_parsed(text), dict.fromkeys(PLACEHOLDERS, ""))
 
 
-def render(style: str, text: str, values: Mapping[str, str]) -> bytes:
-    """Return the body in UTF-8. `values` has every name of `PLACEHOLDERS`. Raise TemplateInvalid."""
-    ready = READY_WITH_OWNER if values["owner"] else READY
-    template = _parsed(text) if text.strip() else ready[style]
-    escape = _ESCAPES[style]
+def render(style: str, text: str, values: Mapping[str, str], files: Sequence[ReportedFile] = ()) -> bytes:
+    """Return the body in UTF-8. `values` has every name of `PLACEHOLDERS`. Raise TemplateInvalid.
+
+    A built-in template also shows `files` one by one: that of JSON as a list of objects, `failed_files`.
+    """
+    escaped = _escaped(values, style)
+    if text.strip():
+        body = _filled(_parsed(text), escaped)
+    else:
+        of_files = [_escaped(values_of_file(file), style) for file in files]
+        body = filled(style, READY[style], escaped, of_files, _filled)
+        if style == Style.JSON:
+            body["failed_files"] = [file.to_json() for file in files]
     # ASCII-only: a message may contain a lone surrogate, which UTF-8 cannot encode.
-    return json.dumps(_filled(template, {name: escape(value) for name, value in values.items()})).encode()
+    return json.dumps(body).encode()
+
+
+def _escaped(values: Mapping[str, str], style: str) -> dict[str, str]:
+    return {name: ESCAPES[style](value) for name, value in values.items()}
 
 
 def _parsed(text: str) -> Any:

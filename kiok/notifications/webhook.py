@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from kiok.cluster.conf import properties
 from kiok.cluster.version import VERSION
 from kiok.connections.redaction import redact
-from kiok.notifications.content import redacted_line
+from kiok.notifications.content import NotificationContent, redacted_line
 from kiok.notifications.destination import Destination, Proxy, parse_destination
 from kiok.notifications.errors import DeliveryRefused, NotDelivered
 from kiok.notifications.models import NotificationChannel
@@ -33,12 +33,14 @@ SIGNATURE_HEADER = "Kiok-Signature-256"
 PASSING = (408, 425, 429)  # the 4xx statuses that are transient
 
 
-def send(channel: NotificationChannel, values: Mapping[str, str]) -> str:
+def send(channel: NotificationChannel, content: NotificationContent) -> str:
     """POST the rendered notification and return the response as text. Raise NotDelivered, or KiokError for settings."""
     secrets = channel.secret.properties() if channel.secret else {}
     destination = parse_destination(secrets.get("webhookUrl", "").strip() or channel.url, properties())
-    body = render(channel.style, channel.template, values)
-    status, reason, answer = _post(destination, body, _headers(destination, secrets, body, values["id"]))
+    body = render(channel.style, channel.template, content.values, content.files)
+    status, reason, answer = _post(
+        destination, body, _headers(destination, secrets, body, content.values["id"])
+    )
     said = redacted_line(destination.without_target(redact(answer.decode("utf-8", "replace"))), MAX_EXCERPT)
     told = redacted_line(f"{status} {reason}: {said}" if said else f"{status} {reason}", 2 * MAX_EXCERPT)
     if 200 <= status < 300:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.monitoring.doctor.runner import NAMES
+from kiok.notifications.reported_file import ReportedFile
 from kiok.notifications.template import (
     MAX_CHARACTERS,
     PLACEHOLDERS,
     READY,
-    READY_WITH_OWNER,
     Style,
     TemplateInvalid,
     check_template,
@@ -23,6 +23,8 @@ from kiok.notifications.template import (
 )
 
 VALUES = {name: f"<{name}>" for name in PLACEHOLDERS}
+EMPTY = dict.fromkeys(PLACEHOLDERS, "")
+LINK = "https://git.example.org/a"
 HOSTILE = '"}],"evil":true,{{id}} <!channel> @here [click](https://evil.example) \\u0000'
 
 
@@ -51,42 +53,83 @@ def shape(value: object) -> object:
 @pytest.mark.parametrize("style", Style)
 def test_built_in_templates_are_valid_with_title_and_message(style: Style) -> None:
     check_template(json.dumps(READY[style]))
-    body = render(style, "", dict.fromkeys(PLACEHOLDERS, "") | {"title": "T1", "message": "M1"}).decode()
+    body = render(style, "", EMPTY | {"title": "T1", "message": "M1", "summary": "M1"}).decode()
     assert "T1" in body
     assert "M1" in body
 
 
 @pytest.mark.parametrize("style", Style)
-@given(value=st.text(max_size=200) | st.just(HOSTILE))
+@given(value=(st.text(max_size=200) | st.just(HOSTILE)).filter(str.strip))
 def test_values_do_not_change_the_structure(style: Style, value: str) -> None:
-    body = json.loads(render(style, "", dict.fromkeys(PLACEHOLDERS, value)))
-    assert shape(body) == shape(READY[style])
+    bodies = [
+        json.loads(render(style, "", dict.fromkeys(PLACEHOLDERS, text), [ReportedFile(text, 1, text, text)]))
+        for text in ("x", value)
+    ]
+    assert shape(bodies[0]) == shape(bodies[1])
 
 
 @pytest.mark.parametrize("style", Style)
 def test_built_in_templates_name_the_owner_if_there_is_one(style: Style) -> None:
-    values = dict.fromkeys(PLACEHOLDERS, "")
-    assert "O1" in render(style, "", values | {"owner": "O1"}).decode()
-    check_template(json.dumps(READY_WITH_OWNER[style]))
+    assert "O1" in render(style, "", EMPTY | {"owner": "O1"}).decode()
     if style != Style.JSON:
-        assert "wner" not in render(style, "", values).decode()
+        assert "wner" not in render(style, "", EMPTY).decode()
 
 
-def test_built_in_json_has_every_value_unchanged() -> None:
-    assert json.loads(render(Style.JSON, "", dict.fromkeys(PLACEHOLDERS, HOSTILE))) == dict.fromkeys(
-        PLACEHOLDERS, HOSTILE
-    )
+def test_built_in_json_has_every_value_unchanged_and_the_files_as_a_list() -> None:
+    files = [ReportedFile("a.yaml", 3, HOSTILE, LINK), ReportedFile("b.py", None, "x")]
+    body = json.loads(render(Style.JSON, "", dict.fromkeys(PLACEHOLDERS, HOSTILE), files))
+    assert body == dict.fromkeys(PLACEHOLDERS, HOSTILE) | {
+        "failed_files": [
+            {"path": "a.yaml", "line": 3, "message": HOSTILE, "link": LINK},
+            {"path": "b.py", "line": None, "message": "x", "link": ""},
+        ]
+    }
+    assert json.loads(render(Style.JSON, "", EMPTY)) == EMPTY | {"failed_files": []}
 
 
 def test_values_contain_no_mentions_and_no_links() -> None:
-    values = dict.fromkeys(PLACEHOLDERS, HOSTILE)
-    slack = " ".join(texts(json.loads(render(Style.SLACK, "", values))))
-    assert "<" not in slack
+    values = dict.fromkeys(PLACEHOLDERS, HOSTILE) | {"link": LINK, "commit_link": LINK}
+    files = [ReportedFile(HOSTILE, 3, HOSTILE, LINK)]
+    slack = " ".join(texts(json.loads(render(Style.SLACK, "", values, files))))
+    own = f"<{LINK}|"
+    assert slack.count(own) == 3
+    assert "<" not in slack.replace(own, "")
     assert "&lt;!channel&gt;" in slack
     for style in (Style.TEAMS, Style.MATTERMOST):
-        told = " ".join(texts(json.loads(render(style, "", values))))
+        told = " ".join(texts(json.loads(render(style, "", values, files))))
         assert not re.search(r"@\w", told), style
         assert "](" not in told, style
+
+
+@pytest.mark.parametrize("style", [Style.SLACK, Style.TEAMS, Style.MATTERMOST])
+def test_built_in_templates_have_no_empty_part(style: Style) -> None:
+    """Slack refuses a message with an empty text."""
+    body = json.loads(render(style, "", EMPTY | {"title": "T1", "time": "now"}))
+    shown = texts(body)
+    assert all(text.strip() for text in shown)
+    assert "\n\n" not in body.get("text", "")
+    assert not [text for text in shown if "Open" in text or "Commit" in text or "``" in text or "<" in text]
+    assert "actions" not in str(body)
+    assert all(block != {} for block in body.get("blocks", []))
+
+
+@pytest.mark.parametrize("style", [Style.SLACK, Style.TEAMS])
+def test_built_in_templates_show_each_failed_file_with_its_link(style: Style) -> None:
+    files = [ReportedFile("a.yaml", 3, "wrong", LINK), ReportedFile("b.py", None, "broken")]
+    values = EMPTY | {"title": "T1", "files": "all of them", "more_files": "and 2 more"}
+    shown = texts(json.loads(render(style, "", values, files)))
+    assert "a.yaml:3: wrong" in shown
+    assert "b.py: broken" in shown
+    assert "and 2 more" in shown
+    assert "all of them" not in shown
+    assert len([text for text in shown if LINK in text]) == 1
+
+
+def test_custom_template_has_the_files_as_text() -> None:
+    own = '{"text": "{files} {more_files}"}'
+    files = [ReportedFile("a.yaml", 3, "wrong", LINK)]
+    body = json.loads(render(Style.SLACK, own, EMPTY | {"files": "a.yaml:3: wrong"}, files))
+    assert body == {"text": "a.yaml:3: wrong "}
 
 
 def test_custom_template_keeps_text_that_is_not_a_placeholder() -> None:

@@ -19,7 +19,7 @@ from pytest_django import Settings
 from gitsync.models import Repository
 from kiok.connections.models import Connection
 from kiok.notifications import outbox, sender
-from kiok.notifications.content import values_of
+from kiok.notifications.content import content_of
 from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 from tests.support.admin_pages import page
 from tests.support.servers.receiver import WebhookServer
@@ -238,7 +238,8 @@ def test_a_disabled_channel_gets_no_outdated_messages_later(root: Client, ours: 
 def test_the_link_of_a_notification_is_the_repositorys_page(settings: Settings, root: Client) -> None:
     settings.KIOK = replace(settings.KIOK, web_public_url="https://kiok.example.com/base")
     repository = Repository.objects.create(name="team")
-    link = values_of(Notification(repository=repository, event="failing", at=repository.created_at))["link"]
+    notification = Notification(repository=repository, event="failing", at=repository.created_at)
+    link = content_of(notification).values["link"]
     assert link == "https://kiok.example.com/base" + reverse(
         "admin:gitsync_repository_change", args=[repository.pk]
     )

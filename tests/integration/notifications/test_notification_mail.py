@@ -58,12 +58,15 @@ def test_e_mail_is_sent_over_tls_with_the_login_to_all_addresses(mail_server: Ma
     login, recipients, _ = mail_server.messages[0]
     assert base64.b64decode(login) == b"\0ada\0a-password-for-mail"
     assert recipients == ["ada@example.com", "bob@example.com"]
-    assert first["Subject"] == "[kiok] team is failing: ref_missing"
+    assert first["Subject"] == "[kiok] team is failing: The branch or tag does not exist (main)"
     assert first["From"] == "kiok <kiok@example.com>"
     assert first["Message-ID"] == second["Message-ID"] == f"<{row.notification.uid}.{channel.pk}@example.com>"
     assert first["Kiok-Notice-Id"] == str(row.notification.uid)
     text = first.get_content()
-    assert "Message: it broke" in text
+    assert "\nit broke <b>\n" in text.replace("\r\n", "\n")
+    assert "Failed files" not in text
+    assert "Commit" not in text
+    assert "Page" not in text
     assert "What to do: Correct the ref, or push it" in text
     assert "Repository: team\r\n" in text.replace("\n", "\r\n").replace("\r\r", "\r")
 
