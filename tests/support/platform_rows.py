@@ -18,41 +18,28 @@ from django.apps import apps
 from django.utils import timezone
 
 from tests.support.commit_rows import commit_facts
+from tests.support.platform_specs import (
+    DAGS,
+    LARGE_DAG_TASKS,
+    LARGE_DAGS,
+    OWNERS,
+    PROBLEMS,
+    SCHEDULES,
+    TAGS,
+    dag_id_of,
+    paths,
+    source_of,
+    spec_of,
+    task_id_of,
+    tasks_of,
+    title_of,
+)
 
-DAGS = 150
 BROKEN = 28
-LARGE_DAG_TASKS = 500
-LARGE_DAGS = (20, 22)  # places in the list of files
-LONGEST_PATH = 150  # characters
 
 REPOSITORIES = (
     *("analytics", "billing", "customer-360", "finance-reporting", "fraud-detection"),
     *("logistics", "machine-learning-platform", "marketing", "payments", "warehouse"),
-)
-_TEAMS = ("teams/finance/ledger", "teams/growth/attribution", "teams/operations/supply_chain", "shared")
-_SUBJECTS = (
-    *("reconciliation/daily/general_ledger_against_bank_statements", "invoices/monthly/close_of_books"),
-    *("sessions/hourly", "orders", "exports/regulator/anti_money_laundering_suspicious_activity_reports"),
-    *("features/customer_lifetime_value", "quality/freshness_and_completeness_checks"),
-)
-_KINDS = ("load", "validate_and_publish", "backfill", "aggregate_by_region_currency_and_product_line")
-_SUFFIXES = ("yaml", "py", "yaml", "jar")
-_SCHEDULES = (
-    *("*/5 * * * *", "0 * * * *", "0 6 * * *", "30 7 * * 1-5", "0 4 * * 1", "0 3 1 * *", None),
-    *("15 */4 * * *", "0 6,18 * * MON-FRI", "7-59/13 2 * 1,4,7,10 *"),
-)
-_TYPES = ("shell", "python", "shell", "trino", "http")
-# Long ones and hostile ones too. An empty owner: neither the DAG nor its repository names one.
-_OWNERS = (
-    *("", "Data Platform", "Équipe Ventes", "grace.hopper@data-platform.example.com", "<b>x</b>", "W" * 200),
-    "Finance Reporting and Regulatory Compliance, Central Europe (on call: +49 30 1234567)",
-)
-_TAGS = ("", "daily", "cost:4711 x", f"{'x' * 63} {'y' * 63}", " ".join(f"report:{n}" for n in range(20)))
-_PROBLEMS = (
-    "unknown key `require`: did you mean `requires`?",
-    "ModuleNotFoundError: No module named 'lib.calendars'. The repository has lib/calendar.py.",
-    "task `publish_totals` requires `aggregate_by_region_and_currency`, which does not exist in this DAG",
-    "the schedule `0 25 * * *` is not valid: the hour must be 0 to 23",
 )
 _STATES = {
     "failing": ("payments",),
@@ -65,18 +52,6 @@ _REFUSED = "Connection refused (git.example.com:443). The server does not accept
 def fill() -> None:
     """Write the rows. The repositories are due tomorrow, so no worker polls them."""
     _PlatformRows(timezone.now()).write()
-
-
-def paths() -> list[str]:
-    """Return the paths of the DAG files, each at most `LONGEST_PATH` characters long."""
-    found = [
-        f"{team}/{subject}/{kind}.{_SUFFIXES[number % len(_SUFFIXES)]}"
-        for number, (kind, subject, team) in enumerate(product(_KINDS, _SUBJECTS, _TEAMS))
-    ]
-    found += [path.replace(".", "_v2.", 1) for path in found]
-    longest = "teams/finance/ledger/reconciliation/daily/" + "accounts_receivable_and_payable_" * 3
-    found[0] = longest.ljust(LONGEST_PATH - len(".yaml"), "x") + ".yaml"
-    return found[:DAGS]
 
 
 class _PlatformRows:
@@ -156,7 +131,7 @@ class _PlatformRows:
     def _source_files(self) -> Iterator[dict[str, Any]]:
         for number, (name, path) in enumerate(self._files):
             failed = number < BROKEN
-            problem = {"message": _PROBLEMS[number % len(_PROBLEMS)], "line": 5 + number, "column": 3}
+            problem = {"message": PROBLEMS[number % len(PROBLEMS)], "line": 5 + number, "column": 3}
             yield {
                 "repository_id": self._keys[name],
                 "path": path,
@@ -195,7 +170,7 @@ class _PlatformRows:
                 "unchanged": 12,
                 "compiled": 3,
                 "reused": 11,
-                "failed_files": [{"path": "a.yaml", "line": 3, "message": _PROBLEMS[0]}]
+                "failed_files": [{"path": "a.yaml", "line": 3, "message": PROBLEMS[0]}]
                 if number % 6 == 1
                 else [],
                 "repeats": 13 if failed else 0,
@@ -222,29 +197,29 @@ class _PlatformRows:
 
     def _uid(self, number: int) -> str:
         name, path = self._files[number]
-        return f"{name}/{path}" + (f"::{_dag_id(path)}" if path.endswith((".py", ".jar")) else "")
+        return f"{name}/{path}" + (f"::{dag_id_of(path)}" if path.endswith((".py", ".jar")) else "")
 
     def _dags(self) -> Iterator[dict[str, Any]]:
         for number, (name, path) in enumerate(self._files):
             stale = number < 12
             yield {
                 "uid": self._uid(number),
-                "dag_id": _dag_id(path),
-                "name": _dag_id(path) if number % 5 else _title(path),
+                "dag_id": dag_id_of(path),
+                "name": dag_id_of(path) if number % 5 else title_of(path),
                 "description": "Loads, checks and publishes one subject of the data platform.",
                 "origin": "git",
                 "repository": name,
                 "source_path": path,
-                "schedule": _SCHEDULES[number % len(_SCHEDULES)],
-                "owner": _OWNERS[number % len(_OWNERS)],
-                "tags": _TAGS[number % len(_TAGS)].split(),
-                "spec": _spec(path, _tasks(number)),
+                "schedule": SCHEDULES[number % len(SCHEDULES)],
+                "owner": OWNERS[number % len(OWNERS)],
+                "tags": TAGS[number % len(TAGS)].split(),
+                "spec": spec_of(path, tasks_of(number)),
                 "spec_hash": _sha(path) + "0" * 24,
                 "version": 1 + number % 7,
                 "commit_sha": _sha(name),
-                "source": None if path.endswith(".jar") else _source(path, _tasks(number)),
+                "source": None if path.endswith(".jar") else source_of(path, tasks_of(number)),
                 "stale_since": self._ago(hours=2 * number + 1) if stale else None,
-                "stale_reason": _PROBLEMS[number % len(_PROBLEMS)] if stale else None,
+                "stale_reason": PROBLEMS[number % len(PROBLEMS)] if stale else None,
                 "created_at": self._ago(days=200),
                 "updated_at": self._ago(hours=number),
             }
@@ -255,7 +230,7 @@ class _PlatformRows:
                 yield {
                     "uid": self._uid(number),
                     "version": version,
-                    "spec": _spec(path, 3),
+                    "spec": spec_of(path, 3),
                     "spec_hash": str(version) * 64,
                     "commit_sha": _sha(f"{name}{version}"),
                     **commit_facts(version, self._ago(days=9 * (8 - version), hours=number)),
@@ -301,7 +276,7 @@ class _PlatformRows:
                 yield {
                     "dag_run_id": run.pk,
                     "uid": uid,
-                    "task_id": _task_id(at),
+                    "task_id": task_id_of(at),
                     "state": state,
                     "started_at": begun,
                     "finished_at": begun + timedelta(seconds=3 + at % 40)
@@ -352,48 +327,6 @@ class _PlatformRows:
                 expires_at=self._now + timedelta(days=90 * number - 30),
                 last_used_at=self._ago(minutes=41 * number) if number % 3 else None,
             )
-
-
-def _dag_id(path: str) -> str:
-    return "_".join(path.partition(".")[0].split("/")[-2:])
-
-
-def _tasks(number: int) -> int:
-    return LARGE_DAG_TASKS if number in LARGE_DAGS else 3 + number % 9
-
-
-def _title(path: str) -> str:
-    return " ".join(path.rpartition(".")[0].split("/")[-2:]).replace("_", " ").capitalize()[:80]
-
-
-def _spec(path: str, tasks: int) -> dict[str, Any]:
-    """Return a spec in layers of ten tasks; each task requires one or two of the layer before."""
-    listed = []
-    for at in range(tasks):
-        before = [at - 10, at - 9][: 1 + at % 2] if at >= 10 else [0][:at]
-        listed.append(
-            {
-                "id": _task_id(at),
-                "type": _TYPES[at % len(_TYPES)],
-                "script": "./bin/load --table staging.orders --date #{date}",
-                "requires": [_task_id(one) for one in before if one < at],
-                "timeoutMs": 300_000,
-                "config": {"queue": "batch", "slot": str(at % 4)},
-            }
-        )
-    return {"id": _dag_id(path), "name": _dag_id(path), "tasks": listed}
-
-
-def _task_id(number: int) -> str:
-    return f"aggregate_orders_by_region_and_currency_{number}" if number % 9 == 5 else f"load_orders_{number}"
-
-
-def _source(path: str, tasks: int) -> str:
-    lines = ["dag:", f"  id: {_dag_id(path)}", "tasks:"]
-    for task in _spec(path, tasks)["tasks"]:
-        lines += [f"- id: {task['id']}", f"  type: {task['type']}", f"  script: {task['script']}"]
-        lines += [f"  requires: [{', '.join(task['requires'])}]", "  timeout: 5m"]
-    return "\n".join(lines) + "\n"
 
 
 def _sha(text: str) -> str:

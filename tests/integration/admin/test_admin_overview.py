@@ -265,7 +265,7 @@ def test_the_labels_on_a_phone_are_those_of_the_columns() -> None:
     assert [int(place) for place, _ in labels] == [*range(4, len(COLUMNS))]
 
 
-def test_the_worst_repositories_come_first_with_the_cause_and_what_is_served(browser: Client) -> None:
+def test_the_worst_repositories_come_first_with_their_cause(browser: Client) -> None:
     add("a-good", state=RepositoryState.IN_SYNC)
     add("b-paused", paused_at=timezone.now(), pause_reason="frozen")
     add("c-partly", state=RepositoryState.DEGRADED)
