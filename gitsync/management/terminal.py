@@ -46,6 +46,15 @@ LAYER_SIGNS = {
     CheckStatus.WARN: ("!", "yellow"),
     CheckStatus.FAIL: ("✗", "red"),
 }
+# The order of the list: a running sync counts as the state before it.
+TROUBLE = (
+    RepositoryState.FAILING.value,
+    RepositoryState.DEGRADED.value,
+    RepositoryState.NEVER.value,
+    PAUSED,
+    RepositoryState.IN_SYNC.value,
+    SWITCHED_OFF,
+)
 CONTINUED = "    "  # begins each further line of a message
 PIPED_COLUMNS = 1_000_000  # in a file or pipe, no line is wrapped or cut, so that grep finds whole names
 SHOWN_REASONS = 20  # files without a DAG, and ignored entries, listed per repository; --json lists all
@@ -174,6 +183,28 @@ def _show_reasons(
     if len(reasons) > SHOWN_REASONS:
         line = f"{len(reasons) - SHOWN_REASONS} more of {plain(report.name)}; see --json or the file list for all"
         console.print(f"[dim]· {what:9}[/] {line}", highlight=False, soft_wrap=True)
+
+
+def by_trouble(repositories: Iterable[Repository]) -> list[Repository]:
+    """Return the repositories in the order of `TROUBLE`, then by name."""
+    places = {state: place for place, state in enumerate(TROUBLE)}
+
+    def place(row: Repository) -> tuple[int, str]:
+        state = shown_state(row)
+        return places[row.state if state == SYNCING else state], row.name
+
+    return sorted(repositories, key=place)
+
+
+def show_state(row: Repository, state: str) -> None:
+    """Print a line with a repository's new state: the commit that is served, or the reason of the failure."""
+    detail = f"commit {row.last_good_commit[:8]}" if row.last_good_commit else ""
+    if row.reason and state == WORDS[row.state]:
+        detail = f"{row.reason}: {row.message}" if row.message else row.reason
+    line = f"{row.name}: {state}" + (f" ({detail})" if detail else "")
+    console = TerminalConsole()
+    console.print(plain(line), highlight=False, soft_wrap=True)
+    console.file.flush()  # a script that reads the pipe sees the line immediately
 
 
 def show_repositories(repositories: Sequence[Repository]) -> None:

@@ -12,6 +12,11 @@ from kiok.text import terminal_text
 _OURS = ("kiok.", "gitsync.")
 
 
+def is_ours(module: object) -> bool:
+    """Return whether a module or app is of this project."""
+    return isinstance(module, str) and f"{module}.".startswith(_OURS)
+
+
 class PrintableOutput(OutputWrapper):
     """A command's output stream that escapes control characters before it applies the command's style."""
 
@@ -27,7 +32,7 @@ def make_printable(command: BaseCommand) -> None:
     Commands of other packages, and commands that extend one, style parts of a text themselves and stay unchanged.
     """
     bases = type(command).__mro__[: -len(BaseCommand.__mro__)]
-    if not all(base.__module__.startswith(_OURS) for base in bases):
+    if not all(is_ours(base.__module__) for base in bases):
         return
     for name in ("stdout", "stderr"):
         stream: OutputWrapper = getattr(command, name)

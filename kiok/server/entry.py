@@ -5,17 +5,22 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from django.core.management import BaseCommand, ManagementUtility
+from django.core.management import (
+    BaseCommand,
+    ManagementUtility,
+    get_commands,
+    load_command_class,
+)
 
 from kiok.properties.parsers import flaw_of
-from kiok.server import embedded, failures, keys, properties
-from kiok.server.command_output import make_printable
+from kiok.server import command_output, embedded, failures, keys, properties
 from kiok.server.errors import ConfigurationError, DatabaseUnavailable
 from kiok.text import terminal_line
 
@@ -72,14 +77,42 @@ class _Commands(ManagementUtility):
     leave a data folder, a key or a database behind.
     """
 
+    def main_help_text(self, commands_only: bool = False) -> str:
+        """Return the commands of this project, each with the first sentence of its help, then the others."""
+        text = super().main_help_text(commands_only)
+        if commands_only or self.settings_exception is not None:
+            return text
+        ours = {name: app for name, app in get_commands().items() if command_output.is_ours(app)}
+        summaries = {name: _summary(load_command_class(app, name)) for name, app in sorted(ours.items())}
+        width = max(map(len, summaries))
+        others = "\n".join(f"    {name}" for name in sorted(get_commands().keys() - ours.keys()))
+        return "\n".join(
+            (
+                f"Usage: {self.prog_name} COMMAND [--config FILE] ...",
+                f"`{self.prog_name} COMMAND --help` describes a command.",
+                "",
+                "Commands of kiok:",
+                "",
+                *(f"    {name:{width}}  {summary}" for name, summary in summaries.items()),
+                "",
+                "Commands of Django and other packages:",
+                "",
+                others,
+            )
+        )
+
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
-        make_printable(command)
+        command_output.make_printable(command)
         if subcommand not in WITHOUT_DATABASE:
             # `run_from_argv` calls `execute` once the arguments are parsed.
             command.execute = partial(_execute, command.execute, subcommand)  # type: ignore[method-assign]
         start_collecting()
         return command
+
+
+def _summary(command: BaseCommand) -> str:
+    return re.split(r"(?<=\.) ", command.help)[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,7 +17,7 @@ from kiok.checks import CheckResult
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Check each part of the installation on this machine, and print one line per check with the finding and the "
+        "Check each part of the installation on this machine. Prints one line per check with the finding and the "
         f"remedy. Takes {LIMIT_SECONDS:g} s at most. Exit status 0: no check failed; 1: a check failed."
     )
 

@@ -1,4 +1,4 @@
-"""`manage.py gitsync`: sync repositories, run a dry run, or list repositories."""
+"""`manage.py gitsync`: sync repositories, run a dry run, follow requested syncs, or list repositories."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from gitsync.actions import ActionRefused, mark_accepted, pause_message
-from gitsync.management import terminal
-from gitsync.models import Repository, Trigger
+from gitsync.management import terminal, watch
+from gitsync.models import Repository, RepositoryState, Trigger
 from gitsync.repositories.declared import DeclarationError, follow_declaration, missing_declaration
+from gitsync.repositories.operation import worker_hint
+from gitsync.repositories.states import shown_state
 from gitsync.sync.empty_hold import hold_of
 from kiok import correlation
 from kiok.cluster.conf import properties
@@ -33,7 +35,8 @@ USAGE_ERROR = 2
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Sync repositories now, compute what a sync would do, or list the repositories, and report the results. "
+        "Sync repositories, follow requested syncs, or list the repositories. Reports the results; a dry run computes "
+        "what a sync would do. "
         "Exit status 0: all repositories are in sync and no file failed; "
         "1: a repository or file failed (all valid DAGs are registered); 2: usage or configuration error, such as an "
         "invalid declaration of a repository (the other repositories are synced)."
@@ -44,7 +47,16 @@ class Command(BaseCommand):
         action.add_argument(
             "--now", action="store_true", help="sync the enabled repositories and wait for the results"
         )
-        action.add_argument("--list", action="store_true", help="list the repositories with their state")
+        action.add_argument(
+            "--watch",
+            action="store_true",
+            help="follow the requested syncs that wait or run, print each change of state once, and end when none is left",
+        )
+        action.add_argument(
+            "--list",
+            action="store_true",
+            help="list the repositories with their state, those in trouble first",
+        )
         parser.add_argument(
             "--repo",
             action="append",
@@ -78,6 +90,8 @@ class Command(BaseCommand):
                 "--accept-empty requires --now and --repo NAME, and cannot be combined with --dry-run",
                 returncode=USAGE_ERROR,
             )
+        if options["watch"] and (options["dry_run"] or options["full"]):
+            raise CommandError("--watch cannot be combined with --dry-run or --full", returncode=USAGE_ERROR)
         try:
             follow_declaration()
         except DeclarationError as exc:
@@ -87,8 +101,10 @@ class Command(BaseCommand):
         invalid = self._invalid_declarations(options["repo"])
         repositories = self._chosen(options["repo"], also_off=options["list"])
         if options["list"]:
-            self._list(repositories, options["json"])
+            self._list(terminal.by_trouble(repositories), options["json"])
             is_well = True
+        elif options["watch"]:
+            is_well = self._watch(repositories, options)
         else:
             is_well = self._sync_all(repositories, options)
         if invalid or not is_well:
@@ -117,6 +133,25 @@ class Command(BaseCommand):
         else:
             terminal.show_reports(reports, dry_run=options["dry_run"])
         return all(report.ok for report in reports)
+
+    def _watch(self, repositories: list[Repository], options: dict[str, Any]) -> bool:
+        """Follow the repositories until no sync waits or runs; return whether all are in sync."""
+        if options["repo"] is None:
+            repositories = self._without_paused(repositories)
+        hints: set[str] = set()
+
+        def show(row: Repository, state: str) -> None:
+            if not options["json"]:
+                terminal.show_state(row, state)
+            hint = worker_hint() if state == watch.WatchState.QUEUED else ""
+            if hint and hint not in hints:
+                hints.add(hint)
+                self.stderr.write(hint, self.style.WARNING)
+
+        rows = watch.follow(repositories, show)
+        if options["json"]:
+            self._list(rows, as_json=True)
+        return all(shown_state(row) == RepositoryState.IN_SYNC for row in rows)
 
     def _chosen(self, names: list[str] | None, *, also_off: bool) -> list[Repository]:
         if names is None:

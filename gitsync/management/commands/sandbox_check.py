@@ -17,8 +17,8 @@ from gitsync.monitoring.sandbox_check import examination
 class Command(BaseCommand):
     requires_system_checks = []  # they would import every page
     help = (
-        "Start a container as a sync does, test its isolation layers from inside, and print the expected and the found "
-        "state of each layer. Exit status 0: all layers are as expected; 1: a layer is not, or there is no engine."
+        "Test the isolation layers of a container from inside. Starts it as a sync does, and prints the expected and the "
+        "found state of each layer. Exit status 0: all layers are as expected; 1: a layer is not, or there is no engine."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -19,7 +19,7 @@ TERMINATED = 128 + signal.SIGTERM  # the exit status that shells give a process 
 
 class Command(BaseCommand):
     help = (
-        "Write the database to one file; the service may be running. The master key is not in the file, and without it "
+        "Write the database to one file. The service may be running. The master key is not in the file, and without it "
         "its connections cannot be read: keep both, in different places."
     )
     requires_system_checks = []

@@ -17,7 +17,7 @@ from kiok.server.backup import BackupError, load, unknown_migrations, wrong_key
 
 class Command(BaseCommand):
     help = (
-        "Load a file of `manage.py backup` into an empty database, update its tables to this version, and check that the "
+        "Load a file of `manage.py backup` into an empty database. Updates its tables to this version, and checks that the "
         "master key decrypts it. Exit status 0: the data is complete and readable; 1: it is incomplete or unreadable, and "
         "the message says why."
     )

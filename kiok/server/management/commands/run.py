@@ -18,7 +18,9 @@ from kiok.text import terminal_line
 
 
 class Command(BaseCommand):
-    help = "Run the web server and the workers in the foreground, after migrating the database. Ctrl-C stops all."
+    help = (
+        "Run the web server and the workers in the foreground. Migrates the database first. Ctrl-C stops all."
+    )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         properties = settings.KIOK
