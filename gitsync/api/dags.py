@@ -1,4 +1,4 @@
-"""`/dags` and `/dag`: the DAGs that are served now, their origin, their graph and their versions.
+"""`/dags` and `/dag`: the DAGs that are served now, their origin and their graph.
 
 A uid contains slashes and `::`, so it is a query parameter: some servers and proxies decode, merge or refuse encoded
 slashes in a path. See docs/adr/0018-api.md.
@@ -9,32 +9,76 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.db.models import Q
+from django.db.models import QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from ninja import Router
 from pydantic import Field
 
 from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
-from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.pages import SORT, Column, Cursor, Limit, Order, Total, contains, or_earliest
 from gitsync.api.problems import ApiRefusal, not_found
-from gitsync.api.schemas import ABSENT, Flag, Number, Owner, RepositoryFilter, Search, Sent, Tag, Time, Uid
+from gitsync.api.runs import VIEW as VIEW_RUN
+from gitsync.api.runs import RunStateName
+from gitsync.api.schemas import (
+    ABSENT,
+    Flag,
+    Owner,
+    RepositoryFilter,
+    Search,
+    Sent,
+    Tag,
+    Time,
+    Uid,
+    absent,
+)
 from gitsync.models import TokenScope
+from kiok.metadata.admin.schedule import next_times
+from kiok.metadata.admin.schedule_kinds import of_kind
 from kiok.metadata.graph import GraphTooLarge, bounded
 from kiok.metadata.json_length import JsonLength
-from kiok.metadata.models import Dag, DagVersion
+from kiok.metadata.last_run import with_last_run
+from kiok.metadata.models import Dag
 
 router = Router(tags=["DAGs"], by_alias=True)
 
 VIEW = "metadata.view_dag"
-VIEW_VERSION = "metadata.view_dagversion"
-BY_UID = (Column("uid", str),)
-NEWEST_VERSION_FIRST = (Column("version", int, descending=True),)
+SEARCHED = ("uid", "dag_id", "name", "description", "owner")
+BY_UID = Order(
+    (Column("uid", str),),
+    Column("uid", str),
+    {
+        "uid": Column("uid", str),
+        "dagId": Column("dag_id", str),
+        "name": Column("name", str),
+        "repository": Column("repository", str),
+        "schedule": Column("schedule_text", str),
+        "staleSince": Column("stale_time", datetime),
+        "lastRun": Column("last_run_time", datetime),
+        "updatedAt": Column("updated_at", datetime),
+    },
+)
 
 OriginName = Literal["git", "manual", "bundle"]
+# Names of the kinds that `of_kind` calls yes (any schedule) and no (none).
+KINDS = {"any": "yes", "none": "no"}
+ScheduleKindName = Literal[
+    "any", "none", "minutes", "hourly", "daily", "weekdays", "weekly", "monthly", "other"
+]
+NEVER_RAN = "none"
 DagUid = Annotated[
     Uid, Field(description="The DAG's unique id.", examples=["team-dags/dags/nightly.py::nightly"])
 ]
+
+
+class LastRun(Sent):
+    """The newest run of a DAG."""
+
+    id: int
+    state: RunStateName
+    created_at: datetime
 
 
 class DagSummary(Sent):
@@ -58,13 +102,18 @@ class DagSummary(Sent):
     stale_since: Time = Field(description="Since when the DAG differs from its file; null: up to date.")
     stale_reason: str | None
     updated_at: datetime
+    last_run: LastRun | None = Field(
+        description="The newest run; null: it never ran, or the user may not view runs."
+    )
+    next_run: Time = Field(description="The next time of the schedule; null: no schedule, or it never fires.")
 
 
 class DagPage(Sent):
-    """A page of DAGs, ordered by uid."""
+    """A page of DAGs."""
 
     items: list[DagSummary]
     next: str | None
+    total: Total
 
 
 class DagOut(DagSummary):
@@ -75,33 +124,6 @@ class DagOut(DagSummary):
     source: str | None = Field(description="The source text of the DAG; null for a jar.")
     image_digest: str
     created_at: datetime
-
-
-class VersionSummary(Sent):
-    """A version in a list."""
-
-    uid: str
-    version: int
-    commit: str
-    commit_author: str = Field(description="The name of the author of `commit`; empty if unknown.")
-    commit_subject: str = Field(description="The first line of the message of `commit`; empty if unknown.")
-    commit_time: Time = Field(description="The time of `commit`; null: unknown.")
-    spec_hash: str
-    created_at: datetime
-
-
-class VersionPage(Sent):
-    """A page of a DAG's versions, newest first."""
-
-    items: list[VersionSummary]
-    next: str | None
-
-
-class VersionOut(VersionSummary):
-    """A version with its spec and source."""
-
-    spec: dict[str, Any]
-    source: str | None
 
 
 class Node(Sent):
@@ -152,9 +174,27 @@ def dags(
     search: Annotated[
         Search, Field(description="Text to find in the uid, id, name, description or owner.")
     ] = ABSENT,
+    schedule: Annotated[
+        ScheduleKindName,
+        Field(
+            description="Only DAGs with a schedule of this kind; any: with a schedule; none: without; other: with a "
+            "schedule of no other kind."
+        ),
+    ] = ABSENT,
+    last_run: Annotated[
+        Literal[RunStateName, "none"],
+        Field(
+            description="Only DAGs whose newest run is in this state; none: that never ran. Requires the permission "
+            "`metadata.view_dagrun`, as does the order by `lastRun`."
+        ),
+    ] = absent("lastRun"),
+    sort: Annotated[str, BY_UID, SORT] = ABSENT,
 ) -> DagPage:
-    """List the DAGs that are served now, ordered by uid."""
-    rows = Dag.objects.visible_to(request.auth.user)
+    """List the DAGs that are served now, ordered by uid or by `sort`."""
+    may_view_runs = request.auth.may(VIEW_RUN)
+    if last_run or (sort and sort.endswith("lastRun")):
+        request.auth.require(VIEW_RUN, "The last run")
+    rows: QuerySet[Any] = Dag.objects.visible_to(request.auth.user)
     given = {"repository": repository, "origin": origin}
     rows = rows.filter(**{key: value for key, value in given.items() if value})
     if stale is not None:
@@ -164,14 +204,21 @@ def dags(
     if tag:
         rows = rows.filter(tags__contains=[tag])
     if search:
-        fields = ("uid", "dag_id", "name", "description", "owner")
-        condition = Q()
-        for field in fields:
-            condition |= Q(**{f"{field}__icontains": search})
+        rows = rows.filter(contains(search, *SEARCHED))
+    if schedule and (condition := of_kind(KINDS.get(schedule, schedule))):
         rows = rows.filter(condition)
-    counted = rows.defer("spec", "source").annotate(n_tasks=JsonLength(KeyTransform("tasks", "spec")))
-    cut, following = pages.cut(counted, BY_UID, request, limit, cursor)
-    return DagPage(items=[DagSummary(**_summary(row, row.n_tasks or 0)) for row in cut], next=following)
+    rows = with_last_run(rows.defer("spec", "source"))
+    if last_run:
+        rows = rows.filter(last_run_state=None if last_run == NEVER_RAN else last_run)
+    rows = rows.annotate(
+        n_tasks=JsonLength(KeyTransform("tasks", "spec")),
+        schedule_text=Coalesce("schedule", Value(""), output_field=TextField()),
+        stale_time=or_earliest("stale_since"),
+        last_run_time=or_earliest("last_run_at"),
+    )
+    page = pages.cut(rows, BY_UID, request, limit, cursor, sort)
+    items = [DagSummary(**_summary(row, row.n_tasks or 0, may_view_runs)) for row in page.rows]
+    return DagPage(items=items, next=page.next, total=page.total)
 
 
 @router.get("/dag", response=DagOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a DAG")
@@ -179,7 +226,7 @@ def dag(request: ApiRequest, uid: DagUid) -> DagOut:
     """Return one DAG as it is served: its spec, its source, and the origin of both."""
     row = _dag(request.auth, uid)
     return DagOut(
-        **_summary(row, len(_tasks(row.spec))),
+        **_summary(row, len(_tasks(row.spec)), request.auth.may(VIEW_RUN)),
         spec=row.spec,
         spec_hash=row.spec_hash,
         source=row.source,
@@ -215,43 +262,8 @@ def graph(request: ApiRequest, uid: DagUid) -> Graph:
     )
 
 
-@router.get(
-    "/dag/versions",
-    response=VersionPage,
-    auth=BearerToken(TokenScope.READ, VIEW_VERSION),
-    summary="List a DAG's versions",
-)
-def versions(
-    request: ApiRequest, uid: DagUid, limit: Limit = pages.DEFAULT_LIMIT, cursor: Cursor = ABSENT
-) -> VersionPage:
-    """List the DAG's versions, newest first, including those of a deleted DAG."""
-    rows = DagVersion.objects.filter(uid=uid).visible_to(request.auth.user).defer("spec", "source")
-    cut, following = pages.cut(rows, NEWEST_VERSION_FIRST, request, limit, cursor)
-    if not cut and not cursor:
-        raise not_found("DAG")
-    return VersionPage(items=[VersionSummary(**_version(row)) for row in cut], next=following)
-
-
-@router.get(
-    "/dag/versions/{version}",
-    response=VersionOut,
-    auth=BearerToken(TokenScope.READ, VIEW_VERSION),
-    summary="Read a version of a DAG",
-)
-def version(
-    request: ApiRequest,
-    version: Annotated[Number, Field(description="The number of the version.")],
-    uid: DagUid,
-) -> VersionOut:
-    """Return the DAG as it was at one version."""
-    row = DagVersion.objects.filter(uid=uid, version=version).visible_to(request.auth.user).first()
-    if row is None:
-        raise not_found("version")
-    return VersionOut(**_version(row), spec=row.spec, source=row.source)
-
-
-def _dag(caller: Caller, uid: str) -> Dag:
-    row: Dag | None = Dag.objects.filter(uid=uid).visible_to(caller.user).first()
+def _dag(caller: Caller, uid: str) -> Any:
+    row: Any = with_last_run(Dag.objects.filter(uid=uid).visible_to(caller.user)).first()
     if row is None:
         raise not_found("DAG")
     return row
@@ -261,7 +273,9 @@ def _tasks(spec: Any) -> list[Any]:
     return list(spec.get("tasks") or []) if isinstance(spec, dict) else []
 
 
-def _summary(row: Any, tasks: int) -> dict[str, Any]:
+def _summary(row: Any, tasks: int, may_view_runs: bool) -> dict[str, Any]:
+    has_run = may_view_runs and row.last_run_state
+    times = next_times(row.schedule, timezone.now(), 1) if row.schedule else []
     return {
         "uid": row.uid,
         "dag_id": row.dag_id,
@@ -279,17 +293,8 @@ def _summary(row: Any, tasks: int) -> dict[str, Any]:
         "stale_since": row.stale_since,
         "stale_reason": row.stale_reason,
         "updated_at": row.updated_at,
-    }
-
-
-def _version(row: DagVersion) -> dict[str, Any]:
-    return {
-        "uid": row.uid,
-        "version": row.version,
-        "commit": row.commit_sha,
-        "commit_author": row.commit_author,
-        "commit_subject": row.commit_subject,
-        "commit_time": row.commit_time,
-        "spec_hash": row.spec_hash,
-        "created_at": row.created_at,
+        "last_run": LastRun(id=row.last_run_id, state=row.last_run_state, created_at=row.last_run_at)
+        if has_run
+        else None,
+        "next_run": times[0] if times else None,
     }

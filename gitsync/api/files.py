@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.db.models import Value
-from django.db.models.functions import Coalesce
 from ninja import Router
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from compilers.excerpt import Excerpt
 from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken
-from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.pages import SORT, Column, Cursor, Limit, Order, Total, or_earliest
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import found
-from gitsync.api.schemas import ABSENT, FilePath, RepositoryFilter, RepositoryName, Search, Sent, Time
+from gitsync.api.schemas import (
+    ABSENT,
+    FilePath,
+    Instant,
+    RepositoryFilter,
+    RepositoryName,
+    Search,
+    Sent,
+    Text,
+    Time,
+    absent,
+)
 from gitsync.models import FileState, SourceFile, TokenScope
 from gitsync.repositories import failing_files as failing
 from gitsync.repositories.queries import located_files, reason_of
@@ -25,10 +34,28 @@ from gitsync.repositories.queries import located_files, reason_of
 router = Router(tags=["files"], by_alias=True)
 
 VIEW = "gitsync.view_sourcefile"
-BY_PATH = (Column("path", str),)
-NEWEST_FIRST = (Column("since", datetime, descending=True), Column("pk", int, descending=True))
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+BY_PATH = Order(
+    (Column("path", str),),
+    Column("path", str),
+    {
+        "path": Column("path", str),
+        "kind": Column("kind", str),
+        "state": Column("state", str),
+        "firstFailedAt": Column("first_failure", datetime),
+        "lastFailedAt": Column("last_failure", datetime),
+    },
+)
+NEWEST_FIRST = Order(
+    (Column("since", datetime, descending=True), Column("pk", int, descending=True)),
+    Column("pk", int),
+    {
+        "firstSeen": Column("since", datetime),
+        "path": Column("path", str),
+        "repository": Column("repository_name", str),
+    },
+)
 
+FileKind = Annotated[Text, StringConstraints(max_length=10)]
 FileStateName = Literal["compiled", "failed", "not_a_dag", "ignored"]
 
 
@@ -80,10 +107,11 @@ class FileSummary(File):
 
 
 class FilePage(Sent):
-    """A page of files, ordered by path."""
+    """A page of files."""
 
     items: list[FileSummary]
     next: str | None
+    total: Total
 
 
 class FileOut(File):
@@ -124,10 +152,11 @@ class FailingFile(Sent):
 
 
 class ErrorPage(Sent):
-    """A page of failing files, newest failure first."""
+    """A page of failing files."""
 
     items: list[FailingFile]
     next: str | None
+    total: Total
 
 
 @router.get(
@@ -142,17 +171,31 @@ def files(
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
     state: Annotated[FileStateName, Field(description="Only files in this state.")] = ABSENT,
+    kind: Annotated[FileKind, Field(description="Only files of this kind.")] = ABSENT,
+    failed_after: Annotated[
+        Instant, Field(description="Only files that last failed at this time or later.")
+    ] = absent("failedAfter"),
+    search: Annotated[Search, Field(description="Text to find in the path.")] = ABSENT,
+    sort: Annotated[str, BY_PATH, SORT] = ABSENT,
 ) -> FilePage:
-    """List the repository's files with their state at the last applied commit, ordered by path."""
+    """List the repository's files with their state at the last applied commit, ordered by path or by `sort`."""
+    given = {
+        "state": state and FileState(state),
+        "kind": kind,
+        "last_failed_at__gte": failed_after,
+        "path__icontains": search,
+    }
     rows = SourceFile.objects.filter(repository=found(request.auth, name))
-    if state:
-        rows = rows.filter(state=FileState(state))
-    cut, following = pages.cut(located_files(rows), BY_PATH, request, limit, cursor)
+    rows = rows.filter(**{key: value for key, value in given.items() if value is not None})
+    rows = located_files(rows).annotate(
+        first_failure=or_earliest("first_failed_at"), last_failure=or_earliest("last_failed_at")
+    )
+    page = pages.cut(rows, BY_PATH, request, limit, cursor, sort)
     items = [
         FileSummary(**_file(row, reason_of(row)), problems=row.n_problems, first_problem=row.problem)
-        for row in cut
+        for row in page.rows
     ]
-    return FilePage(items=items, next=following)
+    return FilePage(items=items, next=page.next, total=page.total)
 
 
 @router.get(
@@ -189,16 +232,18 @@ def errors(
     cursor: Cursor = ABSENT,
     repository: RepositoryFilter = ABSENT,
     search: Annotated[Search, Field(description="Text to find in the path or message.")] = ABSENT,
+    sort: Annotated[str, NEWEST_FIRST, SORT] = ABSENT,
 ) -> ErrorPage:
-    """List the failing files of all repositories, each with the lines at fault and the stale DAGs that are served."""
+    """List the failing files of all repositories, each with the lines at fault and the stale DAGs that are served.
+
+    The newest failure is first, unless `sort` is sent.
+    """
     wanted = failing.FailingFileFilter(repository or "", (search or "").strip())
-    rows = failing.failing_files(request.auth.user, wanted).annotate(
-        since=Coalesce("first_failed_at", Value(_LONG_AGO))
-    )
-    cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
-    served = failing.served(cut) if request.auth.may("metadata.view_dag") else {}
-    items = [_failing(row, served.get((row["repository_name"], row["path"]), [])) for row in cut]
-    return ErrorPage(items=items, next=following)
+    rows = failing.failing_files(request.auth.user, wanted).annotate(since=or_earliest("first_failed_at"))
+    page = pages.cut(rows, NEWEST_FIRST, request, limit, cursor, sort)
+    served = failing.served(page.rows) if request.auth.may("metadata.view_dag") else {}
+    items = [_failing(row, served.get((row["repository_name"], row["path"]), [])) for row in page.rows]
+    return ErrorPage(items=items, next=page.next, total=page.total)
 
 
 def _file(row: SourceFile, reason: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ninja import Status
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from gitsync.api.auth import Caller
+from gitsync.api.patterns import OPERATION_TOKEN
 from gitsync.api.problems import not_found
 from gitsync.api.schemas import integer
 from gitsync.repositories.operation import Operation, OperationKind
@@ -24,7 +25,7 @@ MAX_WAITING = 2  # of a web process's four threads; further requests get the cur
 
 OperationToken = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", min_length=1, max_length=2000),
+    StringConstraints(pattern=OPERATION_TOKEN, min_length=1, max_length=2000),
     Field(description="The `id` in the response to the request, as in its `Location`."),
 ]
 Wait = Annotated[

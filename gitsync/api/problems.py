@@ -15,6 +15,7 @@ from django.http.request import UnreadablePostError
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
+from gitsync.api import messages
 from gitsync.queue.brokers.errors import BrokerAway
 from kiok.connections.redaction import redact
 
@@ -120,7 +121,7 @@ def of_exception(error: Exception) -> ApiRefusal:
             of_exception(cause) if isinstance(cause, Exception) else ApiRefusal(error.status_code, str(error))
         )
     if isinstance(error, ValidationError):
-        return invalid(*[(_field(item["loc"]), _message(item)) for item in error.errors])
+        return invalid(*[(_field(item["loc"]), messages.of_pydantic(item)) for item in error.errors])
     if isinstance(error, Http404):
         return not_found("object")
     if isinstance(error, RequestDataTooBig):
@@ -160,7 +161,3 @@ def _field(location: Sequence[Any]) -> str:
     """Return the field of an error location: `body`, parameter, key -> `key`; `query`, name -> `name`."""
     source, *path = location
     return ".".join(str(part) for part in (path[1:] if source == "body" else path))
-
-
-def _message(item: Mapping[str, Any]) -> str:
-    return str(item["msg"]).removeprefix("Value error, ")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.db.models import Q
 from django.http import HttpResponse
 from django.urls import reverse
 from ninja import Router, Status
@@ -17,11 +16,25 @@ from gitsync import actions
 from gitsync.access import assignable_groups
 from gitsync.api import pages, repository_edit
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
-from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.pages import SORT, Cursor, Limit, Total
+from gitsync.api.patterns import NOT_BLANK
 from gitsync.api.problems import ApiRefusal, not_found
 from gitsync.api.repository_edit import RepositoryChange, RepositoryConfiguration
-from gitsync.api.schemas import ABSENT, RepositoryName, Search, Sent, Taken, Time
-from gitsync.models import ManagedBy, Repository, RepositoryState, TokenScope, Trigger
+from gitsync.api.repository_filters import (
+    BY_NAME,
+    EnabledFilter,
+    GroupFilter,
+    ManagedByFilter,
+    ManagedByName,
+    PausedFilter,
+    ReasonFilter,
+    RepositoryFilters,
+    RepositorySearch,
+    RepositoryStateName,
+    StateFilter,
+)
+from gitsync.api.schemas import ABSENT, RepositoryName, Sent, Taken, Time, absent
+from gitsync.models import ManagedBy, Repository, TokenScope, Trigger
 from gitsync.models.own_images import image_fields
 from gitsync.models.visibility import sees_all
 from gitsync.repositories.declared import declared_where
@@ -33,7 +46,6 @@ router = Router(tags=["repositories"], by_alias=True)
 
 VIEW = "gitsync.view_repository"
 CHANGE = "gitsync.change_repository"
-BY_NAME = (Column("name", str),)
 
 
 class Paused(Sent):
@@ -75,13 +87,13 @@ class RepositoryOut(Sent):
     groups: list[str] = Field(
         description="The groups whose members see it, as far as the caller may assign them."
     )
-    managed_by: Literal["admin", "config"]
+    managed_by: ManagedByName
     declared_in: str | None = Field(
         description="Where it is declared and must be changed; null: change it here."
     )
     paused: Paused | None
     held: Held | None
-    state: Literal["never", "in_sync", "degraded", "failing"]
+    state: RepositoryStateName
     syncing: bool
     reason: str = Field(description="Stable name of the problem; see docs/reference/reasons.md.")
     message: str
@@ -98,10 +110,11 @@ class RepositoryOut(Sent):
 
 
 class RepositoryPage(Sent):
-    """A page of repositories, ordered by name, and the address of the next page; null on the last."""
+    """A page of repositories, and the address of the next page; null on the last."""
 
     items: list[RepositoryOut]
     next: str | None
+    total: Total
 
 
 class Reason(Taken):
@@ -109,9 +122,7 @@ class Reason(Taken):
 
     reason: Annotated[
         str,
-        StringConstraints(
-            pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", min_length=1, max_length=actions.MAX_REASON
-        ),
+        StringConstraints(pattern=NOT_BLANK, min_length=1, max_length=actions.MAX_REASON),
     ] = Field(description="Why the repository is paused.", examples=["The git server is being migrated."])
 
 
@@ -141,26 +152,30 @@ def repositories(
     request: ApiRequest,
     limit: Limit = pages.DEFAULT_LIMIT,
     cursor: Cursor = ABSENT,
-    state: Annotated[
-        Literal["never", "in_sync", "degraded", "failing"],
-        Field(description="Only repositories in this state."),
-    ] = ABSENT,
-    search: Annotated[Search, Field(description="Text to find in the name, URL, ref or subpath.")] = ABSENT,
+    state: StateFilter = ABSENT,
+    paused: PausedFilter = ABSENT,
+    enabled: EnabledFilter = ABSENT,
+    group: GroupFilter = ABSENT,
+    managed_by: ManagedByFilter = absent("managedBy"),
+    reason: ReasonFilter = ABSENT,
+    search: RepositorySearch = ABSENT,
+    sort: Annotated[str, BY_NAME, SORT] = ABSENT,
 ) -> RepositoryPage:
-    """List the repositories that the token's user may see, ordered by name."""
+    """List the repositories that the token's user may see, ordered by name or by `sort`."""
+    filters = RepositoryFilters(
+        state=state,
+        paused=paused,
+        enabled=enabled,
+        group=group,
+        managed_by=managed_by,
+        reason=reason,
+        search=search,
+    )
     rows = counted_repositories(Repository.objects.visible_to(request.auth.user)).prefetch_related("groups")
-    if state:
-        rows = rows.filter(state=RepositoryState(state))
-    if search:
-        rows = rows.filter(
-            Q(name__icontains=search)
-            | Q(url__icontains=search)
-            | Q(ref__icontains=search)
-            | Q(subpath__icontains=search)
-        )
-    cut, following = pages.cut(rows, BY_NAME, request, limit, cursor)
+    page = pages.cut(filters.applied_to(rows, request.auth.user), BY_NAME, request, limit, cursor, sort)
     shown_groups = _shown_groups(request.auth)
-    return RepositoryPage(items=[_out(row, shown_groups) for row in cut], next=following)
+    items = [_out(row, shown_groups) for row in page.rows]
+    return RepositoryPage(items=items, next=page.next, total=page.total)
 
 
 @router.post(

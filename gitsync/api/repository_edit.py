@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils.text import capfirst
+from psycopg.errors import UniqueViolation
 from pydantic import ConfigDict, Field, StringConstraints
 
 from gitsync.access import (
@@ -22,6 +23,7 @@ from gitsync.access import (
     may_take_name,
     usable_connections,
 )
+from gitsync.api import messages
 from gitsync.api.auth import Caller
 from gitsync.api.problems import ApiRefusal, invalid, not_found
 from gitsync.api.schemas import Owner, RepositoryName, Taken, Text
@@ -32,6 +34,7 @@ from gitsync.repositories import declared
 from gitsync.repositories.owner import give_owner
 from gitsync.sync.backoff import poll_now
 
+TABLE = Repository._meta.db_table
 ConnectionId = Annotated[Text, StringConstraints(max_length=100, min_length=1)]
 
 # The images by the name of their field. They share the column `images`.
@@ -259,18 +262,20 @@ def _groups(caller: Caller, names: list[str], repository: Repository | None = No
 
 
 def _validate(repository: Repository) -> None:
-    """Validate the repository. Raise Refused (422) with the model's validation messages."""
+    """Validate the repository. Raise ApiRefusal (422) with a message per field, or (409) for a name that is taken."""
     try:
         repository.full_clean()
     except ValidationError as exc:
         keys = {field: key for key, field in FIELDS.items()}
-        raise invalid(
-            *[
-                (keys.get(field, ""), message)
-                for field, messages in exc.message_dict.items()
-                for message in messages
-            ]
-        ) from exc
+        found = [(keys.get(field, ""), error) for field, errors in exc.error_dict.items() for error in errors]
+        if all(error.code == "unique" for _, error in found):
+            raise _name_is_taken() from exc
+        raise invalid(*[(key, messages.of_django(error)) for key, error in found]) from exc
+
+
+def _name_is_taken() -> ApiRefusal:
+    errors = [("name", messages.NAME_IS_TAKEN)]
+    return ApiRefusal(409, messages.NAME_IS_TAKEN, code="name_taken", errors=errors)
 
 
 @contextmanager
@@ -279,6 +284,8 @@ def _as_conflict() -> Iterator[None]:
     try:
         yield
     except IntegrityError as exc:
+        if isinstance(exc.__cause__, UniqueViolation) and exc.__cause__.diag.table_name == TABLE:
+            raise _name_is_taken() from exc  # the only unique column besides the key
         raise ApiRefusal(
             409, "Conflict with a change made at the same time. Read the repository again and retry."
         ) from exc

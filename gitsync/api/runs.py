@@ -5,15 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.db.models import QuerySet
 from django.db.models.functions import Left
 from ninja import Router
 from pydantic import Field
 
 from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken
-from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.pages import SORT, Column, Cursor, Limit, Order, Total, or_earliest
 from gitsync.api.problems import not_found
-from gitsync.api.schemas import ABSENT, Key, RepositoryFilter, Sent, Time, Uid
+from gitsync.api.schemas import (
+    ABSENT,
+    Instant,
+    Key,
+    RepositoryFilter,
+    Search,
+    Sent,
+    Text,
+    Time,
+    Uid,
+    absent,
+)
 from gitsync.models import TokenScope
 from kiok.metadata.models import DagRun
 
@@ -23,6 +35,17 @@ VIEW = "metadata.view_dagrun"
 # For the runs of one DAG or repository: both have an index in this order.
 NEWEST_FIRST = (Column("created_at", datetime, descending=True), Column("id", int, descending=True))
 LAST_FIRST = (Column("id", int, descending=True),)  # for all runs: the same order, by the primary key's index
+ORDER = Order(
+    LAST_FIRST,
+    Column("id", int),
+    {
+        "createdAt": Column("created_at", datetime),
+        "startedAt": Column("started", datetime),
+        "finishedAt": Column("finished", datetime),
+        "state": Column("state", str),
+        "uid": Column("uid", str),
+    },
+)
 
 MAX_LOG_CHARACTERS = 8_000_000  # of all task logs in one response
 
@@ -43,10 +66,11 @@ class RunSummary(Sent):
 
 
 class RunPage(Sent):
-    """A page of runs, newest first."""
+    """A page of runs."""
 
     items: list[RunSummary]
     next: str | None
+    total: Total
 
 
 class TaskRunOut(Sent):
@@ -76,14 +100,33 @@ def runs(
     uid: Annotated[Uid, Field(description="Only runs of the DAG with this uid.")] = ABSENT,
     repository: RepositoryFilter = ABSENT,
     state: Annotated[RunStateName, Field(description="Only runs in this state.")] = ABSENT,
+    trigger: Annotated[Text, Field(description="Only runs that this started, such as `schedule`.")] = ABSENT,
+    created_after: Annotated[
+        Instant, Field(description="Only runs that were created at this time or later.")
+    ] = absent("createdAfter"),
+    created_before: Annotated[
+        Instant, Field(description="Only runs that were created before this time.")
+    ] = absent("createdBefore"),
+    search: Annotated[Search, Field(description="Text to find in the DAG's uid.")] = ABSENT,
+    sort: Annotated[str, ORDER, SORT] = ABSENT,
 ) -> RunPage:
-    """List runs of DAGs, newest first."""
-    given = {"uid": uid, "repository": repository, "state": state}
-    rows = DagRun.objects.visible_to(request.auth.user)
-    rows = rows.filter(**{key: value for key, value in given.items() if value})
+    """List runs of DAGs, newest first unless `sort` is sent."""
+    given = {
+        "uid": uid,
+        "repository": repository,
+        "state": state,
+        "trigger": trigger,
+        "created_at__gte": created_after,
+        "created_at__lt": created_before,
+        "uid__icontains": search,
+    }
+    rows: QuerySet[Any] = DagRun.objects.visible_to(request.auth.user)
+    rows = rows.filter(**{key: value for key, value in given.items() if value is not None})
+    rows = rows.annotate(started=or_earliest("started_at"), finished=or_earliest("finished_at"))
     order = NEWEST_FIRST if uid or repository else LAST_FIRST
-    cut, following = pages.cut(rows, order, request, limit, cursor)
-    return RunPage(items=[RunSummary(**_summary(row)) for row in cut], next=following)
+    page = pages.cut(rows, ORDER, request, limit, cursor, sort, default=order)
+    items = [RunSummary(**_summary(row)) for row in page.rows]
+    return RunPage(items=items, next=page.next, total=page.total)
 
 
 @router.get("/{id}", response=RunOut, auth=BearerToken(TokenScope.READ, VIEW), summary="Read a run")

@@ -26,6 +26,7 @@ from gitsync.api import (
     runs,
     sync_requests,
     syncs,
+    versions,
 )
 from kiok import strict_json
 
@@ -84,6 +85,7 @@ api.add_router("", dry_runs.router)
 api.add_router("", files.router)
 api.add_router("/syncs", syncs.router)
 api.add_router("", dags.router)
+api.add_router("", versions.router)
 api.add_router("/runs", runs.router)
 
 

@@ -14,6 +14,7 @@ from gitsync import actions
 from gitsync.api import operations, syncs
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.operations import OperationToken, Wait
+from gitsync.api.patterns import COMMIT
 from gitsync.api.problems import not_found
 from gitsync.api.repositories import CHANGE, VIEW, found, possible
 from gitsync.api.schemas import RepositoryName, Sent, Taken, Text
@@ -45,7 +46,7 @@ class Wanted(Taken):
 class Accepted(Taken):
     """The commit to accept: `held.commit` of the repository."""
 
-    commit: Annotated[Text, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] = Field(
+    commit: Annotated[Text, StringConstraints(pattern=COMMIT)] = Field(
         description="The full commit id, of 40 or 64 hexadecimal digits.",
         examples=["4b825dc642cb6eb9a060e54bf8d69288fbee4904"],
     )

@@ -5,23 +5,52 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.db.models import QuerySet
-from ninja import Query, Router
+from django.db.models import F, QuerySet
+from ninja import Router
 from pydantic import Field
 
 from gitsync.api import pages
 from gitsync.api.auth import ApiRequest, BearerToken
-from gitsync.api.pages import Column, Cursor, Limit
+from gitsync.api.pages import SORT, Column, Cursor, Limit, Order, Total, contains, or_earliest
 from gitsync.api.problems import not_found
-from gitsync.api.schemas import ABSENT, CorrelationId, Key, RepositoryFilter, Sent, Time
+from gitsync.api.schemas import (
+    ABSENT,
+    CorrelationId,
+    Flag,
+    Instant,
+    Key,
+    RepositoryFilter,
+    Search,
+    Sent,
+    Time,
+    absent,
+)
 from gitsync.models import SyncRun, TokenScope
 from gitsync.repositories.queries import CHANGES, counted_syncs
 
 router = Router(tags=["syncs"], by_alias=True)
 
 VIEW = "gitsync.view_syncrun"
-NO_ID: Any = Query(None, alias="correlationId")  # type: ignore[type-arg]  # a type to mypy, a function to Python
-NEWEST_FIRST = (Column("id", int, descending=True),)
+SEARCHED = (
+    "repository__name",
+    "requested_by",
+    "reason",
+    "message",
+    "from_commit",
+    "to_commit",
+    "correlation_id",
+)
+ORDER = Order(
+    (Column("id", int, descending=True),),
+    Column("id", int),
+    {
+        "startedAt": Column("started_at", datetime),
+        "finishedAt": Column("finished", datetime),
+        "repository": Column("repository_name", str),
+        "state": Column("state", str),
+        "trigger": Column("trigger", str),
+    },
+)
 
 SyncStateName = Literal["running", "succeeded", "partial", "failed", "abandoned"]
 TriggerName = Literal["schedule", "command", "admin", "webhook", "api"]
@@ -67,10 +96,11 @@ class SyncSummary(Sent):
 
 
 class SyncPage(Sent):
-    """A page of syncs, newest first."""
+    """A page of syncs."""
 
     items: list[SyncSummary]
     next: str | None
+    total: Total
 
 
 class Changes(Sent):
@@ -107,19 +137,44 @@ def syncs(
     repository: RepositoryFilter = ABSENT,
     state: Annotated[SyncStateName, Field(description="Only syncs in this state.")] = ABSENT,
     trigger: Annotated[TriggerName, Field(description="Only syncs with this trigger.")] = ABSENT,
-    correlation_id: CorrelationId = NO_ID,
+    full: Annotated[
+        Flag, Field(description="true: only full syncs; false: only syncs that are not full.")
+    ] = ABSENT,
+    started_after: Annotated[
+        Instant, Field(description="Only syncs that started at this time or later.")
+    ] = absent("startedAfter"),
+    started_before: Annotated[
+        Instant, Field(description="Only syncs that started before this time.")
+    ] = absent("startedBefore"),
+    correlation_id: CorrelationId = absent("correlationId"),
+    search: Annotated[
+        Search,
+        Field(
+            description="Text to find in the repository's name, the user who requested the sync, the reason, the "
+            "message, the commits or the correlation id."
+        ),
+    ] = ABSENT,
+    sort: Annotated[str, ORDER, SORT] = ABSENT,
 ) -> SyncPage:
-    """List syncs, newest first. Polls that found nothing new are not listed."""
+    """List syncs, newest first unless `sort` is sent. Polls that found nothing new are not listed."""
     rows: QuerySet[Any] = SyncRun.objects.select_related("repository").visible_to(request.auth.user)
     given = {
         "repository__name": repository,
         "state": state,
         "trigger": trigger,
         "correlation_id": correlation_id,
+        "full": full,
+        "started_at__gte": started_after,
+        "started_at__lt": started_before,
     }
-    rows = counted_syncs(rows.filter(**{key: value for key, value in given.items() if value})).defer("log")
-    cut, following = pages.cut(rows, NEWEST_FIRST, request, limit, cursor)
-    return SyncPage(items=[summary(row) for row in cut], next=following)
+    rows = rows.filter(**{key: value for key, value in given.items() if value is not None})
+    if search:
+        rows = rows.filter(contains(search, *SEARCHED))
+    rows = counted_syncs(rows).annotate(
+        finished=or_earliest("finished_at"), repository_name=F("repository__name")
+    )
+    page = pages.cut(rows.defer("log"), ORDER, request, limit, cursor, sort)
+    return SyncPage(items=[summary(row) for row in page.rows], next=page.next, total=page.total)
 
 
 @router.get(

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import Case, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -36,7 +36,8 @@ from kiok.metadata.admin.filters import (
 from kiok.metadata.admin.schedule_kinds import short_words
 from kiok.metadata.admin.tabs import TabbedAdmin
 from kiok.metadata.admin.task_runs import run_state
-from kiok.metadata.models import UID_LENGTH, Dag, DagRun, Origin, RunState
+from kiok.metadata.last_run import with_last_run
+from kiok.metadata.models import UID_LENGTH, Dag, Origin, RunState
 
 # The order of the list: what needs attention first.
 TROUBLE = Case(
@@ -93,16 +94,7 @@ class DagAdmin(TabbedAdmin):
         return (TROUBLE.asc(), "uid")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        runs = DagRun.objects.filter(uid=OuterRef("uid")).order_by("-created_at", "-id")
-        annotated: QuerySet[Any] = (
-            Dag.objects.visible_to(request.user)
-            .defer("spec", "source")
-            .annotate(
-                last_run_state=Subquery(runs.values("state")[:1]),
-                last_run_at=Subquery(runs.values("created_at")[:1]),
-            )
-        )
-        return annotated
+        return with_last_run(Dag.objects.visible_to(request.user).defer("spec", "source"))
 
     # The list.
 

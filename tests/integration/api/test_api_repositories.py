@@ -92,13 +92,12 @@ def test_the_fields_are_those_of_the_admins_form() -> None:
         ({"intervalMs": 1}, "intervalMs", "1000"),
         ({"intervalMs": 2**70}, "", ""),
         ({"intervalMs": "5000"}, "intervalMs", "integer"),
-        ({"enabled": 1}, "enabled", "boolean"),
-        ({"name": "Team"}, "name", "pattern"),
-        ({"name": "taken"}, "name", "already exists"),
+        ({"enabled": 1}, "enabled", "true or false"),
+        ({"name": "Team"}, "name", "Use 1 to 63"),
         ({"groups": ["nobody"]}, "groups", "nobody"),
-        ({"url": "https://127.0.0.1/\x00"}, "url", "pattern"),
-        ({"state": "in_sync"}, "state", "not permitted"),
-        ({"managedBy": "config"}, "managedBy", "not permitted"),
+        ({"url": "https://127.0.0.1/\x00"}, "url", "NUL"),
+        ({"state": "in_sync"}, "state", "Unknown key."),
+        ({"managedBy": "config"}, "managedBy", "Unknown key."),
     ],
 )
 def test_validation_errors_are_returned_per_field_and_nothing_is_written(
@@ -120,6 +119,29 @@ def test_validation_errors_are_returned_per_field_and_nothing_is_written(
         ("there", URL, None),
     ]
     assert not LogEntry.objects.exists()
+
+
+def test_a_name_that_is_taken_is_a_conflict_wherever_it_is_written(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Repository.objects.create(name="taken", url=URL)
+    Repository.objects.create(name="there", url=URL)
+    sent = {"name": "taken", "url": URL}
+    requests = (("POST", "repositories"), ("PATCH", "repositories/there"), ("PUT", "repositories/there"))
+    for is_concurrent in (False, True):
+        if is_concurrent:  # the other repository is added between the check and the save
+            monkeypatch.setattr(Repository, "full_clean", lambda *_args, **_options: None)
+        for method, path in requests:
+            answer = api(method, path, sent)
+            assert (answer.status_code, answer.json()["type"]) == (409, "urn:kiok:problem:name-taken")
+            assert "already a repository with this name" in errors(answer)["name"]
+    assert sorted(Repository.objects.values_list("name", flat=True)) == ["taken", "there"]
+
+
+def test_a_taken_name_is_one_of_several_errors(api: Api) -> None:
+    Repository.objects.create(name="taken", url=URL)
+    answer = api("POST", "repositories", {"name": "taken", "url": URL, "ref": "a..b"})
+    assert (answer.status_code, set(errors(answer))) == (422, {"name", "ref"})
 
 
 def test_the_name_of_a_synced_repository_cannot_be_changed(api: Api) -> None:
@@ -176,10 +198,6 @@ def test_a_limited_user_opens_repositories_to_own_groups_only(
 
 def test_concurrent_changes_are_conflicts_and_not_errors(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     Repository.objects.create(name="team", url=URL)
-    monkeypatch.setattr(
-        Repository, "full_clean", lambda *_args, **_options: None
-    )  # as if it were not there yet
-    assert api("POST", "repositories", {"name": "team", "url": URL}).status_code == 409
     monkeypatch.setattr(
         repository_edit, "poll_now", lambda row: Repository.objects.filter(pk=row.pk).delete()
     )
