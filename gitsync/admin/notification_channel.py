@@ -15,13 +15,10 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 
 from gitsync.admin.notification_channel_form import NotificationChannelForm
-from kiok.cluster.conf import properties
 from kiok.metadata.admin import display
 from kiok.metadata.admin.change_page import ChangePageAdmin
 from kiok.metadata.admin.display import Tone
-from kiok.net.errors import NetError
 from kiok.notifications import outbox
-from kiok.notifications.destination import parse_destination
 from kiok.notifications.models import ChannelKind, DeliveryState, NotificationChannel
 
 SHOWN = 10  # newest notifications on a channel's page
@@ -89,14 +86,8 @@ class NotificationChannelAdmin(ChangePageAdmin):
 
     @admin.display(description="destination")
     def where(self, channel: NotificationChannel) -> str:
-        if channel.kind == ChannelKind.EMAIL:
-            return display.shortened(", ".join(channel.address_list), 80)
-        if not channel.url:
-            return f"webhookUrl of connection {channel.secret_id}"
-        try:
-            return parse_destination(channel.url, properties()).shown
-        except NetError:
-            return "an unusable URL"
+        shown = channel.shown_destination
+        return display.shortened(shown, 80) if channel.kind == ChannelKind.EMAIL else shown
 
     @admin.display(description="repositories")
     def told_of(self, channel: NotificationChannel) -> str:

@@ -14,7 +14,7 @@ from gitsync.models.visibility import sees_all
 
 router = Router(tags=["token"], by_alias=True)
 
-APPS = ("gitsync", "metadata", "connections")
+APPS = ("gitsync", "metadata", "connections", "notifications", "auth")
 
 
 class TokenOut(Sent):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from ninja import Query, Schema
@@ -56,9 +56,13 @@ def _instant(value: Any) -> Any:
         raise ValueError(_NO_INSTANT)
     try:
         # Python has no year 0, and no row is as old as year 1.
-        return datetime.fromisoformat(("0001" + value[4:] if value.startswith("0000") else value).upper())
+        when = datetime.fromisoformat(("0001" + value[4:] if value.startswith("0000") else value).upper())
     except ValueError as exc:
         raise ValueError(_NO_INSTANT) from exc
+    try:
+        return when.astimezone(UTC)  # PostgreSQL refuses some of the zones that RFC 3339 allows
+    except OverflowError:
+        return (datetime.min if when.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def absent(name: str) -> Any:

@@ -16,11 +16,14 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from gitsync.api import (
+    connections,
     dags,
     document,
     dry_runs,
     files,
+    groups,
     me,
+    notifications,
     problems,
     repositories,
     runs,
@@ -87,6 +90,9 @@ api.add_router("/syncs", syncs.router)
 api.add_router("", dags.router)
 api.add_router("", versions.router)
 api.add_router("/runs", runs.router)
+api.add_router("/connections", connections.router)
+api.add_router("", notifications.router)
+api.add_router("/groups", groups.router)
 
 
 @cache

@@ -124,6 +124,18 @@ class NotificationChannel(models.Model):
         """Return the e-mail addresses without duplicates."""
         return list(dict.fromkeys(self.addresses.replace(",", " ").split()))
 
+    @property
+    def shown_destination(self) -> str:
+        """Return the e-mail addresses, or the host of the webhook without path and query, which can be secret."""
+        if self.kind == ChannelKind.EMAIL:
+            return ", ".join(self.address_list)
+        if not self.url:
+            return f"webhookUrl of connection {self.secret_id}"
+        try:
+            return parse_destination(self.url, properties()).shown
+        except NetError:
+            return "an unusable URL"
+
     def clean(self) -> None:
         """Validate the channel. Raise ValidationError with each error at its field."""
         check = self._wrong_webhook if self.kind == ChannelKind.WEBHOOK else self._wrong_email

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from gitsync.models import ApiToken, Repository, SourceFile, SyncRun, TokenScope, token_text
 from kiok.metadata.models import Dag, DagRun, DagVersion, TaskRun
+from kiok.notifications.models import Notification, NotificationChannel, NotificationDelivery
 
 ROOT = "/api/v1"
+SECRET_PATH = "hooks/sesame-of-the-webhook"  # of the URL of a channel
 EVERY_SCOPE = tuple(TokenScope)
 SPEC = {
     "id": "d",
@@ -80,6 +82,20 @@ class Api:
         answer = self.get(path, **query)
         assert answer.status_code == 200, answer.content
         return answer.json()
+
+
+def make_channel(repository: Repository, mark: str = "") -> NotificationChannel:
+    """A notification channel of the repository with a delivery; its URL is secret."""
+    channel = NotificationChannel.objects.create(
+        name=f"channel {mark}", url=f"https://127.0.0.1/{mark}-{SECRET_PATH}", failures=1
+    )
+    channel.repositories.add(repository)
+    notification = Notification.objects.create(
+        repository=repository, event="failing", before="in_sync", state="failing", reason="ref_missing", message=mark,
+        at=timezone.now(),
+    )  # fmt: skip
+    NotificationDelivery.objects.create(notification=notification, channel=channel, attempts=2, outcome=mark)
+    return channel
 
 
 def make_everything(name: str, *groups: str, mark: str = "") -> Repository:

@@ -19,12 +19,14 @@ from gitsync.models import ApiToken, Repository, SyncRun, TokenScope
 from gitsync.repositories.operation import Operation, OperationKind
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun
-from tests.support.api_client import Api, make_everything, make_token, make_user
+from kiok.notifications.models import NotificationChannel
+from tests.support.api_client import SECRET_PATH, Api, make_channel, make_everything, make_token, make_user
 from tests.support.canary import surfaces
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET_OF_B = "hidden-words"
+VALUE = "a token of the connection"
 BODIES: dict[str, Any] = {
     "add_repository": {"name": "new", "url": "https://127.0.0.1/x.git", "groups": ["a"]},
     "change_repository": {"subpath": "elsewhere"},
@@ -66,6 +68,10 @@ def call(
         "/api/v1/runs/{id}": lambda: DagRun.objects.filter(repository=repository.name).latest("pk").pk,
         "/api/v1/sync-requests/{id}": lambda: token,
         "/api/v1/dry-runs/{id}": lambda: token,
+        "/api/v1/connections/{id}": lambda: "shared",
+        "/api/v1/notification-channels/{id}": lambda: (
+            NotificationChannel.objects.get(repositories=repository).pk
+        ),
     }
     values: dict[str, Any] = {
         "name": repository.name, "uid": f"{repository.name}/{mark}.yaml", "path": f"{mark}.py", "version": 1,
@@ -87,7 +93,13 @@ def call(
 
 @pytest.fixture
 def rows(transactional_db: None) -> tuple[Repository, Repository]:
-    return make_everything("mine", "a", mark="open"), make_everything("theirs", "b", mark=SECRET_OF_B)
+    """A repository of group a and one of group b, which use the same connection and have a channel each."""
+    Connection.objects.create(id="shared", type="git").set_properties({"token": VALUE})
+    found = make_everything("mine", "a", mark="open"), make_everything("theirs", "b", mark=SECRET_OF_B)
+    for repository, mark in zip(found, ("open", SECRET_OF_B), strict=True):
+        make_channel(repository, mark)
+    Repository.objects.update(credential="shared")
+    return found
 
 
 # Groups.
@@ -109,12 +121,18 @@ def test_no_operation_shows_another_groups_repository_to_a_member(
             assert SECRET_OF_B not in text, path
             assert "theirs" not in text, path
         names_a_row = "{" in path or any(item["required"] for item in described["parameters"])
-        if names_a_row:
+        if names_a_row and path != "/api/v1/connections/{id}":  # all who may view connections see all of them
             assert answers[0].status_code == 404, (method, path, answers[0].content)
     assert (Repository.objects.filter(pk=theirs.pk).values().get(), SyncRun.objects.count()) == before
 
 
-@pytest.mark.parametrize("path", ["repositories", "syncs", "errors", "dags", "runs"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("repositories", "syncs", "errors", "dags", "runs"),
+        *("notification-channels", "notification-deliveries"),
+    ],
+)
 def test_filters_and_searches_reveal_nothing_of_another_group(
     path: str, rows: tuple[Repository, Repository]
 ) -> None:
@@ -285,6 +303,8 @@ def test_a_token_is_in_no_row_log_or_answer(
     for path, method, described in sorted(operations(), key=lambda item: item[1] == "DELETE"):
         answer = call(api, path, method, described, rows[0], "open")
         content += answer.content + str(answer.headers).encode()
+    assert VALUE.encode() not in content
+    assert SECRET_PATH.encode() not in content
     content += Api(f"{token}x").get("/api/v1/").content + caplog.text.encode() + surfaces.database()
     assert token.encode() not in content
     assert token[len("kiok_") + 7 :].encode() not in content

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from gitsync.api import repositories
 from gitsync.models import Repository
-from tests.support.api_client import Api, make_everything
+from kiok.connections.models import Connection
+from tests.support.api_client import Api, make_channel, make_everything
 from tests.support.api_problems import URL, errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,11 +35,20 @@ def test_pages_follow_without_gap_or_repetition_while_rows_change(api: Api) -> N
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:kiok:problem:cursor"), bad
 
 
-@pytest.mark.parametrize("path", ["repositories", "syncs", "errors", "dags", "runs", "repositories/r0/files"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("repositories", "syncs", "errors", "dags", "runs", "repositories/r0/files"),
+        *("connections", "groups", "notification-channels", "notification-deliveries"),
+    ],
+)
 def test_a_page_costs_the_same_queries_for_2_and_for_20_rows(path: str, api: Api) -> None:
     def queries(rows: range) -> int:
         for number in rows:
-            make_everything(f"r{number}", "a", mark=f"m{number}")
+            made = make_everything(f"r{number}", "a", f"g{number}", mark=f"m{number}")
+            make_channel(made, f"m{number}")
+            Connection.objects.create(id=f"c{number}", type="git")
+            Repository.objects.filter(pk=made.pk).update(credential=f"c{number}")
         api.ok(path)
         with CaptureQueriesContext(connection) as captured:
             assert len(api.ok(path)["items"]) >= min(rows.stop, 2)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from gitsync.api import dags, service
+from gitsync.api import service
 from gitsync.models import Repository, SourceFile, SyncRun
-from kiok.metadata.admin.schedule_kinds import KINDS
+from kiok.connections.models import Connection
 from kiok.metadata.models import Dag, DagRun, DagVersion, RunState
-from tests.support.api_client import Api, make_everything, make_token, make_user
+from kiok.notifications.models import NotificationChannel, NotificationDelivery
+from tests.support.api_client import Api, make_channel, make_everything, make_token, make_user
 from tests.support.api_problems import URL, errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,6 +28,10 @@ LISTS: dict[str, dict[str, Any]] = {
     "dags": {},
     "dag/versions": {"uid": UID},
     "runs": {},
+    "connections": {},
+    "notification-channels": {},
+    "notification-deliveries": {},
+    "groups": {},
 }
 
 
@@ -54,7 +59,11 @@ def rows(transactional_db: None) -> None:
     """Rows of which several have the same value in each column that can be sorted by, and some have none."""
     now = timezone.now()
     for number in range(5):
-        make_everything(f"r{number}", mark=f"m{number}")
+        made = make_everything(f"r{number}", f"g{number % 2}", f"g{number}", mark=f"m{number}")
+        channel = make_channel(made, f"m{number}")
+        NotificationChannel.objects.filter(pk=channel.pk).update(failures=number % 2)
+        NotificationDelivery.objects.filter(channel=channel).update(attempted_at=now if number % 2 else None)
+        Connection.objects.create(id=f"c{number}", type=("git", "secret")[number % 2])
         Repository.objects.filter(name=f"r{number}").update(
             state=("failing", "in_sync")[number % 2],
             reason=("", "ref_missing")[number % 2],
@@ -102,6 +111,9 @@ def test_total_and_sort_are_on_every_list(path: str) -> None:
     assert "total" in service.described()["components"]["schemas"][name]["required"]
     allowed = parameters(path)["sort"]["enum"]
     assert len(allowed) >= 4
+    properties = service.described()["components"]["schemas"][name]["properties"]["items"]["items"]
+    row = service.described()["components"]["schemas"][properties["$ref"].rpartition("/")[2]]
+    assert {value.removeprefix("-") for value in allowed} <= set(row["properties"])
     assert {value.removeprefix("-") for value in allowed} == {v for v in allowed if v[0] != "-"}
 
 
@@ -258,75 +270,12 @@ def test_a_time_without_zone_or_day_is_refused(value: str, api: Api) -> None:
     assert "such as 2026-01-31T08:00:00Z" in errors(answer)["startedAfter"]
 
 
-# The last and the next run of DAGs.
-
-
-def add_dag(name: str, schedule: str | None, *runs: tuple[RunState, datetime]) -> None:
-    now = timezone.now()
-    uid = f"team/{name}.yaml"
-    Dag.objects.create(
-        uid=uid, dag_id=name, name=name, origin="git", repository="team", spec={}, version=1, schedule=schedule,
-        created_at=now, updated_at=now,
-    )  # fmt: skip
-    for state, when in runs:
-        run = DagRun.objects.create(uid=uid, version=1, trigger="schedule", state=state)
-        DagRun.objects.filter(pk=run.pk).update(created_at=when)
-
-
-@pytest.fixture
-def scheduled(transactional_db: None) -> None:
-    Repository.objects.create(name="team", url=URL).groups.add(Group.objects.create(name="a"))
-    now = timezone.now()
-    add_dag("daily", "0 6 * * *", (RunState.FAILED, now - timedelta(days=1)), (RunState.SUCCESS, now))
-    add_dag("often", "*/5 * * * *", (RunState.SUCCESS, now - timedelta(days=2)), (RunState.FAILED, now))
-    add_dag("odd", "0 6 1 * 1")
-    add_dag("manual", None)
-    add_dag("never", "0 0 30 2 *")
-
-
-def test_a_dag_has_its_last_and_its_next_run(scheduled: None, api: Api) -> None:
-    before = datetime.now(UTC)
-    listed = {item["dagId"]: item for item in api.ok("dags")["items"]}
-    newest = DagRun.objects.filter(uid="team/daily.yaml").latest("created_at")
-    shown = listed["daily"]["lastRun"]
-    assert (shown["id"], shown["state"]) == (newest.pk, "SUCCESS")
-    assert shown["createdAt"][:23] == newest.created_at.isoformat()[:23]  # to the millisecond
-    assert (listed["often"]["lastRun"]["state"], listed["odd"]["lastRun"]) == ("FAILED", None)
-    following = datetime.fromisoformat(listed["daily"]["nextRun"])
-    assert (following.hour, following.minute) == (6, 0)
-    assert before < following <= before + timedelta(days=1, seconds=1)
-    assert listed["manual"]["nextRun"] is listed["never"]["nextRun"] is None
-    one = api.ok("dag", uid="team/daily.yaml")
-    assert (one["lastRun"], one["nextRun"]) == (listed["daily"]["lastRun"], listed["daily"]["nextRun"])
-
-
-def test_dags_are_filtered_by_last_run_and_kind_of_schedule(scheduled: None, api: Api) -> None:
-    def found(**query: str) -> list[str]:
-        return names(api.ok("dags", **query)["items"], "dagId")
-
-    assert found(lastRun="FAILED") == ["often"]
-    assert found(lastRun="SUCCESS") == ["daily"]
-    assert found(lastRun="none") == ["manual", "never", "odd"]
-    assert found(schedule="daily") == ["daily"]
-    assert found(schedule="minutes") == ["often"]
-    assert found(schedule="none") == ["manual"]
-    assert found(schedule="any") == ["daily", "never", "odd", "often"]
-    assert found(schedule="other") == ["never", "odd"]
-    assert found(schedule="any", lastRun="none", search="OD") == ["odd"]
-    assert found(sort="-lastRun", schedule="any")[:2] in (["daily", "often"], ["often", "daily"])
-
-
-def test_the_kinds_of_schedule_are_those_of_the_admin() -> None:
-    own = {dags.KINDS.get(name, name) for name in get_args(dags.ScheduleKindName)}
-    assert own == {"yes", "no", "other", *(kind.key for kind in KINDS)}
-
-
-def test_who_may_not_view_runs_learns_nothing_about_them(scheduled: None) -> None:
-    api = Api(make_token(make_user("vera", "view_dag", groups=["a"]))[0])
-    assert {item["lastRun"] for item in api.ok("dags")["items"]} == {None}
-    assert api.ok("dag", uid="team/daily.yaml")["lastRun"] is None
-    asked: list[dict[str, str]] = [{"lastRun": "FAILED"}, {"sort": "lastRun"}, {"sort": "-lastRun"}]
-    for query in asked:
-        answer = api.get("dags", **query)
-        assert (answer.status_code, answer.json()["type"]) == (403, "urn:kiok:problem:permission")
-        assert "metadata.view_dagrun" in answer.json()["detail"]
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("0000-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"),
+        *("2026-01-31t08:00:00.123456789z", "2026-01-31T08:00:00+22:18"),
+    ],
+)
+def test_every_time_of_rfc_3339_is_accepted(value: str, api: Api) -> None:
+    assert api.ok("syncs", startedAfter=value)["total"] == 0

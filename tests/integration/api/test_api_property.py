@@ -21,8 +21,10 @@ from schemathesis.transport.wsgi import WSGITransport
 
 from gitsync.api import operations, service
 from gitsync.models import SyncRun
+from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun
-from tests.support.api_client import make_everything, make_token
+from kiok.notifications.models import NotificationChannel
+from tests.support.api_client import make_channel, make_everything, make_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,6 +69,11 @@ def documented() -> Any:
     ids = {
         "/api/v1/syncs/{id}": [*SyncRun.objects.values_list("pk", flat=True), 2**62],
         "/api/v1/runs/{id}": [*DagRun.objects.values_list("pk", flat=True), 2**62],
+        "/api/v1/notification-channels/{id}": [
+            *NotificationChannel.objects.values_list("pk", flat=True),
+            2**62,
+        ],
+        "/api/v1/connections/{id}": ["team-git", "none"],
     }
     for path, methods in document["paths"].items():
         for method, described in methods.items():
@@ -105,7 +112,8 @@ def app(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 def test_no_request_whatsoever_makes_the_api_break_its_own_document(
     app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_everything("team", "a", mark="mark")
+    make_channel(make_everything("team", "a", mark="mark"), "mark")
+    Connection.objects.create(id="team-git", type="git")
     make_everything("other", mark="other")
     make_everything("doomed", mark="doomed")
     token, _ = make_token(User.objects.create_superuser("ada", password="x"))
