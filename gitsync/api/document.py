@@ -18,6 +18,7 @@ from ninja.operation import Operation
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
+from gitsync.api import examples
 from gitsync.api.auth import BearerToken, caller_of
 from gitsync.api.problems import CONTENT_TYPE, Problem
 
@@ -29,7 +30,8 @@ Everything that the admin offers, for programs. Create a token in the admin unde
 
 * A token acts for its user, with the user's permissions and the repositories of the user's groups, limited by scopes:
   `read` for reading; `sync` for syncs, dry runs, pause and resume; `write` to add, change and delete repositories.
-* Lists are paginated: `next` is the address of the next page, null on the last page.
+* Lists are paginated: `next` is the address of the next page, null on the last page. `total` is the number of rows on
+  all pages, and `sort` orders the rows by a field, with a leading `-` in descending order.
 * Every error is a problem (RFC 9457, `application/problem+json`); `errors` has a message for each invalid field. The
   response is 404 both for an object that does not exist and for one that the user may not see.
 * Unknown parameters and keys are refused, not ignored.
@@ -100,9 +102,10 @@ def complete(document: dict[str, Any], operations: dict[str, Operation]) -> None
     }
     scheme = document["components"]["securitySchemes"]["BearerToken"]
     scheme["description"] = "A token created in the admin under API tokens."
-    for methods in document["paths"].values():
+    for path, methods in document["paths"].items():
         for method, described in methods.items():
             _complete(described, method, operations[described["operationId"]])
+            _add_examples(described, path, schemas)
 
 
 def parameters(document: dict[str, Any], path: str, method: str) -> frozenset[str] | None:
@@ -133,6 +136,34 @@ def _complete(described: dict[str, Any], method: str, operation: Operation) -> N
     described["description"] = "\n\n".join(
         part for part in (_paragraph(described.get("description", "")), _needs(operation)) if part
     )
+
+
+def _add_examples(described: dict[str, Any], path: str, schemas: dict[str, Any]) -> None:
+    """Add an example to the body, to each required parameter and to each response of success."""
+    if "requestBody" in described:
+        content = described["requestBody"]["content"]["application/json"]
+        content["example"] = examples.REQUESTS[_schema_name(content["schema"])]
+    for parameter in described["parameters"]:
+        if parameter["required"] and "examples" not in parameter:
+            of_path = examples.PARAMETERS.get(path.partition("/v1")[2])
+            parameter["example"] = of_path or examples.PARAMETERS[parameter["name"]]
+    for status, answer in described["responses"].items():
+        if int(status) < 400:
+            content = answer["content"]["application/json"]
+            content["example"] = _response_example(_schema_name(content["schema"]), int(status), schemas)
+
+
+def _response_example(name: str, status: int, schemas: dict[str, Any]) -> dict[str, Any]:
+    if name in examples.RESPONSES:
+        waiting = {"state": "waiting", "result": None} if status == HTTPStatus.ACCEPTED else {}
+        return {**examples.RESPONSES[name], **waiting}
+    row = _schema_name(schemas[name]["properties"]["items"]["items"])
+    return {"items": [examples.RESPONSES[row]], "next": None, "total": 1}
+
+
+def _schema_name(schema: dict[str, Any]) -> str:
+    reference = schema.get("$ref") or next(part["$ref"] for part in schema["allOf"])
+    return str(reference).rpartition("/")[2]
 
 
 def _never_null(parameter: dict[str, Any]) -> None:
