@@ -10,12 +10,15 @@ from django.db.models import Q, QuerySet
 from gitsync.git.errors import GitError
 from gitsync.git.url import ANY_PROTOCOL, parse_url
 from gitsync.models import Repository
+from gitsync.models.role import IS_TEAM
 from gitsync.models.visibility import sees_all
 from kiok.connections.models import Connection
 from kiok.metadata.models import DagRun, DagVersion
 from kiok.notifications.models import NotificationChannel
 
 VIEW_CONNECTION = "connections.view_connection"
+MANAGES_CONNECTIONS = (VIEW_CONNECTION, "connections.change_connection")
+MAY_SYNC = ("gitsync.sync_repository", "gitsync.change_repository")  # either of them
 CONNECTIONS = ("credential", "verify_keys", "webhook_secret")  # fields of a repository that name a connection
 NAME_HAS_HISTORY = (
     "Versions and runs of an earlier repository with this name are kept, and would become visible to users of the new one. "
@@ -23,8 +26,13 @@ NAME_HAS_HISTORY = (
 )
 OTHER_SERVER = (
     "The credential would be sent to a server that it was not entered for. Keep the server, choose no credential, or ask a "
-    "user with permission to view connections to make this change."
+    "user with permission to change connections to make this change, or to set the connection's 'hosts'."
 )
+
+
+def may_sync(user: Any) -> bool:
+    """Return whether the user may sync, dry-run and test the repositories that the user sees."""
+    return any(user.has_perm(permission) for permission in MAY_SYNC)
 
 
 def visible_names(user: Any) -> QuerySet[Any] | None:
@@ -80,10 +88,13 @@ def may_take_name(user: Any, name: str) -> bool:
 def may_be_sent(user: Any, credential_id: str | None, url: str) -> bool:
     """Return whether the user may have a credential sent to the server of this url.
 
-    Without the permission to view connections, only servers for which a visible repository already uses the credential
-    are allowed.
+    A user who may view and change connections may send it anywhere: they can set its `hosts`. Other users only to
+    servers for which a visible repository already uses it. With the permission to view connections, also if it has
+    `hosts`, which are checked whenever it is used.
     """
-    if not credential_id or user.has_perm(VIEW_CONNECTION):
+    if not credential_id or user.has_perms(MANAGES_CONNECTIONS):
+        return True
+    if user.has_perm(VIEW_CONNECTION) and _has_hosts(credential_id):
         return True
     urls = (
         Repository.objects.visible_to(user)
@@ -92,6 +103,12 @@ def may_be_sent(user: Any, credential_id: str | None, url: str) -> bool:
         .values_list("url", flat=True)
     )
     return _server_of(url) in {_server_of(known) for known in urls}
+
+
+def _has_hosts(credential_id: str) -> bool:
+    """Return whether the connection is limited to hosts, without decrypting it."""
+    connection = Connection.objects.filter(pk=credential_id).first()
+    return connection is not None and "hosts" in connection.property_names()
 
 
 def _server_of(url: str) -> str:
@@ -103,5 +120,6 @@ def _server_of(url: str) -> str:
 
 
 def assignable_groups(user: Any) -> QuerySet[Group]:
-    """Return the groups that the user may assign to a repository: their own, or all for a user who sees all."""
-    return Group.objects.all() if sees_all(user) else user.groups.all()
+    """Return the teams that the user may assign to a repository: their own, or all for a user who sees all."""
+    groups: QuerySet[Group] = Group.objects.all() if sees_all(user) else user.groups.all()
+    return groups.filter(IS_TEAM)

@@ -68,7 +68,8 @@ def _others() -> None:
     from kiok.cluster.models import Worker
 
     now = timezone.now()
-    group, user, permission = Group.objects.get(), User.objects.get(), Permission.objects.all()[0]
+    group, user = Group.objects.get(name="team"), User.objects.get()
+    permission = Permission.objects.all()[0]
     Repository.objects.get(name="team").groups.add(group)
     group.permissions.add(permission)
     user.user_permissions.add(permission)

@@ -1,4 +1,4 @@
-"""Admin pages for administrators: accounts, groups, the task queue, and the audit log.
+"""Admin pages for administrators: the task queue and the audit log; `gitsync.admin.accounts` has users and groups.
 
 They name repositories of every group, and a user who may change accounts can grant itself any permission.
 Each page therefore requires `view_all_repositories` in addition to its own permission.
@@ -10,8 +10,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
@@ -21,7 +19,7 @@ from gitsync.models.visibility import sees_all
 from kiok.metadata.admin import display
 from kiok.metadata.admin.read_only import ReadOnly, ReadOnlyAdmin
 
-admin.site.unregister([User, Group, Success, Failure, Schedule, OrmQ])
+admin.site.unregister([Success, Failure, Schedule, OrmQ])
 
 
 class ForAdministrators:
@@ -49,16 +47,6 @@ class ForAdministrators:
 
 def _may(request: HttpRequest, otherwise: bool) -> bool:
     return otherwise and sees_all(request.user)
-
-
-@admin.register(User)
-class Users(ForAdministrators, UserAdmin):  # type: ignore[type-arg]  # generic only in the stubs
-    """The pages of accounts."""
-
-
-@admin.register(Group)
-class Groups(ForAdministrators, GroupAdmin):
-    """The pages of groups, which decide who sees which repositories."""
 
 
 class QueuePages(ForAdministrators, ReadOnly):

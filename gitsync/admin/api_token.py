@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from gitsync.admin.views import Views
 from gitsync.models import ApiToken, TokenScope, token_text
+from gitsync.models.visibility import sees_all
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
 
 
 class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in the stubs
-    """The form of a new token. Only superusers get the field `user`."""
+    """The form of a new token. Only users who may change accounts get the field `user`."""
 
     scopes = forms.MultipleChoiceField(
         choices=TokenScope.choices,
@@ -41,7 +42,7 @@ class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only i
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.request.user.is_superuser:
+        if _manages_accounts(self.request.user):
             self.fields["user"].help_text = "Account that the token acts for: yours or a service account."
             self.initial.setdefault("user", self.request.user.pk)
         else:
@@ -63,6 +64,11 @@ class ApiTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only i
             )
 
 
+def _manages_accounts(user: Any) -> bool:
+    """Return whether the user may change accounts, and so could also log in as their users."""
+    return sees_all(user) and bool(user.has_perm("auth.change_user"))
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
     list_display = ("name", "user", "shown_start", "shown_scopes", "expires", "last_used")
@@ -77,7 +83,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         user: Any = request.user
-        return rows if user.is_superuser else rows.filter(user=user)
+        return rows if _manages_accounts(user) else rows.filter(user=user)
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:  # noqa: ARG002
         return False
@@ -90,8 +96,7 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
         if obj is not None:
             return self.fields
-        user: Any = request.user
-        return ("name", *(("user",) if user.is_superuser else ()), "scopes", "days")
+        return ("name", *(("user",) if _manages_accounts(request.user) else ()), "scopes", "days")
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         if change:

@@ -79,7 +79,7 @@ class CheckViews(Views):
 
     def check(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Request a connection test, and redirect to the repository's page, which shows its result."""
-        repository = self.changeable(request, pk)
+        repository = self.syncable(request, pk)
         start(request, KIND, partial(ask_for_connection_test, request.user, repository), pk)
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 

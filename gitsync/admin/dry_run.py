@@ -180,7 +180,7 @@ class DryRunViews(Views):
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Request a dry run, and redirect to the repository's page, which shows its result."""
-        repository = self.changeable(request, pk)
+        repository = self.syncable(request, pk)
         enqueue = partial(ask_for_dry_run, request.user, repository, full="full" in request.POST)
         try:
             start(request, OperationKind.DRY_RUN, enqueue, pk)

@@ -10,7 +10,7 @@ from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from gitsync.access import VIEW_CONNECTION, assignable_groups, usable_channel_connections
+from gitsync.access import MANAGES_CONNECTIONS, assignable_groups, usable_channel_connections
 from gitsync.models import Repository
 from gitsync.models.visibility import sees_all
 from kiok.notifications.models import NotificationChannel
@@ -18,7 +18,7 @@ from kiok.notifications.template import PLACEHOLDERS
 
 OTHER_SERVER = (
     "The connection's secrets would be sent to a server that they were not entered for. Keep both as they are, choose no "
-    "connection, or ask a user who may view connections to make this change."
+    "connection, or ask a user who may change connections to make this change."
 )
 FOR_NOBODY = (
     "Choose at least one of your groups or repositories. Otherwise you would not see the channel yourself."
@@ -87,6 +87,6 @@ class NotificationChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # gen
         if (
             given.get("secret")
             and {"url", "secret", "kind"} & set(self.changed_data)
-            and not self.user.has_perm(VIEW_CONNECTION)
+            and not self.user.has_perms(MANAGES_CONNECTIONS)
         ):
             self.add_error("url", OTHER_SERVER)

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import conditional_escape, format_html
 
+from gitsync.access import may_sync
 from gitsync.admin import errors, first_steps, git_links, panel, progress, states
 from gitsync.admin.overview_query import OverviewFilter, Standing, standing, wanted_repositories, words
 from gitsync.admin.views import Views
@@ -31,7 +32,6 @@ MEDIA = Media(
     js=[Script("gitsync/overview.js", defer=True)],  # type: ignore[list-item]  # the stubs do not know Script
 )
 COLUMNS = ("Repository", "State", "Cause", "Last good commit", "DAGs", "Failed files", "Next check", "Action")
-MAY_SYNC = "gitsync.change_repository"
 _HEALTH = {CheckStatus.OK: Tone.GOOD, CheckStatus.FAIL: Tone.BAD, CheckStatus.UNKNOWN: Tone.IDLE}
 
 
@@ -135,7 +135,7 @@ def _cause(repository: Any) -> str:
 
 def _sync_button(request: HttpRequest, repository: Repository) -> str:
     """Return a button of the page's form for syncs; nothing if the repository cannot be synced by this user."""
-    if repository.is_paused or not repository.enabled or not request.user.has_perm(MAY_SYNC):
+    if repository.is_paused or not repository.enabled or not may_sync(request.user):
         return ""
     return format_html(
         '<button type="submit" class="kiok-copy" form="overview-sync" formaction="{}" aria-label="Sync {}">Sync</button>',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.admin import AdminSite
 from django.urls import URLResolver, include, path, reverse
 
-from gitsync.admin import administration
+from gitsync.admin import accounts, administration
 from gitsync.admin.api_token import ApiTokenAdmin
 from gitsync.admin.delivery import DeliveryAdmin
 from gitsync.admin.errors import ErrorViews
@@ -27,6 +27,7 @@ __all__ = [
     "RepositoryAdmin",
     "SourceFileAdmin",
     "SyncRunAdmin",
+    "accounts",
     "administration",
 ]
 

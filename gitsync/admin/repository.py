@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from gitsync.access import CONNECTIONS, usable_connections
+from gitsync.access import CONNECTIONS, may_sync, usable_connections
 from gitsync.admin import git_links, panel, repository_tabs, states
 from gitsync.admin.checking import CheckViews
 from gitsync.admin.dry_run import DryRunViews
@@ -112,6 +112,10 @@ class RepositoryAdmin(ChangePageAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Repository | None = None) -> bool:
         return not _is_declared(obj) and super().has_change_permission(request, obj)
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may use the actions that sync; `admin.action` calls it."""
+        return may_sync(request.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Repository | None = None) -> bool:
         return not _is_declared(obj) and super().has_delete_permission(request, obj)
@@ -213,11 +217,11 @@ class RepositoryAdmin(ChangePageAdmin):
             *super().get_urls(),
         ]
 
-    @admin.action(description="Sync now", permissions=["change"])
+    @admin.action(description="Sync now", permissions=["sync"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         return self._sync_selected(request, queryset, full=False)
 
-    @admin.action(description="Sync now (full)", permissions=["change"])
+    @admin.action(description="Sync now (full)", permissions=["sync"])
     def sync_now_full(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         return self._sync_selected(request, queryset, full=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from gitsync.access import may_sync
 from gitsync.admin import panel
 from gitsync.admin.checking import check_panel
 from gitsync.admin.dry_run import dry_run_panel
@@ -24,7 +25,7 @@ def page_context(request: HttpRequest, repository: Repository, *, may_change: bo
     return {
         "panel": panel.of_repository(request, repository, asked_for(request, repository.pk)),
         "status_url": url("sync_status"),
-        "buttons": _buttons(repository, url) if may_change else [],
+        "buttons": _buttons(repository, url) if may_sync(request.user) else [],
         "pause": pause_context(repository),
         "pause_url": url("pause") if may_change else "",
         "accept_url": url("accept_empty") if may_change else "",

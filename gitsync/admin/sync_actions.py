@@ -90,7 +90,7 @@ class SyncViews(Views):
 
     def sync(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Request a sync, and redirect to the repository's page, which shows its progress."""
-        repository = self.changeable(request, pk)
+        repository = self.syncable(request, pk)
         ask(request, [repository], full="full" in request.POST)
         return HttpResponseRedirect(display.page_of("gitsync_repository", pk))
 

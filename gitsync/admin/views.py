@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
+from gitsync.access import may_sync
 from gitsync.models import Repository
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ class Views:
         if not self.admin.has_change_permission(request):
             raise PermissionDenied
 
+    def require_sync(self, request: HttpRequest) -> None:
+        """Raise PermissionDenied unless the user may sync repositories."""
+        if not may_sync(request.user):
+            raise PermissionDenied
+
     def seen(self, request: HttpRequest, **key: Any) -> Repository:
         """Return the repository of this key if the user may view it. Raise PermissionDenied or Http404."""
         self.require_view(request)
@@ -40,6 +46,11 @@ class Views:
     def changeable(self, request: HttpRequest, pk: int) -> Repository:
         """Return the repository of this key if the user may change it. Raise PermissionDenied or Http404."""
         self.require_change(request)
+        return visible_one(request, pk=pk)
+
+    def syncable(self, request: HttpRequest, pk: int) -> Repository:
+        """Return the repository of this key if the user may sync it. Raise PermissionDenied or Http404."""
+        self.require_sync(request)
         return visible_one(request, pk=pk)
 
     def framed(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:

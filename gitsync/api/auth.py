@@ -21,6 +21,13 @@ from kiok.authentication.models import FailureKind
 
 REALM = 'Bearer realm="kiok API"'
 
+AnyOf = tuple[str, ...]  # permissions, of which one is enough
+
+
+def alternatives(permission: str | AnyOf) -> AnyOf:
+    """Return the permissions of which one is enough."""
+    return (permission,) if isinstance(permission, str) else permission
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -33,10 +40,11 @@ class Caller:
         """Return whether the user has a Django permission."""
         return bool(self.user.has_perm(permission))
 
-    def require(self, permission: str, what: str) -> None:
-        """Raise Refused (403) unless the user has the permission."""
-        if not self.may(permission):
-            raise ApiRefusal(403, f"{what} requires the permission {permission}.", code="permission")
+    def require(self, permission: str | AnyOf, what: str) -> None:
+        """Raise Refused (403) unless the user has the permission, or one of the alternatives."""
+        names = alternatives(permission)
+        if not any(self.may(name) for name in names):
+            raise ApiRefusal(403, f"{what} requires the permission {' or '.join(names)}.", code="permission")
 
 
 class ApiRequest(HttpRequest):
@@ -50,7 +58,7 @@ class BearerToken(HttpAuthBase):
 
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: TokenScope | None = None, *permissions: str) -> None:
+    def __init__(self, scope: TokenScope | None = None, *permissions: str | AnyOf) -> None:
         super().__init__()
         self.scope = scope
         self.permissions = permissions

@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from gitsync.api import examples
-from gitsync.api.auth import BearerToken, caller_of
+from gitsync.api.auth import BearerToken, alternatives, caller_of
 from gitsync.api.problems import CONTENT_TYPE, Problem
 
 VERSION = "1.0"
@@ -198,7 +198,11 @@ def _needs(operation: Operation) -> str:
     """Return a sentence with the required scope and permissions: OpenAPI has scopes only for OAuth."""
     callers = [item for item in operation.auth_callbacks if isinstance(item, BearerToken)]
     scopes = [f"the scope `{item.scope.value}`" for item in callers if item.scope]
-    permissions = [f"the permission `{name}`" for item in callers for name in item.permissions]
+    permissions = [
+        f"the permission {' or '.join(f'`{name}`' for name in alternatives(permission))}"
+        for item in callers
+        for permission in item.permissions
+    ]
     return f"Requires {' and '.join([*scopes, *permissions])}." if scopes or permissions else ""
 
 

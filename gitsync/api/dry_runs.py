@@ -9,11 +9,12 @@ from ninja import Router, Status
 from pydantic import Field
 
 from gitsync import actions
+from gitsync.access import MAY_SYNC
 from gitsync.api import operations
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.operations import OperationToken, Wait
 from gitsync.api.problems import ApiRefusal, not_found
-from gitsync.api.repositories import CHANGE, VIEW, found, possible
+from gitsync.api.repositories import VIEW, found, possible
 from gitsync.api.schemas import RepositoryName, Sent
 from gitsync.api.sync_requests import DEFAULT, Wanted
 from gitsync.api.syncs import Changes, FailedFile
@@ -76,7 +77,7 @@ class DryRun(Sent):
 @router.post(
     "/repositories/{name}/dry-run",
     response={200: DryRun, 202: DryRun},
-    auth=BearerToken(TokenScope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, MAY_SYNC),
     tags=["repositories"],
     summary="Start a dry run",
 )

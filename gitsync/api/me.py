@@ -10,6 +10,7 @@ from pydantic import Field
 
 from gitsync.api.auth import ApiRequest, BearerToken
 from gitsync.api.schemas import Sent
+from gitsync.models.role import IS_ROLE, IS_TEAM
 from gitsync.models.visibility import sees_all
 
 router = Router(tags=["token"], by_alias=True)
@@ -34,7 +35,8 @@ class Me(Sent):
     token: TokenOut
     superuser: bool
     sees_all_repositories: bool
-    groups: list[str]
+    groups: list[str] = Field(description="The user's teams: groups that see repositories.")
+    roles: list[str] = Field(description="The user's roles: groups that give permissions.")
     permissions: list[str] = Field(description="The user's permissions that concern kiok.")
 
 
@@ -53,6 +55,7 @@ def me(request: ApiRequest) -> Me:
         ),
         superuser=user.is_superuser,
         sees_all_repositories=sees_all(user),
-        groups=sorted(user.groups.values_list("name", flat=True)),
+        groups=sorted(user.groups.filter(IS_TEAM).values_list("name", flat=True)),
+        roles=sorted(user.groups.filter(IS_ROLE).values_list("name", flat=True)),
         permissions=sorted(name for name in user.get_all_permissions() if name.partition(".")[0] in APPS),
     )

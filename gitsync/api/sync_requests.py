@@ -11,6 +11,7 @@ from ninja import Body, Router, Status
 from pydantic import Field, StringConstraints
 
 from gitsync import actions
+from gitsync.access import MAY_SYNC
 from gitsync.api import operations, syncs
 from gitsync.api.auth import ApiRequest, BearerToken, Caller
 from gitsync.api.operations import OperationToken, Wait
@@ -85,7 +86,7 @@ class SyncRequest(Sent):
 @router.post(
     "/repositories/{name}/sync",
     response={200: SyncRequest, 202: SyncRequest},
-    auth=BearerToken(TokenScope.SYNC, CHANGE),
+    auth=BearerToken(TokenScope.SYNC, MAY_SYNC),
     tags=["repositories"],
     summary="Sync a repository",
 )

@@ -1,4 +1,4 @@
-"""Git Sync's tables: repositories and their files, syncs, the sync queue and tokens."""
+"""Git Sync's tables: repositories and their files, syncs, the sync queue, tokens and roles."""
 
 from gitsync.models.api_token import ApiToken, TokenScope
 from gitsync.models.declaration_state import DeclarationState
@@ -6,6 +6,7 @@ from gitsync.models.delivery import Delivery, DeliveryOutcome
 from gitsync.models.queued_sync import Priority, QueuedSync
 from gitsync.models.repository import Repository
 from gitsync.models.repository_choices import ManagedBy, RepositoryState, Verify
+from gitsync.models.role import Role
 from gitsync.models.source_file import FileState, SourceFile
 from gitsync.models.sync_run import SyncRun, SyncState, Trigger
 
@@ -20,6 +21,7 @@ __all__ = [
     "QueuedSync",
     "Repository",
     "RepositoryState",
+    "Role",
     "SourceFile",
     "SyncRun",
     "SyncState",

@@ -221,7 +221,10 @@ class Repository(models.Model):
         verbose_name_plural = "repositories"
         ordering = ["name"]
         indexes = [models.Index(fields=["enabled", "next_due_at"], name="repository_due")]
-        permissions = [("view_all_repositories", "Can see the repositories of every group")]
+        permissions = [
+            ("view_all_repositories", "Can see the repositories of every group"),
+            ("sync_repository", "Can sync, dry-run and test repositories"),
+        ]
 
     def __str__(self) -> str:
         return self.name

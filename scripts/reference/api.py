@@ -18,7 +18,9 @@ from .text import markdown
 PREFIX = "/api/v1"
 WIDTH = 100
 MAX_INT32 = 2**31 - 1
-_NEEDS = re.compile(r"\n*Requires (?:the scope `(\w+)`)?(?: and )?(?:the permission `([\w.]+)`)?\.$")
+_NEEDS = re.compile(
+    r"\n*Requires (?:the scope `(\w+)`)?(?: and )?(?:the permission (`[\w.]+`(?: or `[\w.]+`)*))?\.$"
+)
 
 Json = Mapping[str, Any]
 
@@ -164,9 +166,9 @@ def _keys(schema: Json) -> list[Field]:
 
 
 def _row(operation: Operation) -> tuple[str, ...]:
-    scope, permission = (f"`{name}`" if name else "" for name in operation.needs)
+    scope, permission = operation.needs
     link = f"[`{operation.name}`](#{_anchor(operation.name)})"
-    return (link, operation.described["summary"], scope, permission)
+    return (link, operation.described["summary"], f"`{scope}`" if scope else "", permission)
 
 
 def _section(operation: Operation) -> str:

@@ -206,8 +206,9 @@ def let_the_team_in(operator: Operator, step: Step) -> None:
     add_a_repository_of_others(operator)
     operator.add(step("Settings"), step("Groups"), action=step("Add"))
     page.get_by_label("Name").fill(step("data-team"))
-    wanted = [step(name) for name in sorted(step.quotations) if name.startswith("Can ")]
-    choose(page, "permissions", wanted)
+    repositories = page.locator("div.field-owned_repositories")
+    expect(repositories).to_contain_text(step("Repositories"))
+    repositories.get_by_role("listbox").select_option(label=step("team"))
     operator.press("Save")
     expect(page.get_by_text("was added successfully")).to_be_visible()
 
@@ -215,17 +216,10 @@ def let_the_team_in(operator: Operator, step: Step) -> None:
     page.get_by_label("Username").fill(step("ada"))
     page.locator("#id_password1").fill(PASSWORD)
     page.locator("#id_password2").fill(PASSWORD)
-    operator.press("Save")
-    page.get_by_label(step("Staff status")).check()
+    page.get_by_label(step("Editor")).check()
     choose(page, "groups", ["data-team"])
     operator.press("Save")
-    expect(page.get_by_text("was changed successfully")).to_be_visible()
-
-    operator.open_repository()
-    open_tab(page, "Settings")
-    page.get_by_label(step("Visible to groups")).select_option(label="data-team")
-    operator.press("Save")
-    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
 
     of_ada = operator.browser.new_page(base_url=operator.service.url)
     of_ada.goto("/admin/")

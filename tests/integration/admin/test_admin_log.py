@@ -172,7 +172,7 @@ def test_connections_by_the_names_of_their_properties_and_never_by_a_value(brows
 
 def test_the_log_has_changes_of_groups_and_their_members(browser: Client, ada: User) -> None:
     done(browser, "/admin/auth/group/add/", name="payments")
-    group = Group.objects.get()
+    group = Group.objects.get(name="payments")
     may_view = Permission.objects.get(codename="view_repository")
     done(browser, f"/admin/auth/group/{group.pk}/change/", name="payments", permissions=[may_view.pk])
     form = {"username": "ada", "date_joined_0": "2026-01-01", "date_joined_1": "00:00", "is_superuser": "on"}
@@ -187,7 +187,7 @@ def test_the_log_has_changes_of_groups_and_their_members(browser: Client, ada: U
     said = [message.lower() for *_, message in log()]
     assert said[0] == "added."
     assert "permissions" in said[1]
-    assert "groups" in said[2]
+    assert "teams" in said[2]
 
 
 def test_the_log_is_read_only_and_blocks_deletion_of_its_accounts(browser: Client, ada: User) -> None:
