@@ -216,7 +216,7 @@ class TagFilter(WordFilter):
 
     title = "tag"
     parameter_name = "tag"
-    many_title = "Tag (whole)"
+    many_title = "Tag (full name)"
 
     def words(self, dags: QuerySet[Any]) -> QuerySet[Any, str]:
         tag = Func(F("tags"), function="unnest", output_field=CharField())
