@@ -96,7 +96,7 @@ class Groups(ForAdministrators, GroupAdmin):
 
     form = GroupForm
     fields = ("name", "kind", "owned_repositories", "permissions")
-    list_display = ("name", "kind", "members", "number")
+    list_display = ("name", "kind", "members", "owned")
     list_filter = (RoleFilter,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -119,7 +119,7 @@ class Groups(ForAdministrators, GroupAdmin):
         return int(group.n_members)
 
     @admin.display(description="repositories", ordering="n_repositories")
-    def number(self, group: Any) -> int:
+    def owned(self, group: Any) -> int:
         return int(group.n_repositories)
 
     @admin.display(description="repositories")
