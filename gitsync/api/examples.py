@@ -15,6 +15,11 @@ DIGEST = "sha256:1c4eef651f65e2f7daee7ee785882ac164b02b78fb74503052a26dc061c9047
 TOKEN = "eyJrIjoic3luYyIsInQiOiI4ZjMifQ.1vDk2b.Qm9vazE"  # noqa: S105  # an example, signed by no key
 
 _CHANGES = {"created": [UID], "updated": [], "pruned": [], "stale": []}
+_COMMIT = {
+    "commitAuthor": "Ada Lovelace",
+    "commitSubject": "Load the orders earlier",
+    "commitTime": "2026-01-31T07:59:30Z",
+}
 _SYNC = {
     "id": 4711,
     "repository": "team-dags",
@@ -28,6 +33,7 @@ _SYNC = {
     "full": False,
     "fromCommit": EARLIER,
     "toCommit": COMMIT,
+    **_COMMIT,
     "counts": {"created": 1, "updated": 0, "pruned": 0, "stale": 0, "unchanged": 11, "problems": 0},
     "filesCompiled": 1,
     "filesReused": 11,
@@ -63,6 +69,8 @@ _DAG = {
     "schedule": "0 6 * * *",
     "origin": "git",
     "repository": "team-dags",
+    "owner": "Data Platform",
+    "tags": ["orders", "nightly"],
     "sourcePath": "dags/nightly.py",
     "version": 3,
     "tasks": 2,
@@ -77,6 +85,7 @@ _VERSION = {
     "uid": UID,
     "version": 3,
     "commit": COMMIT,
+    **_COMMIT,
     "specHash": DIGEST.removeprefix("sha256:"),
     "createdAt": "2026-01-31T08:00:04Z",
 }
@@ -120,6 +129,7 @@ _CONFIGURATION = {
     "subpath": "dags",
     "credentialConnectionId": "team-git",
     "groups": ["team"],
+    "owner": "Data Platform",
 }
 
 REQUESTS: Mapping[str, Mapping[str, Any]] = {
@@ -142,6 +152,7 @@ RESPONSES: Mapping[str, Mapping[str, Any]] = {
         "superuser": False,
         "seesAllRepositories": False,
         "groups": ["team"],
+        "roles": ["Editor"],
         "permissions": ["gitsync.change_repository", "gitsync.view_repository"],
     },
     "RepositoryOut": {
