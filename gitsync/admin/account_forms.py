@@ -10,6 +10,8 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import QuerySet
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from gitsync.admin.notification_channel_form import LongSelectMultiple
 from gitsync.models import Repository, Role
@@ -23,6 +25,16 @@ TEAMS_HELP = "What the user sees: the repositories of these teams, with their DA
 STILL_OWNS = (
     "A role owns no repositories or notification channels, but the group has some: {}. Remove them first."
 )
+
+
+class TeamSelection(FilteredSelectMultiple):
+    """Two lists of teams. The script puts them at the start of the element around the widget, before a label in it."""
+
+    def __init__(self) -> None:
+        super().__init__("teams", is_stacked=False)
+
+    def render(self, *args: Any, **options: Any) -> SafeString:
+        return format_html('<div class="related-widget-wrapper">{}</div>', super().render(*args, **options))
 
 
 class GroupKind(models.TextChoices):
@@ -45,7 +57,7 @@ class RolesAndTeams(forms.ModelForm):  # type: ignore[type-arg]  # generic only 
         Group.objects.filter(IS_TEAM).order_by("name"),
         required=False,
         label="Teams",
-        widget=FilteredSelectMultiple("teams", is_stacked=False),
+        widget=TeamSelection,
         help_text=TEAMS_HELP,
     )
 

@@ -31,6 +31,7 @@ class ReadOnlyAdmin(ReadOnly, ChangePageAdmin):
     """The admin pages of a table that only the service writes."""
 
     actions = None
+    empty_value_display = display.NOTHING
     list_per_page = 50
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
