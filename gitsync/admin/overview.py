@@ -17,10 +17,10 @@ from gitsync.access import may_sync
 from gitsync.admin import errors, first_steps, git_links, panel, progress, states
 from gitsync.admin.overview_query import OverviewFilter, Standing, standing, wanted_repositories, words
 from gitsync.admin.views import Views
-from gitsync.models import Repository
+from gitsync.models import Repository, RepositoryState
 from gitsync.models.visibility import sees_all
 from gitsync.monitoring import health
-from gitsync.repositories import links
+from gitsync.repositories import causes, links
 from kiok.checks import CheckStatus
 from kiok.metadata.admin import display
 from kiok.metadata.admin.display import Tone
@@ -125,12 +125,22 @@ def _cause(repository: Any) -> str:
         return display.shortened(repository.pause_reason, 80)
     if not repository.reason:
         return display.NOTHING
-    cause = display.shortened(repository.message or repository.reason, 100)
+    cause = _why(repository)
     if not (repository.n_dags and repository.last_good_commit):
         return cause
     served = f"{repository.n_dags} DAG{'s' if repository.n_dags != 1 else ''} still served at"
     commit = display.commit(repository.last_good_commit)
     return format_html("{}<br>{} {}", cause, served, commit)
+
+
+def _why(repository: Repository) -> str:
+    """Return the cause of a failure in a few words; hovering shows the whole message."""
+    cause = ""
+    if repository.state == RepositoryState.FAILING:
+        cause = causes.cause(repository, repository.reason, repository.message)
+    if not cause:
+        return display.shortened(repository.message or repository.reason, 100)
+    return format_html('<span title="{}">{}</span>', repository.message[:1000], cause)
 
 
 def _sync_button(request: HttpRequest, repository: Repository) -> str:

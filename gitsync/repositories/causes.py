@@ -1,4 +1,4 @@
-"""Short causes for titles of notifications: one phrase for each reason that a repository can have.
+"""Short causes for titles of notifications and for the overview: one phrase for each reason that a repository can have.
 
 docs/reference/reasons.md has the reasons, and `gitsync.remedies` what to do.
 """

@@ -79,7 +79,8 @@ def test_without_javascript_a_reload_shows_the_result(
     work_repo.publish({"world.yaml": WORLD})
     page.get_by_role("button", name="Sync now (full)").click()
     reload_until(page, "synced 1 created, 1 unchanged")
-    expect(page.locator("#sync-status").get_by_role("link", name="team/hello.yaml")).to_be_visible()
+    open_tab(page, "DAGs")
+    expect(page.get_by_role("link", name="hello", exact=True)).to_be_visible()
 
 
 def test_a_first_host_key_is_shown_accepted_by_a_click_and_then_it_syncs(
@@ -116,7 +117,8 @@ def test_a_first_host_key_is_shown_accepted_by_a_click_and_then_it_syncs(
     work_repo.publish({"world.yaml": WORLD})
     click_sync_now(page)
     expect_without_reload(page, "synced 1 created, 1 unchanged")
-    expect(page.locator("#sync-status").get_by_role("link", name="team/hello.yaml")).to_be_visible()
+    open_tab(page, "DAGs")
+    expect(page.get_by_role("link", name="hello", exact=True)).to_be_visible()
 
 
 def reload_until(page: Page, result: str) -> None:

@@ -132,7 +132,7 @@ class Story:
         expect(self.line).to_contain_text("the server has no such repository")
         expect(self.status).to_contain_text("repository_not_found")
         expect(self.status).to_contain_text("Correct the url; check the account's permissions.")
-        self.overview_shows("failing", "the server has no such repository")
+        self.overview_shows("failing", "The server has no such repository")
 
     def with_the_right_url_its_dags_appear(self) -> None:
         open_tab(self.page, "Settings")

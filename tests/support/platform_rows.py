@@ -46,7 +46,7 @@ _STATES = {
     "degraded": ("billing", "fraud-detection", "warehouse"),
     "never": ("marketing",),
 }
-_REFUSED = "Connection refused (git.example.com:443). The server does not accept connections."
+_REFUSED = "git ls-remote: Failed to connect to git.example.com port 443: Connection refused"
 
 
 def fill() -> None:
@@ -115,7 +115,7 @@ class _PlatformRows:
                 "subpath": "" if number % 3 else "teams",
                 "credential_id": f"git-{name}",
                 "state": state,
-                "reason": {"failing": "unreachable", "degraded": "files_failed"}.get(state, ""),
+                "reason": {"failing": "network", "degraded": "files_failed"}.get(state, ""),
                 "message": {"failing": _REFUSED, "degraded": "Files fail to compile."}.get(state, ""),
                 "last_commit": "" if never else _sha(name),
                 "last_good_commit": "" if never else _sha(name),
@@ -161,7 +161,7 @@ class _PlatformRows:
                 "full": number % 9 == 2,
                 "state": state,
                 "step": "fetch" if failed else "",
-                "reason": {"failed": "unreachable", "partial": "files_failed"}.get(state, ""),
+                "reason": {"failed": "network", "partial": "files_failed"}.get(state, ""),
                 "message": {"failed": _REFUSED, "partial": "3 files fail to compile."}.get(state, ""),
                 "from_commit": _sha(f"{name}{number}"),
                 "to_commit": _sha(f"{name}{number + 10}"),

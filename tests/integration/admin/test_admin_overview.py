@@ -269,12 +269,12 @@ def test_the_worst_repositories_come_first_with_their_cause(browser: Client) -> 
     add("a-good", state=RepositoryState.IN_SYNC)
     add("b-paused", paused_at=timezone.now(), pause_reason="frozen")
     add("c-partly", state=RepositoryState.DEGRADED)
-    refused = "Connection refused (git.example.com:443)."
+    message = "git ls-remote from https://example.org/x.git: Failed to connect: Connection refused"
     failing = add(
         "d-bad",
         state=RepositoryState.FAILING,
-        reason="unreachable",
-        message=refused,
+        reason="network",
+        message=message,
         last_good_commit="c" * 40,
     )
     make_dag("d-bad/a.yaml")
@@ -284,7 +284,9 @@ def test_the_worst_repositories_come_first_with_their_cause(browser: Client) -> 
 
     assert list(shown) == ["d-bad", "c-partly", "a-good", "b-paused"]
     cause = re.sub(r"<[^>]*>", " ", shown["d-bad"]["Cause"])
-    assert cause.split() == f"{refused} 2 DAGs still served at {'c' * 10}".split()
+    wanted = f"Connection refused (example.org:443) 2 DAGs still served at {'c' * 10}"
+    assert cause.split() == wanted.split()
+    assert f'<span title="{message}">' in shown["d-bad"]["Cause"]
     button = f'form="overview-sync" formaction="/admin/gitsync/repository/{failing.pk}/sync/"'
     assert button in shown["d-bad"]["Action"]
     assert shown["b-paused"]["Action"] == ""
