@@ -108,7 +108,13 @@ TABLE = (
         _see(*HISTORY),
         _named("API ", "dags dag graph versions version runs run"),
     ),
-    _row("See notification channels, without their URLs", "Viewer", _see(CHANNEL), f"GET {CHANNEL}_status"),
+    _row(
+        "See notification channels, without their URLs",
+        "Viewer",
+        _see(CHANNEL),
+        f"GET {CHANNEL}_status",
+        _named("API ", "notification_channels notification_channel notification_deliveries"),
+    ),
     _row(
         "Sync, also fully; dry run; test the connection",
         "Editor",
@@ -156,6 +162,7 @@ TABLE = (
         "Operator",
         _see(CONNECTION),
         _add(CONNECTION),
+        _named("API ", "connections connection"),
     ),
     _row("Check the sandbox", "Operator", "POST gitsync_system_check"),
     _row(
@@ -184,6 +191,7 @@ TABLE = (
         _add(GROUP),
         _edit(GROUP),
         _delete(GROUP),
+        "API groups",
         f"ACTION {GROUP}_changelist delete_selected",
     ),
     _row("See the tasks of the queue and the log of all changes", "Admin", _see(*QUEUE, LOG)),

@@ -19,9 +19,10 @@ from django_q.models import OrmQ, Schedule
 from pytest_django import DjangoDbBlocker
 
 from gitsync.models import ApiToken, Repository
+from kiok.connections.models import Connection
 from kiok.notifications.models import NotificationChannel
 from tests.support import admin_pages, admin_rows
-from tests.support.api_client import Api, make_everything, make_token
+from tests.support.api_client import Api, make_channel, make_everything, make_token
 from tests.support.api_operations import call, operations
 from tests.support.documents import DOCS
 from tests.support.fresh_database import all_rows
@@ -69,6 +70,8 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     with django_db_blocker.unblock(), transaction.atomic():
         admin_rows.fill(admin_rows.Amounts())
         repository = make_everything("mine", "team", mark="open")
+        make_channel(repository, "open")
+        Connection.objects.create(id="shared", type="git")
         team = Group.objects.get(name="team")
         team.repositories.set(Repository.objects.all())
         for channel in NotificationChannel.objects.all():
