@@ -77,7 +77,7 @@ class DagVersionAdmin(TabbedAdmin):
         return [
             ("DAG", self.dag(version)),
             ("Created", display.age(version.created_at)),
-            ("Commit", display.commit(version.commit_sha)),
+            ("Commit", self.whole_commit(version)),
         ]
 
     class Media:
