@@ -129,9 +129,18 @@ def test_processes_that_are_killed_do_not_stop_the_others(
 
 
 def die_while_reporting() -> None:
-    before = set(worker_pids())
-    tasks = [async_task("tests.support.dying.dies_while_reporting") for _ in before]
-    eventually(lambda: not before & set(worker_pids()), 20, "the death of the workers")
+    """Have every worker die. Each task ends the worker that takes it, which may be one that was started meanwhile."""
+    before, dead = set(worker_pids()), dead_worker_pids()
+    died: set[int] = set()
+    tasks: list[str] = []
+
+    def are_all_taken() -> bool:
+        died.update(dead_worker_pids() - dead)
+        return len(died) >= len(tasks)
+
+    while alive := before & set(worker_pids()):
+        tasks.extend(async_task("tests.support.dying.dies_while_reporting") for _ in alive)
+        eventually(are_all_taken, 20, "the death of a worker for each task")
     OrmQ.objects.filter(pk__in=[row.pk for row in OrmQ.objects.all() if row.task_id() in tasks]).delete()
 
 
@@ -139,6 +148,12 @@ def worker_pids() -> list[int]:
     """Return the worker processes that are alive and campaign for the lease."""
     names = Worker.objects.values_list("name", flat=True)
     return [int(name.split("/")[2]) for name in names if not is_dead(name)]
+
+
+def dead_worker_pids() -> set[int]:
+    """Return the worker processes that are dead, but whose rows are not removed yet."""
+    names = Worker.objects.values_list("name", flat=True)
+    return {int(name.split("/")[2]) for name in names if is_dead(name)}
 
 
 def cluster_pids(cluster_pid: int) -> list[int]:
