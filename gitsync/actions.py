@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from gitsync.errors import SyncReason
 from gitsync.models import Repository, Trigger
-from gitsync.repositories.connection_test_tasks import enqueue_check
 from gitsync.sync.backoff import poll_now
 from gitsync.sync.empty_hold import EmptyHold, every_dag, hold_of
 from gitsync.tasks import enqueue_dry_run, enqueue_sync
@@ -56,6 +55,9 @@ def ask_for_connection_test(user: Any, repository: Repository) -> str:
 
     A paused or disabled repository is allowed, to learn whether it can be resumed or enabled.
     """
+    # This imports git and the container engine's client, which commands do not need.
+    from gitsync.repositories.connection_test_tasks import enqueue_check
+
     with transaction.atomic():
         _record(user, repository, "Requested a connection test.")
         return enqueue_check(repository.pk)
