@@ -18,7 +18,7 @@ CREATED = ".field-created_at time"
 
 
 def run_page(filled: Filled) -> str:
-    return f"/admin/metadata/dagrun/{filled[1]['metadata.DagRun']}/change/"
+    return f"/admin/metadata/dagrun/{filled[1]['metadata.DagRun']}/change/?tab=details"
 
 
 def opened(filled: Filled, browser: Browser, **options: object) -> Page:
