@@ -129,4 +129,4 @@ class Groups(ForAdministrators, GroupAdmin):
 
 
 def _names(names: Any) -> str:
-    return display.shortened(", ".join(sorted(names)), SHOWN_NAMES) or display.NOTHING
+    return display.shortened(", ".join(sorted(names)), SHOWN_NAMES)

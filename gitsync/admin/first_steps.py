@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from kiok.connections.models import Connection
+from kiok.metadata.models import DagVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class FirstStep:
 
 
 def shown(user: Any, repositories: int, dags: int) -> SafeString | str:
-    """Return the steps as HTML; nothing once there is a DAG, or for a user who may not add repositories.
+    """Return the steps as HTML; nothing once there was a DAG, or for a user who may not add repositories.
 
     `repositories` and `dags`: the numbers that the user may see.
     """
-    if dags or not user.has_perm("gitsync.add_repository"):
+    if dags or not user.has_perm("gitsync.add_repository") or DagVersion.objects.exists():
         return ""
     has_credential = Connection.objects.filter(type=Connection.Type.GIT).exists()
     may_add = user.has_perm("connections.add_connection")
@@ -46,7 +47,7 @@ def shown(user: Any, repositories: int, dags: int) -> SafeString | str:
         ),
         FirstStep(
             "Push a DAG",
-            "A YAML, Python or jar file with a DAG. It appears here with the next check, within a minute.",
+            "A YAML, Python or jar file with a DAG. It appears here with the next check.",
             "",
             False,
         ),

@@ -28,9 +28,8 @@ def chosen(request: HttpRequest, names: Mapping[str, str]) -> str:
     return wanted if wanted in names else next(iter(names))
 
 
-def tabs(request: HttpRequest, names: Mapping[str, str]) -> list[Tab]:
+def tabs(request: HttpRequest, names: Mapping[str, str], current: str) -> list[Tab]:
     """Return the tabs of the requested page. `names`: the names by key, in the order of the tabs."""
-    current = chosen(request, names)
     first = next(iter(names))
     return [
         Tab(name, request.path if key == first else f"?{PARAMETER}={key}", key == current)
@@ -62,7 +61,7 @@ class TabbedAdmin(ReadOnlyAdmin):
         names = self.tab_names(request.user)
         tab = chosen(request, names)
         return {
-            "tabs": tabs(request, names),
+            "tabs": tabs(request, names, tab),
             "tab": tab,
             "template_of_tab": f"kiok/{tab}.html",
             "summary": self.summary(obj),

@@ -22,7 +22,7 @@ from gitsync.monitoring import health
 from kiok.cluster.models import LeaderLease
 from kiok.connections.models import Connection
 from tests.integration.conftest import Sync, yaml_dag
-from tests.support.dag_pages import make_dag
+from tests.support.dag_pages import make_dag, make_version
 from tests.support.record_pages import client_of
 from tests.support.servers.repositories import WorkRepo
 
@@ -302,7 +302,11 @@ def test_first_steps_are_ticked_off_and_end_with_the_first_dag(browser: Client) 
     assert done() == [True, False, False]
     add("team")
     assert done() == [True, True, False]
-    make_dag("team/a.yaml")
+    dag = make_dag("team/a.yaml")
+    assert status(browser)["parts"]["steps"] == ""
+    # An installation that has lost its DAGs is not a new one.
+    make_version(1, uid=dag.uid)
+    dag.delete()
     assert status(browser)["parts"]["steps"] == ""
     assert '<a class="button kiok-add" href="/admin/gitsync/repository/add/">' in text(browser)
 

@@ -168,8 +168,8 @@ def test_the_table_names_every_page_action_and_operation_once(world: World) -> N
 def test_a_role_may_do_what_the_table_says(role: str, world: World) -> None:
     person = world.people[role]
     allowed_names = {name for row in TABLE if row.allows(role) for name in row.requests}
-    allowed = [asked for asked in world.requests if asked.name in allowed_names]
-    refused = [asked for asked in world.requests if asked.name not in allowed_names]
+    allowed = [one for one in world.requests if one.name in allowed_names]
+    refused = [one for one in world.requests if one.name not in allowed_names]
 
     before = _tables()
     assert [asked.name for asked in refused if may(world, person, asked)] == []
